@@ -1,0 +1,101 @@
+//! What was read of the database's apps, and for how long it is good.
+//!
+//! Every table is bounded; the names of no app have one of their own, so that whoever tries keys
+//! cannot push real apps out. Never asks the database itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_protocol::app::App;
+use moka::future::Cache as Table;
+
+use crate::store::{Ask, Record};
+
+/// Most entries of each table; an app has one for its id and one for each key.
+const MOST: u64 = 100_000;
+
+/// Longest time that a name is taken for that of no app, so that a new app can be used soon.
+const MISS_SECONDS: u64 = 5;
+
+pub(crate) struct Cache {
+    /// Young enough to answer with; also lets only one look-up of a name run at a time.
+    pub fresh: Table<Ask, Record<Arc<App>>>,
+    /// The last that was read of each app, of any age, for when the database is away.
+    last: Table<Ask, Arc<App>>,
+    misses: Table<Ask, ()>,
+}
+
+impl Cache {
+    pub fn new(seconds: u64) -> Self {
+        let expiring = |seconds| {
+            Table::builder()
+                .max_capacity(MOST)
+                .time_to_live(Duration::from_secs(seconds))
+        };
+        Self {
+            fresh: expiring(seconds).build(),
+            last: Table::new(MOST),
+            misses: Table::builder()
+                .max_capacity(MOST)
+                .time_to_live(Duration::from_secs(seconds.min(MISS_SECONDS)))
+                .build(),
+        }
+    }
+
+    pub fn is_miss(&self, ask: &Ask) -> bool {
+        self.misses.contains_key(ask)
+    }
+
+    /// The app as it was last seen, however long ago.
+    pub async fn last(&self, ask: &Ask) -> Option<Arc<App>> {
+        self.last.get(ask).await
+    }
+
+    /// The app was read: it answers under all its names, and under none that it has lost.
+    pub async fn remember(&self, app: &Arc<App>) {
+        let names = names(app);
+        if let Some(before) = self.last(&names[0]).await {
+            for lost in self::names(&before).iter().filter(|name| !names.contains(name)) {
+                self.drop_name(lost).await;
+            }
+        }
+        for name in names {
+            self.fresh
+                .insert(name.clone(), Record::App(Arc::clone(app)))
+                .await;
+            self.last.insert(name, Arc::clone(app)).await;
+        }
+    }
+
+    /// The name is of no app, for now.
+    pub async fn remember_miss(&self, ask: Ask) {
+        self.forget(&ask).await;
+        self.misses.insert(ask, ()).await;
+    }
+
+    /// What was known under the name is not true any more; with an id, all that the app had.
+    pub async fn forget(&self, ask: &Ask) {
+        if let (Ask::Id(_), Some(app)) = (ask, self.last(ask).await) {
+            for name in names(&app) {
+                self.drop_name(&name).await;
+            }
+        }
+        self.drop_name(ask).await;
+    }
+
+    async fn drop_name(&self, name: &Ask) {
+        self.fresh.invalidate(name).await;
+        self.last.invalidate(name).await;
+    }
+}
+
+/// All that an app is looked up by; its id first.
+fn names(app: &App) -> Vec<Ask> {
+    let keys = app
+        .credentials
+        .iter()
+        .map(|credential| Ask::Key(Box::from(credential.key.as_str())));
+    std::iter::once(Ask::Id(Box::from(app.id.as_str())))
+        .chain(keys)
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! The name of a database, as an operator writes it.
+//!
+//! Only reads it; `store` opens it. Never shows what may hold a password.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+
+/// The file that `sqlite` alone stands for, in the data directory.
+const SQLITE_FILE: &str = "fanfare.db";
+
+/// Where apps are kept besides the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A file on this machine.
+    Sqlite(PathBuf),
+    /// A server that several nodes may share.
+    Postgres(PostgresUrl),
+}
+
+/// A Postgres URL that is known to be readable; hidden in `Debug`, for it holds a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(Box<str>);
+
+/// The text names no database that Fanfare can use; it is never repeated, for it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotADatabase {
+    /// A database of another kind.
+    #[error(
+        "{scheme} is not supported; use sqlite, sqlite:///path/file.db or postgres://USER:PASSWORD@HOST/NAME"
+    )]
+    OtherKind {
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// Something else altogether.
+    #[error(
+        "not the name of a database; use sqlite, sqlite:///path/file.db or postgres://USER:PASSWORD@HOST/NAME"
+    )]
+    Unreadable,
+    /// `sqlite:` without a file that stays.
+    #[error(
+        "names no file; use sqlite:///path/file.db, or sqlite alone for fanfare.db in the data directory"
+    )]
+    NoFile,
+    /// `sqlite://file?mode=…`
+    #[error("options behind the SQLite file are not supported; leave out the question mark and what follows")]
+    FileOptions,
+    /// A Postgres URL with a fault.
+    #[error(
+        "not a readable Postgres URL; use postgres://USER:PASSWORD@HOST:PORT/NAME \
+         and write special characters of the password as %XX"
+    )]
+    PostgresUrl,
+}
+
+impl Database {
+    /// Reads `sqlite`, `sqlite:///path/file.db` or `postgres://…`.
+    ///
+    /// # Errors
+    /// Why the text is none of them, without repeating it.
+    pub fn parse(text: &str, data_dir: &Path) -> Result<Self, NotADatabase> {
+        let text = text.trim();
+        if text == "sqlite" {
+            return Ok(Self::Sqlite(data_dir.join(SQLITE_FILE)));
+        }
+        if let Some(rest) = text.strip_prefix("sqlite:") {
+            return sqlite_file(rest.strip_prefix("//").unwrap_or(rest)).map(Self::Sqlite);
+        }
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => PostgresUrl::parse(text).map(Self::Postgres),
+            Some((scheme, _)) if is_scheme(scheme) => Err(NotADatabase::OtherKind {
+                scheme: scheme.to_owned(),
+            }),
+            _ => Err(NotADatabase::Unreadable),
+        }
+    }
+}
+
+/// Printed as it may be shown: the file of SQLite, the kind alone of Postgres.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite://{}", file.display()),
+            Self::Postgres(_) => f.write_str("postgres://***"),
+        }
+    }
+}
+
+impl PostgresUrl {
+    fn parse(text: &str) -> Result<Self, NotADatabase> {
+        match PgConnectOptions::from_str(text) {
+            Ok(_) => Ok(Self(Box::from(text))),
+            Err(_) => Err(NotADatabase::PostgresUrl),
+        }
+    }
+
+    /// How to connect.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::from_str(&self.0).expect("the URL was read once already")
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PostgresUrl(***)")
+    }
+}
+
+fn sqlite_file(path: &str) -> Result<PathBuf, NotADatabase> {
+    if path.contains('?') {
+        return Err(NotADatabase::FileOptions);
+    }
+    if path.is_empty() || path.contains(":memory:") || path.ends_with('/') {
+        return Err(NotADatabase::NoFile);
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn is_scheme(text: &str) -> bool {
+    (1..=16).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'+')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Database, NotADatabase> {
+        Database::parse(text, Path::new("/data"))
+    }
+
+    #[test]
+    fn sqlite_alone_is_a_file_in_the_data_directory() {
+        assert_eq!(parse("sqlite"), Ok(Database::Sqlite("/data/fanfare.db".into())));
+        assert_eq!(
+            parse("sqlite:///srv/apps.db"),
+            Ok(Database::Sqlite("/srv/apps.db".into()))
+        );
+        assert_eq!(parse("sqlite://apps.db"), Ok(Database::Sqlite("apps.db".into())));
+        assert_eq!(parse("sqlite:apps.db"), Ok(Database::Sqlite("apps.db".into())));
+    }
+
+    #[test]
+    fn a_sqlite_database_that_is_no_file_is_refused() {
+        for text in [
+            "sqlite:",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite:///srv/",
+        ] {
+            assert_eq!(parse(text), Err(NotADatabase::NoFile), "{text}");
+        }
+        assert_eq!(
+            parse("sqlite:///srv/apps.db?mode=ro"),
+            Err(NotADatabase::FileOptions)
+        );
+    }
+
+    #[test]
+    fn a_postgres_url_is_read_and_never_shown() {
+        for text in [
+            "postgres://user:hush-hush@db.example/apps",
+            "postgresql://user:hush-hush@db:5433/apps",
+        ] {
+            let database = parse(text).unwrap();
+            assert_eq!(database.to_string(), "postgres://***");
+            assert_eq!(format!("{database:?}"), "Postgres(PostgresUrl(***))");
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_without_repeating_it() {
+        for (text, start) in [
+            (
+                "mysql://user:hush-hush@db/apps",
+                "mysql is not supported; use sqlite",
+            ),
+            ("redis://:hush-hush@db", "redis is not supported; use sqlite"),
+            (
+                "postgres://user:hush-hush@db:port/apps",
+                "not a readable Postgres URL",
+            ),
+            (
+                "postgres://user:hush-hush@db/apps?sslmode=hush-hush",
+                "not a readable Postgres URL",
+            ),
+            ("user:hush-hush@db/apps", "not the name of a database"),
+            ("hush-hush://db", "not the name of a database"),
+            ("/srv/hush-hush.db", "not the name of a database"),
+            ("", "not the name of a database"),
+        ] {
+            let fault = parse(text).unwrap_err();
+            let shown = format!("{fault} {fault:?}");
+            assert!(shown.starts_with(start), "{text}: {shown}");
+            assert!(!shown.contains("hush"), "{text}: {shown}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Which apps exist, and where they are kept.
+//!
+//! Finds an app by key or by id: those of the configuration first, then those of SQLite or
+//! Postgres, through a cache that goes on while the database is away. Knows no socket and no
+//! connection, and shows no secret.
+
+mod apps;
+mod cache;
+mod database;
+mod error;
+mod first;
+mod outage;
+mod settings;
+mod store;
+
+pub use apps::Apps;
+pub use database::{Database, NotADatabase, PostgresUrl};
+pub use error::AppsError;
+pub use first::FirstApp;
+pub use settings::{
+    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern,
+};
+
+/// Longest time that a look-up waits for the database.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);

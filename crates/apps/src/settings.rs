@@ -1,0 +1,252 @@
+//! The settings of one app that differ from the server's defaults.
+//!
+//! The same names serve the configuration file and the JSON column `settings`; what is absent takes
+//! the default. Owns which values are legal.
+
+use std::ops::RangeInclusive;
+
+use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::auth::Credential;
+use fanfare_protocol::ids::AppId;
+use serde::Deserialize;
+
+/// Legal values of `max_connections`; no quota is said by leaving it out.
+pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
+
+/// Legal values of each limit, in the order of [`Limits`].
+pub const LIMIT_RANGES: [(&str, RangeInclusive<usize>); 7] = [
+    ("channel_name", 1..=200),
+    ("event_name", 1..=1024),
+    ("event_bytes", 1..=16_777_216),
+    ("channels_per_event", 1..=10_000),
+    ("batch", 1..=10_000),
+    ("members", 1..=100_000),
+    ("member_bytes", 1..=1_048_576),
+];
+
+/// What is set for one app; `None` takes the server's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AppSettings {
+    /// Off: connections close with 4003, requests get 403. Default: on.
+    pub enabled: Option<bool>,
+    /// Most connections at once on this node (WS-061). Default: no quota.
+    pub max_connections: Option<usize>,
+    /// Refuse connections that did not come over TLS (WS-063). Default: off.
+    pub force_tls: Option<bool>,
+    /// Host patterns of the origins let in (WS-010). Default: all.
+    pub allowed_origins: Option<Vec<String>>,
+    /// Close connections that do not authorize themselves in time (WS-062). Default: off.
+    pub authorized_connections: Option<bool>,
+    /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
+    pub subscription_error_event: Option<bool>,
+    /// Limits of its own.
+    pub limits: LimitOverrides,
+}
+
+/// The limits of one app that differ from the server's; the units are those of [`Limits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "each field is the one of `Limits` with its name")]
+pub struct LimitOverrides {
+    pub channel_name: Option<usize>,
+    pub event_name: Option<usize>,
+    pub event_bytes: Option<usize>,
+    pub channels_per_event: Option<usize>,
+    pub batch: Option<usize>,
+    pub members: Option<usize>,
+    pub member_bytes: Option<usize>,
+}
+
+/// A setting has a value that it must not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingFault {
+    /// A number is too small or too large.
+    #[error("{name} is {value}; it must be from {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        name: &'static str,
+        /// What was found.
+        value: usize,
+        /// The smallest legal value.
+        least: usize,
+        /// The largest legal value.
+        most: usize,
+    },
+    /// An allowed origin is no host pattern.
+    #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
+    NotAHostPattern(String),
+}
+
+impl AppSettings {
+    /// Checks that every value given is legal.
+    ///
+    /// # Errors
+    /// The first one that is not.
+    pub fn check(&self) -> Result<(), SettingFault> {
+        let limits = LIMIT_RANGES.into_iter().zip(self.limits.given());
+        for ((name, range), value) in limits {
+            check_range(name, &range, value)?;
+        }
+        check_range("max_connections", &MAX_CONNECTIONS, self.max_connections)?;
+        let mut origins = self.allowed_origins.iter().flatten();
+        match origins.find(|origin| !is_host_pattern(origin)) {
+            Some(origin) => Err(SettingFault::NotAHostPattern(origin.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The app with every setting resolved.
+    #[must_use]
+    pub fn into_app(self, id: AppId, credentials: Vec<Credential>, defaults: &Limits) -> App {
+        App {
+            id,
+            credentials,
+            enabled: self.enabled.unwrap_or(true),
+            max_connections: self.max_connections,
+            force_tls: self.force_tls.unwrap_or(false),
+            allowed_origins: self.allowed_origins.unwrap_or_default(),
+            authorized_connections: self.authorized_connections.unwrap_or(false),
+            subscription_error_event: self.subscription_error_event.unwrap_or(false),
+            limits: self.limits.resolve(defaults),
+        }
+    }
+}
+
+impl LimitOverrides {
+    /// The limits that hold for the app.
+    #[must_use]
+    pub fn resolve(&self, defaults: &Limits) -> Limits {
+        Limits {
+            channel_name: self.channel_name.unwrap_or(defaults.channel_name),
+            event_name: self.event_name.unwrap_or(defaults.event_name),
+            event_bytes: self.event_bytes.unwrap_or(defaults.event_bytes),
+            channels_per_event: self.channels_per_event.unwrap_or(defaults.channels_per_event),
+            batch: self.batch.unwrap_or(defaults.batch),
+            members: self.members.unwrap_or(defaults.members),
+            member_bytes: self.member_bytes.unwrap_or(defaults.member_bytes),
+        }
+    }
+
+    /// The values in the order of [`LIMIT_RANGES`].
+    const fn given(&self) -> [Option<usize>; 7] {
+        [
+            self.channel_name,
+            self.event_name,
+            self.event_bytes,
+            self.channels_per_event,
+            self.batch,
+            self.members,
+            self.member_bytes,
+        ]
+    }
+}
+
+fn check_range(
+    name: &'static str,
+    range: &RangeInclusive<usize>,
+    value: Option<usize>,
+) -> Result<(), SettingFault> {
+    match value {
+        Some(value) if !range.contains(&value) => Err(SettingFault::OutOfRange {
+            name,
+            value,
+            least: *range.start(),
+            most: *range.end(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a text may stand in `allowed_origins`: a host name or address, `*` for any run of
+/// characters; no scheme, port or path.
+#[must_use]
+pub fn is_host_pattern(text: &str) -> bool {
+    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let legal: fn(u8) -> bool = match address {
+        Some(_) => |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'*'),
+        None => |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'*'),
+    };
+    let name = address.unwrap_or(text);
+    (1..=253).contains(&name.len()) && name.bytes().all(legal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_are_absent_take_the_servers_defaults() {
+        let defaults = Limits {
+            members: 7,
+            ..Limits::default()
+        };
+        let settings: AppSettings = serde_json::from_str(r#"{"limits":{"batch":3}}"#).unwrap();
+        let app = settings.into_app(AppId::from("1"), Vec::new(), &defaults);
+        assert_eq!(
+            app.limits,
+            Limits {
+                batch: 3,
+                members: 7,
+                ..Limits::default()
+            }
+        );
+        assert!(
+            app.enabled && !app.force_tls && !app.authorized_connections && !app.subscription_error_event
+        );
+        assert_eq!((app.max_connections, app.allowed_origins), (None, Vec::new()));
+    }
+
+    #[test]
+    fn each_limit_is_held_to_its_own_range() {
+        for (name, range) in LIMIT_RANGES {
+            let json = |value: usize| format!(r#"{{"limits":{{"{name}":{value}}}}}"#);
+            let check = |value| serde_json::from_str::<AppSettings>(&json(value)).unwrap().check();
+            assert_eq!(check(*range.start()), Ok(()));
+            assert_eq!(check(*range.end()), Ok(()));
+            for value in [range.start() - 1, range.end() + 1] {
+                let fault = check(value).unwrap_err().to_string();
+                assert!(
+                    fault.starts_with(&format!("{name} is {value}; it must be from ")),
+                    "{fault}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_quota_of_zero_is_refused_because_it_could_mean_two_things() {
+        let settings = AppSettings {
+            max_connections: Some(0),
+            ..AppSettings::default()
+        };
+        let fault = settings.check().unwrap_err().to_string();
+        assert_eq!(fault, "max_connections is 0; it must be from 1 to 100000000");
+    }
+
+    #[test]
+    fn ws_010_a_host_pattern_has_no_scheme_port_or_path() {
+        for pattern in [
+            "example.com",
+            "*.example.com",
+            "*",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "my_host",
+        ] {
+            assert!(is_host_pattern(pattern), "{pattern}");
+        }
+        for text in [
+            "",
+            "https://example.com",
+            "example.com:8080",
+            "example.com/",
+            "::1",
+            "[]",
+            "a b",
+        ] {
+            assert!(!is_host_pattern(text), "{text}");
+        }
+    }
+}

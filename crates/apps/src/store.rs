@@ -1,0 +1,154 @@
+//! The tables `apps` and `app_keys` in SQLite or Postgres: opening, migrating, reading.
+//!
+//! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
+
+mod open;
+mod record;
+
+use fanfare_protocol::app::{App, Limits};
+use sqlx::{PgPool, SqlitePool};
+
+use self::record::Row;
+pub(crate) use self::record::new_app;
+
+/// The rows of one app, a row for each pair that is valid, the oldest first.
+macro_rules! rows_of_app {
+    ($which:literal) => {
+        concat!(
+            "SELECT apps.id, apps.enabled, CAST(apps.settings AS TEXT) AS settings, ",
+            "app_keys.key, app_keys.secret ",
+            "FROM apps LEFT JOIN app_keys ON app_keys.app_id = apps.id AND app_keys.revoked_at IS NULL ",
+            "WHERE apps.id = ",
+            $which,
+            " ORDER BY app_keys.created_at, app_keys.key"
+        )
+    };
+}
+
+const BY_ID: &str = rows_of_app!("$1");
+const BY_KEY: &str = rows_of_app!("(SELECT app_id FROM app_keys WHERE key = $1 AND revoked_at IS NULL)");
+const OLDEST: &str = rows_of_app!("(SELECT id FROM apps ORDER BY created_at, id LIMIT 1)");
+const ADD_APP: &str = "INSERT INTO apps (id, name) VALUES ($1, $2)";
+const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
+
+/// An id that no app has: looking it up shows whether the tables answer.
+const NO_ID: &str = "";
+
+/// What an app is looked up by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ask {
+    Key(Box<str>),
+    Id(Box<str>),
+}
+
+/// What the tables hold of an app.
+#[derive(Clone, Debug)]
+pub(crate) enum Record<A = App> {
+    App(A),
+    /// Its row cannot be used.
+    Faulty(Fault),
+}
+
+/// Which app's row cannot be used, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub app: String,
+    pub cause: String,
+}
+
+/// An open database whose tables are up to date.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// Reads one app.
+    pub async fn find(&self, ask: &Ask, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
+        let (query, name) = match ask {
+            Ask::Key(key) => (BY_KEY, key),
+            Ask::Id(id) => (BY_ID, id),
+        };
+        match self.rows(query, Some(name)).await {
+            Ok(rows) => Ok(record::from_rows(rows, defaults)),
+            Err(error) if is_about_one_row(&error) => {
+                let app = match ask {
+                    Ask::Id(id) => id.to_string(),
+                    Ask::Key(key) => format!("of key {key}"),
+                };
+                Ok(Some(Record::Faulty(Fault {
+                    app,
+                    cause: error.to_string(),
+                })))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the app that was made first.
+    pub async fn oldest(&self, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
+        Ok(record::from_rows(self.rows(OLDEST, None).await?, defaults))
+    }
+
+    /// Asks the tables for nothing.
+    pub async fn probe(&self) -> Result<(), sqlx::Error> {
+        self.rows(BY_ID, Some(NO_ID)).await.map(drop)
+    }
+
+    async fn rows(&self, query: &'static str, name: Option<&str>) -> Result<Vec<Row>, sqlx::Error> {
+        match self {
+            Self::Sqlite(pool) => {
+                let query = sqlx::query_as(query);
+                let query = if let Some(name) = name {
+                    query.bind(name)
+                } else {
+                    query
+                };
+                query.fetch_all(pool).await
+            }
+            Self::Postgres(pool) => {
+                let query = sqlx::query_as(query);
+                let query = if let Some(name) = name {
+                    query.bind(name)
+                } else {
+                    query
+                };
+                query.fetch_all(pool).await
+            }
+        }
+    }
+
+    /// Adds `app` unless there is one already, and returns the oldest; in one transaction.
+    ///
+    /// `None`: not SQLite.
+    pub async fn oldest_or_add(&self, app: &App, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
+        let Self::Sqlite(pool) = self else { return Ok(None) };
+        // Takes the lock before reading: of two processes only one finds no app.
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let rows = sqlx::query_as(OLDEST).fetch_all(&mut *transaction).await?;
+        if let Some(record) = record::from_rows(rows, defaults) {
+            return Ok(Some(record));
+        }
+        sqlx::query(ADD_APP)
+            .bind(app.id.as_str())
+            .bind("first app")
+            .execute(&mut *transaction)
+            .await?;
+        for credential in &app.credentials {
+            sqlx::query(ADD_KEY)
+                .bind(credential.key.as_str())
+                .bind(app.id.as_str())
+                .bind(credential.secret.expose())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(Record::App(app.clone())))
+    }
+}
+
+/// Whether an error tells of one row's content and not of the database.
+fn is_about_one_row(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+}

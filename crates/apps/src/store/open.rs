@@ -1,0 +1,120 @@
+//! Connecting, and bringing the tables up to date.
+//!
+//! Fails rather than start with half a database. A SQLite file holds secrets: what is made here is
+//! for the owner's eyes only.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use tokio::time::timeout;
+
+use super::Store;
+use crate::PATIENCE;
+use crate::database::{Database, PostgresUrl};
+use crate::error::AppsError;
+
+/// Look-ups are rare behind the cache; this many at once are plenty.
+const MOST_CONNECTIONS: u32 = 4;
+
+/// Seconds that another node may take to bring the tables up to date.
+const MIGRATION_SECONDS: u64 = 60;
+
+static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+impl Store {
+    /// Opens the database and brings its tables up to date.
+    pub async fn open(database: &Database) -> Result<Self, AppsError> {
+        match database {
+            Database::Sqlite(file) => open_sqlite(file).await.map(Self::Sqlite),
+            Database::Postgres(url) => open_postgres(url).await.map(Self::Postgres),
+        }
+    }
+}
+
+async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
+    make_private(file)?;
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(PATIENCE)
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(MOST_CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(|cause| AppsError::Sqlite {
+            path: PathBuf::from(file),
+            cause,
+        })?;
+    if SQLITE.run(&pool).await.is_err() {
+        // SQLite has no lock for migrations: another process may have been a moment ahead.
+        SQLITE.run(&pool).await.map_err(migration_failed)?;
+    }
+    Ok(pool)
+}
+
+async fn open_postgres(url: &PostgresUrl) -> Result<PgPool, AppsError> {
+    let options = url
+        .options()
+        .application_name("fanfare")
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(MOST_CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(AppsError::Postgres)?;
+    // Of several nodes that start together, sqlx lets one at a time do this, by an advisory lock.
+    match timeout(Duration::from_secs(MIGRATION_SECONDS), POSTGRES.run(&pool)).await {
+        Ok(migrated) => migrated.map_err(migration_failed)?,
+        Err(_) => return Err(AppsError::MigrationHeld(MIGRATION_SECONDS)),
+    }
+    Ok(pool)
+}
+
+fn migration_failed(error: MigrateError) -> AppsError {
+    match error {
+        MigrateError::VersionMissing(version) => AppsError::TooNew(version),
+        other => AppsError::Migration(other),
+    }
+}
+
+/// Makes the file and its directory, where they do not exist, readable by the owner alone.
+///
+/// SQLite gives its side files (`-wal`, `-shm`) the mode of the file.
+fn make_private(file: &Path) -> Result<(), AppsError> {
+    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
+    if let Some(path) = directory {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|cause| AppsError::Directory {
+                path: PathBuf::from(path),
+                cause,
+            })?;
+    }
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    match made {
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(AppsError::File {
+            path: PathBuf::from(file),
+            cause,
+        }),
+        _ => Ok(()),
+    }
+}

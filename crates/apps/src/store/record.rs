@@ -1,0 +1,87 @@
+//! From rows to an app, and a new app with credentials of its own.
+//!
+//! A row that cannot be used becomes a fault of that app alone.
+
+use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::auth::{Credential, Secret};
+use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
+use sqlx::FromRow;
+
+use super::{Fault, Record};
+use crate::settings::AppSettings;
+
+/// An app with one of its pairs, if it has any. Not `Debug`: it holds a secret.
+#[derive(FromRow)]
+pub(super) struct Row {
+    id: String,
+    enabled: bool,
+    settings: String,
+    key: Option<String>,
+    secret: Option<String>,
+}
+
+/// Puts the rows of one app together; no rows, no app.
+pub(super) fn from_rows(rows: Vec<Row>, defaults: &Limits) -> Option<Record> {
+    let first = rows.first()?;
+    let id = first.id.clone();
+    let settings = settings(first);
+    let credentials = rows
+        .into_iter()
+        .filter_map(Row::into_pair)
+        .map(credential)
+        .collect();
+    Some(match (is_app_id(&id), settings, credentials) {
+        (true, Ok(settings), Ok(credentials)) => {
+            Record::App(settings.into_app(AppId::from(&*id), credentials, defaults))
+        }
+        (false, ..) => fault(id, "the id is not made of 1 to 32 digits".to_owned()),
+        (_, Err(cause), _) | (_, _, Err(cause)) => fault(id, cause),
+    })
+}
+
+impl Row {
+    fn into_pair(self) -> Option<(String, String)> {
+        self.key.zip(self.secret)
+    }
+}
+
+fn fault(app: String, cause: String) -> Record {
+    Record::Faulty(Fault { app, cause })
+}
+
+fn settings(row: &Row) -> Result<AppSettings, String> {
+    // Serde would take a JSON array for a struct as well.
+    if !row.settings.trim_start().starts_with('{') {
+        return Err("settings is not a JSON object".to_owned());
+    }
+    let mut settings: AppSettings =
+        serde_json::from_str(&row.settings).map_err(|error| format!("settings: {error}"))?;
+    settings.check().map_err(|fault| format!("settings: {fault}"))?;
+    settings.enabled = Some(row.enabled && settings.enabled.unwrap_or(true));
+    Ok(settings)
+}
+
+fn credential((key, secret): (String, String)) -> Result<Credential, String> {
+    if is_key_or_secret(&key) && is_key_or_secret(&secret) {
+        Ok(Credential {
+            key: AppKey::from(&*key),
+            secret: Secret::new(&secret),
+        })
+    } else {
+        Err("a key or secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned())
+    }
+}
+
+/// An app with a random id of seven digits and one random pair, in the form that hosted Pusher uses.
+pub(crate) fn new_app(defaults: &Limits) -> Result<App, getrandom::Error> {
+    let id = 1_000_000 + getrandom::u32()? % 9_000_000;
+    let mut key = [0; 10];
+    let mut secret = [0; 20];
+    getrandom::fill(&mut key)?;
+    getrandom::fill(&mut secret)?;
+    let credential = Credential {
+        key: AppKey::from(&*hex::encode(key)),
+        secret: Secret::new(&hex::encode(secret)),
+    };
+    Ok(AppSettings::default().into_app(AppId::from(&*id.to_string()), vec![credential], defaults))
+}

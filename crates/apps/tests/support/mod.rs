@@ -1,0 +1,81 @@
+//! What the tests stand on: real databases, empty at first, and a record of the log.
+//!
+//! Each test has databases of its own, so that tests run side by side.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod log;
+pub mod postgres;
+
+use std::path::Path;
+
+use fanfare_apps::{Apps, AppsError, Database};
+use fanfare_protocol::app::Limits;
+use sqlx::{Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+use self::postgres::Postgres;
+
+/// An empty database that `Apps` can be opened on, and a way to change it behind its back.
+pub enum Stage {
+    Sqlite(TempDir),
+    Postgres(Postgres),
+}
+
+/// A connection of the operator's own.
+pub enum Operator {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Stage {
+    pub fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    pub fn postgres() -> Self {
+        Self::Postgres(Postgres::start())
+    }
+
+    pub fn database(&self) -> Database {
+        match self {
+            Self::Sqlite(directory) => Database::parse("sqlite", directory.path()).unwrap(),
+            Self::Postgres(server) => Database::parse(&server.url(), Path::new("/nowhere")).unwrap(),
+        }
+    }
+
+    pub async fn try_open(&self, cache_seconds: u64) -> Result<Apps, AppsError> {
+        Apps::open(
+            Vec::new(),
+            Some(self.database()),
+            Limits::default(),
+            cache_seconds,
+        )
+        .await
+    }
+
+    pub async fn open(&self, cache_seconds: u64) -> Apps {
+        self.try_open(cache_seconds).await.unwrap()
+    }
+
+    pub async fn operator(&self) -> Operator {
+        match self {
+            Self::Sqlite(directory) => {
+                let url = format!("sqlite://{}/fanfare.db", directory.path().display());
+                Operator::Sqlite(SqliteConnection::connect(&url).await.unwrap())
+            }
+            Self::Postgres(server) => Operator::Postgres(PgConnection::connect(&server.url()).await.unwrap()),
+        }
+    }
+}
+
+impl Operator {
+    /// Runs statements that both databases understand.
+    pub async fn run(&mut self, sql: &'static str) {
+        match self {
+            Self::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+            Self::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+        }
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}

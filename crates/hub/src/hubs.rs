@@ -1,0 +1,84 @@
+//! The hubs of all apps that have connections.
+
+use std::sync::Arc;
+
+use ahash::RandomState;
+use fanfare_protocol::app::App;
+use fanfare_protocol::ids::AppId;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use crate::app_hub::AppHub;
+
+/// Touched once per connection and once per HTTP request, never per message.
+#[derive(Debug, Default)]
+pub struct Hubs {
+    /// Guards the table only; hubs are used outside the lock.
+    apps: Mutex<HashMap<AppId, Arc<AppHub>, RandomState>>,
+}
+
+impl Hubs {
+    /// The app's hub, made if there is none; it takes over the settings given.
+    #[must_use]
+    pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
+        let hub = Arc::clone(
+            self.apps.lock().entry(app.id.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))),
+        );
+        hub.set_app(app);
+        hub
+    }
+
+    /// The app's hub, if it has one.
+    #[must_use]
+    pub fn get(&self, id: &AppId) -> Option<Arc<AppHub>> {
+        self.apps.lock().get(id).map(Arc::clone)
+    }
+
+    /// All hubs there are.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<AppHub>> {
+        self.apps.lock().values().map(Arc::clone).collect()
+    }
+
+    /// Connections of all apps.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.all().iter().map(|hub| hub.connections()).sum()
+    }
+
+    /// Drops the hubs that nobody holds any more.
+    pub fn sweep(&self) {
+        // Under the lock nobody can come by a hub that only the table holds.
+        self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subscriptions::Subscriptions;
+    use crate::test_app;
+
+    #[test]
+    fn a_sweep_drops_only_hubs_without_connections() {
+        let hubs = Hubs::default();
+        let busy = Subscriptions::new(hubs.open(&test_app("1")), crate::test_conn(1));
+        let _ = hubs.open(&test_app("2"));
+        hubs.sweep();
+        assert!(hubs.get(&"1".into()).is_some() && hubs.get(&"2".into()).is_none());
+        drop(busy);
+        hubs.sweep();
+        assert!(hubs.all().is_empty());
+    }
+
+    #[test]
+    fn opening_again_takes_over_newer_settings() {
+        let hubs = Hubs::default();
+        let hub = hubs.open(&test_app("1"));
+        let mut newer = (*test_app("1")).clone();
+        newer.max_connections = Some(0);
+        let again = hubs.open(&Arc::new(newer));
+        assert!(Arc::ptr_eq(&hub, &again));
+        assert!(hub.take_place().is_none());
+    }
+}

@@ -1,0 +1,37 @@
+//! Who is subscribed to what, and putting frames into outboxes.
+//!
+//! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, then outboxes,
+//! which are leaves; nothing waits under either.
+
+mod app_hub;
+mod channel;
+mod conn;
+mod hubs;
+mod outbox;
+mod subscriptions;
+
+pub use app_hub::{AppHub, Counts, Place};
+pub use conn::Conn;
+pub use hubs::Hubs;
+pub use outbox::{Outbox, Taken};
+pub use subscriptions::{SubscribeError, Subscriptions};
+
+#[cfg(test)]
+fn test_app(id: &str) -> std::sync::Arc<fanfare_protocol::app::App> {
+    std::sync::Arc::new(fanfare_protocol::app::App {
+        id: id.into(),
+        credentials: Vec::new(),
+        enabled: true,
+        max_connections: None,
+        force_tls: false,
+        allowed_origins: Vec::new(),
+        authorized_connections: false,
+        subscription_error_event: false,
+        limits: fanfare_protocol::app::Limits::default(),
+    })
+}
+
+#[cfg(test)]
+fn test_conn(bits: u64) -> std::sync::Arc<Conn> {
+    std::sync::Arc::new(Conn::new(fanfare_protocol::ids::SocketId::from_bits(bits), 1 << 20))
+}

@@ -1,0 +1,71 @@
+//! An app as the protocol sees it: credentials, switches, limits.
+//!
+//! Plain values; where an app comes from is the business of the crate `apps`.
+
+use crate::auth::Credential;
+use crate::ids::AppId;
+
+/// One tenant, with every setting resolved (absent ones have taken the server's default).
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The id in `/apps/ID/…`.
+    pub id: AppId,
+    /// Key and secret pairs, oldest first; any of them is valid (AUTH-011).
+    pub credentials: Vec<Credential>,
+    /// Off: connections close with 4003, requests get 403.
+    pub enabled: bool,
+    /// Most connections at once on this node; more close with 4004 (WS-061). `None`: no quota.
+    pub max_connections: Option<usize>,
+    /// Connections that did not come over TLS close with 4000 (WS-063).
+    pub force_tls: bool,
+    /// Host patterns (`*` stands for any run of characters); empty allows every origin (WS-010).
+    pub allowed_origins: Vec<String>,
+    /// Connections that join no guarded channel in time close with 4009 (WS-062).
+    pub authorized_connections: bool,
+    /// Send soketi's `pusher:subscription_error` beside `pusher:error` (WS-133).
+    pub subscription_error_event: bool,
+    /// Names, sizes and counts.
+    pub limits: Limits,
+}
+
+impl App {
+    /// The credential with this key, if it is one of the app's.
+    #[must_use]
+    pub fn credential(&self, key: &str) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.key.as_str() == key)
+    }
+}
+
+/// What an app may do at most (LIM-010 … LIM-022). Sizes are UTF-8 bytes unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest channel name in characters, 1 to 200 (LIM-001, LIM-003).
+    pub channel_name: usize,
+    /// Longest event name in characters (LIM-004).
+    pub event_name: usize,
+    /// Largest `data` of one event (LIM-010).
+    pub event_bytes: usize,
+    /// Most channels that one event may be published to (LIM-013).
+    pub channels_per_event: usize,
+    /// Most events in one batch (LIM-011).
+    pub batch: usize,
+    /// Most distinct users on one presence channel (LIM-020).
+    pub members: usize,
+    /// Largest `channel_data` of a presence member (LIM-021).
+    pub member_bytes: usize,
+}
+
+impl Default for Limits {
+    /// Pusher's own limits.
+    fn default() -> Self {
+        Self {
+            channel_name: 164,
+            event_name: 200,
+            event_bytes: 10_240,
+            channels_per_event: 100,
+            batch: 10,
+            members: 100,
+            member_bytes: 1024,
+        }
+    }
+}

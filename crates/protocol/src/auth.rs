@@ -1,0 +1,30 @@
+//! Signatures: of channel subscriptions and of HTTP requests (AUTH-001 … AUTH-026).
+//!
+//! The only module that knows how to check a signature. Every comparison with one takes the same time
+//! whether it is right or wrong, and no secret leaves it in an error or in `Debug`.
+
+mod channel;
+mod error;
+mod query;
+mod request;
+#[cfg(test)]
+mod request_tests;
+#[cfg(test)]
+mod sample;
+mod secret;
+
+pub use self::channel::verify_channel;
+pub use self::error::RequestError;
+pub use self::query::Query;
+pub use self::request::SignedRequest;
+pub use self::secret::Secret;
+use crate::ids::AppKey;
+
+/// A key, which is public, and the secret that goes with it.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Names the credential in `auth` and `auth_key`.
+    pub key: AppKey,
+    /// Signs; known to the app's back end and to this server only.
+    pub secret: Secret,
+}

@@ -1,0 +1,189 @@
+//! What is wrong with a signed HTTP request: the one table of its sentences (AUTH-010).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::request::WINDOW;
+use crate::close::shortened;
+
+/// Longest part of a client's own signature that is sent back to it, in bytes.
+const MOST_ECHOED: usize = 200;
+
+/// Why a request is refused with 401; in the order in which it is checked.
+///
+/// `Display` gives the label only: [`RequestError::message`] is what the client is told.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.label())]
+pub enum RequestError {
+    /// No `auth_key`.
+    KeyMissing,
+    /// The key is not one of this app's (AUTH-011).
+    KeyUnknown,
+    /// No `auth_version`.
+    VersionMissing,
+    /// A version other than 1.0.
+    VersionUnsupported,
+    /// No `auth_timestamp`.
+    TimestampMissing,
+    /// `auth_timestamp` is not a decimal number.
+    TimestampInvalid,
+    /// Too far from the server's clock (AUTH-009). Both in Unix seconds.
+    TimestampExpired {
+        /// What the client sent.
+        given: u64,
+        /// The server's time.
+        now: u64,
+    },
+    /// A body, but no `body_md5` (AUTH-008).
+    BodyMd5Missing,
+    /// No `auth_signature`.
+    SignatureMissing,
+    /// The signature is not that of the request.
+    SignatureMismatch {
+        /// The text that should have been signed.
+        signed: String,
+        /// The signature that came.
+        got: String,
+    },
+    /// `body_md5` is not the MD5 of the body (AUTH-003).
+    BodyMd5Mismatch,
+}
+
+impl RequestError {
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        401
+    }
+
+    /// The text of the answer. It quotes the request, so it is for the client alone, not for logs.
+    #[must_use]
+    pub fn message(&self) -> Cow<'static, str> {
+        let text = match self {
+            Self::KeyMissing => "Missing parameter: auth_key",
+            Self::KeyUnknown => "Unknown auth_key",
+            Self::VersionMissing => "Version required",
+            Self::VersionUnsupported => "Version not supported",
+            Self::TimestampMissing => "Timestamp required",
+            Self::TimestampInvalid => "Timestamp invalid: auth_timestamp must be Unix time in whole seconds",
+            Self::TimestampExpired { given, now } => {
+                return Cow::Owned(format!(
+                    "Timestamp expired: Given timestamp ({}) not within {WINDOW}s of server time ({})",
+                    utc(*given),
+                    utc(*now)
+                ));
+            }
+            Self::BodyMd5Missing => "Missing parameter: body_md5 (required when the request has a body)",
+            Self::BodyMd5Mismatch => "Invalid body_md5: it is not the MD5 hex digest of the request body",
+            Self::SignatureMissing => "Missing parameter: auth_signature",
+            Self::SignatureMismatch { signed, got } => {
+                return Cow::Owned(format!(
+                    "Invalid signature: you should have sent HmacSHA256Hex(\"{}\", your_secret_key), \
+                     but you sent \"{}\"",
+                    quoted(signed),
+                    quoted(&shortened(got, MOST_ECHOED))
+                ));
+            }
+        };
+        Cow::Borrowed(text)
+    }
+
+    /// The reason in one word, for logs and metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "key_missing",
+            Self::KeyUnknown => "key_unknown",
+            Self::VersionMissing => "version_missing",
+            Self::VersionUnsupported => "version_unsupported",
+            Self::TimestampMissing => "timestamp_missing",
+            Self::TimestampInvalid => "timestamp_invalid",
+            Self::TimestampExpired { .. } => "timestamp_expired",
+            Self::BodyMd5Missing => "body_md5_missing",
+            Self::BodyMd5Mismatch => "body_md5_mismatch",
+            Self::SignatureMissing => "signature_missing",
+            Self::SignatureMismatch { .. } => "signature_mismatch",
+        }
+    }
+}
+
+/// By hand, because what was signed and the signature are not for logs.
+impl fmt::Debug for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// The text as it would stand in a string literal: line breaks as `\n`, quotes escaped.
+fn quoted(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    for character in text.chars() {
+        if character.is_control() || matches!(character, '"' | '\\') {
+            literal.extend(character.escape_default());
+        } else {
+            literal.push(character);
+        }
+    }
+    literal
+}
+
+/// Unix seconds as `2023-11-14T22:13:20Z`. The date is counted in years that begin in March, so that a
+/// leap day is the last of its year; every 400 of them have 146,097 days.
+fn utc(seconds: u64) -> String {
+    const DAYS_TO_MARCH_OF_YEAR_0: u64 = 719_468;
+    let days = seconds / 86_400 + DAYS_TO_MARCH_OF_YEAR_0;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, turned) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + turned;
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auth_010_times_are_utc_in_rfc_3339() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(utc(seconds), text);
+        }
+        utc(u64::MAX);
+    }
+
+    #[test]
+    fn auth_010_the_signed_text_is_quoted_with_its_line_breaks_escaped() {
+        let error =
+            RequestError::SignatureMismatch { signed: "GET\n/a\nb=\"\\é".into(), got: "f\"f".into() };
+        assert_eq!(
+            error.message(),
+            r#"Invalid signature: you should have sent HmacSHA256Hex("GET\n/a\nb=\"\\é", your_secret_key), but you sent "f\"f""#
+        );
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_long_signature_is_sent_back() {
+        let error = RequestError::SignatureMismatch { signed: String::new(), got: "é".repeat(5_000) };
+        assert!(error.message().len() < 400);
+    }
+
+    #[test]
+    fn neither_debug_nor_display_quotes_the_request() {
+        let error = RequestError::SignatureMismatch { signed: "GET\n/a\nb=c".into(), got: "ff".into() };
+        assert_eq!(format!("{error:?} {error}"), "signature_mismatch signature_mismatch");
+    }
+}

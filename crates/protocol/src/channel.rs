@@ -1,0 +1,154 @@
+//! Channel names and the kinds that their prefixes decide.
+//!
+//! The one place that looks at a prefix; everybody else asks the parsed name (WS-108).
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// The prefix of the channels that only one signed-in user may listen to (LIM-002).
+const SERVER_TO_USER: &str = "#server-to-user-";
+
+/// The longest name that any setting may allow (LIM-003).
+pub const LONGEST_NAME: usize = 200;
+
+/// What a channel asks of its subscribers, decided by the name alone (WS-108).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// Anybody may subscribe.
+    Public,
+    /// `private-`: subscribers show a signature.
+    Private,
+    /// `private-encrypted-`: as private; the payload is opaque to the server (WS-200).
+    Encrypted,
+    /// `presence-`: as private, and members see one another.
+    Presence,
+    /// `#server-to-user-ID`: only the connection signed in as that user (WS-190).
+    ServerToUser,
+}
+
+impl ChannelKind {
+    /// Whether subscribing takes a signature (WS-114).
+    #[must_use]
+    pub const fn is_guarded(self) -> bool {
+        matches!(self, Self::Private | Self::Encrypted | Self::Presence)
+    }
+}
+
+/// The name of a channel, checked once; cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelName(Arc<str>);
+
+/// The text is no legal channel name (LIM-001, LIM-002).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidName;
+
+impl ChannelName {
+    /// Checks the characters and the length, in characters, at most `longest`.
+    ///
+    /// # Errors
+    /// The name is empty, too long, or holds a character outside `A-Z a-z 0-9 _ - = @ , . ;`.
+    pub fn parse(text: &str, longest: usize) -> Result<Self, InvalidName> {
+        let checked = text.strip_prefix(SERVER_TO_USER).unwrap_or(text);
+        let legal = !checked.is_empty() && text.len() <= longest && checked.bytes().all(is_legal);
+        if legal { Ok(Self(Arc::from(text))) } else { Err(InvalidName) }
+    }
+
+    /// What the name's prefix says.
+    #[must_use]
+    pub fn kind(&self) -> ChannelKind {
+        let name = &*self.0;
+        if name.starts_with("private-encrypted-") {
+            ChannelKind::Encrypted
+        } else if name.starts_with("private-") {
+            ChannelKind::Private
+        } else if name.starts_with("presence-") {
+            ChannelKind::Presence
+        } else if name.starts_with(SERVER_TO_USER) {
+            ChannelKind::ServerToUser
+        } else {
+            ChannelKind::Public
+        }
+    }
+
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The characters of LIM-001.
+const fn is_legal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=' | b'@' | b',' | b'.' | b';')
+}
+
+/// Whether a `filter_by_prefix` can only match presence channels (API-031).
+#[must_use]
+pub fn is_presence_prefix(prefix: &str) -> bool {
+    prefix.starts_with("presence-")
+}
+
+impl Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str) -> ChannelKind {
+        ChannelName::parse(name, 164).expect(name).kind()
+    }
+
+    #[test]
+    fn ws_108_the_hyphen_belongs_to_the_prefix() {
+        assert_eq!(kind("news"), ChannelKind::Public);
+        assert_eq!(kind("privatefoo"), ChannelKind::Public);
+        assert_eq!(kind("presencefoo"), ChannelKind::Public);
+        assert_eq!(kind("private-a"), ChannelKind::Private);
+        assert_eq!(kind("private-encrypted"), ChannelKind::Private);
+        assert_eq!(kind("private-encrypted-a"), ChannelKind::Encrypted);
+        assert_eq!(kind("presence-a"), ChannelKind::Presence);
+        assert_eq!(kind("#server-to-user-12345"), ChannelKind::ServerToUser);
+    }
+
+    #[test]
+    fn lim_001_names_hold_only_the_documented_characters() {
+        for name in ["a", "A-z_0=9@,.;", "private-App.Models.User.7"] {
+            assert!(ChannelName::parse(name, 164).is_ok(), "{name}");
+        }
+        for name in ["", "a b", "a/b", "é", "a#b", "a:b", "a\0", "a\n"] {
+            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn lim_002_a_hash_is_legal_only_in_front_of_server_to_user() {
+        for name in ["#", "#news", "#server-to-user-", "#server-to-user-a#b", "##server-to-user-1"] {
+            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName), "{name}");
+        }
+    }
+
+    #[test]
+    fn lim_003_the_longest_name_is_a_setting() {
+        let name = "x".repeat(165);
+        assert_eq!(ChannelName::parse(&name, 164), Err(InvalidName));
+        assert!(ChannelName::parse(&name, 200).is_ok());
+        assert!(ChannelName::parse(&name[..164], 164).is_ok());
+    }
+}

@@ -1,0 +1,246 @@
+//! What a client says: text in, a message or an error out.
+//!
+//! Borrows from the text; decides nothing about whether the client may (that is the session's).
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::ProtocolError;
+
+/// A command from a client (section 2.2 of the protocol).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientMessage<'a> {
+    /// `pusher:ping`: answered with `pusher:pong` (WS-042).
+    Ping,
+    /// `pusher:pong`: proves life, nothing more (WS-047).
+    Pong,
+    /// `pusher:subscribe` (WS-110).
+    Subscribe(Subscribe<'a>),
+    /// `pusher:unsubscribe` (WS-140).
+    Unsubscribe {
+        /// The channel to leave.
+        channel: Cow<'a, str>,
+    },
+}
+
+/// The `data` of `pusher:subscribe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribe<'a> {
+    /// The channel, unchecked.
+    pub channel: Cow<'a, str>,
+    /// `KEY:SIGNATURE`; absent, null and empty are met on public channels (WS-111).
+    pub auth: Option<Cow<'a, str>>,
+    /// Exactly the bytes that were signed (AUTH-021); an empty text counts as present (AUTH-023).
+    pub channel_data: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// Members of `data`, kept raw: a wrong type is an error of that member, not of the whole.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    auth: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channel_data: Option<&'a RawValue>,
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Reads one text message.
+    ///
+    /// # Errors
+    /// Not JSON, no string `event` (WS-210, WS-211), an unknown event (WS-212), or members of
+    /// `data` that are missing or of the wrong type (WS-113, WS-131).
+    pub fn parse(text: &'a str) -> Result<Self, ProtocolError> {
+        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| ProtocolError::InvalidJson)?;
+        match &*envelope.event {
+            "pusher:ping" => Ok(Self::Ping),
+            "pusher:pong" => Ok(Self::Pong),
+            "pusher:subscribe" => with_fields(envelope.data, subscribe),
+            "pusher:unsubscribe" => with_fields(envelope.data, unsubscribe),
+            event => Err(ProtocolError::UnsupportedEvent(event.to_owned())),
+        }
+    }
+
+    /// The same message, owning its texts.
+    fn into_owned(self) -> ClientMessage<'static> {
+        let own = |text: Cow<'a, str>| Cow::<'static, str>::Owned(text.into_owned());
+        match self {
+            Self::Ping => ClientMessage::Ping,
+            Self::Pong => ClientMessage::Pong,
+            Self::Unsubscribe { channel } => ClientMessage::Unsubscribe { channel: own(channel) },
+            Self::Subscribe(subscribe) => ClientMessage::Subscribe(Subscribe {
+                channel: own(subscribe.channel),
+                auth: subscribe.auth.map(own),
+                channel_data: subscribe.channel_data.map(own),
+            }),
+        }
+    }
+}
+
+fn subscribe(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
+    Ok(ClientMessage::Subscribe(Subscribe {
+        channel: required(fields.channel, "data.channel")?,
+        auth: optional(fields.auth, "data.auth")?,
+        channel_data: optional(fields.channel_data, "data.channel_data")?,
+    }))
+}
+
+fn unsubscribe(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
+    Ok(ClientMessage::Unsubscribe { channel: required(fields.channel, "data.channel")? })
+}
+
+/// Hands over the members of `data`: an object, or a string that holds one (WS-113).
+fn with_fields<'a>(
+    data: Option<&'a RawValue>,
+    read: for<'b> fn(Fields<'b>) -> Result<ClientMessage<'b>, ProtocolError>,
+) -> Result<ClientMessage<'a>, ProtocolError> {
+    let raw = data.ok_or(ProtocolError::MissingParameter("data.channel"))?.get();
+    if raw.starts_with('"') {
+        let inner: String = serde_json::from_str(raw).map_err(|_| ProtocolError::InvalidJson)?;
+        let fields = fields(inner.trim())?;
+        return read(fields).map(ClientMessage::into_owned);
+    }
+    read(fields(raw)?)
+}
+
+fn fields(object: &str) -> Result<Fields<'_>, ProtocolError> {
+    // A struct would also be read from an array of its members.
+    if !object.starts_with('{') {
+        return Err(ProtocolError::DataNotAHash);
+    }
+    serde_json::from_str(object).map_err(|_| ProtocolError::DataNotAHash)
+}
+
+fn required<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, ProtocolError> {
+    optional(raw, name)?.ok_or(ProtocolError::MissingParameter(name))
+}
+
+/// A member that is a string; null and absent are the same (WS-112).
+fn optional<'a>(
+    raw: Option<&'a RawValue>,
+    name: &'static str,
+) -> Result<Option<Cow<'a, str>>, ProtocolError> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(json) => match serde_json::from_str::<Text<'a>>(json) {
+            Ok(Text(text)) => Ok(Some(text)),
+            Err(_) => Err(ProtocolError::NotAString(name)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription<'a>(
+        channel: &'a str,
+        auth: Option<&'a str>,
+        channel_data: Option<&'a str>,
+    ) -> Result<ClientMessage<'a>, ProtocolError> {
+        Ok(ClientMessage::Subscribe(Subscribe {
+            channel: channel.into(),
+            auth: auth.map(Cow::from),
+            channel_data: channel_data.map(Cow::from),
+        }))
+    }
+
+    #[test]
+    fn ws_110_the_subscribe_forms_of_every_client_are_read() {
+        let cases = [
+            (
+                r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"news"}}"#,
+                subscription("news", Some(""), None),
+            ),
+            (r#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#, subscription("news", None, None)),
+            (
+                r#"{"data":{"channel":"private-a","auth":"K:S","more":[1]},"event":"pusher:subscribe","x":1}"#,
+                subscription("private-a", Some("K:S"), None),
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"auth":null,"channel_data":null,"channel":"a"}}"#,
+                subscription("a", None, None),
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":{"auth":"K:S","channel_data":"{\"user_id\": 1}","channel":"presence-a"}}"#,
+                subscription("presence-a", Some("K:S"), Some(r#"{"user_id": 1}"#)),
+            ),
+            (
+                r#"{"event":"pusher:subscribe","data":"{\"channel\":\"caf\\u00e9\",\"channel_data\":\"\"}"}"#,
+                subscription("café", None, Some("")),
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(ClientMessage::parse(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn ws_113_data_that_is_no_object_is_refused() {
+        for data in ["[]", "5", "true", r#""news""#, r#""[1]""#, r#"["news","",null]"#] {
+            let text = format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#);
+            assert_eq!(ClientMessage::parse(&text), Err(ProtocolError::DataNotAHash), "{text}");
+        }
+    }
+
+    #[test]
+    fn ws_131_a_missing_channel_is_named() {
+        let missing = Err(ProtocolError::MissingParameter("data.channel"));
+        for data in ["{}", r#"{"channel":null}"#, "null"] {
+            let text = format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#);
+            assert_eq!(ClientMessage::parse(&text), missing, "{text}");
+        }
+        assert_eq!(ClientMessage::parse(r#"{"event":"pusher:subscribe"}"#), missing);
+    }
+
+    #[test]
+    fn a_member_of_the_wrong_type_is_named() {
+        assert_eq!(
+            ClientMessage::parse(r#"{"event":"pusher:subscribe","data":{"channel":7}}"#),
+            Err(ProtocolError::NotAString("data.channel"))
+        );
+        assert_eq!(
+            ClientMessage::parse(
+                r#"{"event":"pusher:subscribe","data":{"channel":"presence-a","channel_data":{"user_id":7}}}"#
+            ),
+            Err(ProtocolError::NotAString("data.channel_data"))
+        );
+    }
+
+    #[test]
+    fn ws_210_and_ws_211_what_is_no_event_is_invalid_json() {
+        for text in ["", "{", "[]", "null", "1", r#""x""#, "{}", r#"{"event":1}"#, r#"{"event":null}"#, "é"]
+        {
+            assert_eq!(ClientMessage::parse(text), Err(ProtocolError::InvalidJson), "{text}");
+        }
+    }
+
+    #[test]
+    fn ws_212_events_that_are_not_for_clients_are_unsupported() {
+        for event in ["hello", "pusher:nonsense", "pusher_internal:member_added", ""] {
+            let text = format!(r#"{{"event":"{event}","data":{{}}}}"#);
+            assert_eq!(ClientMessage::parse(&text), Err(ProtocolError::UnsupportedEvent(event.into())));
+        }
+    }
+
+    #[test]
+    fn ws_042_and_ws_047_ping_and_pong_need_no_data() {
+        assert_eq!(ClientMessage::parse(r#"{"event":"pusher:ping"}"#), Ok(ClientMessage::Ping));
+        assert_eq!(ClientMessage::parse(r#"{"event":"pusher:ping","data":{}}"#), Ok(ClientMessage::Ping));
+        assert_eq!(ClientMessage::parse(r#"{"event":"pusher:pong","data":"{}"}"#), Ok(ClientMessage::Pong));
+    }
+}

@@ -1,0 +1,207 @@
+//! Why a connection ends: the one table of close codes (WS-050).
+//!
+//! Never holds a code of 4300 or more (WS-055); which ones fit before `connection_established` is
+//! for the caller to keep (WS-056).
+
+use std::borrow::Cow;
+
+use crate::ws::DecodeError;
+
+/// The end of a connection, or its refusal at the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// 4000: the app takes TLS only, and the client came without (WS-063).
+    TlsRequired,
+    /// 4001: no app has this key.
+    UnknownKey(String),
+    /// 4003: the app is switched off.
+    AppDisabled,
+    /// 4004: the app has as many connections as it may.
+    OverQuota,
+    /// 4005: the path is not `/app/KEY` (WS-009).
+    PathNotFound,
+    /// 4007: the protocol version is not spoken here.
+    VersionUnsupported,
+    /// 4008: no protocol version was given and the server demands one.
+    VersionMissing,
+    /// 4009: the page's origin is not one of the app's.
+    OriginRefused(String),
+    /// 4009: the app demands authorization, and none came in time (WS-062).
+    NotAuthorized,
+    /// 4100: the node has as many connections as it can hold.
+    OverCapacity,
+    /// 4100: the app could not be looked up; the key may well be right.
+    AppUnknownForNow,
+    /// 4100: a newcomer while the server is draining (WS-057).
+    ShuttingDown,
+    /// 4100: the client did not read, and its outbox was full.
+    SlowReader,
+    /// 4100: nothing but faulty commands came (WS-214).
+    TooManyErrors,
+    /// 4200: the server is draining; come back, elsewhere.
+    ServerRestarting,
+    /// 4201: no answer to a Ping frame (WS-045).
+    PongMissing,
+    /// 1002, 1007 or 1009: the bytes were not WebSocket, or too many.
+    Undecodable(DecodeError),
+    /// The client said goodbye, with this code (WS-051).
+    ByClient(Option<u16>),
+    /// The transport broke; nobody is left to tell.
+    Gone,
+}
+
+impl CloseReason {
+    /// The code for the close frame; `None` sends a close frame without one.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        Some(match self {
+            Self::TlsRequired => 4000,
+            Self::UnknownKey(_) => 4001,
+            Self::AppDisabled => 4003,
+            Self::OverQuota => 4004,
+            Self::PathNotFound => 4005,
+            Self::VersionUnsupported => 4007,
+            Self::VersionMissing => 4008,
+            Self::OriginRefused(_) | Self::NotAuthorized => 4009,
+            Self::OverCapacity
+            | Self::AppUnknownForNow
+            | Self::ShuttingDown
+            | Self::SlowReader
+            | Self::TooManyErrors => 4100,
+            Self::ServerRestarting => 4200,
+            Self::PongMissing => 4201,
+            Self::Undecodable(error) => error.code(),
+            Self::ByClient(code) => return *code,
+            Self::Gone => return None,
+        })
+    }
+
+    /// The text for the close frame: at most 123 bytes (WS-050).
+    #[must_use]
+    pub fn message(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::TlsRequired => "Application only accepts SSL connections, reconnect using wss://",
+            Self::UnknownKey(key) => {
+                return Cow::Owned(format!(
+                    "App key {} not in this cluster. Did you forget to specify the cluster?",
+                    shortened(key, 50)
+                ));
+            }
+            Self::AppDisabled => "Application disabled",
+            Self::OverQuota => "Account over quota",
+            Self::PathNotFound => "Path not found: connect to /app/KEY",
+            Self::VersionUnsupported => "Unsupported protocol version: 4, 5, 6 and 7 are spoken here",
+            Self::VersionMissing => "No protocol version supplied",
+            Self::OriginRefused(origin) => {
+                return Cow::Owned(format!("Origin not allowed: {}", shortened(origin, 90)));
+            }
+            Self::NotAuthorized => "Connection not authorized within timeout",
+            Self::OverCapacity => "Over capacity",
+            Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
+            Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
+            Self::SlowReader => "Messages are not read fast enough",
+            Self::TooManyErrors => "Too many invalid messages",
+            Self::PongMissing => "Pong reply not received",
+            Self::Undecodable(error) => error.message(),
+            Self::ByClient(_) | Self::Gone => "",
+        })
+    }
+
+    /// The reason in one word, for logs and metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::TlsRequired => "tls_required",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::AppDisabled => "app_disabled",
+            Self::OverQuota => "over_quota",
+            Self::PathNotFound => "path_not_found",
+            Self::VersionUnsupported => "version_unsupported",
+            Self::VersionMissing => "version_missing",
+            Self::OriginRefused(_) => "origin_refused",
+            Self::NotAuthorized => "not_authorized",
+            Self::OverCapacity => "over_capacity",
+            Self::AppUnknownForNow => "apps_unavailable",
+            Self::ShuttingDown => "shutting_down",
+            Self::SlowReader => "slow_reader",
+            Self::TooManyErrors => "too_many_errors",
+            Self::ServerRestarting => "server_restarting",
+            Self::PongMissing => "pong_missing",
+            Self::Undecodable(error) => error.label(),
+            Self::ByClient(_) => "by_client",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Whether there is a peer left to send the close frame to.
+    #[must_use]
+    pub const fn can_be_told(&self) -> bool {
+        !matches!(self, Self::Gone)
+    }
+
+    /// Whether the server decided on it, so that old clients hear it by event first (WS-053).
+    #[must_use]
+    pub const fn is_by_server(&self) -> bool {
+        !matches!(self, Self::Gone | Self::ByClient(_))
+    }
+}
+
+/// The text itself, or its first `most` bytes (fewer, not to cut a character) and an ellipsis.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<CloseReason> {
+        vec![
+            CloseReason::TlsRequired,
+            CloseReason::UnknownKey("é".repeat(300)),
+            CloseReason::AppDisabled,
+            CloseReason::OverQuota,
+            CloseReason::PathNotFound,
+            CloseReason::VersionUnsupported,
+            CloseReason::VersionMissing,
+            CloseReason::OriginRefused("é".repeat(300)),
+            CloseReason::NotAuthorized,
+            CloseReason::OverCapacity,
+            CloseReason::AppUnknownForNow,
+            CloseReason::ShuttingDown,
+            CloseReason::SlowReader,
+            CloseReason::TooManyErrors,
+            CloseReason::ServerRestarting,
+            CloseReason::PongMissing,
+            CloseReason::ByClient(Some(1000)),
+            CloseReason::Gone,
+        ]
+    }
+
+    #[test]
+    fn ws_050_every_text_fits_a_close_frame() {
+        for reason in all() {
+            assert!(reason.message().len() <= 123, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn ws_055_no_code_is_4300_or_above() {
+        for reason in all() {
+            assert!(reason.code().is_none_or(|code| code < 4300), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_in_hosted_pushers_words() {
+        assert_eq!(
+            CloseReason::UnknownKey("abc".into()).message(),
+            "App key abc not in this cluster. Did you forget to specify the cluster?"
+        );
+    }
+}

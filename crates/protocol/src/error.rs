@@ -1,0 +1,224 @@
+//! What a client did wrong on a connection that stays open: the one table of `pusher:error` texts.
+//!
+//! Hosted Pusher's words wherever they are known, because people search for them (WS-131).
+
+use std::borrow::Cow;
+
+use crate::close::shortened;
+
+/// Longest part of a client's own text that is sent back to it, in bytes.
+const MOST_ECHOED: usize = 200;
+
+/// A failed command; answered with one `pusher:error`, and nothing else changes (WS-130).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// Not JSON, not an object, or no string `event` (WS-210, WS-211).
+    InvalidJson,
+    /// A binary message (WS-021).
+    BinaryMessage,
+    /// An event that clients may not send (WS-212).
+    UnsupportedEvent(String),
+    /// `data` is no object, nor a string that holds one (WS-113).
+    DataNotAHash,
+    /// A required member of `data` is missing.
+    MissingParameter(&'static str),
+    /// A member of `data` that must be a string is none.
+    NotAString(&'static str),
+    /// The name breaks LIM-001 or LIM-002 (WS-135).
+    InvalidChannelName(String),
+    /// Subscribed already (WS-137).
+    ExistingSubscription(String),
+    /// Not subscribed (WS-141).
+    NoSubscription(String),
+    /// The connection listens to as many channels as it may.
+    TooManyChannels {
+        /// The setting `limits.channels_per_connection`.
+        limit: usize,
+    },
+    /// A guarded channel without `auth`.
+    AuthMissing(String),
+    /// `auth` without a colon.
+    AuthFormat(String),
+    /// `auth` with a key that is not the app's.
+    AuthKey(String),
+    /// The signature is not that of the text (AUTH-024).
+    AuthSignature {
+        /// What the server signed.
+        signed: String,
+        /// What the client sent.
+        got: String,
+    },
+    /// `#server-to-user-…` of somebody else, or without having signed in (WS-191).
+    NotSignedIn(String),
+    /// A presence channel without `channel_data` (WS-115).
+    ChannelDataMissing(String),
+    /// `channel_data` is not JSON, or its `user_id` neither string nor integer (WS-116).
+    ChannelDataInvalid(String),
+    /// `channel_data` is larger than LIM-021.
+    MemberTooBig {
+        /// The setting `limits.member_bytes`.
+        limit: usize,
+        /// What came.
+        size: usize,
+    },
+    /// `user_id` is longer than LIM-022.
+    UserIdTooLong {
+        /// Characters that came.
+        length: usize,
+    },
+    /// The presence channel holds as many users as it may (WS-136).
+    ChannelFull {
+        /// Which.
+        channel: String,
+        /// The setting `limits.members`.
+        limit: usize,
+    },
+}
+
+impl ProtocolError {
+    /// The `code` of the error event; hosted Pusher has null for nearly everything (WS-130, WS-134).
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        match self {
+            Self::NotSignedIn(_) => Some(4009),
+            _ => None,
+        }
+    }
+
+    /// The HTTP-like status of soketi's `pusher:subscription_error`; `None` if it would send none (WS-133).
+    #[must_use]
+    pub const fn subscription_error_status(&self) -> Option<(&'static str, u16)> {
+        match self {
+            Self::AuthMissing(_) | Self::AuthFormat(_) | Self::AuthKey(_) | Self::AuthSignature { .. } => {
+                Some(("AuthError", 401))
+            }
+            Self::ChannelFull { .. } => Some(("LimitReached", 4100)),
+            Self::MemberTooBig { .. } => Some(("LimitReached", 4301)),
+            Self::InvalidChannelName(_) => Some(("LimitReached", 4009)),
+            _ => None,
+        }
+    }
+
+    /// The cause in one word, for logs; holds nothing that the client sent.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::BinaryMessage => "binary_message",
+            Self::UnsupportedEvent(_) => "unsupported_event",
+            Self::DataNotAHash => "data_not_a_hash",
+            Self::MissingParameter(_) => "missing_parameter",
+            Self::NotAString(_) => "not_a_string",
+            Self::InvalidChannelName(_) => "invalid_channel_name",
+            Self::ExistingSubscription(_) => "existing_subscription",
+            Self::NoSubscription(_) => "no_subscription",
+            Self::TooManyChannels { .. } => "too_many_channels",
+            Self::AuthMissing(_) => "auth_missing",
+            Self::AuthFormat(_) => "auth_format",
+            Self::AuthKey(_) => "auth_key",
+            Self::AuthSignature { .. } => "auth_signature",
+            Self::NotSignedIn(_) => "not_signed_in",
+            Self::ChannelDataMissing(_) => "channel_data_missing",
+            Self::ChannelDataInvalid(_) => "channel_data_invalid",
+            Self::MemberTooBig { .. } => "member_too_big",
+            Self::UserIdTooLong { .. } => "user_id_too_long",
+            Self::ChannelFull { .. } => "channel_full",
+        }
+    }
+
+    /// The `message` of the error event.
+    #[must_use]
+    pub fn message(&self) -> Cow<'static, str> {
+        let text = match self {
+            Self::InvalidJson => return Cow::Borrowed("Received invalid JSON"),
+            Self::BinaryMessage => return Cow::Borrowed("Binary messages are not part of the protocol"),
+            Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
+            Self::UnsupportedEvent(event) => {
+                format!("Unsupported event received on socket: {}", echoed(event))
+            }
+            Self::MissingParameter(name) => format!("Missing parameter: {name}"),
+            Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
+            Self::InvalidChannelName(name) => format!("Invalid channel name: {}", echoed(name)),
+            Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
+            Self::NoSubscription(channel) => {
+                format!("No current subscription to channel {}, or subscription in progress", echoed(channel))
+            }
+            Self::TooManyChannels { limit } => format!(
+                "This connection is subscribed to {limit} channels, the most it may be \
+                 (setting limits.channels_per_connection)"
+            ),
+            Self::AuthMissing(channel) => format!("Auth info required to subscribe to {channel}"),
+            Self::AuthFormat(channel) => format!(
+                "Auth value for subscription to {channel} is invalid: should be of format 'key:signature'"
+            ),
+            Self::AuthKey(key) => format!("Invalid key in subscription auth data: '{}'", echoed(key)),
+            Self::AuthSignature { signed, got } => format!(
+                "Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}",
+                echoed(got)
+            ),
+            Self::NotSignedIn(channel) => format!("Only the signed-in user may subscribe to {channel}"),
+            Self::ChannelDataMissing(channel) => {
+                format!("Missing parameter: data.channel_data is required to subscribe to {channel}")
+            }
+            Self::ChannelDataInvalid(channel) => format!(
+                "Invalid channel_data for subscription to {channel}: should be a JSON object \
+                 with a string or integer user_id"
+            ),
+            Self::MemberTooBig { limit, size } => format!(
+                "channel_data of {size} bytes exceeds the allowed maximum \
+                 ({limit} bytes, setting limits.member_bytes)"
+            ),
+            Self::UserIdTooLong { length } => {
+                format!("user_id of {length} characters exceeds the allowed maximum (128 characters)")
+            }
+            Self::ChannelFull { channel, limit } => format!(
+                "Presence channel {channel} has its maximum of {limit} users (setting limits.members)"
+            ),
+        };
+        Cow::Owned(text)
+    }
+}
+
+fn echoed(text: &str) -> Cow<'_, str> {
+    shortened(text, MOST_ECHOED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ws_131_texts_are_hosted_pushers() {
+        let cases = [
+            (ProtocolError::ExistingSubscription("a".into()), "Existing subscription to channel a"),
+            (
+                ProtocolError::NoSubscription("a".into()),
+                "No current subscription to channel a, or subscription in progress",
+            ),
+            (ProtocolError::AuthMissing("private-a".into()), "Auth info required to subscribe to private-a"),
+            (
+                ProtocolError::AuthFormat("private-a".into()),
+                "Auth value for subscription to private-a is invalid: should be of format 'key:signature'",
+            ),
+            (ProtocolError::AuthKey("k".into()), "Invalid key in subscription auth data: 'k'"),
+            (
+                ProtocolError::AuthSignature { signed: "1.2:private-a".into(), got: "ff".into() },
+                "Invalid signature: Expected HMAC SHA256 hex digest of 1.2:private-a, but got ff",
+            ),
+            (ProtocolError::UnsupportedEvent("x".into()), "Unsupported event received on socket: x"),
+            (ProtocolError::InvalidJson, "Received invalid JSON"),
+            (ProtocolError::DataNotAHash, "Expected parameter data to be a hash"),
+            (ProtocolError::MissingParameter("data.channel"), "Missing parameter: data.channel"),
+            (ProtocolError::InvalidChannelName("a b".into()), "Invalid channel name: a b"),
+        ];
+        for (error, text) in cases {
+            assert_eq!(error.message(), text);
+        }
+    }
+
+    #[test]
+    fn a_client_gets_back_only_the_beginning_of_a_long_text() {
+        let error = ProtocolError::UnsupportedEvent("é".repeat(20_000));
+        assert!(error.message().len() < 300);
+    }
+}

@@ -1,0 +1,136 @@
+//! Whole WebSocket frames, header included, made once and shared by every recipient.
+//!
+//! The only place that lays out an outgoing frame's header; never splits a message in fragments.
+
+use bytes::Bytes;
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+/// The longest header of a frame that a server sends: two bytes and a 64-bit length.
+const LONGEST_HEADER: usize = 10;
+
+/// The longest payload of a control frame (RFC 6455, 5.5).
+const LONGEST_CONTROL: usize = 125;
+
+/// One frame, ready to be written; cloning it copies no bytes.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    bytes: Bytes,
+    header: u8,
+}
+
+impl Frame {
+    /// A text frame whose payload `write` appends; `expected` bytes are reserved for it.
+    pub fn text(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut buffer = Vec::with_capacity(LONGEST_HEADER + expected);
+        buffer.resize(LONGEST_HEADER, 0);
+        write(&mut buffer);
+        let length = (buffer.len() - LONGEST_HEADER) as u64;
+        let (header, used) = header(TEXT, length);
+        let start = LONGEST_HEADER - used;
+        buffer[start..LONGEST_HEADER].copy_from_slice(&header[..used]);
+        Self { bytes: Bytes::from(buffer).slice(start..), header: used as u8 }
+    }
+
+    /// A Ping frame without payload (WS-041).
+    #[must_use]
+    pub fn ping() -> Self {
+        Self { bytes: Bytes::from_static(&[PING, 0]), header: 2 }
+    }
+
+    /// The Pong frame to a Ping with this payload (WS-042); longer ones are cut at 125 bytes.
+    #[must_use]
+    pub fn pong(payload: &[u8]) -> Self {
+        control(PONG, payload)
+    }
+
+    /// A close frame; without a code it has no reason either (WS-050).
+    #[must_use]
+    pub fn close(code: Option<u16>, reason: &str) -> Self {
+        let mut payload = Vec::with_capacity(LONGEST_CONTROL);
+        if let Some(code) = code {
+            payload.extend_from_slice(&code.to_be_bytes());
+            payload.extend_from_slice(reason.as_bytes());
+        }
+        control(CLOSE, &payload)
+    }
+
+    /// The whole frame, as it goes over the wire.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The message without the frame's header.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[usize::from(self.header)..]
+    }
+}
+
+fn control(opcode: u8, payload: &[u8]) -> Frame {
+    let length = payload.len().min(LONGEST_CONTROL);
+    let mut buffer = Vec::with_capacity(2 + length);
+    buffer.extend_from_slice(&[opcode, length as u8]);
+    buffer.extend_from_slice(&payload[..length]);
+    Frame { bytes: Bytes::from(buffer), header: 2 }
+}
+
+/// The header of an unmasked frame, and how many of the bytes it takes.
+fn header(opcode: u8, length: u64) -> ([u8; LONGEST_HEADER], usize) {
+    let mut bytes = [0; LONGEST_HEADER];
+    bytes[0] = opcode;
+    let used = match length {
+        0..=125 => {
+            bytes[1] = length as u8;
+            2
+        }
+        126..=0xffff => {
+            bytes[1] = 126;
+            bytes[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            bytes[1] = 127;
+            bytes[2..10].copy_from_slice(&length.to_be_bytes());
+            10
+        }
+    };
+    (bytes, used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_take_the_shortest_form_of_each_length() {
+        for (length, start) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 0xff, 0xff]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = Frame::text(0, |out| out.resize(out.len() + length, b'x'));
+            assert_eq!(&frame.bytes()[..start.len()], &start[..], "{length}");
+            assert_eq!(frame.bytes().len(), start.len() + length);
+            assert_eq!(frame.payload(), vec![b'x'; length]);
+        }
+    }
+
+    #[test]
+    fn ws_050_a_close_frame_carries_code_and_reason() {
+        assert_eq!(&Frame::close(Some(4100), "full").bytes()[..], b"\x88\x06\x10\x04full");
+        assert_eq!(&Frame::close(None, "unsaid").bytes()[..], b"\x88\x00");
+    }
+
+    #[test]
+    fn ws_042_a_pong_repeats_the_pings_payload() {
+        assert_eq!(&Frame::pong(b"abc").bytes()[..], b"\x8a\x03abc");
+        assert_eq!(&Frame::ping().bytes()[..], b"\x89\x00");
+    }
+}

@@ -1,0 +1,17 @@
+//! What the bytes of the Pusher Channels protocol mean.
+//!
+//! Values and total functions only: names, ids, messages, frames, signatures, error codes.
+//! Nothing here knows a socket, a clock, a lock or a runtime, and nothing panics on any input.
+
+pub mod app;
+pub mod auth;
+pub mod channel;
+pub mod client;
+pub mod close;
+pub mod error;
+pub mod frame;
+pub mod ids;
+pub mod presence;
+pub mod server;
+pub mod version;
+pub mod ws;

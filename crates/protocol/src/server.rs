@@ -1,0 +1,224 @@
+//! What the server says: the only place that builds JSON for clients.
+//!
+//! Key order is hosted Pusher's: `event`, `data`, `channel` (WS-022). `data` is a string in every
+//! event but `pusher:error` (WS-101, WS-102).
+
+use std::fmt::Write as _;
+
+use crate::channel::ChannelName;
+use crate::frame::Frame;
+use crate::ids::{SocketId, UserId};
+use crate::presence::{UserInfo, info_json, roster};
+
+/// Bytes of an event's JSON besides name, data and channel.
+const EVENT_FRAME: usize = 40;
+
+/// An event on its way to one or more channels; name and data are quoted once for all of them.
+#[derive(Debug)]
+pub struct Event {
+    /// `{"event":NAME,"data":DATA`
+    head: Vec<u8>,
+}
+
+impl Event {
+    /// `data` goes out byte for byte, as a JSON string (WS-104).
+    #[must_use]
+    pub fn new(name: &str, data: &str) -> Self {
+        let mut head = Vec::with_capacity(EVENT_FRAME + name.len() + data.len() + data.len() / 4);
+        head.extend_from_slice(br#"{"event":"#);
+        push_string(&mut head, name);
+        head.extend_from_slice(br#","data":"#);
+        push_string(&mut head, data);
+        Self { head }
+    }
+
+    /// The frame for the subscribers of one channel.
+    #[must_use]
+    pub fn on(&self, channel: &ChannelName) -> Frame {
+        Frame::text(self.head.len() + channel.as_str().len() + EVENT_FRAME, |out| {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(br#","channel":"#);
+            push_string(out, channel.as_str());
+            out.push(b'}');
+        })
+    }
+
+    /// The frame for one connection, of no channel.
+    fn alone(&self) -> Frame {
+        Frame::text(self.head.len() + 1, |out| {
+            out.extend_from_slice(&self.head);
+            out.push(b'}');
+        })
+    }
+}
+
+/// `pusher:connection_established` (WS-030, WS-032); `activity_timeout` in seconds.
+#[must_use]
+pub fn connection_established(socket: SocketId, activity_timeout: u32) -> Frame {
+    let data = format!(r#"{{"socket_id":"{socket}","activity_timeout":{activity_timeout}}}"#);
+    Event::new("pusher:connection_established", &data).alone()
+}
+
+/// `pusher:pong` (WS-042).
+#[must_use]
+pub fn pong() -> Frame {
+    Event::new("pusher:pong", "{}").alone()
+}
+
+/// `pusher:error` (WS-102, WS-130): the one event whose `data` is an object.
+#[must_use]
+pub fn error(code: Option<u16>, message: &str) -> Frame {
+    Frame::text(message.len() + 64, |out| {
+        out.extend_from_slice(br#"{"event":"pusher:error","data":{"code":"#);
+        match code {
+            Some(code) => out.extend_from_slice(code.to_string().as_bytes()),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(br#","message":"#);
+        push_string(out, message);
+        out.extend_from_slice(b"}}");
+    })
+}
+
+/// soketi's `pusher:subscription_error`, for those who come from there (WS-133).
+#[must_use]
+pub fn subscription_error(channel: &str, kind: &str, message: &str, status: u16) -> Frame {
+    let mut data = Vec::with_capacity(message.len() + 48);
+    data.extend_from_slice(br#"{"type":"#);
+    push_string(&mut data, kind);
+    data.extend_from_slice(br#","error":"#);
+    push_string(&mut data, message);
+    let mut data = String::from_utf8_lossy(&data).into_owned();
+    // Writing to a String cannot fail.
+    let _ = write!(data, r#","status":{status}}}"#);
+    let event = Event::new("pusher:subscription_error", &data);
+    Frame::text(event.head.len() + channel.len() + EVENT_FRAME, |out| {
+        out.extend_from_slice(&event.head);
+        out.extend_from_slice(br#","channel":"#);
+        push_string(out, channel);
+        out.push(b'}');
+    })
+}
+
+/// `pusher_internal:subscription_succeeded` of any channel but presence (WS-120).
+#[must_use]
+pub fn subscription_succeeded(channel: &ChannelName) -> Frame {
+    Event::new("pusher_internal:subscription_succeeded", "{}").on(channel)
+}
+
+/// `pusher_internal:subscription_succeeded` of a presence channel, with everybody on it (WS-121).
+#[must_use]
+pub fn presence_succeeded<'a>(
+    channel: &ChannelName,
+    users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>,
+) -> Frame {
+    Event::new("pusher_internal:subscription_succeeded", &roster(users)).on(channel)
+}
+
+/// `pusher_internal:member_added` (WS-150).
+#[must_use]
+pub fn member_added(channel: &ChannelName, user: &UserId, info: &UserInfo) -> Frame {
+    let mut data = Vec::new();
+    data.extend_from_slice(br#"{"user_id":"#);
+    push_string(&mut data, user.as_str());
+    data.extend_from_slice(br#","user_info":"#);
+    data.extend_from_slice(info_json(info).as_bytes());
+    data.push(b'}');
+    Event::new("pusher_internal:member_added", &String::from_utf8_lossy(&data)).on(channel)
+}
+
+/// `pusher_internal:member_removed` (WS-151).
+#[must_use]
+pub fn member_removed(channel: &ChannelName, user: &UserId) -> Frame {
+    let mut data = Vec::new();
+    data.extend_from_slice(br#"{"user_id":"#);
+    push_string(&mut data, user.as_str());
+    data.push(b'}');
+    Event::new("pusher_internal:member_removed", &String::from_utf8_lossy(&data)).on(channel)
+}
+
+/// Appends a text as a JSON string, quotes included.
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a string is always JSON, and a Vec takes every byte");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::Identity;
+
+    fn text(frame: &Frame) -> &str {
+        std::str::from_utf8(frame.payload()).expect("JSON is UTF-8")
+    }
+
+    fn channel(name: &str) -> ChannelName {
+        ChannelName::parse(name, 164).expect(name)
+    }
+
+    #[test]
+    fn ws_030_the_first_frame_is_hosted_pushers() {
+        let socket = "8910.66062685".parse().expect("an id");
+        assert_eq!(
+            text(&connection_established(socket, 120)),
+            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"8910.66062685\",\"activity_timeout\":120}"}"#
+        );
+    }
+
+    #[test]
+    fn ws_102_the_data_of_an_error_is_an_object() {
+        assert_eq!(
+            text(&error(None, "Existing subscription to channel private-a")),
+            r#"{"event":"pusher:error","data":{"code":null,"message":"Existing subscription to channel private-a"}}"#
+        );
+        assert_eq!(
+            text(&error(Some(4009), "a \"b\"")),
+            r#"{"event":"pusher:error","data":{"code":4009,"message":"a \"b\""}}"#
+        );
+    }
+
+    #[test]
+    fn ws_104_event_data_is_passed_byte_for_byte() {
+        for data in ["", "not json", "{\"a\": 1}", "\u{0}\u{1f}\"\\/é☃\u{1f600}\u{2028}"] {
+            let frame = Event::new("App\\Events\\OrderShipped", data).on(&channel("news"));
+            let json: serde_json::Value = serde_json::from_str(text(&frame)).expect("JSON");
+            assert_eq!(json["data"], data);
+            assert_eq!(json["event"], "App\\Events\\OrderShipped");
+            assert_eq!(json["channel"], "news");
+        }
+    }
+
+    #[test]
+    fn ws_022_keys_come_in_hosted_pushers_order() {
+        assert_eq!(
+            text(&Event::new("hello", r#"{"a":1}"#).on(&channel("news"))),
+            r#"{"event":"hello","data":"{\"a\":1}","channel":"news"}"#
+        );
+        assert_eq!(text(&pong()), r#"{"event":"pusher:pong","data":"{}"}"#);
+        assert_eq!(
+            text(&subscription_succeeded(&channel("private-a"))),
+            r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"private-a"}"#
+        );
+    }
+
+    #[test]
+    fn ws_150_and_ws_151_member_events_name_the_user() {
+        let bob = Identity::parse(r#"{"user_id":"u2","user_info":{"name":"Bob"}}"#, "c", 1024).expect("bob");
+        let channel = channel("presence-a");
+        assert_eq!(
+            text(&member_added(&channel, &bob.user_id, &bob.user_info)),
+            r#"{"event":"pusher_internal:member_added","data":"{\"user_id\":\"u2\",\"user_info\":{\"name\":\"Bob\"}}","channel":"presence-a"}"#
+        );
+        assert_eq!(
+            text(&member_removed(&channel, &bob.user_id)),
+            r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"u2\"}","channel":"presence-a"}"#
+        );
+    }
+
+    #[test]
+    fn ws_133_soketis_error_is_a_string_that_pusher_js_decodes() {
+        assert_eq!(
+            text(&subscription_error("private-a", "AuthError", "no", 401)),
+            r#"{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"no\",\"status\":401}","channel":"private-a"}"#
+        );
+    }
+}

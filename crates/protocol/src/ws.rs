@@ -1,0 +1,281 @@
+//! The WebSocket frames of a client (RFC 6455), decoded without doing any I/O.
+//!
+//! Takes bytes as they were read and gives whole messages. Bounds whole messages, not frames, and
+//! keeps no more than what has arrived of a message: never what a client only announces, and never
+//! the content of a binary message.
+
+mod error;
+mod head;
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod stream_tests;
+
+use std::mem;
+use std::ops::ControlFlow;
+
+pub use self::error::DecodeError;
+use self::head::{Expected, Head, LONGEST_CONTROL, LONGEST_HEAD, Opcode};
+
+/// A whole message, or a control frame. Has no `Debug`: payloads are not for logs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A text message, all fragments joined (WS-020).
+    Text(&'a str),
+    /// A binary message; its content is thrown away (WS-021).
+    Binary,
+    /// A Ping frame, to be answered with a Pong frame of the same payload (at most 125 bytes).
+    Ping(&'a [u8]),
+    /// A Pong frame.
+    Pong,
+    /// A close frame and its code, if it had one. Nothing comes after it.
+    Close(Option<u16>),
+}
+
+/// The decoder of one connection. Has no heap memory between messages.
+pub struct Decoder {
+    /// The longest message in bytes.
+    limit: usize,
+    /// Set by a close frame, an error or a break; nothing is reported from then on.
+    ended: bool,
+    pending: Option<Box<Pending>>,
+}
+
+/// What has come of a frame or a message that is not complete.
+#[derive(Default)]
+struct Pending {
+    /// The beginning of a head that was cut off.
+    start: Start,
+    /// The frame whose payload is under way.
+    frame: Option<Frame>,
+    /// The message whose fragments are under way; it may be interrupted by control frames.
+    message: Option<Message>,
+    /// The payload, as far as it has come, of a control frame.
+    control: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Start {
+    bytes: [u8; LONGEST_HEAD],
+    length: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Frame {
+    head: Head,
+    /// Bytes of the payload that came before.
+    received: usize,
+}
+
+struct Message {
+    opcode: Opcode,
+    /// Bytes that came, of all fragments.
+    length: usize,
+    /// Those bytes, unmasked; empty for a binary message.
+    content: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder that refuses messages of more than `max_message` bytes, all fragments together.
+    #[must_use]
+    pub const fn new(max_message: usize) -> Self {
+        Self { limit: max_message, ended: false, pending: None }
+    }
+
+    /// Decodes what was just read, in place, and calls `on` for each whole message in order.
+    ///
+    /// The bytes are clobbered. A break out of `on` is given back at once, and the rest of `bytes` is
+    /// dropped. After a break, an error or a close frame, more bytes are ignored.
+    ///
+    /// # Errors
+    /// The bytes break RFC 6455 or the limit. What came before the fault has been reported.
+    pub fn feed<B>(
+        &mut self,
+        bytes: &mut [u8],
+        on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, DecodeError> {
+        let result = self.decode(bytes, on);
+        if !matches!(result, Ok(ControlFlow::Continue(()))) {
+            self.ended = true;
+        }
+        if self.ended || self.pending.as_ref().is_some_and(|pending| pending.is_empty()) {
+            self.pending = None;
+        }
+        result
+    }
+
+    fn decode<B>(
+        &mut self,
+        bytes: &mut [u8],
+        on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, DecodeError> {
+        let mut rest = bytes;
+        while !rest.is_empty() && !self.ended {
+            let Some((frame, head_bytes)) = self.next_frame(rest)? else {
+                break;
+            };
+            rest = rest.split_at_mut(head_bytes.min(rest.len())).1;
+            let missing = frame.head.length.saturating_sub(frame.received);
+            let (payload, after) = rest.split_at_mut(missing.min(rest.len()));
+            rest = after;
+            frame.head.unmask(payload, frame.received);
+
+            let begins_here = head_bytes > 0;
+            let flow = if begins_here && payload.len() == missing && frame.head.is_whole_message() {
+                self.report(frame.head.opcode, payload, on)?
+            } else {
+                self.keep(frame, payload, on)?
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The frame that `bytes` belong to, and how many of them are of its head; `None` if the head is
+    /// cut off, whose bytes are then kept.
+    fn next_frame(&mut self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, DecodeError> {
+        let begun = self.pending.as_ref().and_then(|pending| pending.message.as_ref());
+        let expected = Expected { begun: begun.map(|message| message.length), limit: self.limit };
+
+        let start = match self.pending.as_deref_mut() {
+            Some(Pending { frame: Some(frame), .. }) => return Ok(Some((*frame, 0))),
+            Some(Pending { start, .. }) if start.length > 0 => start,
+            _ => {
+                let read = Head::read(bytes, expected)?;
+                if read.is_none() {
+                    self.pending.get_or_insert_default().start.push(bytes);
+                }
+                return Ok(read.map(|(head, taken)| (Frame { head, received: 0 }, taken)));
+            }
+        };
+        let known = start.length;
+        start.push(bytes);
+        let read = Head::read(start.bytes(), expected)?;
+        if read.is_some() {
+            start.length = 0;
+        }
+        Ok(read.map(|(head, taken)| (Frame { head, received: 0 }, taken.saturating_sub(known))))
+    }
+
+    /// Keeps a piece of a frame's payload, and reports the message if that completes it.
+    fn keep<B>(
+        &mut self,
+        mut frame: Frame,
+        payload: &[u8],
+        on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, DecodeError> {
+        let Frame { head, .. } = frame;
+        let pending = self.pending.get_or_insert_default();
+        if head.opcode.is_control() {
+            append(&mut pending.control, payload, LONGEST_CONTROL);
+        } else {
+            pending.message.get_or_insert_with(|| Message::new(head.opcode)).append(payload, self.limit);
+        }
+        frame.received += payload.len();
+        if frame.received < head.length {
+            pending.frame = Some(frame);
+            return Ok(ControlFlow::Continue(()));
+        }
+        pending.frame = None;
+        if head.opcode.is_control() {
+            let payload = mem::take(&mut pending.control);
+            return self.report(head.opcode, &payload, on);
+        }
+        match pending.message.take_if(|_| head.last) {
+            Some(message) => self.report(message.opcode, &message.content, on),
+            None => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    fn report<B>(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, DecodeError> {
+        let incoming = match opcode {
+            Opcode::Text => Incoming::Text(utf8(payload)?),
+            // A continuation is reported under the opcode of its first fragment.
+            Opcode::Binary | Opcode::Continuation => Incoming::Binary,
+            Opcode::Ping => Incoming::Ping(payload),
+            Opcode::Pong => Incoming::Pong,
+            Opcode::Close => {
+                let code = read_close(payload)?;
+                self.ended = true;
+                Incoming::Close(code)
+            }
+        };
+        Ok(on(incoming))
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.start.length == 0 && self.frame.is_none() && self.message.is_none()
+    }
+}
+
+impl Start {
+    /// Adds as many of the bytes as a head may still have.
+    fn push(&mut self, bytes: &[u8]) {
+        let free = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let mut added = 0;
+        for (place, byte) in free.iter_mut().zip(bytes) {
+            *place = *byte;
+            added += 1;
+        }
+        self.length += added;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Message {
+    const fn new(opcode: Opcode) -> Self {
+        Self { opcode, length: 0, content: Vec::new() }
+    }
+
+    fn append(&mut self, payload: &[u8], limit: usize) {
+        self.length += payload.len();
+        if self.opcode == Opcode::Text {
+            append(&mut self.content, payload, limit);
+        }
+    }
+}
+
+/// Adds to a buffer that grows by doubling, so that single bytes cost no copy each, but not past
+/// `most`, and from what has arrived, not from what was announced.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let needed = buffer.len().saturating_add(bytes.len());
+    if needed > buffer.capacity() {
+        let room = needed.max(buffer.len().saturating_mul(2).min(most));
+        buffer.reserve_exact(room - buffer.len());
+    }
+    buffer.extend_from_slice(bytes);
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8)
+}
+
+/// The code in a close frame's payload; the reason after it must be text, but nobody asks for it.
+fn read_close(payload: &[u8]) -> Result<Option<u16>, DecodeError> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    let (code, reason) = payload.split_first_chunk().ok_or(DecodeError::ClosePayload)?;
+    let code = u16::from_be_bytes(*code);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(DecodeError::CloseCode);
+    }
+    utf8(reason)?;
+    Ok(Some(code))
+}

@@ -1,0 +1,109 @@
+//! What the tests of the decoder share: frames to feed it with, and what came out.
+
+use std::ops::ControlFlow;
+
+use super::*;
+
+/// What came out, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Text(String),
+    Binary,
+    Ping(Vec<u8>),
+    Pong,
+    Close(Option<u16>),
+}
+
+impl From<Incoming<'_>> for Seen {
+    fn from(incoming: Incoming<'_>) -> Self {
+        match incoming {
+            Incoming::Text(text) => Self::Text(text.to_owned()),
+            Incoming::Binary => Self::Binary,
+            Incoming::Ping(payload) => Self::Ping(payload.to_vec()),
+            Incoming::Pong => Self::Pong,
+            Incoming::Close(code) => Self::Close(code),
+        }
+    }
+}
+
+/// One masked frame; `first` is the first byte of the head.
+pub(super) fn frame(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let length = payload.len();
+    let mut bytes = vec![first];
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..=125), _) => bytes.push(0x80 | short),
+        (_, Ok(long)) => {
+            bytes.push(0xfe);
+            bytes.extend(long.to_be_bytes());
+        }
+        _ => {
+            bytes.push(0xff);
+            bytes.extend((length as u64).to_be_bytes());
+        }
+    }
+    bytes.extend(mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
+pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, payload, [0x37, 0xfa, 0x21, 0x3d])
+}
+
+pub(super) fn close(code: u16, reason: &[u8]) -> Vec<u8> {
+    masked(0x88, &[&code.to_be_bytes(), reason].concat())
+}
+
+impl Decoder {
+    /// The content that is held between two reads, as it was reserved.
+    pub(super) fn held(&self) -> usize {
+        let Some(pending) = &self.pending else { return 0 };
+        let message = pending.message.as_ref().map_or(0, |message| message.content.capacity());
+        message + pending.control.capacity() + pending.start.length
+    }
+
+    pub(super) const fn is_idle(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Feeds the pieces one after the other; what came out, and how it ended.
+    pub(super) fn drink<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> (Vec<Seen>, Option<DecodeError>) {
+        let mut seen = Vec::new();
+        let mut on = |incoming: Incoming<'_>| {
+            seen.push(Seen::from(incoming));
+            ControlFlow::<()>::Continue(())
+        };
+        for piece in pieces {
+            if let Err(error) = self.feed(&mut piece.to_vec(), &mut on) {
+                return (seen, Some(error));
+            }
+        }
+        (seen, None)
+    }
+}
+
+/// Decodes at once and byte by byte, which must make no difference.
+pub(super) fn decode(limit: usize, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
+    let whole = Decoder::new(limit).drink([bytes]);
+    assert_eq!(Decoder::new(limit).drink(bytes.chunks(1)), whole, "byte by byte");
+    whole
+}
+
+pub(super) fn messages(bytes: &[u8]) -> Vec<Seen> {
+    let (seen, error) = decode(1 << 20, bytes);
+    assert_eq!(error, None);
+    seen
+}
+
+pub(super) fn error(bytes: &[u8]) -> Option<DecodeError> {
+    let (seen, error) = decode(1000, bytes);
+    assert_eq!(seen, []);
+    error
+}
+
+pub(super) fn text(content: &str) -> Seen {
+    Seen::Text(content.to_owned())
+}

@@ -1,0 +1,75 @@
+//! The command line: what can be asked of `fanfare`, and its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The exit status of a faulty command line or configuration (`EX_USAGE`).
+pub const EXIT_CONFIG: u8 = 64;
+
+/// The exit status where a part could not be started (`EX_UNAVAILABLE`).
+pub const EXIT_UNAVAILABLE: u8 = 69;
+
+const ABOUT: &str = "A self-hosted server that speaks the Pusher Channels protocol.
+
+Stock pusher-js, Laravel Echo and every Pusher server SDK work with it unchanged. Without any
+configuration it listens on 127.0.0.1:6001, makes an app with random credentials on the first run,
+keeps it in ./fanfare-data, and prints the lines to paste into a Laravel .env and a browser.";
+
+const MORE: &str = "Settings come from, the later ones winning: built-in defaults, the file of --config,
+the environment (FANFARE__SECTION__KEY, PUSHER_APP_ID/KEY/SECRET, REVERB_APP_ID/KEY/SECRET,
+DATABASE_URL, PORT), these options. config/default.toml lists every key.
+
+Exit status: 0 after a drain (SIGTERM or Ctrl-C), 64 for a faulty configuration, with every fault
+named, 69 if a part could not start, such as a port that is taken.
+
+Examples:
+  fanfare                                          start, with everything at its default
+  fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
+  fanfare serve --config fanfare.toml --check      look for faults in a configuration
+  fanfare env                                      print the lines to paste once more";
+
+/// `fanfare`.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare", version, about = ABOUT, after_help = MORE, args_conflicts_with_subcommands = true)]
+pub struct CommandLine {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `serve`.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server (this is what `fanfare` alone does)
+    Serve(Serve),
+    /// Print the lines to paste into a Laravel .env, a browser and a terminal
+    Env(Serve),
+}
+
+/// What `serve` and `env` are told.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Read settings and apps from this TOML file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where /metrics, /ready and /up are answered [default: 127.0.0.1:9600]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin_listen: Option<SocketAddr>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Look for faults in the configuration, then exit
+    #[arg(long)]
+    pub check: bool,
+    /// Print the effective configuration with secrets masked, then exit
+    #[arg(long)]
+    pub print: bool,
+}

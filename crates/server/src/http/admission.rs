@@ -1,0 +1,211 @@
+//! Whether a WebSocket is let in: the checks of WS-060 in their order.
+//!
+//! The upgrade itself is always completed; a refusal is told behind it, by close code, because that
+//! is what clients can read (WS-005).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::Query;
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::version::Version;
+use http_body_util::Full;
+use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use hyper::upgrade::OnUpgrade;
+
+use super::answer::Answer;
+use super::error::ApiError;
+use super::{Asked, Route, Routes};
+use crate::state::{Node, State};
+use crate::ws::{self, Newcomer};
+
+/// Why a connection is not let in, and whether its client expects to hear of it by event (WS-053).
+struct Refusal {
+    reason: CloseReason,
+    by_event: bool,
+}
+
+/// Answers the handshake, and goes on with the connection in a task of its own.
+pub async fn admit(state: &Arc<State>, routes: &Routes, mut asked: Asked<'_>) -> Answer {
+    let upgraded = hyper::upgrade::on(&mut asked.request);
+    let Ok((response, _)) = fastwebsockets::upgrade::upgrade(&mut asked.request) else {
+        return ApiError::BadHandshake.into_answer();
+    };
+    let mut response = response.map(|_| Full::default());
+    if let Some(protocol) = subprotocol(asked.request.headers()) {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    let decision = decide(state, routes, &asked).await;
+    tokio::spawn(begin(Arc::clone(state), upgraded, decision));
+    response
+}
+
+/// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
+async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
+    // A handshake that broke off has nobody left to tell.
+    let Some((stream, early)) = upgraded.await.ok().and_then(ws::into_stream) else {
+        return;
+    };
+    match decision {
+        Ok(newcomer) => {
+            tokio::spawn(ws::run(state, newcomer, stream, early));
+        }
+        Err(Refusal { reason, by_event }) => {
+            tracing::info!(
+                target: "fanfare::connection",
+                code = reason.code(),
+                reason = reason.label(),
+                "connection refused"
+            );
+            ws::refuse(stream, by_event, &reason).await;
+            state.metrics.connection_closed(&reason);
+        }
+    }
+}
+
+/// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).
+async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Result<Newcomer, Refusal> {
+    let query = Query::parse(asked.request.uri().query().unwrap_or_default());
+    let spoken = query.get("protocol");
+    let matched = routes.0.at(asked.path).ok().filter(|matched| *matched.value == Route::WebSocket);
+    let version = Version::parse(spoken, state.config.listen.version_required);
+    let by_event = match &version {
+        Ok(version) => version.hears_of_close_by_event(),
+        // Whoever does not say, or speaks an older version, is told both ways.
+        Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_none_or(|number| number < 6),
+    };
+    let refused = |reason| Refusal { reason, by_event };
+    let matched = matched.ok_or_else(|| refused(CloseReason::PathNotFound))?;
+    let version = version.map_err(refused)?;
+    let key = matched.params.get("key").unwrap_or_default();
+    let app = match state.apps.by_key(key).await {
+        Ok(Some(app)) => app,
+        Ok(None) => return Err(refused(CloseReason::UnknownKey(key.to_owned()))),
+        Err(error) => {
+            tracing::warn!(target: "fanfare::apps", %error, "app not looked up");
+            return Err(refused(CloseReason::AppUnknownForNow));
+        }
+    };
+    check_app(state, &app, asked).map_err(refused)?;
+    if state.drain.has_begun() {
+        return Err(refused(CloseReason::ShuttingDown));
+    }
+    let hub = state.hubs.open(&app);
+    // A connection that has yet to authorize itself does not count (WS-062).
+    let place = if app.authorized_connections {
+        None
+    } else {
+        Some(hub.take_place().ok_or_else(|| refused(CloseReason::OverQuota))?)
+    };
+    let seat = Node::take_seat(state).ok_or_else(|| refused(CloseReason::OverCapacity))?;
+    Ok(Newcomer { hub, version, place, seat })
+}
+
+/// What an app demands of every connection.
+fn check_app(state: &State, app: &App, asked: &Asked<'_>) -> Result<(), CloseReason> {
+    let headers = asked.request.headers();
+    if !app.enabled {
+        return Err(CloseReason::AppDisabled);
+    }
+    if app.force_tls && !came_over_tls(state, headers, asked.peer) {
+        return Err(CloseReason::TlsRequired);
+    }
+    match headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) {
+        Some(origin) if !origin_allowed(&app.allowed_origins, origin) => {
+            Err(CloseReason::OriginRefused(origin.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client itself used TLS, as a trusted proxy says (WS-063).
+fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
+    let trusted = state.config.listen.trusted_proxies.iter().any(|net| net.contains(&peer));
+    let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
+    trusted
+        && scheme.and_then(|list| list.split(',').next()).is_some_and(|first| {
+            let first = first.trim();
+            first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
+        })
+}
+
+/// Whether the host of an `Origin` matches one of the patterns; no patterns allow everything (WS-010).
+fn origin_allowed(patterns: &[String], origin: &str) -> bool {
+    let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+}
+
+/// Whether a pattern, in which `*` stands for any run of characters, fits the whole text.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && pattern[p].eq_ignore_ascii_case(&text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            // Let the last star take one character more.
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&b| b == b'*')
+}
+
+/// The subprotocol to echo: one of the form `pusher-channels-protocol-N`, if offered (WS-006).
+fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL);
+    let offered = offers.iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
+    let ours = |name: &&str| {
+        name.strip_prefix("pusher-channels-protocol-")
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    offered.map(str::trim).find(ours).and_then(|name| HeaderValue::from_str(name).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ws_010_origins_are_host_patterns() {
+        let patterns = ["example.com".to_owned(), "*.example.org".to_owned()];
+        for origin in ["https://example.com", "http://EXAMPLE.com:8080", "https://a.b.example.org"] {
+            assert!(origin_allowed(&patterns, origin), "{origin}");
+        }
+        for origin in
+            ["https://example.org", "https://example.com.evil.net", "https://notexample.com", "null"]
+        {
+            assert!(!origin_allowed(&patterns, origin), "{origin}");
+        }
+        assert!(origin_allowed(&[], "https://anything"));
+        assert!(origin_allowed(&["*".to_owned()], "null"));
+        assert!(origin_allowed(&["localhost".to_owned()], "http://localhost:3000"));
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_is_matched_without_backtracking_for_ever() {
+        let pattern = "*a".repeat(200);
+        assert!(!matches(pattern.as_bytes(), "a".repeat(199).as_bytes()));
+    }
+
+    #[test]
+    fn ws_006_only_pushers_own_subprotocol_is_echoed() {
+        let mut headers = HeaderMap::new();
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("chat, pusher-channels-protocol-7"));
+        assert_eq!(subprotocol(&headers), Some(HeaderValue::from_static("pusher-channels-protocol-7")));
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("chat, pusher-channels-protocol-x"));
+        assert_eq!(subprotocol(&headers), None);
+    }
+}

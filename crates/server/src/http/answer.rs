@@ -1,0 +1,26 @@
+//! The shapes of an HTTP answer: JSON, or one sentence.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+
+/// A whole answer.
+pub type Answer = Response<Full<Bytes>>;
+
+/// A JSON object (API-004).
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    with_type(status, "application/json", body.into())
+}
+
+/// One sentence, with a newline for those who use `curl` (API-005).
+pub fn text(status: StatusCode, sentence: &str) -> Answer {
+    with_type(status, "text/plain; charset=utf-8", Bytes::from(format!("{sentence}\n")))
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}

@@ -1,0 +1,57 @@
+//! Reading a request's body, never more of it than is allowed, nor longer than is decent.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
+
+use super::error::ApiError;
+
+/// Of a body that is too large, this many times the limit is thrown away before the answer, so that
+/// a client that writes everything first gets to read it.
+const DISCARDED_TIMES: usize = 8;
+
+/// How long throwing away may take.
+const DISCARDING: Duration = Duration::from_secs(1);
+
+/// The whole body, at most `limit` bytes.
+///
+/// A body that announces more is refused before a byte of it is buffered.
+///
+/// # Errors
+/// Too large, too slow, or broken off.
+pub async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
+    let too_big = ApiError::RequestTooBig { limit };
+    if body.size_hint().lower() > limit as u64 {
+        discard(body, limit).await;
+        return Err(too_big);
+    }
+    let mut limited = Limited::new(body, limit);
+    match timeout(patience, (&mut limited).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big),
+        Ok(Err(_)) => Err(ApiError::BodyBroken),
+        Err(_) => Err(ApiError::BodyTimeout),
+    }
+}
+
+/// Throws away what is already on its way, within bounds.
+async fn discard(mut body: Incoming, limit: usize) {
+    let most = limit.saturating_mul(DISCARDED_TIMES) as u64;
+    if body.size_hint().lower() > most {
+        return;
+    }
+    let _ = timeout(DISCARDING, async {
+        let mut left = most;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,124 @@
+//! What is asked about channels: the list, one of them, its users.
+//!
+//! Counts come from the hub's own tables; nothing is cached.
+
+use std::collections::BTreeMap;
+
+use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::event::Info;
+use super::signed::Signed;
+use crate::state::State;
+
+/// The attributes of a channel; what was not asked for, or cannot be had, is left out.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Attributes {
+    /// Distinct users, on presence channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_count: Option<usize>,
+    /// Connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_count: Option<usize>,
+}
+
+/// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
+///
+/// # Errors
+/// `user_count` without a filter for presence channels (API-031).
+pub fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
+    #[derive(Serialize)]
+    struct List {
+        channels: BTreeMap<String, Attributes>,
+    }
+
+    let prefix = signed.query.get("filter_by_prefix").unwrap_or_default();
+    let info = asked_info(signed);
+    if info.user_count && !is_presence_prefix(prefix) {
+        return Err(ApiError::UserCountNeedsPresence);
+    }
+    let found = state.hubs.get(&signed.app.id).map(|hub| hub.channels(prefix)).unwrap_or_default();
+    let channels = found.into_iter().map(|(name, counts)| {
+        let is_presence = name.kind() == ChannelKind::Presence;
+        let attributes = Attributes {
+            user_count: info.user_count.then_some(counts.users),
+            subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
+        };
+        (name.to_string(), attributes)
+    });
+    Ok(json(&List { channels: channels.collect() }))
+}
+
+/// `GET /apps/ID/channels/NAME` (API-035 … API-039); the JSON of the answer.
+///
+/// # Errors
+/// An invalid name, or `user_count` of a channel that is not a presence channel.
+pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+    #[derive(Serialize)]
+    struct One {
+        occupied: bool,
+        #[serde(flatten)]
+        attributes: Attributes,
+    }
+
+    let channel = decoded(raw_name, signed)?;
+    let info = asked_info(signed);
+    if info.user_count && channel.kind() != ChannelKind::Presence {
+        return Err(ApiError::UserCountNeedsPresence);
+    }
+    let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
+    Ok(json(&One {
+        occupied: counts.subscriptions > 0,
+        attributes: Attributes {
+            user_count: info.user_count.then_some(counts.users),
+            subscription_count: info.subscription_count.then_some(counts.subscriptions),
+        },
+    }))
+}
+
+/// `GET /apps/ID/channels/NAME/users` (API-040, API-041); the JSON of the answer.
+///
+/// # Errors
+/// Not a presence channel, or a parameter that this endpoint does not take.
+pub fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+    #[derive(Serialize)]
+    struct Users {
+        users: Vec<User>,
+    }
+    #[derive(Serialize)]
+    struct User {
+        id: String,
+    }
+
+    let extraneous: Vec<&str> = signed.query.names().filter(|name| !belongs_to_signature(name)).collect();
+    if !extraneous.is_empty() {
+        return Err(ApiError::Extraneous(extraneous.join(", ")));
+    }
+    let channel = decoded(raw_name, signed)?;
+    if channel.kind() != ChannelKind::Presence {
+        return Err(ApiError::UsersNeedPresence);
+    }
+    let ids = state.hubs.get(&signed.app.id).map(|hub| hub.user_ids(&channel)).unwrap_or_default();
+    Ok(json(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
+}
+
+fn asked_info(signed: &Signed) -> Info {
+    Info::parse(signed.query.get("info").unwrap_or_default())
+}
+
+fn belongs_to_signature(name: &str) -> bool {
+    name.starts_with("auth_") || name == "body_md5"
+}
+
+/// The channel's name out of the path, where it may be percent-encoded.
+fn decoded(raw_name: &str, signed: &Signed) -> Result<ChannelName, ApiError> {
+    let name = percent_decode_str(raw_name).decode_utf8_lossy();
+    ChannelName::parse(&name, signed.app.limits.channel_name)
+        .map_err(|_| ApiError::InvalidChannelName(name.into_owned()))
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
+}

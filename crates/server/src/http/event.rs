@@ -1,0 +1,198 @@
+//! One event as a back end sends it: from JSON or from the query, checked field by field.
+
+use std::borrow::Cow;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::Query;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::ids::SocketId;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::error::{ApiError, check_event_name};
+
+/// The fields of an event, each still raw (API-010, API-025).
+#[derive(Debug, Default, Deserialize)]
+pub struct Fields<'a> {
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channels: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    socket_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    info: Option<&'a RawValue>,
+}
+
+/// An event that may be published.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Its data, byte for byte.
+    pub data: Cow<'a, str>,
+    /// Distinct channels, in the order given (API-015).
+    pub channels: Vec<ChannelName>,
+    /// Who does not get it.
+    pub except: Option<SocketId>,
+    /// What the answer is to tell of each channel; `None` if nothing was asked.
+    pub info: Option<Info>,
+}
+
+/// The attributes asked for in `info` (API-013, API-036).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Info {
+    /// Distinct users of a presence channel.
+    pub user_count: bool,
+    /// Connections.
+    pub subscription_count: bool,
+}
+
+impl Info {
+    /// Reads a comma-separated list; unknown attributes are ignored (API-032, API-039).
+    #[must_use]
+    pub fn parse(list: &str) -> Self {
+        let has = |wanted: &str| list.split(',').any(|name| name.trim() == wanted);
+        Self { user_count: has("user_count"), subscription_count: has("subscription_count") }
+    }
+}
+
+impl<'a> Checked<'a> {
+    /// Checks the fields of a JSON object; `most_channels` is 1 for an item of a batch.
+    ///
+    /// # Errors
+    /// The first field that is missing, of the wrong type, or over a limit of the app.
+    pub fn from_fields(fields: &Fields<'a>, app: &App) -> Result<Self, ApiError> {
+        let name = string(fields.name, "name")?.ok_or(wrong_type("name", "a string"))?;
+        let data = data(fields.data)?;
+        let mut names = Vec::new();
+        names.extend(string(fields.channel, "channel")?);
+        names.extend(strings(fields.channels)?);
+        let socket_id = string(fields.socket_id, "socket_id")?;
+        let info = string(fields.info, "info")?;
+        Self::check(app, name, data, &names, (socket_id.as_deref(), info.as_deref()))
+    }
+
+    /// Checks the parameters of a query, for a request without a body (API-002).
+    ///
+    /// # Errors
+    /// As for JSON.
+    pub fn from_query(query: &'a Query, app: &App) -> Result<Self, ApiError> {
+        let name = query.get("name").ok_or(wrong_type("name", "a string"))?;
+        let data = query.get("data").ok_or(wrong_type("data", "a string"))?;
+        let names: Vec<Cow<'_, str>> =
+            query.get("channel").into_iter().chain(query.all("channels[]")).map(Cow::from).collect();
+        Self::check(app, name.into(), data.into(), &names, (query.get("socket_id"), query.get("info")))
+    }
+
+    fn check(
+        app: &App,
+        name: Cow<'a, str>,
+        data: Cow<'a, str>,
+        names: &[Cow<'_, str>],
+        (socket_id, info): (Option<&str>, Option<&str>),
+    ) -> Result<Self, ApiError> {
+        check_event_name(&name, &app.limits)?;
+        let channels = distinct_channels(names, app)?;
+        if data.len() > app.limits.event_bytes {
+            return Err(ApiError::EventTooBig { limit: app.limits.event_bytes });
+        }
+        // An id that cannot be one of ours excludes nobody (API-014).
+        let except = socket_id.and_then(|id| id.parse().ok());
+        Ok(Self { name, data, channels, except, info: info.map(Info::parse) })
+    }
+}
+
+impl Fields<'_> {
+    /// An item of a batch names exactly one channel, as `channel` (API-025).
+    ///
+    /// # Errors
+    /// `channel` is missing, or `channels` is there.
+    pub fn check_batch_item(&self) -> Result<(), ApiError> {
+        if self.channels.is_some() || self.channel.is_none() {
+            return Err(wrong_type("channel", "a string"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a JSON object, and nothing else, into fields.
+pub fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    // A struct would also be read from an array of its members.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::NotJson);
+    }
+    serde_json::from_slice(body).map_err(|_| ApiError::NotJson)
+}
+
+fn distinct_channels(names: &[Cow<'_, str>], app: &App) -> Result<Vec<ChannelName>, ApiError> {
+    let limit = app.limits.channels_per_event;
+    if names.is_empty() {
+        return Err(ApiError::NoChannel);
+    }
+    if names.len() > limit {
+        return Err(ApiError::TooManyChannels { limit, given: names.len() });
+    }
+    let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());
+    for name in names {
+        let channel = ChannelName::parse(name, longest(app, name))
+            .map_err(|_| ApiError::InvalidChannelName(name.to_string()))?;
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    Ok(channels)
+}
+
+/// The longest name allowed here; the prefix of a user's own channel is not counted.
+fn longest(app: &App, name: &str) -> usize {
+    match ChannelName::parse(name, usize::MAX).map(|channel| channel.kind()) {
+        Ok(ChannelKind::ServerToUser) => fanfare_protocol::channel::LONGEST_NAME,
+        _ => app.limits.channel_name,
+    }
+}
+
+const fn wrong_type(field: &'static str, expected: &'static str) -> ApiError {
+    ApiError::WrongType { field, expected }
+}
+
+/// A string, or nothing where the field is absent or null.
+fn string<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Option<Cow<'a, str>>, ApiError> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(None),
+        Some(json) => text(json).map(Some).ok_or(wrong_type(field, "a string")),
+    }
+}
+
+/// The text of a JSON string, borrowed where it has no escapes.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    serde_json::from_str(json).ok().map(|Text(text)| text)
+}
+
+fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
+    match raw.map(RawValue::get) {
+        None | Some("null") => Ok(Vec::new()),
+        Some(json) => {
+            let wrong = || wrong_type("channels", "an array of strings");
+            let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| wrong())?;
+            items.into_iter().map(|item| text(item.get()).ok_or_else(wrong)).collect()
+        }
+    }
+}
+
+/// The event's data; what is not a string becomes its compact JSON (API-018).
+fn data(raw: Option<&RawValue>) -> Result<Cow<'_, str>, ApiError> {
+    let json = raw.ok_or(wrong_type("data", "a string"))?.get();
+    if json.starts_with('"') {
+        return text(json).ok_or(wrong_type("data", "a string"));
+    }
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|_| ApiError::NotJson)?;
+    Ok(Cow::Owned(value.to_string()))
+}

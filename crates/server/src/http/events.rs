@@ -1,0 +1,118 @@
+//! `POST /apps/ID/events` and `/batch_events`: check everything, then publish.
+
+use std::collections::BTreeMap;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::channels::Attributes;
+use super::error::ApiError;
+use super::event::{Checked, Fields, Info, object};
+use super::signed::Signed;
+use crate::publish::{Event, publish};
+use crate::state::State;
+
+/// One event to one or more channels (API-010 … API-021); the JSON of the answer.
+///
+/// # Errors
+/// Anything wrong with any part; nothing is published then (API-020).
+pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
+    let event = if signed.body.is_empty() {
+        Checked::from_query(&signed.query, &signed.app)?
+    } else {
+        Checked::from_fields(&object::<Fields<'_>>(&signed.body)?, &signed.app)?
+    };
+    let answer = match event.info {
+        None => "{}".to_owned(),
+        Some(info) => {
+            let channels = attributes_of(state, &signed.app, &event.channels, info);
+            json(&Single { channels })
+        }
+    };
+    publish(state, &signed.app, &as_event(&event));
+    Ok(answer)
+}
+
+/// Several events to a channel each (API-025 … API-028); the JSON of the answer.
+///
+/// # Errors
+/// Anything wrong with any item; none is published then (API-027).
+pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
+    #[derive(Deserialize)]
+    struct Batch<'a> {
+        #[serde(borrow, default)]
+        batch: Option<&'a RawValue>,
+    }
+
+    let wrong = || ApiError::WrongType { field: "batch", expected: "an array of events" };
+    let raw = object::<Batch<'_>>(&signed.body)?.batch.ok_or_else(wrong)?;
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
+    let limit = signed.app.limits.batch;
+    if items.len() > limit {
+        return Err(ApiError::BatchTooBig { limit, given: items.len() });
+    }
+    let events: Vec<Checked<'_>> =
+        items.into_iter().map(|item| item_of_batch(item, &signed.app)).collect::<Result<_, _>>()?;
+    let answer = if events.iter().any(|event| event.info.is_some()) {
+        json(&Batched {
+            batch: events.iter().map(|event| item_attributes(state, &signed.app, event)).collect(),
+        })
+    } else {
+        "{}".to_owned()
+    };
+    for event in &events {
+        publish(state, &signed.app, &as_event(event));
+    }
+    Ok(answer)
+}
+
+#[derive(Serialize)]
+struct Single<'a> {
+    channels: BTreeMap<&'a str, Attributes>,
+}
+
+#[derive(Serialize)]
+struct Batched {
+    batch: Vec<Attributes>,
+}
+
+fn item_of_batch<'a>(item: &'a RawValue, app: &App) -> Result<Checked<'a>, ApiError> {
+    let fields = object::<Fields<'a>>(item.get().as_bytes())
+        .map_err(|_| ApiError::WrongType { field: "batch", expected: "an array of events" })?;
+    fields.check_batch_item()?;
+    Checked::from_fields(&fields, app)
+}
+
+fn item_attributes(state: &State, app: &App, event: &Checked<'_>) -> Attributes {
+    let info = event.info.unwrap_or_default();
+    attributes_of(state, app, &event.channels, info).into_values().next().unwrap_or_default()
+}
+
+/// One entry for each channel; attributes that it cannot have are left out (API-013).
+fn attributes_of<'a>(
+    state: &State,
+    app: &App,
+    channels: &'a [ChannelName],
+    info: Info,
+) -> BTreeMap<&'a str, Attributes> {
+    let hub = state.hubs.get(&app.id);
+    let attributes = |channel: &ChannelName| {
+        let counts = hub.as_ref().map(|hub| hub.counts(channel)).unwrap_or_default();
+        let is_presence = channel.kind() == ChannelKind::Presence;
+        Attributes {
+            user_count: (info.user_count && is_presence).then_some(counts.users),
+            subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
+        }
+    };
+    channels.iter().map(|channel| (channel.as_str(), attributes(channel))).collect()
+}
+
+fn as_event<'a>(event: &'a Checked<'_>) -> Event<'a> {
+    Event { name: &event.name, data: &event.data, channels: &event.channels, except: event.except }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
+}

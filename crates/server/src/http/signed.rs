@@ -1,0 +1,67 @@
+//! A signed request of an app's back end: received, bounded, verified (AUTH-001 … AUTH-012).
+//!
+//! The order is the point: size before anything is read, signature before anything is parsed.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::{Query, RequestError, SignedRequest};
+use hyper::Request;
+use hyper::body::Incoming;
+
+use super::body;
+use super::error::ApiError;
+use crate::state::State;
+
+/// A request whose signature is the app's.
+pub struct Signed {
+    /// Whose it is.
+    pub app: Arc<App>,
+    /// The decoded query.
+    pub query: Query,
+    /// The body as it was signed.
+    pub body: Bytes,
+}
+
+/// Reads a request and verifies it; `path` is without the configured prefix.
+///
+/// # Errors
+/// In this order: body too large, no `auth_key`, unknown app, wrong signature, app disabled.
+pub async fn receive(
+    state: &State,
+    app_id: &str,
+    path: &str,
+    request: Request<Incoming>,
+) -> Result<Signed, ApiError> {
+    let (head, incoming) = request.into_parts();
+    let body =
+        body::read(incoming, state.config.limits.request_bytes, state.config.timeouts.handshake()).await?;
+    let query = Query::parse(head.uri.query().unwrap_or_default());
+    if query.get("auth_key").is_none() {
+        return Err(ApiError::Unauthorized(RequestError::KeyMissing));
+    }
+    let app = match state.apps.by_id(app_id).await {
+        Ok(Some(app)) => app,
+        Ok(None) => return Err(ApiError::UnknownApp(app_id.to_owned())),
+        Err(error) => {
+            tracing::warn!(target: "fanfare::apps", app = app_id, %error, "app not looked up");
+            return Err(ApiError::AppsUnavailable);
+        }
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    SignedRequest {
+        method: head.method.as_str(),
+        path,
+        full_path: head.uri.path(),
+        query: &query,
+        body: &body,
+    }
+    .verify(&app, now)
+    .map_err(ApiError::Unauthorized)?;
+    if !app.enabled {
+        return Err(ApiError::AppDisabled);
+    }
+    Ok(Signed { app, query, body })
+}

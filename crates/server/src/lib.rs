@@ -1,0 +1,20 @@
+//! Everything of Fanfare that touches the outside: sockets, HTTP, configuration, lifecycle.
+//!
+//! `ws` is the life of a WebSocket, `http` the API for back ends, `publish` the one way in for
+//! events; `start` puts the parts together.
+
+pub mod admin;
+pub mod command_line;
+pub mod config;
+pub mod descriptors;
+pub mod drain;
+pub mod http;
+pub mod listen;
+pub mod log;
+pub mod metrics;
+pub mod paste_lines;
+pub mod publish;
+pub mod session;
+pub mod start;
+pub mod state;
+pub mod ws;

@@ -1,0 +1,103 @@
+//! The public listener: accepts, hands requests to `http`, and never stops over one bad peer.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use crate::http::{self, Routes};
+use crate::state::State;
+
+/// The largest head of a request.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How long accepting rests when no file descriptor is left.
+const REST: Duration = Duration::from_millis(50);
+
+/// Accepts until the drain begins, then waits for the requests that are under way.
+pub async fn run(state: Arc<State>, listener: TcpListener) {
+    let routes = Arc::new(Routes::default());
+    // Nothing is ever sent: the channel closes when the last connection has dropped its end.
+    let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
+    let mut out_of_descriptors = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = state.drain.begun() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                out_of_descriptors = false;
+                let (serving, under_way) = (serve(&state, &routes, peer.ip(), stream), under_way.clone());
+                tokio::spawn(async move {
+                    serving.await;
+                    drop(under_way);
+                });
+            }
+            Err(error) if concerns_one_peer(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut out_of_descriptors, true) {
+                    tracing::error!(target: "fanfare", %error, "cannot accept connections; trying again");
+                }
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+    drop(listener);
+    drop(under_way);
+    let _ = all_done.recv().await;
+}
+
+/// Serves one TCP connection until it is closed or becomes a WebSocket; a drain lets the request that
+/// is under way finish.
+fn serve(
+    state: &Arc<State>,
+    routes: &Arc<Routes>,
+    peer: IpAddr,
+    stream: TcpStream,
+) -> impl Future<Output = ()> + use<> {
+    // Small frames are to leave at once; a socket that refuses the option still works.
+    let _ = stream.set_nodelay(true);
+    let patience = state.config.timeouts.handshake();
+    let (state, routes) = (Arc::clone(state), Arc::clone(routes));
+    let draining = Arc::clone(&state);
+    let respond = service_fn(move |request| {
+        let answer = http::answer(Arc::clone(&state), Arc::clone(&routes), peer, request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), respond)
+        .with_upgrades();
+    async move {
+        tokio::pin!(connection);
+        let done = tokio::select! {
+            done = &mut connection => done,
+            () = draining.drain.begun() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // A peer that breaks off, or never was HTTP, concerns nobody else.
+        if let Err(error) = done {
+            tracing::debug!(target: "fanfare::http", %error, "connection failed");
+        }
+    }
+}
+
+/// Errors of `accept` that are the peer's, who has left already.
+fn concerns_one_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,25 @@
+//! Logs: where they go and in which form.
+//!
+//! Written by a thread of their own from a bounded queue: a stuck terminal or pipe loses lines, it
+//! never stops the server.
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging to standard error; lines are flushed when the guard is dropped.
+///
+/// # Errors
+/// The filter is no valid list of `target=level` directives.
+pub fn begin(settings: &Log) -> Result<WorkerGuard, String> {
+    let filter = EnvFilter::try_new(&settings.filter)
+        .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match settings.format {
+        LogFormat::Text => logs.with_ansi(false).init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    Ok(guard)
+}

@@ -1,0 +1,96 @@
+//! `fanfare`: reads the command line, loads the configuration, starts.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
+use fanfare_server::config::{Config, Flags, Sources};
+use fanfare_server::log;
+use fanfare_server::start::{self, StartError};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::SUCCESS };
+        }
+    };
+    let (only_lines, options) = match command_line.command {
+        Some(Command::Env(options)) => (true, options),
+        Some(Command::Serve(options)) => (false, options),
+        None => (false, command_line.serve),
+    };
+    let config = match Config::load(&sources(&options)) {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                complain(&format!("fault: {fault}"));
+            }
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if options.print {
+        let _ = std::io::stdout().write_all(config.effective().as_bytes());
+    }
+    if options.print || options.check {
+        return ExitCode::SUCCESS;
+    }
+    run(config, only_lines)
+}
+
+fn sources(options: &Serve) -> Sources {
+    Sources {
+        file: options.config.clone(),
+        environment: environment(),
+        flags: Flags {
+            listen: options.listen,
+            admin_listen: options.admin_listen,
+            data_dir: options.data_dir.clone(),
+        },
+    }
+}
+
+fn run(config: Config, only_lines: bool) -> ExitCode {
+    let guard = match log::begin(&config.log) {
+        Ok(guard) => guard,
+        Err(fault) => {
+            complain(&format!("fault: {fault}"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start threads: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    let done: Result<(), StartError> = runtime.block_on(async {
+        if only_lines { start::print_lines(config).await } else { start::serve(config).await }
+    });
+    // The log's last lines are written before the process ends.
+    drop(guard);
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(EXIT_UNAVAILABLE)
+        }
+    }
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "fanfare: {text}");
+}
+
+/// The variables that are text; others cannot be settings.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

@@ -1,0 +1,201 @@
+//! From a configuration to a running server, and from a signal to its end.
+//!
+//! A part that cannot start stops the start.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_apps::{Apps, AppsError};
+use fanfare_hub::Hubs;
+use fanfare_protocol::app::App;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::drain::{self, Drain};
+use crate::metrics::Metrics;
+use crate::paste_lines::PasteLines;
+use crate::state::{Node, State};
+use crate::{admin, descriptors, listen};
+
+/// How often hubs without connections are dropped.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// A part that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The apps' database.
+    #[error(transparent)]
+    Apps(#[from] AppsError),
+    /// A listener.
+    #[error("cannot listen on {address}: {error} (setting {setting}, option {option})")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Where it is set in the configuration.
+        setting: &'static str,
+        /// Where it is set on the command line.
+        option: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Signal handling.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// The app that lines are printed for.
+struct Shown {
+    app: Arc<App>,
+    /// It is in the embedded database, so that nobody else knows its secret.
+    embedded: bool,
+    /// It was made just now.
+    new: bool,
+}
+
+/// Runs a server until it has been told to stop and has drained.
+///
+/// # Errors
+/// A part could not be started.
+pub async fn serve(config: Config) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let descriptors = descriptors::raise_limit();
+    let capacity = descriptors::capacity(config.limits.connections, descriptors);
+    let apps = open_apps(&config).await?;
+    let first = first_app(&config, &apps).await?;
+    let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
+    let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
+    let listening = public.local_addr().unwrap_or(config.listen.addr);
+    let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
+
+    let hubs = Arc::new(Hubs::default());
+    let state = Arc::new(State {
+        metrics: Metrics::new(&hubs, descriptors, capacity),
+        drain: Drain::default(),
+        node: Node::new(capacity),
+        started: Instant::now(),
+        hubs,
+        apps,
+        config,
+    });
+    let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
+    tokio::spawn(admin::run(Arc::clone(&state), admin));
+    tokio::spawn(sweep(Arc::clone(&state)));
+    report_limits(&state, descriptors);
+    print_ready(&state, listening, admin_listening, first.as_ref());
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tokio::select! {
+        () = stop(&state, accepting) => {}
+        // Whoever asks twice does not want to wait.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Drains connections, then gives HTTP requests under way a last moment.
+async fn stop(state: &Arc<State>, accepting: JoinHandle<()>) {
+    let left = drain::run(state).await;
+    if tokio::time::timeout(Duration::from_secs(1), accepting).await.is_err() {
+        tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
+    }
+    tracing::info!(target: "fanfare", connections_left = left, "stopped");
+}
+
+/// Prints the lines of `fanfare env`.
+///
+/// # Errors
+/// The apps' database could not be opened.
+pub async fn print_lines(config: Config) -> Result<(), StartError> {
+    let apps = open_apps(&config).await?;
+    if let Some(first) = first_app(&config, &apps).await? {
+        let lines = PasteLines {
+            app: &first.app,
+            listen: config.listen.addr,
+            path_prefix: &config.listen.path_prefix,
+            show_secret: true,
+        };
+        say(&lines.text());
+    } else {
+        say("There is no app yet.\n");
+    }
+    Ok(())
+}
+
+async fn open_apps(config: &Config) -> Result<Apps, StartError> {
+    let fixed = config.fixed_apps();
+    Ok(Apps::open(fixed, config.database(), config.default_limits(), config.apps.cache_seconds).await?)
+}
+
+/// The first configured app; or, in the embedded database, the first there, made if there is none.
+async fn first_app(config: &Config, apps: &Apps) -> Result<Option<Shown>, StartError> {
+    if config.is_embedded() {
+        let first = apps.first_or_invent().await?;
+        return Ok(Some(Shown { app: first.app, embedded: true, new: first.is_new }));
+    }
+    let app = apps.first().await?;
+    Ok(app.map(|app| Shown { app, embedded: false, new: false }))
+}
+
+async fn bind(
+    address: SocketAddr,
+    setting: &'static str,
+    option: &'static str,
+) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, option, error })
+}
+
+/// Drops what apps without connections have left behind.
+async fn sweep(state: Arc<State>) {
+    let mut every = tokio::time::interval(SWEEP);
+    loop {
+        every.tick().await;
+        state.hubs.sweep();
+    }
+}
+
+fn report_limits(state: &State, descriptors: u64) {
+    let capacity = state.node.capacity();
+    tracing::info!(target: "fanfare", file_descriptors = descriptors, connections = capacity, "limits");
+    if capacity as u64 > descriptors {
+        tracing::warn!(
+            target: "fanfare",
+            "limits.connections is {capacity}, but only {descriptors} file descriptors are allowed: \
+             raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
+        );
+    }
+}
+
+/// The ready line, and what to paste (the contract of the first line is in docs/configuration.md).
+fn print_ready(state: &State, listening: SocketAddr, admin: SocketAddr, first: Option<&Shown>) {
+    let mut text = format!("Fanfare is ready: http://{listening} (admin http://{admin})\n");
+    if let Some(Shown { app, embedded, new }) = first {
+        // Standard output often ends in a log: a secret is shown when it is new, or to a person.
+        let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
+        let lines =
+            PasteLines { app, listen: listening, path_prefix: &state.config.listen.path_prefix, show_secret };
+        text.push_str(&lines.text());
+        if !show_secret {
+            text.push_str("\n(`fanfare env` with the same options prints these lines with the secret.)\n");
+        }
+    }
+    if listening.ip().is_loopback() {
+        text.push_str("\nOnly this machine can connect; `--listen 0.0.0.0:6001` lets others in.\n");
+    }
+    say(&text);
+}
+
+/// Prints; a closed standard output is no reason to stop.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,84 @@
+//! What every connection and request shares; built once, at the start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fanfare_apps::Apps;
+use fanfare_hub::Hubs;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::metrics::Metrics;
+
+/// The parts of a running server.
+pub struct State {
+    /// The effective configuration.
+    pub config: Config,
+    /// Which apps exist.
+    pub apps: Apps,
+    /// The live state of each.
+    pub hubs: Arc<Hubs>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the server is stopping.
+    pub drain: Drain,
+    /// WebSockets open on this node, and the most there may be (WS-060).
+    pub node: Node,
+    /// The moment that connections count their silence from.
+    pub started: Instant,
+}
+
+impl State {
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// How many WebSockets the node holds.
+#[derive(Debug)]
+pub struct Node {
+    open: AtomicUsize,
+    capacity: usize,
+}
+
+impl Node {
+    /// A node that holds at most `capacity` connections.
+    #[must_use]
+    pub const fn new(capacity: usize) -> Self {
+        Self { open: AtomicUsize::new(0), capacity }
+    }
+
+    /// Takes a place if one is free.
+    #[must_use]
+    pub fn take_seat(state: &Arc<State>) -> Option<Seat> {
+        let free = |open: usize| (open < state.node.capacity).then_some(open + 1);
+        let taken = state.node.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        taken.is_ok().then(|| Seat(Arc::clone(state)))
+    }
+
+    /// Connections that hold a place now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The most there may be.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+/// A place on the node, given back when dropped.
+pub struct Seat(Arc<State>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.node.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.drain.connection_ended();
+    }
+}

@@ -1,0 +1,112 @@
+//! The life of one WebSocket: one task, three loops over borrowed halves, one goodbye.
+//!
+//! Each loop lives as long as the connection, so nothing is cancelled half-way through a frame.
+//! Nothing here waits for anything but this socket and its clock.
+
+mod early;
+mod farewell;
+mod read;
+mod watchdog;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use fanfare_hub::{AppHub, Conn, Place, Subscriptions};
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::server;
+use fanfare_protocol::version::Version;
+use tokio::net::TcpStream;
+
+use crate::session::Session;
+use crate::state::{Seat, State};
+
+pub use early::into_stream;
+pub use farewell::refuse;
+use write::Writer;
+
+/// An admitted connection, from the upgrade on.
+pub struct Newcomer {
+    /// The app that it connected to.
+    pub hub: Arc<AppHub>,
+    /// The protocol version that it speaks.
+    pub version: Version,
+    /// Its place in the app's quota; `None` until it is authorized, where that is demanded (WS-062).
+    pub place: Option<Place>,
+    /// Its place on the node.
+    pub seat: Seat,
+}
+
+/// What the loops of a connection tell one another.
+#[derive(Debug)]
+struct Signs {
+    /// When something was heard last, in milliseconds since the server's start (WS-040).
+    heard: AtomicU64,
+    /// Whether the connection may stay without authorizing itself (WS-062).
+    authorized: AtomicBool,
+}
+
+impl Signs {
+    fn heard_now(&self, state: &State) {
+        // 2^64 milliseconds are more than any uptime.
+        self.heard.store(state.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
+pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early: Bytes) {
+    let Newcomer { hub, version, place, seat } = newcomer;
+    let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
+    let activity = state.config.timeouts.activity;
+    conn.outbox.push(&server::connection_established(conn.id, activity));
+    let signs = Signs {
+        heard: AtomicU64::new(0),
+        authorized: AtomicBool::new(place.is_some()),
+    };
+    signs.heard_now(&state);
+    state.metrics.connection_opened();
+    let since = state.elapsed();
+    let reason = {
+        let mut session =
+            Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
+        let mut writer = Writer::new(&stream);
+        let reason = tokio::select! {
+            reason = read::run(&state, &stream, &mut session, &signs, early) => reason,
+            reason = writer.run(&conn.outbox) => reason,
+            reason = watchdog::run(&state, &conn, &signs) => reason,
+        };
+        // Dropping the session leaves every channel before the goodbye takes its time.
+        let rest = writer.into_rest();
+        log_close(&session, &reason, (state.elapsed() - since).as_secs());
+        drop(session);
+        Box::pin(farewell::say(&stream, rest, version, &reason)).await;
+        reason
+    };
+    state.metrics.connection_closed(&reason);
+    drop(stream);
+    drop(seat);
+}
+
+/// 64 random bits: unique without asking anybody (WS-031).
+fn random_socket_id() -> SocketId {
+    SocketId::from_bits(getrandom::u64().expect("the operating system has random numbers"))
+}
+
+/// One line for each end of a connection, with its reason.
+fn log_close(session: &Session, reason: &CloseReason, seconds: u64) {
+    tracing::info!(
+        target: "fanfare::connection",
+        app = session.app_id(),
+        socket = %session.socket_id(),
+        code = reason.code(),
+        reason = reason.label(),
+        seconds,
+        channels = session.channels(),
+        "connection closed"
+    );
+}
+
+#[cfg(test)]
+mod tests;

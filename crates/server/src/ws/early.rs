@@ -1,0 +1,17 @@
+//! From hyper's upgraded connection to the bare socket.
+
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// The socket, and what the client had sent behind its request already.
+///
+/// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
+#[must_use]
+pub fn into_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let early =
+        if parts.read_buf.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(&parts.read_buf) };
+    Some((parts.io.into_inner(), early))
+}

@@ -1,0 +1,133 @@
+//! Bytes out: whatever is queued goes into one vectored write.
+//!
+//! Frames are never copied; only what a full socket did not take is kept here.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use fanfare_hub::{Outbox, Taken};
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::frame::Frame;
+use tokio::net::TcpStream;
+
+/// Frames in one system call.
+const BATCH: usize = 64;
+
+/// Batches written before other connections of the thread get their turn.
+const TURN: usize = 8;
+
+thread_local! {
+    /// The frames of the batch being written; empty between two polls.
+    static TAKEN: RefCell<Vec<Frame>> = RefCell::new(Vec::with_capacity(BATCH));
+}
+
+/// Writes an outbox to a socket.
+pub(super) struct Writer<'a> {
+    stream: &'a TcpStream,
+    /// Taken from the outbox, but not by the socket; usually empty.
+    stuck: VecDeque<Bytes>,
+    /// Whether the first of them has been written in part.
+    mid_frame: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(stream: &'a TcpStream) -> Self {
+        Self { stream, stuck: VecDeque::new(), mid_frame: false }
+    }
+
+    /// Writes until the outbox is closed or the socket breaks.
+    pub(super) async fn run(&mut self, outbox: &Outbox) -> CloseReason {
+        poll_fn(|cx| self.poll(cx, outbox)).await
+    }
+
+    /// The rest of a frame that was cut short; without it a close frame could not be read.
+    pub(super) fn into_rest(mut self) -> Option<Bytes> {
+        if self.mid_frame { self.stuck.pop_front() } else { None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
+        for _ in 0..TURN {
+            if self.stuck.is_empty() {
+                let taken = TAKEN.with_borrow_mut(|frames| {
+                    let taken = outbox.poll_take(cx, frames, BATCH);
+                    let written = self.write_frames(frames);
+                    frames.clear();
+                    taken.map(|taken| (taken, written))
+                });
+                match ready!(taken) {
+                    (Taken::Closed(reason), _) => return Poll::Ready(reason),
+                    (Taken::Frames, Err(_)) => return Poll::Ready(CloseReason::Gone),
+                    (Taken::Frames, Ok(())) => {}
+                }
+            } else {
+                match self.stream.poll_write_ready(cx) {
+                    Poll::Pending => return outbox.poll_closed(cx),
+                    Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Gone),
+                    Poll::Ready(Ok(())) => {}
+                }
+                if self.write_stuck().is_err() {
+                    return Poll::Ready(CloseReason::Gone);
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes a batch; what the socket does not take becomes stuck.
+    fn write_frames(&mut self, frames: &[Frame]) -> std::io::Result<()> {
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let mut written = self.try_write(frames.iter().map(|frame| &frame.bytes()[..]))?;
+        for frame in frames {
+            let length = frame.bytes().len();
+            if written >= length {
+                written -= length;
+            } else {
+                let mut bytes = frame.bytes().clone();
+                self.mid_frame |= written > 0;
+                bytes.advance(std::mem::take(&mut written));
+                self.stuck.push_back(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_stuck(&mut self) -> std::io::Result<()> {
+        let mut written = self.try_write(self.stuck.iter().map(|bytes| &bytes[..]))?;
+        while let Some(first) = self.stuck.front_mut() {
+            if written >= first.len() {
+                written -= first.len();
+                self.stuck.pop_front();
+                self.mid_frame = false;
+            } else {
+                self.mid_frame |= written > 0;
+                first.advance(written);
+                break;
+            }
+        }
+        if self.stuck.is_empty() {
+            self.stuck = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    /// One system call; 0 if the socket is full.
+    fn try_write<'b>(&self, buffers: impl Iterator<Item = &'b [u8]>) -> std::io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); BATCH];
+        let mut used = 0;
+        for (slice, buffer) in slices.iter_mut().zip(buffers) {
+            *slice = IoSlice::new(buffer);
+            used += 1;
+        }
+        match self.stream.try_write_vectored(&slices[..used]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Where apps come from: file, environment, database, or the first run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::server::{TestServer, pusher_js};
+use crate::support::setup::Setup;
+use crate::support::{APP, App, OTHER};
+
+/// Connects and publishes as this app.
+#[track_caller]
+fn expect_usable(server: &TestServer, app: App) {
+    let mut socket = server.connect_to(app);
+    socket.subscribe_private(app, "private-a");
+    server.api_of(app).publish("private-a", "e", "d");
+    socket.expect_event("private-a", "e", "d");
+}
+
+#[test]
+fn pushers_variables_define_an_app() {
+    let server = Setup::bare()
+        .env("PUSHER_APP_ID", APP.id)
+        .env("PUSHER_APP_KEY", APP.key)
+        .env("PUSHER_APP_SECRET", APP.secret)
+        .start();
+    expect_usable(&server, APP);
+    assert!(
+        !server.folder().join("fanfare-data").exists(),
+        "no database is needed"
+    );
+}
+
+#[test]
+fn the_file_and_reverbs_variables_define_two_apps() {
+    let server = Setup::new()
+        .env("REVERB_APP_ID", OTHER.id)
+        .env("REVERB_APP_KEY", OTHER.key)
+        .env("REVERB_APP_SECRET", OTHER.secret)
+        .start();
+    expect_usable(&server, APP);
+    expect_usable(&server, OTHER);
+}
+
+#[test]
+fn the_variables_of_pusher_and_reverb_may_name_the_same_app() {
+    let mut setup = Setup::bare();
+    for prefix in ["PUSHER", "REVERB"] {
+        setup = setup
+            .env(&format!("{prefix}_APP_ID"), APP.id)
+            .env(&format!("{prefix}_APP_KEY"), APP.key)
+            .env(&format!("{prefix}_APP_SECRET"), APP.secret);
+    }
+    expect_usable(&setup.start(), APP);
+}
+
+/// The app that a first run has made up, read from what it prints.
+fn made_up(server: &TestServer) -> App {
+    let (mut id, mut key, mut secret) = (None, None, None);
+    while id.is_none() || key.is_none() || secret.is_none() {
+        let line = server.process.line().expect("a first run prints its credentials");
+        let Some((name, value)) = line.trim().split_once('=') else {
+            continue;
+        };
+        let value: &'static str = value.trim_matches('"').to_owned().leak();
+        match name {
+            "PUSHER_APP_ID" => id = Some(value),
+            "PUSHER_APP_KEY" => key = Some(value),
+            "PUSHER_APP_SECRET" => secret = Some(value),
+            _ => {}
+        }
+    }
+    let (Some(id), Some(key), Some(secret)) = (id, key, secret) else {
+        unreachable!("the loop has ended")
+    };
+    App { id, key, secret }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path)
+        .unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+        .permissions()
+        .mode()
+        & 0o777
+}
+
+#[test]
+fn a_first_run_makes_up_an_app_and_the_next_run_has_the_same() {
+    let server = Setup::bare().start();
+    let app = made_up(&server);
+    assert!(
+        app.id.bytes().all(|byte| byte.is_ascii_digit()),
+        "LIM-009: {app:?}"
+    );
+    assert!(
+        app.key.len() >= 20 && app.secret.len() >= 20 && app.key != app.secret,
+        "{app:?}"
+    );
+    expect_usable(&server, app);
+    assert_eq!(mode(&server.folder().join("fanfare-data/fanfare.db")), 0o600);
+    let folder = server.stop();
+    let again = Setup::bare().in_folder(folder).start();
+    let same = made_up(&again);
+    assert_eq!((same.id, same.key, same.secret), (app.id, app.key, app.secret));
+    expect_usable(&again, same);
+}
+
+#[test]
+fn two_first_runs_make_up_different_apps() {
+    let (one, other) = (made_up(&Setup::bare().start()), made_up(&Setup::bare().start()));
+    assert_ne!(one.key, other.key);
+    assert_ne!(one.secret, other.secret);
+}
+
+#[test]
+fn a_first_run_does_not_log_its_secret() {
+    let server = Setup::bare().config("[log]\nfilter = \"trace\"").start();
+    let app = made_up(&server);
+    expect_usable(&server, app);
+    assert!(!server.process.stderr().contains(app.secret));
+}
+
+#[test]
+fn the_data_folder_is_a_flag() {
+    let server = Setup::bare().arguments(&["--data-dir", "elsewhere/deep"]).start();
+    expect_usable(&server, made_up(&server));
+    assert_eq!(mode(&server.folder().join("elsewhere/deep/fanfare.db")), 0o600);
+    assert!(!server.folder().join("fanfare-data").exists());
+}
+
+#[test]
+fn apps_of_the_file_and_a_database_are_used_together() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("apps.db");
+    let url = format!("sqlite://{}", file.display());
+    let server = Setup::new()
+        .config(&format!("[apps]\ndatabase = \"{url}\""))
+        .start();
+    expect_usable(&server, APP);
+    assert_eq!(mode(&file), 0o600);
+    server.open("/app/unknown?protocol=7").expect_close_code(4001);
+}
+
+#[test]
+fn the_database_may_be_named_by_the_environment() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("apps.db");
+    let server = Setup::new()
+        .env("DATABASE_URL", &format!("sqlite://{}", file.display()))
+        .start();
+    server.open(&pusher_js(APP)).established(120);
+    assert!(file.exists());
+}

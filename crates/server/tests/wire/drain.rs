@@ -1,0 +1,153 @@
+//! Stopping without a herd (WS-057).
+
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::api::Request;
+use crate::support::eventually;
+use crate::support::http::Http;
+use crate::support::server::pusher_js;
+use crate::support::setup::Setup;
+use crate::support::socket::{Frame, Socket};
+use crate::support::upgrade::Upgrade;
+use crate::support::{APP, DEADLINE};
+
+const REASON: &str = "Server shutting down";
+
+fn draining_for(seconds: u32) -> Setup {
+    Setup::new().config(&format!("[timeouts]\ndrain = {seconds}"))
+}
+
+#[test]
+fn ws_057_connections_are_closed_with_4200_spread_over_the_drain() {
+    let server = draining_for(2).start();
+    let sockets: Vec<Socket> = (0..40).map(|_| server.connect()).collect();
+    server.process.signal(Signal::TERM);
+    let start = Instant::now();
+    let closing = sockets.into_iter().map(|mut socket| {
+        thread::spawn(move || {
+            socket.expect_close(4200, REASON);
+            start.elapsed()
+        })
+    });
+    let closing: Vec<_> = closing.collect();
+    let times: Vec<Duration> = closing
+        .into_iter()
+        .map(|thread| thread.join().expect("closed with 4200"))
+        .collect();
+    let (first, last) = (
+        times.iter().min().expect("40 times"),
+        times.iter().max().expect("40 times"),
+    );
+    assert!(
+        *last - *first > Duration::from_millis(500),
+        "all at once: {first:?} … {last:?}"
+    );
+    server.drained();
+    assert!(start.elapsed() < Duration::from_secs(5), "the drain is bounded");
+}
+
+#[test]
+fn ws_057_version_5_hears_of_the_drain_by_event_first() {
+    let server = draining_for(1).start();
+    let mut old = server
+        .open(&format!("/app/{}?protocol=5", APP.key))
+        .established(120);
+    server.process.signal(Signal::TERM);
+    old.expect_close_by_event(4200, REASON);
+    server.drained();
+}
+
+#[test]
+fn ws_057_newcomers_during_the_drain_are_not_made_to_reconnect_at_once() {
+    let server = draining_for(2).start();
+    let held: Vec<Socket> = (0..20).map(|_| server.connect()).collect();
+    // Connected before the drain, upgraded in it: the race of a real restart.
+    let mut early = Http::connect(server.addr);
+    early.write(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(early.answer().head.status, 200);
+    server.process.signal(Signal::TERM);
+    eventually("it says that it drains", || {
+        (server.admin("/ready").head.status == 503).then_some(())
+    });
+    if TcpStream::connect(server.addr).is_ok() {
+        let mut late = Upgrade::to(&pusher_js(APP)).open(server.addr).1;
+        late.expect_close(4100, REASON);
+    }
+    // Hung up on, or told to wait: 4100 are the bytes 16 and 4.
+    early.try_write(&Upgrade::to(&pusher_js(APP)).bytes());
+    let answer = early.until_end();
+    assert!(
+        answer.is_empty() || answer.contains("\u{10}\u{4}Server shutting down"),
+        "{answer:?}"
+    );
+    drop(held);
+}
+
+#[test]
+fn ws_057_readiness_ends_with_the_first_moment_of_the_drain() {
+    let server = draining_for(1).start();
+    assert_eq!(server.admin("/ready").head.status, 200);
+    let _held = server.connect();
+    server.process.signal(Signal::TERM);
+    let status = eventually("readiness ends", || {
+        Some(server.admin("/ready").head.status).filter(|s| *s != 200)
+    });
+    assert_eq!(status, 503);
+}
+
+#[test]
+fn ws_057_a_request_in_flight_is_answered() {
+    let server = draining_for(2).start();
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    let body = r#"{"name":"last","channels":["news"],"data":"words"}"#;
+    let bytes = Request::post("/apps/3/events", body).bytes();
+    let (head, rest) = bytes.split_at(bytes.len() - 10);
+    let mut http = Http::connect(server.addr);
+    http.write(head);
+    // Answered behind the half request, so the server has read that.
+    assert_eq!(server.public("/up").head.status, 200);
+    server.process.signal(Signal::TERM);
+    eventually("it says that it drains", || {
+        (server.admin("/ready").head.status == 503).then_some(())
+    });
+    http.write(rest);
+    http.answer().expect("{}");
+    drop(socket);
+    server.drained();
+}
+
+#[test]
+fn ws_057_idle_kept_connections_do_not_hold_the_process_up() {
+    let server = Setup::new().config("[timeouts]\ndrain = 30").start();
+    let mut kept = server.api();
+    kept.get("/channels", &[]).expect(r#"{"channels":{}}"#);
+    let silent = Http::connect(server.addr);
+    server.process.signal(Signal::TERM);
+    server.drained();
+    drop(silent);
+}
+
+#[test]
+fn an_interrupt_drains_as_well() {
+    let server = draining_for(1).start();
+    let mut socket = server.connect();
+    server.process.signal(Signal::INT);
+    socket.expect_close(4200, REASON);
+    server.drained();
+}
+
+#[test]
+fn a_client_that_ignores_its_close_does_not_outlast_the_drain() {
+    let server = draining_for(1).start();
+    let mut socket = server.connect();
+    let start = Instant::now();
+    server.process.signal(Signal::TERM);
+    server.drained();
+    assert!(start.elapsed() < DEADLINE / 2, "{:?}", start.elapsed());
+    assert_eq!(socket.frame(), Frame::Close(Some(4200), REASON.into()));
+}

@@ -1,0 +1,209 @@
+//! Routes, methods and connections of the HTTP listeners (API-001 … API-009).
+
+use crate::support::api::Request;
+use crate::support::http::Http;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+
+#[test]
+fn api_001_one_connection_serves_many_requests() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for number in 0..20 {
+        api.publish("a", "e", &number.to_string());
+        api.get("/channels", &[]).expect(r#"{"channels":{}}"#);
+        api.get("/channels/a", &[("info", "user_count")])
+            .refused(400, "user_count");
+        api.post("/events", "not JSON").refused(400, "JSON");
+    }
+}
+
+#[test]
+fn api_001_requests_sent_ahead_are_answered_in_order() {
+    let server = TestServer::start();
+    let mut http = Http::connect(server.addr);
+    let requests = [
+        Request::get("/apps/3/channels/presence-a/users"),
+        Request::post("/apps/3/events", r#"{"name":"e","channel":"a","data":"d"}"#),
+        Request::get("/apps/3/channels/a"),
+    ];
+    http.write(&requests.iter().flat_map(Request::bytes).collect::<Vec<u8>>());
+    for answer in [r#"{"users":[]}"#, "{}", r#"{"occupied":false}"#] {
+        http.answer().expect(answer);
+    }
+}
+
+#[test]
+fn api_001_a_back_end_that_asks_for_it_is_hung_up_on() {
+    let server = TestServer::start();
+    let mut http = Http::connect(server.addr);
+    http.write(
+        &Request::get("/apps/3/channels")
+            .header("Connection", "close")
+            .bytes(),
+    );
+    http.answer().expect(r#"{"channels":{}}"#);
+    assert_eq!(http.until_end(), "");
+}
+
+#[test]
+fn api_003_headers_of_the_sdks_are_ignored() {
+    let server = TestServer::start();
+    let request = Request::get("/apps/3/channels")
+        .header("X-Pusher-Library", "pusher-http-ruby 2.1.0")
+        .header("Accept", "application/json, */*;q=0.1")
+        .header("Accept-Encoding", "gzip, deflate")
+        .header("User-Agent", "any");
+    server.api().send(&request).expect(r#"{"channels":{}}"#);
+}
+
+#[test]
+fn api_005_a_disabled_app_may_not_publish() {
+    let server = Setup::with_app("enabled = false").start();
+    server
+        .api()
+        .post("/events", r#"{"name":"e","channel":"a","data":"d"}"#)
+        .refused(403, "disabled");
+    server.api().get("/channels", &[]).refused(403, "disabled");
+}
+
+#[test]
+fn api_008_an_unknown_app_is_404_with_a_sentence() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for app in ["4", "03", "x", "99999999999999999999999999"] {
+        api.send(&Request::get(&format!("/apps/{app}/channels")))
+            .refused(404, "");
+        api.send(&Request::post(&format!("/apps/{app}/events"), "{}"))
+            .refused(404, "");
+    }
+}
+
+#[test]
+fn unknown_routes_are_404_with_a_sentence() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for path in [
+        "/apps/3/nothing",
+        "/apps/3",
+        "/apps",
+        "/nothing",
+        "/",
+        "/apps/3/channels/a/b",
+        "/apps/3/events/x",
+    ] {
+        api.send(&Request::get(path)).refused(404, "");
+    }
+    let terminate = Request::post("/apps/3/users/12345/terminate_connections", "{}");
+    api.send(&terminate).refused(404, "");
+}
+
+#[test]
+fn api_009_other_methods_are_405_and_there_are_no_cors_headers() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for (path, right, wrong) in [
+        (
+            "/apps/3/events",
+            "POST",
+            ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"],
+        ),
+        (
+            "/apps/3/batch_events",
+            "POST",
+            ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"],
+        ),
+        (
+            "/apps/3/channels",
+            "GET",
+            ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
+        ),
+        (
+            "/apps/3/channels/a",
+            "GET",
+            ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
+        ),
+        (
+            "/apps/3/channels/presence-a/users",
+            "GET",
+            ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"],
+        ),
+    ] {
+        for method in wrong {
+            let request = Request::new(method, path, "").header("Origin", "https://example.com");
+            let answer = api.send(&request);
+            answer.refused(405, "");
+            assert_eq!(answer.head.header("access-control-allow-origin"), None, "API-009");
+            let allowed = answer.head.header("allow").unwrap_or_default();
+            assert!(
+                allowed.contains(right),
+                "RFC 9110 15.5.6: Allow names {right}, not {allowed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn api_009_head_is_405_without_a_body() {
+    let server = TestServer::start();
+    for path in ["/apps/3/events", "/apps/3/channels"] {
+        let mut http = Http::connect(server.addr);
+        http.write(
+            &Request::new("HEAD", path, "")
+                .header("Connection", "close")
+                .bytes(),
+        );
+        assert_eq!(http.head().status, 405);
+        assert_eq!(http.until_end(), "", "an answer to HEAD has no body");
+    }
+}
+
+#[test]
+fn auth_012_a_path_prefix_is_signed_or_not() {
+    let server = Setup::new()
+        .config("[listen]\npath_prefix = \"/sockets\"")
+        .start();
+    let mut api = server.api();
+    let path = "/sockets/apps/3/channels";
+    api.send(&Request::get(path)).expect(r#"{"channels":{}}"#);
+    let unprefixed = Request::get(path).auth(|auth| auth.signed_path = Some("/apps/3/channels".into()));
+    api.send(&unprefixed).expect(r#"{"channels":{}}"#);
+}
+
+#[test]
+fn health_is_told_on_both_listeners() {
+    let server = TestServer::start();
+    for answer in [server.public("/up"), server.admin("/up")] {
+        answer.expect(r#"{"health":"OK"}"#);
+    }
+}
+
+#[test]
+fn what_operators_see_is_not_public() {
+    let server = TestServer::start();
+    assert_eq!(server.admin("/ready").head.status, 200);
+    assert_eq!(server.admin("/metrics").head.status, 200);
+    for path in ["/metrics", "/ready"] {
+        server.public(path).refused(404, "");
+    }
+}
+
+#[test]
+fn what_is_not_http_is_refused_and_does_no_harm() {
+    let server = TestServer::start();
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"\r\n\r\n\r\nhello\r\n\r\n",
+        b"GET\r\n\r\n",
+    ] {
+        let mut http = Http::connect(server.addr);
+        http.write(bytes);
+        http.write(b"\r\n\r\n");
+        let answer = http.until_end();
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{answer}"
+        );
+    }
+    server.connect().expect_nothing_more();
+}

@@ -1,0 +1,88 @@
+//! Names and numbers with a bound, and the settings that move it (LIM-001 … LIM-003, LIM-028, LIM-031).
+
+use serde_json::json;
+
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::{APP, OTHER};
+
+#[test]
+fn lim_001_a_channel_name_may_have_164_characters() {
+    let server = TestServer::start();
+    let mut socket = server.connect();
+    let longest = "x".repeat(164);
+    socket.subscribe(&longest);
+    server.api().publish(&longest, "e", "d");
+    socket.expect_event(&longest, "e", "d");
+    let private = format!("private-{}", "x".repeat(164 - 8));
+    socket.subscribe_private(APP, &private);
+    let too_long = "x".repeat(165);
+    socket.ask_for(&too_long);
+    socket.expect_error(&format!("Invalid channel name: {too_long}"));
+}
+
+#[test]
+fn lim_003_the_length_of_names_is_a_setting_up_to_200() {
+    let server = Setup::with_app("limits = { channel_name = 200 }")
+        .app(OTHER, "")
+        .start();
+    let (mut long, mut short) = (server.connect(), server.connect_to(OTHER));
+    let name = "x".repeat(200);
+    long.subscribe(&name);
+    short.ask_for(&name);
+    short.expect_error(&format!("Invalid channel name: {name}"));
+    server.api().publish(&name, "e", "d");
+    long.expect_event(&name, "e", "d");
+    let body = json!({"name": "e", "channels": [name], "data": "d"}).to_string();
+    server
+        .api_of(OTHER)
+        .post("/events", body)
+        .refused(400, "Invalid channel name");
+}
+
+#[test]
+fn lim_028_a_connection_may_listen_to_so_many_channels() {
+    let server = Setup::new()
+        .config("[limits]\nchannels_per_connection = 3")
+        .start();
+    let mut socket = server.connect();
+    for channel in ["a", "b", "c"] {
+        socket.subscribe(channel);
+    }
+    socket.ask_for("d");
+    let (code, message) = socket.error();
+    assert_eq!(code, None);
+    assert!(
+        message.contains('3') && message.contains("channels_per_connection"),
+        "{message}"
+    );
+    socket.ask_for("a");
+    socket.expect_error("Existing subscription to channel a");
+    socket.unsubscribe("a");
+    socket.subscribe("d");
+}
+
+#[test]
+fn lim_016_the_length_of_event_names_is_a_setting() {
+    let server = Setup::with_app("limits = { event_name = 10 }").start();
+    let mut api = server.api();
+    api.publish("a", &"é".repeat(10), "d");
+    let body = json!({"name": "x".repeat(11), "channels": ["a"], "data": "d"}).to_string();
+    api.post("/events", body).refused(400, "10");
+}
+
+#[test]
+fn lim_031_an_apps_own_limit_goes_before_the_servers() {
+    let server = Setup::with_app("[apps.list.limits]\nevent_bytes = 20")
+        .config("[limits]\nevent_bytes = 10")
+        .app(OTHER, "")
+        .start();
+    let event = |size: usize| json!({"name": "e", "channels": ["a"], "data": "x".repeat(size)}).to_string();
+    server.api().post("/events", event(20)).expect("{}");
+    server.api().post("/events", event(21)).refused(413, "(20 bytes)");
+    server.api_of(OTHER).post("/events", event(10)).expect("{}");
+    server
+        .api_of(OTHER)
+        .post("/events", event(11))
+        .refused(413, "(10 bytes)");
+}

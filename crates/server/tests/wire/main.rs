@@ -1,0 +1,33 @@
+//! The server as it is seen from outside: the real binary, real sockets, bytes compared.
+//!
+//! One module a concern; a test is named after the rule of the protocol reference that it holds.
+
+mod support;
+
+mod admission;
+mod app_sources;
+mod bad_input;
+mod batch;
+mod channel_queries;
+mod closing;
+mod configuration;
+mod drain;
+mod events;
+mod events_refused;
+mod frames;
+mod handshake;
+mod http_basics;
+mod limits;
+mod liveness;
+mod logs;
+mod metrics;
+mod overload;
+mod presence;
+mod presence_refused;
+mod request_bodies;
+mod request_signatures;
+mod startup;
+mod subscribe;
+mod subscribe_refused;
+mod tenants;
+mod versions;

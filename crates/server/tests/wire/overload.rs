@@ -1,0 +1,231 @@
+//! One bad peer among good ones: slow readers, storms of faults, heads that never end (WS-214).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::http::Http;
+use crate::support::server::{TestServer, pusher_js};
+use crate::support::setup::Setup;
+use crate::support::socket::{BINARY, FIN, Frame, Socket, TEXT, masked};
+use crate::support::{APP, DEADLINE};
+
+const SLOW_READERS: &str = r#"fanfare_closes_total{code="4100",reason="slow_reader"}"#;
+
+/// Publishes ten full events at a time, numbered from 0, and lets `listener` keep up, until a slow
+/// reader was closed; returns how many events there were.
+fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Socket) -> usize {
+    let filling = "x".repeat(10_000);
+    let mut api = server.api();
+    for round in 0..500 {
+        let numbers = round * 10..round * 10 + 10;
+        let item = |at| json!({"name": "e", "channel": "busy", "data": format!("{at} {filling}")});
+        let items: Vec<_> = numbers.clone().map(item).collect();
+        api.post("/batch_events", json!({"batch": items}).to_string())
+            .expect("{}");
+        for at in numbers {
+            let data = listener.json()["data"].as_str().expect("a string").to_owned();
+            assert!(
+                data.starts_with(&format!("{at} ")),
+                "expected event {at}, got {}",
+                &data[..10]
+            );
+        }
+        if server.metric(SLOW_READERS) > 0.5 {
+            return round * 10 + 10;
+        }
+    }
+    panic!("5000 events of 10 KB, and nobody was called slow");
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
+    let server = Setup::new()
+        .config("[limits]\noutbox_bytes = 262144\n[log]\nformat = \"json\"")
+        .start();
+    let (mut slow, mut good) = (server.connect(), server.connect());
+    slow.subscribe("busy");
+    good.subscribe("busy");
+    publish_until_a_slow_reader_is_closed(&server, &mut good);
+    server.expect_metric(SLOW_READERS, 1.0);
+    server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
+    server.process.log_line("the close of the slow reader", |line| {
+        (line.contains("\"slow_reader\"") && line.contains(&slow.id)).then_some(())
+    });
+    good.expect_nothing_more();
+    // What the slow one does get is whole events in order, and then the end.
+    let mut last = None;
+    loop {
+        match slow.frame() {
+            Frame::Text(text) => {
+                let frame: serde_json::Value = serde_json::from_str(&text).expect("only whole events");
+                let data = frame["data"].as_str().expect("a string");
+                let number: usize = data
+                    .split(' ')
+                    .next()
+                    .and_then(|at| at.parse().ok())
+                    .expect("a number");
+                assert_eq!(
+                    number,
+                    last.map_or(0, |last| last + 1),
+                    "a gap is worse than a close"
+                );
+                last = Some(number);
+            }
+            Frame::Close(code, reason) => {
+                assert_eq!(
+                    (code, &*reason),
+                    (Some(4100), "Messages are not read fast enough")
+                );
+            }
+            Frame::End => break,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_storm_of_malformed_messages_leaves_others_untouched() {
+    let server = TestServer::start();
+    let mut good = server.connect();
+    good.subscribe("news");
+    let mut bad = server.connect();
+    let mut storm = Vec::new();
+    for _ in 0..500 {
+        storm.extend(masked(FIN | TEXT, b"{not json"));
+        storm.extend(masked(FIN | BINARY, b"\x00\x01"));
+        storm.extend(masked(
+            FIN | TEXT,
+            br#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#,
+        ));
+    }
+    for _ in 0..10 {
+        // It may be cut off for it (WS-214).
+        if !bad.try_raw(&storm) {
+            break;
+        }
+        good.expect_nothing_more();
+        server.api().publish("news", "e", "calm");
+        good.expect_event("news", "e", "calm");
+    }
+    let code = loop {
+        match bad.frame() {
+            Frame::Text(text) => assert!(text.contains("pusher:error"), "{text}"),
+            Frame::Close(code, _) => break code,
+            Frame::End => break None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(code.is_none_or(|code| code == 4100), "WS-214: never {code:?}");
+}
+
+#[test]
+fn a_storm_of_broken_connections_leaves_others_untouched() {
+    let server = TestServer::start();
+    let mut good = server.connect();
+    for round in 0..100 {
+        let mut bad = server.open(&pusher_js(APP));
+        match round % 4 {
+            0 => bad.raw(b"\xff\xff\xff\xff\xff\xff\xff\xff"),
+            1 => bad.raw(&masked(FIN | TEXT, b"\xff")),
+            2 => bad.raw(&masked(FIN | TEXT, b"{}")[..3]),
+            _ => {}
+        }
+        drop(bad);
+        good.expect_nothing_more();
+    }
+    server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
+}
+
+#[test]
+fn a_client_that_floods_without_reading_does_not_fill_the_memory() {
+    let server = Setup::new().config("[limits]\noutbox_bytes = 65536").start();
+    let mut good = server.connect();
+    let mut bad = server.connect();
+    let ping = masked(FIN | TEXT, br#"{"event":"pusher:ping"}"#);
+    let flood: Vec<u8> = ping.iter().copied().cycle().take(ping.len() * 2000).collect();
+    let flooding = thread::spawn(move || {
+        // Until the server hangs up or stops reading: either bounds what it must keep.
+        bad.stop_waiting_to_write_after(Duration::from_secs(1));
+        while bad.try_raw(&flood) {}
+    });
+    while !flooding.is_finished() {
+        good.expect_nothing_more();
+    }
+    flooding.join().expect("the flood ends");
+    good.expect_nothing_more();
+}
+
+/// How long a connection that sends this and then nothing is kept.
+fn kept_after(server: &TestServer, bytes: &[u8]) -> Duration {
+    let start = Instant::now();
+    let mut http = Http::connect(server.addr);
+    http.write(bytes);
+    let answer = http.until_end();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    start.elapsed()
+}
+
+fn impatient() -> TestServer {
+    Setup::new().config("[timeouts]\nhandshake = 1").start()
+}
+
+#[test]
+fn a_head_that_does_not_end_is_cut_off() {
+    let server = impatient();
+    let kept = kept_after(
+        &server,
+        b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n",
+    );
+    assert!(
+        kept > Duration::from_millis(500) && kept < DEADLINE / 2,
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_cut_off() {
+    let server = impatient();
+    let kept = kept_after(&server, b"");
+    assert!(
+        kept > Duration::from_millis(500) && kept < DEADLINE / 2,
+        "{kept:?}"
+    );
+}
+
+#[test]
+fn a_head_that_trickles_is_cut_off() {
+    let server = impatient();
+    let start = Instant::now();
+    let mut http = Http::connect(server.addr);
+    http.write(b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n");
+    while http.try_write(b"X: y\r\n") {
+        assert!(
+            start.elapsed() < DEADLINE / 2,
+            "kept alive by one header at a time"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_head_of_any_size_is_not_collected() {
+    let server = TestServer::start();
+    let mut http = Http::connect(server.addr);
+    http.try_write(b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n");
+    let header = format!("X-Filling: {}\r\n", "x".repeat(1000));
+    let mut sent = 0;
+    while http.try_write(header.as_bytes()) {
+        sent += header.len();
+        assert!(sent < 4 << 20, "4 MiB of headers were taken");
+    }
+}
+
+#[test]
+fn an_upgraded_connection_is_not_cut_off_by_the_handshakes_time() {
+    let server = impatient();
+    let mut socket = server.connect();
+    assert!(socket.is_left_alone_for(Duration::from_millis(1500)));
+    socket.expect_nothing_more();
+}

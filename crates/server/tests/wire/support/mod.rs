@@ -1,0 +1,59 @@
+//! What the wire tests speak to the server with: the real binary, raw sockets, own signatures.
+//!
+//! Nothing here uses the server's crates: a fault that client and server share would not be seen.
+
+pub mod api;
+pub mod http;
+pub mod process;
+pub mod server;
+pub mod setup;
+pub mod signing;
+pub mod socket;
+pub mod upgrade;
+
+use std::time::{Duration, Instant};
+
+/// The longest wait for anything that must come; only a failing test ever waits this long.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Credentials of an app.
+#[derive(Clone, Copy, Debug)]
+pub struct App {
+    pub id: &'static str,
+    pub key: &'static str,
+    pub secret: &'static str,
+}
+
+/// The app of the protocol reference's worked examples; every server of a test has it unless told otherwise.
+pub const APP: App = App {
+    id: "3",
+    key: "278d425bdf160c739803",
+    secret: "7ad3773142a6692b25b8",
+};
+
+/// A second tenant.
+pub const OTHER: App = App {
+    id: "44",
+    key: "otherkey0123456789ab",
+    secret: "othersecret0123456789",
+};
+
+/// What every connection hears in answer to `pusher:ping` (WS-042).
+pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
+
+/// Asks again and again until there is an answer; for effects that no event announces.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE, "within {DEADLINE:?} never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A text as a JSON string, quotes included.
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,141 @@
+//! A running server: where it listens, how to talk to it, how to stop it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::api::Api;
+use super::http::{Answer, Http};
+use super::process::Process;
+use super::setup::Setup;
+use super::socket::Socket;
+use super::upgrade::Upgrade;
+use super::{APP, App, eventually};
+
+/// The real binary, serving.
+pub struct TestServer {
+    /// Before `folder`, so that it is dropped first.
+    pub process: Process,
+    folder: TempDir,
+    /// The first line of its standard output.
+    pub ready: String,
+    /// Where clients and back ends connect.
+    pub addr: SocketAddr,
+    /// Where operators look.
+    pub admin: SocketAddr,
+}
+
+impl TestServer {
+    /// A server with the one app of the reference and no other setting.
+    #[track_caller]
+    pub fn start() -> Self {
+        Setup::new().start()
+    }
+
+    /// Reads the addresses out of the ready line.
+    #[track_caller]
+    pub fn new(process: Process, ready: String, folder: TempDir) -> Self {
+        let found = ready.strip_prefix("Fanfare is ready: http://");
+        let found = found.and_then(|rest| rest.strip_suffix(')')?.split_once(" (admin http://"));
+        let (addr, admin) = found.unwrap_or_else(|| panic!("not the promised ready line: {ready:?}"));
+        let (addr, admin) = (addr.parse(), admin.parse());
+        Self {
+            process,
+            folder,
+            addr: addr.expect("the ready line names an address"),
+            admin: admin.expect("the ready line names an address"),
+            ready,
+        }
+    }
+
+    /// Where the process runs and keeps its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// An upgraded connection that has not read anything, as `pusher-js` opens it.
+    #[track_caller]
+    pub fn open(&self, target: &str) -> Socket {
+        Upgrade::to(target).open(self.addr).1
+    }
+
+    /// A connection of the app of the reference, ready for commands.
+    #[track_caller]
+    pub fn connect(&self) -> Socket {
+        self.connect_to(APP)
+    }
+
+    #[track_caller]
+    pub fn connect_to(&self, app: App) -> Socket {
+        self.open(&pusher_js(app)).established(120)
+    }
+
+    /// The back end of the app of the reference.
+    pub fn api(&self) -> Api {
+        self.api_of(APP)
+    }
+
+    pub fn api_of(&self, app: App) -> Api {
+        Api::connect(self.addr, app)
+    }
+
+    /// A plain GET of the operators' listener.
+    #[track_caller]
+    pub fn admin(&self, path: &str) -> Answer {
+        get(self.admin, path)
+    }
+
+    /// A plain GET of the public listener.
+    #[track_caller]
+    pub fn public(&self, path: &str) -> Answer {
+        get(self.addr, path)
+    }
+
+    /// The value of a metric, named with its labels as it is printed; 0 if it is not there.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.admin("/metrics").body;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| {
+            value.trim().parse().expect("a metric's value is a number")
+        })
+    }
+
+    /// Waits until a metric has this value.
+    #[track_caller]
+    pub fn expect_metric(&self, name: &str, value: f64) {
+        eventually(&format!("{name} {value}"), || {
+            ((self.metric(name) - value).abs() < 0.5).then_some(())
+        });
+    }
+
+    /// Asks it to stop, and demands a clean end; the folder outlives it.
+    #[track_caller]
+    pub fn stop(self) -> TempDir {
+        self.process.signal(Signal::TERM);
+        self.drained()
+    }
+
+    /// Demands a clean end of a server that was asked to stop.
+    #[track_caller]
+    pub fn drained(mut self) -> TempDir {
+        assert_eq!(self.process.ended().code(), Some(0), "a drain ends with status 0");
+        self.folder
+    }
+}
+
+/// Path and query as `pusher-js` 8.6.0 sends them (WS-004).
+pub fn pusher_js(app: App) -> String {
+    format!("/app/{}?protocol=7&client=js&version=8.6.0&flash=false", app.key)
+}
+
+#[track_caller]
+fn get(addr: SocketAddr, path: &str) -> Answer {
+    let mut http = Http::connect(addr);
+    http.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+    http.answer()
+}

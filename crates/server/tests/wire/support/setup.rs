@@ -1,0 +1,167 @@
+//! How a server is to be started: configuration file, flags, environment, folder.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::server::TestServer;
+use super::{APP, App, DEADLINE};
+
+/// Variables of the tests' own surroundings that would change what the binary does.
+const READ_BY_THE_BINARY: [&str; 5] = ["FANFARE", "PUSHER_", "REVERB_", "DATABASE_URL", "PORT"];
+
+/// A start that has not happened yet.
+pub struct Setup {
+    folder: TempDir,
+    command: Option<&'static str>,
+    config: String,
+    apps: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// What a process that ends by itself has left.
+pub struct Ended {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Setup {
+    /// `fanfare serve` with no configuration at all, but on free ports.
+    pub fn bare() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let setup = Self {
+            folder,
+            command: Some("serve"),
+            config: String::new(),
+            apps: String::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        };
+        setup.arguments(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+    }
+
+    /// A server with the one app of the reference.
+    pub fn new() -> Self {
+        Self::bare().app(APP, "")
+    }
+
+    /// A server whose one app has further settings, as lines of TOML.
+    pub fn with_app(settings: &str) -> Self {
+        Self::bare().app(APP, settings)
+    }
+
+    /// Adds an app to the configuration file, with further settings as lines of TOML.
+    pub fn app(mut self, app: App, settings: &str) -> Self {
+        let App { id, key, secret } = app;
+        write!(
+            self.apps,
+            "[[apps.list]]\nid = \"{id}\"\nkey = \"{key}\"\nsecret = \"{secret}\"\n{settings}\n"
+        )
+        .expect("a String takes any text");
+        self
+    }
+
+    /// Adds lines of TOML to the configuration file, before its apps.
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Another subcommand, or none, with no arguments yet.
+    pub fn command(mut self, command: Option<&'static str>) -> Self {
+        self.command = command;
+        self.arguments.clear();
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder that the binary runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs in the folder that an earlier server has left.
+    pub fn in_folder(mut self, folder: TempDir) -> Self {
+        self.folder = folder;
+        self
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    #[track_caller]
+    pub fn start(self) -> TestServer {
+        let process = Process::spawn(&mut self.as_command());
+        let Some(ready) = process.line() else {
+            panic!(
+                "no ready line within {DEADLINE:?}; standard error is\n{}",
+                process.stderr()
+            );
+        };
+        TestServer::new(process, ready, self.folder)
+    }
+
+    /// Runs it until it ends by itself.
+    #[track_caller]
+    pub fn run(&self) -> Ended {
+        let mut process = Process::spawn(&mut self.as_command());
+        let status = process
+            .ended()
+            .code()
+            .expect("it ends by itself, not by a signal");
+        let mut stdout = String::new();
+        while let Some(line) = process.line() {
+            stdout.push_str(&line);
+            stdout.push('\n');
+        }
+        Ended {
+            status,
+            stdout,
+            stderr: process.stderr(),
+        }
+    }
+
+    fn as_command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+        for (name, _) in std::env::vars_os() {
+            if READ_BY_THE_BINARY
+                .iter()
+                .any(|start| name.to_string_lossy().starts_with(start))
+            {
+                command.env_remove(name);
+            }
+        }
+        command.current_dir(self.folder.path()).args(self.command);
+        if let Some(file) = self.config_file() {
+            command.arg("--config").arg(file);
+        }
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn config_file(&self) -> Option<PathBuf> {
+        let text = format!("{}{}", self.config, self.apps);
+        (!text.is_empty()).then(|| {
+            let file = self.folder.path().join("fanfare.toml");
+            fs::write(&file, text).expect("the temporary folder can be written to");
+            file
+        })
+    }
+}

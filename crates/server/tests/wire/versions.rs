@@ -1,0 +1,118 @@
+//! Protocol versions, and how each hears of a close (WS-011 … WS-015, WS-053).
+
+use crate::support::APP;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::socket::{Frame, Socket};
+
+const UNSUPPORTED: &str = "Unsupported protocol version: 4, 5, 6 and 7 are spoken here";
+
+fn open(server: &TestServer, version: &str) -> Socket {
+    server.open(&format!(
+        "/app/{}?protocol={version}&client=test&version=1",
+        APP.key
+    ))
+}
+
+#[test]
+fn ws_011_versions_below_4_are_closed_with_4007() {
+    let server = TestServer::start();
+    for version in ["0", "1", "2", "3"] {
+        // So old a client may be told by event as well (WS-053); the close is what counts.
+        let mut socket = open(&server, version);
+        let first = socket.frame();
+        if matches!(first, Frame::Text(_)) {
+            socket.expect_close(4007, UNSUPPORTED);
+        } else {
+            assert_eq!(first, Frame::Close(Some(4007), UNSUPPORTED.into()));
+        }
+    }
+}
+
+#[test]
+fn ws_012_versions_that_are_none_or_too_new_are_closed_with_4007() {
+    let server = TestServer::start();
+    for version in [
+        "8",
+        "70",
+        "7.0",
+        "seven",
+        "-7",
+        "",
+        "%20",
+        "99999999999999999999999",
+    ] {
+        open(&server, version).expect_close(4007, UNSUPPORTED);
+    }
+}
+
+#[test]
+fn ws_012_a_missing_version_is_7() {
+    let server = TestServer::start();
+    server.open(&format!("/app/{}", APP.key)).established(120);
+    server.open("/app/unknown").expect_close(
+        4001,
+        "App key unknown not in this cluster. Did you forget to specify the cluster?",
+    );
+}
+
+#[test]
+fn ws_012_a_missing_version_is_4008_by_setting() {
+    let server = Setup::new().config("[listen]\nversion_required = true").start();
+    server
+        .open(&format!("/app/{}", APP.key))
+        .expect_close(4008, "No protocol version supplied");
+    open(&server, "7").established(120);
+}
+
+#[test]
+fn ws_013_versions_4_to_7_are_spoken_alike() {
+    let server = TestServer::start();
+    for version in ["4", "5", "6", "7"] {
+        let mut socket = open(&server, version).established(120);
+        socket.subscribe("news");
+        socket.subscribe_private(APP, "private-a");
+        socket.expect_nothing_more();
+    }
+}
+
+#[test]
+fn ws_053_versions_4_and_5_hear_of_a_close_by_event_first() {
+    let server = TestServer::start();
+    let text = "App key nobody not in this cluster. Did you forget to specify the cluster?";
+    for version in ["4", "5"] {
+        server
+            .open(&format!("/app/nobody?protocol={version}"))
+            .expect_close_by_event(4001, text);
+    }
+}
+
+#[test]
+fn ws_053_versions_6_and_7_hear_of_a_close_by_the_close_frame_alone() {
+    let server = TestServer::start();
+    let text = "App key nobody not in this cluster. Did you forget to specify the cluster?";
+    for version in ["6", "7"] {
+        server
+            .open(&format!("/app/nobody?protocol={version}"))
+            .expect_close(4001, text);
+    }
+}
+
+#[test]
+fn ws_053_version_5_hears_by_event_of_the_wrong_path_too() {
+    let server = TestServer::start();
+    server
+        .open("/elsewhere?protocol=5")
+        .expect_close_by_event(4005, "Path not found: connect to /app/KEY");
+}
+
+#[test]
+fn ws_053_version_5_hears_by_event_of_a_close_after_the_handshake() {
+    let server = TestServer::start();
+    let mut socket = open(&server, "5").established(120);
+    // A text frame without a mask.
+    socket.raw(&[0x81, 0x02, b'{', b'}']);
+    let (code, message) = socket.error();
+    assert_eq!(code, Some(1002));
+    socket.expect_close(1002, &message);
+}

@@ -1,0 +1,176 @@
+//! Which checks there are, and in which order they run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, Requirement};
+use crate::step::{Steps, command, execute};
+use crate::workspace::{root, target};
+
+/// A part of the tests that can be run alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Form and rules of the code.
+    Tidy,
+    /// `cargo test`.
+    Rust,
+    /// Stock JavaScript clients.
+    Node,
+    /// The Python SDK.
+    Python,
+    /// PHP as Laravel uses it.
+    Php,
+}
+
+impl Group {
+    /// All, cheapest first.
+    pub const ALL: [Self; 5] = [Self::Tidy, Self::Rust, Self::Node, Self::Python, Self::Php];
+
+    /// The group with this name on the command line.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "tidy" => Self::Tidy,
+            "rust" => Self::Rust,
+            "node" => Self::Node,
+            "python" => Self::Python,
+            "php" => Self::Php,
+            _ => return None,
+        })
+    }
+
+    const fn requirements(self) -> &'static [Requirement] {
+        match self {
+            Self::Tidy => &[],
+            Self::Rust => &[POSTGRES],
+            Self::Node => &[NODE],
+            Self::Python => &[PYTHON],
+            Self::Php => &[PHP],
+        }
+    }
+
+    const fn needs_binary(self) -> bool {
+        matches!(self, Self::Node | Self::Python | Self::Php)
+    }
+}
+
+/// Runs the groups, one after the other, failures or not; true if all is well.
+pub fn run(groups: &[Group]) -> bool {
+    let mut steps = Steps::default();
+    let requirements: Vec<Requirement> = groups
+        .iter()
+        .flat_map(|group| group.requirements())
+        .copied()
+        .collect();
+    steps.run("what the tests need", || packages::provide(&requirements));
+    for &group in groups.iter().filter(|group| !group.needs_binary()) {
+        match group {
+            Group::Tidy => tidy(&mut steps, !groups.contains(&Group::Rust)),
+            _ => rust(&mut steps),
+        }
+    }
+    let mut clients = groups.iter().filter(|group| group.needs_binary()).peekable();
+    // The development build: its dependencies are there already, and it checks more.
+    if clients.peek().is_some() && steps.run("the binary", || cargo(&["build", "--workspace", "--bins"])) {
+        for &group in clients {
+            match group {
+                Group::Node => node(&mut steps),
+                Group::Python => python(&mut steps),
+                _ => php(&mut steps),
+            }
+        }
+    }
+    steps.summarize()
+}
+
+fn tidy(steps: &mut Steps, with_rules: bool) {
+    steps.run("rustfmt", || cargo(&["fmt", "--all", "--", "--check"]));
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    steps.run("clippy", || cargo(&lints));
+    if with_rules {
+        steps.run("the rules of the code", || cargo(&["test", "--package", "xtask"]));
+    }
+}
+
+fn rust(steps: &mut Steps) {
+    steps.run("cargo test", || cargo(&["test", "--workspace", "--no-fail-fast"]));
+}
+
+fn node(steps: &mut Steps) {
+    let directory = root().join("tests/e2e");
+    let installed = steps.run("npm packages", || {
+        once_for(
+            &directory.join("package-lock.json"),
+            &directory.join("node_modules"),
+            || execute(&mut command("npm", &["ci"], directory.clone())),
+        )
+    });
+    if installed {
+        let arguments = ["--test", "--test-reporter=spec"];
+        steps.run("Node: pusher-js, Laravel Echo, Node SDK", || {
+            execute(&mut with_binary(command("node", &arguments, directory.clone())))
+        });
+    }
+}
+
+fn python(steps: &mut Steps) {
+    let directory = root().join("tests/e2e-python");
+    let environment = target().join("e2e-venv");
+    let python = environment.join("bin/python").to_string_lossy().into_owned();
+    let place = environment.to_string_lossy().into_owned();
+    let installed = steps.run("Python packages", || {
+        once_for(&directory.join("requirements.txt"), &environment, || {
+            execute(&mut command(
+                "python3",
+                &["-m", "venv", "--clear", &place],
+                directory.clone(),
+            ))?;
+            let arguments = [
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--requirement",
+                "requirements.txt",
+            ];
+            execute(&mut command(&python, &arguments, directory.clone()))
+        })
+    });
+    if installed {
+        let arguments = ["-m", "unittest", "--verbose"];
+        steps.run("Python: SDK", || {
+            execute(&mut with_binary(command(&python, &arguments, directory.clone())))
+        });
+    }
+}
+
+fn php(steps: &mut Steps) {
+    steps.run("PHP: as Laravel's broadcaster speaks", || {
+        execute(&mut with_binary(command(
+            "php",
+            &["broadcast.php"],
+            root().join("tests/e2e-php"),
+        )))
+    });
+}
+
+fn cargo(arguments: &[&str]) -> Result<(), String> {
+    execute(&mut command("cargo", arguments, root()))
+}
+
+fn with_binary(mut command: Command) -> Command {
+    command.env("FANFARE_BIN", target().join("debug/fanfare"));
+    command
+}
+
+/// Runs `install` unless it ran well for these very `pins` before, and `place` is still there.
+fn once_for(pins: &Path, place: &Path, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let wanted = fs::read(pins).map_err(|error| format!("{}: {error}", pins.display()))?;
+    let done: PathBuf = place.join(".installed-for");
+    if fs::read(&done).is_ok_and(|found| found == wanted) {
+        println!("as {} wants it already", pins.display());
+        return Ok(());
+    }
+    install()?;
+    fs::write(&done, wanted).map_err(|error| format!("{}: {error}", done.display()))
+}

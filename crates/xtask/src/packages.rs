@@ -1,0 +1,133 @@
+//! The programs that tests need beside Rust: whether they are there, and getting them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use crate::step::{execute, output_of};
+
+/// The oldest Node that the clients under test still run on.
+const OLDEST_NODE: u32 = 18;
+
+/// A program, how to see that it is there, and where it comes from.
+#[derive(Clone, Copy)]
+pub struct Requirement {
+    /// What is missing, in words.
+    pub what: &'static str,
+    is_there: fn() -> bool,
+    debian: &'static [&'static str],
+}
+
+/// The database server that the tests of `crates/apps` start for themselves.
+pub const POSTGRES: Requirement = Requirement {
+    what: "PostgreSQL's server programs (initdb, postgres)",
+    is_there: postgres_is_there,
+    debian: &["postgresql"],
+};
+
+/// Node and npm.
+pub const NODE: Requirement = Requirement {
+    what: "Node 18 or newer, and npm",
+    is_there: node_is_there,
+    debian: &["nodejs", "npm"],
+};
+
+/// Python 3 with what makes virtual environments.
+pub const PYTHON: Requirement = Requirement {
+    what: "Python 3 with venv",
+    is_there: || output_of("python3", &["-c", "import venv, ensurepip"]).is_some(),
+    debian: &["python3", "python3-venv"],
+};
+
+/// PHP for the command line with cURL.
+pub const PHP: Requirement = Requirement {
+    what: "PHP 8.1 or newer for the command line, with its curl extension",
+    is_there: || {
+        let question = "exit(PHP_VERSION_ID >= 80100 && extension_loaded('curl') ? 0 : 1);";
+        output_of("php", &["-r", question]).is_some()
+    },
+    debian: &["php-cli", "php-curl"],
+};
+
+/// Sees to it that everything is there, by installing it where that can be done.
+///
+/// # Errors
+/// In words: what is missing, and what to install.
+pub fn provide(requirements: &[Requirement]) -> Result<(), String> {
+    let missing = missing_of(requirements);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if can_install() {
+        let packages: Vec<&str> = missing.iter().flat_map(|one| one.debian).copied().collect();
+        execute(&mut apt_get(&["update"]))?;
+        execute(apt_get(&["install", "--yes", "--no-install-recommends"]).args(packages))?;
+    }
+    match &missing_of(requirements)[..] {
+        [] => Ok(()),
+        still => Err(complaint(still)),
+    }
+}
+
+fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
+    requirements
+        .iter()
+        .filter(|one| !(one.is_there)())
+        .copied()
+        .collect()
+}
+
+fn complaint(missing: &[Requirement]) -> String {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|one| {
+            format!(
+                "{} (on Debian: apt-get install {})",
+                one.what,
+                one.debian.join(" ")
+            )
+        })
+        .collect();
+    format!("please install {}", lines.join(", and "))
+}
+
+fn can_install() -> bool {
+    let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is_debian = system.lines().any(|line| {
+        line.strip_prefix("ID=")
+            .or(line.strip_prefix("ID_LIKE="))
+            .is_some_and(|ids| ids.contains("debian"))
+    });
+    is_debian && output_of("id", &["-u"]).as_deref() == Some("0")
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .arg("--quiet")
+        .args(arguments);
+    command
+}
+
+fn node_is_there() -> bool {
+    let major = output_of("node", &["--version"])
+        .and_then(|version| version.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major >= OLDEST_NODE) && output_of("npm", &["--version"]).is_some()
+}
+
+fn postgres_is_there() -> bool {
+    let in_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|one| has_initdb(&one)));
+    let debian = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    in_path
+        || debian
+            .map(|version| version.path().join("bin"))
+            .any(|one: PathBuf| has_initdb(&one))
+}
+
+fn has_initdb(directory: &Path) -> bool {
+    directory.join("initdb").exists() && directory.join("postgres").exists()
+}

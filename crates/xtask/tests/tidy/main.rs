@@ -1,0 +1,74 @@
+//! The rules of this repository that no compiler or linter checks.
+//!
+//! Every fault names the file, the line and what to do. Each rule is shown to find what it is for.
+
+mod manifests;
+mod prose;
+mod rust_text;
+mod tree;
+
+use tree::{Fault, TextFile};
+
+fn assert_none(faults: Vec<Fault>) {
+    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    assert!(lines.is_empty(), "{} faults:\n{}", lines.len(), lines.join("\n"));
+}
+
+fn rust_files() -> Vec<TextFile> {
+    tree::text_files()
+        .into_iter()
+        .filter(|file| file.path.starts_with("crates/") && file.path.ends_with(".rs"))
+        .collect()
+}
+
+/// Every fault that `rule` finds in the Rust files.
+fn in_rust(rule: fn(&TextFile) -> Vec<Fault>) -> Vec<Fault> {
+    let files = rust_files();
+    assert!(files.len() > 10, "the Rust files were not found");
+    files.iter().flat_map(rule).collect()
+}
+
+#[test]
+fn every_module_opens_with_what_it_owns() {
+    assert_none(in_rust(rust_text::opening));
+}
+
+#[test]
+fn no_file_is_longer_than_anyone_reads() {
+    assert_none(in_rust(rust_text::length));
+}
+
+#[test]
+fn names_say_what_a_thing_is() {
+    assert_none(in_rust(rust_text::names));
+}
+
+#[test]
+fn queues_are_bounded_and_locks_are_the_chosen_ones() {
+    assert_none(in_rust(rust_text::forbidden_types));
+}
+
+#[test]
+fn no_test_is_skipped() {
+    assert_none(in_rust(rust_text::skipped_tests));
+}
+
+#[test]
+fn crates_depend_downwards_only_and_keep_the_lints() {
+    assert_none(manifests::faults());
+}
+
+#[test]
+fn the_architecture_fits_a_few_pages() {
+    assert_none(tree::text_files().iter().flat_map(prose::architecture).collect());
+}
+
+#[test]
+fn the_project_speaks_of_itself_alone() {
+    let files = tree::text_files();
+    assert!(
+        files.iter().any(|file| file.path == "Cargo.toml"),
+        "the root was not found"
+    );
+    assert_none(files.iter().flat_map(prose::foreign_words).collect());
+}

@@ -1,0 +1,87 @@
+<?php
+// A WebSocket subscriber: as much of RFC 6455 as text frames below 64 KiB need.
+
+declare(strict_types=1);
+
+final class Subscriber
+{
+    /** @var resource */
+    private $stream;
+
+    public readonly string $socketId;
+
+    public function __construct(string $host, int $port, string $key)
+    {
+        $this->stream = stream_socket_client("tcp://{$host}:{$port}", $code, $why, 10);
+        stream_set_timeout($this->stream, 10);
+        $lines = [
+            "GET /app/{$key}?protocol=7&client=test&version=1 HTTP/1.1",
+            "Host: {$host}:{$port}",
+            'Upgrade: websocket',
+            'Connection: Upgrade',
+            'Sec-WebSocket-Key: ' . base64_encode(random_bytes(16)),
+            'Sec-WebSocket-Version: 13',
+        ];
+        fwrite($this->stream, implode("\r\n", $lines) . "\r\n\r\n");
+        $status = fgets($this->stream);
+        if (!str_starts_with((string) $status, 'HTTP/1.1 101')) {
+            throw new RuntimeException("no upgrade: {$status}");
+        }
+        while (trim(fgets($this->stream)) !== '') {
+        }
+        $this->socketId = json_decode($this->next('pusher:connection_established')['data'], true)['socket_id'];
+    }
+
+    /** The next event, which must have this name; 10 s without it are an error. */
+    public function next(string $event): array
+    {
+        $frame = json_decode($this->text(), true);
+        if (($frame['event'] ?? null) !== $event) {
+            throw new RuntimeException("expected {$event}, got " . json_encode($frame));
+        }
+        return $frame;
+    }
+
+    public function subscribe(string $channel, array $authorization = []): array
+    {
+        $frame = ['event' => 'pusher:subscribe', 'data' => ['channel' => $channel] + $authorization];
+        $this->send(json_encode($frame));
+        return $this->next('pusher_internal:subscription_succeeded');
+    }
+
+    public function close(): void
+    {
+        fclose($this->stream);
+    }
+
+    private function send(string $text): void
+    {
+        $mask = random_bytes(4);
+        $length = strlen($text);
+        $head = $length < 126 ? chr(0x80 | $length) : chr(0x80 | 126) . pack('n', $length);
+        $masked = $text ^ str_pad('', $length, $mask);
+        fwrite($this->stream, chr(0x81) . $head . $mask . $masked);
+    }
+
+    private function text(): string
+    {
+        [$kind, $length] = array_values(unpack('C2', $this->bytes(2)));
+        if ($length === 126) {
+            $length = unpack('n', $this->bytes(2))[1];
+        }
+        $content = $this->bytes($length);
+        if ($kind !== 0x81) {
+            throw new RuntimeException(sprintf('expected a text frame, got one of kind 0x%02x', $kind));
+        }
+        return $content;
+    }
+
+    private function bytes(int $count): string
+    {
+        $bytes = $count === 0 ? '' : stream_get_contents($this->stream, $count);
+        if (strlen($bytes) !== $count) {
+            throw new RuntimeException('the connection ended, or nothing came for 10 s');
+        }
+        return $bytes;
+    }
+}

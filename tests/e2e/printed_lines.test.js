@@ -1,0 +1,125 @@
+// What `fanfare` prints to be pasted is run here as it stands.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+import Echo from 'laravel-echo';
+import PusherSdk from 'pusher';
+import Pusher from 'pusher-js';
+
+import { BINARY } from './support/fanfare.js';
+import { Scene, test } from './support/scene.js';
+import { inboxOf, inState, subscribed, until } from './support/waiting.js';
+
+/** The environment lines of a Laravel `.env`, with `${OTHER}` filled in. */
+function environmentIn(text) {
+  const lines = [...text.matchAll(/^\s*([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name, value]) => [name, value]);
+  const plain = Object.fromEntries(lines.map(([name, value]) => [name, value.trim().replace(/^"(.*)"$/, '$1')]));
+  const filled = (value) => value.replace(/\$\{(\w+)\}/g, (_, name) => plain[name]);
+  return Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, filled(value)]));
+}
+
+/** The text of `new NAME(…)`, up to its closing parenthesis; undefined if it is not there (yet). */
+function snippetIn(text, name) {
+  const start = text.indexOf(`new ${name}(`);
+  if (start < 0) return undefined;
+  let depth = 0;
+  for (let end = start; end < text.length; end++) {
+    if (text[end] === '(') depth++;
+    if (text[end] === ')' && --depth === 0) return text.slice(start, end + 1);
+  }
+  return undefined;
+}
+
+/** Runs a snippet where its imports, its build tool's environment and the page's window are. */
+function run(snippet, environment) {
+  const code = snippet.replaceAll('import.meta.env', 'environment');
+  return new Function('Pusher', 'Echo', 'environment', 'window', `return ${code};`)(Pusher, Echo, environment, {
+    Pusher,
+  });
+}
+
+function sdkFrom(environment) {
+  return new PusherSdk({
+    appId: environment.PUSHER_APP_ID,
+    key: environment.PUSHER_APP_KEY,
+    secret: environment.PUSHER_APP_SECRET,
+    host: environment.PUSHER_HOST,
+    port: environment.PUSHER_PORT,
+    scheme: environment.PUSHER_SCHEME,
+    useTLS: environment.PUSHER_SCHEME === 'https',
+  });
+}
+
+/** A server on its own, without any configuration, once all its lines are there. */
+async function unconfigured(t) {
+  const scene = await Scene.open(t, { config: '' });
+  const printed = () => scene.server.stdout;
+  await until(() => snippetIn(printed(), 'Pusher') && snippetIn(printed(), 'Echo'), 'the snippets');
+  return { scene, text: printed(), environment: environmentIn(printed()) };
+}
+
+test('the pusher-js snippet connects and hears what the printed environment publishes', async (t) => {
+  const { scene, text, environment } = await unconfigured(t);
+  const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
+  await inState(pusher, 'connected');
+  const channel = pusher.subscribe('news');
+  const events = inboxOf(channel, 'hello');
+  await subscribed(channel);
+  await sdkFrom(environment).trigger('news', 'hello', { from: 'env' });
+  assert.deepEqual(await events.next(), { from: 'env' });
+});
+
+test('the Echo snippet connects and hears what the printed environment publishes', async (t) => {
+  const { scene, text, environment } = await unconfigured(t);
+  // Echo looks for pusher-js where the page has it.
+  globalThis.window = { Pusher };
+  t.after(() => delete globalThis.window);
+  const echo = scene.adopt(run(snippetIn(text, 'Echo'), environment));
+  await inState(echo.connector.pusher, 'connected');
+  const channel = echo.channel('orders');
+  const events = inboxOf(channel.subscription, 'App\\Events\\OrderShipped');
+  await subscribed(channel.subscription);
+  await sdkFrom(environment).trigger('orders', 'App\\Events\\OrderShipped', { id: 7 });
+  assert.deepEqual(await events.next(), { id: 7 });
+});
+
+test('the environment has everything that Laravel and Vite ask for', async (t) => {
+  const { scene, environment } = await unconfigured(t);
+  assert.equal(environment.PUSHER_HOST, scene.server.host);
+  assert.equal(environment.PUSHER_PORT, String(scene.server.port));
+  assert.equal(environment.PUSHER_SCHEME, 'http');
+  assert.match(environment.PUSHER_APP_ID, /^\d+$/);
+  for (const name of ['APP_KEY', 'HOST', 'PORT', 'SCHEME', 'APP_CLUSTER']) {
+    assert.ok(environment[`PUSHER_${name}`], `PUSHER_${name}`);
+    assert.equal(environment[`VITE_PUSHER_${name}`], environment[`PUSHER_${name}`]);
+  }
+});
+
+test('fanfare env prints the same credentials as the server that keeps them', async (t) => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const options = { cwd: directory, env: { PATH: process.env.PATH } };
+  const printed = async () => environmentIn((await promisify(execFile)(BINARY, ['env'], options)).stdout);
+  const [first, second] = [await printed(), await printed()];
+  assert.ok(first.PUSHER_APP_SECRET);
+  assert.deepEqual(first, second);
+});
+
+test('bad configuration is status 64 and one line for each fault', async (t) => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const env = { PATH: process.env.PATH, FANFARE__LIMITS__BATCH: 'ten', FANFARE__LIMITS__EVENT_BYTE: '1' };
+  const error = await promisify(execFile)(BINARY, ['serve', '--check'], { cwd: directory, env }).then(
+    () => assert.fail('was accepted'),
+    (failure) => failure,
+  );
+  assert.equal(error.code, 64);
+  const faults = error.stderr.split('\n').filter((line) => line.startsWith('fanfare: fault: '));
+  assert.equal(faults.length, 2, error.stderr);
+  assert.ok(faults.some((line) => line.includes('ten') && /batch/i.test(line)), error.stderr);
+  assert.ok(faults.some((line) => /event_bytes/i.test(line)), 'the right name is suggested');
+});

@@ -1,0 +1,118 @@
+// A server, an application and its clients: what every test starts from.
+import nodeTest from 'node:test';
+
+import Echo from 'laravel-echo';
+import PusherSdk from 'pusher';
+import Pusher from 'pusher-js';
+
+import { startAuthorization } from './authorization.js';
+import { APP, Fanfare } from './fanfare.js';
+import { inState } from './waiting.js';
+
+export const ENCRYPTION_KEY = 'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
+
+/** The stock Node SDK for the app of the server; `changes` replaces options. */
+export function sdkFor(server, changes = {}) {
+  return new PusherSdk({
+    appId: APP.id,
+    key: APP.key,
+    secret: APP.secret,
+    host: server.host,
+    port: String(server.port),
+    useTLS: false,
+    encryptionMasterKeyBase64: ENCRYPTION_KEY,
+    ...changes,
+  });
+}
+
+/** The scene of each test that is running. */
+const scenes = new WeakMap();
+
+/** A test as Node runs it; if it fails, what its server logged is shown. */
+export function test(name, body) {
+  nodeTest(name, { timeout: 60_000 }, async (t) => {
+    try {
+      await body(t);
+    } catch (error) {
+      t.diagnostic(`what the server logged:\n${scenes.get(t)?.server?.stderr ?? '(there is none)'}`);
+      throw error;
+    }
+  });
+}
+
+export class Scene {
+  #clients = [];
+  #endpoints = [];
+
+  /** Starts a server that is stopped when the test ends, after all its clients have gone. */
+  static async open(t, options) {
+    const scene = new Scene();
+    scenes.set(t, scene);
+    t.after(() => scene.#close());
+    scene.server = await Fanfare.start(options);
+    scene.sdk = sdkFor(scene.server);
+    scene.authorization = await scene.authorizationBy(scene.sdk);
+    return scene;
+  }
+
+  async #close() {
+    for (const client of this.#clients) client.disconnect();
+    for (const endpoint of this.#endpoints) await endpoint.stop();
+    if (this.server) await this.server.stop();
+  }
+
+  /** An authorization endpoint that signs with the credentials of `sdk`. */
+  async authorizationBy(sdk) {
+    const endpoint = await startAuthorization(sdk);
+    this.#endpoints.push(endpoint);
+    return endpoint;
+  }
+
+  /** Options that every client here needs; `user` is who its authorization endpoint takes it for. */
+  #options(user) {
+    return {
+      wsHost: this.server.host,
+      wsPort: this.server.port,
+      forceTLS: false,
+      enabledTransports: ['ws'],
+      cluster: 'mt1',
+      channelAuthorization: { endpoint: this.authorization.endpoint(user) },
+    };
+  }
+
+  /** A pusher-js client that is on its way to be connected. */
+  connecting({ user, key = APP.key, ...options } = {}) {
+    const pusher = new Pusher(key, { ...this.#options(user), ...options });
+    this.#clients.push(pusher);
+    return pusher;
+  }
+
+  /** A connected pusher-js client. */
+  async client(options) {
+    const pusher = this.connecting(options);
+    await inState(pusher, 'connected');
+    return pusher;
+  }
+
+  /** A connected Laravel Echo with pusher-js below; `broadcaster` is `pusher` or `reverb`. */
+  async echo({ broadcaster = 'pusher', user, ...options } = {}) {
+    const echo = new Echo({ broadcaster, Pusher, key: APP.key, ...this.#options(user), ...options });
+    this.#clients.push(echo);
+    await inState(echo.connector.pusher, 'connected');
+    return echo;
+  }
+
+  /** Sees to it that a client made elsewhere is disconnected at the end. */
+  adopt(client) {
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A server in the place of the one before. */
+  async restart(options) {
+    const address = this.server.address;
+    await this.server.stop();
+    this.server = undefined;
+    this.server = await Fanfare.start({ ...options, listen: address });
+  }
+}

@@ -1,0 +1,81 @@
+// Waiting for something that is seen to happen, never for a time to pass.
+import assert from 'node:assert/strict';
+
+/** Milliseconds that anything may take before a test gives up on it. */
+const DEADLINE = 10_000;
+
+/** The promise's value, or an error that names what did not come. */
+export function withDeadline(promise, what, within = DEADLINE) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${within} ms`)), within);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Asks `question` again and again until the answer is true, and gives that answer back. */
+export async function until(question, what, within = DEADLINE) {
+  const end = Date.now() + within;
+  for (;;) {
+    const answer = await question();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`${what} did not come within ${within} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** What came by one way, in order; `next` waits for the first that was not taken yet. */
+export class Inbox {
+  #taken = 0;
+  #wake = () => {};
+  all = [];
+
+  constructor(name) {
+    this.name = name;
+  }
+
+  put(item) {
+    this.all.push(item);
+    this.#wake();
+  }
+
+  async next(within = DEADLINE) {
+    if (this.#taken === this.all.length) {
+      const put = new Promise((resolve) => (this.#wake = resolve));
+      await withDeadline(put, this.name, within);
+    }
+    return this.all[this.#taken++];
+  }
+}
+
+/** Collects what a pusher-js channel or connection hands to those who bind to `event`. */
+export function inboxOf(target, event) {
+  const inbox = new Inbox(`${event} on ${target.name ?? 'the connection'}`);
+  target.bind(event, (data) => inbox.put(data));
+  return inbox;
+}
+
+/** Resolves when pusher-js says that the channel is subscribed; gives presence members. */
+export async function subscribed(channel) {
+  if (channel.subscribed) return channel.members;
+  return withDeadline(
+    new Promise((resolve, reject) => {
+      channel.bind('pusher:subscription_succeeded', resolve);
+      channel.bind('pusher:subscription_error', (error) => reject(new Error(JSON.stringify(error))));
+    }),
+    `the subscription to ${channel.name}`,
+  );
+}
+
+/** Resolves when the connection is, or gets, into `state`. */
+export async function inState(pusher, state, within = DEADLINE) {
+  if (pusher.connection.state === state) return;
+  await withDeadline(new Promise((resolve) => pusher.connection.bind(state, resolve)), `the state ${state}`, within);
+}
+
+/** Fails if `inbox` gets anything in the next `window` milliseconds. */
+export async function staysEmpty(inbox, window) {
+  const before = inbox.all.length;
+  await new Promise((resolve) => setTimeout(resolve, window));
+  assert.deepEqual(inbox.all.slice(before), [], inbox.name);
+}
