@@ -73,10 +73,9 @@ final class Broadcaster
         return $this->judged($answer);
     }
 
-    /** Signs the plain values, and sends them percent-encoded (RFC 3986); lists become one value with commas. */
+    /** Signs the plain values, and sends them percent-encoded (RFC 3986). */
     private function signed(string $method, string $path, array $query, ?string $body): string
     {
-        $query = array_map(fn ($value) => is_array($value) ? implode(',', $value) : $value, $query);
         $query += ['auth_key' => $this->key, 'auth_timestamp' => (string) time(), 'auth_version' => '1.0'];
         if ($body !== null) {
             $query['body_md5'] = md5($body);

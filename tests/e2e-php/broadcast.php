@@ -88,7 +88,7 @@ $tests = [
         $name = 'presence-a=b@c,d.e;f';
         $user = ['user_id' => '7'];
         $subscriber->subscribe($name, $broadcaster->authorize($subscriber->socketId, $name, $user));
-        $query = ['filter_by_prefix' => 'presence-a=b@c,', 'info' => ['user_count', 'subscription_count']];
+        $query = ['filter_by_prefix' => 'presence-a=b@c,', 'info' => 'user_count,subscription_count'];
         $found = $broadcaster->get('/channels', $query)['channels'];
         same([$name], array_keys($found));
         same(1, $found[$name]['user_count']);

@@ -57,7 +57,8 @@ class Fanfare:
             self._log.seek(0)
             raise AssertionError(f"no ready line within 10 s, but {line!r}; stderr:\n{self._log.read()}")
         # Whatever else is printed must not fill the pipe.
-        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+        self._rest = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._rest.start()
         return found[1], int(found[2])
 
     def stop(self):
@@ -68,6 +69,8 @@ class Fanfare:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = "nothing within 15 s"
+        self._rest.join()
+        self._process.stdout.close()
         self._log.seek(0)
         log = self._log.read()
         self._log.close()

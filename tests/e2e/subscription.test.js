@@ -1,7 +1,6 @@
 // Subscribing to channels of every kind, and being told why not.
 import assert from 'node:assert/strict';
 
-import { APP } from './support/fanfare.js';
 import { Scene, sdkFor, test } from './support/scene.js';
 import { inboxOf, subscribed } from './support/waiting.js';
 
@@ -103,7 +102,7 @@ test('ws_131 hosted words for every other refusal of a subscription', async (t) 
     [{ channel: 'a b', auth: '' }, 'Invalid channel name: a b'],
     [{ auth: '' }, 'Missing parameter: data.channel'],
     [
-      { channel: 'presence-a', auth: `${APP.key}:ff` },
+      { channel: 'presence-a', ...scene.sdk.authorizeChannel(pusher.connection.socket_id, 'presence-a') },
       'Missing parameter: data.channel_data is required to subscribe to presence-a',
     ],
   ];

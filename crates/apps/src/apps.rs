@@ -74,11 +74,7 @@ impl Apps {
             }),
             None => None,
         };
-        Ok(Self {
-            fixed: Fixed::new(fixed),
-            stored,
-            outage: Outage::none(),
-        })
+        Ok(Self { fixed: Fixed::new(fixed), stored, outage: Outage::none() })
     }
 
     /// The app that the key belongs to (WS-034).
@@ -119,10 +115,7 @@ impl Apps {
         if stored.cache.is_miss(&ask) {
             return Ok(None);
         }
-        let reading = stored
-            .cache
-            .fresh
-            .try_get_with_by_ref(&ask, self.read(stored, &ask));
+        let reading = stored.cache.fresh.try_get_with_by_ref(&ask, self.read(stored, &ask));
         match timeout(PATIENCE, reading).await {
             Ok(Ok(Record::App(app))) => return Ok(Some(app)),
             Ok(Ok(Record::Faulty(Fault { app, cause }))) => {
@@ -135,12 +128,7 @@ impl Apps {
             }
             Err(elapsed) => self.outage.begin(&stored.store, &elapsed),
         }
-        stored
-            .cache
-            .last(&ask)
-            .await
-            .map(Some)
-            .ok_or(AppsError::Unavailable)
+        stored.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
     }
 
     /// Asks the database; of several look-ups of one name only one gets here at a time.
@@ -181,19 +169,14 @@ impl Fixed {
         let by_id = list.iter().map(|app| (app.id.clone(), Arc::clone(app))).collect();
         let by_key = list
             .iter()
-            .flat_map(|app| {
-                app.credentials
-                    .iter()
-                    .map(move |pair| (pair.key.clone(), Arc::clone(app)))
-            })
+            .flat_map(|app| app.credentials.iter().map(move |pair| (pair.key.clone(), Arc::clone(app))))
             .collect();
         Self { list, by_id, by_key }
     }
 
     /// A stored app without the keys that the configuration has given away; `None` if its id is.
     fn without_ours(&self, mut app: App) -> Option<App> {
-        app.credentials
-            .retain(|pair| !self.by_key.contains_key(pair.key.as_str()));
+        app.credentials.retain(|pair| !self.by_key.contains_key(pair.key.as_str()));
         (!self.by_id.contains_key(app.id.as_str())).then_some(app)
     }
 }

@@ -27,11 +27,8 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub fn new(seconds: u64) -> Self {
-        let expiring = |seconds| {
-            Table::builder()
-                .max_capacity(MOST)
-                .time_to_live(Duration::from_secs(seconds))
-        };
+        let expiring =
+            |seconds| Table::builder().max_capacity(MOST).time_to_live(Duration::from_secs(seconds));
         Self {
             fresh: expiring(seconds).build(),
             last: Table::new(MOST),
@@ -60,9 +57,7 @@ impl Cache {
             }
         }
         for name in names {
-            self.fresh
-                .insert(name.clone(), Record::App(Arc::clone(app)))
-                .await;
+            self.fresh.insert(name.clone(), Record::App(Arc::clone(app))).await;
             self.last.insert(name, Arc::clone(app)).await;
         }
     }
@@ -91,11 +86,6 @@ impl Cache {
 
 /// All that an app is looked up by; its id first.
 fn names(app: &App) -> Vec<Ask> {
-    let keys = app
-        .credentials
-        .iter()
-        .map(|credential| Ask::Key(Box::from(credential.key.as_str())));
-    std::iter::once(Ask::Id(Box::from(app.id.as_str())))
-        .chain(keys)
-        .collect()
+    let keys = app.credentials.iter().map(|credential| Ask::Key(Box::from(credential.key.as_str())));
+    std::iter::once(Ask::Id(Box::from(app.id.as_str()))).chain(keys).collect()
 }

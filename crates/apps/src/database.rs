@@ -71,9 +71,9 @@ impl Database {
         }
         match text.split_once("://") {
             Some(("postgres" | "postgresql", _)) => PostgresUrl::parse(text).map(Self::Postgres),
-            Some((scheme, _)) if is_scheme(scheme) => Err(NotADatabase::OtherKind {
-                scheme: scheme.to_owned(),
-            }),
+            Some((scheme, _)) if is_scheme(scheme) => {
+                Err(NotADatabase::OtherKind { scheme: scheme.to_owned() })
+            }
             _ => Err(NotADatabase::Unreadable),
         }
     }
@@ -121,9 +121,7 @@ fn sqlite_file(path: &str) -> Result<PathBuf, NotADatabase> {
 
 fn is_scheme(text: &str) -> bool {
     (1..=16).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'+')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'+')
 }
 
 #[cfg(test)]
@@ -137,37 +135,23 @@ mod tests {
     #[test]
     fn sqlite_alone_is_a_file_in_the_data_directory() {
         assert_eq!(parse("sqlite"), Ok(Database::Sqlite("/data/fanfare.db".into())));
-        assert_eq!(
-            parse("sqlite:///srv/apps.db"),
-            Ok(Database::Sqlite("/srv/apps.db".into()))
-        );
+        assert_eq!(parse("sqlite:///srv/apps.db"), Ok(Database::Sqlite("/srv/apps.db".into())));
         assert_eq!(parse("sqlite://apps.db"), Ok(Database::Sqlite("apps.db".into())));
         assert_eq!(parse("sqlite:apps.db"), Ok(Database::Sqlite("apps.db".into())));
     }
 
     #[test]
     fn a_sqlite_database_that_is_no_file_is_refused() {
-        for text in [
-            "sqlite:",
-            "sqlite://",
-            "sqlite::memory:",
-            "sqlite://:memory:",
-            "sqlite:///srv/",
-        ] {
+        for text in ["sqlite:", "sqlite://", "sqlite::memory:", "sqlite://:memory:", "sqlite:///srv/"] {
             assert_eq!(parse(text), Err(NotADatabase::NoFile), "{text}");
         }
-        assert_eq!(
-            parse("sqlite:///srv/apps.db?mode=ro"),
-            Err(NotADatabase::FileOptions)
-        );
+        assert_eq!(parse("sqlite:///srv/apps.db?mode=ro"), Err(NotADatabase::FileOptions));
     }
 
     #[test]
     fn a_postgres_url_is_read_and_never_shown() {
-        for text in [
-            "postgres://user:hush-hush@db.example/apps",
-            "postgresql://user:hush-hush@db:5433/apps",
-        ] {
+        for text in ["postgres://user:hush-hush@db.example/apps", "postgresql://user:hush-hush@db:5433/apps"]
+        {
             let database = parse(text).unwrap();
             assert_eq!(database.to_string(), "postgres://***");
             assert_eq!(format!("{database:?}"), "Postgres(PostgresUrl(***))");
@@ -177,19 +161,10 @@ mod tests {
     #[test]
     fn what_is_no_database_is_refused_without_repeating_it() {
         for (text, start) in [
-            (
-                "mysql://user:hush-hush@db/apps",
-                "mysql is not supported; use sqlite",
-            ),
+            ("mysql://user:hush-hush@db/apps", "mysql is not supported; use sqlite"),
             ("redis://:hush-hush@db", "redis is not supported; use sqlite"),
-            (
-                "postgres://user:hush-hush@db:port/apps",
-                "not a readable Postgres URL",
-            ),
-            (
-                "postgres://user:hush-hush@db/apps?sslmode=hush-hush",
-                "not a readable Postgres URL",
-            ),
+            ("postgres://user:hush-hush@db:port/apps", "not a readable Postgres URL"),
+            ("postgres://user:hush-hush@db/apps?sslmode=hush-hush", "not a readable Postgres URL"),
             ("user:hush-hush@db/apps", "not the name of a database"),
             ("hush-hush://db", "not the name of a database"),
             ("/srv/hush-hush.db", "not the name of a database"),

@@ -50,11 +50,7 @@ impl Apps {
         };
         let invented = new_app(&stored.defaults).map_err(AppsError::Random)?;
         let record = stored.store.oldest_or_add(&invented, &stored.defaults).await;
-        let app = usable(
-            record
-                .map_err(AppsError::FirstApp)?
-                .ok_or(AppsError::NotEmbedded)?,
-        )?;
+        let app = usable(record.map_err(AppsError::FirstApp)?.ok_or(AppsError::NotEmbedded)?)?;
         let is_new = app.id == invented.id;
         Ok(FirstApp { app, is_new })
     }

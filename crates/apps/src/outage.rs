@@ -24,9 +24,7 @@ pub(crate) struct Outage {
 
 impl Outage {
     pub fn none() -> Self {
-        Self {
-            answers: watch::Sender::new(true),
-        }
+        Self { answers: watch::Sender::new(true) }
     }
 
     pub fn is_on(&self) -> bool {
@@ -39,10 +37,7 @@ impl Outage {
 
     /// A look-up has failed; the first to say so starts the outage.
     pub fn begin(&self, store: &Arc<Store>, cause: &(dyn Display + Sync)) {
-        if self
-            .answers
-            .send_if_modified(|answers| std::mem::replace(answers, false))
-        {
+        if self.answers.send_if_modified(|answers| std::mem::replace(answers, false)) {
             tracing::error!(
                 target: "fanfare::apps",
                 %cause,

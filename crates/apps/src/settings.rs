@@ -148,12 +148,9 @@ fn check_range(
     value: Option<usize>,
 ) -> Result<(), SettingFault> {
     match value {
-        Some(value) if !range.contains(&value) => Err(SettingFault::OutOfRange {
-            name,
-            value,
-            least: *range.start(),
-            most: *range.end(),
-        }),
+        Some(value) if !range.contains(&value) => {
+            Err(SettingFault::OutOfRange { name, value, least: *range.start(), most: *range.end() })
+        }
         _ => Ok(()),
     }
 }
@@ -177,20 +174,10 @@ mod tests {
 
     #[test]
     fn settings_that_are_absent_take_the_servers_defaults() {
-        let defaults = Limits {
-            members: 7,
-            ..Limits::default()
-        };
+        let defaults = Limits { members: 7, ..Limits::default() };
         let settings: AppSettings = serde_json::from_str(r#"{"limits":{"batch":3}}"#).unwrap();
         let app = settings.into_app(AppId::from("1"), Vec::new(), &defaults);
-        assert_eq!(
-            app.limits,
-            Limits {
-                batch: 3,
-                members: 7,
-                ..Limits::default()
-            }
-        );
+        assert_eq!(app.limits, Limits { batch: 3, members: 7, ..Limits::default() });
         assert!(
             app.enabled && !app.force_tls && !app.authorized_connections && !app.subscription_error_event
         );
@@ -206,46 +193,24 @@ mod tests {
             assert_eq!(check(*range.end()), Ok(()));
             for value in [range.start() - 1, range.end() + 1] {
                 let fault = check(value).unwrap_err().to_string();
-                assert!(
-                    fault.starts_with(&format!("{name} is {value}; it must be from ")),
-                    "{fault}"
-                );
+                assert!(fault.starts_with(&format!("{name} is {value}; it must be from ")), "{fault}");
             }
         }
     }
 
     #[test]
     fn a_quota_of_zero_is_refused_because_it_could_mean_two_things() {
-        let settings = AppSettings {
-            max_connections: Some(0),
-            ..AppSettings::default()
-        };
+        let settings = AppSettings { max_connections: Some(0), ..AppSettings::default() };
         let fault = settings.check().unwrap_err().to_string();
         assert_eq!(fault, "max_connections is 0; it must be from 1 to 100000000");
     }
 
     #[test]
     fn ws_010_a_host_pattern_has_no_scheme_port_or_path() {
-        for pattern in [
-            "example.com",
-            "*.example.com",
-            "*",
-            "localhost",
-            "127.0.0.1",
-            "[::1]",
-            "my_host",
-        ] {
+        for pattern in ["example.com", "*.example.com", "*", "localhost", "127.0.0.1", "[::1]", "my_host"] {
             assert!(is_host_pattern(pattern), "{pattern}");
         }
-        for text in [
-            "",
-            "https://example.com",
-            "example.com:8080",
-            "example.com/",
-            "::1",
-            "[]",
-            "a b",
-        ] {
+        for text in ["", "https://example.com", "example.com:8080", "example.com/", "::1", "[]", "a b"] {
             assert!(!is_host_pattern(text), "{text}");
         }
     }

@@ -77,10 +77,7 @@ impl Store {
                     Ask::Id(id) => id.to_string(),
                     Ask::Key(key) => format!("of key {key}"),
                 };
-                Ok(Some(Record::Faulty(Fault {
-                    app,
-                    cause: error.to_string(),
-                })))
+                Ok(Some(Record::Faulty(Fault { app, cause: error.to_string() })))
             }
             Err(error) => Err(error),
         }
@@ -100,20 +97,12 @@ impl Store {
         match self {
             Self::Sqlite(pool) => {
                 let query = sqlx::query_as(query);
-                let query = if let Some(name) = name {
-                    query.bind(name)
-                } else {
-                    query
-                };
+                let query = if let Some(name) = name { query.bind(name) } else { query };
                 query.fetch_all(pool).await
             }
             Self::Postgres(pool) => {
                 let query = sqlx::query_as(query);
-                let query = if let Some(name) = name {
-                    query.bind(name)
-                } else {
-                    query
-                };
+                let query = if let Some(name) = name { query.bind(name) } else { query };
                 query.fetch_all(pool).await
             }
         }
@@ -130,11 +119,7 @@ impl Store {
         if let Some(record) = record::from_rows(rows, defaults) {
             return Ok(Some(record));
         }
-        sqlx::query(ADD_APP)
-            .bind(app.id.as_str())
-            .bind("first app")
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(ADD_APP).bind(app.id.as_str()).bind("first app").execute(&mut *transaction).await?;
         for credential in &app.credentials {
             sqlx::query(ADD_KEY)
                 .bind(credential.key.as_str())

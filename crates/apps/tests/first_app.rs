@@ -22,9 +22,7 @@ async fn the_first_app_is_made_up_once_and_kept() {
     let first = apps.first_or_invent().await.unwrap();
     assert!(first.is_new && first.app.enabled);
     assert!(is_app_id(first.app.id.as_str()) && first.app.id.as_str().len() == 7);
-    let [pair] = &first.app.credentials[..] else {
-        panic!("one pair")
-    };
+    let [pair] = &first.app.credentials[..] else { panic!("one pair") };
     assert!(is_hex(pair.key.as_str(), 20) && is_hex(pair.secret.expose(), 40));
     assert!(apps.by_key(pair.key.as_str()).await.unwrap().is_some());
     assert!(apps.by_id(first.app.id.as_str()).await.unwrap().is_some());
@@ -49,16 +47,8 @@ async fn of_processes_that_start_at_once_one_makes_the_first_app() {
 async fn no_app_is_made_up_where_there_is_one() {
     let stage = Stage::sqlite();
     let apps = stage.open(60).await;
-    stage
-        .operator()
-        .await
-        .run("INSERT INTO apps (id) VALUES ('7'), ('8')")
-        .await;
-    stage
-        .operator()
-        .await
-        .run("UPDATE apps SET created_at = created_at - 1 WHERE id = '8'")
-        .await;
+    stage.operator().await.run("INSERT INTO apps (id) VALUES ('7'), ('8')").await;
+    stage.operator().await.run("UPDATE apps SET created_at = created_at - 1 WHERE id = '8'").await;
     let first = apps.first_or_invent().await.unwrap();
     assert_eq!((first.app.id.as_str(), first.is_new), ("8", false));
 }
@@ -66,16 +56,10 @@ async fn no_app_is_made_up_where_there_is_one() {
 #[tokio::test]
 async fn no_app_is_made_up_in_postgres_or_without_a_database() {
     let without = Apps::open(Vec::new(), None, Limits::default(), 60).await.unwrap();
-    assert!(matches!(
-        without.first_or_invent().await,
-        Err(AppsError::NotEmbedded)
-    ));
+    assert!(matches!(without.first_or_invent().await, Err(AppsError::NotEmbedded)));
     let stage = Stage::postgres();
     let apps = stage.open(60).await;
-    assert!(matches!(
-        apps.first_or_invent().await,
-        Err(AppsError::NotEmbedded)
-    ));
+    assert!(matches!(apps.first_or_invent().await, Err(AppsError::NotEmbedded)));
     assert!(apps.first().await.unwrap().is_none());
 }
 
@@ -84,9 +68,7 @@ async fn the_database_file_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("new").join("data");
     let database = Database::parse("sqlite", &data).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 60)
-        .await
-        .unwrap();
+    let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 60).await.unwrap();
     apps.first_or_invent().await.unwrap();
     assert_eq!(mode(&data), 0o700);
     let mut files = 0;
@@ -101,40 +83,25 @@ async fn the_database_file_is_for_its_owner_alone() {
 async fn a_file_that_cannot_be_a_database_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("fanfare.db");
-    fs::write(
-        &file,
-        "something else altogether, and long enough to be taken for a page",
-    )
-    .unwrap();
+    fs::write(&file, "something else altogether, and long enough to be taken for a page").unwrap();
     let text = format!("sqlite://{}", file.display());
     for (text, start) in [
-        (
-            text.clone(),
-            format!("the SQLite file {} cannot be used: ", file.display()),
-        ),
-        (
-            format!("{text}/below/a.db"),
-            format!("the directory {}/below cannot be made: ", file.display()),
-        ),
+        (text.clone(), format!("the SQLite file {} cannot be used: ", file.display())),
+        (format!("{text}/below/a.db"), format!("the directory {}/below cannot be made: ", file.display())),
         (
             format!("sqlite://{}", directory.path().display()),
             format!("the SQLite file {} cannot be used: ", directory.path().display()),
         ),
     ] {
         let database = Database::parse(&text, Path::new("/nowhere")).unwrap();
-        let error = Apps::open(Vec::new(), Some(database), Limits::default(), 60)
-            .await
-            .err();
+        let error = Apps::open(Vec::new(), Some(database), Limits::default(), 60).await.err();
         let error = error.expect("not opened").to_string();
         assert!(error.starts_with(&start), "{error}");
     }
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn mode(path: &Path) -> u32 {

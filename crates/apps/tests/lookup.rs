@@ -69,32 +69,14 @@ async fn an_app_is_found_by_its_id_and_any_valid_key(stage: Stage) {
              UPDATE app_keys SET revoked_at = created_at WHERE key = 'x-lost';",
         )
         .await;
-    for app in [
-        apps.by_id("7").await,
-        apps.by_key("z-old").await,
-        apps.by_key("a-new").await,
-    ] {
+    for app in [apps.by_id("7").await, apps.by_key("z-old").await, apps.by_key("a-new").await] {
         let app = app.unwrap().expect("app 7 exists");
         assert_eq!(app.id.as_str(), "7");
-        let pairs = app
-            .credentials
-            .iter()
-            .map(|pair| (pair.key.as_str(), pair.secret.expose()));
-        assert_eq!(
-            pairs.collect::<Vec<_>>(),
-            [("z-old", "secret-old"), ("a-new", "secret-new")]
-        );
+        let pairs = app.credentials.iter().map(|pair| (pair.key.as_str(), pair.secret.expose()));
+        assert_eq!(pairs.collect::<Vec<_>>(), [("z-old", "secret-old"), ("a-new", "secret-new")]);
     }
     assert_eq!(apps.by_key("key-8").await.unwrap().unwrap().id.as_str(), "8");
-    for key in [
-        "x-lost",
-        "7",
-        "unheard-of",
-        "",
-        "a:b",
-        "é",
-        "key-8'; DROP TABLE apps; --",
-    ] {
+    for key in ["x-lost", "7", "unheard-of", "", "a:b", "é", "key-8'; DROP TABLE apps; --"] {
         assert!(apps.by_key(key).await.unwrap().is_none(), "{key}");
     }
     for id in ["9", "seven", "", "key-8", "07"] {
@@ -103,13 +85,8 @@ async fn an_app_is_found_by_its_id_and_any_valid_key(stage: Stage) {
 }
 
 async fn settings_of_a_row_override_the_defaults(stage: Stage) {
-    let defaults = Limits {
-        members: 55,
-        ..Limits::default()
-    };
-    let apps = Apps::open(Vec::new(), Some(stage.database()), defaults.clone(), 60)
-        .await
-        .unwrap();
+    let defaults = Limits { members: 55, ..Limits::default() };
+    let apps = Apps::open(Vec::new(), Some(stage.database()), defaults.clone(), 60).await.unwrap();
     stage
         .operator()
         .await
@@ -121,17 +98,8 @@ async fn settings_of_a_row_override_the_defaults(stage: Stage) {
         )
         .await;
     let app = apps.by_id("7").await.unwrap().unwrap();
-    assert_eq!(
-        app.limits,
-        Limits {
-            event_bytes: 20_480,
-            ..defaults
-        }
-    );
-    assert_eq!(
-        (app.max_connections, app.allowed_origins.clone()),
-        (Some(20), vec!["*.example.com".into()])
-    );
+    assert_eq!(app.limits, Limits { event_bytes: 20_480, ..defaults });
+    assert_eq!((app.max_connections, app.allowed_origins.clone()), (Some(20), vec!["*.example.com".into()]));
     assert!(app.enabled && app.force_tls && app.authorized_connections && app.subscription_error_event);
     assert!(app.credentials.is_empty());
 }
@@ -159,10 +127,7 @@ async fn a_young_entry_answers_without_the_database(stage: Stage) {
     let again = apps.by_key("key-7").await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&first, &again));
     let by_id = apps.by_id("7").await.unwrap().unwrap();
-    assert!(
-        Arc::ptr_eq(&first, &by_id),
-        "an app read by key is known by id as well"
-    );
+    assert!(Arc::ptr_eq(&first, &by_id), "an app read by key is known by id as well");
 }
 
 async fn an_old_entry_is_read_again(stage: Stage) {
@@ -182,23 +147,16 @@ async fn a_key_of_no_app_is_remembered_for_a_moment(stage: Stage) {
     stage.operator().await.run(APP_7).await;
     assert!(remembering.by_key("key-7").await.unwrap().is_none());
     assert!(forgetful.by_key("key-7").await.unwrap().is_some());
-    assert!(
-        remembering.by_id("7").await.unwrap().is_some(),
-        "the id was not asked for before"
-    );
+    assert!(remembering.by_id("7").await.unwrap().is_some(), "the id was not asked for before");
 }
 
 async fn a_key_that_is_revoked_is_gone_with_the_next_reading_of_its_app(stage: Stage) {
     let apps = stage.open(0).await;
     let mut operator = stage.operator().await;
     operator.run(APP_7).await;
-    operator
-        .run("INSERT INTO app_keys (key, app_id, secret) VALUES ('key-8', '7', 'secret-8')")
-        .await;
+    operator.run("INSERT INTO app_keys (key, app_id, secret) VALUES ('key-8', '7', 'secret-8')").await;
     assert_eq!(apps.by_key("key-7").await.unwrap().unwrap().credentials.len(), 2);
-    operator
-        .run("UPDATE app_keys SET revoked_at = created_at WHERE key = 'key-7'")
-        .await;
+    operator.run("UPDATE app_keys SET revoked_at = created_at WHERE key = 'key-7'").await;
     assert_eq!(apps.by_key("key-8").await.unwrap().unwrap().credentials.len(), 1);
     operator.run("ALTER TABLE apps RENAME TO apps_away").await;
     assert!(apps.by_key("key-8").await.unwrap().is_some());
@@ -229,9 +187,7 @@ async fn look_ups_of_one_key_at_once_share_one_reading(stage: Stage) {
 
 async fn the_configurations_apps_win_over_the_databases(stage: Stage) {
     let fixed = ["7", "9"].map(|id| fixed(id, &format!("key-{id}"), &format!("fixed-{id}")));
-    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), Limits::default(), 0)
-        .await
-        .unwrap();
+    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), Limits::default(), 0).await.unwrap();
     let mut operator = stage.operator().await;
     operator.run(APP_7).await;
     operator
@@ -247,14 +203,7 @@ async fn the_configurations_apps_win_over_the_databases(stage: Stage) {
     assert!(apps.by_key("other-7").await.unwrap().is_none());
     assert_eq!(apps.by_key("key-9").await.unwrap().unwrap().id.as_str(), "9");
     let eight = apps.by_id("8").await.unwrap().unwrap();
-    assert_eq!(
-        eight
-            .credentials
-            .iter()
-            .map(|pair| pair.key.as_str())
-            .collect::<Vec<_>>(),
-        ["key-8"]
-    );
+    assert_eq!(eight.credentials.iter().map(|pair| pair.key.as_str()).collect::<Vec<_>>(), ["key-8"]);
 }
 
 async fn a_faulty_row_touches_no_other_app(stage: Stage) {
@@ -281,10 +230,7 @@ async fn a_faulty_row_touches_no_other_app(stage: Stage) {
         operator.run("INSERT INTO apps (id) VALUES ('8')").await;
         for found in [apps.by_key("key-7").await, apps.by_id("7").await] {
             let error = found.unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("app 7 in the database is faulty: {fault}")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("app 7 in the database is faulty: {fault}")), "{error}");
         }
         assert!(apps.by_id("8").await.unwrap().is_some());
         assert!(log.text().contains("app is faulty app=\"7\""), "{}", log.text());
@@ -326,18 +272,13 @@ async fn a_database_of_a_newer_version_is_refused(stage: Stage) {
 
 #[tokio::test]
 async fn without_a_database_only_the_configurations_apps_exist() {
-    let apps = Apps::open(vec![fixed("3", "key-3", "secret-3")], None, Limits::default(), 60)
-        .await
-        .unwrap();
+    let apps = Apps::open(vec![fixed("3", "key-3", "secret-3")], None, Limits::default(), 60).await.unwrap();
     assert!(apps.by_id("3").await.unwrap().is_some() && apps.by_key("key-3").await.unwrap().is_some());
     assert!(apps.by_id("4").await.unwrap().is_none() && apps.by_key("key-4").await.unwrap().is_none());
     assert!(*apps.database_answers().borrow());
 }
 
 fn fixed(id: &str, key: &str, secret: &str) -> App {
-    let pair = Credential {
-        key: AppKey::from(key),
-        secret: Secret::new(secret),
-    };
+    let pair = Credential { key: AppKey::from(key), secret: Secret::new(secret) };
     AppSettings::default().into_app(AppId::from(id), vec![pair], &Limits::default())
 }

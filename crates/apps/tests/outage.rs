@@ -28,21 +28,13 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     let log = Log::record();
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 0)
-        .await
-        .unwrap();
+    let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 0).await.unwrap();
     let stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;
-    stage
-        .operator()
-        .await
-        .run("INSERT INTO apps (id) VALUES ('8')")
-        .await;
+    stage.operator().await.run("INSERT INTO apps (id) VALUES ('8')").await;
     assert!(apps.by_key("key-7").await.unwrap().is_some());
 
-    let Stage::Postgres(stopped) = stage else {
-        unreachable!("made so above")
-    };
+    let Stage::Postgres(stopped) = stage else { unreachable!("made so above") };
     server = stopped;
     server.kill();
     assert_known_apps_alone_go_on(&apps).await;
@@ -51,19 +43,13 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     for _ in 0..100 {
         assert_known_apps_alone_go_on(&apps).await;
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "nobody waits for a database that is known to be away"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for a database that is known to be away");
 
     server.restart();
     wait_until_healed(&apps).await;
     assert!(apps.by_id("8").await.unwrap().is_some());
     assert!(apps.by_key("unheard-of").await.unwrap().is_none());
-    assert_eq!(
-        log.count("the apps' database does not answer; apps in use go on, others are refused"),
-        1
-    );
+    assert_eq!(log.count("the apps' database does not answer; apps in use go on, others are refused"), 1);
     assert_eq!(log.count("the apps' database answers again"), 1);
     assert!(!log.text().contains(PASSWORD));
 }
@@ -95,9 +81,7 @@ async fn a_look_up_waits_two_seconds_for_a_database_that_hangs() {
     let mut operator = stage.operator().await;
     operator.run(APP_7).await;
     assert!(apps.by_key("key-7").await.unwrap().is_some());
-    operator
-        .run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE")
-        .await;
+    operator.run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").await;
     let begun = Instant::now();
     let (known, unknown) = tokio::join!(apps.by_key("key-7"), apps.by_key("unheard-of"));
     let waited = begun.elapsed();
@@ -116,25 +100,17 @@ async fn look_ups_beyond_256_are_turned_away_at_once_without_an_outage() {
     let mut operator = stage.operator().await;
     operator.run(APP_7).await;
     assert!(apps.by_key("key-7").await.unwrap().is_some());
-    operator
-        .run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE")
-        .await;
+    operator.run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").await;
     let guess = |number| {
         let apps = Arc::clone(&apps);
         Box::pin(async move { apps.by_key(&format!("guess-{number}")).await })
     };
     let mut waiting: Vec<_> = (0..256).map(guess).collect();
-    let mut begin = |cx: &mut Context<'_>| {
-        waiting
-            .iter_mut()
-            .all(|guess| guess.as_mut().poll(cx).is_pending())
-    };
+    let mut begin =
+        |cx: &mut Context<'_>| waiting.iter_mut().all(|guess| guess.as_mut().poll(cx).is_pending());
     assert!(poll_fn(|cx| Poll::Ready(begin(cx))).await);
     let turned_away = timeout(Duration::from_millis(500), apps.by_key("guess-256")).await;
-    assert!(matches!(
-        turned_away.expect("no wait"),
-        Err(AppsError::Unavailable)
-    ));
+    assert!(matches!(turned_away.expect("no wait"), Err(AppsError::Unavailable)));
     let known = timeout(Duration::from_millis(500), apps.by_key("key-7")).await;
     assert!(known.expect("no wait").unwrap().is_some());
     assert!(*apps.database_answers().borrow());
@@ -150,28 +126,15 @@ async fn a_database_that_cannot_be_opened_stops_the_start_without_showing_its_pa
     let mut server = Postgres::start();
     let url = server.url();
     let wrong = url.replace(PASSWORD, "wrong-secret");
-    for (url, cause) in [
-        (&wrong, "password authentication failed for user \"fanfare\""),
-        (&url, ""),
-    ] {
+    for (url, cause) in [(&wrong, "password authentication failed for user \"fanfare\""), (&url, "")] {
         let database = Database::parse(url, Path::new("/nowhere")).unwrap();
         let begun = Instant::now();
-        let error = Apps::open(Vec::new(), Some(database), Limits::default(), 60)
-            .await
-            .err();
-        let shown = error
-            .map(|error| format!("{error} {error:?}"))
-            .expect("not opened");
+        let error = Apps::open(Vec::new(), Some(database), Limits::default(), 60).await.err();
+        let shown = error.map(|error| format!("{error} {error:?}")).expect("not opened");
         assert!(begun.elapsed() < Duration::from_secs(4));
-        assert!(
-            shown.starts_with("the Postgres database cannot be opened: "),
-            "{shown}"
-        );
+        assert!(shown.starts_with("the Postgres database cannot be opened: "), "{shown}");
         assert!(shown.contains(cause), "{shown}");
-        assert!(
-            !shown.contains(PASSWORD) && !shown.contains("wrong-secret"),
-            "{shown}"
-        );
+        assert!(!shown.contains(PASSWORD) && !shown.contains("wrong-secret"), "{shown}");
         if cause.is_empty() {
             break;
         }

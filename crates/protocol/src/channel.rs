@@ -71,6 +71,14 @@ impl ChannelName {
         }
     }
 
+    /// Whether the name is that of a cache channel: `cache-` behind the prefix of its kind (WS-108).
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        let prefixes = ["private-encrypted-", "private-", "presence-", ""];
+        let rest = prefixes.iter().find_map(|prefix| self.0.strip_prefix(prefix));
+        rest.is_some_and(|rest| rest.starts_with("cache-"))
+    }
+
     /// The name's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -125,6 +133,17 @@ mod tests {
         assert_eq!(kind("private-encrypted-a"), ChannelKind::Encrypted);
         assert_eq!(kind("presence-a"), ChannelKind::Presence);
         assert_eq!(kind("#server-to-user-12345"), ChannelKind::ServerToUser);
+    }
+
+    #[test]
+    fn ws_108_cache_channels_have_the_word_behind_their_kind() {
+        let is_cached = |name: &str| ChannelName::parse(name, 164).expect(name).is_cached();
+        for name in ["cache-a", "private-cache-a", "presence-cache-a", "private-encrypted-cache-a"] {
+            assert!(is_cached(name), "{name}");
+        }
+        for name in ["cache", "cached-a", "my-cache-a", "private-my-cache-a", "#server-to-user-cache-a"] {
+            assert!(!is_cached(name), "{name}");
+        }
     }
 
     #[test]

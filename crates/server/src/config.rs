@@ -1,49 +1,297 @@
-//! TEMPORARY stand-in by the lead until the real configuration module is put here (overwrite it).
-#![allow(missing_docs)]
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use fanfare_protocol::app::*;
-use fanfare_protocol::auth::*;
+//! The configuration: where settings come from, and what they must be.
+//!
+//! Defaults, then the file, the environment, the command line; the later wins. Reads everything it
+//! is given before it says no: all faults are told at once. Shows no secret.
+
+mod apps;
+mod environment;
+mod fault;
+mod file;
+mod keys;
+mod print;
+mod rules;
+mod settled;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare_apps::Database;
+use fanfare_protocol::app::{App, Limits as AppLimits};
+use ipnet::IpNet;
 use serde::Deserialize;
-pub struct Flags { pub listen: Option<SocketAddr>, pub admin_listen: Option<SocketAddr>, pub data_dir: Option<PathBuf> }
-pub struct Sources { pub file: Option<PathBuf>, pub environment: Vec<(String, String)>, pub flags: Flags }
-#[derive(Deserialize)] #[serde(default)]
-pub struct Listen { pub addr: SocketAddr, pub admin_addr: SocketAddr, pub path_prefix: String, pub trusted_proxies: Vec<ipnet::IpNet>, pub version_required: bool }
-impl Default for Listen { fn default() -> Self { Self { addr: "127.0.0.1:6001".parse().unwrap(), admin_addr: "127.0.0.1:9600".parse().unwrap(), path_prefix: String::new(), trusted_proxies: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], version_required: false } } }
-#[derive(Deserialize)] #[serde(default)]
-pub struct LimitsC { pub connections: usize, pub message_bytes: usize, pub outbox_bytes: usize, pub channels_per_connection: usize, pub request_bytes: usize, #[serde(flatten)] pub app: fanfare_apps::LimitOverrides }
-impl Default for LimitsC { fn default() -> Self { Self { connections: 0, message_bytes: 32768, outbox_bytes: 1 << 20, channels_per_connection: 1000, request_bytes: 1 << 20, app: Default::default() } } }
-#[derive(Deserialize)] #[serde(default)]
-pub struct Timeouts { pub handshake: u64, pub activity: u32, pub pong: u64, pub drain: u64, pub authorize: u64 }
-impl Default for Timeouts { fn default() -> Self { Self { handshake: 10, activity: 120, pong: 30, drain: 10, authorize: 30 } } }
-impl Timeouts { pub fn drain(&self) -> Duration { Duration::from_secs(self.drain) } pub fn pong(&self) -> Duration { Duration::from_secs(self.pong) } pub fn activity(&self) -> Duration { Duration::from_secs(self.activity.into()) } pub fn authorize(&self) -> Duration { Duration::from_secs(self.authorize) } pub fn handshake(&self) -> Duration { Duration::from_secs(self.handshake) } }
-#[derive(Deserialize, Clone)]
-pub struct AppC { pub id: String, pub key: String, pub secret: String, #[serde(flatten)] pub rest: toml::Table }
-#[derive(Deserialize)] #[serde(default)]
-pub struct AppsC { pub cache_seconds: u64, pub list: Vec<AppC>, pub database: String, pub data_dir: PathBuf }
-impl Default for AppsC { fn default() -> Self { Self { cache_seconds: 60, list: vec![], database: String::new(), data_dir: "fanfare-data".into() } } }
-#[derive(Deserialize)] #[serde(rename_all = "lowercase")]
-pub enum LogFormat { Text, Json }
-#[derive(Deserialize)] #[serde(default)]
-pub struct Log { pub format: LogFormat, pub filter: String }
-impl Default for Log { fn default() -> Self { Self { format: LogFormat::Text, filter: "info".into() } } }
-#[derive(Deserialize, Default)] #[serde(default)]
-pub struct Config { pub listen: Listen, pub limits: LimitsC, pub timeouts: Timeouts, pub apps: AppsC, pub log: Log }
-impl Config {
-    pub fn load(s: &Sources) -> Result<Self, Vec<String>> {
-        let text = s.file.as_ref().map(|f| std::fs::read_to_string(f).unwrap()).unwrap_or_default();
-        let mut c: Config = toml::from_str(&text).map_err(|e| vec![e.to_string()])?;
-        for p in ["PUSHER", "REVERB"] {
-            let v = |n: &str| s.environment.iter().find(|(k, _)| *k == format!("{p}_APP_{n}")).map(|(_, v)| v.clone());
-            if let (Some(id), Some(key), Some(secret)) = (v("ID"), v("KEY"), v("SECRET")) { c.apps.list.push(AppC { id, key, secret, rest: toml::Table::new() }); }
-        }
-        if let Some(a) = s.flags.listen { c.listen.addr = a }
-        if let Some(a) = s.flags.admin_listen { c.listen.admin_addr = a }
-        if let Some(a) = &s.flags.data_dir { c.apps.data_dir = a.clone() }
-        Ok(c)
+
+pub use self::fault::{Cause, Fault, Place};
+
+use self::apps::{FixedApp, GivenApp};
+use self::keys::Keys;
+use self::settled::{Given, Settled};
+
+/// Where settings are read from.
+#[derive(Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Names and values; those that mean nothing to Fanfare are ignored.
+    pub environment: Vec<(String, String)>,
+    /// What the command line says.
+    pub flags: Flags,
+}
+
+/// The settings that the command line has options for.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--admin-listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Every setting, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[limits]` of the node; those of apps are in [`Config::default_limits`].
+    pub limits: Limits,
+    /// `[timeouts]`.
+    pub timeouts: Timeouts,
+    /// `[apps]` but for the apps themselves.
+    pub apps: Apps,
+    /// `[log]`.
+    pub log: Log,
+    default_limits: AppLimits,
+    fixed: Vec<FixedApp>,
+    database: Option<Database>,
+    settled: Settled,
+}
+
+/// `[listen]`: addresses and what is expected of whoever comes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Listen {
+    /// Where clients and back ends connect.
+    pub addr: SocketAddr,
+    /// Where metrics and health are answered.
+    pub admin_addr: SocketAddr,
+    /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
+    pub path_prefix: String,
+    /// Whose `X-Forwarded-Proto` is believed (WS-063).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Refuse clients that name no protocol version.
+    pub version_required: bool,
+}
+
+/// `[limits]` of the whole node.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Limits {
+    /// Most WebSockets; 0 means as many as file descriptors allow.
+    pub connections: usize,
+    /// Largest message from a client, in bytes.
+    pub message_bytes: usize,
+    /// Most bytes that wait for one client.
+    pub outbox_bytes: usize,
+    /// Most subscriptions of one connection.
+    pub channels_per_connection: usize,
+    /// Largest HTTP body, in bytes.
+    pub request_bytes: usize,
+}
+
+/// `[timeouts]`, in seconds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Timeouts {
+    /// To send a whole HTTP request.
+    pub handshake: u32,
+    /// Silence before a Ping; told to clients (WS-030).
+    pub activity: u32,
+    /// From Ping to Pong.
+    pub pong: u32,
+    /// Over which connections are closed at the end.
+    pub drain: u32,
+    /// To authorize oneself (WS-062).
+    pub authorize: u32,
+}
+
+/// `[apps]`: how apps are kept.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Apps {
+    /// How long an app read from the database is used before it is read again.
+    pub cache_seconds: u64,
+    /// Where files are kept.
+    pub data_dir: PathBuf,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Which lines there are, in the syntax of `tracing`'s filters.
+    pub filter: String,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Timeouts {
+    /// To send a whole HTTP request.
+    #[must_use]
+    pub fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake.into())
     }
-    pub fn effective(&self) -> String { String::new() }
-    pub fn fixed_apps(&self) -> Vec<App> { self.apps.list.iter().map(|a| { let s: fanfare_apps::AppSettings = a.rest.clone().try_into().unwrap(); s.into_app((&*a.id).into(), vec![Credential { key: (&*a.key).into(), secret: Secret::new(&a.secret) }], &self.default_limits()) }).collect() }
-    pub fn database(&self) -> Option<fanfare_apps::Database> { self.is_embedded().then(|| fanfare_apps::Database::Sqlite(self.apps.data_dir.join("fanfare.db"))) }
-    pub fn default_limits(&self) -> Limits { self.limits.app.resolve(&Limits::default()) }
-    pub fn is_embedded(&self) -> bool { self.apps.list.is_empty() }
+
+    /// Silence before a Ping.
+    #[must_use]
+    pub fn activity(&self) -> Duration {
+        Duration::from_secs(self.activity.into())
+    }
+
+    /// From Ping to Pong.
+    #[must_use]
+    pub fn pong(&self) -> Duration {
+        Duration::from_secs(self.pong.into())
+    }
+
+    /// Over which connections are closed at the end.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain.into())
+    }
+
+    /// To authorize oneself.
+    #[must_use]
+    pub fn authorize(&self) -> Duration {
+        Duration::from_secs(self.authorize.into())
+    }
+}
+
+/// What all sources say together: settings by key, and apps.
+#[derive(Default)]
+struct Said {
+    settings: Vec<Given>,
+    apps: Vec<GivenApp>,
+}
+
+impl Config {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the sources.
+    pub fn load(sources: &Sources) -> Result<Self, Vec<Fault>> {
+        let keys = Keys::all();
+        let mut faults = Vec::new();
+        let mut said = Said::default();
+        if let Some(path) = &sources.file {
+            file::read(path, &keys, &mut said, &mut faults);
+        }
+        let mut settled = Settled::of_defaults();
+        settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
+        let port_of = settled.text("listen.addr");
+        environment::read(&sources.environment, port_of, &keys, &mut said, &mut faults);
+        said.settings.extend(sources.flags.given(&mut faults));
+        settled.put_all(said.settings, &keys, &mut faults);
+        let default_limits = settled.app_limits();
+        let fixed = apps::resolve(said.apps, &default_limits, &keys, &mut faults);
+        rules::check(&settled, &default_limits, &fixed, &mut faults);
+        faults.sort_by_key(|fault| fault.place.order());
+        if faults.is_empty() { Ok(Self::from_settled(settled, default_limits, fixed)) } else { Err(faults) }
+    }
+
+    fn from_settled(mut settled: Settled, default_limits: AppLimits, fixed: Vec<FixedApp>) -> Self {
+        let apps: Apps = settled.section("apps");
+        let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
+            ("", false) => None,
+            ("", true) => Some("sqlite".to_owned()),
+            (named, _) => Some(named.to_owned()),
+        };
+        let database = database.map(|text| {
+            Database::parse(&text, &apps.data_dir).expect("the name of the database was checked")
+        });
+        if !settled.text("apps.database").is_empty() {
+            settled.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
+        }
+        Self {
+            listen: settled.section("listen"),
+            limits: settled.section("limits"),
+            timeouts: settled.section("timeouts"),
+            log: settled.section("log"),
+            apps,
+            default_limits,
+            fixed,
+            database,
+            settled,
+        }
+    }
+
+    /// The apps of the file and the environment, every setting resolved.
+    #[must_use]
+    pub fn fixed_apps(&self) -> Vec<App> {
+        self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
+    }
+
+    /// The database to open, if any: the one named, or SQLite in the data directory if
+    /// [`Config::is_embedded`].
+    #[must_use]
+    pub fn database(&self) -> Option<Database> {
+        self.database.clone()
+    }
+
+    /// The limits of apps that set none of their own.
+    #[must_use]
+    pub fn default_limits(&self) -> AppLimits {
+        self.default_limits.clone()
+    }
+
+    /// Whether neither an app nor a database is named, so that the server keeps its own.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.fixed.is_empty() && self.settled.text("apps.database").is_empty()
+    }
+
+    /// Every setting as it holds, in TOML, with secrets masked and where it comes from.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        print::effective(self)
+    }
+}
+
+impl Default for Config {
+    /// What holds if nothing is said: `config/default.toml`.
+    fn default() -> Self {
+        Self::load(&Sources::default()).expect("a test loads the defaults")
+    }
+}
+
+impl Flags {
+    fn given(&self, faults: &mut Vec<Fault>) -> Vec<Given> {
+        let given = |flag, key: &str, text: String| Given {
+            place: Place::Flag(flag),
+            key: key.to_owned(),
+            value: text.into(),
+        };
+        let mut all = Vec::new();
+        all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
+        all.extend(
+            self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
+        );
+        if let Some(path) = &self.data_dir {
+            match path.to_str() {
+                Some(text) => all.push(given("--data-dir", "apps.data_dir", text.to_owned())),
+                None => faults.push(Fault { place: Place::Flag("--data-dir"), cause: Cause::NotUtf8 }),
+            }
+        }
+        all
+    }
 }

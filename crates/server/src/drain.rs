@@ -6,23 +6,34 @@ use std::time::Duration;
 use fanfare_hub::Conn;
 use fanfare_protocol::close::CloseReason;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
 
 /// Time after the drain window for the last close frames to be written.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How far the server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// It is not.
+    Running,
+    /// Connections are being closed, newcomers sent elsewhere.
+    Draining,
+    /// Only requests that are under way are finished.
+    Over,
+}
+
 /// Whether the server is stopping, and a bell for each connection that has ended.
 #[derive(Debug)]
 pub struct Drain {
-    draining: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     ended: Notify,
 }
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { draining: watch::Sender::new(false), ended: Notify::new() }
+        Self { phase: watch::Sender::new(Phase::Running), ended: Notify::new() }
     }
 }
 
@@ -30,18 +41,13 @@ impl Drain {
     /// Whether newcomers are to be sent elsewhere.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        *self.draining.borrow()
+        *self.phase.borrow() >= Phase::Draining
     }
 
-    /// Waits until the server begins to stop.
-    pub async fn begun(&self) {
+    /// Waits until nothing more is to be accepted.
+    pub async fn over(&self) {
         // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
-    }
-
-    /// Refuses newcomers from now on.
-    pub fn begin(&self) {
-        self.draining.send_replace(true);
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Over).await;
     }
 
     /// A connection has given its place back.
@@ -52,9 +58,13 @@ impl Drain {
 
 /// Closes every connection at a moment of its own within the window, and waits for the last.
 ///
+/// The listener stays open meanwhile: newcomers are closed with 4100, upon which pusher-js comes back
+/// after a second, and back ends go on publishing to those who are still here. A port that refuses
+/// would cost a pusher-js client fifteen seconds.
+///
 /// Returns how many were still there when patience ended.
 pub async fn run(state: &Arc<State>) -> usize {
-    state.drain.begin();
+    state.drain.phase.send_replace(Phase::Draining);
     let window = state.config.timeouts.drain();
     let began = Instant::now();
     let waiting: Vec<Arc<Conn>> = state.hubs.all().iter().flat_map(|hub| hub.conns()).collect();
@@ -63,29 +73,33 @@ pub async fn run(state: &Arc<State>) -> usize {
     let mut moment = began;
     for conn in shuffled(waiting) {
         conn.outbox.close(CloseReason::ServerRestarting);
-        drop(conn);
         moment += spacing;
-        // Those who leave by themselves make the wait shorter for nobody else.
-        if state.node.open() == 0 {
+        if all_gone(state, moment).await {
             break;
         }
-        sleep_until(moment).await;
     }
-    wait_for_all(state, began + window + GRACE).await
+    let left = end(state, began + window + GRACE).await;
+    state.drain.phase.send_replace(Phase::Over);
+    left
 }
 
-/// Waits for the end of every connection, also of those that were still joining at the snapshot.
-async fn wait_for_all(state: &Arc<State>, deadline: Instant) -> usize {
-    loop {
-        let ended = state.drain.ended.notified();
-        for conn in state.hubs.all().iter().flat_map(|hub| hub.conns()) {
-            conn.outbox.close(CloseReason::ServerRestarting);
-        }
-        let open = state.node.open();
-        if open == 0 || timeout_at(deadline, ended).await.is_err() {
-            return open;
+/// Closes what is left, also those who were still joining at the snapshot; returns how many stayed.
+async fn end(state: &Arc<State>, deadline: Instant) -> usize {
+    for conn in state.hubs.all().iter().flat_map(|hub| hub.conns()) {
+        conn.outbox.close(CloseReason::ServerRestarting);
+    }
+    all_gone(state, deadline).await;
+    state.node.open()
+}
+
+/// Waits for the last connection to end, until `deadline`; tells whether it has.
+async fn all_gone(state: &State, deadline: Instant) -> bool {
+    while state.node.open() > 0 {
+        if timeout_at(deadline, state.drain.ended.notified()).await.is_err() {
+            return state.node.open() == 0;
         }
     }
+    true
 }
 
 /// In random order, so that neighbours in the table do not return to the same node together.

@@ -21,7 +21,7 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// How long accepting rests when no file descriptor is left.
 const REST: Duration = Duration::from_millis(50);
 
-/// Accepts until the drain begins, then waits for the requests that are under way.
+/// Accepts until the drain is over, then waits for the requests that are under way.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
     let routes = Arc::new(Routes::default());
     // Nothing is ever sent: the channel closes when the last connection has dropped its end.
@@ -30,7 +30,7 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = state.drain.begun() => break,
+            () = state.drain.over() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -55,8 +55,8 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
     let _ = all_done.recv().await;
 }
 
-/// Serves one TCP connection until it is closed or becomes a WebSocket; a drain lets the request that
-/// is under way finish.
+/// Serves one TCP connection until it is closed or becomes a WebSocket; its end lets the
+/// request that is under way finish.
 fn serve(
     state: &Arc<State>,
     routes: &Arc<Routes>,
@@ -82,7 +82,7 @@ fn serve(
         tokio::pin!(connection);
         let done = tokio::select! {
             done = &mut connection => done,
-            () = draining.drain.begun() => {
+            () = draining.drain.over() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -150,7 +150,7 @@ impl Session {
             "command refused"
         );
         self.send(&server::error(error.code(), &error.message()));
-        let now = self.state.elapsed().as_millis() as u64;
+        let now = self.state.milliseconds();
         self.faults_forgiven_at = self.faults_forgiven_at.max(now) + FAULT_FORGIVEN_MS;
         if self.faults_forgiven_at - now > FAULTS_AT_ONCE * FAULT_FORGIVEN_MS {
             return ControlFlow::Break(CloseReason::TooManyErrors);

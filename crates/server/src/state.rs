@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
@@ -31,10 +30,10 @@ pub struct State {
 }
 
 impl State {
-    /// Time since the start.
+    /// Milliseconds since the start, by which silence is measured.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    pub fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

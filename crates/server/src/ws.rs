@@ -50,8 +50,7 @@ struct Signs {
 
 impl Signs {
     fn heard_now(&self, state: &State) {
-        // 2^64 milliseconds are more than any uptime.
-        self.heard.store(state.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.heard.store(state.milliseconds(), Ordering::Relaxed);
     }
 }
 
@@ -61,16 +60,12 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
     let activity = state.config.timeouts.activity;
     conn.outbox.push(&server::connection_established(conn.id, activity));
-    let signs = Signs {
-        heard: AtomicU64::new(0),
-        authorized: AtomicBool::new(place.is_some()),
-    };
+    let signs = Signs { heard: AtomicU64::new(0), authorized: AtomicBool::new(place.is_some()) };
     signs.heard_now(&state);
     state.metrics.connection_opened();
-    let since = state.elapsed();
+    let since = state.milliseconds();
     let reason = {
-        let mut session =
-            Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
+        let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
         let mut writer = Writer::new(&stream);
         let reason = tokio::select! {
             reason = read::run(&state, &stream, &mut session, &signs, early) => reason,
@@ -78,8 +73,8 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
             reason = watchdog::run(&state, &conn, &signs) => reason,
         };
         // Dropping the session leaves every channel before the goodbye takes its time.
-        let rest = writer.into_rest();
-        log_close(&session, &reason, (state.elapsed() - since).as_secs());
+        let rest = writer.into_rest(&conn.outbox, &reason);
+        log_close(&session, &reason, (state.milliseconds() - since) / 1000);
         drop(session);
         Box::pin(farewell::say(&stream, rest, version, &reason)).await;
         reason

@@ -57,11 +57,8 @@ impl Group {
 /// Runs the groups, one after the other, failures or not; true if all is well.
 pub fn run(groups: &[Group]) -> bool {
     let mut steps = Steps::default();
-    let requirements: Vec<Requirement> = groups
-        .iter()
-        .flat_map(|group| group.requirements())
-        .copied()
-        .collect();
+    let requirements: Vec<Requirement> =
+        groups.iter().flat_map(|group| group.requirements()).copied().collect();
     steps.run("what the tests need", || packages::provide(&requirements));
     for &group in groups.iter().filter(|group| !group.needs_binary()) {
         match group {
@@ -99,11 +96,9 @@ fn rust(steps: &mut Steps) {
 fn node(steps: &mut Steps) {
     let directory = root().join("tests/e2e");
     let installed = steps.run("npm packages", || {
-        once_for(
-            &directory.join("package-lock.json"),
-            &directory.join("node_modules"),
-            || execute(&mut command("npm", &["ci"], directory.clone())),
-        )
+        once_for(&directory.join("package-lock.json"), &directory.join("node_modules"), || {
+            execute(&mut command("npm", &["ci"], directory.clone()))
+        })
     });
     if installed {
         let arguments = ["--test", "--test-reporter=spec"];
@@ -120,19 +115,8 @@ fn python(steps: &mut Steps) {
     let place = environment.to_string_lossy().into_owned();
     let installed = steps.run("Python packages", || {
         once_for(&directory.join("requirements.txt"), &environment, || {
-            execute(&mut command(
-                "python3",
-                &["-m", "venv", "--clear", &place],
-                directory.clone(),
-            ))?;
-            let arguments = [
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--requirement",
-                "requirements.txt",
-            ];
+            execute(&mut command("python3", &["-m", "venv", "--clear", &place], directory.clone()))?;
+            let arguments = ["-m", "pip", "install", "--quiet", "--requirement", "requirements.txt"];
             execute(&mut command(&python, &arguments, directory.clone()))
         })
     });
@@ -146,11 +130,7 @@ fn python(steps: &mut Steps) {
 
 fn php(steps: &mut Steps) {
     steps.run("PHP: as Laravel's broadcaster speaks", || {
-        execute(&mut with_binary(command(
-            "php",
-            &["broadcast.php"],
-            root().join("tests/e2e-php"),
-        )))
+        execute(&mut with_binary(command("php", &["broadcast.php"], root().join("tests/e2e-php"))))
     });
 }
 

@@ -1,11 +1,7 @@
 //! What developers run: `cargo xtask test`, every check there is, installing what it needs.
 //!
 //! Never part of the server, and never started by it.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "its output is what it is for"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod checks;
 mod packages;
@@ -41,11 +37,7 @@ fn main() -> ExitCode {
         }
         _ => return misused("what to do?"),
     };
-    if checks::run(&groups) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if checks::run(&groups) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn misused(why: &str) -> ExitCode {

@@ -26,11 +26,8 @@ pub const POSTGRES: Requirement = Requirement {
 };
 
 /// Node and npm.
-pub const NODE: Requirement = Requirement {
-    what: "Node 18 or newer, and npm",
-    is_there: node_is_there,
-    debian: &["nodejs", "npm"],
-};
+pub const NODE: Requirement =
+    Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };
 
 /// Python 3 with what makes virtual environments.
 pub const PYTHON: Requirement = Requirement {
@@ -70,23 +67,13 @@ pub fn provide(requirements: &[Requirement]) -> Result<(), String> {
 }
 
 fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
-    requirements
-        .iter()
-        .filter(|one| !(one.is_there)())
-        .copied()
-        .collect()
+    requirements.iter().filter(|one| !(one.is_there)()).copied().collect()
 }
 
 fn complaint(missing: &[Requirement]) -> String {
     let lines: Vec<String> = missing
         .iter()
-        .map(|one| {
-            format!(
-                "{} (on Debian: apt-get install {})",
-                one.what,
-                one.debian.join(" ")
-            )
-        })
+        .map(|one| format!("{} (on Debian: apt-get install {})", one.what, one.debian.join(" ")))
         .collect();
     format!("please install {}", lines.join(", and "))
 }
@@ -94,19 +81,14 @@ fn complaint(missing: &[Requirement]) -> String {
 fn can_install() -> bool {
     let system = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let is_debian = system.lines().any(|line| {
-        line.strip_prefix("ID=")
-            .or(line.strip_prefix("ID_LIKE="))
-            .is_some_and(|ids| ids.contains("debian"))
+        line.strip_prefix("ID=").or(line.strip_prefix("ID_LIKE=")).is_some_and(|ids| ids.contains("debian"))
     });
     is_debian && output_of("id", &["-u"]).as_deref() == Some("0")
 }
 
 fn apt_get(arguments: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
-    command
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .arg("--quiet")
-        .args(arguments);
+    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(arguments);
     command
 }
 
@@ -118,14 +100,8 @@ fn node_is_there() -> bool {
 
 fn postgres_is_there() -> bool {
     let in_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|one| has_initdb(&one)));
-    let debian = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    in_path
-        || debian
-            .map(|version| version.path().join("bin"))
-            .any(|one: PathBuf| has_initdb(&one))
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    in_path || debian.map(|version| version.path().join("bin")).any(|one: PathBuf| has_initdb(&one))
 }
 
 fn has_initdb(directory: &Path) -> bool {

@@ -28,20 +28,13 @@ impl Steps {
 
     /// Prints the failures again and the counts; true if there was no failure.
     pub fn summarize(&self) -> bool {
-        let failures: Vec<_> = self
-            .ended
-            .iter()
-            .filter_map(|(name, end)| Some((name, end.as_ref().err()?)))
-            .collect();
+        let failures: Vec<_> =
+            self.ended.iter().filter_map(|(name, end)| Some((name, end.as_ref().err()?))).collect();
         println!();
         for (name, why) in &failures {
             println!("FAILED: {name}: {why}");
         }
-        println!(
-            "{} passed, {} failed",
-            self.ended.len() - failures.len(),
-            failures.len()
-        );
+        println!("{} passed, {} failed", self.ended.len() - failures.len(), failures.len());
         failures.is_empty()
     }
 }
@@ -59,15 +52,8 @@ pub fn execute(command: &mut Command) -> Result<(), String> {
 
 /// What a command prints, if it succeeds.
 pub fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// A command that runs in a directory of the repository.

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 /// The root of the repository.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors()
-        .nth(2)
-        .expect("crates/xtask is two levels below the root")
-        .to_path_buf()
+    here.ancestors().nth(2).expect("crates/xtask is two levels below the root").to_path_buf()
 }
 
 /// Where cargo builds.

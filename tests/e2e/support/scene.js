@@ -108,11 +108,19 @@ export class Scene {
     return client;
   }
 
-  /** A server in the place of the one before. */
-  async restart(options) {
-    const address = this.server.address;
+  /** Stops the server, then starts another one at the same address. */
+  async restartInPlace() {
+    const { address } = this.server;
     await this.server.stop();
     this.server = undefined;
-    this.server = await Fanfare.start({ ...options, listen: address });
+    await this.startNext({ listen: address });
+  }
+
+  /** Starts another server, which is the scene's from now on; the one before is given back, still running. */
+  async startNext(options) {
+    const before = this.server;
+    this.server = await Fanfare.start(options);
+    this.sdk = sdkFor(this.server);
+    return before;
   }
 }

@@ -53,10 +53,7 @@ async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
         .acquire_timeout(PATIENCE)
         .connect_with(options)
         .await
-        .map_err(|cause| AppsError::Sqlite {
-            path: PathBuf::from(file),
-            cause,
-        })?;
+        .map_err(|cause| AppsError::Sqlite { path: PathBuf::from(file), cause })?;
     if SQLITE.run(&pool).await.is_err() {
         // SQLite has no lock for migrations: another process may have been a moment ahead.
         SQLITE.run(&pool).await.map_err(migration_failed)?;
@@ -65,10 +62,7 @@ async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
 }
 
 async fn open_postgres(url: &PostgresUrl) -> Result<PgPool, AppsError> {
-    let options = url
-        .options()
-        .application_name("fanfare")
-        .disable_statement_logging();
+    let options = url.options().application_name("fanfare").disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(MOST_CONNECTIONS)
         .acquire_timeout(PATIENCE)
@@ -100,21 +94,13 @@ fn make_private(file: &Path) -> Result<(), AppsError> {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|cause| AppsError::Directory {
-                path: PathBuf::from(path),
-                cause,
-            })?;
+            .map_err(|cause| AppsError::Directory { path: PathBuf::from(path), cause })?;
     }
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     match made {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(AppsError::File {
-            path: PathBuf::from(file),
-            cause,
-        }),
+        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+            Err(AppsError::File { path: PathBuf::from(file), cause })
+        }
         _ => Ok(()),
     }
 }

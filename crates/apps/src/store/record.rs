@@ -25,11 +25,7 @@ pub(super) fn from_rows(rows: Vec<Row>, defaults: &Limits) -> Option<Record> {
     let first = rows.first()?;
     let id = first.id.clone();
     let settings = settings(first);
-    let credentials = rows
-        .into_iter()
-        .filter_map(Row::into_pair)
-        .map(credential)
-        .collect();
+    let credentials = rows.into_iter().filter_map(Row::into_pair).map(credential).collect();
     Some(match (is_app_id(&id), settings, credentials) {
         (true, Ok(settings), Ok(credentials)) => {
             Record::App(settings.into_app(AppId::from(&*id), credentials, defaults))
@@ -63,10 +59,7 @@ fn settings(row: &Row) -> Result<AppSettings, String> {
 
 fn credential((key, secret): (String, String)) -> Result<Credential, String> {
     if is_key_or_secret(&key) && is_key_or_secret(&secret) {
-        Ok(Credential {
-            key: AppKey::from(&*key),
-            secret: Secret::new(&secret),
-        })
+        Ok(Credential { key: AppKey::from(&*key), secret: Secret::new(&secret) })
     } else {
         Err("a key or secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned())
     }
@@ -79,9 +72,7 @@ pub(crate) fn new_app(defaults: &Limits) -> Result<App, getrandom::Error> {
     let mut secret = [0; 20];
     getrandom::fill(&mut key)?;
     getrandom::fill(&mut secret)?;
-    let credential = Credential {
-        key: AppKey::from(&*hex::encode(key)),
-        secret: Secret::new(&hex::encode(secret)),
-    };
+    let credential =
+        Credential { key: AppKey::from(&*hex::encode(key)), secret: Secret::new(&hex::encode(secret)) };
     Ok(AppSettings::default().into_app(AppId::from(&*id.to_string()), vec![credential], defaults))
 }

@@ -19,14 +19,9 @@ impl Log {
     pub fn record() -> Self {
         let text = Lines::default();
         let writer = text.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        Self {
-            text,
-            _guard: tracing::subscriber::set_default(subscriber),
-        }
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Self { text, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
     /// How many lines hold the text.

@@ -45,13 +45,7 @@ impl Stage {
     }
 
     pub async fn try_open(&self, cache_seconds: u64) -> Result<Apps, AppsError> {
-        Apps::open(
-            Vec::new(),
-            Some(self.database()),
-            Limits::default(),
-            cache_seconds,
-        )
-        .await
+        Apps::open(Vec::new(), Some(self.database()), Limits::default(), cache_seconds).await
     }
 
     pub async fn open(&self, cache_seconds: u64) -> Apps {

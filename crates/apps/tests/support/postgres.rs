@@ -43,38 +43,14 @@ impl Postgres {
             chown(&password, Some(uid), Some(gid)).unwrap();
         }
         let made = command(&programs.join("initdb"), directory.path(), user)
-            .args([
-                "--pgdata=data",
-                "--username=fanfare",
-                "--pwfile=password",
-                "--encoding=UTF8",
-            ])
-            .args([
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-                "--locale=C",
-                "--no-sync",
-            ])
+            .args(["--pgdata=data", "--username=fanfare", "--pwfile=password", "--encoding=UTF8"])
+            .args(["--auth-local=trust", "--auth-host=scram-sha-256", "--locale=C", "--no-sync"])
             .output()
             .unwrap();
-        assert!(
-            made.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = run(&programs, directory.path(), user, port);
-        Self {
-            directory,
-            programs,
-            user,
-            port,
-            server,
-        }
+        Self { directory, programs, user, port, server }
     }
 
     /// Where the server listens, with its password.
@@ -98,9 +74,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         if let Ok(None) = self.server.try_wait() {
             // SIGQUIT: ends at once, but gives back what it holds of the system.
-            let _ = Command::new("kill")
-                .args(["-QUIT", &self.server.id().to_string()])
-                .status();
+            let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
             let _ = self.server.wait();
         }
     }
@@ -134,10 +108,7 @@ fn id(arguments: &[&str]) -> Option<u32> {
 
 fn command(program: &Path, directory: &Path, user: Option<(u32, u32)>) -> Command {
     let mut command = Command::new(program);
-    command
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null());
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }
@@ -152,14 +123,7 @@ fn run(programs: &Path, directory: &Path, user: Option<(u32, u32)>, port: u16) -
     loop {
         let mut server = command(&programs.join("postgres"), directory, user)
             .args(["-D", "data", "-p", &port.to_string(), "-k", "."])
-            .args([
-                "-c",
-                "listen_addresses=127.0.0.1",
-                "-c",
-                "fsync=off",
-                "-c",
-                "shared_buffers=16MB",
-            ])
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -13,6 +13,7 @@ use fanfare_protocol::version::Version;
 use http_body_util::Full;
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use hyper::upgrade::OnUpgrade;
+use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
 use super::error::ApiError;
@@ -72,16 +73,15 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
     let version = Version::parse(spoken, state.config.listen.version_required);
     let by_event = match &version {
         Ok(version) => version.hears_of_close_by_event(),
-        // Whoever does not say, or speaks an older version, is told both ways.
-        Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_none_or(|number| number < 6),
+        Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number < 6),
     };
     let refused = |reason| Refusal { reason, by_event };
     let matched = matched.ok_or_else(|| refused(CloseReason::PathNotFound))?;
     let version = version.map_err(refused)?;
-    let key = matched.params.get("key").unwrap_or_default();
-    let app = match state.apps.by_key(key).await {
+    let key = percent_decode_str(matched.params.get("key").unwrap_or_default()).decode_utf8_lossy();
+    let app = match state.apps.by_key(&key).await {
         Ok(Some(app)) => app,
-        Ok(None) => return Err(refused(CloseReason::UnknownKey(key.to_owned()))),
+        Ok(None) => return Err(refused(CloseReason::UnknownKey(key.into_owned()))),
         Err(error) => {
             tracing::warn!(target: "fanfare::apps", %error, "app not looked up");
             return Err(refused(CloseReason::AppUnknownForNow));

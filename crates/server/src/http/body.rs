@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::Request;
 use hyper::body::{Body, Incoming};
+use hyper::header::EXPECT;
 use tokio::time::timeout;
 
 use super::error::ApiError;
@@ -16,16 +18,21 @@ const DISCARDED_TIMES: usize = 8;
 /// How long throwing away may take.
 const DISCARDING: Duration = Duration::from_secs(1);
 
-/// The whole body, at most `limit` bytes.
+/// The whole body of a request, at most `limit` bytes.
 ///
 /// A body that announces more is refused before a byte of it is buffered.
 ///
 /// # Errors
 /// Too large, too slow, or broken off.
-pub async fn read(body: Incoming, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
+pub async fn read(request: Request<Incoming>, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
     let too_big = ApiError::RequestTooBig { limit };
+    // A client that asks first has not sent anything, and reading would invite it to.
+    let asks_first = request.headers().contains_key(EXPECT);
+    let body = request.into_body();
     if body.size_hint().lower() > limit as u64 {
-        discard(body, limit).await;
+        if !asks_first {
+            discard(body, limit).await;
+        }
         return Err(too_big);
     }
     let mut limited = Limited::new(body, limit);

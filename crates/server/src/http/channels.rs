@@ -54,7 +54,7 @@ pub fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
 /// `GET /apps/ID/channels/NAME` (API-035 … API-039); the JSON of the answer.
 ///
 /// # Errors
-/// An invalid name, or `user_count` of a channel that is not a presence channel.
+/// An invalid name, or an attribute that channels of this kind do not have (API-036).
 pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct One {
@@ -67,6 +67,9 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     let info = asked_info(signed);
     if info.user_count && channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UserCountNeedsPresence);
+    }
+    if info.cache && !channel.is_cached() {
+        return Err(ApiError::CacheNeedsCacheChannel);
     }
     let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
     Ok(json(&One {

@@ -74,6 +74,8 @@ pub enum ApiError {
     },
     /// 400: an attribute that this channel, or this filter, cannot have (API-031, API-036).
     UserCountNeedsPresence,
+    /// 400: `cache` of a channel that is not a cache channel (API-036).
+    CacheNeedsCacheChannel,
     /// 400: users of a channel that is not a presence channel (API-041).
     UsersNeedPresence,
     /// 400: query parameters that the endpoint does not take (API-007).
@@ -128,6 +130,9 @@ impl ApiError {
                     "The attribute user_count exists on presence channels only: \
                      filter_by_prefix must begin with presence-",
                 );
+            }
+            Self::CacheNeedsCacheChannel => {
+                return Cow::Borrowed("The attribute cache exists on cache channels only");
             }
             Self::UsersNeedPresence => {
                 return Cow::Borrowed("Users can only be retrieved for presence channels");

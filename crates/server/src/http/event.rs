@@ -50,6 +50,8 @@ pub struct Info {
     pub user_count: bool,
     /// Connections.
     pub subscription_count: bool,
+    /// The last event of a cache channel.
+    pub cache: bool,
 }
 
 impl Info {
@@ -57,7 +59,11 @@ impl Info {
     #[must_use]
     pub fn parse(list: &str) -> Self {
         let has = |wanted: &str| list.split(',').any(|name| name.trim() == wanted);
-        Self { user_count: has("user_count"), subscription_count: has("subscription_count") }
+        Self {
+            user_count: has("user_count"),
+            subscription_count: has("subscription_count"),
+            cache: has("cache"),
+        }
     }
 }
 

@@ -50,6 +50,9 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let raw = object::<Batch<'_>>(&signed.body)?.batch.ok_or_else(wrong)?;
     let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| wrong())?;
     let limit = signed.app.limits.batch;
+    if items.is_empty() {
+        return Err(wrong());
+    }
     if items.len() > limit {
         return Err(ApiError::BatchTooBig { limit, given: items.len() });
     }

@@ -35,10 +35,10 @@ pub async fn receive(
     path: &str,
     request: Request<Incoming>,
 ) -> Result<Signed, ApiError> {
-    let (head, incoming) = request.into_parts();
-    let body =
-        body::read(incoming, state.config.limits.request_bytes, state.config.timeouts.handshake()).await?;
-    let query = Query::parse(head.uri.query().unwrap_or_default());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let limit = state.config.limits.request_bytes;
+    let body = body::read(request, limit, state.config.timeouts.handshake()).await?;
+    let query = Query::parse(uri.query().unwrap_or_default());
     if query.get("auth_key").is_none() {
         return Err(ApiError::Unauthorized(RequestError::KeyMissing));
     }
@@ -51,15 +51,9 @@ pub async fn receive(
         }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    SignedRequest {
-        method: head.method.as_str(),
-        path,
-        full_path: head.uri.path(),
-        query: &query,
-        body: &body,
-    }
-    .verify(&app, now)
-    .map_err(ApiError::Unauthorized)?;
+    SignedRequest { method: method.as_str(), path, full_path: uri.path(), query: &query, body: &body }
+        .verify(&app, now)
+        .map_err(ApiError::Unauthorized)?;
     if !app.enabled {
         return Err(ApiError::AppDisabled);
     }

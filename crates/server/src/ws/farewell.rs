@@ -17,19 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells a connection that was never admitted why, and closes it (WS-005, WS-054).
 pub async fn refuse(stream: TcpStream, by_event: bool, reason: &CloseReason) {
-    let _ = timeout(PATIENCE, exchange(&stream, last_words(None, by_event, reason))).await;
+    let _ = timeout(PATIENCE, exchange(&stream, last_words(&[], by_event, reason))).await;
 }
 
-/// Ends an established connection; `rest` completes a frame that was cut short.
-pub(super) async fn say(stream: &TcpStream, rest: Option<Bytes>, version: Version, reason: &CloseReason) {
+/// Ends an established connection; `rest` is what has to be written before.
+pub(super) async fn say(stream: &TcpStream, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
     if reason.can_be_told() {
-        let words = last_words(rest, version.hears_of_close_by_event(), reason);
+        let words = last_words(&rest, version.hears_of_close_by_event(), reason);
         let _ = timeout(PATIENCE, exchange(stream, words)).await;
     }
 }
 
-fn last_words(rest: Option<Bytes>, by_event: bool, reason: &CloseReason) -> Vec<u8> {
-    let mut words = rest.map(|bytes| bytes.to_vec()).unwrap_or_default();
+fn last_words(rest: &[Bytes], by_event: bool, reason: &CloseReason) -> Vec<u8> {
+    let mut words = rest.concat();
     if by_event && reason.is_by_server() {
         words.extend_from_slice(server::error(reason.code(), &reason.message()).bytes());
     }

@@ -16,38 +16,36 @@ use crate::state::State;
 /// Returns when the connection is to end for being silent, or for not having authorized itself.
 pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReason {
     let timeouts = &state.config.timeouts;
+    let authorize_by = state.milliseconds() + milliseconds(timeouts.authorize());
+    let activity = milliseconds(timeouts.activity());
+    let pong = milliseconds(timeouts.pong());
     let sleep = sleep_until(Instant::now());
     tokio::pin!(sleep);
-    let authorize_by = state.elapsed() + timeouts.authorize();
+    // When the Ping frame was sent that has not been answered yet.
     let mut pinged = None;
     loop {
-        let now = state.elapsed();
-        let authorized = signs.authorized.load(Ordering::Relaxed);
-        if !authorized && now >= authorize_by {
+        let now = state.milliseconds();
+        let heard = signs.heard.load(Ordering::Relaxed);
+        let unauthorized = !signs.authorized.load(Ordering::Relaxed);
+        if unauthorized && now >= authorize_by {
             return CloseReason::NotAuthorized;
         }
-        let heard = Duration::from_millis(signs.heard.load(Ordering::Relaxed));
+        pinged = pinged.filter(|&at| heard < at);
+        if pinged.is_none() && now >= heard + activity {
+            conn.outbox.push(&Frame::ping());
+            pinged = Some(now);
+        }
         let due = match pinged {
-            Some(at) if heard < at => {
-                if now >= at + timeouts.pong() {
-                    return CloseReason::PongMissing;
-                }
-                at + timeouts.pong()
-            }
-            _ => {
-                let due = heard + timeouts.activity();
-                if now >= due {
-                    conn.outbox.push(&Frame::ping());
-                    pinged = Some(now);
-                    now + timeouts.pong()
-                } else {
-                    pinged = None;
-                    due
-                }
-            }
+            Some(at) if now >= at + pong => return CloseReason::PongMissing,
+            Some(at) => at + pong,
+            None => heard + activity,
         };
-        let due = if authorized { due } else { due.min(authorize_by) };
-        sleep.as_mut().reset(state.started + due);
+        let due = if unauthorized { due.min(authorize_by) } else { due };
+        sleep.as_mut().reset(state.started + Duration::from_millis(due));
         sleep.as_mut().await;
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use fanfare_hub::{Outbox, Taken};
@@ -44,9 +44,19 @@ impl<'a> Writer<'a> {
         poll_fn(|cx| self.poll(cx, outbox)).await
     }
 
-    /// The rest of a frame that was cut short; without it a close frame could not be read.
-    pub(super) fn into_rest(mut self) -> Option<Bytes> {
-        if self.mid_frame { self.stuck.pop_front() } else { None }
+    /// What has to be written before the close frame.
+    ///
+    /// Everything that is queued; but of a reader that was too slow only the rest of a frame that was
+    /// cut short, without which a close frame could not be read.
+    pub(super) fn into_rest(mut self, outbox: &Outbox, reason: &CloseReason) -> Vec<Bytes> {
+        if *reason == CloseReason::SlowReader {
+            self.stuck.truncate(usize::from(self.mid_frame));
+            return self.stuck.into();
+        }
+        let mut queued = Vec::new();
+        let cx = Context::from_waker(Waker::noop());
+        let _ = outbox.poll_take(&cx, &mut queued, usize::MAX);
+        self.stuck.into_iter().chain(queued.iter().map(|frame| frame.bytes().clone())).collect()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {

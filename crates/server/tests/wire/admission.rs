@@ -10,18 +10,13 @@ use crate::support::{APP, OTHER};
 const TLS_ONLY: &str = "Application only accepts SSL connections, reconnect using wss://";
 
 fn open_with(server: &TestServer, name: &str, value: &str) -> Socket {
-    Upgrade::to(&pusher_js(APP))
-        .header(name, value)
-        .open(server.addr)
-        .1
+    Upgrade::to(&pusher_js(APP)).header(name, value).open(server.addr).1
 }
 
 #[test]
 fn ws_060_a_disabled_app_is_closed_with_4003() {
     let server = Setup::with_app("enabled = false").start();
-    server
-        .open(&pusher_js(APP))
-        .expect_close(4003, "Application disabled");
+    server.open(&pusher_js(APP)).expect_close(4003, "Application disabled");
     let old = server.open(&format!("/app/{}?protocol=5", APP.key));
     { old }.expect_close_by_event(4003, "Application disabled");
 }
@@ -48,9 +43,7 @@ fn ws_061_over_the_apps_quota_is_4004() {
     let server = Setup::with_app("max_connections = 2").start();
     let _first = server.connect();
     let _second = server.connect();
-    server
-        .open(&pusher_js(APP))
-        .expect_close(4004, "Account over quota");
+    server.open(&pusher_js(APP)).expect_close(4004, "Account over quota");
     let mut old = server.open(&format!("/app/{}?protocol=5", APP.key));
     old.expect_close_by_event(4004, "Account over quota");
 }
@@ -67,9 +60,7 @@ fn ws_061_a_close_gives_the_place_back() {
                 other => panic!("{other:?}"),
             }
         });
-        server
-            .open(&pusher_js(APP))
-            .expect_close(4004, "Account over quota");
+        server.open(&pusher_js(APP)).expect_close(4004, "Account over quota");
         socket.close();
     }
 }
@@ -97,28 +88,16 @@ fn ws_061_many_at_once_do_not_get_past_the_quota() {
                 })
             })
             .collect();
-        opening
-            .into_iter()
-            .map(|thread| thread.join().expect("every connection is answered"))
-            .collect()
+        opening.into_iter().map(|thread| thread.join().expect("every connection is answered")).collect()
     });
-    let accepted = firsts
-        .iter()
-        .filter(|(_, first)| matches!(first, Frame::Text(_)))
-        .count();
-    let refused = firsts
-        .iter()
-        .filter(|(_, first)| matches!(first, Frame::Close(Some(4004), _)))
-        .count();
+    let accepted = firsts.iter().filter(|(_, first)| matches!(first, Frame::Text(_))).count();
+    let refused = firsts.iter().filter(|(_, first)| matches!(first, Frame::Close(Some(4004), _))).count();
     assert_eq!((accepted, refused), (5, 15));
 }
 
 #[test]
 fn ws_061_a_full_node_sends_newcomers_away_with_4100() {
-    let server = Setup::new()
-        .config("[limits]\nconnections = 2")
-        .app(OTHER, "")
-        .start();
+    let server = Setup::new().config("[limits]\nconnections = 2").app(OTHER, "").start();
     let _first = server.connect();
     let _second = server.connect_to(OTHER);
     server.open(&pusher_js(APP)).expect_close(4100, "Over capacity");
@@ -135,6 +114,15 @@ fn ws_061_a_full_node_has_room_again_after_a_close() {
 }
 
 #[test]
+fn ws_061_a_full_node_still_takes_requests() {
+    let server = Setup::new().config("[limits]\nconnections = 1").start();
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    server.api().publish("news", "e", "d");
+    socket.expect_event("news", "e", "d");
+}
+
+#[test]
 fn ws_010_every_origin_is_welcome_by_default() {
     let server = TestServer::start();
     for origin in ["https://anything.example", "null", "not an origin"] {
@@ -145,37 +133,25 @@ fn ws_010_every_origin_is_welcome_by_default() {
 #[test]
 fn ws_010_an_origin_off_the_list_is_closed_with_4009() {
     let server = Setup::with_app("allowed_origins = [\"example.com\", \"*.trusted.example\"]").start();
-    for origin in [
-        "https://example.com",
-        "http://example.com:8080",
-        "https://a.trusted.example",
-    ] {
+    for origin in ["https://example.com", "http://example.com:8080", "https://a.trusted.example"] {
         open_with(&server, "Origin", origin).established(120);
     }
-    for origin in [
-        "https://evil.example",
-        "https://example.com.evil.example",
-        "https://notexample.com",
-        "null",
-    ] {
+    for origin in
+        ["https://evil.example", "https://example.com.evil.example", "https://notexample.com", "null"]
+    {
         let mut socket = open_with(&server, "Origin", origin);
         // WS-010 wants the event for all versions, WS-053 for the old ones: either will do here.
         let mut frame = socket.frame();
         if matches!(&frame, Frame::Text(text) if text.contains(r#""code":4009"#)) {
             frame = socket.frame();
         }
-        assert!(
-            matches!(frame, Frame::Close(Some(4009), _)),
-            "{origin}: {frame:?}"
-        );
+        assert!(matches!(frame, Frame::Close(Some(4009), _)), "{origin}: {frame:?}");
     }
 }
 
 #[test]
 fn ws_062_a_connection_that_is_not_authorized_in_time_is_closed_with_4009() {
-    let server = Setup::with_app("authorized_connections = true")
-        .config("[timeouts]\nauthorize = 1")
-        .start();
+    let server = Setup::with_app("authorized_connections = true").config("[timeouts]\nauthorize = 1").start();
     let mut silent = server.connect();
     let mut public = server.connect();
     public.subscribe("news");
@@ -183,9 +159,7 @@ fn ws_062_a_connection_that_is_not_authorized_in_time_is_closed_with_4009() {
     private.subscribe_private(APP, "private-a");
     let mut presence = server.connect();
     presence.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
-    let mut old = server
-        .open(&format!("/app/{}?protocol=5", APP.key))
-        .established(120);
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
     let reason = "Connection not authorized within timeout";
     silent.expect_close(4009, reason);
     public.expect_close(4009, reason);
@@ -234,8 +208,7 @@ fn ws_063_a_trusted_proxy_says_that_the_client_came_over_tls() {
 
 #[test]
 fn ws_063_anybody_else_is_not_believed() {
-    let server = Setup::with_app("force_tls = true")
-        .config("[listen]\ntrusted_proxies = [\"10.0.0.0/8\"]")
-        .start();
+    let server =
+        Setup::with_app("force_tls = true").config("[listen]\ntrusted_proxies = [\"10.0.0.0/8\"]").start();
     open_with(&server, "X-Forwarded-Proto", "https").expect_close(4000, TLS_ONLY);
 }

@@ -7,16 +7,9 @@ use crate::support::{APP, quoted};
 fn ws_210_what_is_not_json_is_an_error_and_the_connection_stays() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    for text in [
-        "",
-        " ",
-        "{",
-        "hello",
-        r#"{"event":}"#,
-        r#"{"event":"pusher:ping"}x"#,
-        "{'event':'x'}",
-        "\u{feff}{}",
-    ] {
+    for text in
+        ["", " ", "{", "hello", r#"{"event":}"#, r#"{"event":"pusher:ping"}x"#, "{'event':'x'}", "\u{feff}{}"]
+    {
         socket.send(text);
         socket.expect_error("Received invalid JSON");
     }
@@ -49,11 +42,8 @@ fn ws_211_json_without_an_event_is_treated_the_same() {
 fn ws_211_deep_nesting_is_an_error_or_harmless() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    let deep = format!(
-        r#"{{"event":"pusher:subscribe","data":{}{}}}"#,
-        "[".repeat(15_000),
-        "]".repeat(15_000)
-    );
+    let deep =
+        format!(r#"{{"event":"pusher:subscribe","data":{}{}}}"#, "[".repeat(15_000), "]".repeat(15_000));
     socket.send(&deep);
     assert_eq!(socket.error().0, None);
     socket.expect_nothing_more();
@@ -76,9 +66,7 @@ fn ws_212_unknown_events_are_an_error_and_are_relayed_to_nobody() {
         "App\\Events\\OrderShipped",
     ] {
         let event_json = quoted(event);
-        sender.send(&format!(
-            r#"{{"event":{event_json},"data":"{{}}","channel":"news"}}"#
-        ));
+        sender.send(&format!(r#"{{"event":{event_json},"data":"{{}}","channel":"news"}}"#));
         sender.expect_error(&format!("Unsupported event received on socket: {event}"));
     }
     sender.expect_nothing_more();

@@ -20,18 +20,13 @@ fn api_026_a_batch_is_delivered_in_order_and_answered_with_an_empty_object() {
     let mut socket = server.connect();
     socket.subscribe("a");
     socket.subscribe("b");
-    let items: Vec<Value> = (0..10)
-        .map(|at| item(if at % 2 == 0 { "a" } else { "b" }, "e", &at.to_string()))
-        .collect();
+    let items: Vec<Value> =
+        (0..10).map(|at| item(if at % 2 == 0 { "a" } else { "b" }, "e", &at.to_string())).collect();
     server.api().post("/batch_events", batch(&items)).expect("{}");
     let got: Vec<Value> = (0..10).map(|_| socket.json()).collect();
     for channel in ["a", "b"] {
         let of = |events: &[Value]| -> Vec<String> {
-            events
-                .iter()
-                .filter(|e| e["channel"] == channel)
-                .map(|e| e["data"].to_string())
-                .collect()
+            events.iter().filter(|e| e["channel"] == channel).map(|e| e["data"].to_string()).collect()
         };
         assert_eq!(of(&got), of(&items));
     }
@@ -45,11 +40,7 @@ fn api_025_each_event_of_a_batch_excludes_for_itself() {
     first.subscribe("a");
     second.subscribe("a");
     let excluding = |socket_id: &str, data: &str| json!({"channel": "a", "name": "e", "data": data, "socket_id": socket_id});
-    let items = [
-        excluding(&first.id, "1"),
-        excluding(&second.id, "2"),
-        item("a", "e", "3"),
-    ];
+    let items = [excluding(&first.id, "1"), excluding(&second.id, "2"), item("a", "e", "3")];
     server.api().post("/batch_events", batch(&items)).expect("{}");
     first.expect_event("a", "e", "2");
     first.expect_event("a", "e", "3");
@@ -65,11 +56,8 @@ fn api_026_info_is_answered_in_the_order_of_the_events() {
     socket.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
     let with_info =
         |channel: &str, info: &str| json!({"channel": channel, "name": "e", "data": "d", "info": info});
-    let items = [
-        with_info("presence-a", "user_count"),
-        item("b", "e", "d"),
-        with_info("b", "subscription_count"),
-    ];
+    let items =
+        [with_info("presence-a", "user_count"), item("b", "e", "d"), with_info("b", "subscription_count")];
     server
         .api()
         .post("/batch_events", batch(&items))
@@ -87,16 +75,12 @@ fn api_027_one_bad_event_stops_the_whole_batch() {
         (item("a b", "e", "d"), "Invalid channel name"),
         (item("a", "", "d"), "name"),
         (item("a", "pusher:x", "d"), "pusher"),
-        (
-            json!({"channel": "a", "data": "d"}),
-            "Expected name parameter to be a string",
-        ),
+        (json!({"channel": "a", "data": "d"}), "Expected name parameter to be a string"),
         (json!({"channel": "a", "name": "e"}), "data"),
         (json!({"name": "e", "data": "d"}), "channel"),
         (json!("not an event"), ""),
     ] {
-        api.post("/batch_events", batch(&[good.clone(), bad, good.clone()]))
-            .refused(400, mentions);
+        api.post("/batch_events", batch(&[good.clone(), bad, good.clone()])).refused(400, mentions);
     }
     api.publish("a", "e", "first");
     socket.expect_event("a", "e", "first");

@@ -11,12 +11,12 @@ use crate::support::socket::Socket;
 fn occupied() -> (TestServer, Vec<Socket>) {
     let server = TestServer::start();
     let mut sockets: Vec<Socket> = (0..3).map(|_| server.connect()).collect();
-    for (at, socket) in sockets.iter_mut().enumerate() {
-        socket.join(APP, "presence-a", &format!(r#"{{"user_id":"u{}"}}"#, at / 2));
-    }
     sockets[0].subscribe("news");
     sockets[1].subscribe("news");
     sockets[1].subscribe_private(APP, "private-a");
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.join(APP, "presence-a", &format!(r#"{{"user_id":"u{}"}}"#, at / 2));
+    }
     (server, sockets)
 }
 
@@ -43,8 +43,7 @@ fn api_030_the_list_can_be_narrowed_by_prefix() {
         ("newsx", json!({})),
         ("", json!({"news": {}, "private-a": {}, "presence-a": {}})),
     ] {
-        api.get("/channels", &[("filter_by_prefix", prefix)])
-            .expect_json(&json!({"channels": expected}));
+        api.get("/channels", &[("filter_by_prefix", prefix)]).expect_json(&json!({"channels": expected}));
     }
 }
 
@@ -53,20 +52,13 @@ fn api_031_user_count_needs_a_prefix_of_presence_channels() {
     let (server, _sockets) = occupied();
     let mut api = server.api();
     for prefix in ["presence-", "presence-a"] {
-        api.get(
-            "/channels",
-            &[("filter_by_prefix", prefix), ("info", "user_count")],
-        )
-        .expect_json(&json!({"channels": {"presence-a": {"user_count": 2}}}));
+        api.get("/channels", &[("filter_by_prefix", prefix), ("info", "user_count")])
+            .expect_json(&json!({"channels": {"presence-a": {"user_count": 2}}}));
     }
-    api.get("/channels", &[("info", "user_count")])
-        .refused(400, "user_count");
+    api.get("/channels", &[("info", "user_count")]).refused(400, "user_count");
     for prefix in ["", "pres", "private-", "presence"] {
-        api.get(
-            "/channels",
-            &[("filter_by_prefix", prefix), ("info", "user_count")],
-        )
-        .refused(400, "user_count");
+        api.get("/channels", &[("filter_by_prefix", prefix), ("info", "user_count")])
+            .refused(400, "user_count");
     }
 }
 
@@ -77,15 +69,9 @@ fn api_032_subscription_count_is_told_of_channels_without_members() {
     let answer = api.get("/channels", &[("info", "subscription_count")]);
     let channels: Value = serde_json::from_str(&answer.body).expect("JSON");
     assert_eq!(channels["channels"]["news"], json!({"subscription_count": 2}));
-    assert_eq!(
-        channels["channels"]["private-a"],
-        json!({"subscription_count": 1})
-    );
-    api.get(
-        "/channels",
-        &[("filter_by_prefix", "news"), ("info", "unheard_of")],
-    )
-    .expect(r#"{"channels":{"news":{}}}"#);
+    assert_eq!(channels["channels"]["private-a"], json!({"subscription_count": 1}));
+    api.get("/channels", &[("filter_by_prefix", "news"), ("info", "unheard_of")])
+        .expect(r#"{"channels":{"news":{}}}"#);
 }
 
 #[test]
@@ -93,11 +79,9 @@ fn api_035_every_channel_can_be_asked_for_also_one_that_never_was() {
     let (server, _sockets) = occupied();
     let mut api = server.api();
     api.get("/channels/news", &[]).expect(r#"{"occupied":true}"#);
-    api.get("/channels/presence-a", &[])
-        .expect(r#"{"occupied":true}"#);
+    api.get("/channels/presence-a", &[]).expect(r#"{"occupied":true}"#);
     for channel in ["nobody", "private-nobody", "presence-nobody"] {
-        api.get(&format!("/channels/{channel}"), &[])
-            .expect(r#"{"occupied":false}"#);
+        api.get(&format!("/channels/{channel}"), &[]).expect(r#"{"occupied":false}"#);
     }
 }
 
@@ -114,8 +98,7 @@ fn api_036_the_attributes_that_are_asked_for_are_told() {
         .expect_json(&json!({"occupied": false, "user_count": 0}));
     api.get("/channels/nobody", &one("subscription_count"))
         .expect_json(&json!({"occupied": false, "subscription_count": 0}));
-    api.get("/channels/news", &one("unheard_of"))
-        .expect(r#"{"occupied":true}"#);
+    api.get("/channels/news", &one("unheard_of")).expect(r#"{"occupied":true}"#);
     api.get("/channels/news", &one("")).expect(r#"{"occupied":true}"#);
 }
 
@@ -123,18 +106,10 @@ fn api_036_the_attributes_that_are_asked_for_are_told() {
 fn api_036_attributes_of_other_kinds_of_channel_are_refused() {
     let (server, _sockets) = occupied();
     let mut api = server.api();
-    for channel in [
-        "news",
-        "private-a",
-        "nobody",
-        "private-encrypted-a",
-        "presencefoo",
-    ] {
+    for channel in ["news", "private-a", "nobody", "private-encrypted-a", "presencefoo"] {
         let path = format!("/channels/{channel}");
-        api.get(&path, &[("info", "user_count")])
-            .refused(400, "user_count");
-        api.get(&path, &[("info", "subscription_count,user_count")])
-            .refused(400, "user_count");
+        api.get(&path, &[("info", "user_count")]).refused(400, "user_count");
+        api.get(&path, &[("info", "subscription_count,user_count")]).refused(400, "user_count");
         api.get(&path, &[("info", "cache")]).refused(400, "cache");
     }
 }
@@ -144,10 +119,7 @@ fn api_038_both_counts_may_be_asked_of_a_presence_channel() {
     let (server, _sockets) = occupied();
     server
         .api()
-        .get(
-            "/channels/presence-a",
-            &[("info", "user_count,subscription_count")],
-        )
+        .get("/channels/presence-a", &[("info", "user_count,subscription_count")])
         .expect_json(&json!({"occupied": true, "user_count": 2, "subscription_count": 3}));
 }
 
@@ -155,10 +127,7 @@ fn api_038_both_counts_may_be_asked_of_a_presence_channel() {
 fn api_039_spaces_between_attributes_are_trimmed() {
     let (server, _sockets) = occupied();
     let mut api = server.api();
-    for info in [
-        "user_count, subscription_count",
-        " user_count ,subscription_count ",
-    ] {
+    for info in ["user_count, subscription_count", " user_count ,subscription_count "] {
         api.get("/channels/presence-a", &[("info", info)])
             .expect_json(&json!({"occupied": true, "user_count": 2, "subscription_count": 3}));
     }
@@ -169,45 +138,27 @@ fn api_040_the_users_of_a_presence_channel_are_listed_once_each() {
     let server = TestServer::start();
     let (mut first, mut second, mut third) = (server.connect(), server.connect(), server.connect());
     let mut api = server.api();
-    api.get("/channels/presence-a/users", &[])
-        .expect(r#"{"users":[]}"#);
-    first.join(
-        APP,
-        "presence-a",
-        r#"{"user_id":"u1","user_info":{"name":"Ann"}}"#,
-    );
+    api.get("/channels/presence-a/users", &[]).expect(r#"{"users":[]}"#);
+    first.join(APP, "presence-a", r#"{"user_id":"u1","user_info":{"name":"Ann"}}"#);
     second.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
-    api.get("/channels/presence-a/users", &[])
-        .expect(r#"{"users":[{"id":"u1"}]}"#);
+    api.get("/channels/presence-a/users", &[]).expect(r#"{"users":[{"id":"u1"}]}"#);
     third.join(APP, "presence-a", r#"{"user_id":7}"#);
     let answer: Value = serde_json::from_str(&api.get("/channels/presence-a/users", &[]).body).expect("JSON");
-    let mut users: Vec<String> = answer["users"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(Value::to_string)
-        .collect();
+    let mut users: Vec<String> =
+        answer["users"].as_array().expect("a list").iter().map(Value::to_string).collect();
     users.sort();
     assert_eq!(users, [r#"{"id":"7"}"#, r#"{"id":"u1"}"#]);
     third.unsubscribe("presence-a");
     third.expect_nothing_more();
-    api.get("/channels/presence-a/users", &[])
-        .expect(r#"{"users":[{"id":"u1"}]}"#);
+    api.get("/channels/presence-a/users", &[]).expect(r#"{"users":[{"id":"u1"}]}"#);
 }
 
 #[test]
 fn api_041_other_kinds_of_channel_have_no_users() {
     let (server, _sockets) = occupied();
     let mut api = server.api();
-    for channel in [
-        "news",
-        "private-a",
-        "nobody",
-        "private-encrypted-a",
-        "presencefoo",
-    ] {
-        api.get(&format!("/channels/{channel}/users"), &[])
-            .refused(400, "presence");
+    for channel in ["news", "private-a", "nobody", "private-encrypted-a", "presencefoo"] {
+        api.get(&format!("/channels/{channel}/users"), &[]).refused(400, "presence");
     }
 }
 
@@ -225,8 +176,7 @@ fn api_035_channel_names_may_be_percent_encoded_or_not() {
     let mut socket = server.connect();
     socket.subscribe("a=b@c,d.e;f");
     let mut api = server.api();
-    api.get("/channels/a=b@c,d.e;f", &[])
-        .expect(r#"{"occupied":true}"#);
+    api.get("/channels/a=b@c,d.e;f", &[]).expect(r#"{"occupied":true}"#);
     let encoded = "/apps/3/channels/a%3Db%40c%2Cd.e%3Bf";
     api.send(&Request::get(encoded)).expect(r#"{"occupied":true}"#);
     let decoded = "/apps/3/channels/a=b@c,d.e;f";

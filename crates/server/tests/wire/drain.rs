@@ -1,6 +1,5 @@
 //! Stopping without a herd (WS-057).
 
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,18 +33,10 @@ fn ws_057_connections_are_closed_with_4200_spread_over_the_drain() {
         })
     });
     let closing: Vec<_> = closing.collect();
-    let times: Vec<Duration> = closing
-        .into_iter()
-        .map(|thread| thread.join().expect("closed with 4200"))
-        .collect();
-    let (first, last) = (
-        times.iter().min().expect("40 times"),
-        times.iter().max().expect("40 times"),
-    );
-    assert!(
-        *last - *first > Duration::from_millis(500),
-        "all at once: {first:?} … {last:?}"
-    );
+    let times: Vec<Duration> =
+        closing.into_iter().map(|thread| thread.join().expect("closed with 4200")).collect();
+    let (first, last) = (times.iter().min().expect("40 times"), times.iter().max().expect("40 times"));
+    assert!(*last - *first > Duration::from_millis(500), "all at once: {first:?} … {last:?}");
     server.drained();
     assert!(start.elapsed() < Duration::from_secs(5), "the drain is bounded");
 }
@@ -53,9 +44,7 @@ fn ws_057_connections_are_closed_with_4200_spread_over_the_drain() {
 #[test]
 fn ws_057_version_5_hears_of_the_drain_by_event_first() {
     let server = draining_for(1).start();
-    let mut old = server
-        .open(&format!("/app/{}?protocol=5", APP.key))
-        .established(120);
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
     server.process.signal(Signal::TERM);
     old.expect_close_by_event(4200, REASON);
     server.drained();
@@ -70,20 +59,13 @@ fn ws_057_newcomers_during_the_drain_are_not_made_to_reconnect_at_once() {
     early.write(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(early.answer().head.status, 200);
     server.process.signal(Signal::TERM);
-    eventually("it says that it drains", || {
-        (server.admin("/ready").head.status == 503).then_some(())
-    });
-    if TcpStream::connect(server.addr).is_ok() {
-        let mut late = Upgrade::to(&pusher_js(APP)).open(server.addr).1;
-        late.expect_close(4100, REASON);
+    eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
+    for mut http in [Some(early), Http::try_connect(server.addr)].into_iter().flatten() {
+        // Hung up on, or told to wait: 4100 are the bytes 16 and 4.
+        http.try_write(&Upgrade::to(&pusher_js(APP)).bytes());
+        let answer = http.until_end();
+        assert!(answer.is_empty() || answer.contains("\u{10}\u{4}Server shutting down"), "{answer:?}");
     }
-    // Hung up on, or told to wait: 4100 are the bytes 16 and 4.
-    early.try_write(&Upgrade::to(&pusher_js(APP)).bytes());
-    let answer = early.until_end();
-    assert!(
-        answer.is_empty() || answer.contains("\u{10}\u{4}Server shutting down"),
-        "{answer:?}"
-    );
     drop(held);
 }
 
@@ -93,9 +75,8 @@ fn ws_057_readiness_ends_with_the_first_moment_of_the_drain() {
     assert_eq!(server.admin("/ready").head.status, 200);
     let _held = server.connect();
     server.process.signal(Signal::TERM);
-    let status = eventually("readiness ends", || {
-        Some(server.admin("/ready").head.status).filter(|s| *s != 200)
-    });
+    let status =
+        eventually("readiness ends", || Some(server.admin("/ready").head.status).filter(|s| *s != 200));
     assert_eq!(status, 503);
 }
 
@@ -112,9 +93,7 @@ fn ws_057_a_request_in_flight_is_answered() {
     // Answered behind the half request, so the server has read that.
     assert_eq!(server.public("/up").head.status, 200);
     server.process.signal(Signal::TERM);
-    eventually("it says that it drains", || {
-        (server.admin("/ready").head.status == 503).then_some(())
-    });
+    eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
     http.write(rest);
     http.answer().expect("{}");
     drop(socket);
@@ -130,6 +109,17 @@ fn ws_057_idle_kept_connections_do_not_hold_the_process_up() {
     server.process.signal(Signal::TERM);
     server.drained();
     drop(silent);
+}
+
+#[test]
+fn ws_057_the_drain_ends_as_soon_as_everybody_has_left() {
+    let server = Setup::new().config("[timeouts]\ndrain = 60").start();
+    let sockets = [server.connect(), server.connect()];
+    server.process.signal(Signal::TERM);
+    for socket in sockets {
+        socket.close();
+    }
+    server.drained();
 }
 
 #[test]

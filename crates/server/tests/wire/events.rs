@@ -51,10 +51,7 @@ fn ws_104_escapes_in_the_body_are_those_of_json_and_no_more() {
     let body = r#"{"name":"é-event","data":"\u00e9 & = ü \ud83c\udfba \/","channels":["a","b"],"socket_id":"1234.1234"}"#;
     server.api().post("/events", body).expect("{}");
     let frame = socket.json();
-    assert_eq!(
-        frame,
-        json!({"event": "é-event", "channel": "a", "data": "é & = ü 🎺 /"})
-    );
+    assert_eq!(frame, json!({"event": "é-event", "channel": "a", "data": "é & = ü 🎺 /"}));
 }
 
 #[test]
@@ -75,15 +72,7 @@ fn lim_004_event_names_may_hold_anything_up_to_200_characters() {
     let mut socket = server.connect();
     socket.subscribe("news");
     let mut api = server.api();
-    for name in [
-        "App\\Events\\OrderShipped",
-        ".message",
-        "a b",
-        "\"",
-        "é",
-        "client-x",
-        &"é".repeat(200),
-    ] {
+    for name in ["App\\Events\\OrderShipped", ".message", "a b", "\"", "é", "client-x", &"é".repeat(200)] {
         api.publish("news", name, "{}");
         socket.expect_event("news", name, "{}");
     }
@@ -109,10 +98,7 @@ fn api_011_a_single_channel_may_be_named_by_channel() {
     let server = TestServer::start();
     let mut socket = server.connect();
     socket.subscribe("a");
-    server
-        .api()
-        .post("/events", r#"{"channel":"a","data":"d","name":"e"}"#)
-        .expect("{}");
+    server.api().post("/events", r#"{"channel":"a","data":"d","name":"e"}"#).expect("{}");
     socket.expect_event("a", "e", "d");
 }
 
@@ -151,12 +137,7 @@ fn api_014_unknown_socket_ids_exclude_nobody() {
     let server = TestServer::start();
     let mut socket = server.connect();
     socket.subscribe("news");
-    for id in [
-        "1.1",
-        "8910.66062685",
-        "99999999999.99999999999",
-        "9007199254740991.9007199254740991",
-    ] {
+    for id in ["1.1", "8910.66062685", "99999999999.99999999999", "9007199254740991.9007199254740991"] {
         let body = format!(r#"{{"name":"e","channels":["news"],"data":"d","socket_id":"{id}"}}"#);
         server.api().post("/events", body).expect("{}");
         socket.expect_event("news", "e", "d");
@@ -187,11 +168,7 @@ fn api_018_data_that_is_no_string_becomes_compact_json() {
         ("true", "true"),
         (r#"{ "a" : { "b" : [ ] } }"#, r#"{"a":{"b":[]}}"#),
     ] {
-        api.post(
-            "/events",
-            format!(r#"{{"name":"e","channels":["news"],"data":{data}}}"#),
-        )
-        .expect("{}");
+        api.post("/events", format!(r#"{{"name":"e","channels":["news"],"data":{data}}}"#)).expect("{}");
         socket.expect_event("news", "e", delivered);
     }
 }
@@ -200,13 +177,7 @@ fn api_018_data_that_is_no_string_becomes_compact_json() {
 fn api_019_publishing_to_nobody_succeeds() {
     let server = TestServer::start();
     let mut api = server.api();
-    for channel in [
-        "empty",
-        "private-empty",
-        "presence-empty",
-        "private-encrypted-empty",
-        "cache-empty",
-    ] {
+    for channel in ["empty", "private-empty", "presence-empty", "private-encrypted-empty", "cache-empty"] {
         api.publish(channel, "e", "d");
     }
     api.get("/channels", &[]).expect(r#"{"channels":{}}"#);
@@ -231,10 +202,9 @@ fn api_013_info_counts_each_channel_once() {
         format!(r#"{{"name":"e","data":"d","channels":{channels},"info":"{info}"}}"#)
     };
     let mut api = server.api();
-    api.post("/events", body("subscription_count", r#"["b","b","nobody"]"#))
-        .expect_json(
-            &json!({"channels": {"b": {"subscription_count": 3}, "nobody": {"subscription_count": 0}}}),
-        );
+    api.post("/events", body("subscription_count", r#"["b","b","nobody"]"#)).expect_json(
+        &json!({"channels": {"b": {"subscription_count": 3}, "nobody": {"subscription_count": 0}}}),
+    );
     api.post("/events", body("user_count", r#"["presence-a","b"]"#))
         .expect_json(&json!({"channels": {"presence-a": {"user_count": 2}, "b": {}}}));
     api.post("/events", body("user_count,subscription_count", r#"["b"]"#))
@@ -245,10 +215,7 @@ fn api_013_info_counts_each_channel_once() {
 fn api_013_info_that_names_nothing_known_still_lists_the_channels() {
     let server = TestServer::start();
     let body = r#"{"name":"e","data":"d","channels":["b"],"info":"unheard_of"}"#;
-    server
-        .api()
-        .post("/events", body)
-        .expect(r#"{"channels":{"b":{}}}"#);
+    server.api().post("/events", body).expect(r#"{"channels":{"b":{}}}"#);
 }
 
 #[test]
@@ -274,12 +241,7 @@ fn api_002_parameters_may_be_in_the_query_with_an_empty_body() {
 fn api_002_a_body_is_read_as_json_whatever_its_type_is_said_to_be() {
     let server = TestServer::start();
     let mut api = server.api();
-    for kind in [
-        "application/json; charset=utf-8",
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "",
-    ] {
+    for kind in ["application/json; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ""] {
         let request = Request::post("/apps/3/events", r#"{"name":"e","channel":"a","data":"d"}"#);
         api.send(&request.header("Content-Type", kind)).expect("{}");
     }

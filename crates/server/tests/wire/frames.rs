@@ -55,10 +55,7 @@ fn ws_020_many_messages_may_come_in_one_segment_and_are_answered_in_order() {
     let mut segment = Vec::new();
     for number in 0..100 {
         segment.extend(masked(FIN | TEXT, PUSHER_PING));
-        segment.extend(masked(
-            FIN | TEXT,
-            format!(r#"{{"event":"e{number}"}}"#).as_bytes(),
-        ));
+        segment.extend(masked(FIN | TEXT, format!(r#"{{"event":"e{number}"}}"#).as_bytes()));
     }
     socket.raw(&segment);
     for number in 0..100 {
@@ -84,10 +81,7 @@ fn ws_020_characters_may_be_cut_between_fragments() {
 fn ws_021_binary_messages_get_an_error_and_change_nothing() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    socket.raw(&masked(
-        FIN | BINARY,
-        br#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#,
-    ));
+    socket.raw(&masked(FIN | BINARY, br#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#));
     assert_eq!(socket.error().0, None, "WS-021: code null");
     socket.raw(&masked(FIN | BINARY, &[0xff, 0xfe, 0x00]));
     assert_eq!(socket.error().0, None, "WS-021: code null");
@@ -162,12 +156,7 @@ fn an_unasked_pong_frame_is_no_fault() {
 #[test]
 fn ws_213_text_that_is_not_utf_8_closes_with_1007() {
     let server = TestServer::start();
-    for text in [
-        &b"\xff"[..],
-        b"{\"event\":\"\xc3\x28\"}",
-        b"\xed\xa0\x80",
-        b"\xf0\x9f\x8e",
-    ] {
+    for text in [&b"\xff"[..], b"{\"event\":\"\xc3\x28\"}", b"\xed\xa0\x80", b"\xf0\x9f\x8e"] {
         let mut socket = server.connect();
         socket.raw(&masked(FIN | TEXT, text));
         socket.expect_close_code(1007);
@@ -203,16 +192,10 @@ fn frames_against_rfc_6455_close_with_1002() {
         ("reserved data opcode", masked(FIN | 0x3, PUSHER_PING)),
         ("reserved control opcode", masked(FIN | 0xb, b"")),
         ("continuation of nothing", masked(FIN | CONTINUATION, PUSHER_PING)),
-        (
-            "message within a message",
-            [masked(TEXT, b"{"), masked(FIN | TEXT, PUSHER_PING)].concat(),
-        ),
+        ("message within a message", [masked(TEXT, b"{"), masked(FIN | TEXT, PUSHER_PING)].concat()),
         ("ping in fragments", masked(PING, b"")),
         ("ping of 126 bytes", masked(FIN | PING, &[b'x'; 126])),
-        (
-            "length with its highest bit set",
-            masked_head(FIN | TEXT, 1 << 63),
-        ),
+        ("length with its highest bit set", masked_head(FIN | TEXT, 1 << 63)),
     ];
     for (what, bytes) in cases {
         let mut socket = server.connect();

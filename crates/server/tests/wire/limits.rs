@@ -23,9 +23,7 @@ fn lim_001_a_channel_name_may_have_164_characters() {
 
 #[test]
 fn lim_003_the_length_of_names_is_a_setting_up_to_200() {
-    let server = Setup::with_app("limits = { channel_name = 200 }")
-        .app(OTHER, "")
-        .start();
+    let server = Setup::with_app("limits = { channel_name = 200 }").app(OTHER, "").start();
     let (mut long, mut short) = (server.connect(), server.connect_to(OTHER));
     let name = "x".repeat(200);
     long.subscribe(&name);
@@ -34,17 +32,12 @@ fn lim_003_the_length_of_names_is_a_setting_up_to_200() {
     server.api().publish(&name, "e", "d");
     long.expect_event(&name, "e", "d");
     let body = json!({"name": "e", "channels": [name], "data": "d"}).to_string();
-    server
-        .api_of(OTHER)
-        .post("/events", body)
-        .refused(400, "Invalid channel name");
+    server.api_of(OTHER).post("/events", body).refused(400, "Invalid channel name");
 }
 
 #[test]
 fn lim_028_a_connection_may_listen_to_so_many_channels() {
-    let server = Setup::new()
-        .config("[limits]\nchannels_per_connection = 3")
-        .start();
+    let server = Setup::new().config("[limits]\nchannels_per_connection = 3").start();
     let mut socket = server.connect();
     for channel in ["a", "b", "c"] {
         socket.subscribe(channel);
@@ -52,10 +45,7 @@ fn lim_028_a_connection_may_listen_to_so_many_channels() {
     socket.ask_for("d");
     let (code, message) = socket.error();
     assert_eq!(code, None);
-    assert!(
-        message.contains('3') && message.contains("channels_per_connection"),
-        "{message}"
-    );
+    assert!(message.contains('3') && message.contains("channels_per_connection"), "{message}");
     socket.ask_for("a");
     socket.expect_error("Existing subscription to channel a");
     socket.unsubscribe("a");
@@ -81,8 +71,5 @@ fn lim_031_an_apps_own_limit_goes_before_the_servers() {
     server.api().post("/events", event(20)).expect("{}");
     server.api().post("/events", event(21)).refused(413, "(20 bytes)");
     server.api_of(OTHER).post("/events", event(10)).expect("{}");
-    server
-        .api_of(OTHER)
-        .post("/events", event(11))
-        .refused(413, "(10 bytes)");
+    server.api_of(OTHER).post("/events", event(11)).refused(413, "(10 bytes)");
 }

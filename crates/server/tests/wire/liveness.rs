@@ -22,9 +22,7 @@ fn impatient() -> Arc<TestServer> {
 }
 
 fn connect(server: &TestServer, version: u8) -> Socket {
-    server
-        .open(&format!("/app/{}?protocol={version}", APP.key))
-        .established(1)
+    server.open(&format!("/app/{}?protocol={version}", APP.key)).established(1)
 }
 
 #[track_caller]
@@ -70,10 +68,7 @@ fn ws_041_a_silent_client_is_asked_with_a_ping_frame_and_stays_if_it_answers() {
         let payload = expect_ping(&mut socket);
         socket.raw(&masked(FIN | PONG_FRAME, &payload));
     }
-    assert!(
-        opened.elapsed() > Duration::from_millis(1500),
-        "WS-044: not before activity_timeout"
-    );
+    assert!(opened.elapsed() > Duration::from_millis(1500), "WS-044: not before activity_timeout");
     socket.expect_nothing_more();
 }
 
@@ -116,10 +111,7 @@ fn ws_045_a_client_that_does_not_answer_is_closed_with_4201() {
     expect_ping(&mut socket);
     let asked = Instant::now();
     socket.expect_close(4201, "Pong reply not received");
-    assert!(
-        asked.elapsed() > Duration::from_millis(500),
-        "WS-044: the pong has its time"
-    );
+    assert!(asked.elapsed() > Duration::from_millis(500), "WS-044: the pong has its time");
 }
 
 #[test]

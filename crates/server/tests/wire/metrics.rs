@@ -64,15 +64,8 @@ fn closes_are_counted_by_code_and_reason() {
     let mut broken = server.connect();
     broken.raw(&[0x81, 0x00]);
     broken.expect_close_code(1002);
-    for (code, reason) in [
-        ("1000", "by_client"),
-        ("4001", "unknown_key"),
-        ("4005", "path_not_found"),
-    ] {
-        server.expect_metric(
-            &format!("fanfare_closes_total{{code=\"{code}\",reason=\"{reason}\"}}"),
-            1.0,
-        );
+    for (code, reason) in [("1000", "by_client"), ("4001", "unknown_key"), ("4005", "path_not_found")] {
+        server.expect_metric(&format!("fanfare_closes_total{{code=\"{code}\",reason=\"{reason}\"}}"), 1.0);
     }
     drop(server.connect());
     server.expect_metric("fanfare_closes_total{code=\"none\",reason=\"gone\"}", 1.0);
@@ -82,9 +75,7 @@ fn closes_are_counted_by_code_and_reason() {
 fn names_that_clients_make_up_do_not_become_labels() {
     let server = TestServer::start();
     for number in 0..20 {
-        server
-            .open(&format!("/app/made-up-{number}?protocol=7"))
-            .expect_close_code(4001);
+        server.open(&format!("/app/made-up-{number}?protocol=7")).expect_close_code(4001);
         server.public(&format!("/made-up-{number}"));
     }
     assert!(!server.admin("/metrics").body.contains("made-up"));
@@ -96,15 +87,9 @@ fn the_page_is_prometheus_text() {
     server.open(&pusher_js(APP)).established(120);
     let answer = server.admin("/metrics");
     let kind = answer.head.header("content-type").unwrap_or_default();
-    assert!(
-        kind.starts_with("text/plain") || kind.starts_with("application/openmetrics-text"),
-        "{kind}"
-    );
+    assert!(kind.starts_with("text/plain") || kind.starts_with("application/openmetrics-text"), "{kind}");
     for line in answer.body.lines().filter(|line| !line.starts_with('#')) {
-        let value = line
-            .rsplit(' ')
-            .next()
-            .and_then(|value| value.parse::<f64>().ok());
+        let value = line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
         assert!(value.is_some(), "not a sample: {line}");
     }
     assert!(server.metric("fanfare_file_descriptors_limit") > 1.0);

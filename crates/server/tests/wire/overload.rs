@@ -9,7 +9,7 @@ use crate::support::http::Http;
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::socket::{BINARY, FIN, Frame, Socket, TEXT, masked};
-use crate::support::{APP, DEADLINE};
+use crate::support::{APP, DEADLINE, eventually};
 
 const SLOW_READERS: &str = r#"fanfare_closes_total{code="4100",reason="slow_reader"}"#;
 
@@ -22,15 +22,10 @@ fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Soc
         let numbers = round * 10..round * 10 + 10;
         let item = |at| json!({"name": "e", "channel": "busy", "data": format!("{at} {filling}")});
         let items: Vec<_> = numbers.clone().map(item).collect();
-        api.post("/batch_events", json!({"batch": items}).to_string())
-            .expect("{}");
+        api.post("/batch_events", json!({"batch": items}).to_string()).expect("{}");
         for at in numbers {
             let data = listener.json()["data"].as_str().expect("a string").to_owned();
-            assert!(
-                data.starts_with(&format!("{at} ")),
-                "expected event {at}, got {}",
-                &data[..10]
-            );
+            assert!(data.starts_with(&format!("{at} ")), "expected event {at}, got {}", &data[..10]);
         }
         if server.metric(SLOW_READERS) > 0.5 {
             return round * 10 + 10;
@@ -41,9 +36,7 @@ fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Soc
 
 #[test]
 fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
-    let server = Setup::new()
-        .config("[limits]\noutbox_bytes = 262144\n[log]\nformat = \"json\"")
-        .start();
+    let server = Setup::new().config("[limits]\noutbox_bytes = 262144\n[log]\nformat = \"json\"").start();
     let (mut slow, mut good) = (server.connect(), server.connect());
     slow.subscribe("busy");
     good.subscribe("busy");
@@ -61,25 +54,14 @@ fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
             Frame::Text(text) => {
                 let frame: serde_json::Value = serde_json::from_str(&text).expect("only whole events");
                 let data = frame["data"].as_str().expect("a string");
-                let number: usize = data
-                    .split(' ')
-                    .next()
-                    .and_then(|at| at.parse().ok())
-                    .expect("a number");
-                assert_eq!(
-                    number,
-                    last.map_or(0, |last| last + 1),
-                    "a gap is worse than a close"
-                );
+                let number: usize = data.split(' ').next().and_then(|at| at.parse().ok()).expect("a number");
+                assert_eq!(number, last.map_or(0, |last| last + 1), "a gap is worse than a close");
                 last = Some(number);
             }
             Frame::Close(code, reason) => {
-                assert_eq!(
-                    (code, &*reason),
-                    (Some(4100), "Messages are not read fast enough")
-                );
+                assert_eq!((code, &*reason), (Some(4100), "Messages are not read fast enough"));
             }
-            Frame::End => break,
+            Frame::End | Frame::Cut => break,
             other => panic!("{other:?}"),
         }
     }
@@ -95,10 +77,7 @@ fn a_storm_of_malformed_messages_leaves_others_untouched() {
     for _ in 0..500 {
         storm.extend(masked(FIN | TEXT, b"{not json"));
         storm.extend(masked(FIN | BINARY, b"\x00\x01"));
-        storm.extend(masked(
-            FIN | TEXT,
-            br#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#,
-        ));
+        storm.extend(masked(FIN | TEXT, br#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#));
     }
     for _ in 0..10 {
         // It may be cut off for it (WS-214).
@@ -113,7 +92,7 @@ fn a_storm_of_malformed_messages_leaves_others_untouched() {
         match bad.frame() {
             Frame::Text(text) => assert!(text.contains("pusher:error"), "{text}"),
             Frame::Close(code, _) => break code,
-            Frame::End => break None,
+            Frame::End | Frame::Cut => break None,
             other => panic!("{other:?}"),
         }
     };
@@ -139,22 +118,31 @@ fn a_storm_of_broken_connections_leaves_others_untouched() {
 }
 
 #[test]
-fn a_client_that_floods_without_reading_does_not_fill_the_memory() {
+fn a_client_that_floods_without_reading_is_cut_off() {
     let server = Setup::new().config("[limits]\noutbox_bytes = 65536").start();
-    let mut good = server.connect();
-    let mut bad = server.connect();
-    let ping = masked(FIN | TEXT, br#"{"event":"pusher:ping"}"#);
-    let flood: Vec<u8> = ping.iter().copied().cycle().take(ping.len() * 2000).collect();
+    let (mut good, mut bad) = (server.connect(), server.connect());
+    // The text that should have been signed comes back in the error.
+    let (key, data) = (APP.key, "x".repeat(10_000));
+    let command = format!(
+        r#"{{"event":"pusher:subscribe","data":{{"auth":"{key}:00","channel":"private-a","channel_data":"{data}"}}}}"#
+    );
+    let flood = masked(FIN | TEXT, command.as_bytes());
     let flooding = thread::spawn(move || {
-        // Until the server hangs up or stops reading: either bounds what it must keep.
-        bad.stop_waiting_to_write_after(Duration::from_secs(1));
-        while bad.try_raw(&flood) {}
+        let mut sent = 0;
+        while bad.try_raw(&flood) {
+            sent += flood.len();
+            assert!(sent < 200 << 20, "200 MB were taken, and as much was answered");
+        }
+        bad
     });
     while !flooding.is_finished() {
         good.expect_nothing_more();
     }
-    flooding.join().expect("the flood ends");
+    let bad = flooding.join().expect("the flood ends");
+    let told = [SLOW_READERS, r#"fanfare_closes_total{code="4100",reason="too_many_errors"}"#];
+    eventually("it was cut off", || told.iter().any(|name| server.metric(name) > 0.5).then_some(()));
     good.expect_nothing_more();
+    drop(bad);
 }
 
 /// How long a connection that sends this and then nothing is kept.
@@ -174,24 +162,15 @@ fn impatient() -> TestServer {
 #[test]
 fn a_head_that_does_not_end_is_cut_off() {
     let server = impatient();
-    let kept = kept_after(
-        &server,
-        b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n",
-    );
-    assert!(
-        kept > Duration::from_millis(500) && kept < DEADLINE / 2,
-        "{kept:?}"
-    );
+    let kept = kept_after(&server, b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n");
+    assert!(kept > Duration::from_millis(500) && kept < DEADLINE / 2, "{kept:?}");
 }
 
 #[test]
 fn a_connection_that_says_nothing_is_cut_off() {
     let server = impatient();
     let kept = kept_after(&server, b"");
-    assert!(
-        kept > Duration::from_millis(500) && kept < DEADLINE / 2,
-        "{kept:?}"
-    );
+    assert!(kept > Duration::from_millis(500) && kept < DEADLINE / 2, "{kept:?}");
 }
 
 #[test]
@@ -201,10 +180,7 @@ fn a_head_that_trickles_is_cut_off() {
     let mut http = Http::connect(server.addr);
     http.write(b"GET /app/278d425bdf160c739803 HTTP/1.1\r\nHost: localhost\r\n");
     while http.try_write(b"X: y\r\n") {
-        assert!(
-            start.elapsed() < DEADLINE / 2,
-            "kept alive by one header at a time"
-        );
+        assert!(start.elapsed() < DEADLINE / 2, "kept alive by one header at a time");
         thread::sleep(Duration::from_millis(50));
     }
 }

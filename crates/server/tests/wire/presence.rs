@@ -18,28 +18,18 @@ fn expect_added(socket: &mut Socket, data: &str) {
 }
 
 fn expect_removed(socket: &mut Socket, id: &str) {
-    socket.expect_event(
-        ROOM,
-        "pusher_internal:member_removed",
-        &format!(r#"{{"user_id":"{id}"}}"#),
-    );
+    socket.expect_event(ROOM, "pusher_internal:member_removed", &format!(r#"{{"user_id":"{id}"}}"#));
 }
 
 /// The ids of a roster, which must agree with its count and its hash (WS-121).
 fn ids(roster: &Value) -> BTreeSet<String> {
     let ids = roster["ids"].as_array().expect("WS-121: ids is an array").iter();
-    let ids: Vec<String> = ids
-        .map(|id| id.as_str().expect("WS-116: ids are strings").to_owned())
-        .collect();
+    let ids: Vec<String> = ids.map(|id| id.as_str().expect("WS-116: ids are strings").to_owned()).collect();
     let hash = roster["hash"].as_object().expect("WS-121: hash is an object");
     let distinct: BTreeSet<String> = ids.iter().cloned().collect();
     assert_eq!(roster["count"], ids.len(), "{roster}");
     assert_eq!(distinct.len(), ids.len(), "WS-121: users are distinct");
-    assert_eq!(
-        distinct,
-        hash.keys().cloned().collect(),
-        "WS-121: ids are the keys of hash"
-    );
+    assert_eq!(distinct, hash.keys().cloned().collect(), "WS-121: ids are the keys of hash");
     distinct
 }
 
@@ -64,10 +54,7 @@ fn ws_121_a_newcomer_sees_everybody_and_itself() {
     let mut bob = server.connect();
     let roster = bob.join(APP, ROOM, BOB);
     assert_eq!(ids(&roster), BTreeSet::from(["u1".into(), "u2".into()]));
-    assert_eq!(
-        roster["hash"],
-        json!({"u1": {"name": "Ann"}, "u2": {"name": "Bob"}})
-    );
+    assert_eq!(roster["hash"], json!({"u1": {"name": "Ann"}, "u2": {"name": "Bob"}}));
 }
 
 #[test]
@@ -184,18 +171,12 @@ fn ws_116_numeric_ids_are_strings_everywhere() {
     ann.join(APP, ROOM, ANN);
     let roster = ten.join(APP, ROOM, r#"{"user_id":10,"user_info":{"name":"Mr. Channels"}}"#);
     assert_eq!(ids(&roster), BTreeSet::from(["u1".into(), "10".into()]));
-    expect_added(
-        &mut ann,
-        r#"{"user_id":"10","user_info":{"name":"Mr. Channels"}}"#,
-    );
+    expect_added(&mut ann, r#"{"user_id":"10","user_info":{"name":"Mr. Channels"}}"#);
     let mut same = server.connect();
     let roster = same.join(APP, ROOM, r#"{"user_id":"10"}"#);
     assert_eq!(ids(&roster).len(), 2, "10 and \"10\" are the same user");
     ann.expect_nothing_more();
-    server
-        .api()
-        .get(&format!("/channels/{ROOM}/users"), &[])
-        .expect_json(&users(&["u1", "10"], &server));
+    server.api().get(&format!("/channels/{ROOM}/users"), &[]).expect_json(&users(&["u1", "10"], &server));
     ten.unsubscribe(ROOM);
     same.unsubscribe(ROOM);
     expect_removed(&mut ann, "10");
@@ -321,16 +302,12 @@ fn ws_154_the_roster_and_the_later_frames_add_up_to_the_truth() {
             .collect();
         let mut observer = server.connect();
         let mut present = ids(&observer.join(APP, ROOM, r#"{"user_id":"observer"}"#));
-        let stays: Vec<Socket> = movers
-            .into_iter()
-            .map(|thread| thread.join().expect("a mover is never refused"))
-            .collect();
+        let stays: Vec<Socket> =
+            movers.into_iter().map(|thread| thread.join().expect("a mover is never refused")).collect();
         replay(&mut observer, &mut present);
         (present, stays)
     });
-    let expected = (0..stays.len())
-        .map(|mover| format!("m{mover}"))
-        .chain(["observer".into()]);
+    let expected = (0..stays.len()).map(|mover| format!("m{mover}")).chain(["observer".into()]);
     assert_eq!(present, expected.collect());
 }
 
@@ -344,9 +321,7 @@ fn settle(socket: &mut Socket) {
 fn replay(observer: &mut Socket, present: &mut BTreeSet<String>) {
     observer.send(r#"{"event":"pusher:ping"}"#);
     loop {
-        let Frame::Text(text) = observer.frame() else {
-            panic!("only text is expected")
-        };
+        let Frame::Text(text) = observer.frame() else { panic!("only text is expected") };
         let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
         let data: Value = serde_json::from_str(frame["data"].as_str().unwrap_or("{}")).expect("data is JSON");
         let id = data["user_id"].as_str().unwrap_or_default().to_owned();

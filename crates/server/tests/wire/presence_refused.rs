@@ -54,10 +54,7 @@ fn ws_116_channel_data_must_hold_a_user_id_that_is_text_or_an_integer() {
         r#"{"user_id":["u1"]}"#,
     ] {
         let message = refused(&mut socket, channel_data);
-        assert!(
-            message.contains(ROOM) || message.contains("user_id"),
-            "{channel_data}: {message}"
-        );
+        assert!(message.contains(ROOM) || message.contains("user_id"), "{channel_data}: {message}");
     }
     server.api().get("/channels", &[]).expect(r#"{"channels":{}}"#);
     socket.join(APP, ROOM, r#"{"user_id":"u1"}"#);
@@ -86,21 +83,15 @@ fn lim_020_the_hundred_and_first_member_is_refused() {
 
 #[test]
 fn lim_020_the_number_of_members_is_a_setting_of_each_app() {
-    let server = Setup::with_app("limits = { members = 1 }")
-        .config("[limits]\nmembers = 2")
-        .app(OTHER, "")
-        .start();
+    let server =
+        Setup::with_app("limits = { members = 1 }").config("[limits]\nmembers = 2").app(OTHER, "").start();
     let (mut first, mut second) = (server.connect(), server.connect());
     first.join(APP, ROOM, r#"{"user_id":"u1"}"#);
     refused(&mut second, r#"{"user_id":"u2"}"#);
     first.unsubscribe(ROOM);
     first.expect_nothing_more();
     second.join(APP, ROOM, r#"{"user_id":"u2"}"#);
-    let mut others = [
-        server.connect_to(OTHER),
-        server.connect_to(OTHER),
-        server.connect_to(OTHER),
-    ];
+    let mut others = [server.connect_to(OTHER), server.connect_to(OTHER), server.connect_to(OTHER)];
     let [first, second, third] = &mut others;
     first.join(OTHER, ROOM, r#"{"user_id":"u1"}"#);
     second.join(OTHER, ROOM, r#"{"user_id":"u2"}"#);

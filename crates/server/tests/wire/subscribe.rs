@@ -44,25 +44,16 @@ fn ws_113_data_may_be_a_string_that_holds_an_object() {
     socket.expect_succeeded(PRIVATE);
     socket.send(r#"{"event":"pusher:unsubscribe","data":"{\"channel\":\"news\"}"}"#);
     socket.expect_nothing_more();
-    server
-        .api()
-        .get("/channels", &[])
-        .expect(r#"{"channels":{"private-a":{}}}"#);
+    server.api().get("/channels", &[]).expect(r#"{"channels":{"private-a":{}}}"#);
 }
 
 #[test]
 fn ws_108_prefixes_count_only_with_their_hyphen() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    for channel in [
-        "privatefoo",
-        "presencefoo",
-        "cachefoo",
-        "Private-foo",
-        "my-private-foo",
-        "private",
-        "presence",
-    ] {
+    for channel in
+        ["privatefoo", "presencefoo", "cachefoo", "Private-foo", "my-private-foo", "private", "presence"]
+    {
         socket.subscribe(channel);
     }
 }
@@ -71,12 +62,7 @@ fn ws_108_prefixes_count_only_with_their_hyphen() {
 fn ws_114_a_signed_subscribe_opens_private_and_encrypted_channels() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    for channel in [
-        PRIVATE,
-        "private-encrypted-a",
-        "private-encrypted",
-        "private-App.Models.User.7",
-    ] {
+    for channel in [PRIVATE, "private-encrypted-a", "private-encrypted", "private-App.Models.User.7"] {
         socket.subscribe_private(APP, channel);
     }
     socket.expect_nothing_more();
@@ -99,10 +85,7 @@ fn auth_022_channel_data_on_a_private_channel_is_part_of_the_signature() {
     let mut socket = server.connect();
     for (channel, data) in [
         (PRIVATE, r#"{"user_id":10,"user_info":{"name":"Mr. Channels"}}"#),
-        (
-            "private-b",
-            r#"{"user_id": 10, "user_info": {"name": "Mr. \u00c9"}}"#,
-        ),
+        ("private-b", r#"{"user_id": 10, "user_info": {"name": "Mr. \u00c9"}}"#),
         ("private-c", "not even JSON"),
         ("private-encrypted-d", "{}"),
     ] {

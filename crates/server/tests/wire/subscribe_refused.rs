@@ -12,9 +12,8 @@ const PRIVATE: &str = "private-a";
 const GUARDED: [&str; 3] = [PRIVATE, "private-encrypted-a", "presence-a"];
 
 fn ask(socket: &mut Socket, channel: &str, auth: &str) {
-    socket.send(&format!(
-        r#"{{"event":"pusher:subscribe","data":{{"auth":"{auth}","channel":"{channel}"}}}}"#
-    ));
+    socket
+        .send(&format!(r#"{{"event":"pusher:subscribe","data":{{"auth":"{auth}","channel":"{channel}"}}}}"#));
 }
 
 #[test]
@@ -39,9 +38,7 @@ fn ws_131_guarded_channels_ask_for_auth() {
     for channel in GUARDED {
         let text = format!("Auth info required to subscribe to {channel}");
         for auth in ["", r#""auth":null,"#, r#""auth":"","#] {
-            socket.send(&format!(
-                r#"{{"event":"pusher:subscribe","data":{{{auth}"channel":"{channel}"}}}}"#
-            ));
+            socket.send(&format!(r#"{{"event":"pusher:subscribe","data":{{{auth}"channel":"{channel}"}}}}"#));
             socket.expect_error(&text);
         }
     }
@@ -108,10 +105,7 @@ fn auth_024_a_signature_is_bound_to_socket_and_channel_and_data() {
         ask(&mut socket, PRIVATE, &auth);
         let (code, message) = socket.error();
         assert_eq!(code, None);
-        assert!(
-            message.starts_with("Invalid signature: Expected HMAC SHA256 hex digest of "),
-            "{message}"
-        );
+        assert!(message.starts_with("Invalid signature: Expected HMAC SHA256 hex digest of "), "{message}");
     }
 }
 
@@ -148,10 +142,8 @@ fn ws_131_the_channel_must_be_named() {
             socket.send(&format!(r#"{{"event":"{event}","data":{data}}}"#));
             socket.expect_error("Missing parameter: data.channel");
         }
-        for command in [
-            format!(r#"{{"event":"{event}"}}"#),
-            format!(r#"{{"event":"{event}","data":null}}"#),
-        ] {
+        for command in [format!(r#"{{"event":"{event}"}}"#), format!(r#"{{"event":"{event}","data":null}}"#)]
+        {
             socket.send(&command);
             assert_eq!(socket.error().0, None);
         }
@@ -179,18 +171,7 @@ fn ws_135_invalid_channel_names_are_named_in_the_error() {
     let server = TestServer::start();
     let mut socket = server.connect();
     let long = "x".repeat(165);
-    for channel in [
-        "a b",
-        "a/b",
-        "é",
-        "a:b",
-        "a\"b",
-        "a\n",
-        "#news",
-        "#",
-        "private-a#b",
-        &long,
-    ] {
+    for channel in ["a b", "a/b", "é", "a:b", "a\"b", "a\n", "#news", "#", "private-a#b", &long] {
         socket.ask_for(channel);
         socket.expect_error(&format!("Invalid channel name: {channel}"));
     }
@@ -215,8 +196,7 @@ fn ws_137_a_second_subscribe_is_an_error_and_changes_nothing() {
     socket.expect_event("news", "e", "once");
     socket.expect_nothing_more();
     let info = [("info", "subscription_count")];
-    api.get("/channels/news", &info)
-        .expect_json(&json!({"occupied": true, "subscription_count": 1}));
+    api.get("/channels/news", &info).expect_json(&json!({"occupied": true, "subscription_count": 1}));
 }
 
 #[test]
@@ -257,23 +237,13 @@ fn ws_133_soketis_error_event_comes_in_addition_where_it_is_switched_on() {
     let id = socket.id.clone();
     let text = format!("Invalid signature: Expected HMAC SHA256 hex digest of {id}:{PRIVATE}, but got 00");
     let (first, second) = (socket.json(), socket.json());
-    let (error, soketi) = if first["event"] == "pusher:error" {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    assert_eq!(
-        error,
-        json!({"event": "pusher:error", "data": {"code": null, "message": text}})
-    );
+    let (error, soketi) = if first["event"] == "pusher:error" { (first, second) } else { (second, first) };
+    assert_eq!(error, json!({"event": "pusher:error", "data": {"code": null, "message": text}}));
     assert_eq!(soketi["event"], "pusher:subscription_error");
     assert_eq!(soketi["channel"], PRIVATE);
     let data = soketi["data"].as_str().expect("WS-133: data is a string");
     let data: serde_json::Value = serde_json::from_str(data).expect("WS-133: data holds JSON");
-    assert_eq!(
-        (&data["type"], &data["status"]),
-        (&json!("AuthError"), &json!(401))
-    );
+    assert_eq!((&data["type"], &data["status"]), (&json!("AuthError"), &json!(401)));
     assert!(data["error"].is_string(), "{data}");
     socket.expect_nothing_more();
 }

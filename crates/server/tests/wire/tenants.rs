@@ -31,14 +31,8 @@ fn counts_and_lists_stay_within_their_app() {
     mine.subscribe("news");
     theirs.subscribe("news");
     theirs.subscribe("more");
-    server
-        .api()
-        .get("/channels", &[])
-        .expect(r#"{"channels":{"news":{}}}"#);
-    server
-        .api()
-        .get("/channels/more", &[])
-        .expect(r#"{"occupied":false}"#);
+    server.api().get("/channels", &[]).expect(r#"{"channels":{"news":{}}}"#);
+    server.api().get("/channels/more", &[]).expect(r#"{"occupied":false}"#);
     server
         .api_of(OTHER)
         .get("/channels/news", &[("info", "subscription_count")])
@@ -56,10 +50,7 @@ fn presence_stays_within_its_app() {
     theirs.unsubscribe("presence-a");
     theirs.expect_nothing_more();
     mine.expect_nothing_more();
-    server
-        .api()
-        .get("/channels/presence-a/users", &[])
-        .expect(r#"{"users":[{"id":"u1"}]}"#);
+    server.api().get("/channels/presence-a/users", &[]).expect(r#"{"users":[{"id":"u1"}]}"#);
 }
 
 #[test]
@@ -77,9 +68,7 @@ fn a_socket_id_of_another_app_excludes_nobody() {
 
 #[test]
 fn quotas_and_switches_are_each_apps_own() {
-    let server = Setup::with_app("max_connections = 1")
-        .app(OTHER, "max_connections = 2")
-        .start();
+    let server = Setup::with_app("max_connections = 1").app(OTHER, "max_connections = 2").start();
     let _mine = server.connect();
     let _theirs = [server.connect_to(OTHER), server.connect_to(OTHER)];
     for app in [APP, OTHER] {

@@ -66,9 +66,6 @@ fn the_architecture_fits_a_few_pages() {
 #[test]
 fn the_project_speaks_of_itself_alone() {
     let files = tree::text_files();
-    assert!(
-        files.iter().any(|file| file.path == "Cargo.toml"),
-        "the root was not found"
-    );
+    assert!(files.iter().any(|file| file.path == "Cargo.toml"), "the root was not found");
     assert_none(files.iter().flat_map(prose::foreign_words).collect());
 }

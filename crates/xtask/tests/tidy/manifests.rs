@@ -31,31 +31,20 @@ fn faults_of(file: &TextFile) -> Vec<Fault> {
     let manifest: toml::Table = file.text.parse().expect("cargo reads this manifest too");
     let mut faults = Vec::new();
     for dependency in dependencies_of(&manifest) {
-        let line = file
-            .text
-            .lines()
-            .position(|line| line.starts_with(dependency))
-            .unwrap_or(0);
+        let line = file.text.lines().position(|line| line.starts_with(dependency)).unwrap_or(0);
         if dependency.starts_with("fanfare-") && !may_use(name, dependency) {
             let what =
                 format!("`{name}` must not depend on `{dependency}`: let `server` bring the two together");
             faults.push(file.fault(line, what));
         }
         if is_pure(name) && dependency.starts_with("tokio") {
-            faults.push(file.fault(
-                line,
-                format!("`{name}` is free of tokio: let its caller do the waiting"),
-            ));
+            faults
+                .push(file.fault(line, format!("`{name}` is free of tokio: let its caller do the waiting")));
         }
     }
-    let keeps_lints = manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace")?.as_bool());
+    let keeps_lints = manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
     if keeps_lints != Some(true) {
-        faults.push(file.fault(
-            0,
-            "keep the lints of the workspace: add `[lints]` with `workspace = true`",
-        ));
+        faults.push(file.fault(0, "keep the lints of the workspace: add `[lints]` with `workspace = true`"));
     }
     faults
 }
@@ -63,10 +52,7 @@ fn faults_of(file: &TextFile) -> Vec<Fault> {
 /// All but those for tests, where every crate may use whatever helps.
 fn dependencies_of(manifest: &toml::Table) -> Vec<&str> {
     let for_targets = manifest.get("target").and_then(|target| target.as_table());
-    let tables = for_targets
-        .into_iter()
-        .flat_map(|table| table.values())
-        .filter_map(|one| one.as_table());
+    let tables = for_targets.into_iter().flat_map(|table| table.values()).filter_map(|one| one.as_table());
     std::iter::once(manifest)
         .chain(tables)
         .flat_map(|table| ["dependencies", "build-dependencies"].map(|kind| table.get(kind)))
@@ -88,60 +74,21 @@ mod tests {
 
     #[test]
     fn an_arrow_upwards_or_sideways_is_found() {
-        assert_eq!(
-            count(
-                "crates/hub/Cargo.toml",
-                "[dependencies]\nfanfare-apps.workspace = true"
-            ),
-            1
-        );
-        assert_eq!(
-            count(
-                "crates/hub/Cargo.toml",
-                "[dependencies]\nfanfare-protocol.workspace = true"
-            ),
-            0
-        );
-        assert_eq!(
-            count(
-                "crates/protocol/Cargo.toml",
-                "[dependencies]\nfanfare-hub = { path = \"x\" }"
-            ),
-            1
-        );
-        assert_eq!(
-            count(
-                "crates/server/Cargo.toml",
-                "[dependencies]\nfanfare-hub.workspace = true"
-            ),
-            0
-        );
+        assert_eq!(count("crates/hub/Cargo.toml", "[dependencies]\nfanfare-apps.workspace = true"), 1);
+        assert_eq!(count("crates/hub/Cargo.toml", "[dependencies]\nfanfare-protocol.workspace = true"), 0);
+        assert_eq!(count("crates/protocol/Cargo.toml", "[dependencies]\nfanfare-hub = { path = \"x\" }"), 1);
+        assert_eq!(count("crates/server/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 0);
     }
 
     #[test]
     fn tokio_is_found_in_what_must_be_pure_but_not_in_its_tests() {
-        assert_eq!(
-            count(
-                "crates/hub/Cargo.toml",
-                "[target.'cfg(unix)'.dependencies]\ntokio = \"1\""
-            ),
-            1
-        );
-        assert_eq!(
-            count("crates/protocol/Cargo.toml", "[dev-dependencies]\ntokio = \"1\""),
-            0
-        );
-        assert_eq!(
-            count("crates/apps/Cargo.toml", "[dependencies]\ntokio.workspace = true"),
-            0
-        );
+        assert_eq!(count("crates/hub/Cargo.toml", "[target.'cfg(unix)'.dependencies]\ntokio = \"1\""), 1);
+        assert_eq!(count("crates/protocol/Cargo.toml", "[dev-dependencies]\ntokio = \"1\""), 0);
+        assert_eq!(count("crates/apps/Cargo.toml", "[dependencies]\ntokio.workspace = true"), 0);
     }
 
     #[test]
     fn a_crate_without_the_lints_is_found() {
-        assert_eq!(
-            faults_of(&sample("crates/apps/Cargo.toml", "[package]\nname = \"x\"")).len(),
-            1
-        );
+        assert_eq!(faults_of(&sample("crates/apps/Cargo.toml", "[package]\nname = \"x\"")).len(), 1);
     }
 }

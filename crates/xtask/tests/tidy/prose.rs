@@ -6,14 +6,8 @@ const MOST_LINES_OF_ARCHITECTURE: usize = 150;
 
 /// Each in two pieces, so that this file keeps the rule as well.
 const FOREIGN: [(&str, &str); 9] = [
-    (
-        concat!("/wo", "rk/"),
-        "a path of one machine: write it from the root of the repository",
-    ),
-    (
-        concat!("issue", " #"),
-        "a number that only one tracker knows: say what it is about",
-    ),
+    (concat!("/wo", "rk/"), "a path of one machine: write it from the root of the repository"),
+    (concat!("issue", " #"), "a number that only one tracker knows: say what it is about"),
     (concat!("registry.", "npmjs.org"), REGISTRY),
     (concat!("registry.", "yarnpkg.com"), REGISTRY),
     (concat!("index.", "crates.io"), REGISTRY),
@@ -66,10 +60,7 @@ mod tests {
         let found = foreign_words(&sample("README.md", &text));
         assert_eq!(found.len(), 1);
         assert!(found[0].to_string().starts_with("README.md:2:"));
-        assert_eq!(
-            foreign_words(&sample("a/package-lock.json", "\"resolved\": \"x\"")).len(),
-            1
-        );
+        assert_eq!(foreign_words(&sample("a/package-lock.json", "\"resolved\": \"x\"")).len(), 1);
     }
 
     #[test]

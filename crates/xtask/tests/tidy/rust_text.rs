@@ -4,9 +4,7 @@ use crate::tree::{Fault, TextFile};
 
 const MOST_LINES: usize = 400;
 const MOST_LINES_OF_TESTS: usize = 600;
-const EMPTY_WORDS: [&str; 7] = [
-    "Manager", "Service", "Handler", "Helper", "Factory", "Impl", "Base",
-];
+const EMPTY_WORDS: [&str; 7] = ["Manager", "Service", "Handler", "Helper", "Factory", "Impl", "Base"];
 const EMPTY_FILE_NAMES: [&str; 6] = ["util", "utils", "helper", "helpers", "common", "misc"];
 const DEFINITIONS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
@@ -25,9 +23,7 @@ fn code_of(line: &str) -> &str {
 }
 
 fn words_of(line: &str) -> impl Iterator<Item = &str> {
-    code_of(line)
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
+    code_of(line).split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 /// `//!` comes first.
@@ -35,41 +31,24 @@ pub fn opening(file: &TextFile) -> Vec<Fault> {
     if file.text.starts_with("//!") {
         return Vec::new();
     }
-    vec![file.fault(
-        0,
-        "open with `//!`: what this module owns, and what it must never do",
-    )]
+    vec![file.fault(0, "open with `//!`: what this module owns, and what it must never do")]
 }
 
 /// At most 400 lines, tests 600.
 pub fn length(file: &TextFile) -> Vec<Fault> {
-    let most = if is_test(file) {
-        MOST_LINES_OF_TESTS
-    } else {
-        MOST_LINES
-    };
+    let most = if is_test(file) { MOST_LINES_OF_TESTS } else { MOST_LINES };
     let lines = file.text.lines().count();
     if lines <= most {
         return Vec::new();
     }
-    vec![file.fault(
-        most,
-        format!("{lines} lines, at most {most} are allowed: split it by concern"),
-    )]
+    vec![file.fault(most, format!("{lines} lines, at most {most} are allowed: split it by concern"))]
 }
 
 /// No words that fit everything.
 pub fn names(file: &TextFile) -> Vec<Fault> {
-    let stem = file
-        .path
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.strip_suffix(".rs"))
-        .unwrap_or_default();
+    let stem = file.path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or_default();
     let mut faults = file.faults_by_line(|line| {
-        let mut words = words_of(line)
-            .skip_while(|word| !DEFINITIONS.contains(word))
-            .skip(1);
+        let mut words = words_of(line).skip_while(|word| !DEFINITIONS.contains(word)).skip(1);
         let name = words.next()?;
         let word = EMPTY_WORDS.iter().find(|word| name.ends_with(*word))?;
         Some(format!("`{name}`: every type is a {word}; say what this one is"))
@@ -136,11 +115,7 @@ mod tests {
         let text = "//! x\npub(crate) struct ChannelManager<T> {\nlet service: tower::Service;\n";
         let found = lines_of(&names(&sample("crates/a/src/b.rs", text)));
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].starts_with("crates/a/src/b.rs:2: `ChannelManager`"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].starts_with("crates/a/src/b.rs:2: `ChannelManager`"), "{}", found[0]);
         assert_eq!(names(&sample("crates/a/src/utils.rs", "//! x\n")).len(), 1);
     }
 
@@ -150,21 +125,12 @@ mod tests {
         let found = lines_of(&forbidden_types(&sample("crates/a/src/b.rs", text)));
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("crates/a/src/b.rs:2:"), "{}", found[0]);
-        assert_eq!(
-            forbidden_types(&sample("crates/a/src/b.rs", "mpsc::unbounded_channel();")).len(),
-            1
-        );
-        assert_eq!(
-            forbidden_types(&sample("crates/a/src/b.rs", "DashMap::new();")).len(),
-            1
-        );
+        assert_eq!(forbidden_types(&sample("crates/a/src/b.rs", "mpsc::unbounded_channel();")).len(), 1);
+        assert_eq!(forbidden_types(&sample("crates/a/src/b.rs", "DashMap::new();")).len(), 1);
     }
 
     #[test]
     fn skipped_tests_are_found() {
-        assert_eq!(
-            skipped_tests(&sample("crates/a/src/b.rs", "    #[ignore = \"slow\"]")).len(),
-            1
-        );
+        assert_eq!(skipped_tests(&sample("crates/a/src/b.rs", "    #[ignore = \"slow\"]")).len(), 1);
     }
 }

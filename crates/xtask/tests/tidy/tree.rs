@@ -31,19 +31,13 @@ impl fmt::Display for Fault {
 impl TextFile {
     /// A fault in the line with this index (from 0).
     pub fn fault(&self, index: usize, what: impl Into<String>) -> Fault {
-        Fault {
-            path: self.path.clone(),
-            line: index + 1,
-            what: what.into(),
-        }
+        Fault { path: self.path.clone(), line: index + 1, what: what.into() }
     }
 
     /// A fault for every line about which `judge` has something to say.
     pub fn faults_by_line(&self, judge: impl Fn(&str) -> Option<String>) -> Vec<Fault> {
         let lines = self.text.lines().enumerate();
-        lines
-            .filter_map(|(index, line)| Some(self.fault(index, judge(line)?)))
-            .collect()
+        lines.filter_map(|(index, line)| Some(self.fault(index, judge(line)?))).collect()
     }
 }
 
@@ -74,8 +68,5 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<TextFile>) {
 
 /// A file for showing that a rule finds something.
 pub fn sample(path: &str, text: &str) -> TextFile {
-    TextFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    TextFile { path: path.to_owned(), text: text.to_owned() }
 }

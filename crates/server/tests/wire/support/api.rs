@@ -37,10 +37,7 @@ pub struct Auth {
 
 /// Now, in Unix seconds.
 pub fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970")
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs()
 }
 
 impl Request {
@@ -55,16 +52,7 @@ impl Request {
             signed_path: None,
         };
         let (path, query) = (path.into(), Vec::new());
-        Self {
-            method,
-            path,
-            query,
-            body,
-            headers: String::new(),
-            raw: false,
-            secret: APP.secret,
-            auth,
-        }
+        Self { method, path, query, body, headers: String::new(), raw: false, secret: APP.secret, auth }
     }
 
     pub fn get(path: &str) -> Self {
@@ -110,9 +98,7 @@ impl Request {
             ("auth_version", &self.auth.version),
             ("body_md5", &self.auth.body_md5),
         ];
-        let auth = auth
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into(), value.clone()?)));
+        let auth = auth.into_iter().filter_map(|(name, value)| Some((name.into(), value.clone()?)));
         self.query.iter().cloned().chain(auth).collect()
     }
 
@@ -124,10 +110,7 @@ impl Request {
 
     /// The signature that is sent.
     pub fn signature(&self) -> String {
-        self.auth
-            .signature
-            .clone()
-            .unwrap_or_else(|| hmac(self.secret, &self.signed_text()))
+        self.auth.signature.clone().unwrap_or_else(|| hmac(self.secret, &self.signed_text()))
     }
 
     /// The path and the query, signed. The signature comes first: the order must not matter (AUTH-002).
@@ -143,10 +126,7 @@ impl Request {
     /// The request's head without the empty line, so that a test may add to it.
     pub fn open_head(&self) -> String {
         let Self { method, headers, .. } = self;
-        format!(
-            "{method} {} HTTP/1.1\r\nHost: localhost\r\n{headers}",
-            self.target()
-        )
+        format!("{method} {} HTTP/1.1\r\nHost: localhost\r\n{headers}", self.target())
     }
 
     /// The whole request as bytes.
@@ -180,10 +160,7 @@ pub struct Api {
 
 impl Api {
     pub fn connect(addr: SocketAddr, app: App) -> Self {
-        Self {
-            http: Http::connect(addr),
-            app,
-        }
+        Self { http: Http::connect(addr), app }
     }
 
     #[track_caller]
@@ -196,11 +173,7 @@ impl Api {
     #[track_caller]
     pub fn get(&mut self, path: &str, query: &[(&str, &str)]) -> Answer {
         let request = Request::get(&self.path(path)).by(self.app);
-        self.send(
-            &query
-                .iter()
-                .fold(request, |request, (name, value)| request.param(name, value)),
-        )
+        self.send(&query.iter().fold(request, |request, (name, value)| request.param(name, value)))
     }
 
     /// POST to a path below `/apps/ID`, for instance `/events`.

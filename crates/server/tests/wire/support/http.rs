@@ -33,18 +33,13 @@ impl Head {
         let headers = lines.filter_map(|line| line.split_once(':'));
         Self {
             status: status.unwrap_or_else(|| panic!("no status line: {status_line:?}")),
-            headers: headers
-                .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect(),
         }
     }
 
     /// The value of a header, if it was sent; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -67,11 +62,7 @@ impl Answer {
     #[track_caller]
     fn expect_json_type(&self) {
         assert_eq!(self.head.status, 200, "{self:?}");
-        assert_eq!(
-            self.head.header("content-type"),
-            Some("application/json"),
-            "API-004"
-        );
+        assert_eq!(self.head.header("content-type"), Some("application/json"), "API-004");
     }
 
     /// A refusal in plain text that says exactly this, a trailing newline aside (API-005).
@@ -86,37 +77,24 @@ impl Answer {
     pub fn refused(&self, status: u16, mentions: &str) {
         assert_eq!(self.head.status, status, "{self:?}");
         let kind = self.head.header("content-type").unwrap_or_default();
-        assert!(
-            kind.starts_with("text/plain"),
-            "API-005: errors are plain text, not {kind:?}"
-        );
-        assert!(
-            self.body.contains(' '),
-            "an error is a sentence, not {:?}",
-            self.body
-        );
-        assert!(
-            self.body.contains(mentions),
-            "{:?} does not mention {mentions:?}",
-            self.body
-        );
+        assert!(kind.starts_with("text/plain"), "API-005: errors are plain text, not {kind:?}");
+        assert!(self.body.contains(' '), "an error is a sentence, not {:?}", self.body);
+        assert!(self.body.contains(mentions), "{:?} does not mention {mentions:?}", self.body);
     }
 }
 
 impl Http {
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).expect("the server accepts connections");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a socket takes a timeout");
-        stream
-            .set_write_timeout(Some(DEADLINE))
-            .expect("a socket takes a timeout");
+        Self::try_connect(addr).expect("the server accepts connections")
+    }
+
+    /// A connection to a server that may have stopped listening.
+    pub fn try_connect(addr: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(addr).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a TCP socket takes the option");
-        Self {
-            stream,
-            unread: Vec::new(),
-        }
+        Some(Self { stream, unread: Vec::new() })
     }
 
     #[track_caller]
@@ -136,11 +114,7 @@ impl Http {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
             }
-            assert!(
-                self.fill(),
-                "the connection ended within a head: {:?}",
-                self.so_far()
-            );
+            assert!(self.fill(), "the connection ended within a head: {:?}", self.so_far());
         };
         let text = String::from_utf8(self.unread.drain(..end + 4).collect()).expect("heads are ASCII here");
         Head::parse(text.trim_end())
@@ -153,15 +127,11 @@ impl Http {
         let body = if head.header("transfer-encoding") == Some("chunked") {
             self.chunks()
         } else {
-            let length = head
-                .header("content-length")
-                .map_or(0, |n| n.parse().expect("a length is a number"));
+            let length =
+                head.header("content-length").map_or(0, |n| n.parse().expect("a length is a number"));
             self.take(length)
         };
-        Answer {
-            head,
-            body: String::from_utf8(body).expect("bodies are UTF-8 here"),
-        }
+        Answer { head, body: String::from_utf8(body).expect("bodies are UTF-8 here") }
     }
 
     fn chunks(&mut self) -> Vec<u8> {
@@ -170,11 +140,7 @@ impl Http {
             while !self.unread.windows(2).any(|two| two == b"\r\n") {
                 assert!(self.fill(), "the connection ended within a chunk's head");
             }
-            let end = self
-                .unread
-                .iter()
-                .position(|&byte| byte == b'\r')
-                .expect("just seen");
+            let end = self.unread.iter().position(|&byte| byte == b'\r').expect("just seen");
             let line: Vec<u8> = self.unread.drain(..end + 2).take(end).collect();
             let line = String::from_utf8(line).expect("a chunk's head is ASCII");
             let size = usize::from_str_radix(&line, 16).expect("a chunk's head is a hex number");
@@ -189,11 +155,7 @@ impl Http {
 
     fn take(&mut self, length: usize) -> Vec<u8> {
         while self.unread.len() < length {
-            assert!(
-                self.fill(),
-                "the connection ended within a body: {:?}",
-                self.so_far()
-            );
+            assert!(self.fill(), "the connection ended within a body: {:?}", self.so_far());
         }
         self.unread.drain(..length).collect()
     }
@@ -216,10 +178,7 @@ impl Http {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!(
-                "nothing came within {DEADLINE:?} ({error}); so far: {:?}",
-                self.so_far()
-            ),
+            Err(error) => panic!("nothing came within {DEADLINE:?} ({error}); so far: {:?}", self.so_far()),
         }
     }
 

@@ -25,18 +25,10 @@ pub struct App {
 }
 
 /// The app of the protocol reference's worked examples; every server of a test has it unless told otherwise.
-pub const APP: App = App {
-    id: "3",
-    key: "278d425bdf160c739803",
-    secret: "7ad3773142a6692b25b8",
-};
+pub const APP: App = App { id: "3", key: "278d425bdf160c739803", secret: "7ad3773142a6692b25b8" };
 
 /// A second tenant.
-pub const OTHER: App = App {
-    id: "44",
-    key: "otherkey0123456789ab",
-    secret: "othersecret0123456789",
-};
+pub const OTHER: App = App { id: "44", key: "otherkey0123456789ab", secret: "othersecret0123456789" };
 
 /// What every connection hears in answer to `pusher:ping` (WS-042).
 pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;

@@ -30,31 +30,20 @@ struct Log {
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be run");
         let (sender, stdout) = channel();
         let out = child.stdout.take().expect("standard output is piped");
         thread::spawn(move || each_line(out, |line| drop(sender.send(line))));
         let stderr = Arc::new(Log::default());
-        let (log, err) = (
-            Arc::clone(&stderr),
-            child.stderr.take().expect("standard error is piped"),
-        );
+        let (log, err) = (Arc::clone(&stderr), child.stderr.take().expect("standard error is piped"));
         let listener = thread::spawn(move || {
             each_line(err, |line| {
                 log.lines.lock().push(line);
                 log.grown.notify_all();
             });
         });
-        Self {
-            child,
-            stdout: Mutex::new(stdout),
-            stderr,
-            listener: Some(listener),
-        }
+        Self { child, stdout: Mutex::new(stdout), stderr, listener: Some(listener) }
     }
 
     /// The next line of standard output; `None` when there is none within the deadline or at all.
@@ -94,9 +83,8 @@ impl Process {
     /// Waits for the end, and for the last line of the log.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
-        let status = eventually("the process ends", || {
-            self.child.try_wait().expect("a child can be waited for")
-        });
+        let status =
+            eventually("the process ends", || self.child.try_wait().expect("a child can be waited for"));
         if let Some(listener) = self.listener.take() {
             listener.join().expect("the reader of the log does not panic");
         }
@@ -115,10 +103,7 @@ impl Drop for Process {
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the log of the server belongs to the report of a failed test"
-)]
+#[expect(clippy::print_stderr, reason = "the log of the server belongs to the report of a failed test")]
 fn report(log: &str) {
     eprintln!("--- standard error of fanfare\n{log}\n---");
 }

@@ -97,20 +97,14 @@ impl TestServer {
     #[track_caller]
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.admin("/metrics").body;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| {
-            value.trim().parse().expect("a metric's value is a number")
-        })
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.trim().parse().expect("a metric's value is a number"))
     }
 
     /// Waits until a metric has this value.
     #[track_caller]
     pub fn expect_metric(&self, name: &str, value: f64) {
-        eventually(&format!("{name} {value}"), || {
-            ((self.metric(name) - value).abs() < 0.5).then_some(())
-        });
+        eventually(&format!("{name} {value}"), || ((self.metric(name) - value).abs() < 0.5).then_some(()));
     }
 
     /// Asks it to stop, and demands a clean end; the folder outlives it.

@@ -75,8 +75,7 @@ impl Setup {
     }
 
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments
-            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
@@ -108,10 +107,7 @@ impl Setup {
     pub fn start(self) -> TestServer {
         let process = Process::spawn(&mut self.as_command());
         let Some(ready) = process.line() else {
-            panic!(
-                "no ready line within {DEADLINE:?}; standard error is\n{}",
-                process.stderr()
-            );
+            panic!("no ready line within {DEADLINE:?}; standard error is\n{}", process.stderr());
         };
         TestServer::new(process, ready, self.folder)
     }
@@ -120,29 +116,19 @@ impl Setup {
     #[track_caller]
     pub fn run(&self) -> Ended {
         let mut process = Process::spawn(&mut self.as_command());
-        let status = process
-            .ended()
-            .code()
-            .expect("it ends by itself, not by a signal");
+        let status = process.ended().code().expect("it ends by itself, not by a signal");
         let mut stdout = String::new();
         while let Some(line) = process.line() {
             stdout.push_str(&line);
             stdout.push('\n');
         }
-        Ended {
-            status,
-            stdout,
-            stderr: process.stderr(),
-        }
+        Ended { status, stdout, stderr: process.stderr() }
     }
 
     fn as_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
         for (name, _) in std::env::vars_os() {
-            if READ_BY_THE_BINARY
-                .iter()
-                .any(|start| name.to_string_lossy().starts_with(start))
-            {
+            if READ_BY_THE_BINARY.iter().any(|start| name.to_string_lossy().starts_with(start)) {
                 command.env_remove(name);
             }
         }
@@ -150,9 +136,7 @@ impl Setup {
         if let Some(file) = self.config_file() {
             command.arg("--config").arg(file);
         }
-        command
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

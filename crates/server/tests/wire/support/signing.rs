@@ -29,14 +29,9 @@ pub fn channel_auth(app: App, socket_id: &str, channel: &str, channel_data: Opti
 
 /// The string that is signed for a request (AUTH-002, AUTH-005).
 pub fn string_to_sign(method: &str, path: &str, parameters: &[(String, String)]) -> String {
-    let mut sorted: Vec<(String, &str)> = parameters
-        .iter()
-        .map(|(name, value)| (name.to_lowercase(), value.as_str()))
-        .collect();
+    let mut sorted: Vec<(String, &str)> =
+        parameters.iter().map(|(name, value)| (name.to_lowercase(), value.as_str())).collect();
     sorted.sort_by(|a, b| a.0.trim_end_matches("[]").cmp(b.0.trim_end_matches("[]")));
-    let joined: Vec<String> = sorted
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let joined: Vec<String> = sorted.iter().map(|(name, value)| format!("{name}={value}")).collect();
     format!("{method}\n{path}\n{}", joined.join("&"))
 }

@@ -37,12 +37,7 @@ pub enum Frame {
 /// A frame as clients send it: masked.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = masked_head(first, payload.len() as u64);
-    bytes.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
 }
 
@@ -77,11 +72,7 @@ pub struct Socket {
 impl Socket {
     pub fn new(http: Http) -> Self {
         let (stream, unread) = http.into_parts();
-        Self {
-            stream,
-            unread,
-            id: String::new(),
-        }
+        Self { stream, unread, id: String::new() }
     }
 
     /// Reads `connection_established`, byte for byte (WS-030), and keeps the socket id.
@@ -91,8 +82,7 @@ impl Socket {
         let start = r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\""#;
         let end = format!(r#"\",\"activity_timeout\":{activity_timeout}}}"}}"#);
         let id = text.strip_prefix(start).and_then(|rest| rest.strip_suffix(&*end));
-        id.unwrap_or_else(|| panic!("WS-030: {text}"))
-            .clone_into(&mut self.id);
+        id.unwrap_or_else(|| panic!("WS-030: {text}")).clone_into(&mut self.id);
         self
     }
 
@@ -106,13 +96,6 @@ impl Socket {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// From now on a write that the server does not take within this time has failed.
-    pub fn stop_waiting_to_write_after(&self, time: Duration) {
-        self.stream
-            .set_write_timeout(Some(time))
-            .expect("a socket takes a timeout");
-    }
-
     /// Sends a text message.
     #[track_caller]
     pub fn send(&mut self, text: &str) {
@@ -122,10 +105,7 @@ impl Socket {
     /// Sends `pusher:subscribe` for a public channel.
     #[track_caller]
     pub fn ask_for(&mut self, channel: &str) {
-        self.send(&format!(
-            r#"{{"event":"pusher:subscribe","data":{{"channel":{}}}}}"#,
-            quoted(channel)
-        ));
+        self.send(&format!(r#"{{"event":"pusher:subscribe","data":{{"channel":{}}}}}"#, quoted(channel)));
     }
 
     /// Subscribes to a public channel, which must succeed.
@@ -159,10 +139,7 @@ impl Socket {
     pub fn join(&mut self, app: App, channel: &str, channel_data: &str) -> Value {
         self.ask_signed(app, channel, Some(channel_data));
         let mut frame = self.json();
-        assert_eq!(
-            frame["event"], "pusher_internal:subscription_succeeded",
-            "{frame}"
-        );
+        assert_eq!(frame["event"], "pusher_internal:subscription_succeeded", "{frame}");
         assert_eq!(frame["channel"], channel);
         let data = frame["data"].as_str().expect("WS-101: data is a string");
         frame = serde_json::from_str(data).expect("WS-121: data holds JSON");
@@ -171,10 +148,7 @@ impl Socket {
 
     #[track_caller]
     pub fn unsubscribe(&mut self, channel: &str) {
-        self.send(&format!(
-            r#"{{"event":"pusher:unsubscribe","data":{{"channel":{}}}}}"#,
-            quoted(channel)
-        ));
+        self.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":{}}}}}"#, quoted(channel)));
     }
 
     /// Says goodbye as browsers do and reads until the server has hung up.
@@ -217,9 +191,7 @@ impl Socket {
     #[track_caller]
     pub fn expect_event(&mut self, channel: &str, event: &str, data: &str) {
         let (channel, event, data) = (quoted(channel), quoted(event), quoted(data));
-        self.expect_text(&format!(
-            r#"{{"event":{event},"data":{data},"channel":{channel}}}"#
-        ));
+        self.expect_text(&format!(r#"{{"event":{event},"data":{data},"channel":{channel}}}"#));
     }
 
     /// The next message is a `pusher:error` with code null and exactly this text (WS-130).
@@ -238,10 +210,7 @@ impl Socket {
         assert_eq!(frame["event"], "pusher:error", "{frame}");
         let (code, message) = (&frame["data"]["code"], &frame["data"]["message"]);
         assert!(code.is_null() || code.is_u64(), "WS-102: {frame}");
-        (
-            code.as_u64(),
-            message.as_str().expect("WS-102: message is a string").to_owned(),
-        )
+        (code.as_u64(), message.as_str().expect("WS-102: message is a string").to_owned())
     }
 
     /// Nothing is on its way: the answer to a `pusher:ping` comes first. Frames of one connection keep
@@ -286,13 +255,9 @@ impl Socket {
     /// Whether nothing at all comes for this long; a stimulus (a silent client), not a wait.
     #[track_caller]
     pub fn is_left_alone_for(&mut self, time: Duration) -> bool {
-        self.stream
-            .set_read_timeout(Some(time))
-            .expect("a socket takes a timeout");
+        self.stream.set_read_timeout(Some(time)).expect("a socket takes a timeout");
         let quiet = self.unread.is_empty() && matches!(self.fill(), Err(Timeout));
-        self.stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a socket takes a timeout");
+        self.stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         quiet
     }
 
@@ -300,7 +265,7 @@ impl Socket {
     #[track_caller]
     pub fn frame(&mut self) -> Frame {
         let Some((opcode, payload)) = self.whole_frame() else {
-            return Frame::End;
+            return if self.unread.is_empty() { Frame::End } else { Frame::Cut };
         };
         let text = |bytes| String::from_utf8(bytes).expect("the server sends valid UTF-8");
         match opcode {
@@ -330,8 +295,7 @@ impl Socket {
             }
             match self.fill() {
                 Ok(true) => {}
-                Ok(false) if self.unread.is_empty() => return None,
-                Ok(false) => panic!("the connection ended within a frame: {:?}", self.unread),
+                Ok(false) => return None,
                 Err(Timeout) => panic!("nothing came within {DEADLINE:?}; so far {:?}", self.unread),
             }
         }
@@ -356,23 +320,13 @@ struct Timeout;
 /// Bytes of the head and of the payload, once the head is complete.
 fn announced(bytes: &[u8]) -> Option<(usize, usize)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    assert_eq!(
-        first & 0xf0,
-        FIN,
-        "the server sends whole messages and no reserved bits"
-    );
+    assert_eq!(first & 0xf0, FIN, "the server sends whole messages and no reserved bits");
     assert_eq!(second & 0x80, 0, "RFC 6455 5.1: a server does not mask");
     match second {
-        126 => Some((
-            4,
-            usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
-        )),
+        126 => Some((4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)))),
         127 => {
             let length = u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?);
-            Some((
-                10,
-                usize::try_from(length).expect("a length that fits the machine"),
-            ))
+            Some((10, usize::try_from(length).expect("a length that fits the machine")))
         }
         short => Some((2, usize::from(short))),
     }

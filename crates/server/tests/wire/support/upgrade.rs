@@ -21,12 +21,7 @@ pub struct Upgrade {
 impl Upgrade {
     /// `target` is the path with its query.
     pub fn to(target: &str) -> Self {
-        Self {
-            target: target.into(),
-            host: "localhost".into(),
-            headers: String::new(),
-            behind: Vec::new(),
-        }
+        Self { target: target.into(), host: "localhost".into(), headers: String::new(), behind: Vec::new() }
     }
 
     pub fn host(mut self, host: &str) -> Self {
@@ -64,12 +59,7 @@ impl Upgrade {
 
     /// The request, and what follows it.
     pub fn bytes(self) -> Vec<u8> {
-        let Self {
-            target,
-            host,
-            mut headers,
-            behind,
-        } = self;
+        let Self { target, host, mut headers, behind } = self;
         if !headers.contains("Connection:") {
             headers.push_str("Connection: Upgrade\r\n");
         }

@@ -1,0 +1,100 @@
+//! The environment: `FANFARE__SECTION__KEY`, and the variables that others know.
+//!
+//! `PORT`, `DATABASE_URL`, `PUSHER_APP_*` and `REVERB_APP_*` count as unset if they are empty: files
+//! named `.env` are full of such. Where both speak, `FANFARE__` goes before `PORT` and `DATABASE_URL`.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::Said;
+use super::apps::GivenApp;
+use super::fault::{Cause, Fault, Place};
+use super::keys::{Keys, Kind, kind_of};
+use super::settled::Given;
+
+const PREFIX: &str = "FANFARE__";
+
+/// The variables that define an app, for each of two prefixes.
+const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
+
+/// Reads the variables; `address` is where the server would listen without them.
+pub(super) fn read(
+    variables: &[(String, String)],
+    address: String,
+    keys: &Keys,
+    said: &mut Said,
+    faults: &mut Vec<Fault>,
+) {
+    let variables: BTreeMap<&str, &str> =
+        variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let filled = |name: &str| variables.get(name).copied().filter(|value| !value.is_empty());
+    let mut take = |name: &str, given: Result<(String, Value), Cause>| {
+        let place = Place::Variable(name.to_owned());
+        match given {
+            Ok((key, value)) => said.settings.push(Given { place, key, value }),
+            Err(cause) => faults.push(Fault { place, cause }),
+        }
+    };
+    if let Some(port) = filled("PORT").filter(|_| !variables.contains_key("FANFARE__LISTEN__ADDR")) {
+        take("PORT", with_port(&address, port));
+    }
+    if let Some(url) = filled("DATABASE_URL").filter(|_| !variables.contains_key("FANFARE__APPS__DATABASE")) {
+        take("DATABASE_URL", Ok(("apps.database".to_owned(), url.into())));
+    }
+    for (name, value) in &variables {
+        if let Some(rest) = name.strip_prefix(PREFIX) {
+            take(name, setting(rest, value, keys));
+        }
+    }
+    for prefix in ["PUSHER", "REVERB"] {
+        let values = APP.map(|(key, suffix)| (key, format!("{prefix}_{suffix}")));
+        read_app(prefix, values.map(|(key, name)| (key, filled(&name), name)), said, faults);
+    }
+}
+
+/// The address with another port.
+fn with_port(address: &str, port: &str) -> Result<(String, Value), Cause> {
+    let kind = Kind::Count { least: 0, most: usize::from(u16::MAX) };
+    let number = kind.check("the port", kind.read(port))?;
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    Ok(("listen.addr".to_owned(), format!("{host}:{number}").into()))
+}
+
+fn read_app(
+    prefix: &str,
+    values: [(&'static str, Option<&str>, String); 3],
+    said: &mut Said,
+    faults: &mut Vec<Fault>,
+) {
+    let given: Vec<&str> =
+        values.iter().filter(|(_, value, _)| value.is_some()).map(|(_, _, name)| name.as_str()).collect();
+    if given.is_empty() {
+        return;
+    }
+    let verb = if given.len() == 1 { "is" } else { "are" };
+    let given = format!("{} {verb}", given.join(" and "));
+    let mut settings = Vec::new();
+    for (key, value, name) in values {
+        let place = Place::Variable(name);
+        match value {
+            Some(value) => settings.push(Given { place, key: key.to_owned(), value: value.into() }),
+            None => faults.push(Fault { place, cause: Cause::VariableMissing { given: given.clone() } }),
+        }
+    }
+    // Of an app without all three, what is missing has been said.
+    if settings.len() == APP.len() {
+        let name = format!("{prefix}_APP");
+        said.apps.push(GivenApp { place: Place::Variable(format!("{name}_ID")), name, settings });
+    }
+}
+
+/// The setting that stands behind `FANFARE__`.
+fn setting(name: &str, value: &str, keys: &Keys) -> Result<(String, Value), Cause> {
+    let key = name.replace("__", ".").to_lowercase();
+    match kind_of(&keys.node, &key) {
+        Some(kind) if name == name.to_uppercase() => Ok((key, kind.read(value))),
+        _ if key == "apps.list" || key.starts_with("apps.list.") => Err(Cause::AppsInVariable),
+        _ => Err(Cause::UnknownVariable(keys.nearest_variable(&key))),
+    }
+}

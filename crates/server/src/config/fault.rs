@@ -1,0 +1,141 @@
+//! What can be wrong with a configuration, in words for the operator.
+//!
+//! One line each: where, what, and what to do. Never repeats a secret or a database URL.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use fanfare_apps::NotADatabase;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it was said.
+    pub place: Place,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nobody has set it.
+    Default,
+    /// The configuration file.
+    File {
+        /// As it was named.
+        path: PathBuf,
+        /// From 1; 0 means the file as a whole.
+        line: usize,
+        /// From 1; told where TOML itself is broken.
+        column: Option<usize>,
+    },
+    /// A variable of the environment.
+    Variable(String),
+    /// An option of the command line.
+    Flag(&'static str),
+}
+
+/// What is wrong. `key` is the full name of a setting, such as `limits.batch`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say what the fields are")]
+pub enum Cause {
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    #[error("not valid TOML: {0}")]
+    NotToml(String),
+    #[error("a name that is not UTF-8 cannot be used")]
+    NotUtf8,
+    #[error("unknown section [{name}]; {hint}")]
+    UnknownSection { name: String, hint: Hint },
+    #[error("unknown key {key}; {hint}")]
+    UnknownKey { key: String, hint: Hint },
+    #[error("no such setting; {0}")]
+    UnknownVariable(Hint),
+    #[error(
+        "apps cannot be listed in a variable; name one by PUSHER_APP_ID, PUSHER_APP_KEY and \
+         PUSHER_APP_SECRET, or several in the configuration file"
+    )]
+    AppsInVariable,
+    #[error("{name} must be a section; write [{name}] on a line of its own")]
+    NotASection { name: String },
+    #[error("apps.list must be a list of apps; write [[apps.list]] above each")]
+    NotAList,
+    #[error("{key} must be {expected}; found {found}")]
+    Wrong { key: String, expected: String, found: String },
+    #[error("{key} is a number too large to be read")]
+    TooLarge { key: String },
+    #[error("{key}: {fault}")]
+    Database { key: String, fault: NotADatabase },
+    #[error("{fault}; FANFARE__APPS__DATABASE goes before it, and says none if it is empty")]
+    DatabaseUrl { fault: NotADatabase },
+    #[error("{app} has no {key}; every app needs id, key and secret")]
+    Missing { app: String, key: &'static str },
+    #[error("not set, but {given}; set all three or none")]
+    VariableMissing { given: String },
+    #[error("the {what} {value} belongs to {other} already; give each app its own")]
+    Taken { what: &'static str, value: String, other: String },
+    #[error("listen.addr ({addr}) and listen.admin_addr ({admin}) want the same port; give each its own")]
+    SamePort { addr: String, admin: String },
+    #[error("{key} ({value}) must be at least {least}, {reason}; raise it or lower {others}")]
+    TooSmall { key: String, value: usize, least: usize, reason: &'static str, others: String },
+}
+
+/// What the operator may have meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// The nearest name that exists.
+    Nearest(String),
+    /// None is near.
+    Reference,
+}
+
+impl Place {
+    /// Faults are told in the order of the sources, those of the file by line.
+    pub(super) fn order(&self) -> (u8, usize) {
+        match self {
+            Self::File { line, .. } => (0, *line),
+            Self::Variable(_) => (1, 0),
+            Self::Flag(_) => (2, 0),
+            Self::Default => (3, 0),
+        }
+    }
+}
+
+/// One line, whatever names it repeats: control characters are escaped.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match &self.place {
+            Place::Default => self.cause.to_string(),
+            place => format!("{place}: {}", self.cause),
+        };
+        text.chars().try_for_each(|character| match character.is_control() {
+            true => write!(f, "{}", character.escape_default()),
+            false => f.write_char(character),
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line: 0, .. } => write!(f, "{}", path.display()),
+            Self::File { path, line, column: None } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line, column: Some(column) } => {
+                write!(f, "{}:{line}:{column}", path.display())
+            }
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nearest(name) => write!(f, "did you mean {name}?"),
+            Self::Reference => f.write_str("config/default.toml lists all that there are"),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Every key there is, with the values it may have.
+//!
+//! The one list: what is not here is unknown. A test holds it against `config/default.toml`.
+
+use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS};
+
+use super::fault::Hint;
+
+/// The values that a key may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Count { least: usize, most: usize },
+    Switch,
+    Address,
+    Networks,
+    Prefix,
+    Choice(&'static [&'static str]),
+    Filter,
+    Directory,
+    Database,
+    AppId,
+    AppKey,
+    AppSecret,
+    Origins,
+}
+
+const fn count(least: usize, most: usize) -> Kind {
+    Kind::Count { least, most }
+}
+
+/// Longest of all times, in seconds: one day.
+const DAY: usize = 86_400;
+
+/// The keys of the node, section by section.
+const NODE: &[(&str, Kind)] = &[
+    ("listen.addr", Kind::Address),
+    ("listen.admin_addr", Kind::Address),
+    ("listen.path_prefix", Kind::Prefix),
+    ("listen.trusted_proxies", Kind::Networks),
+    ("listen.version_required", Kind::Switch),
+    ("limits.connections", count(0, 100_000_000)),
+    ("limits.message_bytes", count(1025, 67_108_864)),
+    ("limits.outbox_bytes", count(1024, 1_073_741_824)),
+    ("limits.channels_per_connection", count(1, 1_000_000)),
+    ("limits.request_bytes", count(1025, 1_073_741_824)),
+    ("timeouts.handshake", count(1, 3600)),
+    ("timeouts.activity", count(1, DAY)),
+    ("timeouts.pong", count(1, DAY)),
+    ("timeouts.drain", count(0, DAY)),
+    ("timeouts.authorize", count(1, DAY)),
+    ("apps.database", Kind::Database),
+    ("apps.cache_seconds", count(0, DAY)),
+    ("apps.data_dir", Kind::Directory),
+    ("log.format", Kind::Choice(&["text", "json"])),
+    ("log.filter", Kind::Filter),
+];
+
+/// The keys of one app, but for its limits.
+const APP: &[(&str, Kind)] = &[
+    ("id", Kind::AppId),
+    ("key", Kind::AppKey),
+    ("secret", Kind::AppSecret),
+    ("enabled", Kind::Switch),
+    ("max_connections", count(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end())),
+    ("force_tls", Kind::Switch),
+    ("allowed_origins", Kind::Origins),
+    ("authorized_connections", Kind::Switch),
+    ("subscription_error_event", Kind::Switch),
+];
+
+/// The sections of a file.
+const SECTIONS: [&str; 5] = ["listen", "limits", "timeouts", "apps", "log"];
+
+/// Two names are near from here on; 1 means the same.
+const NEAR: f64 = 0.6;
+
+/// All keys; those of an app without the name of the app, such as `limits.batch` or `secret`.
+pub(super) struct Keys {
+    pub node: Vec<(String, Kind)>,
+    pub app: Vec<(String, Kind)>,
+}
+
+impl Keys {
+    pub fn all() -> Self {
+        let limits =
+            LIMIT_RANGES.map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
+        let own = |keys: &[(&str, Kind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
+        let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(APP));
+        // Printed in this order: beside the other limits.
+        let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
+        node.splice(behind..behind, limits.clone());
+        app.extend(limits);
+        Self { node, app }
+    }
+
+    pub fn is_section(name: &str) -> bool {
+        SECTIONS.contains(&name)
+    }
+
+    pub fn nearest_section(name: &str) -> Hint {
+        nearest(name, SECTIONS.into_iter()).map_or(Hint::Reference, |near| Hint::Nearest(format!("[{near}]")))
+    }
+
+    /// The key of the node that is meant by one which does not exist.
+    pub fn nearest_of_node(&self, key: &str) -> Hint {
+        hint(nearest_key(key, &self.node))
+    }
+
+    /// The key of an app that is meant by one which does not exist.
+    pub fn nearest_of_app(&self, key: &str) -> Hint {
+        hint(nearest_key(key, &self.app))
+    }
+
+    /// The variable that is meant by a key which does not exist.
+    pub fn nearest_variable(&self, key: &str) -> Hint {
+        hint(nearest_key(key, &self.node).map(variable))
+    }
+}
+
+/// The kind of a key in one of the lists.
+pub(super) fn kind_of(keys: &[(String, Kind)], key: &str) -> Option<Kind> {
+    keys.iter().find(|(known, _)| known == key).map(|(_, kind)| *kind)
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(key: String) -> String {
+    format!("FANFARE__{}", key.replace('.', "__").to_uppercase())
+}
+
+fn hint(name: Option<String>) -> Hint {
+    name.map_or(Hint::Reference, Hint::Nearest)
+}
+
+/// A key of the same name in another section, else the one that is spelled most like it.
+fn nearest_key(key: &str, keys: &[(String, Kind)]) -> Option<String> {
+    let (section, name) = parts(key);
+    let known = || keys.iter().map(|(known, _)| known.as_str());
+    let moved = known().find(|known| parts(known).1 == name);
+    // Within a section the section's own letters make nothing more alike.
+    let beside = || {
+        let names = known().map(parts).filter(|(of, _)| *of == section).map(|(_, name)| name);
+        nearest(name, names).map(|name| joined(section, name))
+    };
+    moved.map(str::to_owned).or_else(beside).or_else(|| {
+        let elsewhere = known().filter(|known| parts(known).0 != section);
+        nearest(key, elsewhere).map(str::to_owned)
+    })
+}
+
+/// The section of a key, if it is in one, and its name.
+fn parts(key: &str) -> (&str, &str) {
+    key.rsplit_once('.').unwrap_or(("", key))
+}
+
+fn joined(section: &str, name: &str) -> String {
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+}
+
+/// The name that takes the fewest changes, if it is near at all.
+fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::normalized_damerau_levenshtein(wanted, known), known))
+        .filter(|(likeness, _)| *likeness >= NEAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,105 @@
+//! The effective configuration, as `--print` shows it.
+//!
+//! Without secrets: apps stand as comments, for without theirs they would be others.
+
+use std::fmt::Write as _;
+
+use fanfare_protocol::app::{App, Limits};
+use toml::Value;
+
+use super::Config;
+use super::apps::FixedApp;
+use super::fault::Place;
+use super::keys::Keys;
+
+/// What stands in place of a secret; itself none that could be used.
+const MASK: &str = "***";
+
+/// All settings in TOML; behind each that is not a default, where it comes from.
+pub(super) fn effective(config: &Config) -> String {
+    let mut text =
+        String::from("# What holds, and behind it where it was set; no comment means the default.\n");
+    let mut section = "";
+    let keys = Keys::all();
+    for (key, _) in &keys.node {
+        let (of, name) = key.split_once('.').expect("every key is in a section");
+        if of != section {
+            let _ = writeln!(text, "\n[{of}]");
+            section = of;
+        }
+        let (value, place) = config.settled.get(key);
+        let _ = match place {
+            Place::Default => writeln!(text, "{name} = {value}"),
+            place => writeln!(text, "{name} = {value} # {place}"),
+        };
+    }
+    if config.is_embedded() {
+        let directory = config.apps.data_dir.display();
+        let _ =
+            writeln!(text, "\n# No app and no database is named: apps are kept in {directory}/fanfare.db.");
+    }
+    if !config.fixed.is_empty() {
+        text.push_str("\n# The apps are comments because their secrets are not shown.\n");
+    }
+    for app in &config.fixed {
+        write_app(&mut text, app);
+    }
+    text
+}
+
+fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
+    let _ = writeln!(text, "#\n# [[apps.list]] # {place}");
+    for (name, value) in settings(app) {
+        let _ = writeln!(text, "# {name} = {value}");
+    }
+    text.push_str("# [apps.list.limits]\n");
+    for (name, value) in limits(app) {
+        let _ = writeln!(text, "# {name} = {value}");
+    }
+}
+
+/// An app's settings but for its limits; a quota only if there is one.
+fn settings(app: &App) -> Vec<(&'static str, Value)> {
+    let App {
+        id,
+        credentials,
+        enabled,
+        max_connections,
+        force_tls,
+        allowed_origins,
+        authorized_connections,
+        subscription_error_event,
+        limits: _,
+    } = app;
+    let mut all = vec![("id", id.as_str().into())];
+    for pair in credentials {
+        all.push(("key", pair.key.as_str().into()));
+        all.push(("secret", MASK.into()));
+    }
+    all.push(("enabled", (*enabled).into()));
+    all.extend(max_connections.map(|most| ("max_connections", number(most))));
+    all.push(("force_tls", (*force_tls).into()));
+    all.push(("allowed_origins", allowed_origins.clone().into()));
+    all.push(("authorized_connections", (*authorized_connections).into()));
+    all.push(("subscription_error_event", (*subscription_error_event).into()));
+    all
+}
+
+fn limits(app: &App) -> [(&'static str, Value); 7] {
+    let Limits { channel_name, event_name, event_bytes, channels_per_event, batch, members, member_bytes } =
+        &app.limits;
+    [
+        ("channel_name", number(*channel_name)),
+        ("event_name", number(*event_name)),
+        ("event_bytes", number(*event_bytes)),
+        ("channels_per_event", number(*channels_per_event)),
+        ("batch", number(*batch)),
+        ("members", number(*members)),
+        ("member_bytes", number(*member_bytes)),
+    ]
+}
+
+/// Every number came from TOML, whose numbers are no larger.
+fn number(count: usize) -> Value {
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,164 @@
+//! One value: how a variable's text is read, and whether a value is legal for its key.
+//!
+//! Knows nothing of other keys. A key or secret is never repeated, nor a database's name.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use fanfare_apps::{Database, is_host_pattern};
+use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
+use ipnet::IpNet;
+use toml::Value;
+use tracing_subscriber::EnvFilter;
+
+use super::fault::Cause;
+use super::keys::Kind;
+
+/// Most characters of a wrong value that are repeated to the operator.
+const MOST_REPEATED: usize = 60;
+
+impl Kind {
+    /// A variable's text as the kind of value that is wanted; lists are parted by commas.
+    pub fn read(self, text: &str) -> Value {
+        let as_text = || Value::String(text.to_owned());
+        match self {
+            Self::Count { .. } => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
+            Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
+            Self::Networks | Self::Origins => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+            }
+            _ => as_text(),
+        }
+    }
+
+    /// The value in the one form that the rest of the program reads.
+    pub fn check(self, key: &str, value: Value) -> Result<Value, Cause> {
+        if let (Self::Database, Value::String(text)) = (self, &value) {
+            return match Database::parse(text, Path::new("")) {
+                Err(fault) if !text.is_empty() => Err(Cause::Database { key: key.to_owned(), fault }),
+                _ => Ok(value),
+            };
+        }
+        self.accept(&value).map_err(|found| Cause::Wrong {
+            key: key.to_owned(),
+            expected: self.expected(),
+            found,
+        })
+    }
+
+    /// The value, or what is wrong with it.
+    fn accept(self, value: &Value) -> Result<Value, String> {
+        match (self, value) {
+            (Self::Count { least, most }, Value::Integer(number)) => {
+                let fits = usize::try_from(*number).is_ok_and(|number| (least..=most).contains(&number));
+                fits.then(|| value.clone()).ok_or_else(|| describe(value))
+            }
+            (Self::Switch, Value::Boolean(_)) => Ok(value.clone()),
+            (Self::Networks, Value::Array(parts)) => each(parts, network),
+            (Self::Origins, Value::Array(parts)) => {
+                each(parts, |text| is_host_pattern(text).then(|| text.to_owned()))
+            }
+            (Self::AppKey | Self::AppSecret, Value::String(text)) => match unfit(text) {
+                None => Ok(value.clone()),
+                Some(found) => Err(found),
+            },
+            // A key or secret without quotes.
+            (Self::AppKey | Self::AppSecret, _) => Err("something else; write it in quotes".to_owned()),
+            (_, Value::String(text)) => {
+                self.accept_text(text).map(Value::String).ok_or_else(|| describe(value))
+            }
+            (Self::AppId, Value::Integer(number)) => Err(format!("the number {number}; write it in quotes")),
+            _ => Err(describe(value)),
+        }
+    }
+
+    fn accept_text(self, text: &str) -> Option<String> {
+        let legal = match self {
+            Self::Address => return text.parse::<SocketAddr>().ok().map(|address| address.to_string()),
+            Self::Prefix => is_path_prefix(text),
+            Self::Choice(choices) => choices.contains(&text),
+            Self::Filter => EnvFilter::try_new(text).is_ok(),
+            Self::Directory => !text.is_empty(),
+            Self::AppId => is_app_id(text),
+            _ => false,
+        };
+        legal.then(|| text.to_owned())
+    }
+
+    fn expected(self) -> String {
+        match self {
+            Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Switch => "true or false".to_owned(),
+            Self::Address => "an IP address and a port, such as 127.0.0.1:6001 or [::]:6001".to_owned(),
+            Self::Networks => {
+                r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
+            }
+            Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
+            Self::Choice(choices) => choices.join(" or "),
+            Self::Filter => "a filter such as info or info,fanfare=debug".to_owned(),
+            Self::Directory => "the path of a directory".to_owned(),
+            Self::Database => {
+                "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
+            }
+            Self::AppId => "1 to 32 digits".to_owned(),
+            Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
+            Self::Origins => {
+                r#"a list of hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// A list whose every part passes; else the first that does not.
+fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+    let accepted = parts.iter().map(|part| {
+        let text = part.as_str().and_then(&accept);
+        text.map(Value::String).ok_or_else(|| describe(part))
+    });
+    accepted.collect::<Result<_, _>>().map(Value::Array)
+}
+
+/// A network in its usual form; a single address is a network of one.
+fn network(text: &str) -> Option<String> {
+    let network = text.parse::<IpNet>().ok();
+    network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
+}
+
+/// What is wrong with a key or secret, without repeating it.
+fn unfit(text: &str) -> Option<String> {
+    if is_key_or_secret(text) {
+        return None;
+    }
+    Some(match text.chars().count() {
+        0 => "an empty text".to_owned(),
+        129.. => "a longer text".to_owned(),
+        _ => "another character".to_owned(),
+    })
+}
+
+/// Whether a text may stand in front of every path.
+fn is_path_prefix(text: &str) -> bool {
+    let part_is_legal = |part: &str| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+        !part.is_empty() && part.bytes().all(legal) && part != "." && part != ".."
+    };
+    text.is_empty() || text.strip_prefix('/').is_some_and(|path| path.split('/').all(part_is_legal))
+}
+
+/// A wrong value as it is repeated to the operator.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.chars().count() > MOST_REPEATED => {
+            format!("the text {:?}…", text.chars().take(MOST_REPEATED).collect::<String>())
+        }
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Integer(number) => format!("the number {number}"),
+        Value::Float(number) => format!("the number {number}"),
+        Value::Boolean(switch) => switch.to_string(),
+        Value::Datetime(date) => format!("the date {date}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Table(_) => "a section".to_owned(),
+    }
+}

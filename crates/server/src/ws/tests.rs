@@ -1,0 +1,51 @@
+//! What an idle connection costs, as far as types can tell.
+
+use std::mem::size_of_val;
+
+use fanfare_apps::Apps;
+use fanfare_hub::Hubs;
+use fanfare_protocol::app::{App, Limits};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use super::*;
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::metrics::Metrics;
+use crate::state::Node;
+
+/// The most bytes that a connection's task may take, whatever the allocator adds.
+const BUDGET: usize = 1536;
+
+#[tokio::test]
+async fn the_task_of_a_connection_stays_within_its_budget() {
+    let hubs = Arc::new(Hubs::default());
+    let app = Arc::new(App {
+        id: "1".into(),
+        credentials: Vec::new(),
+        enabled: true,
+        max_connections: None,
+        force_tls: false,
+        allowed_origins: Vec::new(),
+        authorized_connections: false,
+        subscription_error_event: false,
+        limits: Limits::default(),
+    });
+    let hub = hubs.open(&app);
+    let state = Arc::new(State {
+        config: Config::default(),
+        apps: Apps::open(Vec::new(), None, Limits::default(), 60).await.expect("nothing to open"),
+        metrics: Metrics::new(&hubs, 1024, 1024),
+        hubs,
+        drain: Drain::default(),
+        node: Node::new(1),
+        started: Instant::now(),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let seat = Node::take_seat(&state).expect("a free seat");
+    let newcomer = Newcomer { place: hub.take_place(), hub, version: Version::NEWEST, seat };
+    let task = run(state, newcomer, stream, Bytes::new());
+    assert!(size_of_val(&task) < BUDGET, "{} bytes", size_of_val(&task));
+}

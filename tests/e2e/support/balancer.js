@@ -1,0 +1,32 @@
+// Stands where a load balancer stands: one address for clients, whichever server is behind it.
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+
+/** Passes bytes on to `server` until told otherwise; connections stay where they are. */
+export async function startBalancer(server) {
+  let behind = server;
+  const sockets = new Set();
+  const balancer = createServer((client) => {
+    const upstream = connect(behind.port, behind.host);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => sockets.delete(from));
+    }
+  });
+  balancer.listen(0, '127.0.0.1');
+  await once(balancer, 'listening');
+  return {
+    port: balancer.address().port,
+    pointTo: (next) => (behind = next),
+    stop: () =>
+      new Promise((resolve) => {
+        balancer.close(resolve);
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
