@@ -80,7 +80,11 @@ impl Metrics {
 
     /// A WebSocket has ended, or was refused.
     pub fn connection_closed(&self, reason: &CloseReason) {
-        let code = reason.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
+        let code = match reason {
+            // Clients may say any code; series must not be theirs to make.
+            CloseReason::ByClient(Some(code)) if !(1000..1016).contains(code) => "other".to_owned(),
+            _ => reason.code().map_or_else(|| "none".to_owned(), |code| code.to_string()),
+        };
         self.closes.get_or_create(&CloseLabels { code, reason: reason.label() }).inc();
     }
 

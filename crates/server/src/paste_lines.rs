@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use fanfare_protocol::app::App;
 
 /// What stands in place of a secret that is not to be shown.
-const HIDDEN: &str = "(as configured)";
+const HIDDEN: &str = "(hidden: fanfare env prints it)";
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
@@ -163,6 +163,6 @@ mod tests {
     fn a_secret_that_the_operator_has_already_is_not_repeated() {
         let listen = "127.0.0.1:6001".parse().expect("an address");
         let text = PasteLines { app: &app(), listen, path_prefix: "", show_secret: false }.text();
-        assert!(!text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(as configured)"));
+        assert!(!text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(hidden: fanfare env prints it)"));
     }
 }

@@ -23,7 +23,7 @@ fn ws_060_a_disabled_app_is_closed_with_4003() {
 
 #[test]
 fn ws_060_the_checks_come_in_their_order() {
-    let settings = "enabled = false\nforce_tls = true\nmax_connections = 0";
+    let settings = "enabled = false\nforce_tls = true\nmax_connections = 1";
     let server = Setup::with_app(settings).start();
     server.open("/elsewhere?protocol=8").expect_close_code(4005);
     server.open("/app/unknown?protocol=8").expect_close_code(4007);

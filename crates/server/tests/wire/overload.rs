@@ -117,32 +117,45 @@ fn a_storm_of_broken_connections_leaves_others_untouched() {
     server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
 }
 
-#[test]
-fn a_client_that_floods_without_reading_is_cut_off() {
-    let server = Setup::new().config("[limits]\noutbox_bytes = 65536").start();
-    let (mut good, mut bad) = (server.connect(), server.connect());
+/// Sends faults for as long as the server takes them, and reads nothing.
+fn flood(bad: &mut Socket) {
     // The text that should have been signed comes back in the error.
     let (key, data) = (APP.key, "x".repeat(10_000));
     let command = format!(
         r#"{{"event":"pusher:subscribe","data":{{"auth":"{key}:00","channel":"private-a","channel_data":"{data}"}}}}"#
     );
-    let flood = masked(FIN | TEXT, command.as_bytes());
-    let flooding = thread::spawn(move || {
-        let mut sent = 0;
-        while bad.try_raw(&flood) {
-            sent += flood.len();
-            assert!(sent < 200 << 20, "200 MB were taken, and as much was answered");
-        }
-        bad
-    });
-    while !flooding.is_finished() {
+    let (flood, start) = (masked(FIN | TEXT, command.as_bytes()), Instant::now());
+    while bad.try_raw(&flood) {
+        assert!(start.elapsed() < DEADLINE, "it is still listened to");
+    }
+}
+
+#[test]
+fn clients_that_flood_without_reading_are_cut_off_and_stall_nobody() {
+    let server = Setup::new().config("[limits]\noutbox_bytes = 262144").start();
+    let mut good = server.connect();
+    // More than the server has threads.
+    let floods = thread::available_parallelism().map_or(4, usize::from) + 1;
+    let flooding: Vec<_> = (0..floods)
+        .map(|_| {
+            let mut bad = server.connect();
+            thread::spawn(move || {
+                flood(&mut bad);
+                bad
+            })
+        })
+        .collect();
+    while !flooding.iter().all(thread::JoinHandle::is_finished) {
         good.expect_nothing_more();
     }
-    let bad = flooding.join().expect("the flood ends");
+    let cut_off: Vec<Socket> =
+        flooding.into_iter().map(|thread| thread.join().expect("the flood ends")).collect();
     let told = [SLOW_READERS, r#"fanfare_closes_total{code="4100",reason="too_many_errors"}"#];
-    eventually("it was cut off", || told.iter().any(|name| server.metric(name) > 0.5).then_some(()));
+    eventually("all were cut off", || {
+        let closes: f64 = told.iter().map(|name| server.metric(name)).sum();
+        (closes > cut_off.len() as f64 - 0.5).then_some(())
+    });
     good.expect_nothing_more();
-    drop(bad);
 }
 
 /// How long a connection that sends this and then nothing is kept.

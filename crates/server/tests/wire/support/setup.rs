@@ -107,7 +107,10 @@ impl Setup {
     pub fn start(self) -> TestServer {
         let process = Process::spawn(&mut self.as_command());
         let Some(ready) = process.line() else {
-            panic!("no ready line within {DEADLINE:?}; standard error is\n{}", process.stderr());
+            panic!(
+                "it did not become ready within {DEADLINE:?} or ended; standard error is\n{}",
+                process.stderr()
+            );
         };
         TestServer::new(process, ready, self.folder)
     }
