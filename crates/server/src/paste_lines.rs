@@ -163,6 +163,8 @@ mod tests {
     fn a_secret_that_the_operator_has_already_is_not_repeated() {
         let listen = "127.0.0.1:6001".parse().expect("an address");
         let text = PasteLines { app: &app(), listen, path_prefix: "", show_secret: false }.text();
-        assert!(!text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(hidden: fanfare env prints it)"));
+        assert!(
+            !text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(hidden: fanfare env prints it)")
+        );
     }
 }

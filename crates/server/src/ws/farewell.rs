@@ -1,6 +1,7 @@
 //! The last words of a connection: the error event for old clients, the close frame, and a moment
 //! for the peer to read them.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use tokio::time::timeout;
 
 /// All that a goodbye may take.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a peer may still send before it is cut off: enough for what was on its way.
+const MOST_THROWN_AWAY: usize = 1 << 20;
 
 /// Tells a connection that was never admitted why, and closes it (WS-005, WS-054).
 pub async fn refuse(stream: TcpStream, by_event: bool, reason: &CloseReason) {
@@ -39,25 +43,33 @@ fn last_words(rest: &[Bytes], by_event: bool, reason: &CloseReason) -> Vec<u8> {
 
 /// Writes, then reads on until the peer has closed: a socket that is dropped with unread bytes is
 /// reset, and the peer might lose the close frame over it.
+///
+/// Waits by `poll_*_ready`, which gives other tasks and the time limit their turn even if the peer
+/// never stops sending.
 async fn exchange(stream: &TcpStream, words: Vec<u8>) -> std::io::Result<()> {
     let mut left = &words[..];
     while !left.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(left) {
-            Ok(written) => left = &left[written..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
+        poll_fn(|cx| stream.poll_write_ready(cx)).await?;
+        left = &left[unless_blocked(stream.try_write(left))?.unwrap_or(0)..];
     }
     rustix::net::shutdown(stream, rustix::net::Shutdown::Write)?;
-    let mut unread = [0; 512];
-    loop {
-        stream.readable().await?;
-        match stream.try_read(&mut unread) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+    let mut unread = [0; 4096];
+    let mut thrown_away = 0;
+    while thrown_away < MOST_THROWN_AWAY {
+        poll_fn(|cx| stream.poll_read_ready(cx)).await?;
+        match unless_blocked(stream.try_read(&mut unread))? {
+            Some(0) => break,
+            read => thrown_away += read.unwrap_or(0),
         }
+    }
+    Ok(())
+}
+
+/// What was done; nothing, if the socket was not ready after all.
+fn unless_blocked(done: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
+    match done {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ws::{Decoder, Incoming};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 
 use super::Signs;
 use crate::session::Session;
@@ -44,9 +45,11 @@ pub(super) async fn run(
         if poll_fn(|cx| stream.poll_read_ready(cx)).await.is_err() {
             return CloseReason::Gone;
         }
+        let mut more_waits = false;
         let read = BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
+                more_waits = length == buffer.len();
                 signs.heard_now(state);
                 decode(&mut decoder, &mut buffer[..length], session, signs)
             }
@@ -55,6 +58,10 @@ pub(super) async fn run(
         });
         if let ControlFlow::Break(reason) = read {
             return reason;
+        }
+        if more_waits {
+            // Who sends without pause does not keep the thread from others.
+            yield_now().await;
         }
     }
 }
