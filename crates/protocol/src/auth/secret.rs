@@ -89,6 +89,42 @@ mod tests {
     }
 
     #[test]
+    fn auth_030_signs_user_data_as_the_documentation_does() {
+        let cases = [
+            (r#"{"id":"12345"}"#, "4708d583dada6a56435fb8bc611c77c359a31eebde13337c16ab43aa6de336ba"),
+            (r#"{"id": "12345"}"#, "d06dc389319077f890321aeac54e04868921e1601686928f61fc9bf702e92830"),
+            (
+                r#"{"id":"12345","user_info":{"name":"Ann"},"watchlist":["67890"]}"#,
+                "182b2be0da190bb6de0df9f748dea56b925c0db84fff01725b8328070e0397ae",
+            ),
+        ];
+        for (user_data, signature) in cases {
+            assert_eq!(
+                secret().sign(&[b"1234.1234::user::", user_data.as_bytes()]),
+                signature,
+                "{user_data}"
+            );
+        }
+    }
+
+    #[test]
+    fn auth_050_signs_webhook_bodies_as_the_sdks_check_them() {
+        let cases = [
+            (
+                r#"{"time_ms":1700000000000,"events":[{"name":"channel_occupied","channel":"private-foobar"}]}"#,
+                "c9e4a34dfe004d6c993f44d9adcbdc04819c201203a4043bb5bc3120ab5321ea",
+            ),
+            (
+                r#"{"time_ms":1700000000500,"events":[{"name":"member_added","channel":"presence-foobar","user_id":"u1"},{"name":"client_event","channel":"presence-foobar","event":"client-hi","data":"{\"a\":1}","socket_id":"1234.1234","user_id":"u1"}]}"#,
+                "396e79aa42bcc82ca3bb71c8b30957d4714979c50c9edad1f6e0fa593af1548e",
+            ),
+        ];
+        for (body, signature) in cases {
+            assert_eq!(secret().sign(&[body.as_bytes()]), signature, "{body}");
+        }
+    }
+
+    #[test]
     fn keys_of_any_length_sign() {
         let long = "x".repeat(1000);
         for text in ["", "x", &long] {
