@@ -90,7 +90,8 @@ final class Broadcaster
     private function judged(string|bool $answer): array
     {
         if ($answer === false) {
-            throw new BroadcastFailed('Pusher error: cURL error ' . curl_errno($this->curl) . ': ' . curl_error($this->curl));
+            $why = 'cURL error ' . curl_errno($this->curl) . ': ' . curl_error($this->curl);
+            throw new BroadcastFailed("Pusher error: {$why}");
         }
         $status = curl_getinfo($this->curl, CURLINFO_RESPONSE_CODE);
         if ($status !== 200) {

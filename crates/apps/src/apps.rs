@@ -11,12 +11,12 @@ use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use crate::PATIENCE;
 use crate::cache::Cache;
 use crate::database::Database;
 use crate::error::AppsError;
 use crate::outage::Outage;
 use crate::store::{Ask, Fault, Record, Store};
+use crate::{PATIENCE, READING};
 
 /// Most look-ups that wait for the database at once; more are answered as if it were away.
 const MOST_WAITING: usize = 256;
@@ -126,7 +126,8 @@ impl Apps {
                     return Ok(None);
                 }
             }
-            Err(elapsed) => self.outage.begin(&stored.store, &elapsed),
+            // Another's reading took too long; whoever reads says what that means.
+            Err(_) => {}
         }
         stored.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
     }
@@ -137,9 +138,17 @@ impl Apps {
             return Err(NotFound::DatabaseAway);
         }
         let _place = stored.places.try_acquire().map_err(|_| NotFound::DatabaseAway)?;
-        match stored.store.find(ask, &stored.defaults).await {
+        let found = match timeout(READING, stored.store.find(ask, &stored.defaults)).await {
+            Ok(found) => found,
+            Err(_) => {
+                self.outage.begin(&stored.store, &"no answer within two seconds");
+                return Err(NotFound::DatabaseAway);
+            }
+        };
+        match found {
             Ok(Some(Record::App(app))) => {
                 let Some(app) = self.fixed.without_ours(app) else {
+                    stored.cache.remember_miss(ask.clone()).await;
                     return Err(NotFound::NoSuchApp);
                 };
                 let app = Arc::new(app);

@@ -57,7 +57,7 @@ pub enum AppsError {
     #[error("the tables of the apps' database cannot be brought up to date: {0}")]
     Migration(MigrateError),
     /// At the start: another node has been at the tables for too long.
-    #[error("the tables of the apps' database are being changed by another node for over {0} seconds")]
+    #[error("the tables of the apps' database have been in another node's hands for {0} seconds")]
     MigrationHeld(u64),
     /// The first app cannot be made.
     #[error("the first app cannot be made: {0}")]

@@ -21,5 +21,9 @@ pub use settings::{
     AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern,
 };
 
-/// Longest time that a look-up waits for the database.
+/// Longest time that a look-up waits, be it for a reading that another has begun.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Longest time that a reading takes before the database counts as away; the rest of
+/// [`PATIENCE`] is for telling those who wait for it.
+const READING: std::time::Duration = std::time::Duration::from_millis(1800);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::PATIENCE;
+use crate::READING;
 use crate::store::Store;
 
 /// Time between two attempts during an outage.
@@ -52,7 +52,7 @@ impl Outage {
         loop {
             sleep(BETWEEN_PROBES).await;
             let Some(store) = store.upgrade() else { return };
-            if let Ok(Ok(())) = timeout(PATIENCE, store.probe()).await {
+            if let Ok(Ok(())) = timeout(READING, store.probe()).await {
                 self.answers.send_replace(true);
                 tracing::info!(target: "fanfare::apps", "the apps' database answers again");
                 return;

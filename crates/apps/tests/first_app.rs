@@ -7,10 +7,13 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use fanfare_apps::{Apps, AppsError, Database};
+use fanfare_apps::{Apps, AppsError, Database, FirstApp};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::is_app_id;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 use support::Stage;
 
@@ -33,14 +36,24 @@ async fn the_first_app_is_made_up_once_and_kept() {
     assert_eq!(again.app.credentials[0].secret.expose(), pair.secret.expose());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_processes_that_start_at_once_one_makes_the_first_app() {
-    let stage = Stage::sqlite();
-    let (a, b) = (stage.open(60).await, stage.open(60).await);
-    let (a, b) = tokio::join!(a.first_or_invent(), b.first_or_invent());
-    let (a, b) = (a.unwrap(), b.unwrap());
-    assert_eq!(a.app.id, b.app.id);
-    assert_eq!([a.is_new, b.is_new].iter().filter(|is_new| **is_new).count(), 1);
+    for _ in 0..10 {
+        let stage = Stage::sqlite();
+        let mut starting = JoinSet::new();
+        let all_open = Arc::new(Barrier::new(8));
+        for _ in 0..8 {
+            let (database, all_open) = (stage.database(), Arc::clone(&all_open));
+            starting.spawn(async move {
+                let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 60).await?;
+                all_open.wait().await;
+                apps.first_or_invent().await
+            });
+        }
+        let found: Vec<FirstApp> = starting.join_all().await.into_iter().map(Result::unwrap).collect();
+        assert!(found.iter().all(|first| first.app.id == found[0].app.id));
+        assert_eq!(found.iter().filter(|first| first.is_new).count(), 1);
+    }
 }
 
 #[tokio::test]

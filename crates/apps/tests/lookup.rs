@@ -41,7 +41,6 @@ on_both!(
     a_key_of_no_app_is_remembered_for_a_moment,
     a_key_that_is_revoked_is_gone_with_the_next_reading_of_its_app,
     an_app_that_is_deleted_is_gone,
-    look_ups_of_one_key_at_once_share_one_reading,
     the_configurations_apps_win_over_the_databases,
     a_faulty_row_touches_no_other_app,
     a_database_opened_again_keeps_its_apps,
@@ -172,17 +171,6 @@ async fn an_app_that_is_deleted_is_gone(stage: Stage) {
     assert!(apps.by_id("7").await.unwrap().is_none());
     operator.run("ALTER TABLE apps RENAME TO apps_away").await;
     assert!(matches!(apps.by_key("key-7").await, Err(AppsError::Unavailable)));
-}
-
-async fn look_ups_of_one_key_at_once_share_one_reading(stage: Stage) {
-    let apps = stage.open(0).await;
-    stage.operator().await.run(APP_7).await;
-    let key = || apps.by_key("key-7");
-    // Nothing is cached: readings of their own would give apps of their own.
-    let (a, b, c, d, e) = tokio::join!(key(), key(), key(), key(), key());
-    let found = [a, b, c, d, e].map(|app| app.unwrap().unwrap());
-    assert!(found.iter().all(|app| Arc::ptr_eq(app, &found[0])));
-    assert!(!Arc::ptr_eq(&key().await.unwrap().unwrap(), &found[0]));
 }
 
 async fn the_configurations_apps_win_over_the_databases(stage: Stage) {

@@ -39,11 +39,7 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     server.kill();
     assert_known_apps_alone_go_on(&apps).await;
     assert!(!*apps.database_answers().borrow());
-    let begun = Instant::now();
-    for _ in 0..100 {
-        assert_known_apps_alone_go_on(&apps).await;
-    }
-    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for a database that is known to be away");
+    assert_known_apps_alone_go_on(&apps).await;
 
     server.restart();
     wait_until_healed(&apps).await;
@@ -87,10 +83,34 @@ async fn a_look_up_waits_two_seconds_for_a_database_that_hangs() {
     let waited = begun.elapsed();
     assert!(known.unwrap().is_some());
     assert!(matches!(unknown, Err(AppsError::Unavailable)));
-    assert!((1_900..3_500).contains(&waited.as_millis()), "{waited:?}");
+    assert!((1_700..3_000).contains(&waited.as_millis()), "{waited:?}");
+    let begun = Instant::now();
+    assert!(apps.by_key("key-7").await.unwrap().is_some());
+    assert!(matches!(apps.by_key("unheard-of").await, Err(AppsError::Unavailable)));
+    assert!(begun.elapsed().as_millis() < 500, "nobody waits for a database that is known to hang");
     operator.run("COMMIT").await;
     wait_until_healed(&apps).await;
     assert!(apps.by_key("unheard-of").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn look_ups_of_one_key_at_once_share_one_reading() {
+    let stage = Stage::postgres();
+    let apps = stage.open(0).await;
+    let mut operator = stage.operator().await;
+    operator.run(APP_7).await;
+    operator.run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").await;
+    let mut waiting: Vec<_> = (0..5).map(|_| Box::pin(apps.by_key("key-7"))).collect();
+    let mut begin = |cx: &mut Context<'_>| waiting.iter_mut().all(|ask| ask.as_mut().poll(cx).is_pending());
+    assert!(poll_fn(|cx| Poll::Ready(begin(cx))).await);
+    operator.run("COMMIT").await;
+    // Nothing is cached: readings of their own would give apps of their own.
+    let mut found = Vec::new();
+    for ask in waiting {
+        found.push(ask.await.unwrap().unwrap());
+    }
+    assert!(found.iter().all(|app| Arc::ptr_eq(app, &found[0])));
+    assert!(!Arc::ptr_eq(&apps.by_key("key-7").await.unwrap().unwrap(), &found[0]));
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Which checks there are, and in which order they run.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, Requirement};
 use crate::step::{Steps, command, execute};
@@ -144,7 +144,15 @@ fn php(steps: &mut Steps) {
 }
 
 fn cargo(arguments: &[&str]) -> Result<(), String> {
-    execute(&mut command("cargo", arguments, root()))
+    let mut cargo = command("cargo", arguments, root());
+    // These describe this program. Build scripts that look at them would run again, and half the tree with them.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    execute(&mut cargo)
 }
 
 fn with_binary(mut command: Command) -> Command {

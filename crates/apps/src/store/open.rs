@@ -3,7 +3,7 @@
 //! Fails rather than start with half a database. A SQLite file holds secrets: what is made here is
 //! for the owner's eyes only.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, SqlitePool};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Store;
 use crate::PATIENCE;
@@ -25,6 +25,9 @@ const MOST_CONNECTIONS: u32 = 4;
 
 /// Seconds that another node may take to bring the tables up to date.
 const MIGRATION_SECONDS: u64 = 60;
+
+/// Time between two looks at whether another process is done with a SQLite file.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -39,8 +42,10 @@ impl Store {
     }
 }
 
+/// A file next to the database, `….lock`, stays behind; it is empty.
 async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
     make_private(file)?;
+    let _alone = wait_until_alone(file).await?;
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(false)
@@ -54,10 +59,7 @@ async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
         .connect_with(options)
         .await
         .map_err(|cause| AppsError::Sqlite { path: PathBuf::from(file), cause })?;
-    if SQLITE.run(&pool).await.is_err() {
-        // SQLite has no lock for migrations: another process may have been a moment ahead.
-        SQLITE.run(&pool).await.map_err(migration_failed)?;
-    }
+    SQLITE.run(&pool).await.map_err(migration_failed)?;
     Ok(pool)
 }
 
@@ -81,6 +83,34 @@ fn migration_failed(error: MigrateError) -> AppsError {
     match error {
         MigrateError::VersionMissing(version) => AppsError::TooNew(version),
         other => AppsError::Migration(other),
+    }
+}
+
+/// Lets one process at a time prepare the file, until what is returned is dropped.
+///
+/// SQLite has no lock for migrations, and turns away whoever comes while it changes to WAL.
+async fn wait_until_alone(file: &Path) -> Result<File, AppsError> {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let failed = |cause| AppsError::File { path: path.clone(), cause };
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    let deadline = Instant::now() + Duration::from_secs(MIGRATION_SECONDS);
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                return Err(AppsError::MigrationHeld(MIGRATION_SECONDS));
+            }
+            Err(TryLockError::WouldBlock) => sleep(BETWEEN_ATTEMPTS).await,
+        }
     }
 }
 

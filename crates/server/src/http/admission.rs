@@ -83,7 +83,7 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
         Ok(Some(app)) => app,
         Ok(None) => return Err(refused(CloseReason::UnknownKey(key.into_owned()))),
         Err(error) => {
-            tracing::warn!(target: "fanfare::apps", %error, "app not looked up");
+            tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
             return Err(refused(CloseReason::AppUnknownForNow));
         }
     };

@@ -46,7 +46,7 @@ pub async fn receive(
         Ok(Some(app)) => app,
         Ok(None) => return Err(ApiError::UnknownApp(app_id.to_owned())),
         Err(error) => {
-            tracing::warn!(target: "fanfare::apps", app = app_id, %error, "app not looked up");
+            tracing::debug!(target: "fanfare::apps", app = app_id, %error, "app not looked up");
             return Err(ApiError::AppsUnavailable);
         }
     };
