@@ -18,17 +18,7 @@ pub use subscriptions::{SubscribeError, Subscriptions};
 
 #[cfg(test)]
 fn test_app(id: &str) -> std::sync::Arc<fanfare_protocol::app::App> {
-    std::sync::Arc::new(fanfare_protocol::app::App {
-        id: id.into(),
-        credentials: Vec::new(),
-        enabled: true,
-        max_connections: None,
-        force_tls: false,
-        allowed_origins: Vec::new(),
-        authorized_connections: false,
-        subscription_error_event: false,
-        limits: fanfare_protocol::app::Limits::default(),
-    })
+    std::sync::Arc::new(fanfare_protocol::app::App::new(id.into(), Vec::new()))
 }
 
 #[cfg(test)]

@@ -16,17 +16,9 @@ use fanfare_protocol::server::Event;
 use serde_json::Value;
 
 fn hub(members: usize) -> Arc<AppHub> {
-    Arc::new(AppHub::new(Arc::new(App {
-        id: "1".into(),
-        credentials: Vec::new(),
-        enabled: true,
-        max_connections: Some(1000),
-        force_tls: false,
-        allowed_origins: Vec::new(),
-        authorized_connections: false,
-        subscription_error_event: false,
-        limits: Limits { members, ..Limits::default() },
-    })))
+    let limits = Limits { members, ..Limits::default() };
+    let app = App { max_connections: Some(1000), limits, ..App::new("1".into(), Vec::new()) };
+    Arc::new(AppHub::new(Arc::new(app)))
 }
 
 fn channel(name: &str) -> ChannelName {

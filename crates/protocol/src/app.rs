@@ -29,6 +29,22 @@ pub struct App {
 }
 
 impl App {
+    /// An app that differs from the server's defaults in nothing.
+    #[must_use]
+    pub fn new(id: AppId, credentials: Vec<Credential>) -> Self {
+        Self {
+            id,
+            credentials,
+            enabled: true,
+            max_connections: None,
+            force_tls: false,
+            allowed_origins: Vec::new(),
+            authorized_connections: false,
+            subscription_error_event: false,
+            limits: Limits::default(),
+        }
+    }
+
     /// The credential with this key, if it is one of the app's.
     #[must_use]
     pub fn credential(&self, key: &str) -> Option<&Credential> {

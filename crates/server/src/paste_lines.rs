@@ -116,23 +116,13 @@ impl PasteLines<'_> {
 
 #[cfg(test)]
 mod tests {
-    use fanfare_protocol::app::Limits;
     use fanfare_protocol::auth::{Credential, Secret};
 
     use super::*;
 
     fn app() -> App {
-        App {
-            id: "7".into(),
-            credentials: vec![Credential { key: "k1".into(), secret: Secret::new("s3cret") }],
-            enabled: true,
-            max_connections: None,
-            force_tls: false,
-            allowed_origins: Vec::new(),
-            authorized_connections: false,
-            subscription_error_event: false,
-            limits: Limits::default(),
-        }
+        let credential = Credential { key: "k1".into(), secret: Secret::new("s3cret") };
+        App::new("7".into(), vec![credential])
     }
 
     #[test]

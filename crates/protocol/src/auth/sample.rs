@@ -1,7 +1,7 @@
 //! The app of the official documentation's examples, for tests.
 
 use super::{Credential, Secret};
-use crate::app::{App, Limits};
+use crate::app::App;
 use crate::ids::{AppId, AppKey};
 
 pub const KEY: &str = "278d425bdf160c739803";
@@ -10,15 +10,6 @@ pub const SECRET: &str = "7ad3773142a6692b25b8";
 /// App 3, with a second credential besides the documented one.
 pub fn official_app() -> App {
     let credential = |key: &str, secret| Credential { key: AppKey::from(key), secret: Secret::new(secret) };
-    App {
-        id: AppId::from("3"),
-        credentials: vec![credential(KEY, SECRET), credential("second-key", "second-secret")],
-        enabled: true,
-        max_connections: None,
-        force_tls: false,
-        allowed_origins: Vec::new(),
-        authorized_connections: false,
-        subscription_error_event: false,
-        limits: Limits::default(),
-    }
+    let credentials = vec![credential(KEY, SECRET), credential("second-key", "second-secret")];
+    App::new(AppId::from("3"), credentials)
 }

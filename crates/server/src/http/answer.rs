@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
+use serde::Serialize;
 
 /// A whole answer.
 pub type Answer = Response<Full<Bytes>>;
@@ -11,6 +12,11 @@ pub type Answer = Response<Full<Bytes>>;
 /// A JSON object (API-004).
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_type(status, "application/json", body.into())
+}
+
+/// The JSON of an answer made of names and numbers.
+pub fn object(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }
 
 /// One sentence, with a newline for those who use `curl` (API-005).

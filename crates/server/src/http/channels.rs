@@ -8,6 +8,7 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::answer::object;
 use super::error::ApiError;
 use super::event::Info;
 use super::signed::Signed;
@@ -48,7 +49,7 @@ pub fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
         };
         (name.to_string(), attributes)
     });
-    Ok(json(&List { channels: channels.collect() }))
+    Ok(object(&List { channels: channels.collect() }))
 }
 
 /// `GET /apps/ID/channels/NAME` (API-035 … API-039); the JSON of the answer.
@@ -72,7 +73,7 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
         return Err(ApiError::CacheNeedsCacheChannel);
     }
     let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
-    Ok(json(&One {
+    Ok(object(&One {
         occupied: counts.subscriptions > 0,
         attributes: Attributes {
             user_count: info.user_count.then_some(counts.users),
@@ -104,7 +105,7 @@ pub fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
         return Err(ApiError::UsersNeedPresence);
     }
     let ids = state.hubs.get(&signed.app.id).map(|hub| hub.user_ids(&channel)).unwrap_or_default();
-    Ok(json(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
+    Ok(object(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
 }
 
 fn asked_info(signed: &Signed) -> Info {
@@ -120,8 +121,4 @@ fn decoded(raw_name: &str, signed: &Signed) -> Result<ChannelName, ApiError> {
     let name = percent_decode_str(raw_name).decode_utf8_lossy();
     ChannelName::parse(&name, signed.app.limits.channel_name)
         .map_err(|_| ApiError::InvalidChannelName(name.into_owned()))
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }

@@ -7,6 +7,7 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::answer;
 use super::channels::Attributes;
 use super::error::ApiError;
 use super::event::{Checked, Fields, Info, object};
@@ -28,7 +29,7 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
         None => "{}".to_owned(),
         Some(info) => {
             let channels = attributes_of(state, &signed.app, &event.channels, info);
-            json(&Single { channels })
+            answer::object(&Single { channels })
         }
     };
     publish(state, &signed.app, &as_event(&event));
@@ -59,7 +60,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let events: Vec<Checked<'_>> =
         items.into_iter().map(|item| item_of_batch(item, &signed.app)).collect::<Result<_, _>>()?;
     let answer = if events.iter().any(|event| event.info.is_some()) {
-        json(&Batched {
+        answer::object(&Batched {
             batch: events.iter().map(|event| item_attributes(state, &signed.app, event)).collect(),
         })
     } else {
@@ -114,8 +115,4 @@ fn attributes_of<'a>(
 
 fn as_event<'a>(event: &'a Checked<'_>) -> Event<'a> {
     Event { name: &event.name, data: &event.data, channels: &event.channels, except: event.except }
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }

@@ -20,17 +20,7 @@ const BUDGET: usize = 1536;
 #[tokio::test]
 async fn the_task_of_a_connection_stays_within_its_budget() {
     let hubs = Arc::new(Hubs::default());
-    let app = Arc::new(App {
-        id: "1".into(),
-        credentials: Vec::new(),
-        enabled: true,
-        max_connections: None,
-        force_tls: false,
-        allowed_origins: Vec::new(),
-        authorized_connections: false,
-        subscription_error_event: false,
-        limits: Limits::default(),
-    });
+    let app = Arc::new(App::new("1".into(), Vec::new()));
     let hub = hubs.open(&app);
     let state = Arc::new(State {
         config: Config::default(),
