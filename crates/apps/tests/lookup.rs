@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::{AppSettings, Apps, AppsError};
 use fanfare_protocol::app::{App, Limits};
@@ -53,18 +54,30 @@ const APP_7: &str = "
     INSERT INTO app_keys (key, app_id, secret) VALUES ('key-7', '7', 'secret-7');
 ";
 
+/// Lets the clock move on, so that what is made next is younger also to a clock of milliseconds.
+fn next_millisecond() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let before = now();
+    while now() == before {
+        std::hint::spin_loop();
+    }
+}
+
 async fn an_app_is_found_by_its_id_and_any_valid_key(stage: Stage) {
     let apps = stage.open(60).await;
-    stage
-        .operator()
-        .await
+    let mut operator = stage.operator().await;
+    operator
         .run(
             "INSERT INTO apps (id, name) VALUES ('7', 'seven'), ('8', 'eight');
-             INSERT INTO app_keys (key, app_id, secret) VALUES ('z-old', '7', 'secret-old');
-             INSERT INTO app_keys (key, app_id, secret) VALUES ('x-lost', '7', 'secret-lost');
+             INSERT INTO app_keys (key, app_id, secret) VALUES ('z-old', '7', 'secret-old');",
+        )
+        .await;
+    next_millisecond();
+    operator
+        .run(
+            "INSERT INTO app_keys (key, app_id, secret) VALUES ('x-lost', '7', 'secret-lost');
              INSERT INTO app_keys (key, app_id, secret) VALUES ('a-new', '7', 'secret-new');
              INSERT INTO app_keys (key, app_id, secret) VALUES ('key-8', '8', 'secret-8');
-             UPDATE app_keys SET created_at = (SELECT created_at FROM apps WHERE id = '7') WHERE key = 'z-old';
              UPDATE app_keys SET revoked_at = created_at WHERE key = 'x-lost';",
         )
         .await;

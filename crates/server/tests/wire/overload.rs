@@ -207,7 +207,8 @@ fn a_head_of_any_size_is_not_collected() {
     let mut sent = 0;
     while http.try_write(header.as_bytes()) {
         sent += header.len();
-        assert!(sent < 4 << 20, "4 MiB of headers were taken");
+        // More than the kernel's buffers of both ends can hold: somebody must have read it.
+        assert!(sent < 32 << 20, "32 MiB of headers were taken");
     }
 }
 
