@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ProtocolError;
+use crate::json;
 
 /// A command from a client (section 2.2 of the protocol).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +116,7 @@ fn with_fields<'a>(
 }
 
 fn fields(object: &str) -> Result<Fields<'_>, ProtocolError> {
-    // A struct would also be read from an array of its members.
-    if !object.starts_with('{') {
-        return Err(ProtocolError::DataNotAHash);
-    }
-    serde_json::from_str(object).map_err(|_| ProtocolError::DataNotAHash)
+    json::object(object).ok_or(ProtocolError::DataNotAHash)
 }
 
 fn required<'a>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Cow<'a, str>, ProtocolError> {
@@ -131,15 +128,9 @@ fn optional<'a>(
     raw: Option<&'a RawValue>,
     name: &'static str,
 ) -> Result<Option<Cow<'a, str>>, ProtocolError> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
     match raw.map(RawValue::get) {
         None | Some("null") => Ok(None),
-        Some(json) => match serde_json::from_str::<Text<'a>>(json) {
-            Ok(Text(text)) => Ok(Some(text)),
-            Err(_) => Err(ProtocolError::NotAString(name)),
-        },
+        Some(json) => json::string(json).map(Some).ok_or(ProtocolError::NotAString(name)),
     }
 }
 

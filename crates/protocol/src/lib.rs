@@ -11,6 +11,7 @@ pub mod close;
 pub mod error;
 pub mod frame;
 pub mod ids;
+pub mod json;
 pub mod presence;
 pub mod server;
 pub mod version;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ProtocolError;
 use crate::ids::UserId;
+use crate::json;
 use crate::server::push_string;
 
 /// Longest `user_id`, in characters (LIM-022).
@@ -43,10 +44,7 @@ impl Identity {
             return Err(ProtocolError::MemberTooBig { limit: most, size: channel_data.len() });
         }
         let invalid = || ProtocolError::ChannelDataInvalid(channel.to_owned());
-        if !channel_data.trim_start().starts_with('{') {
-            return Err(invalid());
-        }
-        let parsed: ChannelData<'_> = serde_json::from_str(channel_data).map_err(|_| invalid())?;
+        let parsed: ChannelData<'_> = json::object(channel_data).ok_or_else(invalid)?;
         let user_id = canonical_id(parsed.user_id.get()).ok_or_else(invalid)?;
         let length = user_id.chars().count();
         if length > LONGEST_USER_ID {

@@ -60,25 +60,21 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
     let activity = state.config.timeouts.activity;
     conn.outbox.push(&server::connection_established(conn.id, activity));
-    let signs = Signs { heard: AtomicU64::new(0), authorized: AtomicBool::new(place.is_some()) };
-    signs.heard_now(&state);
-    state.metrics.connection_opened();
     let since = state.milliseconds();
-    let reason = {
-        let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
-        let mut writer = Writer::new(&stream);
-        let reason = tokio::select! {
-            reason = read::run(&state, &stream, &mut session, &signs, early) => reason,
-            reason = writer.run(&conn.outbox) => reason,
-            reason = watchdog::run(&state, &conn, &signs) => reason,
-        };
-        // Dropping the session leaves every channel before the goodbye takes its time.
-        let rest = writer.into_rest(&conn.outbox, &reason);
-        log_close(&session, &reason, (state.milliseconds() - since) / 1000);
-        drop(session);
-        Box::pin(farewell::say(&stream, rest, version, &reason)).await;
-        reason
+    let signs = Signs { heard: AtomicU64::new(since), authorized: AtomicBool::new(place.is_some()) };
+    state.metrics.connection_opened();
+    let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
+    let mut writer = Writer::new(&stream);
+    let reason = tokio::select! {
+        reason = read::run(&state, &stream, &mut session, &signs, early) => reason,
+        reason = writer.run(&conn.outbox) => reason,
+        reason = watchdog::run(&state, &conn, &signs) => reason,
     };
+    let rest = writer.into_rest(&conn.outbox, &reason);
+    log_close(&session, &reason, (state.milliseconds() - since) / 1000);
+    // Leaves every channel before the goodbye takes its time.
+    drop(session);
+    Box::pin(farewell::say(&stream, rest, version, &reason)).await;
     state.metrics.connection_closed(&reason);
     drop(stream);
     drop(seat);

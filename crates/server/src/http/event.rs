@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
-use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::channel::{ChannelKind, ChannelName, LONGEST_NAME};
 use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -128,11 +129,7 @@ impl Fields<'_> {
 
 /// Reads a JSON object, and nothing else, into fields.
 pub fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    // A struct would also be read from an array of its members.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(ApiError::NotJson);
-    }
-    serde_json::from_slice(body).map_err(|_| ApiError::NotJson)
+    std::str::from_utf8(body).ok().and_then(json::object).ok_or(ApiError::NotJson)
 }
 
 fn distinct_channels(names: &[Cow<'_, str>], app: &App) -> Result<Vec<ChannelName>, ApiError> {
@@ -145,21 +142,17 @@ fn distinct_channels(names: &[Cow<'_, str>], app: &App) -> Result<Vec<ChannelNam
     }
     let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());
     for name in names {
-        let channel = ChannelName::parse(name, longest(app, name))
-            .map_err(|_| ApiError::InvalidChannelName(name.to_string()))?;
+        // The prefix of a user's own channel is not counted.
+        let fits = |channel: &ChannelName| {
+            channel.kind() == ChannelKind::ServerToUser || channel.as_str().len() <= app.limits.channel_name
+        };
+        let channel = ChannelName::parse(name, LONGEST_NAME).ok().filter(fits);
+        let channel = channel.ok_or_else(|| ApiError::InvalidChannelName(name.to_string()))?;
         if !channels.contains(&channel) {
             channels.push(channel);
         }
     }
     Ok(channels)
-}
-
-/// The longest name allowed here; the prefix of a user's own channel is not counted.
-fn longest(app: &App, name: &str) -> usize {
-    match ChannelName::parse(name, usize::MAX).map(|channel| channel.kind()) {
-        Ok(ChannelKind::ServerToUser) => fanfare_protocol::channel::LONGEST_NAME,
-        _ => app.limits.channel_name,
-    }
 }
 
 const fn wrong_type(field: &'static str, expected: &'static str) -> ApiError {
@@ -170,16 +163,8 @@ const fn wrong_type(field: &'static str, expected: &'static str) -> ApiError {
 fn string<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Option<Cow<'a, str>>, ApiError> {
     match raw.map(RawValue::get) {
         None | Some("null") => Ok(None),
-        Some(json) => text(json).map(Some).ok_or(wrong_type(field, "a string")),
+        Some(json) => json::string(json).map(Some).ok_or(wrong_type(field, "a string")),
     }
-}
-
-/// The text of a JSON string, borrowed where it has no escapes.
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    serde_json::from_str(json).ok().map(|Text(text)| text)
 }
 
 fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
@@ -188,7 +173,7 @@ fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
         Some(json) => {
             let wrong = || wrong_type("channels", "an array of strings");
             let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| wrong())?;
-            items.into_iter().map(|item| text(item.get()).ok_or_else(wrong)).collect()
+            items.into_iter().map(|item| json::string(item.get()).ok_or_else(wrong)).collect()
         }
     }
 }
@@ -197,7 +182,7 @@ fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
 fn data(raw: Option<&RawValue>) -> Result<Cow<'_, str>, ApiError> {
     let json = raw.ok_or(wrong_type("data", "a string"))?.get();
     if json.starts_with('"') {
-        return text(json).ok_or(wrong_type("data", "a string"));
+        return json::string(json).ok_or(wrong_type("data", "a string"));
     }
     let value: serde_json::Value = serde_json::from_str(json).map_err(|_| ApiError::NotJson)?;
     Ok(Cow::Owned(value.to_string()))
