@@ -75,7 +75,8 @@ test('a disabled app and a full one refuse with 4003 and 4004', async (t) => {
   await scene.client({ key: 'key-small' });
   const second = scene.connecting({ key: 'key-small' });
   const secondErrors = inboxOf(second.connection, 'error');
-  assert.deepEqual((await secondErrors.next()).error.data, { code: 4004, message: 'Account over quota' });
+  const message = 'Account over quota (at most 1 connections, setting max_connections)';
+  assert.deepEqual((await secondErrors.next()).error.data, { code: 4004, message });
   await inState(second, 'disconnected');
 });
 

@@ -116,7 +116,8 @@ test('api_017 too much data is a 413 in hosted words, up to the limit it is not'
   assert.equal((await scene.sdk.trigger('news', 'hello', 'é'.repeat(5120))).status, 200);
   const words =
     'The data content of this event exceeds the allowed maximum (10240 bytes). ' +
-    'See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info';
+    'See https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info ' +
+    '(this event: 10241 bytes, setting limits.event_bytes)';
   const single = await refusal(scene.sdk.trigger('news', 'hello', 'é'.repeat(5120) + 'x'));
   assert.deepEqual([single.status, single.body.trimEnd()], [413, words]);
   const batch = [

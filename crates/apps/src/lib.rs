@@ -18,7 +18,7 @@ pub use database::{Database, NotADatabase, PostgresUrl};
 pub use error::AppsError;
 pub use first::FirstApp;
 pub use settings::{
-    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern,
+    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern, named_limits,
 };
 
 /// Longest time that a look-up waits, be it for a reading that another has begun.

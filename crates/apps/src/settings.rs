@@ -13,16 +13,56 @@ use serde::Deserialize;
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 
-/// Legal values of each limit, in the order of [`Limits`].
-pub const LIMIT_RANGES: [(&str, RangeInclusive<usize>); 7] = [
-    ("channel_name", 1..=200),
-    ("event_name", 1..=1024),
-    ("event_bytes", 1..=16_777_216),
-    ("channels_per_event", 1..=10_000),
-    ("batch", 1..=10_000),
-    ("members", 1..=100_000),
-    ("member_bytes", 1..=1_048_576),
-];
+/// The one list of the limits that an app may have of its own, with their legal values.
+macro_rules! app_limits {
+    ($($name:ident: $range:expr,)*) => {
+        /// Legal values of each limit, in the order of [`Limits`].
+        pub const LIMIT_RANGES: &[(&str, RangeInclusive<usize>)] = &[$((stringify!($name), $range)),*];
+
+        /// The limits of one app that differ from the server's; the units are those of [`Limits`].
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        #[expect(missing_docs, reason = "each field is the one of `Limits` with its name")]
+        pub struct LimitOverrides {
+            $(pub $name: Option<usize>,)*
+        }
+
+        impl LimitOverrides {
+            /// The limits that hold for the app.
+            #[must_use]
+            pub fn resolve(&self, defaults: &Limits) -> Limits {
+                Limits { $($name: self.$name.unwrap_or(defaults.$name),)* }
+            }
+
+            /// The values in the order of [`LIMIT_RANGES`].
+            fn given(&self) -> [Option<usize>; LIMIT_RANGES.len()] {
+                [$(self.$name,)*]
+            }
+        }
+
+        /// Every limit with its name, in the order of [`LIMIT_RANGES`].
+        #[must_use]
+        pub fn named_limits(limits: &Limits) -> [(&'static str, usize); LIMIT_RANGES.len()] {
+            [$((stringify!($name), limits.$name),)*]
+        }
+    };
+}
+
+app_limits! {
+    channel_name: 1..=200,
+    event_name: 1..=1024,
+    event_bytes: 1..=16_777_216,
+    channels_per_event: 1..=10_000,
+    batch: 1..=10_000,
+    members: 1..=100_000,
+    member_bytes: 1..=1_048_576,
+    user_id: 1..=200,
+    client_event_bytes: 1..=16_777_216,
+    client_events_per_second: 1..=100_000,
+    watchlist: 1..=10_000,
+    cache_seconds: 1..=86_400,
+    cache_bytes: 1..=1_073_741_824,
+}
 
 /// What is set for one app; `None` takes the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,24 +78,16 @@ pub struct AppSettings {
     pub allowed_origins: Option<Vec<String>>,
     /// Close connections that do not authorize themselves in time (WS-062). Default: off.
     pub authorized_connections: Option<bool>,
+    /// Let clients send events to one another (WS-161). Default: off.
+    pub client_events: Option<bool>,
+    /// Tell subscribers how many they are (WS-175). Default: off.
+    pub subscription_counts: Option<bool>,
+    /// Tell signed-in users who of their watchlist is online (WS-195). Default: off.
+    pub watchlist_events: Option<bool>,
     /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
     pub subscription_error_event: Option<bool>,
     /// Limits of its own.
     pub limits: LimitOverrides,
-}
-
-/// The limits of one app that differ from the server's; the units are those of [`Limits`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "each field is the one of `Limits` with its name")]
-pub struct LimitOverrides {
-    pub channel_name: Option<usize>,
-    pub event_name: Option<usize>,
-    pub event_bytes: Option<usize>,
-    pub channels_per_event: Option<usize>,
-    pub batch: Option<usize>,
-    pub members: Option<usize>,
-    pub member_bytes: Option<usize>,
 }
 
 /// A setting has a value that it must not have.
@@ -84,9 +116,8 @@ impl AppSettings {
     /// # Errors
     /// The first one that is not.
     pub fn check(&self) -> Result<(), SettingFault> {
-        let limits = LIMIT_RANGES.into_iter().zip(self.limits.given());
-        for ((name, range), value) in limits {
-            check_range(name, &range, value)?;
+        for ((name, range), value) in LIMIT_RANGES.iter().zip(self.limits.given()) {
+            check_range(name, range, value)?;
         }
         check_range("max_connections", &MAX_CONNECTIONS, self.max_connections)?;
         let mut origins = self.allowed_origins.iter().flatten();
@@ -107,38 +138,12 @@ impl AppSettings {
             force_tls: self.force_tls.unwrap_or(false),
             allowed_origins: self.allowed_origins.unwrap_or_default(),
             authorized_connections: self.authorized_connections.unwrap_or(false),
+            client_events: self.client_events.unwrap_or(false),
+            subscription_counts: self.subscription_counts.unwrap_or(false),
+            watchlist_events: self.watchlist_events.unwrap_or(false),
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
             limits: self.limits.resolve(defaults),
         }
-    }
-}
-
-impl LimitOverrides {
-    /// The limits that hold for the app.
-    #[must_use]
-    pub fn resolve(&self, defaults: &Limits) -> Limits {
-        Limits {
-            channel_name: self.channel_name.unwrap_or(defaults.channel_name),
-            event_name: self.event_name.unwrap_or(defaults.event_name),
-            event_bytes: self.event_bytes.unwrap_or(defaults.event_bytes),
-            channels_per_event: self.channels_per_event.unwrap_or(defaults.channels_per_event),
-            batch: self.batch.unwrap_or(defaults.batch),
-            members: self.members.unwrap_or(defaults.members),
-            member_bytes: self.member_bytes.unwrap_or(defaults.member_bytes),
-        }
-    }
-
-    /// The values in the order of [`LIMIT_RANGES`].
-    const fn given(&self) -> [Option<usize>; 7] {
-        [
-            self.channel_name,
-            self.event_name,
-            self.event_bytes,
-            self.channels_per_event,
-            self.batch,
-            self.members,
-            self.member_bytes,
-        ]
     }
 }
 

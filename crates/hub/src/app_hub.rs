@@ -3,23 +3,29 @@
 //! Counts are lengths of the tables themselves; there is no counter of channels or members that
 //! could drift.
 
-use std::hash::BuildHasherDefault;
+mod kept;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ahash::RandomState;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
+use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use hashbrown::{HashMap, HashTable};
 use parking_lot::{Mutex, RwLock};
 
-use crate::channel::Channel;
-use crate::conn::{Conn, RandomBits};
+use crate::cache::ParkedBytes;
+use crate::channel::{Channel, Joining};
+use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
+use crate::users::Users;
+
+pub use kept::Cached;
 
 const SHARDS: usize = 256;
 
@@ -32,8 +38,14 @@ pub struct AppHub {
     shards: Box<[Mutex<HashTable<Channel>>]>,
     hasher: RandomState,
     /// Guards the list of open connections.
-    conns: Mutex<HashMap<SocketId, Arc<Conn>, BuildHasherDefault<RandomBits>>>,
+    conns: Mutex<Sockets<Arc<Conn>>>,
     places_taken: AtomicUsize,
+    pub(crate) users: Users,
+    /// Channels whose count waits to be told, each once; as long as there are crowded channels, at most.
+    counts_due: Mutex<Vec<ChannelName>>,
+    parked: ParkedBytes,
+    /// The shard that makes room next, when too much is parked.
+    makes_room: AtomicUsize,
 }
 
 /// How many are on a channel.
@@ -55,6 +67,10 @@ impl AppHub {
             hasher: RandomState::new(),
             conns: Mutex::default(),
             places_taken: AtomicUsize::new(0),
+            users: Users::default(),
+            counts_due: Mutex::default(),
+            parked: ParkedBytes::default(),
+            makes_room: AtomicUsize::new(0),
         }
     }
 
@@ -90,10 +106,7 @@ impl AppHub {
     pub(crate) fn connection_closed(&self, socket: SocketId) {
         let mut conns = self.conns.lock();
         conns.remove(&socket);
-        // What a crowd needed is given back when it has gone.
-        if conns.capacity() > 64 && conns.len() < conns.capacity() / 8 {
-            conns.shrink_to_fit();
-        }
+        give_back(&mut conns);
     }
 
     /// Takes one of the app's `max_connections` places, if one is free (WS-061).
@@ -108,6 +121,23 @@ impl AppHub {
     /// Queues the frame for every subscriber of the channel but `except`; returns how many took it.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
         self.look(channel, |channel| channel.deliver(frame, except)).unwrap_or(0)
+    }
+
+    /// Whom a subscriber of a presence channel stands for (WS-165).
+    #[must_use]
+    pub fn user_of(&self, channel: &ChannelName, socket: SocketId) -> Option<UserId> {
+        self.look(channel, |channel| channel.user_of(socket)).flatten()
+    }
+
+    /// Closes every connection that is signed in as the user (API-060); returns how many.
+    pub fn close_user(&self, user: &str, reason: &CloseReason) -> usize {
+        self.users.close(user, reason)
+    }
+
+    /// How many users have signed in and are still there.
+    #[must_use]
+    pub fn users_online(&self) -> usize {
+        self.users.online()
     }
 
     /// How many are on the channel; all zero if there is none.
@@ -129,20 +159,23 @@ impl AppHub {
         for shard in &self.shards {
             let shard = shard.lock();
             let listed = shard.iter().filter(|channel| {
-                channel.name.as_str().starts_with(prefix) && channel.name.kind() != ChannelKind::ServerToUser
+                let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
+                is_meant && channel.name.kind() != ChannelKind::ServerToUser
             });
             found.extend(listed.map(|channel| (channel.name.clone(), channel.counts())));
         }
         found
     }
 
-    /// Channels, and subscriptions to them, of the whole app.
+    /// Occupied channels, and subscriptions to them, of the whole app.
     #[must_use]
     pub fn totals(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(channels, subscriptions), shard| {
             let shard = shard.lock();
-            let here: usize = shard.iter().map(|channel| channel.counts().subscriptions).sum();
-            (channels + shard.len(), subscriptions + here)
+            let occupied = shard.iter().filter(|channel| channel.is_occupied());
+            occupied.fold((channels, subscriptions), |(channels, subscriptions), channel| {
+                (channels + 1, subscriptions + channel.counts().subscriptions)
+            })
         })
     }
 
@@ -151,29 +184,63 @@ impl AppHub {
         name: &ChannelName,
         conn: &Arc<Conn>,
         identity: Option<Identity>,
+        now: u64,
     ) -> Result<(), SubscribeError> {
-        let most_users = self.app.read().limits.members;
+        let (most_users, counts) = {
+            let app = self.app.read();
+            (app.limits.members, app.subscription_counts)
+        };
+        let joining = Joining { conn, identity, most_users, now };
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         let rehash = |channel: &Channel| self.hasher.hash_one(&channel.name);
-        match shard.entry(hash, |channel| channel.name == *name, rehash) {
-            Entry::Occupied(mut channel) => channel.get_mut().subscribe(conn, identity, most_users),
+        let mut channel = match shard.entry(hash, |channel| channel.name == *name, rehash) {
+            Entry::Occupied(mut channel) => {
+                channel.get_mut().subscribe(joining)?;
+                channel
+            }
             Entry::Vacant(vacant) => {
                 let mut channel = Channel::new(name.clone());
-                channel.subscribe(conn, identity, most_users)?;
-                vacant.insert(channel);
-                Ok(())
+                channel.subscribe(joining)?;
+                vacant.insert(channel)
             }
-        }
+        };
+        self.count_changed(channel.get_mut(), counts);
+        Ok(())
     }
 
     pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId) {
+        let counts = self.app.read().subscription_counts;
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
-        if let Ok(mut channel) = shard.find_entry(hash, |channel| channel.name == *name) {
-            channel.get_mut().unsubscribe(socket);
-            if channel.get().is_empty() {
-                channel.remove();
+        if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
+            let channel = entry.get_mut();
+            channel.unsubscribe(socket);
+            self.count_changed(channel, counts);
+            channel.park(&self.parked);
+            if channel.is_idle() {
+                entry.remove();
+            }
+        }
+        drop(shard);
+        self.make_room();
+    }
+
+    /// Under the lock of the channel's shard, after a subscription was made or ended.
+    fn count_changed(&self, channel: &mut Channel, wanted: bool) {
+        if wanted && channel.name.kind().has_counts() && channel.count_changed() {
+            self.counts_due.lock().push(channel.name.clone());
+        }
+    }
+
+    /// Tells the crowded channels whose count has changed since the last time; to be called every five
+    /// seconds (WS-176).
+    pub fn tell_counts(&self) {
+        let due = std::mem::take(&mut *self.counts_due.lock());
+        for name in due {
+            let hash = self.hasher.hash_one(&name);
+            if let Some(channel) = self.shard(hash).lock().find_mut(hash, |channel| channel.name == name) {
+                channel.tell_count_if_due();
             }
         }
     }

@@ -3,7 +3,6 @@
 //! Every method is called under the lock of the channel's shard and pushes under it, so that all
 //! subscribers see one order, and an acknowledgement comes before every event (WS-125).
 
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -16,15 +15,33 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::app_hub::Counts;
-use crate::conn::{Conn, RandomBits};
+use crate::cache::{Last, ParkedBytes};
+use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
+
+/// More subscribers than this are told how many they are now and then only (WS-176).
+const MOST_TOLD_AT_ONCE: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
-    members: HashMap<SocketId, Member, BuildHasherDefault<RandomBits>>,
+    members: Sockets<Member>,
     /// Present on presence channels only; boxed to keep the others small.
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
+    /// What was published last, on cache channels only (WS-170).
+    last: Option<Box<Last>>,
+    /// The count has changed and stands in the app's list of those to be told.
+    count_is_due: bool,
+}
+
+/// A subscription as it is asked for.
+pub(crate) struct Joining<'a> {
+    pub(crate) conn: &'a Arc<Conn>,
+    /// On presence channels only.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) most_users: usize,
+    /// The present, in the milliseconds that kept events expire by.
+    pub(crate) now: u64,
 }
 
 #[derive(Debug)]
@@ -42,21 +59,26 @@ struct User {
 
 impl Channel {
     pub(crate) fn new(name: ChannelName) -> Self {
-        Self { name, members: HashMap::default(), users: None }
+        Self { name, members: Sockets::default(), users: None, last: None, count_is_due: false }
     }
 
-    /// Adds the connection, acknowledges to it, and tells the others of a new user.
-    pub(crate) fn subscribe(
-        &mut self,
-        conn: &Arc<Conn>,
-        identity: Option<Identity>,
-        most_users: usize,
-    ) -> Result<(), SubscribeError> {
-        let Some(identity) = identity else {
-            conn.outbox.push(&server::subscription_succeeded(&self.name));
-            self.members.insert(conn.id, Member { conn: Arc::clone(conn), user: None });
-            return Ok(());
+    /// Adds the connection, acknowledges to it, and tells the others of a new user (WS-124).
+    pub(crate) fn subscribe(&mut self, joining: Joining<'_>) -> Result<(), SubscribeError> {
+        let Joining { conn, identity, most_users, now } = joining;
+        let user = match identity {
+            Some(identity) => Some(self.join(conn, identity, most_users)?),
+            None => {
+                conn.outbox.push(&server::subscription_succeeded(&self.name));
+                None
+            }
         };
+        self.send_last(conn, now);
+        self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
+        Ok(())
+    }
+
+    /// Counts a user in; the acknowledgement has everybody who is there (WS-121).
+    fn join(&mut self, conn: &Conn, identity: Identity, most_users: usize) -> Result<UserId, SubscribeError> {
         let users = self.users.get_or_insert_default();
         if users.len() >= most_users && !users.contains_key(&identity.user_id) {
             return Err(SubscribeError::Full);
@@ -78,13 +100,76 @@ impl Channel {
         if is_new {
             self.deliver(&server::member_added(&self.name, &identity.user_id, &identity.user_info), None);
         }
-        self.members.insert(conn.id, Member { conn: Arc::clone(conn), user: Some(identity.user_id) });
-        Ok(())
+        Ok(identity.user_id)
+    }
+
+    /// Sends what was published last, or says that there is nothing (WS-171, WS-172).
+    fn send_last(&mut self, conn: &Conn, now: u64) {
+        if !self.name.is_cached() {
+            return;
+        }
+        if let Some(last) = &mut self.last {
+            last.unpark();
+        }
+        match self.last(now) {
+            Some((frame, _)) => {
+                conn.outbox.push(frame);
+            }
+            None => {
+                conn.outbox.push(&server::cache_miss(&self.name));
+                self.last = None;
+            }
+        }
+    }
+
+    /// What was published last, and when it expires.
+    pub(crate) fn last(&self, now: u64) -> Option<(&Frame, u64)> {
+        self.last.as_ref().and_then(|last| Some((last.at(now)?, last.until())))
+    }
+
+    /// Keeps an event for those who come later.
+    pub(crate) fn keep(&mut self, frame: &Frame, until: u64) {
+        self.last = Some(Box::new(Last::new(frame, until)));
+    }
+
+    /// Counts the kept event, if there is one, as that of an empty channel.
+    pub(crate) fn park(&mut self, parked: &ParkedBytes) {
+        if let Some(last) = self.last.as_mut().filter(|_| self.members.is_empty()) {
+            last.park(&self.name, parked);
+        }
+    }
+
+    /// When a channel without subscribers will not be worth keeping any more.
+    pub(crate) fn parked_until(&self) -> Option<u64> {
+        self.last.as_ref().filter(|_| self.members.is_empty()).map(|last| last.until())
+    }
+
+    /// Tells everybody how many they are; true if they are so many that this is to wait (WS-175, WS-176).
+    pub(crate) fn count_changed(&mut self) -> bool {
+        if self.members.len() > MOST_TOLD_AT_ONCE {
+            return !std::mem::replace(&mut self.count_is_due, true);
+        }
+        self.tell_count();
+        false
+    }
+
+    /// Tells the count if it waits to be told.
+    pub(crate) fn tell_count_if_due(&mut self) {
+        if std::mem::take(&mut self.count_is_due) {
+            self.tell_count();
+        }
+    }
+
+    fn tell_count(&self) {
+        if !self.members.is_empty() {
+            self.deliver(&server::subscription_count(&self.name, self.members.len()), None);
+        }
     }
 
     /// Takes the connection out, and tells the others if it was the user's last.
     pub(crate) fn unsubscribe(&mut self, socket: SocketId) {
         let user = self.members.remove(&socket).and_then(|member| member.user);
+        give_back(&mut self.members);
         let (Some(id), Some(users)) = (user, &mut self.users) else {
             return;
         };
@@ -106,8 +191,19 @@ impl Channel {
             .count()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+    /// Whether anybody is subscribed.
+    pub(crate) fn is_occupied(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// Whether there is nothing left to keep it for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.members.is_empty() && self.last.is_none()
+    }
+
+    /// Whom a subscriber stands for, on presence channels.
+    pub(crate) fn user_of(&self, socket: SocketId) -> Option<UserId> {
+        self.members.get(&socket)?.user.clone()
     }
 
     pub(crate) fn counts(&self) -> Counts {

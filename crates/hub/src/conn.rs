@@ -1,8 +1,9 @@
 //! A connection as everybody else sees it: an id and an outbox.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 use fanfare_protocol::ids::SocketId;
+use hashbrown::HashMap;
 
 use crate::outbox::Outbox;
 
@@ -20,6 +21,16 @@ impl Conn {
     #[must_use]
     pub const fn new(id: SocketId, outbox_bytes: usize) -> Self {
         Self { id, outbox: Outbox::new(outbox_bytes) }
+    }
+}
+
+/// Something for each of some connections.
+pub(crate) type Sockets<T> = HashMap<SocketId, T, BuildHasherDefault<RandomBits>>;
+
+/// Gives back what a crowd needed, when it has gone.
+pub(crate) fn give_back<K: Eq + Hash, V, S: BuildHasher>(table: &mut HashMap<K, V, S>) {
+    if table.capacity() > 64 && table.len() < table.capacity() / 8 {
+        table.shrink_to_fit();
     }
 }
 

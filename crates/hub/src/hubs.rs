@@ -46,10 +46,14 @@ impl Hubs {
         self.all().iter().map(|hub| hub.connections()).sum()
     }
 
-    /// Drops the hubs that nobody holds any more.
-    pub fn sweep(&self) {
+    /// Drops what has expired, and the hubs that nobody holds and that keep nothing; `now` is in the
+    /// milliseconds that kept events expire by.
+    pub fn sweep(&self, now: u64) {
+        for hub in self.all() {
+            hub.drop_expired(now);
+        }
         // Under the lock nobody can come by a hub that only the table holds.
-        self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1);
+        self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1 || hub.parked_bytes() > 0);
     }
 }
 
@@ -64,10 +68,10 @@ mod tests {
         let hubs = Hubs::default();
         let busy = Subscriptions::new(hubs.open(&test_app("1")), crate::test_conn(1));
         let _ = hubs.open(&test_app("2"));
-        hubs.sweep();
+        hubs.sweep(0);
         assert!(hubs.get(&"1".into()).is_some() && hubs.get(&"2".into()).is_none());
         drop(busy);
-        hubs.sweep();
+        hubs.sweep(0);
         assert!(hubs.all().is_empty());
     }
 

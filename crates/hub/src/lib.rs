@@ -1,20 +1,23 @@
 //! Who is subscribed to what, and putting frames into outboxes.
 //!
-//! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, then outboxes,
-//! which are leaves; nothing waits under either.
+//! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then
+//! outboxes and the list of counts to be told, which are leaves; nothing waits under any of them.
 
 mod app_hub;
+mod cache;
 mod channel;
 mod conn;
 mod hubs;
 mod outbox;
 mod subscriptions;
+mod users;
 
-pub use app_hub::{AppHub, Counts, Place};
+pub use app_hub::{AppHub, Cached, Counts, Place};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};
 pub use subscriptions::{SubscribeError, Subscriptions};
+pub use users::SignedIn;
 
 #[cfg(test)]
 fn test_app(id: &str) -> std::sync::Arc<fanfare_protocol::app::App> {

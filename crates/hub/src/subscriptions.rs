@@ -1,17 +1,20 @@
-//! What one connection is subscribed to; held by the connection's task alone.
+//! What one connection is subscribed to, and whom it is signed in as; held by its task alone.
 //!
 //! Only this changes a connection's subscriptions, so subscribe, unsubscribe and close of one
-//! connection cannot race each other. Dropping it leaves every channel.
+//! connection cannot race each other. Dropping it leaves every channel and signs out.
 
 use std::sync::Arc;
 
 use ahash::RandomState;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::frame::Frame;
 use fanfare_protocol::presence::Identity;
+use fanfare_protocol::user::UserData;
 use hashbrown::HashSet;
 
 use crate::app_hub::AppHub;
 use crate::conn::Conn;
+use crate::users::SignedIn;
 
 /// A connection's subscriptions.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub struct Subscriptions {
     hub: Arc<AppHub>,
     conn: Arc<Conn>,
     channels: HashSet<ChannelName, RandomState>,
+    signed_in: Option<Box<SignedIn>>,
 }
 
 /// Why a subscription was not made; nothing has changed then.
@@ -35,10 +39,12 @@ impl Subscriptions {
     #[must_use]
     pub fn new(hub: Arc<AppHub>, conn: Arc<Conn>) -> Self {
         hub.connection_opened(&conn);
-        Self { hub, conn, channels: HashSet::default() }
+        Self { hub, conn, channels: HashSet::default(), signed_in: None }
     }
 
     /// Subscribes and queues the acknowledgement; `identity` on presence channels only.
+    ///
+    /// `now` is the present in the milliseconds that the events of cache channels expire by.
     ///
     /// # Errors
     /// Subscribed already, or the presence channel is full.
@@ -46,11 +52,12 @@ impl Subscriptions {
         &mut self,
         channel: ChannelName,
         identity: Option<Identity>,
+        now: u64,
     ) -> Result<(), SubscribeError> {
         if self.channels.contains(&channel) {
             return Err(SubscribeError::Existing);
         }
-        self.hub.subscribe(&channel, &self.conn, identity)?;
+        self.hub.subscribe(&channel, &self.conn, identity, now)?;
         self.channels.insert(channel);
         Ok(())
     }
@@ -62,6 +69,24 @@ impl Subscriptions {
         };
         self.hub.unsubscribe(&channel, self.conn.id);
         true
+    }
+
+    /// Signs in, and queues `success`, then who of the watchlist is online; the same user may sign in
+    /// again with other data. False if the connection is signed in as somebody else (WS-182).
+    pub fn sign_in(&mut self, user: UserData, success: &Frame) -> bool {
+        let before = self.signed_in.as_deref();
+        if before.is_some_and(|before| before.id != user.id) {
+            return false;
+        }
+        let signed_in = self.hub.users.sign_in(&self.conn, before, user, success);
+        self.signed_in = Some(Box::new(signed_in));
+        true
+    }
+
+    /// Whom the connection is signed in as.
+    #[must_use]
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        self.signed_in.as_deref()
     }
 
     /// How many channels.
@@ -82,6 +107,12 @@ impl Subscriptions {
         self.channels.contains(channel)
     }
 
+    /// The channel's name as it was subscribed to, if it was.
+    #[must_use]
+    pub fn get(&self, channel: &str) -> Option<&ChannelName> {
+        self.channels.get(channel)
+    }
+
     /// The app's hub.
     #[must_use]
     pub fn hub(&self) -> &Arc<AppHub> {
@@ -99,6 +130,9 @@ impl Drop for Subscriptions {
     fn drop(&mut self) {
         for channel in self.channels.drain() {
             self.hub.unsubscribe(&channel, self.conn.id);
+        }
+        if let Some(signed_in) = self.signed_in.take() {
+            self.hub.users.sign_out(self.conn.id, &signed_in);
         }
         self.hub.connection_closed(self.conn.id);
     }

@@ -30,7 +30,10 @@ fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
 }
 
 fn user(id: &str) -> Option<Identity> {
-    Some(Identity::parse(&format!(r#"{{"user_id":"{id}"}}"#), "presence-a", 1024).expect("an identity"))
+    Some(
+        Identity::parse(&format!(r#"{{"user_id":"{id}"}}"#), "presence-a", &Limits::default())
+            .expect("an identity"),
+    )
 }
 
 /// Everything that waits for a connection, parsed.
@@ -68,7 +71,7 @@ fn ws_125_the_acknowledgement_comes_before_every_event_of_the_channel() {
                 scope.spawn(move || {
                     for round in 0..500 {
                         let mut subscriptions = connect(hub, thread << 32 | round);
-                        subscriptions.subscribe(news.clone(), None).expect("a first subscription");
+                        subscriptions.subscribe(news.clone(), None, 0).expect("a first subscription");
                         check_order(&received(&subscriptions));
                     }
                 })
@@ -103,7 +106,7 @@ fn ws_154_roster_and_member_events_add_up_to_the_truth() {
     let room = channel("presence-a");
     let ids = AtomicU64::new(0);
     let mut watcher = connect(&hub, u64::MAX);
-    watcher.subscribe(room.clone(), user("watcher")).expect("the watcher joins");
+    watcher.subscribe(room.clone(), user("watcher"), 0).expect("the watcher joins");
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -111,7 +114,7 @@ fn ws_154_roster_and_member_events_add_up_to_the_truth() {
                     let id = ids.fetch_add(1, Ordering::Relaxed);
                     let mut subscriptions = connect(&hub, id);
                     let name = format!("u{}", round % 5);
-                    subscriptions.subscribe(room.clone(), user(&name)).expect("room for five users");
+                    subscriptions.subscribe(room.clone(), user(&name), 0).expect("room for five users");
                     let seen = received(&subscriptions);
                     assert!(roster(&seen[0]).contains(&name), "the subscriber itself is included");
                     let mut present = roster(&seen[0]);
@@ -152,10 +155,10 @@ fn ws_150_and_ws_151_only_the_first_and_the_last_connection_of_a_user_are_announ
     let hub = hub(100);
     let room = channel("presence-a");
     let mut ann = connect(&hub, 1);
-    ann.subscribe(room.clone(), user("ann")).expect("ann joins");
+    ann.subscribe(room.clone(), user("ann"), 0).expect("ann joins");
     let mut tabs: Vec<Subscriptions> = (2..4).map(|id| connect(&hub, id)).collect();
     for tab in &mut tabs {
-        tab.subscribe(room.clone(), user("bob")).expect("bob joins");
+        tab.subscribe(room.clone(), user("bob"), 0).expect("bob joins");
     }
     assert!(tabs[0].unsubscribe("presence-a"));
     drop(tabs);
@@ -174,10 +177,10 @@ fn ws_136_a_full_presence_channel_takes_only_further_connections_of_its_users() 
     let hub = hub(2);
     let room = channel("presence-a");
     let mut conns: Vec<Subscriptions> = (0..4).map(|id| connect(&hub, id)).collect();
-    assert_eq!(conns[0].subscribe(room.clone(), user("a")), Ok(()));
-    assert_eq!(conns[1].subscribe(room.clone(), user("b")), Ok(()));
-    assert_eq!(conns[2].subscribe(room.clone(), user("c")), Err(SubscribeError::Full));
-    assert_eq!(conns[3].subscribe(room.clone(), user("b")), Ok(()));
+    assert_eq!(conns[0].subscribe(room.clone(), user("a"), 0), Ok(()));
+    assert_eq!(conns[1].subscribe(room.clone(), user("b"), 0), Ok(()));
+    assert_eq!(conns[2].subscribe(room.clone(), user("c"), 0), Err(SubscribeError::Full));
+    assert_eq!(conns[3].subscribe(room.clone(), user("b"), 0), Ok(()));
     assert!(received(&conns[2]).is_empty() && !conns[2].contains("presence-a"));
 }
 
@@ -185,7 +188,7 @@ fn ws_136_a_full_presence_channel_takes_only_further_connections_of_its_users() 
 fn a_refused_first_member_leaves_no_channel_behind() {
     let hub = hub(0);
     let mut conn = connect(&hub, 1);
-    assert_eq!(conn.subscribe(channel("presence-a"), user("a")), Err(SubscribeError::Full));
+    assert_eq!(conn.subscribe(channel("presence-a"), user("a"), 0), Err(SubscribeError::Full));
     assert_eq!(hub.totals(), (0, 0));
 }
 
@@ -193,8 +196,8 @@ fn a_refused_first_member_leaves_no_channel_behind() {
 fn ws_137_a_second_subscription_changes_nothing() {
     let hub = hub(100);
     let mut conn = connect(&hub, 1);
-    assert_eq!(conn.subscribe(channel("news"), None), Ok(()));
-    assert_eq!(conn.subscribe(channel("news"), None), Err(SubscribeError::Existing));
+    assert_eq!(conn.subscribe(channel("news"), None, 0), Ok(()));
+    assert_eq!(conn.subscribe(channel("news"), None, 0), Err(SubscribeError::Existing));
     assert_eq!(names(&received(&conn)), ["pusher_internal:subscription_succeeded"]);
     assert_eq!(hub.counts(&channel("news")).subscriptions, 1);
 }
@@ -205,7 +208,7 @@ fn api_014_the_excluded_connection_gets_nothing_and_everybody_else_does() {
     let news = channel("news");
     let mut conns: Vec<Subscriptions> = (0..3).map(|id| connect(&hub, id)).collect();
     for conn in &mut conns {
-        conn.subscribe(news.clone(), None).expect("subscribed");
+        conn.subscribe(news.clone(), None, 0).expect("subscribed");
     }
     let frame = Event::new("n", "1").on(&news);
     assert_eq!(hub.deliver(&news, &frame, Some(SocketId::from_bits(1))), 2);
@@ -227,7 +230,7 @@ fn api_030_only_occupied_channels_with_the_prefix_are_listed() {
     let hub = hub(100);
     let mut conn = connect(&hub, 1);
     for name in ["news", "newsletter", "private-news", "#server-to-user-1"] {
-        conn.subscribe(channel(name), None).expect("subscribed");
+        conn.subscribe(channel(name), None, 0).expect("subscribed");
     }
     let listed = |prefix: &str| {
         let mut names: Vec<String> = hub.channels(prefix).iter().map(|(name, _)| name.to_string()).collect();

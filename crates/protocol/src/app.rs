@@ -20,8 +20,14 @@ pub struct App {
     pub force_tls: bool,
     /// Host patterns (`*` stands for any run of characters); empty allows every origin (WS-010).
     pub allowed_origins: Vec<String>,
-    /// Connections that join no guarded channel in time close with 4009 (WS-062).
+    /// Connections that neither sign in nor join a guarded channel in time close with 4009 (WS-062).
     pub authorized_connections: bool,
+    /// Clients may send events to one another (WS-161).
+    pub client_events: bool,
+    /// Subscribers are told how many they are (WS-175).
+    pub subscription_counts: bool,
+    /// Signed-in users are told who of their watchlist is online (WS-195).
+    pub watchlist_events: bool,
     /// Send soketi's `pusher:subscription_error` beside `pusher:error` (WS-133).
     pub subscription_error_event: bool,
     /// Names, sizes and counts.
@@ -40,6 +46,9 @@ impl App {
             force_tls: false,
             allowed_origins: Vec::new(),
             authorized_connections: false,
+            client_events: false,
+            subscription_counts: false,
+            watchlist_events: false,
             subscription_error_event: false,
             limits: Limits::default(),
         }
@@ -52,7 +61,7 @@ impl App {
     }
 }
 
-/// What an app may do at most (LIM-010 … LIM-022). Sizes are UTF-8 bytes unless said otherwise.
+/// What an app may do at most (LIM-010 … LIM-024). Sizes are UTF-8 bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest channel name in characters, 1 to 200 (LIM-001, LIM-003).
@@ -69,10 +78,22 @@ pub struct Limits {
     pub members: usize,
     /// Largest `channel_data` of a presence member (LIM-021).
     pub member_bytes: usize,
+    /// Longest id of a user, on presence channels and signing in, in characters (LIM-005, LIM-022).
+    pub user_id: usize,
+    /// Largest `data` of one client event, as it is passed on (LIM-012).
+    pub client_event_bytes: usize,
+    /// Most client events of one connection, as many at once and in each second (LIM-014).
+    pub client_events_per_second: usize,
+    /// Most users that one connection may watch (LIM-023).
+    pub watchlist: usize,
+    /// Seconds for which a cache channel keeps its last event (LIM-024).
+    pub cache_seconds: usize,
+    /// Most bytes of the events kept of cache channels that nobody is subscribed to (WS-170).
+    pub cache_bytes: usize,
 }
 
 impl Default for Limits {
-    /// Pusher's own limits.
+    /// Pusher's own limits, where it has any.
     fn default() -> Self {
         Self {
             channel_name: 164,
@@ -82,6 +103,12 @@ impl Default for Limits {
             batch: 10,
             members: 100,
             member_bytes: 1024,
+            user_id: 128,
+            client_event_bytes: 10_240,
+            client_events_per_second: 10,
+            watchlist: 100,
+            cache_seconds: 1800,
+            cache_bytes: 16_777_216,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Signatures: of channel subscriptions and of HTTP requests (AUTH-001 … AUTH-026).
+//! Signatures: of channel subscriptions, sign-ins and HTTP requests (AUTH-001 … AUTH-030).
 //!
 //! The only module that knows how to check a signature. Every comparison with one takes the same time
 //! whether it is right or wrong, and no secret leaves it in an error or in `Debug`.
 
 mod channel;
 mod error;
+mod pair;
 mod query;
 mod request;
 #[cfg(test)]
@@ -12,12 +13,14 @@ mod request_tests;
 #[cfg(test)]
 mod sample;
 mod secret;
+mod user;
 
 pub use self::channel::verify_channel;
 pub use self::error::RequestError;
 pub use self::query::Query;
-pub use self::request::SignedRequest;
+pub use self::request::{Clock, SignedRequest};
 pub use self::secret::Secret;
+pub use self::user::verify_user;
 use crate::ids::AppKey;
 
 /// A key, which is public, and the secret that goes with it.

@@ -9,9 +9,6 @@ use std::sync::Arc;
 /// The prefix of the channels that only one signed-in user may listen to (LIM-002).
 const SERVER_TO_USER: &str = "#server-to-user-";
 
-/// The longest name that any setting may allow (LIM-003).
-pub const LONGEST_NAME: usize = 200;
-
 /// What a channel asks of its subscribers, decided by the name alone (WS-108).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
@@ -33,25 +30,53 @@ impl ChannelKind {
     pub const fn is_guarded(self) -> bool {
         matches!(self, Self::Private | Self::Encrypted | Self::Presence)
     }
+
+    /// Whether its subscribers may be told how many they are (WS-175, WS-193).
+    #[must_use]
+    pub const fn has_counts(self) -> bool {
+        !matches!(self, Self::Presence | Self::ServerToUser)
+    }
 }
 
 /// The name of a channel, checked once; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelName(Arc<str>);
 
-/// The text is no legal channel name (LIM-001, LIM-002).
+/// Why a text is no legal channel name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidName;
+pub enum InvalidName {
+    /// It is empty, or holds a character that names do not have (LIM-001, LIM-002).
+    Characters,
+    /// It is longer than allowed; both in characters (LIM-015).
+    TooLong {
+        /// The setting `limits.channel_name`.
+        limit: usize,
+        /// Of the text.
+        length: usize,
+    },
+}
 
 impl ChannelName {
-    /// Checks the characters and the length, in characters, at most `longest`.
+    /// Checks the characters and the length, in characters, at most `longest`; the prefix of a user's own
+    /// channel is not counted.
     ///
     /// # Errors
     /// The name is empty, too long, or holds a character outside `A-Z a-z 0-9 _ - = @ , . ;`.
     pub fn parse(text: &str, longest: usize) -> Result<Self, InvalidName> {
         let checked = text.strip_prefix(SERVER_TO_USER).unwrap_or(text);
-        let legal = !checked.is_empty() && text.len() <= longest && checked.bytes().all(is_legal);
-        if legal { Ok(Self(Arc::from(text))) } else { Err(InvalidName) }
+        if !is_legal_name(checked) {
+            Err(InvalidName::Characters)
+        } else if checked.len() > longest {
+            Err(InvalidName::TooLong { limit: longest, length: checked.len() })
+        } else {
+            Ok(Self(Arc::from(text)))
+        }
+    }
+
+    /// Whose channel this is, if it is that of a signed-in user (WS-190).
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.0.strip_prefix(SERVER_TO_USER)
     }
 
     /// What the name's prefix says.
@@ -84,6 +109,11 @@ impl ChannelName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text has the characters of a channel name or of a signed-in user's id (LIM-001, LIM-005).
+pub(crate) fn is_legal_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_legal)
 }
 
 /// The characters of LIM-001.
@@ -152,22 +182,24 @@ mod tests {
             assert!(ChannelName::parse(name, 164).is_ok(), "{name}");
         }
         for name in ["", "a b", "a/b", "é", "a#b", "a:b", "a\0", "a\n"] {
-            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName), "{name:?}");
+            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName::Characters), "{name:?}");
         }
     }
 
     #[test]
     fn lim_002_a_hash_is_legal_only_in_front_of_server_to_user() {
         for name in ["#", "#news", "#server-to-user-", "#server-to-user-a#b", "##server-to-user-1"] {
-            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName), "{name}");
+            assert_eq!(ChannelName::parse(name, 164), Err(InvalidName::Characters), "{name}");
         }
     }
 
     #[test]
     fn lim_003_the_longest_name_is_a_setting() {
         let name = "x".repeat(165);
-        assert_eq!(ChannelName::parse(&name, 164), Err(InvalidName));
+        let fault = InvalidName::TooLong { limit: 164, length: 165 };
+        assert_eq!(ChannelName::parse(&name, 164), Err(fault));
         assert!(ChannelName::parse(&name, 200).is_ok());
         assert!(ChannelName::parse(&name[..164], 164).is_ok());
+        assert!(ChannelName::parse(&format!("#server-to-user-{}", &name[..164]), 164).is_ok());
     }
 }

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::error::ProtocolError;
+use crate::error::{ClientEventFault, ProtocolError, SignInFault};
 use crate::json;
 
 /// A command from a client (section 2.2 of the protocol).
@@ -23,6 +23,22 @@ pub enum ClientMessage<'a> {
     Unsubscribe {
         /// The channel to leave.
         channel: Cow<'a, str>,
+    },
+    /// `pusher:signin` (WS-180).
+    SignIn {
+        /// `KEY:SIGNATURE`.
+        auth: Cow<'a, str>,
+        /// Exactly the bytes that were signed.
+        user_data: Cow<'a, str>,
+    },
+    /// `client-…`: an event for the other subscribers of a channel (WS-160).
+    ClientEvent {
+        /// Its name, prefix included.
+        event: Cow<'a, str>,
+        /// The channel, unchecked.
+        channel: Cow<'a, str>,
+        /// As it is passed on: a string verbatim, anything else as its compact JSON (WS-164).
+        data: Cow<'a, str>,
     },
 }
 
@@ -41,8 +57,15 @@ pub struct Subscribe<'a> {
 struct Envelope<'a> {
     #[serde(borrow)]
     event: Cow<'a, str>,
-    #[serde(borrow, default)]
+    /// Null and absent are different things in a client event (WS-169).
+    #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    channel: Option<&'a RawValue>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Members of `data`, kept raw: a wrong type is an error of that member, not of the whole.
@@ -54,14 +77,16 @@ struct Fields<'a> {
     auth: Option<&'a RawValue>,
     #[serde(borrow, default)]
     channel_data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user_data: Option<&'a RawValue>,
 }
 
 impl<'a> ClientMessage<'a> {
     /// Reads one text message.
     ///
     /// # Errors
-    /// Not JSON, no string `event` (WS-210, WS-211), an unknown event (WS-212), or members of
-    /// `data` that are missing or of the wrong type (WS-113, WS-131).
+    /// Not JSON, no string `event` (WS-210, WS-211), an unknown event (WS-162, WS-212), or members that
+    /// are missing or of the wrong type (WS-113, WS-131, WS-169).
     pub fn parse(text: &'a str) -> Result<Self, ProtocolError> {
         let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| ProtocolError::InvalidJson)?;
         match &*envelope.event {
@@ -69,6 +94,8 @@ impl<'a> ClientMessage<'a> {
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => with_fields(envelope.data, subscribe),
             "pusher:unsubscribe" => with_fields(envelope.data, unsubscribe),
+            "pusher:signin" => with_fields(envelope.data, sign_in),
+            event if event.starts_with("client-") => client_event(envelope),
             event => Err(ProtocolError::UnsupportedEvent(event.to_owned())),
         }
     }
@@ -80,6 +107,12 @@ impl<'a> ClientMessage<'a> {
             Self::Ping => ClientMessage::Ping,
             Self::Pong => ClientMessage::Pong,
             Self::Unsubscribe { channel } => ClientMessage::Unsubscribe { channel: own(channel) },
+            Self::SignIn { auth, user_data } => {
+                ClientMessage::SignIn { auth: own(auth), user_data: own(user_data) }
+            }
+            Self::ClientEvent { event, channel, data } => {
+                ClientMessage::ClientEvent { event: own(event), channel: own(channel), data: own(data) }
+            }
             Self::Subscribe(subscribe) => ClientMessage::Subscribe(Subscribe {
                 channel: own(subscribe.channel),
                 auth: subscribe.auth.map(own),
@@ -101,12 +134,32 @@ fn unsubscribe(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
     Ok(ClientMessage::Unsubscribe { channel: required(fields.channel, "data.channel")? })
 }
 
+fn sign_in(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
+    let missing = |name| move || ProtocolError::SignIn(SignInFault::Missing(name));
+    Ok(ClientMessage::SignIn {
+        user_data: optional(fields.user_data, "data.user_data")?.ok_or_else(missing("data.user_data"))?,
+        auth: optional(fields.auth, "data.auth")?.ok_or_else(missing("data.auth"))?,
+    })
+}
+
+fn client_event(envelope: Envelope<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
+    let channel = envelope.channel.and_then(|raw| json::string(raw.get()));
+    let data = envelope.data.and_then(|raw| json::as_text(raw.get()));
+    match (channel, data) {
+        (Some(channel), Some(data)) => {
+            Ok(ClientMessage::ClientEvent { event: envelope.event, channel, data })
+        }
+        _ => Err(ProtocolError::ClientEvent(ClientEventFault::Incomplete)),
+    }
+}
+
 /// Hands over the members of `data`: an object, or a string that holds one (WS-113).
 fn with_fields<'a>(
     data: Option<&'a RawValue>,
     read: for<'b> fn(Fields<'b>) -> Result<ClientMessage<'b>, ProtocolError>,
 ) -> Result<ClientMessage<'a>, ProtocolError> {
-    let raw = data.ok_or(ProtocolError::MissingParameter("data.channel"))?.get();
+    // Without data each of its members is missing.
+    let raw = data.map(RawValue::get).filter(|raw| *raw != "null").unwrap_or("{}");
     if raw.starts_with('"') {
         let inner: String = serde_json::from_str(raw).map_err(|_| ProtocolError::InvalidJson)?;
         let fields = fields(inner.trim())?;
@@ -196,6 +249,70 @@ mod tests {
             assert_eq!(ClientMessage::parse(&text), missing, "{text}");
         }
         assert_eq!(ClientMessage::parse(r#"{"event":"pusher:subscribe"}"#), missing);
+    }
+
+    #[test]
+    fn ws_160_a_client_event_has_a_channel_beside_its_data() {
+        let event = |data: &str| {
+            let text =
+                format!(r#"{{"event":"client-typing","data":{data},"channel":"private-a","user_id":"x"}}"#);
+            match ClientMessage::parse(&text).map(ClientMessage::into_owned) {
+                Ok(ClientMessage::ClientEvent { event, channel, data }) => {
+                    assert_eq!((&*event, &*channel), ("client-typing", "private-a"));
+                    data.into_owned()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        for (data, passed_on) in [
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+            ("{ \"b\": 1, \"a\": \" \" }", r#"{"b":1,"a":" "}"#),
+            (r#""plain \u00e9""#, "plain é"),
+            (r#""{\"a\": 1}""#, r#"{"a": 1}"#),
+            ("null", "null"),
+            ("[ ]", "[]"),
+            ("\"\"", ""),
+        ] {
+            assert_eq!(event(data), passed_on, "{data}");
+        }
+    }
+
+    #[test]
+    fn ws_169_a_client_event_without_channel_or_data_is_invalid() {
+        for rest in [
+            r#""data":{}"#,
+            r#""channel":"private-a""#,
+            r#""data":{},"channel":null"#,
+            r#""data":{},"channel":7"#,
+        ] {
+            let text = format!(r#"{{"event":"client-a",{rest}}}"#);
+            assert_eq!(
+                ClientMessage::parse(&text),
+                Err(ProtocolError::ClientEvent(ClientEventFault::Incomplete)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn ws_180_a_sign_in_has_auth_and_user_data() {
+        assert_eq!(
+            ClientMessage::parse(
+                r#"{"event":"pusher:signin","data":{"auth":"K:S","user_data":"{\"id\": \"1\"}"}}"#
+            ),
+            Ok(ClientMessage::SignIn { auth: "K:S".into(), user_data: r#"{"id": "1"}"#.into() })
+        );
+        let missing = |name| Err(ProtocolError::SignIn(SignInFault::Missing(name)));
+        for (data, error) in [
+            (r#"{"auth":"K:S"}"#, missing("data.user_data")),
+            (r#"{"user_data":"{}"}"#, missing("data.auth")),
+            ("null", missing("data.user_data")),
+            (r#"{"auth":"K:S","user_data":{"id":"1"}}"#, Err(ProtocolError::NotAString("data.user_data"))),
+        ] {
+            let text = format!(r#"{{"event":"pusher:signin","data":{data}}}"#);
+            assert_eq!(ClientMessage::parse(&text), error, "{text}");
+        }
+        assert_eq!(ClientMessage::parse(r#"{"event":"pusher:signin"}"#), missing("data.user_data"));
     }
 
     #[test]

@@ -16,8 +16,11 @@ pub enum CloseReason {
     UnknownKey(String),
     /// 4003: the app is switched off.
     AppDisabled,
-    /// 4004: the app has as many connections as it may.
-    OverQuota,
+    /// 4004: the app has as many connections as it may (LIM-026).
+    OverQuota {
+        /// The app's setting `max_connections`.
+        limit: usize,
+    },
     /// 4005: the path is not `/app/KEY` (WS-009).
     PathNotFound,
     /// 4007: the protocol version is not spoken here.
@@ -28,6 +31,8 @@ pub enum CloseReason {
     OriginRefused(String),
     /// 4009: the app demands authorization, and none came in time (WS-062).
     NotAuthorized,
+    /// 4009: the app's back end has ended the connections of this user (API-062).
+    Terminated,
     /// 4100: the node has as many connections as it can hold.
     OverCapacity,
     /// 4100: the app could not be looked up; the key may well be right.
@@ -58,11 +63,11 @@ impl CloseReason {
             Self::TlsRequired => 4000,
             Self::UnknownKey(_) => 4001,
             Self::AppDisabled => 4003,
-            Self::OverQuota => 4004,
+            Self::OverQuota { .. } => 4004,
             Self::PathNotFound => 4005,
             Self::VersionUnsupported => 4007,
             Self::VersionMissing => 4008,
-            Self::OriginRefused(_) | Self::NotAuthorized => 4009,
+            Self::OriginRefused(_) | Self::NotAuthorized | Self::Terminated => 4009,
             Self::OverCapacity
             | Self::AppUnknownForNow
             | Self::ShuttingDown
@@ -88,7 +93,11 @@ impl CloseReason {
                 ));
             }
             Self::AppDisabled => "Application disabled",
-            Self::OverQuota => "Account over quota",
+            Self::OverQuota { limit } => {
+                return Cow::Owned(format!(
+                    "Account over quota (at most {limit} connections, setting max_connections)"
+                ));
+            }
             Self::PathNotFound => "Path not found: connect to /app/KEY",
             Self::VersionUnsupported => "Unsupported protocol version: 4, 5, 6 and 7 are spoken here",
             Self::VersionMissing => "No protocol version supplied",
@@ -96,10 +105,11 @@ impl CloseReason {
                 return Cow::Owned(format!("Origin not allowed: {}", shortened(origin, 90)));
             }
             Self::NotAuthorized => "Connection not authorized within timeout",
+            Self::Terminated => "You got disconnected by the app.",
             Self::OverCapacity => "Over capacity",
             Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
             Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
-            Self::SlowReader => "Messages are not read fast enough",
+            Self::SlowReader => "Messages are not read fast enough (setting limits.outbox_bytes)",
             Self::TooManyErrors => "Too many invalid messages",
             Self::PongMissing => "Pong reply not received",
             Self::Undecodable(error) => error.message(),
@@ -114,12 +124,13 @@ impl CloseReason {
             Self::TlsRequired => "tls_required",
             Self::UnknownKey(_) => "unknown_key",
             Self::AppDisabled => "app_disabled",
-            Self::OverQuota => "over_quota",
+            Self::OverQuota { .. } => "over_quota",
             Self::PathNotFound => "path_not_found",
             Self::VersionUnsupported => "version_unsupported",
             Self::VersionMissing => "version_missing",
             Self::OriginRefused(_) => "origin_refused",
             Self::NotAuthorized => "not_authorized",
+            Self::Terminated => "terminated",
             Self::OverCapacity => "over_capacity",
             Self::AppUnknownForNow => "apps_unavailable",
             Self::ShuttingDown => "shutting_down",
@@ -165,12 +176,13 @@ mod tests {
             CloseReason::TlsRequired,
             CloseReason::UnknownKey("é".repeat(300)),
             CloseReason::AppDisabled,
-            CloseReason::OverQuota,
+            CloseReason::OverQuota { limit: usize::MAX },
             CloseReason::PathNotFound,
             CloseReason::VersionUnsupported,
             CloseReason::VersionMissing,
             CloseReason::OriginRefused("é".repeat(300)),
             CloseReason::NotAuthorized,
+            CloseReason::Terminated,
             CloseReason::OverCapacity,
             CloseReason::AppUnknownForNow,
             CloseReason::ShuttingDown,

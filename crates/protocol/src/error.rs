@@ -2,9 +2,16 @@
 //!
 //! Hosted Pusher's words wherever they are known, because people search for them (WS-131).
 
+mod client_event;
+mod sign_in;
+
 use std::borrow::Cow;
 
+use crate::channel::InvalidName;
 use crate::close::shortened;
+
+pub use client_event::ClientEventFault;
+pub use sign_in::SignInFault;
 
 /// Longest part of a client's own text that is sent back to it, in bytes.
 const MOST_ECHOED: usize = 200;
@@ -24,8 +31,13 @@ pub enum ProtocolError {
     MissingParameter(&'static str),
     /// A member of `data` that must be a string is none.
     NotAString(&'static str),
-    /// The name breaks LIM-001 or LIM-002 (WS-135).
-    InvalidChannelName(String),
+    /// The name breaks LIM-001, LIM-002 or LIM-015 (WS-135).
+    InvalidChannelName {
+        /// As it came.
+        name: String,
+        /// What it breaks.
+        fault: InvalidName,
+    },
     /// Subscribed already (WS-137).
     ExistingSubscription(String),
     /// Not subscribed (WS-141).
@@ -63,7 +75,18 @@ pub enum ProtocolError {
     },
     /// `user_id` is longer than LIM-022.
     UserIdTooLong {
+        /// The setting `limits.user_id`.
+        limit: usize,
         /// Characters that came.
+        length: usize,
+    },
+    /// `pusher:signin` failed (WS-184).
+    SignIn(SignInFault),
+    /// More users to watch than LIM-023; the first ones are watched (WS-196).
+    WatchlistTooLong {
+        /// The setting `limits.watchlist`.
+        limit: usize,
+        /// How many came.
         length: usize,
     },
     /// The presence channel holds as many users as it may (WS-136).
@@ -73,6 +96,8 @@ pub enum ProtocolError {
         /// The setting `limits.members`.
         limit: usize,
     },
+    /// An event of a client was not passed on (WS-161 … WS-169).
+    ClientEvent(ClientEventFault),
 }
 
 impl ProtocolError {
@@ -80,9 +105,18 @@ impl ProtocolError {
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         match self {
-            Self::NotSignedIn(_) => Some(4009),
+            Self::NotSignedIn(_) | Self::SignIn(_) => Some(4009),
+            Self::ClientEvent(ClientEventFault::TooMany { .. }) => Some(4301),
+            Self::WatchlistTooLong { .. } => Some(4302),
             _ => None,
         }
+    }
+
+    /// Whether a client that knows no better may cause it again and again, so that it must never end
+    /// the connection (WS-163, WS-214).
+    #[must_use]
+    pub const fn is_harmless(&self) -> bool {
+        matches!(self, Self::ClientEvent(ClientEventFault::TooMany { .. }) | Self::WatchlistTooLong { .. })
     }
 
     /// The HTTP-like status of soketi's `pusher:subscription_error`; `None` if it would send none (WS-133).
@@ -94,7 +128,7 @@ impl ProtocolError {
             }
             Self::ChannelFull { .. } => Some(("LimitReached", 4100)),
             Self::MemberTooBig { .. } => Some(("LimitReached", 4301)),
-            Self::InvalidChannelName(_) => Some(("LimitReached", 4009)),
+            Self::InvalidChannelName { .. } => Some(("LimitReached", 4009)),
             _ => None,
         }
     }
@@ -109,7 +143,7 @@ impl ProtocolError {
             Self::DataNotAHash => "data_not_a_hash",
             Self::MissingParameter(_) => "missing_parameter",
             Self::NotAString(_) => "not_a_string",
-            Self::InvalidChannelName(_) => "invalid_channel_name",
+            Self::InvalidChannelName { .. } => "invalid_channel_name",
             Self::ExistingSubscription(_) => "existing_subscription",
             Self::NoSubscription(_) => "no_subscription",
             Self::TooManyChannels { .. } => "too_many_channels",
@@ -123,22 +157,34 @@ impl ProtocolError {
             Self::MemberTooBig { .. } => "member_too_big",
             Self::UserIdTooLong { .. } => "user_id_too_long",
             Self::ChannelFull { .. } => "channel_full",
+            Self::SignIn(fault) => fault.label(),
+            Self::WatchlistTooLong { .. } => "watchlist_too_long",
+            Self::ClientEvent(fault) => fault.label(),
         }
     }
 
     /// The `message` of the error event.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
-        let text = match self {
-            Self::InvalidJson => return Cow::Borrowed("Received invalid JSON"),
-            Self::BinaryMessage => return Cow::Borrowed("Binary messages are not part of the protocol"),
-            Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
+        Cow::Borrowed(match self {
+            Self::InvalidJson => "Received invalid JSON",
+            Self::BinaryMessage => "Binary messages are not part of the protocol",
+            Self::DataNotAHash => "Expected parameter data to be a hash",
+            Self::ClientEvent(fault) => return fault.message(),
+            Self::SignIn(fault) => return fault.message(),
+            _ => return Cow::Owned(self.message_with_parts()),
+        })
+    }
+
+    /// The `message` of those that name what came, or what would be allowed.
+    fn message_with_parts(&self) -> String {
+        match self {
             Self::UnsupportedEvent(event) => {
                 format!("Unsupported event received on socket: {}", echoed(event))
             }
             Self::MissingParameter(name) => format!("Missing parameter: {name}"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
-            Self::InvalidChannelName(name) => format!("Invalid channel name: {}", echoed(name)),
+            Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
             Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
             Self::NoSubscription(channel) => {
                 format!("No current subscription to channel {}, or subscription in progress", echoed(channel))
@@ -168,14 +214,35 @@ impl ProtocolError {
                 "channel_data of {size} bytes exceeds the allowed maximum \
                  ({limit} bytes, setting limits.member_bytes)"
             ),
-            Self::UserIdTooLong { length } => {
-                format!("user_id of {length} characters exceeds the allowed maximum (128 characters)")
-            }
+            Self::UserIdTooLong { limit, length } => format!(
+                "user_id of {length} characters exceeds the allowed maximum \
+                 ({limit} characters, setting limits.user_id)"
+            ),
             Self::ChannelFull { channel, limit } => format!(
                 "Presence channel {channel} has its maximum of {limit} users (setting limits.members)"
             ),
-        };
-        Cow::Owned(text)
+            Self::WatchlistTooLong { limit, length } => format!(
+                "The watchlist has {length} users, but only the first {limit} are watched \
+                 (setting limits.watchlist)"
+            ),
+            Self::InvalidJson
+            | Self::BinaryMessage
+            | Self::DataNotAHash
+            | Self::ClientEvent(_)
+            | Self::SignIn(_) => self.message().into_owned(),
+        }
+    }
+}
+
+/// What is wrong with a channel's name, for both of its users: sockets and the HTTP API (WS-135, API-020).
+#[must_use]
+pub fn invalid_name(name: &str, fault: InvalidName) -> String {
+    let name = echoed(name);
+    match fault {
+        InvalidName::Characters => format!("Invalid channel name: {name}"),
+        InvalidName::TooLong { limit, length } => format!(
+            "Invalid channel name: {name} ({length} characters, at most {limit}, setting limits.channel_name)"
+        ),
     }
 }
 
@@ -209,7 +276,22 @@ mod tests {
             (ProtocolError::InvalidJson, "Received invalid JSON"),
             (ProtocolError::DataNotAHash, "Expected parameter data to be a hash"),
             (ProtocolError::MissingParameter("data.channel"), "Missing parameter: data.channel"),
-            (ProtocolError::InvalidChannelName("a b".into()), "Invalid channel name: a b"),
+            (
+                ProtocolError::InvalidChannelName { name: "a b".into(), fault: InvalidName::Characters },
+                "Invalid channel name: a b",
+            ),
+            (
+                ProtocolError::ClientEvent(ClientEventFault::Incomplete),
+                "Invalid client event (must contain channel and data)",
+            ),
+            (
+                ProtocolError::ClientEvent(ClientEventFault::NotSubscribed("private-a".into())),
+                "Cannot broadcast client event (connection not subscribed to channel private-a)",
+            ),
+            (
+                ProtocolError::ClientEvent(ClientEventFault::Off),
+                "To send client events, you must enable this feature in the Settings page of your dashboard. (setting client_events)",
+            ),
         ];
         for (error, text) in cases {
             assert_eq!(error.message(), text);

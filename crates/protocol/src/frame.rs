@@ -64,6 +64,12 @@ impl Frame {
         &self.bytes
     }
 
+    /// The same frame in memory of its own that is no larger than it: for one that is kept for long.
+    #[must_use]
+    pub fn to_exact(&self) -> Self {
+        Self { bytes: Bytes::copy_from_slice(&self.bytes), header: self.header }
+    }
+
     /// The message without the frame's header.
     #[must_use]
     pub fn payload(&self) -> &[u8] {

@@ -14,5 +14,6 @@ pub mod ids;
 pub mod json;
 pub mod presence;
 pub mod server;
+pub mod user;
 pub mod version;
 pub mod ws;

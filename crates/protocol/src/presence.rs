@@ -5,13 +5,11 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::app::Limits;
 use crate::error::ProtocolError;
 use crate::ids::UserId;
 use crate::json;
 use crate::server::push_string;
-
-/// Longest `user_id`, in characters (LIM-022).
-const LONGEST_USER_ID: usize = 128;
 
 /// A member's id and what it says of itself.
 #[derive(Clone, Debug)]
@@ -37,18 +35,19 @@ impl Identity {
     /// Reads `channel_data` of a presence subscription to `channel`.
     ///
     /// # Errors
-    /// Larger than `most` bytes (LIM-021), no JSON object, a `user_id` that is neither string nor
-    /// integer (WS-116), or one longer than 128 characters (LIM-022).
-    pub fn parse(channel_data: &str, channel: &str, most: usize) -> Result<Self, ProtocolError> {
-        if channel_data.len() > most {
-            return Err(ProtocolError::MemberTooBig { limit: most, size: channel_data.len() });
+    /// Too large (LIM-021), no JSON object, a `user_id` that is neither string nor integer (WS-116), or
+    /// one that is too long (LIM-022).
+    pub fn parse(channel_data: &str, channel: &str, limits: &Limits) -> Result<Self, ProtocolError> {
+        let limit = limits.member_bytes;
+        if channel_data.len() > limit {
+            return Err(ProtocolError::MemberTooBig { limit, size: channel_data.len() });
         }
         let invalid = || ProtocolError::ChannelDataInvalid(channel.to_owned());
         let parsed: ChannelData<'_> = json::object(channel_data).ok_or_else(invalid)?;
         let user_id = canonical_id(parsed.user_id.get()).ok_or_else(invalid)?;
         let length = user_id.chars().count();
-        if length > LONGEST_USER_ID {
-            return Err(ProtocolError::UserIdTooLong { length });
+        if length > limits.user_id {
+            return Err(ProtocolError::UserIdTooLong { limit: limits.user_id, length });
         }
         Ok(Self { user_id: UserId::from(&*user_id), user_info: parsed.user_info })
     }
@@ -100,7 +99,8 @@ mod tests {
     use super::*;
 
     fn id_of(channel_data: &str) -> Result<String, ProtocolError> {
-        Identity::parse(channel_data, "presence-a", 1024).map(|identity| identity.user_id.to_string())
+        Identity::parse(channel_data, "presence-a", &Limits::default())
+            .map(|identity| identity.user_id.to_string())
     }
 
     #[test]
@@ -138,14 +138,16 @@ mod tests {
         let data = format!(r#"{{"user_id":"u","user_info":"{}"}}"#, "x".repeat(1024));
         assert_eq!(id_of(&data), Err(ProtocolError::MemberTooBig { limit: 1024, size: data.len() }));
         let long = format!(r#"{{"user_id":"{}"}}"#, "é".repeat(129));
-        assert_eq!(id_of(&long), Err(ProtocolError::UserIdTooLong { length: 129 }));
+        assert_eq!(id_of(&long), Err(ProtocolError::UserIdTooLong { limit: 128, length: 129 }));
         assert!(id_of(&format!(r#"{{"user_id":"{}"}}"#, "é".repeat(128))).is_ok());
     }
 
     #[test]
     fn ws_121_and_ws_122_the_roster_has_count_ids_and_hash() {
-        let ann = Identity::parse(r#"{"user_id":"u1","user_info":{"name": "Ann"}}"#, "c", 1024).expect("ann");
-        let bob = Identity::parse(r#"{"user_id":2}"#, "c", 1024).expect("bob");
+        let limits = Limits::default();
+        let ann =
+            Identity::parse(r#"{"user_id":"u1","user_info":{"name": "Ann"}}"#, "c", &limits).expect("ann");
+        let bob = Identity::parse(r#"{"user_id":2}"#, "c", &limits).expect("bob");
         let users = [&ann, &bob];
         assert_eq!(
             roster(users.iter().map(|identity| (&identity.user_id, &identity.user_info))),

@@ -36,11 +36,31 @@ impl Event {
     #[must_use]
     pub fn on(&self, channel: &ChannelName) -> Frame {
         Frame::text(self.head.len() + channel.as_str().len() + EVENT_FRAME, |out| {
-            out.extend_from_slice(&self.head);
-            out.extend_from_slice(br#","channel":"#);
-            push_string(out, channel.as_str());
+            self.push_head_and_channel(out, channel.as_str());
             out.push(b'}');
         })
+    }
+
+    /// The frame for the subscribers of one channel of an event that one of them sent (WS-164); `user` is
+    /// whom it stands for on a presence channel (WS-165).
+    #[must_use]
+    pub fn from_client(&self, channel: &ChannelName, user: Option<&UserId>) -> Frame {
+        let Some(user) = user else {
+            return self.on(channel);
+        };
+        let expected = self.head.len() + channel.as_str().len() + user.as_str().len() + EVENT_FRAME;
+        Frame::text(expected, |out| {
+            self.push_head_and_channel(out, channel.as_str());
+            out.extend_from_slice(br#","user_id":"#);
+            push_string(out, user.as_str());
+            out.push(b'}');
+        })
+    }
+
+    fn push_head_and_channel(&self, out: &mut Vec<u8>, channel: &str) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#","channel":"#);
+        push_string(out, channel);
     }
 
     /// The frame for one connection, of no channel.
@@ -93,9 +113,7 @@ pub fn subscription_error(channel: &str, kind: &str, message: &str, status: u16)
     let _ = write!(data, r#","status":{status}}}"#);
     let event = Event::new("pusher:subscription_error", &data);
     Frame::text(event.head.len() + channel.len() + EVENT_FRAME, |out| {
-        out.extend_from_slice(&event.head);
-        out.extend_from_slice(br#","channel":"#);
-        push_string(out, channel);
+        event.push_head_and_channel(out, channel);
         out.push(b'}');
     })
 }
@@ -137,6 +155,67 @@ pub fn member_removed(channel: &ChannelName, user: &UserId) -> Frame {
     Event::new("pusher_internal:member_removed", &String::from_utf8_lossy(&data)).on(channel)
 }
 
+/// `pusher:cache_miss` (WS-172).
+#[must_use]
+pub fn cache_miss(channel: &ChannelName) -> Frame {
+    Event::new("pusher:cache_miss", "{}").on(channel)
+}
+
+/// `pusher_internal:subscription_count` (WS-175).
+#[must_use]
+pub fn subscription_count(channel: &ChannelName, count: usize) -> Frame {
+    let data = format!(r#"{{"subscription_count":{count}}}"#);
+    Event::new("pusher_internal:subscription_count", &data).on(channel)
+}
+
+/// `pusher:signin_success`; `user_data` as it came, quoted twice over (WS-183).
+#[must_use]
+pub fn signin_success(user_data: &str) -> Frame {
+    let mut data = Vec::with_capacity(user_data.len() + user_data.len() / 4 + 16);
+    data.extend_from_slice(br#"{"user_data":"#);
+    push_string(&mut data, user_data);
+    data.push(b'}');
+    Event::new("pusher:signin_success", &String::from_utf8_lossy(&data)).alone()
+}
+
+/// `pusher_internal:watchlist_events`: who is online and who is not; empty lists are left out (WS-195).
+#[must_use]
+pub fn watchlist_events(online: &[&UserId], offline: &[&UserId]) -> Frame {
+    let mut data = br#"{"events":["#.to_vec();
+    let mut parted = false;
+    for (name, ids) in [("online", online), ("offline", offline)] {
+        if ids.is_empty() {
+            continue;
+        }
+        if std::mem::replace(&mut parted, true) {
+            data.push(b',');
+        }
+        data.extend_from_slice(br#"{"name":"#);
+        push_string(&mut data, name);
+        data.extend_from_slice(br#","user_ids":["#);
+        for (at, id) in ids.iter().enumerate() {
+            if at > 0 {
+                data.push(b',');
+            }
+            push_string(&mut data, id.as_str());
+        }
+        data.extend_from_slice(b"]}");
+    }
+    data.extend_from_slice(b"]}");
+    Event::new("pusher_internal:watchlist_events", &String::from_utf8_lossy(&data)).alone()
+}
+
+/// The `data` of an event as it was published, read back from its frame (API-037).
+#[must_use]
+pub fn data_of(frame: &Frame) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        data: String,
+    }
+
+    serde_json::from_slice(frame.payload()).ok().map(|Data { data }| data)
+}
+
 /// Appends a text as a JSON string, quotes included.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a string is always JSON, and a Vec takes every byte");
@@ -145,6 +224,7 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Limits;
     use crate::presence::Identity;
 
     fn text(frame: &Frame) -> &str {
@@ -202,7 +282,9 @@ mod tests {
 
     #[test]
     fn ws_150_and_ws_151_member_events_name_the_user() {
-        let bob = Identity::parse(r#"{"user_id":"u2","user_info":{"name":"Bob"}}"#, "c", 1024).expect("bob");
+        let limits = Limits::default();
+        let bob =
+            Identity::parse(r#"{"user_id":"u2","user_info":{"name":"Bob"}}"#, "c", &limits).expect("bob");
         let channel = channel("presence-a");
         assert_eq!(
             text(&member_added(&channel, &bob.user_id, &bob.user_info)),
@@ -212,6 +294,60 @@ mod tests {
             text(&member_removed(&channel, &bob.user_id)),
             r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"u2\"}","channel":"presence-a"}"#
         );
+    }
+
+    #[test]
+    fn ws_164_and_ws_165_a_client_event_names_its_user_on_presence_channels() {
+        let event = Event::new("client-typing", r#"{"a":1}"#);
+        assert_eq!(
+            text(&event.from_client(&channel("private-a"), None)),
+            r#"{"event":"client-typing","data":"{\"a\":1}","channel":"private-a"}"#
+        );
+        assert_eq!(
+            text(&event.from_client(&channel("presence-a"), Some(&"u1".into()))),
+            r#"{"event":"client-typing","data":"{\"a\":1}","channel":"presence-a","user_id":"u1"}"#
+        );
+    }
+
+    #[test]
+    fn ws_172_and_ws_175_cache_misses_and_counts_are_events_of_the_channel() {
+        assert_eq!(
+            text(&cache_miss(&channel("cache-a"))),
+            r#"{"event":"pusher:cache_miss","data":"{}","channel":"cache-a"}"#
+        );
+        assert_eq!(
+            text(&subscription_count(&channel("news"), 3)),
+            r#"{"event":"pusher_internal:subscription_count","data":"{\"subscription_count\":3}","channel":"news"}"#
+        );
+    }
+
+    #[test]
+    fn ws_183_user_data_is_echoed_in_three_levels_of_quoting() {
+        let user_data = r#"{"id":"12345","user_info":{"name":"Ann"},"watchlist":["67890"]}"#;
+        assert_eq!(
+            text(&signin_success(user_data)),
+            r#"{"event":"pusher:signin_success","data":"{\"user_data\":\"{\\\"id\\\":\\\"12345\\\",\\\"user_info\\\":{\\\"name\\\":\\\"Ann\\\"},\\\"watchlist\\\":[\\\"67890\\\"]}\"}"}"#
+        );
+    }
+
+    #[test]
+    fn ws_195_watchlist_events_leave_out_empty_lists() {
+        let (a, b): (UserId, UserId) = ("67890".into(), "11".into());
+        assert_eq!(
+            text(&watchlist_events(&[&a], &[&b])),
+            r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"67890\"]},{\"name\":\"offline\",\"user_ids\":[\"11\"]}]}"}"#
+        );
+        assert_eq!(
+            text(&watchlist_events(&[], &[&a, &b])),
+            r#"{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"offline\",\"user_ids\":[\"67890\",\"11\"]}]}"}"#
+        );
+    }
+
+    #[test]
+    fn api_037_the_data_of_an_event_is_read_back_as_it_was() {
+        for data in ["", "x", "{\"a\": \"\\u00e9 é\"}"] {
+            assert_eq!(data_of(&Event::new("e", data).on(&channel("cache-a"))).as_deref(), Some(data));
+        }
     }
 
     #[test]

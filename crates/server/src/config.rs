@@ -115,6 +115,8 @@ pub struct Timeouts {
     pub drain: u32,
     /// To authorize oneself (WS-062).
     pub authorize: u32,
+    /// Between the clock of a signed request and the server's (LIM-025).
+    pub clock_skew: u32,
 }
 
 /// `[apps]`: how apps are kept.

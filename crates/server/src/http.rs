@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod events;
 mod signed;
+mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,14 +34,24 @@ enum Route {
     Channels,
     Channel,
     ChannelUsers,
+    ChannelEvents,
+    ChannelStats,
+    Connections,
+    TerminateUser,
 }
 
 impl Route {
     /// The one method that the route answers to (API-009).
     const fn method(self) -> Method {
         match self {
-            Self::Events | Self::BatchEvents => Method::POST,
-            Self::WebSocket | Self::Up | Self::Channels | Self::Channel | Self::ChannelUsers => Method::GET,
+            Self::Events | Self::BatchEvents | Self::ChannelEvents | Self::TerminateUser => Method::POST,
+            Self::WebSocket
+            | Self::Up
+            | Self::Channels
+            | Self::Channel
+            | Self::ChannelUsers
+            | Self::ChannelStats
+            | Self::Connections => Method::GET,
         }
     }
 }
@@ -59,6 +70,10 @@ impl Default for Routes {
             ("/apps/{app}/channels", Route::Channels),
             ("/apps/{app}/channels/{channel}", Route::Channel),
             ("/apps/{app}/channels/{channel}/users", Route::ChannelUsers),
+            ("/apps/{app}/channels/{channel}/events", Route::ChannelEvents),
+            ("/apps/{app}/channels/{channel}/stats", Route::ChannelStats),
+            ("/apps/{app}/connections", Route::Connections),
+            ("/apps/{app}/users/{user}/terminate_connections", Route::TerminateUser),
         ] {
             router.insert(path, route).expect("the paths above do not clash");
         }
@@ -110,12 +125,20 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
     let app_id = matched.params.get("app").unwrap_or_default();
     let signed = signed::receive(state, app_id, asked.path, asked.request).await?;
     let channel = matched.params.get("channel").unwrap_or_default();
+    let user = matched.params.get("user").unwrap_or_default();
     let json = match route {
+        Route::ChannelEvents => {
+            events::raw(state, &signed, channel)?;
+            return Ok(answer::accepted());
+        }
         Route::Events => events::single(state, &signed),
         Route::BatchEvents => events::batch(state, &signed),
         Route::Channels => channels::list(state, &signed),
         Route::Channel => channels::one(state, &signed, channel),
         Route::ChannelUsers => channels::users(state, &signed, channel),
+        Route::ChannelStats => channels::stats(state, &signed, channel),
+        Route::Connections => Ok(users::connections(state, &signed)),
+        Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
         Route::Up | Route::WebSocket => Err(ApiError::NoRoute),
     }?;
     Ok(answer::json(StatusCode::OK, json))

@@ -23,6 +23,7 @@ pub struct Metrics {
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
     events: Family<AppLabels, Counter>,
+    client_events: Family<AppLabels, Counter>,
     requests: Family<StatusLabels, Counter>,
 }
 
@@ -52,6 +53,7 @@ impl Metrics {
             closes: Family::default(),
             messages: Counter::default(),
             events: Family::default(),
+            client_events: Family::default(),
             requests: Family::default(),
             registry: Registry::default(),
         };
@@ -59,6 +61,11 @@ impl Metrics {
         registry.register("closes", "WebSockets ended or refused, by close code", metrics.closes.clone());
         registry.register("messages_received", "Messages from clients", metrics.messages.clone());
         registry.register("events_published", "Events accepted for publishing", metrics.events.clone());
+        registry.register(
+            "client_events",
+            "Events of clients passed on to others",
+            metrics.client_events.clone(),
+        );
         registry.register("http_requests", "Answers of the HTTP API", metrics.requests.clone());
         let limits: [(&str, &str, u64); 2] = [
             ("file_descriptors_limit", "File descriptors this process may have open", descriptors),
@@ -98,6 +105,11 @@ impl Metrics {
         self.events.get_or_create(&AppLabels { app: app.to_string() }).inc();
     }
 
+    /// An event of a client was passed on.
+    pub fn client_event_published(&self, app: &AppId) {
+        self.client_events.get_or_create(&AppLabels { app: app.to_string() }).inc();
+    }
+
     /// A request of the HTTP API was answered.
     pub fn request_answered(&self, status: u16) {
         self.requests.get_or_create(&StatusLabels { status }).inc();
@@ -120,18 +132,21 @@ struct Live(Arc<Hubs>);
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let hubs = self.0.all();
-        let rows: Vec<(AppLabels, [usize; 3])> = hubs
+        let rows: Vec<(AppLabels, [usize; 5])> = hubs
             .iter()
             .map(|hub| {
                 let (channels, subscriptions) = hub.totals();
                 let app = hub.app().id.to_string();
-                (AppLabels { app }, [hub.connections(), channels, subscriptions])
+                let kept = hub.parked_bytes();
+                (AppLabels { app }, [hub.connections(), channels, subscriptions, hub.users_online(), kept])
             })
             .collect();
         let gauges = [
             ("connections", "WebSockets open now"),
             ("channels", "Channels occupied now"),
             ("subscriptions", "Subscriptions now"),
+            ("users", "Signed-in users now"),
+            ("cache_bytes", "Bytes of events kept of cache channels without subscribers"),
         ];
         for (column, (name, help)) in gauges.into_iter().enumerate() {
             let gauge_type = prometheus_client::metrics::MetricType::Gauge;

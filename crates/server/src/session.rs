@@ -1,31 +1,32 @@
-//! What a connected client may do: one function for each message that it can send.
+//! What a connected client may do: one function for each message that it can send, in files of its own
+//! where there is more to it.
 //!
 //! Never waits: whatever takes time is queued. A failed command answers with one `pusher:error` and
 //! changes nothing (WS-130).
+
+mod allowance;
+mod client_event;
+mod sign_in;
+mod subscribe;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fanfare_hub::{Place, SubscribeError, Subscriptions};
-use fanfare_protocol::app::App;
-use fanfare_protocol::auth::verify_channel;
-use fanfare_protocol::channel::{ChannelKind, ChannelName};
-use fanfare_protocol::client::{ClientMessage, Subscribe};
-use fanfare_protocol::close::{CloseReason, shortened};
+use fanfare_hub::{Place, Subscriptions};
+use fanfare_protocol::client::ClientMessage;
+use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
-use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server;
 
 use crate::state::State;
+use allowance::Allowance;
 
-/// Faulty commands that may come at once (WS-214).
-const FAULTS_AT_ONCE: u64 = 100;
-
-/// Milliseconds after which another faulty command is forgiven.
-const FAULT_FORGIVEN_MS: u64 = 100;
+/// Faulty commands that may come at once, and the number forgiven in a second (WS-214).
+const FAULTS_AT_ONCE: usize = 100;
+const FAULTS_PER_SECOND: usize = 10;
 
 /// The state of one connection; owned by its task.
 pub struct Session {
@@ -33,15 +34,16 @@ pub struct Session {
     subscriptions: Subscriptions,
     /// The place in the app's quota, once there is one (WS-062).
     place: Option<Place>,
-    /// The moment, in milliseconds since the start, when all faults will be forgiven.
-    faults_forgiven_at: u64,
+    faults: Allowance,
+    client_events: Allowance,
 }
 
 impl Session {
     /// The session of a connection without subscriptions.
     #[must_use]
     pub const fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Place>) -> Self {
-        Self { state, subscriptions, place, faults_forgiven_at: 0 }
+        let (faults, client_events) = (Allowance::full(), Allowance::full());
+        Self { state, subscriptions, place, faults, client_events }
     }
 
     /// A text message; breaks when the connection is to end. `authorized` is set when it may stay.
@@ -54,6 +56,12 @@ impl Session {
             }
             Ok(ClientMessage::Pong) => Ok(()),
             Ok(ClientMessage::Subscribe(wanted)) => return self.on_subscribe(&wanted, authorized),
+            Ok(ClientMessage::SignIn { auth, user_data }) => {
+                return self.on_sign_in(&auth, &user_data, authorized);
+            }
+            Ok(ClientMessage::ClientEvent { event, channel, data }) => {
+                self.client_event(&event, &channel, &data).map_err(ProtocolError::ClientEvent)
+            }
             Ok(ClientMessage::Unsubscribe { channel }) => {
                 if self.subscriptions.unsubscribe(&channel) {
                     Ok(())
@@ -80,64 +88,18 @@ impl Session {
         self.send(&Frame::pong(payload));
     }
 
-    fn on_subscribe(&mut self, wanted: &Subscribe<'_>, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
-        let app = self.subscriptions.hub().app();
-        match self.subscribe(&app, wanted) {
-            Ok(kind) if kind.is_guarded() && self.place.is_none() => {
-                // An unauthorized connection does not count; from here on it does (WS-062).
-                self.place = self.subscriptions.hub().take_place();
-                if self.place.is_none() {
-                    return ControlFlow::Break(CloseReason::OverQuota);
-                }
-                authorized.store(true, Ordering::Relaxed);
-                ControlFlow::Continue(())
+    /// An unauthorized connection does not count in the quota; from here on it does (WS-062).
+    fn authorize(&mut self, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
+        if self.place.is_none() {
+            let hub = self.subscriptions.hub();
+            self.place = hub.take_place();
+            if self.place.is_none() {
+                let limit = hub.app().max_connections.unwrap_or_default();
+                return ControlFlow::Break(CloseReason::OverQuota { limit });
             }
-            Ok(_) => ControlFlow::Continue(()),
-            Err(error) => {
-                let flow = self.on_fault(&error);
-                if app.subscription_error_event {
-                    self.send_subscription_error(&wanted.channel, &error);
-                }
-                flow
-            }
+            authorized.store(true, Ordering::Relaxed);
         }
-    }
-
-    /// Every check of a subscription, in order, then the subscription itself.
-    fn subscribe(&mut self, app: &App, wanted: &Subscribe<'_>) -> Result<ChannelKind, ProtocolError> {
-        let channel = ChannelName::parse(&wanted.channel, app.limits.channel_name)
-            .map_err(|_| ProtocolError::InvalidChannelName(wanted.channel.to_string()))?;
-        let name = || channel.as_str().to_owned();
-        if self.subscriptions.contains(channel.as_str()) {
-            return Err(ProtocolError::ExistingSubscription(name()));
-        }
-        let limit = self.state.config.limits.channels_per_connection;
-        if self.subscriptions.len() >= limit {
-            return Err(ProtocolError::TooManyChannels { limit });
-        }
-        let kind = channel.kind();
-        let channel_data = wanted.channel_data.as_deref();
-        if kind == ChannelKind::ServerToUser {
-            return Err(ProtocolError::NotSignedIn(name()));
-        }
-        if kind.is_guarded() {
-            let auth = wanted.auth.as_deref();
-            verify_channel(app, self.socket_id(), channel.as_str(), auth, channel_data)?;
-        }
-        let identity = match (kind, channel_data) {
-            (ChannelKind::Presence, Some(data)) => {
-                Some(Identity::parse(data, channel.as_str(), app.limits.member_bytes)?)
-            }
-            (ChannelKind::Presence, None) => return Err(ProtocolError::ChannelDataMissing(name())),
-            _ => None,
-        };
-        match self.subscriptions.subscribe(channel.clone(), identity) {
-            Ok(()) => Ok(kind),
-            Err(SubscribeError::Existing) => Err(ProtocolError::ExistingSubscription(name())),
-            Err(SubscribeError::Full) => {
-                Err(ProtocolError::ChannelFull { channel: name(), limit: app.limits.members })
-            }
-        }
+        ControlFlow::Continue(())
     }
 
     /// Answers a failed command; too many of them end the connection (WS-130, WS-214).
@@ -151,18 +113,10 @@ impl Session {
         );
         self.send(&server::error(error.code(), &error.message()));
         let now = self.state.milliseconds();
-        self.faults_forgiven_at = self.faults_forgiven_at.max(now) + FAULT_FORGIVEN_MS;
-        if self.faults_forgiven_at - now > FAULTS_AT_ONCE * FAULT_FORGIVEN_MS {
-            return ControlFlow::Break(CloseReason::TooManyErrors);
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// soketi's form of a failed subscription, beside Pusher's (WS-133).
-    fn send_subscription_error(&self, channel: &str, error: &ProtocolError) {
-        if let Some((kind, status)) = error.subscription_error_status() {
-            let channel = shortened(channel, 200);
-            self.send(&server::subscription_error(&channel, kind, &error.message(), status));
+        if error.is_harmless() || self.faults.take(now, FAULTS_AT_ONCE, FAULTS_PER_SECOND) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(CloseReason::TooManyErrors)
         }
     }
 

@@ -13,7 +13,7 @@ use fanfare_protocol::app::App;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::Config;
 use crate::drain::{self, Drain};
@@ -22,8 +22,11 @@ use crate::paste_lines::PasteLines;
 use crate::state::{Node, State};
 use crate::{admin, descriptors, listen};
 
-/// How often hubs without connections are dropped.
+/// How often hubs without connections, and events that have expired, are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// How often crowded channels are told how many they are (WS-176).
+const TELL_COUNTS: Duration = Duration::from_secs(5);
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
     tokio::spawn(admin::run(Arc::clone(&state), admin));
     tokio::spawn(sweep(Arc::clone(&state)));
+    tokio::spawn(tell_counts(Arc::clone(&state)));
     report_limits(&state, descriptors);
     print_ready(&state, listening, admin_listening, first.as_ref());
 
@@ -159,7 +163,18 @@ async fn sweep(state: Arc<State>) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         every.tick().await;
-        state.hubs.sweep();
+        state.hubs.sweep(state.milliseconds());
+    }
+}
+
+async fn tell_counts(state: Arc<State>) {
+    let mut every = tokio::time::interval(TELL_COUNTS);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        for hub in state.hubs.all() {
+            hub.tell_counts();
+        }
     }
 }
 

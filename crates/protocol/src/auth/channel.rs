@@ -1,5 +1,6 @@
 //! The signature with which a client proves that it may subscribe to a channel (AUTH-020 … AUTH-026).
 
+use super::pair::{PairFault, verify_pair};
 use crate::app::App;
 use crate::error::ProtocolError;
 use crate::ids::SocketId;
@@ -23,18 +24,15 @@ pub fn verify_channel(
         None | Some("") => return Err(ProtocolError::AuthMissing(channel.to_owned())),
         Some(auth) => auth,
     };
-    let (key, signature) =
-        auth.split_once(':').ok_or_else(|| ProtocolError::AuthFormat(channel.to_owned()))?;
-    let credential = app.credential(key).ok_or_else(|| ProtocolError::AuthKey(key.to_owned()))?;
     let signed = match channel_data {
         Some(data) => format!("{socket}:{channel}:{data}"),
         None => format!("{socket}:{channel}"),
     };
-    if credential.secret.verify(&[signed.as_bytes()], signature) {
-        Ok(())
-    } else {
-        Err(ProtocolError::AuthSignature { signed, got: signature.to_owned() })
-    }
+    verify_pair(app, auth, signed).map_err(|fault| match fault {
+        PairFault::Format => ProtocolError::AuthFormat(channel.to_owned()),
+        PairFault::Key(key) => ProtocolError::AuthKey(key),
+        PairFault::Signature { signed, got } => ProtocolError::AuthSignature { signed, got },
+    })
 }
 
 #[cfg(test)]

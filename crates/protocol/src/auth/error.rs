@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::request::WINDOW;
 use crate::close::shortened;
 
 /// Longest part of a client's own signature that is sent back to it, in bytes.
@@ -33,6 +32,8 @@ pub enum RequestError {
         given: u64,
         /// The server's time.
         now: u64,
+        /// The setting `timeouts.clock_skew`.
+        window: u64,
     },
     /// A body, but no `body_md5` (AUTH-008).
     BodyMd5Missing,
@@ -66,9 +67,10 @@ impl RequestError {
             Self::VersionUnsupported => "Version not supported",
             Self::TimestampMissing => "Timestamp required",
             Self::TimestampInvalid => "Timestamp invalid: auth_timestamp must be Unix time in whole seconds",
-            Self::TimestampExpired { given, now } => {
+            Self::TimestampExpired { given, now, window } => {
                 return Cow::Owned(format!(
-                    "Timestamp expired: Given timestamp ({}) not within {WINDOW}s of server time ({})",
+                    "Timestamp expired: Given timestamp ({}) not within {window}s of server time ({}) \
+                     (setting timeouts.clock_skew)",
                     utc(*given),
                     utc(*now)
                 ));

@@ -7,8 +7,14 @@ use super::query::{Plus, Query, decode};
 use super::secret::Secret;
 use crate::app::App;
 
-/// A timestamp this many seconds away from the server's clock, or more, is refused (AUTH-009).
-pub(super) const WINDOW: u64 = 600;
+/// The server's clock, and how far from it a request's may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// In Unix seconds.
+    pub now: u64,
+    /// A timestamp this many seconds away, or more, is refused (AUTH-009, LIM-025).
+    pub window: u64,
+}
 
 /// One signed HTTP request as it was received.
 pub struct SignedRequest<'a> {
@@ -25,18 +31,18 @@ pub struct SignedRequest<'a> {
 }
 
 impl SignedRequest<'_> {
-    /// Checks that one of the app's keys signed this request not long ago; `now` is in Unix seconds.
+    /// Checks that one of the app's keys signed this request not long ago.
     ///
     /// # Errors
     /// The first thing that is wrong. The order is AUTH-010's; the body is hashed last, so that only
     /// who knows the secret can have the server hash one.
-    pub fn verify(&self, app: &App, now: u64) -> Result<(), RequestError> {
+    pub fn verify(&self, app: &App, clock: Clock) -> Result<(), RequestError> {
         let key = self.required("auth_key", RequestError::KeyMissing)?;
         let credential = app.credential(key).ok_or(RequestError::KeyUnknown)?;
         if self.required("auth_version", RequestError::VersionMissing)? != "1.0" {
             return Err(RequestError::VersionUnsupported);
         }
-        check_timestamp(self.required("auth_timestamp", RequestError::TimestampMissing)?, now)?;
+        check_timestamp(self.required("auth_timestamp", RequestError::TimestampMissing)?, clock)?;
         let body_md5 = self.query.get("body_md5");
         if body_md5.is_none() && !self.body.is_empty() {
             return Err(RequestError::BodyMd5Missing);
@@ -73,14 +79,14 @@ impl SignedRequest<'_> {
     }
 }
 
-fn check_timestamp(text: &str, now: u64) -> Result<(), RequestError> {
+fn check_timestamp(text: &str, Clock { now, window }: Clock) -> Result<(), RequestError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(RequestError::TimestampInvalid);
     }
     // All are digits, so only a number that is too large fails to parse.
     let given = text.parse().unwrap_or(u64::MAX);
-    if now.abs_diff(given) >= WINDOW {
-        return Err(RequestError::TimestampExpired { given, now });
+    if now.abs_diff(given) >= window {
+        return Err(RequestError::TimestampExpired { given, now, window });
     }
     Ok(())
 }

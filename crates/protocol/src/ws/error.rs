@@ -58,7 +58,7 @@ impl DecodeError {
             }
             Self::CloseCode => "The code in a close frame must not be sent",
             Self::InvalidUtf8 => "Text must be valid UTF-8",
-            Self::TooLong => "The message is longer than allowed",
+            Self::TooLong => "The message is longer than allowed (setting limits.message_bytes)",
         }
     }
 

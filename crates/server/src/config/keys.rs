@@ -48,6 +48,7 @@ const NODE: &[(&str, Kind)] = &[
     ("timeouts.pong", count(1, DAY)),
     ("timeouts.drain", count(0, DAY)),
     ("timeouts.authorize", count(1, DAY)),
+    ("timeouts.clock_skew", count(1, DAY)),
     ("apps.database", Kind::Database),
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
@@ -65,6 +66,9 @@ const APP: &[(&str, Kind)] = &[
     ("force_tls", Kind::Switch),
     ("allowed_origins", Kind::Origins),
     ("authorized_connections", Kind::Switch),
+    ("client_events", Kind::Switch),
+    ("subscription_counts", Kind::Switch),
+    ("watchlist_events", Kind::Switch),
     ("subscription_error_event", Kind::Switch),
 ];
 
@@ -82,8 +86,9 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn all() -> Self {
-        let limits =
-            LIMIT_RANGES.map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
+        let limits = LIMIT_RANGES
+            .iter()
+            .map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
         let own = |keys: &[(&str, Kind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
         let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(APP));
         // Printed in this order: beside the other limits.

@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use fanfare_protocol::app::{App, Limits};
+use fanfare_apps::named_limits;
+use fanfare_protocol::app::App;
 use toml::Value;
 
 use super::Config;
@@ -53,7 +54,7 @@ fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
         let _ = writeln!(text, "# {name} = {value}");
     }
     text.push_str("# [apps.list.limits]\n");
-    for (name, value) in limits(app) {
+    for (name, value) in named_limits(&app.limits) {
         let _ = writeln!(text, "# {name} = {value}");
     }
 }
@@ -68,6 +69,9 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         force_tls,
         allowed_origins,
         authorized_connections,
+        client_events,
+        subscription_counts,
+        watchlist_events,
         subscription_error_event,
         limits: _,
     } = app;
@@ -81,22 +85,11 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
     all.push(("force_tls", (*force_tls).into()));
     all.push(("allowed_origins", allowed_origins.clone().into()));
     all.push(("authorized_connections", (*authorized_connections).into()));
+    all.push(("client_events", (*client_events).into()));
+    all.push(("subscription_counts", (*subscription_counts).into()));
+    all.push(("watchlist_events", (*watchlist_events).into()));
     all.push(("subscription_error_event", (*subscription_error_event).into()));
     all
-}
-
-fn limits(app: &App) -> [(&'static str, Value); 7] {
-    let Limits { channel_name, event_name, event_bytes, channels_per_event, batch, members, member_bytes } =
-        &app.limits;
-    [
-        ("channel_name", number(*channel_name)),
-        ("event_name", number(*event_name)),
-        ("event_bytes", number(*event_bytes)),
-        ("channels_per_event", number(*channels_per_event)),
-        ("batch", number(*batch)),
-        ("members", number(*members)),
-        ("member_bytes", number(*member_bytes)),
-    ]
 }
 
 /// Every number came from TOML, whose numbers are no larger.

@@ -17,9 +17,11 @@ const AROUND: usize = 1024;
 /// JSON writes a control character as six, such as `\u0001`.
 const WIDEST: usize = 6;
 
-/// Bytes of a member in a roster beyond twice its data: its id is listed apart, up to 128
-/// characters that are quoted twice over.
-const PER_MEMBER: usize = 480;
+/// Bytes of a member in a roster beyond twice its data and its id, which is listed apart.
+const PER_MEMBER: usize = 96;
+
+/// Bytes of a character of an id that is quoted twice over, beyond those of its first quoting.
+const PER_CHARACTER: usize = 3;
 
 /// Bytes of a frame besides names and data.
 const FRAME: usize = 256;
@@ -51,15 +53,16 @@ struct Need {
 }
 
 impl Need {
-    fn all(limits: &AppLimits) -> [Self; 5] {
+    fn all(limits: &AppLimits) -> [Self; 6] {
         let need = |key, bytes, reason, limits| Self { key, bytes, reason, limits };
         let event: &[&str] = &["limits.event_bytes"];
+        let client_event: &[&str] = &["limits.client_event_bytes"];
         [
             need(
                 "limits.message_bytes",
-                limits.event_bytes + AROUND,
-                "the largest event and 1024 bytes around it",
-                event,
+                limits.client_event_bytes + AROUND,
+                "the largest client event and 1024 bytes around it",
+                client_event,
             ),
             need(
                 "limits.message_bytes",
@@ -73,7 +76,18 @@ impl Need {
                 "the largest event and 1024 bytes around it",
                 event,
             ),
-            need("limits.outbox_bytes", largest_event(limits), "the largest event as JSON", event),
+            need(
+                "limits.outbox_bytes",
+                largest_event(limits, limits.event_bytes),
+                "the largest event as JSON",
+                event,
+            ),
+            need(
+                "limits.outbox_bytes",
+                largest_event(limits, limits.client_event_bytes),
+                "the largest client event as JSON",
+                client_event,
+            ),
             need(
                 "limits.outbox_bytes",
                 largest_roster(limits),
@@ -84,14 +98,16 @@ impl Need {
     }
 }
 
-/// Bytes of the largest event's frame.
-pub(super) fn largest_event(limits: &AppLimits) -> usize {
-    WIDEST * (limits.event_bytes + limits.event_name) + limits.channel_name + FRAME
+/// Bytes of the frame of an event with so much data.
+pub(super) fn largest_event(limits: &AppLimits, data: usize) -> usize {
+    WIDEST * (data + limits.event_name) + limits.channel_name + FRAME
 }
 
 /// Bytes of the largest `subscription_succeeded` of a presence channel.
 pub(super) fn largest_roster(limits: &AppLimits) -> usize {
-    limits.members * (2 * limits.member_bytes + PER_MEMBER) + limits.channel_name + FRAME
+    limits.members * (2 * limits.member_bytes + PER_CHARACTER * limits.user_id + PER_MEMBER)
+        + limits.channel_name
+        + FRAME
 }
 
 fn check_need(settled: &Settled, need: &Need, of: &str, app: Option<&Place>, faults: &mut Vec<Fault>) {

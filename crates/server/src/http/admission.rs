@@ -96,7 +96,8 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
     let place = if app.authorized_connections {
         None
     } else {
-        Some(hub.take_place().ok_or_else(|| refused(CloseReason::OverQuota))?)
+        let limit = app.max_connections.unwrap_or_default();
+        Some(hub.take_place().ok_or_else(|| refused(CloseReason::OverQuota { limit }))?)
     };
     let seat = Node::take_seat(state).ok_or_else(|| refused(CloseReason::OverCapacity))?;
     Ok(Newcomer { hub, version, place, seat })

@@ -19,6 +19,13 @@ pub fn object(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }
 
+/// 202 without a body (API-070).
+pub fn accepted() -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    answer
+}
+
 /// One sentence, with a newline for those who use `curl` (API-005).
 pub fn text(status: StatusCode, sentence: &str) -> Answer {
     with_type(status, "text/plain; charset=utf-8", Bytes::from(format!("{sentence}\n")))

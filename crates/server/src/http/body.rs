@@ -25,20 +25,22 @@ const DISCARDING: Duration = Duration::from_secs(1);
 /// # Errors
 /// Too large, too slow, or broken off.
 pub async fn read(request: Request<Incoming>, limit: usize, patience: Duration) -> Result<Bytes, ApiError> {
-    let too_big = ApiError::RequestTooBig { limit };
     // A client that asks first has not sent anything, and reading would invite it to.
     let asks_first = request.headers().contains_key(EXPECT);
     let body = request.into_body();
-    if body.size_hint().lower() > limit as u64 {
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
         if !asks_first {
             discard(body, limit).await;
         }
-        return Err(too_big);
+        return Err(ApiError::RequestTooBig { limit, size: Some(announced) });
     }
     let mut limited = Limited::new(body, limit);
     match timeout(patience, (&mut limited).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_big),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(ApiError::RequestTooBig { limit, size: None })
+        }
         Ok(Err(_)) => Err(ApiError::BodyBroken),
         Err(_) => Err(ApiError::BodyTimeout),
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
+use fanfare_protocol::server::data_of;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use super::signed::Signed;
 use crate::state::State;
 
 /// The attributes of a channel; what was not asked for, or cannot be had, is left out.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Attributes {
     /// Distinct users, on presence channels.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +24,18 @@ pub struct Attributes {
     /// Connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_count: Option<usize>,
+    /// The last event of a cache channel, or null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Option<Cache>>,
+}
+
+/// What a cache channel keeps (API-037).
+#[derive(Debug, Serialize)]
+pub struct Cache {
+    /// The event's data.
+    data: String,
+    /// Whole seconds until it expires.
+    ttl: u64,
 }
 
 /// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
@@ -45,6 +58,7 @@ pub fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
         let is_presence = name.kind() == ChannelKind::Presence;
         let attributes = Attributes {
             user_count: info.user_count.then_some(counts.users),
+            cache: None,
             subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
         };
         (name.to_string(), attributes)
@@ -72,13 +86,42 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     if info.cache && !channel.is_cached() {
         return Err(ApiError::CacheNeedsCacheChannel);
     }
-    let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
+    let hub = state.hubs.get(&signed.app.id);
+    let counts = hub.as_ref().map(|hub| hub.counts(&channel)).unwrap_or_default();
+    let cached = || {
+        let now = state.milliseconds();
+        let cached = hub.as_ref()?.cached(&channel, now)?;
+        Some(Cache { data: data_of(&cached.frame)?, ttl: cached.until.saturating_sub(now) / 1000 })
+    };
     Ok(object(&One {
         occupied: counts.subscriptions > 0,
         attributes: Attributes {
             user_count: info.user_count.then_some(counts.users),
             subscription_count: info.subscription_count.then_some(counts.subscriptions),
+            cache: info.cache.then(cached),
         },
+    }))
+}
+
+/// `GET /apps/ID/channels/NAME/stats`, the older form of the same question (API-071); the JSON of the answer.
+///
+/// # Errors
+/// An invalid name.
+pub fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+    #[derive(Serialize)]
+    struct Stats {
+        occupied: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_count: Option<usize>,
+        connection_count: usize,
+    }
+
+    let channel = decoded(raw_name, signed)?;
+    let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
+    Ok(object(&Stats {
+        occupied: counts.subscriptions > 0,
+        user_count: (channel.kind() == ChannelKind::Presence).then_some(counts.users),
+        connection_count: counts.subscriptions,
     }))
 }
 
@@ -117,8 +160,8 @@ fn belongs_to_signature(name: &str) -> bool {
 }
 
 /// The channel's name out of the path, where it may be percent-encoded.
-fn decoded(raw_name: &str, signed: &Signed) -> Result<ChannelName, ApiError> {
+pub fn decoded(raw_name: &str, signed: &Signed) -> Result<ChannelName, ApiError> {
     let name = percent_decode_str(raw_name).decode_utf8_lossy();
     ChannelName::parse(&name, signed.app.limits.channel_name)
-        .map_err(|_| ApiError::InvalidChannelName(name.into_owned()))
+        .map_err(|fault| ApiError::InvalidChannelName { name: name.into_owned(), fault })
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::RequestError;
+use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
+use fanfare_protocol::error::invalid_name;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
 
@@ -33,6 +35,8 @@ pub enum ApiError {
     RequestTooBig {
         /// The setting `limits.request_bytes`.
         limit: usize,
+        /// What was announced, if anything was.
+        size: Option<u64>,
     },
     /// 408: the body did not come.
     BodyTimeout,
@@ -47,15 +51,24 @@ pub enum ApiError {
         /// What it is to be.
         expected: &'static str,
     },
-    /// 400: LIM-001 (API-020).
-    InvalidChannelName(String),
+    /// 400: LIM-001, LIM-015 (API-020).
+    InvalidChannelName {
+        /// As it came.
+        name: String,
+        /// What it breaks.
+        fault: InvalidName,
+    },
     /// 400: LIM-004, LIM-007.
     InvalidEventName(Cow<'static, str>),
     /// 413: LIM-010 (API-017).
     EventTooBig {
         /// The setting `limits.event_bytes`.
         limit: usize,
+        /// What came.
+        size: usize,
     },
+    /// 400: the raw data of an event is not UTF-8 (API-070).
+    NotUtf8,
     /// 400: LIM-013 (API-021).
     TooManyChannels {
         /// The setting `limits.channels_per_event`.
@@ -102,53 +115,52 @@ impl ApiError {
     /// The sentence of the answer.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
-        let text = match self {
-            Self::NoRoute => return Cow::Borrowed("There is nothing at this path"),
+        Cow::Borrowed(match self {
+            Self::NoRoute => "There is nothing at this path",
             Self::WebSocketOnly => {
-                return Cow::Borrowed(
-                    "This is the address of a WebSocket: a proxy in between must pass on the headers \
-                     `Connection: Upgrade` and `Upgrade: websocket`",
-                );
+                "This is the address of a WebSocket: a proxy in between must pass on the headers \
+                 `Connection: Upgrade` and `Upgrade: websocket`"
             }
             Self::BadHandshake => {
-                return Cow::Borrowed(
-                    "A WebSocket handshake needs Sec-WebSocket-Key and Sec-WebSocket-Version: 13",
-                );
+                "A WebSocket handshake needs Sec-WebSocket-Key and Sec-WebSocket-Version: 13"
             }
-            Self::AppDisabled => return Cow::Borrowed("This app is disabled"),
-            Self::AppsUnavailable => {
-                return Cow::Borrowed("Apps cannot be looked up at the moment; try again");
-            }
-            Self::BodyTimeout => return Cow::Borrowed("The request body did not arrive in time"),
-            Self::BodyBroken => return Cow::Borrowed("The request body could not be read"),
-            Self::NotJson => return Cow::Borrowed("The request body must be a JSON object"),
-            Self::NoChannel => {
-                return Cow::Borrowed("Expected channels parameter to name at least one channel");
-            }
+            Self::AppDisabled => "This app is disabled",
+            Self::AppsUnavailable => "Apps cannot be looked up at the moment; try again",
+            Self::BodyTimeout => "The request body did not arrive in time",
+            Self::BodyBroken => "The request body could not be read",
+            Self::NotJson => "The request body must be a JSON object",
+            Self::NotUtf8 => "The data of an event must be UTF-8",
+            Self::NoChannel => "Expected channels parameter to name at least one channel",
             Self::UserCountNeedsPresence => {
-                return Cow::Borrowed(
-                    "The attribute user_count exists on presence channels only: \
-                     filter_by_prefix must begin with presence-",
-                );
+                "The attribute user_count exists on presence channels only: \
+                 filter_by_prefix must begin with presence-"
             }
-            Self::CacheNeedsCacheChannel => {
-                return Cow::Borrowed("The attribute cache exists on cache channels only");
-            }
-            Self::UsersNeedPresence => {
-                return Cow::Borrowed("Users can only be retrieved for presence channels");
-            }
-            Self::InvalidEventName(why) => return why.clone(),
+            Self::CacheNeedsCacheChannel => "The attribute cache exists on cache channels only",
+            Self::UsersNeedPresence => "Users can only be retrieved for presence channels",
+            _ => return Cow::Owned(self.message_with_parts()),
+        })
+    }
+
+    /// The sentence of those that name what came, or what would be allowed.
+    fn message_with_parts(&self) -> String {
+        match self {
+            Self::InvalidEventName(why) => why.clone().into_owned(),
             Self::MethodNotAllowed(method) => format!("This path answers to {method} only"),
             Self::UnknownApp(id) => format!("There is no app with the id {}", shortened(id, 100)),
             Self::Unauthorized(error) => error.message().into(),
-            Self::RequestTooBig { limit } => format!(
-                "The request body exceeds the allowed maximum ({limit} bytes, setting limits.request_bytes)"
-            ),
+            Self::RequestTooBig { limit, size } => {
+                let size = size.map(|size| format!(" of {size} bytes")).unwrap_or_default();
+                format!(
+                    "The request body{size} exceeds the allowed maximum \
+                     ({limit} bytes, setting limits.request_bytes)"
+                )
+            }
             Self::WrongType { field, expected } => format!("Expected {field} parameter to be {expected}"),
-            Self::InvalidChannelName(name) => format!("Invalid channel name: {}", shortened(name, 200)),
-            Self::EventTooBig { limit } => format!(
+            Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
+            Self::EventTooBig { limit, size } => format!(
                 "The data content of this event exceeds the allowed maximum ({limit} bytes). See \
-                 https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info"
+                 https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info \
+                 (this event: {size} bytes, setting limits.event_bytes)"
             ),
             Self::TooManyChannels { limit, given } => format!(
                 "An event may be published to at most {limit} channels, not {given} \
@@ -160,8 +172,20 @@ impl ApiError {
             Self::Extraneous(names) => {
                 format!("The following query string parameters are extraneous: {names}")
             }
-        };
-        Cow::Owned(text)
+            Self::NoRoute
+            | Self::WebSocketOnly
+            | Self::BadHandshake
+            | Self::AppDisabled
+            | Self::AppsUnavailable
+            | Self::BodyTimeout
+            | Self::BodyBroken
+            | Self::NotJson
+            | Self::NotUtf8
+            | Self::NoChannel
+            | Self::UserCountNeedsPresence
+            | Self::CacheNeedsCacheChannel
+            | Self::UsersNeedPresence => self.message().into_owned(),
+        }
     }
 
     /// The whole answer.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
-use fanfare_protocol::channel::{ChannelKind, ChannelName, LONGEST_NAME};
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::Deserialize;
@@ -96,6 +96,24 @@ impl<'a> Checked<'a> {
         Self::check(app, name.into(), data.into(), &names, (query.get("socket_id"), query.get("info")))
     }
 
+    /// Checks an event to one channel whose data is the body itself (API-070).
+    ///
+    /// # Errors
+    /// The body is not UTF-8, there is no name, or a limit of the app is exceeded.
+    pub fn from_raw(
+        channel: ChannelName,
+        query: &'a Query,
+        body: &'a [u8],
+        app: &App,
+    ) -> Result<Self, ApiError> {
+        let name = query.get("name").ok_or(wrong_type("name", "a string"))?;
+        let data = std::str::from_utf8(body).map_err(|_| ApiError::NotUtf8)?;
+        check_size(app, data)?;
+        check_event_name(name, &app.limits)?;
+        let except = query.get("socket_id").and_then(|id| id.parse().ok());
+        Ok(Self { name: name.into(), data: data.into(), channels: vec![channel], except, info: None })
+    }
+
     fn check(
         app: &App,
         name: Cow<'a, str>,
@@ -105,9 +123,7 @@ impl<'a> Checked<'a> {
     ) -> Result<Self, ApiError> {
         check_event_name(&name, &app.limits)?;
         let channels = distinct_channels(names, app)?;
-        if data.len() > app.limits.event_bytes {
-            return Err(ApiError::EventTooBig { limit: app.limits.event_bytes });
-        }
+        check_size(app, &data)?;
         // An id that cannot be one of ours excludes nobody (API-014).
         let except = socket_id.and_then(|id| id.parse().ok());
         Ok(Self { name, data, channels, except, info: info.map(Info::parse) })
@@ -142,17 +158,18 @@ fn distinct_channels(names: &[Cow<'_, str>], app: &App) -> Result<Vec<ChannelNam
     }
     let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());
     for name in names {
-        // The prefix of a user's own channel is not counted.
-        let fits = |channel: &ChannelName| {
-            channel.kind() == ChannelKind::ServerToUser || channel.as_str().len() <= app.limits.channel_name
-        };
-        let channel = ChannelName::parse(name, LONGEST_NAME).ok().filter(fits);
-        let channel = channel.ok_or_else(|| ApiError::InvalidChannelName(name.to_string()))?;
+        let channel = ChannelName::parse(name, app.limits.channel_name)
+            .map_err(|fault| ApiError::InvalidChannelName { name: name.to_string(), fault })?;
         if !channels.contains(&channel) {
             channels.push(channel);
         }
     }
     Ok(channels)
+}
+
+const fn check_size(app: &App, data: &str) -> Result<(), ApiError> {
+    let (limit, size) = (app.limits.event_bytes, data.len());
+    if size > limit { Err(ApiError::EventTooBig { limit, size }) } else { Ok(()) }
 }
 
 const fn wrong_type(field: &'static str, expected: &'static str) -> ApiError {
@@ -180,10 +197,5 @@ fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
 
 /// The event's data; what is not a string becomes its compact JSON (API-018).
 fn data(raw: Option<&RawValue>) -> Result<Cow<'_, str>, ApiError> {
-    let json = raw.ok_or(wrong_type("data", "a string"))?.get();
-    if json.starts_with('"') {
-        return json::string(json).ok_or(wrong_type("data", "a string"));
-    }
-    let value: serde_json::Value = serde_json::from_str(json).map_err(|_| ApiError::NotJson)?;
-    Ok(Cow::Owned(value.to_string()))
+    raw.and_then(|raw| json::as_text(raw.get())).ok_or(wrong_type("data", "a string"))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer;
-use super::channels::Attributes;
+use super::channels::{Attributes, decoded};
 use super::error::ApiError;
 use super::event::{Checked, Fields, Info, object};
 use super::signed::Signed;
@@ -72,6 +72,17 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     Ok(answer)
 }
 
+/// One event to one channel, its data the body as it came (API-070).
+///
+/// # Errors
+/// Anything wrong with any part; nothing is published then.
+pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
+    let channel = decoded(raw_channel, signed)?;
+    let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
+    publish(state, &signed.app, &as_event(&event));
+    Ok(())
+}
+
 #[derive(Serialize)]
 struct Single<'a> {
     channels: BTreeMap<&'a str, Attributes>,
@@ -108,6 +119,7 @@ fn attributes_of<'a>(
         Attributes {
             user_count: (info.user_count && is_presence).then_some(counts.users),
             subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
+            cache: None,
         }
     };
     channels.iter().map(|channel| (channel.as_str(), attributes(channel))).collect()

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use fanfare_protocol::app::App;
-use fanfare_protocol::auth::{Query, RequestError, SignedRequest};
+use fanfare_protocol::auth::{Clock, Query, RequestError, SignedRequest};
 use hyper::Request;
 use hyper::body::Incoming;
 
@@ -51,8 +51,9 @@ pub async fn receive(
         }
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let clock = Clock { now, window: state.config.timeouts.clock_skew.into() };
     SignedRequest { method: method.as_str(), path, full_path: uri.path(), query: &query, body: &body }
-        .verify(&app, now)
+        .verify(&app, clock)
         .map_err(ApiError::Unauthorized)?;
     if !app.enabled {
         return Err(ApiError::AppDisabled);

@@ -1,6 +1,7 @@
 //! Who may connect (WS-010, WS-056, WS-060 … WS-063).
 
 use crate::support::eventually;
+use crate::support::over_quota;
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::socket::{Frame, Socket};
@@ -43,9 +44,9 @@ fn ws_061_over_the_apps_quota_is_4004() {
     let server = Setup::with_app("max_connections = 2").start();
     let _first = server.connect();
     let _second = server.connect();
-    server.open(&pusher_js(APP)).expect_close(4004, "Account over quota");
+    server.open(&pusher_js(APP)).expect_close(4004, &over_quota(2));
     let mut old = server.open(&format!("/app/{}?protocol=5", APP.key));
-    old.expect_close_by_event(4004, "Account over quota");
+    old.expect_close_by_event(4004, &over_quota(2));
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn ws_061_a_close_gives_the_place_back() {
                 other => panic!("{other:?}"),
             }
         });
-        server.open(&pusher_js(APP)).expect_close(4004, "Account over quota");
+        server.open(&pusher_js(APP)).expect_close(4004, &over_quota(1));
         socket.close();
     }
 }

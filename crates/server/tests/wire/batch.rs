@@ -96,7 +96,8 @@ fn api_028_one_event_over_the_size_is_413_for_the_whole_batch() {
     api.post("/batch_events", batch(&items)).refused_with(
         413,
         "The data content of this event exceeds the allowed maximum (10240 bytes). See \
-         https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info",
+         https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info \
+         (this event: 10241 bytes, setting limits.event_bytes)",
     );
     api.publish("a", "e", "first");
     socket.expect_event("a", "e", "first");

@@ -5,8 +5,13 @@ use serde_json::json;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 
-const TOO_BIG: &str = "The data content of this event exceeds the allowed maximum (10240 bytes). See \
-                       https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info";
+fn too_big(limit: usize, size: usize) -> String {
+    format!(
+        "The data content of this event exceeds the allowed maximum ({limit} bytes). See \
+         https://pusher.com/docs/channels/server_api/http-api#publishing-events for more info \
+         (this event: {size} bytes, setting limits.event_bytes)"
+    )
+}
 
 fn event(name: &str, channel: &str, data: &str) -> String {
     json!({"name": name, "channels": [channel], "data": data}).to_string()
@@ -63,10 +68,10 @@ fn api_017_data_over_10240_bytes_is_413_in_pushers_words() {
     socket.subscribe("news");
     let mut api = server.api();
     for data in ["x".repeat(10_241), "é".repeat(5_121), "\u{1}".repeat(10_241)] {
-        api.post("/events", event("e", "news", &data)).refused_with(413, TOO_BIG);
+        api.post("/events", event("e", "news", &data)).refused_with(413, &too_big(10_240, data.len()));
     }
     let object = json!({"name": "e", "channel": "news", "data": {"x": "x".repeat(10_233)}});
-    api.post("/events", object.to_string()).refused_with(413, TOO_BIG);
+    api.post("/events", object.to_string()).refused_with(413, &too_big(10_240, 10_241));
     api.publish("news", "e", "small");
     socket.expect_event("news", "e", "small");
 }
@@ -76,8 +81,7 @@ fn lim_031_the_size_of_events_is_a_setting() {
     let server = Setup::new().config("[limits]\nevent_bytes = 20000").start();
     let mut api = server.api();
     api.publish("news", "e", &"x".repeat(20_000));
-    let text = TOO_BIG.replace("10240", "20000");
-    api.post("/events", event("e", "news", &"x".repeat(20_001))).refused_with(413, &text);
+    api.post("/events", event("e", "news", &"x".repeat(20_001))).refused_with(413, &too_big(20_000, 20_001));
 }
 
 #[test]

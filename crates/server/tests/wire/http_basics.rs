@@ -78,8 +78,6 @@ fn unknown_routes_are_404_with_a_sentence() {
     {
         api.send(&Request::get(path)).refused(404, "");
     }
-    let terminate = Request::post("/apps/3/users/12345/terminate_connections", "{}");
-    api.send(&terminate).refused(404, "");
 }
 
 #[test]

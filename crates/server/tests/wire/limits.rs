@@ -18,7 +18,8 @@ fn lim_001_a_channel_name_may_have_164_characters() {
     socket.subscribe_private(APP, &private);
     let too_long = "x".repeat(165);
     socket.ask_for(&too_long);
-    socket.expect_error(&format!("Invalid channel name: {too_long}"));
+    let text = "(165 characters, at most 164, setting limits.channel_name)";
+    socket.expect_error(&format!("Invalid channel name: {too_long} {text}"));
 }
 
 #[test]
@@ -28,7 +29,8 @@ fn lim_003_the_length_of_names_is_a_setting_up_to_200() {
     let name = "x".repeat(200);
     long.subscribe(&name);
     short.ask_for(&name);
-    short.expect_error(&format!("Invalid channel name: {name}"));
+    let text = "(200 characters, at most 164, setting limits.channel_name)";
+    short.expect_error(&format!("Invalid channel name: {name} {text}"));
     server.api().publish(&name, "e", "d");
     long.expect_event(&name, "e", "d");
     let body = json!({"name": "e", "channels": [name], "data": "d"}).to_string();

@@ -59,7 +59,10 @@ fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
                 last = Some(number);
             }
             Frame::Close(code, reason) => {
-                assert_eq!((code, &*reason), (Some(4100), "Messages are not read fast enough"));
+                assert_eq!(
+                    (code, &*reason),
+                    (Some(4100), "Messages are not read fast enough (setting limits.outbox_bytes)")
+                );
             }
             Frame::End | Frame::Cut => break,
             other => panic!("{other:?}"),

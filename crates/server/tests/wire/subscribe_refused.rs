@@ -170,8 +170,7 @@ fn ws_130_members_of_the_wrong_type_are_an_error() {
 fn ws_135_invalid_channel_names_are_named_in_the_error() {
     let server = TestServer::start();
     let mut socket = server.connect();
-    let long = "x".repeat(165);
-    for channel in ["a b", "a/b", "é", "a:b", "a\"b", "a\n", "#news", "#", "private-a#b", &long] {
+    for channel in ["a b", "a/b", "é", "a:b", "a\"b", "a\n", "#news", "#", "private-a#b"] {
         socket.ask_for(channel);
         socket.expect_error(&format!("Invalid channel name: {channel}"));
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::support::over_quota;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER};
@@ -71,9 +72,9 @@ fn quotas_and_switches_are_each_apps_own() {
     let server = Setup::with_app("max_connections = 1").app(OTHER, "max_connections = 2").start();
     let _mine = server.connect();
     let _theirs = [server.connect_to(OTHER), server.connect_to(OTHER)];
-    for app in [APP, OTHER] {
+    for (app, limit) in [(APP, 1), (OTHER, 2)] {
         let target = crate::support::server::pusher_js(app);
-        server.open(&target).expect_close(4004, "Account over quota");
+        server.open(&target).expect_close(4004, &over_quota(limit));
     }
 }
 

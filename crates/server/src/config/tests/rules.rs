@@ -12,8 +12,8 @@ use crate::config::rules::{largest_event, largest_roster};
 #[test]
 fn a_message_must_hold_the_largest_event_and_member() {
     Setup::file("[limits]\nmessage_bytes = 11263\n").expect_faults(&[
-        "fanfare.toml:2: limits.message_bytes (11263) must be at least 11264, the largest event and 1024 \
-         bytes around it; raise it or lower limits.event_bytes",
+        "fanfare.toml:2: limits.message_bytes (11263) must be at least 11264, the largest client event \
+         and 1024 bytes around it; raise it or lower limits.client_event_bytes",
     ]);
     Setup::file("[limits]\nmessage_bytes = 11264\n").load();
     let setup = Setup::file("[limits]\nmember_bytes = 40000\nmembers = 5\nmessage_bytes = 32768\n");
@@ -42,6 +42,8 @@ fn an_outbox_must_hold_the_largest_event_and_the_fullest_presence_channel() {
     Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63059\n").expect_faults(&[
         "fanfare.toml:3: limits.outbox_bytes (63059) must be at least 63060, the largest event as JSON; \
          raise it or lower limits.event_bytes",
+        "fanfare.toml:3: limits.outbox_bytes (63059) must be at least 63060, the largest client event as \
+         JSON; raise it or lower limits.client_event_bytes",
     ]);
     Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63060\n").load();
 }
@@ -52,7 +54,8 @@ fn no_legal_event_is_larger_than_what_an_outbox_must_hold() {
     let channel = ChannelName::parse(&"c".repeat(limits.channel_name), limits.channel_name).unwrap();
     let event = Event::new(&"\u{1}".repeat(limits.event_name), &"\u{1}".repeat(limits.event_bytes));
     let frame = event.on(&channel).bytes().len();
-    assert!((largest_event(&limits) - 256..=largest_event(&limits)).contains(&frame), "{frame}");
+    let most = largest_event(&limits, limits.event_bytes);
+    assert!((most - 256..=most).contains(&frame), "{frame}");
 }
 
 #[test]
@@ -63,8 +66,7 @@ fn no_legal_presence_channel_is_larger_than_what_an_outbox_must_hold() {
         let id = format!("{}{number:03}", "\\\"".repeat(125));
         let start = format!("{{\"user_id\":\"{id}\",\"user_info\":\"");
         let quotes = (limits.member_bytes - start.len() - 2) / 2;
-        Identity::parse(&format!("{start}{}\"}}", "\\\"".repeat(quotes)), "presence-c", limits.member_bytes)
-            .unwrap()
+        Identity::parse(&format!("{start}{}\"}}", "\\\"".repeat(quotes)), "presence-c", &limits).unwrap()
     };
     let members: Vec<Identity> = (0..limits.members).map(worst).collect();
     let users = members.iter().map(|member| (&member.user_id, &member.user_info));
@@ -75,13 +77,17 @@ fn no_legal_presence_channel_is_larger_than_what_an_outbox_must_hold() {
 
 #[test]
 fn an_apps_own_limits_must_fit_the_server() {
-    Setup::file(&format!("[log]\n{APP_3}limits = {{ event_bytes = 100_000, batch = 2, members = 90 }}\n"))
-        .expect_faults(&[
-            "fanfare.toml:2: limits.message_bytes (32768) must be at least 101024, the largest event and \
-             1024 bytes around it; raise it or lower apps.list[1].limits.event_bytes",
-        ]);
-    Setup::file(&format!("[limits]\nmessage_bytes = 101_024\n{APP_3}limits = {{ event_bytes = 100_000 }}\n"))
-        .load();
+    Setup::file(&format!(
+        "[log]\n{APP_3}limits = {{ client_event_bytes = 100_000, batch = 2, members = 90 }}\n"
+    ))
+    .expect_faults(&[
+        "fanfare.toml:2: limits.message_bytes (32768) must be at least 101024, the largest client \
+             event and 1024 bytes around it; raise it or lower apps.list[1].limits.client_event_bytes",
+    ]);
+    Setup::file(&format!(
+        "[limits]\nmessage_bytes = 101_024\n{APP_3}limits = {{ client_event_bytes = 100_000 }}\n"
+    ))
+    .load();
 }
 
 #[test]

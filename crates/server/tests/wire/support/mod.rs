@@ -30,6 +30,11 @@ pub const APP: App = App { id: "3", key: "278d425bdf160c739803", secret: "7ad377
 /// A second tenant.
 pub const OTHER: App = App { id: "44", key: "otherkey0123456789ab", secret: "othersecret0123456789" };
 
+/// What a connection beyond its app's `max_connections` is told (WS-061).
+pub fn over_quota(limit: usize) -> String {
+    format!("Account over quota (at most {limit} connections, setting max_connections)")
+}
+
 /// What every connection hears in answer to `pusher:ping` (WS-042).
 pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 

@@ -1,0 +1,94 @@
+//! What can be wrong with `pusher:signin`, and its texts (WS-184).
+//!
+//! Hosted Pusher's texts are unknown but for the missing parameter; the others follow its texts for
+//! subscriptions.
+
+use std::borrow::Cow;
+
+use super::echoed;
+
+/// Why a connection was not signed in; it stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignInFault {
+    /// A required member of `data` is missing.
+    Missing(&'static str),
+    /// `auth` without a colon.
+    AuthFormat,
+    /// `auth` with a key that is not the app's.
+    AuthKey(String),
+    /// The signature is not that of the text (AUTH-030).
+    Signature {
+        /// What the server signed.
+        signed: String,
+        /// What the client sent.
+        got: String,
+    },
+    /// `user_data` is no JSON object whose `id` is a string that is not empty (WS-181).
+    NoId,
+    /// The id has characters that channel names do not have (LIM-005).
+    IdCharacters(String),
+    /// The id is longer than allowed.
+    IdTooLong {
+        /// The setting `limits.user_id`.
+        limit: usize,
+        /// Characters that came.
+        length: usize,
+    },
+    /// `watchlist` is no array of strings (WS-181).
+    Watchlist,
+    /// The connection is signed in as somebody else (WS-182).
+    OtherUser(String),
+}
+
+impl SignInFault {
+    /// The cause in one word, for logs.
+    pub(super) const fn label(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing_parameter",
+            Self::AuthFormat => "malformed_auth",
+            Self::AuthKey(_) => "wrong_key",
+            Self::Signature { .. } => "wrong_signature",
+            Self::NoId | Self::IdCharacters(_) | Self::IdTooLong { .. } | Self::Watchlist => {
+                "user_data_invalid"
+            }
+            Self::OtherUser(_) => "signed_in_as_other",
+        }
+    }
+
+    /// The `message` of the error event.
+    pub(super) fn message(&self) -> Cow<'static, str> {
+        let text = match self {
+            Self::AuthFormat => {
+                return Cow::Borrowed(
+                    "Auth value for signin is invalid: should be of format 'key:signature'",
+                );
+            }
+            Self::NoId => {
+                return Cow::Borrowed(
+                    "Invalid user_data for signin: should be a JSON object with a non-empty string id",
+                );
+            }
+            Self::Watchlist => {
+                return Cow::Borrowed(
+                    "Invalid user_data for signin: watchlist should be an array of strings",
+                );
+            }
+            Self::Missing(name) => format!("Missing parameter: {name}"),
+            Self::AuthKey(key) => format!("Invalid key in signin auth data: '{}'", echoed(key)),
+            Self::Signature { signed, got } => format!(
+                "Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}",
+                echoed(got)
+            ),
+            Self::IdCharacters(id) => format!(
+                "Invalid user_data for signin: the id {} may hold only A-Z a-z 0-9 _ - = @ , . ;",
+                echoed(id)
+            ),
+            Self::IdTooLong { limit, length } => format!(
+                "Invalid user_data for signin: the id of {length} characters exceeds the allowed maximum \
+                 ({limit} characters, setting limits.user_id)"
+            ),
+            Self::OtherUser(id) => format!("This connection is signed in as {} already", echoed(id)),
+        };
+        Cow::Owned(text)
+    }
+}

@@ -1,0 +1,88 @@
+//! `pusher:subscribe`: who may listen to what (WS-110 … WS-137).
+
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
+
+use fanfare_hub::SubscribeError;
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::verify_channel;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::client::Subscribe;
+use fanfare_protocol::close::{CloseReason, shortened};
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::presence::Identity;
+use fanfare_protocol::{server, user};
+
+use super::Session;
+
+impl Session {
+    /// Subscribes, or answers why not.
+    pub(super) fn on_subscribe(
+        &mut self,
+        wanted: &Subscribe<'_>,
+        authorized: &AtomicBool,
+    ) -> ControlFlow<CloseReason> {
+        let app = self.subscriptions.hub().app();
+        match self.subscribe(&app, wanted) {
+            Ok(kind) if kind.is_guarded() => self.authorize(authorized),
+            Ok(_) => ControlFlow::Continue(()),
+            Err(error) => {
+                let flow = self.on_fault(&error);
+                if app.subscription_error_event {
+                    self.send_subscription_error(&wanted.channel, &error);
+                }
+                flow
+            }
+        }
+    }
+
+    /// Every check of a subscription, in order, then the subscription itself.
+    fn subscribe(&mut self, app: &App, wanted: &Subscribe<'_>) -> Result<ChannelKind, ProtocolError> {
+        let channel = ChannelName::parse(&wanted.channel, app.limits.channel_name)
+            .map_err(|fault| ProtocolError::InvalidChannelName { name: wanted.channel.to_string(), fault })?;
+        let name = || channel.as_str().to_owned();
+        if self.subscriptions.contains(channel.as_str()) {
+            return Err(ProtocolError::ExistingSubscription(name()));
+        }
+        let limit = self.state.config.limits.channels_per_connection;
+        if self.subscriptions.len() >= limit {
+            return Err(ProtocolError::TooManyChannels { limit });
+        }
+        let kind = channel.kind();
+        let channel_data = wanted.channel_data.as_deref();
+        let signed_in = self.subscriptions.signed_in();
+        if channel.user().is_some_and(|user| signed_in.is_none_or(|signed_in| signed_in.id.as_str() != user))
+        {
+            return Err(ProtocolError::NotSignedIn(name()));
+        }
+        if kind.is_guarded() {
+            let auth = wanted.auth.as_deref();
+            verify_channel(app, self.socket_id(), channel.as_str(), auth, channel_data)?;
+        }
+        let identity = match (kind, channel_data, signed_in) {
+            (ChannelKind::Presence, Some(data), _) => {
+                Some(Identity::parse(data, channel.as_str(), &app.limits)?)
+            }
+            (ChannelKind::Presence, None, Some(user)) => {
+                Some(user::identity(&user.id, &user.user_info, &app.limits)?)
+            }
+            (ChannelKind::Presence, None, None) => return Err(ProtocolError::ChannelDataMissing(name())),
+            _ => None,
+        };
+        match self.subscriptions.subscribe(channel.clone(), identity, self.state.milliseconds()) {
+            Ok(()) => Ok(kind),
+            Err(SubscribeError::Existing) => Err(ProtocolError::ExistingSubscription(name())),
+            Err(SubscribeError::Full) => {
+                Err(ProtocolError::ChannelFull { channel: name(), limit: app.limits.members })
+            }
+        }
+    }
+
+    /// soketi's form of a failed subscription, beside Pusher's (WS-133).
+    fn send_subscription_error(&self, channel: &str, error: &ProtocolError) {
+        if let Some((kind, status)) = error.subscription_error_status() {
+            let channel = shortened(channel, 200);
+            self.send(&server::subscription_error(&channel, kind, &error.message(), status));
+        }
+    }
+}
