@@ -5,6 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, Requirement};
+use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
 
@@ -93,6 +94,7 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
     steps.run("rustfmt", || cargo(&["fmt", "--all", "--", "--check"]));
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", || cargo(&lints));
+    steps.run("the rules of the protocol have tests", rules::report);
     if with_rules {
         steps.run("the rules of the code", || cargo(&["test", "--package", "xtask"]));
     }

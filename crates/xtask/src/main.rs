@@ -5,6 +5,7 @@
 
 mod checks;
 mod packages;
+mod rules;
 mod step;
 mod workspace;
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use checks::Group;
 
 const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|node|python|php]
+       cargo xtask rules
 
 Installs what the tests need (with apt-get, as root on Debian or Ubuntu; elsewhere it says what is
 missing), then runs them all:
@@ -20,7 +22,10 @@ missing), then runs them all:
   rust    cargo test --workspace
   node    pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
   python  the Python SDK against the built binary (tests/e2e-python)
-  php     PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)";
+  php     PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+
+`rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
+test nor a reason in docs/protocol.md.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +36,15 @@ fn main() -> ExitCode {
             Some(group) => vec![group],
             None => return misused(&format!("no such group of tests: {name}")),
         },
+        ["rules"] => {
+            return match rules::report() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(faults) => {
+                    eprintln!("{faults}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         ["help" | "--help" | "-h"] | ["test", "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
