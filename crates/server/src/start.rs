@@ -60,6 +60,51 @@ struct Shown {
     new: bool,
 }
 
+/// A server that accepts connections.
+pub struct Server {
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+    /// Where clients and back ends connect.
+    pub listening: SocketAddr,
+    /// Where operators ask.
+    pub admin_listening: SocketAddr,
+    first: Option<Shown>,
+    descriptors: u64,
+}
+
+impl Server {
+    /// Starts every part.
+    ///
+    /// # Errors
+    /// A part could not be started; none goes on then.
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        let descriptors = descriptors::raise_limit();
+        let capacity = descriptors::capacity(config.limits.connections, descriptors);
+        let apps = open_apps(&config).await?;
+        let first = first_app(&config, &apps).await?;
+        let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
+        let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
+        let listening = public.local_addr().unwrap_or(config.listen.addr);
+        let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
+
+        let hubs = Arc::new(Hubs::default());
+        let state = Arc::new(State {
+            metrics: Metrics::new(&hubs, descriptors, capacity),
+            drain: Drain::default(),
+            node: Node::new(capacity),
+            started: Instant::now(),
+            hubs,
+            apps,
+            config,
+        });
+        let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
+        tokio::spawn(admin::run(Arc::clone(&state), admin));
+        tokio::spawn(sweep(Arc::clone(&state)));
+        tokio::spawn(tell_counts(Arc::clone(&state)));
+        Ok(Self { state, accepting, listening, admin_listening, first, descriptors })
+    }
+}
+
 /// Runs a server until it has been told to stop and has drained.
 ///
 /// # Errors
@@ -67,38 +112,16 @@ struct Shown {
 pub async fn serve(config: Config) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
-    let descriptors = descriptors::raise_limit();
-    let capacity = descriptors::capacity(config.limits.connections, descriptors);
-    let apps = open_apps(&config).await?;
-    let first = first_app(&config, &apps).await?;
-    let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
-    let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
-    let listening = public.local_addr().unwrap_or(config.listen.addr);
-    let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
-
-    let hubs = Arc::new(Hubs::default());
-    let state = Arc::new(State {
-        metrics: Metrics::new(&hubs, descriptors, capacity),
-        drain: Drain::default(),
-        node: Node::new(capacity),
-        started: Instant::now(),
-        hubs,
-        apps,
-        config,
-    });
-    let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
-    tokio::spawn(admin::run(Arc::clone(&state), admin));
-    tokio::spawn(sweep(Arc::clone(&state)));
-    tokio::spawn(tell_counts(Arc::clone(&state)));
-    report_limits(&state, descriptors);
-    print_ready(&state, listening, admin_listening, first.as_ref());
+    let server = Server::open(config).await?;
+    report_limits(&server.state, server.descriptors);
+    print_ready(&server);
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tokio::select! {
-        () = stop(&state, accepting) => {}
+        () = stop(&server.state, server.accepting) => {}
         // Whoever asks twice does not want to wait.
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -191,13 +214,14 @@ fn report_limits(state: &State, descriptors: u64) {
 }
 
 /// The ready line, and what to paste (the contract of the first line is in docs/configuration.md).
-fn print_ready(state: &State, listening: SocketAddr, admin: SocketAddr, first: Option<&Shown>) {
+fn print_ready(server: &Server) {
+    let Server { state, listening, admin_listening: admin, first, .. } = server;
     let mut text = format!("Fanfare is ready: http://{listening} (admin http://{admin})\n");
     if let Some(Shown { app, embedded, new }) = first {
         // Standard output often ends in a log: a secret is shown when it is new, or to a person.
         let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-        let lines =
-            PasteLines { app, listen: listening, path_prefix: &state.config.listen.path_prefix, show_secret };
+        let path_prefix = &state.config.listen.path_prefix;
+        let lines = PasteLines { app, listen: *listening, path_prefix, show_secret };
         text.push_str(&lines.text());
         if !show_secret {
             text.push_str("\n(`fanfare env` with the same options prints these lines with the secret.)\n");

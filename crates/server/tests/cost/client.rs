@@ -1,0 +1,92 @@
+//! Clients that allocate nothing once they are connected, so that only the server's memory is counted.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+use crate::server::{ID, KEY, SECRET};
+
+/// Longest wait for anything that must come.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A WebSocket that has heard `connection_established`.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).expect("the server accepts");
+    socket.set_nodelay(true).expect("a socket need not wait for more to send");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
+    write!(
+        socket,
+        "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: fanfare\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    .expect("the server reads");
+    let mut byte = [0];
+    let mut line_ends = 0;
+    while line_ends < 4 {
+        socket.read_exact(&mut byte).expect("an answer to the handshake");
+        line_ends = if matches!(byte, [b'\r' | b'\n']) { line_ends + 1 } else { 0 };
+    }
+    assert!(frame(&mut socket) > 0, "connection_established");
+    socket
+}
+
+/// Subscribes to a public channel and waits for the acknowledgement.
+pub fn subscribe(socket: &mut TcpStream, channel: &str) {
+    send(socket, &format!("{{\"event\":\"pusher:subscribe\",\"data\":{{\"channel\":\"{channel}\"}}}}"));
+    assert!(frame(socket) > 0, "the acknowledgement");
+}
+
+/// Sends a short text.
+pub fn send(socket: &mut TcpStream, text: &str) {
+    let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("a short text");
+    let mut bytes = vec![0x81, 0x80 | length, 0, 0, 0, 0];
+    bytes.extend_from_slice(text.as_bytes());
+    socket.write_all(&bytes).expect("the server reads");
+}
+
+/// Reads a frame away; returns the length of its payload.
+pub fn frame(socket: &mut TcpStream) -> usize {
+    let mut head = [0; 2];
+    socket.read_exact(&mut head).expect("a frame");
+    let length = match head[1] {
+        126 => {
+            let mut length = [0; 2];
+            socket.read_exact(&mut length).expect("a length");
+            usize::from(u16::from_be_bytes(length))
+        }
+        length => usize::from(length),
+    };
+    let mut payload = [0; 4096];
+    socket.read_exact(&mut payload[..length]).expect("a payload");
+    length
+}
+
+/// A request as bytes, signed (AUTH-001 … AUTH-004).
+pub fn signed(method: &str, path: &str, body: &str) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let mut query = format!("auth_key={KEY}&auth_timestamp={now}&auth_version=1.0");
+    if !body.is_empty() {
+        query.push_str(&format!("&body_md5={}", hex::encode(Md5::digest(body))));
+    }
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+    mac.update(format!("{method}\n/apps/{ID}/{path}\n{query}").as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    format!(
+        "{method} /apps/{ID}/{path}?{query}&auth_signature={signature} HTTP/1.1\r\nHost: fanfare\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Asks over a connection that is kept alive; returns the length of the answer, which fits in `answer`.
+pub fn ask(api: &mut TcpStream, question: &[u8], answer: &mut [u8]) -> usize {
+    api.write_all(question).expect("the server reads");
+    let length = api.read(answer).expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));
+    length
+}

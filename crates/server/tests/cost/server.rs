@@ -1,0 +1,68 @@
+//! A server within this process, on one thread as on one core.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+
+use fanfare_server::config::{Config, Flags, Sources};
+use fanfare_server::start::Server;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::client;
+
+pub const ID: &str = "3";
+pub const KEY: &str = "278d425bdf160c739803";
+pub const SECRET: &str = "7ad3773142a6692b25b8";
+
+pub struct Running {
+    pub address: SocketAddr,
+    // The order is that of dropping: the server first, then what it reads.
+    _runtime: Runtime,
+    _folder: TempDir,
+}
+
+pub fn start() -> Running {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file: PathBuf = folder.path().join("fanfare.toml");
+    let app = format!("[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+    std::fs::write(&file, app).expect("the temporary folder can be written to");
+    let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let flags = Flags { listen: free, admin_listen: free, data_dir: Some(folder.path().to_owned()) };
+    let config = Config::load(&Sources { file: Some(file), environment: Vec::new(), flags });
+    let config = config.expect("a legal configuration");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("threads can be started");
+    let server = runtime.block_on(Server::open(config)).expect("the server starts");
+    Running { address: server.listening, _runtime: runtime, _folder: folder }
+}
+
+impl Running {
+    /// Connections that are subscribed to the channel.
+    pub fn crowd(&self, size: usize, channel: &str) -> Vec<TcpStream> {
+        let mut crowd = Vec::with_capacity(size);
+        for _ in 0..size {
+            let mut socket = client::connect(self.address);
+            client::subscribe(&mut socket, channel);
+            crowd.push(socket);
+        }
+        crowd
+    }
+
+    /// Waits until the server says that so many are connected.
+    pub fn wait_for_connections(&self, count: usize) {
+        let mut api = TcpStream::connect(self.address).expect("the server accepts");
+        let question = client::signed("GET", "connections", "");
+        let wanted = format!("{{\"connections\":{count}}}");
+        let mut answer = [0; 4096];
+        loop {
+            let length = client::ask(&mut api, &question, &mut answer);
+            if answer[..length].ends_with(wanted.as_bytes()) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+}

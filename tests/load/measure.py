@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Measures what docs/performance.md states: Fanfare beside `rawlimit`, in the same run.
+
+Starts both servers itself, pinned, on loopback; prints one line for each budget. Asserts nothing: figures
+depend on the machine, ratios less so. What does not depend on time is held by the tests in
+crates/server/tests/cost.
+
+    LOADGEN=path/to/loadgen RAWLIMIT=path/to/rawlimit tests/load/measure.py [--cores 1|2] [--rounds N] [--quick]
+"""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
+APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
+RAW_PORT, FANFARE_PORT, ADMIN_PORT = 17001, 17002, 17003
+
+
+class Server:
+    """A server that runs for one measurement."""
+
+    def __init__(self, name, cores, folder):
+        self.name = name
+        if name == "rawlimit":
+            self.port = RAW_PORT
+            command = [os.environ["RAWLIMIT"], "--port", str(RAW_PORT)]
+        else:
+            self.port = FANFARE_PORT
+            (folder / "fanfare.toml").write_text(APP)
+            command = [FANFARE, "serve", "--config", str(folder / "fanfare.toml")]
+            command += ["--listen", f"127.0.0.1:{FANFARE_PORT}", "--admin-listen", f"127.0.0.1:{ADMIN_PORT}"]
+        # rawlimit has one thread in any case.
+        cpus = "0,1" if cores == 2 and name == "fanfare" else "0"
+        log = open(folder / f"{name}.log", "w", encoding="utf-8")
+        self.process = subprocess.Popen(["taskset", "-c", cpus, *command], stdout=log, stderr=log)
+        loadgen("ready", self, cores, "--timeout", "30")
+
+    def rss(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) * 1024
+
+    def stop(self):
+        # At once: a drain would only be waited for.
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def loadgen(scenario, server, cores, *options):
+    # A generator that shares its core with the server must not spin.
+    spin = "off" if cores == 2 else "auto"
+    command = ["taskset", "-c", "1", os.environ["LOADGEN"], scenario, "--json", "--app-id"]
+    command += ["1" if server.name == "fanfare" else "app-id", "--spin", spin]
+    command += ["--port", str(server.port), "--pid", str(server.process.pid), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stdout.strip().splitlines()
+    if not lines:
+        sys.exit(f"loadgen said nothing: {done.stderr}")
+    figures = json.loads(lines[-1])
+    if not figures.get("ok", True):
+        print(f"  {server.name} {scenario}: {figures.get('errors')}", file=sys.stderr)
+    return figures
+
+
+def medians(names, cores, rounds, measure):
+    """The median of each server's figure; the servers take turns and are started afresh."""
+    found = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                server = Server(name, cores, Path(folder))
+                try:
+                    found[name].append(measure(server))
+                finally:
+                    server.stop()
+    return [statistics.median(found[name]) for name in names]
+
+
+def beside(title, unit, cores, rounds, measure):
+    raw, ours = medians(["rawlimit", "fanfare"], cores, rounds, measure)
+    print(f"{title:58} {ours:12,.2f} {unit:12} rawlimit {raw:12,.2f}   ratio {ours / raw:5.2f}", flush=True)
+
+
+def figure(key, cores, scenario, *options):
+    return lambda server: loadgen(scenario, server, cores, *options)[key]
+
+
+def memory(cores, n):
+    """RSS for each idle connection, and what is left of it when all have gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server("fanfare", cores, Path(folder))
+        try:
+            options = ["--n", str(n), "--channels", "100", "--seconds", "2", "--settle", "2"]
+            before = server.rss()
+            first = loadgen("idle", server, cores, *options)["rss_bytes_per_conn"]
+            time.sleep(2)
+            left = server.rss()
+            loadgen("idle", server, cores, *options)
+            time.sleep(2)
+            again = server.rss()
+        finally:
+            server.stop()
+    print(f"{f'RSS of an idle subscribed connection, at {n:,}':58} {first:12,.0f} bytes")
+    print(f"{'  left when all have gone, for each that was there':58} {(left - before) / n:12,.0f} bytes")
+    print(f"{'  after a second crowd of as many':58} {(again - before) / n:12,.0f} bytes", flush=True)
+
+
+def stalled(cores, rounds, seconds):
+    options = ["--n", "1000", "--rate", "20", "--bytes", "4000", "--seconds", seconds]
+    with_slow = medians(["fanfare"], cores, rounds,
+                        figure("latency_p99_us", cores, "slow-consumer", "--slow", "100", *options))[0]
+    without = medians(["fanfare"], cores, rounds,
+                      figure("latency_p99_us", cores, "slow-consumer", "--slow", "0", *options))[0]
+    title = "p99 of 900 with 100 stalled readers beside them"
+    print(f"{title:58} {with_slow:12,.0f} us           of 1,000 healthy {without:9,.0f}   "
+          f"ratio {with_slow / without:5.2f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cores", type=int, choices=[1, 2], default=1, help="the server's; the generator has CPU 1")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of so many")
+    parser.add_argument("--quick", action="store_true", help="short runs, to see that all of it works")
+    asked = parser.parse_args()
+    cores, rounds, seconds = asked.cores, asked.rounds, "2" if asked.quick else "8"
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    many = 1000 if asked.quick else 10_000
+
+    memory(cores, many)
+    for n, rate in [(1000, 20), (many, 2)]:
+        beside(f"CPU of a lone delivery, {n:,} subscribers", "us", cores, rounds,
+               figure("server_cpu_s_per_m", cores, "fanout", "--n", str(n), "--rate", str(rate),
+                      "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
+    beside("deliveries a second, saturated, 1,000 subscribers", "/s", cores, rounds,
+           figure("deliveries_per_s", cores, "fanout", "--n", "1000", "--saturate", "--inflight", "4",
+                  "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
+    beside("HTTP publishes a second, kept-alive", "/s", cores, rounds,
+           figure("requests_per_s", cores, "http", "--publishers", "8", "--bytes", "128", "--seconds", seconds))
+    beside("CPU of a publish to one subscriber, delivery included", "us", cores, rounds,
+           figure("server_cpu_s_per_m", cores, "sparse", "--n", "100", "--channels", "100", "--saturate",
+                  "--inflight", "16", "--bytes", "128", "--seconds", seconds))
+    beside("CPU of connect, subscribe and close", "us", cores, rounds,
+           figure("server_cpu_us_per_cycle", cores, "connect-churn", "--n", "32", "--seconds", seconds,
+                  "--warmup", "2"))
+    stalled(cores, rounds, seconds)
+
+
+if __name__ == "__main__":
+    main()
