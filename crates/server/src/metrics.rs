@@ -3,13 +3,16 @@
 //! Gauges are read from the live tables when asked for, so they cannot drift. Labels are apps, codes
 //! and statuses, never channels or connections.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::AppId;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -35,7 +38,17 @@ struct CloseLabels {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct AppLabels {
-    app: String,
+    app: AppLabel,
+}
+
+/// An app's id as a label, without a copy of it for each event.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct AppLabel(AppId);
+
+impl EncodeLabelValue for AppLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(self.0.as_str())
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -102,12 +115,12 @@ impl Metrics {
 
     /// An event was accepted.
     pub fn event_published(&self, app: &AppId) {
-        self.events.get_or_create(&AppLabels { app: app.to_string() }).inc();
+        self.events.get_or_create(&AppLabels { app: AppLabel(app.clone()) }).inc();
     }
 
     /// An event of a client was passed on.
     pub fn client_event_published(&self, app: &AppId) {
-        self.client_events.get_or_create(&AppLabels { app: app.to_string() }).inc();
+        self.client_events.get_or_create(&AppLabels { app: AppLabel(app.clone()) }).inc();
     }
 
     /// A request of the HTTP API was answered.
@@ -136,7 +149,7 @@ impl Collector for Live {
             .iter()
             .map(|hub| {
                 let (channels, subscriptions) = hub.totals();
-                let app = hub.app().id.to_string();
+                let app = AppLabel(hub.app().id.clone());
                 let kept = hub.parked_bytes();
                 (AppLabels { app }, [hub.connections(), channels, subscriptions, hub.users_online(), kept])
             })

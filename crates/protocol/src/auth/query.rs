@@ -47,7 +47,8 @@ impl Query {
         let mut pairs: Vec<_> = self.pairs.iter().filter(|(name, _)| name != "auth_signature").collect();
         // A stable sort: values of one parameter stay in request order.
         pairs.sort_by_key(|(name, _)| name.strip_suffix("[]").unwrap_or(name).as_bytes());
-        let mut text = String::new();
+        let length = pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let mut text = String::with_capacity(length);
         for (name, value) in pairs {
             if !text.is_empty() {
                 text.push('&');
@@ -69,6 +70,9 @@ pub(super) enum Plus {
 
 /// Undoes percent-encoding as far as there is any.
 pub(super) fn decode(text: &str, plus: Plus) -> String {
+    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return text.to_owned();
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -80,7 +84,7 @@ pub(super) fn decode(text: &str, plus: Plus) -> String {
         bytes.push(byte);
         rest = after;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The byte that two hex digits stand for, and what comes after them.

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::server::{ID, KEY, SECRET};
 
 /// Longest wait for anything that must come.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A WebSocket that has heard `connection_established`.
 pub fn connect(address: SocketAddr) -> TcpStream {

@@ -2,13 +2,14 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use fanfare_server::config::{Config, Flags, Sources};
 use fanfare_server::start::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::client;
+use crate::client::{self, DEADLINE};
 
 pub const ID: &str = "3";
 pub const KEY: &str = "278d425bdf160c739803";
@@ -57,7 +58,9 @@ impl Running {
         let question = client::signed("GET", "connections", "");
         let wanted = format!("{{\"connections\":{count}}}");
         let mut answer = [0; 4096];
+        let began = Instant::now();
         loop {
+            assert!(began.elapsed() < DEADLINE, "{count} connections are never all there is");
             let length = client::ask(&mut api, &question, &mut answer);
             if answer[..length].ends_with(wanted.as_bytes()) {
                 return;
