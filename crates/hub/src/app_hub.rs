@@ -19,7 +19,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use parking_lot::{Mutex, RwLock};
 
-use crate::cache::ParkedBytes;
+use crate::cache::ParkedEvents;
 use crate::channel::{Channel, Joining};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
@@ -43,9 +43,7 @@ pub struct AppHub {
     pub(crate) users: Users,
     /// Channels whose count waits to be told, each once; as long as there are crowded channels, at most.
     counts_due: Mutex<Vec<ChannelName>>,
-    parked: ParkedBytes,
-    /// The shard that makes room next, when too much is parked.
-    makes_room: AtomicUsize,
+    parked: ParkedEvents,
 }
 
 /// How many are on a channel.
@@ -69,8 +67,7 @@ impl AppHub {
             places_taken: AtomicUsize::new(0),
             users: Users::default(),
             counts_due: Mutex::default(),
-            parked: ParkedBytes::default(),
-            makes_room: AtomicUsize::new(0),
+            parked: ParkedEvents::default(),
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Knows no clock: the present and the moment of expiry are given, in milliseconds of the caller's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
+use parking_lot::Mutex;
 
 /// What a channel without subscribers takes beside its name and its event, roughly.
 const CHANNEL: usize = 256;
@@ -20,15 +22,37 @@ pub(crate) struct Last {
     parked: Option<Parked>,
 }
 
-/// Bytes of all parked events of an app; the sum of the [`Parked`] that exist.
+/// All parked events of an app: one entry for each [`Parked`] that exists.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ParkedBytes(Arc<AtomicUsize>);
+pub(crate) struct ParkedEvents(Arc<Table>);
 
-/// The bytes of one of them, given back when dropped.
+#[derive(Debug, Default)]
+struct Table {
+    /// The sum over the queue, to be read without its lock.
+    bytes: AtomicUsize,
+    /// Guards the queue; a leaf, locked under the shard of the channel that is parked or leaves.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    oldest_first: BTreeMap<Turn, ChannelName>,
+    numbers: u64,
+}
+
+/// When an event expires, and a number that makes it the only one; the oldest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    until: u64,
+    number: u64,
+}
+
+/// One of them, taken out when dropped.
 #[derive(Debug)]
 struct Parked {
+    turn: Turn,
     bytes: usize,
-    of: ParkedBytes,
+    of: ParkedEvents,
 }
 
 impl Last {
@@ -48,26 +72,54 @@ impl Last {
     }
 
     /// Counts it as one that nobody is subscribed to.
-    pub(crate) fn park(&mut self, name: &ChannelName, of: &ParkedBytes) {
+    pub(crate) fn park(&mut self, name: &ChannelName, of: &ParkedEvents) {
         let bytes = self.frame.bytes().len() + name.as_str().len() + CHANNEL;
-        of.0.fetch_add(bytes, Ordering::Relaxed);
-        self.parked = Some(Parked { bytes, of: of.clone() });
+        self.parked = Some(of.add(name, self.until, bytes));
     }
 
     /// Somebody has subscribed.
     pub(crate) fn unpark(&mut self) {
         self.parked = None;
     }
+
+    /// Whether it is the parked event with this turn.
+    pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
+        self.parked.as_ref().is_some_and(|parked| parked.turn == turn)
+    }
 }
 
-impl ParkedBytes {
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+impl ParkedEvents {
+    fn add(&self, name: &ChannelName, until: u64, bytes: usize) -> Parked {
+        let mut queue = self.0.queue.lock();
+        queue.numbers += 1;
+        let turn = Turn { until, number: queue.numbers };
+        queue.oldest_first.insert(turn, name.clone());
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Parked { turn, bytes, of: self.clone() }
+    }
+
+    /// What they take together.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The next one to be given up.
+    pub(crate) fn oldest(&self) -> Option<(Turn, ChannelName)> {
+        self.0.queue.lock().oldest_first.first_key_value().map(|(turn, name)| (*turn, name.clone()))
+    }
+}
+
+impl Turn {
+    /// Whether the event is too old to be shown.
+    pub(crate) const fn has_expired(self, now: u64) -> bool {
+        self.until <= now
     }
 }
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        self.of.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        let mut queue = self.of.0.queue.lock();
+        queue.oldest_first.remove(&self.turn);
+        self.of.0.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }

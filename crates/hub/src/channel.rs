@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::app_hub::Counts;
-use crate::cache::{Last, ParkedBytes};
+use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
 
@@ -133,15 +133,15 @@ impl Channel {
     }
 
     /// Counts the kept event, if there is one, as that of an empty channel.
-    pub(crate) fn park(&mut self, parked: &ParkedBytes) {
+    pub(crate) fn park(&mut self, parked: &ParkedEvents) {
         if let Some(last) = self.last.as_mut().filter(|_| self.members.is_empty()) {
             last.park(&self.name, parked);
         }
     }
 
-    /// When a channel without subscribers will not be worth keeping any more.
-    pub(crate) fn parked_until(&self) -> Option<u64> {
-        self.last.as_ref().filter(|_| self.members.is_empty()).map(|last| last.until())
+    /// Whether all that it is there for is the parked event with this turn.
+    pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
+        self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
     }
 
     /// Tells everybody how many they are; true if they are so many that this is to wait (WS-175, WS-176).

@@ -1,7 +1,8 @@
 //! Who is subscribed to what, and putting frames into outboxes.
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then
-//! outboxes and the list of counts to be told, which are leaves; nothing waits under any of them.
+//! outboxes, the list of counts to be told and the queue of parked events, which are leaves; nothing
+//! waits under any of them.
 
 mod app_hub;
 mod cache;

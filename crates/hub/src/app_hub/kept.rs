@@ -1,14 +1,13 @@
 //! The events that cache channels keep: publishing them, asking for them, and giving up what is too old
 //! or too much (WS-170 … WS-173).
 
-use std::sync::atomic::Ordering;
-
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use hashbrown::hash_table::Entry;
 
-use super::{AppHub, SHARDS};
+use super::AppHub;
+use crate::cache::Turn;
 use crate::channel::Channel;
 
 /// What a cache channel keeps.
@@ -24,7 +23,7 @@ impl AppHub {
     /// As [`AppHub::deliver`], and keeps the event for later subscribers of this cache channel.
     ///
     /// `until` is when it expires, by the clock of [`crate::Subscriptions::subscribe`]. Over the app's
-    /// `limits.cache_bytes`, other events of channels without subscribers are given up.
+    /// `limits.cache_bytes`, the oldest events of channels without subscribers are given up.
     pub fn deliver_and_keep(
         &self,
         name: &ChannelName,
@@ -60,41 +59,39 @@ impl AppHub {
     /// Bytes kept of channels that nobody is subscribed to.
     #[must_use]
     pub fn parked_bytes(&self) -> usize {
-        self.parked.get()
+        self.parked.bytes()
     }
 
     /// Gives up what nobody is subscribed to and has expired.
     pub(crate) fn drop_expired(&self, now: u64) {
-        if self.parked.get() == 0 {
-            return;
-        }
-        for shard in &self.shards {
-            shard.lock().retain(|channel| channel.parked_until().is_none_or(|until| until > now));
+        while let Some((turn, name)) = self.parked.oldest()
+            && turn.has_expired(now)
+        {
+            self.give_up(turn, &name);
         }
     }
 
-    /// Gives up parked events, the oldest of each shard in turn, until the app is within its limit.
+    /// Gives up parked events, the oldest first, until the app is within its limit.
     pub(super) fn make_room(&self) {
-        if self.parked.get() == 0 {
+        if self.parked.bytes() == 0 {
             return;
         }
         let most = self.app.read().limits.cache_bytes;
-        // A round without a find means that others have made the room meanwhile.
-        let mut in_vain = 0;
-        while self.parked.get() > most && in_vain < SHARDS {
-            let at = self.makes_room.fetch_add(1, Ordering::Relaxed) % SHARDS;
-            let mut shard = self.shards[at].lock();
-            let parked =
-                shard.iter().filter_map(|channel| Some((channel.parked_until()?, channel.name.clone())));
-            let Some((_, oldest)) = parked.min_by_key(|(until, _)| *until) else {
-                in_vain += 1;
-                continue;
-            };
-            in_vain = 0;
-            let hash = self.hasher.hash_one(&oldest);
-            if let Ok(entry) = shard.find_entry(hash, |channel| channel.name == oldest) {
-                entry.remove();
-            }
+        while self.parked.bytes() > most
+            && let Some((turn, name)) = self.parked.oldest()
+        {
+            self.give_up(turn, &name);
+        }
+    }
+
+    /// Drops a parked event with its channel; if it is not there, somebody else has taken its turn away.
+    fn give_up(&self, turn: Turn, name: &ChannelName) {
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash).lock();
+        if let Ok(entry) =
+            shard.find_entry(hash, |channel| channel.name == *name && channel.is_parked_as(turn))
+        {
+            entry.remove();
         }
     }
 }
