@@ -237,7 +237,7 @@ impl AppHub {
         for name in due {
             let hash = self.hasher.hash_one(&name);
             if let Some(channel) = self.shard(hash).lock().find_mut(hash, |channel| channel.name == name) {
-                channel.tell_count_if_due();
+                channel.tell_listed_count();
             }
         }
     }

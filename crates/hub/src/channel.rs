@@ -30,8 +30,10 @@ pub(crate) struct Channel {
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
     /// What was published last, on cache channels only (WS-170).
     last: Option<Box<Last>>,
-    /// The count has changed and stands in the app's list of those to be told.
+    /// The count has changed since it was told.
     count_is_due: bool,
+    /// The channel stands in the app's list of those whose count may be due.
+    is_listed: bool,
 }
 
 /// A subscription as it is asked for.
@@ -59,7 +61,14 @@ struct User {
 
 impl Channel {
     pub(crate) fn new(name: ChannelName) -> Self {
-        Self { name, members: Sockets::default(), users: None, last: None, count_is_due: false }
+        Self {
+            name,
+            members: Sockets::default(),
+            users: None,
+            last: None,
+            count_is_due: false,
+            is_listed: false,
+        }
     }
 
     /// Adds the connection, acknowledges to it, and tells the others of a new user (WS-124).
@@ -144,24 +153,25 @@ impl Channel {
         self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
     }
 
-    /// Tells everybody how many they are; true if they are so many that this is to wait (WS-175, WS-176).
+    /// Tells everybody how many they are. If they are so many that this is to wait, true, once, so that
+    /// the channel is listed (WS-175, WS-176).
     pub(crate) fn count_changed(&mut self) -> bool {
+        self.count_is_due = true;
         if self.members.len() > MOST_TOLD_AT_ONCE {
-            return !std::mem::replace(&mut self.count_is_due, true);
+            return !std::mem::replace(&mut self.is_listed, true);
         }
-        self.tell_count();
+        self.tell_count_if_due();
         false
     }
 
-    /// Tells the count if it waits to be told.
-    pub(crate) fn tell_count_if_due(&mut self) {
-        if std::mem::take(&mut self.count_is_due) {
-            self.tell_count();
-        }
+    /// Tells the count if it waits to be told; the channel is listed no more.
+    pub(crate) fn tell_listed_count(&mut self) {
+        self.is_listed = false;
+        self.tell_count_if_due();
     }
 
-    fn tell_count(&self) {
-        if !self.members.is_empty() {
+    fn tell_count_if_due(&mut self) {
+        if std::mem::take(&mut self.count_is_due) && !self.members.is_empty() {
             self.deliver(&server::subscription_count(&self.name, self.members.len()), None);
         }
     }
