@@ -94,7 +94,7 @@ impl<'a> ClientMessage<'a> {
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => with_fields(envelope.data, subscribe),
             "pusher:unsubscribe" => with_fields(envelope.data, unsubscribe),
-            "pusher:signin" => with_fields(envelope.data, sign_in),
+            "pusher:signin" => with_fields(envelope.data, sign_in).map_err(as_failed_sign_in),
             event if event.starts_with("client-") => client_event(envelope),
             event => Err(ProtocolError::UnsupportedEvent(event.to_owned())),
         }
@@ -135,11 +135,20 @@ fn unsubscribe(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
 }
 
 fn sign_in(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
-    let missing = |name| move || ProtocolError::SignIn(SignInFault::Missing(name));
     Ok(ClientMessage::SignIn {
-        user_data: optional(fields.user_data, "data.user_data")?.ok_or_else(missing("data.user_data"))?,
-        auth: optional(fields.auth, "data.auth")?.ok_or_else(missing("data.auth"))?,
+        user_data: required(fields.user_data, "data.user_data")?,
+        auth: required(fields.auth, "data.auth")?,
     })
+}
+
+/// Whatever is wrong with it, the sign-in has failed and is answered as such (WS-184).
+fn as_failed_sign_in(error: ProtocolError) -> ProtocolError {
+    match error {
+        ProtocolError::MissingParameter(name) => ProtocolError::SignIn(SignInFault::Missing(name)),
+        ProtocolError::NotAString(name) => ProtocolError::SignIn(SignInFault::NotAString(name)),
+        ProtocolError::DataNotAHash => ProtocolError::SignIn(SignInFault::DataNotAHash),
+        other => other,
+    }
 }
 
 fn client_event(envelope: Envelope<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
@@ -302,12 +311,15 @@ mod tests {
             ),
             Ok(ClientMessage::SignIn { auth: "K:S".into(), user_data: r#"{"id": "1"}"#.into() })
         );
-        let missing = |name| Err(ProtocolError::SignIn(SignInFault::Missing(name)));
+        let failed = |fault| Err(ProtocolError::SignIn(fault));
+        let missing = |name| failed(SignInFault::Missing(name));
         for (data, error) in [
             (r#"{"auth":"K:S"}"#, missing("data.user_data")),
             (r#"{"user_data":"{}"}"#, missing("data.auth")),
             ("null", missing("data.user_data")),
-            (r#"{"auth":"K:S","user_data":{"id":"1"}}"#, Err(ProtocolError::NotAString("data.user_data"))),
+            (r#"{"auth":"K:S","user_data":{"id":"1"}}"#, failed(SignInFault::NotAString("data.user_data"))),
+            (r#"{"auth":7,"user_data":"{}"}"#, failed(SignInFault::NotAString("data.auth"))),
+            ("[]", failed(SignInFault::DataNotAHash)),
         ] {
             let text = format!(r#"{{"event":"pusher:signin","data":{data}}}"#);
             assert_eq!(ClientMessage::parse(&text), error, "{text}");

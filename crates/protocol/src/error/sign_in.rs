@@ -12,6 +12,10 @@ use super::echoed;
 pub enum SignInFault {
     /// A required member of `data` is missing.
     Missing(&'static str),
+    /// A member of `data` that must be a string is none.
+    NotAString(&'static str),
+    /// `data` is no object, nor a string that holds one.
+    DataNotAHash,
     /// `auth` without a colon.
     AuthFormat,
     /// `auth` with a key that is not the app's.
@@ -45,6 +49,8 @@ impl SignInFault {
     pub(super) const fn label(&self) -> &'static str {
         match self {
             Self::Missing(_) => "missing_parameter",
+            Self::NotAString(_) => "not_a_string",
+            Self::DataNotAHash => "data_not_a_hash",
             Self::AuthFormat => "malformed_auth",
             Self::AuthKey(_) => "wrong_key",
             Self::Signature { .. } => "wrong_signature",
@@ -73,6 +79,8 @@ impl SignInFault {
                     "Invalid user_data for signin: watchlist should be an array of strings",
                 );
             }
+            Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
+            Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
             Self::Missing(name) => format!("Missing parameter: {name}"),
             Self::AuthKey(key) => format!("Invalid key in signin auth data: '{}'", echoed(key)),
             Self::Signature { signed, got } => format!(
