@@ -27,6 +27,11 @@ pub fn channel_auth(app: App, socket_id: &str, channel: &str, channel_data: Opti
     format!("{}:{}", app.key, hmac(app.secret, &text))
 }
 
+/// The value of `auth` for signing in (AUTH-030).
+pub fn user_auth(app: App, socket_id: &str, user_data: &str) -> String {
+    format!("{}:{}", app.key, hmac(app.secret, &format!("{socket_id}::user::{user_data}")))
+}
+
 /// The string that is signed for a request (AUTH-002, AUTH-005).
 pub fn string_to_sign(method: &str, path: &str, parameters: &[(String, String)]) -> String {
     let mut sorted: Vec<(String, &str)> =

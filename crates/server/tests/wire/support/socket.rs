@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::http::Http;
-use super::signing::channel_auth;
-use super::{App, DEADLINE, PONG, quoted};
+use super::signing::{channel_auth, user_auth};
+use super::{APP, App, DEADLINE, PONG, quoted};
 
 /// First byte of a frame: the last one of its message.
 pub const FIN: u8 = 0x80;
@@ -146,6 +146,41 @@ impl Socket {
         frame["presence"].take()
     }
 
+    /// Subscribes to a channel of whatever kind, on presence channels as `u` and the socket id.
+    #[track_caller]
+    pub fn join_any(&mut self, channel: &str) {
+        if channel.starts_with("presence-") {
+            self.join(APP, channel, &format!(r#"{{"user_id":"u{}"}}"#, self.id));
+        } else {
+            self.subscribe_private(APP, channel);
+        }
+    }
+
+    /// Sends `pusher:signin` with a right signature.
+    #[track_caller]
+    pub fn ask_to_sign_in(&mut self, app: App, user_data: &str) {
+        let auth = user_auth(app, &self.id, user_data);
+        let user_data = quoted(user_data);
+        self.send(&format!(
+            r#"{{"event":"pusher:signin","data":{{"auth":"{auth}","user_data":{user_data}}}}}"#
+        ));
+    }
+
+    /// Signs in, which must succeed and echo `user_data` byte for byte (WS-183).
+    #[track_caller]
+    pub fn sign_in(&mut self, app: App, user_data: &str) {
+        self.ask_to_sign_in(app, user_data);
+        let data = quoted(&format!(r#"{{"user_data":{}}}"#, quoted(user_data)));
+        self.expect_text(&format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#));
+    }
+
+    /// Sends a client event; `data` is JSON as it is to stand in the frame (WS-160).
+    #[track_caller]
+    pub fn client_event(&mut self, channel: &str, event: &str, data: &str) {
+        let (channel, event) = (quoted(channel), quoted(event));
+        self.send(&format!(r#"{{"event":{event},"data":{data},"channel":{channel}}}"#));
+    }
+
     #[track_caller]
     pub fn unsubscribe(&mut self, channel: &str) {
         self.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":{}}}}}"#, quoted(channel)));
@@ -194,12 +229,36 @@ impl Socket {
         self.expect_text(&format!(r#"{{"event":{event},"data":{data},"channel":{channel}}}"#));
     }
 
+    /// The next message says how many are subscribed (WS-175).
+    #[track_caller]
+    pub fn expect_count(&mut self, channel: &str, count: usize) {
+        let data = format!(r#"{{"subscription_count":{count}}}"#);
+        self.expect_event(channel, "pusher_internal:subscription_count", &data);
+    }
+
+    /// The next message says that a cache channel has nothing to show (WS-172).
+    #[track_caller]
+    pub fn expect_cache_miss(&mut self, channel: &str) {
+        self.expect_event(channel, "pusher:cache_miss", "{}");
+    }
+
     /// The next message is a `pusher:error` with code null and exactly this text (WS-130).
     #[track_caller]
     pub fn expect_error(&mut self, message: &str) {
+        self.expect_error_of("null", message);
+    }
+
+    /// As [`Self::expect_error`], with a code.
+    #[track_caller]
+    pub fn expect_error_code(&mut self, code: u16, message: &str) {
+        self.expect_error_of(&code.to_string(), message);
+    }
+
+    #[track_caller]
+    fn expect_error_of(&mut self, code: &str, message: &str) {
         let message = quoted(message);
         self.expect_text(&format!(
-            r#"{{"event":"pusher:error","data":{{"code":null,"message":{message}}}}}"#
+            r#"{{"event":"pusher:error","data":{{"code":{code},"message":{message}}}}}"#
         ));
     }
 
@@ -240,10 +299,7 @@ impl Socket {
     /// For protocols below 6: `pusher:error` with this code and text, then the close (WS-053).
     #[track_caller]
     pub fn expect_close_by_event(&mut self, code: u16, reason: &str) {
-        let message = quoted(reason);
-        self.expect_text(&format!(
-            r#"{{"event":"pusher:error","data":{{"code":{code},"message":{message}}}}}"#
-        ));
+        self.expect_error_code(code, reason);
         self.expect_close(code, reason);
     }
 
