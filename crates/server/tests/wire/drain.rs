@@ -1,4 +1,4 @@
-//! Stopping without a herd (WS-057).
+//! Stopping without a herd (WS-056, WS-057).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +67,21 @@ fn ws_057_newcomers_during_the_drain_are_not_made_to_reconnect_at_once() {
         assert!(answer.is_empty() || answer.contains("\u{10}\u{4}Server shutting down"), "{answer:?}");
     }
     drop(held);
+}
+
+#[test]
+fn ws_056_newcomers_during_the_drain_are_closed_with_4100_and_never_with_4200() {
+    let server = draining_for(8).start();
+    let held: Vec<Socket> = (0..40).map(|_| server.connect()).collect();
+    server.process.signal(Signal::TERM);
+    eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
+    for _ in 0..20 {
+        server.open(&pusher_js(APP)).expect_close(4100, REASON);
+    }
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key));
+    old.expect_close_by_event(4100, REASON);
+    drop(held);
+    server.drained();
 }
 
 #[test]

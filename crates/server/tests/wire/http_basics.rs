@@ -53,6 +53,59 @@ fn api_003_headers_of_the_sdks_are_ignored() {
 }
 
 #[test]
+fn api_004_what_is_empty_is_an_object_or_a_list_and_always_json() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for (path, info, answer) in [
+        ("/channels", "", r#"{"channels":{}}"#),
+        ("/channels", "subscription_count", r#"{"channels":{}}"#),
+        ("/channels/a", "", r#"{"occupied":false}"#),
+        ("/channels/a", "subscription_count", r#"{"occupied":false,"subscription_count":0}"#),
+    ] {
+        api.get(path, &[("info", info)]).expect(answer);
+    }
+    api.get("/channels/presence-a/users", &[]).expect(r#"{"users":[]}"#);
+    for (body, answer) in [
+        (r#"{"name":"e","channels":["a"],"data":"d"}"#, "{}"),
+        (r#"{"name":"e","channels":["a"],"data":"d","info":"user_count"}"#, r#"{"channels":{"a":{}}}"#),
+    ] {
+        api.post("/events", body).expect(answer);
+    }
+    let item = |info| format!(r#"{{"name":"e","channel":"a","data":"d"{info}}}"#);
+    for (info, answer) in [("", "{}"), (r#","info":"user_count""#, r#"{"batch":[{}]}"#)] {
+        api.post("/batch_events", format!(r#"{{"batch":[{}]}}"#, item(info))).expect(answer);
+    }
+    api.post("/users/nobody/terminate_connections", "{}").expect("{}");
+}
+
+#[test]
+fn api_006_the_name_of_the_sdk_is_ignored() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    for library in ["pusher-http-node 5.3.3", "pusher-http-php 7.2.6", "", "(none) \"\\;"] {
+        let body = r#"{"name":"e","channels":["a"],"data":"d"}"#;
+        let request = Request::post("/apps/3/events", body).header("X-Pusher-Library", library);
+        api.send(&request).expect("{}");
+    }
+    let forged = Request::get("/apps/3/channels").header("X-Pusher-Library", "pusher-http-node 5.3.3");
+    api.send(&forged.auth(|auth| auth.signature = Some("00".into()))).refused(401, "Invalid signature");
+}
+
+#[test]
+fn api_033_the_list_of_channels_has_no_pages() {
+    let server = Setup::new().config("[limits]\nchannels_per_connection = 3000").start();
+    let mut socket = server.connect();
+    for number in 0..3000 {
+        socket.ask_for(&format!("channel-{number}"));
+    }
+    for number in 0..3000 {
+        socket.expect_succeeded(&format!("channel-{number}"));
+    }
+    let answer = server.api().get("/channels", &[]).body;
+    assert_eq!(answer.matches(r#"":{}"#).count(), 3000);
+}
+
+#[test]
 fn api_005_a_disabled_app_may_not_publish() {
     let server = Setup::with_app("enabled = false").start();
     server.api().post("/events", r#"{"name":"e","channel":"a","data":"d"}"#).refused(403, "disabled");

@@ -1,8 +1,9 @@
-//! Names and numbers with a bound, and the settings that move it (LIM-001 … LIM-003, LIM-028, LIM-031).
+//! Names and numbers with a bound, and the settings that move it (LIM-001 … LIM-003, LIM-015 … LIM-031).
 
 use serde_json::json;
 
-use crate::support::server::TestServer;
+use crate::support::api::{Request, now};
+use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER};
 
@@ -20,6 +21,29 @@ fn lim_001_a_channel_name_may_have_164_characters() {
     socket.ask_for(&too_long);
     let text = "(165 characters, at most 164, setting limits.channel_name)";
     socket.expect_error(&format!("Invalid channel name: {too_long} {text}"));
+}
+
+#[test]
+fn lim_015_a_name_that_is_too_long_is_an_error_wherever_it_is_given() {
+    let server = Setup::with_app("limits = { channel_name = 10 }").start();
+    let (mut socket, mut api) = (server.connect(), server.api());
+    let text = "Invalid channel name: presence-ab (11 characters, at most 10, setting limits.channel_name)";
+    socket.ask_for("presence-ab");
+    socket.expect_error(text);
+    socket.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
+    let body = json!({"name": "e", "channels": ["a", "presence-ab"], "data": "d"}).to_string();
+    api.post("/events", body).refused_with(400, text);
+    let batch = json!({"batch": [{"name": "e", "channel": "presence-ab", "data": "d"}]}).to_string();
+    api.post("/batch_events", batch).refused_with(400, text);
+    for path in ["/channels/presence-ab", "/channels/presence-ab/users", "/channels/presence-ab/stats"] {
+        api.get(path, &[]).refused_with(400, text);
+    }
+    // The prefix of a user's own channel is not counted.
+    socket.sign_in(APP, r#"{"id":"0123456789"}"#);
+    socket.subscribe("#server-to-user-0123456789");
+    socket.ask_for("#server-to-user-0123456789a");
+    let (code, message) = socket.error();
+    assert!(code.is_none() && message.contains("(11 characters, at most 10"), "{message}");
 }
 
 #[test]
@@ -74,4 +98,30 @@ fn lim_031_an_apps_own_limit_goes_before_the_servers() {
     server.api().post("/events", event(21)).refused(413, "(20 bytes)");
     server.api_of(OTHER).post("/events", event(10)).expect("{}");
     server.api_of(OTHER).post("/events", event(11)).refused(413, "(10 bytes)");
+}
+
+#[test]
+fn lim_025_the_clock_skew_of_requests_is_a_setting() {
+    let server = Setup::new().config("[timeouts]\nclock_skew = 60").start();
+    let mut api = server.api();
+    let at = |timestamp: u64| {
+        Request::get("/apps/3/channels").auth(|auth| auth.timestamp = Some(timestamp.to_string()))
+    };
+    for good in [now() - 40, now(), now() + 40] {
+        api.send(&at(good)).expect(r#"{"channels":{}}"#);
+    }
+    for bad in [now() - 80, now() + 80, now() - 590] {
+        let answer = api.send(&at(bad));
+        answer.refused(401, "Timestamp expired: Given timestamp (");
+        answer.refused(401, "not within 60s of server time");
+    }
+}
+
+#[test]
+fn lim_027_the_activity_timeout_is_announced_as_120_seconds_unless_set() {
+    TestServer::start().open(&pusher_js(APP)).established(120);
+    let server = Setup::new().config("[timeouts]\nactivity = 30").app(OTHER, "").start();
+    for app in [APP, OTHER] {
+        server.open(&pusher_js(app)).established(30);
+    }
 }

@@ -56,6 +56,32 @@ fn counters_count_what_happened() {
 }
 
 #[test]
+fn users_client_events_and_kept_bytes_are_counted() {
+    let server = Setup::with_app("client_events = true").start();
+    let mut sockets = [server.connect(), server.connect(), server.connect()];
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.sign_in(APP, &format!(r#"{{"id":"u{}"}}"#, at / 2));
+        socket.subscribe_private(APP, "private-a");
+    }
+    server.expect_metric("fanfare_users{app=\"3\"}", 2.0);
+    for _ in 0..3 {
+        sockets[0].client_event("private-a", "client-e", "1");
+    }
+    sockets[0].client_event("private-other", "client-e", "1");
+    assert_eq!(sockets[0].error().0, None);
+    server.expect_metric("fanfare_client_events_total{app=\"3\"}", 3.0);
+    drop(sockets);
+    server.expect_metric("fanfare_users{app=\"3\"}", 0.0);
+    let kept = "fanfare_cache_bytes{app=\"3\"}";
+    server.api().publish("cache-a", "e", &"x".repeat(1000));
+    assert!(server.metric(kept) > 999.5);
+    let mut socket = server.connect();
+    socket.subscribe("cache-a");
+    assert_eq!(socket.json()["channel"], "cache-a");
+    server.expect_metric(kept, 0.0);
+}
+
+#[test]
 fn closes_are_counted_by_code_and_reason() {
     let server = TestServer::start();
     server.connect().close();

@@ -70,6 +70,53 @@ fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
     }
 }
 
+/// A burst of commands that all fail.
+fn faults(count: usize) -> Vec<u8> {
+    masked(FIN | TEXT, b"{not json").repeat(count)
+}
+
+#[test]
+fn ws_214_a_hundred_faults_at_once_are_forgiven() {
+    let server = TestServer::start();
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    socket.raw(&faults(100));
+    for _ in 0..100 {
+        socket.expect_error("Received invalid JSON");
+    }
+    server.api().publish("news", "e", "d");
+    socket.expect_event("news", "e", "d");
+    socket.expect_nothing_more();
+}
+
+#[test]
+fn ws_214_a_flood_of_faults_is_cut_off_with_4100() {
+    let server = TestServer::start();
+    let open = |version: &str| server.open(&format!("/app/{}?protocol={version}", APP.key)).established(120);
+    let mut good = server.connect();
+    for version in ["7", "5"] {
+        let mut bad = open(version);
+        bad.raw(&faults(150));
+        for _ in 0..100 {
+            bad.expect_error("Received invalid JSON");
+        }
+        let mut frame = bad.frame();
+        // A slow machine forgives some more meanwhile; the one too many is answered as well.
+        while matches!(&frame, Frame::Text(text) if text.contains("Received invalid JSON")) {
+            frame = bad.frame();
+        }
+        let reason = "Too many invalid messages";
+        if version == "5" {
+            let text = format!(r#"{{"event":"pusher:error","data":{{"code":4100,"message":"{reason}"}}}}"#);
+            assert_eq!(frame, Frame::Text(text));
+            frame = bad.frame();
+        }
+        assert_eq!(frame, Frame::Close(Some(4100), reason.into()));
+        bad.expect_end();
+        good.expect_nothing_more();
+    }
+}
+
 #[test]
 fn a_storm_of_malformed_messages_leaves_others_untouched() {
     let server = TestServer::start();

@@ -1,9 +1,9 @@
 //! Protocol versions, and how each hears of a close (WS-011 … WS-015, WS-053).
 
-use crate::support::APP;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::socket::{Frame, Socket};
+use crate::support::{APP, PONG};
 
 const UNSUPPORTED: &str = "Unsupported protocol version: 4, 5, 6 and 7 are spoken here";
 
@@ -64,6 +64,36 @@ fn ws_013_versions_4_to_7_are_spoken_alike() {
         socket.subscribe("news");
         socket.subscribe_private(APP, "private-a");
         socket.expect_nothing_more();
+    }
+}
+
+#[test]
+fn ws_014_and_ws_015_all_versions_get_the_same_frames() {
+    let server = Setup::with_app("client_events = true\nsubscription_counts = true").start();
+    let frames_of = |version: &str| -> Vec<String> {
+        // WS-015: the first frame names the activity timeout to every version.
+        let mut socket = open(&server, version).established(120);
+        socket.subscribe("news");
+        socket.expect_count("news", 1);
+        socket.subscribe_private(APP, "private-a");
+        socket.expect_count("private-a", 1);
+        socket.sign_in(APP, r#"{"id":"u1"}"#);
+        socket.ask_signed(APP, "presence-cache-a", None);
+        socket.send("{");
+        socket.client_event("news", "client-e", "{}");
+        socket.send(r#"{"event":"pusher:ping"}"#);
+        let mut frames = Vec::new();
+        while frames.last().is_none_or(|last| last != PONG) {
+            frames.push(socket.text());
+        }
+        socket.close();
+        server.expect_metric("fanfare_connections{app=\"3\"}", 0.0);
+        frames
+    };
+    let newest = frames_of("7");
+    assert_eq!(newest.len(), 5, "{newest:?}");
+    for version in ["4", "5", "6"] {
+        assert_eq!(frames_of(version), newest, "version {version}");
     }
 }
 
