@@ -24,6 +24,9 @@ key = "${APP.key}"
 secret = "${APP.secret}"
 `;
 
+/** The same with more settings of the app, each a line of TOML. */
+export const appWith = (...settings) => `${ONE_APP}${settings.join('\n')}\n`;
+
 /** A running server: the addresses it printed, its output, and ways to ask and stop it. */
 export class Fanfare {
   #child;

@@ -5,9 +5,10 @@ import Echo from 'laravel-echo';
 import PusherSdk from 'pusher';
 import Pusher from 'pusher-js';
 
+import './timers.js';
 import { startAuthorization } from './authorization.js';
 import { APP, Fanfare } from './fanfare.js';
-import { inState } from './waiting.js';
+import { inState, signIn } from './waiting.js';
 
 export const ENCRYPTION_KEY = 'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
@@ -68,9 +69,14 @@ export class Scene {
     return endpoint;
   }
 
-  /** Options that every client here needs; `user` is who its authorization endpoint takes it for. */
-  #options(user) {
+  /**
+   * Options that every client here needs: `user` is who its authorization endpoint takes it for, `signsInAs`
+   * what the other endpoint signs for it.
+   */
+  #options({ user, signsInAs }) {
+    const signIn = signsInAs && { userAuthentication: { endpoint: this.authorization.userEndpoint(signsInAs) } };
     return {
+      ...signIn,
       wsHost: this.server.host,
       wsPort: this.server.port,
       forceTLS: false,
@@ -81,8 +87,8 @@ export class Scene {
   }
 
   /** A pusher-js client that is on its way to be connected. */
-  connecting({ user, key = APP.key, ...options } = {}) {
-    const pusher = new Pusher(key, { ...this.#options(user), ...options });
+  connecting({ user, signsInAs, key = APP.key, ...options } = {}) {
+    const pusher = new Pusher(key, { ...this.#options({ user, signsInAs }), ...options });
     this.#clients.push(pusher);
     return pusher;
   }
@@ -94,9 +100,17 @@ export class Scene {
     return pusher;
   }
 
+  /** A client that is signed in as this user (an object with `id`), and hears what is sent to the user. */
+  async signedIn(signsInAs, options) {
+    const pusher = await this.client({ signsInAs, ...options });
+    await signIn(pusher);
+    return pusher;
+  }
+
   /** A connected Laravel Echo with pusher-js below; `broadcaster` is `pusher` or `reverb`. */
-  async echo({ broadcaster = 'pusher', user, ...options } = {}) {
-    const echo = new Echo({ broadcaster, Pusher, key: APP.key, ...this.#options(user), ...options });
+  async echo({ broadcaster = 'pusher', user, signsInAs, ...options } = {}) {
+    const own = this.#options({ user, signsInAs });
+    const echo = new Echo({ broadcaster, Pusher, key: APP.key, ...own, ...options });
     this.#clients.push(echo);
     await inState(echo.connector.pusher, 'connected');
     return echo;

@@ -67,6 +67,26 @@ export async function subscribed(channel) {
   );
 }
 
+/** Signs in, and resolves when the channel for what is sent to the user is subscribed too. */
+export async function signIn(pusher) {
+  pusher.signin();
+  await signedIn(pusher);
+}
+
+/** Resolves when the sign-in that is under way is over; fails if it did not succeed. */
+export async function signedIn(pusher) {
+  await withDeadline(pusher.user.signinDonePromise, 'the end of the sign-in');
+  assert.ok(pusher.user.user_data, 'the sign-in did not succeed');
+  await subscribed(pusher.user.serverToUserChannel);
+}
+
+/** Resolves when the server has done all that this client has sent so far: commands are done in order. */
+export async function allDone(pusher) {
+  const messages = inboxOf(pusher.connection, 'message');
+  pusher.send_event('pusher:ping', {});
+  while ((await messages.next()).event !== 'pusher:pong');
+}
+
 /** Resolves when the connection is, or gets, into `state`. */
 export async function inState(pusher, state, within = DEADLINE) {
   if (pusher.connection.state === state) return;
