@@ -23,6 +23,10 @@ export async function startBalancer(server) {
   return {
     port: balancer.address().port,
     pointTo: (next) => (behind = next),
+    /** Breaks every connection, without a word to either side. */
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     stop: () =>
       new Promise((resolve) => {
         balancer.close(resolve);
