@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
-import { inboxOf, subscribed } from './support/waiting.js';
+import { allDone, inboxOf, subscribed } from './support/waiting.js';
 
 const ANN = { user_id: 'ann', user_info: { name: 'Ann' } };
 const BOB = { user_id: 'bob', user_info: { name: 'Bob' } };
@@ -31,6 +31,13 @@ test('ws_121 a newcomer sees everybody, itself included, and who it is', async (
   assert.equal(bob.room.members.count, 2);
   assert.deepEqual(bob.room.members.me, { id: 'bob', info: { name: 'Bob' } });
   assert.deepEqual(bob.room.members.get('ann'), { id: 'ann', info: { name: 'Ann' } });
+  assert.equal(bob.room.members.get('nobody'), null);
+  const seen = [];
+  bob.room.members.each((one) => seen.push(one));
+  assert.deepEqual(seen.sort((a, b) => a.id.localeCompare(b.id)), [
+    { id: 'ann', info: { name: 'Ann' } },
+    { id: 'bob', info: { name: 'Bob' } },
+  ]);
 });
 
 test('ws_150 ws_151 two tabs are one member: it comes with the first and goes with the last', async (t) => {
@@ -89,4 +96,51 @@ test('ws_136 a full channel says so, and a second tab still gets in', async (t) 
   assert.match(message, /presence-room has its maximum of 1 users/);
   const tab2 = await member(scene, ANN);
   assert.equal(tab2.room.members.count, 1);
+});
+
+test('ws_123 ws_153 newer info of a member is for those who come later, and for all when it returns', async (t) => {
+  const scene = await Scene.open(t);
+  const ann = await member(scene, ANN);
+  const newer = { user_id: 'bob', user_info: { name: 'Robert' } };
+  const tabs = [await member(scene, BOB), await member(scene, newer)];
+  const cy = await member(scene, { user_id: 'cy', user_info: {} });
+  await fence(scene, ann, cy);
+  assert.deepEqual(ann.room.members.get('bob').info, { name: 'Bob' });
+  assert.deepEqual(cy.room.members.get('bob').info, { name: 'Robert' });
+  for (const tab of tabs) tab.pusher.disconnect();
+  assert.equal((await ann.removed.next()).id, 'bob');
+  await member(scene, newer);
+  await fence(scene, ann);
+  assert.deepEqual(ann.added.all.map((one) => [one.id, one.info.name]), [
+    ['bob', 'Bob'],
+    ['cy', undefined],
+    ['bob', 'Robert'],
+  ]);
+  assert.equal(ann.room.members.count, 3);
+});
+
+test('ws_153 ws_154 after much coming and going everybody knows the same members', async (t) => {
+  const scene = await Scene.open(t);
+  const ann = await member(scene, ANN);
+  const tabs = [];
+  for (const user_id of ['bob', 'bob', 'cy', 'dan']) tabs.push(await scene.client({ user: { user_id } }));
+  const comeAndGo = async (pusher) => {
+    for (let i = 0; i < 20; i++) {
+      await subscribed(pusher.subscribe('presence-room'));
+      pusher.unsubscribe('presence-room');
+    }
+  };
+  await Promise.all(tabs.map(comeAndGo));
+  const [bob, , cy] = tabs.map((pusher) => pusher.subscribe('presence-room'));
+  await Promise.all([subscribed(bob), subscribed(cy)]);
+  tabs[3].unsubscribe('presence-room');
+  await Promise.all(tabs.map((pusher) => allDone(pusher)));
+  await fence(scene, ann);
+  const { users } = await (await scene.sdk.get({ path: '/channels/presence-room/users' })).json();
+  const present = users.map((user) => user.id).sort();
+  assert.deepEqual(present, ['ann', 'bob', 'cy']);
+  for (const room of [ann.room, bob, cy]) {
+    assert.deepEqual(Object.keys(room.members.members).sort(), present);
+    assert.equal(room.members.count, 3);
+  }
 });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 
 import { startBalancer } from './support/balancer.js';
-import { ONE_APP } from './support/fanfare.js';
+import { appWith, ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
-import { inboxOf, subscribed, until } from './support/waiting.js';
+import { inboxOf, signedIn, signIn, subscribed, until } from './support/waiting.js';
 
 /** A client with a public and a presence channel, and what it hears of a restart. */
 async function subscriber(scene, options) {
@@ -40,6 +40,48 @@ test('ws_057 when a server is replaced its clients go to the next by themselves'
   balancer.pointTo(scene.server);
   await before.stop();
   await hasReturned(scene, client);
+});
+
+test('ws_185 ws_171 on the next server a user signs in, and all its channels are as they should be', async (t) => {
+  const config = appWith('client_events = true', 'watchlist_events = true', 'subscription_counts = true');
+  const scene = await Scene.open(t, { config });
+  const balancer = await startBalancer(scene.server);
+  t.after(() => balancer.stop());
+  const signsInAs = { id: 'ann', user_info: { name: 'Ann' }, watchlist: ['ann', 'bob'] };
+  // Without a user of its own the presence channel is joined by who is signed in, so after the sign-in.
+  const pusher = await scene.client({ signsInAs, wsPort: balancer.port });
+  await signIn(pusher);
+  const names = ['cache-news', 'private-chat', 'presence-room', 'private-encrypted-cache-orders'];
+  const [news, chat, room, orders] = names.map((name) => pusher.subscribe(name));
+  await Promise.all([news, chat, room, orders].map((channel) => subscribed(channel)));
+  const prices = [inboxOf(news, 'price'), inboxOf(orders, 'price')];
+  const [greetings, typing] = [inboxOf(pusher.user, 'hello'), inboxOf(chat, 'client-typing')];
+  const rooms = inboxOf(room, 'pusher:subscription_succeeded');
+  const [online, offline] = ['online', 'offline'].map((name) => inboxOf(pusher.user.watchlist, name));
+  const errors = inboxOf(pusher.connection, 'error');
+
+  const before = await scene.startNext({ config });
+  await scene.sdk.trigger('cache-news', 'price', { euro: 1 });
+  await scene.sdk.trigger('private-encrypted-cache-orders', 'price', { euro: 2 });
+  balancer.pointTo(scene.server);
+  await before.stop();
+
+  assert.equal((await errors.next()).data.code, 4200);
+  assert.deepEqual([await prices[0].next(), await prices[1].next()], [{ euro: 1 }, { euro: 2 }]);
+  assert.deepEqual((await rooms.next()).me, { id: 'ann', info: { name: 'Ann' } });
+  assert.deepEqual((await online.next()).user_ids, ['ann']);
+  assert.deepEqual((await offline.next()).user_ids, ['bob']);
+  await signedIn(pusher);
+  await scene.sdk.sendToUser('ann', 'hello', 'after');
+  assert.equal(await greetings.next(), 'after');
+  await subscribed(chat);
+  const bob = await scene.client();
+  const bobsChat = bob.subscribe('private-chat');
+  await subscribed(bobsChat);
+  bobsChat.trigger('client-typing', 'bob');
+  assert.equal(await typing.next(), 'bob');
+  // What became of the old connection, and nothing of the new one.
+  assert.ok(errors.all.every((error) => (error.data ?? error.error.data).code === 4200), JSON.stringify(errors.all));
 });
 
 test('ws_057 a client comes back to a server that is started again in its place', async (t) => {

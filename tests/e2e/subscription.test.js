@@ -1,8 +1,9 @@
 // Subscribing to channels of every kind, and being told why not.
 import assert from 'node:assert/strict';
 
+import { appWith } from './support/fanfare.js';
 import { Scene, sdkFor, test } from './support/scene.js';
-import { inboxOf, subscribed } from './support/waiting.js';
+import { allDone, inboxOf, subscribed, until } from './support/waiting.js';
 
 for (const name of ['news', 'private-orders', 'private-encrypted-orders', 'presence-room', 'privateer']) {
   test(`a subscriber of ${name} hears what the SDK publishes`, async (t) => {
@@ -130,4 +131,68 @@ test('an endpoint that refuses is a subscription error of the channel', async (t
   const errors = inboxOf(pusher.subscribe('private-orders'), 'pusher:subscription_error');
   assert.equal((await errors.next()).status, 403);
   assert.equal(pusher.connection.state, 'connected');
+});
+
+/** A private channel whose subscription the server will refuse, and what it and its connection hear of it. */
+async function refusedByTheServer(t, options) {
+  const scene = await Scene.open(t, options);
+  const other = await scene.authorizationBy(sdkFor(scene.server, { secret: 'not-the-secret' }));
+  const pusher = await scene.client({ channelAuthorization: { endpoint: other.endpoint() } });
+  const errors = inboxOf(pusher.connection, 'error');
+  const channel = pusher.subscribe('private-orders');
+  const ofChannel = inboxOf(channel, 'pusher:subscription_error');
+  return { scene, pusher, channel, errors, ofChannel };
+}
+
+test('ws_132 a refused subscription stays pending, and only the connection has the error', async (t) => {
+  const { pusher, channel, errors, ofChannel } = await refusedByTheServer(t);
+  assert.match((await errors.next()).data.message, /^Invalid signature/);
+  await allDone(pusher);
+  assert.deepEqual([channel.subscriptionPending, channel.subscribed], [true, false]);
+  assert.deepEqual(ofChannel.all, []);
+  assert.equal(pusher.connection.state, 'connected');
+});
+
+test('ws_133 with subscription_error_event the channel has the error as well', async (t) => {
+  const options = { config: appWith('subscription_error_event = true') };
+  const { pusher, errors, ofChannel } = await refusedByTheServer(t, options);
+  const { type, error, status } = await ofChannel.next();
+  assert.deepEqual([type, status], ['AuthError', 401]);
+  assert.equal(error, (await errors.next()).data.message);
+  assert.equal(pusher.connection.state, 'connected');
+});
+
+test('ws_137 subscribing again in pusher-js is harmless, also after an unsubscribe', async (t) => {
+  const scene = await Scene.open(t);
+  const pusher = await scene.client();
+  const errors = inboxOf(pusher.connection, 'error');
+  const messages = inboxOf(pusher.connection, 'message');
+  const channel = pusher.subscribe('news');
+  assert.equal(pusher.subscribe('news'), channel);
+  await subscribed(channel);
+  assert.equal(pusher.subscribe('news'), channel);
+  pusher.unsubscribe('news');
+  const again = pusher.subscribe('news');
+  const events = inboxOf(again, 'hello');
+  await subscribed(again);
+  await scene.sdk.trigger('news', 'hello', 1);
+  assert.equal(await events.next(), 1);
+  assert.deepEqual(errors.all, []);
+  const names = messages.all.map(({ event }) => event);
+  const succeeded = 'pusher_internal:subscription_succeeded';
+  assert.deepEqual(names, [succeeded, succeeded, 'hello']);
+});
+
+test('ws_142 a subscription that is taken back before its success is over soon after', async (t) => {
+  const scene = await Scene.open(t);
+  const pusher = await scene.client();
+  const kept = pusher.subscribe('kept');
+  pusher.subscribe('cancelled');
+  pusher.unsubscribe('cancelled');
+  pusher.subscribe('reinstated');
+  pusher.unsubscribe('reinstated');
+  const reinstated = pusher.subscribe('reinstated');
+  await Promise.all([subscribed(kept), subscribed(reinstated)]);
+  const list = async () => Object.keys((await (await scene.sdk.get({ path: '/channels' })).json()).channels);
+  await until(async () => (await list()).join() === 'kept,reinstated', 'the end of the subscription');
 });
