@@ -30,7 +30,8 @@ test('ws_052 ws_214 4100 on an open connection: nothing but faults ends it, and 
   const news = pusher.subscribe('news');
   await subscribed(news);
   const closed = inboxOf(pusher.connection, 'connecting_in');
-  const [connected, again] = [inboxOf(pusher.connection, 'connected'), inboxOf(news, 'pusher:subscription_succeeded')];
+  const connected = inboxOf(pusher.connection, 'connected');
+  const again = inboxOf(news, 'pusher:subscription_succeeded');
   const errors = inboxOf(pusher.connection, 'error');
   for (let i = 0; i < 1000; i++) pusher.send_event('no-such-event', {});
   assert.equal(await closed.next(), 1);

@@ -1,17 +1,9 @@
 // Laravel Echo with pusher-js below, as a Laravel application uses both its broadcasters.
 import assert from 'node:assert/strict';
 
+import { inbox, subscription } from './support/echo.js';
 import { Scene, test } from './support/scene.js';
-import { Inbox, subscribed, until } from './support/waiting.js';
-
-/** Collects what `bind` hands to the callback it is given. */
-function inbox(name, bind) {
-  const collected = new Inbox(name);
-  bind((item) => collected.put(item));
-  return collected;
-}
-
-const subscription = (channel) => subscribed(channel.subscription);
+import { until } from './support/waiting.js';
 
 for (const broadcaster of ['pusher', 'reverb']) {
   const kinds = {
@@ -60,6 +52,18 @@ for (const broadcaster of ['pusher', 'reverb']) {
     assert.deepEqual(await leaving.next(), { id: '2', name: 'Bob' });
   });
 }
+
+test('leaveChannel ends one kind of the name, and leaveAllChannels all of them', async (t) => {
+  const scene = await Scene.open(t);
+  const echo = await scene.echo();
+  await Promise.all([echo.channel('x'), echo.private('x'), echo.channel('y')].map(subscription));
+  const list = async () => Object.keys((await (await scene.sdk.get({ path: '/channels' })).json()).channels).join();
+  assert.equal(await list(), 'private-x,x,y');
+  echo.leaveChannel('private-x');
+  await until(async () => (await list()) === 'x,y', 'the end of one subscription');
+  echo.leaveAllChannels();
+  await until(async () => (await list()) === '', 'the end of all subscriptions');
+});
 
 test('a notification arrives on the channel of its user', async (t) => {
   const scene = await Scene.open(t);

@@ -32,7 +32,8 @@ test('ws_052 api_062 pusher-js stays away until connect(), and then signs in by 
   const pusher = await scene.signedIn({ id: 'ann' });
   const news = pusher.subscribe('news');
   await subscribed(news);
-  const [subscribedAgain, greetings] = [inboxOf(news, 'pusher:subscription_succeeded'), inboxOf(pusher.user, 'hello')];
+  const subscribedAgain = inboxOf(news, 'pusher:subscription_succeeded');
+  const greetings = inboxOf(pusher.user, 'hello');
   const retries = ['connecting', 'connecting_in'].map((event) => inboxOf(pusher.connection, event));
   await scene.sdk.terminateUserConnections('ann');
   await inState(pusher, 'disconnected');
