@@ -4,34 +4,10 @@ import json
 import unittest
 
 import pusher
-import websocket
 from pusher.errors import PusherBadAuth, PusherBadStatus
 
 from running_fanfare import APP_ID, KEY, SECRET, Fanfare
-
-
-class Subscriber:
-    """A WebSocket that speaks the protocol by hand; every wait ends after 10 s with an error."""
-
-    def __init__(self, server):
-        url = f"ws://{server.host}:{server.port}/app/{KEY}?protocol=7&client=test&version=1"
-        self._socket = websocket.create_connection(url, timeout=10)
-        established = self.next("pusher:connection_established")
-        self.socket_id = json.loads(established["data"])["socket_id"]
-
-    def next(self, event):
-        """The next frame, which must be of this event."""
-        frame = json.loads(self._socket.recv())
-        assert frame["event"] == event, frame
-        return frame
-
-    def subscribe(self, channel, **credentials):
-        data = {"channel": channel, **credentials}
-        self._socket.send(json.dumps({"event": "pusher:subscribe", "data": data}))
-        return self.next("pusher_internal:subscription_succeeded")
-
-    def close(self):
-        self._socket.close()
+from subscriber import Subscriber
 
 
 class PusherSdk(unittest.TestCase):
