@@ -54,6 +54,24 @@ final class Broadcaster
         return ['auth' => $this->key . ':' . hash_hmac('sha256', $signed, $this->secret)] + $answer;
     }
 
+    /** What `/broadcasting/user-auth` answers for a user who signs in. */
+    public function authenticate(string $socketId, array $user): array
+    {
+        $data = json_encode($user);
+        $signature = hash_hmac('sha256', "{$socketId}::user::{$data}", $this->secret);
+        return ['auth' => "{$this->key}:{$signature}", 'user_data' => $data];
+    }
+
+    public function sendToUser(string $user, string $event, array $payload): array
+    {
+        return $this->broadcast(["#server-to-user-{$user}"], $event, $payload);
+    }
+
+    public function terminateUserConnections(string $user): array
+    {
+        return $this->request('POST', "/users/{$user}/terminate_connections", [], '{}');
+    }
+
     private function request(string $method, string $path, array $query, ?string $body): array
     {
         $path = "/apps/{$this->id}{$path}";

@@ -35,7 +35,7 @@ final class Subscriber
     /** The next event, which must have this name; 10 s without it are an error. */
     public function next(string $event): array
     {
-        $frame = json_decode($this->text(), true);
+        $frame = json_decode($this->frame(0x81), true);
         if (($frame['event'] ?? null) !== $event) {
             throw new RuntimeException("expected {$event}, got " . json_encode($frame));
         }
@@ -47,6 +47,23 @@ final class Subscriber
         $frame = ['event' => 'pusher:subscribe', 'data' => ['channel' => $channel] + $authorization];
         $this->send(json_encode($frame));
         return $this->next('pusher_internal:subscription_succeeded');
+    }
+
+    /** Signs in and subscribes to what is sent to the user; returns what the server says of the user. */
+    public function signIn(array $credentials): array
+    {
+        $this->send(json_encode(['event' => 'pusher:signin', 'data' => $credentials]));
+        $data = json_decode($this->next('pusher:signin_success')['data'], true);
+        $user = json_decode($data['user_data'], true);
+        $this->subscribe("#server-to-user-{$user['id']}");
+        return $user;
+    }
+
+    /** Code and reason of the close frame, which must be the next that comes. */
+    public function closed(): array
+    {
+        $content = $this->frame(0x88);
+        return [unpack('n', $content)[1], substr($content, 2)];
     }
 
     public function close(): void
@@ -63,15 +80,16 @@ final class Subscriber
         fwrite($this->stream, chr(0x81) . $head . $mask . $masked);
     }
 
-    private function text(): string
+    /** The content of the next frame, which must be whole and of this kind. */
+    private function frame(int $wanted): string
     {
         [$kind, $length] = array_values(unpack('C2', $this->bytes(2)));
         if ($length === 126) {
             $length = unpack('n', $this->bytes(2))[1];
         }
         $content = $this->bytes($length);
-        if ($kind !== 0x81) {
-            throw new RuntimeException(sprintf('expected a text frame, got one of kind 0x%02x', $kind));
+        if ($kind !== $wanted) {
+            throw new RuntimeException(sprintf('expected a frame of kind 0x%02x, got 0x%02x', $wanted, $kind));
         }
         return $content;
     }

@@ -38,6 +38,14 @@ function subscriber(RunningFanfare $server): Subscriber
     return new Subscriber($server->host, $server->port, RunningFanfare::KEY);
 }
 
+/** A subscriber that is signed in. */
+function signedIn(RunningFanfare $server, array $user): Subscriber
+{
+    $subscriber = subscriber($server);
+    same($user, $subscriber->signIn(broadcaster($server)->authenticate($subscriber->socketId, $user)));
+    return $subscriber;
+}
+
 $tests = [
     'an event with backslashes for one channel arrives byte for byte' => function (RunningFanfare $server) {
         $subscriber = subscriber($server);
@@ -101,6 +109,41 @@ $tests = [
             refused(400, 'Invalid channel name', fn () => $broadcaster->broadcast(['a b'], 'x', []));
         }
         same(1, $broadcaster->connections);
+    },
+    'auth_030 ws_192 a message to a user reaches every connection of the user' => function (RunningFanfare $server) {
+        $ann = ['id' => '7', 'user_info' => ['name' => 'Müller/Ann']];
+        $tabs = [signedIn($server, $ann), signedIn($server, $ann)];
+        $bob = signedIn($server, ['id' => '8']);
+        same([], broadcaster($server)->sendToUser('7', 'order.shipped', ['id' => 1]));
+        same([], broadcaster($server)->sendToUser('8', 'for.bob', []));
+        foreach ($tabs as $tab) {
+            $frame = $tab->next('order.shipped');
+            same(['#server-to-user-7', '{"id":1}'], [$frame['channel'], $frame['data']]);
+        }
+        $bob->next('for.bob');
+    },
+    'api_060 api_062 ending the connections of a user closes all of them and no other' => function ($server) {
+        $tabs = [signedIn($server, ['id' => '7']), signedIn($server, ['id' => '7'])];
+        $bob = signedIn($server, ['id' => '8']);
+        $broadcaster = broadcaster($server);
+        same([], $broadcaster->terminateUserConnections('7'));
+        same([], $broadcaster->terminateUserConnections('nobody'));
+        foreach ($tabs as $tab) {
+            same([4009, 'You got disconnected by the app.'], $tab->closed());
+        }
+        $broadcaster->sendToUser('8', 'still.here', []);
+        $bob->next('still.here');
+        refused(401, 'Invalid signature', fn () => broadcaster($server, 'wrong')->terminateUserConnections('8'));
+    },
+    'ws_171 api_036 a cache channel keeps the last event, and tells it' => function (RunningFanfare $server) {
+        $broadcaster = broadcaster($server);
+        $broadcaster->broadcast(['private-cache-prices'], 'price', ['euro' => 2]);
+        $subscriber = subscriber($server);
+        $auth = $broadcaster->authorize($subscriber->socketId, 'private-cache-prices');
+        $subscriber->subscribe('private-cache-prices', $auth);
+        same('{"euro":2}', $subscriber->next('price')['data']);
+        $found = $broadcaster->get('/channels/private-cache-prices', ['info' => 'cache,subscription_count']);
+        same([true, 1, '{"euro":2}'], [$found['occupied'], $found['subscription_count'], $found['cache']['data']]);
     },
     'a wrong secret and too much data say in one line what is wrong' => function (RunningFanfare $server) {
         $wrong = broadcaster($server, 'not-the-secret');
