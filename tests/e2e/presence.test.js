@@ -131,8 +131,9 @@ test('ws_153 ws_154 after much coming and going everybody knows the same members
     }
   };
   await Promise.all(tabs.map(comeAndGo));
-  const [bob, , cy] = tabs.map((pusher) => pusher.subscribe('presence-room'));
-  await Promise.all([subscribed(bob), subscribed(cy)]);
+  const rooms = tabs.map((pusher) => pusher.subscribe('presence-room'));
+  const [bob, , cy] = rooms;
+  await Promise.all(rooms.map((room) => subscribed(room)));
   tabs[3].unsubscribe('presence-room');
   await Promise.all(tabs.map((pusher) => allDone(pusher)));
   await fence(scene, ann);

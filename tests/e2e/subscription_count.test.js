@@ -72,3 +72,21 @@ test('ws_124 the newcomer hears success, cached event, count, in this order', as
   await scene.sdk.trigger('cache-news', 'price', 1);
   assert.deepEqual(await order('cache-news'), ['pusher:subscription_succeeded', 'price', COUNT]);
 });
+
+test('ws_176 among more than a hundred a change is told later, and many changes at once', async (t) => {
+  const scene = await Scene.open(t, ON);
+  const ann = await subscriber(scene, 'news');
+  for (let i = 2; i <= 100; i++) await subscriber(scene, 'news');
+  for (let i = 1; i <= 100; i++) assert.deepEqual(await ann.counts.next(), count(i));
+  const crowd = await Promise.all(Array.from({ length: 50 }, () => subscriber(scene, 'news')));
+  const told = [];
+  const toldUntil = async (last) => {
+    do told.push((await ann.counts.next()).subscription_count);
+    while (told.at(-1) !== last);
+  };
+  await toldUntil(150);
+  assert.ok(told.length < 10, `each of these was told: ${told}`);
+  // As soon as there are no more than a hundred again, each change is told at once.
+  for (const { pusher } of crowd) pusher.disconnect();
+  await toldUntil(100);
+});
