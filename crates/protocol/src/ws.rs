@@ -1,8 +1,7 @@
 //! The WebSocket frames of a client (RFC 6455), decoded without doing any I/O.
 //!
 //! Takes bytes as they were read and gives whole messages. Bounds whole messages, not frames, and
-//! keeps no more than what has arrived of a message: never what a client only announces, and never
-//! the content of a binary message.
+//! keeps no more than what has arrived of a message: never what a client only announces.
 
 mod error;
 mod head;
@@ -26,8 +25,8 @@ use self::head::{Expected, Head, LONGEST_CONTROL, LONGEST_HEAD, Opcode};
 pub enum Incoming<'a> {
     /// A text message, all fragments joined (WS-020).
     Text(&'a str),
-    /// A binary message; its content is thrown away (WS-021).
-    Binary,
+    /// A binary message, all fragments joined: not part of the protocol (WS-021).
+    Binary(&'a [u8]),
     /// A Ping frame, to be answered with a Pong frame of the same payload (at most 125 bytes).
     Ping(&'a [u8]),
     /// A Pong frame.
@@ -73,9 +72,7 @@ struct Frame {
 
 struct Message {
     opcode: Opcode,
-    /// Bytes that came, of all fragments.
-    length: usize,
-    /// Those bytes, unmasked; empty for a binary message.
+    /// What came, of all fragments, unmasked.
     content: Vec<u8>,
 }
 
@@ -141,7 +138,7 @@ impl Decoder {
     /// cut off, whose bytes are then kept.
     fn next_frame(&mut self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, DecodeError> {
         let begun = self.pending.as_ref().and_then(|pending| pending.message.as_ref());
-        let expected = Expected { begun: begun.map(|message| message.length), limit: self.limit };
+        let expected = Expected { begun: begun.map(|message| message.content.len()), limit: self.limit };
 
         let start = match self.pending.as_deref_mut() {
             Some(Pending { frame: Some(frame), .. }) => return Ok(Some((*frame, 0))),
@@ -175,7 +172,8 @@ impl Decoder {
         if head.opcode.is_control() {
             append(&mut pending.control, payload, LONGEST_CONTROL);
         } else {
-            pending.message.get_or_insert_with(|| Message::new(head.opcode)).append(payload, self.limit);
+            let begins = || Message { opcode: head.opcode, content: Vec::new() };
+            append(&mut pending.message.get_or_insert_with(begins).content, payload, self.limit);
         }
         frame.received += payload.len();
         if frame.received < head.length {
@@ -202,7 +200,7 @@ impl Decoder {
         let incoming = match opcode {
             Opcode::Text => Incoming::Text(utf8(payload)?),
             // A continuation is reported under the opcode of its first fragment.
-            Opcode::Binary | Opcode::Continuation => Incoming::Binary,
+            Opcode::Binary | Opcode::Continuation => Incoming::Binary(payload),
             Opcode::Ping => Incoming::Ping(payload),
             Opcode::Pong => Incoming::Pong,
             Opcode::Close => {
@@ -235,19 +233,6 @@ impl Start {
 
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-impl Message {
-    const fn new(opcode: Opcode) -> Self {
-        Self { opcode, length: 0, content: Vec::new() }
-    }
-
-    fn append(&mut self, payload: &[u8], limit: usize) {
-        self.length += payload.len();
-        if self.opcode == Opcode::Text {
-            append(&mut self.content, payload, limit);
-        }
     }
 }
 

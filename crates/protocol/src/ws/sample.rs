@@ -8,7 +8,7 @@ use super::*;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Text(String),
-    Binary,
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
@@ -18,7 +18,7 @@ impl From<Incoming<'_>> for Seen {
     fn from(incoming: Incoming<'_>) -> Self {
         match incoming {
             Incoming::Text(text) => Self::Text(text.to_owned()),
-            Incoming::Binary => Self::Binary,
+            Incoming::Binary(content) => Self::Binary(content.to_vec()),
             Incoming::Ping(payload) => Self::Ping(payload.to_vec()),
             Incoming::Pong => Self::Pong,
             Incoming::Close(code) => Self::Close(code),

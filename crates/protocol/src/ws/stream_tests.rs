@@ -45,7 +45,7 @@ fn data() -> impl Strategy<Value = Sent> {
             sent.bytes.extend(frame(0x80 | first, rest, [0xa5, 0, 0xff, 0x3c]));
             sent.means.push(match opcode {
                 1 => Seen::Text(String::from_utf8(content).expect("texts are generated from strings")),
-                _ => Seen::Binary,
+                _ => Seen::Binary(content),
             });
             sent
         },
@@ -146,7 +146,7 @@ fn oracle(bytes: Vec<u8>) -> Vec<Seen> {
             let payload = frame.payload.to_vec();
             seen.push(match frame.opcode {
                 OpCode::Text => Seen::Text(String::from_utf8(payload).expect("text is UTF-8")),
-                OpCode::Binary => Seen::Binary,
+                OpCode::Binary => Seen::Binary(payload),
                 OpCode::Ping => Seen::Ping(payload),
                 OpCode::Pong => Seen::Pong,
                 OpCode::Close => {

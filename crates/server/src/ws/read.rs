@@ -74,7 +74,7 @@ fn decode(
 ) -> ControlFlow<CloseReason> {
     let mut on = |incoming: Incoming<'_>| match incoming {
         Incoming::Text(text) => session.on_text(text, &signs.authorized),
-        Incoming::Binary => session.on_binary(),
+        Incoming::Binary(_) => session.on_binary(),
         Incoming::Ping(payload) => {
             session.on_ping(payload);
             ControlFlow::Continue(())
