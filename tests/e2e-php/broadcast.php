@@ -47,7 +47,7 @@ function signedIn(RunningFanfare $server, array $user): Subscriber
 }
 
 $tests = [
-    'an event with backslashes for one channel arrives byte for byte' => function (RunningFanfare $server) {
+    'api_080 an event with backslashes for one channel arrives byte for byte' => function (RunningFanfare $server) {
         $subscriber = subscriber($server);
         $subscriber->subscribe('orders');
         $payload = ['url' => 'a/b', 'text' => 'grüße', 'float' => 1.0, 'none' => null];
@@ -69,7 +69,7 @@ $tests = [
         same(['orders', $private], $channels);
         same(['[]', '[]'], array_column($frames, 'data'));
     },
-    'toOthers leaves out the connection that X-Socket-ID named' => function (RunningFanfare $server) {
+    'api_080 toOthers leaves out the connection that X-Socket-ID named' => function (RunningFanfare $server) {
         [$sender, $other] = [subscriber($server), subscriber($server)];
         $sender->subscribe('orders');
         $other->subscribe('orders');

@@ -10,7 +10,7 @@ fn switched_on() -> TestServer {
 }
 
 #[test]
-fn ws_175_every_change_is_told_to_everybody_the_newcomer_included() {
+fn ws_175_and_ws_177_every_change_is_told_to_everybody_the_newcomer_included() {
     let server = switched_on();
     let (mut first, mut second) = (server.connect(), server.connect());
     first.subscribe("news");

@@ -197,3 +197,18 @@ fn ws_200_the_payload_of_an_encrypted_channel_is_relayed_untouched() {
     server.api().publish(channel, "secret", data);
     socket.expect_event(channel, "secret", data);
 }
+
+#[test]
+fn ws_202_one_event_for_several_encrypted_channels_is_relayed_to_each() {
+    let server = TestServer::start();
+    let mut socket = server.connect();
+    let channels = ["private-encrypted-a", "private-encrypted-b"];
+    for channel in channels {
+        socket.subscribe_private(APP, channel);
+    }
+    let body = r#"{"name":"e","data":"d","channels":["private-encrypted-a","private-encrypted-b"]}"#;
+    server.api().post("/events", body).expect("{}");
+    for channel in channels {
+        socket.expect_event(channel, "e", "d");
+    }
+}
