@@ -3,11 +3,26 @@
 //! Clients escape differently, but all sign the decoded text (AUTH-006). Has no `Debug`: a query holds
 //! signatures and payloads.
 
+use std::borrow::Cow;
+
+/// The parameters that a signed publish has.
+const USUAL: usize = 5;
+
 /// The parameters of a query, in request order. Bounded by the longest request line that is read.
 #[derive(Clone, Default)]
 pub struct Query {
+    /// All names and values, decoded, one behind the other: one piece of memory however many there are.
     /// Names are in lower case: they are signed so, and read as they are signed (AUTH-002).
-    pairs: Vec<(String, String)>,
+    text: String,
+    pairs: Vec<Pair>,
+}
+
+/// Where in the text a parameter is.
+#[derive(Clone, Copy)]
+struct Pair {
+    begins: usize,
+    name_ends: usize,
+    value_ends: usize,
 }
 
 impl Query {
@@ -17,13 +32,17 @@ impl Query {
     /// without `=` has the empty value (AUTH-005, AUTH-006).
     #[must_use]
     pub fn parse(raw: &str) -> Self {
-        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut query = Self { text: String::with_capacity(raw.len()), pairs: Vec::with_capacity(USUAL) };
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let mut name = decode(name, Plus::IsSpace);
-            name.make_ascii_lowercase();
-            (name, decode(value, Plus::IsSpace))
-        });
-        Self { pairs: pairs.collect() }
+            let begins = query.text.len();
+            query.text.push_str(&decode(name, Plus::IsSpace));
+            let name_ends = query.text.len();
+            query.text.get_mut(begins..).unwrap_or_default().make_ascii_lowercase();
+            query.text.push_str(&decode(value, Plus::IsSpace));
+            query.pairs.push(Pair { begins, name_ends, value_ends: query.text.len() });
+        }
+        query
     }
 
     /// The first value of the parameter; `name` in lower case.
@@ -34,21 +53,28 @@ impl Query {
 
     /// All values of the parameter, in request order; `name` in lower case, brackets included.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.pairs.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.pairs().filter(move |(own, _)| *own == name).map(|(_, value)| value)
     }
 
     /// The names of all parameters in request order, repeated ones as often as they came.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.pairs.iter().map(|(name, _)| name.as_str())
+        self.pairs().map(|(name, _)| name)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let piece = |from, to| self.text.get(from..to).unwrap_or_default();
+        self.pairs
+            .iter()
+            .map(move |pair| (piece(pair.begins, pair.name_ends), piece(pair.name_ends, pair.value_ends)))
     }
 
     /// The third line of the text that is signed (AUTH-002, AUTH-005).
     pub(super) fn to_sign(&self) -> String {
-        let mut pairs: Vec<_> = self.pairs.iter().filter(|(name, _)| name != "auth_signature").collect();
+        let mut pairs = Vec::with_capacity(self.pairs.len());
+        pairs.extend(self.pairs().filter(|(name, _)| *name != "auth_signature"));
         // A stable sort: values of one parameter stay in request order.
         pairs.sort_by_key(|(name, _)| name.strip_suffix("[]").unwrap_or(name).as_bytes());
-        let length = pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        let mut text = String::with_capacity(length);
+        let mut text = String::with_capacity(self.text.len() + 2 * pairs.len());
         for (name, value) in pairs {
             if !text.is_empty() {
                 text.push('&');
@@ -69,9 +95,9 @@ pub(super) enum Plus {
 }
 
 /// Undoes percent-encoding as far as there is any.
-pub(super) fn decode(text: &str, plus: Plus) -> String {
+pub(super) fn decode(text: &str, plus: Plus) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -84,7 +110,8 @@ pub(super) fn decode(text: &str, plus: Plus) -> String {
         bytes.push(byte);
         rest = after;
     }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let decoded = String::from_utf8(bytes);
+    Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// The byte that two hex digits stand for, and what comes after them.

@@ -49,9 +49,15 @@ impl SignedRequest<'_> {
         }
         self.check_signature(&credential.secret)?;
         match body_md5 {
-            Some(given) if given != hex::encode(Md5::digest(self.body)) => Err(RequestError::BodyMd5Mismatch),
+            Some(given) if !self.body_has(given) => Err(RequestError::BodyMd5Mismatch),
             _ => Ok(()),
         }
+    }
+
+    /// Whether this is the MD5 of the body in lower-case hex (AUTH-003).
+    fn body_has(&self, md5: &str) -> bool {
+        let mut digits = [0; 32];
+        hex::encode_to_slice(Md5::digest(self.body), &mut digits).is_ok() && md5.as_bytes() == digits
     }
 
     fn required(&self, name: &str, missing: RequestError) -> Result<&str, RequestError> {
