@@ -1,53 +1,71 @@
 //! Finding an app by key or by id.
 //!
-//! The configuration's apps win over the database's and never change. A look-up waits two seconds
-//! for the database at most, and not at all while it is known to be away.
+//! The configuration's apps win over the database's and never change. Only a name that is not known
+//! waits for the database: two seconds at most, and not at all while it is known to be away.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
-use tokio::sync::{Semaphore, watch};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::database::Database;
 use crate::error::AppsError;
+use crate::master_keys::MasterKeys;
 use crate::outage::Outage;
-use crate::store::{Ask, Fault, Record, Store};
-use crate::{PATIENCE, READING};
+use crate::store::{Ask, Fault, Reading, Record, Store};
+use crate::{PATIENCE, READING, follow};
 
 /// Most look-ups that wait for the database at once; more are answered as if it were away.
 const MOST_WAITING: usize = 256;
 
 /// Every app that this node knows or can ask for.
 pub struct Apps {
-    pub(crate) fixed: Fixed,
+    pub(crate) fixed: Arc<Fixed>,
     pub(crate) stored: Option<Stored>,
-    outage: Outage,
+}
+
+/// How apps are kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What holds where an app sets no limit.
+    pub defaults: Limits,
+    /// After so long what was read of an app counts as old.
+    pub cache_seconds: u64,
+    /// What secrets are sealed with.
+    pub keys: MasterKeys,
 }
 
 /// The apps of the configuration.
 pub(crate) struct Fixed {
     /// In the order of the configuration.
     pub list: Vec<Arc<App>>,
-    by_id: HashMap<AppId, Arc<App>>,
-    by_key: HashMap<AppKey, Arc<App>>,
+    pub by_id: HashMap<AppId, Arc<App>>,
+    pub by_key: HashMap<AppKey, Arc<App>>,
 }
 
 /// The apps of the database.
 pub(crate) struct Stored {
     pub store: Arc<Store>,
-    pub defaults: Limits,
-    cache: Cache,
+    pub reading: Reading,
+    pub cache: Cache,
+    pub outage: Outage,
+    pub fixed: Arc<Fixed>,
     /// A place for each look-up that waits.
     places: Semaphore,
+    /// Ids of known apps that are to be read anew.
+    old: mpsc::Sender<Box<str>>,
+    /// The other end, until somebody follows.
+    pub old_ones: Mutex<Option<mpsc::Receiver<Box<str>>>>,
 }
 
 /// Why a look-up ends without a record.
 #[derive(Clone, Copy, Debug)]
-enum NotFound {
+pub(crate) enum NotFound {
     NoSuchApp,
     DatabaseAway,
 }
@@ -55,26 +73,31 @@ enum NotFound {
 impl Apps {
     /// Opens the database, if one is named, and brings its tables up to date.
     ///
-    /// What is read of an app answers for `cache_seconds`; `defaults` holds where it sets no limit.
-    ///
     /// # Errors
     /// The database cannot be opened or its tables cannot be brought up to date.
     pub async fn open(
         fixed: Vec<App>,
         database: Option<Database>,
-        defaults: Limits,
-        cache_seconds: u64,
+        Kept { defaults, cache_seconds, keys }: Kept,
     ) -> Result<Self, AppsError> {
+        let fixed = Arc::new(Fixed::new(fixed));
         let stored = match database {
-            Some(database) => Some(Stored {
-                store: Arc::new(Store::open(&database).await?),
-                defaults,
-                cache: Cache::new(cache_seconds),
-                places: Semaphore::new(MOST_WAITING),
-            }),
+            Some(database) => {
+                let (old, old_ones) = mpsc::channel(follow::MOST_WAITING);
+                Some(Stored {
+                    store: Arc::new(Store::open(&database).await?),
+                    reading: Reading { defaults, keys },
+                    cache: Cache::new(cache_seconds),
+                    outage: Outage::none(),
+                    fixed: Arc::clone(&fixed),
+                    places: Semaphore::new(MOST_WAITING),
+                    old,
+                    old_ones: Mutex::new(Some(old_ones)),
+                })
+            }
             None => None,
         };
-        Ok(Self { fixed: Fixed::new(fixed), stored, outage: Outage::none() })
+        Ok(Self { fixed, stored })
     }
 
     /// The app that the key belongs to (WS-034).
@@ -86,7 +109,7 @@ impl Apps {
             return Ok(Some(Arc::clone(app)));
         }
         match &self.stored {
-            Some(stored) if is_key_or_secret(key) => self.find(stored, Ask::Key(Box::from(key))).await,
+            Some(stored) if is_key_or_secret(key) => stored.find(Ask::Key(Box::from(key))).await,
             _ => Ok(None),
         }
     }
@@ -100,7 +123,7 @@ impl Apps {
             return Ok(Some(Arc::clone(app)));
         }
         match &self.stored {
-            Some(stored) if is_app_id(id) => self.find(stored, Ask::Id(Box::from(id))).await,
+            Some(stored) if is_app_id(id) => stored.find(Ask::Id(Box::from(id))).await,
             _ => Ok(None),
         }
     }
@@ -108,14 +131,27 @@ impl Apps {
     /// Whether the database answers, now and from now on; always so if there is none.
     #[must_use]
     pub fn database_answers(&self) -> watch::Receiver<bool> {
-        self.outage.subscribe()
+        match &self.stored {
+            Some(stored) => stored.outage.subscribe(),
+            None => Outage::none().subscribe(),
+        }
     }
+}
 
-    async fn find(&self, stored: &Stored, ask: Ask) -> Result<Option<Arc<App>>, AppsError> {
-        if stored.cache.is_miss(&ask) {
+impl Stored {
+    /// What is known is answered at once, however old; only the unknown waits for the database.
+    async fn find(&self, ask: Ask) -> Result<Option<Arc<App>>, AppsError> {
+        if self.cache.is_miss(&ask) {
             return Ok(None);
         }
-        let reading = stored.cache.fresh.try_get_with_by_ref(&ask, self.read(stored, &ask));
+        if let Some(app) = self.cache.last(&ask).await {
+            if self.cache.grows_old(&ask).await {
+                // If there is no place now, there will be when its time has come once more.
+                let _ = self.old.try_send(Box::from(app.id.as_str()));
+            }
+            return Ok(Some(app));
+        }
+        let reading = self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask));
         match timeout(PATIENCE, reading).await {
             Ok(Ok(Record::App(app))) => return Ok(Some(app)),
             Ok(Ok(Record::Faulty(Fault { app, cause }))) => {
@@ -129,43 +165,46 @@ impl Apps {
             // Another's reading took too long; whoever reads says what that means.
             Err(_) => {}
         }
-        stored.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
+        self.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
     }
 
-    /// Asks the database; of several look-ups of one name only one gets here at a time.
-    async fn read(&self, stored: &Stored, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
+    /// Asks the database for a look-up; of several of one name only one gets here at a time.
+    async fn read(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
         if self.outage.is_on() {
             return Err(NotFound::DatabaseAway);
         }
-        let _place = stored.places.try_acquire().map_err(|_| NotFound::DatabaseAway)?;
-        let found = match timeout(READING, stored.store.find(ask, &stored.defaults)).await {
+        let _place = self.places.try_acquire().map_err(|_| NotFound::DatabaseAway)?;
+        self.read_now(ask).await
+    }
+
+    /// Asks the database, and remembers what it says.
+    pub(crate) async fn read_now(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
+        let found = match timeout(READING, self.store.find(ask, &self.reading)).await {
             Ok(found) => found,
             Err(_) => {
-                self.outage.begin(&stored.store, &"no answer within two seconds");
+                self.outage.begin(&self.store, &"no answer within two seconds");
                 return Err(NotFound::DatabaseAway);
             }
         };
         match found {
             Ok(Some(Record::App(app))) => {
                 let Some(app) = self.fixed.without_ours(app) else {
-                    stored.cache.remember_miss(ask.clone()).await;
+                    self.cache.remember_miss(ask.clone()).await;
                     return Err(NotFound::NoSuchApp);
                 };
-                let app = Arc::new(app);
-                stored.cache.remember(&app).await;
-                Ok(Record::App(app))
+                Ok(Record::App(self.cache.remember(app).await))
             }
             Ok(Some(Record::Faulty(fault))) => {
                 tracing::error!(target: "fanfare::apps", app = fault.app, fault = fault.cause, "app is faulty");
-                stored.cache.forget(ask).await;
+                self.cache.forget(ask).await;
                 Ok(Record::Faulty(fault))
             }
             Ok(None) => {
-                stored.cache.remember_miss(ask.clone()).await;
+                self.cache.remember_miss(ask.clone()).await;
                 Err(NotFound::NoSuchApp)
             }
             Err(error) => {
-                self.outage.begin(&stored.store, &error);
+                self.outage.begin(&self.store, &error);
                 Err(NotFound::DatabaseAway)
             }
         }

@@ -18,9 +18,9 @@ const MOST: u64 = 100_000;
 const MISS_SECONDS: u64 = 5;
 
 pub(crate) struct Cache {
-    /// Young enough to answer with; also lets only one look-up of a name run at a time.
+    /// Young enough not to be read anew; also lets only one look-up of a name run at a time.
     pub fresh: Table<Ask, Record<Arc<App>>>,
-    /// The last that was read of each app, of any age, for when the database is away.
+    /// The last that was read of each app, of any age: it is what look-ups answer with.
     last: Table<Ask, Arc<App>>,
     misses: Table<Ask, ()>,
 }
@@ -48,18 +48,52 @@ impl Cache {
         self.last.get(ask).await
     }
 
+    /// The ids of all apps that are known.
+    pub fn known_ids(&self) -> Vec<Box<str>> {
+        let ids = self.last.iter().filter_map(|(ask, _)| match &*ask {
+            Ask::Id(id) => Some(id.clone()),
+            Ask::Key(_) => None,
+        });
+        ids.collect()
+    }
+
+    /// Whether it is time to read a known app anew; tells it to one who asks, then again a time later.
+    pub async fn grows_old(&self, ask: &Ask) -> bool {
+        if self.fresh.contains_key(ask) {
+            return false;
+        }
+        if let Some(app) = self.last(ask).await {
+            self.fresh.insert(ask.clone(), Record::App(app)).await;
+        }
+        true
+    }
+
     /// The app was read: it answers under all its names, and under none that it has lost.
-    pub async fn remember(&self, app: &Arc<App>) {
-        let names = names(app);
+    ///
+    /// One that has not changed stays the very same.
+    pub async fn remember(&self, app: App) -> Arc<App> {
+        let names = names(&app);
+        let mut app = Arc::new(app);
         if let Some(before) = self.last(&names[0]).await {
-            for lost in self::names(&before).iter().filter(|name| !names.contains(name)) {
-                self.drop_name(lost).await;
+            if before == app {
+                app = before;
+            } else {
+                for lost in self::names(&before).iter().filter(|name| !names.contains(name)) {
+                    self.drop_name(lost).await;
+                }
             }
         }
         for name in names {
-            self.fresh.insert(name.clone(), Record::App(Arc::clone(app))).await;
-            self.last.insert(name, Arc::clone(app)).await;
+            self.misses.invalidate(&name).await;
+            self.fresh.insert(name.clone(), Record::App(Arc::clone(&app))).await;
+            self.last.insert(name, Arc::clone(&app)).await;
         }
+        app
+    }
+
+    /// Names that were of no app may be of one now.
+    pub fn forget_misses(&self) {
+        self.misses.invalidate_all();
     }
 
     /// The name is of no app, for now.

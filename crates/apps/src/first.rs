@@ -28,8 +28,8 @@ impl Apps {
         match (self.fixed.list.first(), &self.stored) {
             (Some(app), _) => Ok(Some(Arc::clone(app))),
             (None, None) => Ok(None),
-            (None, Some(Stored { store, defaults, .. })) => {
-                let record = store.oldest(defaults).await.map_err(|_| AppsError::Unavailable)?;
+            (None, Some(Stored { store, reading, .. })) => {
+                let record = store.oldest(reading).await.map_err(|_| AppsError::Unavailable)?;
                 record.map(usable).transpose()
             }
         }
@@ -48,8 +48,8 @@ impl Apps {
         let Some(stored) = &self.stored else {
             return Err(AppsError::NotEmbedded);
         };
-        let invented = new_app(&stored.defaults).map_err(AppsError::Random)?;
-        let record = stored.store.oldest_or_add(&invented, &stored.defaults).await;
+        let invented = new_app(&stored.reading.defaults).map_err(AppsError::Random)?;
+        let record = stored.store.oldest_or_add(&invented, &stored.reading).await;
         let app = usable(record.map_err(AppsError::FirstApp)?.ok_or(AppsError::NotEmbedded)?)?;
         let is_new = app.id == invented.id;
         Ok(FirstApp { app, is_new })

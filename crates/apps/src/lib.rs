@@ -1,7 +1,7 @@
 //! Which apps exist, and where they are kept.
 //!
 //! Finds an app by key or by id: those of the configuration first, then those of SQLite or
-//! Postgres, through a cache that goes on while the database is away. Knows no socket and no
+//! Postgres, through a cache that goes on while the database is away, and hears of every change. Knows no socket and no
 //! connection, and shows no secret.
 
 mod apps;
@@ -9,14 +9,20 @@ mod cache;
 mod database;
 mod error;
 mod first;
+mod follow;
+mod master_keys;
+mod operations;
 mod outage;
 mod settings;
 mod store;
 
-pub use apps::Apps;
+pub use apps::{Apps, Kept};
 pub use database::{Database, NotADatabase, PostgresUrl};
 pub use error::AppsError;
 pub use first::FirstApp;
+pub use follow::Change;
+pub use master_keys::{MasterKeyFault, MasterKeys};
+pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Update};
 pub use settings::{
     AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern, named_limits,
 };

@@ -3,12 +3,14 @@
 //! The same names serve the configuration file and the JSON column `settings`; what is absent takes
 //! the default. Owns which values are legal.
 
+mod given;
+
 use std::ops::RangeInclusive;
 
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
@@ -20,11 +22,12 @@ macro_rules! app_limits {
         pub const LIMIT_RANGES: &[(&str, RangeInclusive<usize>)] = &[$((stringify!($name), $range)),*];
 
         /// The limits of one app that differ from the server's; the units are those of [`Limits`].
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
         #[serde(default, deny_unknown_fields)]
         #[expect(missing_docs, reason = "each field is the one of `Limits` with its name")]
         pub struct LimitOverrides {
-            $(pub $name: Option<usize>,)*
+            $(#[serde(skip_serializing_if = "Option::is_none")]
+            pub $name: Option<usize>,)*
         }
 
         impl LimitOverrides {
@@ -32,6 +35,10 @@ macro_rules! app_limits {
             #[must_use]
             pub fn resolve(&self, defaults: &Limits) -> Limits {
                 Limits { $($name: self.$name.unwrap_or(defaults.$name),)* }
+            }
+
+            fn are_none(&self) -> bool {
+                self.given().iter().all(Option::is_none)
             }
 
             /// The values in the order of [`LIMIT_RANGES`].
@@ -65,28 +72,38 @@ app_limits! {
 }
 
 /// What is set for one app; `None` takes the server's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppSettings {
     /// Off: connections close with 4003, requests get 403. Default: on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Most connections at once on this node (WS-061). Default: no quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<usize>,
     /// Refuse connections that did not come over TLS (WS-063). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub force_tls: Option<bool>,
     /// Host patterns of the origins let in (WS-010). Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<String>>,
     /// Close connections that do not authorize themselves in time (WS-062). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized_connections: Option<bool>,
     /// Let clients send events to one another (WS-161). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_events: Option<bool>,
     /// Tell subscribers how many they are (WS-175). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_counts: Option<bool>,
     /// Tell signed-in users who of their watchlist is online (WS-195). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub watchlist_events: Option<bool>,
     /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_error_event: Option<bool>,
     /// Limits of its own.
+    #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
 }
 
@@ -111,20 +128,15 @@ pub enum SettingFault {
 }
 
 impl AppSettings {
-    /// Checks that every value given is legal.
-    ///
-    /// # Errors
-    /// The first one that is not.
-    pub fn check(&self) -> Result<(), SettingFault> {
-        for ((name, range), value) in LIMIT_RANGES.iter().zip(self.limits.given()) {
-            check_range(name, range, value)?;
-        }
-        check_range("max_connections", &MAX_CONNECTIONS, self.max_connections)?;
-        let mut origins = self.allowed_origins.iter().flatten();
-        match origins.find(|origin| !is_host_pattern(origin)) {
-            Some(origin) => Err(SettingFault::NotAHostPattern(origin.clone())),
-            None => Ok(()),
-        }
+    /// Every value given that is not legal.
+    #[must_use]
+    pub fn faults(&self) -> Vec<SettingFault> {
+        let limits = LIMIT_RANGES.iter().zip(self.limits.given());
+        let limits = limits.filter_map(|((name, range), value)| check_range(name, range, value));
+        let quota = check_range("max_connections", &MAX_CONNECTIONS, self.max_connections);
+        let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
+        let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
+        limits.chain(quota).chain(origins).collect()
     }
 
     /// The app with every setting resolved.
@@ -151,13 +163,9 @@ fn check_range(
     name: &'static str,
     range: &RangeInclusive<usize>,
     value: Option<usize>,
-) -> Result<(), SettingFault> {
-    match value {
-        Some(value) if !range.contains(&value) => {
-            Err(SettingFault::OutOfRange { name, value, least: *range.start(), most: *range.end() })
-        }
-        _ => Ok(()),
-    }
+) -> Option<SettingFault> {
+    let value = value.filter(|value| !range.contains(value))?;
+    Some(SettingFault::OutOfRange { name, value, least: *range.start(), most: *range.end() })
 }
 
 /// Whether a text may stand in `allowed_origins`: a host name or address, `*` for any run of
@@ -193,11 +201,11 @@ mod tests {
     fn each_limit_is_held_to_its_own_range() {
         for (name, range) in LIMIT_RANGES {
             let json = |value: usize| format!(r#"{{"limits":{{"{name}":{value}}}}}"#);
-            let check = |value| serde_json::from_str::<AppSettings>(&json(value)).unwrap().check();
-            assert_eq!(check(*range.start()), Ok(()));
-            assert_eq!(check(*range.end()), Ok(()));
+            let faults = |value| serde_json::from_str::<AppSettings>(&json(value)).unwrap().faults();
+            assert_eq!(faults(*range.start()), []);
+            assert_eq!(faults(*range.end()), []);
             for value in [range.start() - 1, range.end() + 1] {
-                let fault = check(value).unwrap_err().to_string();
+                let fault = faults(value)[0].to_string();
                 assert!(fault.starts_with(&format!("{name} is {value}; it must be from ")), "{fault}");
             }
         }
@@ -206,7 +214,7 @@ mod tests {
     #[test]
     fn a_quota_of_zero_is_refused_because_it_could_mean_two_things() {
         let settings = AppSettings { max_connections: Some(0), ..AppSettings::default() };
-        let fault = settings.check().unwrap_err().to_string();
+        let fault = settings.faults()[0].to_string();
         assert_eq!(fault, "max_connections is 0; it must be from 1 to 100000000");
     }
 

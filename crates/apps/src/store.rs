@@ -1,15 +1,21 @@
-//! The tables `apps` and `app_keys` in SQLite or Postgres: opening, migrating, reading.
+//! The tables `apps` and `app_keys` in SQLite or Postgres: opening, migrating, reading, writing.
 //!
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
+mod changes;
 mod open;
 mod record;
+mod write;
 
 use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::auth::Credential;
 use sqlx::{PgPool, SqlitePool};
 
+pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
-pub(crate) use self::record::new_app;
+pub(crate) use self::record::{new_app, random_id, random_pair};
+pub(crate) use self::write::{Listed, ListedKey};
+use crate::master_keys::{MasterKeys, Owner};
 
 /// The rows of one app, a row for each pair that is valid, the oldest first.
 macro_rules! rows_of_app {
@@ -56,6 +62,14 @@ pub(crate) struct Fault {
     pub cause: String,
 }
 
+/// What turns rows into an app.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// What holds where an app sets no limit.
+    pub defaults: Limits,
+    pub keys: MasterKeys,
+}
+
 /// An open database whose tables are up to date.
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -65,13 +79,13 @@ pub(crate) enum Store {
 
 impl Store {
     /// Reads one app.
-    pub async fn find(&self, ask: &Ask, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
+    pub async fn find(&self, ask: &Ask, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
         let (query, name) = match ask {
             Ask::Key(key) => (BY_KEY, key),
             Ask::Id(id) => (BY_ID, id),
         };
         match self.rows(query, Some(name)).await {
-            Ok(rows) => Ok(record::from_rows(rows, defaults)),
+            Ok(rows) => Ok(record::from_rows(rows, reading)),
             Err(error) if is_about_one_row(&error) => {
                 let app = match ask {
                     Ask::Id(id) => id.to_string(),
@@ -84,8 +98,8 @@ impl Store {
     }
 
     /// Reads the app that was made first.
-    pub async fn oldest(&self, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
-        Ok(record::from_rows(self.rows(OLDEST, None).await?, defaults))
+    pub async fn oldest(&self, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
+        Ok(record::from_rows(self.rows(OLDEST, None).await?, reading))
     }
 
     /// Asks the tables for nothing.
@@ -111,12 +125,12 @@ impl Store {
     /// Adds `app` unless there is one already, and returns the oldest; in one transaction.
     ///
     /// `None`: not SQLite.
-    pub async fn oldest_or_add(&self, app: &App, defaults: &Limits) -> Result<Option<Record>, sqlx::Error> {
+    pub async fn oldest_or_add(&self, app: &App, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
         let Self::Sqlite(pool) = self else { return Ok(None) };
         // Takes the lock before reading: of two processes only one finds no app.
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
         let rows = sqlx::query_as(OLDEST).fetch_all(&mut *transaction).await?;
-        if let Some(record) = record::from_rows(rows, defaults) {
+        if let Some(record) = record::from_rows(rows, reading) {
             return Ok(Some(record));
         }
         sqlx::query(ADD_APP).bind(app.id.as_str()).bind("first app").execute(&mut *transaction).await?;
@@ -124,13 +138,18 @@ impl Store {
             sqlx::query(ADD_KEY)
                 .bind(credential.key.as_str())
                 .bind(app.id.as_str())
-                .bind(credential.secret.expose())
+                .bind(sealed(&reading.keys, app, credential)?)
                 .execute(&mut *transaction)
                 .await?;
         }
         transaction.commit().await?;
         Ok(Some(Record::App(app.clone())))
     }
+}
+
+fn sealed(keys: &MasterKeys, app: &App, pair: &Credential) -> Result<String, sqlx::Error> {
+    let owner = Owner { app: app.id.as_str(), key: pair.key.as_str() };
+    keys.seal(owner, pair.secret.expose()).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
 /// Whether an error tells of one row's content and not of the database.

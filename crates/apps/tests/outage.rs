@@ -28,7 +28,7 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     let log = Log::record();
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), Limits::default(), 0).await.unwrap();
+    let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 0)).await.unwrap();
     let stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;
     stage.operator().await.run("INSERT INTO apps (id) VALUES ('8')").await;
@@ -96,21 +96,24 @@ async fn a_look_up_waits_two_seconds_for_a_database_that_hangs() {
 #[tokio::test]
 async fn look_ups_of_one_key_at_once_share_one_reading() {
     let stage = Stage::postgres();
-    let apps = stage.open(0).await;
+    let apps = Arc::new(stage.open(0).await);
     let mut operator = stage.operator().await;
     operator.run(APP_7).await;
     operator.run("BEGIN; LOCK TABLE apps IN ACCESS EXCLUSIVE MODE").await;
-    let mut waiting: Vec<_> = (0..5).map(|_| Box::pin(apps.by_key("key-7"))).collect();
-    let mut begin = |cx: &mut Context<'_>| waiting.iter_mut().all(|ask| ask.as_mut().poll(cx).is_pending());
-    assert!(poll_fn(|cx| Poll::Ready(begin(cx))).await);
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            let apps = Arc::clone(&apps);
+            tokio::spawn(async move { apps.by_key("key-7").await })
+        })
+        .collect();
+    stage.operator().await.wait_for("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted").await;
     operator.run("COMMIT").await;
-    // Nothing is cached: readings of their own would give apps of their own.
     let mut found = Vec::new();
     for ask in waiting {
-        found.push(ask.await.unwrap().unwrap());
+        found.push(ask.await.unwrap().unwrap().unwrap());
     }
+    // Readings of their own would give apps of their own.
     assert!(found.iter().all(|app| Arc::ptr_eq(app, &found[0])));
-    assert!(!Arc::ptr_eq(&apps.by_key("key-7").await.unwrap().unwrap(), &found[0]));
 }
 
 #[tokio::test]
@@ -149,7 +152,7 @@ async fn a_database_that_cannot_be_opened_stops_the_start_without_showing_its_pa
     for (url, cause) in [(&wrong, "password authentication failed for user \"fanfare\""), (&url, "")] {
         let database = Database::parse(url, Path::new("/nowhere")).unwrap();
         let begun = Instant::now();
-        let error = Apps::open(Vec::new(), Some(database), Limits::default(), 60).await.err();
+        let error = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.err();
         let shown = error.map(|error| format!("{error} {error:?}")).expect("not opened");
         assert!(begun.elapsed() < Duration::from_secs(4));
         assert!(shown.starts_with("the Postgres database cannot be opened: "), "{shown}");

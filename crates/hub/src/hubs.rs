@@ -18,14 +18,11 @@ pub struct Hubs {
 }
 
 impl Hubs {
-    /// The app's hub, made if there is none; it takes over the settings given.
+    /// The app's hub, made with these settings if there is none.
     #[must_use]
     pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
-        let hub = Arc::clone(
-            self.apps.lock().entry(app.id.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))),
-        );
-        hub.set_app(app);
-        hub
+        let mut apps = self.apps.lock();
+        Arc::clone(apps.entry(app.id.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))))
     }
 
     /// The app's hub, if it has one.
@@ -76,13 +73,16 @@ mod tests {
     }
 
     #[test]
-    fn opening_again_takes_over_newer_settings() {
+    fn opening_again_gives_the_same_hub_and_newer_settings_hold_once_they_are_set() {
         let hubs = Hubs::default();
         let hub = hubs.open(&test_app("1"));
         let mut newer = (*test_app("1")).clone();
         newer.max_connections = Some(0);
-        let again = hubs.open(&Arc::new(newer));
+        let newer = Arc::new(newer);
+        let again = hubs.open(&newer);
         assert!(Arc::ptr_eq(&hub, &again));
+        assert!(hub.take_place().is_some());
+        again.set_app(&newer);
         assert!(hub.take_place().is_none());
     }
 }

@@ -6,7 +6,7 @@ use crate::auth::Credential;
 use crate::ids::AppId;
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
     /// The id in `/apps/ID/…`.
     pub id: AppId,

@@ -24,7 +24,7 @@ pub use self::user::verify_user;
 use crate::ids::AppKey;
 
 /// A key, which is public, and the secret that goes with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Names the credential in `auth` and `auth_key`.
     pub key: AppKey,

@@ -15,5 +15,6 @@ pub mod json;
 pub mod presence;
 pub mod server;
 pub mod user;
+pub mod utc;
 pub mod version;
 pub mod ws;

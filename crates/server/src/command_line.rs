@@ -1,9 +1,13 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
+mod app;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use app::{AppAction, AppCommand, Create, Update};
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
@@ -28,7 +32,8 @@ Examples:
   fanfare                                          start, with everything at its default
   fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
   fanfare serve --config fanfare.toml --check      look for faults in a configuration
-  fanfare env                                      print the lines to paste once more";
+  fanfare env                                      print the lines to paste once more
+  fanfare app create --name shop                   make an app, and print its key and secret";
 
 /// `fanfare`.
 #[derive(Debug, Parser)]
@@ -49,6 +54,8 @@ pub enum Command {
     Serve(Serve),
     /// Print the lines to paste into a Laravel .env, a browser and a terminal
     Env(Serve),
+    /// Make, show and change the apps in the database; running servers follow within a second
+    App(AppCommand),
 }
 
 /// What `serve` and `env` are told.

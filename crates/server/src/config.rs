@@ -8,6 +8,7 @@ mod environment;
 mod fault;
 mod file;
 mod keys;
+mod master_key;
 mod print;
 mod rules;
 mod settled;
@@ -20,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fanfare_apps::Database;
+use fanfare_apps::{Database, Kept, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -69,6 +70,7 @@ pub struct Config {
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
     database: Option<Database>,
+    master_keys: MasterKeys,
     settled: Settled,
 }
 
@@ -207,8 +209,15 @@ impl Config {
         let default_limits = settled.app_limits();
         let fixed = apps::resolve(said.apps, &default_limits, &keys, &mut faults);
         rules::check(&settled, &default_limits, &fixed, &mut faults);
+        let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
+        let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
+        let master_keys = master_key::read(variable, &settled, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
-        if faults.is_empty() { Ok(Self::from_settled(settled, default_limits, fixed)) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed) })
+        } else {
+            Err(faults)
+        }
     }
 
     fn from_settled(mut settled: Settled, default_limits: AppLimits, fixed: Vec<FixedApp>) -> Self {
@@ -233,6 +242,7 @@ impl Config {
             default_limits,
             fixed,
             database,
+            master_keys: MasterKeys::default(),
             settled,
         }
     }
@@ -250,10 +260,14 @@ impl Config {
         self.database.clone()
     }
 
-    /// The limits of apps that set none of their own.
+    /// How apps are kept.
     #[must_use]
-    pub fn default_limits(&self) -> AppLimits {
-        self.default_limits.clone()
+    pub fn kept(&self) -> Kept {
+        Kept {
+            defaults: self.default_limits.clone(),
+            cache_seconds: self.apps.cache_seconds,
+            keys: self.master_keys.clone(),
+        }
     }
 
     /// Whether neither an app nor a database is named, so that the server keeps its own.

@@ -4,12 +4,15 @@
 //! events; `start` puts the parts together.
 
 pub mod admin;
+pub mod app_commands;
+pub mod app_json;
 pub mod command_line;
 pub mod config;
 pub mod descriptors;
 pub mod drain;
 pub mod http;
 pub mod listen;
+pub mod live_apps;
 pub mod log;
 pub mod metrics;
 pub mod paste_lines;

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
-use fanfare_server::config::{Config, Flags, Sources};
+use fanfare_server::app_commands;
+use fanfare_server::command_line::{AppCommand, Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
+use fanfare_server::config::{Config, Fault, Flags, Sources};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
 
@@ -21,18 +22,14 @@ fn main() -> ExitCode {
         }
     };
     let (only_lines, options) = match command_line.command {
+        Some(Command::App(command)) => return manage(command),
         Some(Command::Env(options)) => (true, options),
         Some(Command::Serve(options)) => (false, options),
         None => (false, command_line.serve),
     };
     let config = match Config::load(&sources(&options)) {
         Ok(config) => config,
-        Err(faults) => {
-            for fault in faults {
-                complain(&format!("fault: {fault}"));
-            }
-            return ExitCode::from(EXIT_CONFIG);
-        }
+        Err(faults) => return refuse(&faults),
     };
     if options.print {
         let _ = std::io::stdout().write_all(config.effective().as_bytes());
@@ -41,6 +38,42 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     run(config, only_lines)
+}
+
+/// `fanfare app …`.
+fn manage(command: AppCommand) -> ExitCode {
+    let flags = Flags { data_dir: command.data_dir.clone(), ..Flags::default() };
+    let sources = Sources { file: command.config.clone(), environment: environment(), flags };
+    let config = match Config::load(&sources) {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    match runtime.block_on(app_commands::run(&config, command)) {
+        Ok(text) => {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            for line in error.to_string().lines() {
+                complain(line);
+            }
+            ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
+        }
+    }
+}
+
+fn refuse(faults: &[Fault]) -> ExitCode {
+    for fault in faults {
+        complain(&format!("fault: {fault}"));
+    }
+    ExitCode::from(EXIT_CONFIG)
 }
 
 fn sources(options: &Serve) -> Sources {

@@ -136,6 +136,12 @@ impl Session {
         self.subscriptions.hub().app().id.to_string()
     }
 
+    /// Whether the app is switched on.
+    #[must_use]
+    pub fn app_is_enabled(&self) -> bool {
+        self.subscriptions.hub().app().enabled
+    }
+
     /// How many channels it is subscribed to.
     #[must_use]
     pub fn channels(&self) -> usize {

@@ -20,7 +20,7 @@ use crate::drain::{self, Drain};
 use crate::metrics::Metrics;
 use crate::paste_lines::PasteLines;
 use crate::state::{Node, State};
-use crate::{admin, descriptors, listen};
+use crate::{admin, descriptors, listen, live_apps};
 
 /// How often hubs without connections, and events that have expired, are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -99,6 +99,7 @@ impl Server {
         });
         let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
         tokio::spawn(admin::run(Arc::clone(&state), admin));
+        tokio::spawn(live_apps::follow(Arc::clone(&state)));
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
         Ok(Self { state, accepting, listening, admin_listening, first, descriptors })
@@ -159,8 +160,7 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
 }
 
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {
-    let fixed = config.fixed_apps();
-    Ok(Apps::open(fixed, config.database(), config.default_limits(), config.apps.cache_seconds).await?)
+    Ok(Apps::open(config.fixed_apps(), config.database(), config.kept()).await?)
 }
 
 /// The first configured app; or, in the embedded database, the first there, made if there is none.

@@ -64,6 +64,10 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     let signs = Signs { heard: AtomicU64::new(since), authorized: AtomicBool::new(place.is_some()) };
     state.metrics.connection_opened();
     let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
+    if !session.app_is_enabled() {
+        // It was disabled before this connection could be found to be closed.
+        conn.outbox.close(CloseReason::AppDisabled);
+    }
     let mut writer = Writer::new(&stream);
     let reason = tokio::select! {
         reason = read::run(&state, &stream, &mut session, &signs, early) => reason,

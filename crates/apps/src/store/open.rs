@@ -20,8 +20,8 @@ use crate::PATIENCE;
 use crate::database::{Database, PostgresUrl};
 use crate::error::AppsError;
 
-/// Look-ups are rare behind the cache; this many at once are plenty.
-const MOST_CONNECTIONS: u32 = 4;
+/// Look-ups are rare behind the cache; this many at once, and one that listens, are plenty.
+const MOST_CONNECTIONS: u32 = 5;
 
 /// Seconds that another node may take to bring the tables up to date.
 const MIGRATION_SECONDS: u64 = 60;

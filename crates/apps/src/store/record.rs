@@ -7,7 +7,8 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use sqlx::FromRow;
 
-use super::{Fault, Record};
+use super::{Fault, Reading, Record};
+use crate::master_keys::{MasterKeys, Owner};
 use crate::settings::AppSettings;
 
 /// An app with one of its pairs, if it has any. Not `Debug`: it holds a secret.
@@ -21,14 +22,15 @@ pub(super) struct Row {
 }
 
 /// Puts the rows of one app together; no rows, no app.
-pub(super) fn from_rows(rows: Vec<Row>, defaults: &Limits) -> Option<Record> {
+pub(super) fn from_rows(rows: Vec<Row>, reading: &Reading) -> Option<Record> {
     let first = rows.first()?;
     let id = first.id.clone();
     let settings = settings(first);
-    let credentials = rows.into_iter().filter_map(Row::into_pair).map(credential).collect();
+    let pairs = rows.into_iter().filter_map(Row::into_pair);
+    let credentials = pairs.map(|pair| credential(&id, pair, &reading.keys)).collect();
     Some(match (is_app_id(&id), settings, credentials) {
         (true, Ok(settings), Ok(credentials)) => {
-            Record::App(settings.into_app(AppId::from(&*id), credentials, defaults))
+            Record::App(settings.into_app(AppId::from(&*id), credentials, &reading.defaults))
         }
         (false, ..) => fault(id, "the id is not made of 1 to 32 digits".to_owned()),
         (_, Err(cause), _) | (_, _, Err(cause)) => fault(id, cause),
@@ -52,12 +54,15 @@ fn settings(row: &Row) -> Result<AppSettings, String> {
     }
     let mut settings: AppSettings =
         serde_json::from_str(&row.settings).map_err(|error| format!("settings: {error}"))?;
-    settings.check().map_err(|fault| format!("settings: {fault}"))?;
+    if let Some(fault) = settings.faults().first() {
+        return Err(format!("settings: {fault}"));
+    }
     settings.enabled = Some(row.enabled && settings.enabled.unwrap_or(true));
     Ok(settings)
 }
 
-fn credential((key, secret): (String, String)) -> Result<Credential, String> {
+fn credential(app: &str, (key, stored): (String, String), keys: &MasterKeys) -> Result<Credential, String> {
+    let secret = keys.open(Owner { app, key: &key }, &stored).map_err(|fault| fault.to_string())?;
     if is_key_or_secret(&key) && is_key_or_secret(&secret) {
         Ok(Credential { key: AppKey::from(&*key), secret: Secret::new(&secret) })
     } else {
@@ -67,12 +72,21 @@ fn credential((key, secret): (String, String)) -> Result<Credential, String> {
 
 /// An app with a random id of seven digits and one random pair, in the form that hosted Pusher uses.
 pub(crate) fn new_app(defaults: &Limits) -> Result<App, getrandom::Error> {
-    let id = 1_000_000 + getrandom::u32()? % 9_000_000;
+    let (key, secret) = random_pair()?;
+    let credential = Credential { key: AppKey::from(&*key), secret: Secret::new(&secret) };
+    Ok(AppSettings::default().into_app(AppId::from(&*random_id()?), vec![credential], defaults))
+}
+
+/// An id of seven digits.
+pub(crate) fn random_id() -> Result<String, getrandom::Error> {
+    Ok((1_000_000 + getrandom::u32()? % 9_000_000).to_string())
+}
+
+/// A key and a secret.
+pub(crate) fn random_pair() -> Result<(String, String), getrandom::Error> {
     let mut key = [0; 10];
     let mut secret = [0; 20];
     getrandom::fill(&mut key)?;
     getrandom::fill(&mut secret)?;
-    let credential =
-        Credential { key: AppKey::from(&*hex::encode(key)), secret: Secret::new(&hex::encode(secret)) };
-    Ok(AppSettings::default().into_app(AppId::from(&*id.to_string()), vec![credential], defaults))
+    Ok((hex::encode(key), hex::encode(secret)))
 }

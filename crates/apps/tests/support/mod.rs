@@ -9,12 +9,31 @@ pub mod postgres;
 
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, Database};
+use fanfare_apps::{Apps, AppsError, Database, Kept, MasterKeys};
 use fanfare_protocol::app::Limits;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use self::postgres::Postgres;
+
+/// Runs each behaviour on an empty database of both kinds.
+#[allow(unused_macros, reason = "not every test program needs it")]
+macro_rules! on_both {
+    ($($behaviour:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::Stage::sqlite()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(crate::support::Stage::postgres()).await;
+            })+
+        }
+    };
+}
 
 /// An empty database that `Apps` can be opened on, and a way to change it behind its back.
 pub enum Stage {
@@ -26,6 +45,11 @@ pub enum Stage {
 pub enum Operator {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+}
+
+/// Apps kept without a master key.
+pub fn kept(defaults: Limits, cache_seconds: u64) -> Kept {
+    Kept { defaults, cache_seconds, keys: MasterKeys::default() }
 }
 
 impl Stage {
@@ -45,7 +69,7 @@ impl Stage {
     }
 
     pub async fn try_open(&self, cache_seconds: u64) -> Result<Apps, AppsError> {
-        Apps::open(Vec::new(), Some(self.database()), Limits::default(), cache_seconds).await
+        Apps::open(Vec::new(), Some(self.database()), kept(Limits::default(), cache_seconds)).await
     }
 
     pub async fn open(&self, cache_seconds: u64) -> Apps {
@@ -71,5 +95,22 @@ impl Operator {
             Self::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
         }
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// What is in one column.
+    pub async fn texts(&mut self, question: &'static str) -> Vec<String> {
+        match self {
+            Self::Sqlite(connection) => sqlx::query_scalar(question).fetch_all(connection).await.unwrap(),
+            Self::Postgres(connection) => sqlx::query_scalar(question).fetch_all(connection).await.unwrap(),
+        }
+    }
+
+    /// Asks Postgres until it says yes.
+    pub async fn wait_for(&mut self, question: &'static str) {
+        let Self::Postgres(connection) = self else { panic!("a question for Postgres") };
+        let yes = async {
+            while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {}
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), yes).await.expect("a yes in time");
     }
 }

@@ -69,6 +69,8 @@ pub enum Cause {
     Database { key: String, fault: NotADatabase },
     #[error("{fault}; FANFARE__APPS__DATABASE goes before it, and says none if it is empty")]
     DatabaseUrl { fault: NotADatabase },
+    #[error("{what} {fault}")]
+    MasterKey { what: String, fault: String },
     #[error("{app} has no {key}; every app needs id, key and secret")]
     Missing { app: String, key: &'static str },
     #[error("not set, but {given}; set all three or none")]

@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     Filter,
     Directory,
+    File,
     Database,
     AppId,
     AppKey,
@@ -52,6 +53,7 @@ const NODE: &[(&str, Kind)] = &[
     ("apps.database", Kind::Database),
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
+    ("apps.master_key_file", Kind::File),
     ("log.format", Kind::Choice(&["text", "json"])),
     ("log.filter", Kind::Filter),
 ];

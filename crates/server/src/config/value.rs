@@ -80,6 +80,7 @@ impl Kind {
             Self::Choice(choices) => choices.contains(&text),
             Self::Filter => EnvFilter::try_new(text).is_ok(),
             Self::Directory => !text.is_empty(),
+            Self::File => true,
             Self::AppId => is_app_id(text),
             _ => false,
         };
@@ -98,6 +99,7 @@ impl Kind {
             Self::Choice(choices) => choices.join(" or "),
             Self::Filter => "a filter such as info or info,fanfare=debug".to_owned(),
             Self::Directory => "the path of a directory".to_owned(),
+            Self::File => "the path of a file, or empty".to_owned(),
             Self::Database => {
                 "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
             }

@@ -92,6 +92,10 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
         return Err(refused(CloseReason::ShuttingDown));
     }
     let hub = state.hubs.open(&app);
+    // A change that came between the look-up and here was not told to a hub that did not exist.
+    if let Ok(Some(now)) = state.apps.by_key(&key).await {
+        hub.set_app(&now);
+    }
     // A connection that has yet to authorize itself does not count (WS-062).
     let place = if app.authorized_connections {
         None

@@ -4,7 +4,7 @@ use std::mem::size_of_val;
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
-use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::app::App;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ async fn the_task_of_a_connection_stays_within_its_budget() {
     let hub = hubs.open(&app);
     let state = Arc::new(State {
         config: Config::default(),
-        apps: Apps::open(Vec::new(), None, Limits::default(), 60).await.expect("nothing to open"),
+        apps: Apps::open(Vec::new(), None, Config::default().kept()).await.expect("nothing to open"),
         metrics: Metrics::new(&hubs, 1024, 1024),
         hubs,
         drain: Drain::default(),

@@ -24,6 +24,7 @@ mod frames;
 mod handshake;
 mod http_basics;
 mod limits;
+mod live_apps;
 mod liveness;
 mod logs;
 mod metrics;

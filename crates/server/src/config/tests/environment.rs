@@ -22,7 +22,7 @@ fn variables_go_before_the_file_and_flags_before_variables() {
     let config = setup.load();
     assert_eq!(config.listen.addr.port(), 21);
     assert_eq!(config.listen.admin_addr.port(), 12);
-    assert_eq!((config.default_limits().batch, config.default_limits().members), (13, 4));
+    assert_eq!((config.kept().defaults.batch, config.kept().defaults.members), (13, 4));
     assert_eq!(config.apps.data_dir, Path::new("from-flag"));
 }
 
@@ -35,7 +35,7 @@ fn variables_hold_numbers_switches_texts_and_lists() {
         ("FANFARE__LOG__FORMAT", "json"),
     ])
     .load();
-    assert_eq!(config.default_limits().event_bytes, 20_480);
+    assert_eq!(config.kept().defaults.event_bytes, 20_480);
     assert!(config.listen.version_required);
     let proxies: Vec<String> = config.listen.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);

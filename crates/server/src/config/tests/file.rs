@@ -28,7 +28,7 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!((seconds.drain, seconds.authorize), (10, 30));
     assert_eq!((config.apps.cache_seconds, &*config.apps.data_dir), (60, Path::new("fanfare-data")));
     assert_eq!((config.log.format, &*config.log.filter), (LogFormat::Text, "info"));
-    assert_eq!(config.default_limits(), Limits::default());
+    assert_eq!(config.kept().defaults, Limits::default());
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_file_sets_what_it_names() {
     assert_eq!(config.listen.addr.to_string(), "[::]:80");
     assert_eq!(config.listen.path_prefix, "/fan/fare");
     assert_eq!(config.listen.trusted_proxies, ["10.0.0.7/32".parse().unwrap()]);
-    assert_eq!(config.default_limits(), Limits { members: 7, ..Limits::default() });
+    assert_eq!(config.kept().defaults, Limits { members: 7, ..Limits::default() });
     assert_eq!((config.timeouts.drain().as_secs(), config.timeouts.pong().as_secs()), (0, 30));
     assert_eq!((config.log.format, &*config.log.filter), (LogFormat::Json, "warn,fanfare=debug"));
 }

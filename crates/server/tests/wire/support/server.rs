@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::api::Api;
 use super::http::{Answer, Http};
 use super::process::Process;
-use super::setup::Setup;
+use super::setup::{Ended, Setup, binary, run};
 use super::socket::Socket;
 use super::upgrade::Upgrade;
 use super::{APP, App, eventually};
@@ -79,6 +79,20 @@ impl TestServer {
 
     pub fn api_of(&self, app: App) -> Api {
         Api::connect(self.addr, app)
+    }
+
+    /// What the command line says where this server keeps its data.
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> Ended {
+        run(binary(self.folder.path()).args(arguments))
+    }
+
+    /// As [`TestServer::command`], which must succeed; what it printed.
+    #[track_caller]
+    pub fn commanded(&self, arguments: &[&str]) -> String {
+        let ended = self.command(arguments);
+        assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+        ended.stdout
     }
 
     /// A plain GET of the operators' listener.

@@ -118,24 +118,12 @@ impl Setup {
     /// Runs it until it ends by itself.
     #[track_caller]
     pub fn run(&self) -> Ended {
-        let mut process = Process::spawn(&mut self.as_command());
-        let status = process.ended().code().expect("it ends by itself, not by a signal");
-        let mut stdout = String::new();
-        while let Some(line) = process.line() {
-            stdout.push_str(&line);
-            stdout.push('\n');
-        }
-        Ended { status, stdout, stderr: process.stderr() }
+        run(&mut self.as_command())
     }
 
     fn as_command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
-        for (name, _) in std::env::vars_os() {
-            if READ_BY_THE_BINARY.iter().any(|start| name.to_string_lossy().starts_with(start)) {
-                command.env_remove(name);
-            }
-        }
-        command.current_dir(self.folder.path()).args(self.command);
+        let mut command = binary(self.folder.path());
+        command.args(self.command);
         if let Some(file) = self.config_file() {
             command.arg("--config").arg(file);
         }
@@ -151,4 +139,29 @@ impl Setup {
             file
         })
     }
+}
+
+/// The binary, in a folder, without what the tests' own surroundings would tell it.
+pub fn binary(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    for (name, _) in std::env::vars_os() {
+        if READ_BY_THE_BINARY.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder);
+    command
+}
+
+/// Runs a command until it ends by itself.
+#[track_caller]
+pub fn run(command: &mut Command) -> Ended {
+    let mut process = Process::spawn(command);
+    let status = process.ended().code().expect("it ends by itself, not by a signal");
+    let mut stdout = String::new();
+    while let Some(line) = process.line() {
+        stdout.push_str(&line);
+        stdout.push('\n');
+    }
+    Ended { status, stdout, stderr: process.stderr() }
 }

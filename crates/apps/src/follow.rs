@@ -1,0 +1,93 @@
+//! Keeping what is known of the database's apps true: the one task that reads known apps anew.
+//!
+//! Hears of changes as they happen; reads everything that is known when it begins to listen, and again
+//! whenever it had to begin anew. Look-ups never do this: an app in use never waits for the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_protocol::app::App;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::READING;
+use crate::apps::{Apps, NotFound, Stored};
+use crate::store::{Ask, Changed, Listener, Record};
+
+/// Most ids that wait to be read anew because they are old; one that does not fit waits for its next turn.
+pub(crate) const MOST_WAITING: usize = 1024;
+
+/// Time between two attempts to listen.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
+
+/// What has become of an app in use.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It is new, or has other settings or keys; also one that is not enabled.
+    Now(Arc<App>),
+    /// It does not exist any more; this is what it was.
+    Gone(Arc<App>),
+}
+
+impl Apps {
+    /// Tells every change of the database's apps, until the end of the process.
+    ///
+    /// What is told is what look-ups answer from then on. Without a database, or where somebody else
+    /// follows already, there is nothing to tell.
+    pub async fn follow(&self, mut on: impl FnMut(Change) + Send) {
+        let Some(stored) = &self.stored else { return };
+        let Some(mut old) = stored.old_ones.lock().take() else { return };
+        loop {
+            match timeout(READING, stored.store.listen()).await {
+                Ok(Ok(listener)) => follow_one(stored, listener, &mut old, &mut on).await,
+                Ok(Err(error)) => stored.outage.begin(&stored.store, &error),
+                Err(_) => stored.outage.begin(&stored.store, &"it cannot be listened to"),
+            }
+            sleep(BETWEEN_ATTEMPTS).await;
+        }
+    }
+}
+
+/// Follows until the connection is lost.
+async fn follow_one(
+    stored: &Stored,
+    mut listener: Listener,
+    old: &mut mpsc::Receiver<Box<str>>,
+    on: &mut (impl FnMut(Change) + Send),
+) {
+    read_all(stored, on).await;
+    loop {
+        tokio::select! {
+            changed = listener.next() => match changed {
+                Ok(Changed::App(id)) => read_one(stored, &id, on).await,
+                Ok(Changed::Something) => read_all(stored, on).await,
+                Err(error) => return tracing::warn!(
+                    target: "fanfare::apps",
+                    %error,
+                    "changes of apps are not heard of; listening anew"
+                ),
+            },
+            Some(id) = old.recv() => read_one(stored, &id, on).await,
+        }
+    }
+}
+
+/// Reads every known app anew, and forgets which names were of no app.
+async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) {
+    stored.cache.forget_misses();
+    for id in stored.cache.known_ids() {
+        read_one(stored, &id, on).await;
+    }
+}
+
+async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send)) {
+    let ask = Ask::Id(Box::from(id));
+    let before = stored.cache.last(&ask).await;
+    match (before, stored.read_now(&ask).await) {
+        (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => {}
+        (_, Ok(Record::App(now))) => on(Change::Now(now)),
+        (Some(before), Err(NotFound::NoSuchApp)) => on(Change::Gone(before)),
+        // Nothing is learned while the database is away, nor from a row that cannot be used.
+        (_, Ok(Record::Faulty(_)) | Err(_)) => {}
+    }
+}

@@ -1,0 +1,293 @@
+//! What operators do to the apps of the database: create, look at, change, re-key, delete.
+//!
+//! Checks everything before anything is written, and tells every fault at once. The configuration's
+//! apps are only shown. Secrets leave only as [`Secret`]s and where they are made.
+
+mod error;
+mod record;
+
+use fanfare_protocol::auth::Secret;
+use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
+use serde_json::{Map, Value};
+
+pub use self::error::OperationError;
+pub use self::record::{AppRecord, KeyRecord};
+
+use crate::apps::{Apps, Stored};
+use crate::master_keys::Owner;
+use crate::settings::AppSettings;
+use crate::store::{Listed, random_id, random_pair};
+
+/// Longest name of an app, in characters.
+const LONGEST_NAME: usize = 200;
+
+/// Most apps that are listed at once.
+pub const MOST_LISTED: usize = 1000;
+
+/// An app to be made; what is absent is made up, or the server's default.
+#[derive(Default)]
+pub struct NewApp {
+    /// 1 to 32 digits.
+    pub id: Option<String>,
+    /// For people.
+    pub name: String,
+    /// The public half of its pair.
+    pub key: Option<String>,
+    /// The secret half.
+    pub secret: Option<String>,
+    /// Its settings, by the names of the configuration file.
+    pub settings: Map<String, Value>,
+}
+
+/// What is to change; the rest stays.
+#[derive(Debug, Default)]
+pub struct Update {
+    /// For people.
+    pub name: Option<String>,
+    /// Whether it is switched on.
+    pub enabled: Option<bool>,
+    /// Settings; null takes one back to the server's default.
+    pub settings: Map<String, Value>,
+}
+
+/// A pair that was made just now.
+pub struct NewKey {
+    /// The public half.
+    pub key: String,
+    /// The secret half.
+    pub secret: Secret,
+}
+
+impl Apps {
+    /// Makes an app.
+    ///
+    /// # Errors
+    /// Every fault of what was asked for, or the database is away.
+    pub async fn create(&self, new: NewApp) -> Result<(AppRecord, NewKey), OperationError> {
+        let stored = self.writable()?;
+        let mut faults = Vec::new();
+        let id = match new.id {
+            Some(id) => id,
+            None => random_id()?,
+        };
+        let made = random_pair()?;
+        let key = new.key.unwrap_or(made.0);
+        let secret = new.secret.unwrap_or(made.1);
+        check_name(&new.name, &mut faults);
+        self.check_id(stored, &id, &mut faults).await?;
+        self.check_key(stored, &key, &mut faults).await?;
+        if !is_key_or_secret(&secret) {
+            faults.push("secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned());
+        }
+        let settings = AppSettings::default().with(&new.settings).unwrap_or_else(|found| {
+            faults.extend(found);
+            AppSettings::default()
+        });
+        if !faults.is_empty() {
+            return Err(OperationError::Faults(faults));
+        }
+        let row = row(id, new.name, &settings)?;
+        let sealed = stored.reading.keys.seal(Owner { app: &row.id, key: &key }, &secret)?;
+        stored.store.add(&row, &key, &sealed).await?;
+        let record = self.show(&row.id).await?;
+        Ok((record, NewKey { key, secret: Secret::new(&secret) }))
+    }
+
+    /// At most `most` apps in the order of their ids, those of the database behind the id `after`; the
+    /// configuration's come before all.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn list(&self, after: Option<&str>, most: usize) -> Result<Vec<AppRecord>, OperationError> {
+        let most = most.min(MOST_LISTED);
+        let mut records = Vec::new();
+        if after.is_none() {
+            records.extend(self.fixed.list.iter().map(|app| AppRecord::fixed(app)));
+        }
+        let Some(stored) = &self.stored else { return Ok(records) };
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        for row in stored.store.list(after.unwrap_or_default(), limit).await? {
+            if !self.fixed.by_id.contains_key(row.id.as_str()) {
+                records.push(stored.record(row).await?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// One app.
+    ///
+    /// # Errors
+    /// There is none, or the database is away.
+    pub async fn show(&self, id: &str) -> Result<AppRecord, OperationError> {
+        if let Some(app) = self.fixed.by_id.get(id) {
+            return Ok(AppRecord::fixed(app));
+        }
+        let stored = self.stored.as_ref().ok_or_else(|| OperationError::no_such_app(id))?;
+        stored.record(stored.row(id).await?).await
+    }
+
+    /// Changes an app.
+    ///
+    /// # Errors
+    /// There is none, every fault of what was asked for, or the database is away.
+    pub async fn update(&self, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
+        let stored = self.changeable(id)?;
+        let before = stored.row(id).await?;
+        let known: AppSettings = serde_json::from_str(&before.settings).unwrap_or_default();
+        let mut faults = Vec::new();
+        let name = update.name.clone().unwrap_or(before.name);
+        check_name(&name, &mut faults);
+        let settings = known.with(&update.settings).unwrap_or_else(|found| {
+            faults.extend(found);
+            known
+        });
+        if !faults.is_empty() {
+            return Err(OperationError::Faults(faults));
+        }
+        let mut after = row(id.to_owned(), name, &settings)?;
+        // The column is the switch; in the settings of a row it would only be in its way.
+        after.enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
+        if stored.store.set(&after).await? {
+            self.show(id).await
+        } else {
+            Err(OperationError::no_such_app(id))
+        }
+    }
+
+    /// Gives an app one more pair; the others stay valid until they are revoked.
+    ///
+    /// # Errors
+    /// There is no such app, or the database is away.
+    pub async fn rotate_key(&self, id: &str) -> Result<NewKey, OperationError> {
+        let stored = self.changeable(id)?;
+        stored.row(id).await?;
+        let (key, secret) = random_pair()?;
+        let sealed = stored.reading.keys.seal(Owner { app: id, key: &key }, &secret)?;
+        stored.store.add_key(id, &key, &sealed).await?;
+        Ok(NewKey { key, secret: Secret::new(&secret) })
+    }
+
+    /// Makes a pair of an app invalid.
+    ///
+    /// # Errors
+    /// It is not one of the app's valid ones, it is the last of them, or the database is away.
+    pub async fn revoke_key(&self, id: &str, key: &str) -> Result<(), OperationError> {
+        let stored = self.changeable(id)?;
+        stored.row(id).await?;
+        let keys = stored.store.keys(id).await?;
+        let mut valid = keys.iter().filter(|pair| pair.revoked_at.is_none());
+        if valid.clone().all(|pair| pair.key != key) {
+            return Err(OperationError::NoSuchKey { app: id.to_owned(), key: key.to_owned() });
+        }
+        if valid.all(|pair| pair.key == key) {
+            return Err(OperationError::LastKey(key.to_owned()));
+        }
+        stored.store.revoke(id, key).await?;
+        Ok(())
+    }
+
+    /// Removes an app with everything that it has.
+    ///
+    /// # Errors
+    /// There is none, or the database is away.
+    pub async fn delete(&self, id: &str) -> Result<(), OperationError> {
+        let stored = self.changeable(id)?;
+        if stored.store.delete(id).await? { Ok(()) } else { Err(OperationError::no_such_app(id)) }
+    }
+
+    /// Seals every stored secret with the first master key; returns how many were not yet.
+    ///
+    /// Without master keys, those that were sealed cannot be opened, and nothing is changed.
+    ///
+    /// # Errors
+    /// A secret cannot be opened, or the database is away.
+    pub async fn seal_secrets(&self) -> Result<usize, OperationError> {
+        let stored = self.writable()?;
+        let keys = &stored.reading.keys;
+        let mut changes = Vec::new();
+        for (app, key, before) in stored.store.secrets().await? {
+            if keys.is_sealed_by_first(&before) {
+                continue;
+            }
+            let owner = Owner { app: &app, key: &key };
+            let secret = keys
+                .open(owner, &before)
+                .map_err(|fault| OperationError::Faults(vec![format!("app {app}: {fault}")]))?;
+            let after = keys.seal(owner, &secret)?;
+            changes.push((key, before, after));
+        }
+        for (key, before, after) in &changes {
+            stored.store.reseal(key, before, after).await?;
+        }
+        Ok(changes.len())
+    }
+
+    fn writable(&self) -> Result<&Stored, OperationError> {
+        self.stored.as_ref().ok_or(OperationError::NoDatabase)
+    }
+
+    /// The database, if the app is not one of the configuration's.
+    fn changeable(&self, id: &str) -> Result<&Stored, OperationError> {
+        if self.fixed.by_id.contains_key(id) {
+            return Err(OperationError::Fixed(id.to_owned()));
+        }
+        self.writable()
+    }
+
+    async fn check_id(
+        &self,
+        stored: &Stored,
+        id: &str,
+        faults: &mut Vec<String>,
+    ) -> Result<(), OperationError> {
+        if !is_app_id(id) {
+            faults.push(format!("id {id:?} is not made of 1 to 32 digits"));
+        } else if self.fixed.by_id.contains_key(id) {
+            faults.push(format!("id {id} belongs to an app of the configuration"));
+        } else if stored.store.row(id).await?.is_some() {
+            faults.push(format!("id {id} is taken"));
+        }
+        Ok(())
+    }
+
+    async fn check_key(
+        &self,
+        stored: &Stored,
+        key: &str,
+        faults: &mut Vec<String>,
+    ) -> Result<(), OperationError> {
+        if !is_key_or_secret(key) {
+            faults.push(format!("key {key:?} is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -"));
+        } else if self.fixed.by_key.contains_key(key) {
+            faults.push(format!("key {key} belongs to an app of the configuration"));
+        } else if let Some(owner) = stored.store.owner_of(key).await? {
+            faults.push(format!("key {key} belongs to app {owner}, or did"));
+        }
+        Ok(())
+    }
+}
+
+impl Stored {
+    async fn row(&self, id: &str) -> Result<Listed, OperationError> {
+        self.store.row(id).await?.ok_or_else(|| OperationError::no_such_app(id))
+    }
+
+    async fn record(&self, row: Listed) -> Result<AppRecord, OperationError> {
+        let keys = self.store.keys(&row.id).await?;
+        Ok(AppRecord::stored(row, keys, &self.reading.keys))
+    }
+}
+
+fn row(id: String, name: String, settings: &AppSettings) -> Result<Listed, OperationError> {
+    let enabled = settings.enabled.unwrap_or(true);
+    let settings = AppSettings { enabled: None, ..settings.clone() };
+    let settings =
+        serde_json::to_string(&settings).map_err(|error| OperationError::Faults(vec![error.to_string()]))?;
+    Ok(Listed { id, name, enabled, settings, created_at: 0 })
+}
+
+fn check_name(name: &str, faults: &mut Vec<String>) {
+    if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        faults.push(format!("name is longer than {LONGEST_NAME} characters, or holds control characters"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Why an operation was not done; nothing has changed then. Holds no secret.
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// What was asked for has faults: all of them.
+    #[error("{}", .0.join("\n"))]
+    Faults(Vec<String>),
+    /// There is no app with this id.
+    #[error("there is no app {0}")]
+    NoSuchApp(String),
+    /// The key is not one of the app's valid ones.
+    #[error("app {app} has no valid key {key}")]
+    NoSuchKey {
+        /// The app.
+        app: String,
+        /// The key, which is public.
+        key: String,
+    },
+    /// The app could not be used any more.
+    #[error("{0} is the app's last valid key; rotate first, or disable the app")]
+    LastKey(String),
+    /// The configuration's apps change with the configuration.
+    #[error("app {0} is in the configuration file or the environment; change it there")]
+    Fixed(String),
+    /// There is no database to keep apps in.
+    #[error("no database is configured; set apps.database")]
+    NoDatabase,
+    /// The database does not answer, or refuses.
+    #[error("the apps' database does not answer: {0}")]
+    Database(sqlx::Error),
+    /// The system gives no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl OperationError {
+    pub(super) fn no_such_app(id: &str) -> Self {
+        Self::NoSuchApp(id.to_owned())
+    }
+}
+
+impl From<sqlx::Error> for OperationError {
+    fn from(error: sqlx::Error) -> Self {
+        // Two operators at once: one of them was first.
+        let taken = error.as_database_error().is_some_and(|error| error.is_unique_violation());
+        if taken {
+            Self::Faults(vec!["the id or the key has just been taken by somebody else".to_owned()])
+        } else {
+            Self::Database(error)
+        }
+    }
+}

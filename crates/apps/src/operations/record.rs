@@ -1,0 +1,82 @@
+//! An app as operators see it: what is set, not what holds; its pairs, with their secrets shut away.
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::Secret;
+use serde_json::{Map, Value};
+
+use crate::master_keys::{MasterKeys, Owner};
+use crate::store::{Listed, ListedKey};
+
+/// An app as it is kept.
+#[derive(Clone, Debug)]
+pub struct AppRecord {
+    /// Its id.
+    pub id: String,
+    /// For people; empty for the configuration's.
+    pub name: String,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Whether it is in the configuration, and cannot be changed here.
+    pub fixed: bool,
+    /// What differs from the server's defaults, by the names of the configuration file.
+    pub settings: Map<String, Value>,
+    /// Its pairs, the oldest first, revoked ones included.
+    pub keys: Vec<KeyRecord>,
+    /// In milliseconds since 1970; unknown for the configuration's.
+    pub created_at: Option<i64>,
+}
+
+/// A pair of an app.
+#[derive(Clone, Debug)]
+pub struct KeyRecord {
+    /// The public half.
+    pub key: String,
+    /// The secret half; `None` if it cannot be opened.
+    pub secret: Option<Secret>,
+    /// In milliseconds since 1970; unknown for the configuration's.
+    pub created_at: Option<i64>,
+    /// Since when it is not valid any more.
+    pub revoked_at: Option<i64>,
+}
+
+impl AppRecord {
+    pub(super) fn fixed(app: &App) -> Self {
+        let keys = app.credentials.iter().map(|pair| KeyRecord {
+            key: pair.key.as_str().to_owned(),
+            secret: Some(pair.secret.clone()),
+            created_at: None,
+            revoked_at: None,
+        });
+        Self {
+            id: app.id.as_str().to_owned(),
+            name: String::new(),
+            enabled: app.enabled,
+            fixed: true,
+            settings: Map::new(),
+            keys: keys.collect(),
+            created_at: None,
+        }
+    }
+
+    pub(super) fn stored(row: Listed, keys: Vec<ListedKey>, master: &MasterKeys) -> Self {
+        let open = |pair: ListedKey| KeyRecord {
+            secret: master
+                .open(Owner { app: &row.id, key: &pair.key }, &pair.secret)
+                .ok()
+                .map(|secret| Secret::new(&secret)),
+            key: pair.key,
+            created_at: Some(pair.made_at),
+            revoked_at: pair.revoked_at,
+        };
+        let keys = keys.into_iter().map(open).collect();
+        Self {
+            name: row.name,
+            enabled: row.enabled,
+            fixed: false,
+            settings: serde_json::from_str(&row.settings).unwrap_or_default(),
+            keys,
+            created_at: Some(row.created_at),
+            id: row.id,
+        }
+    }
+}

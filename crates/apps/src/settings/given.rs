@@ -1,0 +1,166 @@
+//! Settings as somebody gives them: a JSON object, of which every fault is told at once.
+//!
+//! Null takes a setting back to the server's default. What is not named stays as it is.
+
+use serde_json::{Map, Value};
+
+use super::{AppSettings, LIMIT_RANGES};
+
+/// The settings of an app but for its limits.
+const NAMES: &[&str] = &[
+    "enabled",
+    "max_connections",
+    "force_tls",
+    "allowed_origins",
+    "authorized_connections",
+    "client_events",
+    "subscription_counts",
+    "watchlist_events",
+    "subscription_error_event",
+];
+
+/// The one setting that holds others.
+const LIMITS: &str = "limits";
+
+/// Two names are near from here on; 1 means the same.
+const NEAR: f64 = 0.6;
+
+impl AppSettings {
+    /// These settings with others changed as `given` says.
+    ///
+    /// # Errors
+    /// Every name that is unknown, and every value that is not legal, in words.
+    pub fn with(&self, given: &Map<String, Value>) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut merged = as_object(self);
+        merge(&mut merged, given, "", &mut faults);
+        let settings: Self = match serde_json::from_value(Value::Object(merged)) {
+            Ok(settings) => settings,
+            // Each value was tried alone, so that there is a fault for it already.
+            Err(error) if faults.is_empty() => return Err(vec![error.to_string()]),
+            Err(_) => return Err(faults),
+        };
+        faults.extend(settings.faults().iter().map(ToString::to_string));
+        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+}
+
+fn as_object(settings: &AppSettings) -> Map<String, Value> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+/// Puts what is given into an object; `section` is empty, or `limits.`.
+fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &str, faults: &mut Vec<String>) {
+    for (name, value) in given {
+        let key = format!("{section}{name}");
+        match value {
+            Value::Object(limits) if key == LIMITS => {
+                let mut own = match into.remove(LIMITS) {
+                    Some(Value::Object(own)) => own,
+                    _ => Map::new(),
+                };
+                merge(&mut own, limits, "limits.", faults);
+                into.insert(name.clone(), Value::Object(own));
+            }
+            _ if !is_known(&key) => faults.push(unknown(&key)),
+            Value::Null => {
+                into.remove(name);
+            }
+            value => match alone(&key, name, value) {
+                Ok(()) => {
+                    into.insert(name.clone(), value.clone());
+                }
+                Err(fault) => faults.push(fault),
+            },
+        }
+    }
+}
+
+fn is_known(key: &str) -> bool {
+    match key.strip_prefix("limits.") {
+        Some(limit) => LIMIT_RANGES.iter().any(|(name, _)| *name == limit),
+        None => key == LIMITS || NAMES.contains(&key),
+    }
+}
+
+fn unknown(key: &str) -> String {
+    let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
+    let known = NAMES.iter().map(|name| (*name).to_owned()).chain(limits);
+    let nearest = known
+        .map(|known| (strsim::normalized_damerau_levenshtein(key, &known), known))
+        .filter(|(likeness, _)| *likeness >= NEAR)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match nearest {
+        Some((_, known)) => format!("unknown setting {key}; did you mean {known}?"),
+        None => format!("unknown setting {key}; config/default.toml lists those of an app"),
+    }
+}
+
+/// Whether the value is of the setting's type.
+fn alone(key: &str, name: &str, value: &Value) -> Result<(), String> {
+    let mut object = Map::new();
+    object.insert(name.to_owned(), value.clone());
+    let mut object = Value::Object(object);
+    if key != name {
+        object = serde_json::json!({ LIMITS: object });
+    }
+    match serde_json::from_value::<AppSettings>(object) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{key}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(before: &str, given: &str) -> Result<String, Vec<String>> {
+        let before: AppSettings = serde_json::from_str(before).unwrap();
+        let given: Map<String, Value> = serde_json::from_str(given).unwrap();
+        before.with(&given).map(|settings| serde_json::to_string(&settings).unwrap())
+    }
+
+    #[test]
+    fn what_is_given_is_set_null_takes_back_and_the_rest_stays() {
+        let before = r#"{"max_connections":5,"client_events":true,"limits":{"batch":3,"members":7}}"#;
+        let given =
+            r#"{"max_connections":null,"force_tls":true,"limits":{"batch":null,"event_bytes":20480}}"#;
+        let after = r#"{"force_tls":true,"client_events":true,"limits":{"event_bytes":20480,"members":7}}"#;
+        assert_eq!(with(before, given).unwrap(), after);
+        assert_eq!(with(before, "{}").unwrap(), before);
+        assert_eq!(with(r#"{"limits":{"batch":3}}"#, r#"{"limits":null}"#).unwrap(), "{}");
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let given = r#"{"client_event":true,"zzz":1,"force_tls":"yes","max_connections":0,
+            "allowed_origins":["https://example.com","example.com"],"limits":{"bach":1,"batch":0,"members":-1}}"#;
+        assert_eq!(
+            with("{}", given).unwrap_err(),
+            [
+                "unknown setting client_event; did you mean client_events?",
+                "force_tls: invalid type: string \"yes\", expected a boolean",
+                "unknown setting limits.bach; did you mean limits.batch?",
+                "limits.members: invalid value: integer `-1`, expected usize",
+                "unknown setting zzz; config/default.toml lists those of an app",
+                "batch is 0; it must be from 1 to 10000",
+                "max_connections is 0; it must be from 1 to 100000000",
+                "allowed_origins holds \"https://example.com\"; give a host alone, such as example.com or *.example.com",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_list_of_names_has_every_setting() {
+        for name in NAMES {
+            let null = format!(r#"{{"{name}":null}}"#);
+            assert!(serde_json::from_str::<AppSettings>(&null).is_ok(), "{name}");
+        }
+        let fault = serde_json::from_str::<AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
+        let listed: Vec<&str> = fault.split('`').skip(3).step_by(2).collect();
+        assert_eq!(listed, NAMES.iter().copied().chain([LIMITS]).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,199 @@
+//! What operators do to the tables; each is one transaction.
+//!
+//! Decides nothing: what is allowed is the business of `operations`. Secrets come here sealed.
+
+use sqlx::FromRow;
+
+use super::Store;
+
+/// Runs the same code on either pool.
+macro_rules! either {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match $store {
+            Store::Sqlite($pool) => $body,
+            Store::Postgres($pool) => $body,
+        }
+    };
+}
+
+/// A column of time, in milliseconds since 1970, as each database has it.
+macro_rules! milliseconds {
+    (sqlite, $column:literal) => {
+        $column
+    };
+    (postgres, $column:literal) => {
+        concat!("CAST(EXTRACT(EPOCH FROM ", $column, ") * 1000 AS bigint)")
+    };
+}
+
+macro_rules! list {
+    ($database:ident, $which:literal) => {
+        concat!(
+            "SELECT id, name, enabled, CAST(settings AS TEXT) AS settings, ",
+            milliseconds!($database, "created_at"),
+            " AS created_at FROM apps WHERE ",
+            $which
+        )
+    };
+}
+
+macro_rules! keys {
+    ($database:ident) => {
+        concat!(
+            "SELECT key, secret, ",
+            milliseconds!($database, "created_at"),
+            " AS made_at, ",
+            milliseconds!($database, "revoked_at"),
+            " AS revoked_at FROM app_keys WHERE app_id = $1 ORDER BY app_keys.created_at, key"
+        )
+    };
+}
+
+const ADD_APP_SQLITE: &str = "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, $4)";
+const ADD_APP_POSTGRES: &str =
+    "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, CAST($4 AS jsonb))";
+const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings = $4 WHERE id = $1";
+const SET_APP_POSTGRES: &str =
+    "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) WHERE id = $1";
+const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
+const REVOKE_SQLITE: &str = "UPDATE app_keys SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
+     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
+const REVOKE_POSTGRES: &str = "UPDATE app_keys SET revoked_at = clock_timestamp() \
+     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
+const DELETE: &str = "DELETE FROM apps WHERE id = $1";
+const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
+const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
+const RESEAL: &str = "UPDATE app_keys SET secret = $3 WHERE key = $1 AND secret = $2";
+
+/// An app as its row has it.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Listed {
+    pub id: String,
+    pub name: String,
+    pub enabled: bool,
+    pub settings: String,
+    pub created_at: i64,
+}
+
+/// A pair as its row has it. Not `Debug`: it holds a secret, sealed or not.
+#[derive(Clone, FromRow)]
+pub(crate) struct ListedKey {
+    pub key: String,
+    pub secret: String,
+    pub made_at: i64,
+    pub revoked_at: Option<i64>,
+}
+
+impl Store {
+    /// At most so many apps, in the order of their ids, behind `after`.
+    pub async fn list(&self, after: &str, most: i64) -> Result<Vec<Listed>, sqlx::Error> {
+        // Ids are numbers in digits: the shorter is the smaller.
+        const SQLITE: &str =
+            list!(sqlite, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
+        const POSTGRES: &str =
+            list!(postgres, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
+        match self {
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(after).bind(most).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(after).bind(most).fetch_all(pool).await,
+        }
+    }
+
+    /// One app.
+    pub async fn row(&self, id: &str) -> Result<Option<Listed>, sqlx::Error> {
+        const SQLITE: &str = list!(sqlite, "id = $1");
+        const POSTGRES: &str = list!(postgres, "id = $1");
+        match self {
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(id).fetch_optional(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(id).fetch_optional(pool).await,
+        }
+    }
+
+    /// All its pairs, the oldest first.
+    pub async fn keys(&self, id: &str) -> Result<Vec<ListedKey>, sqlx::Error> {
+        const SQLITE: &str = keys!(sqlite);
+        const POSTGRES: &str = keys!(postgres);
+        match self {
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(id).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(id).fetch_all(pool).await,
+        }
+    }
+
+    /// The app that has, or had, the key.
+    pub async fn owner_of(&self, key: &str) -> Result<Option<String>, sqlx::Error> {
+        either!(self, pool => sqlx::query_scalar(OWNER).bind(key).fetch_optional(pool).await)
+    }
+
+    /// Adds an app with its first pair.
+    pub async fn add(&self, app: &Listed, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
+        let add = match self {
+            Self::Sqlite(_) => ADD_APP_SQLITE,
+            Self::Postgres(_) => ADD_APP_POSTGRES,
+        };
+        either!(self, pool => {
+            let mut transaction = pool.begin().await?;
+            sqlx::query(add)
+                .bind(&app.id)
+                .bind(&app.name)
+                .bind(app.enabled)
+                .bind(&app.settings)
+                .execute(&mut *transaction)
+                .await?;
+            sqlx::query(ADD_KEY).bind(key).bind(&app.id).bind(sealed).execute(&mut *transaction).await?;
+            transaction.commit().await
+        })
+    }
+
+    /// Takes over name, switch and settings; false if there is no such app.
+    pub async fn set(&self, app: &Listed) -> Result<bool, sqlx::Error> {
+        let set = match self {
+            Self::Sqlite(_) => SET_APP_SQLITE,
+            Self::Postgres(_) => SET_APP_POSTGRES,
+        };
+        either!(self, pool => {
+            let done = sqlx::query(set)
+                .bind(&app.id)
+                .bind(&app.name)
+                .bind(app.enabled)
+                .bind(&app.settings)
+                .execute(pool)
+                .await?;
+            Ok(done.rows_affected() > 0)
+        })
+    }
+
+    /// Adds a pair to an app.
+    pub async fn add_key(&self, app: &str, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
+        either!(self, pool => {
+            sqlx::query(ADD_KEY).bind(key).bind(app).bind(sealed).execute(pool).await.map(drop)
+        })
+    }
+
+    /// Makes a pair invalid; false if it is not one of the app's valid ones.
+    pub async fn revoke(&self, app: &str, key: &str) -> Result<bool, sqlx::Error> {
+        let revoke = match self {
+            Self::Sqlite(_) => REVOKE_SQLITE,
+            Self::Postgres(_) => REVOKE_POSTGRES,
+        };
+        either!(self, pool => {
+            let done = sqlx::query(revoke).bind(app).bind(key).execute(pool).await?;
+            Ok(done.rows_affected() > 0)
+        })
+    }
+
+    /// Removes an app with its pairs; false if there is none.
+    pub async fn delete(&self, id: &str) -> Result<bool, sqlx::Error> {
+        either!(self, pool => Ok(sqlx::query(DELETE).bind(id).execute(pool).await?.rows_affected() > 0))
+    }
+
+    /// App, key and stored secret of every pair.
+    pub async fn secrets(&self) -> Result<Vec<(String, String, String)>, sqlx::Error> {
+        either!(self, pool => sqlx::query_as(SECRETS).fetch_all(pool).await)
+    }
+
+    /// Stores a secret in another form, unless somebody else has changed it meanwhile.
+    pub async fn reseal(&self, key: &str, before: &str, after: &str) -> Result<(), sqlx::Error> {
+        either!(self, pool => {
+            sqlx::query(RESEAL).bind(key).bind(before).bind(after).execute(pool).await.map(drop)
+        })
+    }
+}

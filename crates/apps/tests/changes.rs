@@ -1,0 +1,213 @@
+//! What somebody else changes in the database: it is told within a moment, and answered from then on.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[macro_use]
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_apps::{Apps, AppsError, Change, Database};
+use fanfare_protocol::app::{App, Limits};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::time::timeout;
+
+use support::Stage;
+use support::postgres::Postgres;
+
+on_both!(
+    a_change_of_a_known_app_is_told_and_answered,
+    a_new_app_is_told_also_if_its_key_was_asked_for_before,
+    a_key_that_is_revoked_is_of_no_app_any_more,
+    an_app_that_is_deleted_is_told_to_be_gone,
+    a_row_that_becomes_faulty_is_refused_and_nothing_is_told,
+    rows_that_change_without_effect_are_not_told,
+);
+
+const APP_7: &str = "
+    INSERT INTO apps (id) VALUES ('7');
+    INSERT INTO app_keys (key, app_id, secret) VALUES ('key-7', '7', 'secret-7');
+";
+
+/// Apps that are followed, and what is told of them.
+struct Followed {
+    apps: Arc<Apps>,
+    told: Receiver<Change>,
+}
+
+impl Followed {
+    async fn open(stage: &Stage) -> Self {
+        Self::begin(stage.open(60).await)
+    }
+
+    fn begin(apps: Apps) -> Self {
+        let apps = Arc::new(apps);
+        let (tell, told) = mpsc::channel(100);
+        let follower = Arc::clone(&apps);
+        tokio::spawn(async move { follower.follow(|change| tell.try_send(change).unwrap()).await });
+        Self { apps, told }
+    }
+
+    async fn next(&mut self) -> Change {
+        timeout(Duration::from_secs(20), self.told.recv()).await.expect("told in time").unwrap()
+    }
+
+    /// What the app is told to be now.
+    async fn now(&mut self) -> Arc<App> {
+        match self.next().await {
+            Change::Now(app) => app,
+            Change::Gone(app) => panic!("{} is gone", app.id),
+        }
+    }
+
+    /// Adds an app with a key, and waits until it is known.
+    async fn with_app_7(stage: &Stage) -> Self {
+        let mut followed = Self::open(stage).await;
+        stage.operator().await.run(APP_7).await;
+        while followed.apps.by_key("key-7").await.unwrap().is_none() {
+            followed.next().await;
+        }
+        // The two statements may have been told as one change or as two; this one comes after both.
+        stage.operator().await.run(r#"UPDATE apps SET settings = '{"limits": {"batch": 3}}'"#).await;
+        while followed.now().await.limits.batch != 3 {}
+        followed
+    }
+}
+
+async fn a_change_of_a_known_app_is_told_and_answered(stage: Stage) {
+    let mut followed = Followed::with_app_7(&stage).await;
+    assert!(followed.apps.by_key("key-7").await.unwrap().unwrap().enabled);
+    stage.operator().await.run("UPDATE apps SET enabled = NOT enabled").await;
+    let now = followed.now().await;
+    assert!(now.id.as_str() == "7" && !now.enabled);
+    for found in [followed.apps.by_key("key-7").await, followed.apps.by_id("7").await] {
+        assert!(Arc::ptr_eq(&found.unwrap().unwrap(), &now));
+    }
+}
+
+async fn a_new_app_is_told_also_if_its_key_was_asked_for_before(stage: Stage) {
+    let mut followed = Followed::open(&stage).await;
+    assert!(followed.apps.by_key("key-7").await.unwrap().is_none());
+    assert!(followed.apps.by_id("7").await.unwrap().is_none());
+    stage.operator().await.run(APP_7).await;
+    // SQLite does not say which app it was; nobody is told of one that is not in use.
+    if matches!(stage, Stage::Postgres(_)) {
+        while followed.now().await.credentials.is_empty() {}
+    }
+    let known = async {
+        while followed.apps.by_key("key-7").await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(4), known).await.expect("before a miss would be forgotten");
+}
+
+async fn a_key_that_is_revoked_is_of_no_app_any_more(stage: Stage) {
+    let mut followed = Followed::with_app_7(&stage).await;
+    let mut operator = stage.operator().await;
+    operator.run("INSERT INTO app_keys (key, app_id, secret) VALUES ('key-8', '7', 'secret-8')").await;
+    assert_eq!(followed.now().await.credentials.len(), 2);
+    assert!(followed.apps.by_key("key-8").await.unwrap().is_some());
+    operator.run("UPDATE app_keys SET revoked_at = created_at WHERE key = 'key-7'").await;
+    let now = followed.now().await;
+    let keys: Vec<&str> = now.credentials.iter().map(|pair| pair.key.as_str()).collect();
+    assert_eq!(keys, ["key-8"]);
+    assert!(followed.apps.by_key("key-7").await.unwrap().is_none());
+}
+
+async fn an_app_that_is_deleted_is_told_to_be_gone(stage: Stage) {
+    let mut followed = Followed::with_app_7(&stage).await;
+    stage.operator().await.run("DELETE FROM apps").await;
+    let Change::Gone(app) = followed.next().await else { panic!("it is still there") };
+    assert_eq!((app.id.as_str(), app.credentials[0].key.as_str()), ("7", "key-7"));
+    assert!(followed.apps.by_id("7").await.unwrap().is_none());
+    assert!(followed.apps.by_key("key-7").await.unwrap().is_none());
+}
+
+async fn a_row_that_becomes_faulty_is_refused_and_nothing_is_told(stage: Stage) {
+    let mut followed = Followed::with_app_7(&stage).await;
+    let mut operator = stage.operator().await;
+    operator.run(r#"UPDATE apps SET settings = '{"max_conections": 5}'"#).await;
+    let refused = async {
+        while followed.apps.by_key("key-7").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), refused).await.expect("refused in time");
+    assert!(matches!(followed.apps.by_id("7").await, Err(AppsError::Faulty { .. })));
+    assert!(followed.told.try_recv().is_err());
+    operator.run(r#"UPDATE apps SET settings = '{"max_connections": 5}'"#).await;
+    if matches!(stage, Stage::Postgres(_)) {
+        assert_eq!(followed.now().await.max_connections, Some(5));
+    }
+}
+
+async fn rows_that_change_without_effect_are_not_told(stage: Stage) {
+    let mut followed = Followed::with_app_7(&stage).await;
+    let mut operator = stage.operator().await;
+    operator.run("UPDATE apps SET name = 'seven'").await;
+    operator.run("UPDATE apps SET enabled = NOT enabled").await;
+    assert!(!followed.now().await.enabled, "the first that is told");
+    assert!(followed.told.try_recv().is_err());
+}
+
+/// Nobody hears of what a session changes that has switched the triggers off.
+const UNHEARD: &str = "
+    SET session_replication_role = replica;
+    UPDATE apps SET enabled = NOT enabled;
+    SET session_replication_role = DEFAULT;
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%';
+";
+
+#[tokio::test]
+async fn what_changes_while_nobody_listens_is_told_when_listening_begins_anew() {
+    let stage = Stage::postgres();
+    let mut followed = Followed::with_app_7(&stage).await;
+    stage.operator().await.run(UNHEARD).await;
+    assert!(!followed.now().await.enabled);
+}
+
+#[tokio::test]
+async fn changes_are_told_again_after_postgres_was_dead() {
+    let mut server = Postgres::start();
+    let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
+    let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.unwrap();
+    let mut stage = Stage::Postgres(server);
+    stage.operator().await.run(APP_7).await;
+    assert!(apps.by_key("key-7").await.unwrap().is_some());
+    let mut followed = Followed::begin(apps);
+    for enabled in [false, true] {
+        let Stage::Postgres(stopped) = stage else { unreachable!("made so above") };
+        server = stopped;
+        server.kill();
+        assert!(followed.apps.by_key("key-7").await.unwrap().is_some(), "known apps go on");
+        server.restart();
+        stage = Stage::Postgres(server);
+        stage.operator().await.run("UPDATE apps SET enabled = NOT enabled").await;
+        assert_eq!(followed.now().await.enabled, enabled);
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_grows_old_is_read_anew_and_answers_meanwhile() {
+    let stage = Stage::postgres();
+    let mut followed = Followed::begin(stage.open(0).await);
+    stage.operator().await.run(APP_7).await;
+    while followed.apps.by_key("key-7").await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    // Told to nobody, and the listener stays.
+    stage
+        .operator()
+        .await
+        .run("SET session_replication_role = replica; UPDATE apps SET enabled = NOT enabled")
+        .await;
+    assert!(
+        followed.apps.by_key("key-7").await.unwrap().unwrap().enabled,
+        "what is known is answered at once"
+    );
+    while followed.now().await.enabled {}
+    assert!(!followed.apps.by_key("key-7").await.unwrap().unwrap().enabled);
+}

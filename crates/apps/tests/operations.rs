@@ -1,0 +1,241 @@
+//! What operators do to apps: one suite, run against SQLite and against Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[macro_use]
+mod support;
+
+use fanfare_apps::{AppSettings, Apps, Kept, MasterKeys, NewApp, OperationError, Update};
+use fanfare_protocol::app::Limits;
+use fanfare_protocol::auth::{Credential, Secret};
+use fanfare_protocol::ids::{AppId, AppKey};
+use serde_json::{Map, Value};
+
+use support::Stage;
+
+on_both!(
+    a_new_app_can_be_used_at_once,
+    what_is_not_given_is_made_up,
+    every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made,
+    apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time,
+    an_update_changes_what_it_names_and_nothing_else,
+    a_key_is_replaced_without_a_gap,
+    the_last_valid_key_cannot_be_revoked,
+    a_deleted_app_is_gone_with_its_keys,
+    the_configurations_apps_are_shown_and_not_changed,
+    secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over,
+    what_is_not_sql_is_not_run,
+);
+
+fn object(json: &str) -> Map<String, Value> {
+    serde_json::from_str(json).unwrap()
+}
+
+fn new(id: &str, key: &str) -> NewApp {
+    NewApp {
+        id: Some(id.to_owned()),
+        key: Some(key.to_owned()),
+        secret: Some(format!("secret-of-{key}")),
+        ..NewApp::default()
+    }
+}
+
+fn faults(error: OperationError) -> Vec<String> {
+    match error {
+        OperationError::Faults(faults) => faults,
+        other => panic!("{other}"),
+    }
+}
+
+async fn ids(apps: &Apps, after: Option<&str>, most: usize) -> Vec<String> {
+    apps.list(after, most).await.unwrap().into_iter().map(|record| record.id).collect()
+}
+
+async fn a_new_app_can_be_used_at_once(stage: Stage) {
+    let apps = stage.open(60).await;
+    assert!(apps.by_key("key-7").await.unwrap().is_none());
+    let settings = object(r#"{"client_events":true,"limits":{"batch":3}}"#);
+    let (record, pair) =
+        apps.create(NewApp { name: "shop".to_owned(), settings, ..new("7", "key-7") }).await.unwrap();
+    assert_eq!((&*record.id, &*record.name, record.enabled, record.fixed), ("7", "shop", true, false));
+    assert_eq!((&*pair.key, pair.secret.expose()), ("key-7", "secret-of-key-7"));
+    assert!(record.created_at.unwrap() > 1_700_000_000_000);
+    let app = stage.open(60).await.by_key("key-7").await.unwrap().unwrap();
+    assert!(app.client_events && app.limits.batch == 3);
+    assert_eq!(app.credentials[0].secret.expose(), "secret-of-key-7");
+}
+
+async fn what_is_not_given_is_made_up(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (first, one) = apps.create(NewApp::default()).await.unwrap();
+    let (second, two) = apps.create(NewApp::default()).await.unwrap();
+    assert!(first.id.len() == 7 && first.id != second.id);
+    assert!(one.key.len() == 20 && one.secret.expose().len() == 40 && one.key != two.key);
+    assert_eq!(first.settings, Map::new());
+}
+
+async fn every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made(stage: Stage) {
+    let apps = stage.open(60).await;
+    apps.create(new("7", "key-7")).await.unwrap();
+    let wrong = NewApp {
+        name: "a\nb".to_owned(),
+        secret: Some("not a secret".to_owned()),
+        settings: object(r#"{"max_conections":1,"limits":{"batch":0}}"#),
+        ..new("7", "key-7")
+    };
+    assert_eq!(
+        faults(apps.create(wrong).await.err().unwrap()),
+        [
+            "name is longer than 200 characters, or holds control characters",
+            "id 7 is taken",
+            "key key-7 belongs to app 7, or did",
+            "secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -",
+            "unknown setting max_conections; did you mean max_connections?",
+            "batch is 0; it must be from 1 to 10000",
+        ]
+    );
+    let illegal = faults(apps.create(new("seven", "a:b")).await.err().unwrap());
+    assert_eq!(illegal.len(), 3, "{illegal:?}");
+    assert_eq!(ids(&apps, None, 10).await, ["7"]);
+}
+
+async fn apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time(stage: Stage) {
+    let apps = stage.open(60).await;
+    for id in ["100", "20", "3", "21"] {
+        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
+    }
+    assert_eq!(ids(&apps, None, 10).await, ["3", "20", "21", "100"]);
+    assert_eq!(ids(&apps, None, 2).await, ["3", "20"]);
+    assert_eq!(ids(&apps, Some("20"), 2).await, ["21", "100"]);
+    assert_eq!(ids(&apps, Some("100"), 2).await, [] as [&str; 0]);
+}
+
+async fn an_update_changes_what_it_names_and_nothing_else(stage: Stage) {
+    let apps = stage.open(60).await;
+    let settings = object(r#"{"max_connections":5,"client_events":true}"#);
+    apps.create(NewApp { name: "shop".to_owned(), settings, ..new("7", "key-7") }).await.unwrap();
+    let update =
+        Update { settings: object(r#"{"max_connections":null,"limits":{"batch":3}}"#), ..Update::default() };
+    let after = apps.update("7", &update).await.unwrap();
+    assert_eq!(after.settings, object(r#"{"client_events":true,"limits":{"batch":3}}"#));
+    assert_eq!((&*after.name, after.enabled), ("shop", true));
+    let off = apps.update("7", &Update { enabled: Some(false), ..Update::default() }).await.unwrap();
+    assert!(!off.enabled && off.settings == after.settings);
+    let named =
+        apps.update("7", &Update { name: Some("store".to_owned()), ..Update::default() }).await.unwrap();
+    assert!(!named.enabled && named.name == "store");
+    let on = Update { settings: object(r#"{"enabled":true}"#), ..Update::default() };
+    assert!(apps.update("7", &on).await.unwrap().enabled);
+    let wrong = Update { settings: object(r#"{"zzz":1,"batch":2}"#), ..Update::default() };
+    assert_eq!(faults(apps.update("7", &wrong).await.unwrap_err()).len(), 2);
+    assert!(matches!(apps.update("8", &on).await, Err(OperationError::NoSuchApp(id)) if id == "8"));
+}
+
+async fn a_key_is_replaced_without_a_gap(stage: Stage) {
+    let apps = stage.open(0).await;
+    apps.create(new("7", "key-7")).await.unwrap();
+    let pair = apps.rotate_key("7").await.unwrap();
+    let both = stage.open(60).await.by_id("7").await.unwrap().unwrap();
+    let keys: Vec<&str> = both.credentials.iter().map(|pair| pair.key.as_str()).collect();
+    assert_eq!(keys, ["key-7", &pair.key], "the oldest first");
+    apps.revoke_key("7", "key-7").await.unwrap();
+    let reopened = stage.open(60).await;
+    assert!(reopened.by_key("key-7").await.unwrap().is_none());
+    let app = reopened.by_key(&pair.key).await.unwrap().unwrap();
+    assert_eq!(app.credentials[0].secret.expose(), pair.secret.expose());
+    let keys = apps.show("7").await.unwrap().keys;
+    assert!(keys[0].revoked_at.is_some() && keys[1].revoked_at.is_none());
+    let again = apps.create(new("8", "key-7")).await.err().unwrap();
+    assert_eq!(faults(again), ["key key-7 belongs to app 7, or did"]);
+}
+
+async fn the_last_valid_key_cannot_be_revoked(stage: Stage) {
+    let apps = stage.open(60).await;
+    apps.create(new("7", "key-7")).await.unwrap();
+    let refused = apps.revoke_key("7", "key-7").await.unwrap_err().to_string();
+    assert_eq!(refused, "key-7 is the app's last valid key; rotate first, or disable the app");
+    let unknown = apps.revoke_key("7", "key-8").await.unwrap_err().to_string();
+    assert_eq!(unknown, "app 7 has no valid key key-8");
+    assert!(matches!(apps.revoke_key("8", "key-7").await, Err(OperationError::NoSuchApp(_))));
+    assert!(matches!(apps.rotate_key("8").await, Err(OperationError::NoSuchApp(_))));
+}
+
+async fn a_deleted_app_is_gone_with_its_keys(stage: Stage) {
+    let apps = stage.open(60).await;
+    apps.create(new("7", "key-7")).await.unwrap();
+    apps.delete("7").await.unwrap();
+    assert!(matches!(apps.delete("7").await, Err(OperationError::NoSuchApp(_))));
+    assert!(matches!(apps.show("7").await, Err(OperationError::NoSuchApp(_))));
+    apps.create(new("7", "key-7")).await.unwrap();
+}
+
+async fn the_configurations_apps_are_shown_and_not_changed(stage: Stage) {
+    let pair = Credential { key: AppKey::from("key-3"), secret: Secret::new("hush") };
+    let fixed = AppSettings::default().into_app(AppId::from("3"), vec![pair], &Limits::default());
+    let kept = support::kept(Limits::default(), 60);
+    let apps = Apps::open(vec![fixed], Some(stage.database()), kept).await.unwrap();
+    apps.create(new("2", "key-2")).await.unwrap();
+    assert_eq!(ids(&apps, None, 10).await, ["3", "2"], "the configuration's first");
+    assert!(apps.show("3").await.unwrap().fixed);
+    let taken = faults(apps.create(new("3", "key-3")).await.err().unwrap());
+    assert_eq!(
+        taken,
+        ["id 3 belongs to an app of the configuration", "key key-3 belongs to an app of the configuration"]
+    );
+    for refused in [
+        apps.update("3", &Update::default()).await.map(drop),
+        apps.delete("3").await,
+        apps.revoke_key("3", "key-3").await,
+        apps.rotate_key("3").await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(OperationError::Fixed(_))));
+    }
+}
+
+async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over(stage: Stage) {
+    let keys = |digits: &[&str]| {
+        let lines: Vec<String> = digits.iter().map(|digit| digit.repeat(64)).collect();
+        Kept {
+            defaults: Limits::default(),
+            cache_seconds: 60,
+            keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
+        }
+    };
+    let open = async |kept: Kept| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
+    stage.open(60).await.create(new("7", "plain")).await.unwrap();
+    let sealing = open(keys(&["a"])).await;
+    sealing.create(new("8", "sealed")).await.unwrap();
+    let mut operator = stage.operator().await;
+    let stored = operator.texts("SELECT secret FROM app_keys ORDER BY key").await;
+    assert!(stored[0] == "secret-of-plain" && stored[1].starts_with("sealed:1:"), "{stored:?}");
+
+    let secret = async |apps: &Apps, key: &str| {
+        let app = apps.by_key(key).await.unwrap().unwrap();
+        app.credentials[0].secret.expose().to_owned()
+    };
+    assert_eq!(secret(&sealing, "sealed").await, "secret-of-sealed");
+    let unable = stage.open(60).await;
+    let refused = unable.by_key("sealed").await.unwrap_err().to_string();
+    assert!(refused.contains("which is not configured (apps.master_key_file)"), "{refused}");
+    assert!(unable.by_key("plain").await.unwrap().is_some());
+
+    let rotating = open(keys(&["b", "a"])).await;
+    assert_eq!(rotating.seal_secrets().await.unwrap(), 2, "the plain one as well");
+    assert_eq!(rotating.seal_secrets().await.unwrap(), 0);
+    let after = open(keys(&["b"])).await;
+    for key in ["plain", "sealed"] {
+        assert_eq!(secret(&after, key).await, format!("secret-of-{key}"));
+    }
+    let old = open(keys(&["a"])).await;
+    assert!(old.by_key("plain").await.is_err());
+}
+
+async fn what_is_not_sql_is_not_run(stage: Stage) {
+    let apps = stage.open(60).await;
+    let name = "'); DROP TABLE apps; --".to_owned();
+    let (record, _) = apps.create(NewApp { name: name.clone(), ..new("7", "key-7") }).await.unwrap();
+    assert_eq!(record.name, name);
+    assert!(matches!(apps.show("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
+    assert!(matches!(apps.delete("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
+    assert_eq!(ids(&apps, None, 10).await, ["7"]);
+}

@@ -1,0 +1,143 @@
+//! Doing what `fanfare app …` asks for.
+//!
+//! Works on the database directly, whether a server runs or not; running ones hear of it by
+//! themselves. A secret is printed when it is made, or when it is asked for.
+
+mod given;
+mod table;
+
+use std::io::Read as _;
+use std::path::Path;
+
+use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Update};
+use serde_json::{Value, json};
+
+use crate::app_json::{self, Secrets};
+use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
+use crate::config::Config;
+
+/// Longest secret file that is read, in bytes.
+const MOST_SECRET: u64 = 4096;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Apps(#[from] AppsError),
+    /// The operation was refused, or the database does not answer.
+    #[error("{0}")]
+    Operation(#[from] OperationError),
+    /// An option cannot be understood: each with its reason.
+    #[error("{}", .0.join("\n"))]
+    Options(Vec<String>),
+    /// The file of a secret cannot be read.
+    #[error("the secret cannot be read: {0}")]
+    SecretFile(std::io::Error),
+}
+
+impl CommandError {
+    /// Whether the one who asked has made the fault; else a part was away.
+    #[must_use]
+    pub const fn is_askers(&self) -> bool {
+        match self {
+            Self::Apps(_) | Self::Operation(OperationError::Database(_) | OperationError::Random(_)) => false,
+            Self::Operation(_) | Self::Options(_) | Self::SecretFile(_) => true,
+        }
+    }
+}
+
+/// Does it; what is to be printed.
+///
+/// # Errors
+/// Nothing was changed.
+pub async fn run(config: &Config, command: AppCommand) -> Result<String, CommandError> {
+    let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
+    let json = command.json;
+    Ok(match command.action {
+        AppAction::Create(wanted) => create(&apps, wanted, json).await?,
+        AppAction::List { after, limit } => {
+            let records = apps.list(after.as_deref(), limit.into()).await?;
+            if json {
+                let list: Vec<Value> =
+                    records.iter().map(|one| app_json::app(one, Secrets::Hidden)).collect();
+                pretty(&json!({ "apps": list }))
+            } else {
+                table::list(&records)
+            }
+        }
+        AppAction::Show { id, secrets } => {
+            let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
+            let record = apps.show(&id).await?;
+            if json { pretty(&app_json::app(&record, secrets)) } else { table::one(&record, secrets) }
+        }
+        AppAction::Update(wanted) => update(&apps, wanted, json).await?,
+        AppAction::RotateKey { id } => {
+            let pair = apps.rotate_key(&id).await?;
+            if json { pretty(&app_json::new_key(&pair)) } else { table::new_key(&pair) }
+        }
+        AppAction::RevokeKey { id, key } => {
+            apps.revoke_key(&id, &key).await?;
+            done(json, &format!("key {key} of app {id} is not valid any more"))
+        }
+        AppAction::Disable { id } => switch(&apps, &id, false, json).await?,
+        AppAction::Enable { id } => switch(&apps, &id, true, json).await?,
+        AppAction::Delete { id } => {
+            apps.delete(&id).await?;
+            done(json, &format!("app {id} is deleted"))
+        }
+        AppAction::SealSecrets => {
+            let count = apps.seal_secrets().await?;
+            if json {
+                pretty(&json!({ "sealed": count }))
+            } else {
+                format!("{count} secrets were sealed anew\n")
+            }
+        }
+    })
+}
+
+async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, CommandError> {
+    let settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
+    let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
+    let new = NewApp { id: wanted.id, name: wanted.name, key: wanted.key, secret, settings };
+    let (record, pair) = apps.create(new).await?;
+    Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
+}
+
+async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
+    let settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
+    let update = Update { name: wanted.name, enabled: None, settings };
+    let record = apps.update(&wanted.id, &update).await?;
+    Ok(if json {
+        pretty(&app_json::app(&record, Secrets::Hidden))
+    } else {
+        table::one(&record, Secrets::Hidden)
+    })
+}
+
+async fn switch(apps: &Apps, id: &str, enabled: bool, json: bool) -> Result<String, CommandError> {
+    apps.update(id, &Update { enabled: Some(enabled), ..Update::default() }).await?;
+    let word = if enabled { "enabled" } else { "disabled" };
+    Ok(done(json, &format!("app {id} is {word}")))
+}
+
+fn done(json: bool, sentence: &str) -> String {
+    if json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") }
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// A secret does not belong on a command line, where everybody on the machine can see it.
+fn read_secret(path: &Path) -> Result<String, CommandError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(MOST_SECRET).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MOST_SECRET).read_to_string(&mut text))
+    };
+    read.map_err(CommandError::SecretFile)?;
+    Ok(text.trim().to_owned())
+}

@@ -1,0 +1,112 @@
+//! Apps as people read them.
+
+use std::fmt::Write as _;
+
+use fanfare_apps::{AppRecord, KeyRecord, NewKey};
+use serde_json::Value;
+
+use crate::app_json::{Secrets, moment};
+
+/// One line for each app.
+pub(super) fn list(records: &[AppRecord]) -> String {
+    if records.is_empty() {
+        return "There is no app here.\n".to_owned();
+    }
+    let mut rows = vec![["ID", "NAME", "STATE", "KEYS", "CREATED"].map(str::to_owned)];
+    rows.extend(records.iter().map(|record| {
+        let keys = record.keys.iter().filter(|pair| pair.revoked_at.is_none()).count();
+        [record.id.clone(), record.name.clone(), state(record).to_owned(), keys.to_string(), created(record)]
+    }));
+    aligned(&rows)
+}
+
+/// Everything of one app.
+pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
+    let mut text = aligned(&[
+        ["id".to_owned(), record.id.clone()],
+        ["name".to_owned(), record.name.clone()],
+        ["state".to_owned(), state(record).to_owned()],
+        ["created".to_owned(), created(record)],
+    ]);
+    text.push_str("\nkeys\n");
+    for pair in &record.keys {
+        let _ = writeln!(text, "  {}{}", pair.key, about(pair, secrets));
+    }
+    text.push_str("\nsettings that differ from the server's\n");
+    let mut rows = Vec::new();
+    for (name, value) in &record.settings {
+        match value {
+            Value::Object(limits) => {
+                rows.extend(
+                    limits.iter().map(|(limit, value)| [format!("  {name}.{limit}"), value.to_string()]),
+                );
+            }
+            value => rows.push([format!("  {name}"), value.to_string()]),
+        }
+    }
+    text.push_str(&if rows.is_empty() { "  none\n".to_owned() } else { aligned(&rows) });
+    text
+}
+
+/// What to write down of a new app.
+pub(super) fn new_app(record: &AppRecord, pair: &NewKey) -> String {
+    let mut rows = vec![["app id".to_owned(), record.id.clone()]];
+    rows.extend(pair_rows(pair));
+    aligned(&rows)
+}
+
+/// What to write down of a new key.
+pub(super) fn new_key(pair: &NewKey) -> String {
+    aligned(&pair_rows(pair))
+}
+
+fn pair_rows(pair: &NewKey) -> [[String; 2]; 2] {
+    [["key".to_owned(), pair.key.clone()], ["secret".to_owned(), pair.secret.expose().to_owned()]]
+}
+
+fn created(record: &AppRecord) -> String {
+    record.created_at.map_or_else(String::new, moment)
+}
+
+fn state(record: &AppRecord) -> &'static str {
+    match (record.enabled, record.fixed) {
+        (true, false) => "enabled",
+        (false, false) => "disabled",
+        (true, true) => "enabled (configuration)",
+        (false, true) => "disabled (configuration)",
+    }
+}
+
+fn about(pair: &KeyRecord, secrets: Secrets) -> String {
+    let mut text = String::new();
+    if secrets == Secrets::Shown {
+        let secret =
+            pair.secret.as_ref().map_or("(sealed with a master key that is not configured)", |s| s.expose());
+        let _ = write!(text, "  secret {secret}");
+    }
+    if let Some(at) = pair.created_at {
+        let _ = write!(text, "  created {}", moment(at));
+    }
+    if let Some(at) = pair.revoked_at {
+        let _ = write!(text, "  revoked {}", moment(at));
+    }
+    text
+}
+
+/// Columns as wide as what is in them.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

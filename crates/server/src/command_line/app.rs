@@ -1,0 +1,113 @@
+//! `fanfare app …`: what can be asked of the apps in the database.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Where the apps are, and how they are shown.
+#[derive(Debug, Args)]
+pub struct AppCommand {
+    /// Read settings from this TOML file; the environment counts as for `serve`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AppAction,
+}
+
+/// What to do with an app.
+#[derive(Debug, Subcommand)]
+pub enum AppAction {
+    /// Make an app; what is not given is made up, and its secret is printed this once
+    Create(Create),
+    /// List apps in the order of their ids
+    List {
+        /// Only those behind this id
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Show an app
+    Show {
+        /// Which app
+        id: String,
+        /// Show the secrets of its keys as well
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// Change an app: its name and any of its settings
+    Update(Update),
+    /// Give an app one more key and secret; the older ones stay valid
+    RotateKey {
+        /// Which app
+        id: String,
+    },
+    /// Make a key invalid
+    RevokeKey {
+        /// Which app
+        id: String,
+        /// Which of its keys
+        key: String,
+    },
+    /// Switch an app off: its connections are closed with 4003
+    Disable {
+        /// Which app
+        id: String,
+    },
+    /// Switch an app on again
+    Enable {
+        /// Which app
+        id: String,
+    },
+    /// Remove an app with its keys: its connections are closed with 4001
+    Delete {
+        /// Which app
+        id: String,
+    },
+    /// Seal all stored secrets with the first master key (see apps.master_key_file)
+    SealSecrets,
+}
+
+/// An app to be made.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// 1 to 32 digits [default: seven random ones]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// For people
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// [default: a random one]
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Read the secret from this file, - for standard input [default: a random one]
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// A setting of the app, such as client_events=true or limits.batch=20; may repeat
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What to change.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Which app
+    pub id: String,
+    /// For people
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A setting of the app, such as client_events=true or limits.batch=20; may repeat
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Take a setting back to the server's default; may repeat
+    #[arg(long, value_name = "NAME")]
+    pub unset: Vec<String>,
+}

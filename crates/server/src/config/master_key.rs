@@ -1,0 +1,39 @@
+//! The keys that apps' secrets are sealed with: from a variable, or from a file.
+//!
+//! Never shows a key. The variable goes before the file.
+
+use std::fs;
+
+use fanfare_apps::MasterKeys;
+
+use super::fault::{Cause, Fault, Place};
+use super::settled::Settled;
+
+/// Holds the keys themselves, a line each.
+pub(super) const VARIABLE: &str = "FANFARE_MASTER_KEY";
+
+/// Names the file that holds them.
+const SETTING: &str = "apps.master_key_file";
+
+/// The keys; none if neither names any.
+pub(super) fn read(variable: Option<&str>, settled: &Settled, faults: &mut Vec<Fault>) -> MasterKeys {
+    let file = settled.text(SETTING);
+    let (text, place, what) = match (variable, &*file) {
+        (None, "") => return MasterKeys::default(),
+        (Some(text), _) => (Ok(text.to_owned()), Place::Variable(VARIABLE.to_owned()), "it".to_owned()),
+        (None, path) => {
+            let text = fs::read_to_string(path).map_err(|error| error.to_string());
+            (text, settled.get(SETTING).1.clone(), format!("{SETTING}, {path},"))
+        }
+    };
+    let keys = match text {
+        Ok(text) => {
+            MasterKeys::parse(&text).map_err(|fault| Cause::MasterKey { what, fault: fault.to_string() })
+        }
+        Err(error) => Err(Cause::MasterKey { what, fault: format!("cannot be read: {error}") }),
+    };
+    keys.unwrap_or_else(|cause| {
+        faults.push(Fault { place, cause });
+        MasterKeys::default()
+    })
+}

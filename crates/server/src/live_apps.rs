@@ -1,0 +1,45 @@
+//! What becomes of live connections when their app is changed.
+//!
+//! Settings hold from the next command on; an app that is disabled or deleted loses its connections.
+//! A quota that is lowered is for newcomers: nobody is closed for it.
+
+use std::sync::Arc;
+
+use fanfare_apps::Change;
+use fanfare_hub::AppHub;
+use fanfare_protocol::app::App;
+use fanfare_protocol::close::CloseReason;
+
+use crate::state::State;
+
+/// Applies every change of the database's apps, until the end of the process.
+pub async fn follow(state: Arc<State>) {
+    state.apps.follow(|change| apply(&state, change)).await;
+}
+
+fn apply(state: &State, change: Change) {
+    match change {
+        Change::Now(app) => {
+            tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
+            let Some(hub) = state.hubs.get(&app.id) else { return };
+            hub.set_app(&app);
+            if !app.enabled {
+                close_all(&hub, &CloseReason::AppDisabled);
+            }
+        }
+        Change::Gone(app) => {
+            tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
+            let Some(hub) = state.hubs.get(&app.id) else { return };
+            let key = app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
+            // Whoever is on the way in finds it disabled.
+            hub.set_app(&Arc::new(App { enabled: false, ..(*app).clone() }));
+            close_all(&hub, &CloseReason::UnknownKey(key));
+        }
+    }
+}
+
+fn close_all(hub: &AppHub, reason: &CloseReason) {
+    for conn in hub.conns() {
+        conn.outbox.close(reason.clone());
+    }
+}
