@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
@@ -25,11 +26,20 @@ pub struct Frame {
 impl Frame {
     /// A text frame whose payload `write` appends; `expected` bytes are reserved for it.
     pub fn text(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::data(TEXT, expected, write)
+    }
+
+    /// The same, as a binary frame: what a client is never sent, but an echo is made of.
+    pub fn binary(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        Self::data(BINARY, expected, write)
+    }
+
+    fn data(opcode: u8, expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut buffer = Vec::with_capacity(LONGEST_HEADER + expected);
         buffer.resize(LONGEST_HEADER, 0);
         write(&mut buffer);
         let length = (buffer.len() - LONGEST_HEADER) as u64;
-        let (header, used) = header(TEXT, length);
+        let (header, used) = header(opcode, length);
         let start = LONGEST_HEADER - used;
         buffer[start..LONGEST_HEADER].copy_from_slice(&header[..used]);
         Self { bytes: Bytes::from(buffer).slice(start..), header: used as u8 }
@@ -126,6 +136,14 @@ mod tests {
             assert_eq!(frame.bytes().len(), start.len() + length);
             assert_eq!(frame.payload(), vec![b'x'; length]);
         }
+    }
+
+    #[test]
+    fn a_binary_frame_differs_in_its_opcode_alone() {
+        assert_eq!(
+            &Frame::binary(2, |out| out.extend_from_slice(b"\xff\x00")).bytes()[..],
+            b"\x82\x02\xff\x00"
+        );
     }
 
     #[test]

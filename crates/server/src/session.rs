@@ -20,6 +20,7 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
+use fanfare_protocol::ws::Incoming;
 
 use crate::state::State;
 use allowance::Allowance;
@@ -46,8 +47,26 @@ impl Session {
         Self { state, subscriptions, place, faults, client_events }
     }
 
-    /// A text message; breaks when the connection is to end. `authorized` is set when it may stay.
-    pub fn on_text(&mut self, text: &str, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
+    /// Whatever the client sent; breaks when the connection is to end. `authorized` is set when it may
+    /// stay.
+    pub fn on_incoming(
+        &mut self,
+        incoming: Incoming<'_>,
+        authorized: &AtomicBool,
+    ) -> ControlFlow<CloseReason> {
+        match incoming {
+            Incoming::Text(text) => self.on_text(text, authorized),
+            Incoming::Binary(_) => self.on_binary(),
+            Incoming::Ping(payload) => {
+                self.on_ping(payload);
+                ControlFlow::Continue(())
+            }
+            Incoming::Pong => ControlFlow::Continue(()),
+            Incoming::Close(code) => ControlFlow::Break(CloseReason::ByClient(code)),
+        }
+    }
+
+    fn on_text(&mut self, text: &str, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
         self.state.metrics.message_received();
         let done = match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => {
@@ -78,13 +97,13 @@ impl Session {
     }
 
     /// A binary message: not part of the protocol (WS-021).
-    pub fn on_binary(&mut self) -> ControlFlow<CloseReason> {
+    fn on_binary(&mut self) -> ControlFlow<CloseReason> {
         self.state.metrics.message_received();
         self.on_fault(&ProtocolError::BinaryMessage)
     }
 
     /// A Ping frame: answered at any time (WS-042).
-    pub fn on_ping(&self, payload: &[u8]) {
+    fn on_ping(&self, payload: &[u8]) {
         self.send(&Frame::pong(payload));
     }
 

@@ -4,20 +4,20 @@
 //! Nothing here waits for anything but this socket and its clock.
 
 mod early;
-mod farewell;
-mod read;
+pub mod farewell;
+pub mod read;
 mod watchdog;
-mod write;
+pub mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bytes::Bytes;
 use fanfare_hub::{AppHub, Conn, Place, Subscriptions};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 use fanfare_protocol::version::Version;
+use fanfare_protocol::ws::Incoming;
 use tokio::net::TcpStream;
 
 use crate::session::Session;
@@ -55,7 +55,7 @@ impl Signs {
 }
 
 /// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
-pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early: Bytes) {
+pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early: Vec<u8>) {
     let Newcomer { hub, version, place, seat } = newcomer;
     let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
     let activity = state.config.timeouts.activity;
@@ -69,8 +69,11 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
         conn.outbox.close(CloseReason::AppDisabled);
     }
     let mut writer = Writer::new(&stream);
+    let longest = state.config.limits.message_bytes;
+    let heard = || signs.heard_now(&state);
+    let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = tokio::select! {
-        reason = read::run(&state, &stream, &mut session, &signs, early) => reason,
+        reason = read::run(&stream, early, longest, heard, on) => reason,
         reason = writer.run(&conn.outbox) => reason,
         reason = watchdog::run(&state, &conn, &signs) => reason,
     };

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, Requirement};
+use crate::autobahn::{self, Extent};
+use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, PYTHON2, Requirement};
 use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
@@ -16,6 +17,8 @@ pub enum Group {
     Tidy,
     /// `cargo test`.
     Rust,
+    /// Conformance to RFC 6455.
+    Autobahn,
     /// Stock JavaScript clients.
     Node,
     /// The Python SDK.
@@ -26,13 +29,14 @@ pub enum Group {
 
 impl Group {
     /// All, cheapest first.
-    pub const ALL: [Self; 5] = [Self::Tidy, Self::Rust, Self::Node, Self::Python, Self::Php];
+    pub const ALL: [Self; 6] = [Self::Tidy, Self::Rust, Self::Autobahn, Self::Node, Self::Python, Self::Php];
 
     /// The group with this name on the command line.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "tidy" => Self::Tidy,
             "rust" => Self::Rust,
+            "autobahn" => Self::Autobahn,
             "node" => Self::Node,
             "python" => Self::Python,
             "php" => Self::Php,
@@ -44,6 +48,7 @@ impl Group {
         match self {
             Self::Tidy => &[],
             Self::Rust => &[POSTGRES],
+            Self::Autobahn => &[PYTHON2],
             Self::Node => &[NODE],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
@@ -64,11 +69,12 @@ pub fn run(groups: &[Group]) -> bool {
     for &group in groups.iter().filter(|group| !group.needs_binary()) {
         match group {
             Group::Tidy => tidy(&mut steps, !groups.contains(&Group::Rust)),
+            Group::Autobahn => autobahn::run(&mut steps, Extent::Reduced, || cargo(building(groups, ECHO))),
             _ => rust(&mut steps),
         }
     }
     let mut clients = groups.iter().filter(|group| group.needs_binary()).peekable();
-    if clients.peek().is_some() && steps.run("the binary", || cargo(building(groups))) {
+    if clients.peek().is_some() && steps.run("the binary", || cargo(building(groups, BINARY))) {
         for &group in clients {
             match group {
                 Group::Node => node(&mut steps),
@@ -80,13 +86,31 @@ pub fn run(groups: &[Group]) -> bool {
     steps.summarize()
 }
 
-/// What builds the development binary with the least new work: it checks more than a release does.
-fn building(groups: &[Group]) -> &'static [&'static str] {
+/// Runs the Autobahn suite alone; true if all is well.
+pub fn run_autobahn(extent: Extent) -> bool {
+    let mut steps = Steps::default();
+    if steps.run("what the suite needs", || packages::provide(Group::Autobahn.requirements())) {
+        autobahn::run(&mut steps, extent, || match extent {
+            Extent::Full => cargo(&[ECHO, &["--release"]].concat()),
+            Extent::Reduced => cargo(ECHO),
+        });
+    }
+    steps.summarize()
+}
+
+/// What builds the development binary: it checks more than a release does.
+const BINARY: &[&str] = &["build", "--package", "fanfare-server", "--bin", "fanfare"];
+
+/// What builds the echo that the Autobahn suite is run against.
+const ECHO: &[&str] = &["build", "--package", "fanfare-server", "--example", "echo"];
+
+/// How to have something built with the least new work: `alone` if nothing else has been built.
+fn building(groups: &[Group], alone: &'static [&'static str]) -> &'static [&'static str] {
     if groups.contains(&Group::Rust) {
         // The tests have built it, with the features that all crates and tests together ask for.
         &["test", "--workspace", "--no-run", "--quiet"]
     } else {
-        &["build", "--package", "fanfare-server", "--bin", "fanfare"]
+        alone
     }
 }
 
@@ -163,7 +187,11 @@ fn with_binary(mut command: Command) -> Command {
 }
 
 /// Runs `install` unless it ran well for these very `pins` before, and `place` is still there.
-fn once_for(pins: &Path, place: &Path, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+pub fn once_for(
+    pins: &Path,
+    place: &Path,
+    install: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
     let wanted = fs::read(pins).map_err(|error| format!("{}: {error}", pins.display()))?;
     let done: PathBuf = place.join(".installed-for");
     if fs::read(&done).is_ok_and(|found| found == wanted) {

@@ -3,6 +3,7 @@
 //! Never part of the server, and never started by it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
+mod autobahn;
 mod checks;
 mod packages;
 mod rules;
@@ -11,18 +12,25 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use autobahn::Extent;
 use checks::Group;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|node|python|php]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php]
+       cargo xtask autobahn [--reduced]
        cargo xtask rules
 
 Installs what the tests need (with apt-get, as root on Debian or Ubuntu; elsewhere it says what is
 missing), then runs them all:
-  tidy    rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
-  rust    cargo test --workspace
-  node    pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
-  python  the Python SDK against the built binary (tests/e2e-python)
-  php     PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+  tidy      rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
+  rust      cargo test --workspace
+  autobahn  the reduced form of the Autobahn suite below (tests/autobahn)
+  node      pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
+  python    the Python SDK against the built binary (tests/e2e-python)
+  php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+
+`autobahn` runs the Autobahn suite, all of it but compression, against an echo over the code that reads and
+writes every connection; `--reduced` leaves out megabytes. It needs Python 2.7, which you have to install
+yourself (pyenv install 2.7.18): Debian has had no package of it since version 12.
 
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
 test nor a reason in docs/protocol.md.";
@@ -36,6 +44,8 @@ fn main() -> ExitCode {
             Some(group) => vec![group],
             None => return misused(&format!("no such group of tests: {name}")),
         },
+        ["autobahn"] => return ended(checks::run_autobahn(Extent::Full)),
+        ["autobahn", "--reduced"] => return ended(checks::run_autobahn(Extent::Reduced)),
         ["rules"] => {
             return match rules::report() {
                 Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +61,11 @@ fn main() -> ExitCode {
         }
         _ => return misused("what to do?"),
     };
-    if checks::run(&groups) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ended(checks::run(&groups))
+}
+
+fn ended(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn misused(why: &str) -> ExitCode {

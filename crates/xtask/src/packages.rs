@@ -36,6 +36,13 @@ pub const PYTHON: Requirement = Requirement {
     debian: &["python3", "python3-venv"],
 };
 
+/// Python 2.7, which the Autobahn suite is written in; Debian has no package of it any more.
+pub const PYTHON2: Requirement = Requirement {
+    what: "Python 2.7 with pip, in PATH as python2.7 or by pyenv (pyenv install 2.7.18)",
+    is_there: || python2().is_some(),
+    debian: &[],
+};
+
 /// PHP for the command line with cURL.
 pub const PHP: Requirement = Requirement {
     what: "PHP 8.1 or newer for the command line, with its curl extension",
@@ -57,8 +64,10 @@ pub fn provide(requirements: &[Requirement]) -> Result<(), String> {
     }
     if can_install() {
         let packages: Vec<&str> = missing.iter().flat_map(|one| one.debian).copied().collect();
-        execute(&mut apt_get(&["update"]))?;
-        execute(apt_get(&["install", "--yes", "--no-install-recommends"]).args(packages))?;
+        if !packages.is_empty() {
+            execute(&mut apt_get(&["update"]))?;
+            execute(apt_get(&["install", "--yes", "--no-install-recommends"]).args(packages))?;
+        }
     }
     match &missing_of(requirements)[..] {
         [] => Ok(()),
@@ -73,7 +82,10 @@ fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
 fn complaint(missing: &[Requirement]) -> String {
     let lines: Vec<String> = missing
         .iter()
-        .map(|one| format!("{} (on Debian: apt-get install {})", one.what, one.debian.join(" ")))
+        .map(|one| match one.debian {
+            [] => one.what.to_owned(),
+            packages => format!("{} (on Debian: apt-get install {})", one.what, packages.join(" ")),
+        })
         .collect();
     format!("please install {}", lines.join(", and "))
 }
@@ -96,6 +108,20 @@ fn node_is_there() -> bool {
     let major = output_of("node", &["--version"])
         .and_then(|version| version.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major >= OLDEST_NODE) && output_of("npm", &["--version"]).is_some()
+}
+
+/// A Python 2.7 with pip. pyenv's own commands in PATH may name a version that is not switched on, so those
+/// that it has installed are asked themselves.
+pub fn python2() -> Option<PathBuf> {
+    let pyenv = env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".pyenv")))
+        .and_then(|root| fs::read_dir(root.join("versions")).ok());
+    let installed = pyenv.into_iter().flatten().flatten().map(|version| version.path().join("bin/python2.7"));
+    let question = "import pip, sys; sys.exit(sys.version_info[:2] != (2, 7))";
+    std::iter::once(PathBuf::from("python2.7"))
+        .chain(installed)
+        .find(|python| output_of(&python.to_string_lossy(), &["-c", question]).is_some())
 }
 
 fn postgres_is_there() -> bool {

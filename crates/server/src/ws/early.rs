@@ -1,6 +1,5 @@
 //! From hyper's upgraded connection to the bare socket.
 
-use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -9,9 +8,7 @@ use tokio::net::TcpStream;
 ///
 /// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
 #[must_use]
-pub fn into_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+pub fn into_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    let early =
-        if parts.read_buf.is_empty() { Bytes::new() } else { Bytes::copy_from_slice(&parts.read_buf) };
-    Some((parts.io.into_inner(), early))
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
 }

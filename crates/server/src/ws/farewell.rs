@@ -25,7 +25,7 @@ pub async fn refuse(stream: TcpStream, by_event: bool, reason: &CloseReason) {
 }
 
 /// Ends an established connection; `rest` is what has to be written before.
-pub(super) async fn say(stream: &TcpStream, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
+pub async fn say(stream: &TcpStream, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
     if reason.can_be_told() {
         let words = last_words(&rest, version.hears_of_close_by_event(), reason);
         let _ = timeout(PATIENCE, exchange(stream, words)).await;

@@ -1,21 +1,17 @@
 //! Bytes in: one scratch buffer per thread, messages handled in place.
 //!
-//! Keeps nothing of a connection but the incomplete tail that the decoder holds.
+//! Keeps nothing of a connection but the incomplete tail that the decoder holds, and does not know what
+//! messages mean.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 
-use bytes::Bytes;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ws::{Decoder, Incoming};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-
-use super::Signs;
-use crate::session::Session;
-use crate::state::State;
 
 /// One read takes at most this much.
 const SCRATCH: usize = 64 * 1024;
@@ -25,22 +21,20 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
-/// Reads until the connection ends.
-pub(super) async fn run(
-    state: &State,
+/// Reads until the connection ends, beginning with the bytes that came `early`, and gives `on` each
+/// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not.
+pub async fn run(
     stream: &TcpStream,
-    session: &mut Session,
-    signs: &Signs,
-    early: Bytes,
+    mut early: Vec<u8>,
+    max_message: usize,
+    heard: impl Fn(),
+    mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> CloseReason {
-    let mut decoder = Decoder::new(state.config.limits.message_bytes);
-    if !early.is_empty() {
-        let mut bytes = early.to_vec();
-        drop(early);
-        if let ControlFlow::Break(reason) = decode(&mut decoder, &mut bytes, session, signs) {
-            return reason;
-        }
+    let mut decoder = Decoder::new(max_message);
+    if let ControlFlow::Break(reason) = decode(&mut decoder, &mut early, &mut on) {
+        return reason;
     }
+    drop(early);
     loop {
         if poll_fn(|cx| stream.poll_read_ready(cx)).await.is_err() {
             return CloseReason::Gone;
@@ -50,8 +44,8 @@ pub(super) async fn run(
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
                 more_waits = length == buffer.len();
-                signs.heard_now(state);
-                decode(&mut decoder, &mut buffer[..length], session, signs)
+                heard();
+                decode(&mut decoder, &mut buffer[..length], &mut on)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(CloseReason::Gone),
@@ -69,20 +63,9 @@ pub(super) async fn run(
 fn decode(
     decoder: &mut Decoder,
     bytes: &mut [u8],
-    session: &mut Session,
-    signs: &Signs,
+    on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> ControlFlow<CloseReason> {
-    let mut on = |incoming: Incoming<'_>| match incoming {
-        Incoming::Text(text) => session.on_text(text, &signs.authorized),
-        Incoming::Binary(_) => session.on_binary(),
-        Incoming::Ping(payload) => {
-            session.on_ping(payload);
-            ControlFlow::Continue(())
-        }
-        Incoming::Pong => ControlFlow::Continue(()),
-        Incoming::Close(code) => ControlFlow::Break(CloseReason::ByClient(code)),
-    };
-    match decoder.feed(bytes, &mut on) {
+    match decoder.feed(bytes, on) {
         Ok(flow) => flow,
         Err(error) => ControlFlow::Break(CloseReason::Undecodable(error)),
     }

@@ -36,6 +36,6 @@ async fn the_task_of_a_connection_stays_within_its_budget() {
     let stream = TcpStream::connect(address).await.expect("a connection");
     let seat = Node::take_seat(&state).expect("a free seat");
     let newcomer = Newcomer { place: hub.take_place(), hub, version: Version::NEWEST, seat };
-    let task = run(state, newcomer, stream, Bytes::new());
+    let task = run(state, newcomer, stream, Vec::new());
     assert!(size_of_val(&task) < BUDGET, "{} bytes", size_of_val(&task));
 }

@@ -26,7 +26,7 @@ thread_local! {
 }
 
 /// Writes an outbox to a socket.
-pub(super) struct Writer<'a> {
+pub struct Writer<'a> {
     stream: &'a TcpStream,
     /// Taken from the outbox, but not by the socket; usually empty.
     stuck: VecDeque<Bytes>,
@@ -35,12 +35,14 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) const fn new(stream: &'a TcpStream) -> Self {
+    /// A writer that nothing is stuck in.
+    #[must_use]
+    pub const fn new(stream: &'a TcpStream) -> Self {
         Self { stream, stuck: VecDeque::new(), mid_frame: false }
     }
 
     /// Writes until the outbox is closed or the socket breaks.
-    pub(super) async fn run(&mut self, outbox: &Outbox) -> CloseReason {
+    pub async fn run(&mut self, outbox: &Outbox) -> CloseReason {
         poll_fn(|cx| self.poll(cx, outbox)).await
     }
 
@@ -48,7 +50,8 @@ impl<'a> Writer<'a> {
     ///
     /// Everything that is queued; but of a reader that was too slow only the rest of a frame that was
     /// cut short, without which a close frame could not be read.
-    pub(super) fn into_rest(mut self, outbox: &Outbox, reason: &CloseReason) -> Vec<Bytes> {
+    #[must_use]
+    pub fn into_rest(mut self, outbox: &Outbox, reason: &CloseReason) -> Vec<Bytes> {
         if *reason == CloseReason::SlowReader {
             self.stuck.truncate(usize::from(self.mid_frame));
             return self.stuck.into();

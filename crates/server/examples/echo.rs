@@ -1,0 +1,93 @@
+//! A WebSocket server that sends back what it is sent, for suites that test conformance from outside.
+//!
+//! It has no reading, decoding, queueing, writing or closing of its own: all of it is the code that
+//! Fanfare's connections run on. Listens on the loopback address only, on the port given or on a free one.
+#![allow(clippy::print_stdout, reason = "the address is printed for whoever starts it")]
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use fanfare_hub::Outbox;
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::version::Version;
+use fanfare_protocol::ws::Incoming;
+use fanfare_server::ws::{self, farewell, read, write::Writer};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+/// The longest message, and the longest that the suites send.
+const MESSAGE_BYTES: usize = 16 << 20;
+
+/// Room for a few of the longest, headers included.
+const OUTBOX_BYTES: usize = 4 * MESSAGE_BYTES;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = match std::env::args().nth(1) {
+        Some(port) => port.parse()?,
+        None => 0,
+    };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("Echo is ready: ws://{}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        // A peer that has left already is found out by the connection.
+        let _ = stream.set_nodelay(true);
+        let connection =
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades();
+        tokio::spawn(connection);
+    }
+}
+
+/// Completes the handshake, and goes on with the connection in a task of its own.
+async fn answer(mut request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let upgraded = hyper::upgrade::on(&mut request);
+    let mut response = Response::new(Full::default());
+    match fastwebsockets::upgrade::upgrade(&mut request) {
+        Ok((handshake, _)) => {
+            response = handshake.map(|_| Full::default());
+            tokio::spawn(begin(upgraded));
+        }
+        Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    Ok(response)
+}
+
+async fn begin(upgraded: OnUpgrade) {
+    if let Some((stream, early)) = upgraded.await.ok().and_then(ws::into_stream) {
+        echo(stream, early).await;
+    }
+}
+
+/// One connection, as [`ws::run`] has it, but for what messages mean.
+async fn echo(stream: TcpStream, early: Vec<u8>) {
+    let outbox = Outbox::new(OUTBOX_BYTES);
+    let mut writer = Writer::new(&stream);
+    let on = |incoming: Incoming<'_>| {
+        let frame = match incoming {
+            Incoming::Text(text) => Frame::text(text.len(), |out| out.extend_from_slice(text.as_bytes())),
+            Incoming::Binary(bytes) => Frame::binary(bytes.len(), |out| out.extend_from_slice(bytes)),
+            Incoming::Ping(payload) => Frame::pong(payload),
+            Incoming::Pong => return ControlFlow::Continue(()),
+            Incoming::Close(code) => return ControlFlow::Break(CloseReason::ByClient(code)),
+        };
+        outbox.push(&frame);
+        ControlFlow::Continue(())
+    };
+    let reason = tokio::select! {
+        reason = read::run(&stream, early, MESSAGE_BYTES, || {}, on) => reason,
+        reason = writer.run(&outbox) => reason,
+    };
+    let rest = writer.into_rest(&outbox, &reason);
+    farewell::say(&stream, rest, Version::NEWEST, &reason).await;
+}
