@@ -14,15 +14,18 @@ use std::process::ExitCode;
 use checks::Group;
 
 const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|node|python|php]
+       cargo xtask interleavings
        cargo xtask rules
 
 Installs what the tests need (with apt-get, as root on Debian or Ubuntu; elsewhere it says what is
 missing), then runs them all:
   tidy    rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
-  rust    cargo test --workspace
+  rust    cargo test --workspace, then the interleavings
   node    pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
   python  the Python SDK against the built binary (tests/e2e-python)
   php     PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+
+`interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`).
 
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
 test nor a reason in docs/protocol.md.";
@@ -36,15 +39,8 @@ fn main() -> ExitCode {
             Some(group) => vec![group],
             None => return misused(&format!("no such group of tests: {name}")),
         },
-        ["rules"] => {
-            return match rules::report() {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(faults) => {
-                    eprintln!("{faults}");
-                    ExitCode::FAILURE
-                }
-            };
-        }
+        ["interleavings"] => return ended(checks::interleavings()),
+        ["rules"] => return ended(rules::report()),
         ["help" | "--help" | "-h"] | ["test", "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -52,6 +48,16 @@ fn main() -> ExitCode {
         _ => return misused("what to do?"),
     };
     if checks::run(&groups) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(faults) => {
+            eprintln!("{faults}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn misused(why: &str) -> ExitCode {

@@ -96,6 +96,9 @@ pub struct Published {
     pub number: u64,
 }
 
+/// What was published, to whom not, and how many took it.
+pub type Told = (Published, Option<SocketId>, usize);
+
 /// A slot at work.
 pub struct Actor {
     hubs: Arc<Hubs>,
@@ -107,9 +110,8 @@ pub struct Actor {
     pub users: [Option<usize>; CHANNELS.len()],
     numbers: [u64; CHANNELS.len()],
     trace: Trace,
-    pub ended: Vec<Trace>,
-    /// Everything published, to whom not, and how many took it.
-    pub published: Vec<(Published, Option<SocketId>, usize)>,
+    ended: Vec<Trace>,
+    published: Vec<Told>,
 }
 
 pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
@@ -267,7 +269,7 @@ impl Actor {
     }
 
     /// Closes the last connection; everything that its slot received and published.
-    pub fn into_ended(self) -> (Vec<Trace>, Vec<(Published, Option<SocketId>, usize)>) {
+    pub fn into_ended(self) -> (Vec<Trace>, Vec<Told>) {
         let mut ended = self.ended;
         ended.push(end(self.subscriptions, self.trace));
         (ended, self.published)
