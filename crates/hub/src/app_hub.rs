@@ -6,9 +6,7 @@
 mod kept;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::RandomState;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::CloseReason;
@@ -17,12 +15,12 @@ use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use parking_lot::{Mutex, RwLock};
 
 use crate::cache::ParkedEvents;
 use crate::channel::{Channel, Joining};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
+use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
 use crate::users::Users;
 
 pub use kept::Cached;

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
-use parking_lot::Mutex;
+
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// What a channel without subscribers takes beside its name and its event, roughly.
 const CHANNEL: usize = 256;

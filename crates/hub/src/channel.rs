@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
@@ -18,6 +17,7 @@ use crate::app_hub::Counts;
 use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
+use crate::sync::RandomState;
 
 /// More subscribers than this are told how many they are now and then only (WS-176).
 const MOST_TOLD_AT_ONCE: usize = 100;

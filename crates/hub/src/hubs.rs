@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 use crate::app_hub::AppHub;
+use crate::sync::{Mutex, RandomState};
 
 /// Touched once per connection and once per HTTP request, never per message.
 #[derive(Debug, Default)]

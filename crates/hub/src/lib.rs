@@ -11,6 +11,7 @@ mod conn;
 mod hubs;
 mod outbox;
 mod subscriptions;
+mod sync;
 mod users;
 
 pub use app_hub::{AppHub, Cached, Counts, Place};

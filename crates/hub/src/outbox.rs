@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
-use parking_lot::Mutex;
+
+use crate::sync::Mutex;
 
 /// A queue that has grown past this many slots gives its memory back when it is empty.
 const SLOTS_KEPT: usize = 16;

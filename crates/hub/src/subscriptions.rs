@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::presence::Identity;
@@ -14,6 +13,7 @@ use hashbrown::HashSet;
 
 use crate::app_hub::AppHub;
 use crate::conn::Conn;
+use crate::sync::RandomState;
 use crate::users::SignedIn;
 
 /// A connection's subscriptions.

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
@@ -14,9 +13,9 @@ use fanfare_protocol::presence::UserInfo;
 use fanfare_protocol::server;
 use fanfare_protocol::user::UserData;
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 use crate::conn::{Conn, Sockets, give_back};
+use crate::sync::{Mutex, RandomState};
 
 /// The signed-in users of one app, and those whom somebody watches.
 #[derive(Debug, Default)]

@@ -1,0 +1,135 @@
+//! All at once: the slots are dealt out among threads, and every connection must see what a client can believe.
+//!
+//! In a plain build the threads are real ones; with `--cfg shuttle` a scheduler tries many orders of each script.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+#[cfg(not(shuttle))]
+use std::{sync::Barrier, thread};
+
+use fanfare_hub::{AppHub, Hubs};
+use proptest::prelude::*;
+#[cfg(shuttle)]
+use shuttle::{sync::Barrier, thread};
+
+use crate::check_that_nothing_is_left;
+use crate::follower::{Exclusions, Sums, Truth, follow};
+use crate::script::{self, Actor, CHANNELS, SLOTS, Step, Trace, USERS, channel, is_presence};
+
+/// Slots are dealt out among so many.
+const THREADS: usize = 3;
+
+/// Steps of a script that runs at once; few of them where each is tried in many orders.
+const LONGEST: usize = if cfg!(shuttle) { 60 } else { 400 };
+
+#[cfg(shuttle)]
+const ORDERS: usize = 10;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn ws_106_and_ws_125_and_ws_154_all_at_once_everybody_sees_what_a_client_can_believe(
+        steps in script::steps(LONGEST),
+        seed in any::<u64>(),
+    ) {
+        in_many_orders(seed, move || check_at_once(&steps));
+    }
+}
+
+/// Once, in whichever order the threads of this machine get ahead.
+#[cfg(not(shuttle))]
+fn in_many_orders(_: u64, check: impl Fn()) {
+    check();
+}
+
+/// In orders that are drawn at every lock, the same ones for the same seed.
+#[cfg(shuttle)]
+fn in_many_orders(seed: u64, check: impl Fn() + Send + Sync + 'static) {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 1 << 20;
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(seed, ORDERS);
+    shuttle::Runner::new(scheduler, config).run(check);
+}
+
+fn check_at_once(steps: &[Step]) {
+    let hubs = Arc::new(Hubs::default());
+    let hub = hubs.open(&script::app());
+    let actors = run_at_once(&hubs, steps);
+    let truth = truth(&actors);
+    check_counts(&hub, &truth);
+    let mut traces: Vec<Trace> = Vec::new();
+    let mut published = Vec::new();
+    for actor in actors {
+        let (ended, by_it) = actor.into_ended();
+        traces.extend(ended);
+        published.extend(by_it);
+    }
+    let exclusions: Exclusions = published.iter().map(|(event, except, _)| (*event, *except)).collect();
+    let mut sums = Sums::default();
+    for trace in &traces {
+        follow(trace, &exclusions, &truth, &mut sums);
+    }
+    let told = published.iter().filter(|(.., took)| *took > 0).map(|(event, _, took)| (*event, *took));
+    assert_eq!(
+        told.collect::<HashMap<_, _>>(),
+        sums.took,
+        "as many as its publisher was told got each event"
+    );
+    let uneven: Vec<_> = sums.steps.iter().filter(|(_, sum)| **sum != 0).collect();
+    assert!(uneven.is_empty(), "numbers of subscribers that were reached and not left: {uneven:?}");
+    check_that_nothing_is_left(hubs, hub);
+}
+
+/// Runs the script with the slots dealt out among threads, to the moment when all have come to their ends.
+fn run_at_once(hubs: &Arc<Hubs>, steps: &[Step]) -> Vec<Actor> {
+    let start = Barrier::new(THREADS);
+    let mut actors: Vec<Actor> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let start = &start;
+                scope.spawn(move || {
+                    let mine = |slot: usize| slot % THREADS == thread;
+                    let mut actors: Vec<Actor> =
+                        (0..SLOTS).filter(|slot| mine(*slot)).map(|slot| Actor::new(hubs, slot)).collect();
+                    start.wait();
+                    for (now, step) in (0..).zip(steps).filter(|(_, step)| mine(step.slot)) {
+                        actors[step.slot / THREADS].act(&step.action, now);
+                    }
+                    actors
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    for actor in &mut actors {
+        actor.rest();
+    }
+    actors
+}
+
+/// How things are by what each connection knows of itself.
+fn truth(actors: &[Actor]) -> Truth {
+    let mut truth = Truth::default();
+    for actor in actors {
+        for (at, name) in CHANNELS.iter().enumerate().filter(|(_, name)| actor.subscriptions.contains(name)) {
+            truth.counts[at] += 1;
+            if is_presence(at) {
+                let user = actor.users[at].unwrap_or_else(|| panic!("{name} was joined as somebody"));
+                truth.members[at].insert(USERS[user].to_owned());
+            }
+        }
+        truth.online.extend(actor.subscriptions.signed_in().map(|user| user.id.to_string()));
+    }
+    truth
+}
+
+fn check_counts(hub: &AppHub, truth: &Truth) {
+    for at in 0..CHANNELS.len() {
+        let counts = hub.counts(&channel(at));
+        assert_eq!(counts.subscriptions as u64, truth.counts[at]);
+        assert_eq!(counts.users, truth.members[at].len());
+    }
+    assert_eq!((hub.connections(), hub.users_online()), (SLOTS, truth.online.len()));
+}
