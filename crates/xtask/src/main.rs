@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|node|python|php]
 Installs what the tests need (with apt-get, as root on Debian or Ubuntu; elsewhere it says what is
 missing), then runs them all:
   tidy    rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
-  rust    cargo test --workspace
+  rust    cargo test --workspace, and the corpora of the fuzz targets (fuzz/)
   node    pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
   python  the Python SDK against the built binary (tests/e2e-python)
   php     PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)

@@ -4,8 +4,9 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Folders that are built or installed, not written.
-const NOT_OURS: [&str; 5] = [".git", "target", "node_modules", "fanfare-data", "__pycache__"];
+/// What is built, installed or found by a fuzzer, not written. `.git` is a file in a second work tree.
+const NOT_OURS: [&str; 7] =
+    [".git", "target", "node_modules", "fanfare-data", "__pycache__", "corpus", "artifacts"];
 
 /// A file that somebody wrote.
 pub struct TextFile {
@@ -55,8 +56,11 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<TextFile>) {
         let entry = entry.expect("a folder of the repository can be read");
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
+        if NOT_OURS.contains(&name.as_str()) {
+            continue;
+        }
         let kind = entry.file_type().expect("an entry has a type");
-        if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
+        if kind.is_dir() {
             collect(&entry.path(), &format!("{path}/"), files);
         } else if kind.is_file()
             && let Ok(text) = fs::read_to_string(entry.path())
