@@ -85,10 +85,10 @@ impl<'a> ClientMessage<'a> {
     /// Reads one text message.
     ///
     /// # Errors
-    /// Not JSON, no string `event` (WS-210, WS-211), an unknown event (WS-162, WS-212), or members that
+    /// No JSON object, no string `event` (WS-210, WS-211), an unknown event (WS-162, WS-212), or members that
     /// are missing or of the wrong type (WS-113, WS-131, WS-169).
     pub fn parse(text: &'a str) -> Result<Self, ProtocolError> {
-        let envelope: Envelope<'a> = serde_json::from_str(text).map_err(|_| ProtocolError::InvalidJson)?;
+        let envelope: Envelope<'a> = json::object(text).ok_or(ProtocolError::InvalidJson)?;
         match &*envelope.event {
             "pusher:ping" => Ok(Self::Ping),
             "pusher:pong" => Ok(Self::Pong),
@@ -345,6 +345,17 @@ mod tests {
     fn ws_210_and_ws_211_what_is_no_event_is_invalid_json() {
         for text in ["", "{", "[]", "null", "1", r#""x""#, "{}", r#"{"event":1}"#, r#"{"event":null}"#, "é"]
         {
+            assert_eq!(ClientMessage::parse(text), Err(ProtocolError::InvalidJson), "{text}");
+        }
+    }
+
+    #[test]
+    fn ws_211_an_array_of_the_members_is_no_message() {
+        for text in [
+            r#"["pusher:ping"]"#,
+            r#"["pusher:subscribe",{"channel":"news"}]"#,
+            r#"["client-a",{},"private-a"]"#,
+        ] {
             assert_eq!(ClientMessage::parse(text), Err(ProtocolError::InvalidJson), "{text}");
         }
     }

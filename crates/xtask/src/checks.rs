@@ -10,12 +10,15 @@ use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
 
+/// A workspace of its own, which the root's commands leave out.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// A part of the tests that can be run alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Form and rules of the code.
     Tidy,
-    /// `cargo test`.
+    /// `cargo test`, of the fuzz targets' workspace too.
     Rust,
     /// Conformance to RFC 6455.
     Autobahn,
@@ -118,6 +121,10 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
     steps.run("rustfmt", || cargo(&["fmt", "--all", "--", "--check"]));
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps.run("clippy", || cargo(&lints));
+    steps.run("rustfmt of the fuzz targets", || cargo(&["fmt", "--manifest-path", FUZZ, "--", "--check"]));
+    steps.run("clippy of the fuzz targets", || {
+        cargo(&["clippy", "--manifest-path", FUZZ, "--all-targets", "--", "-D", "warnings"])
+    });
     steps.run("the rules of the protocol have tests", rules::report);
     if with_rules {
         steps.run("the rules of the code", || cargo(&["test", "--package", "xtask"]));
@@ -126,6 +133,7 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
 
 fn rust(steps: &mut Steps) {
     steps.run("cargo test", || cargo(&["test", "--workspace", "--no-fail-fast"]));
+    steps.run("the corpora of the fuzz targets", || cargo(&["test", "--manifest-path", FUZZ]));
     steps.run("interleavings of the hub", interleavings);
 }
 
@@ -185,6 +193,8 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
 
 fn cargo_command(arguments: &[&str]) -> Command {
     let mut cargo = command("cargo", arguments, root());
+    // For the workspace of the fuzz targets too, which has most of its dependencies in common with the root's.
+    cargo.env("CARGO_TARGET_DIR", target());
     // These describe this program. Build scripts that look at them would run again, and half the tree with them.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();

@@ -15,10 +15,8 @@ fn assert_none(faults: Vec<Fault>) {
 }
 
 fn rust_files() -> Vec<TextFile> {
-    tree::text_files()
-        .into_iter()
-        .filter(|file| file.path.starts_with("crates/") && file.path.ends_with(".rs"))
-        .collect()
+    let is_ours = |path: &str| path.starts_with("crates/") || path.starts_with("fuzz/");
+    tree::text_files().into_iter().filter(|file| is_ours(&file.path) && file.path.ends_with(".rs")).collect()
 }
 
 /// Every fault that `rule` finds in the Rust files.
@@ -56,6 +54,11 @@ fn no_test_is_skipped() {
 #[test]
 fn crates_depend_downwards_only_and_keep_the_lints() {
     assert_none(manifests::faults());
+}
+
+#[test]
+fn the_fuzz_targets_keep_the_lints_and_the_profile_of_the_root() {
+    assert_none(manifests::faults_of_fuzz());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Rules for the crates' manifests: arrows point down only, and all keep the lints.
+//! Rules for the crates' manifests: arrows point down only, and all keep the lints, the fuzz targets too.
 
 use crate::tree::{self, Fault, TextFile};
 
@@ -10,6 +10,41 @@ pub fn faults() -> Vec<Fault> {
         .collect();
     assert!(manifests.len() >= 5, "the manifests were not found");
     manifests.iter().flat_map(faults_of).collect()
+}
+
+/// Where the manifest of the fuzz targets, a workspace of its own, differs from the root's.
+pub fn faults_of_fuzz() -> Vec<Fault> {
+    let files = tree::text_files();
+    let found = |path: &str| files.iter().find(|file| file.path == path);
+    let (Some(root), Some(fuzz)) = (found("Cargo.toml"), found("fuzz/Cargo.toml")) else {
+        panic!("the manifests were not found");
+    };
+    differences(root, fuzz)
+}
+
+/// What workspaces cannot share is written down twice: the lints, and the profile, for the sake of what is
+/// built. The fuzzer's macro is unsafe, so that one lint is left to the code.
+fn differences(root: &TextFile, fuzz: &TextFile) -> Vec<Fault> {
+    let read = |file: &TextFile| file.text.parse::<toml::Table>().expect("cargo reads this manifest too");
+    let (root, own) = (read(root), read(fuzz));
+    let at = |manifest: &toml::Table, path: &[&str]| {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(manifest.get(*first)?.clone(), |value, name| value.get(*name).cloned())
+    };
+    let mut rust = at(&root, &["workspace", "lints", "rust"]);
+    if let Some(lints) = rust.as_mut().and_then(toml::Value::as_table_mut) {
+        lints.remove("unsafe_code");
+    }
+    let pairs = [
+        ("lints.rust", rust, at(&own, &["lints", "rust"])),
+        ("lints.clippy", at(&root, &["workspace", "lints", "clippy"]), at(&own, &["lints", "clippy"])),
+        ("profile.dev", at(&root, &["profile", "dev"]), at(&own, &["profile", "dev"])),
+    ];
+    pairs
+        .into_iter()
+        .filter(|(_, wanted, found)| wanted != found)
+        .map(|(name, ..)| fuzz.fault(0, format!("`{name}` differs from the root's: make it the same")))
+        .collect()
 }
 
 /// Which of our crates a crate may use.
@@ -85,6 +120,20 @@ mod tests {
         assert_eq!(count("crates/hub/Cargo.toml", "[target.'cfg(unix)'.dependencies]\ntokio = \"1\""), 1);
         assert_eq!(count("crates/protocol/Cargo.toml", "[dev-dependencies]\ntokio = \"1\""), 0);
         assert_eq!(count("crates/apps/Cargo.toml", "[dependencies]\ntokio.workspace = true"), 0);
+    }
+
+    #[test]
+    fn a_lint_or_profile_that_differs_is_found() {
+        let root = sample(
+            "Cargo.toml",
+            "[workspace.lints]\nrust = { unsafe_code = \"forbid\", a = \"warn\" }\nclippy.b = \"deny\"\n[profile.dev]\ndebug = 1",
+        );
+        let same = "lints.rust.a = \"warn\"\nlints.clippy.b = \"deny\"\nprofile.dev.debug = 1";
+        let count = |text: &str| differences(&root, &sample("fuzz/Cargo.toml", text)).len();
+        assert_eq!(count(same), 0);
+        assert_eq!(count(&same.replace("deny", "warn")), 1);
+        assert_eq!(count(&same.replace("debug = 1", "debug = 2")), 1);
+        assert_eq!(count(""), 3);
     }
 
     #[test]

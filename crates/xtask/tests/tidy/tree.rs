@@ -4,8 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// What is built or installed, not written; `.git` is a file where the repository has several work trees.
-const NOT_OURS: [&str; 5] = [".git", "target", "node_modules", "fanfare-data", "__pycache__"];
+/// What is built, installed or found by a fuzzer, not written; `.git` is a file where the repository has
+/// several work trees.
+const NOT_OURS: [&str; 7] =
+    [".git", "target", "node_modules", "fanfare-data", "__pycache__", "corpus", "artifacts"];
 
 /// A file that somebody wrote.
 pub struct TextFile {

@@ -1,0 +1,138 @@
+//! Any text as a client's message: what is read is what the JSON says, and goes out again unchanged.
+//!
+//! Owns an independent reading of section 2.2 of the protocol; compares no wording of errors.
+
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::client::{ClientMessage, Subscribe};
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::ids::UserId;
+use fanfare_protocol::server::{Event, data_of, error, signin_success};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::members::{Members, text_of};
+
+/// Parses the text, compares the message with an independent reading, and sends on what it holds.
+pub fn client_message(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let read = ClientMessage::parse(&text);
+    let expected = meaning(&text);
+    match read {
+        Ok(message) => {
+            assert_eq!(Some(&message), expected.as_ref(), "{text}");
+            sends_on(&message);
+        }
+        Err(fault) => {
+            assert_eq!(expected, None, "refused with {fault:?}: {text}");
+            is_told(&fault);
+        }
+    }
+}
+
+/// What the text says, if it is a message that clients may send.
+fn meaning(text: &str) -> Option<ClientMessage<'static>> {
+    let envelope = Members::of(text)?;
+    let event = text_of(envelope.only("event").ok()??)?;
+    let data = envelope.only("data").ok()?;
+    let channel = envelope.only("channel").ok()?;
+    let is_client_event = event.starts_with("client-");
+    match event.as_str() {
+        "pusher:ping" => Some(ClientMessage::Ping),
+        "pusher:pong" => Some(ClientMessage::Pong),
+        "pusher:subscribe" | "pusher:unsubscribe" | "pusher:signin" => command(&event, data),
+        _ if is_client_event => Some(ClientMessage::ClientEvent {
+            event: event.into(),
+            channel: text_of(channel?)?.into(),
+            data: passed_on(data?)?.into(),
+        }),
+        _ => None,
+    }
+}
+
+/// A command whose `data` is an object, or a string that holds one.
+fn command(event: &str, data: Option<&str>) -> Option<ClientMessage<'static>> {
+    let inner = data.and_then(text_of);
+    let object = match (&inner, data) {
+        (Some(text), _) => text.trim(),
+        (None, None | Some("null")) => "{}",
+        (None, Some(json)) => json,
+    };
+    let members = Members::of(object)?;
+    // A member that is known must not come twice, asked for or not.
+    let [channel, auth, channel_data, user_data] =
+        ["channel", "auth", "channel_data", "user_data"].map(|name| members.only(name));
+    let (channel, auth) = (channel.ok()?, auth.ok()?);
+    let (channel_data, user_data) = (channel_data.ok()?, user_data.ok()?);
+    Some(match event {
+        "pusher:subscribe" => ClientMessage::Subscribe(Subscribe {
+            channel: text_of(channel?)?.into(),
+            auth: optional(auth)?.map(Into::into),
+            channel_data: optional(channel_data)?.map(Into::into),
+        }),
+        "pusher:unsubscribe" => ClientMessage::Unsubscribe { channel: text_of(channel?)?.into() },
+        _ => ClientMessage::SignIn { auth: text_of(auth?)?.into(), user_data: text_of(user_data?)?.into() },
+    })
+}
+
+/// `Some(None)` if there is none, `None` if it is not a string.
+fn optional(json: Option<&str>) -> Option<Option<String>> {
+    match json {
+        None | Some("null") => Some(None),
+        Some(json) => text_of(json).map(Some),
+    }
+}
+
+/// What the others get of an event's data: the text of a string, or the JSON without the white space
+/// between its parts.
+fn passed_on(json: &str) -> Option<String> {
+    if json.starts_with('"') {
+        return text_of(json);
+    }
+    let between = |part: &str| part.split([' ', '\t', '\n', '\r']).collect::<String>();
+    let (mut compact, mut rest) = (String::new(), json);
+    while let Some(quote) = rest.find('"') {
+        let (before, from_quote) = rest.split_at(quote);
+        // Where a string ends is for the parser to say.
+        let mut strings = serde_json::Deserializer::from_str(from_quote).into_iter::<&RawValue>();
+        strings.next()?.ok()?;
+        let (string, after) = from_quote.split_at(strings.byte_offset());
+        compact += &between(before);
+        compact += string;
+        rest = after;
+    }
+    Some(compact + &between(rest))
+}
+
+/// Where a message goes from here, its texts arrive unchanged.
+fn sends_on(message: &ClientMessage<'_>) {
+    match message {
+        ClientMessage::ClientEvent { event, channel, data } => {
+            let named = ChannelName::parse(channel, 200).or_else(|_| ChannelName::parse("private-a", 200));
+            let channel = named.expect("the second is a name");
+            for user in [None, Some(UserId::from("u\"1"))] {
+                let frame = Event::new(event, data).from_client(&channel, user.as_ref());
+                let json: Value = serde_json::from_slice(frame.payload()).expect("a frame is JSON");
+                assert_eq!(json["event"], **event);
+                assert_eq!(json["data"], **data);
+                assert_eq!(json["channel"], channel.as_str());
+                assert_eq!(json["user_id"].as_str(), user.as_ref().map(UserId::as_str));
+                assert_eq!(data_of(&frame).as_deref(), Some(&**data));
+            }
+        }
+        ClientMessage::SignIn { user_data, .. } => {
+            let frame = signin_success(user_data);
+            let data = data_of(&frame).expect("its data is a string");
+            let json: Value = serde_json::from_str(&data).expect("which is JSON");
+            assert_eq!(json["user_data"], **user_data);
+        }
+        _ => {}
+    }
+}
+
+/// Whatever the fault, its message to the client is JSON and says what it says.
+fn is_told(fault: &ProtocolError) {
+    let message = fault.message();
+    let frame = error(Some(4009), &message);
+    let json: Value = serde_json::from_slice(frame.payload()).expect("a frame is JSON");
+    assert_eq!(json["data"]["message"], *message);
+}

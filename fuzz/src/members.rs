@@ -1,0 +1,60 @@
+//! Objects of JSON, read member by member, repeated ones included: the oracle for what reads JSON.
+//!
+//! Never decides what a member means.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of one object, in order.
+pub struct Members(Vec<(String, Box<RawValue>)>);
+
+impl Members {
+    /// Reads a text that is an object and nothing else.
+    pub fn of(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
+
+    /// The JSON of the member with this name; an error if there are two.
+    pub fn only(&self, name: &str) -> Result<Option<&str>, Repeated> {
+        let mut found = self.0.iter().filter(|(own, _)| own == name).map(|(_, json)| json.get());
+        match (found.next(), found.next()) {
+            (first, None) => Ok(first),
+            _ => Err(Repeated),
+        }
+    }
+}
+
+/// Two members have the same name.
+pub struct Repeated;
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Members;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// The text of a JSON string; `None` for anything else.
+pub fn text_of(json: &str) -> Option<String> {
+    serde_json::from_str(json).ok()
+}
