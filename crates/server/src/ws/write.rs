@@ -131,16 +131,25 @@ impl<'a> Writer<'a> {
     }
 
     /// One system call; 0 if the socket is full.
-    fn try_write<'b>(&self, buffers: impl Iterator<Item = &'b [u8]>) -> std::io::Result<usize> {
+    fn try_write<'b>(&self, mut buffers: impl ExactSizeIterator<Item = &'b [u8]>) -> std::io::Result<usize> {
+        let written = match (buffers.len(), buffers.next()) {
+            // A lone frame, which most are, leaves by the cheaper call.
+            (1, Some(buffer)) => self.stream.try_write(buffer),
+            (_, first) => self.try_write_many(first.into_iter().chain(buffers)),
+        };
+        match written {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    fn try_write_many<'b>(&self, buffers: impl Iterator<Item = &'b [u8]>) -> std::io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); BATCH];
         let mut used = 0;
         for (slice, buffer) in slices.iter_mut().zip(buffers) {
             *slice = IoSlice::new(buffer);
             used += 1;
         }
-        match self.stream.try_write_vectored(&slices[..used]) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            result => result,
-        }
+        self.stream.try_write_vectored(&slices[..used])
     }
 }
