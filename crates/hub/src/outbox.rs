@@ -3,16 +3,15 @@
 //! Bounded in bytes. A reader that is too slow for the bound is closed, never silently skipped: a
 //! gap is worse than a reconnect. Its lock is a leaf: nothing else is locked while it is held.
 
-use std::collections::VecDeque;
+mod frames;
+
 use std::task::{Context, Poll, Waker};
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 
+use self::frames::Frames;
 use crate::sync::Mutex;
-
-/// A queue that has grown past this many slots gives its memory back when it is empty.
-const SLOTS_KEPT: usize = 16;
 
 /// A bounded queue of frames with one reader, the connection's task.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub struct Outbox {
 
 #[derive(Debug)]
 struct Queue {
-    frames: VecDeque<Frame>,
+    frames: Frames,
     /// Of `frames`, and of those that were taken and are not known to be written yet.
     bytes: usize,
     taken_bytes: usize,
@@ -45,7 +44,7 @@ impl Outbox {
     /// An empty outbox that holds at most `most_bytes`, those being written included.
     #[must_use]
     pub const fn new(most_bytes: usize) -> Self {
-        let queue = Queue { frames: VecDeque::new(), bytes: 0, taken_bytes: 0, waker: None, close: None };
+        let queue = Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, waker: None, close: None };
         Self { queue: Mutex::new(queue), most_bytes }
     }
 
@@ -61,9 +60,9 @@ impl Outbox {
         let fits = queue.bytes + frame.bytes().len() <= self.most_bytes;
         if fits {
             queue.bytes += frame.bytes().len();
-            queue.frames.push_back(frame.clone());
+            queue.frames.push(frame.clone());
         } else {
-            queue.frames = VecDeque::new();
+            queue.frames = Frames::new();
             queue.close = Some(CloseReason::SlowReader);
         }
         let waker = queue.waker.take();
@@ -98,12 +97,7 @@ impl Outbox {
                 }
             };
         }
-        let count = queue.frames.len().min(most);
-        into.extend(queue.frames.drain(..count));
-        queue.taken_bytes = into[into.len() - count..].iter().map(|frame| frame.bytes().len()).sum();
-        if queue.frames.is_empty() && queue.frames.capacity() > SLOTS_KEPT {
-            queue.frames = VecDeque::new();
-        }
+        queue.taken_bytes = queue.frames.take(into, most);
         Poll::Ready(Taken::Frames)
     }
 
@@ -229,6 +223,6 @@ mod tests {
             outbox.push(&frame(10));
         }
         while take(&outbox, &wakes).1.is_ready() {}
-        assert!(outbox.queue.lock().frames.capacity() <= SLOTS_KEPT);
+        assert!(outbox.queue.lock().frames.capacity() <= frames::SLOTS_KEPT);
     }
 }

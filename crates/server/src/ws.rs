@@ -73,6 +73,8 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     let heard = || signs.heard_now(&state);
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = tokio::select! {
+        // All three are asked each time; there is nothing to be fair about.
+        biased;
         reason = read::run(&stream, early, longest, heard, on) => reason,
         reason = writer.run(&conn.outbox) => reason,
         reason = watchdog::run(&state, &conn, &signs) => reason,

@@ -17,6 +17,12 @@ use tokio::net::TcpStream;
 /// Frames in one system call.
 const BATCH: usize = 64;
 
+/// Most bytes that the system keeps of a connection beyond what the peer is ready for.
+///
+/// Without a bound it would copy megabytes for each reader that stalls, and the memory of a copy is held
+/// until all that was copied beside it has been read. What waits in the outbox is shared, and costs nothing.
+const UNSENT: u32 = 64 * 1024;
+
 /// Batches written before other connections of the thread get their turn.
 const TURN: usize = 8;
 
@@ -37,7 +43,9 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// A writer that nothing is stuck in.
     #[must_use]
-    pub const fn new(stream: &'a TcpStream) -> Self {
+    pub fn new(stream: &'a TcpStream) -> Self {
+        // A socket that refuses the option still works.
+        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
         Self { stream, stuck: VecDeque::new(), mid_frame: false }
     }
 
