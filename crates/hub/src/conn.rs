@@ -1,11 +1,14 @@
-//! A connection as everybody else sees it: an id and an outbox.
+//! A connection as everybody else sees it: an id, an outbox, and a way to stir what else its task does.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+use std::task::Wake;
 
 use fanfare_protocol::ids::SocketId;
 use hashbrown::HashMap;
 
 use crate::outbox::Outbox;
+use crate::sync::{AtomicBool, Ordering};
 
 /// Shared by the connection's own task and by every channel that it is subscribed to.
 #[derive(Debug)]
@@ -14,13 +17,42 @@ pub struct Conn {
     pub id: SocketId,
     /// What is on its way to it.
     pub outbox: Outbox,
+    /// Something but the outbox has woken the connection's task since it was asked last.
+    stirred: AtomicBool,
 }
 
 impl Conn {
     /// A connection with an empty outbox that holds at most `outbox_bytes`.
     #[must_use]
     pub const fn new(id: SocketId, outbox_bytes: usize) -> Self {
-        Self { id, outbox: Outbox::new(outbox_bytes) }
+        Self { id, outbox: Outbox::new(outbox_bytes), stirred: AtomicBool::new(true) }
+    }
+
+    /// Whether anything but the outbox waits for the connection's task; says so once, and at first.
+    pub fn take_stir(&self) -> bool {
+        self.is_stirred() && self.stirred.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether [`Conn::take_stir`] would say so.
+    #[must_use]
+    pub fn is_stirred(&self) -> bool {
+        self.stirred.load(Ordering::Acquire)
+    }
+}
+
+/// The waker of what a connection's task does beside its outbox, so that a task which was woken for a frame
+/// alone need not look at the rest.
+///
+/// The task has to look whether it was stirred after its waker has come into the outbox: what stirs it later
+/// finds the waker there.
+impl Wake for Conn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.stirred.store(true, Ordering::Release);
+        self.outbox.rouse();
     }
 }
 

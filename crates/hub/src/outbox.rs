@@ -84,6 +84,14 @@ impl Outbox {
         }
     }
 
+    /// Wakes the connection's task although there is nothing for it here.
+    pub(crate) fn rouse(&self) {
+        let waker = self.queue.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// Moves up to `most` frames to the end of `into`; everything taken before counts as written.
     pub fn poll_take(&self, cx: &Context<'_>, into: &mut Vec<Frame>, most: usize) -> Poll<Taken> {
         let mut queue = self.queue.lock();

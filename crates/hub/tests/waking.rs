@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use fanfare_hub::{AppHub, Conn, Outbox, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
@@ -291,5 +291,47 @@ fn ws_125_and_ws_058_a_connection_closed_from_outside_ends_and_leaves_nothing_be
         }
         assert_eq!(publisher.join().expect("no panic"), received);
         assert_eq!((hub.totals(), hub.connections(), hub.users_online()), ((0, 0), 0, 0));
+    });
+}
+
+#[test]
+fn whatever_stirs_a_connection_beside_its_outbox_is_looked_at() {
+    in_many_orders(|| {
+        let conn = Arc::new(Conn::new(SocketId::from_bits(1), 1000));
+        let heard = Arc::new(AtomicUsize::new(0));
+        let task = {
+            let (conn, heard) = (Arc::clone(&conn), Arc::clone(&heard));
+            let mut read = Vec::new();
+            let mut looked = 0;
+            // As the server's: what is beside the outbox is looked at when it was stirred, and not else.
+            future::spawn(poll_fn(move |cx| {
+                if conn.take_stir() {
+                    looked = heard.load(Ordering::SeqCst);
+                }
+                let polled = poll_reading(cx, &conn.outbox, &mut read, |_| {});
+                assert_eq!(polled, Poll::Pending, "nobody closes it");
+                if conn.is_stirred() {
+                    cx.waker().wake_by_ref();
+                }
+                let all = looked == 2 && read.len() == usize::from(FRAMES);
+                if all { Poll::Ready(()) } else { Poll::Pending }
+            }))
+        };
+        let stirrers: Vec<_> = (0..2)
+            .map(|_| {
+                let (conn, heard) = (Arc::clone(&conn), Arc::clone(&heard));
+                thread::spawn(move || {
+                    heard.fetch_add(1, Ordering::SeqCst);
+                    Waker::from(conn).wake();
+                })
+            })
+            .collect();
+        for number in 0..FRAMES {
+            assert!(conn.outbox.push(&frame(0, number)));
+        }
+        for stirrer in stirrers {
+            stirrer.join().expect("no panic");
+        }
+        future::block_on(task).expect("it ends");
     });
 }

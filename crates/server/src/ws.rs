@@ -9,8 +9,11 @@ pub mod read;
 mod watchdog;
 pub mod write;
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use fanfare_hub::{AppHub, Conn, Place, Subscriptions};
 use fanfare_protocol::close::CloseReason;
@@ -72,12 +75,10 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     let longest = state.config.limits.message_bytes;
     let heard = || signs.heard_now(&state);
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
-    let reason = tokio::select! {
-        // All three are asked each time; there is nothing to be fair about.
-        biased;
-        reason = read::run(&stream, early, longest, heard, on) => reason,
-        reason = writer.run(&conn.outbox) => reason,
-        reason = watchdog::run(&state, &conn, &signs) => reason,
+    let reason = {
+        let reading = pin!(read::run(&stream, early, longest, heard, on));
+        let watching = pin!(watchdog::run(&state, &conn, &signs));
+        until_one_ends(&conn, &mut writer, reading, watching).await
     };
     let rest = writer.into_rest(&conn.outbox, &reason);
     log_close(&session, &reason, (state.milliseconds() - since) / 1000);
@@ -87,6 +88,37 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     state.metrics.connection_closed(&reason);
     drop(stream);
     drop(seat);
+}
+
+/// Runs the three loops until one of them ends.
+///
+/// A frame for the connection is what its task is woken for most: then the loop of the outbox alone is
+/// polled. The other two wake the task through [`Conn`], which remembers that it was they.
+async fn until_one_ends(
+    conn: &Arc<Conn>,
+    writer: &mut Writer<'_>,
+    mut reading: Pin<&mut impl Future<Output = CloseReason>>,
+    mut watching: Pin<&mut impl Future<Output = CloseReason>>,
+) -> CloseReason {
+    let stirring = Waker::from(Arc::clone(conn));
+    poll_fn(|cx| {
+        if conn.take_stir() {
+            let cx = &mut Context::from_waker(&stirring);
+            if let Poll::Ready(reason) = reading.as_mut().poll(cx) {
+                return Poll::Ready(reason);
+            }
+            if let Poll::Ready(reason) = watching.as_mut().poll(cx) {
+                return Poll::Ready(reason);
+            }
+        }
+        let written = writer.poll(cx, &conn.outbox);
+        if conn.is_stirred() {
+            // Stirred before the waker was back in the outbox, where it would have been found.
+            cx.waker().wake_by_ref();
+        }
+        written
+    })
+    .await
 }
 
 /// 64 random bits: unique without asking anybody (WS-031).

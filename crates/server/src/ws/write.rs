@@ -70,7 +70,8 @@ impl<'a> Writer<'a> {
         self.stuck.into_iter().chain(queued.iter().map(|frame| frame.bytes().clone())).collect()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
+    /// One step of [`Writer::run`]; a task that gets `Pending` has left its waker in the outbox, or is awake.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
         for _ in 0..TURN {
             if self.stuck.is_empty() {
                 let taken = TAKEN.with_borrow_mut(|frames| {
