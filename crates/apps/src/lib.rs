@@ -24,7 +24,8 @@ pub use follow::Change;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Update};
 pub use settings::{
-    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern, named_limits,
+    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, MESSAGE_QUOTA, SettingFault, is_host_pattern,
+    named_limits,
 };
 
 /// Longest time that a look-up waits, be it for a reading that another has begun.
