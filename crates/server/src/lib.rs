@@ -20,4 +20,5 @@ pub mod publish;
 pub mod session;
 pub mod start;
 pub mod state;
+pub mod tenants;
 pub mod ws;

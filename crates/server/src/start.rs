@@ -20,6 +20,7 @@ use crate::drain::{self, Drain};
 use crate::metrics::Metrics;
 use crate::paste_lines::PasteLines;
 use crate::state::{Node, State};
+use crate::tenants::Tenants;
 use crate::{admin, descriptors, listen, live_apps};
 
 /// How often hubs without connections, and events that have expired, are dropped.
@@ -88,12 +89,14 @@ impl Server {
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
         let hubs = Arc::new(Hubs::default());
+        let tenants = Arc::new(Tenants::default());
         let state = Arc::new(State {
-            metrics: Metrics::new(&hubs, descriptors, capacity),
+            metrics: Metrics::new(&hubs, &tenants, descriptors, capacity),
             drain: Drain::default(),
             node: Node::new(capacity),
             started: Instant::now(),
             hubs,
+            tenants,
             apps,
             config,
         });

@@ -32,6 +32,7 @@ mod older_endpoints;
 mod overload;
 mod presence;
 mod presence_refused;
+mod quotas;
 mod request_bodies;
 mod request_signatures;
 mod server_to_user;
