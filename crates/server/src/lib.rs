@@ -21,4 +21,5 @@ pub mod session;
 pub mod start;
 pub mod state;
 pub mod tenants;
+pub mod usage;
 pub mod ws;

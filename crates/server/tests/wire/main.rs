@@ -41,5 +41,6 @@ mod startup;
 mod subscribe;
 mod subscribe_refused;
 mod tenants;
+mod usage;
 mod versions;
 mod watchlist;
