@@ -156,20 +156,4 @@ fn until_next_hour(since_1970: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn books_are_closed_when_the_hour_is_full() {
-        for (now, wait) in [(0, 3_600_000), (1, 3_599_999), (3_599_999, 1), (3_600_000, 3_600_000)] {
-            assert_eq!(until_next_hour(Duration::from_millis(now)), Duration::from_millis(wait));
-        }
-        assert_eq!(hours(Duration::from_millis(7_199_999)), 1);
-    }
-
-    #[test]
-    fn a_node_is_called_by_its_host_and_port() {
-        let name = node_name(6001);
-        assert!(name.ends_with(":6001") && name.len() > 5, "{name}");
-    }
-}
+mod tests;
