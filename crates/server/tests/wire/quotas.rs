@@ -53,7 +53,7 @@ fn api_005_what_is_over_the_rate_is_403_and_nothing_of_it_is_published() {
 
 #[test]
 fn a_rate_that_is_used_up_is_there_again_later() {
-    let server = Setup::with_app("messages_per_second = 20").start();
+    let server = Setup::with_app("messages_per_second = 2").start();
     let mut api = server.api();
     eventually("the rate is used up", || refused(&mut api).then_some(()));
     eventually("it is there again", || (!refused(&mut api)).then_some(()));
