@@ -15,6 +15,7 @@ mod operations;
 mod outage;
 mod settings;
 mod store;
+mod usage;
 
 pub use apps::{Apps, Kept};
 pub use database::{Database, NotADatabase, PostgresUrl};
@@ -24,8 +25,10 @@ pub use follow::Change;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Update};
 pub use settings::{
-    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, SettingFault, is_host_pattern, named_limits,
+    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, MESSAGE_QUOTA, SettingFault, is_host_pattern,
+    named_limits,
 };
+pub use usage::{HourOfUsage, MOST_HOURS, Usage};
 
 /// Longest time that a look-up waits, be it for a reading that another has begun.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);

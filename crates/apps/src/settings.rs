@@ -7,13 +7,16 @@ mod given;
 
 use std::ops::RangeInclusive;
 
-use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::app::{App, Limits, Quota};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
+
+/// Legal values of `messages_per_second` and `messages_per_day`; no quota is said by leaving one out.
+pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
 
 /// The one list of the limits that an app may have of its own, with their legal values.
 macro_rules! app_limits {
@@ -81,6 +84,12 @@ pub struct AppSettings {
     /// Most connections at once on this node (WS-061). Default: no quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<usize>,
+    /// Most messages in a second on this node. Default: no quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_second: Option<usize>,
+    /// Most messages since midnight UTC on this node. Default: no quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_day: Option<usize>,
     /// Refuse connections that did not come over TLS (WS-063). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_tls: Option<bool>,
@@ -133,10 +142,14 @@ impl AppSettings {
     pub fn faults(&self) -> Vec<SettingFault> {
         let limits = LIMIT_RANGES.iter().zip(self.limits.given());
         let limits = limits.filter_map(|((name, range), value)| check_range(name, range, value));
-        let quota = check_range("max_connections", &MAX_CONNECTIONS, self.max_connections);
+        let quotas = [
+            check_range("max_connections", &MAX_CONNECTIONS, self.max_connections),
+            check_range(Quota::Second.setting(), &MESSAGE_QUOTA, self.messages_per_second),
+            check_range(Quota::Day.setting(), &MESSAGE_QUOTA, self.messages_per_day),
+        ];
         let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
         let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
-        limits.chain(quota).chain(origins).collect()
+        limits.chain(quotas.into_iter().flatten()).chain(origins).collect()
     }
 
     /// The app with every setting resolved.
@@ -147,6 +160,8 @@ impl AppSettings {
             credentials,
             enabled: self.enabled.unwrap_or(true),
             max_connections: self.max_connections,
+            messages_per_second: self.messages_per_second,
+            messages_per_day: self.messages_per_day,
             force_tls: self.force_tls.unwrap_or(false),
             allowed_origins: self.allowed_origins.unwrap_or_default(),
             authorized_connections: self.authorized_connections.unwrap_or(false),
@@ -216,6 +231,16 @@ mod tests {
         let settings = AppSettings { max_connections: Some(0), ..AppSettings::default() };
         let fault = settings.faults()[0].to_string();
         assert_eq!(fault, "max_connections is 0; it must be from 1 to 100000000");
+        let settings: AppSettings =
+            serde_json::from_str(r#"{"messages_per_second":0,"messages_per_day":1000000001}"#).unwrap();
+        let faults: Vec<String> = settings.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            faults,
+            [
+                "messages_per_second is 0; it must be from 1 to 1000000000",
+                "messages_per_day is 1000000001; it must be from 1 to 1000000000",
+            ]
+        );
     }
 
     #[test]

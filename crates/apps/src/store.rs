@@ -1,10 +1,11 @@
-//! The tables `apps` and `app_keys` in SQLite or Postgres: opening, migrating, reading, writing.
+//! The tables `apps`, `app_keys` and `app_usage` in SQLite or Postgres: opening, migrating, reading, writing.
 //!
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
 mod changes;
 mod open;
 mod record;
+mod usage;
 mod write;
 
 use fanfare_protocol::app::{App, Limits};

@@ -16,6 +16,10 @@ pub struct App {
     pub enabled: bool,
     /// Most connections at once on this node; more close with 4004 (WS-061). `None`: no quota.
     pub max_connections: Option<usize>,
+    /// Most messages in a second on this node, as many at once; see [`Quota`]. `None`: no quota.
+    pub messages_per_second: Option<usize>,
+    /// Most messages since midnight UTC on this node. `None`: no quota.
+    pub messages_per_day: Option<usize>,
     /// Connections that did not come over TLS close with 4000 (WS-063).
     pub force_tls: bool,
     /// Host patterns (`*` stands for any run of characters); empty allows every origin (WS-010).
@@ -43,6 +47,8 @@ impl App {
             credentials,
             enabled: true,
             max_connections: None,
+            messages_per_second: None,
+            messages_per_day: None,
             force_tls: false,
             allowed_origins: Vec::new(),
             authorized_connections: false,
@@ -58,6 +64,26 @@ impl App {
     #[must_use]
     pub fn credential(&self, key: &str) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key.as_str() == key)
+    }
+}
+
+/// A quota of messages. A message is one event to one channel, from a back end or from a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// The setting `messages_per_second`.
+    Second,
+    /// The setting `messages_per_day`.
+    Day,
+}
+
+impl Quota {
+    /// The name of its setting.
+    #[must_use]
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Second => "messages_per_second",
+            Self::Day => "messages_per_day",
+        }
     }
 }
 

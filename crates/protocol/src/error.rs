@@ -3,6 +3,7 @@
 //! Hosted Pusher's words wherever they are known, because people search for them (WS-131).
 
 mod client_event;
+mod over_quota;
 mod sign_in;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use crate::channel::InvalidName;
 use crate::close::shortened;
 
 pub use client_event::ClientEventFault;
+pub use over_quota::OverQuota;
 pub use sign_in::SignInFault;
 
 /// Longest part of a client's own text that is sent back to it, in bytes.
@@ -106,7 +108,7 @@ impl ProtocolError {
     pub const fn code(&self) -> Option<u16> {
         match self {
             Self::NotSignedIn(_) | Self::SignIn(_) => Some(4009),
-            Self::ClientEvent(ClientEventFault::TooMany { .. }) => Some(4301),
+            Self::ClientEvent(fault) if fault.is_about_rate() => Some(4301),
             Self::WatchlistTooLong { .. } => Some(4302),
             _ => None,
         }
@@ -116,7 +118,11 @@ impl ProtocolError {
     /// the connection (WS-163, WS-214).
     #[must_use]
     pub const fn is_harmless(&self) -> bool {
-        matches!(self, Self::ClientEvent(ClientEventFault::TooMany { .. }) | Self::WatchlistTooLong { .. })
+        match self {
+            Self::ClientEvent(fault) => fault.is_about_rate(),
+            Self::WatchlistTooLong { .. } => true,
+            _ => false,
+        }
     }
 
     /// The HTTP-like status of soketi's `pusher:subscription_error`; `None` if it would send none (WS-133).

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
 use crate::config::Config;
+use crate::state::unix_seconds;
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -71,6 +72,7 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<String, Command
             let record = apps.show(&id).await?;
             if json { pretty(&app_json::app(&record, secrets)) } else { table::one(&record, secrets) }
         }
+        AppAction::Usage { id, hours } => usage(&apps, &id, hours, json).await?,
         AppAction::Update(wanted) => update(&apps, wanted, json).await?,
         AppAction::RotateKey { id } => {
             let pair = apps.rotate_key(&id).await?;
@@ -114,6 +116,13 @@ async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, Comma
     } else {
         table::one(&record, Secrets::Hidden)
     })
+}
+
+async fn usage(apps: &Apps, id: &str, hours: u32, json: bool) -> Result<String, CommandError> {
+    let until = unix_seconds() / 3600 + 1;
+    let from = until.saturating_sub(hours.into());
+    let used = apps.usage(id, from, until).await?;
+    Ok(if json { pretty(&app_json::usage(id, from..until, &used)) } else { table::usage(&used) })
 }
 
 async fn switch(apps: &Apps, id: &str, enabled: bool, json: bool) -> Result<String, CommandError> {

@@ -2,7 +2,9 @@
 //!
 //! Holds a secret only where it was asked for.
 
-use fanfare_apps::{AppRecord, KeyRecord, NewKey};
+use std::ops::Range;
+
+use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Usage};
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
 
@@ -35,6 +37,51 @@ pub fn new_key(pair: &NewKey) -> Value {
     json!({ "key": pair.key, "secret": pair.secret.expose() })
 }
 
+/// What an app has used from one hour until before another; hours in which it has used nothing are left out.
+#[must_use]
+pub fn usage(app: &str, hours: Range<u64>, used: &[HourOfUsage]) -> Value {
+    let each = used.iter().map(|HourOfUsage { hour, usage }| {
+        let mut object = counts(usage);
+        object.insert("hour".to_owned(), hour_moment(*hour).into());
+        Value::Object(object)
+    });
+    json!({
+        "app": app,
+        "from": hour_moment(hours.start),
+        "until": hour_moment(hours.end),
+        "hours": each.collect::<Vec<_>>(),
+        "total": counts(&total(used)),
+    })
+}
+
+/// All hours together: counts add up, and the peak is the highest.
+#[must_use]
+pub fn total(used: &[HourOfUsage]) -> Usage {
+    let mut total = Usage::default();
+    for HourOfUsage { usage, .. } in used {
+        total.add(usage);
+    }
+    total
+}
+
+/// When an hour began that is counted from 1970.
+#[must_use]
+pub fn hour_moment(hour: u64) -> String {
+    utc(hour.saturating_mul(3600))
+}
+
+fn counts(usage: &Usage) -> Map<String, Value> {
+    let Usage { peak_connections, backend_messages, client_messages, deliveries, delivered_bytes } = *usage;
+    let counts = [
+        ("peak_connections", peak_connections),
+        ("backend_messages", backend_messages),
+        ("client_messages", client_messages),
+        ("deliveries", deliveries),
+        ("delivered_bytes", delivered_bytes),
+    ];
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+}
+
 fn key(pair: &KeyRecord, secrets: Secrets) -> Value {
     let mut object = Map::new();
     object.insert("key".to_owned(), pair.key.clone().into());
@@ -51,4 +98,40 @@ fn key(pair: &KeyRecord, secrets: Secrets) -> Value {
 #[must_use]
 pub fn moment(milliseconds: i64) -> String {
     utc(u64::try_from(milliseconds / 1000).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_has_a_line_for_each_hour_and_a_total() {
+        let used = |hour, count| HourOfUsage {
+            hour,
+            usage: Usage {
+                peak_connections: count,
+                backend_messages: count,
+                client_messages: 0,
+                deliveries: 2 * count,
+                delivered_bytes: 100 * count,
+            },
+        };
+        let object = |count: u64, peak: u64| {
+            json!({
+                "peak_connections": peak, "backend_messages": count, "client_messages": 0,
+                "deliveries": 2 * count, "delivered_bytes": 100 * count,
+            })
+        };
+        let (mut first, mut second) = (object(5, 5), object(2, 2));
+        first["hour"] = "2025-11-24T10:00:00Z".into();
+        second["hour"] = "2025-11-24T12:00:00Z".into();
+        let hour = 1_763_978_400 / 3600;
+        assert_eq!(
+            usage("3", hour..hour + 24, &[used(hour, 5), used(hour + 2, 2)]),
+            json!({
+                "app": "3", "from": "2025-11-24T10:00:00Z", "until": "2025-11-25T10:00:00Z",
+                "hours": [first, second], "total": object(7, 5),
+            })
+        );
+    }
 }

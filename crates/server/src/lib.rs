@@ -20,4 +20,6 @@ pub mod publish;
 pub mod session;
 pub mod start;
 pub mod state;
+pub mod tenants;
+pub mod usage;
 pub mod ws;

@@ -21,6 +21,7 @@ fn apply(state: &State, change: Change) {
     match change {
         Change::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
+            state.tenants.set_gone(&app.id, false);
             let Some(hub) = state.hubs.get(&app.id) else { return };
             hub.set_app(&app);
             if !app.enabled {
@@ -29,6 +30,7 @@ fn apply(state: &State, change: Change) {
         }
         Change::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
+            state.tenants.set_gone(&app.id, true);
             let Some(hub) = state.hubs.get(&app.id) else { return };
             let key = app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
             // Whoever is on the way in finds it disabled.

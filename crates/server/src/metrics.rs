@@ -3,20 +3,20 @@
 //! Gauges are read from the live tables when asked for, so they cannot drift. Labels are apps, codes
 //! and statuses, never channels or connections.
 
-use std::fmt::Write as _;
+mod live;
+
 use std::sync::Arc;
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::close::CloseReason;
-use fanfare_protocol::ids::AppId;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
-};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use self::live::Live;
+use crate::tenants::Tenants;
 
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub struct Metrics {
     opened: Counter,
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
-    events: Family<AppLabels, Counter>,
-    client_events: Family<AppLabels, Counter>,
     requests: Family<StatusLabels, Counter>,
 }
 
@@ -37,48 +35,25 @@ struct CloseLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct AppLabels {
-    app: AppLabel,
-}
-
-/// An app's id as a label, without a copy of it for each event.
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct AppLabel(AppId);
-
-impl EncodeLabelValue for AppLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        encoder.write_str(self.0.as_str())
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StatusLabels {
     status: u16,
 }
 
 impl Metrics {
-    /// Counters at zero; gauges are read from `hubs`.
+    /// Counters at zero; gauges are read from `hubs`, what is counted for each app from `tenants`.
     #[must_use]
-    pub fn new(hubs: &Arc<Hubs>, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(hubs: &Arc<Hubs>, tenants: &Arc<Tenants>, descriptors: u64, capacity: usize) -> Self {
         let mut registry = Registry::with_prefix("fanfare");
         let metrics = Self {
             opened: Counter::default(),
             closes: Family::default(),
             messages: Counter::default(),
-            events: Family::default(),
-            client_events: Family::default(),
             requests: Family::default(),
             registry: Registry::default(),
         };
         registry.register("connections_opened", "WebSockets admitted", metrics.opened.clone());
         registry.register("closes", "WebSockets ended or refused, by close code", metrics.closes.clone());
         registry.register("messages_received", "Messages from clients", metrics.messages.clone());
-        registry.register("events_published", "Events accepted for publishing", metrics.events.clone());
-        registry.register(
-            "client_events",
-            "Events of clients passed on to others",
-            metrics.client_events.clone(),
-        );
         registry.register("http_requests", "Answers of the HTTP API", metrics.requests.clone());
         let limits: [(&str, &str, u64); 2] = [
             ("file_descriptors_limit", "File descriptors this process may have open", descriptors),
@@ -89,7 +64,7 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
         }
-        registry.register_collector(Box::new(Live(Arc::clone(hubs))));
+        registry.register_collector(Box::new(Live { hubs: Arc::clone(hubs), tenants: Arc::clone(tenants) }));
         Self { registry, ..metrics }
     }
 
@@ -113,16 +88,6 @@ impl Metrics {
         self.messages.inc();
     }
 
-    /// An event was accepted.
-    pub fn event_published(&self, app: &AppId) {
-        self.events.get_or_create(&AppLabels { app: AppLabel(app.clone()) }).inc();
-    }
-
-    /// An event of a client was passed on.
-    pub fn client_event_published(&self, app: &AppId) {
-        self.client_events.get_or_create(&AppLabels { app: AppLabel(app.clone()) }).inc();
-    }
-
     /// A request of the HTTP API was answered.
     pub fn request_answered(&self, status: u16) {
         self.requests.get_or_create(&StatusLabels { status }).inc();
@@ -135,40 +100,5 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
-    }
-}
-
-/// Gauges of the live tables.
-#[derive(Debug)]
-struct Live(Arc<Hubs>);
-
-impl Collector for Live {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let hubs = self.0.all();
-        let rows: Vec<(AppLabels, [usize; 5])> = hubs
-            .iter()
-            .map(|hub| {
-                let (channels, subscriptions) = hub.totals();
-                let app = AppLabel(hub.app().id.clone());
-                let kept = hub.parked_bytes();
-                (AppLabels { app }, [hub.connections(), channels, subscriptions, hub.users_online(), kept])
-            })
-            .collect();
-        let gauges = [
-            ("connections", "WebSockets open now"),
-            ("channels", "Channels occupied now"),
-            ("subscriptions", "Subscriptions now"),
-            ("users", "Signed-in users now"),
-            ("cache_bytes", "Bytes of events kept of cache channels without subscribers"),
-        ];
-        for (column, (name, help)) in gauges.into_iter().enumerate() {
-            let gauge_type = prometheus_client::metrics::MetricType::Gauge;
-            let mut family = encoder.encode_descriptor(name, help, None, gauge_type)?;
-            for (labels, values) in &rows {
-                let gauge = ConstGauge::new(i64::try_from(values[column]).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(labels)?)?;
-            }
-        }
-        Ok(())
     }
 }

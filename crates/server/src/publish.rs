@@ -1,16 +1,19 @@
 //! The one way in for new events, from back ends and from clients.
 //!
-//! Encodes once per channel and hands the same bytes to every subscriber; never waits.
+//! Encodes once per channel and hands the same bytes to every subscriber; never waits. An app that is over a
+//! quota is stopped here, before anything is encoded; what was delivered is counted once per event.
 
 use std::sync::Arc;
 
 use fanfare_hub::AppHub;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 
 use crate::state::State;
+use crate::tenants::{Counts, Source, Tenant};
 
 /// An event from a back end that has passed every check.
 #[derive(Debug)]
@@ -38,32 +41,62 @@ pub struct ClientEvent<'a> {
     pub sender: SocketId,
 }
 
-/// Publishes an event of `app` to the subscribers on this node; cache channels keep it (WS-170).
-pub fn publish(state: &State, app: &Arc<App>, event: &Event<'_>) {
-    state.metrics.event_published(&app.id);
-    let hub = if event.channels.iter().any(ChannelName::is_cached) {
+/// Publishes events of `app` to the subscribers on this node; cache channels keep them (WS-170).
+///
+/// # Errors
+/// The quota that they would exceed together; none of them is published then.
+pub fn publish(state: &State, app: &Arc<App>, events: &[Event<'_>]) -> Result<(), OverQuota> {
+    let tenant = state.tenants.of(&app.id);
+    let messages = events.iter().map(|event| event.channels.len()).sum();
+    tenant.admit(app, messages, state.moment())?;
+    let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
+    let hub = if is_kept {
         // It is kept also if nobody is connected yet (API-019).
         Some(state.hubs.open(app))
     } else {
         state.hubs.get(&app.id)
     };
-    let Some(hub) = hub else { return };
+    for event in events {
+        let mut counts = Counts { messages: event.channels.len() as u64, ..Counts::default() };
+        if let Some(hub) = &hub {
+            deliver(state, app, (hub, event), &mut counts);
+        }
+        tenant.count_event(Source::BackEnd, counts);
+    }
+    Ok(())
+}
+
+fn deliver(state: &State, app: &App, (hub, event): (&AppHub, &Event<'_>), counts: &mut Counts) {
     let quoted = server::Event::new(event.name, event.data);
     for channel in event.channels {
         let frame = quoted.on(channel);
-        if channel.is_cached() {
+        let took = if channel.is_cached() {
             let until = state.milliseconds() + 1000 * app.limits.cache_seconds as u64;
-            hub.deliver_and_keep(channel, &frame, event.except, until);
+            hub.deliver_and_keep(channel, &frame, event.except, until)
         } else {
-            hub.deliver(channel, &frame, event.except);
-        }
+            hub.deliver(channel, &frame, event.except)
+        };
+        counts.add_deliveries(took, &frame);
     }
 }
 
 /// Publishes an event of a client to the other subscribers on this node; it is never kept (WS-167).
-pub fn publish_client_event(state: &State, hub: &AppHub, event: &ClientEvent<'_>) {
-    state.metrics.client_event_published(&hub.app().id);
+///
+/// # Errors
+/// The quota of the app that does not allow it; nothing is published then.
+pub fn publish_client_event(
+    state: &State,
+    hub: &AppHub,
+    tenant: &Tenant,
+    event: &ClientEvent<'_>,
+) -> Result<(), OverQuota> {
+    tenant.admit(&hub.app(), 1, state.moment())?;
     let user = hub.user_of(event.channel, event.sender);
     let quoted = server::Event::new(event.name, event.data);
-    hub.deliver(event.channel, &quoted.from_client(event.channel, user.as_ref()), Some(event.sender));
+    let frame = quoted.from_client(event.channel, user.as_ref());
+    let took = hub.deliver(event.channel, &frame, Some(event.sender));
+    let mut counts = Counts { messages: 1, ..Counts::default() };
+    counts.add_deliveries(took, &frame);
+    tenant.count_event(Source::Client, counts);
+    Ok(())
 }

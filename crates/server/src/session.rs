@@ -23,6 +23,7 @@ use fanfare_protocol::server;
 use fanfare_protocol::ws::Incoming;
 
 use crate::state::State;
+use crate::tenants::Tenant;
 use allowance::Allowance;
 
 /// Faulty commands that may come at once, and the number forgiven in a second (WS-214).
@@ -33,6 +34,8 @@ const FAULTS_PER_SECOND: usize = 10;
 pub struct Session {
     state: Arc<State>,
     subscriptions: Subscriptions,
+    /// The app's numbers, found once.
+    tenant: Arc<Tenant>,
     /// The place in the app's quota, once there is one (WS-062).
     place: Option<Place>,
     faults: Allowance,
@@ -42,9 +45,12 @@ pub struct Session {
 impl Session {
     /// The session of a connection without subscriptions.
     #[must_use]
-    pub const fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Place>) -> Self {
+    pub fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Place>) -> Self {
+        let hub = subscriptions.hub();
+        let tenant = state.tenants.of(&hub.app().id);
+        tenant.saw_connections(hub.connections());
         let (faults, client_events) = (Allowance::full(), Allowance::full());
-        Self { state, subscriptions, place, faults, client_events }
+        Self { state, subscriptions, tenant, place, faults, client_events }
     }
 
     /// Whatever the client sent; breaks when the connection is to end. `authorized` is set when it may

@@ -20,6 +20,8 @@ use crate::drain::{self, Drain};
 use crate::metrics::Metrics;
 use crate::paste_lines::PasteLines;
 use crate::state::{Node, State};
+use crate::tenants::Tenants;
+use crate::usage::Storing;
 use crate::{admin, descriptors, listen, live_apps};
 
 /// How often hubs without connections, and events that have expired, are dropped.
@@ -64,6 +66,7 @@ struct Shown {
 pub struct Server {
     state: Arc<State>,
     accepting: JoinHandle<()>,
+    storing: Option<Storing>,
     /// Where clients and back ends connect.
     pub listening: SocketAddr,
     /// Where operators ask.
@@ -88,12 +91,14 @@ impl Server {
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
         let hubs = Arc::new(Hubs::default());
+        let tenants = Arc::new(Tenants::default());
         let state = Arc::new(State {
-            metrics: Metrics::new(&hubs, descriptors, capacity),
+            metrics: Metrics::new(&hubs, &tenants, descriptors, capacity),
             drain: Drain::default(),
             node: Node::new(capacity),
             started: Instant::now(),
             hubs,
+            tenants,
             apps,
             config,
         });
@@ -102,7 +107,8 @@ impl Server {
         tokio::spawn(live_apps::follow(Arc::clone(&state)));
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
-        Ok(Self { state, accepting, listening, admin_listening, first, descriptors })
+        let storing = Storing::begin(&state);
+        Ok(Self { state, accepting, storing, listening, admin_listening, first, descriptors })
     }
 }
 
@@ -122,7 +128,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = interrupt.recv() => {}
     }
     tokio::select! {
-        () = stop(&server.state, server.accepting) => {}
+        () = stop(&server.state, server.accepting, server.storing) => {}
         // Whoever asks twice does not want to wait.
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -130,11 +136,14 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Drains connections, then gives HTTP requests under way a last moment.
-async fn stop(state: &Arc<State>, accepting: JoinHandle<()>) {
+/// Drains connections, then gives HTTP requests under way a last moment, then stores what was used.
+async fn stop(state: &Arc<State>, accepting: JoinHandle<()>, storing: Option<Storing>) {
     let left = drain::run(state).await;
     if tokio::time::timeout(Duration::from_secs(1), accepting).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
+    }
+    if let Some(storing) = storing {
+        storing.end().await;
     }
     tracing::info!(target: "fanfare", connections_left = left, "stopped");
 }

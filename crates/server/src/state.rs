@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::metrics::Metrics;
+use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
 pub struct State {
@@ -19,6 +21,8 @@ pub struct State {
     pub apps: Apps,
     /// The live state of each.
     pub hubs: Arc<Hubs>,
+    /// What each has used, and whether it may use more.
+    pub tenants: Arc<Tenants>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the server is stopping.
@@ -35,6 +39,19 @@ impl State {
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+
+    /// The present, as quotas go by it.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Moment { nanoseconds, day: unix_seconds() / 86_400 }
+    }
+}
+
+/// The clock of calendars.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// How many WebSockets the node holds.

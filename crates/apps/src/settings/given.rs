@@ -10,6 +10,8 @@ use super::{AppSettings, LIMIT_RANGES};
 const NAMES: &[&str] = &[
     "enabled",
     "max_connections",
+    "messages_per_second",
+    "messages_per_day",
     "force_tls",
     "allowed_origins",
     "authorized_connections",

@@ -22,7 +22,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 pub(crate) enum Changed {
     /// The app with this id.
     App(String),
-    /// Any app, or several.
+    /// Any app, or several; or nothing but usage was added.
     Something,
 }
 

@@ -15,6 +15,7 @@ macro_rules! either {
         }
     };
 }
+pub(super) use either;
 
 /// A column of time, in milliseconds since 1970, as each database has it.
 macro_rules! milliseconds {

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::echoed;
+use super::{OverQuota, echoed};
 
 /// Why an event of a client was not passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,16 @@ pub enum ClientEventFault {
         /// The setting `limits.client_events_per_second`.
         limit: usize,
     },
+    /// The app has had all the messages that it may; this one was dropped.
+    OverQuota(OverQuota),
 }
 
 impl ClientEventFault {
+    /// Whether there are too many of them, of the connection or of the whole app.
+    pub(super) const fn is_about_rate(&self) -> bool {
+        matches!(self, Self::TooMany { .. } | Self::OverQuota(_))
+    }
+
     /// The cause in one word, for logs.
     pub(super) const fn label(&self) -> &'static str {
         match self {
@@ -49,6 +56,7 @@ impl ClientEventFault {
             Self::NameTooLong { .. } => "client_event_name_too_long",
             Self::TooBig { .. } => "client_event_too_big",
             Self::TooMany { .. } => "client_event_rate",
+            Self::OverQuota(_) => "over_message_quota",
         }
     }
 
@@ -84,6 +92,7 @@ impl ClientEventFault {
                 "This connection sends more than {limit} client events a second; the event was dropped \
                  (setting limits.client_events_per_second)"
             ),
+            Self::OverQuota(over) => format!("{over}; the event was dropped"),
         };
         Cow::Owned(text)
     }

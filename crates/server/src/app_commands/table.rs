@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use fanfare_apps::{AppRecord, KeyRecord, NewKey};
+use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Usage};
 use serde_json::Value;
 
-use crate::app_json::{Secrets, moment};
+use crate::app_json::{Secrets, hour_moment, moment, total};
 
 /// One line for each app.
 pub(super) fn list(records: &[AppRecord]) -> String {
@@ -46,6 +46,26 @@ pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
     }
     text.push_str(&if rows.is_empty() { "  none\n".to_owned() } else { aligned(&rows) });
     text
+}
+
+/// One line for each hour, and one for all of them.
+pub(super) fn usage(used: &[HourOfUsage]) -> String {
+    if used.is_empty() {
+        return "Nothing was used in these hours.\n".to_owned();
+    }
+    let columns = ["HOUR", "CONNECTIONS", "FROM BACK ENDS", "FROM CLIENTS", "DELIVERIES", "BYTES"];
+    let mut rows = vec![columns.map(str::to_owned)];
+    rows.extend(used.iter().map(|HourOfUsage { hour, usage }| usage_row(hour_moment(*hour), usage)));
+    rows.push(usage_row("total".to_owned(), &total(used)));
+    aligned(&rows)
+}
+
+fn usage_row(first: String, usage: &Usage) -> [String; 6] {
+    let Usage { peak_connections, backend_messages, client_messages, deliveries, delivered_bytes } = *usage;
+    let [peak, back_ends, clients, deliveries, bytes] =
+        [peak_connections, backend_messages, client_messages, deliveries, delivered_bytes]
+            .map(|count| count.to_string());
+    [first, peak, back_ends, clients, deliveries, bytes]
 }
 
 /// What to write down of a new app.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use fanfare_apps::MOST_HOURS;
 
 /// Where the apps are, and how they are shown.
 #[derive(Debug, Args)]
@@ -42,6 +43,14 @@ pub enum AppAction {
         /// Show the secrets of its keys as well
         #[arg(long)]
         secrets: bool,
+    },
+    /// Show what an app, or one that was deleted, has used, hour by hour
+    Usage {
+        /// Which app
+        id: String,
+        /// In the last so many hours, the present one included
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_HOURS)))]
+        hours: u32,
     },
     /// Change an app: its name and any of its settings
     Update(Update),

@@ -2,7 +2,7 @@
 //!
 //! The one list: what is not here is unknown. A test holds it against `config/default.toml`.
 
-use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS};
+use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA};
 
 use super::fault::Hint;
 
@@ -65,6 +65,8 @@ const APP: &[(&str, Kind)] = &[
     ("secret", Kind::AppSecret),
     ("enabled", Kind::Switch),
     ("max_connections", count(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end())),
+    ("messages_per_second", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
+    ("messages_per_day", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
     ("force_tls", Kind::Switch),
     ("allowed_origins", Kind::Origins),
     ("authorized_connections", Kind::Switch),

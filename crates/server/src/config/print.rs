@@ -66,6 +66,8 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         credentials,
         enabled,
         max_connections,
+        messages_per_second,
+        messages_per_day,
         force_tls,
         allowed_origins,
         authorized_connections,
@@ -81,7 +83,12 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         all.push(("secret", MASK.into()));
     }
     all.push(("enabled", (*enabled).into()));
-    all.extend(max_connections.map(|most| ("max_connections", number(most))));
+    let quotas = [
+        ("max_connections", max_connections),
+        ("messages_per_second", messages_per_second),
+        ("messages_per_day", messages_per_day),
+    ];
+    all.extend(quotas.into_iter().filter_map(|(name, most)| Some((name, number((*most)?)))));
     all.push(("force_tls", (*force_tls).into()));
     all.push(("allowed_origins", allowed_origins.clone().into()));
     all.push(("authorized_connections", (*authorized_connections).into()));

@@ -6,7 +6,7 @@ use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
-use fanfare_protocol::error::invalid_name;
+use fanfare_protocol::error::{OverQuota, invalid_name};
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
 
@@ -27,6 +27,8 @@ pub enum ApiError {
     UnknownApp(String),
     /// 403: the app is switched off.
     AppDisabled,
+    /// 403: the app has had all the messages that it may (API-005).
+    OverQuota(OverQuota),
     /// 503: the app could not be looked up.
     AppsUnavailable,
     /// 401: the signature, or what belongs to it (AUTH-010).
@@ -103,7 +105,7 @@ impl ApiError {
             Self::NoRoute | Self::UnknownApp(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WebSocketOnly => StatusCode::UPGRADE_REQUIRED,
-            Self::AppDisabled => StatusCode::FORBIDDEN,
+            Self::AppDisabled | Self::OverQuota(_) => StatusCode::FORBIDDEN,
             Self::AppsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::RequestTooBig { .. } | Self::EventTooBig { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -148,6 +150,7 @@ impl ApiError {
             Self::MethodNotAllowed(method) => format!("This path answers to {method} only"),
             Self::UnknownApp(id) => format!("There is no app with the id {}", shortened(id, 100)),
             Self::Unauthorized(error) => error.message().into(),
+            Self::OverQuota(over) => over.to_string(),
             Self::RequestTooBig { limit, size } => {
                 let size = size.map(|size| format!(" of {size} bytes")).unwrap_or_default();
                 format!(

@@ -32,7 +32,7 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
             answer::object(&Single { channels })
         }
     };
-    publish(state, &signed.app, &as_event(&event));
+    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -66,9 +66,8 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     } else {
         "{}".to_owned()
     };
-    for event in &events {
-        publish(state, &signed.app, &as_event(event));
-    }
+    let events: Vec<Event<'_>> = events.iter().map(as_event).collect();
+    publish(state, &signed.app, &events).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -79,8 +78,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
 pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
     let channel = decoded(raw_channel, signed)?;
     let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
-    publish(state, &signed.app, &as_event(&event));
-    Ok(())
+    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,6 @@
 //! The order is the point: size before anything is read, signature before anything is parsed.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use fanfare_protocol::app::App;
@@ -13,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::body;
 use super::error::ApiError;
-use crate::state::State;
+use crate::state::{State, unix_seconds};
 
 /// A request whose signature is the app's.
 pub struct Signed {
@@ -50,8 +49,7 @@ pub async fn receive(
             return Err(ApiError::AppsUnavailable);
         }
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let clock = Clock { now, window: state.config.timeouts.clock_skew.into() };
+    let clock = Clock { now: unix_seconds(), window: state.config.timeouts.clock_skew.into() };
     SignedRequest { method: method.as_str(), path, full_path: uri.path(), query: &query, body: &body }
         .verify(&app, clock)
         .map_err(ApiError::Unauthorized)?;

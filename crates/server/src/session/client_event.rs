@@ -36,7 +36,7 @@ impl Session {
             return Err(ClientEventFault::TooMany { limit });
         }
         let event = ClientEvent { name, data, channel: &channel, sender: self.socket_id() };
-        publish_client_event(&self.state, self.subscriptions.hub(), &event);
-        Ok(())
+        publish_client_event(&self.state, self.subscriptions.hub(), &self.tenant, &event)
+            .map_err(ClientEventFault::OverQuota)
     }
 }

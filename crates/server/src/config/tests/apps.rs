@@ -10,7 +10,7 @@ use super::{APP_3, Setup};
 #[test]
 fn an_apps_own_settings_go_before_the_servers() {
     let config = Setup::file(&format!(
-        "[limits]\nmembers = 50\nbatch = 5\n{APP_3}enabled = false\nmax_connections = 20\nforce_tls = true\n\
+        "[limits]\nmembers = 50\nbatch = 5\n{APP_3}enabled = false\nmax_connections = 20\nmessages_per_second = 30\nmessages_per_day = 40\nforce_tls = true\n\
          allowed_origins = [\"example.com\", \"*.example.com\"]\nauthorized_connections = true\n\
          subscription_error_event = true\n[apps.list.limits]\nbatch = 7\n\
          [[apps.list]]\nid = \"4\"\nkey = \"key-4\"\nsecret = \"hush-4\"\nlimits = {{ event_name = 20 }}\n"
@@ -22,6 +22,7 @@ fn an_apps_own_settings_go_before_the_servers() {
     assert!(!three.enabled && three.force_tls);
     assert!(three.authorized_connections && three.subscription_error_event);
     assert_eq!((three.max_connections, three.allowed_origins.len()), (Some(20), 2));
+    assert_eq!((three.messages_per_second, three.messages_per_day), (Some(30), Some(40)));
     assert_eq!(four.limits, Limits { event_name: 20, ..ours });
     assert!(four.enabled && !four.force_tls && four.max_connections.is_none());
     assert_eq!(four.credential("key-4").unwrap().secret.expose(), "hush-4");

@@ -5,10 +5,11 @@ use crate::config::Flags;
 
 #[test]
 fn the_effective_configuration_says_where_each_value_comes_from() {
-    let config = Setup::file(&format!("[limits]\nmembers = 77\n{APP_3}max_connections = 5\n"))
-        .env(&[("FANFARE__LIMITS__BATCH", "7"), ("PORT", "8080")])
-        .flags(Flags { admin_listen: Some("127.0.0.1:0".parse().unwrap()), ..Flags::default() })
-        .load();
+    let config =
+        Setup::file(&format!("[limits]\nmembers = 77\n{APP_3}max_connections = 5\nmessages_per_day = 6\n"))
+            .env(&[("FANFARE__LIMITS__BATCH", "7"), ("PORT", "8080")])
+            .flags(Flags { admin_listen: Some("127.0.0.1:0".parse().unwrap()), ..Flags::default() })
+            .load();
     let text = config.effective();
     for line in [
         "[listen]",
@@ -23,6 +24,7 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
         "# key = \"key-3\"",
         "# secret = \"***\"",
         "# max_connections = 5",
+        "# messages_per_day = 6",
         "# members = 77",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

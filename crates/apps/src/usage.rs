@@ -1,0 +1,114 @@
+//! What apps have used, hour by hour: adding to it and reading it.
+//!
+//! Knows no counter and no clock: hours are given. What is stored outlives the app, for it is still to be
+//! billed. Counts add up and the peak is the highest, so that a node may come back under its old name.
+
+use fanfare_protocol::ids::AppId;
+use tokio::time::timeout;
+
+use crate::READING;
+use crate::apps::{Apps, Stored};
+use crate::operations::OperationError;
+
+/// Most hours that are read at once: those of a leap year.
+pub const MOST_HOURS: u32 = 8_784;
+
+/// What an app has used of something in some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most connections at once.
+    pub peak_connections: u64,
+    /// Messages from back ends: one event to one channel is one.
+    pub backend_messages: u64,
+    /// Messages from clients.
+    pub client_messages: u64,
+    /// Messages to each of their subscribers.
+    pub deliveries: u64,
+    /// Bytes of the frames of those.
+    pub delivered_bytes: u64,
+}
+
+/// What was used in one hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourOfUsage {
+    /// Hours since 1970.
+    pub hour: u64,
+    /// What was used in it.
+    pub usage: Usage,
+}
+
+impl Usage {
+    /// Takes in what was used at another time: counts add up, the higher peak stays.
+    pub fn add(&mut self, other: &Self) {
+        self.peak_connections = self.peak_connections.max(other.peak_connections);
+        self.backend_messages += other.backend_messages;
+        self.client_messages += other.client_messages;
+        self.deliveries += other.deliveries;
+        self.delivered_bytes += other.delivered_bytes;
+    }
+
+    /// Whether nothing at all was used.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Apps {
+    /// Whether there is a database that keeps what is used.
+    #[must_use]
+    pub const fn keep_usage(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// Adds what apps have used on a node, all of it or none; within two seconds, so not too much at once.
+    ///
+    /// # Errors
+    /// There is no database, or it is away. If it went away at the very moment of the commit, it may have
+    /// been added all the same.
+    pub async fn add_usage(&self, node: &str, used: &[(AppId, HourOfUsage)]) -> Result<(), OperationError> {
+        let stored = self.usage_stored()?;
+        in_time(stored.store.add_usage(node, used)).await
+    }
+
+    /// What an app, or one that was deleted, has used from one hour until before another: the hours in
+    /// which it has used anything, summed over all nodes. The peak is the sum of the nodes' peaks.
+    ///
+    /// # Errors
+    /// There is no database, or it is away.
+    pub async fn usage(
+        &self,
+        id: &str,
+        from_hour: u64,
+        to_hour: u64,
+    ) -> Result<Vec<HourOfUsage>, OperationError> {
+        let stored = self.usage_stored()?;
+        in_time(stored.store.usage(id, from_hour..to_hour, MOST_HOURS)).await
+    }
+
+    /// Messages of an app on a node since an hour, from back ends and clients.
+    ///
+    /// # Errors
+    /// There is no database, or it is away.
+    pub async fn messages_since(&self, id: &str, node: &str, hour: u64) -> Result<u64, OperationError> {
+        let stored = self.usage_stored()?;
+        in_time(stored.store.messages_since(id, node, hour)).await
+    }
+
+    /// While the database is known to be away, nobody waits for it.
+    fn usage_stored(&self) -> Result<&Stored, OperationError> {
+        let stored = self.stored.as_ref().ok_or(OperationError::NoDatabase)?;
+        if stored.outage.is_on() {
+            Err(OperationError::Database(sqlx::Error::PoolTimedOut))
+        } else {
+            Ok(stored)
+        }
+    }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, OperationError> {
+    match timeout(READING, asked).await {
+        Ok(done) => done.map_err(OperationError::Database),
+        Err(_) => Err(OperationError::Database(sqlx::Error::PoolTimedOut)),
+    }
+}

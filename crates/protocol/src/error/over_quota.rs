@@ -1,0 +1,52 @@
+//! What an app hears that has had all the messages it may: the same words for clients and back ends.
+//!
+//! Begins as hosted Pusher's text of a connection over the quota; its text for messages is unknown.
+
+use std::fmt;
+
+use crate::app::Quota;
+
+/// Messages that are refused because of a quota of the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverQuota {
+    /// Which.
+    pub quota: Quota,
+    /// The most there may be.
+    pub limit: usize,
+    /// How many came at once; none of them is published.
+    pub came: usize,
+}
+
+impl fmt::Display for OverQuota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quota, limit, came } = self;
+        let each = match quota {
+            Quota::Second => "second",
+            Quota::Day => "day",
+        };
+        let setting = quota.setting();
+        write!(
+            f,
+            "Account over quota (at most {limit} messages a {each}, {came} more came, setting {setting})"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_names_the_limit_what_came_and_the_setting() {
+        let over = OverQuota { quota: Quota::Day, limit: 1000, came: 3 };
+        assert_eq!(
+            over.to_string(),
+            "Account over quota (at most 1000 messages a day, 3 more came, setting messages_per_day)"
+        );
+        assert!(
+            OverQuota { quota: Quota::Second, ..over }
+                .to_string()
+                .ends_with("1000 messages a second, 3 more came, setting messages_per_second)")
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! What is read from the live tables at the moment of the question, app by app.
+
+use std::fmt::{Error, Write as _};
+use std::sync::Arc;
+
+use fanfare_hub::Hubs;
+use fanfare_protocol::ids::AppId;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::tenants::{Tenant, Tenants};
+
+/// The tables.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub hubs: Arc<Hubs>,
+    pub tenants: Arc<Tenants>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AppLabels {
+    app: AppLabel,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct QuotaLabels {
+    app: AppLabel,
+    quota: &'static str,
+}
+
+/// An app's id as a label.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct AppLabel(AppId);
+
+impl EncodeLabelValue for AppLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
+        encoder.write_str(self.0.as_str())
+    }
+}
+
+impl AppLabels {
+    fn of(app: &AppId) -> Self {
+        Self { app: AppLabel(app.clone()) }
+    }
+}
+
+impl Collector for Live {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        self.gauges(&mut encoder)?;
+        self.counters(&mut encoder)
+    }
+}
+
+impl Live {
+    fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let hubs = self.hubs.all();
+        let rows: Vec<(AppLabels, [usize; 5])> = hubs
+            .iter()
+            .map(|hub| {
+                let (channels, subscriptions) = hub.totals();
+                let labels = AppLabels::of(&hub.app().id);
+                let kept = hub.parked_bytes();
+                (labels, [hub.connections(), channels, subscriptions, hub.users_online(), kept])
+            })
+            .collect();
+        let gauges = [
+            ("connections", "WebSockets open now"),
+            ("channels", "Channels occupied now"),
+            ("subscriptions", "Subscriptions now"),
+            ("users", "Signed-in users now"),
+            ("cache_bytes", "Bytes of events kept of cache channels without subscribers"),
+        ];
+        for (column, (name, help)) in gauges.into_iter().enumerate() {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (labels, values) in &rows {
+                let gauge = ConstGauge::new(i64::try_from(values[column]).unwrap_or(i64::MAX));
+                gauge.encode(family.encode_family(labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        type Count = fn(&Tenant) -> u64;
+        let counters: [(&str, &str, Count); 4] = [
+            ("events_published", "Events accepted for publishing", Tenant::events),
+            ("client_events", "Events of clients passed on to others", |t| t.usage().client_messages),
+            ("deliveries", "Events handed to a subscriber each", |t| t.usage().deliveries),
+            ("delivered_bytes", "Bytes of those", |t| t.usage().delivered_bytes),
+        ];
+        let tenants = self.tenants.all();
+        for (name, help, count) in counters {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for tenant in &tenants {
+                let counter = ConstCounter::new(count(tenant));
+                counter.encode(family.encode_family(&AppLabels::of(&tenant.app))?)?;
+            }
+        }
+        let (name, help) = ("messages_refused", "Messages over a quota of their app");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for tenant in &tenants {
+            for (quota, refused) in tenant.refused().into_iter().filter(|(_, refused)| *refused > 0) {
+                let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
+                ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}

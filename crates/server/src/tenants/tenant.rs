@@ -1,0 +1,274 @@
+//! The numbers of one app on this node.
+//!
+//! Counters only grow; what is stored of them, and what not, is in the books beside them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use fanfare_apps::{HourOfUsage, Usage};
+use fanfare_protocol::app::{App, Quota};
+use fanfare_protocol::error::OverQuota;
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::AppId;
+use parking_lot::Mutex;
+
+use super::Moment;
+use super::day::Day;
+use super::rate::Rate;
+use super::unwritten::Unwritten;
+
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The HTTP API.
+    BackEnd,
+    /// A connection.
+    Client,
+}
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Its channels.
+    pub messages: u64,
+    /// Connections that took it, for each channel.
+    pub deliveries: u64,
+    /// Bytes of the frames that they took.
+    pub bytes: u64,
+}
+
+impl Counts {
+    /// So many connections took the frame.
+    pub fn add_deliveries(&mut self, took: usize, frame: &Frame) {
+        self.deliveries += took as u64;
+        self.bytes += (took * frame.bytes().len()) as u64;
+    }
+}
+
+/// One app's numbers since this was made.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Whose.
+    pub app: AppId,
+    rate: Rate,
+    day: Day,
+    events: AtomicU64,
+    backend_messages: AtomicU64,
+    client_messages: AtomicU64,
+    deliveries: AtomicU64,
+    delivered_bytes: AtomicU64,
+    /// Refused messages, in the order of [`Tenant::refused`].
+    refused: [AtomicU64; 2],
+    /// The most connections since the books were closed last.
+    peak: AtomicU64,
+    /// The messages of today that were stored before this was made are in `day`.
+    knows_earlier: AtomicBool,
+    /// The app was deleted.
+    pub(super) gone: AtomicBool,
+    /// Guards the books only; the counters do not wait for it.
+    unwritten: Mutex<Unwritten>,
+}
+
+impl Tenant {
+    pub(super) fn new(app: AppId) -> Self {
+        Self {
+            app,
+            rate: Rate::default(),
+            day: Day::default(),
+            events: AtomicU64::new(0),
+            backend_messages: AtomicU64::new(0),
+            client_messages: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
+            delivered_bytes: AtomicU64::new(0),
+            refused: [const { AtomicU64::new(0) }; 2],
+            peak: AtomicU64::new(0),
+            knows_earlier: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            unwritten: Mutex::default(),
+        }
+    }
+
+    /// Takes so many messages out of the app's quotas, a second's and a day's; all of them or none.
+    ///
+    /// # Errors
+    /// The quota that does not allow it.
+    pub fn admit(&self, app: &App, came: usize, now: Moment) -> Result<(), OverQuota> {
+        let (per_second, per_day) = (app.messages_per_second, app.messages_per_day);
+        let over = |quota, limit| {
+            self.refused[quota as usize].fetch_add(came as u64, Ordering::Relaxed);
+            OverQuota { quota, limit, came }
+        };
+        if let Some(limit) = per_day.filter(|limit| !self.day.has_room(came, *limit, now.day)) {
+            return Err(over(Quota::Day, limit));
+        }
+        if let Some(limit) = per_second.filter(|limit| !self.rate.take(came, *limit, now.nanoseconds)) {
+            return Err(over(Quota::Second, limit));
+        }
+        if self.day.take(came, per_day, now.day) {
+            return Ok(());
+        }
+        // Others have been faster since it was looked at.
+        Err(over(Quota::Day, per_day.unwrap_or_default()))
+    }
+
+    /// Adds what became of one event.
+    pub fn count_event(&self, source: Source, counts: Counts) {
+        let Counts { messages, deliveries, bytes } = counts;
+        match source {
+            Source::BackEnd => {
+                self.events.fetch_add(1, Ordering::Relaxed);
+                self.backend_messages.fetch_add(messages, Ordering::Relaxed);
+            }
+            Source::Client => {
+                self.client_messages.fetch_add(messages, Ordering::Relaxed);
+            }
+        }
+        if deliveries > 0 {
+            self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
+            self.delivered_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// So many connections were there at once.
+    pub fn saw_connections(&self, count: usize) {
+        self.peak.fetch_max(count as u64, Ordering::Relaxed);
+    }
+
+    /// Events from back ends.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// Everything that is stored but for the peak, which is 0 here.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            peak_connections: 0,
+            backend_messages: self.backend_messages.load(Ordering::Relaxed),
+            client_messages: self.client_messages.load(Ordering::Relaxed),
+            deliveries: self.deliveries.load(Ordering::Relaxed),
+            delivered_bytes: self.delivered_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Messages that each quota has refused.
+    #[must_use]
+    pub fn refused(&self) -> [(Quota, u64); 2] {
+        [Quota::Second, Quota::Day].map(|quota| (quota, self.refused[quota as usize].load(Ordering::Relaxed)))
+    }
+
+    /// Whether [`Tenant::add_earlier`] is still to be called.
+    #[must_use]
+    pub fn wants_earlier(&self) -> bool {
+        !self.knows_earlier.load(Ordering::Relaxed)
+    }
+
+    /// Takes over the messages of a day that were stored before this was made.
+    pub fn add_earlier(&self, messages: u64, day: u64) {
+        if !self.knows_earlier.swap(true, Ordering::Relaxed) {
+            self.day.add_earlier(messages, day);
+        }
+    }
+
+    /// Puts what was counted since the last time to an hour. The peak begins anew with the connections
+    /// that there are now.
+    pub fn close_books(&self, hour: u64, connections: impl FnOnce() -> usize) {
+        let mut books = self.unwritten.lock();
+        let peak_connections = self.peak.swap(0, Ordering::Relaxed);
+        // Asked for behind the swap: whoever connects meanwhile has raised the new peak or is counted here.
+        self.saw_connections(connections());
+        books.close(hour, Usage { peak_connections, ..self.usage() });
+    }
+
+    /// Takes what is to be stored.
+    #[must_use]
+    pub fn take_unwritten(&self) -> Vec<HourOfUsage> {
+        self.unwritten.lock().take()
+    }
+
+    /// Takes back what could not be stored.
+    pub fn put_back(&self, used: HourOfUsage) {
+        self.unwritten.lock().add(used);
+    }
+
+    /// Whether nothing is lost with it, and nobody will miss it.
+    pub(super) fn may_leave(&self, hour: u64) -> bool {
+        let books = self.unwritten.lock();
+        let is_written = books.is_written(self.usage()) && self.peak.load(Ordering::Relaxed) == 0;
+        is_written && (self.gone.load(Ordering::Relaxed) || books.is_idle(hour))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment { nanoseconds: 5, day: 20_000 };
+
+    fn tenant() -> Tenant {
+        Tenant::new(AppId::from("1"))
+    }
+
+    fn app(messages_per_second: Option<usize>, messages_per_day: Option<usize>) -> App {
+        App { messages_per_second, messages_per_day, ..App::new(AppId::from("1"), Vec::new()) }
+    }
+
+    #[test]
+    fn the_quota_that_refuses_is_named_with_its_limit_and_what_came() {
+        let tenant = tenant();
+        let app = app(Some(5), Some(8));
+        assert_eq!(tenant.admit(&app, 5, NOW), Ok(()));
+        let over = |quota, limit, came| Err(OverQuota { quota, limit, came });
+        assert_eq!(tenant.admit(&app, 1, NOW), over(Quota::Second, 5, 1));
+        assert_eq!(tenant.admit(&app, 4, NOW), over(Quota::Day, 8, 4));
+        let later = Moment { nanoseconds: 5_000_000_000, ..NOW };
+        assert_eq!(tenant.admit(&app, 3, later), Ok(()), "what was refused is not counted");
+        assert_eq!(tenant.refused(), [(Quota::Second, 1), (Quota::Day, 4)]);
+    }
+
+    #[test]
+    fn without_quotas_everything_is_let_through() {
+        let tenant = tenant();
+        for _ in 0..1000 {
+            assert_eq!(tenant.admit(&app(None, None), 1_000_000, NOW), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_was_stored_earlier_today_is_taken_over_once() {
+        let tenant = tenant();
+        assert!(tenant.wants_earlier());
+        tenant.add_earlier(7, NOW.day);
+        tenant.add_earlier(7, NOW.day);
+        assert!(!tenant.wants_earlier());
+        assert_eq!(tenant.admit(&app(None, Some(8)), 1, NOW), Ok(()));
+        assert!(tenant.admit(&app(None, Some(8)), 1, NOW).is_err());
+    }
+
+    #[test]
+    fn a_peak_begins_anew_with_the_connections_that_are_there() {
+        let tenant = tenant();
+        tenant.saw_connections(9);
+        tenant.close_books(10, || 4);
+        tenant.close_books(11, || 0);
+        tenant.close_books(12, || 0);
+        let peaks: Vec<_> =
+            tenant.take_unwritten().iter().map(|used| (used.hour, used.usage.peak_connections)).collect();
+        assert_eq!(peaks, [(10, 9), (11, 4)]);
+    }
+
+    #[test]
+    fn what_became_of_events_is_counted_by_source() {
+        let tenant = tenant();
+        tenant.count_event(Source::BackEnd, Counts { messages: 3, deliveries: 5, bytes: 100 });
+        tenant.count_event(Source::Client, Counts { messages: 1, deliveries: 2, bytes: 30 });
+        let usage = Usage {
+            peak_connections: 0,
+            backend_messages: 3,
+            client_messages: 1,
+            deliveries: 7,
+            delivered_bytes: 130,
+        };
+        assert_eq!((tenant.events(), tenant.usage()), (1, usage));
+    }
+}

@@ -1,0 +1,159 @@
+//! Carries what apps have used from their counters to the database, and back after a restart.
+//!
+//! One task, so that nothing is written twice or overtakes anything: once a minute, and once more at the end.
+//! What cannot be written stays for the next time; a crash loses a minute at most. Nobody waits for it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fanfare_apps::HourOfUsage;
+use fanfare_protocol::ids::AppId;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::state::State;
+use crate::tenants::Tenant;
+
+const BETWEEN_WRITES: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Longest time that the end of the process waits for the last numbers to be written.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Most rows of one transaction.
+const MOST_AT_ONCE: usize = 200;
+
+/// The task that stores usage.
+pub struct Storing {
+    task: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+}
+
+/// Why the task does something.
+enum Wake {
+    /// There are new tenants, whose earlier messages of today are not known.
+    Made(Vec<Arc<Tenant>>),
+    /// What was used until now belongs to the hour that is over.
+    Hour,
+    /// It is time to write.
+    Minute,
+    /// Nothing more will be used.
+    End,
+}
+
+impl Storing {
+    /// Begins, if there is a database to store anything in.
+    #[must_use]
+    pub fn begin(state: &Arc<State>) -> Option<Self> {
+        state.apps.keep_usage().then(|| {
+            let (end, ended) = oneshot::channel();
+            Self { task: tokio::spawn(run(Arc::clone(state), ended)), end }
+        })
+    }
+
+    /// Stores what is left, and ends.
+    pub async fn end(self) {
+        // Fails only if the task has ended.
+        let _ = self.end.send(());
+        if timeout(PATIENCE, self.task).await.is_err() {
+            tracing::warn!(target: "fanfare::apps", "the last numbers of usage could not be stored in time");
+        }
+    }
+}
+
+async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
+    let node = node_name(state.config.listen.addr.port());
+    let mut every = interval(BETWEEN_WRITES);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut hour = hours(since_1970());
+    loop {
+        let wake = tokio::select! {
+            made = state.tenants.made() => Wake::Made(made),
+            () = sleep(until_next_hour(since_1970())) => Wake::Hour,
+            _ = every.tick() => Wake::Minute,
+            _ = &mut ended => Wake::End,
+        };
+        if let Wake::Made(tenants) = wake {
+            learn_earlier(&state, &node, tenants).await;
+            continue;
+        }
+        close_books(&state, hour);
+        hour = hours(since_1970());
+        if matches!(wake, Wake::Minute | Wake::End) {
+            // Also those who could not be told when they were made.
+            learn_earlier(&state, &node, state.tenants.all()).await;
+            write(&state, &node).await;
+            state.tenants.drop_idle(hour);
+        }
+        if matches!(wake, Wake::End) {
+            return;
+        }
+    }
+}
+
+/// Puts what was counted since the last time to the hour that it was counted in.
+fn close_books(state: &State, hour: u64) {
+    for tenant in state.tenants.all() {
+        tenant.close_books(hour, || state.hubs.get(&tenant.app).map_or(0, |hub| hub.connections()));
+    }
+}
+
+/// Tells each new tenant how many messages of today are stored already, so that a restart gives nobody a
+/// second day's quota.
+async fn learn_earlier(state: &State, node: &str, tenants: Vec<Arc<Tenant>>) {
+    for tenant in tenants.iter().filter(|tenant| tenant.wants_earlier()) {
+        let day = state.moment().day;
+        match state.apps.messages_since(tenant.app.as_str(), node, day * 24).await {
+            Ok(messages) => tenant.add_earlier(messages, day),
+            // The others would hear the same; they are asked for in a minute.
+            Err(error) => return tracing::debug!(target: "fanfare::apps", %error, "usage was not read"),
+        }
+    }
+}
+
+/// Writes what is in the books. Tenants that have not learned of earlier messages wait: those that are written
+/// before would be learned of as earlier ones.
+async fn write(state: &State, node: &str) {
+    let mut unwritten: Vec<(Arc<Tenant>, HourOfUsage)> = Vec::new();
+    for tenant in state.tenants.all().into_iter().filter(|tenant| !tenant.wants_earlier()) {
+        unwritten.extend(tenant.take_unwritten().into_iter().map(|used| (Arc::clone(&tenant), used)));
+    }
+    while !unwritten.is_empty() {
+        let rest = unwritten.split_off(unwritten.len().min(MOST_AT_ONCE));
+        let rows: Vec<(AppId, HourOfUsage)> =
+            unwritten.iter().map(|(tenant, used)| (tenant.app.clone(), *used)).collect();
+        if let Err(error) = state.apps.add_usage(node, &rows).await {
+            tracing::warn!(target: "fanfare::apps", %error, "usage was not stored; trying again in a minute");
+            for (tenant, used) in unwritten.into_iter().chain(rest) {
+                tenant.put_back(used);
+            }
+            return;
+        }
+        unwritten = rest;
+    }
+}
+
+/// Host name and port, as configured. It is the same after a restart, so that the peak of an hour is not counted
+/// twice and the day's messages are found again, and differs between processes of one host. Of two nodes that
+/// share it all the same, counts still add up; only their peak is the higher one instead of the sum.
+fn node_name(port: u16) -> String {
+    let system = rustix::system::uname();
+    format!("{}:{port}", system.nodename().to_string_lossy())
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn hours(since_1970: Duration) -> u64 {
+    since_1970.as_secs() / HOUR.as_secs()
+}
+
+fn until_next_hour(since_1970: Duration) -> Duration {
+    let begun = Duration::from_secs(hours(since_1970) * HOUR.as_secs());
+    HOUR.saturating_sub(since_1970.saturating_sub(begun))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! Numbers on their way to a database and back, with no clock ticking.
+
+use std::path::Path;
+
+use fanfare_apps::{Apps, Database, Usage};
+use fanfare_hub::{Conn, Hubs, Subscriptions};
+use fanfare_protocol::app::App;
+use fanfare_protocol::ids::SocketId;
+use tokio::time::Instant;
+
+use super::*;
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::metrics::Metrics;
+use crate::state::Node;
+use crate::tenants::{Counts, Source};
+
+/// A name that the table does not take, so that nothing can be written under it.
+const NO_NODE: &str = "";
+
+async fn state(folder: &Path) -> State {
+    let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::default());
+    let database = Database::parse("sqlite", folder).expect("a database");
+    let config = Config::default();
+    State {
+        apps: Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened"),
+        metrics: Metrics::new(&hubs, &tenants, 1024, 1024),
+        hubs,
+        tenants,
+        drain: Drain::default(),
+        node: Node::new(1),
+        started: Instant::now(),
+        config,
+    }
+}
+
+fn app(messages_per_day: usize) -> App {
+    App { messages_per_day: Some(messages_per_day), ..App::new(AppId::from("7"), Vec::new()) }
+}
+
+/// As many messages as quotas and counters hear of.
+fn publish(state: &State, messages: usize) -> bool {
+    let tenant = state.tenants.of(&AppId::from("7"));
+    let is_let_through = tenant.admit(&app(10), messages, state.moment()).is_ok();
+    if is_let_through {
+        let counts = Counts { messages: messages as u64, deliveries: 2, bytes: 100 };
+        tenant.count_event(Source::BackEnd, counts);
+    }
+    is_let_through
+}
+
+async fn stored(state: &State) -> Vec<HourOfUsage> {
+    state.apps.usage("7", 0, u64::MAX).await.expect("the database answers")
+}
+
+fn used(hour: u64, messages: u64, events: u64, peak_connections: u64) -> HourOfUsage {
+    let usage = Usage {
+        peak_connections,
+        backend_messages: messages,
+        client_messages: 0,
+        deliveries: 2 * events,
+        delivered_bytes: 100 * events,
+    };
+    HourOfUsage { hour, usage }
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_the_next_time_and_only_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = state(folder.path()).await;
+    learn_earlier(&state, "node", state.tenants.all()).await;
+    assert!(publish(&state, 3));
+    learn_earlier(&state, "node", state.tenants.made().await).await;
+    close_books(&state, 10);
+    write(&state, NO_NODE).await;
+    assert_eq!(stored(&state).await, []);
+    state.tenants.drop_idle(1000);
+    assert_eq!(state.tenants.all().len(), 1, "its numbers are stored nowhere else");
+    assert!(publish(&state, 4));
+    close_books(&state, 11);
+    for _ in 0..2 {
+        write(&state, "node").await;
+    }
+    assert_eq!(stored(&state).await, [used(10, 3, 1, 0), used(11, 4, 1, 0)]);
+    state.tenants.drop_idle(1000);
+    assert_eq!(state.tenants.all().len(), 0);
+}
+
+#[tokio::test]
+async fn who_leaves_the_table_or_is_restarted_goes_on_with_the_messages_of_today() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = state(folder.path()).await;
+    let today = before.moment().day * 24;
+    assert!(publish(&before, 6));
+    learn_earlier(&before, "node", before.tenants.made().await).await;
+    close_books(&before, today);
+    write(&before, "node").await;
+    before.tenants.drop_idle(today + 1000);
+    assert!(before.tenants.all().is_empty());
+    let _ = before.tenants.of(&AppId::from("7"));
+    learn_earlier(&before, "node", before.tenants.made().await).await;
+    assert!(!publish(&before, 5) && publish(&before, 1));
+    close_books(&before, today);
+    write(&before, "node").await;
+
+    let after = state(folder.path()).await;
+    let _ = after.tenants.of(&AppId::from("7"));
+    learn_earlier(&after, "node", after.tenants.made().await).await;
+    assert!(!publish(&after, 4) && publish(&after, 3));
+    let elsewhere = state(folder.path()).await;
+    let _ = elsewhere.tenants.of(&AppId::from("7"));
+    learn_earlier(&elsewhere, "another node", elsewhere.tenants.made().await).await;
+    assert!(publish(&elsewhere, 10), "a quota holds for each node");
+}
+
+#[tokio::test]
+async fn who_has_not_learned_of_earlier_messages_is_not_written_yet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = state(folder.path()).await;
+    assert!(publish(&state, 3));
+    close_books(&state, 10);
+    write(&state, "node").await;
+    assert_eq!(stored(&state).await, []);
+    learn_earlier(&state, "node", state.tenants.all()).await;
+    write(&state, "node").await;
+    assert_eq!(stored(&state).await, [used(10, 3, 1, 0)]);
+}
+
+#[tokio::test]
+async fn connections_that_stay_are_the_peak_of_each_hour() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = state(folder.path()).await;
+    let hub = state.hubs.open(&Arc::new(app(10)));
+    let tenant = state.tenants.of(&AppId::from("7"));
+    let conn = |id| Arc::new(Conn::new(SocketId::from_bits(id), 1024));
+    let mut open: Vec<Subscriptions> =
+        (0..3).map(|id| Subscriptions::new(Arc::clone(&hub), conn(id))).collect();
+    tenant.saw_connections(hub.connections());
+    open.pop();
+    learn_earlier(&state, "node", state.tenants.all()).await;
+    for hour in [10, 10, 11] {
+        close_books(&state, hour);
+        write(&state, "node").await;
+    }
+    assert_eq!(stored(&state).await, [used(10, 0, 0, 3), used(11, 0, 0, 2)]);
+}
+
+#[test]
+fn books_are_closed_when_the_hour_is_full() {
+    for (now, wait) in [(0, 3_600_000), (1, 3_599_999), (3_599_999, 1), (3_600_000, 3_600_000)] {
+        assert_eq!(until_next_hour(Duration::from_millis(now)), Duration::from_millis(wait));
+    }
+    assert_eq!(hours(Duration::from_millis(7_199_999)), 1);
+}
+
+#[test]
+fn a_node_is_called_by_its_host_and_port() {
+    let name = node_name(6001);
+    assert!(name.ends_with(":6001") && name.len() > 5, "{name}");
+}
