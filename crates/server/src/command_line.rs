@@ -54,6 +54,8 @@ pub enum Command {
     Serve(Serve),
     /// Print the lines to paste into a Laravel .env, a browser and a terminal
     Env(Serve),
+    /// Bring the tables of the apps' database up to date, which a start does as well, then exit
+    Migrate(Serve),
     /// Make, show and change the apps in the database; running servers follow within a second
     App(AppCommand),
 }

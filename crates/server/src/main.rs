@@ -13,6 +13,14 @@ use fanfare_server::start::{self, StartError};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What is done with a configuration.
+#[derive(Clone, Copy)]
+enum Task {
+    Serve,
+    PrintLines,
+    Migrate,
+}
+
 fn main() -> ExitCode {
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
@@ -21,11 +29,12 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::SUCCESS };
         }
     };
-    let (only_lines, options) = match command_line.command {
+    let (task, options) = match command_line.command {
         Some(Command::App(command)) => return manage(command),
-        Some(Command::Env(options)) => (true, options),
-        Some(Command::Serve(options)) => (false, options),
-        None => (false, command_line.serve),
+        Some(Command::Migrate(options)) => (Task::Migrate, options),
+        Some(Command::Env(options)) => (Task::PrintLines, options),
+        Some(Command::Serve(options)) => (Task::Serve, options),
+        None => (Task::Serve, command_line.serve),
     };
     let config = match Config::load(&sources(&options)) {
         Ok(config) => config,
@@ -37,7 +46,7 @@ fn main() -> ExitCode {
     if options.print || options.check {
         return ExitCode::SUCCESS;
     }
-    run(config, only_lines)
+    run(config, task)
 }
 
 /// `fanfare app …`.
@@ -88,7 +97,7 @@ fn sources(options: &Serve) -> Sources {
     }
 }
 
-fn run(config: Config, only_lines: bool) -> ExitCode {
+fn run(config: Config, task: Task) -> ExitCode {
     let guard = match log::begin(&config.log) {
         Ok(guard) => guard,
         Err(fault) => {
@@ -104,7 +113,11 @@ fn run(config: Config, only_lines: bool) -> ExitCode {
         }
     };
     let done: Result<(), StartError> = runtime.block_on(async {
-        if only_lines { start::print_lines(config).await } else { start::serve(config).await }
+        match task {
+            Task::Serve => start::serve(config).await,
+            Task::PrintLines => start::print_lines(config).await,
+            Task::Migrate => start::migrate(&config).await,
+        }
     });
     // The log's last lines are written before the process ends.
     drop(guard);

@@ -168,6 +168,16 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Brings the tables of the apps' database up to date; of several at once, one does it.
+///
+/// # Errors
+/// The database could not be opened, or its tables not changed.
+pub async fn migrate(config: &Config) -> Result<(), StartError> {
+    open_apps(config).await?;
+    say("The tables of the apps' database are up to date.\n");
+    Ok(())
+}
+
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {
     Ok(Apps::open(config.fixed_apps(), config.database(), config.kept()).await?)
 }

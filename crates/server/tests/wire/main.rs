@@ -16,6 +16,7 @@ mod client_events;
 mod closing;
 mod configuration;
 mod counts;
+mod database_outage;
 mod drain;
 mod envelope;
 mod events;

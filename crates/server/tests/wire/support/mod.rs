@@ -4,6 +4,9 @@
 
 pub mod api;
 pub mod http;
+#[allow(clippy::unwrap_used, reason = "as in the tests that it is shared with")]
+#[path = "../../../../apps/tests/support/postgres.rs"]
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod setup;

@@ -1,0 +1,109 @@
+//! A Postgres that dies while clients connect, publish and subscribe: apps in use go on, and all heals by itself.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::support::postgres::Postgres;
+use crate::support::server::{TestServer, pusher_js};
+use crate::support::setup::{Setup, binary, run};
+use crate::support::socket::Frame;
+use crate::support::{APP, eventually};
+
+const UNKNOWN: &str = "/app/unheard-of?protocol=7";
+
+/// A server on an empty Postgres, and the app of the reference made in it.
+fn start(postgres: &Postgres) -> TestServer {
+    let server = Setup::bare().env("DATABASE_URL", &postgres.url()).start();
+    std::fs::write(server.folder().join("secret"), APP.secret).expect("the folder can be written to");
+    fanfare(
+        &server,
+        postgres,
+        &["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret"],
+    );
+    eventually("the new app is known", || {
+        (server.api().get("/channels", &[]).head.status == 200).then_some(())
+    });
+    server
+}
+
+/// What the command line does on that Postgres.
+#[track_caller]
+fn fanfare(server: &TestServer, postgres: &Postgres, arguments: &[&str]) {
+    let mut command: Command = binary(server.folder());
+    let ended = run(command.args(arguments).env("DATABASE_URL", postgres.url()));
+    assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+}
+
+/// The code that a newcomer is closed with.
+fn closed_with(server: &TestServer, target: &str) -> Option<u16> {
+    match server.open(target).frame() {
+        Frame::Close(code, _) => code,
+        _ => None,
+    }
+}
+
+#[test]
+fn apps_in_use_go_on_while_postgres_is_dead_and_unknown_keys_are_told_to_come_back() {
+    let mut postgres = Postgres::start();
+    let server = start(&postgres);
+    let mut before = server.connect();
+    before.subscribe_private(APP, "private-a");
+    assert_eq!(closed_with(&server, UNKNOWN), Some(4001));
+
+    // Somebody publishes all the while, and must never be refused.
+    let (stop, published) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut api = server.api();
+            while !stop.load(Ordering::Relaxed) {
+                api.publish("elsewhere", "e", "d");
+                published.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        postgres.kill();
+        eventually("an unknown key is told to come back", || {
+            (closed_with(&server, "/app/never-seen?protocol=7") == Some(4100)).then_some(())
+        });
+        let at_death = published.load(Ordering::Relaxed);
+        let mut during = server.connect();
+        during.subscribe_private(APP, "private-a");
+        server.api().publish("private-a", "e", "during");
+        before.expect_event("private-a", "e", "during");
+        during.expect_event("private-a", "e", "during");
+        eventually("publishing goes on", || {
+            (published.load(Ordering::Relaxed) > at_death + 100).then_some(())
+        });
+        postgres.restart();
+        eventually("what is unknown is unknown again", || {
+            (closed_with(&server, "/app/other?protocol=7") == Some(4001)).then_some(())
+        });
+        stop.store(true, Ordering::Relaxed);
+    });
+
+    fanfare(&server, &postgres, &["app", "disable", APP.id]);
+    before.expect_close_code(4003);
+    assert_eq!(closed_with(&server, &pusher_js(APP)), Some(4003));
+}
+
+#[test]
+fn two_nodes_on_one_postgres_hear_of_a_change_both() {
+    let postgres = Postgres::start();
+    let one = start(&postgres);
+    let other = Setup::bare().env("DATABASE_URL", &postgres.url()).start();
+    let mut sockets = [one.connect(), other.connect()];
+    fanfare(&one, &postgres, &["app", "disable", APP.id]);
+    for socket in &mut sockets {
+        socket.expect_close_code(4003);
+    }
+}
+
+#[test]
+fn the_tables_can_be_made_before_the_first_start() {
+    let postgres = Postgres::start();
+    let setup = Setup::bare().command(Some("migrate")).env("DATABASE_URL", &postgres.url());
+    for _ in 0..2 {
+        let ended = setup.run();
+        assert_eq!((ended.status, &*ended.stdout), (0, "The tables of the apps' database are up to date.\n"));
+    }
+}
