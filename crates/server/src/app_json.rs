@@ -2,7 +2,7 @@
 //!
 //! Holds a secret only where it was asked for.
 
-use fanfare_apps::{AppRecord, KeyRecord, NewKey};
+use fanfare_apps::{AppRecord, KeyRecord, NewKey, Page};
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
 
@@ -24,15 +24,32 @@ pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
         "enabled": record.enabled,
         "source": if record.fixed { "configuration" } else { "database" },
         "settings": record.settings,
-        "keys": record.keys.iter().map(|pair| key(pair, secrets)).collect::<Vec<_>>(),
+        "keys": pairs(record, secrets),
         "created_at": record.created_at.map(moment),
     })
+}
+
+/// A page of the list, without secrets.
+#[must_use]
+pub fn page(page: &Page) -> Value {
+    let apps: Vec<Value> = page.apps.iter().map(|record| app(record, Secrets::Hidden)).collect();
+    json!({ "apps": apps, "next": page.next })
+}
+
+/// The pairs of an app.
+#[must_use]
+pub fn keys(record: &AppRecord, secrets: Secrets) -> Value {
+    json!({ "keys": pairs(record, secrets) })
 }
 
 /// A pair that was made just now, with its secret.
 #[must_use]
 pub fn new_key(pair: &NewKey) -> Value {
     json!({ "key": pair.key, "secret": pair.secret.expose() })
+}
+
+fn pairs(record: &AppRecord, secrets: Secrets) -> Vec<Value> {
+    record.keys.iter().map(|pair| key(pair, secrets)).collect()
 }
 
 fn key(pair: &KeyRecord, secrets: Secrets) -> Value {

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app_commands;
 pub mod app_json;
+pub mod columns;
 pub mod command_line;
 pub mod config;
 pub mod descriptors;
@@ -20,4 +21,5 @@ pub mod publish;
 pub mod session;
 pub mod start;
 pub mod state;
+pub mod token_commands;
 pub mod ws;

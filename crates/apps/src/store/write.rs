@@ -26,6 +26,8 @@ macro_rules! milliseconds {
     };
 }
 
+pub(super) use {either, milliseconds};
+
 macro_rules! list {
     ($database:ident, $which:literal) => {
         concat!(
@@ -52,10 +54,15 @@ macro_rules! keys {
 const ADD_APP_SQLITE: &str = "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, $4)";
 const ADD_APP_POSTGRES: &str =
     "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, CAST($4 AS jsonb))";
-const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings = $4 WHERE id = $1";
-const SET_APP_POSTGRES: &str =
-    "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) WHERE id = $1";
+const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings = $4 \
+     WHERE id = $1 AND name = $5 AND enabled = $6 AND settings = $7";
+const SET_APP_POSTGRES: &str = "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) \
+     WHERE id = $1 AND name = $5 AND enabled = $6 AND settings = CAST($7 AS jsonb)";
 const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
+// Pairs are told apart by age, and two may be made within one of SQLite's milliseconds.
+const ADD_NEWER_KEY_SQLITE: &str = "INSERT INTO app_keys (key, app_id, secret, created_at) \
+     VALUES ($1, $2, $3, max(CAST(unixepoch('subsec') * 1000 AS INTEGER), \
+     coalesce((SELECT max(created_at) + 1 FROM app_keys WHERE app_id = $2), 0)))";
 const REVOKE_SQLITE: &str = "UPDATE app_keys SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
      WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
 const REVOKE_POSTGRES: &str = "UPDATE app_keys SET revoked_at = clock_timestamp() \
@@ -143,8 +150,8 @@ impl Store {
         })
     }
 
-    /// Takes over name, switch and settings; false if there is no such app.
-    pub async fn set(&self, app: &Listed) -> Result<bool, sqlx::Error> {
+    /// Takes over name, switch and settings; false if the app is not as it was `before`.
+    pub async fn set(&self, before: &Listed, app: &Listed) -> Result<bool, sqlx::Error> {
         let set = match self {
             Self::Sqlite(_) => SET_APP_SQLITE,
             Self::Postgres(_) => SET_APP_POSTGRES,
@@ -155,16 +162,23 @@ impl Store {
                 .bind(&app.name)
                 .bind(app.enabled)
                 .bind(&app.settings)
+                .bind(&before.name)
+                .bind(before.enabled)
+                .bind(&before.settings)
                 .execute(pool)
                 .await?;
             Ok(done.rows_affected() > 0)
         })
     }
 
-    /// Adds a pair to an app.
+    /// Adds a pair to an app, newer than those that it has.
     pub async fn add_key(&self, app: &str, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
+        let add = match self {
+            Self::Sqlite(_) => ADD_NEWER_KEY_SQLITE,
+            Self::Postgres(_) => ADD_KEY,
+        };
         either!(self, pool => {
-            sqlx::query(ADD_KEY).bind(key).bind(app).bind(sealed).execute(pool).await.map(drop)
+            sqlx::query(add).bind(key).bind(app).bind(sealed).execute(pool).await.map(drop)
         })
     }
 
