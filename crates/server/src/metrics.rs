@@ -17,6 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
@@ -57,9 +58,14 @@ struct StatusLabels {
 }
 
 impl Metrics {
-    /// Counters at zero; gauges are read from `hubs`.
+    /// Counters at zero; gauges are read from `hubs`, and from whether the apps' database answers.
     #[must_use]
-    pub fn new(hubs: &Arc<Hubs>, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(
+        hubs: &Arc<Hubs>,
+        database_answers: watch::Receiver<bool>,
+        descriptors: u64,
+        capacity: usize,
+    ) -> Self {
         let mut registry = Registry::with_prefix("fanfare");
         let metrics = Self {
             opened: Counter::default(),
@@ -89,7 +95,7 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
         }
-        registry.register_collector(Box::new(Live(Arc::clone(hubs))));
+        registry.register_collector(Box::new(Live { hubs: Arc::clone(hubs), database_answers }));
         Self { registry, ..metrics }
     }
 
@@ -140,11 +146,14 @@ impl Metrics {
 
 /// Gauges of the live tables.
 #[derive(Debug)]
-struct Live(Arc<Hubs>);
+struct Live {
+    hubs: Arc<Hubs>,
+    database_answers: watch::Receiver<bool>,
+}
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let hubs = self.0.all();
+        let hubs = self.hubs.all();
         let rows: Vec<(AppLabels, [usize; 5])> = hubs
             .iter()
             .map(|hub| {
@@ -169,6 +178,9 @@ impl Collector for Live {
                 gauge.encode(family.encode_family(labels)?)?;
             }
         }
+        let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
+        let help = "Whether the apps' database answers, 1 or 0";
+        up.encode(encoder.encode_descriptor("apps_database_up", help, None, up.metric_type())?)?;
         Ok(())
     }
 }

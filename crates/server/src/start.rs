@@ -89,7 +89,7 @@ impl Server {
 
         let hubs = Arc::new(Hubs::default());
         let state = Arc::new(State {
-            metrics: Metrics::new(&hubs, descriptors, capacity),
+            metrics: Metrics::new(&hubs, apps.database_answers(), descriptors, capacity),
             drain: Drain::default(),
             node: Node::new(capacity),
             started: Instant::now(),

@@ -22,10 +22,11 @@ async fn the_task_of_a_connection_stays_within_its_budget() {
     let hubs = Arc::new(Hubs::default());
     let app = Arc::new(App::new("1".into(), Vec::new()));
     let hub = hubs.open(&app);
+    let apps = Apps::open(Vec::new(), None, Config::default().kept()).await.expect("nothing to open");
     let state = Arc::new(State {
         config: Config::default(),
-        apps: Apps::open(Vec::new(), None, Config::default().kept()).await.expect("nothing to open"),
-        metrics: Metrics::new(&hubs, 1024, 1024),
+        metrics: Metrics::new(&hubs, apps.database_answers(), 1024, 1024),
+        apps,
         hubs,
         drain: Drain::default(),
         node: Node::new(1),
