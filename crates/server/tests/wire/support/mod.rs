@@ -2,6 +2,7 @@
 //!
 //! Nothing here uses the server's crates: a fault that client and server share would not be seen.
 
+pub mod admin;
 pub mod api;
 pub mod http;
 pub mod process;
@@ -10,6 +11,10 @@ pub mod setup;
 pub mod signing;
 pub mod socket;
 pub mod upgrade;
+
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
+#[path = "../../../../apps/tests/support/postgres.rs"]
+pub mod postgres;
 
 use std::time::{Duration, Instant};
 
