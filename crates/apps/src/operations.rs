@@ -200,17 +200,21 @@ impl Apps {
     /// It is not one of the app's valid ones, it is the last of them, or the database is away.
     pub async fn revoke_key(&self, id: &str, key: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
-        stored.row(id).await?;
-        let keys = stored.store.keys(id).await?;
-        let mut valid = keys.iter().filter(|pair| pair.revoked_at.is_none());
-        if valid.clone().all(|pair| pair.key != key) {
-            return Err(OperationError::NoSuchKey { app: id.to_owned(), key: key.to_owned() });
+        for _ in 0..MOST_ATTEMPTS {
+            stored.row(id).await?;
+            let keys = stored.store.keys(id).await?;
+            let mut valid = keys.iter().filter(|pair| pair.revoked_at.is_none());
+            if valid.clone().all(|pair| pair.key != key) {
+                return Err(OperationError::NoSuchKey { app: id.to_owned(), key: key.to_owned() });
+            }
+            if valid.all(|pair| pair.key == key) {
+                return Err(OperationError::LastKey(key.to_owned()));
+            }
+            if stored.store.revoke(id, key).await? {
+                return Ok(());
+            }
         }
-        if valid.all(|pair| pair.key == key) {
-            return Err(OperationError::LastKey(key.to_owned()));
-        }
-        stored.store.revoke(id, key).await?;
-        Ok(())
+        Err(OperationError::ChangedMeanwhile(id.to_owned()))
     }
 
     /// Removes an app with everything that it has.

@@ -25,6 +25,7 @@ on_both!(
     of_updates_at_once_none_is_lost,
     a_key_is_replaced_without_a_gap,
     the_last_valid_key_cannot_be_revoked,
+    of_two_keys_that_are_revoked_at_once_one_stays,
     a_deleted_app_is_gone_with_its_keys,
     the_configurations_apps_are_shown_and_not_changed,
     secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over,
@@ -205,6 +206,26 @@ async fn the_last_valid_key_cannot_be_revoked(stage: Stage) {
     assert_eq!(unknown, "app 7 has no valid key key-8");
     assert!(matches!(apps.revoke_key("8", "key-7").await, Err(OperationError::NoSuchApp(_))));
     assert!(matches!(apps.rotate_key("8").await, Err(OperationError::NoSuchApp(_))));
+}
+
+async fn of_two_keys_that_are_revoked_at_once_one_stays(stage: Stage) {
+    let apps = Arc::new(stage.open(60).await);
+    for id in ["7", "8", "9"] {
+        apps.create(new(id, &format!("key-{id}"))).await.unwrap();
+        let other = apps.rotate_key(id).await.unwrap().key;
+        let revoking = [format!("key-{id}"), other].map(|key| {
+            let apps = Arc::clone(&apps);
+            tokio::spawn(async move { apps.revoke_key(id, &key).await })
+        });
+        let mut done = 0;
+        for one in revoking {
+            match one.await.unwrap() {
+                Ok(()) => done += 1,
+                Err(refused) => assert!(matches!(refused, OperationError::LastKey(_)), "{refused}"),
+            }
+        }
+        assert_eq!(done, 1);
+    }
 }
 
 async fn a_deleted_app_is_gone_with_its_keys(stage: Stage) {

@@ -63,10 +63,21 @@ const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2
 const ADD_NEWER_KEY_SQLITE: &str = "INSERT INTO app_keys (key, app_id, secret, created_at) \
      VALUES ($1, $2, $3, max(CAST(unixepoch('subsec') * 1000 AS INTEGER), \
      coalesce((SELECT max(created_at) + 1 FROM app_keys WHERE app_id = $2), 0)))";
-const REVOKE_SQLITE: &str = "UPDATE app_keys SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
-     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
-const REVOKE_POSTGRES: &str = "UPDATE app_keys SET revoked_at = clock_timestamp() \
-     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
+/// Unless no other pair of the app would be left.
+macro_rules! revoke {
+    ($now:literal) => {
+        concat!(
+            "UPDATE app_keys SET revoked_at = ",
+            $now,
+            " WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL AND EXISTS (SELECT 1 FROM app_keys AS others ",
+            "WHERE others.app_id = $1 AND others.key <> $2 AND others.revoked_at IS NULL)"
+        )
+    };
+}
+
+const REVOKE_SQLITE: &str = revoke!("CAST(unixepoch('subsec') * 1000 AS INTEGER)");
+const REVOKE_POSTGRES: &str = revoke!("clock_timestamp()");
+const HOLD_POSTGRES: &str = "SELECT id FROM apps WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
 const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
@@ -182,16 +193,23 @@ impl Store {
         })
     }
 
-    /// Makes a pair invalid; false if it is not one of the app's valid ones.
+    /// Makes a pair invalid; false if it is not one of the app's valid ones, or the last of them.
     pub async fn revoke(&self, app: &str, key: &str) -> Result<bool, sqlx::Error> {
-        let revoke = match self {
-            Self::Sqlite(_) => REVOKE_SQLITE,
-            Self::Postgres(_) => REVOKE_POSTGRES,
+        let done = match self {
+            Self::Sqlite(pool) => {
+                sqlx::query(REVOKE_SQLITE).bind(app).bind(key).execute(pool).await?.rows_affected()
+            }
+            Self::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                // Of two who revoke at once, each would find the other's pair valid still.
+                sqlx::query(HOLD_POSTGRES).bind(app).execute(&mut *transaction).await?;
+                let revoke = sqlx::query(REVOKE_POSTGRES).bind(app).bind(key);
+                let done = revoke.execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                done.rows_affected()
+            }
         };
-        either!(self, pool => {
-            let done = sqlx::query(revoke).bind(app).bind(key).execute(pool).await?;
-            Ok(done.rows_affected() > 0)
-        })
+        Ok(done > 0)
     }
 
     /// Removes an app with its pairs; false if there is none.
