@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
@@ -135,6 +136,12 @@ impl Apps {
             Some(stored) => stored.outage.subscribe(),
             None => Outage::none().subscribe(),
         }
+    }
+
+    /// For how long the database has not answered; `None` while it does, or if there is none.
+    #[must_use]
+    pub fn database_away_for(&self) -> Option<Duration> {
+        self.stored.as_ref()?.outage.since().map(|since| since.elapsed())
     }
 }
 

@@ -15,6 +15,7 @@ mod operations;
 mod outage;
 mod settings;
 mod store;
+mod tokens;
 mod usage;
 
 pub use apps::{Apps, Kept};
@@ -23,11 +24,12 @@ pub use error::AppsError;
 pub use first::FirstApp;
 pub use follow::Change;
 pub use master_keys::{MasterKeyFault, MasterKeys};
-pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Update};
+pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, Update};
 pub use settings::{
     AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, MESSAGE_QUOTA, SettingFault, is_host_pattern,
     named_limits,
 };
+pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};
 
 /// Longest time that a look-up waits, be it for a reading that another has begun.

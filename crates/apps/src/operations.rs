@@ -21,6 +21,9 @@ use crate::store::{Listed, random_id, random_pair};
 /// Longest name of an app, in characters.
 const LONGEST_NAME: usize = 200;
 
+/// How often a change is tried while others change the same app; each failure is another's success.
+const MOST_ATTEMPTS: usize = 100;
+
 /// Most apps that are listed at once.
 pub const MOST_LISTED: usize = 1000;
 
@@ -37,6 +40,8 @@ pub struct NewApp {
     pub secret: Option<String>,
     /// Its settings, by the names of the configuration file.
     pub settings: Map<String, Value>,
+    /// What was found wrong already by whoever has read this; the app is not made then.
+    pub faults: Vec<String>,
 }
 
 /// What is to change; the rest stays.
@@ -48,6 +53,24 @@ pub struct Update {
     pub enabled: Option<bool>,
     /// Settings; null takes one back to the server's default.
     pub settings: Map<String, Value>,
+    /// What was found wrong already by whoever has read this; nothing is changed then.
+    pub faults: Vec<String>,
+}
+
+/// A part of the list of apps.
+#[derive(Debug)]
+pub struct Page {
+    /// The apps.
+    pub apps: Vec<AppRecord>,
+    /// The id behind which the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// What is wrong with an app to be made.
+struct Wrong {
+    faults: Vec<String>,
+    /// How many of them are only that something belongs to somebody else.
+    taken: usize,
 }
 
 /// A pair that was made just now.
@@ -65,7 +88,7 @@ impl Apps {
     /// Every fault of what was asked for, or the database is away.
     pub async fn create(&self, new: NewApp) -> Result<(AppRecord, NewKey), OperationError> {
         let stored = self.writable()?;
-        let mut faults = Vec::new();
+        let mut wrong = Wrong { faults: new.faults, taken: 0 };
         let id = match new.id {
             Some(id) => id,
             None => random_id()?,
@@ -73,19 +96,17 @@ impl Apps {
         let made = random_pair()?;
         let key = new.key.unwrap_or(made.0);
         let secret = new.secret.unwrap_or(made.1);
-        check_name(&new.name, &mut faults);
-        self.check_id(stored, &id, &mut faults).await?;
-        self.check_key(stored, &key, &mut faults).await?;
+        check_name(&new.name, &mut wrong.faults);
+        self.check_id(stored, &id, &mut wrong).await?;
+        self.check_key(stored, &key, &mut wrong).await?;
         if !is_key_or_secret(&secret) {
-            faults.push("secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned());
+            wrong.faults.push("secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned());
         }
         let settings = AppSettings::default().with(&new.settings).unwrap_or_else(|found| {
-            faults.extend(found);
+            wrong.faults.extend(found);
             AppSettings::default()
         });
-        if !faults.is_empty() {
-            return Err(OperationError::Faults(faults));
-        }
+        wrong.into_result()?;
         let row = row(id, new.name, &settings)?;
         let sealed = stored.reading.keys.seal(Owner { app: &row.id, key: &key }, &secret)?;
         stored.store.add(&row, &key, &sealed).await?;
@@ -93,25 +114,43 @@ impl Apps {
         Ok((record, NewKey { key, secret: Secret::new(&secret) }))
     }
 
-    /// At most `most` apps in the order of their ids, those of the database behind the id `after`; the
-    /// configuration's come before all.
+    /// At most `most` apps: the configuration's in its order, then the database's in that of their ids.
+    /// Begins behind the app with the id `after`.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn list(&self, after: Option<&str>, most: usize) -> Result<Vec<AppRecord>, OperationError> {
-        let most = most.min(MOST_LISTED);
-        let mut records = Vec::new();
-        if after.is_none() {
-            records.extend(self.fixed.list.iter().map(|app| AppRecord::fixed(app)));
-        }
-        let Some(stored) = &self.stored else { return Ok(records) };
-        let limit = i64::try_from(most).unwrap_or(i64::MAX);
-        for row in stored.store.list(after.unwrap_or_default(), limit).await? {
-            if !self.fixed.by_id.contains_key(row.id.as_str()) {
-                records.push(stored.record(row).await?);
+    pub async fn list(&self, after: Option<&str>, most: usize) -> Result<Page, OperationError> {
+        let most = most.clamp(1, MOST_LISTED);
+        let place = after.and_then(|id| self.fixed.list.iter().position(|app| app.id.as_str() == id));
+        let first = match (after, place) {
+            (None, _) => 0,
+            (Some(_), Some(at)) => at + 1,
+            (Some(_), None) => self.fixed.list.len(),
+        };
+        // One more than wanted shows whether there is another page.
+        let fixed = self.fixed.list.iter().skip(first).take(most + 1);
+        let mut apps: Vec<AppRecord> = fixed.map(|app| AppRecord::fixed(app)).collect();
+        if let Some(stored) = &self.stored {
+            let mut behind = after.filter(|_| place.is_none()).unwrap_or_default().to_owned();
+            while apps.len() <= most {
+                let wanted = most + 1 - apps.len();
+                let rows = stored.store.list(&behind, i64::try_from(wanted).unwrap_or(i64::MAX)).await?;
+                let is_last = rows.len() < wanted;
+                for row in rows {
+                    behind.clone_from(&row.id);
+                    if !self.fixed.by_id.contains_key(row.id.as_str()) {
+                        apps.push(stored.record(row).await?);
+                    }
+                }
+                if is_last {
+                    break;
+                }
             }
         }
-        Ok(records)
+        let is_more = apps.len() > most;
+        apps.truncate(most);
+        let next = apps.last().filter(|_| is_more).map(|app| app.id.clone());
+        Ok(Page { apps, next })
     }
 
     /// One app.
@@ -126,32 +165,20 @@ impl Apps {
         stored.record(stored.row(id).await?).await
     }
 
-    /// Changes an app.
+    /// Changes an app; of several changes at once, each is made to what the one before has left.
     ///
     /// # Errors
     /// There is none, every fault of what was asked for, or the database is away.
     pub async fn update(&self, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
         let stored = self.changeable(id)?;
-        let before = stored.row(id).await?;
-        let known: AppSettings = serde_json::from_str(&before.settings).unwrap_or_default();
-        let mut faults = Vec::new();
-        let name = update.name.clone().unwrap_or(before.name);
-        check_name(&name, &mut faults);
-        let settings = known.with(&update.settings).unwrap_or_else(|found| {
-            faults.extend(found);
-            known
-        });
-        if !faults.is_empty() {
-            return Err(OperationError::Faults(faults));
+        for _ in 0..MOST_ATTEMPTS {
+            let before = stored.row(id).await?;
+            let after = updated(&before, update)?;
+            if stored.store.set(&before, &after).await? {
+                return self.show(id).await;
+            }
         }
-        let mut after = row(id.to_owned(), name, &settings)?;
-        // The column is the switch; in the settings of a row it would only be in its way.
-        after.enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
-        if stored.store.set(&after).await? {
-            self.show(id).await
-        } else {
-            Err(OperationError::no_such_app(id))
-        }
+        Err(OperationError::ChangedMeanwhile(id.to_owned()))
     }
 
     /// Gives an app one more pair; the others stay valid until they are revoked.
@@ -173,17 +200,21 @@ impl Apps {
     /// It is not one of the app's valid ones, it is the last of them, or the database is away.
     pub async fn revoke_key(&self, id: &str, key: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
-        stored.row(id).await?;
-        let keys = stored.store.keys(id).await?;
-        let mut valid = keys.iter().filter(|pair| pair.revoked_at.is_none());
-        if valid.clone().all(|pair| pair.key != key) {
-            return Err(OperationError::NoSuchKey { app: id.to_owned(), key: key.to_owned() });
+        for _ in 0..MOST_ATTEMPTS {
+            stored.row(id).await?;
+            let keys = stored.store.keys(id).await?;
+            let mut valid = keys.iter().filter(|pair| pair.revoked_at.is_none());
+            if valid.clone().all(|pair| pair.key != key) {
+                return Err(OperationError::NoSuchKey { app: id.to_owned(), key: key.to_owned() });
+            }
+            if valid.all(|pair| pair.key == key) {
+                return Err(OperationError::LastKey(key.to_owned()));
+            }
+            if stored.store.revoke(id, key).await? {
+                return Ok(());
+            }
         }
-        if valid.all(|pair| pair.key == key) {
-            return Err(OperationError::LastKey(key.to_owned()));
-        }
-        stored.store.revoke(id, key).await?;
-        Ok(())
+        Err(OperationError::ChangedMeanwhile(id.to_owned()))
     }
 
     /// Removes an app with everything that it has.
@@ -222,7 +253,7 @@ impl Apps {
         Ok(changes.len())
     }
 
-    fn writable(&self) -> Result<&Stored, OperationError> {
+    pub(crate) fn writable(&self) -> Result<&Stored, OperationError> {
         self.stored.as_ref().ok_or(OperationError::NoDatabase)
     }
 
@@ -234,36 +265,43 @@ impl Apps {
         self.writable()
     }
 
-    async fn check_id(
-        &self,
-        stored: &Stored,
-        id: &str,
-        faults: &mut Vec<String>,
-    ) -> Result<(), OperationError> {
+    async fn check_id(&self, stored: &Stored, id: &str, wrong: &mut Wrong) -> Result<(), OperationError> {
         if !is_app_id(id) {
-            faults.push(format!("id {id:?} is not made of 1 to 32 digits"));
+            wrong.faults.push(format!("id {id:?} is not made of 1 to 32 digits"));
         } else if self.fixed.by_id.contains_key(id) {
-            faults.push(format!("id {id} belongs to an app of the configuration"));
+            wrong.is_taken(format!("id {id} belongs to an app of the configuration"));
         } else if stored.store.row(id).await?.is_some() {
-            faults.push(format!("id {id} is taken"));
+            wrong.is_taken(format!("id {id} is taken"));
         }
         Ok(())
     }
 
-    async fn check_key(
-        &self,
-        stored: &Stored,
-        key: &str,
-        faults: &mut Vec<String>,
-    ) -> Result<(), OperationError> {
+    async fn check_key(&self, stored: &Stored, key: &str, wrong: &mut Wrong) -> Result<(), OperationError> {
         if !is_key_or_secret(key) {
-            faults.push(format!("key {key:?} is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -"));
+            wrong
+                .faults
+                .push(format!("key {key:?} is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -"));
         } else if self.fixed.by_key.contains_key(key) {
-            faults.push(format!("key {key} belongs to an app of the configuration"));
+            wrong.is_taken(format!("key {key} belongs to an app of the configuration"));
         } else if let Some(owner) = stored.store.owner_of(key).await? {
-            faults.push(format!("key {key} belongs to app {owner}, or did"));
+            wrong.is_taken(format!("key {key} belongs to app {owner}, or did"));
         }
         Ok(())
+    }
+}
+
+impl Wrong {
+    fn is_taken(&mut self, fault: String) {
+        self.faults.push(fault);
+        self.taken += 1;
+    }
+
+    fn into_result(self) -> Result<(), OperationError> {
+        match self.faults.len() {
+            0 => Ok(()),
+            count if count == self.taken => Err(OperationError::Taken(self.faults)),
+            _ => Err(OperationError::Faults(self.faults)),
+        }
     }
 }
 
@@ -278,6 +316,25 @@ impl Stored {
     }
 }
 
+/// The row as it is to be.
+fn updated(before: &Listed, update: &Update) -> Result<Listed, OperationError> {
+    let known: AppSettings = serde_json::from_str(&before.settings).unwrap_or_default();
+    let mut faults = update.faults.clone();
+    let name = update.name.clone().unwrap_or_else(|| before.name.clone());
+    check_name(&name, &mut faults);
+    let settings = known.with(&update.settings).unwrap_or_else(|found| {
+        faults.extend(found);
+        known
+    });
+    if !faults.is_empty() {
+        return Err(OperationError::Faults(faults));
+    }
+    let mut after = row(before.id.clone(), name, &settings)?;
+    // The column is the switch; in the settings of a row it would only be in its way.
+    after.enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
+    Ok(after)
+}
+
 fn row(id: String, name: String, settings: &AppSettings) -> Result<Listed, OperationError> {
     let enabled = settings.enabled.unwrap_or(true);
     let settings = AppSettings { enabled: None, ..settings.clone() };
@@ -286,7 +343,7 @@ fn row(id: String, name: String, settings: &AppSettings) -> Result<Listed, Opera
     Ok(Listed { id, name, enabled, settings, created_at: 0 })
 }
 
-fn check_name(name: &str, faults: &mut Vec<String>) {
+pub(crate) fn check_name(name: &str, faults: &mut Vec<String>) {
     if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         faults.push(format!("name is longer than {LONGEST_NAME} characters, or holds control characters"));
     }

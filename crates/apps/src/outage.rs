@@ -7,8 +7,9 @@ use std::fmt::Display;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::READING;
 use crate::store::Store;
@@ -20,11 +21,12 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     answers: watch::Sender<bool>,
+    since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Outage {
     pub fn none() -> Self {
-        Self { answers: watch::Sender::new(true) }
+        Self { answers: watch::Sender::new(true), since: Arc::default() }
     }
 
     pub fn is_on(&self) -> bool {
@@ -35,9 +37,15 @@ impl Outage {
         self.answers.subscribe()
     }
 
+    /// When it began, if there is one.
+    pub fn since(&self) -> Option<Instant> {
+        *self.since.lock()
+    }
+
     /// A look-up has failed; the first to say so starts the outage.
     pub fn begin(&self, store: &Arc<Store>, cause: &(dyn Display + Sync)) {
         if self.answers.send_if_modified(|answers| std::mem::replace(answers, false)) {
+            *self.since.lock() = Some(Instant::now());
             tracing::error!(
                 target: "fanfare::apps",
                 %cause,
@@ -53,6 +61,7 @@ impl Outage {
             sleep(BETWEEN_PROBES).await;
             let Some(store) = store.upgrade() else { return };
             if let Ok(Ok(())) = timeout(READING, store.probe()).await {
+                *self.since.lock() = None;
                 self.answers.send_replace(true);
                 tracing::info!(target: "fanfare::apps", "the apps' database answers again");
                 return;

@@ -1,10 +1,12 @@
-//! The tables `apps`, `app_keys` and `app_usage` in SQLite or Postgres: opening, migrating, reading, writing.
+//! The tables `apps`, `app_keys`, `app_usage` and `admin_tokens` in SQLite or Postgres: opening, migrating,
+//! reading, writing.
 //!
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
 mod changes;
 mod open;
 mod record;
+mod tokens;
 mod usage;
 mod write;
 
@@ -15,6 +17,7 @@ use sqlx::{PgPool, SqlitePool};
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
 pub(crate) use self::record::{new_app, random_id, random_pair};
+pub(crate) use self::tokens::{Kept as KeptToken, ListedToken};
 pub(crate) use self::write::{Listed, ListedKey};
 use crate::master_keys::{MasterKeys, Owner};
 

@@ -5,6 +5,8 @@
 #[macro_use]
 mod support;
 
+use std::sync::Arc;
+
 use fanfare_apps::{AppSettings, Apps, Kept, MasterKeys, NewApp, OperationError, Update};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::{Credential, Secret};
@@ -18,9 +20,12 @@ on_both!(
     what_is_not_given_is_made_up,
     every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made,
     apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time,
+    pages_of_any_length_join_without_a_gap_or_a_repetition,
     an_update_changes_what_it_names_and_nothing_else,
+    of_updates_at_once_none_is_lost,
     a_key_is_replaced_without_a_gap,
     the_last_valid_key_cannot_be_revoked,
+    of_two_keys_that_are_revoked_at_once_one_stays,
     a_deleted_app_is_gone_with_its_keys,
     the_configurations_apps_are_shown_and_not_changed,
     secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over,
@@ -42,13 +47,13 @@ fn new(id: &str, key: &str) -> NewApp {
 
 fn faults(error: OperationError) -> Vec<String> {
     match error {
-        OperationError::Faults(faults) => faults,
+        OperationError::Faults(faults) | OperationError::Taken(faults) => faults,
         other => panic!("{other}"),
     }
 }
 
 async fn ids(apps: &Apps, after: Option<&str>, most: usize) -> Vec<String> {
-    apps.list(after, most).await.unwrap().into_iter().map(|record| record.id).collect()
+    apps.list(after, most).await.unwrap().apps.into_iter().map(|record| record.id).collect()
 }
 
 async fn a_new_app_can_be_used_at_once(stage: Stage) {
@@ -110,6 +115,33 @@ async fn apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time(stage: Stage
     assert_eq!(ids(&apps, Some("100"), 2).await, [] as [&str; 0]);
 }
 
+async fn pages_of_any_length_join_without_a_gap_or_a_repetition(stage: Stage) {
+    let apps = stage.open(60).await;
+    for id in ["1", "2", "30", "40", "500"] {
+        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
+    }
+    // The configuration takes two ids of the database, the last included, and adds one.
+    let pair =
+        |id: &str| Credential { key: AppKey::from(&*format!("key-{id}")), secret: Secret::new("hush") };
+    let fixed = ["500", "7", "2"]
+        .map(|id| AppSettings::default().into_app(AppId::from(id), vec![pair(id)], &Limits::default()));
+    let kept = support::kept(Limits::default(), 60);
+    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), kept).await.unwrap();
+    for most in 1..=7 {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = apps.list(after.as_deref(), most).await.unwrap();
+            assert!(page.apps.len() <= most);
+            found.extend(page.apps.into_iter().map(|app| app.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(found, ["500", "7", "2", "1", "30", "40"], "{most} at a time");
+    }
+}
+
 async fn an_update_changes_what_it_names_and_nothing_else(stage: Stage) {
     let apps = stage.open(60).await;
     let settings = object(r#"{"max_connections":5,"client_events":true}"#);
@@ -129,6 +161,22 @@ async fn an_update_changes_what_it_names_and_nothing_else(stage: Stage) {
     let wrong = Update { settings: object(r#"{"zzz":1,"batch":2}"#), ..Update::default() };
     assert_eq!(faults(apps.update("7", &wrong).await.unwrap_err()).len(), 2);
     assert!(matches!(apps.update("8", &on).await, Err(OperationError::NoSuchApp(id)) if id == "8"));
+}
+
+async fn of_updates_at_once_none_is_lost(stage: Stage) {
+    let apps = Arc::new(stage.open(60).await);
+    apps.create(new("7", "key-7")).await.unwrap();
+    let settings = ["force_tls", "client_events", "subscription_counts", "watchlist_events"];
+    let updates = settings.map(|name| {
+        let apps = Arc::clone(&apps);
+        let settings = object(&format!(r#"{{"{name}":true}}"#));
+        tokio::spawn(async move { apps.update("7", &Update { settings, ..Update::default() }).await })
+    });
+    for update in updates {
+        update.await.unwrap().unwrap();
+    }
+    let after = apps.show("7").await.unwrap().settings;
+    assert_eq!(after.len(), settings.len(), "{after:?}");
 }
 
 async fn a_key_is_replaced_without_a_gap(stage: Stage) {
@@ -158,6 +206,26 @@ async fn the_last_valid_key_cannot_be_revoked(stage: Stage) {
     assert_eq!(unknown, "app 7 has no valid key key-8");
     assert!(matches!(apps.revoke_key("8", "key-7").await, Err(OperationError::NoSuchApp(_))));
     assert!(matches!(apps.rotate_key("8").await, Err(OperationError::NoSuchApp(_))));
+}
+
+async fn of_two_keys_that_are_revoked_at_once_one_stays(stage: Stage) {
+    let apps = Arc::new(stage.open(60).await);
+    for id in ["7", "8", "9"] {
+        apps.create(new(id, &format!("key-{id}"))).await.unwrap();
+        let other = apps.rotate_key(id).await.unwrap().key;
+        let revoking = [format!("key-{id}"), other].map(|key| {
+            let apps = Arc::clone(&apps);
+            tokio::spawn(async move { apps.revoke_key(id, &key).await })
+        });
+        let mut done = 0;
+        for one in revoking {
+            match one.await.unwrap() {
+                Ok(()) => done += 1,
+                Err(refused) => assert!(matches!(refused, OperationError::LastKey(_)), "{refused}"),
+            }
+        }
+        assert_eq!(done, 1);
+    }
 }
 
 async fn a_deleted_app_is_gone_with_its_keys(stage: Stage) {

@@ -39,12 +39,14 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     server.kill();
     assert_known_apps_alone_go_on(&apps).await;
     assert!(!*apps.database_answers().borrow());
+    assert!(apps.database_away_for().is_some());
     assert_known_apps_alone_go_on(&apps).await;
 
     server.restart();
     wait_until_healed(&apps).await;
     assert!(apps.by_id("8").await.unwrap().is_some());
     assert!(apps.by_key("unheard-of").await.unwrap().is_none());
+    assert!(apps.database_away_for().is_none());
     assert_eq!(log.count("the apps' database does not answer; apps in use go on, others are refused"), 1);
     assert_eq!(log.count("the apps' database answers again"), 1);
     assert!(!log.text().contains(PASSWORD));

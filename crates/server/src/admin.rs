@@ -1,44 +1,74 @@
-//! The operator's listener: health, readiness, metrics. On loopback unless configured otherwise.
+//! The operators' listener: health, readiness, metrics, and the administration API under `/v1`.
+//!
+//! On loopback unless configured otherwise. Everything under `/v1` but its description needs a token;
+//! no token and no secret is ever logged.
+
+mod apps;
+mod bearer;
+mod given;
+mod openapi;
+mod problem;
+mod routes;
+mod wrong_tokens;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::routes::{Action, Routes};
+use self::wrong_tokens::WrongTokens;
+use crate::http::Answer;
+use crate::http::answer::{json, text, with_type};
 use crate::state::State;
 
 /// Requests of operators and monitors under way at once; more wait to be accepted.
 const MOST_AT_ONCE: usize = 64;
 
+/// The largest head of a request.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How long accepting rests when no file descriptor is left.
+const REST: Duration = Duration::from_millis(50);
+
+/// What the requests of the listener share.
+struct Admin {
+    state: Arc<State>,
+    routes: Routes,
+    wrong_tokens: WrongTokens,
+}
+
 /// Answers operators until the process ends, also while it drains.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
+    let admin = Admin { state, routes: Routes::default(), wrong_tokens: WrongTokens::default() };
+    let admin = Arc::new(admin);
     let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(REST).await;
             continue;
         };
-        let state = Arc::clone(&state);
+        let admin = Arc::clone(&admin);
         tokio::spawn(async move {
-            let patience = state.config.timeouts.handshake();
+            let patience = admin.state.config.timeouts.handshake();
             let respond = service_fn(move |request| {
-                let answer = answer(&state, &request);
-                async move { Ok::<_, Infallible>(answer) }
+                let admin = Arc::clone(&admin);
+                async move { Ok::<_, Infallible>(answer(&admin, peer.ip(), request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(patience)
+                .max_buf_size(HEAD_BYTES)
                 .serve_connection(TokioIo::new(stream), respond);
             if let Err(error) = connection.await {
                 tracing::debug!(target: "fanfare::http", %error, "admin connection failed");
@@ -48,30 +78,42 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
     }
 }
 
-fn answer(state: &State, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "This listener answers to GET only\n".into());
-    }
-    match request.uri().path() {
-        "/up" => typed(StatusCode::OK, "application/json", r#"{"health":"OK"}"#.into()),
-        "/ready" if state.drain.has_begun() => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
-        "/ready" => plain(StatusCode::OK, "ready\n".into()),
-        "/metrics" => typed(
+async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answer {
+    let found = match admin.routes.find(request.method(), request.uri().path()) {
+        Ok(found) => found,
+        Err(problem) => return problem.into_answer(),
+    };
+    match found.action {
+        Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
+        Action::Ready => ready(&admin.state),
+        Action::Metrics => with_type(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            state.metrics.text(),
+            admin.state.metrics.text().into(),
         ),
-        _ => plain(StatusCode::NOT_FOUND, "There are /up, /ready and /metrics\n".into()),
+        Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
+        _ => match apps::answer(admin, peer, &found, request).await {
+            Ok(answer) => answer,
+            Err(problem) => {
+                tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+                problem.into_answer()
+            }
+        },
     }
 }
 
-fn plain(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    typed(status, "text/plain; charset=utf-8", body)
-}
-
-fn typed(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
+/// A node without its database still serves the apps that it knows, so that it stays ready: taken out of
+/// the balancer, it would drop connections that nothing is wrong with.
+fn ready(state: &State) -> Answer {
+    if state.drain.has_begun() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
+    match state.apps.database_away_for() {
+        Some(away) => {
+            let seconds = away.as_secs();
+            let sentence = format!("ready; the apps' database is away since {seconds}s, apps in use go on");
+            text(StatusCode::OK, &sentence)
+        }
+        None => text(StatusCode::OK, "ready"),
+    }
 }

@@ -58,14 +58,8 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<String, Command
     Ok(match command.action {
         AppAction::Create(wanted) => create(&apps, wanted, json).await?,
         AppAction::List { after, limit } => {
-            let records = apps.list(after.as_deref(), limit.into()).await?;
-            if json {
-                let list: Vec<Value> =
-                    records.iter().map(|one| app_json::app(one, Secrets::Hidden)).collect();
-                pretty(&json!({ "apps": list }))
-            } else {
-                table::list(&records)
-            }
+            let page = apps.list(after.as_deref(), limit.into()).await?;
+            if json { pretty(&app_json::page(&page)) } else { table::list(&page) }
         }
         AppAction::Show { id, secrets } => {
             let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
@@ -102,14 +96,15 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<String, Command
 async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, CommandError> {
     let settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
-    let new = NewApp { id: wanted.id, name: wanted.name, key: wanted.key, secret, settings };
+    let Create { id, name, key, .. } = wanted;
+    let new = NewApp { id, name, key, secret, settings, faults: Vec::new() };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
 }
 
 async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
     let settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
-    let update = Update { name: wanted.name, enabled: None, settings };
+    let update = Update { name: wanted.name, settings, ..Update::default() };
     let record = apps.update(&wanted.id, &update).await?;
     Ok(if json {
         pretty(&app_json::app(&record, Secrets::Hidden))

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Usage};
+use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Page, Usage};
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
 
@@ -26,9 +26,22 @@ pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
         "enabled": record.enabled,
         "source": if record.fixed { "configuration" } else { "database" },
         "settings": record.settings,
-        "keys": record.keys.iter().map(|pair| key(pair, secrets)).collect::<Vec<_>>(),
+        "keys": pairs(record, secrets),
         "created_at": record.created_at.map(moment),
     })
+}
+
+/// A page of the list, without secrets.
+#[must_use]
+pub fn page(page: &Page) -> Value {
+    let apps: Vec<Value> = page.apps.iter().map(|record| app(record, Secrets::Hidden)).collect();
+    json!({ "apps": apps, "next": page.next })
+}
+
+/// The pairs of an app.
+#[must_use]
+pub fn keys(record: &AppRecord, secrets: Secrets) -> Value {
+    json!({ "keys": pairs(record, secrets) })
 }
 
 /// A pair that was made just now, with its secret.
@@ -80,6 +93,10 @@ fn counts(usage: &Usage) -> Map<String, Value> {
         ("delivered_bytes", delivered_bytes),
     ];
     counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+}
+
+fn pairs(record: &AppRecord, secrets: Secrets) -> Vec<Value> {
+    record.keys.iter().map(|pair| key(pair, secrets)).collect()
 }
 
 fn key(pair: &KeyRecord, secrets: Secrets) -> Value {

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
 mod app;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use app::{AppAction, AppCommand, Create, Update};
+pub use token::{TokenAction, TokenCommand};
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
@@ -33,7 +35,8 @@ Examples:
   fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
   fanfare serve --config fanfare.toml --check      look for faults in a configuration
   fanfare env                                      print the lines to paste once more
-  fanfare app create --name shop                   make an app, and print its key and secret";
+  fanfare app create --name shop                   make an app, and print its key and secret
+  fanfare token create --name ci --scope read      make a token for the administration API";
 
 /// `fanfare`.
 #[derive(Debug, Parser)]
@@ -58,6 +61,8 @@ pub enum Command {
     Migrate(Serve),
     /// Make, show and change the apps in the database; running servers follow within a second
     App(AppCommand),
+    /// Make, list and revoke the tokens of the administration API
+    Token(TokenCommand),
 }
 
 /// What `serve` and `env` are told.
@@ -69,7 +74,7 @@ pub struct Serve {
     /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where /metrics, /ready and /up are answered [default: 127.0.0.1:9600]
+    /// Where /metrics, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
     /// Where the embedded database is kept [default: ./fanfare-data]

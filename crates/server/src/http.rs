@@ -3,8 +3,8 @@
 //! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
 mod admission;
-mod answer;
-mod body;
+pub(crate) mod answer;
+pub(crate) mod body;
 mod channels;
 mod error;
 mod event;

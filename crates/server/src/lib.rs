@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app_commands;
 pub mod app_json;
+pub mod columns;
 pub mod command_line;
 pub mod config;
 pub mod descriptors;
@@ -21,5 +22,6 @@ pub mod session;
 pub mod start;
 pub mod state;
 pub mod tenants;
+pub mod token_commands;
 pub mod usage;
 pub mod ws;

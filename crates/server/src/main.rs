@@ -1,14 +1,16 @@
 //! `fanfare`: reads the command line, loads the configuration, starts.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use fanfare_server::app_commands;
-use fanfare_server::command_line::{AppCommand, Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
+use fanfare_server::app_commands::{self, CommandError};
+use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
 use fanfare_server::config::{Config, Fault, Flags, Sources};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
+use fanfare_server::token_commands;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,7 +32,14 @@ fn main() -> ExitCode {
         }
     };
     let (task, options) = match command_line.command {
-        Some(Command::App(command)) => return manage(command),
+        Some(Command::App(command)) => {
+            let place = (command.config.clone(), command.data_dir.clone());
+            return manage(place, async move |config| app_commands::run(&config, command).await);
+        }
+        Some(Command::Token(command)) => {
+            let place = (command.config.clone(), command.data_dir.clone());
+            return manage(place, async move |config| token_commands::run(&config, command).await);
+        }
         Some(Command::Migrate(options)) => (Task::Migrate, options),
         Some(Command::Env(options)) => (Task::PrintLines, options),
         Some(Command::Serve(options)) => (Task::Serve, options),
@@ -49,10 +58,13 @@ fn main() -> ExitCode {
     run(config, task)
 }
 
-/// `fanfare app …`.
-fn manage(command: AppCommand) -> ExitCode {
-    let flags = Flags { data_dir: command.data_dir.clone(), ..Flags::default() };
-    let sources = Sources { file: command.config.clone(), environment: environment(), flags };
+/// `fanfare app …` and `fanfare token …`; `place` is the configuration file and the folder of data.
+fn manage(
+    (file, data_dir): (Option<PathBuf>, Option<PathBuf>),
+    run: impl AsyncFnOnce(Config) -> Result<String, CommandError>,
+) -> ExitCode {
+    let flags = Flags { data_dir, ..Flags::default() };
+    let sources = Sources { file, environment: environment(), flags };
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
@@ -64,7 +76,7 @@ fn manage(command: AppCommand) -> ExitCode {
             return ExitCode::from(EXIT_UNAVAILABLE);
         }
     };
-    match runtime.block_on(app_commands::run(&config, command)) {
+    match runtime.block_on(run(config)) {
         Ok(text) => {
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS

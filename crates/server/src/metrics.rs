@@ -5,9 +5,6 @@
 
 mod live;
 
-use std::sync::Arc;
-
-use fanfare_hub::Hubs;
 use fanfare_protocol::close::CloseReason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -15,8 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use self::live::Live;
-use crate::tenants::Tenants;
+pub use self::live::Live;
 
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
@@ -40,9 +36,9 @@ struct StatusLabels {
 }
 
 impl Metrics {
-    /// Counters at zero; gauges are read from `hubs`, what is counted for each app from `tenants`.
+    /// Counters at zero; gauges are read from `live`.
     #[must_use]
-    pub fn new(hubs: &Arc<Hubs>, tenants: &Arc<Tenants>, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(live: Live, descriptors: u64, capacity: usize) -> Self {
         let mut registry = Registry::with_prefix("fanfare");
         let metrics = Self {
             opened: Counter::default(),
@@ -64,7 +60,7 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
         }
-        registry.register_collector(Box::new(Live { hubs: Arc::clone(hubs), tenants: Arc::clone(tenants) }));
+        registry.register_collector(Box::new(live));
         Self { registry, ..metrics }
     }
 

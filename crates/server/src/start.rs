@@ -8,19 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_hub::Hubs;
 use fanfare_protocol::app::App;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::drain::{self, Drain};
-use crate::metrics::Metrics;
+use crate::drain;
 use crate::paste_lines::PasteLines;
-use crate::state::{Node, State};
-use crate::tenants::Tenants;
+use crate::state::State;
 use crate::usage::Storing;
 use crate::{admin, descriptors, listen, live_apps};
 
@@ -90,18 +87,7 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let hubs = Arc::new(Hubs::default());
-        let tenants = Arc::new(Tenants::default());
-        let state = Arc::new(State {
-            metrics: Metrics::new(&hubs, &tenants, descriptors, capacity),
-            drain: Drain::default(),
-            node: Node::new(capacity),
-            started: Instant::now(),
-            hubs,
-            tenants,
-            apps,
-            config,
-        });
+        let state = Arc::new(State::new(config, apps, descriptors, capacity));
         let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
         tokio::spawn(admin::run(Arc::clone(&state), admin));
         tokio::spawn(live_apps::follow(Arc::clone(&state)));

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::drain::Drain;
-use crate::metrics::Metrics;
+use crate::metrics::{Live, Metrics};
 use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
@@ -34,6 +34,27 @@ pub struct State {
 }
 
 impl State {
+    /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
+    #[must_use]
+    pub fn new(config: Config, apps: Apps, descriptors: u64, capacity: usize) -> Self {
+        let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let live = Live {
+            hubs: Arc::clone(&hubs),
+            tenants: Arc::clone(&tenants),
+            database_answers: apps.database_answers(),
+        };
+        Self {
+            metrics: Metrics::new(live, descriptors, capacity),
+            drain: Drain::default(),
+            node: Node::new(capacity),
+            started: Instant::now(),
+            hubs,
+            tenants,
+            apps,
+            config,
+        }
+    }
+
     /// Milliseconds since the start, by which silence is measured.
     #[must_use]
     pub fn milliseconds(&self) -> u64 {

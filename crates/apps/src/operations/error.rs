@@ -6,6 +6,9 @@ pub enum OperationError {
     /// What was asked for has faults: all of them.
     #[error("{}", .0.join("\n"))]
     Faults(Vec<String>),
+    /// An id or a key belongs to somebody, and nothing else is wrong: all of them.
+    #[error("{}", .0.join("\n"))]
+    Taken(Vec<String>),
     /// There is no app with this id.
     #[error("there is no app {0}")]
     NoSuchApp(String),
@@ -20,6 +23,12 @@ pub enum OperationError {
     /// The app could not be used any more.
     #[error("{0} is the app's last valid key; rotate first, or disable the app")]
     LastKey(String),
+    /// There is no token with this number that is not revoked yet.
+    #[error("there is no token {0} that could be revoked")]
+    NoSuchToken(i64),
+    /// Others change the app again and again.
+    #[error("app {0} is being changed by others; try again")]
+    ChangedMeanwhile(String),
     /// The configuration's apps change with the configuration.
     #[error("app {0} is in the configuration file or the environment; change it there")]
     Fixed(String),
@@ -35,7 +44,7 @@ pub enum OperationError {
 }
 
 impl OperationError {
-    pub(super) fn no_such_app(id: &str) -> Self {
+    pub(crate) fn no_such_app(id: &str) -> Self {
         Self::NoSuchApp(id.to_owned())
     }
 }
@@ -45,7 +54,7 @@ impl From<sqlx::Error> for OperationError {
         // Two operators at once: one of them was first.
         let taken = error.as_database_error().is_some_and(|error| error.is_unique_violation());
         if taken {
-            Self::Faults(vec!["the id or the key has just been taken by somebody else".to_owned()])
+            Self::Taken(vec!["the id or the key has just been taken by somebody else".to_owned()])
         } else {
             Self::Database(error)
         }

@@ -15,8 +15,6 @@ macro_rules! either {
         }
     };
 }
-pub(super) use either;
-
 /// A column of time, in milliseconds since 1970, as each database has it.
 macro_rules! milliseconds {
     (sqlite, $column:literal) => {
@@ -26,6 +24,8 @@ macro_rules! milliseconds {
         concat!("CAST(EXTRACT(EPOCH FROM ", $column, ") * 1000 AS bigint)")
     };
 }
+
+pub(super) use {either, milliseconds};
 
 macro_rules! list {
     ($database:ident, $which:literal) => {
@@ -53,14 +53,30 @@ macro_rules! keys {
 const ADD_APP_SQLITE: &str = "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, $4)";
 const ADD_APP_POSTGRES: &str =
     "INSERT INTO apps (id, name, enabled, settings) VALUES ($1, $2, $3, CAST($4 AS jsonb))";
-const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings = $4 WHERE id = $1";
-const SET_APP_POSTGRES: &str =
-    "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) WHERE id = $1";
+const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings = $4 \
+     WHERE id = $1 AND name = $5 AND enabled = $6 AND settings = $7";
+const SET_APP_POSTGRES: &str = "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) \
+     WHERE id = $1 AND name = $5 AND enabled = $6 AND settings = CAST($7 AS jsonb)";
 const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
-const REVOKE_SQLITE: &str = "UPDATE app_keys SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) \
-     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
-const REVOKE_POSTGRES: &str = "UPDATE app_keys SET revoked_at = clock_timestamp() \
-     WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL";
+// Pairs are told apart by age, and two may be made within one of SQLite's milliseconds.
+const ADD_NEWER_KEY_SQLITE: &str = "INSERT INTO app_keys (key, app_id, secret, created_at) \
+     VALUES ($1, $2, $3, max(CAST(unixepoch('subsec') * 1000 AS INTEGER), \
+     coalesce((SELECT max(created_at) + 1 FROM app_keys WHERE app_id = $2), 0)))";
+/// Unless no other pair of the app would be left.
+macro_rules! revoke {
+    ($now:literal) => {
+        concat!(
+            "UPDATE app_keys SET revoked_at = ",
+            $now,
+            " WHERE app_id = $1 AND key = $2 AND revoked_at IS NULL AND EXISTS (SELECT 1 FROM app_keys AS others ",
+            "WHERE others.app_id = $1 AND others.key <> $2 AND others.revoked_at IS NULL)"
+        )
+    };
+}
+
+const REVOKE_SQLITE: &str = revoke!("CAST(unixepoch('subsec') * 1000 AS INTEGER)");
+const REVOKE_POSTGRES: &str = revoke!("clock_timestamp()");
+const HOLD_POSTGRES: &str = "SELECT id FROM apps WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
 const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
@@ -144,8 +160,8 @@ impl Store {
         })
     }
 
-    /// Takes over name, switch and settings; false if there is no such app.
-    pub async fn set(&self, app: &Listed) -> Result<bool, sqlx::Error> {
+    /// Takes over name, switch and settings; false if the app is not as it was `before`.
+    pub async fn set(&self, before: &Listed, app: &Listed) -> Result<bool, sqlx::Error> {
         let set = match self {
             Self::Sqlite(_) => SET_APP_SQLITE,
             Self::Postgres(_) => SET_APP_POSTGRES,
@@ -156,29 +172,43 @@ impl Store {
                 .bind(&app.name)
                 .bind(app.enabled)
                 .bind(&app.settings)
+                .bind(&before.name)
+                .bind(before.enabled)
+                .bind(&before.settings)
                 .execute(pool)
                 .await?;
             Ok(done.rows_affected() > 0)
         })
     }
 
-    /// Adds a pair to an app.
+    /// Adds a pair to an app, newer than those that it has.
     pub async fn add_key(&self, app: &str, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
+        let add = match self {
+            Self::Sqlite(_) => ADD_NEWER_KEY_SQLITE,
+            Self::Postgres(_) => ADD_KEY,
+        };
         either!(self, pool => {
-            sqlx::query(ADD_KEY).bind(key).bind(app).bind(sealed).execute(pool).await.map(drop)
+            sqlx::query(add).bind(key).bind(app).bind(sealed).execute(pool).await.map(drop)
         })
     }
 
-    /// Makes a pair invalid; false if it is not one of the app's valid ones.
+    /// Makes a pair invalid; false if it is not one of the app's valid ones, or the last of them.
     pub async fn revoke(&self, app: &str, key: &str) -> Result<bool, sqlx::Error> {
-        let revoke = match self {
-            Self::Sqlite(_) => REVOKE_SQLITE,
-            Self::Postgres(_) => REVOKE_POSTGRES,
+        let done = match self {
+            Self::Sqlite(pool) => {
+                sqlx::query(REVOKE_SQLITE).bind(app).bind(key).execute(pool).await?.rows_affected()
+            }
+            Self::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                // Of two who revoke at once, each would find the other's pair valid still.
+                sqlx::query(HOLD_POSTGRES).bind(app).execute(&mut *transaction).await?;
+                let revoke = sqlx::query(REVOKE_POSTGRES).bind(app).bind(key);
+                let done = revoke.execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                done.rows_affected()
+            }
         };
-        either!(self, pool => {
-            let done = sqlx::query(revoke).bind(app).bind(key).execute(pool).await?;
-            Ok(done.rows_affected() > 0)
-        })
+        Ok(done > 0)
     }
 
     /// Removes an app with its pairs; false if there is none.

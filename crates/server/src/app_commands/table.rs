@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Usage};
+use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Page, Usage};
 use serde_json::Value;
 
 use crate::app_json::{Secrets, hour_moment, moment, total};
+use crate::columns::aligned;
 
-/// One line for each app.
-pub(super) fn list(records: &[AppRecord]) -> String {
+/// One line for each app of the page.
+pub(super) fn list(page: &Page) -> String {
+    let records = &page.apps;
     if records.is_empty() {
         return "There is no app here.\n".to_owned();
     }
@@ -17,7 +19,11 @@ pub(super) fn list(records: &[AppRecord]) -> String {
         let keys = record.keys.iter().filter(|pair| pair.revoked_at.is_none()).count();
         [record.id.clone(), record.name.clone(), state(record).to_owned(), keys.to_string(), created(record)]
     }));
-    aligned(&rows)
+    let mut text = aligned(&rows);
+    if let Some(next) = &page.next {
+        let _ = writeln!(text, "There are more: --after {next}");
+    }
+    text
 }
 
 /// Everything of one app.
@@ -109,24 +115,6 @@ fn about(pair: &KeyRecord, secrets: Secrets) -> String {
     }
     if let Some(at) = pair.revoked_at {
         let _ = write!(text, "  revoked {}", moment(at));
-    }
-    text
-}
-
-/// Columns as wide as what is in them.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        let line: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
     }
     text
 }

@@ -31,7 +31,8 @@ pub fn text(status: StatusCode, sentence: &str) -> Answer {
     with_type(status, "text/plain; charset=utf-8", Bytes::from(format!("{sentence}\n")))
 }
 
-fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+/// A body of another type.
+pub fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -11,6 +11,7 @@ use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
 
 use super::answer::{self, Answer};
+use super::body::BodyError;
 
 /// A request that is refused; nothing has been published then.
 #[derive(Debug)]
@@ -213,6 +214,16 @@ impl ApiError {
             _ => {}
         }
         answer
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooBig { limit, size } => Self::RequestTooBig { limit, size },
+            BodyError::Late => Self::BodyTimeout,
+            BodyError::Broken => Self::BodyBroken,
+        }
     }
 }
 

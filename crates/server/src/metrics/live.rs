@@ -12,14 +12,19 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use tokio::sync::watch;
 
 use crate::tenants::{Tenant, Tenants};
 
-/// The tables.
+/// Where it is read from.
 #[derive(Debug)]
-pub(super) struct Live {
+pub struct Live {
+    /// Who is connected.
     pub hubs: Arc<Hubs>,
+    /// What each app has used.
     pub tenants: Arc<Tenants>,
+    /// Whether the apps' database does.
+    pub database_answers: watch::Receiver<bool>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -82,7 +87,9 @@ impl Live {
                 gauge.encode(family.encode_family(labels)?)?;
             }
         }
-        Ok(())
+        let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
+        let help = "Whether the apps' database answers, 1 or 0";
+        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)
     }
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

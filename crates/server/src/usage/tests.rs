@@ -3,35 +3,22 @@
 use std::path::Path;
 
 use fanfare_apps::{Apps, Database, Usage};
-use fanfare_hub::{Conn, Hubs, Subscriptions};
+use fanfare_hub::{Conn, Subscriptions};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::SocketId;
-use tokio::time::Instant;
 
 use super::*;
 use crate::config::Config;
-use crate::drain::Drain;
-use crate::metrics::Metrics;
-use crate::state::Node;
 use crate::tenants::{Counts, Source};
 
 /// A name that the table does not take, so that nothing can be written under it.
 const NO_NODE: &str = "";
 
 async fn state(folder: &Path) -> State {
-    let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::default());
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
-    State {
-        apps: Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened"),
-        metrics: Metrics::new(&hubs, &tenants, 1024, 1024),
-        hubs,
-        tenants,
-        drain: Drain::default(),
-        node: Node::new(1),
-        started: Instant::now(),
-        config,
-    }
+    let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
+    State::new(config, apps, 1024, 1)
 }
 
 fn app(messages_per_day: usize) -> App {

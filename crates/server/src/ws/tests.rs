@@ -3,15 +3,11 @@
 use std::mem::size_of_val;
 
 use fanfare_apps::Apps;
-use fanfare_hub::Hubs;
 use fanfare_protocol::app::App;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
 
 use super::*;
 use crate::config::Config;
-use crate::drain::Drain;
-use crate::metrics::Metrics;
 use crate::state::Node;
 
 /// The most bytes that a connection's task may take, whatever the allocator adds.
@@ -19,20 +15,10 @@ const BUDGET: usize = 1536;
 
 #[tokio::test]
 async fn the_task_of_a_connection_stays_within_its_budget() {
-    let hubs = Arc::new(Hubs::default());
-    let app = Arc::new(App::new("1".into(), Vec::new()));
-    let hub = hubs.open(&app);
-    let tenants = Arc::default();
-    let state = Arc::new(State {
-        config: Config::default(),
-        apps: Apps::open(Vec::new(), None, Config::default().kept()).await.expect("nothing to open"),
-        metrics: Metrics::new(&hubs, &tenants, 1024, 1024),
-        tenants,
-        hubs,
-        drain: Drain::default(),
-        node: Node::new(1),
-        started: Instant::now(),
-    });
+    let config = Config::default();
+    let apps = Apps::open(Vec::new(), None, config.kept()).await.expect("nothing to open");
+    let state = Arc::new(State::new(config, apps, 1024, 1));
+    let hub = state.hubs.open(&Arc::new(App::new("1".into(), Vec::new())));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let stream = TcpStream::connect(address).await.expect("a connection");

@@ -4,8 +4,12 @@
 
 mod support;
 
+mod admin_api;
+mod admin_refusals;
+mod admin_tokens;
 mod admission;
 mod app_sources;
+mod apps_database;
 mod authorized;
 mod bad_input;
 mod batch;

@@ -1,7 +1,9 @@
 //! HTTP/1.1 by hand over one TCP connection: what is written is exactly what the test says.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::DEADLINE;
 
@@ -90,11 +92,23 @@ impl Http {
 
     /// A connection to a server that may have stopped listening.
     pub fn try_connect(addr: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(addr).ok()?;
+        Some(Self::over(TcpStream::connect(addr).ok()?))
+    }
+
+    /// A connection that comes from another address of this machine.
+    pub fn connect_from(from: IpAddr, addr: SocketAddr) -> Self {
+        let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket(family, SocketType::STREAM, None).expect("the system has sockets");
+        bind(&socket, &SocketAddr::new(from, 0)).expect("the address is this machine's");
+        connect(&socket, &addr).expect("the server accepts connections");
+        Self::over(TcpStream::from(socket))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         stream.set_nodelay(true).expect("a TCP socket takes the option");
-        Some(Self { stream, unread: Vec::new() })
+        Self { stream, unread: Vec::new() }
     }
 
     #[track_caller]

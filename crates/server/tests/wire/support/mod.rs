@@ -2,17 +2,19 @@
 //!
 //! Nothing here uses the server's crates: a fault that client and server share would not be seen.
 
+pub mod admin;
 pub mod api;
 pub mod http;
-#[allow(clippy::unwrap_used, reason = "as in the tests that it is shared with")]
-#[path = "../../../../apps/tests/support/postgres.rs"]
-pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod setup;
 pub mod signing;
 pub mod socket;
 pub mod upgrade;
+
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
+#[path = "../../../../apps/tests/support/postgres.rs"]
+pub mod postgres;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,123 @@
+//! The table `admin_tokens`: what is known of each token but the token itself.
+//!
+//! Decides nothing and caches nothing: a token that is revoked is not found from then on. The clock is
+//! the database's, so that nodes agree on what has expired.
+
+use sqlx::FromRow;
+
+use super::Store;
+use super::write::{either, milliseconds};
+
+macro_rules! tokens {
+    ($database:ident, $rest:literal) => {
+        concat!(
+            "SELECT id, name, scopes, ",
+            milliseconds!($database, "created_at"),
+            " AS made_at, ",
+            milliseconds!($database, "expires_at"),
+            " AS expires_at, ",
+            milliseconds!($database, "revoked_at"),
+            " AS revoked_at FROM admin_tokens ",
+            $rest
+        )
+    };
+}
+
+const ADD_SQLITE: &str = "INSERT INTO admin_tokens (name, hash, scopes, expires_at) \
+     VALUES ($1, $2, $3, CAST(unixepoch('subsec') * 1000 AS INTEGER) + $4 * 86400000) RETURNING id";
+const ADD_POSTGRES: &str = "INSERT INTO admin_tokens (name, hash, scopes, expires_at) \
+     VALUES ($1, $2, $3, clock_timestamp() + make_interval(days => CAST($4 AS integer))) RETURNING id";
+const VALID_SQLITE: &str = "SELECT id, name, scopes, hash FROM admin_tokens \
+     WHERE hash = $1 AND revoked_at IS NULL \
+     AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))";
+const VALID_POSTGRES: &str = "SELECT id, name, scopes, hash FROM admin_tokens \
+     WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())";
+const REVOKE_SQLITE: &str = "UPDATE admin_tokens \
+     SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE id = $1 AND revoked_at IS NULL";
+const REVOKE_POSTGRES: &str =
+    "UPDATE admin_tokens SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL";
+
+/// A token to be kept.
+pub(crate) struct Kept<'a> {
+    pub name: &'a str,
+    pub hash: &'a str,
+    pub scopes: &'a str,
+    pub days: Option<i32>,
+}
+
+/// A token as its row has it, the hash left out.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct ListedToken {
+    pub id: i64,
+    pub name: String,
+    pub scopes: String,
+    pub made_at: i64,
+    pub expires_at: Option<i64>,
+    pub revoked_at: Option<i64>,
+}
+
+/// A token that is valid now.
+#[derive(Clone, FromRow)]
+pub(crate) struct ValidToken {
+    pub id: i64,
+    pub name: String,
+    pub scopes: String,
+    pub hash: String,
+}
+
+impl Store {
+    /// Keeps a token; its id.
+    pub async fn add_token(&self, token: &Kept<'_>) -> Result<i64, sqlx::Error> {
+        let add = match self {
+            Self::Sqlite(_) => ADD_SQLITE,
+            Self::Postgres(_) => ADD_POSTGRES,
+        };
+        either!(self, pool => {
+            sqlx::query_scalar(add)
+                .bind(token.name)
+                .bind(token.hash)
+                .bind(token.scopes)
+                .bind(token.days)
+                .fetch_one(pool)
+                .await
+        })
+    }
+
+    /// One token.
+    pub async fn token(&self, id: i64) -> Result<Option<ListedToken>, sqlx::Error> {
+        const SQLITE: &str = tokens!(sqlite, "WHERE id = $1");
+        const POSTGRES: &str = tokens!(postgres, "WHERE id = $1");
+        match self {
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(id).fetch_optional(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(id).fetch_optional(pool).await,
+        }
+    }
+
+    /// At most so many tokens, the newest first.
+    pub async fn tokens(&self, most: i64) -> Result<Vec<ListedToken>, sqlx::Error> {
+        const SQLITE: &str = tokens!(sqlite, "ORDER BY id DESC LIMIT $1");
+        const POSTGRES: &str = tokens!(postgres, "ORDER BY id DESC LIMIT $1");
+        match self {
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(most).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(most).fetch_all(pool).await,
+        }
+    }
+
+    /// The token with this hash, if it is neither revoked nor expired.
+    pub async fn valid_token(&self, hash: &str) -> Result<Option<ValidToken>, sqlx::Error> {
+        let valid = match self {
+            Self::Sqlite(_) => VALID_SQLITE,
+            Self::Postgres(_) => VALID_POSTGRES,
+        };
+        either!(self, pool => sqlx::query_as(valid).bind(hash).fetch_optional(pool).await)
+    }
+
+    /// Makes a token invalid; false if there is none, or it has been revoked before.
+    pub async fn revoke_token(&self, id: i64) -> Result<bool, sqlx::Error> {
+        let revoke = match self {
+            Self::Sqlite(_) => REVOKE_SQLITE,
+            Self::Postgres(_) => REVOKE_POSTGRES,
+        };
+        either!(self, pool => Ok(sqlx::query(revoke).bind(id).execute(pool).await?.rows_affected() > 0))
+    }
+}

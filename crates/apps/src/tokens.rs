@@ -1,0 +1,252 @@
+//! The tokens of the administration API: made, listed, revoked, checked.
+//!
+//! A token leaves once, as a [`Secret`], when it is made; only its SHA-256 is stored. Nothing is
+//! remembered between two checks, so that a token that is revoked is refused from then on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use fanfare_protocol::auth::Secret;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::apps::Apps;
+use crate::operations::{OperationError, check_name};
+use crate::store::{KeptToken, ListedToken};
+
+/// How every token begins, so that people and scanners of secrets know one when they see it.
+const PREFIX: &str = "fanfare_";
+
+/// Random bytes of a token, which follow the prefix in hex.
+const TOKEN_BYTES: usize = 32;
+
+/// Longest time that a token may be valid, in days, unless it is valid without end.
+const MOST_DAYS: i32 = 3650;
+
+/// Most tokens that are listed, the newest first.
+pub const MOST_TOKENS_LISTED: u16 = 1000;
+
+/// What a token lets its bearer do; none includes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// See apps, without their secrets.
+    Read,
+    /// Make, change and delete apps and keys.
+    Write,
+    /// See the secrets of keys.
+    Secrets,
+}
+
+/// A token to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// Whose it is, or what it is for.
+    pub name: String,
+    /// At least one.
+    pub scopes: BTreeSet<Scope>,
+    /// Valid for so many days; without end if `None`.
+    pub days: Option<i32>,
+}
+
+/// What is known of a token.
+#[derive(Clone, Debug)]
+pub struct TokenRecord {
+    /// Its number.
+    pub id: i64,
+    /// Whose it is, or what it is for.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: BTreeSet<Scope>,
+    /// In milliseconds since 1970.
+    pub created_at: i64,
+    /// Until when it is valid.
+    pub expires_at: Option<i64>,
+    /// Since when it is not valid any more.
+    pub revoked_at: Option<i64>,
+}
+
+/// Who has shown a valid token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's number.
+    pub id: i64,
+    /// The token's name.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl Apps {
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// Every fault of what was asked for, or the database is away.
+    pub async fn create_token(&self, new: &NewToken) -> Result<(TokenRecord, Secret), OperationError> {
+        let stored = self.writable()?;
+        let mut faults = Vec::new();
+        check_name(&new.name, &mut faults);
+        if new.name.is_empty() {
+            faults.push("a token needs a name, by which it is known again".to_owned());
+        }
+        if new.scopes.is_empty() {
+            faults.push("a token needs a scope: read, write or secrets".to_owned());
+        }
+        if let Some(days) = new.days.filter(|days| !(1..=MOST_DAYS).contains(days)) {
+            faults.push(format!("a token is valid for 1 to {MOST_DAYS} days, not {days}"));
+        }
+        if !faults.is_empty() {
+            return Err(OperationError::Faults(faults));
+        }
+        let mut bytes = [0; TOKEN_BYTES];
+        getrandom::fill(&mut bytes)?;
+        let token = format!("{PREFIX}{}", hex::encode(bytes));
+        let kept =
+            KeptToken { name: &new.name, hash: &hash(&token), scopes: &as_text(&new.scopes), days: new.days };
+        let id = stored.store.add_token(&kept).await?;
+        let listed = stored.store.token(id).await?.ok_or(OperationError::NoSuchToken(id))?;
+        Ok((TokenRecord::from(listed), Secret::new(&token)))
+    }
+
+    /// The newest tokens, at most [`MOST_TOKENS_LISTED`], those included that are not valid any more.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn tokens(&self) -> Result<Vec<TokenRecord>, OperationError> {
+        let listed = self.writable()?.store.tokens(MOST_TOKENS_LISTED.into()).await?;
+        Ok(listed.into_iter().map(TokenRecord::from).collect())
+    }
+
+    /// Makes a token invalid, at once and for good.
+    ///
+    /// # Errors
+    /// There is none that could be revoked, or the database is away.
+    pub async fn revoke_token(&self, id: i64) -> Result<(), OperationError> {
+        let revoked = self.writable()?.store.revoke_token(id).await?;
+        if revoked { Ok(()) } else { Err(OperationError::NoSuchToken(id)) }
+    }
+
+    /// Who has this token; `None` if it is unknown, malformed, expired or revoked.
+    ///
+    /// # Errors
+    /// There is no database, or it is away.
+    pub async fn bearer_of(&self, token: &str) -> Result<Option<Bearer>, OperationError> {
+        let stored = self.writable()?;
+        if !is_token(token) {
+            return Ok(None);
+        }
+        let hash = hash(token);
+        let Some(found) = stored.store.valid_token(&hash).await? else { return Ok(None) };
+        // An index compares as it likes. What it leads to is compared once more, without telling how far.
+        let same = found.hash.as_bytes().ct_eq(hash.as_bytes());
+        Ok(bool::from(same).then(|| Bearer {
+            id: found.id,
+            name: found.name,
+            scopes: from_text(&found.scopes),
+        }))
+    }
+
+    /// Whether there is a database, without which there are no tokens.
+    #[must_use]
+    pub const fn has_database(&self) -> bool {
+        self.stored.is_some()
+    }
+}
+
+/// Whether a text has the form of a token; others need not be looked for.
+fn is_token(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|hex| {
+        hex.len() == 2 * TOKEN_BYTES && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+fn hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}
+
+fn as_text(scopes: &BTreeSet<Scope>) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// A scope that only a newer version knows gives no right here.
+fn from_text(text: &str) -> BTreeSet<Scope> {
+    text.split(',').filter_map(|scope| scope.parse().ok()).collect()
+}
+
+impl From<ListedToken> for TokenRecord {
+    fn from(row: ListedToken) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            scopes: from_text(&row.scopes),
+            created_at: row.made_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+impl Scope {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Secrets];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Secrets => "secrets",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are the scopes read, write and secrets")]
+pub struct NotAScope;
+
+impl FromStr for Scope {
+    type Err = NotAScope;
+
+    fn from_str(text: &str) -> Result<Self, NotAScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(NotAScope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_the_form_of_a_token_is_looked_for() {
+        let hex = "0123456789abcdef".repeat(4);
+        assert!(is_token(&format!("fanfare_{hex}")));
+        for text in [
+            "",
+            "fanfare_",
+            &hex,
+            &format!("fanfare_{hex}0"),
+            &format!("fanfare_{}", &hex[1..]),
+            &format!("Fanfare_{hex}"),
+            &format!("fanfare_{}", hex.to_uppercase()),
+        ] {
+            assert!(!is_token(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_read_as_they_are_written() {
+        let all = BTreeSet::from(Scope::ALL);
+        assert_eq!(as_text(&all), "read,write,secrets");
+        assert_eq!(from_text("read,write,secrets"), all);
+        assert_eq!(from_text("read,everything"), BTreeSet::from([Scope::Read]));
+        assert_eq!("all".parse::<Scope>(), Err(NotAScope));
+    }
+}

@@ -1,0 +1,168 @@
+//! The tokens of the administration API: one suite, run against SQLite and against Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[macro_use]
+mod support;
+
+use std::collections::BTreeSet;
+
+use fanfare_apps::{Apps, MOST_TOKENS_LISTED, NewToken, OperationError, Scope};
+
+use support::Stage;
+
+on_both!(
+    a_token_is_known_by_itself_alone,
+    only_the_hash_of_a_token_is_stored,
+    a_token_that_is_revoked_is_refused_at_once_by_everybody,
+    a_token_that_has_expired_is_refused,
+    every_fault_of_a_new_token_is_told_at_once_and_nothing_is_made,
+    tokens_are_listed_the_newest_first,
+    no_more_than_a_thousand_tokens_are_listed,
+    a_scope_that_is_not_known_gives_no_right,
+    what_is_not_sql_is_not_run,
+);
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+fn new(name: &str, scopes: &[Scope]) -> NewToken {
+    NewToken { name: name.to_owned(), scopes: scopes.iter().copied().collect(), days: None }
+}
+
+async fn make(apps: &Apps, new: &NewToken) -> (i64, String) {
+    let (record, token) = apps.create_token(new).await.unwrap();
+    (record.id, token.expose().to_owned())
+}
+
+async fn a_token_is_known_by_itself_alone(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (record, token) = apps.create_token(&new("deploy", &[Scope::Write, Scope::Read])).await.unwrap();
+    let token = token.expose();
+    assert!(token.starts_with("fanfare_") && token.len() == 8 + 64, "{}", token.len());
+    assert_eq!((&*record.name, record.expires_at, record.revoked_at), ("deploy", None, None));
+    assert!(record.created_at > 1_700_000_000_000);
+    let bearer = stage.open(60).await.bearer_of(token).await.unwrap().unwrap();
+    assert_eq!((bearer.id, &*bearer.name), (record.id, "deploy"));
+    assert_eq!(bearer.scopes, BTreeSet::from([Scope::Read, Scope::Write]));
+    let other = format!("fanfare_{}", "0".repeat(64));
+    for wrong in ["", "deploy", "fanfare_", &token[8..], &token[..71], &token.to_uppercase(), &other] {
+        assert_eq!(apps.bearer_of(wrong).await.unwrap(), None, "{wrong}");
+    }
+    let (_, another) = make(&apps, &new("deploy", &[Scope::Read])).await;
+    assert_ne!(another, token);
+}
+
+async fn only_the_hash_of_a_token_is_stored(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (_, token) = make(&apps, &new("deploy", &[Scope::Read])).await;
+    let stored = stage.operator().await.texts("SELECT hash || name || scopes FROM admin_tokens").await;
+    assert_eq!(stored.len(), 1);
+    assert!(!stored[0].contains(&token[8..]));
+    // Nor is the hash a token.
+    let hash = stage.operator().await.texts("SELECT hash FROM admin_tokens").await.remove(0);
+    assert_eq!(apps.bearer_of(&format!("fanfare_{hash}")).await.unwrap(), None);
+}
+
+async fn a_token_that_is_revoked_is_refused_at_once_by_everybody(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (id, token) = make(&apps, &new("deploy", &[Scope::Read])).await;
+    let (_, other) = make(&apps, &new("other", &[Scope::Read])).await;
+    assert!(apps.bearer_of(&token).await.unwrap().is_some());
+    stage.open(60).await.revoke_token(id).await.unwrap();
+    assert_eq!(apps.bearer_of(&token).await.unwrap(), None);
+    assert!(apps.bearer_of(&other).await.unwrap().is_some());
+    for id in [id, 4_000_000_000_000] {
+        let refused = apps.revoke_token(id).await.unwrap_err();
+        assert!(matches!(refused, OperationError::NoSuchToken(found) if found == id), "{refused}");
+    }
+    assert!(apps.tokens().await.unwrap()[1].revoked_at.is_some());
+}
+
+async fn a_token_that_has_expired_is_refused(stage: Stage) {
+    let apps = stage.open(60).await;
+    let week = NewToken { days: Some(7), ..new("week", &[Scope::Read]) };
+    let (record, token) = apps.create_token(&week).await.unwrap();
+    let life = record.expires_at.unwrap() - record.created_at;
+    assert!((life - 7 * DAY).abs() < DAY / 8, "{life}: but for a change of the clocks");
+    assert!(apps.bearer_of(token.expose()).await.unwrap().is_some());
+    stage.operator().await.run("UPDATE admin_tokens SET expires_at = created_at").await;
+    assert_eq!(apps.bearer_of(token.expose()).await.unwrap(), None);
+}
+
+async fn every_fault_of_a_new_token_is_told_at_once_and_nothing_is_made(stage: Stage) {
+    let apps = stage.open(60).await;
+    let wrong = NewToken { days: Some(0), ..NewToken::default() };
+    assert_eq!(
+        apps.create_token(&wrong).await.unwrap_err().to_string(),
+        "a token needs a name, by which it is known again\n\
+         a token needs a scope: read, write or secrets\n\
+         a token is valid for 1 to 3650 days, not 0"
+    );
+    for (name, days) in [("a\nb", None), (&*"n".repeat(201), None), ("n", Some(3651)), ("n", Some(-1))] {
+        let wrong = NewToken { days, ..new(name, &[Scope::Read]) };
+        assert!(matches!(apps.create_token(&wrong).await, Err(OperationError::Faults(f)) if f.len() == 1));
+    }
+    assert!(apps.tokens().await.unwrap().is_empty());
+}
+
+async fn tokens_are_listed_the_newest_first(stage: Stage) {
+    let apps = stage.open(60).await;
+    let mut made = Vec::new();
+    for name in ["first", "second", "third"] {
+        made.push(make(&apps, &new(name, &Scope::ALL)).await.0);
+    }
+    made.reverse();
+    let listed = apps.tokens().await.unwrap();
+    assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), made);
+    assert_eq!(listed[0].name, "third");
+    assert_eq!(listed[0].scopes, BTreeSet::from(Scope::ALL));
+}
+
+async fn no_more_than_a_thousand_tokens_are_listed(stage: Stage) {
+    let apps = stage.open(60).await;
+    stage
+        .operator()
+        .await
+        .run(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1001)
+             INSERT INTO admin_tokens (name, hash, scopes)
+             SELECT 'many', substr('000' || CAST(n AS text), length(CAST(n AS text)))
+                 || '000000000000000000000000000000000000000000000000000000000000', 'read' FROM numbers",
+        )
+        .await;
+    assert_eq!(apps.tokens().await.unwrap().len(), usize::from(MOST_TOKENS_LISTED));
+    let (_, token) = make(&apps, &new("one more", &[Scope::Read])).await;
+    assert!(apps.bearer_of(&token).await.unwrap().is_some());
+    assert_eq!(apps.tokens().await.unwrap()[0].name, "one more");
+}
+
+async fn a_scope_that_is_not_known_gives_no_right(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (_, token) = make(&apps, &new("newer", &[Scope::Read])).await;
+    stage.operator().await.run("UPDATE admin_tokens SET scopes = 'read,everything'").await;
+    let bearer = apps.bearer_of(&token).await.unwrap().unwrap();
+    assert_eq!(bearer.scopes, BTreeSet::from([Scope::Read]));
+}
+
+async fn what_is_not_sql_is_not_run(stage: Stage) {
+    let apps = stage.open(60).await;
+    let name = "'); DROP TABLE admin_tokens; --";
+    let (_, token) = make(&apps, &new(name, &[Scope::Read])).await;
+    assert_eq!(apps.bearer_of(&token).await.unwrap().unwrap().name, name);
+    assert_eq!(apps.bearer_of("' OR '1'='1").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn without_a_database_there_are_no_tokens() {
+    let kept = support::kept(fanfare_protocol::app::Limits::default(), 60);
+    let apps = Apps::open(Vec::new(), None, kept).await.unwrap();
+    assert!(!apps.has_database());
+    for refused in [
+        apps.create_token(&new("deploy", &[Scope::Read])).await.map(drop),
+        apps.tokens().await.map(drop),
+        apps.revoke_token(1).await,
+        apps.bearer_of("any").await.map(drop),
+    ] {
+        assert_eq!(refused.unwrap_err().to_string(), "no database is configured; set apps.database");
+    }
+}

@@ -1,0 +1,165 @@
+//! What operators do to apps over HTTP: who may, then what, then the answer.
+//!
+//! A secret leaves in the answer to what has made it, or to whoever may ask for it; nowhere else.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_apps::{Apps, Bearer, OperationError};
+use fanfare_protocol::auth::Query;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
+use hyper::{Request, StatusCode};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::problem::Problem;
+use super::routes::{Action, Found};
+use super::{Admin, bearer, given};
+use crate::app_json::{self, Secrets};
+use crate::http::answer::json;
+use crate::http::{Answer, body};
+
+/// Largest body, in bytes: settings are short.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Longest time that an operation takes, though a page of a thousand apps is read.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a request says.
+struct Asked<'a> {
+    found: &'a Found,
+    query: Query,
+    body: Bytes,
+    by: Bearer,
+}
+
+/// Answers one request of the administration API.
+///
+/// # Errors
+/// It is refused, in this order: for its body's size, its token, its scope, what it says.
+pub(super) async fn answer(
+    admin: &Admin,
+    peer: IpAddr,
+    found: &Found,
+    request: Request<Incoming>,
+) -> Result<Answer, Problem> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let headers = request.headers().clone();
+    // Before the token is looked at: who writes the whole request first is to get to read the answer.
+    let body = if found.action.has_body() {
+        body::read(request, MOST_BYTES, admin.state.config.timeouts.handshake()).await?
+    } else {
+        Bytes::new()
+    };
+    let by = bearer::check(admin, peer, &headers).await?;
+    let scope = found.action.scope(query.get("secrets") == Some("true"));
+    if !by.scopes.contains(&scope) {
+        return Err(Problem::ScopeMissing(scope));
+    }
+    let asked = Asked { found, query, body, by };
+    let doing = perform(&admin.state.apps, &asked);
+    let mut answer = timeout(PATIENCE, doing).await.map_err(|_| Problem::TooLate)??;
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let Found { action, id, key } = asked.found;
+    match action {
+        Action::List => {
+            let (after, limit) = given::page(&asked.query)?;
+            Ok(ok(&app_json::page(&apps.list(after.as_deref(), limit).await?)))
+        }
+        Action::Show => {
+            asked.has_no_query()?;
+            Ok(ok(&app_json::app(&apps.show(id).await?, Secrets::Hidden)))
+        }
+        Action::Keys => {
+            let secrets = if given::secrets(&asked.query)? { Secrets::Shown } else { Secrets::Hidden };
+            let record = apps.show(id).await?;
+            if secrets == Secrets::Shown {
+                asked.log(id, "secrets of an app shown");
+            }
+            Ok(ok(&app_json::keys(&record, secrets)))
+        }
+        Action::Create => create(apps, asked).await,
+        Action::Update => {
+            let update = given::update(&asked.body, asked.faults_of_query())?;
+            let record = apps.update(id, &update).await?;
+            asked.log(id, "app updated");
+            Ok(ok(&app_json::app(&record, Secrets::Hidden)))
+        }
+        Action::RotateKey => rotate(apps, asked).await,
+        Action::Delete => {
+            asked.has_no_query()?;
+            apps.delete(id).await?;
+            asked.log(id, "app deleted");
+            Ok(nothing())
+        }
+        Action::RevokeKey => {
+            asked.has_no_query()?;
+            apps.revoke_key(id, key).await?;
+            asked.log(id, "key of an app revoked");
+            Ok(nothing())
+        }
+        Action::Up | Action::Ready | Action::Metrics | Action::OpenApi => Err(Problem::NoSuchPath),
+    }
+}
+
+async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let new = given::new_app(&asked.body, asked.faults_of_query())?;
+    let (record, _) = apps.create(new).await?;
+    asked.log(&record.id, "app created");
+    let mut answer = created(&app_json::app(&record, Secrets::Shown));
+    let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
+    answer.headers_mut().insert(LOCATION, place.expect("an id is made of digits"));
+    Ok(answer)
+}
+
+async fn rotate(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
+    if !faults.is_empty() {
+        return Err(Problem::Operation(OperationError::Faults(faults)));
+    }
+    let pair = apps.rotate_key(&asked.found.id).await?;
+    asked.log(&asked.found.id, "key of an app made");
+    Ok(created(&app_json::new_key(&pair)))
+}
+
+impl Asked<'_> {
+    fn faults_of_query(&self) -> Vec<String> {
+        given::faults_of(&self.query, &[])
+    }
+
+    fn has_no_query(&self) -> Result<(), Problem> {
+        let faults = self.faults_of_query();
+        if faults.is_empty() { Ok(()) } else { Err(Problem::Query(faults)) }
+    }
+
+    /// Who has done what; the token by its number.
+    fn log(&self, app: &str, what: &str) {
+        let Bearer { id, name, .. } = &self.by;
+        tracing::info!(target: "fanfare::admin", app, token = id, name, "{what}");
+    }
+}
+
+fn ok(value: &Value) -> Answer {
+    json(StatusCode::OK, line(value))
+}
+
+fn created(value: &Value) -> Answer {
+    json(StatusCode::CREATED, line(value))
+}
+
+/// With a newline for those who use `curl`.
+fn line(value: &Value) -> String {
+    format!("{value}\n")
+}
+
+fn nothing() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

@@ -1,0 +1,246 @@
+//! What an operator's request says: its query and its body, of which every fault is found.
+//!
+//! Decides only which names there are and what kind of value each has; what is legal is decided where
+//! it is done.
+
+use fanfare_apps::{MOST_LISTED, NewApp, Update};
+use fanfare_protocol::auth::Query;
+use fanfare_protocol::ids::is_app_id;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// Apps on a page, unless something else is asked for.
+const USUAL_PAGE: usize = 100;
+
+/// Every parameter of the query that is not `known`, or is given more than once.
+pub(super) fn faults_of(query: &Query, known: &[&str]) -> Vec<String> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut faults = Vec::new();
+    for name in query.names() {
+        if !known.contains(&name) {
+            faults.push(match known {
+                [] => format!("unknown query parameter {name}; there are none here"),
+                known => format!("unknown query parameter {name}; there are {}", known.join(", ")),
+            });
+        } else if seen.contains(&name) {
+            faults.push(format!("query parameter {name} is given more than once"));
+        }
+        seen.push(name);
+    }
+    faults
+}
+
+/// Which page of the list is asked for: behind which app, and how long.
+///
+/// # Errors
+/// Every fault of the query.
+pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), Problem> {
+    let mut faults = faults_of(query, &["after", "limit"]);
+    let after = query.get("after");
+    if after.is_some_and(|id| !is_app_id(id)) {
+        faults.push("after is not an app's id: 1 to 32 digits".to_owned());
+    }
+    let limit = query.get("limit").map_or(Some(USUAL_PAGE), |text| text.parse().ok());
+    match limit.filter(|limit| (1..=MOST_LISTED).contains(limit)) {
+        Some(limit) if faults.is_empty() => return Ok((after.map(str::to_owned), limit)),
+        Some(_) => {}
+        None => faults.push(format!("limit is not a number from 1 to {MOST_LISTED}")),
+    }
+    Err(Problem::Query(faults))
+}
+
+/// Whether secrets are asked for.
+///
+/// # Errors
+/// Every fault of the query.
+pub(super) fn secrets(query: &Query) -> Result<bool, Problem> {
+    let mut faults = faults_of(query, &["secrets"]);
+    let secrets = match query.get("secrets") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            faults.push("secrets is neither true nor false".to_owned());
+            false
+        }
+    };
+    if faults.is_empty() { Ok(secrets) } else { Err(Problem::Query(faults)) }
+}
+
+/// An app to be made; `faults` are those of the query.
+///
+/// # Errors
+/// The body is no JSON object; every other fault is left in the result.
+pub(super) fn new_app(body: &[u8], faults: Vec<String>) -> Result<NewApp, Problem> {
+    let mut fields = Fields::read(body, faults)?;
+    let mut new = NewApp {
+        id: fields.text("id"),
+        name: fields.text("name").unwrap_or_default(),
+        key: fields.text("key"),
+        secret: fields.text("secret"),
+        ..NewApp::default()
+    };
+    let enabled = fields.switch("enabled");
+    new.settings = fields.object("settings");
+    if let Some(enabled) = enabled {
+        new.settings.insert("enabled".to_owned(), enabled.into());
+    }
+    new.faults = fields.end(&["id", "name", "key", "secret", "enabled", "settings"]);
+    Ok(new)
+}
+
+/// What is to change; `faults` are those of the query.
+///
+/// # Errors
+/// The body is no JSON object; every other fault is left in the result.
+pub(super) fn update(body: &[u8], faults: Vec<String>) -> Result<Update, Problem> {
+    let mut fields = Fields::read(body, faults)?;
+    Ok(Update {
+        name: fields.text("name"),
+        enabled: fields.switch("enabled"),
+        settings: fields.object("settings"),
+        faults: fields.end(&["name", "enabled", "settings"]),
+    })
+}
+
+/// The faults of a body that has nothing to say, and `faults`.
+///
+/// # Errors
+/// The body is no JSON object.
+pub(super) fn nothing(body: &[u8], faults: Vec<String>) -> Result<Vec<String>, Problem> {
+    Ok(Fields::read(body, faults)?.end(&[]))
+}
+
+/// The fields of a JSON object, each taken out once, and what is wrong with them.
+struct Fields {
+    object: Map<String, Value>,
+    faults: Vec<String>,
+}
+
+impl Fields {
+    /// No body is an object without fields.
+    fn read(body: &[u8], faults: Vec<String>) -> Result<Self, Problem> {
+        if body.is_empty() {
+            return Ok(Self { object: Map::new(), faults });
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => Ok(Self { object, faults }),
+            Ok(_) => Err(Problem::NotAnObject),
+            Err(error) => Err(Problem::NotJson(error.to_string())),
+        }
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.object.remove(name)? {
+            Value::String(text) => Some(text),
+            _ => self.is_not(name, "a text"),
+        }
+    }
+
+    fn switch(&mut self, name: &str) -> Option<bool> {
+        match self.object.remove(name)? {
+            Value::Bool(switch) => Some(switch),
+            _ => self.is_not(name, "true or false"),
+        }
+    }
+
+    fn object(&mut self, name: &str) -> Map<String, Value> {
+        match self.object.remove(name) {
+            None => Map::new(),
+            Some(Value::Object(object)) => object,
+            Some(_) => self.is_not(name, "an object").unwrap_or_default(),
+        }
+    }
+
+    fn is_not<T>(&mut self, name: &str, kind: &str) -> Option<T> {
+        self.faults.push(format!("{name} is not {kind}"));
+        None
+    }
+
+    /// All faults, those fields included that nobody has asked for.
+    fn end(mut self, known: &[&str]) -> Vec<String> {
+        self.faults.extend(self.object.keys().map(|name| match known {
+            [] => format!("unknown field {name}; there are none here"),
+            known => format!("unknown field {name}; there are {}", known.join(", ")),
+        }));
+        self.faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults<T>(result: Result<T, Problem>) -> Vec<String> {
+        match result {
+            Err(Problem::Query(faults)) => faults,
+            _ => panic!("a faulty query is wanted"),
+        }
+    }
+
+    #[test]
+    fn a_page_has_a_place_and_a_length() {
+        let asked = |raw: &str| page(&Query::parse(raw)).unwrap();
+        assert_eq!(asked(""), (None, 100));
+        assert_eq!(asked("after=3&limit=1000"), (Some("3".to_owned()), 1000));
+        for limit in ["0", "1001", "-1", "ten", "", "1.5"] {
+            let faults = faults(page(&Query::parse(&format!("limit={limit}"))));
+            assert_eq!(faults, ["limit is not a number from 1 to 1000"], "{limit}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_query_is_found() {
+        assert_eq!(
+            faults(page(&Query::parse("after=x&limit=0&limit=1&page=2"))),
+            [
+                "query parameter limit is given more than once",
+                "unknown query parameter page; there are after, limit",
+                "after is not an app's id: 1 to 32 digits",
+                "limit is not a number from 1 to 1000",
+            ]
+        );
+        assert_eq!(faults(secrets(&Query::parse("secrets=1&x"))).len(), 2);
+        assert_eq!(faults_of(&Query::parse("x=1"), &[]), ["unknown query parameter x; there are none here"]);
+    }
+
+    #[test]
+    fn every_fault_of_a_body_is_found_and_the_rest_is_read() {
+        let body = br#"{"id":7,"name":"shop","enabled":"yes","settings":[],"zzz":1}"#;
+        let new = new_app(body, vec!["of the query".to_owned()]).unwrap();
+        assert_eq!((new.id, &*new.name), (None, "shop"));
+        assert_eq!(
+            new.faults,
+            [
+                "of the query",
+                "id is not a text",
+                "enabled is not true or false",
+                "settings is not an object",
+                "unknown field zzz; there are id, name, key, secret, enabled, settings",
+            ]
+        );
+        let update = update(br#"{"name":null,"id":"7"}"#, Vec::new()).unwrap();
+        assert_eq!(
+            update.faults,
+            ["name is not a text", "unknown field id; there are name, enabled, settings"]
+        );
+        assert_eq!(nothing(b"{\"x\":1}", Vec::new()).unwrap().len(), 1);
+        assert_eq!(nothing(b"", Vec::new()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in [&b"{"[..], b"\xff", b"{} {}"] {
+            assert!(matches!(new_app(body, Vec::new()), Err(Problem::NotJson(_))));
+        }
+        for body in [&b"[]"[..], b"null", b"1"] {
+            assert!(matches!(new_app(body, Vec::new()), Err(Problem::NotAnObject)));
+        }
+    }
+
+    #[test]
+    fn the_switch_of_a_new_app_goes_before_that_of_its_settings() {
+        let new = new_app(br#"{"enabled":false,"settings":{"enabled":true}}"#, Vec::new()).unwrap();
+        assert_eq!(new.settings["enabled"], false);
+    }
+}

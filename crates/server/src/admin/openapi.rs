@@ -1,0 +1,112 @@
+//! The description of the operators' listener in OpenAPI 3.1, as it is served.
+//!
+//! Written by hand; the tests hold it against the routes and against the settings that there are.
+
+/// The document.
+pub(super) const TEXT: &str = include_str!("openapi.json");
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, Scope};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admin::routes;
+
+    const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+    fn document() -> Value {
+        serde_json::from_str(TEXT).unwrap()
+    }
+
+    /// Path, method and operation.
+    fn operations(document: &Value) -> Vec<(String, String, Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        let items = paths.iter().flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods
+                .filter(|(name, _)| METHODS.contains(&name.as_str()))
+                .map(move |(method, operation)| (path.clone(), method.to_uppercase(), operation.clone()))
+        });
+        items.collect()
+    }
+
+    #[test]
+    fn every_route_is_in_the_document_and_the_other_way_round() {
+        let in_document: BTreeSet<(String, String)> =
+            operations(&document()).into_iter().map(|(path, method, _)| (path, method)).collect();
+        let in_router: BTreeSet<(String, String)> = routes::all()
+            .into_iter()
+            .map(|(method, path, _)| (path.to_owned(), method.to_string()))
+            .collect();
+        assert_eq!(in_document, in_router);
+    }
+
+    #[test]
+    fn each_operation_names_the_scope_that_it_needs() {
+        let document = document();
+        for (method, path, action) in routes::all() {
+            let needed = &document["paths"][path][method.as_str().to_lowercase()]["security"];
+            let token = |scope: Scope| json!({ "token": [scope.as_str()] });
+            let one = action.scope(false);
+            let wanted = match (path.starts_with("/v1/apps"), action.scope(true)) {
+                (false, _) => json!([]),
+                (true, other) if other == one => json!([token(one)]),
+                (true, other) => json!([token(one), token(other)]),
+            };
+            assert_eq!(needed, &wanted, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_no_component_is_left_over() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        for reference in &found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        for kind in ["parameters", "schemas", "responses"] {
+            for name in document["components"][kind].as_object().unwrap().keys() {
+                assert!(found.contains(&format!("#/components/{kind}/{name}")), "{kind} {name}");
+            }
+        }
+    }
+
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(list) => list.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_settings_are_those_that_there_are_with_their_ranges() {
+        let document = document();
+        let settings = &document["components"]["schemas"]["Settings"]["properties"];
+        let number = |least: &usize, most: &usize| json!({ "type": ["integer", "null"], "minimum": least, "maximum": most });
+        assert_eq!(settings["max_connections"], number(MAX_CONNECTIONS.start(), MAX_CONNECTIONS.end()));
+        let limits = settings["limits"]["properties"].as_object().unwrap();
+        assert_eq!(limits.len(), LIMIT_RANGES.len());
+        for (name, range) in LIMIT_RANGES {
+            assert_eq!(limits[*name], number(range.start(), range.end()), "{name}");
+        }
+        for (name, schema) in settings.as_object().unwrap() {
+            let value = match schema["type"][0].as_str() {
+                Some("boolean") => json!(true),
+                Some("integer") => json!(1),
+                Some("array") => json!([]),
+                _ => json!({}),
+            };
+            let given = json!({ name: value });
+            assert!(serde_json::from_value::<fanfare_apps::AppSettings>(given).is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What an operator's request was refused for: problem details (RFC 9457), the one table of their
+//! statuses, types and sentences. Holds no secret and no token.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use fanfare_apps::{OperationError, Scope};
+use fanfare_protocol::close::shortened;
+use hyper::StatusCode;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde_json::{Value, json};
+
+use crate::http::Answer;
+use crate::http::answer::with_type;
+use crate::http::body::BodyError;
+
+/// Most bytes of a sentence that repeats what came.
+const LONGEST: usize = 500;
+
+/// Why a request is refused; nothing has changed then, but for [`Problem::TooLate`].
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// There is no such route.
+    NoSuchPath,
+    /// The path is right, the method is not; those that are.
+    MethodNotAllowed(String),
+    /// No token came.
+    NoToken,
+    /// It is unknown, malformed, expired or revoked: which of these is nobody's business.
+    WrongToken,
+    /// The address has to wait before another token is looked at.
+    TooManyWrongTokens(Duration),
+    /// The token is not good for this.
+    ScopeMissing(Scope),
+    /// Parameters that are unknown or have illegal values.
+    Query(Vec<String>),
+    /// There is no body to work with.
+    Body(BodyError),
+    /// The body is not JSON; why.
+    NotJson(String),
+    /// The body is JSON, but no object.
+    NotAnObject,
+    /// There is nowhere to keep tokens and apps.
+    NoDatabase,
+    /// The database does not answer.
+    DatabaseAway,
+    /// It has not been done in time; perhaps it has been done after all.
+    TooLate,
+    /// What was asked for could not be done.
+    Operation(OperationError),
+}
+
+impl From<OperationError> for Problem {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::NoDatabase => Self::NoDatabase,
+            OperationError::Database(error) => {
+                tracing::warn!(target: "fanfare::admin", %error, "the apps' database has not done what was asked for");
+                Self::DatabaseAway
+            }
+            other => Self::Operation(other),
+        }
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl Problem {
+    /// The status, and the last part of the type.
+    const fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path"),
+            Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token"),
+            Self::WrongToken => (StatusCode::UNAUTHORIZED, "wrong-token"),
+            Self::TooManyWrongTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
+            Self::ScopeMissing(_) => (StatusCode::FORBIDDEN, "scope-missing"),
+            Self::Query(_) => (StatusCode::BAD_REQUEST, "faulty-query"),
+            Self::Body(BodyError::TooBig { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            Self::Body(BodyError::Late) => (StatusCode::REQUEST_TIMEOUT, "body-late"),
+            Self::Body(BodyError::Broken) => (StatusCode::BAD_REQUEST, "body-broken"),
+            Self::NotJson(_) | Self::NotAnObject => (StatusCode::BAD_REQUEST, "not-json"),
+            Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
+            Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
+            Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
+            Self::Operation(error) => match error {
+                OperationError::Faults(_) => (StatusCode::UNPROCESSABLE_ENTITY, "faults"),
+                OperationError::Taken(_) => (StatusCode::CONFLICT, "taken"),
+                OperationError::NoSuchApp(_) => (StatusCode::NOT_FOUND, "no-such-app"),
+                OperationError::NoSuchKey { .. } => (StatusCode::NOT_FOUND, "no-such-key"),
+                OperationError::NoSuchToken(_) => (StatusCode::NOT_FOUND, "no-such-token"),
+                OperationError::LastKey(_) => (StatusCode::CONFLICT, "last-key"),
+                OperationError::ChangedMeanwhile(_) => (StatusCode::CONFLICT, "changed-meanwhile"),
+                OperationError::Fixed(_) => (StatusCode::CONFLICT, "configuration-app"),
+                OperationError::NoDatabase | OperationError::Database(_) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "database-away")
+                }
+                OperationError::Random(_) => (StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes"),
+            },
+        }
+    }
+
+    /// The sentence about this very request.
+    fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::NoSuchPath => "There is nothing at this path; /v1/openapi.json lists what there is",
+            Self::MethodNotAllowed(allowed) => {
+                return Cow::Owned(format!("This path answers to {allowed} only"));
+            }
+            Self::NoToken => {
+                "This request needs the header `Authorization: Bearer TOKEN`; `fanfare token create` \
+                 makes a token"
+            }
+            Self::WrongToken => "This token is not valid",
+            Self::TooManyWrongTokens(_) => {
+                "Too many wrong tokens have come from this address; no token is looked at until it has \
+                 waited"
+            }
+            Self::ScopeMissing(scope) => {
+                return Cow::Owned(format!("This token does not have the scope {scope}"));
+            }
+            Self::Query(_) => "The query has faults",
+            Self::Body(BodyError::TooBig { limit, .. }) => {
+                return Cow::Owned(format!("The body is larger than {limit} bytes"));
+            }
+            Self::Body(BodyError::Late) => "The body did not arrive in time",
+            Self::Body(BodyError::Broken) => "The body could not be read",
+            Self::NotJson(why) => return Cow::Owned(format!("The body is not JSON: {why}")),
+            Self::NotAnObject => "The body is no JSON object",
+            Self::NoDatabase => {
+                "No database is configured, so that there are no tokens and no apps that could be \
+                 changed; set apps.database"
+            }
+            Self::DatabaseAway => "The apps' database does not answer; nothing has been changed",
+            Self::TooLate => {
+                "The apps' database has not answered in time; look whether what was asked for has been done"
+            }
+            Self::Operation(OperationError::Faults(_)) => "What was asked for has faults",
+            Self::Operation(OperationError::Taken(_)) => "What was asked for belongs to somebody",
+            Self::Operation(error) => return Cow::Owned(error.to_string()),
+        })
+    }
+
+    fn faults(&self) -> Vec<Cow<'_, str>> {
+        match self {
+            Self::Query(faults)
+            | Self::Operation(OperationError::Faults(faults) | OperationError::Taken(faults)) => {
+                faults.iter().map(|fault| shortened(fault, LONGEST)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (status, kind) = self.kind();
+        json!({
+            "type": format!("urn:fanfare:problem:{kind}"),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": shortened(&self.detail(), LONGEST),
+            "faults": self.faults(),
+        })
+    }
+
+    /// The whole answer.
+    pub fn into_answer(self) -> Answer {
+        let body = format!("{}\n", self.json());
+        let mut answer = with_type(self.kind().0, "application/problem+json", body.into());
+        let headers = answer.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::MethodNotAllowed(allowed) => {
+                let allowed = HeaderValue::from_str(&allowed).expect("names of methods are a header value");
+                headers.insert(ALLOW, allowed);
+            }
+            Self::NoToken | Self::WrongToken => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::TooManyWrongTokens(wait) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            }
+            // What is left of the body is not read, so the connection cannot be used again.
+            Self::Body(_) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        answer
+    }
+}
+
+impl fmt::Display for Problem {
+    /// The kind alone: what came with the request may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().1)
+    }
+}

@@ -1,0 +1,132 @@
+//! Who has shown wrong tokens lately, so that guessing does not become the database's work.
+//!
+//! Holds a bounded number of addresses; when it is full, the one whose minute began first is forgotten.
+//! What one address does never counts for another.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// Wrong tokens that an address may show within a [`WINDOW`].
+pub(super) const MOST_WRONG: u32 = 20;
+
+/// How long wrong tokens count, from the first of them.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Most addresses that are remembered. With more of them a token is no easier to guess: it has 256 bits.
+const MOST_ADDRESSES: usize = 1024;
+
+/// The wrong tokens of each address.
+#[derive(Default)]
+pub(super) struct WrongTokens(Mutex<HashMap<IpAddr, Wrong>>);
+
+/// The wrong tokens of one address.
+struct Wrong {
+    since: Instant,
+    count: u32,
+}
+
+impl WrongTokens {
+    /// How long the address has to wait before another token of it is looked at.
+    pub fn wait_of(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let table = self.0.lock();
+        let wrong = table.get(&network(address)).filter(|wrong| wrong.count >= MOST_WRONG)?;
+        (wrong.since + WINDOW).checked_duration_since(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// The address has shown a wrong token.
+    pub fn count(&self, address: IpAddr, now: Instant) {
+        let mut table = self.0.lock();
+        let address = network(address);
+        if !table.contains_key(&address) && table.len() >= MOST_ADDRESSES {
+            make_room(&mut table, now);
+        }
+        let wrong = table.entry(address).or_insert(Wrong { since: now, count: 0 });
+        if is_over(wrong, now) {
+            *wrong = Wrong { since: now, count: 0 };
+        }
+        wrong.count += 1;
+    }
+}
+
+fn is_over(wrong: &Wrong, now: Instant) -> bool {
+    now.duration_since(wrong.since) >= WINDOW
+}
+
+fn make_room(table: &mut HashMap<IpAddr, Wrong>, now: Instant) {
+    table.retain(|_, wrong| !is_over(wrong, now));
+    if table.len() < MOST_ADDRESSES {
+        return;
+    }
+    let oldest = table.iter().min_by_key(|(_, wrong)| wrong.since).map(|(address, _)| *address);
+    if let Some(oldest) = oldest {
+        table.remove(&oldest);
+    }
+}
+
+/// Whoever has one address of IPv6 has at least the 64 bits below it.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
+    }
+
+    fn fill(wrong: &WrongTokens, address: IpAddr, now: Instant) {
+        for _ in 0..MOST_WRONG {
+            assert_eq!(wrong.wait_of(address, now), None);
+            wrong.count(address, now);
+        }
+    }
+
+    #[test]
+    fn after_twenty_an_address_waits_until_its_minute_is_over_and_others_do_not() {
+        let (wrong, start) = (WrongTokens::default(), Instant::now());
+        fill(&wrong, address(1), start);
+        assert_eq!(wrong.wait_of(address(1), start), Some(WINDOW));
+        let later = start + Duration::from_secs(59);
+        assert_eq!(wrong.wait_of(address(1), later), Some(Duration::from_secs(1)));
+        assert_eq!(wrong.wait_of(address(2), later), None);
+        let over = start + WINDOW;
+        assert_eq!(wrong.wait_of(address(1), over), None);
+        fill(&wrong, address(1), over);
+        assert_eq!(wrong.wait_of(address(1), over), Some(WINDOW), "and from the start again");
+    }
+
+    #[test]
+    fn a_full_table_forgets_those_that_are_over_and_then_the_oldest() {
+        let (wrong, start) = (WrongTokens::default(), Instant::now());
+        let at = |number: u32| start + Duration::from_millis(number.into());
+        fill(&wrong, address(0), at(0));
+        for number in 1..=MOST_ADDRESSES as u32 {
+            wrong.count(address(number), at(number));
+            assert!(wrong.0.lock().len() <= MOST_ADDRESSES);
+        }
+        assert_eq!(wrong.0.lock().len(), MOST_ADDRESSES);
+        assert_eq!(wrong.wait_of(address(0), at(2000)), None, "the oldest is forgotten");
+        assert!(wrong.0.lock().contains_key(&address(1)));
+        wrong.count(address(9999), start + 2 * WINDOW);
+        assert_eq!(wrong.0.lock().len(), 1);
+    }
+
+    #[test]
+    fn an_address_has_one_place_however_it_is_written() {
+        let (wrong, now) = (WrongTokens::default(), Instant::now());
+        fill(&wrong, "192.0.2.1".parse().unwrap(), now);
+        assert!(wrong.wait_of("::ffff:192.0.2.1".parse().unwrap(), now).is_some());
+        fill(&wrong, "2001:db8::1".parse().unwrap(), now);
+        assert!(wrong.wait_of("2001:db8::2:3".parse().unwrap(), now).is_some());
+        assert!(wrong.wait_of("2001:db8:0:1::1".parse().unwrap(), now).is_none());
+    }
+}

@@ -1,0 +1,47 @@
+//! `fanfare token …`: what can be asked of the tokens of the administration API.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use fanfare_apps::Scope;
+
+/// Where the tokens are, and how they are shown.
+#[derive(Debug, Args)]
+pub struct TokenCommand {
+    /// Read settings from this TOML file; the environment counts as for `serve`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: TokenAction,
+}
+
+/// What to do with a token.
+#[derive(Debug, Subcommand)]
+pub enum TokenAction {
+    /// Make a token; it is printed this once, and only its SHA-256 is kept
+    Create {
+        /// Whose it is, or what it is for
+        #[arg(long)]
+        name: String,
+        /// What it is good for: read, write, secrets, parted by commas; none includes another
+        #[arg(long, value_name = "SCOPES", required = true, value_delimiter = ',')]
+        scope: Vec<Scope>,
+        /// Valid for so many days [default: until it is revoked]
+        #[arg(long, value_name = "D", allow_negative_numbers = true)]
+        expires_in_days: Option<i32>,
+    },
+    /// List tokens, the newest first, those included that are not valid any more
+    List,
+    /// Make a token invalid, at once and for good
+    Revoke {
+        /// The number that `list` shows
+        id: i64,
+    },
+}

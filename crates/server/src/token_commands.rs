@@ -1,0 +1,98 @@
+//! Doing what `fanfare token …` asks for.
+//!
+//! Works on the database directly, whether a server runs or not. A token is printed when it is made,
+//! and never again.
+
+use std::collections::BTreeSet;
+
+use fanfare_apps::{Apps, NewToken, Scope, TokenRecord};
+use fanfare_protocol::auth::Secret;
+use serde_json::{Value, json};
+
+use crate::app_commands::CommandError;
+use crate::app_json::moment;
+use crate::columns::aligned;
+use crate::command_line::{TokenAction, TokenCommand};
+use crate::config::Config;
+
+/// Does it; what is to be printed.
+///
+/// # Errors
+/// Nothing was changed.
+pub async fn run(config: &Config, command: TokenCommand) -> Result<String, CommandError> {
+    let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
+    let is_json = command.json;
+    Ok(match command.action {
+        TokenAction::Create { name, scope, expires_in_days: days } => {
+            let new = NewToken { name, scopes: scope.into_iter().collect(), days };
+            let (record, token) = apps.create_token(&new).await?;
+            if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) }
+        }
+        TokenAction::List => {
+            let records = apps.tokens().await?;
+            if is_json {
+                pretty(&json!({ "tokens": records.iter().map(one).collect::<Vec<_>>() }))
+            } else {
+                list(&records)
+            }
+        }
+        TokenAction::Revoke { id } => {
+            apps.revoke_token(id).await?;
+            let sentence = format!("token {id} is not valid any more");
+            if is_json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") }
+        }
+    })
+}
+
+fn made(record: &TokenRecord, token: &Secret) -> Value {
+    let mut value = one(record);
+    value["token"] = token.expose().into();
+    value
+}
+
+fn one(record: &TokenRecord) -> Value {
+    json!({
+        "id": record.id,
+        "name": record.name,
+        "scopes": record.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        "created_at": moment(record.created_at),
+        "expires_at": record.expires_at.map(moment),
+        "revoked_at": record.revoked_at.map(moment),
+    })
+}
+
+fn new_token(record: &TokenRecord, token: &Secret) -> String {
+    aligned(&[
+        ["token id".to_owned(), record.id.to_string()],
+        ["token".to_owned(), token.expose().to_owned()],
+        ["scopes".to_owned(), joined(&record.scopes)],
+        ["expires".to_owned(), record.expires_at.map_or_else(|| "never".to_owned(), moment)],
+    ])
+}
+
+fn list(records: &[TokenRecord]) -> String {
+    if records.is_empty() {
+        return "There is no token here.\n".to_owned();
+    }
+    let mut rows = vec![["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED"].map(str::to_owned)];
+    rows.extend(records.iter().map(|record| {
+        let optional = |at: Option<i64>| at.map_or_else(String::new, moment);
+        [
+            record.id.to_string(),
+            record.name.clone(),
+            joined(&record.scopes),
+            moment(record.created_at),
+            optional(record.expires_at),
+            optional(record.revoked_at),
+        ]
+    }));
+    aligned(&rows)
+}
+
+fn joined(scopes: &BTreeSet<Scope>) -> String {
+    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
