@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
 use crate::config::Config;
-use crate::state::unix_seconds;
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -114,10 +113,11 @@ async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, Comma
 }
 
 async fn usage(apps: &Apps, id: &str, hours: u32, json: bool) -> Result<String, CommandError> {
-    let until = unix_seconds() / 3600 + 1;
-    let from = until.saturating_sub(hours.into());
-    let used = apps.usage(id, from, until).await?;
-    Ok(if json { pretty(&app_json::usage(id, from..until, &used)) } else { table::usage(&used) })
+    if json {
+        return Ok(pretty(&app_json::latest_usage(apps, id, hours).await?));
+    }
+    let range = app_json::latest_hours(hours);
+    Ok(table::usage(&apps.usage(id, range.start, range.end).await?))
 }
 
 async fn switch(apps: &Apps, id: &str, enabled: bool, json: bool) -> Result<String, CommandError> {

@@ -4,9 +4,11 @@
 
 use std::ops::Range;
 
-use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Page, Usage};
+use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationError, Page, Usage};
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
+
+use crate::state::unix_seconds;
 
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,23 @@ pub fn usage(app: &str, hours: Range<u64>, used: &[HourOfUsage]) -> Value {
         "hours": each.collect::<Vec<_>>(),
         "total": counts(&total(used)),
     })
+}
+
+/// What an app has used in this hour and the hours before it, `hours` in all.
+///
+/// # Errors
+/// The database is away.
+pub async fn latest_usage(apps: &Apps, app: &str, hours: u32) -> Result<Value, OperationError> {
+    let range = latest_hours(hours);
+    let used = apps.usage(app, range.start, range.end).await?;
+    Ok(usage(app, range, &used))
+}
+
+/// This hour and those before it, counted from 1970.
+#[must_use]
+pub fn latest_hours(hours: u32) -> Range<u64> {
+    let until = unix_seconds() / 3600 + 1;
+    until.saturating_sub(hours.into())..until
 }
 
 /// All hours together: counts add up, and the peak is the highest.

@@ -84,6 +84,10 @@ async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
             }
             Ok(ok(&app_json::keys(&record, secrets)))
         }
+        Action::Usage => {
+            let hours = given::hours(&asked.query)?;
+            Ok(ok(&app_json::latest_usage(apps, id, hours).await?))
+        }
         Action::Create => create(apps, asked).await,
         Action::Update => {
             let update = given::update(&asked.body, asked.faults_of_query())?;

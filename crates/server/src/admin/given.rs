@@ -3,7 +3,7 @@
 //! Decides only which names there are and what kind of value each has; what is legal is decided where
 //! it is done.
 
-use fanfare_apps::{MOST_LISTED, NewApp, Update};
+use fanfare_apps::{MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
 use serde_json::{Map, Value};
@@ -12,6 +12,9 @@ use super::problem::Problem;
 
 /// Apps on a page, unless something else is asked for.
 const USUAL_PAGE: usize = 100;
+
+/// Hours of usage, unless something else is asked for.
+const USUAL_HOURS: u32 = 24;
 
 /// Every parameter of the query that is not `known`, or is given more than once.
 pub(super) fn faults_of(query: &Query, known: &[&str]) -> Vec<String> {
@@ -65,6 +68,21 @@ pub(super) fn secrets(query: &Query) -> Result<bool, Problem> {
         }
     };
     if faults.is_empty() { Ok(secrets) } else { Err(Problem::Query(faults)) }
+}
+
+/// How many hours back from the end of this one are asked for.
+///
+/// # Errors
+/// Every fault of the query.
+pub(super) fn hours(query: &Query) -> Result<u32, Problem> {
+    let mut faults = faults_of(query, &["hours"]);
+    let hours = query.get("hours").map_or(Some(USUAL_HOURS), |text| text.parse().ok());
+    match hours.filter(|hours| (1..=MOST_HOURS).contains(hours)) {
+        Some(hours) if faults.is_empty() => return Ok(hours),
+        Some(_) => {}
+        None => faults.push(format!("hours is not a number from 1 to {MOST_HOURS}")),
+    }
+    Err(Problem::Query(faults))
 }
 
 /// An app to be made; `faults` are those of the query.
@@ -201,6 +219,8 @@ mod tests {
             ]
         );
         assert_eq!(faults(secrets(&Query::parse("secrets=1&x"))).len(), 2);
+        assert_eq!(faults(hours(&Query::parse("hours=8785&x"))).len(), 2);
+        assert_eq!(faults(hours(&Query::parse("hours=0"))), ["hours is not a number from 1 to 8784"]);
         assert_eq!(faults_of(&Query::parse("x=1"), &[]), ["unknown query parameter x; there are none here"]);
     }
 

@@ -9,7 +9,7 @@ pub(super) const TEXT: &str = include_str!("openapi.json");
 mod tests {
     use std::collections::BTreeSet;
 
-    use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, Scope};
+    use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA, Scope};
     use serde_json::{Value, json};
 
     use super::*;
@@ -93,6 +93,13 @@ mod tests {
         let settings = &document["components"]["schemas"]["Settings"]["properties"];
         let number = |least: &usize, most: &usize| json!({ "type": ["integer", "null"], "minimum": least, "maximum": most });
         assert_eq!(settings["max_connections"], number(MAX_CONNECTIONS.start(), MAX_CONNECTIONS.end()));
+        for quota in ["messages_per_second", "messages_per_day"] {
+            assert_eq!(settings[quota], number(MESSAGE_QUOTA.start(), MESSAGE_QUOTA.end()), "{quota}");
+        }
+        let known =
+            serde_json::from_str::<fanfare_apps::AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
+        let known: BTreeSet<&str> = known.split('`').skip(3).step_by(2).collect();
+        assert_eq!(settings.as_object().unwrap().keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
         let limits = settings["limits"]["properties"].as_object().unwrap();
         assert_eq!(limits.len(), LIMIT_RANGES.len());
         for (name, range) in LIMIT_RANGES {

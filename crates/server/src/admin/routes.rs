@@ -21,6 +21,7 @@ pub(super) enum Action {
     Keys,
     RotateKey,
     RevokeKey,
+    Usage,
 }
 
 impl Action {
@@ -34,15 +35,20 @@ impl Action {
         match self {
             Self::Keys if secrets => Scope::Secrets,
             Self::Create | Self::Update | Self::Delete | Self::RotateKey | Self::RevokeKey => Scope::Write,
-            Self::Up | Self::Ready | Self::Metrics | Self::OpenApi | Self::List | Self::Show | Self::Keys => {
-                Scope::Read
-            }
+            Self::Up
+            | Self::Ready
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::List
+            | Self::Show
+            | Self::Keys
+            | Self::Usage => Scope::Read,
         }
     }
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 12] {
+pub(super) fn all() -> [(Method, &'static str, Action); 13] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -56,6 +62,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 12] {
         (Method::GET, "/v1/apps/{id}/keys", Action::Keys),
         (Method::POST, "/v1/apps/{id}/keys", Action::RotateKey),
         (Method::DELETE, "/v1/apps/{id}/keys/{key}", Action::RevokeKey),
+        (Method::GET, "/v1/apps/{id}/usage", Action::Usage),
     ]
 }
 

@@ -15,15 +15,9 @@ const UNKNOWN: &str = "/app/unheard-of?protocol=7";
 /// A server on an empty Postgres, and the app of the reference made in it.
 fn start(postgres: &Postgres) -> TestServer {
     let server = Setup::bare().env("DATABASE_URL", &postgres.url()).start();
-    std::fs::write(server.folder().join("secret"), APP.secret).expect("the folder can be written to");
-    fanfare(
-        &server,
-        postgres,
-        &["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret"],
-    );
-    eventually("the new app is known", || {
-        (server.api().get("/channels", &[]).head.status == 200).then_some(())
-    });
+    let made = server.create_app(&[], &[("DATABASE_URL", &postgres.url())]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    server.expect_app_known();
     server
 }
 

@@ -1,37 +1,12 @@
 //! Apps that are made, changed and deleted by the command line while a server runs on their database.
 
-use std::fs;
-
 use crate::support::server::{TestServer, pusher_js};
-use crate::support::setup::Setup;
 use crate::support::socket::Frame;
 use crate::support::{APP, App, OTHER, PONG, eventually};
 
-/// A server that keeps its apps in SQLite, with the app of the reference among them.
-fn server_with_app(settings: &[&str]) -> TestServer {
-    let server = Setup::bare().start();
-    create(&server, settings);
-    // The server has heard of the app when its key is let in.
-    eventually("the new app is known", || is_known(&server).then_some(()));
-    server
-}
-
-fn is_known(server: &TestServer) -> bool {
-    server.api().get("/channels", &[]).head.status == 200
-}
-
-fn create(server: &TestServer, settings: &[&str]) {
-    fs::write(server.folder().join("secret"), APP.secret).expect("the folder can be written to");
-    let mut arguments =
-        vec!["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret", "--name", "shop"];
-    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-    let printed = server.commanded(&arguments);
-    assert!(printed.contains(APP.id) && printed.contains(APP.secret), "{printed}");
-}
-
 #[test]
 fn an_app_that_is_made_while_the_server_runs_can_be_used() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let mut socket = server.connect();
     socket.subscribe_private(APP, "private-a");
     server.api().publish("private-a", "e", "d");
@@ -40,7 +15,7 @@ fn an_app_that_is_made_while_the_server_runs_can_be_used() {
 
 #[test]
 fn a_setting_that_is_changed_holds_for_connections_that_are_open() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let mut first = server.connect();
     let mut second = server.connect();
     for socket in [&mut first, &mut second] {
@@ -61,33 +36,33 @@ fn a_setting_that_is_changed_holds_for_connections_that_are_open() {
 
 #[test]
 fn ws_050_the_connections_of_an_app_that_is_disabled_are_closed_with_4003() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let mut socket = server.connect();
     server.commanded(&["app", "disable", APP.id]);
     socket.expect_close_code(4003);
     server.open(&pusher_js(APP)).expect_close_code(4003);
     assert_eq!(server.api().get("/channels", &[]).head.status, 403);
     server.commanded(&["app", "enable", APP.id]);
-    eventually("it is enabled again", || is_known(&server).then_some(()));
+    server.expect_app_known();
     server.connect();
 }
 
 #[test]
 fn ws_050_the_connections_of_an_app_that_is_deleted_are_closed_with_4001() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let mut socket = server.connect();
     server.commanded(&["app", "delete", APP.id]);
     socket.expect_close_code(4001);
     server.open(&pusher_js(APP)).expect_close_code(4001);
     assert_eq!(server.api().get("/channels", &[]).head.status, 404);
-    create(&server, &[]);
-    eventually("the id may be used again", || is_known(&server).then_some(()));
+    assert_eq!(server.create_app(&[], &[]).status, 0, "the id may be used again");
+    server.expect_app_known();
     server.connect();
 }
 
 #[test]
 fn a_quota_that_is_lowered_is_for_newcomers_only() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let mut sockets = [server.connect(), server.connect()];
     server.commanded(&["app", "update", APP.id, "--set", "max_connections=1"]);
     eventually("the quota holds", || {
@@ -101,7 +76,7 @@ fn a_quota_that_is_lowered_is_for_newcomers_only() {
 
 #[test]
 fn a_rotated_key_is_valid_beside_the_old_one_until_that_is_revoked() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let json = server.commanded(&["app", "rotate-key", APP.id, "--json"]);
     let pair: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let text = |name: &str| -> &'static str { pair[name].as_str().expect("a text").to_owned().leak() };
@@ -131,7 +106,7 @@ fn a_rotated_key_is_valid_beside_the_old_one_until_that_is_revoked() {
 
 #[test]
 fn the_command_line_lists_and_shows_apps_without_their_secrets() {
-    let server = server_with_app(&["client_events=true", "limits.batch=3"]);
+    let server = TestServer::with_stored_app(&["client_events=true", "limits.batch=3"]);
     let listed = server.commanded(&["app", "list"]);
     assert!(
         listed.lines().any(|line| line.starts_with(APP.id) && line.contains("shop       enabled")),
@@ -150,7 +125,7 @@ fn the_command_line_lists_and_shows_apps_without_their_secrets() {
 
 #[test]
 fn a_command_with_faults_tells_all_of_them_and_changes_nothing() {
-    let server = server_with_app(&[]);
+    let server = TestServer::with_stored_app(&[]);
     let wrong = ["--set", "client_event=true", "--set", "limits.batch=0", "--set", "force_tls=perhaps"];
     let ended = server.command(&[&["app", "update", APP.id], &wrong[..]].concat());
     assert_eq!((ended.status, &*ended.stdout), (64, ""));

@@ -115,20 +115,9 @@ fn another_app_does_not_notice() {
     }
 }
 
-fn create(server: &TestServer, setting: &str) {
-    std::fs::write(server.folder().join("secret"), APP.secret).expect("the folder can be written to");
-    let arguments =
-        ["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret", "--set", setting];
-    server.commanded(&arguments);
-    eventually("the new app is known", || {
-        (server.api().get("/channels", &[]).head.status == 200).then_some(())
-    });
-}
-
 #[test]
 fn a_quota_that_is_changed_holds_at_once() {
-    let server = Setup::bare().start();
-    create(&server, "messages_per_day=3");
+    let server = TestServer::with_stored_app(&["messages_per_day=3"]);
     let mut api = server.api();
     for data in ["1", "2", "3"] {
         api.publish("news", "e", data);
@@ -144,8 +133,7 @@ fn a_quota_that_is_changed_holds_at_once() {
 
 #[test]
 fn a_restart_gives_no_second_day_s_quota() {
-    let server = Setup::bare().start();
-    create(&server, "messages_per_day=1000");
+    let server = TestServer::with_stored_app(&["messages_per_day=1000"]);
     let mut api = server.api();
     for _ in 0..9 {
         api.post("/events", to_channels(100)).expect("{}");

@@ -3,21 +3,11 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::APP;
+use crate::support::admin::Admin;
 use crate::support::server::TestServer;
 use crate::support::setup::{Setup, binary, run};
 use crate::support::socket::Socket;
-use crate::support::{APP, eventually};
-
-fn server_with_app() -> TestServer {
-    let server = Setup::bare().start();
-    std::fs::write(server.folder().join("secret"), APP.secret).expect("the folder can be written to");
-    let made = ["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret"];
-    server.commanded(&[&made[..], &["--set", "client_events=true"]].concat());
-    eventually("the new app is known", || {
-        (server.api().get("/channels", &[]).head.status == 200).then_some(())
-    });
-    server
-}
 
 /// Reads an event; the bytes that it took, with the WebSocket header.
 fn bytes_of(socket: &mut Socket) -> usize {
@@ -65,7 +55,7 @@ fn use_it(server: &TestServer) -> usize {
 
 #[test]
 fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
-    let server = server_with_app();
+    let server = TestServer::with_stored_app(&["client_events=true"]);
     let bytes = use_it(&server);
     server.expect_metric("fanfare_deliveries_total{app=\"3\"}", 5.0);
     server.expect_metric("fanfare_connections{app=\"3\"}", 0.0);
@@ -90,6 +80,13 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     });
     assert_eq!(total(&folder), twice);
 
+    let server = Setup::bare().in_folder(folder).start();
+    let admin = Admin::with(&server, "read");
+    assert_eq!(admin.get("/v1/apps/3/usage").expect(200)["total"], twice);
+    assert_eq!(admin.get("/v1/apps/3/usage?hours=3").expect(200)["hours"][0]["deliveries"], 10);
+    admin.get("/v1/apps/3/usage?hours=0&x").expect(400);
+    let folder = server.stop();
+
     // It is still to be billed when the app has gone.
     told(&folder, &["delete", APP.id]);
     assert_eq!(total(&folder), twice);
@@ -97,7 +94,7 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
 
 #[test]
 fn an_app_that_has_used_nothing_has_no_hours() {
-    let server = server_with_app();
+    let server = TestServer::with_stored_app(&["client_events=true"]);
     assert_eq!(server.commanded(&["app", "usage", APP.id]), "Nothing was used in these hours.\n");
     let json: Value =
         serde_json::from_str(&server.commanded(&["app", "usage", APP.id, "--json"])).expect("JSON");

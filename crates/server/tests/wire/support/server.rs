@@ -1,5 +1,6 @@
 //! A running server: where it listens, how to talk to it, how to stop it.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -32,6 +33,36 @@ impl TestServer {
     #[track_caller]
     pub fn start() -> Self {
         Setup::new().start()
+    }
+
+    /// A server that keeps its apps in SQLite, and has been given the app of the reference.
+    #[track_caller]
+    pub fn with_stored_app(settings: &[&str]) -> Self {
+        let server = Setup::bare().start();
+        let made = server.create_app(settings, &[]);
+        assert_eq!(made.status, 0, "{}", made.stderr);
+        server.expect_app_known();
+        server
+    }
+
+    /// Has the command line make the app of the reference, called shop, with settings as `NAME=VALUE`.
+    #[track_caller]
+    pub fn create_app(&self, settings: &[&str], environment: &[(&str, &str)]) -> Ended {
+        fs::write(self.folder().join("secret"), APP.secret).expect("the folder can be written to");
+        let mut command = binary(self.folder());
+        command.args(["app", "create", "--id", APP.id, "--key", APP.key, "--secret-file", "secret"]);
+        command.args(["--name", "shop"]);
+        command
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
+            .envs(environment.iter().copied());
+        run(&mut command)
+    }
+
+    /// Waits until the server has heard of the app of the reference.
+    #[track_caller]
+    pub fn expect_app_known(&self) {
+        let is_known = || (self.api().get("/channels", &[]).head.status == 200).then_some(());
+        eventually("the app is known", is_known);
     }
 
     /// Reads the addresses out of the ready line.
