@@ -28,7 +28,8 @@ struct Queue {
     bytes: usize,
     taken_bytes: usize,
     waker: Option<Waker>,
-    close: Option<CloseReason>,
+    /// Boxed, because hardly any connection has one, and each makes room for it.
+    close: Option<Box<CloseReason>>,
 }
 
 /// What [`Outbox::poll_take`] found.
@@ -63,7 +64,7 @@ impl Outbox {
             queue.frames.push(frame.clone());
         } else {
             queue.frames = Frames::new();
-            queue.close = Some(CloseReason::SlowReader);
+            queue.close = Some(Box::new(CloseReason::SlowReader));
         }
         let waker = queue.waker.take();
         drop(queue);
@@ -76,7 +77,7 @@ impl Outbox {
     /// Ends the connection once what is queued has been written; the first reason stays.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
-        queue.close.get_or_insert(reason);
+        queue.close.get_or_insert_with(|| Box::new(reason));
         let waker = queue.waker.take();
         drop(queue);
         if let Some(waker) = waker {
@@ -98,7 +99,7 @@ impl Outbox {
         queue.bytes -= std::mem::take(&mut queue.taken_bytes);
         if queue.frames.is_empty() {
             return match &queue.close {
-                Some(reason) => Poll::Ready(Taken::Closed(reason.clone())),
+                Some(reason) => Poll::Ready(Taken::Closed(CloseReason::clone(reason))),
                 None => {
                     queue.wait(cx);
                     Poll::Pending
@@ -113,7 +114,7 @@ impl Outbox {
     pub fn poll_closed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         let mut queue = self.queue.lock();
         match &queue.close {
-            Some(reason) => Poll::Ready(reason.clone()),
+            Some(reason) => Poll::Ready(CloseReason::clone(reason)),
             None => {
                 queue.wait(cx);
                 Poll::Pending

@@ -16,12 +16,9 @@ const LONGEST_HEADER: usize = 10;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const LONGEST_CONTROL: usize = 125;
 
-/// One frame, ready to be written; cloning it copies no bytes.
+/// One frame, ready to be written; cloning it copies no bytes. As small as can be: queues are made of it.
 #[derive(Clone, Debug)]
-pub struct Frame {
-    bytes: Bytes,
-    header: u8,
-}
+pub struct Frame(Bytes);
 
 impl Frame {
     /// A text frame whose payload `write` appends; `expected` bytes are reserved for it.
@@ -42,13 +39,13 @@ impl Frame {
         let (header, used) = header(opcode, length);
         let start = LONGEST_HEADER - used;
         buffer[start..LONGEST_HEADER].copy_from_slice(&header[..used]);
-        Self { bytes: Bytes::from(buffer).slice(start..), header: used as u8 }
+        Self(Bytes::from(buffer).slice(start..))
     }
 
     /// A Ping frame without payload (WS-041).
     #[must_use]
     pub fn ping() -> Self {
-        Self { bytes: Bytes::from_static(&[PING, 0]), header: 2 }
+        Self(Bytes::from_static(&[PING, 0]))
     }
 
     /// The Pong frame to a Ping with this payload (WS-042); longer ones are cut at 125 bytes.
@@ -71,19 +68,24 @@ impl Frame {
     /// The whole frame, as it goes over the wire.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        &self.0
     }
 
     /// The same frame in memory of its own that is no larger than it: for one that is kept for long.
     #[must_use]
     pub fn to_exact(&self) -> Self {
-        Self { bytes: Bytes::copy_from_slice(&self.bytes), header: self.header }
+        Self(Bytes::copy_from_slice(&self.0))
     }
 
     /// The message without the frame's header.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.bytes[usize::from(self.header)..]
+        let header = match self.0.get(1) {
+            Some(126) => 4,
+            Some(127) => LONGEST_HEADER,
+            _ => 2,
+        };
+        &self.0[header..]
     }
 }
 
@@ -92,7 +94,7 @@ fn control(opcode: u8, payload: &[u8]) -> Frame {
     let mut buffer = Vec::with_capacity(2 + length);
     buffer.extend_from_slice(&[opcode, length as u8]);
     buffer.extend_from_slice(&payload[..length]);
-    Frame { bytes: Bytes::from(buffer), header: 2 }
+    Frame(Bytes::from(buffer))
 }
 
 /// The header of an unmasked frame, and how many of the bytes it takes.
