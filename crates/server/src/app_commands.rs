@@ -53,7 +53,7 @@ impl CommandError {
 /// Nothing was changed.
 pub async fn run(config: &Config, command: AppCommand) -> Result<String, CommandError> {
     let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
-    let json = command.json;
+    let json = command.place.json;
     Ok(match command.action {
         AppAction::Create(wanted) => create(&apps, wanted, json).await?,
         AppAction::List { after, limit } => {

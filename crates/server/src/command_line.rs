@@ -65,6 +65,20 @@ pub enum Command {
     Token(TokenCommand),
 }
 
+/// The database that a command works on, and how what it finds is shown.
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Read settings from this TOML file; the environment counts as for `serve`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
 /// What `serve` and `env` are told.
 #[derive(Debug, Args)]
 pub struct Serve {

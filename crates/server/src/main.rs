@@ -1,12 +1,11 @@
 //! `fanfare`: reads the command line, loads the configuration, starts.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use fanfare_server::app_commands::{self, CommandError};
-use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Serve};
+use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Place, Serve};
 use fanfare_server::config::{Config, Fault, Flags, Sources};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
@@ -33,11 +32,11 @@ fn main() -> ExitCode {
     };
     let (task, options) = match command_line.command {
         Some(Command::App(command)) => {
-            let place = (command.config.clone(), command.data_dir.clone());
+            let place = command.place.clone();
             return manage(place, async move |config| app_commands::run(&config, command).await);
         }
         Some(Command::Token(command)) => {
-            let place = (command.config.clone(), command.data_dir.clone());
+            let place = command.place.clone();
             return manage(place, async move |config| token_commands::run(&config, command).await);
         }
         Some(Command::Migrate(options)) => (Task::Migrate, options),
@@ -58,13 +57,10 @@ fn main() -> ExitCode {
     run(config, task)
 }
 
-/// `fanfare app …` and `fanfare token …`; `place` is the configuration file and the folder of data.
-fn manage(
-    (file, data_dir): (Option<PathBuf>, Option<PathBuf>),
-    run: impl AsyncFnOnce(Config) -> Result<String, CommandError>,
-) -> ExitCode {
-    let flags = Flags { data_dir, ..Flags::default() };
-    let sources = Sources { file, environment: environment(), flags };
+/// `fanfare app …` and `fanfare token …`.
+fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
+    let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
+    let sources = Sources { file: place.config, environment: environment(), flags };
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),

@@ -21,7 +21,7 @@ use crate::config::Config;
 /// Nothing was changed.
 pub async fn run(config: &Config, command: TokenCommand) -> Result<String, CommandError> {
     let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
-    let is_json = command.json;
+    let is_json = command.place.json;
     Ok(match command.action {
         TokenAction::Create { name, scope, expires_in_days: days } => {
             let new = NewToken { name, scopes: scope.into_iter().collect(), days };

@@ -5,18 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fanfare_apps::MOST_HOURS;
 
-/// Where the apps are, and how they are shown.
+use super::Place;
+
+/// `fanfare app`.
 #[derive(Debug, Args)]
 pub struct AppCommand {
-    /// Read settings from this TOML file; the environment counts as for `serve`
-    #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-    /// Where the embedded database is kept [default: ./fanfare-data]
-    #[arg(long, value_name = "DIR", global = true)]
-    pub data_dir: Option<PathBuf>,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where the apps are.
+    #[command(flatten)]
+    pub place: Place,
     /// What to do.
     #[command(subcommand)]
     pub action: AppAction,

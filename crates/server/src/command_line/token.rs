@@ -1,22 +1,16 @@
 //! `fanfare token …`: what can be asked of the tokens of the administration API.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use fanfare_apps::Scope;
 
-/// Where the tokens are, and how they are shown.
+use super::Place;
+
+/// `fanfare token`.
 #[derive(Debug, Args)]
 pub struct TokenCommand {
-    /// Read settings from this TOML file; the environment counts as for `serve`
-    #[arg(long, value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-    /// Where the embedded database is kept [default: ./fanfare-data]
-    #[arg(long, value_name = "DIR", global = true)]
-    pub data_dir: Option<PathBuf>,
-    /// Print JSON, for programs
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where the tokens are.
+    #[command(flatten)]
+    pub place: Place,
     /// What to do.
     #[command(subcommand)]
     pub action: TokenAction,
