@@ -60,7 +60,7 @@ pub fn frame(socket: &mut TcpStream) -> usize {
         }
         length => usize::from(length),
     };
-    let mut payload = [0; 4096];
+    let mut payload = [0; 16 * 1024];
     socket.read_exact(&mut payload[..length]).expect("a payload");
     length
 }

@@ -9,7 +9,7 @@ use crate::{client, during, my_turn};
 const PUBLISHES: usize = 200;
 
 /// Most allocations of one publish over HTTP to one subscriber.
-const ALLOCATIONS_PER_PUBLISH: usize = 36;
+const ALLOCATIONS_PER_PUBLISH: usize = 28;
 
 fn event() -> Vec<u8> {
     client::signed("POST", "events", r#"{"name":"e","data":"{\"a\":1}","channels":["news"]}"#)

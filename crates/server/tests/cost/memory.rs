@@ -80,3 +80,44 @@ fn a_channel_that_was_left_leaves_nothing() {
     println!("{left} bytes left of a channel");
     assert!(left <= 4, "{left} bytes left of each channel that was left; look at AppHub::unsubscribe");
 }
+
+/// Most bytes that the system holds of one connection whose peer does not read, beyond what the peer has taken.
+const BYTES_IN_THE_SYSTEM: u64 = 160 * 1024;
+
+/// Bytes that the system holds for sending from one port to another, of this machine.
+fn held_for_sending(from: u16, to: u16) -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux lists its connections");
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let port = |field: &str| u16::from_str_radix(field.rsplit_once(':')?.1, 16).ok();
+        let is_meant = port(fields.get(1)?) == Some(from) && port(fields.get(2)?) == Some(to);
+        let (sending, _) = fields.get(4)?.split_once(':').filter(|_| is_meant)?;
+        u64::from_str_radix(sending, 16).ok()
+    })
+}
+
+#[test]
+fn a_reader_that_stalls_has_its_events_in_the_outbox_and_few_in_the_system() {
+    let _turn = my_turn();
+    let server = start();
+    let mut stalled = client::connect(server.address);
+    client::subscribe(&mut stalled, "news");
+    let port = stalled.local_addr().expect("an address").port();
+    let data = "x".repeat(8000);
+    let body = format!(r#"{{"name":"e","data":"{data}","channels":["news"]}}"#);
+    let request = client::signed("POST", "events", &body);
+    let mut api = TcpStream::connect(server.address).expect("the server accepts");
+    let mut answer = [0; 4096];
+    let mut most = 0;
+    for _ in 0..120 {
+        client::ask(&mut api, &request, &mut answer);
+        most = held_for_sending(server.address.port(), port).map_or(most, |held| most.max(held));
+    }
+    println!("{most} bytes in the system at most, of 960000 that were published");
+    assert!(most > 8000, "{most} bytes are held: they are not counted any more");
+    assert!(most <= BYTES_IN_THE_SYSTEM, "{most} bytes held; look at UNSENT in ws::write");
+    // All of it is there for whoever reads on after all.
+    for _ in 0..120 {
+        assert!(client::frame(&mut stalled) > 8000);
+    }
+}
