@@ -3,6 +3,7 @@
 //! Hears of changes as they happen; reads everything that is known when it begins to listen, and again
 //! whenever it had to begin anew. Look-ups never do this: an app in use never waits for the database.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,39 +49,53 @@ impl Apps {
     }
 }
 
-/// Follows until the connection is lost.
+/// Follows until the connection is lost, or a change cannot be read: whoever begins anew reads everything.
 async fn follow_one(
     stored: &Stored,
     mut listener: Listener,
     old: &mut mpsc::Receiver<Box<str>>,
     on: &mut (impl FnMut(Change) + Send),
 ) {
-    read_all(stored, on).await;
-    loop {
-        tokio::select! {
-            changed = listener.next() => match changed {
-                Ok(Changed::App(id)) => read_one(stored, &id, on).await,
-                Ok(Changed::Something) => read_all(stored, on).await,
-                Err(error) => return tracing::warn!(
+    let mut all_is_known = read_all(stored, on).await;
+    while all_is_known {
+        let changed = {
+            // Given up half-way it would begin from the start, and never end where many apps are in use.
+            let mut next = pin!(listener.next());
+            loop {
+                tokio::select! {
+                    changed = &mut next => break changed,
+                    Some(id) = old.recv() => if !read_one(stored, &id, on).await { return },
+                }
+            }
+        };
+        all_is_known = match changed {
+            Ok(Changed::App(id)) => read_one(stored, &id, on).await,
+            Ok(Changed::Something) => read_all(stored, on).await,
+            Err(error) => {
+                tracing::warn!(
                     target: "fanfare::apps",
                     %error,
                     "changes of apps are not heard of; listening anew"
-                ),
-            },
-            Some(id) = old.recv() => read_one(stored, &id, on).await,
-        }
+                );
+                false
+            }
+        };
     }
 }
 
-/// Reads every known app anew, and forgets which names were of no app.
-async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) {
+/// Reads every known app anew, and forgets which names were of no app; false if the database is away.
+async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
     stored.cache.forget_misses();
     for id in stored.cache.known_ids() {
-        read_one(stored, &id, on).await;
+        if !read_one(stored, &id, on).await {
+            return false;
+        }
     }
+    true
 }
 
-async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send)) {
+/// Reads one app anew; false if the database is away.
+async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send)) -> bool {
     let ask = Ask::Id(Box::from(id));
     let before = stored.cache.last(&ask).await;
     match (before, stored.read_now(&ask).await) {
@@ -88,6 +103,8 @@ async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send
         (_, Ok(Record::App(now))) => on(Change::Now(now)),
         (Some(before), Err(NotFound::NoSuchApp)) => on(Change::Gone(before)),
         // Nothing is learned while the database is away, nor from a row that cannot be used.
-        (_, Ok(Record::Faulty(_)) | Err(_)) => {}
+        (_, Err(NotFound::DatabaseAway)) => return false,
+        (_, Ok(Record::Faulty(_)) | Err(NotFound::NoSuchApp)) => {}
     }
+    true
 }

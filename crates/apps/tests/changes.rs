@@ -24,6 +24,7 @@ on_both!(
     an_app_that_is_deleted_is_told_to_be_gone,
     a_row_that_becomes_faulty_is_refused_and_nothing_is_told,
     rows_that_change_without_effect_are_not_told,
+    a_change_is_told_while_others_are_read_anew_all_the_time,
 );
 
 const APP_7: &str = "
@@ -151,6 +152,28 @@ async fn rows_that_change_without_effect_are_not_told(stage: Stage) {
     operator.run("UPDATE apps SET enabled = NOT enabled").await;
     assert!(!followed.now().await.enabled, "the first that is told");
     assert!(followed.told.try_recv().is_err());
+}
+
+async fn a_change_is_told_while_others_are_read_anew_all_the_time(stage: Stage) {
+    let mut followed = Followed::begin(stage.open(0).await);
+    stage.operator().await.run(APP_7).await;
+    stage.operator().await.run("INSERT INTO apps (id) VALUES ('8')").await;
+    while followed.apps.by_id("8").await.unwrap().is_none()
+        || followed.apps.by_key("key-7").await.unwrap().is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+    // Every look-up of it asks for another reading, as those of a thousand apps in use do together.
+    let apps = Arc::clone(&followed.apps);
+    let busy = tokio::spawn(async move {
+        loop {
+            assert!(apps.by_id("8").await.unwrap().is_some());
+            tokio::task::yield_now().await;
+        }
+    });
+    stage.operator().await.run("UPDATE apps SET enabled = NOT enabled WHERE id = '7'").await;
+    while followed.now().await.enabled {}
+    busy.abort();
 }
 
 /// Nobody hears of what a session changes that has switched the triggers off.
