@@ -21,8 +21,8 @@ const NAMES: &[&str] = &[
     "subscription_error_event",
 ];
 
-/// The one setting that holds others.
-const LIMITS: &str = "limits";
+/// The settings that hold others.
+const SECTIONS: &[&str] = &["limits"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;
@@ -54,17 +54,17 @@ fn as_object(settings: &AppSettings) -> Map<String, Value> {
     }
 }
 
-/// Puts what is given into an object; `section` is empty, or `limits.`.
+/// Puts what is given into an object; `section` is empty, or a section's name with a dot.
 fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &str, faults: &mut Vec<String>) {
     for (name, value) in given {
         let key = format!("{section}{name}");
         match value {
-            Value::Object(limits) if key == LIMITS => {
-                let mut own = match into.remove(LIMITS) {
+            Value::Object(held) if SECTIONS.contains(&&*key) => {
+                let mut own = match into.remove(name) {
                     Some(Value::Object(own)) => own,
                     _ => Map::new(),
                 };
-                merge(&mut own, limits, "limits.", faults);
+                merge(&mut own, held, &format!("{name}."), faults);
                 into.insert(name.clone(), Value::Object(own));
             }
             _ if !is_known(&key) => faults.push(unknown(&key)),
@@ -81,17 +81,18 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
     }
 }
 
+/// The settings that have a value, those in sections with the section in front.
+fn known() -> impl Iterator<Item = String> {
+    let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
+    NAMES.iter().map(|name| (*name).to_owned()).chain(limits)
+}
+
 fn is_known(key: &str) -> bool {
-    match key.strip_prefix("limits.") {
-        Some(limit) => LIMIT_RANGES.iter().any(|(name, _)| *name == limit),
-        None => key == LIMITS || NAMES.contains(&key),
-    }
+    SECTIONS.contains(&key) || known().any(|known| known == key)
 }
 
 fn unknown(key: &str) -> String {
-    let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
-    let known = NAMES.iter().map(|name| (*name).to_owned()).chain(limits);
-    let nearest = known
+    let nearest = known()
         .map(|known| (strsim::normalized_damerau_levenshtein(key, &known), known))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -106,8 +107,8 @@ fn alone(key: &str, name: &str, value: &Value) -> Result<(), String> {
     let mut object = Map::new();
     object.insert(name.to_owned(), value.clone());
     let mut object = Value::Object(object);
-    if key != name {
-        object = serde_json::json!({ LIMITS: object });
+    if let Some((section, _)) = key.split_once('.') {
+        object = serde_json::json!({ section: object });
     }
     match serde_json::from_value::<AppSettings>(object) {
         Ok(_) => Ok(()),
@@ -157,12 +158,12 @@ mod tests {
 
     #[test]
     fn the_list_of_names_has_every_setting() {
-        for name in NAMES {
-            let null = format!(r#"{{"{name}":null}}"#);
-            assert!(serde_json::from_str::<AppSettings>(&null).is_ok(), "{name}");
+        for key in known() {
+            let name = key.rsplit('.').next().unwrap();
+            assert_eq!(alone(&key, name, &Value::Null), Ok(()), "{key}");
         }
         let fault = serde_json::from_str::<AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
         let listed: Vec<&str> = fault.split('`').skip(3).step_by(2).collect();
-        assert_eq!(listed, NAMES.iter().copied().chain([LIMITS]).collect::<Vec<_>>());
+        assert_eq!(listed, NAMES.iter().chain(SECTIONS).copied().collect::<Vec<_>>());
     }
 }

@@ -126,10 +126,10 @@ impl Reader<'_> {
         for (name, value) in entries {
             let place = self.file.at(name.span().start);
             match (&**name.get_ref(), value.get_ref()) {
-                ("limits", DeValue::Table(limits)) => {
-                    for (name, value) in limits.clone() {
+                (section, DeValue::Table(held)) if self.keys.is_app_section(section) => {
+                    for (name, value) in held.clone() {
                         let place = self.file.at(name.span().start);
-                        let key = format!("limits.{}", name.get_ref());
+                        let key = format!("{section}.{}", name.get_ref());
                         app.settings.extend(self.given(place, key, value));
                     }
                 }

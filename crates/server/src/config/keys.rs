@@ -106,6 +106,11 @@ impl Keys {
         SECTIONS.contains(&name)
     }
 
+    /// Whether an app has settings in a section of this name.
+    pub fn is_app_section(&self, name: &str) -> bool {
+        self.app.iter().any(|(key, _)| parts(key).0 == name)
+    }
+
     pub fn nearest_section(name: &str) -> Hint {
         nearest(name, SECTIONS.into_iter()).map_or(Hint::Reference, |near| Hint::Nearest(format!("[{near}]")))
     }

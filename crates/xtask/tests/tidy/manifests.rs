@@ -51,8 +51,9 @@ fn differences(root: &TextFile, fuzz: &TextFile) -> Vec<Fault> {
 fn may_use(name: &str, other: &str) -> bool {
     match name {
         "server" => true,
-        "protocol" | "xtask" => false,
-        _ => other == "fanfare-protocol",
+        "protocol" | "outgoing" | "xtask" => false,
+        "hub" => other == "fanfare-protocol",
+        _ => matches!(other, "fanfare-protocol" | "fanfare-outgoing"),
     }
 }
 
@@ -112,6 +113,11 @@ mod tests {
         assert_eq!(count("crates/hub/Cargo.toml", "[dependencies]\nfanfare-apps.workspace = true"), 1);
         assert_eq!(count("crates/hub/Cargo.toml", "[dependencies]\nfanfare-protocol.workspace = true"), 0);
         assert_eq!(count("crates/protocol/Cargo.toml", "[dependencies]\nfanfare-hub = { path = \"x\" }"), 1);
+        assert_eq!(count("crates/hub/Cargo.toml", "[dependencies]\nfanfare-outgoing.workspace = true"), 1);
+        assert_eq!(
+            count("crates/laravel/Cargo.toml", "[dependencies]\nfanfare-outgoing.workspace = true"),
+            0
+        );
         assert_eq!(count("crates/server/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 0);
     }
 

@@ -1,0 +1,174 @@
+//! The client: one pool of connections for all requests.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::error::OutgoingError;
+use crate::trust::Trust;
+
+/// Connections to one server that are kept for the next request.
+const IDLE_CONNECTIONS: usize = 8;
+
+/// How long they are kept; shorter than most servers do, so that they seldom close one under a request.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// Makes requests; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+/// How much one request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From looking up the name to the last byte of the answer.
+    pub time: Duration,
+    /// Of the answer's body.
+    pub bytes: usize,
+}
+
+/// An answer that was read whole.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Its status; a redirect is an answer like any other.
+    pub status: StatusCode,
+    /// Its head.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client for `http` and `https`.
+    #[must_use]
+    pub fn new(trust: &Trust) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trust.client_config())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .build(connector);
+        Self(client)
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// There is no whole answer within the bounds.
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<Response, OutgoingError> {
+        match tokio::time::timeout(bounds.time, self.exchange(request, bounds.bytes)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(OutgoingError::TimedOut(bounds.time)),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
+        let answer = self.0.request(request).await.map_err(|error| {
+            if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, most).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                OutgoingError::TooLarge(most)
+            } else {
+                OutgoingError::broken(&*error)
+            }
+        })?;
+        Ok(Response { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 1000 };
+
+    /// Answers one request with these bytes; then keeps the connection open, or closes it.
+    async fn server(answer: Vec<u8>, stays: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await.unwrap();
+            // The client may have heard enough by now.
+            let _ = stream.write_all(&answer).await;
+            if stays {
+                std::future::pending::<()>().await;
+            }
+        });
+        address
+    }
+
+    async fn ask(scheme: &str, address: SocketAddr, bounds: Bounds) -> Result<Response, OutgoingError> {
+        let request = Request::post(format!("{scheme}://{address}/")).body(Full::default()).unwrap();
+        Client::new(&Trust::public()).send(request, bounds).await
+    }
+
+    fn answer(status: &str, body: &str) -> Vec<u8> {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_and_a_redirect_is_one() {
+        let address = server(answer("302 Found\r\nLocation: /elsewhere", "hello"), true).await;
+        let response = ask("http", address, BOUNDS).await.unwrap();
+        assert_eq!((response.status.as_u16(), &response.body[..]), (302, &b"hello"[..]));
+        assert_eq!(response.headers["location"], "/elsewhere");
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_was_allowed() {
+        let address = server(answer("200 OK", &"x".repeat(1000)), true).await;
+        assert_eq!(ask("http", address, BOUNDS).await.unwrap().body.len(), 1000);
+        let address = server(answer("200 OK", &"x".repeat(1001)), true).await;
+        assert_eq!(ask("http", address, BOUNDS).await.unwrap_err(), OutgoingError::TooLarge(1000));
+        let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(100_000));
+        let address = server(endless.into_bytes(), true).await;
+        assert_eq!(ask("http", address, BOUNDS).await.unwrap_err(), OutgoingError::TooLarge(1000));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_not_waited_for() {
+        let address = server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec(), true).await;
+        let time = Duration::from_millis(50);
+        let error = ask("http", address, Bounds { time, ..BOUNDS }).await.unwrap_err();
+        assert_eq!(error.to_string(), "there was no whole answer within 50 ms");
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_is_told_apart() {
+        let address = server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec(), false).await;
+        assert!(matches!(ask("http", address, BOUNDS).await, Err(OutgoingError::Broken(_))));
+        let address = server(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), false).await;
+        assert!(matches!(ask("https", address, BOUNDS).await, Err(OutgoingError::Tls(_))));
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(ask("http", free, BOUNDS).await.unwrap_err(), OutgoingError::Refused);
+        let request = Request::get("http://nowhere.invalid/").body(Full::default()).unwrap();
+        let error = Client::new(&Trust::public()).send(request, BOUNDS).await.unwrap_err();
+        assert!(matches!(error, OutgoingError::Unreachable(_)), "{error:?}");
+    }
+}

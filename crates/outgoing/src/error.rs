@@ -1,0 +1,56 @@
+//! What can go wrong with a request, in words for whoever runs the other server.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutgoingError {
+    /// Nothing listens there.
+    #[error("the connection was refused")]
+    Refused,
+    /// The name does not resolve, or no packet gets there.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The certificate is not trusted, or the other side does not speak TLS.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// The whole exchange took too long.
+    #[error("there was no whole answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The answer's body is larger than what is read.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The connection broke, or what came was not HTTP.
+    #[error("the answer broke off: {0}")]
+    Broken(String),
+}
+
+impl OutgoingError {
+    /// The cause of a failed connect.
+    pub(crate) fn connecting(error: &(dyn Error + 'static)) -> Self {
+        let innermost = innermost(error);
+        if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
+            return Self::Tls(tls.to_string());
+        }
+        match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+            _ => Self::Unreachable(innermost.to_string()),
+        }
+    }
+
+    /// The cause of an exchange that failed after the connection was there.
+    pub(crate) fn broken(error: &(dyn Error + 'static)) -> Self {
+        Self::Broken(innermost(error).to_string())
+    }
+}
+
+/// The error that all others were made from; `io::Error` hides its own behind `get_ref`.
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let inner = match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+        None => error.source(),
+    };
+    inner.map_or(error, innermost)
+}
