@@ -73,8 +73,13 @@ impl Door {
         host: &Host,
         open: impl Future<Output = Result<Link, FeedError>>,
     ) -> Result<Link, FeedError> {
-        let late = || FeedError::Unreachable { host: host.clone(), cause: "no answer in time".to_owned() };
-        timeout(PATIENCE, open).await.unwrap_or_else(|_| Err(late()))
+        timeout(PATIENCE, open).await.unwrap_or_else(|_| {
+            let cause = match self.tls {
+                Some(_) => "no answer in time; does it speak TLS?",
+                None => "no answer in time",
+            };
+            Err(FeedError::Unreachable { host: host.clone(), cause: cause.to_owned() })
+        })
     }
 
     async fn connect(&self, host: &Host) -> Result<Link, FeedError> {

@@ -24,7 +24,7 @@ const HEARTBEAT: Duration = Duration::from_secs(4);
 const SILENCE: Duration = Duration::from_secs(7);
 
 /// After so long, what was refused is asked for again: rights may have been given meanwhile.
-const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(20);
+const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
 
 /// What is told of a subscription.
 pub(super) enum Said<'a> {
@@ -148,6 +148,8 @@ async fn listen(
         };
         let question = asked.open.lock().pop_front().ok_or(FeedError::NotRedis)?;
         match (question, value) {
+            // Not a right that is missing, but the log-in.
+            (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
             (Question::Subscribe(prefix), Value::Error(text)) => {
                 let error = FeedError::refused(&text);
                 on(Said::Refused { prefix: &prefix, error: &error });
