@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
+use crate::redis_feed::Numbers;
 use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
@@ -23,6 +24,8 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
+    /// What is heard of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the server is stopping.
@@ -38,9 +41,11 @@ impl State {
     #[must_use]
     pub fn new(config: Config, apps: Apps, descriptors: u64, capacity: usize) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
+            redis_feed: Arc::clone(&redis_feed),
             database_answers: apps.database_answers(),
         };
         Self {
@@ -50,6 +55,7 @@ impl State {
             started: Instant::now(),
             hubs,
             tenants,
+            redis_feed,
             apps,
             config,
         }

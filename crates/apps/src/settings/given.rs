@@ -22,7 +22,10 @@ const NAMES: &[&str] = &[
 ];
 
 /// The settings that hold others.
-const SECTIONS: &[&str] = &["limits"];
+const SECTIONS: &[&str] = &["limits", "redis_feed"];
+
+/// The settings within `redis_feed`.
+const FEED: [&str; 2] = ["url", "prefix"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;
@@ -84,7 +87,8 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
 /// The settings that have a value, those in sections with the section in front.
 fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
-    NAMES.iter().map(|name| (*name).to_owned()).chain(limits)
+    let feed = FEED.iter().map(|name| format!("redis_feed.{name}"));
+    NAMES.iter().map(|name| (*name).to_owned()).chain(limits).chain(feed)
 }
 
 fn is_known(key: &str) -> bool {

@@ -19,10 +19,11 @@ fn guarded() -> (Redis, Redis, Redis) {
 }
 
 fn expect_subscription_at(feed: &Listening, wanted: u16) {
-    feed.find("a subscription at the new master", |told| match told {
-        Told::Subscribed { port, gap } if port == wanted => Some(assert!(gap.is_some())),
+    let gap = feed.find("a subscription at the new master", |told| match told {
+        Told::Subscribed { port, gap } if port == wanted => Some(gap),
         _ => None,
     });
+    assert!(gap.is_some());
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! One value: how a variable's text is read, and whether a value is legal for its key.
 //!
-//! Knows nothing of other keys. A key or secret is never repeated, nor a database's name.
+//! Knows nothing of other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use fanfare_apps::{Database, is_host_pattern};
+use fanfare_apps::{Database, LONGEST_FEED_PREFIX, is_feed_prefix, is_host_pattern};
+use fanfare_laravel::feed::Address;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use ipnet::IpNet;
 use toml::Value;
@@ -40,6 +41,12 @@ impl Kind {
                 _ => Ok(value),
             };
         }
+        if let (Self::RedisUrl, Value::String(text)) = (self, &value) {
+            return match Address::parse(text) {
+                Err(fault) if !text.is_empty() => Err(Cause::RedisUrl { key: key.to_owned(), fault }),
+                _ => Ok(value),
+            };
+        }
         self.accept(&value).map_err(|found| Cause::Wrong {
             key: key.to_owned(),
             expected: self.expected(),
@@ -68,7 +75,9 @@ impl Kind {
             (_, Value::String(text)) => {
                 self.accept_text(text).map(Value::String).ok_or_else(|| describe(value))
             }
-            (Self::AppId, Value::Integer(number)) => Err(format!("the number {number}; write it in quotes")),
+            (Self::AppId | Self::AppChoice, Value::Integer(number)) => {
+                Err(format!("the number {number}; write it in quotes"))
+            }
             _ => Err(describe(value)),
         }
     }
@@ -82,6 +91,8 @@ impl Kind {
             Self::Directory => !text.is_empty(),
             Self::File => true,
             Self::AppId => is_app_id(text),
+            Self::AppChoice => text.is_empty() || is_app_id(text),
+            Self::FeedPrefix => is_feed_prefix(text),
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -104,6 +115,11 @@ impl Kind {
                 "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
             }
             Self::AppId => "1 to 32 digits".to_owned(),
+            Self::AppChoice => "the id of an app, or empty".to_owned(),
+            Self::RedisUrl => "the URL of a Redis, such as redis://HOST, or empty".to_owned(),
+            Self::FeedPrefix => {
+                format!("a text of at most {LONGEST_FEED_PREFIX} bytes without control characters")
+            }
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
             Self::Origins => {
                 r#"a list of hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
