@@ -1,3 +1,5 @@
+//! What Laravel and others publish, and what becomes of it.
+
 use super::*;
 
 fn parse(message: &str) -> Result<(String, String, Option<String>), NotABroadcast> {
