@@ -53,7 +53,8 @@ impl RedisFeeds {
     /// Feeds of nobody yet; `settings` are the node's.
     #[must_use]
     pub fn new(state: Arc<State>, settings: RedisFeed) -> Self {
-        Self { state, settings, room: Room::default(), table: Mutex::default() }
+        let room = Room::new(state.config.limits.request_bytes);
+        Self { state, settings, room, table: Mutex::default() }
     }
 
     /// Takes in what has become of an app of the database.
@@ -63,7 +64,9 @@ impl RedisFeeds {
             Change::Gone(app) => {
                 let mut table = self.table.lock();
                 table.faulty.remove(&app.id);
-                self.end(&mut table, &app.id);
+                if let Some(feed) = table.feeds.remove(&app.id) {
+                    self.end(&mut table, &app.id, &feed);
+                }
             }
         }
     }
@@ -90,9 +93,13 @@ impl RedisFeeds {
                 feed.route.set_app(app);
             }
             (_, wanted) => {
-                self.end(&mut table, &app.id);
+                let before = table.feeds.remove(&app.id);
+                // Begins first: a Redis that is wanted still is not left in between.
                 if let Some((address, prefix)) = wanted {
                     self.begin(&mut table, app, address, prefix);
+                }
+                if let Some(feed) = before {
+                    self.end(&mut table, &app.id, &feed);
                 }
             }
         }
@@ -133,26 +140,28 @@ impl RedisFeeds {
         Connection { wanted, routes }
     }
 
-    fn end(&self, table: &mut Table, app: &AppId) {
-        let Some(Feed { address, prefix, route }) = table.feeds.remove(app) else { return };
+    /// Ends a feed that is not in the table any more.
+    fn end(&self, table: &mut Table, app: &AppId, Feed { address, prefix, route }: &Feed) {
         tracing::info!(target: "fanfare::redis_feed", app = app.as_str(), redis = %address, prefix, "feed ends");
-        self.state.redis_feed.end(app);
-        let Some(connection) = table.connections.get(&address) else { return };
+        if !table.feeds.contains_key(app) {
+            self.state.redis_feed.end(app);
+        }
+        let Some(connection) = table.connections.get(address) else { return };
         let mut routes = connection.routes.write();
-        let mut sharing = routes.remove(&prefix).unwrap_or_default();
-        sharing.retain(|other| !Arc::ptr_eq(other, &route));
+        let mut sharing = routes.remove(prefix).unwrap_or_default();
+        sharing.retain(|other| !Arc::ptr_eq(other, route));
         if !sharing.is_empty() {
-            routes.insert(&prefix, sharing);
+            routes.insert(prefix, sharing);
             return;
         }
         let is_last = routes.is_empty();
         drop(routes);
         connection.wanted.send_modify(|wanted| {
-            wanted.remove(&*prefix);
+            wanted.remove(&**prefix);
         });
         if is_last {
-            table.connections.remove(&address);
-            self.state.redis_feed.disconnect(&address);
+            table.connections.remove(address);
+            self.state.redis_feed.disconnect(address);
         }
     }
 }

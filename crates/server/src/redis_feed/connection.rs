@@ -1,5 +1,6 @@
 //! One Redis that apps have their broadcasts on: whose a message is, and what is logged of the connection.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use super::publishing::Route;
 /// Least time between two lines about the same trouble.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
+/// Most kinds of trouble that are told apart; with more, some are told again sooner.
+const MOST_LINES: usize = 1000;
+
 /// The apps of one Redis by their prefixes; of several apps with one prefix the first gets everything.
 pub(super) type Routes = Prefixes<Vec<Arc<Route>>>;
 
@@ -22,13 +26,13 @@ pub(super) struct Ear {
     /// Held for a look-up at most.
     routes: Arc<RwLock<Routes>>,
     numbers: Arc<Numbers>,
-    /// The last line about trouble, and when it was written.
-    line: Option<(FeedError, Instant)>,
+    /// The last lines about trouble with the connection, or with a prefix, and when they were written.
+    lines: HashMap<Option<Box<str>>, (FeedError, Instant)>,
 }
 
 impl Ear {
-    pub const fn new(address: Address, routes: Arc<RwLock<Routes>>, numbers: Arc<Numbers>) -> Self {
-        Self { address, routes, numbers, line: None }
+    pub fn new(address: Address, routes: Arc<RwLock<Routes>>, numbers: Arc<Numbers>) -> Self {
+        Self { address, routes, numbers, lines: HashMap::new() }
     }
 
     /// Takes in what happens; never waits.
@@ -46,7 +50,7 @@ impl Ear {
             }
             Happening::Subscribed { host, gap } => {
                 self.numbers.subscribed(&self.address, gap);
-                self.line = None;
+                self.lines.remove(&None);
                 let (redis, server) = (&self.address, host);
                 match gap {
                     None => tracing::info!(target: "fanfare::redis_feed", %redis, %server, "listening"),
@@ -62,12 +66,12 @@ impl Ear {
             }
             Happening::Away(error) => {
                 self.numbers.away(&self.address);
-                if self.is_news(error) {
+                if self.is_news(None, error) {
                     tracing::warn!(target: "fanfare::redis_feed", redis = %self.address, %error, "not listening");
                 }
             }
             Happening::Refused { prefix, error } => {
-                if self.is_news(error) {
+                if self.is_news(Some(prefix), error) {
                     tracing::warn!(
                         target: "fanfare::redis_feed",
                         redis = %self.address, prefix, %error,
@@ -84,16 +88,37 @@ impl Ear {
         Some((Arc::clone(routes.first()?), rest))
     }
 
-    /// Whether the trouble is another one than the last, or that was told a while ago.
-    fn is_news(&mut self, error: &FeedError) -> bool {
-        let now = Instant::now();
-        let is_old = self
-            .line
-            .as_ref()
-            .is_some_and(|(last, at)| last == error && now.duration_since(*at) < BETWEEN_LINES);
-        if !is_old {
-            self.line = Some((error.clone(), now));
+    /// Whether the trouble is another one than the last of its kind, or that was told a while ago.
+    fn is_news(&mut self, prefix: Option<&str>, error: &FeedError) -> bool {
+        let (kind, now) = (prefix.map(Box::from), Instant::now());
+        let is_old =
+            |(last, at): &(FeedError, Instant)| last == error && now.duration_since(*at) < BETWEEN_LINES;
+        if self.lines.get(&kind).is_some_and(is_old) {
+            return false;
         }
-        !is_old
+        if self.lines.len() >= MOST_LINES {
+            self.lines.clear();
+        }
+        self.lines.insert(kind, (error.clone(), now));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_told_once_a_minute_for_the_connection_and_for_each_prefix() {
+        let address = Address::parse("redis://h").unwrap();
+        let mut ear = Ear::new(address, Arc::default(), Arc::default());
+        assert!(ear.is_news(None, &FeedError::Closed) && !ear.is_news(None, &FeedError::Closed));
+        assert!(ear.is_news(None, &FeedError::Silent) && ear.is_news(None, &FeedError::Closed));
+        assert!(ear.is_news(Some("a_"), &FeedError::Closed) && ear.is_news(Some("b_"), &FeedError::Closed));
+        assert!(!ear.is_news(Some("a_"), &FeedError::Closed));
+        for number in 0..2 * MOST_LINES {
+            assert!(ear.is_news(Some(&number.to_string()), &FeedError::Closed));
+        }
+        assert!(ear.lines.len() <= MOST_LINES);
     }
 }

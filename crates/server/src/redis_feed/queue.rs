@@ -10,8 +10,11 @@ use tokio::sync::mpsc;
 /// Most messages that wait for one app.
 const MOST_MESSAGES: usize = 1024;
 
-/// Most bytes that wait for one app, and for all apps of the node together.
-const MOST_BYTES: (usize, usize) = (8 * 1024 * 1024, 64 * 1024 * 1024);
+/// Most bytes that wait for one app, unless a single message may have more.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// So many times as much may wait for all apps of the node together.
+const ALL_BYTES: usize = 8;
 
 /// Bytes of a message beside its texts.
 const AROUND: usize = 64;
@@ -24,9 +27,19 @@ pub(super) struct Message {
     pub payload: Vec<u8>,
 }
 
-/// Bytes that wait for all apps of the node.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Room(Arc<AtomicUsize>);
+/// The bytes that wait for all apps of the node, and the most that may.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    taken: Arc<AtomicUsize>,
+    most_of_one: usize,
+}
+
+impl Room {
+    /// Nothing waits yet; messages have at most `longest` bytes.
+    pub fn new(longest: usize) -> Self {
+        Self { taken: Arc::default(), most_of_one: MOST_BYTES.max(2 * longest) }
+    }
+}
 
 /// What both ends know.
 #[derive(Debug)]
@@ -121,11 +134,11 @@ impl Shared {
     /// Takes room for so many bytes, if there is.
     fn take(&self, size: usize) -> bool {
         let fits = |most: usize| move |taken: usize| Some(taken + size).filter(|sum| *sum <= most);
-        let (own, all) = (fits(MOST_BYTES.0), fits(MOST_BYTES.1));
+        let (own, all) = (fits(self.room.most_of_one), fits(self.room.most_of_one * ALL_BYTES));
         if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, own).is_err() {
             return false;
         }
-        let taken = self.room.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok();
+        let taken = self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok();
         if !taken {
             self.bytes.fetch_sub(size, Ordering::Relaxed);
         }
@@ -134,7 +147,7 @@ impl Shared {
 
     fn give_back(&self, size: usize) {
         self.bytes.fetch_sub(size, Ordering::Relaxed);
-        self.room.0.fetch_sub(size, Ordering::Relaxed);
+        self.room.taken.fetch_sub(size, Ordering::Relaxed);
     }
 }
 
@@ -148,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_the_count_is_dropped_and_told_once_when_it_begins_and_once_when_it_ends() {
-        let (filling, mut emptying) = queue(&Room::default());
+        let (filling, mut emptying) = queue(&Room::new(1024));
         for _ in 0..MOST_MESSAGES {
             filling.push(message(1)).unwrap();
         }
@@ -167,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_the_bytes_is_dropped_until_some_are_taken_out() {
-        let (filling, mut emptying) = queue(&Room::default());
+        let (filling, mut emptying) = queue(&Room::new(1024));
         for _ in 0..7 {
             filling.push(message(1024 * 1024)).unwrap();
         }
@@ -178,8 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_message_that_is_read_always_fits() {
+        let longest = 50 * 1024 * 1024;
+        let (filling, _emptying) = queue(&Room::new(longest));
+        assert!(filling.push(message(longest)).is_ok());
+    }
+
+    #[test]
     fn all_queues_together_have_a_bound_and_one_that_ends_gives_its_room_to_others() {
-        let room = Room::default();
+        let room = Room::new(1024);
         let mut queues: Vec<_> = (0..9).map(|_| queue(&room)).collect();
         let filled: Vec<usize> = queues
             .iter()
@@ -192,6 +212,6 @@ mod tests {
         let (last, _) = &queues[7];
         assert!(last.push(message(1024 * 1024)).is_ok());
         drop(queues);
-        assert_eq!(room.0.load(Ordering::Relaxed), 0);
+        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
     }
 }

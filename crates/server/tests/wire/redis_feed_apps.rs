@@ -31,9 +31,12 @@ fn an_app_of_the_database_gets_broadcasts_from_when_it_says_so_until_it_does_not
     let mut socket = subscribed(&server, APP);
     publish(&redis, "one_news", "1");
     socket.expect_event("news", "e", "1");
+    let connection = redis.says(&["CLIENT", "LIST", "TYPE", "pubsub"]);
     server.commanded(&["app", "update", APP.id, "--set", "redis_feed.prefix=two_"]);
     eventually("the old prefix is left", || (redis.publish("one_news", "x") == 0).then_some(()));
     expect_prefixes(&redis, 1);
+    let same = redis.says(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+    assert_eq!(same.split(' ').next(), connection.split(' ').next(), "it goes on with the same connection");
     publish(&redis, "two_news", "2");
     socket.expect_event("news", "e", "2");
     server.commanded(&["app", "disable", APP.id]);

@@ -75,6 +75,16 @@ fn command_line_administration_api_and_log_show_no_password() {
 }
 
 #[test]
+fn the_url_may_come_from_a_file_so_that_the_password_is_on_no_command_line() {
+    let redis = guarded();
+    let server = TestServer::with_stored_app(&[]);
+    fs::write(server.folder().join("url"), url(&redis) + "\n").expect("the folder can be written to");
+    let words = ["app", "update", APP.id, "--redis-url-file", "url", "--set", "redis_feed.prefix=a_"];
+    assert!(server.commanded(&words).contains(&shown(&redis)));
+    server.expect_metric("fanfare_redis_feed_connections_up", 1.0);
+}
+
+#[test]
 fn with_a_master_key_the_url_is_stored_sealed() {
     let redis = guarded();
     let key = ("FANFARE_MASTER_KEY", "a".repeat(64));
