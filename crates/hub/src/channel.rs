@@ -15,7 +15,7 @@ use hashbrown::hash_map::Entry;
 
 use crate::app_hub::Counts;
 use crate::cache::{Last, ParkedEvents, Turn};
-use crate::conn::{Conn, Sockets, give_back};
+use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::subscriptions::SubscribeError;
 use crate::sync::RandomState;
 
@@ -25,7 +25,7 @@ const MOST_TOLD_AT_ONCE: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
-    members: Sockets<Member>,
+    members: SocketsInOrder<Member>,
     /// Present on presence channels only; boxed to keep the others small.
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
     /// What was published last, on cache channels only (WS-170).
@@ -63,7 +63,7 @@ impl Channel {
     pub(crate) fn new(name: ChannelName) -> Self {
         Self {
             name,
-            members: Sockets::default(),
+            members: SocketsInOrder::default(),
             users: None,
             last: None,
             count_is_due: false,
@@ -178,8 +178,10 @@ impl Channel {
 
     /// Takes the connection out, and tells the others if it was the user's last.
     pub(crate) fn unsubscribe(&mut self, socket: SocketId) {
-        let user = self.members.remove(&socket).and_then(|member| member.user);
-        give_back(&mut self.members);
+        let user = self.members.swap_remove(&socket).and_then(|member| member.user);
+        if has_outgrown(self.members.len(), self.members.capacity()) {
+            self.members.shrink_to_fit();
+        }
         let (Some(id), Some(users)) = (user, &mut self.users) else {
             return;
         };
