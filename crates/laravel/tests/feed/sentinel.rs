@@ -54,3 +54,16 @@ fn a_master_that_no_sentinel_knows_is_told_by_its_name() {
     let feed = Listening::to(&format!("redis+sentinel://127.0.0.1:{}/other", sentinel.port), &["a_"]);
     assert_eq!(feed.away(), FeedError::NoMaster("other".into()));
 }
+
+#[test]
+fn a_master_that_lives_on_unnamed_is_left_for_the_one_that_is_named() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let sentinel = Redis::sentinel(old.port);
+    let feed = Listening::to(&format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port), &["a_"]);
+    assert_eq!(feed.subscribed(), (old.port, None));
+    sentinel.says(&["SENTINEL", "REMOVE", "main"]);
+    sentinel.says(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &new.port.to_string(), "1"]);
+    assert_eq!(feed.away(), FeedError::Moved);
+    expect_subscription_at(&feed, new.port);
+    until("the old one is left", || (old.publish("a_x", "m") == 0).then_some(()));
+}
