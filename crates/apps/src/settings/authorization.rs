@@ -61,20 +61,22 @@ impl AuthorizationSettings {
 
     /// Every value given that is not legal.
     pub(super) fn faults(&self) -> Vec<SettingFault> {
-        let all = |list: &'_ Option<Vec<String>>| list.iter().flatten().cloned().collect::<Vec<_>>();
-        let one = |text: &'_ Option<String>| text.iter().cloned().collect::<Vec<_>>();
-        let checks: [(&'static str, Vec<String>, fn(&str) -> bool, &'static str); 5] = [
-            ("authorization.url", one(&self.url), is_http_url, URL),
-            ("authorization.user_url", one(&self.user_url), is_http_url, URL),
-            ("authorization.origins", all(&self.origins), is_web_origin, ORIGIN),
-            ("authorization.headers", all(&self.headers), is_passable_header, HEADER),
-            ("authorization.must_equal", one(&self.must_equal), is_rule, RULE),
-        ];
-        let faults = checks.into_iter().flat_map(|(name, values, is_legal, expected)| {
-            let wrong = values.into_iter().filter(move |value| !is_legal(value));
-            wrong.map(move |value| SettingFault::Unfit { name, value, expected })
-        });
-        faults.collect()
+        let mut faults = Vec::new();
+        let mut check = |name, values: &[&String], is_legal: fn(&str) -> bool, expected| {
+            let wrong = values.iter().filter(|value| !is_legal(value));
+            faults.extend(wrong.map(|value| SettingFault::Unfit { name, value: (*value).clone(), expected }));
+        };
+        check("authorization.url", &Vec::from_iter(&self.url), is_http_url, URL);
+        check("authorization.user_url", &Vec::from_iter(&self.user_url), is_http_url, URL);
+        check("authorization.origins", &Vec::from_iter(self.origins.iter().flatten()), is_web_origin, ORIGIN);
+        check(
+            "authorization.headers",
+            &Vec::from_iter(self.headers.iter().flatten()),
+            is_passable_header,
+            HEADER,
+        );
+        check("authorization.must_equal", &Vec::from_iter(&self.must_equal), is_rule, RULE);
+        faults
     }
 
     pub(super) fn resolve(self) -> Authorization {

@@ -13,6 +13,7 @@ mod apps_database;
 mod authorize_crowds;
 mod authorize_pages;
 mod authorize_requests;
+mod authorize_tls;
 mod authorize_verdicts;
 mod authorized;
 mod bad_input;
