@@ -68,7 +68,11 @@ pub(super) async fn answer(
     let credential = app.credential(&key).ok_or_else(unknown)?;
     let page = Page::of(&app.authorization.origins, request.headers());
     let mut answer = match *request.method() {
-        Method::OPTIONS => page.preflight(request.headers()),
+        Method::OPTIONS => page.preflight(request.headers()).unwrap_or_else(|refusal| {
+            let (app, reason) = (app.id.as_str(), refusal.to_string());
+            tracing::info!(target: "fanfare::authorization", app, reason, "page not allowed to ask");
+            refusal.into_answer()
+        }),
         Method::POST => {
             let tenant = state.tenants.of(&app.id);
             let wanted = Wanted { state, app: &app, credential, tenant: &tenant, kind, peer };

@@ -118,7 +118,7 @@ fn a_preflight_of_a_stranger_is_refused_and_the_log_names_the_setting() {
         answer.refused(403, "authorization.origins");
         assert_eq!(cors(&answer.head), [None, None, VARY], "{origin}");
     }
-    expect_denial_logged(&server, &["pages of https://evil.test may not ask"]);
+    expect_denial_logged(&server, &["app=\"3\"", "pages of https://evil.test may not ask"]);
     let unset = Setup::with_app(&application.settings()).start();
     assert_eq!(preflight(&unset, LISTED[0], "").head.status, 403, "no origin is listed");
 }

@@ -57,13 +57,13 @@ impl Page {
     }
 
     /// The answer to a browser that asks before it lets a page ask.
-    pub fn preflight(&self, headers: &HeaderMap) -> Answer {
+    ///
+    /// # Errors
+    /// The page's origin is not listed.
+    pub fn preflight(&self, headers: &HeaderMap) -> Result<Answer, Refusal> {
         if !matches!(self, Self::Listed(_)) {
             let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
-            let refusal = Refusal::Origin(origin.unwrap_or_default().into_owned());
-            let reason = refusal.to_string();
-            tracing::info!(target: "fanfare::authorization", reason, "page not allowed to ask");
-            return refusal.into_answer();
+            return Err(Refusal::Origin(origin.unwrap_or_default().into_owned()));
         }
         let mut answer = Response::new(Full::default());
         *answer.status_mut() = StatusCode::NO_CONTENT;
@@ -74,7 +74,7 @@ impl Page {
         if let Some(asked) = asked {
             own.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
         }
-        answer
+        Ok(answer)
     }
 
     /// What the browser wants to read in every answer, a refusal too.
