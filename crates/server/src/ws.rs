@@ -26,7 +26,7 @@ use fanfare_protocol::ws::Incoming;
 use crate::session::Session;
 use crate::state::{Seat, State};
 
-pub use early::into_stream;
+pub use early::{Bare, into_socket};
 pub use farewell::refuse;
 use socket::Socket;
 use write::Writer;

@@ -21,14 +21,19 @@ const MOST_THROWN_AWAY: usize = 1 << 20;
 
 /// Tells a connection that was never admitted why, and closes it (WS-005, WS-054).
 pub async fn refuse<S: Socket>(socket: S, by_event: bool, reason: &CloseReason) {
-    let _ = timeout(PATIENCE, exchange(&socket, last_words(&[], by_event, reason))).await;
+    hang_up(&socket, last_words(&[], by_event, reason)).await;
+}
+
+/// Has the peer read these bytes, and hangs up.
+pub async fn hang_up<S: Socket>(socket: &S, words: Vec<u8>) {
+    let _ = timeout(PATIENCE, exchange(socket, words)).await;
 }
 
 /// Ends an established connection; `rest` is what has to be written before.
 pub async fn say<S: Socket>(socket: &S, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
     if reason.can_be_told() {
         let words = last_words(&rest, version.hears_of_close_by_event(), reason);
-        let _ = timeout(PATIENCE, exchange(socket, words)).await;
+        hang_up(socket, words).await;
     }
 }
 

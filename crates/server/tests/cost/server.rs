@@ -28,8 +28,13 @@ pub fn start() -> Running {
     let app = format!("[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
     std::fs::write(&file, app).expect("the temporary folder can be written to");
     let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let flags = Flags { listen: free, admin_listen: free, data_dir: Some(folder.path().to_owned()) };
-    let config = Config::load(&Sources { file: Some(file), environment: Vec::new(), flags });
+    let flags = Flags {
+        listen: free,
+        admin_listen: free,
+        data_dir: Some(folder.path().to_owned()),
+        ..Flags::default()
+    };
+    let config = Config::load(&Sources { file: Some(file), flags, ..Sources::default() });
     let config = config.expect("a legal configuration");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,13 +1,13 @@
 //! A WebSocket client that can also misbehave.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::http::Http;
 use super::signing::{channel_auth, user_auth};
+use super::stream::Stream;
 use super::{APP, App, DEADLINE, PONG, quoted};
 
 /// First byte of a frame: the last one of its message.
@@ -63,7 +63,7 @@ pub fn masked_head(first: u8, length: u64) -> Vec<u8> {
 
 /// An upgraded connection.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     unread: Vec<u8>,
     /// The socket id that the server gave; empty until [`Self::established`].
     pub id: String,
@@ -73,6 +73,10 @@ impl Socket {
     pub fn new(http: Http) -> Self {
         let (stream, unread) = http.into_parts();
         Self { stream, unread, id: String::new() }
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// Reads `connection_established`, byte for byte (WS-030), and keeps the socket id.
