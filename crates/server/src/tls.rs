@@ -28,7 +28,7 @@ pub use socket::TlsSocket;
 
 /// What a browser or a back end is told that did not begin with TLS.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 57\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
+    Content-Length: 58\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
 
 /// Everything that TLS connections are begun with.
 pub struct Tls {

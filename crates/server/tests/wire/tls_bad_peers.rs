@@ -37,8 +37,10 @@ fn until_end(mut stream: TcpStream) -> Vec<u8> {
 fn hello(version: [u8; 2]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([7; 32]);
-    // No session; TLS_RSA_WITH_AES_128_CBC_SHA and TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256; no compression.
+    // No session; TLS_RSA_WITH_AES_128_CBC_SHA and TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256; no compression;
+    // signatures by ecdsa_secp256r1_sha256.
     body.extend([0, 0, 4, 0x00, 0x2f, 0xc0, 0x2b, 1, 0]);
+    body.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
     let length = u8::try_from(body.len()).expect("a short hello");
     let mut record = vec![0x16, version[0], version[1], 0, length + 4, 1, 0, 0, length];
     record.extend(body);

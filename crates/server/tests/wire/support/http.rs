@@ -192,7 +192,9 @@ impl Http {
                 self.unread.extend_from_slice(&some[..count]);
                 true
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                false
+            }
             Err(error) => panic!("nothing came within {DEADLINE:?} ({error}); so far: {:?}", self.so_far()),
         }
     }
