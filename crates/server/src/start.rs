@@ -11,7 +11,7 @@ use fanfare_apps::{Apps, AppsError};
 use fanfare_protocol::app::App;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{self, Config};
@@ -93,7 +93,7 @@ impl SecureListener {
 /// A server that accepts connections.
 pub struct Server {
     state: Arc<State>,
-    accepting: JoinSet<()>,
+    accepting: Vec<JoinHandle<()>>,
     storing: Option<Storing>,
     /// Where clients and back ends connect.
     pub listening: SocketAddr,
@@ -126,10 +126,10 @@ impl Server {
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
         let state = Arc::new(State::new(config, apps, descriptors, capacity));
-        let mut accepting = JoinSet::new();
-        accepting.spawn(listen::run(Arc::clone(&state), public, None));
+        let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
-            accepting.spawn(listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls))));
+            let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
+            accepting.push(tokio::spawn(accepts));
             tokio::spawn(reload::follow(tls, hangup));
         }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
@@ -166,9 +166,14 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then stores what was used.
-async fn stop(state: &Arc<State>, accepting: JoinSet<()>, storing: Option<Storing>) {
+async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Option<Storing>) {
     let left = drain::run(state).await;
-    if tokio::time::timeout(Duration::from_secs(1), accepting.join_all()).await.is_err() {
+    let last_requests = async {
+        for listener in accepting {
+            let _ = listener.await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(1), last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
     if let Some(storing) = storing {

@@ -56,10 +56,10 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, client: IpAddr, decision:
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
         (Ok(newcomer), Bare::Tls(socket)) => {
-            tokio::spawn(ws::run(state, newcomer, *socket, early));
+            tokio::spawn(ws::run(state, newcomer, socket, early));
         }
         (Err(refusal), Bare::Plain(socket)) => refuse(&state, client, refusal, socket).await,
-        (Err(refusal), Bare::Tls(socket)) => refuse(&state, client, refusal, *socket).await,
+        (Err(refusal), Bare::Tls(socket)) => refuse(&state, client, refusal, socket).await,
     }
 }
 

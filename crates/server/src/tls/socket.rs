@@ -18,8 +18,9 @@ const RECORD: usize = 16 * 1024;
 /// An established TLS connection.
 pub struct TlsSocket {
     stream: TcpStream,
-    /// Held for one step of encrypting or decrypting, by the connection's own task alone.
-    records: Mutex<Records>,
+    /// Held for one step of encrypting or decrypting, by the connection's own task alone. Boxed, because a task
+    /// has room for its socket twice, and a kilobyte is to be there once.
+    records: Box<Mutex<Records>>,
 }
 
 struct Records {
@@ -36,7 +37,7 @@ impl TlsSocket {
         session.set_buffer_limit(Some(RECORD));
         // An error is told again to whoever reads.
         let unread = session.process_new_packets().map_or(0, |state| state.plaintext_bytes_to_read());
-        Self { stream, records: Mutex::new(Records { session, unread }) }
+        Self { stream, records: Box::new(Mutex::new(Records { session, unread })) }
     }
 
     fn write(&self, take: impl FnOnce(&mut rustls::Writer<'_>) -> io::Result<usize>) -> io::Result<usize> {

@@ -12,7 +12,7 @@ pub enum Bare {
     /// Everybody underway can read it.
     Plain(TcpStream),
     /// Nobody can.
-    Tls(Box<TlsSocket>),
+    Tls(TlsSocket),
 }
 
 /// The socket, and what the client had sent behind its request already.
@@ -25,5 +25,5 @@ pub fn into_socket(upgraded: Upgraded) -> Option<(Bare, Vec<u8>)> {
         Err(upgraded) => upgraded,
     };
     let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-    Some((Bare::Tls(Box::new(TlsSocket::new(io.into_inner()))), read_buf.to_vec()))
+    Some((Bare::Tls(TlsSocket::new(io.into_inner())), read_buf.to_vec()))
 }
