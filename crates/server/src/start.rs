@@ -130,7 +130,7 @@ impl Server {
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
             accepting.push(tokio::spawn(accepts));
-            tokio::spawn(reload::follow(tls, hangup));
+            tokio::spawn(reload::follow(Arc::clone(&state), tls, hangup));
         }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
         tokio::spawn(live_apps::follow(Arc::clone(&state)));

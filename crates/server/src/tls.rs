@@ -81,6 +81,12 @@ impl Tls {
         Ok(TlsAcceptor::from(config).accept(stream).await?)
     }
 
+    /// When the certificate in use expires, in Unix seconds.
+    #[must_use]
+    pub fn expires(&self) -> u64 {
+        self.current.read().certificate.expires()
+    }
+
     /// The first name of the certificate that can be connected to.
     #[must_use]
     pub fn host(&self) -> Option<String> {

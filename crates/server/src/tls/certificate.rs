@@ -109,6 +109,12 @@ impl Certificate {
         self.certified.cert == other.certified.cert
     }
 
+    /// When it expires, in Unix seconds.
+    #[must_use]
+    pub const fn expires(&self) -> u64 {
+        self.facts.not_after
+    }
+
     /// The first name that is not a wildcard.
     #[must_use]
     pub fn host(&self) -> Option<String> {

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::certificate::{CertificateError, Files};
 use super::{Current, Tls};
+use crate::state::State;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -63,11 +64,12 @@ enum Look {
 }
 
 /// Follows the files until the process ends; `hangup` has them read whether they have changed or not.
-pub async fn follow(tls: Arc<Tls>, mut hangup: Signal) {
+pub async fn follow(state: Arc<State>, tls: Arc<Tls>, mut hangup: Signal) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faulty = 0;
     loop {
+        state.metrics.certificate_expires(tls.expires());
         let asked = tokio::select! {
             asked = hangup.recv() => asked.is_some(),
             _ = every.tick() => false,

@@ -144,6 +144,21 @@ fn a_session_of_the_old_certificate_is_not_resumed_under_the_new_one() {
     assert_eq!([connect(), connect()], [HandshakeKind::Full, HandshakeKind::Resumed]);
 }
 
+#[test]
+fn the_metrics_say_when_the_certificate_in_use_expires() {
+    const EXPIRES: &str = "fanfare_tls_certificate_expires_timestamp_seconds";
+    let authority = Authority::new();
+    let until = |year| authority.issue_with(|params| params.not_after = rcgen::date_time_ymd(year, 1, 1));
+    let setup = tls_setup(Setup::new());
+    until(2040).write_to(setup.folder());
+    let server = setup.start();
+    server.expect_metric(EXPIRES, 2_208_988_800.0);
+    until(2041).write_to(server.folder());
+    server.expect_metric(EXPIRES, 2_240_611_200.0);
+    let plain = Setup::new().start();
+    assert!(!plain.admin("/metrics").body.lines().any(|line| line.starts_with(EXPIRES)));
+}
+
 /// What a start says that does not succeed, with these files.
 fn refused(certificate: &str, key: &str) -> Ended {
     let setup = tls_setup(Setup::new());
