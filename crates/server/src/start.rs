@@ -287,7 +287,7 @@ fn print_ready(server: &Server) {
             text.push_str("\n(`fanfare env` with the same options prints these lines with the secret.)\n");
         }
     }
-    if listening.ip().is_loopback() {
+    if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
         text.push_str("\nOnly this machine can connect; `--listen 0.0.0.0:6001` lets others in.\n");
     }
     say(&text);
