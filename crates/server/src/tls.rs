@@ -119,13 +119,4 @@ fn config(certificate: &Certificate) -> ServerConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sentence_for_plain_http_is_as_long_as_it_says() {
-        let text = std::str::from_utf8(NOT_TLS).expect("ASCII");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
-    }
-}
+mod tests;

@@ -72,7 +72,7 @@ impl<'a, S: Socket> Writer<'a, S> {
     }
 
     /// One step of [`Writer::run`]; a task that gets `Pending` has left its waker in the outbox, or is awake.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
         for _ in 0..TURN {
             if self.stuck.is_empty() && !self.socket.holds_back() {
                 let taken = TAKEN.with_borrow_mut(|frames| {
