@@ -12,6 +12,7 @@ mod master_key;
 mod print;
 mod rules;
 mod settled;
+mod tls;
 mod value;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::fault::{Cause, Fault, Place};
+pub use self::tls::Tls;
 
 use self::apps::{FixedApp, GivenApp};
 use self::keys::Keys;
@@ -41,6 +43,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub flags: Flags,
+    /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
+    pub certificate: bool,
 }
 
 /// The settings that the command line has options for.
@@ -48,6 +52,8 @@ pub struct Sources {
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--tls-listen`.
+    pub tls_listen: Option<SocketAddr>,
     /// `--admin-listen`.
     pub admin_listen: Option<SocketAddr>,
     /// `--data-dir`.
@@ -85,10 +91,13 @@ pub struct Listen {
     pub admin_addr: SocketAddr,
     /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
-    /// Whose `X-Forwarded-Proto` is believed (WS-063).
+    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (WS-063).
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
+    /// `[tls]`: another listener, if there is one.
+    #[serde(skip)]
+    pub tls: Option<Tls>,
 }
 
 /// `[limits]` of the whole node.
@@ -235,9 +244,11 @@ impl Config {
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &settled, &mut faults);
+        let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed) })
+            let config = Self::from_settled(settled, default_limits, fixed);
+            Ok(Self { master_keys, listen: Listen { tls, ..config.listen }, ..config })
         } else {
             Err(faults)
         }
@@ -323,6 +334,7 @@ impl Flags {
         };
         let mut all = Vec::new();
         all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
+        all.extend(self.tls_listen.map(|addr| given("--tls-listen", "tls.addr", addr.to_string())));
         all.extend(
             self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
         );

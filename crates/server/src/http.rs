@@ -10,6 +10,7 @@ mod channels;
 mod error;
 mod event;
 mod events;
+mod forwarded;
 mod signed;
 mod users;
 
@@ -22,6 +23,7 @@ use matchit::Router;
 
 pub use answer::Answer;
 pub use error::ApiError;
+pub use forwarded::client_address;
 
 use crate::state::State;
 
@@ -89,12 +91,23 @@ impl Default for Routes {
     }
 }
 
+/// Who a connection was accepted from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Of the client, or of a proxy in front of it.
+    pub address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub over_tls: bool,
+}
+
 /// A request on its way to its route.
 struct Asked<'a> {
     /// The path without the configured prefix (WS-003, AUTH-012).
     path: &'a str,
     /// Whose address the TCP connection has.
     peer: IpAddr,
+    /// Whether the connection itself is encrypted.
+    over_tls: bool,
     request: Request<Incoming>,
 }
 
@@ -102,12 +115,12 @@ struct Asked<'a> {
 pub async fn answer(
     state: Arc<State>,
     routes: Arc<Routes>,
-    peer: IpAddr,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = without_prefix(&full_path, &state.config.listen.path_prefix);
-    let asked = Asked { path, peer, request };
+    let asked = Asked { path, peer: peer.address, over_tls: peer.over_tls, request };
     if fastwebsockets::upgrade::is_upgrade_request(&asked.request) {
         return admission::admit(&state, &routes, asked).await;
     }

@@ -45,6 +45,7 @@ impl State {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
             database_answers: apps.database_answers(),
+            certificate_expires: Arc::default(),
         };
         Self {
             metrics: Metrics::new(live, descriptors, capacity),

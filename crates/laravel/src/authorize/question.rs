@@ -46,9 +46,9 @@ const USUAL: [&str; 9] = [
 ];
 
 /// The headers of a client's request that the application is shown: the usual ones and those of the app's
-/// setting, and the address of the client, behind those that a proxy has named.
+/// setting, and the address of the client.
 #[must_use]
-pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr, named: Option<&str>) -> HeaderMap {
+pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr) -> HeaderMap {
     let mut passed = HeaderMap::new();
     let usual = USUAL.into_iter().map(HeaderName::from_static);
     let more = more.iter().filter_map(|name| HeaderName::try_from(name.as_str()).ok());
@@ -59,9 +59,8 @@ pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr, named: Op
             }
         }
     }
-    let list = named.map_or_else(|| client.to_string(), |named| format!("{named}, {client}"));
-    if let Ok(list) = HeaderValue::from_str(&list) {
-        passed.insert("x-forwarded-for", list);
+    if let Ok(client) = HeaderValue::from_str(&client.to_string()) {
+        passed.insert("x-forwarded-for", client);
     }
     passed
 }
@@ -143,16 +142,15 @@ mod tests {
             ("x-tenant", "7"),
         ]);
         let client = "192.0.2.1".parse().expect("an address");
-        let passed = passed_on(&shown, &[], client, None);
+        let passed = passed_on(&shown, &[], client);
         let mut names: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["authorization", "cookie", "x-forwarded-for"]);
         assert_eq!(passed.get_all("cookie").iter().count(), 2);
         assert_eq!(passed["x-forwarded-for"], "192.0.2.1", "what a stranger names is not believed");
         let more = ["X-Tenant".to_owned(), "Cookie".to_owned()];
-        let passed = passed_on(&shown, &more, client, Some("6.6.6.6"));
+        let passed = passed_on(&shown, &more, client);
         assert_eq!(passed["x-tenant"], "7");
         assert_eq!(passed.get_all("cookie").iter().count(), 2, "once, though it is listed twice");
-        assert_eq!(passed["x-forwarded-for"], "6.6.6.6, 192.0.2.1");
     }
 }

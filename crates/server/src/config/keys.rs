@@ -12,6 +12,7 @@ pub(super) enum Kind {
     Count { least: usize, most: usize },
     Switch,
     Address,
+    AddressOrNone,
     Networks,
     Prefix,
     Choice(&'static [&'static str]),
@@ -43,6 +44,9 @@ const NODE: &[(&str, Kind)] = &[
     ("listen.path_prefix", Kind::Prefix),
     ("listen.trusted_proxies", Kind::Networks),
     ("listen.version_required", Kind::Switch),
+    ("tls.addr", Kind::AddressOrNone),
+    ("tls.cert_file", Kind::File),
+    ("tls.key_file", Kind::File),
     ("limits.connections", count(0, 100_000_000)),
     ("limits.message_bytes", count(1025, 67_108_864)),
     ("limits.outbox_bytes", count(1024, 1_073_741_824)),
@@ -91,7 +95,7 @@ const APP: &[(&str, Kind)] = &[
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 6] = ["listen", "limits", "timeouts", "authorization", "apps", "log"];
+const SECTIONS: [&str; 7] = ["listen", "tls", "limits", "timeouts", "authorization", "apps", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

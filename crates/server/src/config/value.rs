@@ -82,7 +82,10 @@ impl Kind {
 
     fn accept_text(self, text: &str) -> Option<String> {
         let legal = match self {
-            Self::Address => return text.parse::<SocketAddr>().ok().map(|address| address.to_string()),
+            Self::AddressOrNone if text.is_empty() => true,
+            Self::Address | Self::AddressOrNone => {
+                return text.parse::<SocketAddr>().ok().map(|address| address.to_string());
+            }
             Self::Prefix => is_path_prefix(text),
             Self::Choice(choices) => choices.contains(&text),
             Self::Filter => EnvFilter::try_new(text).is_ok(),
@@ -101,6 +104,7 @@ impl Kind {
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
             Self::Switch => "true or false".to_owned(),
             Self::Address => "an IP address and a port, such as 127.0.0.1:6001 or [::]:6001".to_owned(),
+            Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or empty".to_owned(),
             Self::Networks => {
                 r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
             }

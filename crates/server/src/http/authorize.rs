@@ -25,6 +25,7 @@ use self::page::Page;
 use self::refusal::Refusal;
 use super::answer::{self, Answer};
 use super::error::ApiError;
+use super::forwarded::client_address;
 use crate::state::State;
 use crate::tenants::{Most, Outcome, Tenant};
 
@@ -164,9 +165,7 @@ impl Wanted<'_> {
 
     /// What of the client's request the application sees.
     fn shown(&self, headers: &HeaderMap) -> HeaderMap {
-        let trusted = self.state.config.listen.trusted_proxies.iter().any(|net| net.contains(&self.peer));
-        let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let named = trusted.then(|| named.collect::<Vec<_>>().join(", ")).filter(|named| !named.is_empty());
-        passed_on(headers, &self.app.authorization.headers, self.peer, named.as_deref())
+        let client = client_address(self.state, headers, self.peer);
+        passed_on(headers, &self.app.authorization.headers, client)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::ids::AppId;
@@ -25,6 +26,8 @@ pub struct Live {
     pub tenants: Arc<Tenants>,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
+    pub certificate_expires: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -95,7 +98,15 @@ impl Live {
         }
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
-        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)
+        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;
+        let expires = self.certificate_expires.load(Ordering::Relaxed);
+        if expires > 0 {
+            let help = "When the certificate in use for TLS expires, in Unix seconds";
+            let name = "tls_certificate_expires_timestamp_seconds";
+            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
