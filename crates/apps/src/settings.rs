@@ -3,6 +3,7 @@
 //! The same names serve the configuration file and the JSON column `settings`; what is absent takes
 //! the default. Owns which values are legal.
 
+mod authorization;
 mod given;
 
 use std::ops::RangeInclusive;
@@ -11,6 +12,8 @@ use fanfare_protocol::app::{App, Limits, Quota, RedisFeed};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
+
+pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
@@ -117,6 +120,9 @@ pub struct AppSettings {
     /// Limits of its own.
     #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
+    /// Whether and how its application is asked who may join a channel. Default: it is not asked.
+    #[serde(skip_serializing_if = "AuthorizationSettings::are_none")]
+    pub authorization: AuthorizationSettings,
     /// Where Laravel's `redis` broadcasts come from. Default: nowhere.
     #[serde(skip_serializing_if = "RedisFeed::is_none")]
     pub redis_feed: RedisFeed,
@@ -140,6 +146,16 @@ pub enum SettingFault {
     /// An allowed origin is no host pattern.
     #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
     NotAHostPattern(String),
+    /// A text in a section is not what the setting takes.
+    #[error("{name} holds {value:?}; give {expected}")]
+    Unfit {
+        /// The setting.
+        name: &'static str,
+        /// What was found.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A prefix is longer than any of Laravel's, or cannot be typed.
     #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
     FeedPrefix,
@@ -167,6 +183,7 @@ impl AppSettings {
         limits
             .chain(quotas.into_iter().flatten())
             .chain(origins)
+            .chain(self.authorization.faults())
             .chain(feed_fault(&self.redis_feed))
             .collect()
     }
@@ -189,6 +206,7 @@ impl AppSettings {
             watchlist_events: self.watchlist_events.unwrap_or(false),
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
             limits: self.limits.resolve(defaults),
+            authorization: self.authorization.resolve(),
             redis_feed: self.redis_feed,
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! Plain values; where an app comes from is the business of the crate `apps`.
 
+mod authorization;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Credential;
 use crate::ids::AppId;
+
+pub use self::authorization::{Authorization, MustEqual};
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct App {
     pub subscription_error_event: bool,
     /// Names, sizes and counts.
     pub limits: Limits,
+    /// How its application is asked who may join a channel.
+    pub authorization: Authorization,
     /// Where Laravel's `redis` broadcasts for it come from.
     pub redis_feed: RedisFeed,
 }
@@ -63,6 +69,7 @@ impl App {
             watchlist_events: false,
             subscription_error_event: false,
             limits: Limits::default(),
+            authorization: Authorization::default(),
             redis_feed: RedisFeed::default(),
         }
     }

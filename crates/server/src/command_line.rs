@@ -88,6 +88,9 @@ pub struct Serve {
     /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where they connect to over TLS, with the certificate of tls.cert_file [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub tls_listen: Option<SocketAddr>,
     /// Where /metrics, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,

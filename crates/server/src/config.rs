@@ -13,6 +13,7 @@ mod print;
 mod redis_feed;
 mod rules;
 mod settled;
+mod tls;
 mod value;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use serde::Deserialize;
 
 pub use self::fault::{Cause, Fault, Place};
 pub use self::redis_feed::{NoFeed, RedisFeed};
+pub use self::tls::Tls;
 
 use self::apps::{FixedApp, GivenApp};
 use self::keys::Keys;
@@ -43,6 +45,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub flags: Flags,
+    /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
+    pub certificate: bool,
 }
 
 /// The settings that the command line has options for.
@@ -50,6 +54,8 @@ pub struct Sources {
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--tls-listen`.
+    pub tls_listen: Option<SocketAddr>,
     /// `--admin-listen`.
     pub admin_listen: Option<SocketAddr>,
     /// `--data-dir`.
@@ -65,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[timeouts]`.
     pub timeouts: Timeouts,
+    /// `[authorization]` of the node; that of apps is theirs.
+    pub authorization: Authorization,
     /// `[apps]` but for the apps themselves.
     pub apps: Apps,
     /// `[redis_feed]`.
@@ -87,10 +95,13 @@ pub struct Listen {
     pub admin_addr: SocketAddr,
     /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
-    /// Whose `X-Forwarded-Proto` is believed (WS-063).
+    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (WS-063).
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
+    /// `[tls]`: another listener, if there is one.
+    #[serde(skip)]
+    pub tls: Option<Tls>,
 }
 
 /// `[limits]` of the whole node.
@@ -106,6 +117,12 @@ pub struct Limits {
     pub channels_per_connection: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
+    /// Most questions to one app's application at once.
+    pub authorizations: usize,
+    /// Most that wait for such a question to be over.
+    pub authorizations_waiting: usize,
+    /// Largest answer of an application, in bytes.
+    pub authorization_bytes: usize,
 }
 
 /// `[timeouts]`, in seconds.
@@ -123,6 +140,15 @@ pub struct Timeouts {
     pub authorize: u32,
     /// Between the clock of a signed request and the server's (LIM-025).
     pub clock_skew: u32,
+    /// For an application to say whether a client may join.
+    pub application: u32,
+}
+
+/// `[authorization]`: what is the same for the applications of all apps.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Authorization {
+    /// A PEM file of authorities that are believed besides the public ones; empty: none.
+    pub ca_file: PathBuf,
 }
 
 /// `[apps]`: how apps are kept.
@@ -183,6 +209,12 @@ impl Timeouts {
     pub fn authorize(&self) -> Duration {
         Duration::from_secs(self.authorize.into())
     }
+
+    /// For an application to answer.
+    #[must_use]
+    pub fn application(&self) -> Duration {
+        Duration::from_secs(self.application.into())
+    }
 }
 
 /// What all sources say together: settings by key, and apps.
@@ -217,9 +249,11 @@ impl Config {
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &settled, &mut faults);
+        let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed, redis_feed) })
+            let config = Self::from_settled(settled, default_limits, fixed, redis_feed);
+            Ok(Self { master_keys, listen: Listen { tls, ..config.listen }, ..config })
         } else {
             Err(faults)
         }
@@ -251,6 +285,7 @@ impl Config {
             listen: settled.section("listen"),
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),
+            authorization: settled.section("authorization"),
             log: settled.section("log"),
             apps,
             default_limits,
@@ -313,6 +348,7 @@ impl Flags {
         };
         let mut all = Vec::new();
         all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
+        all.extend(self.tls_listen.map(|addr| given("--tls-listen", "tls.addr", addr.to_string())));
         all.extend(
             self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
         );

@@ -23,6 +23,7 @@ pub mod session;
 pub mod start;
 pub mod state;
 pub mod tenants;
+pub mod tls;
 pub mod token_commands;
 pub mod usage;
 pub mod ws;

@@ -15,7 +15,7 @@ use fanfare_server::token_commands;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is done with a configuration.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Serve,
     PrintLines,
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => (Task::Serve, options),
         None => (Task::Serve, command_line.serve),
     };
-    let config = match Config::load(&sources(&options)) {
+    let config = match Config::load(&sources(&options, task)) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 /// `fanfare app …` and `fanfare token …`.
 fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
-    let sources = Sources { file: place.config, environment: environment(), flags };
+    let sources = Sources { file: place.config, environment: environment(), flags, certificate: false };
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
@@ -93,15 +93,17 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn sources(options: &Serve) -> Sources {
+fn sources(options: &Serve, task: Task) -> Sources {
     Sources {
         file: options.config.clone(),
         environment: environment(),
         flags: Flags {
             listen: options.listen,
+            tls_listen: options.tls_listen,
             admin_listen: options.admin_listen,
             data_dir: options.data_dir.clone(),
         },
+        certificate: task == Task::Serve,
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::autobahn::{self, Extent};
-use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, PYTHON2, REDIS, Requirement};
+use crate::packages::{self, NODE, OPENSSL, PHP, POSTGRES, PYTHON, PYTHON2, REDIS, Requirement};
 use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
@@ -52,7 +52,7 @@ impl Group {
             Self::Tidy => &[],
             Self::Rust => &[POSTGRES, REDIS],
             Self::Autobahn => &[PYTHON2],
-            Self::Node => &[NODE],
+            Self::Node => &[NODE, OPENSSL],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
         }

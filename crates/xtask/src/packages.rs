@@ -38,6 +38,13 @@ pub const REDIS: Requirement = Requirement {
 pub const NODE: Requirement =
     Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };
 
+/// What makes the certificates of the tests with Node, as its users would.
+pub const OPENSSL: Requirement = Requirement {
+    what: "OpenSSL 3 or newer (openssl)",
+    is_there: || output_of("openssl", &["version"]).is_some_and(|text| !text.starts_with("OpenSSL 1")),
+    debian: &["openssl"],
+};
+
 /// Python 3 with what makes virtual environments.
 pub const PYTHON: Requirement = Requirement {
     what: "Python 3 with venv",

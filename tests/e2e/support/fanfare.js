@@ -73,13 +73,14 @@ export class Fanfare {
         this.#fail(error.message);
       },
     );
-    const found = /^Fanfare is ready: (http:\/\/\S+) \(admin (http:\/\/\S+)\)$/.exec(first);
+    const found = /^Fanfare is ready: (http:\/\/\S+?)(?:, (https:\/\/\S+))? \(admin (http:\/\/\S+)\)$/.exec(first);
     if (!found) {
       this.#child.kill('SIGKILL');
       this.#fail(`the first line is not the ready line: ${first}`);
     }
     this.url = new URL(found[1]);
-    this.adminUrl = new URL(found[2]);
+    this.tlsUrl = found[2] && new URL(found[2]);
+    this.adminUrl = new URL(found[3]);
   }
 
   #fail(why) {

@@ -105,6 +105,9 @@ mod tests {
         for (name, range) in LIMIT_RANGES {
             assert_eq!(limits[*name], number(range.start(), range.end()), "{name}");
         }
+        let authorization = settings["authorization"]["properties"].as_object().unwrap();
+        let known: BTreeSet<&str> = fanfare_apps::AuthorizationSettings::NAMES.into();
+        assert_eq!(authorization.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
         let feed = settings["redis_feed"]["properties"].as_object().unwrap();
         assert_eq!(feed.keys().collect::<Vec<_>>(), ["prefix", "url"]);
         assert_eq!(feed["prefix"]["maxLength"], LONGEST_FEED_PREFIX);

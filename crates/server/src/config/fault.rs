@@ -99,8 +99,12 @@ pub enum Cause {
     VariableMissing { given: String },
     #[error("the {what} {value} belongs to {other} already; give each app its own")]
     Taken { what: &'static str, value: String, other: String },
-    #[error("listen.addr ({addr}) and listen.admin_addr ({admin}) want the same port; give each its own")]
-    SamePort { addr: String, admin: String },
+    #[error("{one} and {other} want the same port; give each its own")]
+    SamePort { one: String, other: String },
+    #[error("{given} set without {missing}; set all three of [tls] or none")]
+    TlsIncomplete { given: String, missing: String },
+    #[error("{key}: {fault}")]
+    Certificate { key: &'static str, fault: String },
     #[error("{key} ({value}) must be at least {least}, {reason}; raise it or lower {others}")]
     TooSmall { key: String, value: usize, least: usize, reason: &'static str, others: String },
 }

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     },
     Switch,
     Address,
+    AddressOrNone,
     Networks,
     Prefix,
     Choice(&'static [&'static str]),
@@ -26,6 +27,10 @@ pub(super) enum Kind {
     AppKey,
     AppSecret,
     Origins,
+    WebUrl,
+    WebOrigins,
+    Headers,
+    Rule,
     RedisUrl,
     FeedPrefix,
     /// An app's id, or nothing.
@@ -46,17 +51,25 @@ const NODE: &[(&str, Kind)] = &[
     ("listen.path_prefix", Kind::Prefix),
     ("listen.trusted_proxies", Kind::Networks),
     ("listen.version_required", Kind::Switch),
+    ("tls.addr", Kind::AddressOrNone),
+    ("tls.cert_file", Kind::File),
+    ("tls.key_file", Kind::File),
     ("limits.connections", count(0, 100_000_000)),
     ("limits.message_bytes", count(1025, 67_108_864)),
     ("limits.outbox_bytes", count(1024, 1_073_741_824)),
     ("limits.channels_per_connection", count(1, 1_000_000)),
     ("limits.request_bytes", count(1025, 1_073_741_824)),
+    ("limits.authorizations", count(1, 10_000)),
+    ("limits.authorizations_waiting", count(0, 100_000)),
+    ("limits.authorization_bytes", count(1024, 16_777_216)),
     ("timeouts.handshake", count(1, 3600)),
     ("timeouts.activity", count(1, DAY)),
     ("timeouts.pong", count(1, DAY)),
     ("timeouts.drain", count(0, DAY)),
     ("timeouts.authorize", count(1, DAY)),
     ("timeouts.clock_skew", count(1, DAY)),
+    ("timeouts.application", count(1, 60)),
+    ("authorization.ca_file", Kind::File),
     ("apps.database", Kind::Database),
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
@@ -85,12 +98,18 @@ const APP: &[(&str, Kind)] = &[
     ("subscription_counts", Kind::Switch),
     ("watchlist_events", Kind::Switch),
     ("subscription_error_event", Kind::Switch),
+    ("authorization.url", Kind::WebUrl),
+    ("authorization.user_url", Kind::WebUrl),
+    ("authorization.origins", Kind::WebOrigins),
+    ("authorization.headers", Kind::Headers),
+    ("authorization.must_equal", Kind::Rule),
     ("redis_feed.url", Kind::RedisUrl),
     ("redis_feed.prefix", Kind::FeedPrefix),
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 6] = ["listen", "limits", "timeouts", "apps", "redis_feed", "log"];
+const SECTIONS: [&str; 8] =
+    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

@@ -2,6 +2,7 @@
 
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::ids::AppId;
@@ -29,6 +30,8 @@ pub struct Live {
     pub redis_feed: Arc<Numbers>,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
+    pub certificate_expires: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,6 +43,12 @@ pub(super) struct AppLabels {
 struct QuotaLabels {
     app: AppLabel,
     quota: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    app: AppLabel,
+    outcome: &'static str,
 }
 
 /// An app's id as a label.
@@ -94,7 +103,15 @@ impl Live {
         }
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
-        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)
+        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;
+        let expires = self.certificate_expires.load(Ordering::Relaxed);
+        if expires > 0 {
+            let help = "When the certificate in use for TLS expires, in Unix seconds";
+            let name = "tls_certificate_expires_timestamp_seconds";
+            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -113,12 +130,27 @@ impl Live {
                 counter.encode(family.encode_family(&AppLabels::of(&tenant.app))?)?;
             }
         }
+        self.authorizations(encoder)?;
         let (name, help) = ("messages_refused", "Messages over a quota of their app");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for tenant in &tenants {
             for (quota, refused) in tenant.refused().into_iter().filter(|(_, refused)| *refused > 0) {
                 let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn authorizations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) =
+            ("authorizations", "Requests to join a channel or sign in, by what became of them");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for tenant in self.tenants.all() {
+            let counts = tenant.authorizations.counts().into_iter().filter(|(_, count)| *count > 0);
+            for (outcome, count) in counts {
+                let labels = OutcomeLabels { app: AppLabel(tenant.app.clone()), outcome: outcome.label() };
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())

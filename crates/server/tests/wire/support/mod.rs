@@ -4,12 +4,16 @@
 
 pub mod admin;
 pub mod api;
+pub mod application;
+pub mod authorization;
 pub mod http;
 pub mod process;
 pub mod server;
 pub mod setup;
 pub mod signing;
 pub mod socket;
+pub mod stream;
+pub mod tls;
 pub mod upgrade;
 
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
