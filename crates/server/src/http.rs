@@ -22,7 +22,7 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Router;
 
 pub use answer::Answer;
-pub use error::ApiError;
+pub use error::{ApiError, check_event_name};
 pub use forwarded::client_address;
 
 use crate::state::State;

@@ -4,6 +4,7 @@
 //! and statuses, never channels or connections.
 
 mod live;
+mod redis_feed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

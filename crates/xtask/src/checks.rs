@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::autobahn::{self, Extent};
-use crate::packages::{self, NODE, OPENSSL, PHP, POSTGRES, PYTHON, PYTHON2, Requirement};
+use crate::packages::{self, NODE, OPENSSL, PHP, POSTGRES, PYTHON, PYTHON2, REDIS, Requirement};
 use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
@@ -50,7 +50,7 @@ impl Group {
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
-            Self::Rust => &[POSTGRES],
+            Self::Rust => &[POSTGRES, REDIS],
             Self::Autobahn => &[PYTHON2],
             Self::Node => &[NODE, OPENSSL],
             Self::Python => &[PYTHON],

@@ -25,6 +25,15 @@ pub const POSTGRES: Requirement = Requirement {
     debian: &["postgresql"],
 };
 
+/// The Redis server and its client, which the tests of the feed start for themselves.
+pub const REDIS: Requirement = Requirement {
+    what: "Redis 7's programs (redis-server, redis-cli)",
+    is_there: || {
+        ["redis-server", "redis-cli"].iter().all(|program| output_of(program, &["--version"]).is_some())
+    },
+    debian: &["redis-server", "redis-tools"],
+};
+
 /// Node and npm.
 pub const NODE: Requirement =
     Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };
