@@ -136,7 +136,7 @@ fn a_name_behind_a_redis_prefix_never_reaches_the_application() {
 fn a_name_that_would_be_another_without_the_apps_redis_prefix_never_reaches_the_application() {
     let application = yes();
     let feed = "redis_feed.url = \"redis://127.0.0.1:1\"\nredis_feed.prefix = \"my_app_\"\n";
-    let server = TestServer::with_app(&(application.settings() + feed));
+    let server = Setup::with_app(&(application.settings() + feed)).start();
     Post::channel("private-my_app_orders")
         .send(&server)
         .refused_with(403, "The channel is authorized under its name without the prefix it has in Redis");
