@@ -53,15 +53,21 @@ impl RedisFeed {
     /// What is missing, or wrong.
     pub fn of(&self, app: &App) -> Result<Option<(Address, String)>, NoFeed> {
         let own = &app.redis_feed;
-        let nodes = if self.app.as_ref() == Some(&app.id) { self.prefix.as_ref() } else { None };
-        let Some(prefix) = own.prefix.as_ref().or(nodes) else {
+        let Some(prefix) = self.prefix_of(app) else {
             return if own.url.is_some() { Err(NoFeed::NoPrefix) } else { Ok(None) };
         };
         let address = match &own.url {
             Some(url) => Address::parse(url.expose())?,
             None => self.address.clone().ok_or(NoFeed::NoUrl)?,
         };
-        Ok(Some((address, prefix.clone())))
+        Ok(Some((address, prefix.to_owned())))
+    }
+
+    /// What the app's channels begin with in Redis; `None` if its broadcasts do not come from there.
+    #[must_use]
+    pub fn prefix_of<'a>(&'a self, app: &'a App) -> Option<&'a str> {
+        let nodes = if self.app.as_ref() == Some(&app.id) { self.prefix.as_deref() } else { None };
+        app.redis_feed.prefix.as_deref().or(nodes)
     }
 }
 

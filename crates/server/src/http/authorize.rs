@@ -134,7 +134,10 @@ impl Wanted<'_> {
             noted.insert(asked_for::receive(request, self.state.config.timeouts.handshake()).await?);
         let socket = asked_for.socket()?;
         let channel = match self.kind {
-            Kind::Channel => Some(asked_for.channel(&self.app.limits)?),
+            Kind::Channel => {
+                let prefix = self.state.config.redis_feed.prefix_of(self.app);
+                Some(asked_for.channel(&self.app.limits, prefix)?)
+            }
             Kind::User => None,
         };
         let subject = channel.as_ref().map_or(Subject::User, Subject::Channel);

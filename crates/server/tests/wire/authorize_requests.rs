@@ -133,6 +133,18 @@ fn a_name_behind_a_redis_prefix_never_reaches_the_application() {
 }
 
 #[test]
+fn a_name_that_would_be_another_without_the_apps_redis_prefix_never_reaches_the_application() {
+    let application = yes();
+    let feed = "redis_feed.url = \"redis://127.0.0.1:1\"\nredis_feed.prefix = \"my_app_\"\n";
+    let server = Setup::with_app(&(application.settings() + feed)).start();
+    Post::channel("private-my_app_orders")
+        .send(&server)
+        .refused_with(403, "The channel is authorized under its name without the prefix it has in Redis");
+    Post::channel("private-your_app_orders").send(&server);
+    assert_eq!(application.questions().len(), 1);
+}
+
+#[test]
 fn what_is_no_request_for_a_channel_is_refused_in_words() {
     let application = yes();
     let server = server_of(&application);

@@ -63,14 +63,17 @@ impl AskedFor {
 
     /// For which channel. Applications on the redis broadcaster look at the name without their Redis prefix to
     /// find the callback, and with it to decide whether a login is needed: a name that does not itself begin
-    /// with `private-` or `presence-` must never get there.
+    /// with `private-` or `presence-` must never get there; nor one that would be another without the prefix.
     ///
     /// # Errors
     /// There is none, it is no name, or one that nobody signs.
-    pub fn channel(&self, limits: &Limits) -> Result<ChannelName, Refusal> {
+    pub fn channel(&self, limits: &Limits, redis_prefix: Option<&str>) -> Result<ChannelName, Refusal> {
         let text = self.channel_name.as_deref().ok_or(Refusal::Missing("channel_name"))?;
         let channel = ChannelName::parse(text, limits.channel_name)
             .map_err(|fault| Refusal::InvalidChannel { name: text.to_owned(), fault })?;
+        if redis_prefix.is_some_and(|prefix| !prefix.is_empty() && channel.as_str().contains(prefix)) {
+            return Err(Refusal::HoldsPrefix);
+        }
         match channel.kind() {
             ChannelKind::Private | ChannelKind::Presence | ChannelKind::Encrypted => Ok(channel),
             ChannelKind::Public | ChannelKind::ServerToUser => Err(Refusal::NotGuarded),

@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     InvalidChannel { name: String, fault: InvalidName },
     #[error("the channel's name begins with neither private- nor presence-: the application was not asked")]
     NotGuarded,
+    #[error("the channel's name holds the prefix that channels have in Redis: the application was not asked")]
+    HoldsPrefix,
     #[error(
         "the application was not asked: too many others are waiting for it, or waited too long (settings \
          limits.authorizations, limits.authorizations_waiting)"
@@ -47,7 +49,9 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotConfigured(_) => StatusCode::NOT_FOUND,
-            Self::AppDisabled | Self::Origin(_) | Self::NotGuarded => StatusCode::FORBIDDEN,
+            Self::AppDisabled | Self::Origin(_) | Self::NotGuarded | Self::HoldsPrefix => {
+                StatusCode::FORBIDDEN
+            }
             Self::Body(BodyError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::Late) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyError::Broken)
@@ -98,6 +102,9 @@ impl Refusal {
             Self::NotASocketId => "Invalid socket id: it is the one that the connection was given",
             Self::InvalidChannel { name, fault } => return invalid_name(name, *fault),
             Self::NotGuarded => "Only names that begin with private- or presence- are authorized",
+            Self::HoldsPrefix => {
+                "The channel is authorized under its name without the prefix it has in Redis"
+            }
             Self::Busy => "The application is asked too much at the moment; try again",
             Self::Denied(denial) => match denial.status() {
                 401 => "The application wants its users to log in first",
