@@ -5,7 +5,7 @@ pub mod redis;
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare_laravel::feed::{Address, FeedError, Happening, Subscriber, Wanted};
 use fanfare_outgoing::Trust;
@@ -58,8 +58,9 @@ impl Listening {
     #[track_caller]
     pub fn find<T>(&self, what: &str, mut pick: impl FnMut(Told) -> Option<T>) -> T {
         let mut passed = Vec::new();
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            match self.told.recv_timeout(DEADLINE) {
+            match self.told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(told) => {
                     passed.push(format!("{told:?}"));
                     if let Some(found) = pick(told) {
