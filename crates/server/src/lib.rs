@@ -12,6 +12,7 @@ pub mod config;
 pub mod descriptors;
 pub mod drain;
 pub mod http;
+pub mod laravel_lines;
 pub mod listen;
 pub mod live_apps;
 pub mod log;

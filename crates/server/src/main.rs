@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fanfare_server::app_commands::{self, CommandError};
-use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Place, Serve};
+use fanfare_server::command_line::{
+    Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, LaravelAction, LaravelCommand, LaravelEnv, Place,
+    Serve,
+};
 use fanfare_server::config::{Config, Fault, Flags, Sources};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
@@ -15,10 +18,10 @@ use fanfare_server::token_commands;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is done with a configuration.
-#[derive(Clone, Copy)]
 enum Task {
     Serve,
     PrintLines,
+    LaravelLines(LaravelEnv),
     Migrate,
 }
 
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
             return manage(place, async move |config| token_commands::run(&config, command).await);
         }
         Some(Command::Migrate(options)) => (Task::Migrate, options),
+        Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
+            let options = std::mem::take(&mut asked.serve);
+            (Task::LaravelLines(asked), options)
+        }
         Some(Command::Env(options)) => (Task::PrintLines, options),
         Some(Command::Serve(options)) => (Task::Serve, options),
         None => (Task::Serve, command_line.serve),
@@ -60,7 +67,7 @@ fn main() -> ExitCode {
 /// `fanfare app …` and `fanfare token …`.
 fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
-    let sources = Sources { file: place.config, environment: environment(), flags };
+    let sources = Sources { file: place.config, environment: environment(), flags, ..Sources::default() };
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
@@ -96,6 +103,7 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 fn sources(options: &Serve) -> Sources {
     Sources {
         file: options.config.clone(),
+        laravel: options.laravel.clone(),
         environment: environment(),
         flags: Flags {
             listen: options.listen,
@@ -124,6 +132,7 @@ fn run(config: Config, task: Task) -> ExitCode {
         match task {
             Task::Serve => start::serve(config).await,
             Task::PrintLines => start::print_lines(config).await,
+            Task::LaravelLines(asked) => start::print_laravel_lines(config, asked).await,
             Task::Migrate => start::migrate(&config).await,
         }
     });

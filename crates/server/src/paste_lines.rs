@@ -3,9 +3,11 @@
 //! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what
 //! people forget, and pusher-js then talks to somebody else's servers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use fanfare_protocol::app::App;
+
+use crate::laravel_lines::{Address, LaravelDriver, LaravelLines};
 
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
@@ -37,26 +39,11 @@ impl PasteLines<'_> {
     }
 
     fn laravel(&self) -> String {
-        let (key, secret) = self.credential();
-        format!(
-            "BROADCAST_CONNECTION=pusher\n\
-             BROADCAST_DRIVER=pusher\n\
-             PUSHER_APP_ID={id}\n\
-             PUSHER_APP_KEY={key}\n\
-             PUSHER_APP_SECRET={secret}\n\
-             PUSHER_HOST={host}\n\
-             PUSHER_PORT={port}\n\
-             PUSHER_SCHEME=http\n\
-             PUSHER_APP_CLUSTER=mt1\n\
-             VITE_PUSHER_APP_KEY=\"${{PUSHER_APP_KEY}}\"\n\
-             VITE_PUSHER_HOST=\"${{PUSHER_HOST}}\"\n\
-             VITE_PUSHER_PORT=\"${{PUSHER_PORT}}\"\n\
-             VITE_PUSHER_SCHEME=\"${{PUSHER_SCHEME}}\"\n\
-             VITE_PUSHER_APP_CLUSTER=\"${{PUSHER_APP_CLUSTER}}\"\n",
-            id = self.app.id,
-            host = self.host(),
-            port = self.listen.port(),
-        )
+        let (_, secret) = self.credential();
+        let near = Address::near(self.listen);
+        let (php, browser) = (near.clone(), near);
+        let lines = LaravelLines { app: self.app, secret, php, browser, path_prefix: self.path_prefix };
+        lines.dotenv(LaravelDriver::Pusher)
     }
 
     fn pusher_js(&self) -> String {
@@ -97,13 +84,8 @@ impl PasteLines<'_> {
         format!("http://{}:{}/up", self.host(), self.listen.port())
     }
 
-    /// An address that can be connected to; "everywhere" is none.
     fn host(&self) -> String {
-        match self.listen.ip() {
-            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        }
+        Address::near(self.listen).host
     }
 
     fn credential(&self) -> (&str, &str) {

@@ -14,8 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::command_line::LaravelEnv;
 use crate::config::Config;
 use crate::drain;
+use crate::laravel_lines::{Address, LaravelLines};
 use crate::paste_lines::PasteLines;
 use crate::state::State;
 use crate::usage::Storing;
@@ -45,6 +47,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// An app that was asked for by its id.
+    #[error("there is no such app; `fanfare app list` shows those of the database")]
+    NoApp,
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -154,6 +159,29 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Prints the lines of `fanfare laravel env`.
+///
+/// # Errors
+/// The apps' database could not be opened, or there is no such app.
+pub async fn print_laravel_lines(config: Config, asked: LaravelEnv) -> Result<(), StartError> {
+    let apps = open_apps(&config).await?;
+    let app = match &asked.app {
+        Some(id) => apps.by_id(id).await?,
+        None => first_app(&config, &apps).await?.map(|first| first.app),
+    };
+    let app = app.ok_or(StartError::NoApp)?;
+    let php = Address::near(config.listen.addr);
+    let lines = LaravelLines {
+        secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
+        app: &app,
+        browser: asked.public.unwrap_or_else(|| php.clone()),
+        php,
+        path_prefix: &config.listen.path_prefix,
+    };
+    say(&lines.text(asked.driver));
+    Ok(())
+}
+
 /// Brings the tables of the apps' database up to date; of several at once, one does it.
 ///
 /// # Errors
@@ -222,6 +250,9 @@ fn report_limits(state: &State, descriptors: u64) {
 fn print_ready(server: &Server) {
     let Server { state, listening, admin_listening: admin, first, .. } = server;
     let mut text = format!("Fanfare is ready: http://{listening} (admin http://{admin})\n");
+    if let Some(laravel) = &state.config.laravel {
+        text.push_str(&laravel.text());
+    }
     if let Some(Shown { app, embedded, new }) = first {
         // Standard output often ends in a log: a secret is shown when it is new, or to a person.
         let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));

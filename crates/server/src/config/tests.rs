@@ -3,6 +3,7 @@
 mod apps;
 mod environment;
 mod file;
+mod laravel;
 mod rules;
 mod shown;
 

@@ -28,6 +28,7 @@ mod events_refused;
 mod frames;
 mod handshake;
 mod http_basics;
+mod laravel_env;
 mod limits;
 mod live_apps;
 mod liveness;
