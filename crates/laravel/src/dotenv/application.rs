@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::DotEnv;
 
 /// A variable that says something, and where. Not `Debug`: it may be a secret.
@@ -218,12 +220,5 @@ fn without_inner_quotes(value: String) -> String {
 
 /// A name or password as it may stand in a URL.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(byte.into()),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
