@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
 mod app;
+mod doctor;
 mod laravel;
 mod token;
 
@@ -10,11 +11,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use app::{AppAction, AppCommand, Create, Update};
+pub use doctor::Doctor;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use token::{TokenAction, TokenCommand};
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
+
+/// The exit status of a doctor who has found something.
+pub const EXIT_AMISS: u8 = 1;
 
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
@@ -40,6 +45,7 @@ Examples:
   fanfare serve --config fanfare.toml --check      look for faults in a configuration
   fanfare env                                      print the lines to paste once more
   fanfare laravel env --driver reverb              print all that a Laravel application needs
+  fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare app create --name shop                   make an app, and print its key and secret
   fanfare token create --name ci --scope read      make a token for the administration API";
 
@@ -64,6 +70,8 @@ pub enum Command {
     Env(Serve),
     /// What a Laravel application needs to broadcast through this server
     Laravel(LaravelCommand),
+    /// Look for what keeps messages from arriving, one hop at a time
+    Doctor(Box<Doctor>),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit
     Migrate(Serve),
     /// Make, show and change the apps in the database; running servers follow within a second

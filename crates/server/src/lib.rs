@@ -10,6 +10,7 @@ pub mod columns;
 pub mod command_line;
 pub mod config;
 pub mod descriptors;
+pub mod doctor;
 pub mod drain;
 pub mod http;
 pub mod laravel_lines;

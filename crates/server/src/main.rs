@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
-    Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, LaravelAction, LaravelCommand, LaravelEnv, Place,
-    Serve,
+    Command, CommandLine, Doctor, EXIT_AMISS, EXIT_CONFIG, EXIT_UNAVAILABLE, LaravelAction, LaravelCommand,
+    LaravelEnv, Place, Serve,
 };
 use fanfare_server::config::{Config, Fault, Flags, Sources};
+use fanfare_server::doctor::{self, Outcome, Plan};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
 use fanfare_server::token_commands;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             let place = command.place.clone();
             return manage(place, async move |config| token_commands::run(&config, command).await);
         }
+        Some(Command::Doctor(asked)) => return examine(&asked),
         Some(Command::Migrate(options)) => (Task::Migrate, options),
         Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
             let options = std::mem::take(&mut asked.serve);
@@ -91,6 +93,31 @@ fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandE
             ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
     }
+}
+
+/// `fanfare doctor`.
+fn examine(asked: &Doctor) -> ExitCode {
+    let plan = match Plan::new(asked, environment()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                complain(line);
+            }
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    let hops = runtime.block_on(doctor::examine(&plan));
+    let text = if asked.json { doctor::json(&hops) } else { doctor::text(&hops) };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
+    if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS }
 }
 
 fn refuse(faults: &[Fault]) -> ExitCode {
