@@ -1,15 +1,18 @@
 //! The application's answer for a channel, and what stock pusher-js would make of it.
 
 use bytes::Bytes;
+use fanfare_laravel::authorize::{Answered, Subject, judge as judge_for_us};
 use fanfare_outgoing::{Client, Response};
+use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::Credential;
+use fanfare_protocol::channel::ChannelName;
 use http_body_util::Full;
 use hyper::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::complain;
-use super::hop::Finding;
+use super::hop::{Complaint, Finding};
 use super::plan::AskedApp;
 use super::signed::BOUNDS;
 
@@ -75,7 +78,10 @@ fn judge(
         Ok(Value::Object(answer)) if answer.get("auth").is_some_and(Value::is_string) => {
             signed(channel, &answer, socket_id, credential)
         }
-        Ok(answer) => Err(unsigned(question, &answer)),
+        Ok(answer) => {
+            let Complaint { what, mend } = unsigned(question, &answer);
+            Err(Complaint { what, mend: format!("{mend}\n{}", of_ours(channel, response)) })
+        }
         Err(_) if response.body.is_empty() => complain(
             format!(
                 "{channel}: the application answers 200 with nothing; pusher-js reports `JSON … was invalid`"
@@ -166,8 +172,21 @@ fn signed(
     Ok(format!("{channel}: the application says yes and signs; pusher-js can subscribe"))
 }
 
+/// What Fanfare's own endpoint, which asks in the client's stead, would make of the answer.
+fn of_ours(channel: &str, response: &Response) -> String {
+    let limits = Limits::default();
+    let Ok(name) = ChannelName::parse(channel, limits.channel_name) else {
+        return "It is no name of a channel.".to_owned();
+    };
+    let answered = Answered { status: response.status.as_u16(), location: None, body: &response.body };
+    match judge_for_us(&answered, Subject::Channel(&name), None, &limits) {
+        Ok(_) => "That would let the client in.".to_owned(),
+        Err(denial) => format!("Of this answer even that would make {}: {denial}.", denial.status()),
+    }
+}
+
 /// What the redis broadcaster answers, and whatever else is JSON without a signature.
-fn unsigned(question: &Question, answer: &Value) -> super::Complaint {
+fn unsigned(question: &Question, answer: &Value) -> Complaint {
     let channel = question.channel.as_str();
     let through_us = match &question.proxy {
         Some(url) => format!("Have Echo ask Fanfare, which signs: authEndpoint: '{url}'."),
@@ -204,5 +223,5 @@ fn unsigned(question: &Question, answer: &Value) -> super::Complaint {
             "See what answers there: errors need a status of their own, such as 403.".to_owned(),
         ),
     };
-    super::Complaint { what: format!("{channel}: the application answers {what}"), mend }
+    Complaint { what: format!("{channel}: the application answers {what}"), mend }
 }

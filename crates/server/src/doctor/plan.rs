@@ -71,6 +71,9 @@ pub enum PlanError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A question about nothing.
+    #[error("--auth-url: say which channel to ask about, with --channel private-NAME")]
+    NoChannel,
     /// A header of the command line.
     #[error("--header: must be NAME: VALUE")]
     Header,
@@ -230,7 +233,9 @@ fn question(
     project: Option<&Project>,
     proxy: Option<String>,
 ) -> Result<Option<Question>, PlanError> {
-    let Some(channel) = asked.channel.clone() else { return Ok(None) };
+    let Some(channel) = asked.channel.clone() else {
+        return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
+    };
     let of_project = || {
         let url = project?.application.filled("APP_URL")?.value;
         Some(format!("{}/broadcasting/auth", url.trim_end_matches('/')))

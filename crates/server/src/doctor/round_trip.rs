@@ -45,7 +45,8 @@ pub(super) async fn make(
     }
     match socket.expect(EVENT, &channel).await {
         Ok(_) => {
-            let finding = Ok(format!("an event arrives after {} ms", start.elapsed().as_millis()));
+            let finding =
+                Ok(format!("an event arrives after {:.1} ms", start.elapsed().as_secs_f64() * 1000.0));
             (finding, Some(socket))
         }
         Err(why) => {

@@ -88,7 +88,7 @@ fn judge(place: &Place, signer: &Signer, response: &Response) -> Finding {
             "The clocks differ: set both by NTP (timedatectl set-ntp true). timeouts.clock_skew is how far they may be \
              apart.",
         ),
-        401 if said.contains("auth_key") => complain(
+        401 if said.starts_with("Unknown auth_key") => complain(
             what,
             "The key belongs to no app with this id: compare id and key with `fanfare app list`.",
         ),

@@ -131,6 +131,9 @@ fn refused(code: Option<u64>, text: &str) -> Complaint {
             "The app wants TLS: connect with wss://, or see to listen.trusted_proxies, so that the proxy's \
                        X-Forwarded-Proto is believed."
         }
+        Some(4005) => {
+            "The server is there, but its path is another: see to listen.path_prefix, and to wsPath of the client."
+        }
         Some(4009) => "Add the page's host to the app's allowed_origins.",
         Some(4100) => "The server is full, or cannot read its apps' database: see its log.",
         _ => "The server's log says more.",

@@ -25,6 +25,8 @@ mod closing;
 mod configuration;
 mod counts;
 mod database_outage;
+mod doctor;
+mod doctor_laravel;
 mod drain;
 mod envelope;
 mod events;

@@ -6,12 +6,14 @@ pub mod admin;
 pub mod api;
 pub mod application;
 pub mod authorization;
+pub mod examined;
 pub mod http;
 pub mod process;
 pub mod server;
 pub mod setup;
 pub mod signing;
 pub mod socket;
+pub mod tls_front;
 pub mod upgrade;
 
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
