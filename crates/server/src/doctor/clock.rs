@@ -39,15 +39,17 @@ impl Reading {
             Err(error) => (error.duration(), "ahead of"),
         };
         let seconds = difference.as_secs();
-        match seconds {
-            0..=LITTLE => Ok("the server's is this machine's".to_owned()),
-            ..MUCH => Ok(format!("the server's is {seconds} s {side} this machine's, which does no harm")),
-            _ => complain(
-                format!("the server's clock is {} {side} this machine's", rounded(difference)),
-                "Set both by NTP (timedatectl set-ntp true): signed requests are refused when the clocks are too far \
-                 apart (timeouts.clock_skew).",
-            ),
+        if seconds <= LITTLE {
+            return Ok("the server's is this machine's".to_owned());
         }
+        if seconds < MUCH {
+            return Ok(format!("the server's is {seconds} s {side} this machine's, which does no harm"));
+        }
+        complain(
+            format!("the server's clock is {} {side} this machine's", rounded(difference)),
+            "Set both by NTP (timedatectl set-ntp true): signed requests are refused when the clocks are too far \
+             apart (timeouts.clock_skew).",
+        )
     }
 }
 
