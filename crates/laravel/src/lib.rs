@@ -3,4 +3,5 @@
 //! Knows no hub and no listener: it says what was published and what an application decided.
 
 pub mod authorize;
+pub mod dotenv;
 pub mod feed;

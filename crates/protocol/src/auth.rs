@@ -14,6 +14,7 @@ mod request_tests;
 #[cfg(test)]
 mod sample;
 mod secret;
+mod signing;
 mod user;
 
 pub use self::answer::{channel_answer, user_answer};
@@ -22,6 +23,7 @@ pub use self::error::RequestError;
 pub use self::query::Query;
 pub use self::request::{Clock, SignedRequest};
 pub use self::secret::Secret;
+pub use self::signing::signed_query;
 pub use self::user::verify_user;
 use crate::ids::AppKey;
 

@@ -1,6 +1,6 @@
 //! The configuration: where settings come from, and what they must be.
 //!
-//! Defaults, then the file, the environment, the command line; the later wins. Reads everything it
+//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later wins. Reads everything it
 //! is given before it says no: all faults are told at once. Shows no secret.
 
 mod apps;
@@ -8,6 +8,7 @@ mod environment;
 mod fault;
 mod file;
 mod keys;
+mod laravel;
 mod master_key;
 mod print;
 mod redis_feed;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::fault::{Cause, Fault, Place};
+pub use self::laravel::Laravel;
 pub use self::redis_feed::{NoFeed, RedisFeed};
 pub use self::tls::Tls;
 
@@ -41,6 +43,8 @@ use self::settled::{Given, Settled};
 pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
+    /// A Laravel project's directory, or its `.env`.
+    pub laravel: Option<PathBuf>,
     /// Names and values; those that mean nothing to Fanfare are ignored.
     pub environment: Vec<(String, String)>,
     /// What the command line says.
@@ -79,6 +83,8 @@ pub struct Config {
     pub redis_feed: RedisFeed,
     /// `[log]`.
     pub log: Log,
+    /// What a Laravel application's `.env` has said.
+    pub laravel: Option<Laravel>,
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
     database: Option<Database>,
@@ -237,9 +243,16 @@ impl Config {
             file::read(path, &keys, &mut said, &mut faults);
         }
         let mut settled = Settled::of_defaults();
+        let project = sources.laravel.as_deref();
+        let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
+        if let Some(project) = &project {
+            let given = laravel::settings(project, &settled.text("listen.addr"), &mut faults);
+            settled.put_all(given, &keys, &mut faults);
+        }
         settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
         let port_of = settled.text("listen.addr");
         environment::read(&sources.environment, port_of, &keys, &mut said, &mut faults);
+        environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
         let default_limits = settled.app_limits();
@@ -252,8 +265,9 @@ impl Config {
         let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
+            let laravel = project.as_ref().map(|project| Laravel::new(project, &settled, &fixed));
             let config = Self::from_settled(settled, default_limits, fixed, redis_feed);
-            Ok(Self { master_keys, listen: Listen { tls, ..config.listen }, ..config })
+            Ok(Self { master_keys, laravel, listen: Listen { tls, ..config.listen }, ..config })
         } else {
             Err(faults)
         }
@@ -292,6 +306,7 @@ impl Config {
             fixed,
             database,
             master_keys: MasterKeys::default(),
+            laravel: None,
             settled,
         }
     }

@@ -3,9 +3,11 @@
 //! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what
 //! people forget, and pusher-js then talks to somebody else's servers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use fanfare_protocol::app::App;
+
+use crate::laravel_lines::{Address, LaravelDriver, LaravelLines};
 
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
@@ -48,27 +50,10 @@ impl PasteLines<'_> {
     }
 
     fn laravel(&self) -> String {
-        let (key, secret) = self.credential();
-        format!(
-            "BROADCAST_CONNECTION=pusher\n\
-             BROADCAST_DRIVER=pusher\n\
-             PUSHER_APP_ID={id}\n\
-             PUSHER_APP_KEY={key}\n\
-             PUSHER_APP_SECRET={secret}\n\
-             PUSHER_HOST={host}\n\
-             PUSHER_PORT={port}\n\
-             PUSHER_SCHEME={scheme}\n\
-             PUSHER_APP_CLUSTER=mt1\n\
-             VITE_PUSHER_APP_KEY=\"${{PUSHER_APP_KEY}}\"\n\
-             VITE_PUSHER_HOST=\"${{PUSHER_HOST}}\"\n\
-             VITE_PUSHER_PORT=\"${{PUSHER_PORT}}\"\n\
-             VITE_PUSHER_SCHEME=\"${{PUSHER_SCHEME}}\"\n\
-             VITE_PUSHER_APP_CLUSTER=\"${{PUSHER_APP_CLUSTER}}\"\n",
-            id = self.app.id,
-            host = self.host(),
-            port = self.address().port(),
-            scheme = self.scheme(),
-        )
+        let (_, secret) = self.credential();
+        let (php, browser) = (self.reached(), self.reached());
+        let lines = LaravelLines { app: self.app, secret, php, browser, path_prefix: self.path_prefix };
+        lines.dotenv(LaravelDriver::Pusher)
     }
 
     fn pusher_js(&self) -> String {
@@ -97,37 +82,26 @@ impl PasteLines<'_> {
         } else {
             format!("  wsPath: '{}',\n", self.path_prefix)
         };
+        let Address { tls, host, port } = self.reached();
         format!(
             "  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
              forceTLS: {tls},\n  enabledTransports: ['ws', 'wss'],\n",
-            host = self.host(),
-            port = self.address().port(),
-            tls = self.over_tls.is_some(),
         )
     }
 
     fn health(&self) -> String {
-        format!("{}://{}:{}/up", self.scheme(), self.host(), self.address().port())
+        let Address { tls, host, port } = self.reached();
+        format!("{}://{host}:{port}/up", if tls { "https" } else { "http" })
     }
 
-    /// The listener that the lines are for.
-    fn address(&self) -> SocketAddr {
-        self.over_tls.as_ref().map_or(self.listen, |tls| tls.listen)
-    }
-
-    fn scheme(&self) -> &'static str {
-        if self.over_tls.is_some() { "https" } else { "http" }
-    }
-
-    /// The name in the certificate, or an address that can be connected to; "everywhere" is none.
-    fn host(&self) -> String {
-        if let Some(name) = self.over_tls.as_ref().and_then(|tls| tls.host.clone()) {
-            return name;
-        }
-        match self.address().ip() {
-            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
+    /// The listener that the lines are for, by the name in its certificate if it has one.
+    fn reached(&self) -> Address {
+        match &self.over_tls {
+            Some(OverTls { listen, host }) => {
+                let near = Address::near(*listen);
+                Address { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
+            }
+            None => Address::near(self.listen),
         }
     }
 

@@ -17,8 +17,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::command_line::LaravelEnv;
 use crate::config::{self, Config};
 use crate::drain;
+use crate::laravel_lines::{Address, LaravelLines};
 use crate::paste_lines::{OverTls, PasteLines};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
@@ -54,6 +56,9 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// An app that was asked for by its id.
+    #[error("there is no such app; `fanfare app list` shows those of the database")]
+    NoApp,
     /// The authorities of applications' certificates.
     #[error("cannot trust {}: {error} (setting authorization.ca_file)", .path.display())]
     Authorities {
@@ -236,6 +241,29 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Prints the lines of `fanfare laravel env`.
+///
+/// # Errors
+/// The apps' database could not be opened, or there is no such app.
+pub async fn print_laravel_lines(config: Config, asked: LaravelEnv) -> Result<(), StartError> {
+    let apps = open_apps(&config).await?;
+    let app = match &asked.app {
+        Some(id) => apps.by_id(id).await?,
+        None => first_app(&config, &apps).await?.map(|first| first.app),
+    };
+    let app = app.ok_or(StartError::NoApp)?;
+    let php = Address::near(config.listen.addr);
+    let lines = LaravelLines {
+        secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
+        app: &app,
+        browser: asked.public.unwrap_or_else(|| php.clone()),
+        php,
+        path_prefix: &config.listen.path_prefix,
+    };
+    say(&lines.text(asked.driver));
+    Ok(())
+}
+
 /// Brings the tables of the apps' database up to date; of several at once, one does it.
 ///
 /// # Errors
@@ -345,6 +373,9 @@ fn print_ready(server: &Server) {
     let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
     let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
     let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
+    if let Some(laravel) = &state.config.laravel {
+        text.push_str(&laravel.text());
+    }
     if let Some(Shown { app, embedded, new }) = first {
         // Standard output often ends in a log: a secret is shown when it is new, or to a person.
         let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));

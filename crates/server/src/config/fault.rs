@@ -32,6 +32,15 @@ pub enum Place {
         /// From 1; told where TOML itself is broken.
         column: Option<usize>,
     },
+    /// A variable in the `.env` of a Laravel application.
+    DotEnv {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The variable.
+        name: String,
+    },
     /// A variable of the environment.
     Variable(String),
     /// An option of the command line.
@@ -91,6 +100,14 @@ pub enum Cause {
     NoSuchFeedApp(String),
     #[error("{app} has the same Redis and prefix as {other}; a broadcast can be for one app only")]
     SameFeed { app: String, other: String },
+    #[error("not a .env: {0}")]
+    NotADotEnv(String),
+    #[error(
+        "Laravel writes the letters of this name in ASCII by a table of its own, so that the prefix of its \
+         Redis channels is not known; set REDIS_PREFIX to what `php artisan tinker --execute=\"echo \
+         config('database.redis.options.prefix');\"` prints"
+    )]
+    PrefixUnknown,
     #[error("{what} {fault}")]
     MasterKey { what: String, fault: String },
     #[error("{app} has no {key}; every app needs id, key and secret")]
@@ -123,9 +140,10 @@ impl Place {
     pub(super) fn order(&self) -> (u8, usize) {
         match self {
             Self::File { line, .. } => (0, *line),
-            Self::Variable(_) => (1, 0),
-            Self::Flag(_) => (2, 0),
-            Self::Default => (3, 0),
+            Self::DotEnv { line, .. } => (1, *line),
+            Self::Variable(_) => (2, 0),
+            Self::Flag(_) => (3, 0),
+            Self::Default => (4, 0),
         }
     }
 }
@@ -153,6 +171,7 @@ impl fmt::Display for Place {
             Self::File { path, line, column: Some(column) } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
+            Self::DotEnv { path, line, name } => write!(f, "{}:{line}: {name}", path.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),
         }

@@ -4,6 +4,7 @@ mod apps;
 mod authorization;
 mod environment;
 mod file;
+mod laravel;
 mod rules;
 mod shown;
 

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod api;
 pub mod application;
 pub mod authorization;
+pub mod examined;
 pub mod http;
 pub mod process;
 pub mod server;
@@ -14,6 +15,7 @@ pub mod signing;
 pub mod socket;
 pub mod stream;
 pub mod tls;
+pub mod tls_front;
 pub mod upgrade;
 
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
