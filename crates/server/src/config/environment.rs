@@ -20,6 +20,9 @@ const PREFIX: &str = "FANFARE__";
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
 
+/// What a variable of an app is for, its value and where that was set, and its name.
+type Variable = (&'static str, Option<(String, Place)>, String);
+
 /// Reads the variables that are settings; `address` is where the server would listen without them.
 pub(super) fn read(
     variables: &[(String, String)],
