@@ -3,6 +3,7 @@
 //! The same names serve the configuration file and the JSON column `settings`; what is absent takes
 //! the default. Owns which values are legal.
 
+mod authorization;
 mod given;
 
 use std::ops::RangeInclusive;
@@ -11,6 +12,8 @@ use fanfare_protocol::app::{App, Limits, Quota};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
+
+pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
@@ -114,6 +117,9 @@ pub struct AppSettings {
     /// Limits of its own.
     #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
+    /// Whether and how its application is asked who may join a channel. Default: it is not asked.
+    #[serde(skip_serializing_if = "AuthorizationSettings::are_none")]
+    pub authorization: AuthorizationSettings,
 }
 
 /// A setting has a value that it must not have.
@@ -134,6 +140,16 @@ pub enum SettingFault {
     /// An allowed origin is no host pattern.
     #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
     NotAHostPattern(String),
+    /// A text in a section is not what the setting takes.
+    #[error("{name} holds {value:?}; give {expected}")]
+    Unfit {
+        /// The setting.
+        name: &'static str,
+        /// What was found.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
 }
 
 impl AppSettings {
@@ -149,7 +165,7 @@ impl AppSettings {
         ];
         let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
         let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
-        limits.chain(quotas.into_iter().flatten()).chain(origins).collect()
+        limits.chain(quotas.into_iter().flatten()).chain(origins).chain(self.authorization.faults()).collect()
     }
 
     /// The app with every setting resolved.
@@ -170,6 +186,7 @@ impl AppSettings {
             watchlist_events: self.watchlist_events.unwrap_or(false),
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
             limits: self.limits.resolve(defaults),
+            authorization: self.authorization.resolve(),
         }
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! Plain values; where an app comes from is the business of the crate `apps`.
 
+mod authorization;
+
 use crate::auth::Credential;
 use crate::ids::AppId;
+
+pub use self::authorization::{Authorization, MustEqual};
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct App {
     pub subscription_error_event: bool,
     /// Names, sizes and counts.
     pub limits: Limits,
+    /// How its application is asked who may join a channel.
+    pub authorization: Authorization,
 }
 
 impl App {
@@ -57,6 +63,7 @@ impl App {
             watchlist_events: false,
             subscription_error_event: false,
             limits: Limits::default(),
+            authorization: Authorization::default(),
         }
     }
 

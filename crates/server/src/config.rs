@@ -63,6 +63,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[timeouts]`.
     pub timeouts: Timeouts,
+    /// `[authorization]` of the node; that of apps is theirs.
+    pub authorization: Authorization,
     /// `[apps]` but for the apps themselves.
     pub apps: Apps,
     /// `[log]`.
@@ -102,6 +104,12 @@ pub struct Limits {
     pub channels_per_connection: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
+    /// Most questions to one app's application at once.
+    pub authorizations: usize,
+    /// Most that wait for such a question to be over.
+    pub authorizations_waiting: usize,
+    /// Largest answer of an application, in bytes.
+    pub authorization_bytes: usize,
 }
 
 /// `[timeouts]`, in seconds.
@@ -119,6 +127,15 @@ pub struct Timeouts {
     pub authorize: u32,
     /// Between the clock of a signed request and the server's (LIM-025).
     pub clock_skew: u32,
+    /// For an application to say whether a client may join.
+    pub application: u32,
+}
+
+/// `[authorization]`: what is the same for the applications of all apps.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Authorization {
+    /// A PEM file of authorities that are believed besides the public ones; empty: none.
+    pub ca_file: PathBuf,
 }
 
 /// `[apps]`: how apps are kept.
@@ -179,6 +196,12 @@ impl Timeouts {
     pub fn authorize(&self) -> Duration {
         Duration::from_secs(self.authorize.into())
     }
+
+    /// For an application to answer.
+    #[must_use]
+    pub fn application(&self) -> Duration {
+        Duration::from_secs(self.application.into())
+    }
 }
 
 /// What all sources say together: settings by key, and apps.
@@ -237,6 +260,7 @@ impl Config {
             listen: settled.section("listen"),
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),
+            authorization: settled.section("authorization"),
             log: settled.section("log"),
             apps,
             default_limits,

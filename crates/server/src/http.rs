@@ -1,9 +1,10 @@
-//! The HTTP API for back ends, and the door to the WebSocket: every route stands in this file.
+//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel: every route stands in this file.
 //!
 //! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
 mod admission;
 pub(crate) mod answer;
+mod authorize;
 pub(crate) mod body;
 mod channels;
 mod error;
@@ -28,6 +29,7 @@ use crate::state::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     WebSocket,
+    Authorize(authorize::Kind),
     Up,
     Events,
     BatchEvents,
@@ -44,7 +46,11 @@ impl Route {
     /// The one method that the route answers to (API-009).
     const fn method(self) -> Method {
         match self {
-            Self::Events | Self::BatchEvents | Self::ChannelEvents | Self::TerminateUser => Method::POST,
+            Self::Events
+            | Self::BatchEvents
+            | Self::ChannelEvents
+            | Self::TerminateUser
+            | Self::Authorize(_) => Method::POST,
             Self::WebSocket
             | Self::Up
             | Self::Channels
@@ -64,6 +70,8 @@ impl Default for Routes {
         let mut router = Router::new();
         for (path, route) in [
             ("/app/{key}", Route::WebSocket),
+            ("/app/{key}/auth", Route::Authorize(authorize::Kind::Channel)),
+            ("/app/{key}/user-auth", Route::Authorize(authorize::Kind::User)),
             ("/up", Route::Up),
             ("/apps/{app}/events", Route::Events),
             ("/apps/{app}/batch_events", Route::BatchEvents),
@@ -114,6 +122,11 @@ pub async fn answer(
 async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Result<Answer, ApiError> {
     let matched = routes.0.at(asked.path).map_err(|_| ApiError::NoRoute)?;
     let route = *matched.value;
+    // Browsers ask with other methods whether they may ask.
+    if let Route::Authorize(kind) = route {
+        let key = matched.params.get("key").unwrap_or_default();
+        return authorize::answer(state, key, kind, asked.peer, asked.request).await;
+    }
     if asked.request.method() != route.method() {
         return Err(ApiError::MethodNotAllowed(route.method()));
     }
@@ -139,7 +152,7 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
         Route::ChannelStats => channels::stats(state, &signed, channel),
         Route::Connections => Ok(users::connections(state, &signed)),
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
-        Route::Up | Route::WebSocket => Err(ApiError::NoRoute),
+        Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::NoRoute),
     }?;
     Ok(answer::json(StatusCode::OK, json))
 }

@@ -4,10 +4,12 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
+use fanfare_outgoing::{Client, Trust, TrustError};
 use fanfare_protocol::app::App;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +47,14 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// The authorities of applications' certificates.
+    #[error("cannot trust {}: {error} (setting authorization.ca_file)", .path.display())]
+    Authorities {
+        /// The file that was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TrustError,
+    },
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -80,6 +90,7 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let capacity = descriptors::capacity(config.limits.connections, descriptors);
+        let applications = Client::new(&authorities(&config)?);
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
@@ -87,7 +98,7 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, descriptors, capacity));
+        let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
         let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
         tokio::spawn(admin::run(Arc::clone(&state), admin));
         tokio::spawn(live_apps::follow(Arc::clone(&state)));
@@ -162,6 +173,15 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     open_apps(config).await?;
     say("The tables of the apps' database are up to date.\n");
     Ok(())
+}
+
+/// Whose certificates are believed of the apps' own applications.
+fn authorities(config: &Config) -> Result<Trust, StartError> {
+    let path = &config.authorization.ca_file;
+    if path.as_os_str().is_empty() {
+        return Ok(Trust::public());
+    }
+    Trust::with_file(path).map_err(|error| StartError::Authorities { path: path.clone(), error })
 }
 
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
+use fanfare_outgoing::Client;
 use tokio::time::Instant;
 
 use crate::config::Config;
@@ -23,6 +24,8 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
+    /// Asks the apps' own applications.
+    pub applications: Client,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the server is stopping.
@@ -36,7 +39,7 @@ pub struct State {
 impl State {
     /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(config: Config, apps: Apps, applications: Client, descriptors: u64, capacity: usize) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
         let live = Live {
             hubs: Arc::clone(&hubs),
@@ -50,6 +53,7 @@ impl State {
             started: Instant::now(),
             hubs,
             tenants,
+            applications,
             apps,
             config,
         }

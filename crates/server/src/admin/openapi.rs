@@ -105,6 +105,9 @@ mod tests {
         for (name, range) in LIMIT_RANGES {
             assert_eq!(limits[*name], number(range.start(), range.end()), "{name}");
         }
+        let authorization = settings["authorization"]["properties"].as_object().unwrap();
+        let known: BTreeSet<&str> = fanfare_apps::AuthorizationSettings::NAMES.into();
+        assert_eq!(authorization.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
         for (name, schema) in settings.as_object().unwrap() {
             let value = match schema["type"][0].as_str() {
                 Some("boolean") => json!(true),

@@ -23,6 +23,10 @@ pub(super) enum Kind {
     AppKey,
     AppSecret,
     Origins,
+    WebUrl,
+    WebOrigins,
+    Headers,
+    Rule,
 }
 
 const fn count(least: usize, most: usize) -> Kind {
@@ -44,12 +48,17 @@ const NODE: &[(&str, Kind)] = &[
     ("limits.outbox_bytes", count(1024, 1_073_741_824)),
     ("limits.channels_per_connection", count(1, 1_000_000)),
     ("limits.request_bytes", count(1025, 1_073_741_824)),
+    ("limits.authorizations", count(1, 10_000)),
+    ("limits.authorizations_waiting", count(0, 100_000)),
+    ("limits.authorization_bytes", count(1024, 16_777_216)),
     ("timeouts.handshake", count(1, 3600)),
     ("timeouts.activity", count(1, DAY)),
     ("timeouts.pong", count(1, DAY)),
     ("timeouts.drain", count(0, DAY)),
     ("timeouts.authorize", count(1, DAY)),
     ("timeouts.clock_skew", count(1, DAY)),
+    ("timeouts.application", count(1, 60)),
+    ("authorization.ca_file", Kind::File),
     ("apps.database", Kind::Database),
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
@@ -74,10 +83,15 @@ const APP: &[(&str, Kind)] = &[
     ("subscription_counts", Kind::Switch),
     ("watchlist_events", Kind::Switch),
     ("subscription_error_event", Kind::Switch),
+    ("authorization.url", Kind::WebUrl),
+    ("authorization.user_url", Kind::WebUrl),
+    ("authorization.origins", Kind::WebOrigins),
+    ("authorization.headers", Kind::Headers),
+    ("authorization.must_equal", Kind::Rule),
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 5] = ["listen", "limits", "timeouts", "apps", "log"];
+const SECTIONS: [&str; 6] = ["listen", "limits", "timeouts", "authorization", "apps", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

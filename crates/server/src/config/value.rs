@@ -5,7 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use fanfare_apps::{Database, is_host_pattern};
+use fanfare_apps::{Database, is_host_pattern, is_http_url, is_passable_header, is_web_origin};
+use fanfare_protocol::app::MustEqual;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use ipnet::IpNet;
 use toml::Value;
@@ -24,7 +25,7 @@ impl Kind {
         match self {
             Self::Count { .. } => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
-            Self::Networks | Self::Origins => {
+            Self::Networks | Self::Origins | Self::WebOrigins | Self::Headers => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
@@ -59,6 +60,12 @@ impl Kind {
             (Self::Origins, Value::Array(parts)) => {
                 each(parts, |text| is_host_pattern(text).then(|| text.to_owned()))
             }
+            (Self::WebOrigins, Value::Array(parts)) => {
+                each(parts, |text| is_web_origin(text).then(|| text.to_owned()))
+            }
+            (Self::Headers, Value::Array(parts)) => {
+                each(parts, |text| is_passable_header(text).then(|| text.to_owned()))
+            }
             (Self::AppKey | Self::AppSecret, Value::String(text)) => match unfit(text) {
                 None => Ok(value.clone()),
                 Some(found) => Err(found),
@@ -82,6 +89,8 @@ impl Kind {
             Self::Directory => !text.is_empty(),
             Self::File => true,
             Self::AppId => is_app_id(text),
+            Self::WebUrl => is_http_url(text),
+            Self::Rule => MustEqual::parse(text).is_some(),
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -105,6 +114,18 @@ impl Kind {
             }
             Self::AppId => "1 to 32 digits".to_owned(),
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
+            Self::WebUrl => {
+                "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"
+                    .to_owned()
+            }
+            Self::WebOrigins => {
+                r#"a list of origins, such as ["https://app.example.com", "https://*.example.com"]"#.to_owned()
+            }
+            Self::Headers => {
+                r#"a list of headers that are not the connection's or the question's own, such as ["X-Tenant"]"#
+                    .to_owned()
+            }
+            Self::Rule => "a field of the answer and its JSON value, such as code=0".to_owned(),
             Self::Origins => {
                 r#"a list of hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
                     .to_owned()

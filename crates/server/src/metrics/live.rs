@@ -38,6 +38,12 @@ struct QuotaLabels {
     quota: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    app: AppLabel,
+    outcome: &'static str,
+}
+
 /// An app's id as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct AppLabel(AppId);
@@ -108,12 +114,27 @@ impl Live {
                 counter.encode(family.encode_family(&AppLabels::of(&tenant.app))?)?;
             }
         }
+        self.authorizations(encoder)?;
         let (name, help) = ("messages_refused", "Messages over a quota of their app");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for tenant in &tenants {
             for (quota, refused) in tenant.refused().into_iter().filter(|(_, refused)| *refused > 0) {
                 let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn authorizations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) =
+            ("authorizations", "Requests to join a channel or sign in, by what became of them");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for tenant in self.tenants.all() {
+            let counts = tenant.authorizations.counts().into_iter().filter(|(_, count)| *count > 0);
+            for (outcome, count) in counts {
+                let labels = OutcomeLabels { app: AppLabel(tenant.app.clone()), outcome: outcome.label() };
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())

@@ -17,7 +17,13 @@ const BUDGET: usize = 1536;
 async fn the_task_of_a_connection_stays_within_its_budget() {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), None, config.kept()).await.expect("nothing to open");
-    let state = Arc::new(State::new(config, apps, 1024, 1));
+    let state = Arc::new(State::new(
+        config,
+        apps,
+        fanfare_outgoing::Client::new(&fanfare_outgoing::Trust::public()),
+        1024,
+        1,
+    ));
     let hub = state.hubs.open(&Arc::new(App::new("1".into(), Vec::new())));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
