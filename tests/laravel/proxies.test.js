@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { inbox, subscription } from '../e2e/support/echo.js';
-import { appWith } from '../e2e/support/fanfare.js';
+import { APP, appWith } from '../e2e/support/fanfare.js';
 import { Scene } from '../e2e/support/scene.js';
 import { trustedCertificate } from './support/certificate.js';
-import { authorizedAs } from './support/laravel.js';
+import { askingWithCookie, authorizedAs } from './support/laravel.js';
 import { freePort } from './support/processes.js';
 import { PROXIES, startProxy } from './support/proxies.js';
 import { pusherEnv, startLaravel, test } from './support/scene.js';
@@ -33,17 +33,31 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
   }
 }
 
+test('nginx, a path of the application with TLS: Fanfare asks it with the cookie that came to its host', async (t) => {
+  const scene = await open(t, PROXIES.nginx, { withTls: true, withPath: true });
+  const cookie = await scene.app.login('Ann');
+  const asking = askingWithCookie(`${scene.front.url}/ws/app/${APP.key}/auth`, cookie);
+  const echo = await scene.echo({ ...asking, ...scene.options });
+  await subscription(echo.private('orders.1'));
+  await assert.rejects(() => subscription(echo.private('orders.2')), /403/);
+});
+
 /** The proxy in front of Fanfare and, `withPath`, of the application as well. */
 async function open(t, proxy, { withTls, withPath }) {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-proxy-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   // Over TLS the app insists on it, which shows that Fanfare hears from the proxy how a client came.
-  const config = appWith(`force_tls = ${withTls}`);
+  const appPort = await freePort();
+  const config = appWith(
+    `force_tls = ${withTls}`,
+    `authorization = { url = "http://127.0.0.1:${appPort}/broadcasting/auth" }`,
+  );
   const scene = await Scene.open(t, { config });
   const tls = withTls ? await trustedCertificate(directory) : undefined;
   const port = await freePort();
   const prefix = withPath ? '/ws' : '';
   scene.app = await startLaravel(t, {
+    port: appPort,
     env: pusherEnv(
       { host: 'localhost', port },
       { PUSHER_SCHEME: withTls ? 'https' : 'http', PUSHER_PATH: withPath ? '/ws/' : '' },

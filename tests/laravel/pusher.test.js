@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { subscription } from '../e2e/support/echo.js';
 import { until } from '../e2e/support/waiting.js';
 import { broadcasts } from './support/broadcasts.js';
+import { askingWithCookie } from './support/laravel.js';
 import { openPusher, test } from './support/scene.js';
 
 broadcasts('pusher', openPusher, { channelsAtATime: 100 });
@@ -11,13 +12,7 @@ broadcasts('pusher', openPusher, { channelsAtATime: 100 });
 test('pusher: a page of the application is authorized by the cookie of its session', async (t) => {
   const scene = await openPusher(t);
   const cookie = await scene.app.login('Ann');
-  // What a browser does by itself: pusher-js for Node has no cookies.
-  const customHandler = async ({ socketId, channelName }, done) => {
-    const form = { socket_id: socketId, channel_name: channelName };
-    const { status, text } = await scene.app.authorize(form, { cookie });
-    done(status === 200 ? null : new Error(text), status === 200 ? JSON.parse(text) : null);
-  };
-  const echo = await scene.echo({ channelAuthorization: { customHandler } });
+  const echo = await scene.echo(askingWithCookie(`${scene.app.url}/broadcasting/auth`, cookie));
   await subscription(echo.private('orders.1'));
   const members = await subscription(echo.join('room.7'));
   assert.deepEqual(members.members, { 1: { id: 1, name: 'Ann' } });

@@ -55,7 +55,7 @@ pub const PHP: Requirement = Requirement {
 
 /// The Laravel framework with what the application of the tests uses of it: cURL, SQLite, both Redis clients.
 pub const LARAVEL: Requirement = Requirement {
-    what: "PHP 8.1 or newer with curl, sqlite3 and redis, and in its include path Laravel 8 and Predis",
+    what: "PHP 8.1 or newer with curl, sqlite3 and redis, and in its include path the Laravel framework and Predis",
     is_there: || {
         let question = "exit(PHP_VERSION_ID >= 80100 && extension_loaded('curl') \
                         && extension_loaded('pdo_sqlite') && extension_loaded('redis') \
@@ -80,7 +80,7 @@ pub const PROXIES: Requirement = Requirement {
         let asked = [("nginx", "-v"), ("caddy", "version"), ("apache2", "-v"), ("openssl", "version")];
         asked.iter().all(|&(program, question)| output_of(program, &[question]).is_some())
     },
-    debian: &["nginx-light", "caddy", "apache2", "openssl"],
+    debian: &["nginx-light", "caddy", "apache2-bin", "openssl"],
 };
 
 /// Sees to it that everything is there, by installing it where that can be done.

@@ -96,3 +96,18 @@ export const authorizedAs = (user, app) => ({
 });
 
 const bearer = (user) => ({ authorization: `Bearer ${USERS[user].token}` });
+
+/**
+ * The option with which Echo asks at `url` with a cookie, as a browser does by itself on the page's own host:
+ * pusher-js for Node has no cookies.
+ */
+export const askingWithCookie = (url, cookie) => ({
+  channelAuthorization: {
+    customHandler: async ({ socketId, channelName }, done) => {
+      const body = new URLSearchParams({ socket_id: socketId, channel_name: channelName });
+      const answer = await fetch(url, { method: 'POST', headers: { cookie }, body });
+      if (answer.ok) done(null, await answer.json());
+      else done(new Error(`${answer.status} ${await answer.text()}`), null);
+    },
+  },
+});
