@@ -5,6 +5,9 @@ import { createServer } from 'node:net';
 
 import { until, withDeadline } from '../../e2e/support/waiting.js';
 
+/** Milliseconds that a program may take to be ready, on a machine that does much else. */
+const START = 30_000;
+
 /** A port that nobody listened on a moment ago, for programs that cannot pick one themselves. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
@@ -41,12 +44,12 @@ export class Running {
     await until(async () => {
       if (this.#ended) throw new Error(`${what} ended:\n${this.output}`);
       return question().catch(() => false);
-    }, what);
+    }, what, START);
   }
 
   /** The status with which it ends by itself. */
   ended(what) {
-    return withDeadline(this.#exit, `the end of ${what}`);
+    return withDeadline(this.#exit, `the end of ${what}`, START);
   }
 
   /** Asks it to end, and sees to it. */
