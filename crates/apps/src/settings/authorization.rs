@@ -103,9 +103,10 @@ pub fn is_http_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
     let is_place = uri.authority().is_some_and(|authority| {
-        let port_is_one = authority.port().is_none() || authority.port_u16().is_some();
-        let ends_in_colon = authority.as_str().ends_with(':');
-        !authority.host().is_empty() && !authority.as_str().contains('@') && port_is_one && !ends_in_colon
+        let (whole, host) = (authority.as_str(), authority.host());
+        let behind = whole.strip_prefix(host);
+        let port_is_legal = behind.is_some_and(|behind| behind.is_empty() || is_port(behind));
+        !host.is_empty() && !whole.contains('@') && port_is_legal
     });
     is_web && is_place && text.len() <= 2048 && !text.contains('#')
 }
@@ -128,9 +129,13 @@ pub fn is_web_origin(text: &str) -> bool {
             (!host.is_empty() && !host.starts_with('.') && host.bytes().all(legal), behind)
         }
     };
-    let port_is_legal = behind.is_empty()
-        || behind.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let port_is_legal = behind.is_empty() || is_port(behind);
     scheme_is_legal && host_is_legal && port_is_legal && text.len() <= 300
+}
+
+/// Whether a text is a colon and a port.
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// Whether a header may be passed on: not one of the connection, nor one that the question has of its own.

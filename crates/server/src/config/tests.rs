@@ -1,6 +1,7 @@
 //! What an operator gets to read, sentence by sentence.
 
 mod apps;
+mod authorization;
 mod environment;
 mod file;
 mod rules;

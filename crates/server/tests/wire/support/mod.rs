@@ -4,6 +4,8 @@
 
 pub mod admin;
 pub mod api;
+pub mod application;
+pub mod authorization;
 pub mod http;
 pub mod process;
 pub mod server;
