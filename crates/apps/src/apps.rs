@@ -129,6 +129,12 @@ impl Apps {
         }
     }
 
+    /// Whether the app with this id is one of the configuration's.
+    #[must_use]
+    pub fn is_fixed(&self, id: &str) -> bool {
+        self.fixed.by_id.contains_key(id)
+    }
+
     /// Whether the database answers, now and from now on; always so if there is none.
     #[must_use]
     pub fn database_answers(&self) -> watch::Receiver<bool> {

@@ -8,7 +8,7 @@ mod given;
 
 use std::ops::RangeInclusive;
 
-use fanfare_protocol::app::{App, Limits, Quota};
+use fanfare_protocol::app::{App, Limits, Quota, RedisFeed};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 
 /// Legal values of `messages_per_second` and `messages_per_day`; no quota is said by leaving one out.
 pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
+
+/// Longest prefix of a Redis feed, in bytes.
+pub const LONGEST_FEED_PREFIX: usize = 200;
 
 /// The one list of the limits that an app may have of its own, with their legal values.
 macro_rules! app_limits {
@@ -120,6 +123,9 @@ pub struct AppSettings {
     /// Whether and how its application is asked who may join a channel. Default: it is not asked.
     #[serde(skip_serializing_if = "AuthorizationSettings::are_none")]
     pub authorization: AuthorizationSettings,
+    /// Where Laravel's `redis` broadcasts come from. Default: nowhere.
+    #[serde(skip_serializing_if = "RedisFeed::is_none")]
+    pub redis_feed: RedisFeed,
 }
 
 /// A setting has a value that it must not have.
@@ -150,6 +156,15 @@ pub enum SettingFault {
         /// What it may be.
         expected: &'static str,
     },
+    /// A prefix is longer than any of Laravel's, or cannot be typed.
+    #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
+    FeedPrefix,
+    /// There is a Redis of its own, but not which of its channels.
+    #[error(
+        "redis_feed.url is set without redis_feed.prefix; write Laravel's database.redis.options.prefix, \
+         or an empty text if there is none"
+    )]
+    NoFeedPrefix,
 }
 
 impl AppSettings {
@@ -165,7 +180,12 @@ impl AppSettings {
         ];
         let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
         let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
-        limits.chain(quotas.into_iter().flatten()).chain(origins).chain(self.authorization.faults()).collect()
+        limits
+            .chain(quotas.into_iter().flatten())
+            .chain(origins)
+            .chain(feed_fault(&self.redis_feed))
+            .chain(self.authorization.faults())
+            .collect()
     }
 
     /// The app with every setting resolved.
@@ -187,7 +207,22 @@ impl AppSettings {
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
             limits: self.limits.resolve(defaults),
             authorization: self.authorization.resolve(),
+            redis_feed: self.redis_feed,
         }
+    }
+}
+
+/// Whether a text may be the prefix of a Redis feed; an empty one takes everything that is published.
+#[must_use]
+pub fn is_feed_prefix(text: &str) -> bool {
+    text.len() <= LONGEST_FEED_PREFIX && !text.chars().any(char::is_control)
+}
+
+/// The URL is read where it is used: only there it is known what can be connected to.
+fn feed_fault(feed: &RedisFeed) -> Option<SettingFault> {
+    match &feed.prefix {
+        Some(prefix) => (!is_feed_prefix(prefix)).then_some(SettingFault::FeedPrefix),
+        None => feed.url.is_some().then_some(SettingFault::NoFeedPrefix),
     }
 }
 

@@ -47,7 +47,13 @@ impl Followed {
         let apps = Arc::new(apps);
         let (tell, told) = mpsc::channel(100);
         let follower = Arc::clone(&apps);
-        tokio::spawn(async move { follower.follow(|change| tell.try_send(change).unwrap()).await });
+        tokio::spawn(async move {
+            let mut tell_news = |change| match change {
+                Change::Same(_) => {}
+                news => tell.try_send(news).unwrap(),
+            };
+            follower.follow(&mut tell_news).await;
+        });
         Self { apps, told }
     }
 
@@ -60,6 +66,7 @@ impl Followed {
         match self.next().await {
             Change::Now(app) => app,
             Change::Gone(app) => panic!("{} is gone", app.id),
+            Change::Same(_) => panic!("what is no news is left out"),
         }
     }
 

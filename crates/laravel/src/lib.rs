@@ -3,3 +3,4 @@
 //! Knows no hub and no listener: it says what was published and what an application decided.
 
 pub mod authorize;
+pub mod feed;

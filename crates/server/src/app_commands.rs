@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
 use crate::config::Config;
+use crate::redis_feed;
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -96,14 +97,16 @@ async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, Comma
     let settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
     let Create { id, name, key, .. } = wanted;
-    let new = NewApp { id, name, key, secret, settings, faults: Vec::new() };
+    let faults = redis_feed::faults_of(&settings);
+    let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
 }
 
 async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
     let settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
-    let update = Update { name: wanted.name, settings, ..Update::default() };
+    let faults = redis_feed::faults_of(&settings);
+    let update = Update { name: wanted.name, settings, faults, ..Update::default() };
     let record = apps.update(&wanted.id, &update).await?;
     Ok(if json {
         pretty(&app_json::app(&record, Secrets::Hidden))

@@ -10,6 +10,7 @@ mod file;
 mod keys;
 mod master_key;
 mod print;
+mod redis_feed;
 mod rules;
 mod settled;
 mod value;
@@ -27,6 +28,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::fault::{Cause, Fault, Place};
+pub use self::redis_feed::{NoFeed, RedisFeed};
 
 use self::apps::{FixedApp, GivenApp};
 use self::keys::Keys;
@@ -67,6 +69,8 @@ pub struct Config {
     pub authorization: Authorization,
     /// `[apps]` but for the apps themselves.
     pub apps: Apps,
+    /// `[redis_feed]`.
+    pub redis_feed: RedisFeed,
     /// `[log]`.
     pub log: Log,
     default_limits: AppLimits,
@@ -232,18 +236,24 @@ impl Config {
         let default_limits = settled.app_limits();
         let fixed = apps::resolve(said.apps, &default_limits, &keys, &mut faults);
         rules::check(&settled, &default_limits, &fixed, &mut faults);
+        let redis_feed = redis_feed::read(&settled, &fixed, &mut faults);
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &settled, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed) })
+            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed, redis_feed) })
         } else {
             Err(faults)
         }
     }
 
-    fn from_settled(mut settled: Settled, default_limits: AppLimits, fixed: Vec<FixedApp>) -> Self {
+    fn from_settled(
+        mut settled: Settled,
+        default_limits: AppLimits,
+        fixed: Vec<FixedApp>,
+        redis_feed: RedisFeed,
+    ) -> Self {
         let apps: Apps = settled.section("apps");
         let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
             ("", false) => None,
@@ -256,7 +266,11 @@ impl Config {
         if !settled.text("apps.database").is_empty() {
             settled.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
         }
+        if let Some(address) = &redis_feed.address {
+            settled.mask("redis_feed.url", address.to_string());
+        }
         Self {
+            redis_feed,
             listen: settled.section("listen"),
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),

@@ -21,7 +21,7 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Router;
 
 pub use answer::Answer;
-pub use error::ApiError;
+pub use error::{ApiError, check_event_name};
 
 use crate::state::State;
 

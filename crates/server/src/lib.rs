@@ -18,6 +18,7 @@ pub mod log;
 pub mod metrics;
 pub mod paste_lines;
 pub mod publish;
+pub mod redis_feed;
 pub mod session;
 pub mod start;
 pub mod state;

@@ -4,6 +4,7 @@
 //! and statuses, never channels or connections.
 
 mod live;
+mod redis_feed;
 
 use fanfare_protocol::close::CloseReason;
 use prometheus_client::encoding::EncodeLabelSet;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use fanfare_apps::{Apps, AppsError};
 use fanfare_outgoing::{Client, Trust, TrustError};
 use fanfare_protocol::app::App;
+use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -19,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::drain;
 use crate::paste_lines::PasteLines;
+use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::usage::Storing;
 use crate::{admin, descriptors, listen, live_apps};
@@ -28,6 +30,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often crowded channels are told how many they are (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
+
+/// How often the app with the node's own feed is looked up, if it is one of the database's.
+const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +106,7 @@ impl Server {
         let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
         let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
         tokio::spawn(admin::run(Arc::clone(&state), admin));
-        tokio::spawn(live_apps::follow(Arc::clone(&state)));
+        begin_feeds(&state, first.as_ref());
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
         let storing = Storing::begin(&state);
@@ -204,6 +209,36 @@ async fn bind(
     option: &'static str,
 ) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, option, error })
+}
+
+/// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
+fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) {
+    let mut settings = state.config.redis_feed.clone();
+    if let Some(Shown { app, embedded: true, .. }) = first {
+        settings.app.get_or_insert_with(|| app.id.clone());
+    }
+    let nodes_own = settings.app.clone();
+    let feeds = Arc::new(RedisFeeds::new(Arc::clone(state), settings));
+    for app in state.config.fixed_apps() {
+        feeds.set(&Arc::new(app));
+    }
+    if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
+        tokio::spawn(know_app(Arc::clone(state), Arc::clone(&feeds), id));
+    }
+    tokio::spawn(live_apps::follow(Arc::clone(state), feeds));
+}
+
+/// Sees to it that an app of the database is known which has the node's own feed: nothing in its settings says so.
+async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
+    let mut every = tokio::time::interval(LOOK_UP);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        // While the database is away there will be another look.
+        if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
+            feeds.set(&app);
+        }
+    }
 }
 
 /// Drops what apps without connections have left behind.

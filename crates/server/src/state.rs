@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
+use crate::redis_feed::Numbers;
 use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
@@ -26,6 +27,8 @@ pub struct State {
     pub tenants: Arc<Tenants>,
     /// Asks the apps' own applications.
     pub applications: Client,
+    /// What is heard of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the server is stopping.
@@ -41,9 +44,11 @@ impl State {
     #[must_use]
     pub fn new(config: Config, apps: Apps, applications: Client, descriptors: u64, capacity: usize) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
+            redis_feed: Arc::clone(&redis_feed),
             database_answers: apps.database_answers(),
         };
         Self {
@@ -54,6 +59,7 @@ impl State {
             hubs,
             tenants,
             applications,
+            redis_feed,
             apps,
             config,
         }

@@ -22,7 +22,10 @@ const NAMES: &[&str] = &[
 ];
 
 /// The settings that hold others.
-const SECTIONS: &[&str] = &["limits", "authorization"];
+const SECTIONS: &[&str] = &["limits", "authorization", "redis_feed"];
+
+/// The settings within `redis_feed`.
+const FEED: [&str; 2] = ["url", "prefix"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;
@@ -85,7 +88,8 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
 fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
     let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));
-    NAMES.iter().map(|name| (*name).to_owned()).chain(limits).chain(authorization)
+    let feed = FEED.iter().map(|name| format!("redis_feed.{name}"));
+    NAMES.iter().map(|name| (*name).to_owned()).chain(limits).chain(authorization).chain(feed)
 }
 
 fn is_known(key: &str) -> bool {

@@ -1,11 +1,13 @@
 //! What can be wrong with a configuration, in words for the operator.
 //!
-//! One line each: where, what, and what to do. Never repeats a secret or a database URL.
+//! One line each: where, what, and what to do. Never repeats a secret, nor the URL of a database or a Redis.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use fanfare_apps::NotADatabase;
+use fanfare_laravel::feed::NotAnAddress;
+use fanfare_outgoing::TrustError;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,26 @@ pub enum Cause {
     Database { key: String, fault: NotADatabase },
     #[error("{fault}; FANFARE__APPS__DATABASE goes before it, and says none if it is empty")]
     DatabaseUrl { fault: NotADatabase },
+    #[error("{key}: {fault}")]
+    RedisUrl { key: String, fault: NotAnAddress },
+    #[error("redis_feed.ca_file, {path}: {fault}")]
+    CaFile { path: String, fault: TrustError },
+    #[error("{key} is set, but there is no Redis to listen to; set {url}")]
+    NoFeedUrl { key: String, url: String },
+    #[error(
+        "{key} is not set; write what Laravel has as database.redis.options.prefix, often laravel_database_ or \
+         laravel-database-, or an empty text if there is none"
+    )]
+    NoFeedPrefix { key: String },
+    #[error(
+        "redis_feed.app is empty, and there is not exactly one app in the configuration that it could be; \
+         name it, or give apps a redis_feed.prefix of their own"
+    )]
+    NoFeedApp,
+    #[error("redis_feed.app: there is no app {0}")]
+    NoSuchFeedApp(String),
+    #[error("{app} has the same Redis and prefix as {other}; a broadcast can be for one app only")]
+    SameFeed { app: String, other: String },
     #[error("{what} {fault}")]
     MasterKey { what: String, fault: String },
     #[error("{app} has no {key}; every app needs id, key and secret")]

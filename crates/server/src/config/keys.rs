@@ -9,7 +9,10 @@ use super::fault::Hint;
 /// The values that a key may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    Count { least: usize, most: usize },
+    Count {
+        least: usize,
+        most: usize,
+    },
     Switch,
     Address,
     Networks,
@@ -27,6 +30,10 @@ pub(super) enum Kind {
     WebOrigins,
     Headers,
     Rule,
+    RedisUrl,
+    FeedPrefix,
+    /// An app's id, or nothing.
+    AppChoice,
 }
 
 const fn count(least: usize, most: usize) -> Kind {
@@ -63,6 +70,10 @@ const NODE: &[(&str, Kind)] = &[
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
     ("apps.master_key_file", Kind::File),
+    ("redis_feed.url", Kind::RedisUrl),
+    ("redis_feed.prefix", Kind::FeedPrefix),
+    ("redis_feed.app", Kind::AppChoice),
+    ("redis_feed.ca_file", Kind::File),
     ("log.format", Kind::Choice(&["text", "json"])),
     ("log.filter", Kind::Filter),
 ];
@@ -88,10 +99,12 @@ const APP: &[(&str, Kind)] = &[
     ("authorization.origins", Kind::WebOrigins),
     ("authorization.headers", Kind::Headers),
     ("authorization.must_equal", Kind::Rule),
+    ("redis_feed.url", Kind::RedisUrl),
+    ("redis_feed.prefix", Kind::FeedPrefix),
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 6] = ["listen", "limits", "timeouts", "authorization", "apps", "log"];
+const SECTIONS: [&str; 7] = ["listen", "limits", "timeouts", "authorization", "apps", "redis_feed", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

@@ -12,6 +12,7 @@ use super::Config;
 use super::apps::FixedApp;
 use super::fault::Place;
 use super::keys::Keys;
+use crate::redis_feed::shown_url;
 
 /// What stands in place of a secret; itself none that could be used.
 const MASK: &str = "***";
@@ -60,9 +61,18 @@ fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
     for (name, value) in named_limits(&app.limits) {
         let _ = writeln!(text, "# {name} = {value}");
     }
+    if !app.redis_feed.is_none() {
+        text.push_str("# [apps.list.redis_feed]\n");
+    }
+    let url = app.redis_feed.url.as_ref().map(shown_url);
+    for (name, value) in [("url", url), ("prefix", app.redis_feed.prefix.clone())] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "# {name} = {}", Value::from(value));
+        }
+    }
 }
 
-/// An app's settings but for its limits; a quota only if there is one.
+/// An app's settings but for its sections; a quota only if there is one.
 fn settings(app: &App) -> Vec<(&'static str, Value)> {
     let App {
         id,
@@ -80,6 +90,7 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         subscription_error_event,
         limits: _,
         authorization: _,
+        redis_feed: _,
     } = app;
     let mut all = vec![("id", id.as_str().into())];
     for pair in credentials {

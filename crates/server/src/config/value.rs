@@ -1,11 +1,15 @@
 //! One value: how a variable's text is read, and whether a value is legal for its key.
 //!
-//! Knows nothing of other keys. A key or secret is never repeated, nor a database's name.
+//! Knows nothing of other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use fanfare_apps::{Database, is_host_pattern, is_http_url, is_passable_header, is_web_origin};
+use fanfare_apps::{
+    Database, LONGEST_FEED_PREFIX, is_feed_prefix, is_host_pattern, is_http_url, is_passable_header,
+    is_web_origin,
+};
+use fanfare_laravel::feed::Address;
 use fanfare_protocol::app::MustEqual;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use ipnet::IpNet;
@@ -38,6 +42,12 @@ impl Kind {
         if let (Self::Database, Value::String(text)) = (self, &value) {
             return match Database::parse(text, Path::new("")) {
                 Err(fault) if !text.is_empty() => Err(Cause::Database { key: key.to_owned(), fault }),
+                _ => Ok(value),
+            };
+        }
+        if let (Self::RedisUrl, Value::String(text)) = (self, &value) {
+            return match Address::parse(text) {
+                Err(fault) if !text.is_empty() => Err(Cause::RedisUrl { key: key.to_owned(), fault }),
                 _ => Ok(value),
             };
         }
@@ -75,7 +85,9 @@ impl Kind {
             (_, Value::String(text)) => {
                 self.accept_text(text).map(Value::String).ok_or_else(|| describe(value))
             }
-            (Self::AppId, Value::Integer(number)) => Err(format!("the number {number}; write it in quotes")),
+            (Self::AppId | Self::AppChoice, Value::Integer(number)) => {
+                Err(format!("the number {number}; write it in quotes"))
+            }
             _ => Err(describe(value)),
         }
     }
@@ -91,6 +103,8 @@ impl Kind {
             Self::AppId => is_app_id(text),
             Self::WebUrl => is_http_url(text),
             Self::Rule => MustEqual::parse(text).is_some(),
+            Self::AppChoice => text.is_empty() || is_app_id(text),
+            Self::FeedPrefix => is_feed_prefix(text),
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -113,6 +127,11 @@ impl Kind {
                 "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
             }
             Self::AppId => "1 to 32 digits".to_owned(),
+            Self::AppChoice => "the id of an app, or empty".to_owned(),
+            Self::RedisUrl => "the URL of a Redis, such as redis://HOST, or empty".to_owned(),
+            Self::FeedPrefix => {
+                format!("a text of at most {LONGEST_FEED_PREFIX} bytes without control characters")
+            }
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
             Self::WebUrl => {
                 "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"

@@ -14,6 +14,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
+use super::redis_feed;
+use crate::redis_feed::Numbers;
 use crate::tenants::{Tenant, Tenants};
 
 /// Where it is read from.
@@ -23,12 +25,14 @@ pub struct Live {
     pub hubs: Arc<Hubs>,
     /// What each app has used.
     pub tenants: Arc<Tenants>,
+    /// What is heard of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct AppLabels {
+pub(super) struct AppLabels {
     app: AppLabel,
 }
 
@@ -46,7 +50,7 @@ struct OutcomeLabels {
 
 /// An app's id as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct AppLabel(AppId);
+pub(super) struct AppLabel(pub(super) AppId);
 
 impl EncodeLabelValue for AppLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
@@ -55,7 +59,7 @@ impl EncodeLabelValue for AppLabel {
 }
 
 impl AppLabels {
-    fn of(app: &AppId) -> Self {
+    pub(super) fn of(app: &AppId) -> Self {
         Self { app: AppLabel(app.clone()) }
     }
 }
@@ -63,7 +67,8 @@ impl AppLabels {
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
-        self.counters(&mut encoder)
+        self.counters(&mut encoder)?;
+        redis_feed::encode(&self.redis_feed, &mut encoder)
     }
 }
 

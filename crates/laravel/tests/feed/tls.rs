@@ -1,0 +1,75 @@
+//! Redis over TLS, with a private authority.
+
+use std::fs;
+
+use fanfare_laravel::feed::FeedError;
+use fanfare_outgoing::Trust;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+
+use crate::support::Listening;
+use crate::support::redis::Redis;
+
+/// A directory with an authority's certificate, and one of it for this machine with its key.
+fn certificates() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| fs::write(directory.path().join(name), text).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    write("ca.pem", params.self_signed(&key).unwrap().pem());
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    write("cert.pem", params.signed_by(&key, &issuer).unwrap().pem());
+    write("key.pem", key.serialize_pem());
+    directory
+}
+
+fn trust(directory: &TempDir) -> Trust {
+    Trust::with_file(&directory.path().join("ca.pem")).unwrap()
+}
+
+#[test]
+fn a_private_authority_is_believed_once_it_is_named() {
+    let certificates = certificates();
+    let redis = Redis::tls(certificates.path());
+    let url = redis.url().replace("redis:", "rediss:");
+    let feed = Listening::trusting(&url, &["a_"], &trust(&certificates));
+    assert_eq!(feed.subscribed(), (redis.port, None));
+    redis.publish("a_x", "m");
+    feed.expect_message("a_x", "m");
+}
+
+#[test]
+fn an_authority_that_is_not_believed_is_told_with_the_setting_that_names_it() {
+    let certificates = certificates();
+    let redis = Redis::tls(certificates.path());
+    let url = redis.url().replace("redis:", "rediss:");
+    for trust in [Trust::public(), trust(&self::certificates())] {
+        let error = Listening::trusting(&url, &["a_"], &trust).away();
+        assert!(matches!(error, FeedError::Tls { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("invalid peer certificate") && text.contains("redis_feed.ca_file"), "{text}");
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_believed() {
+    let certificates = certificates();
+    let redis = Redis::tls(certificates.path());
+    let url = format!("rediss://localhost:{}", redis.port);
+    let error = Listening::trusting(&url, &["a_"], &trust(&certificates)).away();
+    assert!(error.to_string().contains("not valid for name"), "{error}");
+}
+
+#[test]
+fn tls_where_there_is_none_and_none_where_it_is_wanted_is_told() {
+    let plain = Redis::start();
+    let error = Listening::to(&plain.url().replace("redis:", "rediss:"), &["a_"]).away();
+    assert!(error.to_string().ends_with("no answer in time; does it speak TLS?"), "{error}");
+    let certificates = certificates();
+    let tls = Redis::tls(certificates.path());
+    let error = Listening::to(&tls.url(), &["a_"]).away();
+    assert!(matches!(error, FeedError::Closed | FeedError::NotRedis | FeedError::Lost(_)), "{error}");
+}
