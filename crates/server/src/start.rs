@@ -79,6 +79,8 @@ pub struct Server {
     state: Arc<State>,
     accepting: JoinHandle<()>,
     storing: Option<Storing>,
+    /// They end when this is dropped.
+    feeds: Arc<RedisFeeds>,
     /// Where clients and back ends connect.
     pub listening: SocketAddr,
     /// Where operators ask.
@@ -106,11 +108,11 @@ impl Server {
         let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
         let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
         tokio::spawn(admin::run(Arc::clone(&state), admin));
-        begin_feeds(&state, first.as_ref());
+        let feeds = begin_feeds(&state, first.as_ref());
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
         let storing = Storing::begin(&state);
-        Ok(Self { state, accepting, storing, listening, admin_listening, first, descriptors })
+        Ok(Self { state, accepting, storing, feeds, listening, admin_listening, first, descriptors })
     }
 }
 
@@ -135,6 +137,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    drop(server.feeds);
     Ok(())
 }
 
@@ -212,7 +215,7 @@ async fn bind(
 }
 
 /// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
-fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) {
+fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) -> Arc<RedisFeeds> {
     let mut settings = state.config.redis_feed.clone();
     if let Some(Shown { app, embedded: true, .. }) = first {
         settings.app.get_or_insert_with(|| app.id.clone());
@@ -225,7 +228,8 @@ fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) {
     if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
         tokio::spawn(know_app(Arc::clone(state), Arc::clone(&feeds), id));
     }
-    tokio::spawn(live_apps::follow(Arc::clone(state), feeds));
+    tokio::spawn(live_apps::follow(Arc::clone(state), Arc::clone(&feeds)));
+    feeds
 }
 
 /// Sees to it that an app of the database is known which has the node's own feed: nothing in its settings says so.

@@ -1,30 +1,12 @@
 //! Redis over TLS, with a private authority.
 
-use std::fs;
-
 use fanfare_laravel::feed::FeedError;
 use fanfare_outgoing::Trust;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::support::Listening;
+use crate::support::certificates::certificates;
 use crate::support::redis::Redis;
-
-/// A directory with an authority's certificate, and one of it for this machine with its key.
-fn certificates() -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: String| fs::write(directory.path().join(name), text).unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    write("ca.pem", params.self_signed(&key).unwrap().pem());
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    write("cert.pem", params.signed_by(&key, &issuer).unwrap().pem());
-    write("key.pem", key.serialize_pem());
-    directory
-}
 
 fn trust(directory: &TempDir) -> Trust {
     Trust::with_file(&directory.path().join("ca.pem")).unwrap()
@@ -46,7 +28,7 @@ fn an_authority_that_is_not_believed_is_told_with_the_setting_that_names_it() {
     let certificates = certificates();
     let redis = Redis::tls(certificates.path());
     let url = redis.url().replace("redis:", "rediss:");
-    for trust in [Trust::public(), trust(&self::certificates())] {
+    for trust in [Trust::public(), trust(&crate::support::certificates::certificates())] {
         let error = Listening::trusting(&url, &["a_"], &trust).away();
         assert!(matches!(error, FeedError::Tls { .. }), "{error}");
         let text = error.to_string();

@@ -139,6 +139,8 @@ fn check_apps(feed: &RedisFeed, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
                 }
             },
             Err(NoFeed::NoPrefix) => Cause::NoFeedPrefix { key: format!("{name}.{PREFIX}") },
+            // It would be the node's own feed, of which this was said.
+            Err(NoFeed::NoUrl) if app.redis_feed.prefix.is_none() => continue,
             Err(NoFeed::NoUrl) => {
                 Cause::NoFeedUrl { key: format!("{name}.{PREFIX}"), url: format!("{URL} or {name}.{URL}") }
             }

@@ -1,5 +1,6 @@
 //! What the tests of the feed listen with: a subscriber whose happenings are read one after another.
 
+pub mod certificates;
 pub mod redis;
 
 use std::sync::Arc;
