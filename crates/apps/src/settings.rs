@@ -185,6 +185,7 @@ impl AppSettings {
             .chain(origins)
             .chain(self.authorization.faults())
             .chain(feed_fault(&self.redis_feed))
+            .chain(self.authorization.faults())
             .collect()
     }
 

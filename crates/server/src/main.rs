@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Task {
     Serve,
     PrintLines,
-    LaravelLines(LaravelEnv),
+    LaravelLines(Box<LaravelEnv>),
     Migrate,
 }
 
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Migrate(options)) => (Task::Migrate, options),
         Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
             let options = std::mem::take(&mut asked.serve);
-            (Task::LaravelLines(asked), options)
+            (Task::LaravelLines(Box::new(asked)), options)
         }
         Some(Command::Env(options)) => (Task::PrintLines, options),
         Some(Command::Serve(options)) => (Task::Serve, options),
@@ -161,7 +161,7 @@ fn run(config: Config, task: Task) -> ExitCode {
         match task {
             Task::Serve => start::serve(config).await,
             Task::PrintLines => start::print_lines(config).await,
-            Task::LaravelLines(asked) => start::print_laravel_lines(config, asked).await,
+            Task::LaravelLines(asked) => start::print_laravel_lines(config, *asked).await,
             Task::Migrate => start::migrate(&config).await,
         }
     });
