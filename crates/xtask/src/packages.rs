@@ -82,13 +82,6 @@ pub const LARAVEL: Requirement = Requirement {
     debian: &["php-cli", "php-curl", "php-sqlite3", "php-redis", "php-predis", "php-laravel-framework"],
 };
 
-/// The Redis server that tests start for themselves.
-pub const REDIS: Requirement = Requirement {
-    what: "Redis's server program (redis-server)",
-    is_there: || output_of("redis-server", &["--version"]).is_some(),
-    debian: &["redis-server"],
-};
-
 /// The proxies whose documented snippets are under test, and what makes a certificate for them.
 pub const PROXIES: Requirement = Requirement {
     what: "nginx, Caddy, Apache 2 and openssl",
