@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { BINARY } from '../e2e/support/fanfare.js';
+import { trustedCertificate } from './support/certificate.js';
 import { run } from './support/processes.js';
 
 /** In front of a block without a table of its own, which is about an app's settings. */
@@ -25,9 +26,13 @@ test('every TOML in the docs is a configuration without a fault', async (t) => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-docs-'));
   t.after(() => rm(directory, { recursive: true }));
   const file = path.join(directory, 'fanfare.toml');
+  // What the docs name are the files of whoever reads them.
+  const { certificate, key } = await trustedCertificate(directory);
+  const files = { cert_file: certificate, key_file: key, ca_file: certificate };
   let checked = 0;
   for (const { file: page, text } of await pages()) {
-    for (const [, block] of text.matchAll(/^```toml\n([^]*?)^```$/gm)) {
+    for (const [, written] of text.matchAll(/^```toml\n([^]*?)^```$/gm)) {
+      const block = written.replace(/^(\S+_file) = ".*"/gm, (_, name) => `${name} = "${files[name.split('.').pop()]}"`);
       await writeFile(file, /^\[/m.test(block) ? block : APP + block);
       const options = { cwd: directory, env: { PATH: process.env.PATH } };
       await run(BINARY, ['serve', '--config', file, '--check'], options).catch((error) => {

@@ -88,22 +88,27 @@ pub(super) fn settings(project: &Project, address: &str, faults: &mut Vec<Fault>
     table.into_iter().map(given).collect()
 }
 
-/// The settings of the app that a project's variables name: with the driver `redis`, where the application is
-/// asked who may join.
+/// The settings of the app that a project's variables name. Whispers are on where the server that the
+/// application was written for had them on: Reverb, and laravel-echo-server, which `redis` was for. With
+/// `redis` the application is asked who may join, for it signs nothing.
 pub(super) fn app_settings(project: &Project) -> Vec<Given> {
     let application = &project.application;
-    let (Some((Driver::Redis, _)), Some(said)) = (application.driver(), application.filled("APP_URL")) else {
+    let given = |key: &str, value: Value, said: &Said| Given {
+        place: place(project, said),
+        key: key.to_owned(),
+        value,
+    };
+    let Some((driver @ (Driver::Redis | Driver::Reverb), said)) = application.driver() else {
         return Vec::new();
     };
-    let url = said.value.trim_end_matches('/');
-    let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    let table: [(&str, Value); 2] = [
-        ("authorization.url", format!("{url}/broadcasting/auth").into()),
-        ("authorization.origins", Value::Array(vec![origin.into()])),
-    ];
-    let given =
-        |(key, value): (&str, Value)| Given { place: place(project, &said), key: key.to_owned(), value };
-    table.into_iter().map(given).collect()
+    let mut all = vec![given("client_events", true.into(), &said)];
+    if let (Driver::Redis, Some(said)) = (driver, application.filled("APP_URL")) {
+        let url = said.value.trim_end_matches('/');
+        let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        all.push(given("authorization.url", format!("{url}/broadcasting/auth").into(), &said));
+        all.push(given("authorization.origins", Value::Array(vec![origin.into()]), &said));
+    }
+    all
 }
 
 /// Where Reverb would listen; else where PHP sends to, if that is this machine and in clear.
@@ -178,6 +183,11 @@ impl Laravel {
         for FixedApp { place, app, .. } in fixed {
             if let Place::DotEnv { name, .. } = place {
                 taken.push(format!("app {} ({name})", app.id));
+                let asked = app.authorization.url.iter();
+                taken.extend(asked.map(|url| format!("authorization.url of the app = {url:?} (APP_URL)")));
+                taken.extend(app.client_events.then(|| {
+                    "client_events of the app = true, as the servers of its driver have it".to_owned()
+                }));
             }
         }
         for (key, value, place) in settled.all() {

@@ -130,3 +130,24 @@ fn where_a_value_comes_from_is_shown_and_no_secret() {
     assert!(shown.contains("/.env:6: REVERB_PORT"), "{shown}");
     assert!(!shown.contains("hush"), "{shown}");
 }
+
+#[test]
+fn an_app_has_what_it_had_on_the_server_that_its_driver_was_for() {
+    let redis = PUSHER.replace("=pusher", "=redis") + "APP_URL=https://shop.test/\nREDIS_PREFIX=shop_\n";
+    let setup = of(&redis);
+    let app = setup.load().fixed_apps().remove(0);
+    assert!(app.client_events, "laravel-echo-server passed on whispers");
+    assert_eq!(app.authorization.url.as_deref(), Some("https://shop.test/broadcasting/auth"));
+    assert_eq!(app.authorization.origins, ["https://shop.test"]);
+    let taken = taken(&setup);
+    for line in [
+        "authorization.url of the app = \"https://shop.test/broadcasting/auth\" (APP_URL)",
+        "client_events of the app = true, as the servers of its driver have it",
+    ] {
+        assert!(taken.iter().any(|taken| taken == line), "{line}: {taken:?}");
+    }
+    assert!(of(REVERB).load().fixed_apps()[0].client_events, "as Reverb does");
+    let pusher = of(&(PUSHER.to_owned() + "APP_URL=https://shop.test")).load().fixed_apps().remove(0);
+    assert!(!pusher.client_events, "off in a new app of Pusher");
+    assert_eq!(pusher.authorization.url, None, "it signs by itself");
+}
