@@ -265,8 +265,10 @@ impl Config {
         let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            let laravel = project.as_ref().map(|project| Laravel::new(project, &settled, &fixed));
             let config = Self::from_settled(settled, default_limits, fixed, redis_feed);
+            // What is shown of the settings is masked by now.
+            let laravel =
+                project.as_ref().map(|project| Laravel::new(project, &config.settled, &config.fixed));
             Ok(Self { master_keys, laravel, listen: Listen { tls, ..config.listen }, ..config })
         } else {
             Err(faults)

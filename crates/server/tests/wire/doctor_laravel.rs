@@ -3,86 +3,41 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tempfile::TempDir;
-
+use crate::support::APP;
 use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine};
+use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::signing::hmac;
-use crate::support::{APP, eventually};
 
-/// A Redis of the test's own; stopped when dropped.
-struct Redis {
-    port: u16,
-    server: Child,
-    _folder: TempDir,
-}
-
-impl Redis {
-    fn start(settings: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr();
-        let port = free.expect("a bound socket has an address").port();
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut command = Command::new("redis-server");
-        command.args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        command.args(settings).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        let server = command.spawn().expect("redis-server can be run");
-        let redis = Self { port, server, _folder: folder };
-        eventually("Redis accepts connections", || TcpStream::connect(("127.0.0.1", port)).ok());
-        redis
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Publishes as Laravel does on a channel, again and again, as long as something runs.
-    fn publishing<T>(&self, channel: &str, run: impl FnOnce() -> T) -> T {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Redis accepts connections");
-        let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
-        let command = format!(
-            "*3\r\n$7\r\nPUBLISH\r\n${}\r\n{channel}\r\n${}\r\n{payload}\r\n",
-            channel.len(),
-            payload.len()
-        );
-        let publisher = thread::spawn({
-            let over = Arc::clone(&over);
-            move || {
-                let mut answer = [0; 64];
-                while !over.load(Ordering::Relaxed) {
-                    stream.write_all(command.as_bytes()).expect("Redis reads");
-                    assert!(stream.read(&mut answer).expect("Redis answers") > 0);
-                }
+/// Publishes as Laravel does on a channel, again and again, as long as something runs.
+fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
+    let over = Arc::new(AtomicBool::new(false));
+    let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).expect("Redis accepts connections");
+    let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
+    let command = format!(
+        "*3\r\n$7\r\nPUBLISH\r\n${}\r\n{channel}\r\n${}\r\n{payload}\r\n",
+        channel.len(),
+        payload.len()
+    );
+    let publisher = thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            let mut answer = [0; 64];
+            while !over.load(Ordering::Relaxed) {
+                stream.write_all(command.as_bytes()).expect("Redis reads");
+                assert!(stream.read(&mut answer).expect("Redis answers") > 0);
             }
-        });
-        let outcome = run();
-        over.store(true, Ordering::Relaxed);
-        publisher.join().expect("the publisher does not panic");
-        outcome
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // Both fail only if the process has ended, which is what is wanted.
-        drop(self.server.kill());
-        drop(self.server.wait());
-    }
+        }
+    });
+    let outcome = run();
+    over.store(true, Ordering::Relaxed);
+    publisher.join().expect("the publisher does not panic");
+    outcome
 }
 
 fn examine_redis(url: &str, prefix: &str) -> Examined {
@@ -91,8 +46,8 @@ fn examine_redis(url: &str, prefix: &str) -> Examined {
 
 #[test]
 fn the_prefix_that_the_application_really_uses_is_seen() {
-    let redis = Redis::start(&[]);
-    redis.publishing("my_app_database_private-orders.1", || {
+    let redis = Redis::start();
+    publishing(&redis, "my_app_database_private-orders.1", || {
         let examined = examine_redis(&redis.url(), "my_app_database_");
         examined.expect_well(&["Redis", "Redis prefix"]).expect(
             "Redis prefix",
@@ -121,7 +76,7 @@ fn the_prefix_that_the_application_really_uses_is_seen() {
 
 #[test]
 fn a_project_with_the_redis_driver_names_redis_and_prefix() {
-    let redis = Redis::start(&[]);
+    let redis = Redis::start();
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let dotenv = format!(
         "APP_NAME=\"My App 2.0\"\nBROADCAST_CONNECTION=redis\nREDIS_HOST=127.0.0.1\nREDIS_PORT={}\n",
@@ -131,24 +86,24 @@ fn a_project_with_the_redis_driver_names_redis_and_prefix() {
     let path = folder.path().to_string_lossy().into_owned();
     // No server runs there.
     let run = || examine(&["--laravel", &path, "--watch", "1", "--url", "ws://127.0.0.1:1"]);
-    redis.publishing("my_app_20_database_private-x", || {
+    publishing(&redis, "my_app_20_database_private-x", || {
         run().expect("Redis prefix", "passed", &["`my_app_20_database_`"]);
     });
-    redis.publishing("my-app-20-database-private-x", || {
+    publishing(&redis, "my-app-20-database-private-x", || {
         run().expect_failed("Redis prefix", &["`my-app-20-database-`", "`my_app_20_database_`"]);
     });
 }
 
 #[test]
 fn a_redis_on_which_nothing_is_broadcast_tells_nothing() {
-    let redis = Redis::start(&[]);
+    let redis = Redis::start();
     let examined = examine_redis(&redis.url(), "laravel_database_");
     examined.expect_well(&["Redis"]).expect("Redis prefix", "noted", &["nothing was broadcast", "--watch"]);
 }
 
 #[test]
 fn a_redis_that_does_not_let_in_is_told_in_words() {
-    let redis = Redis::start(&["--requirepass", "hush-hush"]);
+    let redis = Redis::with("requirepass hush-hush\n");
     let missing = examine_redis(&redis.url(), "");
     missing.expect_failed("Redis", &["wants a password", "REDIS_PASSWORD"]).expect(
         "Redis prefix",

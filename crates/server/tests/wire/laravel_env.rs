@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::support::App;
+use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::{Setup, binary, run};
 
@@ -71,6 +72,24 @@ fn laravel_11_with_reverb_and_a_path() {
     assert_eq!(server.addr.port(), port);
     let path = "/ws/app/fkqb2ymfkbhwntlsvq1c?protocol=7&client=js&version=8.6.0&flash=false";
     server.open(path).established(120);
+}
+
+#[test]
+fn laravel_10_with_the_redis_driver_and_a_prefix() {
+    let redis = Redis::with("requirepass hush-hush\n").log_in_with(&["--no-auth-warning", "-a", "hush-hush"]);
+    let dotenv = format!(
+        "APP_NAME=\"My App 2.0\"\nAPP_URL=http://localhost\nBROADCAST_DRIVER=redis\nREDIS_HOST=127.0.0.1\n\
+         REDIS_PASSWORD=hush-hush\nREDIS_PORT={}\nPUSHER_APP_ID=1\nPUSHER_APP_KEY=k-1\nPUSHER_APP_SECRET=s-1\n",
+        redis.port
+    );
+    let server = of(&dotenv).arguments(&["--listen", "127.0.0.1:0"]).start();
+    server.expect_metric("fanfare_redis_feed_connections_up", 1.0);
+    let mut socket = server.connect_to(App { id: "1", key: "k-1", secret: "s-1" });
+    socket.subscribe("orders");
+    redis.publish("my_app_20_database_orders", r#"{"event":"shipped","data":{"id":1},"socket":null}"#);
+    socket.expect_event("orders", "shipped", r#"{"id":1}"#);
+    let printed = server.process.lines_so_far().join("\n");
+    assert!(!printed.contains("hush"), "{printed}");
 }
 
 #[test]

@@ -151,3 +151,34 @@ fn an_app_has_what_it_had_on_the_server_that_its_driver_was_for() {
     assert!(!pusher.client_events, "off in a new app of Pusher");
     assert_eq!(pusher.authorization.url, None, "it signs by itself");
 }
+
+#[test]
+fn the_redis_driver_names_redis_its_prefix_and_who_is_asked() {
+    let setup = of(&format!(
+        "{}APP_NAME=\"My App 2.0\"\nAPP_URL=https://shop.example/\nREDIS_HOST=10.0.0.5\n\
+         REDIS_PASSWORD=hush-hush\n",
+        PUSHER.replace("=pusher", "=redis")
+    ));
+    let config = setup.load();
+    let shown = config.effective();
+    assert!(shown.contains("prefix = \"my_app_20_database_\""), "{shown}");
+    let app = &config.fixed_apps()[0];
+    assert_eq!(app.authorization.url.as_deref(), Some("https://shop.example/broadcasting/auth"));
+    assert_eq!(app.authorization.origins, ["https://shop.example"]);
+    let laravel = config.laravel.unwrap();
+    assert!(laravel.notes.iter().any(|note| note.contains("my-app-20-database-")), "{:?}", laravel.notes);
+    assert!(laravel.taken.iter().any(|line| line.starts_with("redis_feed.url = ")), "{:?}", laravel.taken);
+    assert!(!laravel.text().contains("hush") && !shown.contains("hush"), "{}", laravel.text());
+}
+
+#[test]
+fn a_prefix_that_only_laravel_knows_stops_the_start() {
+    let dotenv = format!("{}APP_NAME=Café\nREDIS_HOST=r\n", PUSHER.replace("=pusher", "=redis"));
+    let faults = of(&dotenv).faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with(".env:5: APP_NAME: ") && faults[0].contains("set REDIS_PREFIX"),
+        "{faults:?}"
+    );
+    of(&format!("{dotenv}REDIS_PREFIX=cafe_database_")).load();
+}
