@@ -60,6 +60,7 @@ async fn follow_one(
     old: &mut mpsc::Receiver<Box<str>>,
     on: &mut (impl FnMut(Change) + Send),
 ) {
+    stored.cache.hear();
     let mut all_is_known = read_all(stored, on).await;
     while all_is_known {
         let changed = {
@@ -72,6 +73,7 @@ async fn follow_one(
                 }
             }
         };
+        stored.cache.hear();
         all_is_known = match changed {
             Ok(Changed::App(id)) => read_one(stored, &id, on).await,
             Ok(Changed::Something) => read_all(stored, on).await,
@@ -87,7 +89,8 @@ async fn follow_one(
     }
 }
 
-/// Reads every known app anew and those that are wanted unasked, and forgets which names were of no app; false if the database is away.
+/// Reads every known app anew and those that are wanted unasked, and forgets which names were of no app; false if
+/// the database is away.
 async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
     stored.cache.forget_misses();
     let feeds = match timeout(READING, stored.store.feed_ids()).await {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what docs/authorization.md states: authorizations that wait for an application delay nothing else.
+"""Measures what docs/performance.md states: what others do badly delays nothing else.
 
-Starts the server, an application that hangs and one that answers at once, all on loopback, and prints how long a
-publish, its event to the last of some subscribers, and another app's authorization take: with nobody waiting, and
-with a thousand who do. Asserts nothing.
+Starts the server, an application that hangs and one that answers at once, and a Redis, all on loopback, and prints how
+long a publish, its event to the last of some subscribers, and another app's authorization take: with nobody in the way,
+with a thousand authorizations that wait for the application that hangs, and while Redis is flooded with messages that
+are no events. Asserts nothing. Needs redis-server and redis-benchmark.
 
-    tests/load/hanging_application.py [--waiting 1000] [--subscribers 200] [--events 500]
+    tests/load/bad_neighbours.py [--waiting 1000] [--subscribers 200] [--events 500]
 """
 
 import argparse
@@ -51,6 +52,46 @@ class Application:
     def answer(client):
         while client.recv(65536):
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue")
+
+
+class Flood:
+    """Two clients that publish to Redis as fast as they are answered, under the prefix of app 1."""
+
+    def __init__(self, port):
+        self.port = port
+        say = ["PUBLISH", "laravel_database_private-x", '{"job":"not an event"}']
+        self.process = subprocess.Popen(["redis-benchmark", "-q", "-p", str(port), "-c", "2", "-n", "100000000", *say],
+                                        stdout=subprocess.DEVNULL)
+        self.begun, self.before = time.perf_counter(), self.published()
+
+    def published(self):
+        """How many commands Redis has carried out so far."""
+        asked = subprocess.run(["redis-cli", "-p", str(self.port), "INFO", "stats"], capture_output=True, text=True, check=True)
+        return int(asked.stdout.split("total_commands_processed:")[1].split()[0])
+
+    def end(self):
+        """Ends it; how many a second there were."""
+        rate = (self.published() - self.before) / (time.perf_counter() - self.begun)
+        self.process.kill()
+        self.process.wait()
+        return rate
+
+
+def start_redis(folder):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
+                               stdout=subprocess.DEVNULL)
+    while subprocess.run(["redis-cli", "-p", str(port), "PING"], capture_output=True, check=False).stdout != b"PONG\n":
+        time.sleep(0.01)
+    return process, port
+
+
+def metric(admin, name):
+    connection = http.client.HTTPConnection("127.0.0.1", admin)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
 def subscriber(port):
@@ -119,13 +160,15 @@ def main():
         config += (f'[[apps.list]]\nid = "{number}"\nkey = "key-{number}"\nsecret = "secret-{number}"\n'
                    f'authorization.url = "{application.url}"\n')
     with tempfile.TemporaryDirectory() as folder:
+        redis, redis_port = start_redis(folder)
+        config += f'[redis_feed]\nurl = "redis://127.0.0.1:{redis_port}"\nprefix = "laravel_database_"\napp = "1"\n'
         (Path(folder) / "fanfare.toml").write_text(config)
         process = subprocess.Popen([FANFARE, "serve", "--config", f"{folder}/fanfare.toml", "--listen", "127.0.0.1:0",
                                     "--admin-listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                    text=True)
         try:
-            port = int(process.stdout.readline().split("http://127.0.0.1:")[1].split()[0])
-            measure("nobody waits", port, asked)
+            port, admin = (int(part.split()[0].rstrip(")")) for part in process.stdout.readline().split("http://127.0.0.1:")[1:])
+            measure("nobody", port, asked)
             waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(asked.waiting)]
             for client in waiting:
                 client.sendall(POST.encode())
@@ -135,10 +178,16 @@ def main():
             print(f"the application was asked {len(hanging.asked)} times meanwhile")
             for client in waiting:
                 client.close()
-            measure("nobody waits any more", port, asked)
+            measure("nobody any more", port, asked)
+            flood = Flood(redis_port)
+            measure("Redis is flooded", port, asked)
+            print(f"Redis had {flood.end():,.0f} messages a second, of which Fanfare has dropped "
+                  f"{metric(admin, 'fanfare_redis_feed_dropped_total'):,.0f}")
+            measure("nobody any more", port, asked)
         finally:
-            process.kill()
-            process.wait()
+            for each in [process, redis]:
+                each.kill()
+                each.wait()
 
 
 if __name__ == "__main__":
