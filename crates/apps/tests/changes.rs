@@ -225,9 +225,8 @@ async fn an_app_that_grows_old_is_read_anew_and_answers_meanwhile() {
     let stage = Stage::postgres();
     let mut followed = Followed::begin(stage.open(0).await);
     stage.operator().await.run(APP_7).await;
-    while followed.apps.by_key("key-7").await.unwrap().is_none() {
-        tokio::task::yield_now().await;
-    }
+    stage.operator().await.run(r#"UPDATE apps SET settings = '{"limits": {"batch": 3}}'"#).await;
+    while followed.now().await.limits.batch != 3 {}
     // Told to nobody, and the listener stays.
     stage
         .operator()
