@@ -90,9 +90,7 @@ impl Subscriber {
                     let heard = link.heard.clone();
                     let followed = follow(link, &mut wanted, |said| match said {
                         Said::Ready => on(Happening::Subscribed { host: &host, gap: away.end() }),
-                        Said::Message { channel, payload } => on(Happening::Message { channel, payload }),
-                        Said::TooLong { channel, bytes } => on(Happening::TooLong { channel, bytes }),
-                        Said::Refused { prefix, error } => on(Happening::Refused { prefix, error }),
+                        Said::Heard(happening) => on(happening),
                     });
                     let error = tokio::select! {
                         error = followed => error,

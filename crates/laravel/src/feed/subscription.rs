@@ -15,7 +15,7 @@ use super::error::FeedError;
 use super::link::Link;
 use super::prefix::{Prefixes, pattern};
 use super::resp::{LastHeard, Reader, Value, command};
-use super::subscriber::Wanted;
+use super::subscriber::{Happening, Wanted};
 
 /// Time between two PINGs.
 const HEARTBEAT: Duration = Duration::from_secs(4);
@@ -30,18 +30,8 @@ const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
 pub(super) enum Said<'a> {
     /// Everything that was wanted at first was answered.
     Ready,
-    Message {
-        channel: &'a str,
-        payload: Vec<u8>,
-    },
-    TooLong {
-        channel: &'a str,
-        bytes: u64,
-    },
-    Refused {
-        prefix: &'a str,
-        error: &'a FeedError,
-    },
+    /// Something of which only this connection knows.
+    Heard(Happening<'a>),
 }
 
 /// A question that was not answered yet.
@@ -152,7 +142,7 @@ async fn listen(
             (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
             (Question::Subscribe(prefix), Value::Error(text)) => {
                 let error = FeedError::refused(&text);
-                on(Said::Refused { prefix: &prefix, error: &error });
+                on(Said::Heard(Happening::Refused { prefix: &prefix, error: &error }));
                 asked.refused.lock().insert(prefix);
             }
             (Question::Subscribe(prefix), Value::List(_)) => {
@@ -202,8 +192,8 @@ fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(Sai
         return;
     }
     match message.payload {
-        Value::Text(payload) => on(Said::Message { channel, payload }),
-        Value::TooLong(bytes) => on(Said::TooLong { channel, bytes }),
+        Value::Text(payload) => on(Said::Heard(Happening::Message { channel, payload })),
+        Value::TooLong(bytes) => on(Said::Heard(Happening::TooLong { channel, bytes })),
         _ => {}
     }
 }

@@ -120,7 +120,8 @@ fn complaint(place: &Place, answer: &Answer) -> Complaint {
             place.prefix,
             place.url("ws")
         ),
-        400 if body.contains("plain HTTP request was sent to HTTPS port") => {
+        // Ours, nginx's and Go's words for it.
+        400 if ["port speaks TLS", "HTTPS port", "HTTPS server"].iter().any(|words| body.contains(words)) => {
             "This port speaks TLS: use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).".to_owned()
         }
         301 | 302 | 307 | 308 => format!(

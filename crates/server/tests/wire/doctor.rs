@@ -3,11 +3,13 @@
 use std::fs;
 use std::net::TcpListener;
 
+use rcgen::{CertificateParams, date_time_ymd};
+
 use crate::support::application::Application;
 use crate::support::examined::{doctor, examine};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
-use crate::support::tls_front::{Certificate, TlsFront};
+use crate::support::tls::Secured;
 use crate::support::{APP, App};
 
 const CREDENTIALS: [&str; 6] = ["--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
@@ -79,10 +81,9 @@ fn a_closed_port_and_a_name_that_is_none_end_the_way() {
 
 #[test]
 fn a_certificate_is_good_once_its_authority_is_given() {
-    let server = TestServer::start();
-    let front = TlsFront::start(server.addr, Certificate::Good);
-    let (url, authority) = (format!("wss://localhost:{}", front.port), front.authority());
-    let given = examine_at(&url, &["--ca-file", &authority.to_string_lossy()]);
+    let (secured, authority) = Secured::start_for(&["localhost"], |_| {});
+    let url = format!("wss://localhost:{}", secured.addr().port());
+    let given = examine_at(&url, &["--ca-file", &authority.path().to_string_lossy()]);
     given.expect_well(&["TLS", "app key", "signature", "publish and receive"]);
     given.expect("TLS", "passed", &["for localhost", "more days"]);
     let unknown = examine_at(&url, &[]);
@@ -92,15 +93,18 @@ fn a_certificate_is_good_once_its_authority_is_given() {
 
 #[test]
 fn a_certificate_for_another_name_and_one_that_has_expired_are_told() {
-    let server = TestServer::start();
-    for (certificate, mentions) in [
-        (Certificate::OtherName, &["for other.test, not for localhost"][..]),
-        (Certificate::Expired, &["has expired", "certbot renew"]),
+    let expired = |params: &mut CertificateParams| {
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 1);
+    };
+    let (other, others_authority) = Secured::start_for(&["other.test"], |_| {});
+    let (expired, expireds_authority) = Secured::start_for(&["localhost"], expired);
+    for (secured, authority, mentions) in [
+        (other, others_authority, &["for other.test, not for localhost"][..]),
+        (expired, expireds_authority, &["has expired", "certbot renew"]),
     ] {
-        let front = TlsFront::start(server.addr, certificate);
-        let authority = front.authority();
-        let url = format!("wss://localhost:{}", front.port);
-        examine_at(&url, &["--ca-file", &authority.to_string_lossy()]).expect_failed("TLS", mentions);
+        let url = format!("wss://localhost:{}", secured.addr().port());
+        examine_at(&url, &["--ca-file", &authority.path().to_string_lossy()]).expect_failed("TLS", mentions);
     }
 }
 
@@ -109,9 +113,9 @@ fn tls_where_there_is_none_and_none_where_there_is_are_told() {
     let server = TestServer::start();
     let examined = examine_at(&format!("wss://{}", server.addr), &[]);
     examined.expect_failed("TLS", &["does not answer in TLS", "PUSHER_SCHEME=http", "forceTLS: false"]);
-    let front = TlsFront::start(server.addr, Certificate::Good);
-    let examined = examine_at(&format!("ws://localhost:{}", front.port), &[]);
-    examined.expect_failed("WebSocket upgrade", &["not HTTP", "wss://"]);
+    let (secured, _) = Secured::start_for(&["localhost"], |_| {});
+    let examined = examine_at(&format!("ws://localhost:{}", secured.addr().port()), &[]);
+    examined.expect_failed("WebSocket upgrade", &["400", "This port speaks TLS: use wss://"]);
 }
 
 #[test]

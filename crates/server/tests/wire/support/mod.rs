@@ -15,7 +15,6 @@ pub mod signing;
 pub mod socket;
 pub mod stream;
 pub mod tls;
-pub mod tls_front;
 pub mod upgrade;
 
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]

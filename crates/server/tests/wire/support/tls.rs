@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use tempfile::NamedTempFile;
 
 use super::api::Api;
 use super::http::Http;
@@ -112,6 +113,22 @@ impl Secured {
         let issued = authority.issue();
         issued.write_to(setup.folder());
         Self { server: tls_setup(setup).start(), authority, issued }
+    }
+
+    /// A server whose certificate is for these names and otherwise as `change` has it; and the file with its
+    /// authority.
+    #[track_caller]
+    pub fn start_for(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Self, NamedTempFile) {
+        let (setup, authority) = (Setup::new(), Authority::new());
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let issued = authority.issue_with(|params| {
+            *params = CertificateParams::new(names).expect("legal names");
+            change(params);
+        });
+        issued.write_to(setup.folder());
+        let file = NamedTempFile::new().expect("a temporary file can be made");
+        fs::write(file.path(), authority.0.pem()).expect("the file can be written to");
+        (Self { server: tls_setup(setup).start(), authority, issued }, file)
     }
 
     pub fn addr(&self) -> SocketAddr {
