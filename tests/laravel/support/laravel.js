@@ -18,18 +18,25 @@ export class Laravel {
   #directory;
   #process;
 
-  /** Resolves when it answers. `env` are the lines of its `.env`; `ini` are settings of PHP. */
-  static async start({ env = {}, ini = {}, port } = {}) {
+  /**
+   * Resolves when it answers. `env` are the lines of its `.env`; `ini` are settings of PHP; `connections` is PHP to
+   * stand in config/broadcasting.php in place of its own.
+   */
+  static async start({ env = {}, ini = {}, port, connections } = {}) {
     const app = new Laravel();
     app.#directory = await mkdtemp(path.join(tmpdir(), 'fanfare-laravel-'));
     app.url = `http://127.0.0.1:${port ?? (await freePort())}`;
-    await app.#layOut({ APP_KEY: `base64:${Buffer.alloc(32, 7).toString('base64')}`, APP_URL: app.url, ...env });
+    await app.#layOut(connections, { APP_KEY: `base64:${Buffer.alloc(32, 7).toString('base64')}`, APP_URL: app.url, ...env });
     await app.#serve(ini);
     return app;
   }
 
-  async #layOut(env) {
+  async #layOut(connections, env) {
     await cp(path.join(HERE, 'app'), this.#directory, { recursive: true });
+    if (connections) {
+      const config = `<?php return ['default' => env('BROADCAST_DRIVER'), 'connections' => [${connections}]];\n`;
+      await writeFile(path.join(this.#directory, 'config/broadcasting.php'), config);
+    }
     for (const folder of ['bootstrap/cache', 'storage/framework/sessions', 'storage/framework/views']) {
       await mkdir(path.join(this.#directory, folder), { recursive: true });
     }

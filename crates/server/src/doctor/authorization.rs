@@ -1,7 +1,7 @@
 //! The application's answer for a channel, and what stock pusher-js would make of it.
 
 use bytes::Bytes;
-use fanfare_laravel::authorize::{Answered, Subject, judge as judge_for_us};
+use fanfare_laravel::authorize::{Answered, Denial, Subject, Yes, judge as judge_for_us};
 use fanfare_outgoing::{Client, Response};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::Credential;
@@ -36,25 +36,51 @@ pub(super) async fn ask(
     socket_id: &str,
     app: Option<&AskedApp>,
 ) -> Finding {
-    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let body = format!("socket_id={}&channel_name={}", part(socket_id), part(&question.channel));
-    let mut request =
-        Request::post(&question.url).header("content-type", "application/x-www-form-urlencoded");
-    for (name, value) in &question.headers {
-        request = request.header(name, value);
-    }
-    let request = match request.body(Full::new(Bytes::from(body))) {
+    let request = match question.request(&question.url, socket_id) {
         Ok(request) => request,
         Err(error) => {
             return complain(format!("there is no such request: {error}"), "See to --auth-url and --header.");
         }
     };
-    match client.send(request, BOUNDS).await {
-        Ok(response) => judge(question, &response, socket_id, app.and_then(|app| app.credential.as_ref())),
-        Err(error) => complain(
-            format!("{} does not answer: {error}", question.url),
-            "Start the application, or see to --auth-url (by itself APP_URL and /broadcasting/auth).",
-        ),
+    let response = match client.send(request, BOUNDS).await {
+        Ok(response) => response,
+        Err(error) => {
+            return complain(
+                format!("{} does not answer: {error}", question.url),
+                "Start the application, or see to --auth-url (by itself APP_URL and /broadcasting/auth).",
+            );
+        }
+    };
+    let credential = app.and_then(|app| app.credential.as_ref());
+    match (judge(question, &response, socket_id, credential), &question.proxy) {
+        (Err(complaint), Some(proxy)) if is_yes_without_a_signature(&question.channel, &response) => {
+            let Ok(request) = question.request(proxy, socket_id) else { return Err(complaint) };
+            let Ok(ours) = client.send(request, BOUNDS).await else { return Err(complaint) };
+            if ours.status == 200 && judge(question, &ours, socket_id, credential).is_ok() {
+                return Ok(format!(
+                    "{}: the application says yes, and Fanfare signs that: Echo has to ask there, authEndpoint: '{proxy}'",
+                    question.channel
+                ));
+            }
+            let said = String::from_utf8_lossy(&ours.body);
+            let said: String = said.chars().filter(|character| !character.is_control()).take(200).collect();
+            let mend =
+                format!("{}\nAsked there now, it answers {}: {said}", complaint.mend, ours.status.as_u16());
+            Err(Complaint { mend, ..complaint })
+        }
+        (finding, _) => finding,
+    }
+}
+
+impl Question {
+    fn request(&self, url: &str, socket_id: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let body = format!("socket_id={}&channel_name={}", part(socket_id), part(&self.channel));
+        let mut request = Request::post(url).header("content-type", "application/x-www-form-urlencoded");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.body(Full::new(Bytes::from(body)))
     }
 }
 
@@ -174,15 +200,24 @@ fn signed(
 
 /// What Fanfare's own endpoint, which asks in the client's stead, would make of the answer.
 fn of_ours(channel: &str, response: &Response) -> String {
-    let limits = Limits::default();
-    let Ok(name) = ChannelName::parse(channel, limits.channel_name) else {
-        return "It is no name of a channel.".to_owned();
-    };
-    let answered = Answered { status: response.status.as_u16(), location: None, body: &response.body };
-    match judge_for_us(&answered, Subject::Channel(&name), None, &limits) {
-        Ok(_) => "That would let the client in.".to_owned(),
-        Err(denial) => format!("Of this answer even that would make {}: {denial}.", denial.status()),
+    match judged_by_us(channel, response) {
+        None => "It is no name of a channel.".to_owned(),
+        Some(Ok(_)) => "That would let the client in.".to_owned(),
+        Some(Err(denial)) => format!("Of this answer even that would make {}: {denial}.", denial.status()),
     }
+}
+
+/// Whether it is of use to nobody but to whoever signs it.
+fn is_yes_without_a_signature(channel: &str, response: &Response) -> bool {
+    matches!(judged_by_us(channel, response), Some(Ok(Yes::Unsigned(_))))
+}
+
+/// `None` if that is no name of a channel.
+fn judged_by_us(channel: &str, response: &Response) -> Option<Result<Yes, Denial>> {
+    let limits = Limits::default();
+    let name = ChannelName::parse(channel, limits.channel_name).ok()?;
+    let answered = Answered { status: response.status.as_u16(), location: None, body: &response.body };
+    Some(judge_for_us(&answered, Subject::Channel(&name), None, &limits))
 }
 
 /// What the redis broadcaster answers, and whatever else is JSON without a signature.

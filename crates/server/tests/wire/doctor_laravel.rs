@@ -12,6 +12,7 @@ use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine};
 use crate::support::redis::Redis;
 use crate::support::server::TestServer;
+use crate::support::setup::Setup;
 use crate::support::signing::hmac;
 
 /// Publishes as Laravel does on a channel, again and again, as long as something runs.
@@ -204,4 +205,27 @@ fn a_signature_of_another_secret_is_seen_before_the_server_refuses_it() {
         examined.expect("authorization", outcome, &["private-x"]);
         assert_eq!(examined.status, i32::from(outcome == "failed"));
     }
+}
+
+#[test]
+fn a_yes_without_a_signature_is_well_where_fanfare_signs_it() {
+    let application = Application::saying(200, "true");
+    let asking = Setup::with_app(&application.settings()).start();
+    let silent = TestServer::start();
+    let flags = |server: &TestServer| {
+        let url = format!("ws://{}", server.addr);
+        ["--url", &url, "--key", APP.key, "--app-id", APP.id, "--secret", APP.secret].map(str::to_owned)
+    };
+    let [asking, silent] = [&asking, &silent].map(flags);
+    let examine = |flags: &[String]| {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        examine_answer(&application, "private-x", &flags)
+    };
+    examine(&asking).expect(
+        "authorization",
+        "passed",
+        &["Fanfare signs", "authEndpoint: 'http://127.0.0.1:"],
+    );
+    examine(&silent)
+        .expect_failed("authorization", &["pending for ever", "answers 404", "authorization.url"]);
 }
