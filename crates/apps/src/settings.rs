@@ -185,7 +185,6 @@ impl AppSettings {
             .chain(origins)
             .chain(self.authorization.faults())
             .chain(feed_fault(&self.redis_feed))
-            .chain(self.authorization.faults())
             .collect()
     }
 

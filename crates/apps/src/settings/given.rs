@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_in_a_section_is_told_once() {
+        let given = r#"{"authorization":{"url":"/auth"},"redis_feed":{"url":"redis://h"}}"#;
+        let faults = with("{}", given).unwrap_err();
+        let told =
+            ["authorization.url holds \"/auth\"; give ", "redis_feed.url is set without redis_feed.prefix"];
+        assert_eq!(faults.len(), told.len(), "{faults:?}");
+        assert!(faults.iter().zip(told).all(|(fault, told)| fault.starts_with(told)), "{faults:?}");
+    }
+
+    #[test]
     fn the_list_of_names_has_every_setting() {
         for key in known() {
             let name = key.rsplit('.').next().unwrap();
