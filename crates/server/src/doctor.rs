@@ -4,7 +4,6 @@
 //! nobody else is on. Every wait is bounded. Never shows a secret.
 
 mod authorization;
-mod certificate;
 mod clock;
 mod descriptors;
 mod hop;
@@ -238,6 +237,11 @@ impl Examination<'_> {
         let finding = authorization::ask(&self.client, question, socket_id, app).await;
         self.note(AUTHORIZATION, finding);
     }
+}
+
+/// What somebody else has said, as it may be repeated: without control characters, and not all of it if that is long.
+fn repeated(text: &str, most: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(most).collect()
 }
 
 /// A complaint with what to do.

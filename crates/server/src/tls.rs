@@ -6,7 +6,7 @@
 pub mod certificate;
 pub mod reload;
 mod socket;
-mod validity;
+pub(crate) mod validity;
 
 use std::io;
 use std::sync::Arc;

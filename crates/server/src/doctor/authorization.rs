@@ -11,10 +11,10 @@ use hyper::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::complain;
 use super::hop::{Complaint, Finding};
 use super::plan::AskedApp;
 use super::signed::BOUNDS;
+use super::{complain, repeated};
 
 /// A question to an application. Not `Debug`: a header may hold a session.
 #[derive(Clone)]
@@ -62,8 +62,7 @@ pub(super) async fn ask(
                     question.channel
                 ));
             }
-            let said = String::from_utf8_lossy(&ours.body);
-            let said: String = said.chars().filter(|character| !character.is_control()).take(200).collect();
+            let said = repeated(&String::from_utf8_lossy(&ours.body), 200);
             let mend =
                 format!("{}\nAsked there now, it answers {}: {said}", complaint.mend, ours.status.as_u16());
             Err(Complaint { mend, ..complaint })
@@ -137,7 +136,7 @@ fn refusal(status: u16, location: &str) -> String {
         300..=399 => format!(
             "It leads to {}: the middleware takes nobody for logged in. Give the cookie or token of a user; a page of \
              another origin sends no cookies with pusher-js.",
-            location.chars().filter(|character| !character.is_control()).take(200).collect::<String>()
+            repeated(location, 200)
         ),
         401 => "Nobody is logged in: give the cookie or token of a user (--cookie, --header).".to_owned(),
         403 => "No: the callback in routes/channels.php says so, no pattern there fits the channel, or nobody is \

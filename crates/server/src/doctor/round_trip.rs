@@ -5,11 +5,11 @@ use std::time::Instant;
 use fanfare_outgoing::Client;
 use serde_json::json;
 
-use super::complain;
 use super::hop::Finding;
 use super::plan::Place;
 use super::signed::{Signer, unanswered};
 use super::socket::Socket;
+use super::{complain, repeated};
 
 /// Publishes on a channel that nobody else is on; the socket is given back if it can still be used.
 pub(super) async fn make(
@@ -33,8 +33,7 @@ pub(super) async fn make(
     match signer.send(client, place, "POST", ("/events", body)).await {
         Err(error) => return (Err(unanswered(place, &error)), Some(socket)),
         Ok(response) if response.status.as_u16() != 200 => {
-            let said = String::from_utf8_lossy(&response.body);
-            let said: String = said.chars().filter(|character| !character.is_control()).take(300).collect();
+            let said = repeated(&String::from_utf8_lossy(&response.body), 300);
             let finding = complain(
                 format!("publishing is answered {}: {said}", response.status.as_u16()),
                 "What Laravel broadcasts would be answered the same: do what the answer says.",

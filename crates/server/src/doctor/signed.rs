@@ -11,7 +11,7 @@ use hyper::Request;
 use super::clock::Reading;
 use super::hop::{Complaint, Finding};
 use super::plan::Place;
-use super::{PATIENCE, complain};
+use super::{PATIENCE, complain, repeated};
 
 /// Who signs, and for which app.
 pub(super) struct Signer {
@@ -68,8 +68,7 @@ pub(super) fn unanswered(place: &Place, error: &OutgoingError) -> Complaint {
 
 fn judge(place: &Place, signer: &Signer, response: &Response) -> Finding {
     let body = String::from_utf8_lossy(&response.body);
-    let said: String =
-        body.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(300).collect();
+    let said = repeated(body.lines().next().unwrap_or_default(), 300);
     let status = response.status.as_u16();
     let path = format!("/apps/{}/channels", signer.app_id);
     let what = format!("the server answers {status}: {said}");

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::hop::Complaint;
 use super::reach::Io;
-use super::{PATIENCE, complain};
+use super::{PATIENCE, complain, repeated};
 
 /// Most bytes of a message.
 const MOST_BYTES: usize = 1 << 20;
@@ -139,6 +139,8 @@ fn refused(code: Option<u64>, text: &str) -> Complaint {
         _ => "The server's log says more.",
     };
     let code = code.map(|code| format!(" with {code}")).unwrap_or_default();
-    let text: String = text.chars().filter(|character| !character.is_control()).take(200).collect();
-    Complaint { what: format!("the connection is refused{code}: {text}"), mend: mend.to_owned() }
+    Complaint {
+        what: format!("the connection is refused{code}: {}", repeated(text, 200)),
+        mend: mend.to_owned(),
+    }
 }

@@ -1,7 +1,6 @@
 //! The second hop: TLS, with the chain, the name and the days that are left.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use fanfare_outgoing::Trust;
 use rustls::CertificateError as Wrong;
@@ -11,11 +10,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::certificate::not_after;
 use super::hop::{Complaint, Finding};
 use super::plan::Place;
 use super::reach::Io;
 use super::{PATIENCE, complain};
+use crate::state::unix_seconds;
+use crate::tls::validity::{Facts, Validity};
 
 /// From here on a certificate's end is near: renewals are made thirty days before.
 const FEW_DAYS: u64 = 14;
@@ -52,16 +52,16 @@ const NO_TLS: &str = "This port seems to speak plain HTTP: use ws:// and http://
 
 fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let end = certificates.first().and_then(|certificate| not_after(certificate));
-    let left =
-        end.and_then(|end| end.duration_since(SystemTime::now()).ok()).map(|left| left.as_secs() / 86_400);
-    match left {
-        Some(days) if days < FEW_DAYS => complain(
+    let validity = certificates.first().and_then(|certificate| Facts::of(certificate).ok());
+    match validity.map(|facts| facts.validity(unix_seconds())) {
+        Some(Validity::For { days }) if days < FEW_DAYS => complain(
             format!("the certificate for {host} is valid for {days} more days only"),
             "See why it is not renewed (certbot renew --dry-run; the log of Caddy or Traefik).",
         ),
-        Some(days) => Ok(format!("the certificate is for {host}, trusted, and valid for {days} more days")),
-        None => Ok(format!("the certificate is for {host} and trusted")),
+        Some(Validity::For { days }) => {
+            Ok(format!("the certificate is for {host}, trusted, and valid for {days} more days"))
+        }
+        _ => Ok(format!("the certificate is for {host} and trusted")),
     }
 }
 

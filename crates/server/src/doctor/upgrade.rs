@@ -7,7 +7,7 @@ use super::hop::Complaint;
 use super::plan::Place;
 use super::reach::Io;
 use super::socket::Socket;
-use super::{PATIENCE, complain};
+use super::{PATIENCE, complain, repeated};
 
 /// Longest head of an answer that is read, and most of a body, in bytes.
 const MOST_BYTES: u64 = 16 * 1024;
@@ -126,7 +126,7 @@ fn complaint(place: &Place, answer: &Answer) -> Complaint {
         }
         301 | 302 | 307 | 308 => format!(
             "WebSockets do not follow redirects: use {} itself.",
-            shortened(answer.header("location"))
+            repeated(answer.header("location"), 200)
         ),
         401 | 403 => "Something in front wants a log-in or blocks the request: let /app/ through.".to_owned(),
         502..=504 => {
@@ -165,9 +165,9 @@ fn passing_on(front: &str) -> String {
 /// The first line of a plain answer.
 fn sentence(body: &str) -> String {
     let line = body.trim().lines().next().unwrap_or_default();
-    if line.is_empty() || line.starts_with('<') { String::new() } else { format!(": {}", shortened(line)) }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(200).collect()
+    if line.is_empty() || line.starts_with('<') {
+        String::new()
+    } else {
+        format!(": {}", repeated(line, 200))
+    }
 }

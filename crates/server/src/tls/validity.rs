@@ -1,5 +1,6 @@
 //! From when to when a certificate counts, and the names that it is for.
 
+use fanfare_protocol::utc::utc;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
@@ -11,7 +12,7 @@ const END_OF_TIME: u64 = 253_402_300_799;
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// In seconds since 1970.
     pub not_before: u64,
     /// In seconds since 1970.
@@ -22,7 +23,7 @@ pub(super) struct Facts {
 
 /// Whether a certificate counts now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Validity {
+pub(crate) enum Validity {
     /// It does, for so many days more.
     For { days: u64 },
     /// It does not yet.
@@ -66,15 +67,9 @@ fn verified_at(certificate: &EndEntityCert<'_>, seconds: u64) -> Result<(), Erro
 
 /// A moment as the day that it falls on, such as 2026-11-25 (UTC).
 pub(super) fn date(seconds: u64) -> String {
-    // Years begin in March here, so that the day which comes and goes is their last.
-    let days = seconds / DAY + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", year + year_of_era + era * 400)
+    let mut day = utc(seconds);
+    day.truncate("2026-11-25".len());
+    day
 }
 
 #[cfg(test)]
