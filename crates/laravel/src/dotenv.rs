@@ -14,7 +14,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use application::{AppNames, Application, Driver, Said, Target};
+pub use application::{AppNames, Application, Driver, Said, Target, USUAL_REDIS};
 pub use prefix::{Prefix, PrefixOrigin};
 pub use project::{Project, ProjectError};
 

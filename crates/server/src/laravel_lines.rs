@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::ValueEnum;
 use fanfare_protocol::app::App;
+use hyper::Uri;
 
 /// Which of Laravel's broadcasters is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -66,15 +67,21 @@ impl Address {
         let wrong = || {
             "must be a URL such as https://ws.example.com or http://10.0.0.5:6001, without a path".to_owned()
         };
-        let uri: hyper::Uri = text.parse().map_err(|_| wrong())?;
-        let tls = match uri.scheme_str() {
-            Some("https" | "wss") => true,
-            Some("http" | "ws") => false,
-            _ => return Err(wrong()),
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+        Self::of(&uri).filter(|_| is_bare).ok_or_else(wrong)
+    }
+
+    /// Whereto a URL leads, whatever path it has; `None` if it is neither of the web nor of WebSockets.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Option<Self> {
+        let tls = match uri.scheme_str()? {
+            "https" | "wss" => true,
+            "http" | "ws" => false,
+            _ => return None,
         };
-        let host = uri.host().filter(|_| matches!(uri.path(), "" | "/") && uri.query().is_none());
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { tls, host: host.ok_or_else(wrong)?.to_owned(), port })
+        let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
+        Some(Self { tls, host, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
     }
 
     fn scheme(&self) -> &'static str {

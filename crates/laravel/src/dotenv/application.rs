@@ -44,7 +44,10 @@ pub enum AppNames {
     Reverb,
 }
 
-/// Where PHP sends events to.
+/// The Redis of an application that names none.
+pub const USUAL_REDIS: &str = "redis://127.0.0.1:6379";
+
+/// A way to the server.
 pub struct Target {
     /// `http` or `https`.
     pub scheme: String,
@@ -161,10 +164,11 @@ impl Application {
         families.filter(|names| self.uses(*names)).find(whole)
     }
 
-    /// Where PHP sends events to, if a host is named; what is not said is as in the skeleton's configuration.
+    /// Where PHP sends events to by `PUSHER` or `REVERB`, and browsers connect by `VITE_PUSHER` or `VITE_REVERB`, if a
+    /// host is named; what is not said is as in the skeleton's configuration.
     #[must_use]
-    pub fn target(&self, names: AppNames) -> Option<Target> {
-        let said = |part: &str| self.filled(&format!("{}_{part}", names.prefix()));
+    pub fn target(&self, family: &str) -> Option<Target> {
+        let said = |part: &str| self.filled(&format!("{family}_{part}"));
         let mut host = said("HOST")?;
         // The SDK cuts off a scheme.
         if let Some((_, rest)) = host.value.split_once("://") {
@@ -174,6 +178,20 @@ impl Application {
         let port = said("PORT");
         let number = port.as_ref().and_then(|said| said.value.parse().ok()).unwrap_or(443);
         Some(Target { scheme, host, port: (number, port) })
+    }
+
+    /// The route that says who may join a channel, below `APP_URL`.
+    #[must_use]
+    pub fn auth_url(&self) -> Option<Said> {
+        let said = self.filled("APP_URL")?;
+        Some(Said { value: format!("{}/broadcasting/auth", said.value.trim_end_matches('/')), ..said })
+    }
+
+    /// The origin of the application's pages: `APP_URL` without a path.
+    #[must_use]
+    pub fn origin(&self) -> Option<Said> {
+        let said = self.filled("APP_URL")?;
+        Some(Said { value: said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"), ..said })
     }
 
     /// The Redis that Laravel's connection `default` names, as a URL; `None` if nothing names one.

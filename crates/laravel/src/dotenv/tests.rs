@@ -147,13 +147,13 @@ fn values_are_those_of_env() {
 
 #[test]
 fn where_php_sends_to_has_the_skeletons_defaults() {
-    let target = application("PUSHER_HOST=ws.example.com").target(AppNames::Pusher).unwrap();
+    let target = application("PUSHER_HOST=ws.example.com").target("PUSHER").unwrap();
     assert_eq!((target.url().as_str(), target.loopback()), ("https://ws.example.com:443", None));
     let text = "REVERB_HOST=\"localhost\"\nREVERB_PORT=8080\nREVERB_SCHEME=http";
-    let target = application(text).target(AppNames::Reverb).unwrap();
+    let target = application(text).target("REVERB").unwrap();
     assert_eq!(target.url(), "http://localhost:8080");
     assert!(target.loopback().is_some());
-    assert!(application(text).target(AppNames::Pusher).is_none());
+    assert!(application(text).target("PUSHER").is_none());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fanfare_laravel::dotenv::{
-    AppNames, Application, Driver, Prefix, PrefixOrigin, Project, ProjectError, Said,
+    AppNames, Application, Driver, Prefix, PrefixOrigin, Project, ProjectError, Said, USUAL_REDIS,
 };
 use toml::Value;
 
@@ -21,9 +21,6 @@ const REVERB_PORT: &str = "8080";
 /// Said of an application whose clients would have no key.
 const NO_APP: &str =
     "it names no app (PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET, or their REVERB_ twins)";
-
-/// The Redis of an application that names none.
-const NEAR_REDIS: &str = "redis://127.0.0.1:6379";
 
 /// What was taken from a `.env`, in words for whoever starts the server.
 #[derive(Clone, Debug)]
@@ -58,12 +55,9 @@ pub(super) fn open(
 /// Whether the project's app of this family counts: it is that of its driver, or it is whole.
 pub(super) fn is_used(project: &Project, names: AppNames) -> bool {
     let application = &project.application;
-    let whole = application.credentials(names).iter().all(Option::is_some);
     match application.driver() {
-        Some((Driver::Pusher, _)) if names == AppNames::Pusher => true,
-        Some((Driver::Reverb, _)) if names == AppNames::Reverb => true,
-        Some((Driver::Pusher | Driver::Reverb, _)) => false,
-        _ => whole,
+        Some((Driver::Pusher | Driver::Reverb, _)) => application.uses(names),
+        _ => application.credentials(names).iter().all(Option::is_some),
     }
 }
 
@@ -102,11 +96,12 @@ pub(super) fn app_settings(project: &Project) -> Vec<Given> {
         return Vec::new();
     };
     let mut all = vec![given("client_events", true.into(), &said)];
-    if let (Driver::Redis, Some(said)) = (driver, application.filled("APP_URL")) {
-        let url = said.value.trim_end_matches('/');
-        let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        all.push(given("authorization.url", format!("{url}/broadcasting/auth").into(), &said));
-        all.push(given("authorization.origins", Value::Array(vec![origin.into()]), &said));
+    if driver == Driver::Redis {
+        all.extend(
+            application.auth_url().map(|said| given("authorization.url", said.value.as_str().into(), &said)),
+        );
+        let origins = |said: &Said| Value::Array(vec![said.value.as_str().into()]);
+        all.extend(application.origin().map(|said| given("authorization.origins", origins(&said), &said)));
     }
     all
 }
@@ -124,7 +119,7 @@ fn listen(project: &Project, address: &str) -> Option<(String, Said)> {
             return Some((joined(host, port), said.clone()));
         }
     }
-    let target = application.target(names)?;
+    let target = application.target(names.prefix())?;
     let ip = target.loopback().filter(|_| target.scheme == "http")?;
     let said = target.port.1?;
     Some((joined(&ip.to_string(), &said.value), said))
@@ -158,7 +153,7 @@ fn redis_feed(
 ) -> Vec<(&'static str, String, Said)> {
     let application = &project.application;
     let url =
-        application.redis_url().unwrap_or_else(|| Said { value: NEAR_REDIS.to_owned(), ..driver.clone() });
+        application.redis_url().unwrap_or_else(|| Said { value: USUAL_REDIS.to_owned(), ..driver.clone() });
     let name = ["REDIS_PREFIX", "APP_NAME"].into_iter().find_map(|name| application.said(name));
     let said = name.unwrap_or_else(|| driver.clone());
     let Some(prefix) = project.redis_prefix() else {
@@ -245,7 +240,7 @@ fn notes(project: &Project) -> Vec<String> {
 /// Whether what PHP sends can arrive.
 fn note_of_target(application: &Application, names: AppNames) -> Option<String> {
     let prefix = names.prefix();
-    match application.target(names) {
+    match application.target(prefix) {
         None if names == AppNames::Pusher => Some(
             "PUSHER_HOST is not set: Laravel sends events to Pusher's own servers; `fanfare laravel env` \
              prints what to add"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_laravel::dotenv::{AppNames, Driver, Project};
+use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
 use fanfare_outgoing::Trust;
 use fanfare_protocol::auth::{Credential, Secret};
 use hyper::Uri;
@@ -12,6 +12,7 @@ use super::redis::AskedRedis;
 use super::signed::Signer;
 use crate::command_line::Doctor;
 use crate::config::{Config, Fault, Sources};
+use crate::laravel_lines::Address;
 
 /// All that is looked at.
 pub struct Plan {
@@ -91,13 +92,7 @@ impl Place {
         const EXPECTED: &str = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
         let wrong = || PlanError::Url { option, expected: EXPECTED };
         let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let tls = match uri.scheme_str() {
-            Some("wss" | "https") => true,
-            Some("ws" | "http") => false,
-            _ => return Err(wrong()),
-        };
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let Address { tls, host, port } = Address::of(&uri).ok_or_else(wrong)?;
         // What pusher-js or the SDK would put behind the prefix may be pasted, too.
         let path = uri.path().split("/app/").next().unwrap_or_default();
         Ok(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
@@ -105,13 +100,9 @@ impl Place {
 
     /// Of `REVERB_…` or `PUSHER_…`, or their copies for browsers.
     fn of(project: &Project, family: &str, prefix: &str) -> Option<Self> {
-        let said =
-            |part: &str| project.application.filled(&format!("{family}_{part}")).map(|said| said.value);
-        let host = said("HOST")?;
-        let host = host.split_once("://").map_or(host.as_str(), |(_, host)| host).to_owned();
-        let tls = said("SCHEME").is_none_or(|scheme| scheme != "http");
-        let port = said("PORT").and_then(|port| port.parse().ok()).unwrap_or(443);
-        Some(Self { tls, host, port, prefix: prefix.to_owned() })
+        let target = project.application.target(family)?;
+        let tls = target.scheme != "http";
+        Some(Self { tls, host: target.host.value, port: target.port.0, prefix: prefix.to_owned() })
     }
 
     pub(super) fn authority(&self) -> String {
@@ -166,8 +157,7 @@ impl Plan {
         if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
             return Err(PlanError::Nothing);
         }
-        let origin = project.and_then(|project| project.application.filled("APP_URL"));
-        let origin = origin.map(|said| said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"));
+        let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
         let watch = Duration::from_secs(asked.watch.into());
         Ok(Self { browser, back_end, app, origin, redis, question, trust, watch })
     }
@@ -197,7 +187,7 @@ fn places(
     let of = |family: &str| project.and_then(|project| Place::of(project, family, prefix));
     // A server is where it listens, if no application says how it is reached.
     let listens = || {
-        let address = crate::laravel_lines::Address::near(config.listen.addr);
+        let address = Address::near(config.listen.addr);
         let place = Place { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         (asked.config.is_some() || project.is_some()).then_some(place)
     };
@@ -224,7 +214,7 @@ fn redis(asked: &Doctor, project: Option<&Project>) -> Option<AskedRedis> {
     }
     let application = &project?.application;
     let (Driver::Redis, _) = application.driver()? else { return None };
-    let url = application.redis_url().map_or_else(|| "redis://127.0.0.1:6379".to_owned(), |said| said.value);
+    let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
     Some(AskedRedis { url, prefix: prefix() })
 }
 
@@ -236,10 +226,7 @@ fn question(
     let Some(channel) = asked.channel.clone() else {
         return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
     };
-    let of_project = || {
-        let url = project?.application.filled("APP_URL")?.value;
-        Some(format!("{}/broadcasting/auth", url.trim_end_matches('/')))
-    };
+    let of_project = || project?.application.auth_url().map(|said| said.value);
     let url = asked.auth_url.clone().or_else(of_project);
     let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
     let Some(url) = url else {
