@@ -201,35 +201,37 @@ impl Stored {
     /// Asks the database, and remembers what it says.
     pub(crate) async fn read_now(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
         let heard = self.cache.heard();
-        let found = match timeout(READING, self.store.find(ask, &self.reading)).await {
-            Ok(found) => found,
-            Err(_) => {
-                self.outage.begin(&self.store, &"no answer within two seconds");
-                return Err(NotFound::DatabaseAway);
-            }
+        let Some(found) = self.in_time(self.store.find(ask, &self.reading)).await else {
+            return Err(NotFound::DatabaseAway);
         };
         match found {
-            Ok(Some(Record::App(app))) => {
+            Some(Record::App(app)) => {
                 let Some(app) = self.fixed.without_ours(app) else {
                     self.cache.remember_miss(ask.clone(), heard).await;
                     return Err(NotFound::NoSuchApp);
                 };
                 Ok(Record::App(self.cache.remember(app, heard).await))
             }
-            Ok(Some(Record::Faulty(fault))) => {
+            Some(Record::Faulty(fault)) => {
                 tracing::error!(target: "fanfare::apps", app = fault.app, fault = fault.cause, "app is faulty");
                 self.cache.forget(ask).await;
                 Ok(Record::Faulty(fault))
             }
-            Ok(None) => {
+            None => {
                 self.cache.remember_miss(ask.clone(), heard).await;
                 Err(NotFound::NoSuchApp)
             }
-            Err(error) => {
-                self.outage.begin(&self.store, &error);
-                Err(NotFound::DatabaseAway)
-            }
         }
+    }
+
+    /// What the database answers; `None` if it does not, or not in time: it is away from now on.
+    pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
+        match timeout(READING, answer).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => self.outage.begin(&self.store, &error),
+            Err(_) => self.outage.begin(&self.store, &"no answer within two seconds"),
+        }
+        None
     }
 }
 

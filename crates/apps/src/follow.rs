@@ -93,17 +93,7 @@ async fn follow_one(
 /// the database is away.
 async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
     stored.cache.forget_misses();
-    let feeds = match timeout(READING, stored.store.feed_ids()).await {
-        Ok(Ok(ids)) => ids,
-        Ok(Err(error)) => {
-            stored.outage.begin(&stored.store, &error);
-            return false;
-        }
-        Err(_) => {
-            stored.outage.begin(&stored.store, &"no answer within two seconds");
-            return false;
-        }
-    };
+    let Some(feeds) = stored.in_time(stored.store.feed_ids()).await else { return false };
     let ids: BTreeSet<Box<str>> = feeds.into_iter().map(Into::into).chain(stored.cache.known_ids()).collect();
     for id in ids {
         if !read_one(stored, &id, on).await {

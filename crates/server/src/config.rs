@@ -1,7 +1,7 @@
 //! The configuration: where settings come from, and what they must be.
 //!
-//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later wins. Reads everything it
-//! is given before it says no: all faults are told at once. Shows no secret.
+//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later
+//! wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
 
 mod apps;
 mod environment;

@@ -1,4 +1,5 @@
-//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel: every route stands in this file.
+//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel:
+//! every route stands in this file.
 //!
 //! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
@@ -104,10 +105,7 @@ pub struct Peer {
 struct Asked<'a> {
     /// The path without the configured prefix (WS-003, AUTH-012).
     path: &'a str,
-    /// Whose address the TCP connection has.
-    peer: IpAddr,
-    /// Whether the connection itself is encrypted.
-    over_tls: bool,
+    peer: Peer,
     request: Request<Incoming>,
 }
 
@@ -120,7 +118,7 @@ pub async fn answer(
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = without_prefix(&full_path, &state.config.listen.path_prefix);
-    let asked = Asked { path, peer: peer.address, over_tls: peer.over_tls, request };
+    let asked = Asked { path, peer, request };
     if fastwebsockets::upgrade::is_upgrade_request(&asked.request) {
         return admission::admit(&state, &routes, asked).await;
     }
@@ -138,7 +136,7 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
     // Browsers ask with other methods whether they may ask.
     if let Route::Authorize(kind) = route {
         let key = matched.params.get("key").unwrap_or_default();
-        return authorize::answer(state, key, kind, asked.peer, asked.request).await;
+        return authorize::answer(state, key, kind, asked.peer.address, asked.request).await;
     }
     if asked.request.method() != route.method() {
         return Err(ApiError::MethodNotAllowed(route.method()));

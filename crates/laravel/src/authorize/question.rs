@@ -9,6 +9,10 @@ use fanfare_protocol::ids::SocketId;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What is escaped in a form: whatever might mean something there.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// What a client wants to be signed.
 #[derive(Clone, Copy, Debug)]
@@ -83,14 +87,7 @@ impl Question<'_> {
     fn form(&self) -> String {
         let mut form = format!("socket_id={}", self.socket);
         if let Subject::Channel(channel) = self.subject {
-            form.push_str("&channel_name=");
-            for byte in channel.as_str().bytes() {
-                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-                    form.push(char::from(byte));
-                } else {
-                    let _ = write!(form, "%{byte:02X}");
-                }
-            }
+            let _ = write!(form, "&channel_name={}", utf8_percent_encode(channel.as_str(), ESCAPED));
         }
         form
     }

@@ -23,10 +23,11 @@ use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, Bare, Newcomer};
 
-/// Why a connection is not let in, and whether its client expects to hear of it by event (WS-053).
+/// Why a connection is not let in, whether its client expects to hear of it by event (WS-053), and who that is.
 struct Refusal {
     reason: CloseReason,
     by_event: bool,
+    client: IpAddr,
 }
 
 /// Answers the handshake, and goes on with the connection in a task of its own.
@@ -40,13 +41,12 @@ pub async fn admit(state: &Arc<State>, routes: &Routes, mut asked: Asked<'_>) ->
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     let decision = decide(state, routes, &asked).await;
-    let client = client_address(state, asked.request.headers(), asked.peer);
-    tokio::spawn(begin(Arc::clone(state), upgraded, client, decision));
+    tokio::spawn(begin(Arc::clone(state), upgraded, decision));
     response
 }
 
 /// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
-async fn begin(state: Arc<State>, upgraded: OnUpgrade, client: IpAddr, decision: Result<Newcomer, Refusal>) {
+async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
     // A handshake that broke off has nobody left to tell.
     let Some((socket, early)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
@@ -58,13 +58,12 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, client: IpAddr, decision:
         (Ok(newcomer), Bare::Tls(socket)) => {
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        (Err(refusal), Bare::Plain(socket)) => refuse(&state, client, refusal, socket).await,
-        (Err(refusal), Bare::Tls(socket)) => refuse(&state, client, refusal, socket).await,
+        (Err(refusal), Bare::Plain(socket)) => refuse(&state, refusal, socket).await,
+        (Err(refusal), Bare::Tls(socket)) => refuse(&state, refusal, socket).await,
     }
 }
 
-async fn refuse<S: Socket>(state: &State, client: IpAddr, refusal: Refusal, socket: S) {
-    let Refusal { reason, by_event } = refusal;
+async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: Refusal, socket: S) {
     tracing::info!(
         target: "fanfare::connection",
         code = reason.code(),
@@ -86,7 +85,10 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
         Ok(version) => version.hears_of_close_by_event(),
         Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number < 6),
     };
-    let refused = |reason| Refusal { reason, by_event };
+    let refused = |reason| {
+        let client = client_address(state, asked.request.headers(), asked.peer.address);
+        Refusal { reason, by_event, client }
+    };
     let matched = matched.ok_or_else(|| refused(CloseReason::PathNotFound))?;
     let version = version.map_err(refused)?;
     let key = percent_decode_str(matched.params.get("key").unwrap_or_default()).decode_utf8_lossy();
@@ -124,7 +126,7 @@ fn check_app(state: &State, app: &App, asked: &Asked<'_>) -> Result<(), CloseRea
     if !app.enabled {
         return Err(CloseReason::AppDisabled);
     }
-    if app.force_tls && !asked.over_tls && !came_over_tls(state, headers, asked.peer) {
+    if app.force_tls && !asked.peer.over_tls && !came_over_tls(state, headers, asked.peer.address) {
         return Err(CloseReason::TlsRequired);
     }
     match headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) {
