@@ -132,12 +132,15 @@ impl Server {
     ///
     /// # Errors
     /// A part could not be started; none goes on then.
-    pub async fn open(config: Config) -> Result<Self, StartError> {
+    pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let capacity = descriptors::capacity(config.limits.connections, descriptors);
         let applications = Client::new(&authorities(&config)?);
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
+        if let Some(Shown { app, embedded: true, .. }) = &first {
+            config.redis_feed.app.get_or_insert_with(|| app.id.clone());
+        }
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
         let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
         let secure = match &config.listen.tls {
@@ -156,7 +159,7 @@ impl Server {
             tokio::spawn(reload::follow(Arc::clone(&state), tls, hangup));
         }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
-        let feeds = begin_feeds(&state, first.as_ref());
+        let feeds = begin_feeds(&state);
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
         let storing = Storing::begin(&state);
@@ -306,13 +309,9 @@ async fn bind(
 }
 
 /// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
-fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) -> Arc<RedisFeeds> {
-    let mut settings = state.config.redis_feed.clone();
-    if let Some(Shown { app, embedded: true, .. }) = first {
-        settings.app.get_or_insert_with(|| app.id.clone());
-    }
-    let nodes_own = settings.app.clone();
-    let feeds = Arc::new(RedisFeeds::new(Arc::clone(state), settings));
+fn begin_feeds(state: &Arc<State>) -> Arc<RedisFeeds> {
+    let nodes_own = state.config.redis_feed.app.clone();
+    let feeds = Arc::new(RedisFeeds::new(Arc::clone(state)));
     for app in state.config.fixed_apps() {
         feeds.set(&Arc::new(app));
     }

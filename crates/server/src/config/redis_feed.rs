@@ -26,7 +26,7 @@ pub struct RedisFeed {
     pub address: Option<Address>,
     /// The prefix of the node's own feed; `None` if nobody has said one.
     pub prefix: Option<String>,
-    /// Who gets the node's own feed.
+    /// Who gets the node's own feed; for the embedded database the start puts its first app here.
     pub app: Option<AppId>,
     /// Whose certificates are believed, also for the Redis of apps.
     pub trust: Trust,

@@ -16,13 +16,12 @@ use tokio::sync::watch;
 use super::connection::{Ear, Routes};
 use super::publishing::{self, Route};
 use super::queue::{Room, queue};
-use crate::config::{NoFeed, RedisFeed};
+use crate::config::NoFeed;
 use crate::state::State;
 
 /// All feeds of this node.
 pub struct RedisFeeds {
     state: Arc<State>,
-    settings: RedisFeed,
     room: Room,
     /// Held while a feed begins or ends; nothing waits under it.
     table: Mutex<Table>,
@@ -50,11 +49,11 @@ struct Connection {
 }
 
 impl RedisFeeds {
-    /// Feeds of nobody yet; `settings` are the node's.
+    /// Feeds of nobody yet.
     #[must_use]
-    pub fn new(state: Arc<State>, settings: RedisFeed) -> Self {
+    pub fn new(state: Arc<State>) -> Self {
         let room = Room::new(state.config.limits.request_bytes);
-        Self { state, settings, room, table: Mutex::default() }
+        Self { state, room, table: Mutex::default() }
     }
 
     /// Takes in what has become of an app of the database.
@@ -73,7 +72,7 @@ impl RedisFeeds {
 
     /// Has the app's feed be as the app says now.
     pub fn set(&self, app: &Arc<App>) {
-        let wanted = if app.enabled { self.settings.of(app) } else { Ok(None) };
+        let wanted = if app.enabled { self.state.config.redis_feed.of(app) } else { Ok(None) };
         let mut table = self.table.lock();
         let wanted = match wanted {
             Ok(wanted) => {
@@ -134,8 +133,9 @@ impl RedisFeeds {
         let routes: Arc<RwLock<Routes>> = Arc::default();
         self.state.redis_feed.connect(address);
         let mut ear = Ear::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
-        let longest = self.state.config.limits.request_bytes as u64;
-        let subscriber = Subscriber::new(address, &self.settings.trust, longest);
+        let config = &self.state.config;
+        let longest = config.limits.request_bytes as u64;
+        let subscriber = Subscriber::new(address, &config.redis_feed.trust, longest);
         tokio::spawn(subscriber.run(wants, move |happening| ear.hear(happening)));
         Connection { wanted, routes }
     }

@@ -145,6 +145,29 @@ fn a_name_that_would_be_another_without_the_apps_redis_prefix_never_reaches_the_
 }
 
 #[test]
+fn a_name_with_the_nodes_redis_prefix_is_refused_also_for_the_app_that_the_server_made_itself() {
+    let application = yes();
+    let feed = "[redis_feed]\nurl = \"redis://127.0.0.1:1\"\nprefix = \"my_app_\"";
+    let server = Setup::bare().config(feed).start();
+    let made: serde_json::Value =
+        serde_json::from_str(&server.commanded(&["app", "list", "--json"])).expect("JSON");
+    let text =
+        |value: &serde_json::Value| -> &'static str { value.as_str().expect("a text").to_owned().leak() };
+    let id = text(&made["apps"][0]["id"]);
+    let url = format!("authorization.url=http://{}/auth", application.addr);
+    let shown = server.commanded(&["app", "update", id, "--set", &url, "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let app = App { id, key: text(&shown["keys"][0]["key"]), secret: "" };
+    eventually("the application is asked", || {
+        (Post::channel(PRIVATE).to(app).send(&server).head.status == 200).then_some(())
+    });
+    Post::channel("private-my_app_orders")
+        .to(app)
+        .send(&server)
+        .refused_with(403, "The channel is authorized under its name without the prefix it has in Redis");
+}
+
+#[test]
 fn what_is_no_request_for_a_channel_is_refused_in_words() {
     let application = yes();
     let server = server_of(&application);
