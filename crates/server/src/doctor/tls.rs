@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fanfare_outgoing::Trust;
-use rustls::CertificateError as Wrong;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError as Wrong, OtherError};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -108,9 +108,19 @@ fn certificate_complaint(host: &str, wrong: &Wrong) -> Complaint {
             "the certificate is not valid yet".to_owned(),
             "Set this machine's clock, or the one of the machine that made the certificate.".to_owned(),
         ),
+        Wrong::Other(other) if is_of_an_authority(other) => (
+            "the certificate is one of an authority itself, as `openssl req -x509` makes them; many clients refuse such"
+                .to_owned(),
+            "Make it with -addext basicConstraints=critical,CA:FALSE, or have an authority of your own sign another."
+                .to_owned(),
+        ),
         other => (format!("the certificate is refused: {other}"), "Get one from a public authority.".to_owned()),
     };
     Complaint { what, mend }
+}
+
+fn is_of_an_authority(other: &OtherError) -> bool {
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// `DnsName("a")` becomes `a`.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use rcgen::{CertificateParams, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 
 use crate::support::application::Application;
 use crate::support::examined::{doctor, examine};
@@ -105,6 +105,18 @@ fn a_certificate_for_another_name_and_one_that_has_expired_are_told() {
     ] {
         let url = format!("wss://localhost:{}", secured.addr().port());
         examine_at(&url, &["--ca-file", &authority.path().to_string_lossy()]).expect_failed("TLS", mentions);
+    }
+}
+
+/// What `openssl req -x509` makes by itself; curl takes it, rustls does not.
+#[test]
+fn a_certificate_that_is_its_own_authority_is_told_how_to_make_another() {
+    let (secured, authority) =
+        Secured::start_for(&["localhost"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let url = format!("wss://localhost:{}", secured.addr().port());
+    for arguments in [&["--ca-file", &*authority.path().to_string_lossy()][..], &[]] {
+        let mentions = ["one of an authority itself", "basicConstraints=critical,CA:FALSE"];
+        examine_at(&url, arguments).expect_failed("TLS", &mentions);
     }
 }
 
