@@ -4,6 +4,7 @@
 
 use crate::auth::Credential;
 use crate::ids::AppId;
+use crate::webhook::{Kinds, Webhook};
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct App {
     pub subscription_error_event: bool,
     /// Names, sizes and counts.
     pub limits: Limits,
+    /// Who is told of what happens on its channels; no two have the same URL.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl App {
@@ -57,7 +60,15 @@ impl App {
             watchlist_events: false,
             subscription_error_event: false,
             limits: Limits::default(),
+            webhooks: Vec::new(),
         }
+    }
+
+    /// What any of its webhooks is told; costs nothing if it has none.
+    #[must_use]
+    pub fn told(&self) -> Kinds {
+        let enabled = self.webhooks.iter().filter(|webhook| webhook.enabled);
+        enabled.fold(Kinds::NONE, |told, webhook| told.and(webhook.events))
     }
 
     /// The credential with this key, if it is one of the app's.
