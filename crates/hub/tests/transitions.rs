@@ -32,9 +32,9 @@ fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
 }
 
 fn join(connection: &mut Subscriptions, name: &str) {
-    let identity = name.starts_with("presence-").then(|| {
-        Identity::parse(r#"{"user_id":"u"}"#, name, &Limits::default()).expect("an identity")
-    });
+    let identity = name
+        .starts_with("presence-")
+        .then(|| Identity::parse(r#"{"user_id":"u"}"#, name, &Limits::default()).expect("an identity"));
     connection.subscribe(channel(name), identity, 0).expect("a first subscription");
 }
 

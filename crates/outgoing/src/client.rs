@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::error::OutgoingError;
+use crate::reach::{NotPublic, Reach, Resolver};
 use crate::trust::Trust;
 
 /// Connections to one server that are kept for the next request.
@@ -22,7 +23,19 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// Makes requests; clones share their connections.
 #[derive(Clone, Debug)]
-pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct Client {
+    pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    reach: Reach,
+}
+
+/// How requests are made, where it is not as usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where they may go.
+    pub reach: Reach,
+    /// Names of headers are written `Like-This`, for those who compare them letter by letter.
+    pub title_case_headers: bool,
+}
 
 /// How much one request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +61,14 @@ impl Client {
     /// A client for `http` and `https`.
     #[must_use]
     pub fn new(trust: &Trust) -> Self {
-        let mut tcp = HttpConnector::new();
+        Self::with(trust, Options::default())
+    }
+
+    /// As [`Client::new`], with other options.
+    #[must_use]
+    pub fn with(trust: &Trust, options: Options) -> Self {
+        let Options { reach, title_case_headers } = options;
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
@@ -56,12 +76,13 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client = legacy::Client::builder(TokioExecutor::new())
+        let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_title_case_headers(title_case_headers)
             .build(connector);
-        Self(client)
+        Self { pool, reach }
     }
 
     /// Sends a request and reads the answer.
@@ -73,6 +94,7 @@ impl Client {
         request: Request<Full<Bytes>>,
         bounds: Bounds,
     ) -> Result<Response, OutgoingError> {
+        self.reach.check(request.uri()).map_err(|NotPublic(address)| OutgoingError::NotPublic(address))?;
         match tokio::time::timeout(bounds.time, self.exchange(request, bounds.bytes)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(OutgoingError::TimedOut(bounds.time)),
@@ -80,7 +102,7 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
-        let answer = self.0.request(request).await.map_err(|error| {
+        let answer = self.pool.request(request).await.map_err(|error| {
             if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
         })?;
         let (head, body) = answer.into_parts();
@@ -157,6 +179,21 @@ mod tests {
         let time = Duration::from_millis(50);
         let error = ask("http", address, Bounds { time, ..BOUNDS }).await.unwrap_err();
         assert_eq!(error.to_string(), "there was no whole answer within 50 ms");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_public_is_not_connected_to_by_number_or_by_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client =
+            Client::with(&Trust::public(), Options { reach: Reach::PublicOnly, ..Options::default() });
+        for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
+            let request = Request::post(format!("http://{host}:{port}/")).body(Full::default()).unwrap();
+            let error = client.send(request, BOUNDS).await.unwrap_err();
+            assert!(matches!(error, OutgoingError::NotPublic(_)), "{host}: {error:?}");
+        }
+        let accepted = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(accepted.is_err(), "nobody has connected");
     }
 
     #[tokio::test]

@@ -35,9 +35,9 @@ impl AppHub {
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
-            let told = shard.iter().filter(|channel| {
-                channel.is_occupied() && channel.name.kind() != ChannelKind::ServerToUser
-            });
+            let told = shard
+                .iter()
+                .filter(|channel| channel.is_occupied() && channel.name.kind() != ChannelKind::ServerToUser);
             found.extend(
                 told.map(|channel| Present { channel: channel.name.clone(), users: channel.user_ids() }),
             );
