@@ -129,6 +129,12 @@ impl Apps {
         }
     }
 
+    /// Whether the app with this id is one of the configuration's.
+    #[must_use]
+    pub fn is_fixed(&self, id: &str) -> bool {
+        self.fixed.by_id.contains_key(id)
+    }
+
     /// Whether the database answers, now and from now on; always so if there is none.
     #[must_use]
     pub fn database_answers(&self) -> watch::Receiver<bool> {
@@ -158,7 +164,15 @@ impl Stored {
             }
             return Ok(Some(app));
         }
-        let reading = self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask));
+        let reading = async {
+            let found = self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await?;
+            // A change may have taken the name away while it was looked up.
+            if matches!(found, Record::App(_)) && self.cache.last(&ask).await.is_none() {
+                self.cache.fresh.invalidate(&ask).await;
+                return self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await;
+            }
+            Ok(found)
+        };
         match timeout(PATIENCE, reading).await {
             Ok(Ok(Record::App(app))) => return Ok(Some(app)),
             Ok(Ok(Record::Faulty(Fault { app, cause }))) => {
@@ -186,6 +200,7 @@ impl Stored {
 
     /// Asks the database, and remembers what it says.
     pub(crate) async fn read_now(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
+        let heard = self.cache.heard();
         let found = match timeout(READING, self.store.find(ask, &self.reading)).await {
             Ok(found) => found,
             Err(_) => {
@@ -196,10 +211,10 @@ impl Stored {
         match found {
             Ok(Some(Record::App(app))) => {
                 let Some(app) = self.fixed.without_ours(app) else {
-                    self.cache.remember_miss(ask.clone()).await;
+                    self.cache.remember_miss(ask.clone(), heard).await;
                     return Err(NotFound::NoSuchApp);
                 };
-                Ok(Record::App(self.cache.remember(app).await))
+                Ok(Record::App(self.cache.remember(app, heard).await))
             }
             Ok(Some(Record::Faulty(fault))) => {
                 tracing::error!(target: "fanfare::apps", app = fault.app, fault = fault.cause, "app is faulty");
@@ -207,7 +222,7 @@ impl Stored {
                 Ok(Record::Faulty(fault))
             }
             Ok(None) => {
-                self.cache.remember_miss(ask.clone()).await;
+                self.cache.remember_miss(ask.clone(), heard).await;
                 Err(NotFound::NoSuchApp)
             }
             Err(error) => {

@@ -4,6 +4,7 @@
 //! cannot push real apps out. Never asks the database itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fanfare_protocol::app::App;
@@ -18,11 +19,14 @@ const MOST: u64 = 100_000;
 const MISS_SECONDS: u64 = 5;
 
 pub(crate) struct Cache {
-    /// Young enough not to be read anew; also lets only one look-up of a name run at a time.
+    /// Young enough not to be read anew; also lets only one look-up of a name run at a time. Never answers by
+    /// itself: a name that was lost while it was looked up may still be here.
     pub fresh: Table<Ask, Record<Arc<App>>>,
     /// The last that was read of each app, of any age: it is what look-ups answer with.
     last: Table<Ask, Arc<App>>,
     misses: Table<Ask, ()>,
+    /// How many changes of the database were heard of.
+    heard: AtomicU64,
 }
 
 impl Cache {
@@ -36,6 +40,7 @@ impl Cache {
                 .max_capacity(MOST)
                 .time_to_live(Duration::from_secs(seconds.min(MISS_SECONDS)))
                 .build(),
+            heard: AtomicU64::new(0),
         }
     }
 
@@ -57,6 +62,16 @@ impl Cache {
         ids.collect()
     }
 
+    /// A change was heard of: what is being read now may be older than it.
+    pub fn hear(&self) {
+        self.heard.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many changes were heard of so far; whoever reads has to know before it begins.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::SeqCst)
+    }
+
     /// Whether it is time to read a known app anew; tells it to one who asks, then again a time later.
     pub async fn grows_old(&self, ask: &Ask) -> bool {
         if self.fresh.contains_key(ask) {
@@ -70,10 +85,14 @@ impl Cache {
 
     /// The app was read: it answers under all its names, and under none that it has lost.
     ///
-    /// One that has not changed stays the very same.
-    pub async fn remember(&self, app: App) -> Arc<App> {
-        let names = names(&app);
+    /// One that has not changed stays the very same. One that a change may have overtaken since `heard`, when its
+    /// reading began, is not remembered: the next look-up reads it again.
+    pub async fn remember(&self, app: App, heard: u64) -> Arc<App> {
         let mut app = Arc::new(app);
+        if self.heard() != heard {
+            return app;
+        }
+        let names = names(&app);
         if let Some(before) = self.last(&names[0]).await {
             if before == app {
                 app = before;
@@ -83,10 +102,16 @@ impl Cache {
                 }
             }
         }
-        for name in names {
-            self.misses.invalidate(&name).await;
+        for name in &names {
+            self.misses.invalidate(name).await;
             self.fresh.insert(name.clone(), Record::App(Arc::clone(&app))).await;
-            self.last.insert(name, Arc::clone(&app)).await;
+            self.last.insert(name.clone(), Arc::clone(&app)).await;
+        }
+        if self.heard() != heard {
+            // Overtaken on the way: whatever stands there now, nobody can tell which is the newer.
+            for name in &names {
+                self.drop_name(name).await;
+            }
         }
         app
     }
@@ -96,10 +121,15 @@ impl Cache {
         self.misses.invalidate_all();
     }
 
-    /// The name is of no app, for now.
-    pub async fn remember_miss(&self, ask: Ask) {
-        self.forget(&ask).await;
-        self.misses.insert(ask, ()).await;
+    /// The name is of no app, for now; unless a change since `heard` has made it one's.
+    pub async fn remember_miss(&self, ask: Ask, heard: u64) {
+        if self.heard() == heard {
+            self.forget(&ask).await;
+            self.misses.insert(ask.clone(), ()).await;
+        }
+        if self.heard() != heard {
+            self.misses.invalidate(&ask).await;
+        }
     }
 
     /// What was known under the name is not true any more; with an id, all that the app had.
@@ -122,4 +152,39 @@ impl Cache {
 fn names(app: &App) -> Vec<Ask> {
     let keys = app.credentials.iter().map(|credential| Ask::Key(Box::from(credential.key.as_str())));
     std::iter::once(Ask::Id(Box::from(app.id.as_str()))).chain(keys).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_protocol::auth::{Credential, Secret};
+
+    use super::*;
+
+    fn app(keys: &[&str]) -> App {
+        let pair = |key: &&str| Credential { key: (*key).into(), secret: Secret::new("secret") };
+        App::new("1".into(), keys.iter().map(pair).collect())
+    }
+
+    fn key(key: &str) -> Ask {
+        Ask::Key(Box::from(key))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_remembered_after_it() {
+        let cache = Cache::new(60);
+        let heard = cache.heard();
+        cache.remember(app(&["old", "new"]), heard).await;
+        cache.hear();
+        cache.remember(app(&["new"]), cache.heard()).await;
+        assert!(cache.last(&key("old")).await.is_none(), "it was revoked");
+        // A look-up that has begun before the change, and was slower.
+        let slow = cache.remember(app(&["old", "new"]), heard).await;
+        assert_eq!(slow.credentials.len(), 2, "its own asker is answered with what it read");
+        assert!(cache.last(&key("old")).await.is_none());
+        assert_eq!(cache.last(&key("new")).await.map(|app| app.credentials.len()), Some(1));
+        cache.remember_miss(key("new"), heard).await;
+        assert!(!cache.is_miss(&key("new")));
+        cache.remember_miss(key("other"), cache.heard()).await;
+        assert!(cache.is_miss(&key("other")));
+    }
 }

@@ -3,6 +3,7 @@
 //! Hears of changes as they happen; reads everything that is known when it begins to listen, and again
 //! whenever it had to begin anew. Look-ups never do this: an app in use never waits for the database.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +27,15 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 pub enum Change {
     /// It is new, or has other settings or keys; also one that is not enabled.
     Now(Arc<App>),
+    /// It is as it was, or was looked up since it became so.
+    Same(Arc<App>),
     /// It does not exist any more; this is what it was.
     Gone(Arc<App>),
 }
 
 impl Apps {
-    /// Tells every change of the database's apps, until the end of the process.
+    /// Tells every change of the database's apps, until the end of the process. Of those that take broadcasts from
+    /// a Redis each is told at first, and again whenever it was read.
     ///
     /// What is told is what look-ups answer from then on. Without a database, or where somebody else
     /// follows already, there is nothing to tell.
@@ -56,6 +60,7 @@ async fn follow_one(
     old: &mut mpsc::Receiver<Box<str>>,
     on: &mut (impl FnMut(Change) + Send),
 ) {
+    stored.cache.hear();
     let mut all_is_known = read_all(stored, on).await;
     while all_is_known {
         let changed = {
@@ -68,6 +73,7 @@ async fn follow_one(
                 }
             }
         };
+        stored.cache.hear();
         all_is_known = match changed {
             Ok(Changed::App(id)) => read_one(stored, &id, on).await,
             Ok(Changed::Something) => read_all(stored, on).await,
@@ -83,10 +89,23 @@ async fn follow_one(
     }
 }
 
-/// Reads every known app anew, and forgets which names were of no app; false if the database is away.
+/// Reads every known app anew and those that are wanted unasked, and forgets which names were of no app; false if
+/// the database is away.
 async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
     stored.cache.forget_misses();
-    for id in stored.cache.known_ids() {
+    let feeds = match timeout(READING, stored.store.feed_ids()).await {
+        Ok(Ok(ids)) => ids,
+        Ok(Err(error)) => {
+            stored.outage.begin(&stored.store, &error);
+            return false;
+        }
+        Err(_) => {
+            stored.outage.begin(&stored.store, &"no answer within two seconds");
+            return false;
+        }
+    };
+    let ids: BTreeSet<Box<str>> = feeds.into_iter().map(Into::into).chain(stored.cache.known_ids()).collect();
+    for id in ids {
         if !read_one(stored, &id, on).await {
             return false;
         }
@@ -99,7 +118,7 @@ async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send
     let ask = Ask::Id(Box::from(id));
     let before = stored.cache.last(&ask).await;
     match (before, stored.read_now(&ask).await) {
-        (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => {}
+        (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => on(Change::Same(now)),
         (_, Ok(Record::App(now))) => on(Change::Now(now)),
         (Some(before), Err(NotFound::NoSuchApp)) => on(Change::Gone(before)),
         // Nothing is learned while the database is away, nor from a row that cannot be used.

@@ -26,8 +26,9 @@ pub use follow::Change;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, Update};
 pub use settings::{
-    AppSettings, LIMIT_RANGES, LimitOverrides, MAX_CONNECTIONS, MESSAGE_QUOTA, SettingFault, is_host_pattern,
-    named_limits,
+    AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
+    MESSAGE_QUOTA, SettingFault, is_feed_prefix, is_host_pattern, is_http_url, is_passable_header,
+    is_web_origin, named_limits,
 };
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};

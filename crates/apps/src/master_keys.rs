@@ -50,7 +50,15 @@ pub(crate) enum SealFault {
 #[derive(Clone, Copy)]
 pub(crate) struct Owner<'a> {
     pub app: &'a str,
+    /// The key of its pair, or a setting's name.
     pub key: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// The URL of the app's Redis, which may hold a password. No key has a dot.
+    pub const fn of_feed_url(app: &'a str) -> Self {
+        Self { app, key: "redis_feed.url" }
+    }
 }
 
 impl MasterKeys {
@@ -104,6 +112,11 @@ impl MasterKeys {
         String::from_utf8(secret).map_err(|_| SealFault::Damaged)
     }
 
+    /// Whether the stored text is a sealed one.
+    pub(crate) fn is_sealed(stored: &str) -> bool {
+        stored.starts_with(PREFIX)
+    }
+
     /// Whether the stored text is what these keys would store now.
     pub(crate) fn is_sealed_by_first(&self, stored: &str) -> bool {
         match self.0.first() {
@@ -111,7 +124,7 @@ impl MasterKeys {
                 .strip_prefix(PREFIX)
                 .and_then(|sealed| sealed.split_once(':'))
                 .is_some_and(|(id, _)| id == first.id),
-            None => !stored.starts_with(PREFIX),
+            None => !Self::is_sealed(stored),
         }
     }
 }

@@ -5,7 +5,9 @@
 
 mod error;
 mod record;
+mod seal;
 
+use fanfare_protocol::app::RedisUrl;
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use serde_json::{Map, Value};
@@ -14,7 +16,7 @@ pub use self::error::OperationError;
 pub use self::record::{AppRecord, KeyRecord};
 
 use crate::apps::{Apps, Stored};
-use crate::master_keys::Owner;
+use crate::master_keys::{MasterKeys, Owner};
 use crate::settings::AppSettings;
 use crate::store::{Listed, random_id, random_pair};
 
@@ -107,7 +109,7 @@ impl Apps {
             AppSettings::default()
         });
         wrong.into_result()?;
-        let row = row(id, new.name, &settings)?;
+        let row = row(id, new.name, settings, &stored.reading.keys)?;
         let sealed = stored.reading.keys.seal(Owner { app: &row.id, key: &key }, &secret)?;
         stored.store.add(&row, &key, &sealed).await?;
         let record = self.show(&row.id).await?;
@@ -173,7 +175,7 @@ impl Apps {
         let stored = self.changeable(id)?;
         for _ in 0..MOST_ATTEMPTS {
             let before = stored.row(id).await?;
-            let after = updated(&before, update)?;
+            let after = updated(&before, update, &stored.reading.keys)?;
             if stored.store.set(&before, &after).await? {
                 return self.show(id).await;
             }
@@ -224,33 +226,6 @@ impl Apps {
     pub async fn delete(&self, id: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
         if stored.store.delete(id).await? { Ok(()) } else { Err(OperationError::no_such_app(id)) }
-    }
-
-    /// Seals every stored secret with the first master key; returns how many were not yet.
-    ///
-    /// Without master keys, those that were sealed cannot be opened, and nothing is changed.
-    ///
-    /// # Errors
-    /// A secret cannot be opened, or the database is away.
-    pub async fn seal_secrets(&self) -> Result<usize, OperationError> {
-        let stored = self.writable()?;
-        let keys = &stored.reading.keys;
-        let mut changes = Vec::new();
-        for (app, key, before) in stored.store.secrets().await? {
-            if keys.is_sealed_by_first(&before) {
-                continue;
-            }
-            let owner = Owner { app: &app, key: &key };
-            let secret = keys
-                .open(owner, &before)
-                .map_err(|fault| OperationError::Faults(vec![format!("app {app}: {fault}")]))?;
-            let after = keys.seal(owner, &secret)?;
-            changes.push((key, before, after));
-        }
-        for (key, before, after) in &changes {
-            stored.store.reseal(key, before, after).await?;
-        }
-        Ok(changes.len())
     }
 
     pub(crate) fn writable(&self) -> Result<&Stored, OperationError> {
@@ -317,7 +292,7 @@ impl Stored {
 }
 
 /// The row as it is to be.
-fn updated(before: &Listed, update: &Update) -> Result<Listed, OperationError> {
+fn updated(before: &Listed, update: &Update, keys: &MasterKeys) -> Result<Listed, OperationError> {
     let known: AppSettings = serde_json::from_str(&before.settings).unwrap_or_default();
     let mut faults = update.faults.clone();
     let name = update.name.clone().unwrap_or_else(|| before.name.clone());
@@ -329,18 +304,25 @@ fn updated(before: &Listed, update: &Update) -> Result<Listed, OperationError> {
     if !faults.is_empty() {
         return Err(OperationError::Faults(faults));
     }
-    let mut after = row(before.id.clone(), name, &settings)?;
     // The column is the switch; in the settings of a row it would only be in its way.
-    after.enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
-    Ok(after)
+    let enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
+    let after = row(before.id.clone(), name, settings, keys)?;
+    Ok(Listed { enabled, ..after })
 }
 
-fn row(id: String, name: String, settings: &AppSettings) -> Result<Listed, OperationError> {
+/// The row; the URL of a Redis is sealed, unless it is already.
+fn row(id: String, name: String, settings: AppSettings, keys: &MasterKeys) -> Result<Listed, OperationError> {
     let enabled = settings.enabled.unwrap_or(true);
-    let settings = AppSettings { enabled: None, ..settings.clone() };
-    let settings =
-        serde_json::to_string(&settings).map_err(|error| OperationError::Faults(vec![error.to_string()]))?;
-    Ok(Listed { id, name, enabled, settings, created_at: 0 })
+    let mut settings = AppSettings { enabled: None, ..settings };
+    if let Some(url) = settings.redis_feed.url.take_if(|url| !MasterKeys::is_sealed(url.expose())) {
+        let sealed = keys.seal(Owner::of_feed_url(&id), url.expose())?;
+        settings.redis_feed.url = Some(RedisUrl::new(sealed));
+    }
+    Ok(Listed { settings: as_json(&settings)?, id, name, enabled, created_at: 0 })
+}
+
+fn as_json(settings: &AppSettings) -> Result<String, OperationError> {
+    serde_json::to_string(settings).map_err(|error| OperationError::Faults(vec![error.to_string()]))
 }
 
 pub(crate) fn check_name(name: &str, faults: &mut Vec<String>) {

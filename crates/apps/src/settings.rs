@@ -3,20 +3,26 @@
 //! The same names serve the configuration file and the JSON column `settings`; what is absent takes
 //! the default. Owns which values are legal.
 
+mod authorization;
 mod given;
 
 use std::ops::RangeInclusive;
 
-use fanfare_protocol::app::{App, Limits, Quota};
+use fanfare_protocol::app::{App, Limits, Quota, RedisFeed};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
+
+pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 
 /// Legal values of `messages_per_second` and `messages_per_day`; no quota is said by leaving one out.
 pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
+
+/// Longest prefix of a Redis feed, in bytes.
+pub const LONGEST_FEED_PREFIX: usize = 200;
 
 /// The one list of the limits that an app may have of its own, with their legal values.
 macro_rules! app_limits {
@@ -114,6 +120,12 @@ pub struct AppSettings {
     /// Limits of its own.
     #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
+    /// Whether and how its application is asked who may join a channel. Default: it is not asked.
+    #[serde(skip_serializing_if = "AuthorizationSettings::are_none")]
+    pub authorization: AuthorizationSettings,
+    /// Where Laravel's `redis` broadcasts come from. Default: nowhere.
+    #[serde(skip_serializing_if = "RedisFeed::is_none")]
+    pub redis_feed: RedisFeed,
 }
 
 /// A setting has a value that it must not have.
@@ -134,6 +146,25 @@ pub enum SettingFault {
     /// An allowed origin is no host pattern.
     #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
     NotAHostPattern(String),
+    /// A text in a section is not what the setting takes.
+    #[error("{name} holds {value:?}; give {expected}")]
+    Unfit {
+        /// The setting.
+        name: &'static str,
+        /// What was found.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A prefix is longer than any of Laravel's, or cannot be typed.
+    #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
+    FeedPrefix,
+    /// There is a Redis of its own, but not which of its channels.
+    #[error(
+        "redis_feed.url is set without redis_feed.prefix; write Laravel's database.redis.options.prefix, \
+         or an empty text if there is none"
+    )]
+    NoFeedPrefix,
 }
 
 impl AppSettings {
@@ -149,7 +180,13 @@ impl AppSettings {
         ];
         let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
         let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
-        limits.chain(quotas.into_iter().flatten()).chain(origins).collect()
+        limits
+            .chain(quotas.into_iter().flatten())
+            .chain(origins)
+            .chain(self.authorization.faults())
+            .chain(feed_fault(&self.redis_feed))
+            .chain(self.authorization.faults())
+            .collect()
     }
 
     /// The app with every setting resolved.
@@ -170,7 +207,23 @@ impl AppSettings {
             watchlist_events: self.watchlist_events.unwrap_or(false),
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
             limits: self.limits.resolve(defaults),
+            authorization: self.authorization.resolve(),
+            redis_feed: self.redis_feed,
         }
+    }
+}
+
+/// Whether a text may be the prefix of a Redis feed; an empty one takes everything that is published.
+#[must_use]
+pub fn is_feed_prefix(text: &str) -> bool {
+    text.len() <= LONGEST_FEED_PREFIX && !text.chars().any(char::is_control)
+}
+
+/// The URL is read where it is used: only there it is known what can be connected to.
+fn feed_fault(feed: &RedisFeed) -> Option<SettingFault> {
+    match &feed.prefix {
+        Some(prefix) => (!is_feed_prefix(prefix)).then_some(SettingFault::FeedPrefix),
+        None => feed.url.is_some().then_some(SettingFault::NoFeedPrefix),
     }
 }
 

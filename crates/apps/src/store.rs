@@ -4,6 +4,7 @@
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
 mod changes;
+mod feeds;
 mod open;
 mod record;
 mod tokens;
@@ -16,7 +17,7 @@ use sqlx::{PgPool, SqlitePool};
 
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
-pub(crate) use self::record::{new_app, random_id, random_pair};
+pub(crate) use self::record::{new_app, open_feed_url, random_id, random_pair};
 pub(crate) use self::tokens::{Kept as KeptToken, ListedToken};
 pub(crate) use self::write::{Listed, ListedKey};
 use crate::master_keys::{MasterKeys, Owner};

@@ -47,7 +47,13 @@ impl Followed {
         let apps = Arc::new(apps);
         let (tell, told) = mpsc::channel(100);
         let follower = Arc::clone(&apps);
-        tokio::spawn(async move { follower.follow(|change| tell.try_send(change).unwrap()).await });
+        tokio::spawn(async move {
+            let mut tell_news = |change| match change {
+                Change::Same(_) => {}
+                news => tell.try_send(news).unwrap(),
+            };
+            follower.follow(&mut tell_news).await;
+        });
         Self { apps, told }
     }
 
@@ -60,6 +66,7 @@ impl Followed {
         match self.next().await {
             Change::Now(app) => app,
             Change::Gone(app) => panic!("{} is gone", app.id),
+            Change::Same(_) => panic!("what is no news is left out"),
         }
     }
 
@@ -95,7 +102,16 @@ async fn a_new_app_is_told_also_if_its_key_was_asked_for_before(stage: Stage) {
     stage.operator().await.run(APP_7).await;
     // SQLite does not say which app it was; nobody is told of one that is not in use.
     if matches!(stage, Stage::Postgres(_)) {
-        while followed.now().await.credentials.is_empty() {}
+        // What is made before listening has begun is told to nobody, so that it is changed until it is told.
+        let told = async {
+            loop {
+                match timeout(Duration::from_millis(500), followed.told.recv()).await {
+                    Ok(Some(Change::Now(app))) if !app.credentials.is_empty() => break,
+                    _ => stage.operator().await.run("UPDATE apps SET name = name || '.'").await,
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), told).await.expect("told in time");
     }
     let known = async {
         while followed.apps.by_key("key-7").await.unwrap().is_none() {
@@ -218,9 +234,8 @@ async fn an_app_that_grows_old_is_read_anew_and_answers_meanwhile() {
     let stage = Stage::postgres();
     let mut followed = Followed::begin(stage.open(0).await);
     stage.operator().await.run(APP_7).await;
-    while followed.apps.by_key("key-7").await.unwrap().is_none() {
-        tokio::task::yield_now().await;
-    }
+    stage.operator().await.run(r#"UPDATE apps SET settings = '{"limits": {"batch": 3}}'"#).await;
+    while followed.now().await.limits.batch != 3 {}
     // Told to nobody, and the listener stays.
     stage
         .operator()

@@ -2,9 +2,17 @@
 //!
 //! Plain values; where an app comes from is the business of the crate `apps`.
 
+mod authorization;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::auth::Credential;
 use crate::ids::AppId;
 use crate::webhook::{Kinds, Webhook};
+
+pub use self::authorization::{Authorization, MustEqual};
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +45,10 @@ pub struct App {
     pub subscription_error_event: bool,
     /// Names, sizes and counts.
     pub limits: Limits,
+    /// How its application is asked who may join a channel.
+    pub authorization: Authorization,
+    /// Where Laravel's `redis` broadcasts for it come from.
+    pub redis_feed: RedisFeed,
     /// Who is told of what happens on its channels; no two have the same URL.
     pub webhooks: Vec<Webhook>,
 }
@@ -60,6 +72,8 @@ impl App {
             watchlist_events: false,
             subscription_error_event: false,
             limits: Limits::default(),
+            authorization: Authorization::default(),
+            redis_feed: RedisFeed::default(),
             webhooks: Vec::new(),
         }
     }
@@ -75,6 +89,51 @@ impl App {
     #[must_use]
     pub fn credential(&self, key: &str) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key.as_str() == key)
+    }
+}
+
+/// A Redis that broadcasts come from, as an app has it; what is not set is the node's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisFeed {
+    /// Which Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<RedisUrl>,
+    /// What the app's channels begin with there; broadcasts of others are not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+}
+
+impl RedisFeed {
+    /// Whether nothing is set.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.url.is_none() && self.prefix.is_none()
+    }
+}
+
+/// The URL of a Redis; hidden in `Debug`, for it may hold a password.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct RedisUrl(String);
+
+impl RedisUrl {
+    /// Takes any text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself: for connecting and storing, never for printing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RedisUrl(***)")
     }
 }
 

@@ -1,8 +1,9 @@
 //! Signatures: of channel subscriptions, sign-ins and HTTP requests (AUTH-001 … AUTH-030).
 //!
-//! The only module that knows how to check a signature. Every comparison with one takes the same time
+//! The only module that knows how to make or check a signature. Every comparison with one takes the same time
 //! whether it is right or wrong, and no secret leaves it in an error or in `Debug`.
 
+mod answer;
 mod channel;
 mod error;
 mod pair;
@@ -13,13 +14,16 @@ mod request_tests;
 #[cfg(test)]
 mod sample;
 mod secret;
+mod signing;
 mod user;
 
+pub use self::answer::{channel_answer, user_answer};
 pub use self::channel::verify_channel;
 pub use self::error::RequestError;
 pub use self::query::Query;
 pub use self::request::{Clock, SignedRequest};
 pub use self::secret::Secret;
+pub use self::signing::signed_query;
 pub use self::user::verify_user;
 use crate::ids::AppKey;
 

@@ -13,7 +13,7 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::version::Version;
 use fanfare_protocol::ws::Incoming;
-use fanfare_server::ws::{self, farewell, read, write::Writer};
+use fanfare_server::ws::{self, Bare, farewell, read, write::Writer};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -64,7 +64,7 @@ async fn answer(mut request: Request<hyper::body::Incoming>) -> Result<Response<
 }
 
 async fn begin(upgraded: OnUpgrade) {
-    if let Some((stream, early)) = upgraded.await.ok().and_then(ws::into_stream) {
+    if let Some((Bare::Plain(stream), early)) = upgraded.await.ok().and_then(ws::into_socket) {
         echo(stream, early).await;
     }
 }

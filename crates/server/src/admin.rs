@@ -12,6 +12,7 @@ mod routes;
 mod wrong_tokens;
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,18 +103,23 @@ async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answ
     }
 }
 
-/// A node without its database still serves the apps that it knows, so that it stays ready: taken out of
+/// A node without its database, or without a Redis that broadcasts come from, still serves the apps that it knows, so that it stays ready: taken out of
 /// the balancer, it would drop connections that nothing is wrong with.
 fn ready(state: &State) -> Answer {
     if state.drain.has_begun() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
-    match state.apps.database_away_for() {
-        Some(away) => {
-            let seconds = away.as_secs();
-            let sentence = format!("ready; the apps' database is away since {seconds}s, apps in use go on");
-            text(StatusCode::OK, &sentence)
-        }
-        None => text(StatusCode::OK, "ready"),
+    let mut sentence = "ready".to_owned();
+    if let Some(away) = state.apps.database_away_for() {
+        let seconds = away.as_secs();
+        let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");
     }
+    if let (all, count, Some(away)) = state.redis_feed.connections() {
+        let seconds = away.as_secs();
+        let _ = write!(
+            sentence,
+            "; of {all} Redis feeds {count} are away, the longest since {seconds}s, all else goes on"
+        );
+    }
+    text(StatusCode::OK, &sentence)
 }

@@ -10,11 +10,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Update};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
 use crate::config::Config;
+use crate::redis_feed;
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -93,17 +94,21 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<String, Command
 }
 
 async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, CommandError> {
-    let settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
+    let mut settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
+    put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
     let Create { id, name, key, .. } = wanted;
-    let new = NewApp { id, name, key, secret, settings, faults: Vec::new() };
+    let faults = redis_feed::faults_of(&settings);
+    let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
 }
 
 async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
-    let settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
-    let update = Update { name: wanted.name, settings, ..Update::default() };
+    let mut settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
+    put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
+    let faults = redis_feed::faults_of(&settings);
+    let update = Update { name: wanted.name, settings, faults, ..Update::default() };
     let record = apps.update(&wanted.id, &update).await?;
     Ok(if json {
         pretty(&app_json::app(&record, Secrets::Hidden))
@@ -132,6 +137,14 @@ fn done(json: bool, sentence: &str) -> String {
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+/// Puts the URL of a Redis that stands in a file to the settings.
+fn put_redis_url(settings: &mut Map<String, Value>, file: Option<&Path>) -> Result<(), CommandError> {
+    if let Some(file) = file {
+        given::put(settings, "redis_feed.url", read_secret(file)?.into());
+    }
+    Ok(())
 }
 
 /// A secret does not belong on a command line, where everybody on the machine can see it.

@@ -8,6 +8,7 @@ use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationErr
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
 
+use crate::redis_feed::shown_url;
 use crate::state::unix_seconds;
 
 /// Whether secrets are shown.
@@ -27,10 +28,20 @@ pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
         "name": record.name,
         "enabled": record.enabled,
         "source": if record.fixed { "configuration" } else { "database" },
-        "settings": record.settings,
+        "settings": settings(record),
         "keys": pairs(record, secrets),
         "created_at": record.created_at.map(moment),
     })
+}
+
+/// What differs from the server's defaults, with the URL of a Redis as it may be shown.
+#[must_use]
+pub fn settings(record: &AppRecord) -> Map<String, Value> {
+    let mut settings = record.settings.clone();
+    if let (Some(url), Some(Value::Object(feed))) = (&record.redis_url, settings.get_mut("redis_feed")) {
+        feed.insert("url".to_owned(), shown_url(url).into());
+    }
+    settings
 }
 
 /// A page of the list, without secrets.

@@ -1,6 +1,8 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
 mod app;
+mod doctor;
+mod laravel;
 mod token;
 
 use std::net::SocketAddr;
@@ -9,10 +11,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use app::{AppAction, AppCommand, Create, Update};
+pub use doctor::Doctor;
+pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use token::{TokenAction, TokenCommand};
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
+
+/// The exit status of a doctor who has found something.
+pub const EXIT_AMISS: u8 = 1;
 
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
@@ -23,8 +30,9 @@ Stock pusher-js, Laravel Echo and every Pusher server SDK work with it unchanged
 configuration it listens on 127.0.0.1:6001, makes an app with random credentials on the first run,
 keeps it in ./fanfare-data, and prints the lines to paste into a Laravel .env and a browser.";
 
-const MORE: &str = "Settings come from, the later ones winning: built-in defaults, the file of --config,
-the environment (FANFARE__SECTION__KEY, PUSHER_APP_ID/KEY/SECRET, REVERB_APP_ID/KEY/SECRET,
+const MORE: &str =
+    "Settings come from, the later ones winning: built-in defaults, the .env of --laravel, the file of
+--config, the environment (FANFARE__SECTION__KEY, PUSHER_APP_ID/KEY/SECRET, REVERB_APP_ID/KEY/SECRET,
 DATABASE_URL, PORT), these options. config/default.toml lists every key.
 
 Exit status: 0 after a drain (SIGTERM or Ctrl-C), 64 for a faulty configuration, with every fault
@@ -33,8 +41,11 @@ named, 69 if a part could not start, such as a port that is taken.
 Examples:
   fanfare                                          start, with everything at its default
   fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
+  fanfare serve --laravel /var/www/shop            serve a Laravel project as its .env says
   fanfare serve --config fanfare.toml --check      look for faults in a configuration
   fanfare env                                      print the lines to paste once more
+  fanfare laravel env --driver reverb              print all that a Laravel application needs
+  fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare app create --name shop                   make an app, and print its key and secret
   fanfare token create --name ci --scope read      make a token for the administration API";
 
@@ -57,6 +68,10 @@ pub enum Command {
     Serve(Serve),
     /// Print the lines to paste into a Laravel .env, a browser and a terminal
     Env(Serve),
+    /// What a Laravel application needs to broadcast through this server
+    Laravel(LaravelCommand),
+    /// Look for what keeps messages from arriving, one hop at a time
+    Doctor(Box<Doctor>),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit
     Migrate(Serve),
     /// Make, show and change the apps in the database; running servers follow within a second
@@ -80,14 +95,20 @@ pub struct Place {
 }
 
 /// What `serve` and `env` are told.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Serve {
     /// Read settings and apps from this TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Read app, address and Redis from a Laravel project's .env, under all other settings
+    #[arg(long, value_name = "PATH")]
+    pub laravel: Option<PathBuf>,
     /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Where they connect to over TLS, with the certificate of tls.cert_file [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub tls_listen: Option<SocketAddr>,
     /// Where /metrics, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,

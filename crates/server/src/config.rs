@@ -1,6 +1,6 @@
 //! The configuration: where settings come from, and what they must be.
 //!
-//! Defaults, then the file, the environment, the command line; the later wins. Reads everything it
+//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later wins. Reads everything it
 //! is given before it says no: all faults are told at once. Shows no secret.
 
 mod apps;
@@ -8,10 +8,13 @@ mod environment;
 mod fault;
 mod file;
 mod keys;
+mod laravel;
 mod master_key;
 mod print;
+mod redis_feed;
 mod rules;
 mod settled;
+mod tls;
 mod value;
 
 #[cfg(test)]
@@ -27,6 +30,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 pub use self::fault::{Cause, Fault, Place};
+pub use self::laravel::Laravel;
+pub use self::redis_feed::{NoFeed, RedisFeed};
+pub use self::tls::Tls;
 
 use self::apps::{FixedApp, GivenApp};
 use self::keys::Keys;
@@ -37,10 +43,14 @@ use self::settled::{Given, Settled};
 pub struct Sources {
     /// A TOML file.
     pub file: Option<PathBuf>,
+    /// A Laravel project's directory, or its `.env`.
+    pub laravel: Option<PathBuf>,
     /// Names and values; those that mean nothing to Fanfare are ignored.
     pub environment: Vec<(String, String)>,
     /// What the command line says.
     pub flags: Flags,
+    /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
+    pub certificate: bool,
 }
 
 /// The settings that the command line has options for.
@@ -48,6 +58,8 @@ pub struct Sources {
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--tls-listen`.
+    pub tls_listen: Option<SocketAddr>,
     /// `--admin-listen`.
     pub admin_listen: Option<SocketAddr>,
     /// `--data-dir`.
@@ -63,10 +75,16 @@ pub struct Config {
     pub limits: Limits,
     /// `[timeouts]`.
     pub timeouts: Timeouts,
+    /// `[authorization]` of the node; that of apps is theirs.
+    pub authorization: Authorization,
     /// `[apps]` but for the apps themselves.
     pub apps: Apps,
+    /// `[redis_feed]`.
+    pub redis_feed: RedisFeed,
     /// `[log]`.
     pub log: Log,
+    /// What a Laravel application's `.env` has said.
+    pub laravel: Option<Laravel>,
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
     database: Option<Database>,
@@ -83,10 +101,13 @@ pub struct Listen {
     pub admin_addr: SocketAddr,
     /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
-    /// Whose `X-Forwarded-Proto` is believed (WS-063).
+    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (WS-063).
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
+    /// `[tls]`: another listener, if there is one.
+    #[serde(skip)]
+    pub tls: Option<Tls>,
 }
 
 /// `[limits]` of the whole node.
@@ -102,6 +123,12 @@ pub struct Limits {
     pub channels_per_connection: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
+    /// Most questions to one app's application at once.
+    pub authorizations: usize,
+    /// Most that wait for such a question to be over.
+    pub authorizations_waiting: usize,
+    /// Largest answer of an application, in bytes.
+    pub authorization_bytes: usize,
 }
 
 /// `[timeouts]`, in seconds.
@@ -119,6 +146,15 @@ pub struct Timeouts {
     pub authorize: u32,
     /// Between the clock of a signed request and the server's (LIM-025).
     pub clock_skew: u32,
+    /// For an application to say whether a client may join.
+    pub application: u32,
+}
+
+/// `[authorization]`: what is the same for the applications of all apps.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Authorization {
+    /// A PEM file of authorities that are believed besides the public ones; empty: none.
+    pub ca_file: PathBuf,
 }
 
 /// `[apps]`: how apps are kept.
@@ -179,6 +215,12 @@ impl Timeouts {
     pub fn authorize(&self) -> Duration {
         Duration::from_secs(self.authorize.into())
     }
+
+    /// For an application to answer.
+    #[must_use]
+    pub fn application(&self) -> Duration {
+        Duration::from_secs(self.application.into())
+    }
 }
 
 /// What all sources say together: settings by key, and apps.
@@ -201,26 +243,44 @@ impl Config {
             file::read(path, &keys, &mut said, &mut faults);
         }
         let mut settled = Settled::of_defaults();
+        let project = sources.laravel.as_deref();
+        let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
+        if let Some(project) = &project {
+            let given = laravel::settings(project, &settled.text("listen.addr"), &mut faults);
+            settled.put_all(given, &keys, &mut faults);
+        }
         settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
         let port_of = settled.text("listen.addr");
         environment::read(&sources.environment, port_of, &keys, &mut said, &mut faults);
+        environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
         let default_limits = settled.app_limits();
         let fixed = apps::resolve(said.apps, &default_limits, &keys, &mut faults);
         rules::check(&settled, &default_limits, &fixed, &mut faults);
+        let redis_feed = redis_feed::read(&settled, &fixed, &mut faults);
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &settled, &mut faults);
+        let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            Ok(Self { master_keys, ..Self::from_settled(settled, default_limits, fixed) })
+            let config = Self::from_settled(settled, default_limits, fixed, redis_feed);
+            // What is shown of the settings is masked by now.
+            let laravel =
+                project.as_ref().map(|project| Laravel::new(project, &config.settled, &config.fixed));
+            Ok(Self { master_keys, laravel, listen: Listen { tls, ..config.listen }, ..config })
         } else {
             Err(faults)
         }
     }
 
-    fn from_settled(mut settled: Settled, default_limits: AppLimits, fixed: Vec<FixedApp>) -> Self {
+    fn from_settled(
+        mut settled: Settled,
+        default_limits: AppLimits,
+        fixed: Vec<FixedApp>,
+        redis_feed: RedisFeed,
+    ) -> Self {
         let apps: Apps = settled.section("apps");
         let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
             ("", false) => None,
@@ -233,16 +293,22 @@ impl Config {
         if !settled.text("apps.database").is_empty() {
             settled.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
         }
+        if let Some(address) = &redis_feed.address {
+            settled.mask("redis_feed.url", address.to_string());
+        }
         Self {
+            redis_feed,
             listen: settled.section("listen"),
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),
+            authorization: settled.section("authorization"),
             log: settled.section("log"),
             apps,
             default_limits,
             fixed,
             database,
             master_keys: MasterKeys::default(),
+            laravel: None,
             settled,
         }
     }
@@ -299,6 +365,7 @@ impl Flags {
         };
         let mut all = Vec::new();
         all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
+        all.extend(self.tls_listen.map(|addr| given("--tls-listen", "tls.addr", addr.to_string())));
         all.extend(
             self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
         );

@@ -1,14 +1,16 @@
-//! The HTTP API for back ends, and the door to the WebSocket: every route stands in this file.
+//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel: every route stands in this file.
 //!
 //! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
 mod admission;
 pub(crate) mod answer;
+mod authorize;
 pub(crate) mod body;
 mod channels;
 mod error;
 mod event;
 mod events;
+mod forwarded;
 mod signed;
 mod users;
 
@@ -20,7 +22,8 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Router;
 
 pub use answer::Answer;
-pub use error::ApiError;
+pub use error::{ApiError, check_event_name};
+pub use forwarded::client_address;
 
 use crate::state::State;
 
@@ -28,6 +31,7 @@ use crate::state::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     WebSocket,
+    Authorize(authorize::Kind),
     Up,
     Events,
     BatchEvents,
@@ -44,7 +48,11 @@ impl Route {
     /// The one method that the route answers to (API-009).
     const fn method(self) -> Method {
         match self {
-            Self::Events | Self::BatchEvents | Self::ChannelEvents | Self::TerminateUser => Method::POST,
+            Self::Events
+            | Self::BatchEvents
+            | Self::ChannelEvents
+            | Self::TerminateUser
+            | Self::Authorize(_) => Method::POST,
             Self::WebSocket
             | Self::Up
             | Self::Channels
@@ -64,6 +72,8 @@ impl Default for Routes {
         let mut router = Router::new();
         for (path, route) in [
             ("/app/{key}", Route::WebSocket),
+            ("/app/{key}/auth", Route::Authorize(authorize::Kind::Channel)),
+            ("/app/{key}/user-auth", Route::Authorize(authorize::Kind::User)),
             ("/up", Route::Up),
             ("/apps/{app}/events", Route::Events),
             ("/apps/{app}/batch_events", Route::BatchEvents),
@@ -81,12 +91,23 @@ impl Default for Routes {
     }
 }
 
+/// Who a connection was accepted from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Of the client, or of a proxy in front of it.
+    pub address: IpAddr,
+    /// Whether the connection is encrypted.
+    pub over_tls: bool,
+}
+
 /// A request on its way to its route.
 struct Asked<'a> {
     /// The path without the configured prefix (WS-003, AUTH-012).
     path: &'a str,
     /// Whose address the TCP connection has.
     peer: IpAddr,
+    /// Whether the connection itself is encrypted.
+    over_tls: bool,
     request: Request<Incoming>,
 }
 
@@ -94,12 +115,12 @@ struct Asked<'a> {
 pub async fn answer(
     state: Arc<State>,
     routes: Arc<Routes>,
-    peer: IpAddr,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = without_prefix(&full_path, &state.config.listen.path_prefix);
-    let asked = Asked { path, peer, request };
+    let asked = Asked { path, peer: peer.address, over_tls: peer.over_tls, request };
     if fastwebsockets::upgrade::is_upgrade_request(&asked.request) {
         return admission::admit(&state, &routes, asked).await;
     }
@@ -114,6 +135,11 @@ pub async fn answer(
 async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Result<Answer, ApiError> {
     let matched = routes.0.at(asked.path).map_err(|_| ApiError::NoRoute)?;
     let route = *matched.value;
+    // Browsers ask with other methods whether they may ask.
+    if let Route::Authorize(kind) = route {
+        let key = matched.params.get("key").unwrap_or_default();
+        return authorize::answer(state, key, kind, asked.peer, asked.request).await;
+    }
     if asked.request.method() != route.method() {
         return Err(ApiError::MethodNotAllowed(route.method()));
     }
@@ -139,7 +165,7 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
         Route::ChannelStats => channels::stats(state, &signed, channel),
         Route::Connections => Ok(users::connections(state, &signed)),
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
-        Route::Up | Route::WebSocket => Err(ApiError::NoRoute),
+        Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::NoRoute),
     }?;
     Ok(answer::json(StatusCode::OK, json))
 }

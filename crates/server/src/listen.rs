@@ -1,19 +1,21 @@
-//! The public listener: accepts, hands requests to `http`, and never stops over one bad peer.
+//! The public listeners, plain and TLS: accept, hand requests to `http`, and never stop over one bad peer.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::http::{self, Routes};
+use crate::http::{self, Peer, Routes};
 use crate::state::State;
+use crate::tls::Tls;
 
 /// The largest head of a request.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -21,8 +23,8 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// How long accepting rests when no file descriptor is left.
 const REST: Duration = Duration::from_millis(50);
 
-/// Accepts until the drain is over, then waits for the requests that are under way.
-pub async fn run(state: Arc<State>, listener: TcpListener) {
+/// Accepts until the drain is over, then waits for the requests that are under way; over TLS if so told.
+pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<Tls>>) {
     let routes = Arc::new(Routes::default());
     // Nothing is ever sent: the channel closes when the last connection has dropped its end.
     let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
@@ -33,13 +35,15 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
             () = state.drain.over() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, address)) => {
                 out_of_descriptors = false;
-                let (serving, under_way) = (serve(&state, &routes, peer.ip(), stream), under_way.clone());
-                tokio::spawn(async move {
-                    serving.await;
-                    drop(under_way);
-                });
+                // Small frames are to leave at once; a socket that refuses the option still works.
+                let _ = stream.set_nodelay(true);
+                let peer = Peer { address: address.ip().to_canonical(), over_tls: tls.is_some() };
+                match &tls {
+                    None => spawn(serve(&state, &routes, peer, stream), &under_way),
+                    Some(tls) => spawn(shake_hands(&state, &routes, peer, stream, tls), &under_way),
+                }
             }
             Err(error) if concerns_one_peer(&error) => {}
             Err(error) => {
@@ -55,16 +59,57 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
     let _ = all_done.recv().await;
 }
 
-/// Serves one TCP connection until it is closed or becomes a WebSocket; its end lets the
-/// request that is under way finish.
-fn serve(
+/// Serves a connection in a task of its own, which counts as under way until it ends.
+fn spawn(serving: impl Future<Output = ()> + Send + 'static, under_way: &mpsc::Sender<Infallible>) {
+    let under_way = under_way.clone();
+    tokio::spawn(async move {
+        serving.await;
+        drop(under_way);
+    });
+}
+
+/// Begins TLS on a connection, within the time for a handshake, and serves it.
+///
+/// As many handshakes may be under way as there are descriptors: a bound below that would let those who
+/// stall keep others out.
+fn shake_hands(
     state: &Arc<State>,
     routes: &Arc<Routes>,
-    peer: IpAddr,
+    peer: Peer,
     stream: TcpStream,
+    tls: &Arc<Tls>,
 ) -> impl Future<Output = ()> + use<> {
-    // Small frames are to leave at once; a socket that refuses the option still works.
-    let _ = stream.set_nodelay(true);
+    let (state, routes, tls) = (Arc::clone(state), Arc::clone(routes), Arc::clone(tls));
+    async move {
+        let shaking = timeout(state.config.timeouts.handshake(), tls.accept(stream));
+        let shaken = tokio::select! {
+            shaken = shaking => shaken,
+            () = state.drain.over() => return,
+        };
+        let client = peer.address;
+        match shaken {
+            Ok(Ok(stream)) => {
+                let serving = serve(&state, &routes, peer, stream);
+                drop(tls);
+                serving.await;
+            }
+            Ok(Err(error)) => tracing::debug!(target: "fanfare::tls", %client, %error, "no TLS handshake"),
+            Err(_) => tracing::debug!(target: "fanfare::tls", %client, "a TLS handshake took too long"),
+        }
+    }
+}
+
+/// Serves one connection until it is closed or becomes a WebSocket; its end lets the
+/// request that is under way finish.
+fn serve<IO>(
+    state: &Arc<State>,
+    routes: &Arc<Routes>,
+    peer: Peer,
+    stream: IO,
+) -> impl Future<Output = ()> + use<IO>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let patience = state.config.timeouts.handshake();
     let (state, routes) = (Arc::clone(state), Arc::clone(routes));
     let draining = Arc::clone(&state);

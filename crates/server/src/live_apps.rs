@@ -10,11 +10,16 @@ use fanfare_hub::AppHub;
 use fanfare_protocol::app::App;
 use fanfare_protocol::close::CloseReason;
 
+use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 
 /// Applies every change of the database's apps, until the end of the process.
-pub async fn follow(state: Arc<State>) {
-    state.apps.follow(|change| apply(&state, change)).await;
+pub async fn follow(state: Arc<State>, feeds: Arc<RedisFeeds>) {
+    let on = |change| {
+        feeds.hear(&change);
+        apply(&state, change);
+    };
+    state.apps.follow(on).await;
 }
 
 fn apply(state: &State, change: Change) {
@@ -28,6 +33,7 @@ fn apply(state: &State, change: Change) {
                 close_all(&hub, &CloseReason::AppDisabled);
             }
         }
+        Change::Same(_) => {}
         Change::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
             state.tenants.set_gone(&app.id, true);

@@ -5,8 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use fanfare_server::app_commands::{self, CommandError};
-use fanfare_server::command_line::{Command, CommandLine, EXIT_CONFIG, EXIT_UNAVAILABLE, Place, Serve};
+use fanfare_server::command_line::{
+    Command, CommandLine, Doctor, EXIT_AMISS, EXIT_CONFIG, EXIT_UNAVAILABLE, LaravelAction, LaravelCommand,
+    LaravelEnv, Place, Serve,
+};
 use fanfare_server::config::{Config, Fault, Flags, Sources};
+use fanfare_server::doctor::{self, Outcome, Plan};
 use fanfare_server::log;
 use fanfare_server::start::{self, StartError};
 use fanfare_server::token_commands;
@@ -15,10 +19,10 @@ use fanfare_server::token_commands;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is done with a configuration.
-#[derive(Clone, Copy)]
 enum Task {
     Serve,
     PrintLines,
+    LaravelLines(Box<LaravelEnv>),
     Migrate,
 }
 
@@ -39,12 +43,17 @@ fn main() -> ExitCode {
             let place = command.place.clone();
             return manage(place, async move |config| token_commands::run(&config, command).await);
         }
+        Some(Command::Doctor(asked)) => return examine(&asked),
         Some(Command::Migrate(options)) => (Task::Migrate, options),
+        Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
+            let options = std::mem::take(&mut asked.serve);
+            (Task::LaravelLines(Box::new(asked)), options)
+        }
         Some(Command::Env(options)) => (Task::PrintLines, options),
         Some(Command::Serve(options)) => (Task::Serve, options),
         None => (Task::Serve, command_line.serve),
     };
-    let config = match Config::load(&sources(&options)) {
+    let config = match Config::load(&sources(&options, &task)) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
@@ -60,7 +69,7 @@ fn main() -> ExitCode {
 /// `fanfare app …` and `fanfare token …`.
 fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
-    let sources = Sources { file: place.config, environment: environment(), flags };
+    let sources = Sources { file: place.config, environment: environment(), flags, ..Sources::default() };
     let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
@@ -86,6 +95,31 @@ fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandE
     }
 }
 
+/// `fanfare doctor`.
+fn examine(asked: &Doctor) -> ExitCode {
+    let plan = match Plan::new(asked, environment()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                complain(line);
+            }
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    let hops = runtime.block_on(doctor::examine(&plan));
+    let text = if asked.json { doctor::json(&hops) } else { doctor::text(&hops) };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
+    if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS }
+}
+
 fn refuse(faults: &[Fault]) -> ExitCode {
     for fault in faults {
         complain(&format!("fault: {fault}"));
@@ -93,15 +127,18 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn sources(options: &Serve) -> Sources {
+fn sources(options: &Serve, task: &Task) -> Sources {
     Sources {
         file: options.config.clone(),
+        laravel: options.laravel.clone(),
         environment: environment(),
         flags: Flags {
             listen: options.listen,
+            tls_listen: options.tls_listen,
             admin_listen: options.admin_listen,
             data_dir: options.data_dir.clone(),
         },
+        certificate: matches!(task, Task::Serve),
     }
 }
 
@@ -124,6 +161,7 @@ fn run(config: Config, task: Task) -> ExitCode {
         match task {
             Task::Serve => start::serve(config).await,
             Task::PrintLines => start::print_lines(config).await,
+            Task::LaravelLines(asked) => start::print_laravel_lines(config, *asked).await,
             Task::Migrate => start::migrate(&config).await,
         }
     });

@@ -4,6 +4,10 @@
 //! and statuses, never channels or connections.
 
 mod live;
+mod redis_feed;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_protocol::close::CloseReason;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -22,6 +26,7 @@ pub struct Metrics {
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
     requests: Family<StatusLabels, Counter>,
+    certificate_expires: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -45,6 +50,7 @@ impl Metrics {
             closes: Family::default(),
             messages: Counter::default(),
             requests: Family::default(),
+            certificate_expires: Arc::clone(&live.certificate_expires),
             registry: Registry::default(),
         };
         registry.register("connections_opened", "WebSockets admitted", metrics.opened.clone());
@@ -87,6 +93,11 @@ impl Metrics {
     /// A request of the HTTP API was answered.
     pub fn request_answered(&self, status: u16) {
         self.requests.get_or_create(&StatusLabels { status }).inc();
+    }
+
+    /// Another certificate is in use; `moment` is when it expires, in Unix seconds.
+    pub fn certificate_expires(&self, moment: u64) {
+        self.certificate_expires.store(moment, Ordering::Relaxed);
     }
 
     /// Everything, in the Prometheus text format.

@@ -3,9 +3,11 @@
 //! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what
 //! people forget, and pusher-js then talks to somebody else's servers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use fanfare_protocol::app::App;
+
+use crate::laravel_lines::{Address, LaravelDriver, LaravelLines};
 
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
@@ -17,10 +19,21 @@ pub struct PasteLines<'a> {
     pub app: &'a App,
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// Where it listens for TLS, if it does: then the lines are for that.
+    pub over_tls: Option<OverTls>,
     /// The configured path prefix.
     pub path_prefix: &'a str,
     /// Whether the secret is printed, too.
     pub show_secret: bool,
+}
+
+/// A listener for TLS.
+#[derive(Clone, Debug)]
+pub struct OverTls {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The name in its certificate, without which clients refuse it.
+    pub host: Option<String>,
 }
 
 impl PasteLines<'_> {
@@ -37,26 +50,10 @@ impl PasteLines<'_> {
     }
 
     fn laravel(&self) -> String {
-        let (key, secret) = self.credential();
-        format!(
-            "BROADCAST_CONNECTION=pusher\n\
-             BROADCAST_DRIVER=pusher\n\
-             PUSHER_APP_ID={id}\n\
-             PUSHER_APP_KEY={key}\n\
-             PUSHER_APP_SECRET={secret}\n\
-             PUSHER_HOST={host}\n\
-             PUSHER_PORT={port}\n\
-             PUSHER_SCHEME=http\n\
-             PUSHER_APP_CLUSTER=mt1\n\
-             VITE_PUSHER_APP_KEY=\"${{PUSHER_APP_KEY}}\"\n\
-             VITE_PUSHER_HOST=\"${{PUSHER_HOST}}\"\n\
-             VITE_PUSHER_PORT=\"${{PUSHER_PORT}}\"\n\
-             VITE_PUSHER_SCHEME=\"${{PUSHER_SCHEME}}\"\n\
-             VITE_PUSHER_APP_CLUSTER=\"${{PUSHER_APP_CLUSTER}}\"\n",
-            id = self.app.id,
-            host = self.host(),
-            port = self.listen.port(),
-        )
+        let (_, secret) = self.credential();
+        let (php, browser) = (self.reached(), self.reached());
+        let lines = LaravelLines { app: self.app, secret, php, browser, path_prefix: self.path_prefix };
+        lines.dotenv(LaravelDriver::Pusher)
     }
 
     fn pusher_js(&self) -> String {
@@ -85,24 +82,26 @@ impl PasteLines<'_> {
         } else {
             format!("  wsPath: '{}',\n", self.path_prefix)
         };
+        let Address { tls, host, port } = self.reached();
         format!(
             "  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
-             forceTLS: false,\n  enabledTransports: ['ws', 'wss'],\n",
-            host = self.host(),
-            port = self.listen.port(),
+             forceTLS: {tls},\n  enabledTransports: ['ws', 'wss'],\n",
         )
     }
 
     fn health(&self) -> String {
-        format!("http://{}:{}/up", self.host(), self.listen.port())
+        let Address { tls, host, port } = self.reached();
+        format!("{}://{host}:{port}/up", if tls { "https" } else { "http" })
     }
 
-    /// An address that can be connected to; "everywhere" is none.
-    fn host(&self) -> String {
-        match self.listen.ip() {
-            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
+    /// The listener that the lines are for, by the name in its certificate if it has one.
+    fn reached(&self) -> Address {
+        match &self.over_tls {
+            Some(OverTls { listen, host }) => {
+                let near = Address::near(*listen);
+                Address { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
+            }
+            None => Address::near(self.listen),
         }
     }
 
@@ -128,7 +127,8 @@ mod tests {
     #[test]
     fn the_lines_name_every_option_that_people_forget() {
         let listen = "0.0.0.0:6001".parse().expect("an address");
-        let text = PasteLines { app: &app(), listen, path_prefix: "/ws", show_secret: true }.text();
+        let text =
+            PasteLines { app: &app(), listen, over_tls: None, path_prefix: "/ws", show_secret: true }.text();
         for line in [
             "PUSHER_APP_ID=7",
             "PUSHER_APP_KEY=k1",
@@ -150,9 +150,34 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_the_lines_are_for_the_name_in_the_certificate() {
+        let listen = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let over_tls = |host: Option<&str>| {
+            Some(OverTls { listen: listen("0.0.0.0:6443"), host: host.map(str::to_owned) })
+        };
+        let (app, listen) = (app(), listen("127.0.0.1:6001"));
+        let lines =
+            |over_tls| PasteLines { app: &app, listen, over_tls, path_prefix: "", show_secret: true }.text();
+        let text = lines(over_tls(Some("ws.example.com")));
+        for line in [
+            "PUSHER_HOST=ws.example.com",
+            "PUSHER_PORT=6443",
+            "PUSHER_SCHEME=https",
+            "  wsHost: 'ws.example.com',",
+            "  wssPort: 6443,",
+            "  forceTLS: true,",
+            "curl https://ws.example.com:6443/up",
+        ] {
+            assert!(text.lines().any(|printed| printed == line), "{line} in\n{text}");
+        }
+        assert!(lines(over_tls(None)).contains("curl https://127.0.0.1:6443/up"));
+    }
+
+    #[test]
     fn a_secret_that_the_operator_has_already_is_not_repeated() {
         let listen = "127.0.0.1:6001".parse().expect("an address");
-        let text = PasteLines { app: &app(), listen, path_prefix: "", show_secret: false }.text();
+        let text =
+            PasteLines { app: &app(), listen, over_tls: None, path_prefix: "", show_secret: false }.text();
         assert!(
             !text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(hidden: fanfare env prints it)")
         );

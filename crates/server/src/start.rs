@@ -4,20 +4,28 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
+use fanfare_outgoing::{Client, Trust, TrustError};
 use fanfare_protocol::app::App;
+use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::Config;
+use crate::command_line::LaravelEnv;
+use crate::config::{self, Config};
 use crate::drain;
-use crate::paste_lines::PasteLines;
+use crate::laravel_lines::{Address, LaravelLines};
+use crate::paste_lines::{OverTls, PasteLines};
+use crate::redis_feed::RedisFeeds;
 use crate::state::State;
+use crate::tls::certificate::{self, CertificateError};
+use crate::tls::{Tls, reload};
 use crate::usage::Storing;
 use crate::{admin, descriptors, listen, live_apps};
 
@@ -26,6 +34,9 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often crowded channels are told how many they are (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
+
+/// How often the app with the node's own feed is looked up, if it is one of the database's.
+const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +56,23 @@ pub enum StartError {
         /// What the system said.
         error: io::Error,
     },
+    /// An app that was asked for by its id.
+    #[error("there is no such app; `fanfare app list` shows those of the database")]
+    NoApp,
+    /// The authorities of applications' certificates.
+    #[error("cannot trust {}: {error} (setting authorization.ca_file)", .path.display())]
+    Authorities {
+        /// The file that was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TrustError,
+    },
+    /// The certificate for TLS.
+    #[error("{}: {error}", error.setting())]
+    Certificate {
+        /// What is wrong.
+        error: CertificateError,
+    },
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -59,13 +87,40 @@ struct Shown {
     new: bool,
 }
 
+/// The listener for TLS before it accepts.
+struct SecureListener {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Arc<Tls>,
+    /// Has the certificate read anew; without TLS it ends the process, as it does others.
+    hangup: Signal,
+}
+
+impl SecureListener {
+    async fn open(settings: &config::Tls) -> Result<Self, StartError> {
+        let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
+        let tls = Tls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
+        let listener = bind(settings.addr, "tls.addr", "--tls-listen").await?;
+        let address = listener.local_addr().unwrap_or(settings.addr);
+        Ok(Self { listener, address, tls: Arc::new(tls), hangup })
+    }
+
+    fn lines(&self) -> OverTls {
+        OverTls { listen: self.address, host: self.tls.host() }
+    }
+}
+
 /// A server that accepts connections.
 pub struct Server {
     state: Arc<State>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
     storing: Option<Storing>,
+    /// They end when this is dropped.
+    feeds: Arc<RedisFeeds>,
     /// Where clients and back ends connect.
     pub listening: SocketAddr,
+    /// Where they connect over TLS, and the name to call it by.
+    pub over_tls: Option<OverTls>,
     /// Where operators ask.
     pub admin_listening: SocketAddr,
     first: Option<Shown>,
@@ -80,21 +135,42 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let capacity = descriptors::capacity(config.limits.connections, descriptors);
+        let applications = Client::new(&authorities(&config)?);
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
         let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
+        let secure = match &config.listen.tls {
+            Some(settings) => Some(SecureListener::open(settings).await?),
+            None => None,
+        };
+        let over_tls = secure.as_ref().map(SecureListener::lines);
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, descriptors, capacity));
-        let accepting = tokio::spawn(listen::run(Arc::clone(&state), public));
+        let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
+        let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
+        if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
+            let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
+            accepting.push(tokio::spawn(accepts));
+            tokio::spawn(reload::follow(Arc::clone(&state), tls, hangup));
+        }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
-        tokio::spawn(live_apps::follow(Arc::clone(&state)));
+        let feeds = begin_feeds(&state, first.as_ref());
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
         let storing = Storing::begin(&state);
-        Ok(Self { state, accepting, storing, listening, admin_listening, first, descriptors })
+        Ok(Self {
+            state,
+            accepting,
+            storing,
+            feeds,
+            listening,
+            over_tls,
+            admin_listening,
+            first,
+            descriptors,
+        })
     }
 }
 
@@ -119,13 +195,19 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    drop(server.feeds);
     Ok(())
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then stores what was used.
-async fn stop(state: &Arc<State>, accepting: JoinHandle<()>, storing: Option<Storing>) {
+async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Option<Storing>) {
     let left = drain::run(state).await;
-    if tokio::time::timeout(Duration::from_secs(1), accepting).await.is_err() {
+    let last_requests = async {
+        for listener in accepting {
+            let _ = listener.await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(1), last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
     if let Some(storing) = storing {
@@ -144,6 +226,11 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
         let lines = PasteLines {
             app: &first.app,
             listen: config.listen.addr,
+            over_tls: config
+                .listen
+                .tls
+                .as_ref()
+                .map(|tls| OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) }),
             path_prefix: &config.listen.path_prefix,
             show_secret: true,
         };
@@ -151,6 +238,29 @@ pub async fn print_lines(config: Config) -> Result<(), StartError> {
     } else {
         say("There is no app yet.\n");
     }
+    Ok(())
+}
+
+/// Prints the lines of `fanfare laravel env`.
+///
+/// # Errors
+/// The apps' database could not be opened, or there is no such app.
+pub async fn print_laravel_lines(config: Config, asked: LaravelEnv) -> Result<(), StartError> {
+    let apps = open_apps(&config).await?;
+    let app = match &asked.app {
+        Some(id) => apps.by_id(id).await?,
+        None => first_app(&config, &apps).await?.map(|first| first.app),
+    };
+    let app = app.ok_or(StartError::NoApp)?;
+    let php = Address::near(config.listen.addr);
+    let lines = LaravelLines {
+        secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
+        app: &app,
+        browser: asked.public.unwrap_or_else(|| php.clone()),
+        php,
+        path_prefix: &config.listen.path_prefix,
+    };
+    say(&lines.text(asked.driver));
     Ok(())
 }
 
@@ -162,6 +272,15 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     open_apps(config).await?;
     say("The tables of the apps' database are up to date.\n");
     Ok(())
+}
+
+/// Whose certificates are believed of the apps' own applications.
+fn authorities(config: &Config) -> Result<Trust, StartError> {
+    let path = &config.authorization.ca_file;
+    if path.as_os_str().is_empty() {
+        return Ok(Trust::public());
+    }
+    Trust::with_file(path).map_err(|error| StartError::Authorities { path: path.clone(), error })
 }
 
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {
@@ -184,6 +303,37 @@ async fn bind(
     option: &'static str,
 ) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, option, error })
+}
+
+/// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
+fn begin_feeds(state: &Arc<State>, first: Option<&Shown>) -> Arc<RedisFeeds> {
+    let mut settings = state.config.redis_feed.clone();
+    if let Some(Shown { app, embedded: true, .. }) = first {
+        settings.app.get_or_insert_with(|| app.id.clone());
+    }
+    let nodes_own = settings.app.clone();
+    let feeds = Arc::new(RedisFeeds::new(Arc::clone(state), settings));
+    for app in state.config.fixed_apps() {
+        feeds.set(&Arc::new(app));
+    }
+    if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
+        tokio::spawn(know_app(Arc::clone(state), Arc::clone(&feeds), id));
+    }
+    tokio::spawn(live_apps::follow(Arc::clone(state), Arc::clone(&feeds)));
+    feeds
+}
+
+/// Sees to it that an app of the database is known which has the node's own feed: nothing in its settings says so.
+async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
+    let mut every = tokio::time::interval(LOOK_UP);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        // While the database is away there will be another look.
+        if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
+            feeds.set(&app);
+        }
+    }
 }
 
 /// Drops what apps without connections have left behind.
@@ -220,19 +370,24 @@ fn report_limits(state: &State, descriptors: u64) {
 
 /// The ready line, and what to paste (the contract of the first line is in docs/configuration.md).
 fn print_ready(server: &Server) {
-    let Server { state, listening, admin_listening: admin, first, .. } = server;
-    let mut text = format!("Fanfare is ready: http://{listening} (admin http://{admin})\n");
+    let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
+    let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
+    let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
+    if let Some(laravel) = &state.config.laravel {
+        text.push_str(&laravel.text());
+    }
     if let Some(Shown { app, embedded, new }) = first {
         // Standard output often ends in a log: a secret is shown when it is new, or to a person.
         let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
         let path_prefix = &state.config.listen.path_prefix;
-        let lines = PasteLines { app, listen: *listening, path_prefix, show_secret };
+        let lines =
+            PasteLines { app, listen: *listening, over_tls: over_tls.clone(), path_prefix, show_secret };
         text.push_str(&lines.text());
         if !show_secret {
             text.push_str("\n(`fanfare env` with the same options prints these lines with the secret.)\n");
         }
     }
-    if listening.ip().is_loopback() {
+    if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
         text.push_str("\nOnly this machine can connect; `--listen 0.0.0.0:6001` lets others in.\n");
     }
     say(&text);

@@ -6,11 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
+use fanfare_outgoing::Client;
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
+use crate::redis_feed::Numbers;
 use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
@@ -23,6 +25,10 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
+    /// Asks the apps' own applications.
+    pub applications: Client,
+    /// What is heard of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the server is stopping.
@@ -36,12 +42,15 @@ pub struct State {
 impl State {
     /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(config: Config, apps: Apps, applications: Client, descriptors: u64, capacity: usize) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
+            redis_feed: Arc::clone(&redis_feed),
             database_answers: apps.database_answers(),
+            certificate_expires: Arc::default(),
         };
         Self {
             metrics: Metrics::new(live, descriptors, capacity),
@@ -50,6 +59,8 @@ impl State {
             started: Instant::now(),
             hubs,
             tenants,
+            applications,
+            redis_feed,
             apps,
             config,
         }

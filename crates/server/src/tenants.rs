@@ -3,6 +3,7 @@
 //! Looked up once for each request and each connection, added to once for each event and channel, never for a
 //! delivery. Knows no clock and no database: `usage` brings the hours and carries the numbers away.
 
+mod authorizations;
 mod day;
 mod rate;
 mod tenant;
@@ -16,6 +17,7 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use authorizations::{Authorizations, Busy, Most, Outcome};
 pub use tenant::{Counts, Source, Tenant};
 
 /// The moment of a message, by the two clocks that quotas go by.

@@ -6,6 +6,7 @@
 mod early;
 pub mod farewell;
 pub mod read;
+pub mod socket;
 mod watchdog;
 pub mod write;
 
@@ -21,13 +22,13 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 use fanfare_protocol::version::Version;
 use fanfare_protocol::ws::Incoming;
-use tokio::net::TcpStream;
 
 use crate::session::Session;
 use crate::state::{Seat, State};
 
-pub use early::into_stream;
+pub use early::{Bare, into_socket};
 pub use farewell::refuse;
+use socket::Socket;
 use write::Writer;
 
 /// An admitted connection, from the upgrade on.
@@ -58,7 +59,7 @@ impl Signs {
 }
 
 /// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
-pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early: Vec<u8>) {
+pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, early: Vec<u8>) {
     let Newcomer { hub, version, place, seat } = newcomer;
     let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
     let activity = state.config.timeouts.activity;
@@ -71,12 +72,12 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
         // It was disabled before this connection could be found to be closed.
         conn.outbox.close(CloseReason::AppDisabled);
     }
-    let mut writer = Writer::new(&stream);
+    let mut writer = Writer::new(&socket);
     let longest = state.config.limits.message_bytes;
     let heard = || signs.heard_now(&state);
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = {
-        let reading = pin!(read::run(&stream, early, longest, heard, on));
+        let reading = pin!(read::run(&socket, early, longest, heard, on));
         let watching = pin!(watchdog::run(&state, &conn, &signs));
         until_one_ends(&conn, &mut writer, reading, watching).await
     };
@@ -84,9 +85,9 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
     log_close(&session, &reason, (state.milliseconds() - since) / 1000);
     // Leaves every channel before the goodbye takes its time.
     drop(session);
-    Box::pin(farewell::say(&stream, rest, version, &reason)).await;
+    Box::pin(farewell::say(&socket, rest, version, &reason)).await;
     state.metrics.connection_closed(&reason);
-    drop(stream);
+    drop(socket);
     drop(seat);
 }
 
@@ -94,9 +95,9 @@ pub async fn run(state: Arc<State>, newcomer: Newcomer, stream: TcpStream, early
 ///
 /// A frame for the connection is what its task is woken for most: then the loop of the outbox alone is
 /// polled. The other two wake the task through [`Conn`], which remembers that it was they.
-async fn until_one_ends(
+async fn until_one_ends<S: Socket>(
     conn: &Arc<Conn>,
-    writer: &mut Writer<'_>,
+    writer: &mut Writer<'_, S>,
     mut reading: Pin<&mut impl Future<Output = CloseReason>>,
     mut watching: Pin<&mut impl Future<Output = CloseReason>>,
 ) -> CloseReason {

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::autobahn::{self, Extent};
-use crate::packages::{self, NODE, PHP, POSTGRES, PYTHON, PYTHON2, Requirement};
+use crate::packages::{
+    self, LARAVEL, NODE, OPENSSL, PHP, POSTGRES, PROXIES, PYTHON, PYTHON2, REDIS, Requirement,
+};
 use crate::rules;
 use crate::step::{Steps, command, execute};
 use crate::workspace::{root, target};
@@ -28,11 +30,14 @@ pub enum Group {
     Python,
     /// PHP as Laravel uses it.
     Php,
+    /// A Laravel application, and proxies in front.
+    Laravel,
 }
 
 impl Group {
     /// All, cheapest first.
-    pub const ALL: [Self; 6] = [Self::Tidy, Self::Rust, Self::Autobahn, Self::Node, Self::Python, Self::Php];
+    pub const ALL: [Self; 7] =
+        [Self::Tidy, Self::Rust, Self::Autobahn, Self::Node, Self::Python, Self::Php, Self::Laravel];
 
     /// The group with this name on the command line.
     pub fn named(name: &str) -> Option<Self> {
@@ -43,6 +48,7 @@ impl Group {
             "node" => Self::Node,
             "python" => Self::Python,
             "php" => Self::Php,
+            "laravel" => Self::Laravel,
             _ => return None,
         })
     }
@@ -50,16 +56,17 @@ impl Group {
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
-            Self::Rust => &[POSTGRES],
+            Self::Rust => &[POSTGRES, REDIS],
             Self::Autobahn => &[PYTHON2],
-            Self::Node => &[NODE],
+            Self::Node => &[NODE, OPENSSL],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
+            Self::Laravel => &[NODE, LARAVEL, REDIS, PROXIES],
         }
     }
 
     const fn needs_binary(self) -> bool {
-        matches!(self, Self::Node | Self::Python | Self::Php)
+        matches!(self, Self::Node | Self::Python | Self::Php | Self::Laravel)
     }
 }
 
@@ -82,6 +89,7 @@ pub fn run(groups: &[Group]) -> bool {
             match group {
                 Group::Node => node(&mut steps),
                 Group::Python => python(&mut steps),
+                Group::Laravel => laravel(&mut steps),
                 _ => php(&mut steps),
             }
         }
@@ -147,17 +155,24 @@ pub fn interleavings() -> Result<(), String> {
 }
 
 fn node(steps: &mut Steps) {
-    let directory = root().join("tests/e2e");
+    node_tests(steps, "Node: pusher-js, Laravel Echo, Node SDK", "tests/e2e");
+}
+
+fn laravel(steps: &mut Steps) {
+    node_tests(steps, "Laravel: an application, Echo, and proxies in front", "tests/laravel");
+}
+
+/// The tests of Node in `folder`, with the packages that all of them share.
+fn node_tests(steps: &mut Steps, name: &str, folder: &str) {
+    let packages = root().join("tests/e2e");
     let installed = steps.run("npm packages", || {
-        once_for(&directory.join("package-lock.json"), &directory.join("node_modules"), || {
-            execute(&mut command("npm", &["ci"], directory.clone()))
+        once_for(&packages.join("package-lock.json"), &packages.join("node_modules"), || {
+            execute(&mut command("npm", &["ci"], packages.clone()))
         })
     });
     if installed {
         let arguments = ["--test", "--test-reporter=spec"];
-        steps.run("Node: pusher-js, Laravel Echo, Node SDK", || {
-            execute(&mut with_binary(command("node", &arguments, directory.clone())))
-        });
+        steps.run(name, || execute(&mut with_binary(command("node", &arguments, root().join(folder)))));
     }
 }
 

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use autobahn::Extent;
 use checks::Group;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php|laravel]
        cargo xtask autobahn [--reduced]
        cargo xtask interleavings
        cargo xtask rules
@@ -28,6 +28,7 @@ missing), then runs them all:
   node      pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
   python    the Python SDK against the built binary (tests/e2e-python)
   php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+  laravel   a Laravel application with Echo, and the documented proxies, before the built binary (tests/laravel)
 
 `autobahn` runs the Autobahn suite, all of it but compression, against an echo over the code that reads and
 writes every connection; `--reduced` leaves out megabytes. It needs Python 2.7, which you have to install

@@ -25,9 +25,25 @@ pub const POSTGRES: Requirement = Requirement {
     debian: &["postgresql"],
 };
 
+/// The Redis server and its client, which the tests of the feed start for themselves.
+pub const REDIS: Requirement = Requirement {
+    what: "Redis 7's programs (redis-server, redis-cli)",
+    is_there: || {
+        ["redis-server", "redis-cli"].iter().all(|program| output_of(program, &["--version"]).is_some())
+    },
+    debian: &["redis-server", "redis-tools"],
+};
+
 /// Node and npm.
 pub const NODE: Requirement =
     Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };
+
+/// What makes the certificates of the tests with Node, as its users would.
+pub const OPENSSL: Requirement = Requirement {
+    what: "OpenSSL 3 or newer (openssl)",
+    is_there: || output_of("openssl", &["version"]).is_some_and(|text| !text.starts_with("OpenSSL 1")),
+    debian: &["openssl"],
+};
 
 /// Python 3 with what makes virtual environments.
 pub const PYTHON: Requirement = Requirement {
@@ -51,6 +67,29 @@ pub const PHP: Requirement = Requirement {
         output_of("php", &["-r", question]).is_some()
     },
     debian: &["php-cli", "php-curl"],
+};
+
+/// The Laravel framework with what the application of the tests uses of it: cURL, SQLite, both Redis clients.
+pub const LARAVEL: Requirement = Requirement {
+    what: "PHP 8.1 or newer with curl, sqlite3 and redis, and in its include path the Laravel framework and Predis",
+    is_there: || {
+        let question = "exit(PHP_VERSION_ID >= 80100 && extension_loaded('curl') \
+                        && extension_loaded('pdo_sqlite') && extension_loaded('redis') \
+                        && stream_resolve_include_path('Illuminate/autoload.php') \
+                        && stream_resolve_include_path('Predis/autoload.php') ? 0 : 1);";
+        output_of("php", &["-r", question]).is_some()
+    },
+    debian: &["php-cli", "php-curl", "php-sqlite3", "php-redis", "php-predis", "php-laravel-framework"],
+};
+
+/// The proxies whose documented snippets are under test, and what makes a certificate for them.
+pub const PROXIES: Requirement = Requirement {
+    what: "nginx, Caddy, Apache 2 and openssl",
+    is_there: || {
+        let asked = [("nginx", "-v"), ("caddy", "version"), ("apache2", "-v"), ("openssl", "version")];
+        asked.iter().all(|&(program, question)| output_of(program, &[question]).is_some())
+    },
+    debian: &["nginx-light", "caddy", "apache2-bin", "openssl"],
 };
 
 /// Sees to it that everything is there, by installing it where that can be done.

@@ -37,14 +37,15 @@ export class Fanfare {
 
   /**
    * Resolves when both ports accept. `config` is the text of the configuration file, `env` is added to
-   * an otherwise bare environment, `listen` and `adminListen` are HOST:PORT (port 0: a free one).
+   * an otherwise bare environment, `listen` and `adminListen` are HOST:PORT (port 0: a free one). With a Laravel
+   * project in `laravel` it listens where that says.
    */
-  static async start({ config = ONE_APP, env = {}, listen = '127.0.0.1:0', adminListen = '127.0.0.1:0' } = {}) {
+  static async start({ config = ONE_APP, env = {}, laravel, listen = '127.0.0.1:0', adminListen = '127.0.0.1:0' } = {}) {
     const server = new Fanfare();
     server.#directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-'));
     const file = path.join(server.#directory, 'fanfare.toml');
     await writeFile(file, config);
-    const ports = ['--listen', listen, '--admin-listen', adminListen];
+    const ports = [...(laravel ? ['--laravel', laravel] : ['--listen', listen]), '--admin-listen', adminListen];
     server.#run(['serve', '--config', file, ...ports, '--data-dir', path.join(server.#directory, 'data')], env);
     await server.#ready();
     return server;
@@ -73,13 +74,14 @@ export class Fanfare {
         this.#fail(error.message);
       },
     );
-    const found = /^Fanfare is ready: (http:\/\/\S+) \(admin (http:\/\/\S+)\)$/.exec(first);
+    const found = /^Fanfare is ready: (http:\/\/\S+?)(?:, (https:\/\/\S+))? \(admin (http:\/\/\S+)\)$/.exec(first);
     if (!found) {
       this.#child.kill('SIGKILL');
       this.#fail(`the first line is not the ready line: ${first}`);
     }
     this.url = new URL(found[1]);
-    this.adminUrl = new URL(found[2]);
+    this.tlsUrl = found[2] && new URL(found[2]);
+    this.adminUrl = new URL(found[3]);
   }
 
   #fail(why) {

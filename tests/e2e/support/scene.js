@@ -71,9 +71,10 @@ export class Scene {
 
   /**
    * Options that every client here needs: `user` is who its authorization endpoint takes it for, `signsInAs`
-   * what the other endpoint signs for it.
+   * what the other endpoint signs for it. A client with an `authEndpoint` is authorized there.
    */
-  #options({ user, signsInAs }) {
+  #options({ user, signsInAs, authEndpoint }) {
+    const channelAuthorization = { endpoint: this.authorization.endpoint(user) };
     const signIn = signsInAs && { userAuthentication: { endpoint: this.authorization.userEndpoint(signsInAs) } };
     return {
       ...signIn,
@@ -82,7 +83,7 @@ export class Scene {
       forceTLS: false,
       enabledTransports: ['ws'],
       cluster: 'mt1',
-      channelAuthorization: { endpoint: this.authorization.endpoint(user) },
+      ...(authEndpoint ? { authEndpoint } : { channelAuthorization }),
     };
   }
 
@@ -108,8 +109,8 @@ export class Scene {
   }
 
   /** A connected Laravel Echo with pusher-js below; `broadcaster` is `pusher` or `reverb`. */
-  async echo({ broadcaster = 'pusher', user, signsInAs, ...options } = {}) {
-    const own = this.#options({ user, signsInAs });
+  async echo({ broadcaster = 'pusher', user, signsInAs, authEndpoint, ...options } = {}) {
+    const own = this.#options({ user, signsInAs, authEndpoint });
     const echo = new Echo({ broadcaster, Pusher, key: APP.key, ...own, ...options });
     this.#clients.push(echo);
     await inState(echo.connector.pusher, 'connected');

@@ -1,6 +1,6 @@
 //! An app as operators see it: what is set, not what holds; its pairs, with their secrets shut away.
 
-use fanfare_protocol::app::App;
+use fanfare_protocol::app::{App, RedisUrl};
 use fanfare_protocol::auth::Secret;
 use serde_json::{Map, Value};
 
@@ -18,8 +18,11 @@ pub struct AppRecord {
     pub enabled: bool,
     /// Whether it is in the configuration, and cannot be changed here.
     pub fixed: bool,
-    /// What differs from the server's defaults, by the names of the configuration file.
+    /// What differs from the server's defaults, by the names of the configuration file; the URL of a Redis is
+    /// left out.
     pub settings: Map<String, Value>,
+    /// That URL; `None` also if it cannot be opened.
+    pub redis_url: Option<RedisUrl>,
     /// Its pairs, the oldest first, revoked ones included.
     pub keys: Vec<KeyRecord>,
     /// In milliseconds since 1970; unknown for the configuration's.
@@ -53,6 +56,7 @@ impl AppRecord {
             enabled: app.enabled,
             fixed: true,
             settings: Map::new(),
+            redis_url: None,
             keys: keys.collect(),
             created_at: None,
         }
@@ -69,11 +73,16 @@ impl AppRecord {
             revoked_at: pair.revoked_at,
         };
         let keys = keys.into_iter().map(open).collect();
+        let mut settings: Map<String, Value> = serde_json::from_str(&row.settings).unwrap_or_default();
+        let stored = settings.get_mut("redis_feed").and_then(|feed| feed.as_object_mut()?.remove("url"));
+        let stored = stored.as_ref().and_then(Value::as_str);
+        let url = stored.and_then(|stored| master.open(Owner::of_feed_url(&row.id), stored).ok());
         Self {
             name: row.name,
             enabled: row.enabled,
             fixed: false,
-            settings: serde_json::from_str(&row.settings).unwrap_or_default(),
+            settings,
+            redis_url: url.map(RedisUrl::new),
             keys,
             created_at: Some(row.created_at),
             id: row.id,

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{AppSettings, LIMIT_RANGES};
+use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES};
 
 /// The settings of an app but for its limits.
 const NAMES: &[&str] = &[
@@ -22,7 +22,10 @@ const NAMES: &[&str] = &[
 ];
 
 /// The settings that hold others.
-const SECTIONS: &[&str] = &["limits"];
+const SECTIONS: &[&str] = &["limits", "authorization", "redis_feed"];
+
+/// The settings within `redis_feed`.
+const FEED: [&str; 2] = ["url", "prefix"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;
@@ -84,7 +87,9 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
 /// The settings that have a value, those in sections with the section in front.
 fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
-    NAMES.iter().map(|name| (*name).to_owned()).chain(limits)
+    let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));
+    let feed = FEED.iter().map(|name| format!("redis_feed.{name}"));
+    NAMES.iter().map(|name| (*name).to_owned()).chain(limits).chain(authorization).chain(feed)
 }
 
 fn is_known(key: &str) -> bool {

@@ -2,13 +2,13 @@
 //!
 //! A row that cannot be used becomes a fault of that app alone.
 
-use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::app::{App, Limits, RedisUrl};
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use sqlx::FromRow;
 
 use super::{Fault, Reading, Record};
-use crate::master_keys::{MasterKeys, Owner};
+use crate::master_keys::{MasterKeys, Owner, SealFault};
 use crate::settings::AppSettings;
 
 /// An app with one of its pairs, if it has any. Not `Debug`: it holds a secret.
@@ -25,7 +25,7 @@ pub(super) struct Row {
 pub(super) fn from_rows(rows: Vec<Row>, reading: &Reading) -> Option<Record> {
     let first = rows.first()?;
     let id = first.id.clone();
-    let settings = settings(first);
+    let settings = settings(first, &reading.keys);
     let pairs = rows.into_iter().filter_map(Row::into_pair);
     let credentials = pairs.map(|pair| credential(&id, pair, &reading.keys)).collect();
     Some(match (is_app_id(&id), settings, credentials) {
@@ -47,7 +47,7 @@ fn fault(app: String, cause: String) -> Record {
     Record::Faulty(Fault { app, cause })
 }
 
-fn settings(row: &Row) -> Result<AppSettings, String> {
+fn settings(row: &Row, keys: &MasterKeys) -> Result<AppSettings, String> {
     // Serde would take a JSON array for a struct as well.
     if !row.settings.trim_start().starts_with('{') {
         return Err("settings is not a JSON object".to_owned());
@@ -57,8 +57,21 @@ fn settings(row: &Row) -> Result<AppSettings, String> {
     if let Some(fault) = settings.faults().first() {
         return Err(format!("settings: {fault}"));
     }
+    open_feed_url(&mut settings, &row.id, keys).map_err(|fault| fault.to_string())?;
     settings.enabled = Some(row.enabled && settings.enabled.unwrap_or(true));
     Ok(settings)
+}
+
+/// The settings with the URL of the Redis as it is, where it was stored sealed.
+pub(crate) fn open_feed_url(
+    settings: &mut AppSettings,
+    app: &str,
+    keys: &MasterKeys,
+) -> Result<(), SealFault> {
+    if let Some(url) = &mut settings.redis_feed.url {
+        *url = RedisUrl::new(keys.open(Owner::of_feed_url(app), url.expose())?);
+    }
+    Ok(())
 }
 
 fn credential(app: &str, (key, stored): (String, String), keys: &MasterKeys) -> Result<Credential, String> {

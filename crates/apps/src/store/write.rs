@@ -80,6 +80,9 @@ const HOLD_POSTGRES: &str = "SELECT id FROM apps WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
 const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
+const SET_SETTINGS_SQLITE: &str = "UPDATE apps SET settings = $3 WHERE id = $1 AND settings = $2";
+const SET_SETTINGS_POSTGRES: &str =
+    "UPDATE apps SET settings = CAST($3 AS jsonb) WHERE id = $1 AND settings = CAST($2 AS jsonb)";
 const RESEAL: &str = "UPDATE app_keys SET secret = $3 WHERE key = $1 AND secret = $2";
 
 /// An app as its row has it.
@@ -225,6 +228,17 @@ impl Store {
     pub async fn reseal(&self, key: &str, before: &str, after: &str) -> Result<(), sqlx::Error> {
         either!(self, pool => {
             sqlx::query(RESEAL).bind(key).bind(before).bind(after).execute(pool).await.map(drop)
+        })
+    }
+
+    /// Stores settings in another form, unless somebody else has changed them meanwhile.
+    pub async fn reseal_settings(&self, app: &str, before: &str, after: &str) -> Result<(), sqlx::Error> {
+        let set = match self {
+            Self::Sqlite(_) => SET_SETTINGS_SQLITE,
+            Self::Postgres(_) => SET_SETTINGS_POSTGRES,
+        };
+        either!(self, pool => {
+            sqlx::query(set).bind(app).bind(before).bind(after).execute(pool).await.map(drop)
         })
     }
 }

@@ -124,6 +124,8 @@ fn run(programs: &Path, directory: &Path, user: Option<(u32, u32)>, port: u16) -
         let mut server = command(&programs.join("postgres"), directory, user)
             .args(["-D", "data", "-p", &port.to_string(), "-k", "."])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            // A killed server's child that waits for a log-in would be in its successor's way for a minute.
+            .args(["-c", "authentication_timeout=2s"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

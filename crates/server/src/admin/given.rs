@@ -9,6 +9,7 @@ use fanfare_protocol::ids::is_app_id;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+use crate::redis_feed;
 
 /// Apps on a page, unless something else is asked for.
 const USUAL_PAGE: usize = 100;
@@ -104,6 +105,7 @@ pub(super) fn new_app(body: &[u8], faults: Vec<String>) -> Result<NewApp, Proble
         new.settings.insert("enabled".to_owned(), enabled.into());
     }
     new.faults = fields.end(&["id", "name", "key", "secret", "enabled", "settings"]);
+    new.faults.extend(redis_feed::faults_of(&new.settings));
     Ok(new)
 }
 
@@ -113,12 +115,11 @@ pub(super) fn new_app(body: &[u8], faults: Vec<String>) -> Result<NewApp, Proble
 /// The body is no JSON object; every other fault is left in the result.
 pub(super) fn update(body: &[u8], faults: Vec<String>) -> Result<Update, Problem> {
     let mut fields = Fields::read(body, faults)?;
-    Ok(Update {
-        name: fields.text("name"),
-        enabled: fields.switch("enabled"),
-        settings: fields.object("settings"),
-        faults: fields.end(&["name", "enabled", "settings"]),
-    })
+    let (name, enabled) = (fields.text("name"), fields.switch("enabled"));
+    let settings = fields.object("settings");
+    let mut faults = fields.end(&["name", "enabled", "settings"]);
+    faults.extend(redis_feed::faults_of(&settings));
+    Ok(Update { name, enabled, settings, faults })
 }
 
 /// The faults of a body that has nothing to say, and `faults`.

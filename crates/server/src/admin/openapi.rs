@@ -9,7 +9,7 @@ pub(super) const TEXT: &str = include_str!("openapi.json");
 mod tests {
     use std::collections::BTreeSet;
 
-    use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA, Scope};
+    use fanfare_apps::{LIMIT_RANGES, LONGEST_FEED_PREFIX, MAX_CONNECTIONS, MESSAGE_QUOTA, Scope};
     use serde_json::{Value, json};
 
     use super::*;
@@ -105,6 +105,12 @@ mod tests {
         for (name, range) in LIMIT_RANGES {
             assert_eq!(limits[*name], number(range.start(), range.end()), "{name}");
         }
+        let authorization = settings["authorization"]["properties"].as_object().unwrap();
+        let known: BTreeSet<&str> = fanfare_apps::AuthorizationSettings::NAMES.into();
+        assert_eq!(authorization.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
+        let feed = settings["redis_feed"]["properties"].as_object().unwrap();
+        assert_eq!(feed.keys().collect::<Vec<_>>(), ["prefix", "url"]);
+        assert_eq!(feed["prefix"]["maxLength"], LONGEST_FEED_PREFIX);
         for (name, schema) in settings.as_object().unwrap() {
             let value = match schema["type"][0].as_str() {
                 Some("boolean") => json!(true),

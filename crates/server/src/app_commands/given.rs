@@ -24,7 +24,8 @@ pub(super) fn settings(set: &[String], unset: &[String]) -> Result<Map<String, V
     if faults.is_empty() { Ok(settings) } else { Err(faults) }
 }
 
-fn put(settings: &mut Map<String, Value>, name: &str, value: Value) {
+/// Puts a setting, in its section if its name has one.
+pub(super) fn put(settings: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         Some((section, name)) => {
             let section = settings.entry(section).or_insert_with(|| Value::Object(Map::new()));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Page, Usage};
 use serde_json::Value;
 
-use crate::app_json::{Secrets, hour_moment, moment, total};
+use crate::app_json::{Secrets, hour_moment, moment, settings, total};
 use crate::columns::aligned;
 
 /// One line for each app of the page.
@@ -40,7 +40,7 @@ pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
     }
     text.push_str("\nsettings that differ from the server's\n");
     let mut rows = Vec::new();
-    for (name, value) in &record.settings {
+    for (name, value) in &settings(record) {
         match value {
             Value::Object(limits) => {
                 rows.extend(

@@ -96,6 +96,9 @@ pub struct Create {
     /// Read the secret from this file, - for standard input [default: a random one]
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
+    /// Read the setting redis_feed.url from this file, - for standard input: it may hold a password
+    #[arg(long, value_name = "FILE")]
+    pub redis_url_file: Option<PathBuf>,
     /// A setting of the app, such as client_events=true or limits.batch=20; may repeat
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
@@ -109,6 +112,9 @@ pub struct Update {
     /// For people
     #[arg(long)]
     pub name: Option<String>,
+    /// Read the setting redis_feed.url from this file, - for standard input: it may hold a password
+    #[arg(long, value_name = "FILE")]
+    pub redis_url_file: Option<PathBuf>,
     /// A setting of the app, such as client_events=true or limits.batch=20; may repeat
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,

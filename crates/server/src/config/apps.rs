@@ -60,8 +60,9 @@ pub(super) fn resolve(
     let mut fixed: Vec<FixedApp> = Vec::new();
     for app in given {
         let (place, name) = (app.place.clone(), app.name.clone());
-        let again =
-            |known: &FixedApp| matches!(place, Place::Variable(_)) && has_credentials(&known.app, &app);
+        let again = |known: &FixedApp| {
+            matches!(place, Place::Variable(_) | Place::DotEnv { .. }) && has_credentials(&known.app, &app)
+        };
         if fixed.iter().any(again) {
             continue;
         }
@@ -110,7 +111,7 @@ fn check(app: GivenApp, keys: &Keys, owners: &mut Owners, faults: &mut Vec<Fault
 /// How a key of an app is called in a fault: a variable's own name stands in front already.
 fn shown_key(app: &str, place: &Place, key: &str) -> String {
     match place {
-        Place::Variable(_) => format!("the app's {key}"),
+        Place::Variable(_) | Place::DotEnv { .. } => format!("the app's {key}"),
         _ => format!("{app}.{key}"),
     }
 }

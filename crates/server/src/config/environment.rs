@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use fanfare_laravel::dotenv::{AppNames, Project};
 use toml::Value;
 
 use super::Said;
 use super::apps::GivenApp;
 use super::fault::{Cause, Fault, Place};
 use super::keys::{Keys, Kind, kind_of};
+use super::laravel;
 use super::settled::Given;
 
 const PREFIX: &str = "FANFARE__";
@@ -18,7 +20,10 @@ const PREFIX: &str = "FANFARE__";
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
 
-/// Reads the variables; `address` is where the server would listen without them.
+/// What a variable of an app is for, its value and where that was set, and its name.
+type Variable = (&'static str, Option<(String, Place)>, String);
+
+/// Reads the variables that are settings; `address` is where the server would listen without them.
 pub(super) fn read(
     variables: &[(String, String)],
     address: String,
@@ -47,9 +52,35 @@ pub(super) fn read(
             take(name, setting(rest, value, keys));
         }
     }
-    for prefix in ["PUSHER", "REVERB"] {
+}
+
+/// Reads the apps that variables define: those of the environment, and of a Laravel application's `.env`
+/// under it.
+pub(super) fn read_apps(
+    variables: &[(String, String)],
+    project: Option<&Project>,
+    said: &mut Said,
+    faults: &mut Vec<Fault>,
+) {
+    let outside = |name: &str| {
+        let (_, value) = variables.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then(|| (value.clone(), Place::Variable(name.to_owned())))
+    };
+    for names in [AppNames::Pusher, AppNames::Reverb] {
+        let prefix = names.prefix();
         let values = APP.map(|(key, suffix)| (key, format!("{prefix}_{suffix}")));
-        read_app(prefix, values.map(|(key, name)| (key, filled(&name), name)), said, faults);
+        // An application that sends with the one family may have a rest of the other lying about.
+        let project = project.filter(|project| laravel::is_used(project, names));
+        let values = values.map(|(key, name)| match project {
+            Some(project) => (key, laravel::filled(project, &name), name),
+            None => (key, outside(&name), name),
+        });
+        read_app(prefix, values, said, faults);
+        if let (Some(project), Some(app)) = (project, said.apps.last_mut())
+            && app.name == format!("{prefix}_APP")
+        {
+            app.settings.extend(laravel::app_settings(project));
+        }
     }
 }
 
@@ -61,12 +92,7 @@ fn with_port(address: &str, port: &str) -> Result<(String, Value), Cause> {
     Ok(("listen.addr".to_owned(), format!("{host}:{number}").into()))
 }
 
-fn read_app(
-    prefix: &str,
-    values: [(&'static str, Option<&str>, String); 3],
-    said: &mut Said,
-    faults: &mut Vec<Fault>,
-) {
+fn read_app(prefix: &str, values: [Variable; 3], said: &mut Said, faults: &mut Vec<Fault>) {
     let given: Vec<&str> =
         values.iter().filter(|(_, value, _)| value.is_some()).map(|(_, _, name)| name.as_str()).collect();
     if given.is_empty() {
@@ -76,16 +102,18 @@ fn read_app(
     let given = format!("{} {verb}", given.join(" and "));
     let mut settings = Vec::new();
     for (key, value, name) in values {
-        let place = Place::Variable(name);
         match value {
-            Some(value) => settings.push(Given { place, key: key.to_owned(), value: value.into() }),
-            None => faults.push(Fault { place, cause: Cause::VariableMissing { given: given.clone() } }),
+            Some((value, place)) => settings.push(Given { place, key: key.to_owned(), value: value.into() }),
+            None => {
+                let cause = Cause::VariableMissing { given: given.clone() };
+                faults.push(Fault { place: Place::Variable(name), cause });
+            }
         }
     }
     // Of an app without all three, what is missing has been said.
     if settings.len() == APP.len() {
-        let name = format!("{prefix}_APP");
-        said.apps.push(GivenApp { place: Place::Variable(format!("{name}_ID")), name, settings });
+        let place = settings[0].place.clone();
+        said.apps.push(GivenApp { place, name: format!("{prefix}_APP"), settings });
     }
 }
 

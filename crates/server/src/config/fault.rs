@@ -1,11 +1,13 @@
 //! What can be wrong with a configuration, in words for the operator.
 //!
-//! One line each: where, what, and what to do. Never repeats a secret or a database URL.
+//! One line each: where, what, and what to do. Never repeats a secret, nor the URL of a database or a Redis.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use fanfare_apps::NotADatabase;
+use fanfare_laravel::feed::NotAnAddress;
+use fanfare_outgoing::TrustError;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,15 @@ pub enum Place {
         line: usize,
         /// From 1; told where TOML itself is broken.
         column: Option<usize>,
+    },
+    /// A variable in the `.env` of a Laravel application.
+    DotEnv {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The variable.
+        name: String,
     },
     /// A variable of the environment.
     Variable(String),
@@ -69,6 +80,34 @@ pub enum Cause {
     Database { key: String, fault: NotADatabase },
     #[error("{fault}; FANFARE__APPS__DATABASE goes before it, and says none if it is empty")]
     DatabaseUrl { fault: NotADatabase },
+    #[error("{key}: {fault}")]
+    RedisUrl { key: String, fault: NotAnAddress },
+    #[error("redis_feed.ca_file, {path}: {fault}")]
+    CaFile { path: String, fault: TrustError },
+    #[error("{key} is set, but there is no Redis to listen to; set {url}")]
+    NoFeedUrl { key: String, url: String },
+    #[error(
+        "{key} is not set; write what Laravel has as database.redis.options.prefix, often laravel_database_ or \
+         laravel-database-, or an empty text if there is none"
+    )]
+    NoFeedPrefix { key: String },
+    #[error(
+        "redis_feed.app is empty, and there is not exactly one app in the configuration that it could be; \
+         name it, or give apps a redis_feed.prefix of their own"
+    )]
+    NoFeedApp,
+    #[error("redis_feed.app: there is no app {0}")]
+    NoSuchFeedApp(String),
+    #[error("{app} has the same Redis and prefix as {other}; a broadcast can be for one app only")]
+    SameFeed { app: String, other: String },
+    #[error("not a .env: {0}")]
+    NotADotEnv(String),
+    #[error(
+        "Laravel writes the letters of this name in ASCII by a table of its own, so that the prefix of its \
+         Redis channels is not known; set REDIS_PREFIX to what `php artisan tinker --execute=\"echo \
+         config('database.redis.options.prefix');\"` prints"
+    )]
+    PrefixUnknown,
     #[error("{what} {fault}")]
     MasterKey { what: String, fault: String },
     #[error("{app} has no {key}; every app needs id, key and secret")]
@@ -77,8 +116,12 @@ pub enum Cause {
     VariableMissing { given: String },
     #[error("the {what} {value} belongs to {other} already; give each app its own")]
     Taken { what: &'static str, value: String, other: String },
-    #[error("listen.addr ({addr}) and listen.admin_addr ({admin}) want the same port; give each its own")]
-    SamePort { addr: String, admin: String },
+    #[error("{one} and {other} want the same port; give each its own")]
+    SamePort { one: String, other: String },
+    #[error("{given} set without {missing}; set all three of [tls] or none")]
+    TlsIncomplete { given: String, missing: String },
+    #[error("{key}: {fault}")]
+    Certificate { key: &'static str, fault: String },
     #[error("{key} ({value}) must be at least {least}, {reason}; raise it or lower {others}")]
     TooSmall { key: String, value: usize, least: usize, reason: &'static str, others: String },
 }
@@ -97,9 +140,10 @@ impl Place {
     pub(super) fn order(&self) -> (u8, usize) {
         match self {
             Self::File { line, .. } => (0, *line),
-            Self::Variable(_) => (1, 0),
-            Self::Flag(_) => (2, 0),
-            Self::Default => (3, 0),
+            Self::DotEnv { line, .. } => (1, *line),
+            Self::Variable(_) => (2, 0),
+            Self::Flag(_) => (3, 0),
+            Self::Default => (4, 0),
         }
     }
 }
@@ -127,6 +171,7 @@ impl fmt::Display for Place {
             Self::File { path, line, column: Some(column) } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
+            Self::DotEnv { path, line, name } => write!(f, "{}:{line}: {name}", path.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),
         }

@@ -9,9 +9,13 @@ use super::fault::Hint;
 /// The values that a key may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
-    Count { least: usize, most: usize },
+    Count {
+        least: usize,
+        most: usize,
+    },
     Switch,
     Address,
+    AddressOrNone,
     Networks,
     Prefix,
     Choice(&'static [&'static str]),
@@ -23,6 +27,14 @@ pub(super) enum Kind {
     AppKey,
     AppSecret,
     Origins,
+    WebUrl,
+    WebOrigins,
+    Headers,
+    Rule,
+    RedisUrl,
+    FeedPrefix,
+    /// An app's id, or nothing.
+    AppChoice,
 }
 
 const fn count(least: usize, most: usize) -> Kind {
@@ -39,21 +51,33 @@ const NODE: &[(&str, Kind)] = &[
     ("listen.path_prefix", Kind::Prefix),
     ("listen.trusted_proxies", Kind::Networks),
     ("listen.version_required", Kind::Switch),
+    ("tls.addr", Kind::AddressOrNone),
+    ("tls.cert_file", Kind::File),
+    ("tls.key_file", Kind::File),
     ("limits.connections", count(0, 100_000_000)),
     ("limits.message_bytes", count(1025, 67_108_864)),
     ("limits.outbox_bytes", count(1024, 1_073_741_824)),
     ("limits.channels_per_connection", count(1, 1_000_000)),
     ("limits.request_bytes", count(1025, 1_073_741_824)),
+    ("limits.authorizations", count(1, 10_000)),
+    ("limits.authorizations_waiting", count(0, 100_000)),
+    ("limits.authorization_bytes", count(1024, 16_777_216)),
     ("timeouts.handshake", count(1, 3600)),
     ("timeouts.activity", count(1, DAY)),
     ("timeouts.pong", count(1, DAY)),
     ("timeouts.drain", count(0, DAY)),
     ("timeouts.authorize", count(1, DAY)),
     ("timeouts.clock_skew", count(1, DAY)),
+    ("timeouts.application", count(1, 60)),
+    ("authorization.ca_file", Kind::File),
     ("apps.database", Kind::Database),
     ("apps.cache_seconds", count(0, DAY)),
     ("apps.data_dir", Kind::Directory),
     ("apps.master_key_file", Kind::File),
+    ("redis_feed.url", Kind::RedisUrl),
+    ("redis_feed.prefix", Kind::FeedPrefix),
+    ("redis_feed.app", Kind::AppChoice),
+    ("redis_feed.ca_file", Kind::File),
     ("log.format", Kind::Choice(&["text", "json"])),
     ("log.filter", Kind::Filter),
 ];
@@ -74,10 +98,18 @@ const APP: &[(&str, Kind)] = &[
     ("subscription_counts", Kind::Switch),
     ("watchlist_events", Kind::Switch),
     ("subscription_error_event", Kind::Switch),
+    ("authorization.url", Kind::WebUrl),
+    ("authorization.user_url", Kind::WebUrl),
+    ("authorization.origins", Kind::WebOrigins),
+    ("authorization.headers", Kind::Headers),
+    ("authorization.must_equal", Kind::Rule),
+    ("redis_feed.url", Kind::RedisUrl),
+    ("redis_feed.prefix", Kind::FeedPrefix),
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 5] = ["listen", "limits", "timeouts", "apps", "log"];
+const SECTIONS: [&str; 8] =
+    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

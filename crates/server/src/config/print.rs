@@ -5,13 +5,14 @@
 use std::fmt::Write as _;
 
 use fanfare_apps::named_limits;
-use fanfare_protocol::app::App;
+use fanfare_protocol::app::{App, Authorization};
 use toml::Value;
 
 use super::Config;
 use super::apps::FixedApp;
 use super::fault::Place;
 use super::keys::Keys;
+use crate::redis_feed::shown_url;
 
 /// What stands in place of a secret; itself none that could be used.
 const MASK: &str = "***";
@@ -53,13 +54,25 @@ fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
     for (name, value) in settings(app) {
         let _ = writeln!(text, "# {name} = {value}");
     }
+    for (name, value) in authorization(&app.authorization) {
+        let _ = writeln!(text, "# authorization.{name} = {value}");
+    }
     text.push_str("# [apps.list.limits]\n");
     for (name, value) in named_limits(&app.limits) {
         let _ = writeln!(text, "# {name} = {value}");
     }
+    if !app.redis_feed.is_none() {
+        text.push_str("# [apps.list.redis_feed]\n");
+    }
+    let url = app.redis_feed.url.as_ref().map(shown_url);
+    for (name, value) in [("url", url), ("prefix", app.redis_feed.prefix.clone())] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "# {name} = {}", Value::from(value));
+        }
+    }
 }
 
-/// An app's settings but for its limits; a quota only if there is one.
+/// An app's settings but for its sections; a quota only if there is one.
 fn settings(app: &App) -> Vec<(&'static str, Value)> {
     let App {
         id,
@@ -76,6 +89,8 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         watchlist_events,
         subscription_error_event,
         limits: _,
+        authorization: _,
+        redis_feed: _,
     } = app;
     let mut all = vec![("id", id.as_str().into())];
     for pair in credentials {
@@ -97,6 +112,23 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
     all.push(("watchlist_events", (*watchlist_events).into()));
     all.push(("subscription_error_event", (*subscription_error_event).into()));
     all
+}
+
+/// How the app's application is asked; only what is set.
+fn authorization(asked: &Authorization) -> Vec<(&'static str, Value)> {
+    let Authorization { url, user_url, origins, headers, must_equal } = asked;
+    let text = |name, text: Option<String>| Some((name, Value::String(text?)));
+    let list = |name, list: &[String]| (!list.is_empty()).then(|| (name, Value::from(list.to_vec())));
+    [
+        text("url", url.clone()),
+        text("user_url", user_url.clone()),
+        list("origins", origins),
+        list("headers", headers),
+        text("must_equal", must_equal.as_ref().map(ToString::to_string)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Every number came from TOML, whose numbers are no larger.

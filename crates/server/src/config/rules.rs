@@ -133,17 +133,23 @@ fn check_need(settled: &Settled, need: &Need, of: &str, app: Option<&Place>, fau
 
 /// Two listeners cannot have one port, unless it is 0 or their addresses differ.
 fn check_ports(settled: &Settled, faults: &mut Vec<Fault>) {
+    let pairs = [
+        ("listen.addr", "listen.admin_addr"),
+        ("listen.addr", "tls.addr"),
+        ("listen.admin_addr", "tls.addr"),
+    ];
     let address = |key| settled.get(key).0.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
-    let (Some(addr), Some(admin)) = (address("listen.addr"), address("listen.admin_addr")) else {
-        return;
-    };
-    let same_host = addr.ip() == admin.ip() || addr.ip().is_unspecified() || admin.ip().is_unspecified();
-    let faulty = settled.is_faulty("listen.addr") || settled.is_faulty("listen.admin_addr");
-    if addr.port() == 0 || addr.port() != admin.port() || !same_host || faulty {
-        return;
+    for (one, other) in pairs {
+        let (Some(first), Some(second)) = (address(one), address(other)) else { continue };
+        let same_host =
+            first.ip() == second.ip() || first.ip().is_unspecified() || second.ip().is_unspecified();
+        let faulty = settled.is_faulty(one) || settled.is_faulty(other);
+        if first.port() == 0 || first.port() != second.port() || !same_host || faulty {
+            continue;
+        }
+        let places = [one, other].map(|key| settled.get(key).1);
+        let place = places.into_iter().find(|place| **place != Place::Default).unwrap_or(&Place::Default);
+        let cause = Cause::SamePort { one: format!("{one} ({first})"), other: format!("{other} ({second})") };
+        faults.push(Fault { place: place.clone(), cause });
     }
-    let places = ["listen.addr", "listen.admin_addr"].map(|key| settled.get(key).1);
-    let place = places.into_iter().find(|place| **place != Place::Default).unwrap_or(&Place::Default);
-    let cause = Cause::SamePort { addr: addr.to_string(), admin: admin.to_string() };
-    faults.push(Fault { place: place.clone(), cause });
 }

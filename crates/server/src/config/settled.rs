@@ -69,6 +69,11 @@ impl Settled {
         (value, place)
     }
 
+    /// Every key with its value and where that comes from.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Place)> {
+        self.settings.iter().map(|(key, (value, place))| (&**key, value, place))
+    }
+
     /// The text of a key whose kind is a text.
     pub fn text(&self, key: &str) -> String {
         self.get(key).0.as_str().unwrap_or_default().to_owned()

@@ -1,8 +1,10 @@
 //! What an operator gets to read, sentence by sentence.
 
 mod apps;
+mod authorization;
 mod environment;
 mod file;
+mod laravel;
 mod rules;
 mod shown;
 

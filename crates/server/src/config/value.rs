@@ -1,11 +1,16 @@
 //! One value: how a variable's text is read, and whether a value is legal for its key.
 //!
-//! Knows nothing of other keys. A key or secret is never repeated, nor a database's name.
+//! Knows nothing of other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use fanfare_apps::{Database, is_host_pattern};
+use fanfare_apps::{
+    Database, LONGEST_FEED_PREFIX, is_feed_prefix, is_host_pattern, is_http_url, is_passable_header,
+    is_web_origin,
+};
+use fanfare_laravel::feed::Address;
+use fanfare_protocol::app::MustEqual;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use ipnet::IpNet;
 use toml::Value;
@@ -24,7 +29,7 @@ impl Kind {
         match self {
             Self::Count { .. } => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
-            Self::Networks | Self::Origins => {
+            Self::Networks | Self::Origins | Self::WebOrigins | Self::Headers => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
@@ -37,6 +42,12 @@ impl Kind {
         if let (Self::Database, Value::String(text)) = (self, &value) {
             return match Database::parse(text, Path::new("")) {
                 Err(fault) if !text.is_empty() => Err(Cause::Database { key: key.to_owned(), fault }),
+                _ => Ok(value),
+            };
+        }
+        if let (Self::RedisUrl, Value::String(text)) = (self, &value) {
+            return match Address::parse(text) {
+                Err(fault) if !text.is_empty() => Err(Cause::RedisUrl { key: key.to_owned(), fault }),
                 _ => Ok(value),
             };
         }
@@ -59,6 +70,12 @@ impl Kind {
             (Self::Origins, Value::Array(parts)) => {
                 each(parts, |text| is_host_pattern(text).then(|| text.to_owned()))
             }
+            (Self::WebOrigins, Value::Array(parts)) => {
+                each(parts, |text| is_web_origin(text).then(|| text.to_owned()))
+            }
+            (Self::Headers, Value::Array(parts)) => {
+                each(parts, |text| is_passable_header(text).then(|| text.to_owned()))
+            }
             (Self::AppKey | Self::AppSecret, Value::String(text)) => match unfit(text) {
                 None => Ok(value.clone()),
                 Some(found) => Err(found),
@@ -68,20 +85,29 @@ impl Kind {
             (_, Value::String(text)) => {
                 self.accept_text(text).map(Value::String).ok_or_else(|| describe(value))
             }
-            (Self::AppId, Value::Integer(number)) => Err(format!("the number {number}; write it in quotes")),
+            (Self::AppId | Self::AppChoice, Value::Integer(number)) => {
+                Err(format!("the number {number}; write it in quotes"))
+            }
             _ => Err(describe(value)),
         }
     }
 
     fn accept_text(self, text: &str) -> Option<String> {
         let legal = match self {
-            Self::Address => return text.parse::<SocketAddr>().ok().map(|address| address.to_string()),
+            Self::AddressOrNone if text.is_empty() => true,
+            Self::Address | Self::AddressOrNone => {
+                return text.parse::<SocketAddr>().ok().map(|address| address.to_string());
+            }
             Self::Prefix => is_path_prefix(text),
             Self::Choice(choices) => choices.contains(&text),
             Self::Filter => EnvFilter::try_new(text).is_ok(),
             Self::Directory => !text.is_empty(),
             Self::File => true,
             Self::AppId => is_app_id(text),
+            Self::WebUrl => is_http_url(text),
+            Self::Rule => MustEqual::parse(text).is_some(),
+            Self::AppChoice => text.is_empty() || is_app_id(text),
+            Self::FeedPrefix => is_feed_prefix(text),
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -92,6 +118,7 @@ impl Kind {
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
             Self::Switch => "true or false".to_owned(),
             Self::Address => "an IP address and a port, such as 127.0.0.1:6001 or [::]:6001".to_owned(),
+            Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or empty".to_owned(),
             Self::Networks => {
                 r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
             }
@@ -104,7 +131,24 @@ impl Kind {
                 "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
             }
             Self::AppId => "1 to 32 digits".to_owned(),
+            Self::AppChoice => "the id of an app, or empty".to_owned(),
+            Self::RedisUrl => "the URL of a Redis, such as redis://HOST, or empty".to_owned(),
+            Self::FeedPrefix => {
+                format!("a text of at most {LONGEST_FEED_PREFIX} bytes without control characters")
+            }
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
+            Self::WebUrl => {
+                "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"
+                    .to_owned()
+            }
+            Self::WebOrigins => {
+                r#"a list of origins, such as ["https://app.example.com", "https://*.example.com"]"#.to_owned()
+            }
+            Self::Headers => {
+                r#"a list of headers that are not the connection's or the question's own, such as ["X-Tenant"]"#
+                    .to_owned()
+            }
+            Self::Rule => "a field of the answer and its JSON value, such as code=0".to_owned(),
             Self::Origins => {
                 r#"a list of hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
                     .to_owned()

@@ -17,9 +17,11 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
 use super::error::ApiError;
+use super::forwarded::{came_over_tls, client_address};
 use super::{Asked, Route, Routes};
 use crate::state::{Node, State};
-use crate::ws::{self, Newcomer};
+use crate::ws::socket::Socket;
+use crate::ws::{self, Bare, Newcomer};
 
 /// Why a connection is not let in, and whether its client expects to hear of it by event (WS-053).
 struct Refusal {
@@ -38,31 +40,40 @@ pub async fn admit(state: &Arc<State>, routes: &Routes, mut asked: Asked<'_>) ->
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     let decision = decide(state, routes, &asked).await;
-    tokio::spawn(begin(Arc::clone(state), upgraded, decision));
+    let client = client_address(state, asked.request.headers(), asked.peer);
+    tokio::spawn(begin(Arc::clone(state), upgraded, client, decision));
     response
 }
 
 /// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
-async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
+async fn begin(state: Arc<State>, upgraded: OnUpgrade, client: IpAddr, decision: Result<Newcomer, Refusal>) {
     // A handshake that broke off has nobody left to tell.
-    let Some((stream, early)) = upgraded.await.ok().and_then(ws::into_stream) else {
+    let Some((socket, early)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
     };
-    match decision {
-        Ok(newcomer) => {
-            tokio::spawn(ws::run(state, newcomer, stream, early));
+    match (decision, socket) {
+        (Ok(newcomer), Bare::Plain(socket)) => {
+            tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        Err(Refusal { reason, by_event }) => {
-            tracing::info!(
-                target: "fanfare::connection",
-                code = reason.code(),
-                reason = reason.label(),
-                "connection refused"
-            );
-            ws::refuse(stream, by_event, &reason).await;
-            state.metrics.connection_closed(&reason);
+        (Ok(newcomer), Bare::Tls(socket)) => {
+            tokio::spawn(ws::run(state, newcomer, socket, early));
         }
+        (Err(refusal), Bare::Plain(socket)) => refuse(&state, client, refusal, socket).await,
+        (Err(refusal), Bare::Tls(socket)) => refuse(&state, client, refusal, socket).await,
     }
+}
+
+async fn refuse<S: Socket>(state: &State, client: IpAddr, refusal: Refusal, socket: S) {
+    let Refusal { reason, by_event } = refusal;
+    tracing::info!(
+        target: "fanfare::connection",
+        code = reason.code(),
+        reason = reason.label(),
+        %client,
+        "connection refused"
+    );
+    ws::refuse(socket, by_event, &reason).await;
+    state.metrics.connection_closed(&reason);
 }
 
 /// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).
@@ -113,7 +124,7 @@ fn check_app(state: &State, app: &App, asked: &Asked<'_>) -> Result<(), CloseRea
     if !app.enabled {
         return Err(CloseReason::AppDisabled);
     }
-    if app.force_tls && !came_over_tls(state, headers, asked.peer) {
+    if app.force_tls && !asked.over_tls && !came_over_tls(state, headers, asked.peer) {
         return Err(CloseReason::TlsRequired);
     }
     match headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) {
@@ -122,17 +133,6 @@ fn check_app(state: &State, app: &App, asked: &Asked<'_>) -> Result<(), CloseRea
         }
         _ => Ok(()),
     }
-}
-
-/// Whether the client itself used TLS, as a trusted proxy says (WS-063).
-fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
-    let trusted = state.config.listen.trusted_proxies.iter().any(|net| net.contains(&peer));
-    let scheme = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
-    trusted
-        && scheme.and_then(|list| list.split(',').next()).is_some_and(|first| {
-            let first = first.trim();
-            first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
-        })
 }
 
 /// Whether the host of an `Origin` matches one of the patterns; no patterns allow everything (WS-010).

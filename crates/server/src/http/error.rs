@@ -26,6 +26,8 @@ pub enum ApiError {
     BadHandshake,
     /// 404: no app has this id (API-008).
     UnknownApp(String),
+    /// 404: no app has this key.
+    UnknownKey(String),
     /// 403: the app is switched off.
     AppDisabled,
     /// 403: the app has had all the messages that it may (API-005).
@@ -103,7 +105,7 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::UnknownApp(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute | Self::UnknownApp(_) | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WebSocketOnly => StatusCode::UPGRADE_REQUIRED,
             Self::AppDisabled | Self::OverQuota(_) => StatusCode::FORBIDDEN,
@@ -150,6 +152,7 @@ impl ApiError {
             Self::InvalidEventName(why) => why.clone().into_owned(),
             Self::MethodNotAllowed(method) => format!("This path answers to {method} only"),
             Self::UnknownApp(id) => format!("There is no app with the id {}", shortened(id, 100)),
+            Self::UnknownKey(key) => format!("There is no app with the key {}", shortened(key, 100)),
             Self::Unauthorized(error) => error.message().into(),
             Self::OverQuota(over) => over.to_string(),
             Self::RequestTooBig { limit, size } => {

@@ -2,6 +2,7 @@
 
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::ids::AppId;
@@ -14,6 +15,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
+use super::redis_feed;
+use crate::redis_feed::Numbers;
 use crate::tenants::{Tenant, Tenants};
 
 /// Where it is read from.
@@ -23,12 +26,16 @@ pub struct Live {
     pub hubs: Arc<Hubs>,
     /// What each app has used.
     pub tenants: Arc<Tenants>,
+    /// What is heard of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
+    pub certificate_expires: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct AppLabels {
+pub(super) struct AppLabels {
     app: AppLabel,
 }
 
@@ -38,9 +45,15 @@ struct QuotaLabels {
     quota: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    app: AppLabel,
+    outcome: &'static str,
+}
+
 /// An app's id as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-struct AppLabel(AppId);
+pub(super) struct AppLabel(pub(super) AppId);
 
 impl EncodeLabelValue for AppLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
@@ -49,7 +62,7 @@ impl EncodeLabelValue for AppLabel {
 }
 
 impl AppLabels {
-    fn of(app: &AppId) -> Self {
+    pub(super) fn of(app: &AppId) -> Self {
         Self { app: AppLabel(app.clone()) }
     }
 }
@@ -57,7 +70,8 @@ impl AppLabels {
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
-        self.counters(&mut encoder)
+        self.counters(&mut encoder)?;
+        redis_feed::encode(&self.redis_feed, &mut encoder)
     }
 }
 
@@ -89,7 +103,15 @@ impl Live {
         }
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
-        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)
+        up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;
+        let expires = self.certificate_expires.load(Ordering::Relaxed);
+        if expires > 0 {
+            let help = "When the certificate in use for TLS expires, in Unix seconds";
+            let name = "tls_certificate_expires_timestamp_seconds";
+            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
@@ -108,12 +130,27 @@ impl Live {
                 counter.encode(family.encode_family(&AppLabels::of(&tenant.app))?)?;
             }
         }
+        self.authorizations(encoder)?;
         let (name, help) = ("messages_refused", "Messages over a quota of their app");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for tenant in &tenants {
             for (quota, refused) in tenant.refused().into_iter().filter(|(_, refused)| *refused > 0) {
                 let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn authorizations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) =
+            ("authorizations", "Requests to join a channel or sign in, by what became of them");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for tenant in self.tenants.all() {
+            let counts = tenant.authorizations.counts().into_iter().filter(|(_, count)| *count > 0);
+            for (outcome, count) in counts {
+                let labels = OutcomeLabels { app: AppLabel(tenant.app.clone()), outcome: outcome.label() };
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 
 use super::Moment;
+use super::authorizations::Authorizations;
 use super::day::Day;
 use super::rate::Rate;
 use super::unwritten::Unwritten;
@@ -49,6 +50,8 @@ impl Counts {
 pub struct Tenant {
     /// Whose.
     pub app: AppId,
+    /// What its application is asked.
+    pub authorizations: Authorizations,
     rate: Rate,
     day: Day,
     events: AtomicU64,
@@ -72,6 +75,7 @@ impl Tenant {
     pub(super) fn new(app: AppId) -> Self {
         Self {
             app,
+            authorizations: Authorizations::default(),
             rate: Rate::default(),
             day: Day::default(),
             events: AtomicU64::new(0),

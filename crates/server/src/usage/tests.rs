@@ -18,7 +18,7 @@ async fn state(folder: &Path) -> State {
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
-    State::new(config, apps, 1024, 1)
+    State::new(config, apps, fanfare_outgoing::Client::new(&fanfare_outgoing::Trust::public()), 1024, 1)
 }
 
 fn app(messages_per_day: usize) -> App {

@@ -2,7 +2,6 @@
 //! for the peer to read them.
 
 use std::future::poll_fn;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +9,9 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::server;
 use fanfare_protocol::version::Version;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::socket::{Socket, unless_blocked};
 
 /// All that a goodbye may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,15 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MOST_THROWN_AWAY: usize = 1 << 20;
 
 /// Tells a connection that was never admitted why, and closes it (WS-005, WS-054).
-pub async fn refuse(stream: TcpStream, by_event: bool, reason: &CloseReason) {
-    let _ = timeout(PATIENCE, exchange(&stream, last_words(&[], by_event, reason))).await;
+pub async fn refuse<S: Socket>(socket: S, by_event: bool, reason: &CloseReason) {
+    hang_up(&socket, last_words(&[], by_event, reason)).await;
+}
+
+/// Has the peer read these bytes, and hangs up.
+pub async fn hang_up<S: Socket>(socket: &S, words: Vec<u8>) {
+    let _ = timeout(PATIENCE, exchange(socket, words)).await;
 }
 
 /// Ends an established connection; `rest` is what has to be written before.
-pub async fn say(stream: &TcpStream, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
+pub async fn say<S: Socket>(socket: &S, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
     if reason.can_be_told() {
         let words = last_words(&rest, version.hears_of_close_by_event(), reason);
-        let _ = timeout(PATIENCE, exchange(stream, words)).await;
+        hang_up(socket, words).await;
     }
 }
 
@@ -46,30 +51,25 @@ fn last_words(rest: &[Bytes], by_event: bool, reason: &CloseReason) -> Vec<u8> {
 ///
 /// Waits by `poll_*_ready`, which gives other tasks and the time limit their turn even if the peer
 /// never stops sending.
-async fn exchange(stream: &TcpStream, words: Vec<u8>) -> std::io::Result<()> {
+async fn exchange<S: Socket>(socket: &S, words: Vec<u8>) -> std::io::Result<()> {
     let mut left = &words[..];
     while !left.is_empty() {
-        poll_fn(|cx| stream.poll_write_ready(cx)).await?;
-        left = &left[unless_blocked(stream.try_write(left))?.unwrap_or(0)..];
+        poll_fn(|cx| socket.poll_write_ready(cx)).await?;
+        left = &left[unless_blocked(socket.try_write(left))?.unwrap_or(0)..];
     }
-    rustix::net::shutdown(stream, rustix::net::Shutdown::Write)?;
+    socket.conclude();
+    while unless_blocked(socket.try_flush())?.is_none() {
+        poll_fn(|cx| socket.poll_write_ready(cx)).await?;
+    }
+    rustix::net::shutdown(socket.tcp(), rustix::net::Shutdown::Write)?;
     let mut unread = [0; 4096];
     let mut thrown_away = 0;
     while thrown_away < MOST_THROWN_AWAY {
-        poll_fn(|cx| stream.poll_read_ready(cx)).await?;
-        match unless_blocked(stream.try_read(&mut unread))? {
+        poll_fn(|cx| socket.poll_read_ready(cx)).await?;
+        match unless_blocked(socket.try_read(&mut unread))? {
             Some(0) => break,
             read => thrown_away += read.unwrap_or(0),
         }
     }
     Ok(())
-}
-
-/// What was done; nothing, if the socket was not ready after all.
-fn unless_blocked(done: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
-    match done {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -10,8 +10,9 @@ use std::ops::ControlFlow;
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ws::{Decoder, Incoming};
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
+
+use super::socket::Socket;
 
 /// One read takes at most this much.
 const SCRATCH: usize = 64 * 1024;
@@ -23,8 +24,8 @@ thread_local! {
 
 /// Reads until the connection ends, beginning with the bytes that came `early`, and gives `on` each
 /// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not.
-pub async fn run(
-    stream: &TcpStream,
+pub async fn run<S: Socket>(
+    socket: &S,
     mut early: Vec<u8>,
     max_message: usize,
     heard: impl Fn(),
@@ -36,11 +37,11 @@ pub async fn run(
     }
     drop(early);
     loop {
-        if poll_fn(|cx| stream.poll_read_ready(cx)).await.is_err() {
+        if poll_fn(|cx| socket.poll_read_ready(cx)).await.is_err() {
             return CloseReason::Gone;
         }
         let mut more_waits = false;
-        let read = BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
+        let read = BUFFER.with_borrow_mut(|buffer| match socket.try_read(buffer) {
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
                 more_waits = length == buffer.len();

@@ -5,14 +5,15 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice};
+use std::io::IoSlice;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use fanfare_hub::{Outbox, Taken};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
-use tokio::net::TcpStream;
+
+use super::socket::{Socket, unless_blocked};
 
 /// Frames in one system call.
 const BATCH: usize = 64;
@@ -32,21 +33,21 @@ thread_local! {
 }
 
 /// Writes an outbox to a socket.
-pub struct Writer<'a> {
-    stream: &'a TcpStream,
+pub struct Writer<'a, S> {
+    socket: &'a S,
     /// Taken from the outbox, but not by the socket; usually empty.
     stuck: VecDeque<Bytes>,
     /// Whether the first of them has been written in part.
     mid_frame: bool,
 }
 
-impl<'a> Writer<'a> {
+impl<'a, S: Socket> Writer<'a, S> {
     /// A writer that nothing is stuck in.
     #[must_use]
-    pub fn new(stream: &'a TcpStream) -> Self {
+    pub fn new(socket: &'a S) -> Self {
         // A socket that refuses the option still works.
-        let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
-        Self { stream, stuck: VecDeque::new(), mid_frame: false }
+        let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(UNSENT);
+        Self { socket, stuck: VecDeque::new(), mid_frame: false }
     }
 
     /// Writes until the outbox is closed or the socket breaks.
@@ -71,9 +72,9 @@ impl<'a> Writer<'a> {
     }
 
     /// One step of [`Writer::run`]; a task that gets `Pending` has left its waker in the outbox, or is awake.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
         for _ in 0..TURN {
-            if self.stuck.is_empty() {
+            if self.stuck.is_empty() && !self.socket.holds_back() {
                 let taken = TAKEN.with_borrow_mut(|frames| {
                     let taken = outbox.poll_take(cx, frames, BATCH);
                     let written = self.write_frames(frames);
@@ -86,7 +87,7 @@ impl<'a> Writer<'a> {
                     (Taken::Frames, Ok(())) => {}
                 }
             } else {
-                match self.stream.poll_write_ready(cx) {
+                match self.socket.poll_write_ready(cx) {
                     Poll::Pending => return outbox.poll_closed(cx),
                     Poll::Ready(Err(_)) => return Poll::Ready(CloseReason::Gone),
                     Poll::Ready(Ok(())) => {}
@@ -121,6 +122,9 @@ impl<'a> Writer<'a> {
     }
 
     fn write_stuck(&mut self) -> std::io::Result<()> {
+        if unless_blocked(self.socket.try_flush())?.is_none() || self.stuck.is_empty() {
+            return Ok(());
+        }
         let mut written = self.try_write(self.stuck.iter().map(|bytes| &bytes[..]))?;
         while let Some(first) = self.stuck.front_mut() {
             if written >= first.len() {
@@ -143,13 +147,10 @@ impl<'a> Writer<'a> {
     fn try_write<'b>(&self, mut buffers: impl ExactSizeIterator<Item = &'b [u8]>) -> std::io::Result<usize> {
         let written = match (buffers.len(), buffers.next()) {
             // A lone frame, which most are, leaves by the cheaper call.
-            (1, Some(buffer)) => self.stream.try_write(buffer),
+            (1, Some(buffer)) => self.socket.try_write(buffer),
             (_, first) => self.try_write_many(first.into_iter().chain(buffers)),
         };
-        match written {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            result => result,
-        }
+        Ok(unless_blocked(written)?.unwrap_or(0))
     }
 
     fn try_write_many<'b>(&self, buffers: impl Iterator<Item = &'b [u8]>) -> std::io::Result<usize> {
@@ -159,6 +160,6 @@ impl<'a> Writer<'a> {
             *slice = IoSlice::new(buffer);
             used += 1;
         }
-        self.stream.try_write_vectored(&slices[..used])
+        self.socket.try_write_vectored(&slices[..used])
     }
 }

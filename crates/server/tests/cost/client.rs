@@ -18,6 +18,12 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(address).expect("the server accepts");
     socket.set_nodelay(true).expect("a socket need not wait for more to send");
     socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
+    upgrade(&mut socket);
+    socket
+}
+
+/// Makes a connection a WebSocket that has heard `connection_established`.
+pub fn upgrade(socket: &mut (impl Read + Write)) {
     write!(
         socket,
         "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: fanfare\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -30,18 +36,17 @@ pub fn connect(address: SocketAddr) -> TcpStream {
         socket.read_exact(&mut byte).expect("an answer to the handshake");
         line_ends = if matches!(byte, [b'\r' | b'\n']) { line_ends + 1 } else { 0 };
     }
-    assert!(frame(&mut socket) > 0, "connection_established");
-    socket
+    assert!(frame(socket) > 0, "connection_established");
 }
 
 /// Subscribes to a public channel and waits for the acknowledgement.
-pub fn subscribe(socket: &mut TcpStream, channel: &str) {
+pub fn subscribe(socket: &mut (impl Read + Write), channel: &str) {
     send(socket, &format!("{{\"event\":\"pusher:subscribe\",\"data\":{{\"channel\":\"{channel}\"}}}}"));
     assert!(frame(socket) > 0, "the acknowledgement");
 }
 
 /// Sends a short text.
-pub fn send(socket: &mut TcpStream, text: &str) {
+pub fn send(socket: &mut impl Write, text: &str) {
     let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("a short text");
     let mut bytes = vec![0x81, 0x80 | length, 0, 0, 0, 0];
     bytes.extend_from_slice(text.as_bytes());
@@ -49,7 +54,7 @@ pub fn send(socket: &mut TcpStream, text: &str) {
 }
 
 /// Reads a frame away; returns the length of its payload.
-pub fn frame(socket: &mut TcpStream) -> usize {
+pub fn frame(socket: &mut impl Read) -> usize {
     let mut head = [0; 2];
     socket.read_exact(&mut head).expect("a frame");
     let length = match head[1] {

@@ -10,6 +10,7 @@ mod client;
 mod deliveries;
 mod memory;
 mod server;
+mod tls;
 
 use std::alloc::System;
 

@@ -17,19 +17,30 @@ pub const SECRET: &str = "7ad3773142a6692b25b8";
 
 pub struct Running {
     pub address: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    pub tls: Option<SocketAddr>,
     // The order is that of dropping: the server first, then what it reads.
     _runtime: Runtime,
     _folder: TempDir,
 }
 
 pub fn start() -> Running {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    start_in(tempfile::tempdir().expect("a temporary folder can be made"), "")
+}
+
+/// As [`start`], with settings; what they name is in the folder.
+pub fn start_in(folder: TempDir, settings: &str) -> Running {
     let file: PathBuf = folder.path().join("fanfare.toml");
-    let app = format!("[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+    let app = format!("{settings}\n[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
     std::fs::write(&file, app).expect("the temporary folder can be written to");
     let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let flags = Flags { listen: free, admin_listen: free, data_dir: Some(folder.path().to_owned()) };
-    let config = Config::load(&Sources { file: Some(file), environment: Vec::new(), flags });
+    let flags = Flags {
+        listen: free,
+        admin_listen: free,
+        data_dir: Some(folder.path().to_owned()),
+        ..Flags::default()
+    };
+    let config = Config::load(&Sources { file: Some(file), flags, ..Sources::default() });
     let config = config.expect("a legal configuration");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -37,7 +48,8 @@ pub fn start() -> Running {
         .build()
         .expect("threads can be started");
     let server = runtime.block_on(Server::open(config)).expect("the server starts");
-    Running { address: server.listening, _runtime: runtime, _folder: folder }
+    let tls = server.over_tls.map(|tls| tls.listen);
+    Running { address: server.listening, tls, _runtime: runtime, _folder: folder }
 }
 
 impl Running {

@@ -11,11 +11,11 @@ use crate::support::setup::Setup;
 use crate::support::socket::{BINARY, FIN, Frame, Socket, TEXT, masked};
 use crate::support::{APP, DEADLINE, eventually};
 
-const SLOW_READERS: &str = r#"fanfare_closes_total{code="4100",reason="slow_reader"}"#;
+pub const SLOW_READERS: &str = r#"fanfare_closes_total{code="4100",reason="slow_reader"}"#;
 
 /// Publishes ten full events at a time, numbered from 0, and lets `listener` keep up, until a slow
 /// reader was closed; returns how many events there were.
-fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Socket) -> usize {
+pub fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Socket) -> usize {
     let filling = "x".repeat(10_000);
     let mut api = server.api();
     for round in 0..500 {
@@ -47,7 +47,11 @@ fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
         (line.contains("\"slow_reader\"") && line.contains(&slow.id)).then_some(())
     });
     good.expect_nothing_more();
-    // What the slow one does get is whole events in order, and then the end.
+    expect_whole_events_and_the_close(&mut slow);
+}
+
+/// What a slow reader does get is whole events in order, and then the end.
+pub fn expect_whole_events_and_the_close(slow: &mut Socket) {
     let mut last = None;
     loop {
         match slow.frame() {

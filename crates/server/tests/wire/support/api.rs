@@ -160,7 +160,11 @@ pub struct Api {
 
 impl Api {
     pub fn connect(addr: SocketAddr, app: App) -> Self {
-        Self { http: Http::connect(addr), app }
+        Self::over(Http::connect(addr), app)
+    }
+
+    pub fn over(http: Http, app: App) -> Self {
+        Self { http, app }
     }
 
     #[track_caller]

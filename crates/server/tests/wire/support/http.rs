@@ -6,10 +6,11 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::DEADLINE;
+use super::stream::Stream;
 
 /// One TCP connection, and what was read of it too early.
 pub struct Http {
-    stream: TcpStream,
+    stream: Stream,
     unread: Vec<u8>,
 }
 
@@ -92,7 +93,7 @@ impl Http {
 
     /// A connection to a server that may have stopped listening.
     pub fn try_connect(addr: SocketAddr) -> Option<Self> {
-        Some(Self::over(TcpStream::connect(addr).ok()?))
+        Some(Self::over(Stream::Plain(TcpStream::connect(addr).ok()?)))
     }
 
     /// A connection that comes from another address of this machine.
@@ -101,13 +102,13 @@ impl Http {
         let socket = socket(family, SocketType::STREAM, None).expect("the system has sockets");
         bind(&socket, &SocketAddr::new(from, 0)).expect("the address is this machine's");
         connect(&socket, &addr).expect("the server accepts connections");
-        Self::over(TcpStream::from(socket))
+        Self::over(Stream::Plain(TcpStream::from(socket)))
     }
 
-    fn over(stream: TcpStream) -> Self {
+    pub fn over(stream: Stream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
-        stream.set_nodelay(true).expect("a TCP socket takes the option");
+        stream.tcp().set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+        stream.tcp().set_nodelay(true).expect("a TCP socket takes the option");
         Self { stream, unread: Vec::new() }
     }
 
@@ -191,7 +192,9 @@ impl Http {
                 self.unread.extend_from_slice(&some[..count]);
                 true
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                false
+            }
             Err(error) => panic!("nothing came within {DEADLINE:?} ({error}); so far: {:?}", self.so_far()),
         }
     }
@@ -200,8 +203,12 @@ impl Http {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     /// The connection itself and what was read too early, after an upgrade.
-    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+    pub fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.stream, self.unread)
     }
 }

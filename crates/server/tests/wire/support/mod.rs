@@ -4,17 +4,30 @@
 
 pub mod admin;
 pub mod api;
+pub mod application;
+pub mod authorization;
+pub mod examined;
 pub mod http;
 pub mod process;
 pub mod server;
 pub mod setup;
 pub mod signing;
 pub mod socket;
+pub mod stream;
+pub mod tls;
 pub mod upgrade;
 
 #[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
 #[path = "../../../../apps/tests/support/postgres.rs"]
 pub mod postgres;
+
+#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the feed, which use all of it")]
+#[path = "../../../../laravel/tests/feed/support/redis.rs"]
+pub mod redis;
+
+#[allow(clippy::unwrap_used, reason = "shared with the tests of the feed")]
+#[path = "../../../../laravel/tests/feed/support/certificates.rs"]
+pub mod certificates;
 
 use std::time::{Duration, Instant};
 

@@ -24,6 +24,8 @@ pub struct TestServer {
     pub ready: String,
     /// Where clients and back ends connect.
     pub addr: SocketAddr,
+    /// Where clients and back ends connect over TLS, if they can.
+    pub tls: Option<SocketAddr>,
     /// Where operators look.
     pub admin: SocketAddr,
 }
@@ -71,12 +73,14 @@ impl TestServer {
         let found = ready.strip_prefix("Fanfare is ready: http://");
         let found = found.and_then(|rest| rest.strip_suffix(')')?.split_once(" (admin http://"));
         let (addr, admin) = found.unwrap_or_else(|| panic!("not the promised ready line: {ready:?}"));
+        let (addr, tls) = addr.split_once(", https://").map_or((addr, None), |(addr, tls)| (addr, Some(tls)));
         let (addr, admin) = (addr.parse(), admin.parse());
         Self {
             process,
             folder,
             addr: addr.expect("the ready line names an address"),
             admin: admin.expect("the ready line names an address"),
+            tls: tls.map(|tls| tls.parse().expect("the ready line names an address")),
             ready,
         }
     }

@@ -12,7 +12,8 @@ use super::server::TestServer;
 use super::{APP, App, DEADLINE};
 
 /// Variables of the tests' own surroundings that would change what the binary does.
-const READ_BY_THE_BINARY: [&str; 5] = ["FANFARE", "PUSHER_", "REVERB_", "DATABASE_URL", "PORT"];
+const READ_BY_THE_BINARY: [&str; 8] =
+    ["FANFARE", "PUSHER_", "REVERB_", "REDIS_", "BROADCAST_", "APP_", "DATABASE_URL", "PORT"];
 
 /// A start that has not happened yet.
 pub struct Setup {

@@ -1,13 +1,13 @@
 //! A WebSocket client that can also misbehave.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::http::Http;
 use super::signing::{channel_auth, user_auth};
+use super::stream::Stream;
 use super::{APP, App, DEADLINE, PONG, quoted};
 
 /// First byte of a frame: the last one of its message.
@@ -30,7 +30,7 @@ pub enum Frame {
     Close(Option<u16>, String),
     /// The TCP connection is over.
     End,
-    /// The TCP connection is over in the middle of a frame.
+    /// The TCP connection is over in the middle of a frame, or of TLS.
     Cut,
 }
 
@@ -63,8 +63,9 @@ pub fn masked_head(first: u8, length: u64) -> Vec<u8> {
 
 /// An upgraded connection.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     unread: Vec<u8>,
+    cut: bool,
     /// The socket id that the server gave; empty until [`Self::established`].
     pub id: String,
 }
@@ -72,7 +73,11 @@ pub struct Socket {
 impl Socket {
     pub fn new(http: Http) -> Self {
         let (stream, unread) = http.into_parts();
-        Self { stream, unread, id: String::new() }
+        Self { stream, unread, cut: false, id: String::new() }
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// Reads `connection_established`, byte for byte (WS-030), and keeps the socket id.
@@ -321,7 +326,7 @@ impl Socket {
     #[track_caller]
     pub fn frame(&mut self) -> Frame {
         let Some((opcode, payload)) = self.whole_frame() else {
-            return if self.unread.is_empty() { Frame::End } else { Frame::Cut };
+            return if self.unread.is_empty() && !self.cut { Frame::End } else { Frame::Cut };
         };
         let text = |bytes| String::from_utf8(bytes).expect("the server sends valid UTF-8");
         match opcode {
@@ -366,7 +371,13 @@ impl Socket {
                 Ok(count > 0)
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(false),
-            Err(_) => Err(Timeout),
+            // TCP has ended without the sign that TLS has for it.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.cut = true;
+                Ok(false)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Timeout),
+            Err(error) => panic!("the connection is broken: {error}"),
         }
     }
 }

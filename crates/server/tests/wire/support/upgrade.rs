@@ -43,18 +43,17 @@ impl Upgrade {
     /// Sends it; the server must switch protocols.
     #[track_caller]
     pub fn open(self, addr: SocketAddr) -> (Head, Socket) {
-        let (head, http) = self.ask(addr);
+        self.open_over(Http::connect(addr))
+    }
+
+    /// As [`Self::open`], over a connection that is there already.
+    #[track_caller]
+    pub fn open_over(self, mut http: Http) -> (Head, Socket) {
+        http.write(&self.bytes());
+        let head = http.head();
         assert_eq!(head.status, 101, "{head:?}");
         assert_eq!(head.header("sec-websocket-accept"), Some(ACCEPT));
         (head, Socket::new(http))
-    }
-
-    /// Sends it, whatever the answer.
-    #[track_caller]
-    pub fn ask(self, addr: SocketAddr) -> (Head, Http) {
-        let mut http = Http::connect(addr);
-        http.write(&self.bytes());
-        (http.head(), http)
     }
 
     /// The request, and what follows it.

@@ -1,0 +1,14 @@
+//! Asking an app's own application who may join a channel, and who signs in.
+//!
+//! Owns what is asked, how the answer is read, and the words for whatever it is not a yes. Never signs, and
+//! never makes a URL out of anything that a client sent.
+
+mod answer;
+mod denial;
+mod question;
+mod verdict;
+
+pub use answer::ask;
+pub use denial::{Denial, DenialKind};
+pub use question::{Question, Subject, passed_on};
+pub use verdict::{Answered, Yes, judge};

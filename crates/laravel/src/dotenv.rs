@@ -1,0 +1,120 @@
+//! An application's `.env`, as Laravel reads it, and what it says about broadcasting.
+//!
+//! Owns the dialect of vlucas/phpdotenv, which differs from that of shells: `${NAME}` alone is replaced, and an
+//! unquoted `#` ends a value. Never touches the process's own environment, and no error repeats a value: most
+//! of what is in such a file is secret.
+
+mod application;
+mod lines;
+mod prefix;
+mod project;
+mod slug;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use application::{AppNames, Application, Driver, Said, Target};
+pub use prefix::{Prefix, PrefixOrigin};
+pub use project::{Project, ProjectError};
+
+use value::Piece;
+
+/// The largest file that is read, in bytes; real ones have some thousand.
+pub const MOST_BYTES: usize = 262_144;
+
+/// The variables of a file, in its order.
+#[derive(Clone, Default)]
+pub struct DotEnv {
+    entries: Vec<Entry>,
+}
+
+/// One variable. Not `Debug`: most values are secrets.
+#[derive(Clone)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its value after quotes, escapes and `${NAME}`; `None` where only a name stands on the line.
+    pub value: Option<String>,
+    /// The line it begins in, from 1.
+    pub line: usize,
+}
+
+/// Why a file cannot be read as a `.env`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct DotEnvError {
+    /// The line, from 1; 0 means the file as a whole.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: Fault,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say what they are")]
+pub enum Fault {
+    #[error("larger than {MOST_BYTES} bytes; is it a .env at all?")]
+    TooLarge,
+    #[error("nothing stands in front of =; write NAME=value")]
+    NoName,
+    #[error("the name may have letters, digits, _ and . alone")]
+    Name,
+    #[error(
+        "a quote that is not closed; put one at the value's end, or the value in quotes of the other kind"
+    )]
+    Unclosed,
+    #[error("an escape that .env files do not know; write \\\\ for a backslash")]
+    Escape,
+    #[error("a value with spaces needs quotes around it")]
+    Space,
+}
+
+impl DotEnv {
+    /// Reads a file's text. `outside` answers for the process's environment, which goes before the file, as in
+    /// Laravel, where `${NAME}` asks for a variable.
+    ///
+    /// # Errors
+    /// The first line that Laravel would refuse, and quotes that are never closed, which it passes over.
+    pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Self, DotEnvError> {
+        if text.len() > MOST_BYTES {
+            return Err(DotEnvError { line: 0, what: Fault::TooLarge });
+        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut read = Self::default();
+        for (line, text) in lines::entries(text)? {
+            let (name, value) = value::entry(&text).map_err(|what| DotEnvError { line, what })?;
+            let value = value.map(|pieces| read.resolved(&pieces, &outside));
+            read.entries.push(Entry { name: name.to_owned(), value, line });
+        }
+        Ok(read)
+    }
+
+    /// The variable of this name; of several the last.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.name == name)
+    }
+
+    /// All, in the order of the file.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The text of a value; a `${NAME}` of which nobody knows stays as it is written.
+    fn resolved(&self, pieces: &[Piece], outside: &impl Fn(&str) -> Option<String>) -> String {
+        let known = |name: &str| outside(name).or_else(|| self.get(name)?.value.clone());
+        let pieces = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Name(name) => known(name).unwrap_or_else(|| format!("${{{name}}}")),
+        });
+        // A file of doublings could name ever longer values.
+        let mut text = String::new();
+        for piece in pieces {
+            if text.len() + piece.len() <= MOST_BYTES {
+                text.push_str(&piece);
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,57 @@
+//! From a file to its entries: which lines belong together, and which say nothing.
+//!
+//! Only a value whose double quote is not closed on its line goes on in the next.
+
+use super::{DotEnvError, Fault};
+
+/// Each entry with the number of the line that it begins in.
+pub(super) fn entries(text: &str) -> Result<Vec<(usize, String)>, DotEnvError> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (index, line) in lines(text).enumerate() {
+        if let Some((start, mut value)) = open.take() {
+            value.push('\n');
+            value.push_str(line);
+            if closes(line, false) {
+                found.push((start, value));
+            } else {
+                open = Some((start, value));
+            }
+        } else if is_comment(line) {
+        } else if line.contains("=\"") && !closes(line, true) {
+            open = Some((index + 1, line.to_owned()));
+        } else {
+            found.push((index + 1, line.to_owned()));
+        }
+    }
+    match open {
+        Some((line, _)) => Err(DotEnvError { line, what: Fault::Unclosed }),
+        None => Ok(found),
+    }
+}
+
+/// Lines end as on Unix, Windows or an old Macintosh.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
+fn is_comment(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// Whether a line has a quote that closes: one that no backslash stands before, and that is not the first of
+/// its entry.
+fn closes(line: &str, opens_here: bool) -> bool {
+    if line == "\"" {
+        return true;
+    }
+    let line = line.replace("\\\\", "");
+    let mut before = None;
+    let quotes = line.chars().filter(|&character| {
+        let counts = character == '"' && before.is_some_and(|before| before != '\\');
+        before = Some(character);
+        counts
+    });
+    quotes.count() > usize::from(opens_here)
+}

@@ -1,0 +1,22 @@
+//! Laravel's `redis` broadcasts: from a Redis to what each message says.
+//!
+//! Owns the subscription, which resumes for ever, and the reading of messages. Decides nothing about
+//! apps and channels, logs nothing, and shows no password.
+
+mod address;
+mod error;
+mod link;
+mod message;
+mod places;
+mod prefix;
+mod resp;
+mod subscriber;
+mod subscription;
+mod watch;
+
+pub use address::{Address, Host, NotAnAddress};
+pub use error::FeedError;
+pub use message::{Broadcast, NotABroadcast};
+pub use prefix::{Prefixes, pattern};
+pub use subscriber::{Happening, Subscriber, Wanted};
+pub use watch::{Seen, watch};

@@ -1,0 +1,266 @@
+//! The protocol of Redis (RESP2), as far as a subscriber hears it: texts, errors, numbers, and flat lists.
+//!
+//! Reads piece by piece: a text over the bound is passed over, never kept. Knows no command.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
+use tokio::time::Instant;
+
+use super::error::FeedError;
+
+/// Longest line: a length, a number, or a sentence of an error.
+const LONGEST_LINE: u64 = 4096;
+
+/// Most parts of a list; what a subscriber is sent has four.
+const MOST_PARTS: usize = 16;
+
+/// Something that Redis says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Also the short form, such as `OK`.
+    Text(Vec<u8>),
+    /// A text of so many bytes, which was passed over.
+    TooLong(u64),
+    Error(String),
+    Number(i64),
+    Nothing,
+    List(Vec<Value>),
+}
+
+/// Reads value after value.
+pub(super) struct Reader<R> {
+    source: BufReader<R>,
+    /// Longest text that is kept, in bytes.
+    longest: u64,
+}
+
+impl<R: AsyncRead + Unpin> Reader<R> {
+    pub fn new(source: R, longest: u64) -> Self {
+        Self { source: BufReader::with_capacity(16 * 1024, source), longest }
+    }
+
+    /// The next value; once begun it must be read to its end.
+    pub async fn value(&mut self) -> Result<Value, FeedError> {
+        let (kind, rest) = self.line().await?;
+        if kind != b'*' {
+            return self.one(kind, rest).await;
+        }
+        let Some(count) = length(&rest)? else { return Ok(Value::Nothing) };
+        let count = usize::try_from(count).ok().filter(|count| *count <= MOST_PARTS);
+        let mut parts = Vec::new();
+        for _ in 0..count.ok_or(FeedError::NotRedis)? {
+            let (kind, rest) = self.line().await?;
+            parts.push(self.one(kind, rest).await?);
+        }
+        Ok(Value::List(parts))
+    }
+
+    async fn one(&mut self, kind: u8, rest: Vec<u8>) -> Result<Value, FeedError> {
+        match kind {
+            b'+' => Ok(Value::Text(rest)),
+            b'-' => Ok(Value::Error(String::from_utf8_lossy(&rest).into_owned())),
+            b':' => Ok(Value::Number(number(&rest)?)),
+            b'$' => match length(&rest)? {
+                None => Ok(Value::Nothing),
+                Some(length) => self.text(length).await,
+            },
+            _ => Err(FeedError::NotRedis),
+        }
+    }
+
+    async fn text(&mut self, length: u64) -> Result<Value, FeedError> {
+        let mut text = Vec::new();
+        let mut source = (&mut self.source).take(length);
+        let (read, value) = if length <= self.longest {
+            (source.read_to_end(&mut text).await.map_err(lost)? as u64, Value::Text(text))
+        } else {
+            (
+                tokio::io::copy_buf(&mut source, &mut tokio::io::sink()).await.map_err(lost)?,
+                Value::TooLong(length),
+            )
+        };
+        if read < length {
+            return Err(FeedError::Closed);
+        }
+        let mut end = [0; 2];
+        self.source.read_exact(&mut end).await.map_err(lost)?;
+        if end == *b"\r\n" { Ok(value) } else { Err(FeedError::NotRedis) }
+    }
+
+    /// The first byte of a line, and the rest of it.
+    async fn line(&mut self) -> Result<(u8, Vec<u8>), FeedError> {
+        let mut line = Vec::new();
+        (&mut self.source).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(lost)?;
+        if line.is_empty() {
+            return Err(FeedError::Closed);
+        }
+        match (line.first(), line.strip_suffix(b"\r\n")) {
+            (Some(&kind), Some(line)) if !line.is_empty() => {
+                Ok((kind, line.get(1..).unwrap_or_default().to_vec()))
+            }
+            _ => Err(FeedError::NotRedis),
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Result<i64, FeedError> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(FeedError::NotRedis)
+}
+
+/// A length; `None` for nothing.
+fn length(text: &[u8]) -> Result<Option<u64>, FeedError> {
+    match number(text)? {
+        -1 => Ok(None),
+        length => u64::try_from(length).map(Some).map_err(|_| FeedError::NotRedis),
+    }
+}
+
+fn lost(error: io::Error) -> FeedError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => FeedError::Closed,
+        _ => FeedError::Lost(error.to_string()),
+    }
+}
+
+/// A command with its arguments, as it is sent.
+pub(super) fn command(parts: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
+    for part in parts {
+        bytes.extend_from_slice(format!("${}\r\n{part}\r\n", part.len()).as_bytes());
+    }
+    bytes
+}
+
+/// When something was heard last.
+#[derive(Clone, Debug)]
+pub(super) struct LastHeard {
+    start: Instant,
+    milliseconds: Arc<AtomicU64>,
+}
+
+impl LastHeard {
+    pub fn now() -> Self {
+        Self { start: Instant::now(), milliseconds: Arc::default() }
+    }
+
+    /// The moment of it.
+    pub fn at(&self) -> Instant {
+        self.start + std::time::Duration::from_millis(self.milliseconds.load(Ordering::Relaxed))
+    }
+
+    fn note(&self) {
+        let since = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.milliseconds.store(since, Ordering::Relaxed);
+    }
+}
+
+/// A source that notes when something came.
+pub(super) struct Heard<R> {
+    pub source: R,
+    pub last: LastHeard,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Heard<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.source).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.last.note();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(bytes: &[u8], longest: u64) -> Vec<Result<Value, FeedError>> {
+        let mut reader = Reader::new(bytes, longest);
+        let mut values = Vec::new();
+        loop {
+            let value = reader.value().await;
+            let is_end = value.is_err();
+            values.push(value);
+            if is_end {
+                return values;
+            }
+        }
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.into())
+    }
+
+    #[tokio::test]
+    async fn each_kind_of_value_is_read() {
+        let bytes = b"+OK\r\n-ERR no\r\n:-7\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n*3\r\n$1\r\na\r\n:1\r\n$-1\r\n";
+        let values = read(bytes, 100).await;
+        let list = Value::List(vec![text("a"), Value::Number(1), Value::Nothing]);
+        let expected = [
+            text("OK"),
+            Value::Error("ERR no".into()),
+            Value::Number(-7),
+            text("a\r\nbc"),
+            text(""),
+            Value::Nothing,
+            Value::Nothing,
+            Value::List(Vec::new()),
+            list,
+        ];
+        let mut expected: Vec<_> = expected.into_iter().map(Ok).collect();
+        expected.push(Err(FeedError::Closed));
+        assert_eq!(values, expected);
+    }
+
+    #[tokio::test]
+    async fn a_text_over_the_bound_is_passed_over_and_what_follows_is_read() {
+        let long = "x".repeat(100_000);
+        let bytes = format!("*2\r\n$1\r\na\r\n$100000\r\n{long}\r\n$3\r\nabc\r\n$4\r\nabcd\r\n+OK\r\n");
+        let values = read(bytes.as_bytes(), 3).await;
+        let list = Value::List(vec![text("a"), Value::TooLong(100_000)]);
+        assert_eq!(values[..4], [Ok(list), Ok(text("abc")), Ok(Value::TooLong(4)), Ok(text("OK"))]);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_redis_ends_it() {
+        let endless_line = vec![b'+'; 10_000];
+        for bytes in [
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            b"\r\n",
+            b"+OK\n",
+            b"*17\r\n",
+            b"*-2\r\n",
+            b"*1\r\n*1\r\n+a\r\n",
+            b"$x\r\n",
+            b"$-2\r\n",
+            b"$1\r\nabc\r\n",
+            b":1.5\r\n",
+            b"\x15\x03\x01\x00\x02\x02\x0a",
+            &endless_line,
+        ] {
+            assert_eq!(read(bytes, 100).await, [Err(FeedError::NotRedis)], "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_in_the_middle_is_an_end() {
+        for bytes in [&b"$5\r\nabc"[..], b"$200\r\nabc", b"$3\r\nabc", b"*2\r\n$1\r\na\r\n"] {
+            assert_eq!(read(bytes, 100).await, [Err(FeedError::Closed)], "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_a_list_of_texts_with_their_lengths_in_bytes() {
+        assert_eq!(command(&["PSUBSCRIBE", "ü*"]), "*2\r\n$10\r\nPSUBSCRIBE\r\n$3\r\nü*\r\n".as_bytes());
+    }
+}

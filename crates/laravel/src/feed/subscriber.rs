@@ -1,0 +1,178 @@
+//! A subscription that goes on for ever: whatever happens to it, it is begun anew.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_outgoing::Trust;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::address::{Address, Host};
+use super::error::FeedError;
+use super::link::Door;
+use super::places::Places;
+use super::subscription::{Said, follow};
+
+/// Time between two attempts: at first, and when many have failed.
+const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// Time between two questions to the Sentinels where the master is.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
+
+/// The prefixes whose channels are wanted.
+pub type Wanted = BTreeSet<Arc<str>>;
+
+/// What a subscriber tells of.
+#[derive(Debug)]
+pub enum Happening<'a> {
+    /// It is subscribed. Where it was before, or could not be at first, the time for which it was not:
+    /// what was published meanwhile is lost.
+    Subscribed {
+        /// The server.
+        host: &'a Host,
+        /// `None` if nothing can have been missed.
+        gap: Option<Duration>,
+    },
+    /// It is not subscribed, and tries again; told for each attempt.
+    Away(&'a FeedError),
+    /// A message.
+    Message {
+        /// Its channel, which begins with a prefix that was wanted at some time.
+        channel: &'a str,
+        /// All of it.
+        payload: Vec<u8>,
+    },
+    /// A message that was longer than allowed, and was passed over.
+    TooLong {
+        /// Its channel.
+        channel: &'a str,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The channels of one prefix are not sent, because Redis refuses it; this is tried again.
+    Refused {
+        /// The prefix.
+        prefix: &'a str,
+        /// What Redis says.
+        error: &'a FeedError,
+    },
+}
+
+/// One connection for any number of prefixes.
+pub struct Subscriber {
+    places: Places,
+    door: Door,
+}
+
+impl Subscriber {
+    /// A subscriber that has not connected yet; it keeps messages of up to `longest` bytes.
+    #[must_use]
+    pub fn new(address: &Address, trust: &Trust, longest: u64) -> Self {
+        let tls = Arc::new(trust.client_config());
+        Self { places: Places::of(address), door: Door::new(address, &tls, longest) }
+    }
+
+    /// Subscribes to what is wanted, tells of everything, and never gives up. Ends when nobody can want anything
+    /// any more.
+    ///
+    /// Each message is told once, also where it belongs to several prefixes. `on` must not take long: nothing is
+    /// read meanwhile.
+    pub async fn run(
+        mut self,
+        mut wanted: watch::Receiver<Wanted>,
+        mut on: impl FnMut(Happening<'_>) + Send,
+    ) {
+        let mut away = Away::default();
+        while wanted.has_changed().is_ok() {
+            let error = match self.places.open(&self.door).await {
+                Ok((link, host)) => {
+                    let heard = link.heard.clone();
+                    let followed = follow(link, &mut wanted, |said| match said {
+                        Said::Ready => on(Happening::Subscribed { host: &host, gap: away.end() }),
+                        Said::Heard(happening) => on(happening),
+                    });
+                    let error = tokio::select! {
+                        error = followed => error,
+                        () = until_moved(&self.places, &host, &self.door) => FeedError::Moved,
+                    };
+                    // Of a silent connection nobody knows when it broke.
+                    away.begin(if error == FeedError::Silent { heard.at() } else { Instant::now() });
+                    error
+                }
+                Err(error) => {
+                    away.begin(Instant::now());
+                    error
+                }
+            };
+            if wanted.has_changed().is_ok() {
+                on(Happening::Away(&error));
+                sleep(away.pause()).await;
+            }
+        }
+    }
+}
+
+/// Since when there is no subscription, and how often one was tried.
+#[derive(Default)]
+struct Away {
+    since: Option<Instant>,
+    attempts: u32,
+}
+
+impl Away {
+    /// Has no effect where it has begun.
+    fn begin(&mut self, since: Instant) {
+        self.since.get_or_insert(since);
+    }
+
+    /// For how long it was; `None` if it has not begun.
+    fn end(&mut self) -> Option<Duration> {
+        self.attempts = 0;
+        self.since.take().map(|since| since.elapsed())
+    }
+
+    /// How long to wait for the next attempt.
+    fn pause(&mut self) -> Duration {
+        let pause = BETWEEN_ATTEMPTS.0 * 2_u32.pow(self.attempts.min(10));
+        self.attempts = self.attempts.saturating_add(1);
+        pause.min(BETWEEN_ATTEMPTS.1)
+    }
+}
+
+/// Returns when the Sentinels name another master; never where there are none.
+async fn until_moved(places: &Places, host: &Host, door: &Door) {
+    loop {
+        sleep(BETWEEN_QUESTIONS).await;
+        if places.has_moved(host, door).await {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_go_on_for_ever_and_come_a_second_apart_at_most() {
+        let mut away = Away::default();
+        let pauses: Vec<u128> = (0..6).map(|_| away.pause().as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
+        away.attempts = u32::MAX;
+        assert_eq!(away.pause().as_millis(), 1000);
+    }
+
+    #[test]
+    fn a_gap_lasts_from_the_first_loss_to_the_subscription() {
+        let mut away = Away::default();
+        assert_eq!(away.end(), None, "nothing was missed before the first subscription");
+        let first = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        away.begin(first);
+        away.begin(Instant::now());
+        let _ = away.pause();
+        assert!(away.end().unwrap() >= Duration::from_secs(60));
+        assert_eq!(away.end(), None);
+        assert_eq!(away.pause(), BETWEEN_ATTEMPTS.0);
+    }
+}

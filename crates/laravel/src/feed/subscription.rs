@@ -1,0 +1,199 @@
+//! One subscription, from a connection until that is lost: what is wanted is asked for, what comes is told.
+//!
+//! Speaks and listens at the same time. Answers come in the order of the questions; messages come between them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::error::FeedError;
+use super::link::Link;
+use super::prefix::{Prefixes, pattern};
+use super::resp::{LastHeard, Reader, Value, command};
+use super::subscriber::{Happening, Wanted};
+
+/// Time between two PINGs.
+const HEARTBEAT: Duration = Duration::from_secs(4);
+
+/// Longest silence of a server that was asked; a connection that was cut off without a word is noticed by it.
+const SILENCE: Duration = Duration::from_secs(7);
+
+/// After so long, what was refused is asked for again: rights may have been given meanwhile.
+const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
+
+/// What is told of a subscription.
+pub(super) enum Said<'a> {
+    /// Everything that was wanted at first was answered.
+    Ready,
+    /// Something of which only this connection knows.
+    Heard(Happening<'a>),
+}
+
+/// A question that was not answered yet.
+enum Question {
+    Subscribe(Arc<str>),
+    Unsubscribe(Arc<str>),
+    Ping,
+}
+
+/// What the two halves know of each other. Each lock guards only what it holds.
+#[derive(Default)]
+struct Asked {
+    /// In the order in which they were sent; as long as what is wanted, and a PING or two.
+    open: Mutex<VecDeque<Question>>,
+    refused: Mutex<BTreeSet<Arc<str>>>,
+}
+
+/// Follows the subscription until it is lost, or nobody can want anything any more.
+pub(super) async fn follow(
+    link: Link,
+    wanted: &mut watch::Receiver<Wanted>,
+    on: impl FnMut(Said<'_>) + Send,
+) -> FeedError {
+    let asked = Asked::default();
+    let ended = tokio::select! {
+        ended = listen(link.reader, &asked, on) => ended,
+        ended = speak(link.writer, &link.heard, &asked, wanted) => ended,
+    };
+    ended.err().unwrap_or(FeedError::Closed)
+}
+
+/// Asks for what is wanted, and whether the server is still there.
+async fn speak(
+    mut writer: impl AsyncWrite + Unpin,
+    heard: &LastHeard,
+    asked: &Asked,
+    wanted: &mut watch::Receiver<Wanted>,
+) -> Result<(), FeedError> {
+    let mut subscribed = Wanted::new();
+    let mut ask_again = Instant::now() + BEFORE_ASKING_AGAIN;
+    loop {
+        let now = wanted.borrow_and_update().clone();
+        let questions = questions(&subscribed, &now);
+        subscribed = now;
+        let bytes: Vec<u8> = questions.iter().flat_map(Question::command).collect();
+        asked.open.lock().extend(questions);
+        let written = async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        };
+        match timeout(SILENCE, written).await {
+            Ok(written) => written.map_err(|error| FeedError::Lost(error.to_string()))?,
+            Err(_) => return Err(FeedError::Silent),
+        }
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() { return Ok(()) },
+            () = sleep(HEARTBEAT) => {}
+        }
+        if heard.at().elapsed() > SILENCE {
+            return Err(FeedError::Silent);
+        }
+        if ask_again < Instant::now() {
+            ask_again = Instant::now() + BEFORE_ASKING_AGAIN;
+            for prefix in std::mem::take(&mut *asked.refused.lock()) {
+                subscribed.remove(&prefix);
+            }
+        }
+    }
+}
+
+/// One for each difference, so that one prefix which is refused is not in the way of others; and a PING.
+fn questions(before: &Wanted, now: &Wanted) -> Vec<Question> {
+    let new = now.difference(before).map(|prefix| Question::Subscribe(Arc::clone(prefix)));
+    let gone = before.difference(now).map(|prefix| Question::Unsubscribe(Arc::clone(prefix)));
+    new.chain(gone).chain([Question::Ping]).collect()
+}
+
+impl Question {
+    fn command(&self) -> Vec<u8> {
+        match self {
+            Self::Subscribe(prefix) => command(&["PSUBSCRIBE", &pattern(prefix)]),
+            Self::Unsubscribe(prefix) => command(&["PUNSUBSCRIBE", &pattern(prefix)]),
+            Self::Ping => command(&["PING"]),
+        }
+    }
+}
+
+/// Tells what comes.
+async fn listen(
+    mut reader: Reader<impl AsyncRead + Unpin>,
+    asked: &Asked,
+    mut on: impl FnMut(Said<'_>) + Send,
+) -> Result<(), FeedError> {
+    // What is subscribed at this point of what is heard, with its pattern.
+    let mut subscribed: Prefixes<String> = Prefixes::default();
+    let mut is_ready = false;
+    loop {
+        let value = match message(reader.value().await?) {
+            Ok(message) => {
+                tell(&subscribed, message, &mut on);
+                continue;
+            }
+            Err(answer) => answer,
+        };
+        let question = asked.open.lock().pop_front().ok_or(FeedError::NotRedis)?;
+        match (question, value) {
+            // Not a right that is missing, but the log-in.
+            (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
+            (Question::Subscribe(prefix), Value::Error(text)) => {
+                let error = FeedError::refused(&text);
+                on(Said::Heard(Happening::Refused { prefix: &prefix, error: &error }));
+                asked.refused.lock().insert(prefix);
+            }
+            (Question::Subscribe(prefix), Value::List(_)) => {
+                subscribed.insert(&prefix, pattern(&prefix));
+            }
+            (Question::Unsubscribe(prefix), _) => {
+                subscribed.remove(&prefix);
+            }
+            (Question::Ping, _) if !is_ready => {
+                is_ready = true;
+                on(Said::Ready);
+            }
+            (Question::Ping, _) => {}
+            (Question::Subscribe(_), _) => return Err(FeedError::NotRedis),
+        }
+    }
+}
+
+/// What came because of a subscription.
+struct Message {
+    pattern: Value,
+    channel: Value,
+    payload: Value,
+}
+
+/// The message, or, as it was, what is none and therefore an answer.
+fn message(value: Value) -> Result<Message, Value> {
+    match value {
+        Value::List(parts) => match <[Value; 4]>::try_from(parts) {
+            Ok([Value::Text(kind), pattern, channel, payload]) if kind == b"pmessage" => {
+                Ok(Message { pattern, channel, payload })
+            }
+            Ok(parts) => Err(Value::List(parts.into())),
+            Err(parts) => Err(Value::List(parts)),
+        },
+        value => Err(value),
+    }
+}
+
+/// Of a channel that belongs to several prefixes Redis sends the message once for each; that of the longest is
+/// told. Names that are no text are nobody's.
+fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(Said<'_>)) {
+    let (Value::Text(pattern), Value::Text(channel)) = (message.pattern, message.channel) else { return };
+    let Ok(channel) = std::str::from_utf8(&channel) else { return };
+    let is_first = subscribed.longest_of(channel).is_some_and(|(longest, _)| longest.as_bytes() == pattern);
+    if !is_first {
+        return;
+    }
+    match message.payload {
+        Value::Text(payload) => on(Said::Heard(Happening::Message { channel, payload })),
+        Value::TooLong(bytes) => on(Said::Heard(Happening::TooLong { channel, bytes })),
+        _ => {}
+    }
+}

@@ -1,0 +1,102 @@
+//! A look at what is published on a Redis at all: which prefixes there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_outgoing::Trust;
+use tokio::sync::watch as watching;
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::error::FeedError;
+use super::message::Broadcast;
+use super::subscriber::{Happening, Subscriber, Wanted};
+
+/// Most prefixes that are told apart.
+const MOST_PREFIXES: usize = 100;
+
+/// Longest message that is looked at, in bytes.
+const LONGEST: u64 = 1_048_576;
+
+/// What was published under one prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Messages that are broadcasts.
+    pub broadcasts: u64,
+    /// All others.
+    pub others: u64,
+}
+
+/// Listens to everything for a time. The prefix of a channel is a guess: what stands before `private-` or
+/// `presence-`, or what ends in `database_` or `database-`; of other channels it is the whole name.
+///
+/// # Errors
+/// There was no subscription at the end of that time.
+pub async fn watch(
+    address: &Address,
+    trust: &Trust,
+    time: Duration,
+) -> Result<BTreeMap<String, Seen>, FeedError> {
+    let everything: Arc<str> = Arc::from("");
+    // Wanted as long as the sender lives.
+    let (_wanting, wanted) = watching::channel(Wanted::from([everything]));
+    let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut state = Err(FeedError::Silent);
+    let looking = Subscriber::new(address, trust, LONGEST).run(wanted, |happening| match happening {
+        Happening::Subscribed { .. } => state = Ok(()),
+        Happening::Away(error) | Happening::Refused { error, .. } => state = Err(error.clone()),
+        Happening::Message { channel, payload } => {
+            note(&mut seen, channel, Broadcast::parse(&payload).is_ok());
+        }
+        Happening::TooLong { channel, .. } => note(&mut seen, channel, false),
+    });
+    // It never ends by itself.
+    let _ = timeout(time, looking).await;
+    state.map(|()| seen)
+}
+
+fn note(seen: &mut BTreeMap<String, Seen>, channel: &str, is_broadcast: bool) {
+    let prefix = prefix_of(channel);
+    if !seen.contains_key(prefix) && seen.len() >= MOST_PREFIXES {
+        return;
+    }
+    let counts = seen.entry(prefix.to_owned()).or_default();
+    *(if is_broadcast { &mut counts.broadcasts } else { &mut counts.others }) += 1;
+}
+
+fn prefix_of(channel: &str) -> &str {
+    let before = ["private-", "presence-"].iter().filter_map(|kind| channel.find(kind));
+    let behind = ["database_", "database-"].iter().filter_map(|end| Some(channel.find(end)? + end.len()));
+    before.chain(behind).min().and_then(|at| channel.get(..at)).unwrap_or(channel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_of_a_channel_is_guessed_by_what_laravel_calls_things() {
+        for (channel, prefix) in [
+            ("laravel_database_private-a", "laravel_database_"),
+            ("my-app-database-news", "my-app-database-"),
+            ("shop:presence-room.1", "shop:"),
+            ("private-a", ""),
+            ("laravel-database-private-database-x", "laravel-database-"),
+            ("news", "news"),
+        ] {
+            assert_eq!(prefix_of(channel), prefix, "{channel}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_a_hundred_prefixes_are_told_apart() {
+        let mut seen = BTreeMap::new();
+        for number in 0..200 {
+            note(&mut seen, &format!("channel{number}"), true);
+        }
+        note(&mut seen, "channel0", false);
+        assert_eq!(seen.len(), 100);
+        assert_eq!(seen["channel0"], Seen { broadcasts: 1, others: 1 });
+    }
+}

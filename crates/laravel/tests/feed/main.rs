@@ -1,0 +1,11 @@
+//! The feed against real servers: one Redis, one with rights and TLS, Sentinels, a Cluster; and all of them lost.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+mod cluster;
+mod log_in;
+mod messages;
+mod outage;
+mod sentinel;
+mod tls;

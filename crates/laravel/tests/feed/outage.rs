@@ -1,0 +1,68 @@
+//! Redis killed, hung and restarted: the feed resumes by itself and says for how long it was away.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fanfare_laravel::feed::FeedError;
+
+use crate::support::redis::Redis;
+use crate::support::{Listening, Told};
+
+#[test]
+fn a_redis_that_is_killed_and_restarted_is_subscribed_to_again_and_the_gap_is_told() {
+    let mut redis = Redis::start();
+    let feed = Listening::to(&redis.url(), &["a_"]);
+    feed.subscribed();
+    let before = Instant::now();
+    redis.kill();
+    let error = feed.away();
+    assert!(matches!(error, FeedError::Closed | FeedError::Lost(_)), "{error}");
+    assert!(matches!(feed.away(), FeedError::Unreachable { .. }));
+    redis.restart();
+    let (port, gap) = feed.subscribed();
+    assert_eq!(port, redis.port);
+    let gap = gap.unwrap();
+    assert!(gap <= before.elapsed() && gap > Duration::ZERO, "{gap:?}");
+    redis.publish("a_x", "after");
+    feed.expect_message("a_x", "after");
+}
+
+#[test]
+fn a_redis_that_is_down_for_longer_than_ten_seconds_is_subscribed_to_again() {
+    let mut redis = Redis::start();
+    let feed = Listening::to(&redis.url(), &["a_"]);
+    feed.subscribed();
+    redis.kill();
+    feed.away();
+    // The outage itself: libraries have been seen to give up within it.
+    let outage = Duration::from_secs(11);
+    sleep(outage);
+    redis.restart();
+    let (_, gap) = feed.subscribed();
+    assert!(gap.unwrap() >= outage, "{gap:?}");
+    redis.publish("a_x", "after");
+    feed.expect_message("a_x", "after");
+}
+
+#[test]
+fn a_redis_that_is_away_at_first_is_a_gap_as_well() {
+    let mut redis = Redis::start();
+    redis.kill();
+    let feed = Listening::to(&redis.url(), &["a_"]);
+    assert!(matches!(feed.away(), FeedError::Unreachable { .. }));
+    redis.restart();
+    assert!(feed.subscribed().1.is_some());
+}
+
+#[test]
+fn a_redis_that_hangs_is_noticed_by_its_silence() {
+    let redis = Redis::start();
+    let feed = Listening::to(&redis.url(), &["a_"]);
+    feed.subscribed();
+    redis.signal("STOP");
+    assert_eq!(feed.away(), FeedError::Silent);
+    redis.signal("CONT");
+    assert!(feed.subscribed().1.is_some());
+    redis.publish("a_x", "after");
+    feed.find("the message", |told| matches!(told, Told::Message(..)).then_some(()));
+}

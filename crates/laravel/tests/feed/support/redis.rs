@@ -1,0 +1,202 @@
+//! A Redis of the test's own: started on a free port in a temporary directory, stopped by its process id.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Time for a server to accept connections, and for whatever else must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How Laravel's broadcaster publishes to several channels at once.
+const LARAVELS_SCRIPT: &str = "for i = 2, #ARGV do\n  redis.call('publish', ARGV[i], ARGV[1])\nend";
+
+/// A running server; stopped and removed when dropped.
+pub struct Redis {
+    directory: TempDir,
+    /// In which directives of the configuration file differ from what all tests need.
+    settings: String,
+    sentinel: bool,
+    pub port: u16,
+    server: Option<Child>,
+    /// What `redis-cli` says to be let in.
+    log_in: Vec<String>,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// A server with lines of its own in its configuration file.
+    pub fn with(settings: &str) -> Self {
+        Self::on(free_port(), settings, false)
+    }
+
+    /// A server that speaks TLS alone, with `ca.pem`, `cert.pem` and `key.pem` of a directory.
+    pub fn tls(certificates: &Path) -> Self {
+        let (port, path) = (free_port(), certificates.display());
+        let settings = format!(
+            "port 0\ntls-port {port}\ntls-cert-file {path}/cert.pem\ntls-key-file {path}/key.pem\n\
+             tls-ca-cert-file {path}/ca.pem\ntls-auth-clients no\n"
+        );
+        Self::on(port, &settings, false).log_in_with(&["--tls", "--insecure"])
+    }
+
+    /// A node of a Cluster that is still to be made.
+    pub fn cluster_node() -> Self {
+        Self::with("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 2000\n")
+    }
+
+    /// A Sentinel that watches a master called `main`.
+    pub fn sentinel(master: u16) -> Self {
+        let settings = format!(
+            "sentinel monitor main 127.0.0.1 {master} 1\nsentinel down-after-milliseconds main 500\n\
+             sentinel failover-timeout main 2000\n"
+        );
+        Self::on(free_port(), &settings, true)
+    }
+
+    fn on(port: u16, settings: &str, sentinel: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut redis = Self {
+            directory,
+            settings: settings.to_owned(),
+            sentinel,
+            port,
+            server: None,
+            log_in: Vec::new(),
+        };
+        redis.restart();
+        redis
+    }
+
+    /// What `redis-cli` needs to say from now on, such as `--user`.
+    pub fn log_in_with(mut self, options: &[&str]) -> Self {
+        self.log_in = options.iter().map(|&option| option.to_owned()).collect();
+        self
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends the server at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+    }
+
+    /// Starts the server again after [`Redis::kill`].
+    pub fn restart(&mut self) {
+        let own = format!(
+            "port {}\nbind 127.0.0.1\nsave \"\"\nappendonly no\ndir {}\n",
+            self.port,
+            self.directory.path().display()
+        );
+        let file = self.directory.path().join("redis.conf");
+        // A Sentinel keeps what it has learned in the file.
+        if !(self.sentinel && file.exists()) {
+            fs::write(&file, own + &self.settings).unwrap();
+        }
+        let mut command = Command::new("redis-server");
+        command.arg(&file).args(self.sentinel.then_some("--sentinel"));
+        self.server = Some(run(&mut command));
+    }
+
+    /// Stops the process without ending it, as a machine that hangs; `CONT` lets it go on.
+    pub fn signal(&self, signal: &str) {
+        let id = self.server.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+    }
+
+    /// What the server says to a command.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = self.cli().args(arguments).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let faults = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "redis-cli {arguments:?}: {text} {faults}");
+        text
+    }
+
+    fn cli(&self) -> Command {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(&self.log_in);
+        command
+    }
+
+    /// Publishes; returns how many subscriptions of this server got it.
+    pub fn publish(&self, channel: &str, message: &str) -> usize {
+        self.says(&["PUBLISH", channel, message]).parse().unwrap()
+    }
+
+    /// Publishes as Laravel does.
+    pub fn broadcast(&self, channels: &[&str], message: &str) {
+        self.says(&[&["EVAL", LARAVELS_SCRIPT, "0", message][..], channels].concat());
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that nobody has; a Cluster's node has its second one 10000 above.
+pub fn free_port() -> u16 {
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Starts a server and waits until it says that it accepts connections.
+///
+/// After a kill its port may be in use for a moment; it then ends and is tried again.
+fn run(command: &mut Command) -> Child {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut server = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect(
+            "this test needs Redis: install the server (Debian: apt install redis-server redis-tools)",
+        );
+        let (sender, lines) = channel();
+        let log = server.stdout.take().unwrap();
+        // The log is read to its end, or the server would wait for a reader.
+        thread::spawn(move || {
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+        });
+        let mut said = String::new();
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if ["Ready to accept connections", "Sentinel ID is"].iter().any(|ready| line.contains(ready)) {
+                return server;
+            }
+            said += &line;
+            said.push('\n');
+        }
+        let _ = server.kill();
+        let _ = server.wait();
+        assert!(Instant::now() < deadline, "Redis does not start:\n{said}");
+    }
+}
+
+/// Asks again and again until there is an answer; for what a server does in its own time.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

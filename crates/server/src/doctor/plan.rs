@@ -1,0 +1,258 @@
+//! What is looked at: made of an application's `.env`, a configuration and the command line, the last going first.
+
+use std::time::Duration;
+
+use fanfare_laravel::dotenv::{AppNames, Driver, Project};
+use fanfare_outgoing::Trust;
+use fanfare_protocol::auth::{Credential, Secret};
+use hyper::Uri;
+
+use super::authorization::Question;
+use super::redis::AskedRedis;
+use super::signed::Signer;
+use crate::command_line::Doctor;
+use crate::config::{Config, Fault, Sources};
+
+/// All that is looked at.
+pub struct Plan {
+    /// Where browsers connect.
+    pub(super) browser: Option<Place>,
+    /// Where back ends send to.
+    pub(super) back_end: Option<Place>,
+    pub(super) app: Option<AskedApp>,
+    /// The page's origin.
+    pub(super) origin: Option<String>,
+    pub(super) redis: Option<AskedRedis>,
+    pub(super) question: Option<Question>,
+    pub(super) trust: Trust,
+    /// How long Redis is watched.
+    pub(super) watch: Duration,
+}
+
+/// An app as it is known to whoever asks. Not `Debug`: it holds the secret.
+pub struct AskedApp {
+    pub(super) id: Option<String>,
+    pub(super) key: String,
+    pub(super) credential: Option<Credential>,
+}
+
+/// A server's address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Empty, or begins with a slash and ends without one.
+    pub(super) prefix: String,
+}
+
+/// Whose way to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Browsers and back ends have the same.
+    Both,
+    Browser,
+    BackEnd,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nobody has said what.
+    #[error(
+        "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL"
+    )]
+    Nothing,
+    /// A URL of the command line.
+    #[error("{option}: must be {expected}")]
+    Url {
+        /// The option.
+        option: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A question about nothing.
+    #[error("--auth-url: say which channel to ask about, with --channel private-NAME")]
+    NoChannel,
+    /// A header of the command line.
+    #[error("--header: must be NAME: VALUE")]
+    Header,
+    /// The file of authorities.
+    #[error("--ca-file: {0}")]
+    CaFile(fanfare_outgoing::TrustError),
+    /// The `.env` or the configuration.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<Fault>),
+}
+
+impl Place {
+    /// Reads `ws://host:port/prefix`, or the same with `wss`, `http`, `https`.
+    fn parse(option: &'static str, text: &str) -> Result<Self, PlanError> {
+        const EXPECTED: &str = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
+        let wrong = || PlanError::Url { option, expected: EXPECTED };
+        let uri: Uri = text.parse().map_err(|_| wrong())?;
+        let tls = match uri.scheme_str() {
+            Some("wss" | "https") => true,
+            Some("ws" | "http") => false,
+            _ => return Err(wrong()),
+        };
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        // What pusher-js or the SDK would put behind the prefix may be pasted, too.
+        let path = uri.path().split("/app/").next().unwrap_or_default();
+        Ok(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// Of `REVERB_…` or `PUSHER_…`, or their copies for browsers.
+    fn of(project: &Project, family: &str, prefix: &str) -> Option<Self> {
+        let said =
+            |part: &str| project.application.filled(&format!("{family}_{part}")).map(|said| said.value);
+        let host = said("HOST")?;
+        let host = host.split_once("://").map_or(host.as_str(), |(_, host)| host).to_owned();
+        let tls = said("SCHEME").is_none_or(|scheme| scheme != "http");
+        let port = said("PORT").and_then(|port| port.parse().ok()).unwrap_or(443);
+        Some(Self { tls, host, port, prefix: prefix.to_owned() })
+    }
+
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// With the scheme `http` or `ws`, or what it is with TLS.
+    pub(super) fn url(&self, scheme: &str) -> String {
+        let tls = if self.tls { "s" } else { "" };
+        format!("{scheme}{tls}://{}{}", self.authority(), self.prefix)
+    }
+
+    pub(super) fn prefix_shown(&self) -> &str {
+        if self.prefix.is_empty() { "/" } else { &self.prefix }
+    }
+
+    /// Whether it is this machine.
+    pub(super) fn is_near(&self) -> bool {
+        let ip = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl Plan {
+    /// Of what the command line, the project and the configuration say.
+    ///
+    /// # Errors
+    /// Something cannot be read, or nothing was said.
+    pub fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
+        let sources = Sources {
+            file: asked.config.clone(),
+            laravel: asked.laravel.clone(),
+            environment: environment.clone(),
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).map_err(PlanError::Faults)?;
+        // Read once already, so that it can be read.
+        let project = asked.laravel.as_deref().and_then(|path| Project::open(path, &environment).ok());
+        let project = project.as_ref();
+        let trust = match &asked.ca_file {
+            Some(file) => Trust::with_file(file).map_err(PlanError::CaFile)?,
+            None => Trust::public(),
+        };
+        let (browser, back_end) = places(asked, &config, project)?;
+        let app = app(asked, &config);
+        let redis = redis(asked, project);
+        let proxy = browser
+            .as_ref()
+            .zip(app.as_ref())
+            .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
+        let question = question(asked, project, proxy)?;
+        if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
+            return Err(PlanError::Nothing);
+        }
+        let origin = project.and_then(|project| project.application.filled("APP_URL"));
+        let origin = origin.map(|said| said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"));
+        let watch = Duration::from_secs(asked.watch.into());
+        Ok(Self { browser, back_end, app, origin, redis, question, trust, watch })
+    }
+
+    pub(super) fn way_of_browsers(&self) -> Way {
+        if self.back_end.is_none() || self.browser == self.back_end { Way::Both } else { Way::Browser }
+    }
+
+    /// Who signs, if all that it takes is known.
+    pub(super) fn signer(&self) -> Option<Signer> {
+        let app = self.app.as_ref()?;
+        Some(Signer { app_id: app.id.clone()?, credential: app.credential.clone()? })
+    }
+}
+
+/// Where browsers connect, and where back ends send to.
+fn places(
+    asked: &Doctor,
+    config: &Config,
+    project: Option<&Project>,
+) -> Result<(Option<Place>, Option<Place>), PlanError> {
+    let url = asked.url.as_deref().map(|text| Place::parse("--url", text)).transpose()?;
+    let api = asked.api.as_deref().map(|text| Place::parse("--api", text)).transpose()?;
+    let prefix = &config.listen.path_prefix;
+    let names = project.and_then(|project| project.application.names());
+    let family = names.unwrap_or(AppNames::Pusher).prefix();
+    let of = |family: &str| project.and_then(|project| Place::of(project, family, prefix));
+    // A server is where it listens, if no application says how it is reached.
+    let listens = || {
+        let address = crate::laravel_lines::Address::near(config.listen.addr);
+        let place = Place { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
+        (asked.config.is_some() || project.is_some()).then_some(place)
+    };
+    let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
+    let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());
+    Ok((browser, back_end))
+}
+
+fn app(asked: &Doctor, config: &Config) -> Option<AskedApp> {
+    let first = config.fixed_apps().into_iter().next();
+    let configured = first.as_ref().and_then(|app| app.credentials.first());
+    let key = asked.key.clone().or_else(|| configured.map(|pair| pair.key.as_str().to_owned()))?;
+    let secret =
+        asked.secret.as_deref().map(Secret::new).or_else(|| configured.map(|pair| pair.secret.clone()));
+    let id = asked.app_id.clone().or_else(|| first.as_ref().map(|app| app.id.as_str().to_owned()));
+    let credential = secret.map(|secret| Credential { key: key.as_str().into(), secret });
+    Some(AskedApp { id, key, credential })
+}
+
+fn redis(asked: &Doctor, project: Option<&Project>) -> Option<AskedRedis> {
+    let prefix = || asked.prefix.clone().or_else(|| project?.redis_prefix().map(|prefix| prefix.value));
+    if let Some(url) = &asked.redis {
+        return Some(AskedRedis { url: url.clone(), prefix: prefix() });
+    }
+    let application = &project?.application;
+    let (Driver::Redis, _) = application.driver()? else { return None };
+    let url = application.redis_url().map_or_else(|| "redis://127.0.0.1:6379".to_owned(), |said| said.value);
+    Some(AskedRedis { url, prefix: prefix() })
+}
+
+fn question(
+    asked: &Doctor,
+    project: Option<&Project>,
+    proxy: Option<String>,
+) -> Result<Option<Question>, PlanError> {
+    let Some(channel) = asked.channel.clone() else {
+        return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
+    };
+    let of_project = || {
+        let url = project?.application.filled("APP_URL")?.value;
+        Some(format!("{}/broadcasting/auth", url.trim_end_matches('/')))
+    };
+    let url = asked.auth_url.clone().or_else(of_project);
+    let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+    let Some(url) = url else {
+        return Err(PlanError::Url {
+            option: "--auth-url",
+            expected: "a URL such as https://app.example.com/broadcasting/auth",
+        });
+    };
+    let mut headers = Vec::new();
+    headers.extend(asked.cookie.clone().map(|cookie| ("cookie".to_owned(), cookie)));
+    for header in &asked.header {
+        let (name, value) = header.split_once(':').ok_or(PlanError::Header)?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(Some(Question { url, channel, headers, proxy }))
+}

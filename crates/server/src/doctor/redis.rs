@@ -1,0 +1,147 @@
+//! Laravel's Redis: whether it can be listened to, and under which prefix the application publishes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fanfare_laravel::feed::{self, Address, FeedError, Seen};
+use fanfare_outgoing::Trust;
+
+use super::complain;
+use super::hop::{Complaint, Outcome};
+
+/// A Redis to look at. Not `Debug`: its URL may hold a password.
+#[derive(Clone)]
+pub struct AskedRedis {
+    /// Its URL.
+    pub url: String,
+    /// The prefix that is set, or would be.
+    pub prefix: Option<String>,
+}
+
+/// Everything that is published for a time, by prefix.
+pub(super) async fn watch(
+    asked: &AskedRedis,
+    trust: &Trust,
+    time: Duration,
+) -> Result<(String, BTreeMap<String, Seen>), Complaint> {
+    let address = match Address::parse(&asked.url) {
+        Ok(address) => address,
+        Err(error) => return complain(error.to_string(), "Write it so with --redis, or in REDIS_URL."),
+    };
+    let hosts: Vec<String> = address.hosts().iter().map(ToString::to_string).collect();
+    match feed::watch(&address, trust, time).await {
+        Ok(seen) => Ok((format!("{} lets itself be listened to", hosts.join(", ")), seen)),
+        Err(error) => {
+            let mend = mend(&error);
+            complain(error.to_string(), mend)
+        }
+    }
+}
+
+fn mend(error: &FeedError) -> &'static str {
+    match error {
+        FeedError::Refused(text) if text.starts_with("NOAUTH") => {
+            "This Redis wants a password: give it in the URL (redis://:PASSWORD@HOST:PORT), or as REDIS_PASSWORD."
+        }
+        FeedError::LogIn { .. } => {
+            "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and with `ACL LIST` in Redis."
+        }
+        FeedError::Refused(text) if text.starts_with("NOPERM") => {
+            "The user may not listen: ACL SETUSER NAME +psubscribe +subscribe +ping allchannels. (The application's \
+             needs +eval and +publish.)"
+        }
+        FeedError::Unreachable { .. } => {
+            "Start Redis, or see to REDIS_HOST and REDIS_PORT. In Docker 127.0.0.1 is the container itself; Redis's \
+             own `bind` and `protected-mode` keep other machines out."
+        }
+        FeedError::Tls { .. } => {
+            "Use redis:// where Redis has no TLS, rediss:// where it has; a private authority is given with --ca-file."
+        }
+        FeedError::NotRedis => "Another program listens there: see to REDIS_PORT.",
+        FeedError::NoMaster(_) => "Compare the name of the master with `sentinel monitor` of the sentinels.",
+        _ => "See the log of Redis.",
+    }
+}
+
+/// Whether the application publishes where it is listened to.
+pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Duration) -> Outcome {
+    let broadcasts = |fits: &dyn Fn(&str) -> bool| -> u64 {
+        seen.iter().filter(|(prefix, _)| fits(prefix)).map(|(_, seen)| seen.broadcasts).sum()
+    };
+    // Of a public channel the whole name is seen, unless its prefix is one of Laravel's own.
+    let has_own = |seen: &str| seen.contains("database_") || seen.contains("database-");
+    let heard = |prefix: &str, seen: &str| seen.starts_with(prefix) && (!prefix.is_empty() || !has_own(seen));
+    let others: Vec<&str> = seen
+        .iter()
+        .filter(|(name, seen)| {
+            seen.broadcasts > 0 && !asked.prefix.as_deref().is_some_and(|own| heard(own, name))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    match (&asked.prefix, &others[..]) {
+        (_, []) if broadcasts(&|_| true) == 0 => Outcome::Noted(format!(
+            "nothing was broadcast in {} s: have the application broadcast something meanwhile, and watch longer with \
+             --watch 60",
+            time.as_secs()
+        )),
+        (Some(prefix), []) => {
+            let count = broadcasts(&|seen| heard(prefix, seen));
+            Outcome::Passed(format!("the application publishes under `{prefix}`: {count} broadcasts seen"))
+        }
+        (Some(prefix), others) if broadcasts(&|seen| heard(prefix, seen)) > 0 => Outcome::Passed(format!(
+            "the application publishes under `{prefix}`; another one under {}",
+            listed(others)
+        )),
+        (Some(prefix), others) => Outcome::Failed(Complaint {
+            what: format!(
+                "your application publishes on channels that begin with {}, but the prefix is set to `{prefix}`",
+                listed(others)
+            ),
+            mend: format!(
+                "Set the prefix to `{0}`: redis_feed.prefix = \"{0}\" in the configuration, or REDIS_PREFIX={0} in the \
+                 .env. As it is, nothing is delivered.",
+                others.first().copied().unwrap_or_default()
+            ),
+        }),
+        (None, others) => Outcome::Noted(format!(
+            "your application publishes on channels that begin with {}: set redis_feed.prefix to that",
+            listed(others)
+        )),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(prefix: Option<&str>, names: &[&str]) -> Outcome {
+        let seen = |name: &&str| ((*name).to_owned(), Seen { broadcasts: 1, others: 0 });
+        let asked = AskedRedis { url: String::new(), prefix: prefix.map(str::to_owned) };
+        judge(&asked, &names.iter().map(seen).collect(), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_prefix_is_right_if_something_is_broadcast_under_it() {
+        assert!(matches!(judged(Some("shop_"), &["shop_"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some("shop_"), &["shop_news"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some("shop_"), &["shop_", "other_"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some(""), &["news"]), Outcome::Passed(_)));
+    }
+
+    #[test]
+    fn a_prefix_is_wrong_if_all_is_broadcast_under_others() {
+        assert!(matches!(judged(Some("laravel_database_"), &["my_app_database_"]), Outcome::Failed(_)));
+        assert!(matches!(judged(Some(""), &["my_app_database_"]), Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn silence_and_a_prefix_that_nobody_set_are_noted() {
+        assert!(matches!(judged(Some("laravel_database_"), &[]), Outcome::Noted(_)));
+        assert!(matches!(judged(None, &["my_app_database_"]), Outcome::Noted(_)));
+    }
+}

@@ -1,0 +1,59 @@
+//! What was found, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::json as value;
+
+use super::hop::{Complaint, Hop, Outcome};
+
+/// Lines with a tick, a cross, a dash for what was skipped, or a dot; what to do is indented below.
+#[must_use]
+pub fn text(hops: &[Hop]) -> String {
+    let width = hops.iter().map(|hop| hop.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Hop { name, outcome } in hops {
+        let (mark, what, mend) = parts(outcome);
+        let _ = writeln!(text, "{mark} {name:width$}  {what}");
+        for line in mend.lines() {
+            let _ = writeln!(text, "  {:width$}  {line}", "");
+        }
+    }
+    let failed = hops.iter().filter(|hop| matches!(hop.outcome, Outcome::Failed(_))).count();
+    let _ = match failed {
+        0 => writeln!(text, "\nNothing is amiss."),
+        1 => writeln!(text, "\n1 thing is amiss: begin there."),
+        many => writeln!(text, "\n{many} things are amiss: begin with the first."),
+    };
+    text
+}
+
+/// A list with one object a hop: `hop`, `outcome` (`passed`, `noted`, `failed`, `skipped`), `what`, and `mend`
+/// where it failed.
+#[must_use]
+pub fn json(hops: &[Hop]) -> String {
+    let hops = hops.iter().map(|Hop { name, outcome }| {
+        let (_, what, mend) = parts(outcome);
+        let word = match outcome {
+            Outcome::Passed(_) => "passed",
+            Outcome::Noted(_) => "noted",
+            Outcome::Failed(_) => "failed",
+            Outcome::Skipped(_) => "skipped",
+        };
+        let mut object = value!({ "hop": name, "outcome": word, "what": what });
+        if !mend.is_empty() {
+            object["mend"] = mend.into();
+        }
+        object
+    });
+    let list = serde_json::Value::Array(hops.collect());
+    format!("{list:#}\n")
+}
+
+fn parts(outcome: &Outcome) -> (char, &str, &str) {
+    match outcome {
+        Outcome::Passed(what) => ('✓', what, ""),
+        Outcome::Noted(what) => ('·', what, ""),
+        Outcome::Failed(Complaint { what, mend }) => ('✗', what, mend),
+        Outcome::Skipped(why) => ('–', why, ""),
+    }
+}

@@ -1,0 +1,68 @@
+//! The whole way: what a back end publishes has to arrive at a subscriber.
+
+use std::time::Instant;
+
+use fanfare_outgoing::Client;
+use serde_json::json;
+
+use super::complain;
+use super::hop::Finding;
+use super::plan::Place;
+use super::signed::{Signer, unanswered};
+use super::socket::Socket;
+
+/// Publishes on a channel that nobody else is on; the socket is given back if it can still be used.
+pub(super) async fn make(
+    client: &Client,
+    place: &Place,
+    signer: &Signer,
+    mut socket: Socket,
+) -> (Finding, Option<Socket>) {
+    const EVENT: &str = "fanfare-doctor";
+    let channel = random_channel();
+    socket.send("pusher:subscribe", json!({ "channel": channel })).await;
+    if let Err(why) = socket.expect("pusher_internal:subscription_succeeded", &channel).await {
+        let finding = complain(
+            format!("a public channel cannot be joined: {why}"),
+            "The log of the server says why; behind a proxy, see that it passes on messages both ways.",
+        );
+        return (finding, None);
+    }
+    let body = json!({ "name": EVENT, "channel": channel, "data": "{}" }).to_string();
+    let start = Instant::now();
+    match signer.send(client, place, "POST", ("/events", body)).await {
+        Err(error) => return (Err(unanswered(place, &error)), Some(socket)),
+        Ok(response) if response.status.as_u16() != 200 => {
+            let said = String::from_utf8_lossy(&response.body);
+            let said: String = said.chars().filter(|character| !character.is_control()).take(300).collect();
+            let finding = complain(
+                format!("publishing is answered {}: {said}", response.status.as_u16()),
+                "What Laravel broadcasts would be answered the same: do what the answer says.",
+            );
+            return (finding, Some(socket));
+        }
+        Ok(_) => {}
+    }
+    match socket.expect(EVENT, &channel).await {
+        Ok(_) => {
+            let finding =
+                Ok(format!("an event arrives after {:.1} ms", start.elapsed().as_secs_f64() * 1000.0));
+            (finding, Some(socket))
+        }
+        Err(why) => {
+            let finding = complain(
+                format!("an event was published with 200, but did not arrive: {why}"),
+                "Browsers and the back end reach different servers: compare PUSHER_HOST and PUSHER_PORT with \
+                 VITE_PUSHER_HOST and VITE_PUSHER_PORT. Or a proxy holds back what the server sends.",
+            );
+            (finding, None)
+        }
+    }
+}
+
+fn random_channel() -> String {
+    let mut bytes = [0; 8];
+    // Without randomness the name is one that somebody else may be on, who then hears one event more.
+    let _ = getrandom::fill(&mut bytes);
+    format!("fanfare-doctor-{:016x}", u64::from_be_bytes(bytes))
+}

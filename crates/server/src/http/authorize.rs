@@ -1,0 +1,174 @@
+//! `POST /app/KEY/auth` and `/app/KEY/user-auth`: what stock clients ask before they join or sign in.
+//!
+//! The app's own application decides; whatever can be refused without it is refused here. Asks nowhere but at
+//! the URL of the app's settings, and says yes only where the application does.
+
+mod asked_for;
+mod page;
+mod refusal;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use fanfare_laravel::authorize::{Denial, Question, Subject, Yes, ask, passed_on};
+use fanfare_outgoing::Bounds;
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::{Credential, channel_answer, user_answer};
+use fanfare_protocol::close::shortened;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use self::asked_for::AskedFor;
+use self::page::Page;
+use self::refusal::Refusal;
+use super::answer::{self, Answer};
+use super::error::ApiError;
+use super::forwarded::client_address;
+use crate::state::State;
+use crate::tenants::{Most, Outcome, Tenant};
+
+/// What is to be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// That a client may join a channel.
+    Channel,
+    /// Who a client is.
+    User,
+}
+
+/// A client that wants something signed, and by which key.
+struct Wanted<'a> {
+    state: &'a State,
+    app: &'a App,
+    credential: &'a Credential,
+    tenant: &'a Tenant,
+    kind: Kind,
+    peer: IpAddr,
+}
+
+/// Answers a client, or a browser that asks whether a page may ask.
+///
+/// # Errors
+/// The key is nobody's, or the app cannot be looked up.
+pub(super) async fn answer(
+    state: &Arc<State>,
+    raw_key: &str,
+    kind: Kind,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, ApiError> {
+    let key = percent_decode_str(raw_key).decode_utf8_lossy();
+    let app = state.apps.by_key(&key).await.map_err(|error| {
+        tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
+        ApiError::AppsUnavailable
+    })?;
+    let unknown = || ApiError::UnknownKey(key.clone().into_owned());
+    let app = app.ok_or_else(unknown)?;
+    let credential = app.credential(&key).ok_or_else(unknown)?;
+    let page = Page::of(&app.authorization.origins, request.headers());
+    let mut answer = match *request.method() {
+        Method::OPTIONS => page.preflight(request.headers()).unwrap_or_else(|refusal| {
+            let (app, reason) = (app.id.as_str(), refusal.to_string());
+            tracing::info!(target: "fanfare::authorization", app, reason, "page not allowed to ask");
+            refusal.into_answer()
+        }),
+        Method::POST => {
+            let tenant = state.tenants.of(&app.id);
+            let wanted = Wanted { state, app: &app, credential, tenant: &tenant, kind, peer };
+            wanted.answer(&page, request).await
+        }
+        _ => ApiError::MethodNotAllowed(Method::POST).into_answer(),
+    };
+    page.put_headers(answer.headers_mut());
+    // Permissions change: a yes is for now.
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(answer)
+}
+
+impl Wanted<'_> {
+    async fn answer(&self, page: &Page, request: Request<Incoming>) -> Answer {
+        let mut asked_for = None;
+        let result = self.sign(page, request, &mut asked_for).await;
+        let (channel, socket) = asked_for.as_ref().map(AskedFor::names).unwrap_or_default();
+        let channel = if self.kind == Kind::User { "(sign-in)" } else { &*shortened(channel, 200) };
+        let (app, socket) = (self.app.id.as_str(), &*shortened(socket, 40));
+        match result {
+            Ok(json) => {
+                self.tenant.authorizations.count(Outcome::Allowed);
+                tracing::debug!(target: "fanfare::authorization", app, channel, socket, "signed");
+                answer::json(StatusCode::OK, json)
+            }
+            Err(refusal) => {
+                self.tenant.authorizations.count(refusal.outcome());
+                let (status, reason) = (refusal.status().as_u16(), refusal.to_string());
+                tracing::info!(
+                    target: "fanfare::authorization",
+                    app, channel, socket, status, reason, "not authorized"
+                );
+                refusal.into_answer()
+            }
+        }
+    }
+
+    /// The JSON that the client wants to read; notes what was asked for as soon as that is known.
+    async fn sign(
+        &self,
+        page: &Page,
+        request: Request<Incoming>,
+        noted: &mut Option<AskedFor>,
+    ) -> Result<Bytes, Refusal> {
+        if !self.app.enabled {
+            return Err(Refusal::AppDisabled);
+        }
+        let settings = &self.app.authorization;
+        let (url, setting) = match self.kind {
+            Kind::Channel => (&settings.url, "authorization.url"),
+            Kind::User => (&settings.user_url, "authorization.user_url"),
+        };
+        let url = url.as_deref().ok_or(Refusal::NotConfigured(setting))?;
+        page.check()?;
+        let headers = request.headers().clone();
+        let asked_for =
+            noted.insert(asked_for::receive(request, self.state.config.timeouts.handshake()).await?);
+        let socket = asked_for.socket()?;
+        let channel = match self.kind {
+            Kind::Channel => {
+                let prefix = self.state.config.redis_feed.prefix_of(self.app);
+                Some(asked_for.channel(&self.app.limits, prefix)?)
+            }
+            Kind::User => None,
+        };
+        let subject = channel.as_ref().map_or(Subject::User, Subject::Channel);
+        let question = Question { url, subject, socket, headers: self.shown(&headers) };
+        let signed = match (self.ask(&question).await?, subject) {
+            (Yes::Signed(json), _) => return Ok(json),
+            (Yes::Unsigned(data), Subject::Channel(channel)) => {
+                channel_answer(self.credential, socket, channel.as_str(), data.as_deref())
+            }
+            (Yes::Unsigned(data), Subject::User) => {
+                user_answer(self.credential, socket, data.as_deref().unwrap_or_default())
+            }
+        };
+        Ok(signed.into())
+    }
+
+    /// Asks the application when it is this client's turn.
+    async fn ask(&self, question: &Question<'_>) -> Result<Yes, Refusal> {
+        let config = &self.state.config;
+        let (limits, patience) = (&config.limits, config.timeouts.application());
+        let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };
+        let _turn = self.tenant.authorizations.turn(most).await.map_err(|_| Refusal::Busy)?;
+        let bounds = Bounds { time: patience, bytes: limits.authorization_bytes };
+        let App { authorization, limits, .. } = self.app;
+        let asked = ask(&self.state.applications, question, bounds, authorization, limits).await;
+        asked.map_err(|denial: Denial| Refusal::Denied(Box::new(denial)))
+    }
+
+    /// What of the client's request the application sees.
+    fn shown(&self, headers: &HeaderMap) -> HeaderMap {
+        let client = client_address(self.state, headers, self.peer);
+        passed_on(headers, &self.app.authorization.headers, client)
+    }
+}

@@ -1,0 +1,82 @@
+//! What a client asks for: a form, or the same fields in JSON; and what is refused before anybody is asked.
+
+use std::time::Duration;
+
+use fanfare_protocol::app::Limits;
+use fanfare_protocol::auth::Query;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::json;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use serde::Deserialize;
+
+use super::refusal::Refusal;
+use crate::http::body;
+
+/// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
+pub(super) const BODY_BYTES: usize = 16 * 1024;
+
+/// The fields, as they came.
+#[derive(Debug, Deserialize)]
+pub(super) struct AskedFor {
+    #[serde(default)]
+    socket_id: Option<String>,
+    #[serde(default)]
+    channel_name: Option<String>,
+}
+
+/// Reads the body of a request.
+///
+/// # Errors
+/// There is none to work with.
+pub(super) async fn receive(request: Request<Incoming>, patience: Duration) -> Result<AskedFor, Refusal> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_json =
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    let body = body::read(request, BODY_BYTES, patience).await.map_err(Refusal::Body)?;
+    let text = std::str::from_utf8(&body).map_err(|_| Refusal::NotAForm)?;
+    if is_json {
+        return json::object(text).ok_or(Refusal::NotAForm);
+    }
+    let form = Query::parse(text);
+    let field = |name| form.get(name).map(str::to_owned);
+    Ok(AskedFor { socket_id: field("socket_id"), channel_name: field("channel_name") })
+}
+
+impl AskedFor {
+    /// The channel's name and the socket's id as they came, for the log.
+    pub fn names(&self) -> (&str, &str) {
+        (self.channel_name.as_deref().unwrap_or_default(), self.socket_id.as_deref().unwrap_or_default())
+    }
+
+    /// For which socket. Only its form is checked: it may be that of another node, and a signature is of no use
+    /// to anybody but the connection with that id (AUTH-025).
+    ///
+    /// # Errors
+    /// There is none, or it is no socket id.
+    pub fn socket(&self) -> Result<SocketId, Refusal> {
+        let text = self.socket_id.as_deref().ok_or(Refusal::Missing("socket_id"))?;
+        text.parse().map_err(|_| Refusal::NotASocketId)
+    }
+
+    /// For which channel. Applications on the redis broadcaster look at the name without their Redis prefix to
+    /// find the callback, and with it to decide whether a login is needed: a name that does not itself begin
+    /// with `private-` or `presence-` must never get there; nor one that would be another without the prefix.
+    ///
+    /// # Errors
+    /// There is none, it is no name, or one that nobody signs.
+    pub fn channel(&self, limits: &Limits, redis_prefix: Option<&str>) -> Result<ChannelName, Refusal> {
+        let text = self.channel_name.as_deref().ok_or(Refusal::Missing("channel_name"))?;
+        let channel = ChannelName::parse(text, limits.channel_name)
+            .map_err(|fault| Refusal::InvalidChannel { name: text.to_owned(), fault })?;
+        if redis_prefix.is_some_and(|prefix| !prefix.is_empty() && channel.as_str().contains(prefix)) {
+            return Err(Refusal::HoldsPrefix);
+        }
+        match channel.kind() {
+            ChannelKind::Private | ChannelKind::Presence | ChannelKind::Encrypted => Ok(channel),
+            ChannelKind::Public | ChannelKind::ServerToUser => Err(Refusal::NotGuarded),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whose page asks: cross-origin requests are for the origins of the app's settings.
+//!
+//! Says `Access-Control-Allow-Credentials` to listed origins alone, and never allows every origin.
+
+use http_body_util::Full;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HeaderMap,
+    HeaderValue, ORIGIN, VARY,
+};
+use hyper::{Response, StatusCode};
+
+use super::refusal::Refusal;
+use crate::http::answer::Answer;
+
+/// The longest list of headers that a browser may ask for.
+const ASKED_HEADERS_BYTES: usize = 1024;
+
+/// Where a request comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// From no page, or from one that need not be allowed: of this very origin, as far as can be seen.
+    Own,
+    /// From a listed origin.
+    Listed(HeaderValue),
+    /// From an origin that is not listed, and whose page could not read the answer.
+    Stranger(String),
+}
+
+impl Page {
+    /// Tells by the request's headers. An origin that is not listed may be the server's own, whose name the
+    /// server does not know behind a proxy; whether it is, browsers say in `Sec-Fetch-Site`.
+    pub fn of(listed: &[String], headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(ORIGIN) else {
+            return Self::Own;
+        };
+        let origin = String::from_utf8_lossy(value.as_bytes());
+        if listed.iter().any(|pattern| fits(pattern, &origin)) {
+            return Self::Listed(value.clone());
+        }
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        match site {
+            Some(b"cross-site" | b"same-site") => Self::Stranger(origin.into_owned()),
+            _ => Self::Own,
+        }
+    }
+
+    /// Whether its page could read an answer.
+    ///
+    /// # Errors
+    /// It could not: the browser keeps it from a stranger.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Own | Self::Listed(_) => Ok(()),
+            Self::Stranger(origin) => Err(Refusal::Origin(origin.clone())),
+        }
+    }
+
+    /// The answer to a browser that asks before it lets a page ask.
+    ///
+    /// # Errors
+    /// The page's origin is not listed.
+    pub fn preflight(&self, headers: &HeaderMap) -> Result<Answer, Refusal> {
+        if !matches!(self, Self::Listed(_)) {
+            let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
+            return Err(Refusal::Origin(origin.unwrap_or_default().into_owned()));
+        }
+        let mut answer = Response::new(Full::default());
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+        let own = answer.headers_mut();
+        own.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        own.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|list| is_list_of_names(list));
+        if let Some(asked) = asked {
+            own.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        Ok(answer)
+    }
+
+    /// What the browser wants to read in every answer, a refusal too.
+    pub fn put_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
+        if let Self::Listed(origin) = self {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+fn is_list_of_names(list: &HeaderValue) -> bool {
+    let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b',' | b' ');
+    list.len() <= ASKED_HEADERS_BYTES && list.as_bytes().iter().all(legal)
+}
+
+/// Whether an origin is the listed one, or has names in front of one that is listed with `*.`.
+fn fits(pattern: &str, origin: &str) -> bool {
+    let Some((start, end)) = pattern.split_once("*.") else {
+        return pattern.eq_ignore_ascii_case(origin);
+    };
+    let origin = origin.to_ascii_lowercase();
+    let names = origin.strip_prefix(start).and_then(|rest| rest.strip_suffix(&*end.to_ascii_lowercase()));
+    let names = names.and_then(|names| names.strip_suffix('.'));
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    names.is_some_and(|names| !names.is_empty() && names.bytes().all(legal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_fits_whole_or_by_names_in_front() {
+        for (pattern, origin) in [
+            ("https://example.com", "https://example.com"),
+            ("https://Example.com", "https://example.com"),
+            ("https://*.example.com", "https://app.example.com"),
+            ("https://*.example.com", "https://a.b.Example.com"),
+            ("http://*.localhost:5173", "http://app.localhost:5173"),
+        ] {
+            assert!(fits(pattern, origin), "{pattern} {origin}");
+        }
+        for (pattern, origin) in [
+            ("https://example.com", "http://example.com"),
+            ("https://example.com", "https://example.com:8443"),
+            ("https://example.com", "https://example.com.evil.test"),
+            ("https://*.example.com", "https://example.com"),
+            ("https://*.example.com", "https://.example.com"),
+            ("https://*.example.com", "https://notexample.com"),
+            ("https://*.example.com", "https://evil.test/.example.com"),
+            ("https://*.example.com", "https://evil.test:1.example.com"),
+            ("https://*.example.com", "http://app.example.com"),
+            ("https://*.example.com", "null"),
+        ] {
+            assert!(!fits(pattern, origin), "{pattern} {origin}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_headers_are_repeated_and_not_too_many() {
+        assert!(is_list_of_names(&HeaderValue::from_static("authorization, x-csrf-token")));
+        for list in ["*", "a;b", "a\tb", &"x".repeat(1025)] {
+            assert!(!is_list_of_names(&HeaderValue::from_str(list).unwrap()), "{list}");
+        }
+    }
+}

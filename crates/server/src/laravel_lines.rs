@@ -1,0 +1,210 @@
+//! `fanfare laravel env`: what a Laravel application needs to broadcast through this server.
+//!
+//! Three blocks for one driver: `.env`, the connection in `config/broadcasting.php`, and Echo. PHP and browsers may
+//! have different ways to the server; each line says whose it is for.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::ValueEnum;
+use fanfare_protocol::app::App;
+
+/// Which of Laravel's broadcasters is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LaravelDriver {
+    /// Pusher's PHP SDK, with PUSHER_... variables; every version of Laravel has it
+    #[default]
+    Pusher,
+    /// The same with REVERB_... variables, as Laravel 11 and newer install them
+    Reverb,
+    /// Redis pub/sub; Echo asks this server for leave to join, which asks the application
+    Redis,
+}
+
+/// A way to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// By `https` and `wss`.
+    pub tls: bool,
+    /// A name or an address; one of IPv6 in brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The lines for one app.
+#[derive(Debug)]
+pub struct LaravelLines<'a> {
+    /// Whose credentials.
+    pub app: &'a App,
+    /// The secret, or what stands in its place.
+    pub secret: &'a str,
+    /// Where PHP sends to.
+    pub php: Address,
+    /// Where browsers connect to.
+    pub browser: Address,
+    /// The configured path prefix.
+    pub path_prefix: &'a str,
+}
+
+impl Address {
+    /// A listener's address as one that can be connected to from this machine; "everywhere" is none.
+    #[must_use]
+    pub fn near(listen: SocketAddr) -> Self {
+        let host = match listen.ip() {
+            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        Self { tls: false, host, port: listen.port() }
+    }
+
+    /// Reads `https://host`, with a port or without; `wss` and `ws` mean the same as `https` and `http`.
+    ///
+    /// # Errors
+    /// In words, what it should be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            "must be a URL such as https://ws.example.com or http://10.0.0.5:6001, without a path".to_owned()
+        };
+        let uri: hyper::Uri = text.parse().map_err(|_| wrong())?;
+        let tls = match uri.scheme_str() {
+            Some("https" | "wss") => true,
+            Some("http" | "ws") => false,
+            _ => return Err(wrong()),
+        };
+        let host = uri.host().filter(|_| matches!(uri.path(), "" | "/") && uri.query().is_none());
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { tls, host: host.ok_or_else(wrong)?.to_owned(), port })
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+}
+
+impl LaravelLines<'_> {
+    /// All three blocks.
+    #[must_use]
+    pub fn text(&self, driver: LaravelDriver) -> String {
+        format!(
+            "# .env\n{}\n# config/broadcasting.php, in 'connections' (`php artisan config:publish broadcasting` makes \
+             the file where there is none)\n{}\n# Browser: Laravel Echo (npm install laravel-echo pusher-js)\n{}",
+            self.dotenv(driver),
+            self.connection(driver),
+            self.echo(driver)
+        )
+    }
+
+    /// The `.env`.
+    #[must_use]
+    pub fn dotenv(&self, driver: LaravelDriver) -> String {
+        let name = match driver {
+            LaravelDriver::Pusher => "pusher",
+            LaravelDriver::Reverb => "reverb",
+            LaravelDriver::Redis => "redis",
+        };
+        let mut lines = vec![format!("BROADCAST_CONNECTION={name}"), format!("BROADCAST_DRIVER={name}")];
+        if driver == LaravelDriver::Redis {
+            lines.push(
+                "# What the application's Redis is, for `fanfare serve --laravel`; leave out what is there."
+                    .to_owned(),
+            );
+            lines.extend(["REDIS_HOST=127.0.0.1", "REDIS_PORT=6379"].map(str::to_owned));
+        }
+        let of = Self::family(driver);
+        let key = self.app.credentials.first().map_or("", |credential| credential.key.as_str());
+        lines.push(format!("{of}_APP_ID={}", self.app.id));
+        lines.push(format!("{of}_APP_KEY={key}"));
+        lines.push(format!("{of}_APP_SECRET={}", self.secret));
+        lines.push(format!("{of}_HOST={}", self.php.host));
+        lines.push(format!("{of}_PORT={}", self.php.port));
+        lines.push(format!("{of}_SCHEME={}", self.php.scheme()));
+        if !self.path_prefix.is_empty() {
+            // PHP's SDK loses a path that does not end in a slash.
+            lines.push(format!("{of}_PATH={}/", self.path_prefix));
+        }
+        if of == "PUSHER" {
+            lines.push("PUSHER_APP_CLUSTER=mt1".to_owned());
+        }
+        lines.extend(self.vite(of));
+        lines.join("\n") + "\n"
+    }
+
+    /// The variables that Vite builds into the page.
+    fn vite(&self, of: &str) -> Vec<String> {
+        let same = |name: &str| format!("VITE_{of}_{name}=\"${{{of}_{name}}}\"");
+        let mut lines = vec![same("APP_KEY")];
+        if self.browser == self.php {
+            lines.extend(["HOST", "PORT", "SCHEME"].map(same));
+        } else {
+            let Address { host, port, .. } = &self.browser;
+            lines.push(format!("VITE_{of}_HOST={host}"));
+            lines.push(format!("VITE_{of}_PORT={port}"));
+            lines.push(format!("VITE_{of}_SCHEME={}", self.browser.scheme()));
+        }
+        if of == "PUSHER" {
+            lines.push(same("APP_CLUSTER"));
+        }
+        lines
+    }
+
+    /// The connection in `config/broadcasting.php`.
+    #[must_use]
+    pub fn connection(&self, driver: LaravelDriver) -> String {
+        if driver == LaravelDriver::Redis {
+            return "'redis' => [\n    'driver' => 'redis',\n    'connection' => 'default',\n],\n".to_owned();
+        }
+        let of = Self::family(driver);
+        let name = of.to_lowercase();
+        let (tls, port) = (self.php.scheme(), self.php.port);
+        let path = match self.path_prefix {
+            "" => String::new(),
+            _ => format!("        'path' => env('{of}_PATH'),\n"),
+        };
+        format!(
+            "'{name}' => [\n    'driver' => '{name}',\n    'key' => env('{of}_APP_KEY'),\n    'secret' => \
+             env('{of}_APP_SECRET'),\n    'app_id' => env('{of}_APP_ID'),\n    'options' => [\n        'host' => \
+             env('{of}_HOST', '{host}'),\n        'port' => env('{of}_PORT', {port}),\n        'scheme' => \
+             env('{of}_SCHEME', '{tls}'),\n        'useTLS' => env('{of}_SCHEME', '{tls}') === 'https',\n{path}    \
+             ],\n],\n",
+            host = self.php.host,
+        )
+    }
+
+    /// The page's script.
+    #[must_use]
+    pub fn echo(&self, driver: LaravelDriver) -> String {
+        let of = Self::family(driver);
+        let env = |name: &str| format!("import.meta.env.VITE_{of}_{name}");
+        let mut options = vec![
+            format!("broadcaster: '{}'", if of == "REVERB" { "reverb" } else { "pusher" }),
+            format!("key: {}", env("APP_KEY")),
+        ];
+        if of == "PUSHER" {
+            options.push(format!("cluster: {}", env("APP_CLUSTER")));
+        }
+        options.push(format!("wsHost: {}", env("HOST")));
+        options.push(format!("wsPort: {}", env("PORT")));
+        options.push(format!("wssPort: {}", env("PORT")));
+        if !self.path_prefix.is_empty() {
+            options.push(format!("wsPath: '{}'", self.path_prefix));
+        }
+        options.push(format!("forceTLS: {} === 'https'", env("SCHEME")));
+        options.push("enabledTransports: ['ws', 'wss']".to_owned());
+        if driver == LaravelDriver::Redis {
+            let Address { host, port, .. } = &self.browser;
+            let key = self.app.credentials.first().map_or("", |credential| credential.key.as_str());
+            let (scheme, prefix) = (self.browser.scheme(), self.path_prefix);
+            options.push(format!("authEndpoint: '{scheme}://{host}:{port}{prefix}/app/{key}/auth'"));
+        }
+        let options: String = options.iter().map(|option| format!("    {option},\n")).collect();
+        format!(
+            "import Echo from 'laravel-echo';\nimport Pusher from 'pusher-js';\nwindow.Pusher = \
+             Pusher;\nwindow.Echo = new Echo({{\n{options}}});\n"
+        )
+    }
+
+    fn family(driver: LaravelDriver) -> &'static str {
+        if driver == LaravelDriver::Reverb { "REVERB" } else { "PUSHER" }
+    }
+}

@@ -1,0 +1,53 @@
+//! What is heard of each Redis with broadcasts, as metrics.
+
+use std::fmt::Error;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::live::{AppLabel, AppLabels};
+use crate::redis_feed::Numbers;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DroppedLabels {
+    app: AppLabel,
+    reason: &'static str,
+}
+
+pub(super) fn encode(numbers: &Numbers, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    let (connections, away, _) = numbers.connections();
+    let gauges = [
+        ("redis_feed_connections", "Redis servers to take broadcasts from", connections),
+        ("redis_feed_connections_up", "Those that are listened to now", connections - away),
+    ];
+    for (name, help, value) in gauges {
+        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+    }
+    let (gaps, time) = numbers.gaps();
+    let help = "Times when one was not listened to; what was published meanwhile is lost";
+    let family = encoder.encode_descriptor("redis_feed_gaps", help, None, MetricType::Counter)?;
+    ConstCounter::new(gaps).encode(family)?;
+    let (name, help) = ("redis_feed_gap_seconds", "How long those were together");
+    let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(time.as_secs_f64()).encode(family)?;
+
+    let apps = numbers.apps();
+    let (name, help) = ("redis_feed_messages", "Messages of Redis under the prefix of an app");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for app in &apps {
+        let counter = ConstCounter::new(app.received());
+        counter.encode(family.encode_family(&AppLabels::of(&app.app))?)?;
+    }
+    let (name, help) = ("redis_feed_dropped", "Those that were not published");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for app in &apps {
+        for (why, count) in app.dropped().into_iter().filter(|(_, count)| *count > 0) {
+            let labels = DroppedLabels { app: AppLabel(app.app.clone()), reason: why.label() };
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}

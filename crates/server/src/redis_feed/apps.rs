@@ -1,0 +1,185 @@
+//! Which apps take broadcasts from which Redis now; follows every change of them at once.
+//!
+//! An app whose feed is faulty goes on without; a Redis that nobody wants any more is left.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use fanfare_apps::Change;
+use fanfare_laravel::feed::{Address, Subscriber, Wanted};
+use fanfare_protocol::app::App;
+use fanfare_protocol::ids::AppId;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use super::connection::{Ear, Routes};
+use super::publishing::{self, Route};
+use super::queue::{Room, queue};
+use crate::config::{NoFeed, RedisFeed};
+use crate::state::State;
+
+/// All feeds of this node.
+pub struct RedisFeeds {
+    state: Arc<State>,
+    settings: RedisFeed,
+    room: Room,
+    /// Held while a feed begins or ends; nothing waits under it.
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    feeds: HashMap<AppId, Feed>,
+    connections: HashMap<Address, Connection>,
+    /// Why apps have no feed that should, each told once.
+    faulty: HashMap<AppId, NoFeed>,
+}
+
+/// The feed of one app.
+struct Feed {
+    address: Address,
+    prefix: String,
+    route: Arc<Route>,
+}
+
+/// A Redis that is listened to, until this is dropped.
+struct Connection {
+    wanted: watch::Sender<Wanted>,
+    routes: Arc<RwLock<Routes>>,
+}
+
+impl RedisFeeds {
+    /// Feeds of nobody yet; `settings` are the node's.
+    #[must_use]
+    pub fn new(state: Arc<State>, settings: RedisFeed) -> Self {
+        let room = Room::new(state.config.limits.request_bytes);
+        Self { state, settings, room, table: Mutex::default() }
+    }
+
+    /// Takes in what has become of an app of the database.
+    pub fn hear(&self, change: &Change) {
+        match change {
+            Change::Now(app) | Change::Same(app) => self.set(app),
+            Change::Gone(app) => {
+                let mut table = self.table.lock();
+                table.faulty.remove(&app.id);
+                if let Some(feed) = table.feeds.remove(&app.id) {
+                    self.end(&mut table, &app.id, &feed);
+                }
+            }
+        }
+    }
+
+    /// Has the app's feed be as the app says now.
+    pub fn set(&self, app: &Arc<App>) {
+        let wanted = if app.enabled { self.settings.of(app) } else { Ok(None) };
+        let mut table = self.table.lock();
+        let wanted = match wanted {
+            Ok(wanted) => {
+                table.faulty.remove(&app.id);
+                wanted
+            }
+            Err(fault) => {
+                if table.faulty.insert(app.id.clone(), fault) != Some(fault) {
+                    let app = app.id.as_str();
+                    tracing::warn!(target: "fanfare::redis_feed", app, %fault, "the app gets no broadcasts");
+                }
+                None
+            }
+        };
+        match (table.feeds.get(&app.id), wanted) {
+            (Some(feed), Some((address, prefix))) if (&feed.address, &feed.prefix) == (&address, &prefix) => {
+                feed.route.set_app(app);
+            }
+            (_, wanted) => {
+                let before = table.feeds.remove(&app.id);
+                // Begins first: a Redis that is wanted still is not left in between.
+                if let Some((address, prefix)) = wanted {
+                    self.begin(&mut table, app, address, prefix);
+                }
+                if let Some(feed) = before {
+                    self.end(&mut table, &app.id, &feed);
+                }
+            }
+        }
+    }
+
+    fn begin(&self, table: &mut Table, app: &Arc<App>, address: Address, prefix: String) {
+        let (filling, emptying) = queue(&self.room);
+        let numbers = self.state.redis_feed.begin(&app.id);
+        let route = Arc::new(Route::new(Arc::clone(app), filling, numbers));
+        tokio::spawn(publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), emptying));
+        let connection = match table.connections.entry(address.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.connect(&address)),
+        };
+        {
+            let mut routes = connection.routes.write();
+            let mut sharing = routes.remove(&prefix).unwrap_or_default();
+            sharing.push(Arc::clone(&route));
+            sharing.sort_by_key(|route| rank(&route.app().id, &self.state));
+            warn_of_sharing(&sharing);
+            routes.insert(&prefix, sharing);
+        }
+        connection.wanted.send_modify(|wanted| {
+            wanted.insert(Arc::from(&*prefix));
+        });
+        tracing::info!(target: "fanfare::redis_feed", app = app.id.as_str(), redis = %address, prefix, "feed begins");
+        table.feeds.insert(app.id.clone(), Feed { address, prefix, route });
+    }
+
+    fn connect(&self, address: &Address) -> Connection {
+        let (wanted, wants) = watch::channel(Wanted::new());
+        let routes: Arc<RwLock<Routes>> = Arc::default();
+        self.state.redis_feed.connect(address);
+        let mut ear = Ear::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
+        let longest = self.state.config.limits.request_bytes as u64;
+        let subscriber = Subscriber::new(address, &self.settings.trust, longest);
+        tokio::spawn(subscriber.run(wants, move |happening| ear.hear(happening)));
+        Connection { wanted, routes }
+    }
+
+    /// Ends a feed that is not in the table any more.
+    fn end(&self, table: &mut Table, app: &AppId, Feed { address, prefix, route }: &Feed) {
+        tracing::info!(target: "fanfare::redis_feed", app = app.as_str(), redis = %address, prefix, "feed ends");
+        if !table.feeds.contains_key(app) {
+            self.state.redis_feed.end(app);
+        }
+        let Some(connection) = table.connections.get(address) else { return };
+        let mut routes = connection.routes.write();
+        let mut sharing = routes.remove(prefix).unwrap_or_default();
+        sharing.retain(|other| !Arc::ptr_eq(other, route));
+        if !sharing.is_empty() {
+            routes.insert(prefix, sharing);
+            return;
+        }
+        let is_last = routes.is_empty();
+        drop(routes);
+        connection.wanted.send_modify(|wanted| {
+            wanted.remove(&**prefix);
+        });
+        if is_last {
+            table.connections.remove(address);
+            self.state.redis_feed.disconnect(address);
+        }
+    }
+}
+
+/// Who comes first of those that share a prefix, the same on every node: the configuration's apps, then the smaller id.
+fn rank(app: &AppId, state: &State) -> (bool, usize, AppId) {
+    let is_fixed = state.apps.is_fixed(app.as_str());
+    (!is_fixed, app.as_str().len(), app.clone())
+}
+
+fn warn_of_sharing(sharing: &[Arc<Route>]) {
+    let [first, others @ ..] = sharing else { return };
+    let app = first.app().id.clone();
+    for other in others {
+        tracing::warn!(
+            target: "fanfare::redis_feed",
+            app = app.as_str(), other = other.app().id.as_str(),
+            "two apps have the same Redis and prefix: the first gets all broadcasts, the other none"
+        );
+    }
+}

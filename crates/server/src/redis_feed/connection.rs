@@ -1,0 +1,124 @@
+//! One Redis that apps have their broadcasts on: whose a message is, and what is logged of the connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_laravel::feed::{Address, FeedError, Happening, Prefixes};
+use parking_lot::RwLock;
+use tokio::time::Instant;
+
+use super::numbers::Numbers;
+use super::publishing::Route;
+
+/// Least time between two lines about the same trouble.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// Most kinds of trouble that are told apart; with more, some are told again sooner.
+const MOST_LINES: usize = 1000;
+
+/// The apps of one Redis by their prefixes; of several apps with one prefix the first gets everything.
+pub(super) type Routes = Prefixes<Vec<Arc<Route>>>;
+
+/// What listens to one Redis.
+pub(super) struct Ear {
+    address: Address,
+    /// Held for a look-up at most.
+    routes: Arc<RwLock<Routes>>,
+    numbers: Arc<Numbers>,
+    /// The last lines about trouble with the connection, or with a prefix, and when they were written.
+    lines: HashMap<Option<Box<str>>, (FeedError, Instant)>,
+}
+
+impl Ear {
+    pub fn new(address: Address, routes: Arc<RwLock<Routes>>, numbers: Arc<Numbers>) -> Self {
+        Self { address, routes, numbers, lines: HashMap::new() }
+    }
+
+    /// Takes in what happens; never waits.
+    pub fn hear(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Message { channel, payload } => {
+                if let Some((route, channel)) = self.route(channel) {
+                    route.receive(channel, payload);
+                }
+            }
+            Happening::TooLong { channel, .. } => {
+                if let Some((route, channel)) = self.route(channel) {
+                    route.receive_too_long(channel);
+                }
+            }
+            Happening::Subscribed { host, gap } => {
+                self.numbers.subscribed(&self.address, gap);
+                self.lines.remove(&None);
+                let (redis, server) = (&self.address, host);
+                match gap {
+                    None => tracing::info!(target: "fanfare::redis_feed", %redis, %server, "listening"),
+                    Some(gap) => {
+                        let seconds = gap.as_secs_f64();
+                        tracing::warn!(
+                            target: "fanfare::redis_feed",
+                            %redis, %server, seconds,
+                            "listening again; what was published meanwhile is lost"
+                        );
+                    }
+                }
+            }
+            Happening::Away(error) => {
+                self.numbers.away(&self.address);
+                if self.is_news(None, error) {
+                    tracing::warn!(target: "fanfare::redis_feed", redis = %self.address, %error, "not listening");
+                }
+            }
+            Happening::Refused { prefix, error } => {
+                if self.is_news(Some(prefix), error) {
+                    tracing::warn!(
+                        target: "fanfare::redis_feed",
+                        redis = %self.address, prefix, %error,
+                        "the channels of a prefix cannot be listened to"
+                    );
+                }
+            }
+        }
+    }
+
+    fn route<'a>(&self, channel: &'a str) -> Option<(Arc<Route>, &'a str)> {
+        let routes = self.routes.read();
+        let (routes, rest) = routes.longest_of(channel)?;
+        Some((Arc::clone(routes.first()?), rest))
+    }
+
+    /// Whether the trouble is another one than the last of its kind, or that was told a while ago.
+    fn is_news(&mut self, prefix: Option<&str>, error: &FeedError) -> bool {
+        let (kind, now) = (prefix.map(Box::from), Instant::now());
+        let is_old =
+            |(last, at): &(FeedError, Instant)| last == error && now.duration_since(*at) < BETWEEN_LINES;
+        if self.lines.get(&kind).is_some_and(is_old) {
+            return false;
+        }
+        if self.lines.len() >= MOST_LINES {
+            self.lines.clear();
+        }
+        self.lines.insert(kind, (error.clone(), now));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_told_once_a_minute_for_the_connection_and_for_each_prefix() {
+        let address = Address::parse("redis://h").unwrap();
+        let mut ear = Ear::new(address, Arc::default(), Arc::default());
+        assert!(ear.is_news(None, &FeedError::Closed) && !ear.is_news(None, &FeedError::Closed));
+        assert!(ear.is_news(None, &FeedError::Silent) && ear.is_news(None, &FeedError::Closed));
+        assert!(ear.is_news(Some("a_"), &FeedError::Closed) && ear.is_news(Some("b_"), &FeedError::Closed));
+        assert!(!ear.is_news(Some("a_"), &FeedError::Closed));
+        for number in 0..2 * MOST_LINES {
+            assert!(ear.is_news(Some(&number.to_string()), &FeedError::Closed));
+        }
+        assert!(ear.lines.len() <= MOST_LINES);
+    }
+}

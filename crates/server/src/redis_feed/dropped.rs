@@ -1,0 +1,106 @@
+//! Why a message of Redis does not reach subscribers.
+
+use fanfare_laravel::feed::NotABroadcast;
+use fanfare_protocol::channel::InvalidName;
+
+use crate::http::ApiError;
+
+/// The reasons, each counted and told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Dropped {
+    /// Something else that the application publishes; nobody's fault.
+    #[error("it is no broadcast")]
+    NotABroadcast,
+    /// An event of the protocol's own.
+    #[error("event names beginning with pusher: and pusher_internal: are reserved")]
+    ReservedEvent,
+    /// An empty event name, or a long one.
+    #[error("the event name is empty, or longer than limits.event_name")]
+    EventName,
+    /// What is behind the prefix is no channel.
+    #[error("what is behind the prefix is no name of a channel, or longer than limits.channel_name")]
+    ChannelName,
+    /// The prefix is only the beginning of the application's.
+    #[error(
+        "the application's prefix seems to be longer than redis_feed.prefix; \
+         its private channels would be delivered under public names"
+    )]
+    Prefix,
+    /// Laravel publishes to encrypted channels in clear.
+    #[error("the redis broadcaster does not encrypt what it publishes on encrypted channels")]
+    Encrypted,
+    /// Larger than events may be.
+    #[error("it is larger than limits.event_bytes or limits.request_bytes")]
+    TooLarge,
+    /// The app is over a quota.
+    #[error("the app is over a quota of messages")]
+    OverQuota,
+    /// Messages come faster than they can be published.
+    #[error("too many messages wait for being published")]
+    QueueFull,
+}
+
+impl Dropped {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::NotABroadcast,
+        Self::ReservedEvent,
+        Self::EventName,
+        Self::ChannelName,
+        Self::Prefix,
+        Self::Encrypted,
+        Self::TooLarge,
+        Self::OverQuota,
+        Self::QueueFull,
+    ];
+
+    /// As a label of metrics and a field of logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NotABroadcast => "not_a_broadcast",
+            Self::ReservedEvent => "reserved_event",
+            Self::EventName => "event_name",
+            Self::ChannelName => "channel_name",
+            Self::Prefix => "prefix",
+            Self::Encrypted => "encrypted",
+            Self::TooLarge => "too_large",
+            Self::OverQuota => "over_quota",
+            Self::QueueFull => "queue_full",
+        }
+    }
+}
+
+impl From<NotABroadcast> for Dropped {
+    fn from(why: NotABroadcast) -> Self {
+        match why {
+            NotABroadcast::NotAnObject | NotABroadcast::NoEvent => Self::NotABroadcast,
+            NotABroadcast::Reserved => Self::ReservedEvent,
+        }
+    }
+}
+
+impl From<InvalidName> for Dropped {
+    fn from(_: InvalidName) -> Self {
+        Self::ChannelName
+    }
+}
+
+/// What the HTTP API says of an event's name.
+impl From<ApiError> for Dropped {
+    fn from(_: ApiError) -> Self {
+        Self::EventName
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_number() {
+        for (at, dropped) in Dropped::ALL.into_iter().enumerate() {
+            assert_eq!(dropped as usize, at, "{dropped:?}");
+        }
+    }
+}

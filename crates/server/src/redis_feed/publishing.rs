@@ -1,0 +1,118 @@
+//! From a message of an app's queue to its subscribers: the checks of the HTTP API, then the one way in.
+
+use std::sync::Arc;
+
+use fanfare_laravel::feed::Broadcast;
+use fanfare_protocol::app::App;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use parking_lot::Mutex;
+
+use super::dropped::Dropped;
+use super::numbers::AppNumbers;
+use super::queue::{Emptying, Filling, Message};
+use crate::http::check_event_name;
+use crate::publish::{Event, publish};
+use crate::state::State;
+
+/// What Laravel's default prefixes end in.
+const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
+
+/// An app's way from a Redis to its subscribers.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// Guards the reference only; the app as it is now.
+    app: Mutex<Arc<App>>,
+    filling: Filling,
+    numbers: Arc<AppNumbers>,
+}
+
+impl Route {
+    pub fn new(app: Arc<App>, filling: Filling, numbers: Arc<AppNumbers>) -> Self {
+        Self { app: Mutex::new(app), filling, numbers }
+    }
+
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app.lock())
+    }
+
+    /// Its settings have changed.
+    pub fn set_app(&self, app: &Arc<App>) {
+        *self.app.lock() = Arc::clone(app);
+    }
+
+    /// A message has come; it is published soon, or dropped now. Never waits.
+    pub fn receive(&self, channel: &str, payload: Vec<u8>) {
+        self.numbers.receive();
+        if let Err(full) = self.filling.push(Message { channel: Box::from(channel), payload }) {
+            self.numbers.count_dropped(Dropped::QueueFull, channel);
+            if full.is_first {
+                let app = self.numbers.app.as_str();
+                tracing::warn!(target: "fanfare::redis_feed", app, "dropping: {}", Dropped::QueueFull);
+            }
+        }
+    }
+
+    /// A message has come that was too long to be read.
+    pub fn receive_too_long(&self, channel: &str) {
+        self.numbers.receive();
+        self.numbers.count_dropped(Dropped::TooLarge, channel);
+    }
+}
+
+/// Publishes what comes, until nothing can come any more. Knows the route only while there is a message, for the
+/// route holds the other end.
+pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<Route>, mut emptying: Emptying) {
+    while let Some(Message { channel, payload }) = emptying.next().await {
+        let Some(route) = route.upgrade() else { return };
+        if let Err(why) = publish_one(&state, &route.app(), &channel, &payload) {
+            route.numbers.count_dropped(why, &channel);
+        }
+        if let Some(count) = emptying.take_dropped() {
+            let app = route.numbers.app.as_str();
+            tracing::warn!(target: "fanfare::redis_feed", app, count, "there is room again for messages");
+        }
+    }
+}
+
+fn publish_one(state: &State, app: &Arc<App>, channel: &str, payload: &[u8]) -> Result<(), Dropped> {
+    let channel = ChannelName::parse(channel, app.limits.channel_name)?;
+    match channel.kind() {
+        ChannelKind::Encrypted => return Err(Dropped::Encrypted),
+        ChannelKind::Public if is_prefixed(channel.as_str()) => return Err(Dropped::Prefix),
+        _ => {}
+    }
+    let Broadcast { event, data, except } = Broadcast::parse(payload)?;
+    check_event_name(&event, &app.limits)?;
+    if data.len() > app.limits.event_bytes {
+        return Err(Dropped::TooLarge);
+    }
+    let event = Event { name: &event, data: &data, channels: &[channel], except };
+    publish(state, app, &[event]).map_err(|_| Dropped::OverQuota)
+}
+
+/// Whether a public name is a guarded one behind what looks like the rest of a prefix.
+fn is_prefixed(channel: &str) -> bool {
+    ["private-", "presence-"].iter().any(|kind| {
+        let before = channel.match_indices(kind).filter_map(|(at, _)| channel.get(..at));
+        before.into_iter().any(|before| ENDS_OF_PREFIXES.iter().any(|end| before.ends_with(end)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_the_rest_of_a_prefix_is_told_from_one_that_only_holds_a_word() {
+        for name in
+            ["laravel_database_private-a", "my-app-database-presence-room", "database_private-encrypted-a"]
+        {
+            assert!(is_prefixed(name), "{name}");
+        }
+        for name in
+            ["news", "my-private-room", "laravel_database_news", "database-privates", "private_database_a"]
+        {
+            assert!(!is_prefixed(name), "{name}");
+        }
+    }
+}

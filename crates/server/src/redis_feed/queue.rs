@@ -1,0 +1,217 @@
+//! The queue of one app between a Redis and publishing: bounded in messages and bytes; what does not fit is dropped.
+//!
+//! Each app has its own, so that one which floods loses its own messages and nobody else's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+/// Most messages that wait for one app.
+const MOST_MESSAGES: usize = 1024;
+
+/// Most bytes that wait for one app, unless a single message may have more.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// So many times as much may wait for all apps of the node together.
+const ALL_BYTES: usize = 8;
+
+/// Bytes of a message beside its texts.
+const AROUND: usize = 64;
+
+/// A message that waits.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// Without the prefix.
+    pub channel: Box<str>,
+    pub payload: Vec<u8>,
+}
+
+/// The bytes that wait for all apps of the node, and the most that may.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    taken: Arc<AtomicUsize>,
+    most_of_one: usize,
+}
+
+impl Room {
+    /// Nothing waits yet; messages have at most `longest` bytes.
+    pub fn new(longest: usize) -> Self {
+        Self { taken: Arc::default(), most_of_one: MOST_BYTES.max(2 * longest) }
+    }
+}
+
+/// What both ends know.
+#[derive(Debug)]
+struct Shared {
+    bytes: AtomicUsize,
+    /// Messages dropped since there was no room; 0 while there is.
+    dropped: AtomicU64,
+    room: Room,
+}
+
+/// The end that Redis fills.
+#[derive(Debug)]
+pub(super) struct Filling {
+    sender: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// The end that is published.
+#[derive(Debug)]
+pub(super) struct Emptying {
+    receiver: mpsc::Receiver<Message>,
+    shared: Arc<Shared>,
+}
+
+/// A message was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full {
+    /// It is the first since there was room.
+    pub is_first: bool,
+}
+
+/// An empty queue.
+pub(super) fn queue(room: &Room) -> (Filling, Emptying) {
+    let (sender, receiver) = mpsc::channel(MOST_MESSAGES);
+    let shared =
+        Arc::new(Shared { bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), room: room.clone() });
+    (Filling { sender, shared: Arc::clone(&shared) }, Emptying { receiver, shared })
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        self.channel.len() + self.payload.len() + AROUND
+    }
+}
+
+impl Filling {
+    /// Adds a message; never waits.
+    pub fn push(&self, message: Message) -> Result<(), Full> {
+        let size = message.size();
+        let fits = self.shared.take(size) && {
+            let sent = self.sender.try_send(message).is_ok();
+            if !sent {
+                self.shared.give_back(size);
+            }
+            sent
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(Full { is_first: self.shared.dropped.fetch_add(1, Ordering::Relaxed) == 0 })
+    }
+}
+
+impl Emptying {
+    /// The next message; `None` when nobody can add any.
+    pub async fn next(&mut self) -> Option<Message> {
+        let message = self.receiver.recv().await?;
+        self.shared.give_back(message.size());
+        Some(message)
+    }
+
+    /// How many were dropped, told once, when the queue has been emptied.
+    pub fn take_dropped(&self) -> Option<u64> {
+        if self.shared.dropped.load(Ordering::Relaxed) == 0 || !self.receiver.is_empty() {
+            return None;
+        }
+        Some(self.shared.dropped.swap(0, Ordering::Relaxed))
+    }
+}
+
+/// What still waits is not published, and takes no room of others.
+impl Drop for Emptying {
+    fn drop(&mut self) {
+        self.receiver.close();
+        while let Ok(message) = self.receiver.try_recv() {
+            self.shared.give_back(message.size());
+        }
+    }
+}
+
+impl Shared {
+    /// Takes room for so many bytes, if there is.
+    fn take(&self, size: usize) -> bool {
+        let fits = |most: usize| move |taken: usize| Some(taken + size).filter(|sum| *sum <= most);
+        let (own, all) = (fits(self.room.most_of_one), fits(self.room.most_of_one * ALL_BYTES));
+        if self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, own).is_err() {
+            return false;
+        }
+        let taken = self.room.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok();
+        if !taken {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn give_back(&self, size: usize) {
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        self.room.taken.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Message {
+        Message { channel: Box::from("a"), payload: vec![b'x'; bytes] }
+    }
+
+    #[tokio::test]
+    async fn what_is_over_the_count_is_dropped_and_told_once_when_it_begins_and_once_when_it_ends() {
+        let (filling, mut emptying) = queue(&Room::new(1024));
+        for _ in 0..MOST_MESSAGES {
+            filling.push(message(1)).unwrap();
+        }
+        assert_eq!(filling.push(message(1)), Err(Full { is_first: true }));
+        assert_eq!(filling.push(message(1)), Err(Full { is_first: false }));
+        assert_eq!(emptying.take_dropped(), None, "it is full still");
+        for _ in 0..MOST_MESSAGES {
+            emptying.next().await.unwrap();
+        }
+        assert_eq!(emptying.take_dropped(), Some(2));
+        assert_eq!(emptying.take_dropped(), None);
+        filling.push(message(1)).unwrap();
+        drop(filling);
+        assert!(emptying.next().await.is_some() && emptying.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_over_the_bytes_is_dropped_until_some_are_taken_out() {
+        let (filling, mut emptying) = queue(&Room::new(1024));
+        for _ in 0..7 {
+            filling.push(message(1024 * 1024)).unwrap();
+        }
+        assert!(filling.push(message(1024 * 1024)).is_err(), "with what is around them they are too many");
+        filling.push(message(1)).unwrap();
+        emptying.next().await.unwrap();
+        filling.push(message(1024 * 1024)).unwrap();
+    }
+
+    #[test]
+    fn the_longest_message_that_is_read_always_fits() {
+        let longest = 50 * 1024 * 1024;
+        let (filling, _emptying) = queue(&Room::new(longest));
+        assert!(filling.push(message(longest)).is_ok());
+    }
+
+    #[test]
+    fn all_queues_together_have_a_bound_and_one_that_ends_gives_its_room_to_others() {
+        let room = Room::new(1024);
+        let mut queues: Vec<_> = (0..9).map(|_| queue(&room)).collect();
+        let filled: Vec<usize> = queues
+            .iter()
+            .map(|(filling, _)| {
+                (0..8).take_while(|_| filling.push(message(1024 * 1024 - 100)).is_ok()).count()
+            })
+            .collect();
+        assert_eq!(filled, [8, 8, 8, 8, 8, 8, 8, 8, 0]);
+        queues.remove(0);
+        let (last, _) = &queues[7];
+        assert!(last.push(message(1024 * 1024)).is_ok());
+        drop(queues);
+        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,122 @@
+//! TLS 1.2 and 1.3 on a listener of its own: the certificate in use, and the handshake.
+//!
+//! A new certificate comes with a new configuration as a whole, so that sessions begun under the old one are
+//! not resumed; connections that are open go on. Never logs a key.
+
+pub mod certificate;
+pub mod reload;
+mod socket;
+mod validity;
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use self::certificate::{Certificate, CertificateError, Files};
+use self::reload::Stamp;
+use crate::ws;
+
+pub use socket::TlsSocket;
+
+/// What a browser or a back end is told that did not begin with TLS.
+const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 58\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
+
+/// Everything that TLS connections are begun with.
+pub struct Tls {
+    files: Files,
+    current: RwLock<Current>,
+}
+
+struct Current {
+    config: Arc<ServerConfig>,
+    certificate: Certificate,
+    /// The files as they were when they were read.
+    stamp: Option<Stamp>,
+}
+
+/// Why a connection did not get through its handshake.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// The peer began with plain HTTP, and was told.
+    #[error("plain HTTP where TLS was expected")]
+    PlainHttp,
+    /// TLS broke off, or the peer did.
+    #[error(transparent)]
+    Broken(#[from] io::Error),
+}
+
+impl Tls {
+    /// Reads the certificate and its key.
+    ///
+    /// # Errors
+    /// They cannot be used.
+    pub fn open(files: Files) -> Result<Self, CertificateError> {
+        let current = Current::read(&files)?;
+        current.certificate.log("TLS certificate");
+        Ok(Self { files, current: RwLock::new(current) })
+    }
+
+    /// Does the handshake of a connection; how long it may take is the caller's business.
+    ///
+    /// # Errors
+    /// The peer does not speak TLS, or no version and cipher that are spoken here.
+    pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let mut first = [0];
+        let length = stream.peek(&mut first).await?;
+        // A TLS record of a handshake begins with 22, a method of HTTP with a letter.
+        if length > 0 && first[0].is_ascii_uppercase() {
+            ws::farewell::hang_up(&stream, NOT_TLS.to_vec()).await;
+            return Err(HandshakeError::PlainHttp);
+        }
+        let config = Arc::clone(&self.current.read().config);
+        Ok(TlsAcceptor::from(config).accept(stream).await?)
+    }
+
+    /// When the certificate in use expires, in Unix seconds.
+    #[must_use]
+    pub fn expires(&self) -> u64 {
+        self.current.read().certificate.expires()
+    }
+
+    /// The first name of the certificate that can be connected to.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        self.current.read().certificate.host()
+    }
+}
+
+impl Current {
+    fn read(files: &Files) -> Result<Self, CertificateError> {
+        // Before the files themselves: a change in between is found by the next look.
+        let stamp = Stamp::of(files);
+        let certificate = Certificate::read(files)?;
+        Ok(Self { config: Arc::new(config(&certificate)), certificate, stamp })
+    }
+}
+
+fn config(certificate: &Certificate) -> ServerConfig {
+    let resolver = SingleCertAndKey::from(certificate.certified());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("ring speaks TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Clients that return after a restart of their network save a signature each; nothing is kept for them here.
+    if let Ok(ticketer) = ring::Ticketer::new() {
+        config.ticketer = ticketer;
+    }
+    config
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! A TLS connection as the loops of a WebSocket use it: records in, records out, nothing that waits.
+//!
+//! Keeps at most one record of what it has taken and the system has not.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::ws::socket::Socket;
+
+/// The most bytes that one record carries, and that are taken at once.
+const RECORD: usize = 16 * 1024;
+
+/// An established TLS connection.
+pub struct TlsSocket {
+    stream: TcpStream,
+    /// Held for one step of encrypting or decrypting, by the connection's own task alone. Boxed, because a task
+    /// has room for its socket twice, and a kilobyte is to be there once.
+    records: Box<Mutex<Records>>,
+}
+
+struct Records {
+    session: ServerConnection,
+    /// Bytes that are decrypted and have not been read.
+    unread: usize,
+}
+
+impl TlsSocket {
+    /// Goes on where the handshake, or HTTP, has left off.
+    #[must_use]
+    pub fn new(stream: TlsStream<TcpStream>) -> Self {
+        let (stream, mut session) = stream.into_inner();
+        session.set_buffer_limit(Some(RECORD));
+        // An error is told again to whoever reads.
+        let unread = session.process_new_packets().map_or(0, |state| state.plaintext_bytes_to_read());
+        Self { stream, records: Box::new(Mutex::new(Records { session, unread })) }
+    }
+
+    fn write(&self, take: impl FnOnce(&mut rustls::Writer<'_>) -> io::Result<usize>) -> io::Result<usize> {
+        let mut records = self.records.lock();
+        records.push(&self.stream)?;
+        let taken = take(&mut records.session.writer())?;
+        match records.push(&self.stream) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+}
+
+impl Records {
+    /// Gives the system all that is encrypted.
+    fn push(&mut self, stream: &TcpStream) -> io::Result<()> {
+        while self.session.wants_write() {
+            if self.session.write_tls(&mut Bare(stream))? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the system has, and decrypts what is whole.
+    fn pull(&mut self, stream: &TcpStream) -> io::Result<()> {
+        self.session.read_tls(&mut Bare(stream))?;
+        let state = self.session.process_new_packets();
+        // An alert that says what was wrong, or the answer to a change of keys. Where the system takes neither
+        // now, the answer goes before whatever is written next, as it has to.
+        let _ = self.push(stream);
+        let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.unread = state.plaintext_bytes_to_read();
+        Ok(())
+    }
+}
+
+impl Socket for TlsSocket {
+    fn tcp(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.records.lock().unread > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.stream.poll_read_ready(cx)
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut records = self.records.lock();
+        if records.unread == 0 {
+            records.pull(&self.stream)?;
+        }
+        let read = records.session.reader().read(buffer)?;
+        records.unread -= read;
+        Ok(read)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(|writer| writer.write(bytes))
+    }
+
+    /// All of it becomes one record, as far as it fits.
+    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(|writer| writer.write_vectored(parts))
+    }
+
+    fn holds_back(&self) -> bool {
+        self.records.lock().session.wants_write()
+    }
+
+    fn try_flush(&self) -> io::Result<()> {
+        self.records.lock().push(&self.stream)
+    }
+
+    fn conclude(&self) {
+        self.records.lock().session.send_close_notify();
+    }
+}
+
+/// The TCP connection, for a library that reads and writes by `std`'s traits.
+struct Bare<'a>(&'a TcpStream);
+
+impl Read for Bare<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Bare<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What a connection costs in heap that is encrypted.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::ServerName;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+
+use crate::client::DEADLINE;
+use crate::server::{Running, start_in};
+use crate::{client, during, kept, my_turn};
+
+const CROWD: usize = 300;
+
+/// Most bytes of heap of an idle connection over TLS with one subscription.
+const BYTES_PER_CONNECTION: i64 = 10_000;
+
+/// A server with a certificate, and a client that believes it.
+fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConfig>) {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a legal name");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    std::fs::write(&certificate, cert.pem()).expect("the temporary folder can be written to");
+    std::fs::write(&key, signing_key.serialize_pem()).expect("the temporary folder can be written to");
+    let settings = format!(
+        "[tls]\naddr = \"127.0.0.1:0\"\ncert_file = \"{}\"\nkey_file = \"{}\"",
+        certificate.display(),
+        key.display()
+    );
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]);
+    let mut config = config.expect("ring speaks both").with_root_certificates(roots).with_no_client_auth();
+    // What a client keeps for its next connection is not the server's.
+    config.resumption = rustls::client::Resumption::disabled();
+    (start_in(folder, &settings), Arc::new(config))
+}
+
+/// Connections whose clients have forgotten everything of TLS, so that only the server remembers.
+fn come(server: &Running, config: &Arc<ClientConfig>) -> Vec<TcpStream> {
+    let address = server.tls.expect("the server speaks TLS");
+    let mut crowd = Vec::with_capacity(CROWD);
+    for _ in 0..CROWD {
+        let name = ServerName::try_from("localhost").expect("a legal name");
+        let session = ClientConnection::new(Arc::clone(config), name).expect("a legal configuration");
+        let socket = TcpStream::connect(address).expect("the server accepts");
+        socket.set_nodelay(true).expect("a socket need not wait for more to send");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
+        let mut stream = StreamOwned::new(session, socket);
+        client::upgrade(&mut stream);
+        client::subscribe(&mut stream, "news");
+        crowd.push(stream.sock);
+    }
+    server.wait_for_connections(CROWD);
+    crowd
+}
+
+#[test]
+fn an_idle_connection_over_tls_takes_a_bounded_heap() {
+    let _turn = my_turn();
+    for version in [&TLS12, &TLS13] {
+        let (server, config) = start(version);
+        // What the first crowd of its size needs once is not measured.
+        drop(come(&server, &config));
+        server.wait_for_connections(0);
+        let mut crowd = Vec::new();
+        let each = kept(&during(|| crowd = come(&server, &config))) / CROWD as i64;
+        println!("{each} bytes of heap a connection over {:?}", version.version);
+        assert!(
+            each <= BYTES_PER_CONNECTION,
+            "{each} bytes of heap a connection over {:?}, at most {BYTES_PER_CONNECTION}; look at tls::socket",
+            version.version
+        );
+    }
+}

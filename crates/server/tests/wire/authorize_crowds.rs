@@ -1,0 +1,95 @@
+//! A thousand at once, and an application that hangs: who waits, who is turned away, and who notices nothing.
+
+use crate::support::OTHER;
+use crate::support::application::{Application, Reply};
+use crate::support::authorization::{Post, expect_denial_logged};
+use crate::support::http::Http;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+
+const PRIVATE: &str = "private-orders";
+
+/// An app whose application hangs, and another whose application answers at once.
+fn two_apps(hanging: &Application, quick: &Application, limits: &str) -> TestServer {
+    Setup::with_app(&hanging.settings()).app(OTHER, &quick.settings()).config(limits).start()
+}
+
+fn begin(server: &TestServer, count: usize) -> Vec<Http> {
+    (0..count).map(|_| Post::channel(PRIVATE).begin(server.addr)).collect()
+}
+
+fn outcome(name: &str) -> String {
+    format!("fanfare_authorizations_total{{app=\"3\",outcome=\"{name}\"}}")
+}
+
+#[test]
+fn beyond_those_who_are_asked_some_wait_and_the_rest_are_turned_away_at_once() {
+    let hanging = Application::start(|_| Reply::Hang);
+    let server = two_apps(
+        &hanging,
+        &Application::saying(200, "true"),
+        "[limits]\nauthorizations = 2\nauthorizations_waiting = 3\n[timeouts]\napplication = 60",
+    );
+    let mut all = begin(&server, 5);
+    hanging.expect_questions(2);
+    // Five have taken all places: of those who come now, each is turned away as soon as the five are there.
+    let mut turned_away = begin(&server, 4);
+    server.expect_metric(&outcome("busy"), 4.0);
+    // Whichever four of the nine they were: the five others are answered when the application goes on.
+    all.append(&mut turned_away);
+    hanging.let_go();
+    let answers: Vec<_> = all.iter_mut().map(Http::answer).collect();
+    let (yes, no): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.head.status == 200);
+    assert_eq!((yes.len(), no.len()), (5, 4));
+    for answer in no {
+        answer.refused(503, "try again");
+        assert_eq!(answer.head.header("retry-after"), Some("1"));
+    }
+    assert_eq!(hanging.questions().len(), 5);
+    expect_denial_logged(&server, &["limits.authorizations", "status=503"]);
+}
+
+#[test]
+fn whoever_waits_for_a_turn_waits_no_longer_than_for_an_answer() {
+    let hanging = Application::start(|_| Reply::Hang);
+    let server = two_apps(
+        &hanging,
+        &Application::saying(200, "true"),
+        "[limits]\nauthorizations = 1\n[timeouts]\napplication = 1",
+    );
+    let mut all = begin(&server, 3);
+    let mut statuses: Vec<u16> = all.iter_mut().map(|http| http.answer().head.status).collect();
+    statuses.sort_unstable();
+    // The first is late. Then one gets the turn and is late as well, or its patience was over already.
+    assert!(
+        statuses.ends_with(&[504]) && statuses.iter().all(|status| [503, 504].contains(status)),
+        "{statuses:?}"
+    );
+}
+
+#[test]
+fn a_thousand_authorizations_that_hang_delay_no_event_no_publish_and_no_other_app() {
+    let hanging = Application::start(|_| Reply::Hang);
+    let quick = Application::saying(200, "true");
+    let server = two_apps(&hanging, &quick, "[timeouts]\napplication = 60");
+    let (mut mine, mut theirs) = (server.connect(), server.connect_to(OTHER));
+    mine.subscribe("news");
+    theirs.subscribe("news");
+    let mut crowd = begin(&server, 1000);
+    hanging.expect_questions(64);
+    let mut api = server.api();
+    for number in 0..100 {
+        let data = number.to_string();
+        api.publish("news", "e", &data);
+        mine.expect_event("news", "e", &data);
+    }
+    for _ in 0..20 {
+        assert_eq!(Post::channel(PRIVATE).to(OTHER).send(&server).head.status, 200);
+    }
+    server.connect().expect_nothing_more();
+    theirs.expect_nothing_more();
+    assert_eq!(hanging.questions().len(), 64, "all of it happened while the application hung");
+    hanging.let_go();
+    let answered = crowd.iter_mut().map(Http::answer).filter(|answer| answer.head.status == 200).count();
+    assert_eq!(answered, 1000, "everybody's turn comes");
+}

@@ -1,0 +1,124 @@
+//! Which pages may ask: the headers by which browsers decide.
+
+use crate::support::application::Application;
+use crate::support::authorization::{Post, expect_denial_logged};
+use crate::support::http::{Answer, Head};
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+
+const LISTED: [&str; 3] = ["https://app.example.com", "https://a.b.example.org", "http://localhost:5173"];
+const STRANGERS: [&str; 5] = [
+    "https://evil.test",
+    "http://app.example.com",
+    "https://app.example.com.evil.test",
+    "https://example.org",
+    "null",
+];
+
+fn server_of(application: &Application) -> TestServer {
+    let settings = format!(
+        "{}authorization.origins = [\"https://app.example.com\", \"https://*.example.org\", \"http://localhost:5173\"]",
+        application.settings()
+    );
+    Setup::with_app(&settings).start()
+}
+
+fn cors(head: &Head) -> [Option<&str>; 3] {
+    ["access-control-allow-origin", "access-control-allow-credentials", "vary"].map(|name| head.header(name))
+}
+
+fn preflight(server: &TestServer, origin: &str, headers: &str) -> Answer {
+    Post::form("")
+        .method("OPTIONS")
+        .header("Origin", origin)
+        .header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", headers)
+        .send(server)
+}
+
+const VARY: Option<&str> = Some("Origin, Access-Control-Request-Headers");
+
+#[test]
+fn listed_origins_may_read_every_answer_a_refusal_too_and_use_cookies() {
+    let application = Application::saying(200, "true");
+    let server = server_of(&application);
+    for origin in LISTED {
+        for (channel, status) in
+            [("private-a", 200), ("presence-a", 403), ("news", 403), ("private-%20", 400)]
+        {
+            let post = Post::channel(channel).header("Origin", origin).header("Sec-Fetch-Site", "cross-site");
+            let answer = post.send(&server);
+            assert_eq!(answer.head.status, status, "{origin} {channel}");
+            assert_eq!(cors(&answer.head), [Some(origin), Some("true"), VARY], "{origin} {channel}");
+        }
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused_where_the_browser_says_that_it_is_one() {
+    let application = Application::saying(200, "true");
+    let server = server_of(&application);
+    for origin in STRANGERS {
+        for site in ["cross-site", "same-site"] {
+            let post = Post::channel("private-a").header("Origin", origin).header("Sec-Fetch-Site", site);
+            let answer = post.send(&server);
+            answer.refused(403, "authorization.origins");
+            assert_eq!(cors(&answer.head), [None, None, VARY], "{origin}");
+        }
+    }
+    assert_eq!(application.questions().len(), 0);
+    expect_denial_logged(&server, &["pages of https://evil.test may not ask", "status=403"]);
+}
+
+#[test]
+fn without_an_origin_and_from_the_servers_own_nothing_need_be_listed() {
+    let application = Application::saying(200, "true");
+    let server = server_of(&application);
+    let own = [
+        Post::channel("private-a"),
+        Post::channel("private-a")
+            .header("Origin", "https://own.test")
+            .header("Sec-Fetch-Site", "same-origin"),
+        // An older browser, or plain HTTP: it keeps the answer from a stranger by itself.
+        Post::channel("private-a").header("Origin", "https://own.test"),
+    ];
+    for post in own {
+        let answer = post.send(&server);
+        assert_eq!(answer.head.status, 200);
+        assert_eq!(cors(&answer.head), [None, None, VARY]);
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_for_listed_origins_with_the_headers_that_it_names() {
+    let application = Application::saying(200, "true");
+    let server = server_of(&application);
+    for origin in LISTED {
+        let answer = preflight(&server, origin, "authorization, x-csrf-token");
+        assert_eq!((answer.head.status, answer.body.as_str()), (204, ""));
+        assert_eq!(cors(&answer.head), [Some(origin), Some("true"), VARY]);
+        assert_eq!(answer.head.header("access-control-allow-methods"), Some("POST"));
+        assert_eq!(answer.head.header("access-control-allow-headers"), Some("authorization, x-csrf-token"));
+        assert!(answer.head.header("access-control-max-age").is_some());
+    }
+    let long = "x".repeat(1025);
+    for headers in ["*", "a;b", &long] {
+        let answer = preflight(&server, LISTED[0], headers);
+        assert_eq!(answer.head.header("access-control-allow-headers"), None, "{headers}");
+    }
+    assert_eq!(application.questions().len(), 0, "a preflight asks nobody");
+}
+
+#[test]
+fn a_preflight_of_a_stranger_is_refused_and_the_log_names_the_setting() {
+    let application = Application::saying(200, "true");
+    let server = server_of(&application);
+    for origin in STRANGERS {
+        let answer = preflight(&server, origin, "authorization");
+        answer.refused(403, "authorization.origins");
+        assert_eq!(cors(&answer.head), [None, None, VARY], "{origin}");
+    }
+    expect_denial_logged(&server, &["app=\"3\"", "pages of https://evil.test may not ask"]);
+    let unset = Setup::with_app(&application.settings()).start();
+    assert_eq!(preflight(&unset, LISTED[0], "").head.status, 403, "no origin is listed");
+}

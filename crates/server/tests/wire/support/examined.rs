@@ -1,0 +1,68 @@
+//! `fanfare doctor`, run and read: each hop with what was found there.
+
+use serde_json::Value;
+
+use super::setup::{Ended, binary, run};
+
+/// What the doctor has found.
+pub struct Examined {
+    pub status: i32,
+    hops: Vec<Value>,
+}
+
+/// Runs the doctor for people.
+#[track_caller]
+pub fn doctor(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    run(binary(folder.path()).arg("doctor").args(arguments))
+}
+
+/// Runs the doctor for programs.
+#[track_caller]
+pub fn examine(arguments: &[&str]) -> Examined {
+    let ended = doctor(&[arguments, &["--json"]].concat());
+    let hops = serde_json::from_str(&ended.stdout);
+    let hops = hops.unwrap_or_else(|_| panic!("no JSON: {:?}\n{}", ended.stdout, ended.stderr));
+    Examined { status: ended.status, hops }
+}
+
+impl Examined {
+    /// A hop ended so, and what was found there and what to do mention all of this.
+    #[track_caller]
+    pub fn expect(&self, hop: &str, outcome: &str, mentions: &[&str]) -> &Self {
+        let found = self.hops.iter().find(|found| found["hop"] == hop);
+        let found = found.unwrap_or_else(|| panic!("no hop {hop} in {:#?}", self.hops));
+        assert_eq!(found["outcome"], outcome, "{found:#}");
+        let text = format!(
+            "{} {}",
+            found["what"].as_str().unwrap_or_default(),
+            found["mend"].as_str().unwrap_or_default()
+        );
+        for mention in mentions {
+            assert!(text.contains(mention), "{hop} does not mention {mention:?}: {text}");
+        }
+        assert_eq!(
+            outcome == "failed",
+            found["mend"].is_string(),
+            "what failed, and that alone, can be mended"
+        );
+        self
+    }
+
+    /// Something is amiss, and the exit status tells.
+    #[track_caller]
+    pub fn expect_failed(&self, hop: &str, mentions: &[&str]) -> &Self {
+        assert_eq!(self.status, 1, "{:#?}", self.hops);
+        self.expect(hop, "failed", mentions)
+    }
+
+    /// Every hop that was looked at is well.
+    #[track_caller]
+    pub fn expect_well(&self, hops: &[&str]) -> &Self {
+        assert_eq!(self.status, 0, "{:#?}", self.hops);
+        for hop in hops {
+            self.expect(hop, "passed", &[]);
+        }
+        self
+    }
+}

@@ -1,0 +1,72 @@
+// A private CA and certificates of it, made with the commands of docs/tls.md, and clients in a process that trusts it.
+import { execFile, fork } from 'node:child_process';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { Inbox } from './waiting.js';
+
+const CLIENT = fileURLToPath(new URL('./tls_client.js', import.meta.url));
+const openssl = (directory, ...words) => promisify(execFile)('openssl', words, { cwd: directory });
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+
+/** A CA, and a certificate of it for localhost, in a folder that is removed when the test ends. */
+export class Authority {
+  static async make(t) {
+    const authority = new Authority();
+    authority.directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-tls-'));
+    t.after(() => rm(authority.directory, { recursive: true, force: true }));
+    const subject = ['-subj', '/CN=My CA'];
+    const files = ['-keyout', 'ca.key', '-out', 'ca.pem'];
+    await openssl(authority.directory, 'req', '-x509', ...NEW_KEY, '-days', '3650', ...subject, ...files);
+    await authority.issue();
+    return authority;
+  }
+
+  file(name) {
+    return path.join(this.directory, name);
+  }
+
+  /** The lines of a server's configuration. */
+  get settings() {
+    return `[tls]\naddr = "127.0.0.1:0"\ncert_file = "${this.file('cert.pem')}"\nkey_file = "${this.file('key.pem')}"\n`;
+  }
+
+  /** Puts a new certificate, and a new key, in place of those before. */
+  async issue() {
+    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+    const files = ['-keyout', 'new.key', '-out', 'new.pem'];
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
+    await openssl(this.directory, 'req', '-x509', ...NEW_KEY, '-days', '365', ...names, ...by, ...files);
+    await rename(this.file('new.key'), this.file('key.pem'));
+    await rename(this.file('new.pem'), this.file('cert.pem'));
+  }
+}
+
+/** The serial number of the certificate that newcomers are shown. */
+export function shownAt(port) {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber);
+      socket.end();
+    });
+    socket.on('error', reject);
+  });
+}
+
+/** A process with stock clients, which believes `ca` besides the public authorities; what it says is in `said`. */
+export function clientProcess(t, { url, ca }) {
+  const { NODE_EXTRA_CA_CERTS, ...env } = process.env;
+  const child = fork(CLIENT, [url.hostname === '127.0.0.1' ? 'localhost' : url.hostname, url.port], {
+    env: ca ? { ...env, NODE_EXTRA_CA_CERTS: ca } : env,
+    execArgv: [],
+  });
+  t.after(() => child.kill());
+  const said = new Inbox('a word of the client process');
+  child.on('message', (message) => said.put(message));
+  child.on('error', (error) => said.put({ failed: error.message }));
+  return { said, publish: (data) => child.send({ publish: data }) };
+}

@@ -1,0 +1,30 @@
+<?php
+// The group `web` is the skeleton's: encrypted cookies, a session, and a CSRF token for whatever is no GET.
+
+declare(strict_types=1);
+
+namespace App\Http;
+
+use Illuminate\Auth\Middleware\Authenticate;
+use Illuminate\Cookie\Middleware\AddQueuedCookiesToResponse;
+use Illuminate\Cookie\Middleware\EncryptCookies;
+use Illuminate\Foundation\Http\Kernel as HttpKernel;
+use Illuminate\Foundation\Http\Middleware\VerifyCsrfToken;
+use Illuminate\Routing\Middleware\SubstituteBindings;
+use Illuminate\Session\Middleware\StartSession;
+
+final class Kernel extends HttpKernel
+{
+    protected $middlewareGroups = [
+        'web' => [
+            EncryptCookies::class,
+            AddQueuedCookiesToResponse::class,
+            StartSession::class,
+            VerifyCsrfToken::class,
+            SubstituteBindings::class,
+        ],
+        'api' => [SubstituteBindings::class],
+    ];
+
+    protected $routeMiddleware = ['auth' => Authenticate::class];
+}

@@ -1,0 +1,12 @@
+<?php
+
+declare(strict_types=1);
+
+return [
+    'defaults' => ['guard' => 'web'],
+    'guards' => [
+        'web' => ['driver' => 'session', 'provider' => 'users'],
+        'api' => ['driver' => 'token', 'provider' => 'users'],
+    ],
+    'providers' => ['users' => ['driver' => 'eloquent', 'model' => App\Models\User::class]],
+];

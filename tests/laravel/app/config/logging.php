@@ -1,0 +1,15 @@
+<?php
+// To standard error, which the tests show where something fails.
+
+declare(strict_types=1);
+
+return [
+    'default' => 'stderr',
+    'channels' => [
+        'stderr' => [
+            'driver' => 'monolog',
+            'handler' => Monolog\Handler\StreamHandler::class,
+            'with' => ['stream' => 'php://stderr'],
+        ],
+    ],
+];

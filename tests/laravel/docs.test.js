@@ -1,0 +1,64 @@
+// What docs/ tells to write into a configuration file is one that Fanfare takes, and its links lead somewhere.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import test from 'node:test';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { BINARY } from '../e2e/support/fanfare.js';
+import { trustedCertificate } from './support/certificate.js';
+import { run } from './support/processes.js';
+
+/** In front of a block without a table of its own, which is about an app's settings. */
+const APP = '[[apps.list]]\nid = "3"\nkey = "key"\nsecret = "secret"\n';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DOCS = path.join(ROOT, 'docs');
+
+/** Every page in docs/ with its text. */
+async function pages() {
+  const names = (await readdir(DOCS)).filter((name) => name.endsWith('.md')).map((name) => path.join(DOCS, name));
+  return Promise.all(names.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+}
+
+test('every TOML in the docs is a configuration without a fault', async (t) => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-docs-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = path.join(directory, 'fanfare.toml');
+  // What the docs name are the files of whoever reads them.
+  const { certificate, key } = await trustedCertificate(directory);
+  const files = { cert_file: certificate, key_file: key, ca_file: certificate };
+  let checked = 0;
+  for (const { file: page, text } of await pages()) {
+    for (const [, written] of text.matchAll(/^```toml\n([^]*?)^```$/gm)) {
+      const block = written.replace(/^(\S+_file) = ".*"/gm, (_, name) => `${name} = "${files[name.split('.').pop()]}"`);
+      await writeFile(file, /^\[/m.test(block) ? block : APP + block);
+      const options = { cwd: directory, env: { PATH: process.env.PATH } };
+      await run(BINARY, ['serve', '--config', file, '--check'], options).catch((error) => {
+        throw new Error(`${page}:\n${block}\n${error.message}`);
+      });
+      checked += 1;
+    }
+  }
+  assert.ok(checked > 0, 'no TOML was found');
+});
+
+/** The names by which a page's headings are linked to. */
+const anchorsOf = (text) =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
+
+test('every link of the docs to a file leads to it, and to a heading that is there', async () => {
+  const files = ['README.md', 'tests/laravel/README.md'].map((name) => path.join(ROOT, name));
+  const more = await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
+  const broken = [];
+  for (const { file, text } of [...(await pages()), ...more]) {
+    for (const [, place, anchor] of text.matchAll(/\]\((?!\w+:)([^)#]*)(?:#([^)]*))?\)/g)) {
+      const target = place ? path.join(path.dirname(file), place) : file;
+      const found = await readFile(target, 'utf8').catch((error) => (error.code === 'EISDIR' ? '' : undefined));
+      const leads = found !== undefined && (!anchor || anchorsOf(found).includes(anchor));
+      if (!leads) broken.push(`${path.relative(ROOT, file)}: ${place}#${anchor ?? ''}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
