@@ -88,8 +88,13 @@ impl AppHub {
 
     /// Takes over newer settings.
     pub fn set_app(&self, app: &Arc<App>) {
-        if !Arc::ptr_eq(&self.app.read(), app) {
-            *self.app.write() = Arc::clone(app);
+        if Arc::ptr_eq(&self.app.read(), app) {
+            return;
+        }
+        let before = std::mem::replace(&mut *self.app.write(), Arc::clone(app));
+        let begun = app.told().without(before.told());
+        if !begun.is_empty() {
+            self.transitions.begin(begun);
         }
     }
 

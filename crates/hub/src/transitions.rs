@@ -37,6 +37,8 @@ struct Queue {
     bytes: usize,
     /// Left out since somebody took.
     lost: u64,
+    /// Kinds that are told since somebody took.
+    begun: Kinds,
     /// The bell has the app.
     is_due: bool,
 }
@@ -46,6 +48,8 @@ struct Queue {
 pub struct TakenTransitions {
     /// Transitions for which there was no room; behind those that were taken.
     pub lost: u64,
+    /// Kinds that were not told before: what was there already was not told of.
+    pub begun: Kinds,
     /// There are more to take; nobody will be woken for them.
     pub more: bool,
 }
@@ -85,14 +89,25 @@ impl Transitions {
     }
 
     fn push(&self, transition: Transition) {
+        self.change(|queue| {
+            let bytes = transition.bytes();
+            if queue.waiting.len() < MOST && queue.bytes + bytes <= MOST_BYTES {
+                queue.bytes += bytes;
+                queue.waiting.push_back(transition);
+            } else {
+                queue.lost += 1;
+            }
+        });
+    }
+
+    /// Notes kinds that are told from now on.
+    pub(crate) fn begin(&self, kinds: Kinds) {
+        self.change(|queue| queue.begun = queue.begun.and(kinds));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
         let mut queue = self.queue.lock();
-        let bytes = transition.bytes();
-        if queue.waiting.len() < MOST && queue.bytes + bytes <= MOST_BYTES {
-            queue.bytes += bytes;
-            queue.waiting.push_back(transition);
-        } else {
-            queue.lost += 1;
-        }
+        change(&mut queue);
         let is_due = std::mem::replace(&mut queue.is_due, true);
         drop(queue);
         if !is_due {
@@ -113,9 +128,12 @@ impl Transitions {
             queue.waiting.shrink_to(SLOTS_KEPT);
         }
         queue.is_due = more;
+        if more {
+            return TakenTransitions { more, ..TakenTransitions::default() };
+        }
         // There is a gap behind the last that waits, and nowhere else.
-        let lost = if more { 0 } else { std::mem::take(&mut queue.lost) };
-        TakenTransitions { lost, more }
+        let (lost, begun) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.begun));
+        TakenTransitions { lost, begun, more }
     }
 
     /// Whether nothing is to be taken.

@@ -10,7 +10,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server::Event;
-use fanfare_protocol::webhook::{ClientEvent, Kind, Transition, Webhook};
+use fanfare_protocol::webhook::{ClientEvent, Kind, Kinds, Transition, Webhook};
 
 fn app(told: &[Kind]) -> Arc<App> {
     let webhook = Webhook {
@@ -121,6 +121,22 @@ fn an_app_without_webhooks_queues_nothing_and_one_that_gets_them_is_told_from_th
     hub.set_app(&Arc::new(off));
     visit(&hub);
     assert_eq!(taken(&hub), []);
+}
+
+#[test]
+fn whoever_takes_is_told_once_which_kinds_are_new_behind_all_that_waited() {
+    let hub = Arc::new(AppHub::new(app(&[Kind::ChannelExistence])));
+    let mut connection = connect(&hub, 1);
+    join(&mut connection, "presence-a");
+    join(&mut connection, "news");
+    hub.set_app(&app(&[Kind::ChannelExistence, Kind::Presence]));
+    hub.set_app(&app(&[Kind::Presence, Kind::CacheMiss]));
+    let mut all = Vec::new();
+    let first = hub.take_transitions(&mut all, 1);
+    assert_eq!((first.begun, first.more), (Kinds::NONE, true));
+    let rest = hub.take_transitions(&mut all, 1);
+    assert_eq!((all.len(), rest.begun), (2, Kinds::from_iter([Kind::Presence, Kind::CacheMiss])));
+    assert_eq!(hub.take_transitions(&mut all, 1), fanfare_hub::TakenTransitions::default());
 }
 
 #[test]

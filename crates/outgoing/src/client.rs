@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::OutgoingError;
 use crate::reach::{NotPublic, Reach, Resolver};
@@ -94,18 +96,43 @@ impl Client {
         request: Request<Full<Bytes>>,
         bounds: Bounds,
     ) -> Result<Response, OutgoingError> {
-        self.reach.check(request.uri()).map_err(|NotPublic(address)| OutgoingError::NotPublic(address))?;
         match tokio::time::timeout(bounds.time, self.exchange(request, bounds.bytes)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(OutgoingError::TimedOut(bounds.time)),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
-        let answer = self.pool.request(request).await.map_err(|error| {
-            if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
-        })?;
+    /// Sends a request of whose answer only the status matters: a body that is too large, or does not come
+    /// whole, makes no other answer of it.
+    ///
+    /// # Errors
+    /// There is no status within the time.
+    pub async fn status(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<StatusCode, OutgoingError> {
+        let deadline = Instant::now() + bounds.time;
+        let answer = match timeout_at(deadline, self.head(request)).await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(OutgoingError::TimedOut(bounds.time)),
+        };
         let (head, body) = answer.into_parts();
+        // It is read to the end so that the connection can be used again; if it is not, nothing is lost.
+        drop(timeout_at(deadline, Limited::new(body, bounds.bytes).collect()).await);
+        Ok(head.status)
+    }
+
+    /// Sends a request; the answer's body is still to be read.
+    async fn head(&self, request: Request<Full<Bytes>>) -> Result<hyper::Response<Incoming>, OutgoingError> {
+        self.reach.check(request.uri()).map_err(|NotPublic(address)| OutgoingError::NotPublic(address))?;
+        self.pool.request(request).await.map_err(|error| {
+            if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
+        let (head, body) = self.head(request).await?.into_parts();
         let body = Limited::new(body, most).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 OutgoingError::TooLarge(most)
@@ -171,6 +198,25 @@ mod tests {
         let endless = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(100_000));
         let address = server(endless.into_bytes(), true).await;
         assert_eq!(ask("http", address, BOUNDS).await.unwrap_err(), OutgoingError::TooLarge(1000));
+    }
+
+    #[tokio::test]
+    async fn where_only_the_status_matters_a_body_that_is_too_large_or_broken_off_changes_nothing() {
+        let long = answer("200 OK", &"x".repeat(1001));
+        let half = b"HTTP/1.1 204 Very Well\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+        let silent = b"HTTP/1.1 500 Oh\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+        for (bytes, stays, wanted) in [(long, true, 200), (half, false, 204), (silent, true, 500)] {
+            let address = server(bytes, stays).await;
+            let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
+            let bounds = Bounds { time: Duration::from_millis(500), ..BOUNDS };
+            let status = Client::new(&Trust::public()).status(request, bounds).await.unwrap();
+            assert_eq!(status.as_u16(), wanted);
+        }
+        let address = server(Vec::new(), true).await;
+        let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
+        let time = Duration::from_millis(50);
+        let error = Client::new(&Trust::public()).status(request, Bounds { time, ..BOUNDS }).await;
+        assert_eq!(error.unwrap_err(), OutgoingError::TimedOut(time));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ mod tracker;
 mod webhooks;
 
 pub use self::settings::{Settings, Tally};
-pub use self::webhooks::Webhooks;
+pub use self::webhooks::{News, Webhooks};
 
 /// An occupied channel and the users on it.
 pub type Present = (fanfare_protocol::channel::ChannelName, Vec<fanfare_protocol::ids::UserId>);

@@ -38,6 +38,11 @@ impl Misses {
         true
     }
 
+    /// Whether nobody is silent any more.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.order.back().is_none_or(|(until, _)| *until <= now)
+    }
+
     /// The channel has an event.
     pub(crate) fn fill(&mut self, channel: &ChannelName) {
         self.silent.remove(channel);

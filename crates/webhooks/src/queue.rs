@@ -1,10 +1,11 @@
 //! What one URL is still to be sent: events that wait for a request, and requests that wait for another attempt.
 //!
-//! Bounded in events and bytes, those under way included; what comes while it is full is left out, and counted by
-//! whoever brings it. Knows no network.
+//! Bounded in events and bytes, those under way included, and by what all queues hold together; what comes while
+//! it is full is left out and counted. Knows no network.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_protocol::auth::Credential;
@@ -47,14 +48,46 @@ pub(crate) struct Queue {
     retries: BTreeMap<(Instant, u64), Prepared>,
     /// Numbers those of one moment.
     turns: u64,
-    /// Requests under way that were never tried before: how many, and whose.
+    under_way: UnderWay,
+    held: Held,
+    lost: Lost,
+    mood: Mood,
+}
+
+/// Requests that are being sent.
+#[derive(Debug, Default)]
+struct UnderWay {
+    count: usize,
+    /// The channels of those that were never tried before.
     fresh: Vec<Option<ChannelName>>,
-    under_way: usize,
-    /// Of all that waits or is under way.
+}
+
+/// All that waits or is under way.
+#[derive(Debug)]
+struct Held {
     events: usize,
     bytes: usize,
+    /// The bytes of all queues there are.
+    in_all: Arc<AtomicUsize>,
+}
+
+/// Events that will never be delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// There was no room for them.
+    pub no_room: u64,
+    /// They were not delivered in time, or nobody wants them any more.
+    pub given_up: u64,
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Usual,
+    /// The last answer was a failure: one after the other, so that a URL that hangs takes little from others.
+    Failing,
     /// Nothing is waited for any more: everything is tried once, now.
-    is_ending: bool,
+    Ending,
 }
 
 impl Waiting {
@@ -63,50 +96,80 @@ impl Waiting {
     }
 }
 
-impl Queue {
-    pub(crate) fn new(settings: Settings, batch: bool) -> Self {
-        Self {
-            settings,
-            batch,
-            waiting: VecDeque::new(),
-            retries: BTreeMap::new(),
-            turns: 0,
-            fresh: Vec::new(),
-            under_way: 0,
-            events: 0,
-            bytes: 0,
-            is_ending: false,
-        }
+impl Lost {
+    pub(crate) const fn events(self) -> u64 {
+        self.no_room + self.given_up
     }
+}
 
-    /// Adds an event; false if there is no room for it.
-    pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
-        let bytes = waiting.bytes();
-        let has_room = self.events < self.settings.most_events && self.bytes + bytes <= self.settings.most_bytes;
-        if !has_room || bytes > MOST_BODY {
+impl Held {
+    /// Makes room for an event, if there is any.
+    fn add(&mut self, bytes: usize, settings: &Settings) -> bool {
+        if self.events >= settings.most_events || self.bytes + bytes > settings.most_bytes {
+            return false;
+        }
+        if self.in_all.fetch_add(bytes, Ordering::Relaxed) + bytes > settings.most_bytes_in_all {
+            self.in_all.fetch_sub(bytes, Ordering::Relaxed);
             return false;
         }
         self.events += 1;
         self.bytes += bytes;
-        self.waiting.push_back(waiting);
         true
+    }
+
+    fn remove(&mut self, events: usize, bytes: usize) {
+        self.events -= events;
+        self.bytes -= bytes;
+        self.in_all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Queue {
+    /// An empty queue; `in_all` is shared by all queues.
+    pub(crate) fn new(settings: Settings, in_all: Arc<AtomicUsize>) -> Self {
+        Self {
+            settings,
+            batch: false,
+            waiting: VecDeque::new(),
+            retries: BTreeMap::new(),
+            turns: 0,
+            under_way: UnderWay::default(),
+            held: Held { events: 0, bytes: 0, in_all },
+            lost: Lost::default(),
+            mood: Mood::Usual,
+        }
+    }
+
+    /// Adds an event, if there is room for it.
+    pub(crate) fn push(&mut self, waiting: Waiting) {
+        let bytes = waiting.bytes();
+        if bytes <= MOST_BODY && self.held.add(bytes, &self.settings) {
+            self.waiting.push_back(waiting);
+        } else {
+            self.lost.no_room += 1;
+        }
     }
 
     /// The next request whose time has come, if another may be under way.
     pub(crate) fn next(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
-        if self.under_way >= MOST_UNDER_WAY {
+        self.give_up_late(now);
+        if self.under_way.count >= self.most_under_way() {
             return None;
         }
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
         let next = match retry {
-            Some(due) if due <= now || self.is_ending => self.retries.pop_first()?.1,
+            Some(due) if due <= now || self.mood == Mood::Ending => self.retries.pop_first()?.1,
             _ => self.fresh(credential, now)?,
         };
-        self.under_way += 1;
+        self.under_way.count += 1;
         if next.failed == 0 {
-            self.fresh.push(next.channel.clone());
+            self.under_way.fresh.push(next.channel.clone());
         }
         Some(next)
+    }
+
+    fn most_under_way(&self) -> usize {
+        if self.mood == Mood::Failing { 1 } else { MOST_UNDER_WAY }
     }
 
     /// The first request for what has waited longest, if it has waited long enough.
@@ -115,15 +178,15 @@ impl Queue {
         let count = if self.batch {
             let is_ready = first.since + self.settings.batch <= now
                 || self.waiting.len() >= MOST_BATCHED
-                || self.is_ending;
+                || self.mood == Mood::Ending;
             // One after the other, so that events arrive in order.
-            if !is_ready || !self.fresh.is_empty() {
+            if !is_ready || !self.under_way.fresh.is_empty() {
                 return None;
             }
             self.batched()
         } else {
             // Events of one channel arrive in order, as long as none has to be tried again.
-            if self.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
+            if self.under_way.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
                 return None;
             }
             1
@@ -150,44 +213,53 @@ impl Queue {
 
     /// When [`Queue::next`] has something that it does not have now, if nothing comes and nothing ends.
     pub(crate) fn next_moment(&self) -> Option<Instant> {
-        if self.under_way >= MOST_UNDER_WAY {
+        if self.under_way.count >= self.most_under_way() {
             return None;
         }
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
-        let batch = self.waiting.front().filter(|_| self.batch && self.fresh.is_empty());
+        let batch = self.waiting.front().filter(|_| self.batch && self.under_way.fresh.is_empty());
         let batch = batch.map(|first| first.since + self.settings.batch);
         retry.into_iter().chain(batch).min()
     }
 
     /// A request has ended, well or not.
     fn ended(&mut self, request: &Prepared) {
-        self.under_way -= 1;
+        self.under_way.count -= 1;
         if request.failed == 0
-            && let Some(at) = self.fresh.iter().position(|channel| *channel == request.channel)
+            && let Some(at) = self.under_way.fresh.iter().position(|channel| *channel == request.channel)
         {
-            self.fresh.swap_remove(at);
+            self.under_way.fresh.swap_remove(at);
         }
     }
 
-    /// A request was answered with success.
-    pub(crate) fn delivered(&mut self, request: &Prepared) {
+    /// A request was answered with success; whether the one before it was not.
+    pub(crate) fn delivered(&mut self, request: &Prepared) -> bool {
         self.ended(request);
-        self.let_go(request);
+        self.held.remove(request.events, request.bytes);
+        let was_failing = self.mood == Mood::Failing;
+        if was_failing {
+            self.mood = Mood::Usual;
+        }
+        was_failing
     }
 
-    /// A request has failed; it is tried again, or given up if it would be too old by then. Returns how many
-    /// events are given up.
-    pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> u64 {
+    /// A request has failed; it is tried again, or given up if it would be too old by then. Whether the one
+    /// before it had not failed.
+    pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
         self.ended(&request);
         let due = now + self.pause(request.failed);
-        if self.is_ending || request.since + self.settings.patience < due {
-            self.let_go(&request);
-            return request.events as u64;
+        if self.mood == Mood::Ending || self.is_late(request.since, due) {
+            self.give_up(request.events, request.bytes);
+        } else {
+            request.failed += 1;
+            self.turns += 1;
+            self.retries.insert((due, self.turns), request);
         }
-        request.failed += 1;
-        self.turns += 1;
-        self.retries.insert((due, self.turns), request);
-        0
+        let is_new = self.mood == Mood::Usual;
+        if is_new {
+            self.mood = Mood::Failing;
+        }
+        is_new
     }
 
     /// Doubles with every failure.
@@ -196,37 +268,65 @@ impl Queue {
         doubled.min(LONGEST_RETRY)
     }
 
-    fn let_go(&mut self, request: &Prepared) {
-        self.events -= request.events;
-        self.bytes -= request.bytes;
+    /// Whether what happened at one moment must not be sent at another (HOOK-005).
+    fn is_late(&self, since: Instant, now: Instant) -> bool {
+        since + self.settings.patience < now
     }
 
-    /// Gives up events that have grown too old without ever being tried; returns how many.
-    pub(crate) fn drop_expired(&mut self, now: Instant) -> u64 {
-        let mut count = 0;
-        while let Some(first) = self.waiting.pop_front_if(|first| first.since + self.settings.patience <= now) {
-            self.events -= 1;
-            self.bytes -= first.bytes();
-            count += 1;
+    fn give_up(&mut self, events: usize, bytes: usize) {
+        self.held.remove(events, bytes);
+        self.lost.given_up += events as u64;
+    }
+
+    /// Gives up what has grown too old while others were in front of it.
+    fn give_up_late(&mut self, now: Instant) {
+        while let Some(first) = self.waiting.front().filter(|first| self.is_late(first.since, now)) {
+            let bytes = first.bytes();
+            self.waiting.pop_front();
+            self.give_up(1, bytes);
         }
-        count
+        while let Some((turn, (events, bytes))) = self.first_retry()
+            && turn.0 <= now
+            && self.is_late(self.retries[&turn].since, now)
+        {
+            self.retries.remove(&turn);
+            self.give_up(events, bytes);
+        }
+    }
+
+    fn first_retry(&self) -> Option<((Instant, u64), (usize, usize))> {
+        let (turn, request) = self.retries.first_key_value()?;
+        Some((*turn, (request.events, request.bytes)))
+    }
+
+    /// Gives up what was never tried.
+    pub(crate) fn give_up_fresh(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.give_up(1, waiting.bytes());
+        }
     }
 
     /// Everything that waits is tried once more, at once, and nothing a second time.
     pub(crate) fn end(&mut self) {
-        self.is_ending = true;
+        self.mood = Mood::Ending;
     }
 
-    /// Drops everything, what is under way included; returns how many events.
-    pub(crate) fn clear(&mut self) -> u64 {
-        let events = self.events as u64;
-        *self = Self { is_ending: self.is_ending, ..Self::new(self.settings, self.batch) };
-        events
+    /// Gives up everything; whatever is under way must not be told of any more.
+    pub(crate) fn clear(&mut self) {
+        self.give_up(self.held.events, self.held.bytes);
+        self.waiting.clear();
+        self.retries.clear();
+        self.under_way = UnderWay::default();
+    }
+
+    /// What was lost since this was asked last.
+    pub(crate) fn take_lost(&mut self) -> Lost {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether nothing waits and nothing is under way.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events == 0
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.held.events == 0
     }
 }
 

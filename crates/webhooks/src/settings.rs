@@ -19,6 +19,10 @@ pub struct Settings {
     pub most_events: usize,
     /// Most bytes of those.
     pub most_bytes: usize,
+    /// Most bytes that wait for all URLs of all apps together.
+    pub most_bytes_in_all: usize,
+    /// Most requests under way at once, to all URLs of all apps together.
+    pub most_requests: usize,
 }
 
 impl Default for Settings {
@@ -32,6 +36,8 @@ impl Default for Settings {
             patience: Duration::from_secs(300),
             most_events: 10_000,
             most_bytes: 4 << 20,
+            most_bytes_in_all: 256 << 20,
+            most_requests: 256,
         }
     }
 }
