@@ -9,24 +9,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_outgoing::{Client, Trust, TrustError};
+use fanfare_outgoing::TrustError;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::command_line::LaravelEnv;
 use crate::config::{self, Config};
 use crate::drain;
 use crate::laravel_lines::{Address, LaravelLines};
+use crate::outgoing::Outgoing;
 use crate::paste_lines::{OverTls, PasteLines};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::tls::certificate::{self, CertificateError};
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
+use crate::webhooks::Telling;
 use crate::{admin, descriptors, listen, live_apps};
 
 /// How often hubs without connections, and events that have expired, are dropped.
@@ -59,11 +61,13 @@ pub enum StartError {
     /// An app that was asked for by its id.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
-    /// The authorities of applications' certificates.
-    #[error("cannot trust {}: {error} (setting authorization.ca_file)", .path.display())]
+    /// The authorities of other servers' certificates.
+    #[error("cannot trust {}: {error} (setting {setting})", .path.display())]
     Authorities {
         /// The file that was named.
         path: PathBuf,
+        /// Where it was named.
+        setting: &'static str,
         /// What is wrong with it.
         error: TrustError,
     },
@@ -115,6 +119,7 @@ pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
     storing: Option<Storing>,
+    telling: Telling,
     /// They end when this is dropped.
     feeds: Arc<RedisFeeds>,
     /// Where clients and back ends connect.
@@ -135,7 +140,7 @@ impl Server {
     pub async fn open(config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let capacity = descriptors::capacity(config.limits.connections, descriptors);
-        let applications = Client::new(&authorities(&config)?);
+        let outgoing = Outgoing::open(&config)?;
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
@@ -148,7 +153,7 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
+        let state = Arc::new(State::new(config, apps, outgoing, descriptors, capacity));
         let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
@@ -159,11 +164,11 @@ impl Server {
         let feeds = begin_feeds(&state, first.as_ref());
         tokio::spawn(sweep(Arc::clone(&state)));
         tokio::spawn(tell_counts(Arc::clone(&state)));
-        let storing = Storing::begin(&state);
         Ok(Self {
+            storing: Storing::begin(&state),
+            telling: Telling::begin(&state),
             state,
             accepting,
-            storing,
             feeds,
             listening,
             over_tls,
@@ -190,7 +195,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = interrupt.recv() => {}
     }
     tokio::select! {
-        () = stop(&server.state, server.accepting, server.storing) => {}
+        () = stop(&server.state, server.accepting, server.telling, server.storing) => {}
         // Whoever asks twice does not want to wait.
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -199,8 +204,15 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Drains connections, then gives HTTP requests under way a last moment, then stores what was used.
-async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Option<Storing>) {
+/// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
+/// what was used.
+async fn stop(
+    state: &Arc<State>,
+    accepting: Vec<JoinHandle<()>>,
+    telling: Telling,
+    storing: Option<Storing>,
+) {
+    let began = Instant::now();
     let left = drain::run(state).await;
     let last_requests = async {
         for listener in accepting {
@@ -210,6 +222,7 @@ async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Optio
     if tokio::time::timeout(Duration::from_secs(1), last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
+    telling.end(state, began).await;
     if let Some(storing) = storing {
         storing.end().await;
     }
@@ -274,15 +287,6 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whose certificates are believed of the apps' own applications.
-fn authorities(config: &Config) -> Result<Trust, StartError> {
-    let path = &config.authorization.ca_file;
-    if path.as_os_str().is_empty() {
-        return Ok(Trust::public());
-    }
-    Trust::with_file(path).map_err(|error| StartError::Authorities { path: path.clone(), error })
-}
-
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {
     Ok(Apps::open(config.fixed_apps(), config.database(), config.kept()).await?)
 }
@@ -342,6 +346,7 @@ async fn sweep(state: Arc<State>) {
     loop {
         every.tick().await;
         state.hubs.sweep(state.milliseconds());
+        state.outgoing.webhooks.drop_idle();
     }
 }
 

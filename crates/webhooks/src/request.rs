@@ -35,9 +35,9 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Writes and signs the events, of which there is at least one; `credential` is the oldest valid (HOOK-004).
     pub(crate) fn new(events: &[Waiting], credential: &Credential, batch: bool) -> Self {
-        let (since, time_ms) = events.first().map_or_else(|| (Instant::now(), unix_milliseconds()), |first| {
-            (first.since, first.time_ms)
-        });
+        let (since, time_ms) = events
+            .first()
+            .map_or_else(|| (Instant::now(), unix_milliseconds()), |first| (first.since, first.time_ms));
         let body = webhook::body(time_ms, events.iter().map(|waiting| &*waiting.event.json));
         Self {
             key: credential.key.as_str().to_owned(),

@@ -45,13 +45,7 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     pub(crate) fn new(delay: u64) -> Self {
-        Self {
-            delay,
-            most_waiting: MOST_WAITING,
-            known: HashMap::new(),
-            waiting: BTreeMap::new(),
-            turns: 0,
-        }
+        Self { delay, most_waiting: MOST_WAITING, known: HashMap::new(), waiting: BTreeMap::new(), turns: 0 }
     }
 
     /// What is to be told at once because of this; anything but comings and goings is passed on.
@@ -119,7 +113,8 @@ impl Tracker {
         let there: HashSet<Subject> = subjects(present, kinds).collect();
         let gone: Vec<Subject> =
             self.known.keys().filter(|subject| !there.contains(subject)).cloned().collect();
-        let mut told: Vec<Transition> = gone.into_iter().filter_map(|subject| self.go(subject, now)).collect();
+        let mut told: Vec<Transition> =
+            gone.into_iter().filter_map(|subject| self.go(subject, now)).collect();
         told.extend(subjects(present, kinds).filter_map(|subject| self.come(subject)));
         told
     }
