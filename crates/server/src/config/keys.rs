@@ -85,7 +85,7 @@ const NODE: &[(&str, Kind)] = &[
     ("webhooks.batch", count(0, 10_000)),
     ("webhooks.timeout", count(1, 60_000)),
     ("webhooks.retry", count(1, 60_000)),
-    ("webhooks.give_up", count(0, 300_000)),
+    ("webhooks.give_up", count(1, 300_000)),
     ("webhooks.queue", count(1, 1_000_000)),
     ("webhooks.requests", count(1, 10_000)),
     ("webhooks.allow_private", Kind::Switch),
