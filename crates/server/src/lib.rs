@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod app_commands;
 pub mod app_json;
+pub mod chores;
 pub mod columns;
 pub mod command_line;
 pub mod config;

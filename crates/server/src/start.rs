@@ -29,13 +29,7 @@ use crate::tls::certificate::{self, CertificateError};
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
 use crate::webhooks::Telling;
-use crate::{admin, descriptors, listen, live_apps};
-
-/// How often hubs without connections, and events that have expired, are dropped.
-const SWEEP: Duration = Duration::from_secs(60);
-
-/// How often crowded channels are told how many they are (WS-176).
-const TELL_COUNTS: Duration = Duration::from_secs(5);
+use crate::{admin, chores, descriptors, listen, live_apps};
 
 /// How often the app with the node's own feed is looked up, if it is one of the database's.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -162,8 +156,7 @@ impl Server {
         }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
         let feeds = begin_feeds(&state, first.as_ref());
-        tokio::spawn(sweep(Arc::clone(&state)));
-        tokio::spawn(tell_counts(Arc::clone(&state)));
+        chores::begin(&state);
         Ok(Self {
             storing: Storing::begin(&state),
             telling: Telling::begin(&state),
@@ -336,27 +329,6 @@ async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
         // While the database is away there will be another look.
         if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
             feeds.set(&app);
-        }
-    }
-}
-
-/// Drops what apps without connections have left behind.
-async fn sweep(state: Arc<State>) {
-    let mut every = tokio::time::interval(SWEEP);
-    loop {
-        every.tick().await;
-        state.hubs.sweep(state.milliseconds());
-        state.outgoing.webhooks.drop_idle();
-    }
-}
-
-async fn tell_counts(state: Arc<State>) {
-    let mut every = tokio::time::interval(TELL_COUNTS);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        for hub in state.hubs.all() {
-            hub.tell_counts();
         }
     }
 }

@@ -37,7 +37,7 @@ impl Default for Settings {
             most_events: 10_000,
             most_bytes: 4 << 20,
             most_bytes_in_all: 256 << 20,
-            most_requests: 256,
+            most_requests: 128,
         }
     }
 }

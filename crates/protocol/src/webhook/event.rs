@@ -39,9 +39,9 @@ impl Event {
     /// (HOOK-019).
     #[must_use]
     pub fn of(transition: &Transition) -> Option<Self> {
-        let plain = |name, channel| Self::new(name, channel, |_| {});
+        let plain = |name, channel| Self::written(name, channel, |_| {});
         let member = |name, channel, user: &UserId| {
-            Self::new(name, channel, |json| push_member(json, "user_id", user.as_str()))
+            Self::written(name, channel, |json| push_member(json, "user_id", user.as_str()))
         };
         let (kind, (channel, json)) = match transition {
             Transition::Occupied(channel) => (Kind::ChannelExistence, plain("channel_occupied", channel)),
@@ -54,16 +54,16 @@ impl Event {
                 let write = |json: &mut Vec<u8>| {
                     json.extend_from_slice(format!(r#","subscription_count":{count}"#).as_bytes());
                 };
-                (Kind::SubscriptionCount, Self::new("subscription_count", channel, write))
+                (Kind::SubscriptionCount, Self::written("subscription_count", channel, write))
             }
             Transition::Sent(event) => {
-                (Kind::ClientEvents, Self::new("client_event", &event.channel, |json| event.push(json)))
+                (Kind::ClientEvents, Self::written("client_event", &event.channel, |json| event.push(json)))
             }
         };
         (channel.kind() != ChannelKind::ServerToUser).then_some(Self { kind, channel, json })
     }
 
-    fn new(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {
+    fn written(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {
         let mut json = Vec::with_capacity(AROUND + channel.as_str().len());
         json.extend_from_slice(br#"{"name":"#);
         push_string(&mut json, name);

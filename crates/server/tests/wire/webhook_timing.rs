@@ -105,7 +105,7 @@ fn hook_012_however_many_come_and_go_what_is_told_of_a_channel_and_of_a_user_alt
                 _ => None,
             })
             .collect();
-        assert!(!turns.is_empty() && turns.len() % 2 == 0, "{subject}: {turns:?}");
+        assert!(!turns.is_empty() && turns.len().is_multiple_of(2), "{subject}: {turns:?}");
         assert!(turns.iter().enumerate().all(|(at, comes)| *comes == (at % 2 == 0)), "{subject}: {turns:?}");
     }
 }

@@ -1,3 +1,5 @@
+//! What is sent of a queue, when, and what is not, with no clock ticking.
+
 use std::sync::Arc;
 
 use fanfare_protocol::auth::Secret;

@@ -1,3 +1,5 @@
+//! Comings and goings, told and untold, with no clock ticking.
+
 use super::*;
 
 fn channel(name: &str) -> ChannelName {

@@ -90,7 +90,7 @@ fn channel(event: &str) -> &str {
 pub fn events_of(request: &Question) -> Vec<String> {
     let body: Value = serde_json::from_str(&request.body).expect("HOOK-001: a body is JSON");
     let events = body["events"].as_array().expect("HOOK-001: events are a list");
-    events.iter().map(|event| short(event)).collect()
+    events.iter().map(short).collect()
 }
 
 /// An event in a line: its name, its channel, and whatever else it has by the alphabet.
