@@ -67,7 +67,7 @@ fn ws_168_and_hook_015_a_client_event_is_told_with_its_data_as_text_and_on_prese
 }
 
 #[test]
-fn ws_172_and_hook_018_an_empty_cache_is_told_once_until_it_is_filled() {
+fn ws_172_and_hook_013_and_hook_018_an_empty_cache_is_told_once_until_it_is_filled() {
     let receiver = Receiver::new();
     // An event is given up as soon as nobody is subscribed, so that the channel is empty again.
     let server = told(&receiver, &["cache_miss"], "[apps.list.limits]\ncache_bytes = 1");
@@ -154,7 +154,7 @@ fn hook_019_nothing_is_told_of_users_own_channels() {
 }
 
 #[test]
-fn hook_006_ids_are_texts_and_whatever_is_in_names_and_data_arrives_as_it_was() {
+fn hook_006_and_hook_007_ids_are_texts_and_whatever_is_in_names_and_data_arrives_as_it_was() {
     let receiver = Receiver::new();
     let server = told(&receiver, &["presence", "client_events"], "client_events = true");
     let mut socket = server.connect();
