@@ -124,6 +124,24 @@ fn an_app_without_webhooks_queues_nothing_and_one_that_gets_them_is_told_from_th
 }
 
 #[test]
+fn hook_016_and_ws_176_the_count_of_a_crowd_is_told_at_the_next_beat_alone_and_only_if_it_has_changed() {
+    let hub = Arc::new(AppHub::new(app(&[Kind::SubscriptionCount])));
+    let mut crowd: Vec<Subscriptions> = (0..100).map(|id| connect(&hub, id)).collect();
+    crowd.iter_mut().for_each(|connection| join(connection, "news"));
+    assert_eq!(taken(&hub).len(), 100);
+    for id in 100..105 {
+        let mut newcomer = connect(&hub, id);
+        join(&mut newcomer, "news");
+        crowd.push(newcomer);
+    }
+    assert_eq!(taken(&hub), []);
+    hub.tell_counts();
+    assert_eq!(taken(&hub), [Transition::Counted(channel("news"), 105)]);
+    hub.tell_counts();
+    assert_eq!(taken(&hub), []);
+}
+
+#[test]
 fn whoever_takes_is_told_once_which_kinds_are_new_behind_all_that_waited() {
     let hub = Arc::new(AppHub::new(app(&[Kind::ChannelExistence])));
     let mut connection = connect(&hub, 1);
