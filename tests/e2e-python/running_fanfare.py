@@ -28,10 +28,10 @@ secret = "{SECRET}"
 class Fanfare:
     """A server on free ports: `host` and `port` are where clients go."""
 
-    def __init__(self):
+    def __init__(self, config=CONFIG):
         self._directory = tempfile.TemporaryDirectory(prefix="fanfare-e2e-")
         directory = pathlib.Path(self._directory.name)
-        (directory / "fanfare.toml").write_text(CONFIG)
+        (directory / "fanfare.toml").write_text(config)
         self._log = open(directory / "stderr", "w+")
         ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
         self._process = subprocess.Popen(

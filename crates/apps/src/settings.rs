@@ -5,6 +5,7 @@
 
 mod authorization;
 mod given;
+mod webhooks;
 
 use std::ops::RangeInclusive;
 
@@ -14,6 +15,9 @@ use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
+pub use self::webhooks::{
+    MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, WebhookFault, WebhookSettings, are_channel_prefixes,
+};
 
 /// Legal values of `max_connections`; no quota is said by leaving it out.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
@@ -117,6 +121,9 @@ pub struct AppSettings {
     /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_error_event: Option<bool>,
+    /// Who is told what happens on its channels. Default: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Vec<WebhookSettings>>,
     /// Limits of its own.
     #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
@@ -156,6 +163,17 @@ pub enum SettingFault {
         /// What it may be.
         expected: &'static str,
     },
+    /// A webhook is not what it must be.
+    #[error("webhooks[{number}]{fault}")]
+    Webhook {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: WebhookFault,
+    },
+    /// There are too many webhooks.
+    #[error("webhooks holds {0}; there may be {MOST_WEBHOOKS}")]
+    TooManyWebhooks(usize),
     /// A prefix is longer than any of Laravel's, or cannot be typed.
     #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
     FeedPrefix,
@@ -185,6 +203,7 @@ impl AppSettings {
             .chain(origins)
             .chain(self.authorization.faults())
             .chain(feed_fault(&self.redis_feed))
+            .chain(webhooks::faults(self.webhooks.as_deref().unwrap_or_default()))
             .collect()
     }
 
@@ -208,6 +227,7 @@ impl AppSettings {
             limits: self.limits.resolve(defaults),
             authorization: self.authorization.resolve(),
             redis_feed: self.redis_feed,
+            webhooks: webhooks::resolve(self.webhooks.unwrap_or_default()),
         }
     }
 }

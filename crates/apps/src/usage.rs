@@ -26,6 +26,12 @@ pub struct Usage {
     pub deliveries: u64,
     /// Bytes of the frames of those.
     pub delivered_bytes: u64,
+    /// Requests of webhooks that were answered with success.
+    pub webhook_deliveries: u64,
+    /// Attempts to send one that failed.
+    pub webhook_failures: u64,
+    /// Events of webhooks that were never delivered.
+    pub webhook_events_dropped: u64,
 }
 
 /// What was used in one hour.
@@ -45,6 +51,9 @@ impl Usage {
         self.client_messages += other.client_messages;
         self.deliveries += other.deliveries;
         self.delivered_bytes += other.delivered_bytes;
+        self.webhook_deliveries += other.webhook_deliveries;
+        self.webhook_failures += other.webhook_failures;
+        self.webhook_events_dropped += other.webhook_events_dropped;
     }
 
     /// Whether nothing at all was used.

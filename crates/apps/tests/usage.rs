@@ -29,6 +29,9 @@ fn used(app: &str, hour: u64, factor: u64) -> (AppId, HourOfUsage) {
         client_messages: 2 * factor,
         deliveries: 3 * factor,
         delivered_bytes: 4_000_000_000 * factor,
+        webhook_deliveries: 5 * factor,
+        webhook_failures: 6 * factor,
+        webhook_events_dropped: 7 * factor,
     };
     (AppId::from(app), HourOfUsage { hour, usage })
 }
@@ -48,6 +51,9 @@ async fn what_is_added_adds_up_and_the_peak_is_the_highest(stage: Stage) {
         client_messages: 16,
         deliveries: 24,
         delivered_bytes: 32_000_000_000,
+        webhook_deliveries: 40,
+        webhook_failures: 48,
+        webhook_events_dropped: 56,
     };
     assert_eq!(usage(&apps, "7").await, [HourOfUsage { hour: HOUR, usage: sum }]);
     assert_eq!(usage(&apps, "8").await[0].usage.backend_messages, 3);

@@ -4,6 +4,7 @@
 //! could drift.
 
 mod kept;
+mod told;
 
 use std::sync::Arc;
 
@@ -17,13 +18,15 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::cache::ParkedEvents;
-use crate::channel::{Channel, Joining};
+use crate::channel::{Channel, Counting, Joining};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
 use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
+use crate::transitions::{Bell, Transitions};
 use crate::users::Users;
 
 pub use kept::Cached;
+pub use told::Present;
 
 const SHARDS: usize = 256;
 
@@ -42,6 +45,8 @@ pub struct AppHub {
     /// Channels whose count waits to be told, each once; as long as there are crowded channels, at most.
     counts_due: Mutex<Vec<ChannelName>>,
     parked: ParkedEvents,
+    /// For the app's webhooks.
+    transitions: Transitions,
 }
 
 /// How many are on a channel.
@@ -57,7 +62,13 @@ impl AppHub {
     /// The hub of an app without connections.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
+        Self::under(&Arc::default(), app)
+    }
+
+    /// A hub that rings a bell when there is something for the app's webhooks.
+    pub(crate) fn under(bell: &Arc<Bell>, app: Arc<App>) -> Self {
         Self {
+            transitions: Transitions::new(app.id.clone(), Arc::clone(bell)),
             app: RwLock::new(app),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -77,8 +88,13 @@ impl AppHub {
 
     /// Takes over newer settings.
     pub fn set_app(&self, app: &Arc<App>) {
-        if !Arc::ptr_eq(&self.app.read(), app) {
-            *self.app.write() = Arc::clone(app);
+        if Arc::ptr_eq(&self.app.read(), app) {
+            return;
+        }
+        let before = std::mem::replace(&mut *self.app.write(), Arc::clone(app));
+        let begun = app.told().without(before.told());
+        if !begun.is_empty() {
+            self.transitions.begin(begun);
         }
     }
 
@@ -181,13 +197,12 @@ impl AppHub {
         identity: Option<Identity>,
         now: u64,
     ) -> Result<(), SubscribeError> {
-        let (most_users, counts) = {
-            let app = self.app.read();
-            (app.limits.members, app.subscription_counts)
-        };
-        let joining = Joining { conn, identity, most_users, now };
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
+        // Read under the lock: whoever looks at the shard after a change of them finds all that was not told.
+        let app = self.app.read();
+        let hooks = self.transitions.hooks(&app, name);
+        let joining = Joining { conn, identity, most_users: app.limits.members, now, hooks };
         let rehash = |channel: &Channel| self.hasher.hash_one(&channel.name);
         let mut channel = match shard.entry(hash, |channel| channel.name == *name, rehash) {
             Entry::Occupied(mut channel) => {
@@ -200,30 +215,32 @@ impl AppHub {
                 vacant.insert(channel)
             }
         };
-        self.count_changed(channel.get_mut(), counts);
+        self.count_changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks });
         Ok(())
     }
 
     pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId) {
-        let counts = self.app.read().subscription_counts;
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
+        let app = self.app.read();
+        let hooks = self.transitions.hooks(&app, name);
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
-            channel.unsubscribe(socket);
-            self.count_changed(channel, counts);
+            channel.unsubscribe(socket, hooks);
+            self.count_changed(channel, Counting { subscribers: app.subscription_counts, hooks });
             channel.park(&self.parked);
             if channel.is_idle() {
                 entry.remove();
             }
         }
+        drop(app);
         drop(shard);
         self.make_room();
     }
 
     /// Under the lock of the channel's shard, after a subscription was made or ended.
-    fn count_changed(&self, channel: &mut Channel, wanted: bool) {
-        if wanted && channel.name.kind().has_counts() && channel.count_changed() {
+    fn count_changed(&self, channel: &mut Channel, told: Counting<'_>) {
+        if told.anybody() && channel.name.kind().has_counts() && channel.count_changed(told) {
             self.counts_due.lock().push(channel.name.clone());
         }
     }
@@ -235,7 +252,9 @@ impl AppHub {
         for name in due {
             let hash = self.hasher.hash_one(&name);
             if let Some(channel) = self.shard(hash).lock().find_mut(hash, |channel| channel.name == name) {
-                channel.tell_listed_count();
+                let app = self.app.read();
+                let hooks = self.transitions.hooks(&app, &name);
+                channel.tell_listed_count(Counting { subscribers: app.subscription_counts, hooks });
             }
         }
     }

@@ -10,6 +10,7 @@ use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::{Identity, UserInfo};
 use fanfare_protocol::server;
+use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
@@ -18,6 +19,7 @@ use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::subscriptions::SubscribeError;
 use crate::sync::RandomState;
+use crate::transitions::Hooks;
 
 /// More subscribers than this are told how many they are now and then only (WS-176).
 const MOST_TOLD_AT_ONCE: usize = 100;
@@ -44,6 +46,22 @@ pub(crate) struct Joining<'a> {
     pub(crate) most_users: usize,
     /// The present, in the milliseconds that kept events expire by.
     pub(crate) now: u64,
+    pub(crate) hooks: Hooks<'a>,
+}
+
+/// Who is told how many are subscribed.
+#[derive(Clone, Copy)]
+pub(crate) struct Counting<'a> {
+    /// The subscribers themselves (WS-175).
+    pub(crate) subscribers: bool,
+    /// Webhooks that want to hear of it (HOOK-016).
+    pub(crate) hooks: Hooks<'a>,
+}
+
+impl Counting<'_> {
+    pub(crate) const fn anybody(&self) -> bool {
+        self.subscribers || self.hooks.want(Kind::SubscriptionCount)
+    }
 }
 
 #[derive(Debug)]
@@ -73,7 +91,7 @@ impl Channel {
 
     /// Adds the connection, acknowledges to it, and tells the others of a new user (WS-124).
     pub(crate) fn subscribe(&mut self, joining: Joining<'_>) -> Result<(), SubscribeError> {
-        let Joining { conn, identity, most_users, now } = joining;
+        let Joining { conn, identity, most_users, now, hooks } = joining;
         let user = match identity {
             Some(identity) => Some(self.join(conn, identity, most_users)?),
             None => {
@@ -81,13 +99,25 @@ impl Channel {
                 None
             }
         };
-        self.send_last(conn, now);
+        if self.members.is_empty() {
+            hooks.tell(Kind::ChannelExistence, || Transition::Occupied(self.name.clone()));
+        }
+        if let Some((id, true)) = &user {
+            hooks.tell(Kind::Presence, || Transition::Joined(self.name.clone(), id.clone()));
+        }
+        self.send_last(conn, now, hooks);
+        let user = user.map(|(id, _)| id);
         self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
         Ok(())
     }
 
-    /// Counts a user in; the acknowledgement has everybody who is there (WS-121).
-    fn join(&mut self, conn: &Conn, identity: Identity, most_users: usize) -> Result<UserId, SubscribeError> {
+    /// Counts a user in, and says whether it is new; the acknowledgement has everybody who is there (WS-121).
+    fn join(
+        &mut self,
+        conn: &Conn,
+        identity: Identity,
+        most_users: usize,
+    ) -> Result<(UserId, bool), SubscribeError> {
         let users = self.users.get_or_insert_default();
         if users.len() >= most_users && !users.contains_key(&identity.user_id) {
             return Err(SubscribeError::Full);
@@ -109,11 +139,11 @@ impl Channel {
         if is_new {
             self.deliver(&server::member_added(&self.name, &identity.user_id, &identity.user_info), None);
         }
-        Ok(identity.user_id)
+        Ok((identity.user_id, is_new))
     }
 
     /// Sends what was published last, or says that there is nothing (WS-171, WS-172).
-    fn send_last(&mut self, conn: &Conn, now: u64) {
+    fn send_last(&mut self, conn: &Conn, now: u64, hooks: Hooks<'_>) {
         if !self.name.is_cached() {
             return;
         }
@@ -127,6 +157,7 @@ impl Channel {
             None => {
                 conn.outbox.push(&server::cache_miss(&self.name));
                 self.last = None;
+                hooks.tell(Kind::CacheMiss, || Transition::Missed(self.name.clone()));
             }
         }
     }
@@ -137,7 +168,11 @@ impl Channel {
     }
 
     /// Keeps an event for those who come later.
-    pub(crate) fn keep(&mut self, frame: &Frame, until: u64) {
+    pub(crate) fn keep(&mut self, frame: &Frame, until: u64, hooks: Hooks<'_>) {
+        // Whoever found nothing has taken away what had expired.
+        if self.last.is_none() {
+            hooks.tell(Kind::CacheMiss, || Transition::Filled(self.name.clone()));
+        }
         self.last = Some(Box::new(Last::new(frame, until)));
     }
 
@@ -155,43 +190,58 @@ impl Channel {
 
     /// Tells everybody how many they are. If they are so many that this is to wait, true, once, so that
     /// the channel is listed (WS-175, WS-176).
-    pub(crate) fn count_changed(&mut self) -> bool {
+    pub(crate) fn count_changed(&mut self, told: Counting<'_>) -> bool {
         self.count_is_due = true;
         if self.members.len() > MOST_TOLD_AT_ONCE {
             return !std::mem::replace(&mut self.is_listed, true);
         }
-        self.tell_count_if_due();
+        self.tell_count_if_due(told);
         false
     }
 
     /// Tells the count if it waits to be told; the channel is listed no more.
-    pub(crate) fn tell_listed_count(&mut self) {
+    pub(crate) fn tell_listed_count(&mut self, told: Counting<'_>) {
         self.is_listed = false;
-        self.tell_count_if_due();
+        self.tell_count_if_due(told);
     }
 
-    fn tell_count_if_due(&mut self) {
-        if std::mem::take(&mut self.count_is_due) && !self.members.is_empty() {
-            self.deliver(&server::subscription_count(&self.name, self.members.len()), None);
+    fn tell_count_if_due(&mut self, told: Counting<'_>) {
+        if !std::mem::take(&mut self.count_is_due) {
+            return;
         }
+        let count = self.members.len();
+        if told.subscribers && count > 0 {
+            self.deliver(&server::subscription_count(&self.name, count), None);
+        }
+        told.hooks.tell(Kind::SubscriptionCount, || Transition::Counted(self.name.clone(), count));
     }
 
     /// Takes the connection out, and tells the others if it was the user's last.
-    pub(crate) fn unsubscribe(&mut self, socket: SocketId) {
-        let user = self.members.swap_remove(&socket).and_then(|member| member.user);
+    pub(crate) fn unsubscribe(&mut self, socket: SocketId, hooks: Hooks<'_>) {
+        let Some(member) = self.members.swap_remove(&socket) else {
+            return;
+        };
         if has_outgrown(self.members.len(), self.members.capacity()) {
             self.members.shrink_to_fit();
         }
-        let (Some(id), Some(users)) = (user, &mut self.users) else {
-            return;
-        };
-        let Entry::Occupied(mut user) = users.entry(id) else {
+        if let Some(user) = member.user {
+            self.leave(user, hooks);
+        }
+        if self.members.is_empty() {
+            hooks.tell(Kind::ChannelExistence, || Transition::Vacated(self.name.clone()));
+        }
+    }
+
+    /// Counts a user out.
+    fn leave(&mut self, user: UserId, hooks: Hooks<'_>) {
+        let Some(Entry::Occupied(mut user)) = self.users.as_mut().map(|users| users.entry(user)) else {
             return;
         };
         user.get_mut().connections -= 1;
         if user.get().connections == 0 {
             let (id, _) = user.remove_entry();
             self.deliver(&server::member_removed(&self.name, &id), None);
+            hooks.tell(Kind::Presence, || Transition::Left(self.name.clone(), id));
         }
     }
 

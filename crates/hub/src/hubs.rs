@@ -1,6 +1,7 @@
 //! The hubs of all apps that have connections.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
@@ -8,12 +9,15 @@ use hashbrown::HashMap;
 
 use crate::app_hub::AppHub;
 use crate::sync::{Mutex, RandomState};
+use crate::transitions::Bell;
 
 /// Touched once per connection and once per HTTP request, never per message.
 #[derive(Debug, Default)]
 pub struct Hubs {
     /// Guards the table only; hubs are used outside the lock.
     apps: Mutex<HashMap<AppId, Arc<AppHub>, RandomState>>,
+    /// Rung by a hub that has something for its app's webhooks.
+    bell: Arc<Bell>,
 }
 
 impl Hubs {
@@ -21,7 +25,8 @@ impl Hubs {
     #[must_use]
     pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
         let mut apps = self.apps.lock();
-        Arc::clone(apps.entry(app.id.clone()).or_insert_with(|| Arc::new(AppHub::new(Arc::clone(app)))))
+        let new = || Arc::new(AppHub::under(&self.bell, Arc::clone(app)));
+        Arc::clone(apps.entry(app.id.clone()).or_insert_with(new))
     }
 
     /// The app's hub, if it has one.
@@ -42,6 +47,11 @@ impl Hubs {
         self.all().iter().map(|hub| hub.connections()).sum()
     }
 
+    /// The apps whose hubs have transitions to take since this was asked last.
+    pub fn poll_transitions(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
+        self.bell.poll(cx)
+    }
+
     /// Drops what has expired, and the hubs that nobody holds and that keep nothing; `now` is in the
     /// milliseconds that kept events expire by.
     pub fn sweep(&self, now: u64) {
@@ -49,7 +59,7 @@ impl Hubs {
             hub.drop_expired(now);
         }
         // Under the lock nobody can come by a hub that only the table holds.
-        self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1 || hub.parked_bytes() > 0);
+        self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1 || hub.keeps_anything());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who is subscribed to what, and putting frames into outboxes.
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then
-//! outboxes, the list of counts to be told and the queue of parked events, which are leaves; nothing
-//! waits under any of them.
+//! outboxes, the app's settings, the list of counts to be told, the queues of parked events and of
+//! transitions, which are leaves; nothing waits under any of them.
 
 mod app_hub;
 mod cache;
@@ -12,13 +12,15 @@ mod hubs;
 mod outbox;
 mod subscriptions;
 mod sync;
+mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Counts, Place};
+pub use app_hub::{AppHub, Cached, Counts, Place, Present};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};
 pub use subscriptions::{SubscribeError, Subscriptions};
+pub use transitions::TakenTransitions;
 pub use users::SignedIn;
 
 #[cfg(test)]

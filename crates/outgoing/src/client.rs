@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::OutgoingError;
+use crate::reach::{NotPublic, Reach, Resolver};
 use crate::trust::Trust;
 
 /// Connections to one server that are kept for the next request.
@@ -22,7 +25,19 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// Makes requests; clones share their connections.
 #[derive(Clone, Debug)]
-pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct Client {
+    pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    reach: Reach,
+}
+
+/// How requests are made, where it is not as usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where they may go.
+    pub reach: Reach,
+    /// Names of headers are written `Like-This`, for those who compare them letter by letter.
+    pub title_case_headers: bool,
+}
 
 /// How much one request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +63,14 @@ impl Client {
     /// A client for `http` and `https`.
     #[must_use]
     pub fn new(trust: &Trust) -> Self {
-        let mut tcp = HttpConnector::new();
+        Self::with(trust, Options::default())
+    }
+
+    /// As [`Client::new`], with other options.
+    #[must_use]
+    pub fn with(trust: &Trust, options: Options) -> Self {
+        let Options { reach, title_case_headers } = options;
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
@@ -56,12 +78,13 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let client = legacy::Client::builder(TokioExecutor::new())
+        let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_title_case_headers(title_case_headers)
             .build(connector);
-        Self(client)
+        Self { pool, reach }
     }
 
     /// Sends a request and reads the answer.
@@ -79,11 +102,37 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
-        let answer = self.0.request(request).await.map_err(|error| {
-            if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
-        })?;
+    /// Sends a request of whose answer only the status matters: a body that is too large, or does not come
+    /// whole, makes no other answer of it.
+    ///
+    /// # Errors
+    /// There is no status within the time.
+    pub async fn status(
+        &self,
+        request: Request<Full<Bytes>>,
+        bounds: Bounds,
+    ) -> Result<StatusCode, OutgoingError> {
+        let deadline = Instant::now() + bounds.time;
+        let answer = match timeout_at(deadline, self.head(request)).await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(OutgoingError::TimedOut(bounds.time)),
+        };
         let (head, body) = answer.into_parts();
+        // It is read to the end so that the connection can be used again; if it is not, nothing is lost.
+        drop(timeout_at(deadline, Limited::new(body, bounds.bytes).collect()).await);
+        Ok(head.status)
+    }
+
+    /// Sends a request; the answer's body is still to be read.
+    async fn head(&self, request: Request<Full<Bytes>>) -> Result<hyper::Response<Incoming>, OutgoingError> {
+        self.reach.check(request.uri()).map_err(|NotPublic(address)| OutgoingError::NotPublic(address))?;
+        self.pool.request(request).await.map_err(|error| {
+            if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response, OutgoingError> {
+        let (head, body) = self.head(request).await?.into_parts();
         let body = Limited::new(body, most).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 OutgoingError::TooLarge(most)
@@ -152,11 +201,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_only_the_status_matters_a_body_that_is_too_large_or_broken_off_changes_nothing() {
+        let long = answer("200 OK", &"x".repeat(1001));
+        let half = b"HTTP/1.1 204 Very Well\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+        let silent = b"HTTP/1.1 500 Oh\r\nContent-Length: 10\r\n\r\nhalf".to_vec();
+        for (bytes, stays, wanted) in [(long, true, 200), (half, false, 204), (silent, true, 500)] {
+            let address = server(bytes, stays).await;
+            let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
+            let bounds = Bounds { time: Duration::from_millis(500), ..BOUNDS };
+            let status = Client::new(&Trust::public()).status(request, bounds).await.unwrap();
+            assert_eq!(status.as_u16(), wanted);
+        }
+        let address = server(Vec::new(), true).await;
+        let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
+        let time = Duration::from_millis(50);
+        let error = Client::new(&Trust::public()).status(request, Bounds { time, ..BOUNDS }).await;
+        assert_eq!(error.unwrap_err(), OutgoingError::TimedOut(time));
+    }
+
+    #[tokio::test]
     async fn an_answer_that_does_not_come_is_not_waited_for() {
         let address = server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec(), true).await;
         let time = Duration::from_millis(50);
         let error = ask("http", address, Bounds { time, ..BOUNDS }).await.unwrap_err();
         assert_eq!(error.to_string(), "there was no whole answer within 50 ms");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_public_is_not_connected_to_by_number_or_by_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client =
+            Client::with(&Trust::public(), Options { reach: Reach::PublicOnly, ..Options::default() });
+        for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
+            let request = Request::post(format!("http://{host}:{port}/")).body(Full::default()).unwrap();
+            let error = client.send(request, BOUNDS).await.unwrap_err();
+            assert!(matches!(error, OutgoingError::NotPublic(_)), "{host}: {error:?}");
+        }
+        let accepted = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(accepted.is_err(), "nobody has connected");
     }
 
     #[tokio::test]

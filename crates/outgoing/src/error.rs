@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::reach::NotPublic;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +16,9 @@ pub enum OutgoingError {
     /// The name does not resolve, or no packet gets there.
     #[error("cannot connect: {0}")]
     Unreachable(String),
+    /// The address is not one that may be connected to.
+    #[error("{0} is not a public address")]
+    NotPublic(IpAddr),
     /// The certificate is not trusted, or the other side does not speak TLS.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -33,6 +39,9 @@ impl OutgoingError {
         let innermost = innermost(error);
         if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
             return Self::Tls(tls.to_string());
+        }
+        if let Some(NotPublic(address)) = innermost.downcast_ref() {
+            return Self::NotPublic(*address);
         }
         match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => Self::Refused,

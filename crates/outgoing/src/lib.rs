@@ -5,8 +5,10 @@
 
 mod client;
 mod error;
+mod reach;
 mod trust;
 
-pub use client::{Bounds, Client, Response};
+pub use client::{Bounds, Client, Options, Response};
 pub use error::OutgoingError;
+pub use reach::Reach;
 pub use trust::{Trust, TrustError};

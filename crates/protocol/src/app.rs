@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::Credential;
 use crate::ids::AppId;
+use crate::webhook::{Kinds, Webhook};
 
 pub use self::authorization::{Authorization, MustEqual};
 
@@ -48,6 +49,8 @@ pub struct App {
     pub authorization: Authorization,
     /// Where Laravel's `redis` broadcasts for it come from.
     pub redis_feed: RedisFeed,
+    /// Who is told of what happens on its channels; no two have the same URL.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl App {
@@ -71,7 +74,15 @@ impl App {
             limits: Limits::default(),
             authorization: Authorization::default(),
             redis_feed: RedisFeed::default(),
+            webhooks: Vec::new(),
         }
+    }
+
+    /// What any of its webhooks is told; costs nothing if it has none.
+    #[must_use]
+    pub fn told(&self) -> Kinds {
+        let enabled = self.webhooks.iter().filter(|webhook| webhook.enabled);
+        enabled.fold(Kinds::NONE, |told, webhook| told.and(webhook.events))
     }
 
     /// The credential with this key, if it is one of the app's.

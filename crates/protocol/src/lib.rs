@@ -17,4 +17,5 @@ pub mod server;
 pub mod user;
 pub mod utc;
 pub mod version;
+pub mod webhook;
 pub mod ws;

@@ -114,13 +114,25 @@ pub fn hour_moment(hour: u64) -> String {
 }
 
 fn counts(usage: &Usage) -> Map<String, Value> {
-    let Usage { peak_connections, backend_messages, client_messages, deliveries, delivered_bytes } = *usage;
+    let Usage {
+        peak_connections,
+        backend_messages,
+        client_messages,
+        deliveries,
+        delivered_bytes,
+        webhook_deliveries,
+        webhook_failures,
+        webhook_events_dropped,
+    } = *usage;
     let counts = [
         ("peak_connections", peak_connections),
         ("backend_messages", backend_messages),
         ("client_messages", client_messages),
         ("deliveries", deliveries),
         ("delivered_bytes", delivered_bytes),
+        ("webhook_deliveries", webhook_deliveries),
+        ("webhook_failures", webhook_failures),
+        ("webhook_events_dropped", webhook_events_dropped),
     ];
     counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
 }
@@ -161,12 +173,16 @@ mod tests {
                 client_messages: 0,
                 deliveries: 2 * count,
                 delivered_bytes: 100 * count,
+                webhook_deliveries: 3 * count,
+                webhook_failures: 4 * count,
+                webhook_events_dropped: 5 * count,
             },
         };
         let object = |count: u64, peak: u64| {
             json!({
                 "peak_connections": peak, "backend_messages": count, "client_messages": 0,
-                "deliveries": 2 * count, "delivered_bytes": 100 * count,
+                "deliveries": 2 * count, "delivered_bytes": 100 * count, "webhook_deliveries": 3 * count,
+                "webhook_failures": 4 * count, "webhook_events_dropped": 5 * count,
             })
         };
         let (mut first, mut second) = (object(5, 5), object(2, 2));

@@ -16,6 +16,8 @@ mod rules;
 mod settled;
 mod tls;
 mod value;
+mod webhook_list;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub use self::fault::{Cause, Fault, Place};
 pub use self::laravel::Laravel;
 pub use self::redis_feed::{NoFeed, RedisFeed};
 pub use self::tls::Tls;
+pub use self::webhooks::Webhooks;
 
 use self::apps::{FixedApp, GivenApp};
 use self::keys::Keys;
@@ -81,6 +84,8 @@ pub struct Config {
     pub apps: Apps,
     /// `[redis_feed]`.
     pub redis_feed: RedisFeed,
+    /// `[webhooks]`.
+    pub webhooks: Webhooks,
     /// `[log]`.
     pub log: Log,
     /// What a Laravel application's `.env` has said.
@@ -302,6 +307,7 @@ impl Config {
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),
             authorization: settled.section("authorization"),
+            webhooks: settled.section("webhooks"),
             log: settled.section("log"),
             apps,
             default_limits,

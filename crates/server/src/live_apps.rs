@@ -27,6 +27,7 @@ fn apply(state: &State, change: Change) {
         Change::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
             state.tenants.set_gone(&app.id, false);
+            state.outgoing.webhooks.set_app(&app);
             let Some(hub) = state.hubs.get(&app.id) else { return };
             hub.set_app(&app);
             if !app.enabled {
@@ -37,10 +38,11 @@ fn apply(state: &State, change: Change) {
         Change::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
             state.tenants.set_gone(&app.id, true);
+            state.outgoing.webhooks.remove(&app.id);
             let Some(hub) = state.hubs.get(&app.id) else { return };
             let key = app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
-            // Whoever is on the way in finds it disabled.
-            hub.set_app(&Arc::new(App { enabled: false, ..(*app).clone() }));
+            // Whoever is on the way in finds it disabled, and nobody is told who goes.
+            hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
             close_all(&hub, &CloseReason::UnknownKey(key));
         }
     }

@@ -10,7 +10,7 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::ids::SocketId;
-use fanfare_protocol::server;
+use fanfare_protocol::{server, webhook};
 
 use crate::state::State;
 use crate::tenants::{Counts, Source, Tenant};
@@ -98,5 +98,12 @@ pub fn publish_client_event(
     let mut counts = Counts { messages: 1, ..Counts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);
+    hub.tell_client_event(event.channel, || webhook::ClientEvent {
+        channel: event.channel.clone(),
+        name: event.name.to_owned(),
+        data: event.data.to_owned(),
+        sender: event.sender,
+        user,
+    });
     Ok(())
 }

@@ -9,31 +9,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_outgoing::{Client, Trust, TrustError};
+use fanfare_outgoing::TrustError;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::command_line::LaravelEnv;
 use crate::config::{self, Config};
 use crate::drain;
 use crate::laravel_lines::{Address, LaravelLines};
+use crate::outgoing::Outgoing;
 use crate::paste_lines::{OverTls, PasteLines};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::tls::certificate::{self, CertificateError};
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
-use crate::{admin, descriptors, listen, live_apps};
-
-/// How often hubs without connections, and events that have expired, are dropped.
-const SWEEP: Duration = Duration::from_secs(60);
-
-/// How often crowded channels are told how many they are (WS-176).
-const TELL_COUNTS: Duration = Duration::from_secs(5);
+use crate::webhooks::Telling;
+use crate::{admin, chores, descriptors, listen, live_apps};
 
 /// How often the app with the node's own feed is looked up, if it is one of the database's.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -59,11 +55,13 @@ pub enum StartError {
     /// An app that was asked for by its id.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
-    /// The authorities of applications' certificates.
-    #[error("cannot trust {}: {error} (setting authorization.ca_file)", .path.display())]
+    /// The authorities of other servers' certificates.
+    #[error("cannot trust {}: {error} (setting {setting})", .path.display())]
     Authorities {
         /// The file that was named.
         path: PathBuf,
+        /// Where it was named.
+        setting: &'static str,
         /// What is wrong with it.
         error: TrustError,
     },
@@ -115,6 +113,7 @@ pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
     storing: Option<Storing>,
+    telling: Telling,
     /// They end when this is dropped.
     feeds: Arc<RedisFeeds>,
     /// Where clients and back ends connect.
@@ -135,7 +134,7 @@ impl Server {
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let capacity = descriptors::capacity(config.limits.connections, descriptors);
-        let applications = Client::new(&authorities(&config)?);
+        let outgoing = Outgoing::open(&config)?;
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         if let Some(Shown { app, embedded: true, .. }) = &first {
@@ -151,7 +150,7 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, applications, descriptors, capacity));
+        let state = Arc::new(State::new(config, apps, outgoing, descriptors, capacity));
         let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
@@ -160,13 +159,12 @@ impl Server {
         }
         tokio::spawn(admin::run(Arc::clone(&state), admin));
         let feeds = begin_feeds(&state);
-        tokio::spawn(sweep(Arc::clone(&state)));
-        tokio::spawn(tell_counts(Arc::clone(&state)));
-        let storing = Storing::begin(&state);
+        chores::begin(&state);
         Ok(Self {
+            storing: Storing::begin(&state),
+            telling: Telling::begin(&state),
             state,
             accepting,
-            storing,
             feeds,
             listening,
             over_tls,
@@ -193,7 +191,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         _ = interrupt.recv() => {}
     }
     tokio::select! {
-        () = stop(&server.state, server.accepting, server.storing) => {}
+        () = stop(&server.state, server.accepting, server.telling, server.storing) => {}
         // Whoever asks twice does not want to wait.
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -202,8 +200,15 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Drains connections, then gives HTTP requests under way a last moment, then stores what was used.
-async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Option<Storing>) {
+/// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
+/// what was used.
+async fn stop(
+    state: &Arc<State>,
+    accepting: Vec<JoinHandle<()>>,
+    telling: Telling,
+    storing: Option<Storing>,
+) {
+    let began = Instant::now();
     let left = drain::run(state).await;
     let last_requests = async {
         for listener in accepting {
@@ -213,6 +218,7 @@ async fn stop(state: &Arc<State>, accepting: Vec<JoinHandle<()>>, storing: Optio
     if tokio::time::timeout(Duration::from_secs(1), last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
+    telling.end(state, began).await;
     if let Some(storing) = storing {
         storing.end().await;
     }
@@ -277,15 +283,6 @@ pub async fn migrate(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Whose certificates are believed of the apps' own applications.
-fn authorities(config: &Config) -> Result<Trust, StartError> {
-    let path = &config.authorization.ca_file;
-    if path.as_os_str().is_empty() {
-        return Ok(Trust::public());
-    }
-    Trust::with_file(path).map_err(|error| StartError::Authorities { path: path.clone(), error })
-}
-
 async fn open_apps(config: &Config) -> Result<Apps, StartError> {
     Ok(Apps::open(config.fixed_apps(), config.database(), config.kept()).await?)
 }
@@ -331,26 +328,6 @@ async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
         // While the database is away there will be another look.
         if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
             feeds.set(&app);
-        }
-    }
-}
-
-/// Drops what apps without connections have left behind.
-async fn sweep(state: Arc<State>) {
-    let mut every = tokio::time::interval(SWEEP);
-    loop {
-        every.tick().await;
-        state.hubs.sweep(state.milliseconds());
-    }
-}
-
-async fn tell_counts(state: Arc<State>) {
-    let mut every = tokio::time::interval(TELL_COUNTS);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        for hub in state.hubs.all() {
-            hub.tell_counts();
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
 use fanfare_hub::Hubs;
-use fanfare_outgoing::Client;
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
+use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
 use crate::tenants::{Moment, Tenants};
 
@@ -25,8 +25,8 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
-    /// Asks the apps' own applications.
-    pub applications: Client,
+    /// Asks and tells the servers of others.
+    pub outgoing: Outgoing,
     /// What is heard of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
     /// What is counted.
@@ -42,7 +42,7 @@ pub struct State {
 impl State {
     /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, applications: Client, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(config: Config, apps: Apps, outgoing: Outgoing, descriptors: u64, capacity: usize) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
@@ -59,7 +59,7 @@ impl State {
             started: Instant::now(),
             hubs,
             tenants,
-            applications,
+            outgoing,
             redis_feed,
             apps,
             config,

@@ -4,7 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES};
+use super::webhooks::faults_of_shape;
+use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
 
 /// The settings of an app but for its limits.
 const NAMES: &[&str] = &[
@@ -19,7 +20,11 @@ const NAMES: &[&str] = &[
     "subscription_counts",
     "watchlist_events",
     "subscription_error_event",
+    WEBHOOKS,
 ];
+
+/// The one setting that is a list of objects.
+const WEBHOOKS: &str = "webhooks";
 
 /// The settings that hold others.
 const SECTIONS: &[&str] = &["limits", "authorization", "redis_feed"];
@@ -74,12 +79,13 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
             Value::Null => {
                 into.remove(name);
             }
-            value => match alone(&key, name, value) {
-                Ok(()) => {
+            value => {
+                let found = alone(&key, name, value);
+                if found.is_empty() {
                     into.insert(name.clone(), value.clone());
                 }
-                Err(fault) => faults.push(fault),
-            },
+                faults.extend(found);
+            }
         }
     }
 }
@@ -89,7 +95,8 @@ fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
     let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));
     let feed = FEED.iter().map(|name| format!("redis_feed.{name}"));
-    NAMES.iter().map(|name| (*name).to_owned()).chain(limits).chain(authorization).chain(feed)
+    let names = NAMES.iter().map(|name| (*name).to_owned());
+    names.chain(limits).chain(authorization).chain(feed)
 }
 
 fn is_known(key: &str) -> bool {
@@ -97,7 +104,18 @@ fn is_known(key: &str) -> bool {
 }
 
 fn unknown(key: &str) -> String {
-    let nearest = known()
+    nearest(key, known())
+}
+
+/// As [`unknown`], of a key within the list of webhooks.
+fn unknown_of_webhook(key: &str) -> String {
+    let names = WebhookSettings::NAMES.iter();
+    let place = key.split('.').next().unwrap_or_default();
+    nearest(key, names.map(|name| format!("{place}.{name}")))
+}
+
+fn nearest(key: &str, known: impl Iterator<Item = String>) -> String {
+    let nearest = known
         .map(|known| (strsim::normalized_damerau_levenshtein(key, &known), known))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -107,18 +125,19 @@ fn unknown(key: &str) -> String {
     }
 }
 
-/// Whether the value is of the setting's type.
-fn alone(key: &str, name: &str, value: &Value) -> Result<(), String> {
+/// What is wrong with a value that is not of the setting's type.
+fn alone(key: &str, name: &str, value: &Value) -> Vec<String> {
+    if key == WEBHOOKS && !value.is_null() {
+        return faults_of_shape(value, unknown_of_webhook);
+    }
     let mut object = Map::new();
     object.insert(name.to_owned(), value.clone());
     let mut object = Value::Object(object);
     if let Some((section, _)) = key.split_once('.') {
         object = serde_json::json!({ section: object });
     }
-    match serde_json::from_value::<AppSettings>(object) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{key}: {error}")),
-    }
+    let error = serde_json::from_value::<AppSettings>(object).err();
+    error.map(|error| format!("{key}: {error}")).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -172,10 +191,36 @@ mod tests {
     }
 
     #[test]
+    fn webhooks_are_given_as_a_whole_and_every_fault_of_the_list_is_told_at_once() {
+        let one = r#"{"webhooks":[{"url":"http://a/","events":["presence"]}]}"#;
+        assert_eq!(with("{}", one).unwrap(), one);
+        assert_eq!(with(one, r#"{"webhooks":[]}"#).unwrap(), r#"{"webhooks":[]}"#);
+        assert_eq!(with(one, r#"{"webhooks":null}"#).unwrap(), "{}");
+        assert_eq!(
+            with("{}", r#"{"webhooks":[{"ulr":"http://a/","batch":1,"events":"presence"},7],"zzz":1}"#)
+                .unwrap_err(),
+            [
+                "webhooks[1].batch: invalid type: integer `1`, expected a boolean",
+                "webhooks[1].events: invalid type: string \"presence\", expected a sequence",
+                "unknown setting webhooks[1].ulr; did you mean webhooks[1].url?",
+                "webhooks[2] is not an object",
+                "unknown setting zzz; config/default.toml lists those of an app",
+            ]
+        );
+        assert_eq!(
+            with(one, r#"{"webhooks":[{"events":["presence"]}]}"#).unwrap_err(),
+            ["webhooks[1] has no url"]
+        );
+        assert!(
+            with("{}", r#"{"webhooks":{}}"#).unwrap_err()[0].starts_with("webhooks: give a list such as ")
+        );
+    }
+
+    #[test]
     fn the_list_of_names_has_every_setting() {
         for key in known() {
             let name = key.rsplit('.').next().unwrap();
-            assert_eq!(alone(&key, name, &Value::Null), Ok(()), "{key}");
+            assert_eq!(alone(&key, name, &Value::Null), [""; 0], "{key}");
         }
         let fault = serde_json::from_str::<AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
         let listed: Vec<&str> = fault.split('`').skip(3).step_by(2).collect();

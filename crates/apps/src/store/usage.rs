@@ -10,21 +10,28 @@ use super::write::either;
 use crate::usage::{HourOfUsage, Usage};
 
 const ADD: &str = "INSERT INTO app_usage AS known (app_id, hour, node, peak_connections, backend_messages, \
-         client_messages, deliveries, delivered_bytes) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         client_messages, deliveries, delivered_bytes, webhook_deliveries, webhook_failures, \
+         webhook_events_dropped) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
      ON CONFLICT (app_id, hour, node) DO UPDATE SET \
          peak_connections = CASE WHEN excluded.peak_connections > known.peak_connections \
              THEN excluded.peak_connections ELSE known.peak_connections END, \
          backend_messages = known.backend_messages + excluded.backend_messages, \
          client_messages = known.client_messages + excluded.client_messages, \
          deliveries = known.deliveries + excluded.deliveries, \
-         delivered_bytes = known.delivered_bytes + excluded.delivered_bytes";
+         delivered_bytes = known.delivered_bytes + excluded.delivered_bytes, \
+         webhook_deliveries = known.webhook_deliveries + excluded.webhook_deliveries, \
+         webhook_failures = known.webhook_failures + excluded.webhook_failures, \
+         webhook_events_dropped = known.webhook_events_dropped + excluded.webhook_events_dropped";
 
 const HOURS: &str = "SELECT hour, CAST(SUM(peak_connections) AS bigint) AS peak_connections, \
          CAST(SUM(backend_messages) AS bigint) AS backend_messages, \
          CAST(SUM(client_messages) AS bigint) AS client_messages, \
          CAST(SUM(deliveries) AS bigint) AS deliveries, \
-         CAST(SUM(delivered_bytes) AS bigint) AS delivered_bytes \
+         CAST(SUM(delivered_bytes) AS bigint) AS delivered_bytes, \
+         CAST(SUM(webhook_deliveries) AS bigint) AS webhook_deliveries, \
+         CAST(SUM(webhook_failures) AS bigint) AS webhook_failures, \
+         CAST(SUM(webhook_events_dropped) AS bigint) AS webhook_events_dropped \
      FROM app_usage WHERE app_id = $1 AND hour >= $2 AND hour < $3 \
      GROUP BY hour ORDER BY hour LIMIT $4";
 
@@ -40,6 +47,9 @@ struct Row {
     client_messages: i64,
     deliveries: i64,
     delivered_bytes: i64,
+    webhook_deliveries: i64,
+    webhook_failures: i64,
+    webhook_events_dropped: i64,
 }
 
 impl Store {
@@ -57,6 +67,9 @@ impl Store {
                     .bind(signed(usage.client_messages))
                     .bind(signed(usage.deliveries))
                     .bind(signed(usage.delivered_bytes))
+                    .bind(signed(usage.webhook_deliveries))
+                    .bind(signed(usage.webhook_failures))
+                    .bind(signed(usage.webhook_events_dropped))
                     .execute(&mut *transaction)
                     .await?;
             }
@@ -95,6 +108,9 @@ impl From<Row> for HourOfUsage {
             client_messages: unsigned(row.client_messages),
             deliveries: unsigned(row.deliveries),
             delivered_bytes: unsigned(row.delivered_bytes),
+            webhook_deliveries: unsigned(row.webhook_deliveries),
+            webhook_failures: unsigned(row.webhook_failures),
+            webhook_events_dropped: unsigned(row.webhook_events_dropped),
         };
         Self { hour: unsigned(row.hour), usage }
     }

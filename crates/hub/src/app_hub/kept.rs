@@ -39,7 +39,7 @@ impl AppHub {
             Entry::Vacant(vacant) => vacant.insert(Channel::new(name.clone())),
         };
         let channel = entry.get_mut();
-        channel.keep(frame, until);
+        channel.keep(frame, until, self.transitions.hooks(&self.app.read(), name));
         channel.park(&self.parked);
         let took = channel.deliver(frame, except);
         drop(shard);

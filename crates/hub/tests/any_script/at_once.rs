@@ -15,6 +15,7 @@ use shuttle::{sync::Barrier, thread};
 use crate::check_that_nothing_is_left;
 use crate::follower::{Exclusions, Sums, Truth, follow};
 use crate::script::{self, Actor, CHANNELS, SLOTS, Step, Trace, USERS, channel, is_presence};
+use crate::told::Told;
 
 /// Slots are dealt out among so many.
 const THREADS: usize = 3;
@@ -29,7 +30,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn ws_106_and_ws_125_and_ws_154_all_at_once_everybody_sees_what_a_client_can_believe(
+    fn hook_012_and_ws_106_and_ws_125_and_ws_154_all_at_once_everybody_sees_what_a_client_can_believe(
         steps in script::steps(LONGEST),
         seed in any::<u64>(),
     ) {
@@ -59,6 +60,9 @@ fn check_at_once(steps: &[Step]) {
     let actors = run_at_once(&hubs, steps);
     let truth = truth(&actors);
     check_counts(&hub, &truth);
+    let mut told = Told::default();
+    told.take(&hub);
+    told.compare(&hub);
     let mut traces: Vec<Trace> = Vec::new();
     let mut published = Vec::new();
     for actor in actors {
@@ -71,15 +75,15 @@ fn check_at_once(steps: &[Step]) {
     for trace in &traces {
         follow(trace, &exclusions, &truth, &mut sums);
     }
-    let told = published.iter().filter(|(.., took)| *took > 0).map(|(event, _, took)| (*event, *took));
+    let reached = published.iter().filter(|(.., took)| *took > 0).map(|(event, _, took)| (*event, *took));
     assert_eq!(
-        told.collect::<HashMap<_, _>>(),
+        reached.collect::<HashMap<_, _>>(),
         sums.took,
         "as many as its publisher was told got each event"
     );
     let uneven: Vec<_> = sums.steps.iter().filter(|(_, sum)| **sum != 0).collect();
     assert!(uneven.is_empty(), "numbers of subscribers that were reached and not left: {uneven:?}");
-    check_that_nothing_is_left(hubs, hub);
+    check_that_nothing_is_left(hubs, hub, told);
 }
 
 /// Runs the script with the slots dealt out among threads, to the moment when all have come to their ends.

@@ -11,20 +11,24 @@ use crate::check_that_nothing_is_left;
 use crate::follower::parsed;
 use crate::model::Model;
 use crate::script::{self, Actor, CHANNELS, Entry, SLOTS, Trace, channel};
+use crate::told::Told;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn ws_124_and_ws_177_one_after_the_other_everybody_receives_what_plain_tables_say(steps in script::steps(120)) {
+    fn hook_012_and_ws_124_and_ws_177_one_after_the_other_everybody_receives_what_plain_tables_say(steps in script::steps(120)) {
         let hubs = Arc::new(Hubs::default());
         let hub = hubs.open(&script::app());
         let mut actors: Vec<Actor> = (0..SLOTS).map(|slot| Actor::new(&hubs, slot)).collect();
         let mut model = Model::default();
+        let mut told = Told::default();
         for (now, step) in (0..).zip(&steps) {
             let answer = actors[step.slot].act(&step.action, now);
             prop_assert_eq!(answer, model.apply(step, now), "step {}: {:?}", now, step);
             compare(&hub, &model, now);
+            told.take(&hub);
+            told.compare(&hub);
         }
         let mut traces: Vec<Trace> = Vec::new();
         for actor in actors {
@@ -37,7 +41,7 @@ proptest! {
             let wanted = model.received.remove(&client).unwrap_or_default();
             prop_assert_eq!(by_channel(received(&trace)), by_channel(wanted), "{:?}", client);
         }
-        check_that_nothing_is_left(hubs, hub);
+        check_that_nothing_is_left(hubs, hub, told);
     }
 }
 

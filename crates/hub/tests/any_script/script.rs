@@ -13,6 +13,7 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server::{Event, signin_success};
 use fanfare_protocol::user::UserData;
+use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
 use proptest::prelude::*;
 
 /// Each has one connection at a time, and the next when that has closed.
@@ -137,7 +138,14 @@ fn action() -> impl Strategy<Value = Action> {
 pub fn app() -> Arc<App> {
     let limits = Limits { members: MOST_MEMBERS, ..Limits::default() };
     let app = App::new("1".into(), Vec::new());
-    Arc::new(App { limits, subscription_counts: true, watchlist_events: true, ..app })
+    let webhooks = vec![Webhook {
+        url: "http://localhost/".to_owned(),
+        events: Kinds::from_iter(Kind::ALL),
+        channel_prefixes: Vec::new(),
+        batch: false,
+        enabled: true,
+    }];
+    Arc::new(App { limits, subscription_counts: true, watchlist_events: true, webhooks, ..app })
 }
 
 pub fn channel(at: usize) -> ChannelName {

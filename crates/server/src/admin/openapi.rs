@@ -9,7 +9,11 @@ pub(super) const TEXT: &str = include_str!("openapi.json");
 mod tests {
     use std::collections::BTreeSet;
 
-    use fanfare_apps::{LIMIT_RANGES, LONGEST_FEED_PREFIX, MAX_CONNECTIONS, MESSAGE_QUOTA, Scope};
+    use fanfare_apps::{
+        LIMIT_RANGES, LONGEST_FEED_PREFIX, MAX_CONNECTIONS, MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES,
+        MOST_WEBHOOKS, Scope, WebhookSettings,
+    };
+    use fanfare_protocol::webhook::Kind;
     use serde_json::{Value, json};
 
     use super::*;
@@ -111,6 +115,13 @@ mod tests {
         let feed = settings["redis_feed"]["properties"].as_object().unwrap();
         assert_eq!(feed.keys().collect::<Vec<_>>(), ["prefix", "url"]);
         assert_eq!(feed["prefix"]["maxLength"], LONGEST_FEED_PREFIX);
+        let webhooks = &settings["webhooks"];
+        assert_eq!(webhooks["maxItems"], MOST_WEBHOOKS);
+        let webhook = webhooks["items"]["properties"].as_object().unwrap();
+        let known: BTreeSet<&str> = WebhookSettings::NAMES.into();
+        assert_eq!(webhook.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
+        assert_eq!(webhook["channel_prefixes"]["maxItems"], MOST_CHANNEL_PREFIXES);
+        assert_eq!(webhook["events"]["items"]["enum"], json!(Kind::ALL.map(Kind::name)));
         for (name, schema) in settings.as_object().unwrap() {
             let value = match schema["type"][0].as_str() {
                 Some("boolean") => json!(true),

@@ -59,19 +59,40 @@ pub(super) fn usage(used: &[HourOfUsage]) -> String {
     if used.is_empty() {
         return "Nothing was used in these hours.\n".to_owned();
     }
-    let columns = ["HOUR", "CONNECTIONS", "FROM BACK ENDS", "FROM CLIENTS", "DELIVERIES", "BYTES"];
+    let columns = [
+        "HOUR",
+        "CONNECTIONS",
+        "FROM BACK ENDS",
+        "FROM CLIENTS",
+        "DELIVERIES",
+        "BYTES",
+        "WEBHOOKS",
+        "FAILED",
+        "DROPPED",
+    ];
     let mut rows = vec![columns.map(str::to_owned)];
     rows.extend(used.iter().map(|HourOfUsage { hour, usage }| usage_row(hour_moment(*hour), usage)));
     rows.push(usage_row("total".to_owned(), &total(used)));
     aligned(&rows)
 }
 
-fn usage_row(first: String, usage: &Usage) -> [String; 6] {
-    let Usage { peak_connections, backend_messages, client_messages, deliveries, delivered_bytes } = *usage;
-    let [peak, back_ends, clients, deliveries, bytes] =
-        [peak_connections, backend_messages, client_messages, deliveries, delivered_bytes]
+fn usage_row(first: String, usage: &Usage) -> [String; 9] {
+    let Usage {
+        peak_connections,
+        backend_messages,
+        client_messages,
+        deliveries,
+        delivered_bytes,
+        webhook_deliveries,
+        webhook_failures,
+        webhook_events_dropped,
+    } = *usage;
+    let [peak, back_ends, clients, deliveries] =
+        [peak_connections, backend_messages, client_messages, deliveries].map(|count| count.to_string());
+    let [bytes, webhooks, failed, dropped] =
+        [delivered_bytes, webhook_deliveries, webhook_failures, webhook_events_dropped]
             .map(|count| count.to_string());
-    [first, peak, back_ends, clients, deliveries, bytes]
+    [first, peak, back_ends, clients, deliveries, bytes, webhooks, failed, dropped]
 }
 
 /// What to write down of a new app.

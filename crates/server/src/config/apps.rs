@@ -14,12 +14,15 @@ use toml::{Table, Value};
 use super::fault::{Cause, Fault, Place};
 use super::keys::{Keys, kind_of};
 use super::settled::Given;
+use super::webhook_list;
 
 /// An app as one source gives it.
 pub(super) struct GivenApp {
     pub place: Place,
     /// What the operator knows it by: `apps.list[1]` or `PUSHER_APP`.
     pub name: String,
+    /// Where each of its webhooks stands.
+    pub webhooks: Vec<Place>,
     /// By key within the app, such as `secret` or `limits.batch`.
     pub settings: Vec<Given>,
 }
@@ -92,12 +95,14 @@ fn check(app: GivenApp, keys: &Keys, owners: &mut Owners, faults: &mut Vec<Fault
         .filter(|key| !app.settings.iter().any(|setting| setting.key == *key))
         .map(|key| Fault { place: app.place.clone(), cause: Cause::Missing { app: app.name.clone(), key } });
     faults.extend(missing);
+    webhook_list::check(&app.name, &app.webhooks, &app.settings, faults);
     let mut entry = Table::new();
     for Given { place, key, value } in app.settings {
         let shown = shown_key(&app.name, &place, &key);
-        let checked = match kind_of(&keys.app, &key) {
+        let listed = webhook_list::without_number(&key).map_or_else(|| key.clone(), |(listed, _)| listed);
+        let checked = match kind_of(&keys.app, &listed) {
             Some(kind) => kind.check(&shown, value),
-            None => Err(Cause::UnknownKey { key: shown, hint: keys.nearest_of_app(&key) }),
+            None => Err(Cause::UnknownKey { key: shown, hint: keys.nearest_of_app(&listed) }),
         };
         match checked.and_then(|value| owners.claim(&app.name, &key, value)) {
             Ok(value) => put(&mut entry, &key, value),
@@ -117,6 +122,19 @@ fn shown_key(app: &str, place: &Place, key: &str) -> String {
 }
 
 fn put(entry: &mut Table, key: &str, value: Value) {
+    if let Some((listed, number)) = webhook_list::without_number(key)
+        && let Some((list, name)) = listed.split_once('.')
+    {
+        let list = entry.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(list) = list {
+            // They come in their order, and none is empty.
+            list.resize_with(list.len().max(number), || Value::Table(Table::new()));
+            if let Value::Table(webhook) = &mut list[number - 1] {
+                webhook.insert(name.to_owned(), value);
+            }
+        }
+        return;
+    }
     match key.split_once('.') {
         Some((section, name)) => {
             let section = entry.entry(section).or_insert_with(|| Value::Table(Table::new()));

@@ -113,7 +113,7 @@ fn read_app(prefix: &str, values: [Variable; 3], said: &mut Said, faults: &mut V
     // Of an app without all three, what is missing has been said.
     if settings.len() == APP.len() {
         let place = settings[0].place.clone();
-        said.apps.push(GivenApp { place, name: format!("{prefix}_APP"), settings });
+        said.apps.push(GivenApp { place, name: format!("{prefix}_APP"), webhooks: Vec::new(), settings });
     }
 }
 

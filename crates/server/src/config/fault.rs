@@ -114,6 +114,10 @@ pub enum Cause {
     Missing { app: String, key: &'static str },
     #[error("not set, but {given}; set all three or none")]
     VariableMissing { given: String },
+    #[error("{text}")]
+    Webhook { text: String },
+    #[error("{key} must be a list of webhooks; write [[apps.list.webhooks]] above each")]
+    NotWebhooks { key: String },
     #[error("the {what} {value} belongs to {other} already; give each app its own")]
     Taken { what: &'static str, value: String, other: String },
     #[error("{one} and {other} want the same port; give each its own")]

@@ -9,13 +9,14 @@ use std::path::Path;
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::Value;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 
 use super::Said;
 use super::apps::GivenApp;
 use super::fault::{Cause, Fault, Place};
 use super::keys::Keys;
 use super::settled::Given;
+use super::webhook_list;
 
 /// Reads a file; what cannot be understood becomes a fault.
 pub(super) fn read(path: &Path, keys: &Keys, said: &mut Said, faults: &mut Vec<Fault>) {
@@ -116,7 +117,7 @@ impl Reader<'_> {
                 continue;
             };
             let name = format!("apps.list[{}]", self.said.apps.len() + 1);
-            let mut app = GivenApp { place, name, settings: Vec::new() };
+            let mut app = GivenApp { place, name, webhooks: Vec::new(), settings: Vec::new() };
             self.read_app(&mut app, entries);
             self.said.apps.push(app);
         }
@@ -126,6 +127,10 @@ impl Reader<'_> {
         for (name, value) in entries {
             let place = self.file.at(name.span().start);
             match (&**name.get_ref(), value.get_ref()) {
+                (name, DeValue::Array(list)) if webhook_list::is_list(name) => {
+                    self.read_webhooks(app, place, list.clone());
+                }
+                (name, _) if webhook_list::is_list(name) => self.no_webhooks(app, place),
                 (section, DeValue::Table(held)) if self.keys.is_app_section(section) => {
                     for (name, value) in held.clone() {
                         let place = self.file.at(name.span().start);
@@ -136,6 +141,26 @@ impl Reader<'_> {
                 (name, _) => app.settings.extend(self.given(place, name.to_owned(), value.clone())),
             }
         }
+    }
+
+    fn read_webhooks(&mut self, app: &mut GivenApp, list_place: Place, list: DeArray<'_>) {
+        for item in list {
+            let place = self.file.at(item.span().start);
+            let DeValue::Table(entries) = item.into_inner() else {
+                return self.no_webhooks(app, list_place);
+            };
+            app.webhooks.push(place);
+            for (name, value) in entries {
+                let place = self.file.at(name.span().start);
+                let key = webhook_list::key(app.webhooks.len(), name.get_ref());
+                app.settings.extend(self.given(place, key, value));
+            }
+        }
+    }
+
+    fn no_webhooks(&mut self, app: &GivenApp, place: Place) {
+        let cause = Cause::NotWebhooks { key: format!("{}.webhooks", app.name) };
+        self.faults.push(Fault { place, cause });
     }
 
     fn given(&mut self, place: Place, key: String, value: Spanned<DeValue<'_>>) -> Option<Given> {

@@ -31,6 +31,9 @@ pub(super) enum Kind {
     WebOrigins,
     Headers,
     Rule,
+    HookUrl,
+    HookEvents,
+    ChannelPrefixes,
     RedisUrl,
     FeedPrefix,
     /// An app's id, or nothing.
@@ -78,6 +81,15 @@ const NODE: &[(&str, Kind)] = &[
     ("redis_feed.prefix", Kind::FeedPrefix),
     ("redis_feed.app", Kind::AppChoice),
     ("redis_feed.ca_file", Kind::File),
+    ("webhooks.delay", count(0, 60_000)),
+    ("webhooks.batch", count(0, 10_000)),
+    ("webhooks.timeout", count(1, 60_000)),
+    ("webhooks.retry", count(1, 60_000)),
+    ("webhooks.give_up", count(1, 300_000)),
+    ("webhooks.queue", count(1, 1_000_000)),
+    ("webhooks.requests", count(1, 10_000)),
+    ("webhooks.allow_private", Kind::Switch),
+    ("webhooks.ca_file", Kind::File),
     ("log.format", Kind::Choice(&["text", "json"])),
     ("log.filter", Kind::Filter),
 ];
@@ -105,11 +117,16 @@ const APP: &[(&str, Kind)] = &[
     ("authorization.must_equal", Kind::Rule),
     ("redis_feed.url", Kind::RedisUrl),
     ("redis_feed.prefix", Kind::FeedPrefix),
+    ("webhooks.url", Kind::HookUrl),
+    ("webhooks.events", Kind::HookEvents),
+    ("webhooks.batch", Kind::Switch),
+    ("webhooks.channel_prefixes", Kind::ChannelPrefixes),
+    ("webhooks.enabled", Kind::Switch),
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 8] =
-    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "log"];
+const SECTIONS: [&str; 9] =
+    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "webhooks", "log"];
 
 /// Two names are near from here on; 1 means the same.
 const NEAR: f64 = 0.6;

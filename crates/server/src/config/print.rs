@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use fanfare_apps::named_limits;
 use fanfare_protocol::app::{App, Authorization};
+use fanfare_protocol::webhook::Webhook;
 use toml::Value;
 
 use super::Config;
@@ -70,6 +71,25 @@ fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
             let _ = writeln!(text, "# {name} = {}", Value::from(value));
         }
     }
+    for webhook in &app.webhooks {
+        text.push_str("# [[apps.list.webhooks]]\n");
+        for (name, value) in self::webhook(webhook) {
+            let _ = writeln!(text, "# {name} = {value}");
+        }
+    }
+}
+
+/// The settings of a webhook.
+fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
+    let Webhook { url, events, channel_prefixes, batch, enabled } = webhook;
+    let events: Vec<Value> = events.each().map(|kind| kind.name().into()).collect();
+    [
+        ("url", url.clone().into()),
+        ("events", events.into()),
+        ("batch", (*batch).into()),
+        ("channel_prefixes", channel_prefixes.clone().into()),
+        ("enabled", (*enabled).into()),
+    ]
 }
 
 /// An app's settings but for its sections; a quota only if there is one.
@@ -91,6 +111,7 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
         limits: _,
         authorization: _,
         redis_feed: _,
+        webhooks: _,
     } = app;
     let mut all = vec![("id", id.as_str().into())];
     for pair in credentials {

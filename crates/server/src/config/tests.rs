@@ -7,6 +7,7 @@ mod file;
 mod laravel;
 mod rules;
 mod shown;
+mod webhooks;
 
 use std::fs;
 use std::path::PathBuf;

@@ -6,12 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use fanfare_apps::{
-    Database, LONGEST_FEED_PREFIX, is_feed_prefix, is_host_pattern, is_http_url, is_passable_header,
-    is_web_origin,
+    Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, are_channel_prefixes, is_feed_prefix,
+    is_host_pattern, is_http_url, is_passable_header, is_web_origin,
 };
 use fanfare_laravel::feed::Address;
 use fanfare_protocol::app::MustEqual;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
+use fanfare_protocol::webhook;
 use ipnet::IpNet;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
@@ -76,6 +77,14 @@ impl Kind {
             (Self::Headers, Value::Array(parts)) => {
                 each(parts, |text| is_passable_header(text).then(|| text.to_owned()))
             }
+            (Self::HookEvents, Value::Array(parts)) if !parts.is_empty() => {
+                each(parts, |text| webhook::Kind::named(text).map(|kind| kind.name().to_owned()))
+            }
+            (Self::ChannelPrefixes, Value::Array(parts)) => {
+                let texts: Option<Vec<&str>> = parts.iter().map(Value::as_str).collect();
+                let are_legal = texts.is_some_and(|texts| are_channel_prefixes(&texts));
+                are_legal.then(|| value.clone()).ok_or_else(|| describe(value))
+            }
             (Self::AppKey | Self::AppSecret, Value::String(text)) => match unfit(text) {
                 None => Ok(value.clone()),
                 Some(found) => Err(found),
@@ -104,7 +113,7 @@ impl Kind {
             Self::Directory => !text.is_empty(),
             Self::File => true,
             Self::AppId => is_app_id(text),
-            Self::WebUrl => is_http_url(text),
+            Self::WebUrl | Self::HookUrl => is_http_url(text),
             Self::Rule => MustEqual::parse(text).is_some(),
             Self::AppChoice => text.is_empty() || is_app_id(text),
             Self::FeedPrefix => is_feed_prefix(text),
@@ -141,6 +150,15 @@ impl Kind {
                 "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"
                     .to_owned()
             }
+            Self::HookUrl => {
+                "a URL such as https://example.com/webhooks, without a user or password in it".to_owned()
+            }
+            Self::HookEvents => {
+                format!("a list of some of {}", webhook::Kind::ALL.map(webhook::Kind::name).join(", "))
+            }
+            Self::ChannelPrefixes => format!(
+                "a list of at most {MOST_CHANNEL_PREFIXES} texts of 1 to 200 characters without control characters"
+            ),
             Self::WebOrigins => {
                 r#"a list of origins, such as ["https://app.example.com", "https://*.example.com"]"#.to_owned()
             }

@@ -162,7 +162,7 @@ impl Wanted<'_> {
         let _turn = self.tenant.authorizations.turn(most).await.map_err(|_| Refusal::Busy)?;
         let bounds = Bounds { time: patience, bytes: limits.authorization_bytes };
         let App { authorization, limits, .. } = self.app;
-        let asked = ask(&self.state.applications, question, bounds, authorization, limits).await;
+        let asked = ask(&self.state.outgoing.applications, question, bounds, authorization, limits).await;
         asked.map_err(|denial: Denial| Refusal::Denied(Box::new(denial)))
     }
 

@@ -116,11 +116,18 @@ impl Live {
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         type Count = fn(&Tenant) -> u64;
-        let counters: [(&str, &str, Count); 4] = [
+        let counters: [(&str, &str, Count); 7] = [
             ("events_published", "Events accepted for publishing", Tenant::events),
             ("client_events", "Events of clients passed on to others", |t| t.usage().client_messages),
             ("deliveries", "Events handed to a subscriber each", |t| t.usage().deliveries),
             ("delivered_bytes", "Bytes of those", |t| t.usage().delivered_bytes),
+            ("webhook_deliveries", "Requests of webhooks answered with success", |t| {
+                t.usage().webhook_deliveries
+            }),
+            ("webhook_failures", "Attempts to send a webhook that failed", |t| t.usage().webhook_failures),
+            ("webhook_events_dropped", "Events of webhooks that were never delivered", |t| {
+                t.usage().webhook_events_dropped
+            }),
         ];
         let tenants = self.tenants.all();
         for (name, help, count) in counters {

@@ -9,6 +9,7 @@ use fanfare_protocol::app::{App, Quota};
 use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::AppId;
+use fanfare_webhooks::Tally;
 use parking_lot::Mutex;
 
 use super::Moment;
@@ -59,6 +60,7 @@ pub struct Tenant {
     client_messages: AtomicU64,
     deliveries: AtomicU64,
     delivered_bytes: AtomicU64,
+    webhooks: WebhookCounts,
     /// Refused messages, in the order of [`Tenant::refused`].
     refused: [AtomicU64; 2],
     /// The most connections since the books were closed last.
@@ -69,6 +71,28 @@ pub struct Tenant {
     pub(super) gone: AtomicBool,
     /// Guards the books only; the counters do not wait for it.
     unwritten: Mutex<Unwritten>,
+}
+
+/// What became of its webhooks.
+#[derive(Debug, Default)]
+struct WebhookCounts {
+    deliveries: AtomicU64,
+    failures: AtomicU64,
+    events_dropped: AtomicU64,
+}
+
+impl Tally for Tenant {
+    fn delivered(&self) {
+        self.webhooks.deliveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn failed(&self) {
+        self.webhooks.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn dropped(&self, events: u64) {
+        self.webhooks.events_dropped.fetch_add(events, Ordering::Relaxed);
+    }
 }
 
 impl Tenant {
@@ -83,6 +107,7 @@ impl Tenant {
             client_messages: AtomicU64::new(0),
             deliveries: AtomicU64::new(0),
             delivered_bytes: AtomicU64::new(0),
+            webhooks: WebhookCounts::default(),
             refused: [const { AtomicU64::new(0) }; 2],
             peak: AtomicU64::new(0),
             knows_earlier: AtomicBool::new(false),
@@ -152,6 +177,9 @@ impl Tenant {
             client_messages: self.client_messages.load(Ordering::Relaxed),
             deliveries: self.deliveries.load(Ordering::Relaxed),
             delivered_bytes: self.delivered_bytes.load(Ordering::Relaxed),
+            webhook_deliveries: self.webhooks.deliveries.load(Ordering::Relaxed),
+            webhook_failures: self.webhooks.failures.load(Ordering::Relaxed),
+            webhook_events_dropped: self.webhooks.events_dropped.load(Ordering::Relaxed),
         }
     }
 
@@ -266,12 +294,18 @@ mod tests {
         let tenant = tenant();
         tenant.count_event(Source::BackEnd, Counts { messages: 3, deliveries: 5, bytes: 100 });
         tenant.count_event(Source::Client, Counts { messages: 1, deliveries: 2, bytes: 30 });
+        tenant.delivered();
+        tenant.failed();
+        tenant.dropped(9);
         let usage = Usage {
             peak_connections: 0,
             backend_messages: 3,
             client_messages: 1,
             deliveries: 7,
             delivered_bytes: 130,
+            webhook_deliveries: 1,
+            webhook_failures: 1,
+            webhook_events_dropped: 9,
         };
         assert_eq!((tenant.events(), tenant.usage()), (1, usage));
     }

@@ -33,6 +33,9 @@ impl Unwritten {
             client_messages: now.client_messages - before.client_messages,
             deliveries: now.deliveries - before.deliveries,
             delivered_bytes: now.delivered_bytes - before.delivered_bytes,
+            webhook_deliveries: now.webhook_deliveries - before.webhook_deliveries,
+            webhook_failures: now.webhook_failures - before.webhook_failures,
+            webhook_events_dropped: now.webhook_events_dropped - before.webhook_events_dropped,
         };
         self.peak = (hour, known_peak.max(now.peak_connections));
         if self.active == 0 || !used.is_nothing() || now.peak_connections > 0 {

@@ -9,6 +9,7 @@ use fanfare_protocol::ids::SocketId;
 
 use super::*;
 use crate::config::Config;
+use crate::outgoing::Outgoing;
 use crate::tenants::{Counts, Source};
 
 /// A name that the table does not take, so that nothing can be written under it.
@@ -18,7 +19,8 @@ async fn state(folder: &Path) -> State {
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
-    State::new(config, apps, fanfare_outgoing::Client::new(&fanfare_outgoing::Trust::public()), 1024, 1)
+    let outgoing = Outgoing::open(&config).expect("no file is read");
+    State::new(config, apps, outgoing, 1024, 1)
 }
 
 fn app(messages_per_day: usize) -> App {
@@ -47,6 +49,7 @@ fn used(hour: u64, messages: u64, events: u64, peak_connections: u64) -> HourOfU
         client_messages: 0,
         deliveries: 2 * events,
         delivered_bytes: 100 * events,
+        ..Usage::default()
     };
     HourOfUsage { hour, usage }
 }

@@ -60,3 +60,27 @@ fn a_certificate_of_ones_own_is_trusted_where_its_authority_is_named() {
     Post::channel(CHANNEL).send(&distrusting).refused(502, "could not be asked");
     expect_denial_logged(&distrusting, &["TLS failed", "status=502"]);
 }
+
+#[test]
+fn a_receiver_of_webhooks_is_trusted_where_its_authority_is_named_for_webhooks() {
+    let (addr, pem) = application();
+    let url = format!("https://localhost:{}/hook", addr.port());
+    let webhook = format!("[[apps.list.webhooks]]\nurl = \"{url}\"\nevents = [\"channel_existence\"]");
+    let setup = Setup::with_app(&webhook);
+    let file = setup.folder().join("authority.pem");
+    fs::write(&file, pem).expect("the folder can be written to");
+    let file = quoted(file.to_str().expect("the folder's name is text"));
+    let server = setup.config(&format!("[webhooks]\nca_file = {file}")).start();
+    server.connect().subscribe("news");
+    server.expect_metric("fanfare_webhook_deliveries_total{app=\"3\"}", 1.0);
+    let distrusting = Setup::with_app(&webhook).start();
+    distrusting.connect().subscribe("news");
+    distrusting.process.log_line("why", |line| {
+        (line.contains("webhook failed") && line.contains("TLS failed")).then_some(())
+    });
+    let nowhere = Setup::new().config("[webhooks]\nca_file = \"nowhere.pem\"").run();
+    assert_eq!(nowhere.status, 69);
+    assert!(
+        nowhere.stderr.contains("cannot trust nowhere.pem") && nowhere.stderr.contains("webhooks.ca_file")
+    );
+}

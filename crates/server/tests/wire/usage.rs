@@ -62,12 +62,12 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     let folder = server.stop();
     let once = json!({
         "peak_connections": 3, "backend_messages": 4, "client_messages": 1, "deliveries": 5,
-        "delivered_bytes": bytes,
+        "delivered_bytes": bytes, "webhook_deliveries": 0, "webhook_failures": 0, "webhook_events_dropped": 0,
     });
     assert_eq!(total(&folder), once);
     let table = told(&folder, &["usage", APP.id, "--hours", "2"]);
     let last: Vec<&str> = table.lines().last().unwrap_or_default().split_whitespace().collect();
-    assert_eq!(last, ["total", "3", "4", "1", "5", &bytes.to_string()], "{table}");
+    assert_eq!(last, ["total", "3", "4", "1", "5", &bytes.to_string(), "0", "0", "0"], "{table}");
 
     // A second run adds to it, and the peak is the higher one.
     let again = Setup::bare().in_folder(folder).start();
@@ -76,7 +76,7 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     let folder = again.stop();
     let twice = json!({
         "peak_connections": 3, "backend_messages": 8, "client_messages": 2, "deliveries": 10,
-        "delivered_bytes": bytes,
+        "delivered_bytes": bytes, "webhook_deliveries": 0, "webhook_failures": 0, "webhook_events_dropped": 0,
     });
     assert_eq!(total(&folder), twice);
 

@@ -123,14 +123,14 @@ fn a_fault_is_one_line_whatever_name_it_repeats() {
 #[test]
 fn unknown_sections_and_keys_are_told_with_the_nearest_name() {
     Setup::file(
-        "addr = \"127.0.0.1:1\"\nvolume = 11\n[limit]\nmembers = 5\n[webhooks]\nurl = \"x\"\n\
+        "addr = \"127.0.0.1:1\"\nvolume = 11\n[limit]\nmembers = 5\n[hooks]\nurl = \"x\"\n\
          [limits]\nconections = 5\ndrain = 5\nzzz = 5\n[limits.batch2]\na = 1\n",
     )
     .expect_faults(&[
         "fanfare.toml:1: unknown key addr; did you mean listen.addr?",
         "fanfare.toml:2: unknown key volume; config/default.toml lists all that there are",
         "fanfare.toml:3: unknown section [limit]; did you mean [limits]?",
-        "fanfare.toml:5: unknown section [webhooks]; config/default.toml lists all that there are",
+        "fanfare.toml:5: unknown section [hooks]; did you mean [webhooks]?",
         "fanfare.toml:8: unknown key limits.conections; did you mean limits.connections?",
         "fanfare.toml:9: unknown key limits.drain; did you mean timeouts.drain?",
         "fanfare.toml:10: unknown key limits.zzz; config/default.toml lists all that there are",

@@ -25,6 +25,8 @@ pub enum Reply {
 pub struct Question {
     /// Method and target.
     pub line: String,
+    /// Everything before the body, as it came.
+    pub head: String,
     headers: Vec<(String, String)>,
     pub body: String,
 }
@@ -185,5 +187,10 @@ fn parse(bytes: &[u8]) -> Option<Question> {
         .collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length is a number"));
-    (body.len() >= length).then(|| Question { line, headers, body: body[..length].to_owned() })
+    (body.len() >= length).then(|| Question {
+        line,
+        head: head.to_owned(),
+        headers,
+        body: body[..length].to_owned(),
+    })
 }

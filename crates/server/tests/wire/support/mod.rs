@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod examined;
 pub mod http;
 pub mod process;
+pub mod receiver;
 pub mod server;
 pub mod setup;
 pub mod signing;

@@ -1,0 +1,222 @@
+//! The setting `webhooks` of an app: which URLs are told what happens on its channels.
+//!
+//! Owns which are legal. Says nothing of where a URL leads: the node decides that when it connects.
+
+use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{SettingFault, is_http_url};
+
+/// Most webhooks of one app.
+pub const MOST_WEBHOOKS: usize = 10;
+
+/// Most prefixes of one webhook.
+pub const MOST_CHANNEL_PREFIXES: usize = 20;
+
+/// What is set of one webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookSettings {
+    /// Where requests go; has to be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it is told, by the names of [`Kind`]; has to be there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<String>>,
+    /// Several events may come in one request (HOOK-002). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<bool>,
+    /// It is told of channels whose names begin with one of these. Default: of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_prefixes: Option<Vec<String>>,
+    /// Off: it is told nothing. Default: on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// What is wrong with one webhook.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookFault {
+    /// It leads nowhere.
+    #[error(" has no url")]
+    NoUrl,
+    /// It cannot be asked.
+    #[error(
+        ".url holds {0:?}; give a URL such as https://example.com/webhooks, without a user or password in it"
+    )]
+    Url(String),
+    /// Another of the app's has it.
+    #[error(".url is that of webhooks[{0}] already; put their events together")]
+    SameUrl(usize),
+    /// It would be told nothing.
+    #[error(" has no events; name some of {}", names())]
+    NoEvents,
+    /// There is no such kind.
+    #[error(".events holds {0:?}; there are {names}", names = names())]
+    Event(String),
+    /// No channel begins so.
+    #[error(".channel_prefixes holds {0:?}; give 1 to 200 characters without control characters")]
+    Prefix(String),
+    /// Each is looked at for each event.
+    #[error(".channel_prefixes holds {0}; there may be {MOST_CHANNEL_PREFIXES}")]
+    TooManyPrefixes(usize),
+}
+
+fn names() -> String {
+    Kind::ALL.map(Kind::name).join(", ")
+}
+
+/// Whether these may be the beginnings of the names of channels that a webhook is told of.
+#[must_use]
+pub fn are_channel_prefixes(texts: &[&str]) -> bool {
+    texts.len() <= MOST_CHANNEL_PREFIXES && texts.iter().all(|text| is_channel_prefix(text))
+}
+
+fn is_channel_prefix(text: &str) -> bool {
+    (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+impl WebhookSettings {
+    /// The names of its settings.
+    pub const NAMES: [&'static str; 5] = ["url", "events", "batch", "channel_prefixes", "enabled"];
+
+    fn faults(&self) -> Vec<WebhookFault> {
+        let mut faults = Vec::new();
+        match &self.url {
+            None => faults.push(WebhookFault::NoUrl),
+            Some(url) if !is_http_url(url) => faults.push(WebhookFault::Url(url.clone())),
+            Some(_) => {}
+        }
+        let events = self.events.as_deref().unwrap_or_default();
+        if events.is_empty() {
+            faults.push(WebhookFault::NoEvents);
+        }
+        let unknown = events.iter().filter(|name| Kind::named(name).is_none());
+        faults.extend(unknown.map(|name| WebhookFault::Event(name.clone())));
+        let prefixes = self.channel_prefixes.as_deref().unwrap_or_default();
+        if prefixes.len() > MOST_CHANNEL_PREFIXES {
+            faults.push(WebhookFault::TooManyPrefixes(prefixes.len()));
+        }
+        let illegal = prefixes.iter().filter(|prefix| !is_channel_prefix(prefix));
+        faults.extend(illegal.map(|prefix| WebhookFault::Prefix(prefix.clone())));
+        faults
+    }
+
+    fn resolve(self) -> Option<Webhook> {
+        let events = self.events.unwrap_or_default();
+        Some(Webhook {
+            url: self.url?,
+            events: events.iter().filter_map(|name| Kind::named(name)).collect::<Kinds>(),
+            channel_prefixes: self.channel_prefixes.unwrap_or_default(),
+            batch: self.batch.unwrap_or(false),
+            enabled: self.enabled.unwrap_or(true),
+        })
+    }
+}
+
+/// Every value of the list that is not legal.
+pub(super) fn faults(all: &[WebhookSettings]) -> Vec<SettingFault> {
+    let mut faults = Vec::new();
+    if all.len() > MOST_WEBHOOKS {
+        faults.push(SettingFault::TooManyWebhooks(all.len()));
+    }
+    for (at, webhook) in all.iter().enumerate() {
+        let same = all[..at].iter().position(|other| other.url.is_some() && other.url == webhook.url);
+        let same = same.map(|other| WebhookFault::SameUrl(other + 1));
+        let own = webhook.faults().into_iter().chain(same);
+        faults.extend(own.map(|fault| SettingFault::Webhook { number: at + 1, fault }));
+    }
+    faults
+}
+
+/// The list with every setting resolved.
+pub(super) fn resolve(all: Vec<WebhookSettings>) -> Vec<Webhook> {
+    all.into_iter().filter_map(WebhookSettings::resolve).collect()
+}
+
+/// What makes a JSON value no list of webhooks: other types, and names that are none.
+pub(super) fn faults_of_shape(value: &Value, unknown: impl Fn(&str) -> String) -> Vec<String> {
+    let Value::Array(items) = value else {
+        return vec![r#"webhooks: give a list such as [{"url": "https://example.com/webhooks", "events": ["presence"]}]"#.to_owned()];
+    };
+    let mut faults = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let number = at + 1;
+        let Value::Object(fields) = item else {
+            faults.push(format!("webhooks[{number}] is not an object"));
+            continue;
+        };
+        faults
+            .extend(fields.iter().filter_map(|(name, value)| fault_of_field(number, name, value, &unknown)));
+    }
+    faults
+}
+
+fn fault_of_field(
+    number: usize,
+    name: &str,
+    value: &Value,
+    unknown: &impl Fn(&str) -> String,
+) -> Option<String> {
+    let key = format!("webhooks[{number}].{name}");
+    if !WebhookSettings::NAMES.contains(&name) {
+        return Some(unknown(&key));
+    }
+    let alone = Value::Object(Map::from_iter([(name.to_owned(), json!(value))]));
+    let fault = serde_json::from_value::<WebhookSettings>(alone).err()?;
+    Some(format!("{key}: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(json: Value) -> Vec<WebhookSettings> {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn told(json: Value) -> Vec<String> {
+        faults(&of(json)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_webhook_has_a_url_and_events_and_the_rest_has_defaults() {
+        let all = of(json!([{"url": "https://example.com/hook?a=b", "events": ["presence", "cache_miss"]}]));
+        assert_eq!(faults(&all), []);
+        let [webhook] = &resolve(all)[..] else { panic!("one webhook") };
+        assert_eq!(webhook.events.each().collect::<Vec<_>>(), [Kind::Presence, Kind::CacheMiss]);
+        assert!(webhook.enabled && !webhook.batch && webhook.channel_prefixes.is_empty());
+    }
+
+    #[test]
+    fn every_fault_is_told_with_the_number_of_its_webhook() {
+        let found = told(json!([
+            {"url": "http://a/", "events": ["presence"]},
+            {"url": "http://a/", "events": []},
+            {"events": ["channel_occupied"], "channel_prefixes": ["", "shop-"]},
+            {"url": "http://user:pass@a/", "events": ["presence"], "channel_prefixes": vec!["a"; 21]},
+        ]));
+        let all = "channel_existence, presence, client_events, cache_miss, subscription_count";
+        assert_eq!(
+            found,
+            [
+                &*format!("webhooks[2] has no events; name some of {all}"),
+                "webhooks[2].url is that of webhooks[1] already; put their events together",
+                "webhooks[3] has no url",
+                &format!("webhooks[3].events holds \"channel_occupied\"; there are {all}"),
+                "webhooks[3].channel_prefixes holds \"\"; give 1 to 200 characters without control characters",
+                "webhooks[4].url holds \"http://user:pass@a/\"; give a URL such as \
+                 https://example.com/webhooks, without a user or password in it",
+                "webhooks[4].channel_prefixes holds 21; there may be 20",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_app_has_ten_webhooks_at_most() {
+        let webhook = |number| json!({"url": format!("http://a/{number}"), "events": ["presence"]});
+        assert_eq!(told((0..10).map(webhook).collect()), [""; 0]);
+        assert_eq!(told((0..11).map(webhook).collect()), ["webhooks holds 11; there may be 10"]);
+    }
+}

@@ -1,0 +1,185 @@
+//! The events of webhooks as JSON, and the body that holds them (HOOK-001, HOOK-010 … HOOK-016).
+
+use super::{Kind, Transition};
+use crate::channel::{ChannelKind, ChannelName};
+use crate::ids::{SocketId, UserId};
+use crate::server::push_string;
+
+/// Bytes of an event's JSON besides names and data, and of a body besides its events.
+const AROUND: usize = 96;
+
+/// An event that a client has sent to others (HOOK-015).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientEvent {
+    /// Where.
+    pub channel: ChannelName,
+    /// Its name.
+    pub name: String,
+    /// As the others get it.
+    pub data: String,
+    /// Who sent it.
+    pub sender: SocketId,
+    /// Whom the sender stands for, on presence channels.
+    pub user: Option<UserId>,
+}
+
+/// One event of a webhook, written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which switch it belongs to.
+    pub kind: Kind,
+    /// Every event has a channel (HOOK-007).
+    pub channel: ChannelName,
+    /// An object.
+    pub json: String,
+}
+
+impl Event {
+    /// What is to be told of a transition; `None` of one that only ends a silence, and of users' own channels
+    /// (HOOK-019).
+    #[must_use]
+    pub fn of(transition: &Transition) -> Option<Self> {
+        let plain = |name, channel| Self::written(name, channel, |_| {});
+        let member = |name, channel, user: &UserId| {
+            Self::written(name, channel, |json| push_member(json, "user_id", user.as_str()))
+        };
+        let (kind, (channel, json)) = match transition {
+            Transition::Occupied(channel) => (Kind::ChannelExistence, plain("channel_occupied", channel)),
+            Transition::Vacated(channel) => (Kind::ChannelExistence, plain("channel_vacated", channel)),
+            Transition::Joined(channel, user) => (Kind::Presence, member("member_added", channel, user)),
+            Transition::Left(channel, user) => (Kind::Presence, member("member_removed", channel, user)),
+            Transition::Missed(channel) => (Kind::CacheMiss, plain("cache_miss", channel)),
+            Transition::Filled(_) => return None,
+            Transition::Counted(channel, count) => {
+                let write = |json: &mut Vec<u8>| {
+                    json.extend_from_slice(format!(r#","subscription_count":{count}"#).as_bytes());
+                };
+                (Kind::SubscriptionCount, Self::written("subscription_count", channel, write))
+            }
+            Transition::Sent(event) => {
+                (Kind::ClientEvents, Self::written("client_event", &event.channel, |json| event.push(json)))
+            }
+        };
+        (channel.kind() != ChannelKind::ServerToUser).then_some(Self { kind, channel, json })
+    }
+
+    fn written(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {
+        let mut json = Vec::with_capacity(AROUND + channel.as_str().len());
+        json.extend_from_slice(br#"{"name":"#);
+        push_string(&mut json, name);
+        push_member(&mut json, "channel", channel.as_str());
+        more(&mut json);
+        json.push(b'}');
+        (channel.clone(), String::from_utf8(json).expect("it is written in UTF-8"))
+    }
+
+    /// Whether its body is opaque, so that it never shares a request with others (HOOK-026).
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.channel.kind() == ChannelKind::Encrypted
+    }
+}
+
+impl ClientEvent {
+    fn push(&self, json: &mut Vec<u8>) {
+        push_member(json, "event", &self.name);
+        push_member(json, "data", &self.data);
+        push_member(json, "socket_id", &self.sender.to_string());
+        if let Some(user) = &self.user {
+            push_member(json, "user_id", user.as_str());
+        }
+    }
+}
+
+/// Every id is a string (HOOK-006).
+fn push_member(json: &mut Vec<u8>, name: &str, text: &str) {
+    json.push(b',');
+    push_string(json, name);
+    json.push(b':');
+    push_string(json, text);
+}
+
+/// The body of a request: when it was made, in milliseconds since 1970, and its events in order.
+#[must_use]
+pub fn body<'a>(time_ms: u64, events: impl IntoIterator<Item = &'a str>) -> String {
+    let mut body = format!(r#"{{"time_ms":{time_ms},"events":["#);
+    for (at, event) in events.into_iter().enumerate() {
+        if at > 0 {
+            body.push(',');
+        }
+        body.push_str(event);
+    }
+    body.push_str("]}");
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Secret;
+
+    fn channel(name: &str) -> ChannelName {
+        ChannelName::parse(name, 164).expect("a legal name")
+    }
+
+    fn json(transition: &Transition) -> String {
+        Event::of(transition).expect("it is told").json
+    }
+
+    #[test]
+    fn hook_010_to_hook_016_each_event_has_its_members_in_order_and_all_ids_are_strings() {
+        let user = || UserId::from("10");
+        let cases = [
+            (Transition::Occupied(channel("a")), r#"{"name":"channel_occupied","channel":"a"}"#),
+            (Transition::Vacated(channel("a")), r#"{"name":"channel_vacated","channel":"a"}"#),
+            (Transition::Missed(channel("cache-a")), r#"{"name":"cache_miss","channel":"cache-a"}"#),
+            (
+                Transition::Joined(channel("presence-a"), user()),
+                r#"{"name":"member_added","channel":"presence-a","user_id":"10"}"#,
+            ),
+            (
+                Transition::Left(channel("presence-a"), user()),
+                r#"{"name":"member_removed","channel":"presence-a","user_id":"10"}"#,
+            ),
+            (
+                Transition::Counted(channel("a"), 3),
+                r#"{"name":"subscription_count","channel":"a","subscription_count":3}"#,
+            ),
+        ];
+        for (transition, wanted) in cases {
+            assert_eq!(json(&transition), wanted);
+        }
+    }
+
+    #[test]
+    fn hook_019_nothing_is_told_of_users_own_channels() {
+        assert_eq!(Event::of(&Transition::Occupied(channel("#server-to-user-1"))), None);
+    }
+
+    #[test]
+    fn auth_050_the_worked_bodies_have_the_worked_signatures() {
+        let secret = Secret::new("7ad3773142a6692b25b8");
+        let occupied = json(&Transition::Occupied(channel("private-foobar")));
+        let body_of_one = body(1_700_000_000_000, [&*occupied]);
+        assert_eq!(
+            secret.sign(&[body_of_one.as_bytes()]),
+            "c9e4a34dfe004d6c993f44d9adcbdc04819c201203a4043bb5bc3120ab5321ea",
+            "{body_of_one}"
+        );
+        let presence = channel("presence-foobar");
+        let added = json(&Transition::Joined(presence.clone(), UserId::from("u1")));
+        let sent = json(&Transition::Sent(Box::new(ClientEvent {
+            channel: presence,
+            name: "client-hi".to_owned(),
+            data: r#"{"a":1}"#.to_owned(),
+            sender: "1234.1234".parse().expect("an id"),
+            user: Some(UserId::from("u1")),
+        })));
+        let body_of_two = body(1_700_000_000_500, [&*added, &*sent]);
+        assert_eq!(
+            secret.sign(&[body_of_two.as_bytes()]),
+            "396e79aa42bcc82ca3bb71c8b30957d4714979c50c9edad1f6e0fa593af1548e",
+            "{body_of_two}"
+        );
+    }
+}

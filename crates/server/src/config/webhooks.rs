@@ -1,0 +1,54 @@
+//! `[webhooks]`: what is the same for the webhooks of all apps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare_outgoing::Reach;
+use serde::Deserialize;
+
+/// How webhooks are sent; all times are in milliseconds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Webhooks {
+    /// How long `channel_vacated` and `member_removed` wait for a return (HOOK-021).
+    pub delay: u32,
+    /// How long events are collected for one request (HOOK-024).
+    pub batch: u32,
+    /// For one attempt, from looking up the name to the status of the answer (HOOK-023).
+    pub timeout: u32,
+    /// From the first failure to the second attempt.
+    pub retry: u32,
+    /// How old an event may get before it is given up (HOOK-022).
+    pub give_up: u32,
+    /// Most events that wait for one URL.
+    pub queue: usize,
+    /// Most requests at once, of all apps together.
+    pub requests: usize,
+    /// Whether URLs may lead to addresses that are not public.
+    pub allow_private: bool,
+    /// A PEM file of authorities that are believed besides the public ones; empty: none.
+    pub ca_file: PathBuf,
+}
+
+impl Webhooks {
+    /// As those take it who send them.
+    #[must_use]
+    pub fn settings(&self) -> fanfare_webhooks::Settings {
+        let milliseconds = |count: u32| Duration::from_millis(count.into());
+        fanfare_webhooks::Settings {
+            delay: milliseconds(self.delay),
+            batch: milliseconds(self.batch),
+            timeout: milliseconds(self.timeout),
+            first_retry: milliseconds(self.retry),
+            patience: milliseconds(self.give_up),
+            most_events: self.queue,
+            most_requests: self.requests,
+            ..fanfare_webhooks::Settings::default()
+        }
+    }
+
+    /// Where they may go.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        if self.allow_private { Reach::Anywhere } else { Reach::PublicOnly }
+    }
+}

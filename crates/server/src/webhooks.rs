@@ -1,0 +1,91 @@
+//! Brings what happens in the hubs to the webhooks, and says when something is due.
+//!
+//! One task for all apps, so that what happened on a channel is heard in its order. It never waits for a URL.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use fanfare_hub::{AppHub, Present};
+use fanfare_protocol::ids::AppId;
+use fanfare_webhooks::{News, Tally};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use crate::state::State;
+
+/// Most that is brought of one app before others have their turn.
+const MOST_AT_ONCE: usize = 1000;
+
+/// Time after the drain window for the last requests, and the least there is.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The task that brings it.
+pub struct Telling {
+    task: JoinHandle<()>,
+    end: oneshot::Sender<Instant>,
+}
+
+impl Telling {
+    /// Begins.
+    #[must_use]
+    pub fn begin(state: &Arc<State>) -> Self {
+        let (end, ended) = oneshot::channel();
+        Self { task: tokio::spawn(run(Arc::clone(state), ended)), end }
+    }
+
+    /// Sends what waits, as far as the drain window of a server allows that began to stop then, and ends.
+    pub async fn end(self, state: &State, stopping: Instant) {
+        let deadline = stopping + state.config.timeouts.drain() + GRACE;
+        // Both fail only if the task has ended.
+        let _ = self.end.send(deadline.max(Instant::now() + GRACE));
+        let _ = self.task.await;
+    }
+}
+
+async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
+    let webhooks = &state.outgoing.webhooks;
+    let mut due: VecDeque<AppId> = VecDeque::new();
+    loop {
+        let next = webhooks.tell_due();
+        tokio::select! {
+            apps = poll_fn(|cx| state.hubs.poll_transitions(cx)) => due.extend(apps),
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            deadline = &mut ended => {
+                for hub in state.hubs.all() {
+                    while bring(&state, &hub) {}
+                }
+                // Without a deadline the server has ended.
+                let Ok(deadline) = deadline else { return };
+                return webhooks.end(deadline).await;
+            }
+        }
+        while let Some(app) = due.pop_front() {
+            if let Some(hub) = state.hubs.get(&app)
+                && bring(&state, &hub)
+            {
+                due.push_back(app);
+            }
+            yield_now().await;
+        }
+    }
+}
+
+/// Brings some of what has happened; whether there is more.
+fn bring(state: &State, hub: &AppHub) -> bool {
+    let mut transitions = Vec::new();
+    let taken = hub.take_transitions(&mut transitions, MOST_AT_ONCE);
+    let looks = taken.lost > 0 || !taken.begun.is_empty();
+    if transitions.is_empty() && !looks {
+        return taken.more;
+    }
+    // Asked for behind the transitions: whatever happens from now on is told later.
+    let present = if looks { hub.present() } else { Vec::new() };
+    let present = present.into_iter().map(|Present { channel, users }| (channel, users)).collect();
+    let app = hub.app();
+    let tally: Arc<dyn Tally> = state.tenants.of(&app.id);
+    let news = News { transitions, lost: taken.lost, begun: taken.begun, present };
+    state.outgoing.webhooks.hear(&app, &tally, news);
+    taken.more
+}

@@ -1,0 +1,142 @@
+//! The webhooks of one app: what is to be told of what happens, and to which URLs.
+
+use std::sync::Arc;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::webhook::{Event, Kind, Transition, Webhook};
+
+use crate::misses::Misses;
+use crate::outlet::{Outlet, Owner, Shared};
+use crate::tracker::Tracker;
+use crate::webhooks::News;
+
+/// One app's.
+pub(crate) struct AppHooks {
+    app: Arc<App>,
+    owner: Owner,
+    shared: Arc<Shared>,
+    tracker: Tracker,
+    misses: Misses,
+    /// One for each URL that is told anything.
+    outlets: Vec<Arc<Outlet>>,
+    /// The moment by which it is listed among those that have something due.
+    pub listed: Option<u64>,
+}
+
+impl AppHooks {
+    pub(crate) fn new(app: &Arc<App>, owner: Owner, shared: &Arc<Shared>) -> Self {
+        let delay = u64::try_from(shared.settings.delay.as_millis()).unwrap_or(u64::MAX);
+        let mut hooks = Self {
+            app: Arc::clone(app),
+            owner,
+            shared: Arc::clone(shared),
+            tracker: Tracker::new(delay),
+            misses: Misses::default(),
+            outlets: Vec::new(),
+            listed: None,
+        };
+        hooks.set_outlets();
+        hooks
+    }
+
+    /// Takes over newer settings.
+    pub(crate) fn set(&mut self, app: &Arc<App>) {
+        if Arc::ptr_eq(&self.app, app) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.app, Arc::clone(app));
+        let forgotten = before.told().without(app.told());
+        self.tracker.forget(forgotten);
+        if forgotten.contains(Kind::CacheMiss) {
+            self.misses = Misses::default();
+        }
+        self.set_outlets();
+    }
+
+    fn set_outlets(&mut self) {
+        let (app, owner, shared) = (&self.app, &self.owner, &self.shared);
+        let before = std::mem::take(&mut self.outlets);
+        let outlet = |webhook: &Webhook| {
+            let known = before.iter().find(|outlet| outlet.url == webhook.url).map(Arc::clone);
+            let outlet = known.unwrap_or_else(|| Arc::new(Outlet::new(webhook, owner.clone(), shared)));
+            outlet.set(webhook, app.credentials.first());
+            outlet
+        };
+        self.outlets = app.webhooks.iter().filter(|webhook| webhook.enabled).map(outlet).collect();
+        for outlet in before {
+            if !self.outlets.iter().any(|kept| Arc::ptr_eq(kept, &outlet)) {
+                outlet.close();
+            }
+        }
+    }
+
+    /// Tells what follows from what has happened.
+    pub(crate) fn hear(&mut self, news: News, now: u64) {
+        let News { transitions, lost, begun, present } = news;
+        for transition in transitions {
+            match transition {
+                Transition::Missed(channel) => {
+                    if self.misses.miss(&channel, now) {
+                        self.tell(&Transition::Missed(channel));
+                    }
+                }
+                Transition::Filled(channel) => self.misses.fill(&channel),
+                other => {
+                    if let Some(told) = self.tracker.hear(other, now) {
+                        self.tell(&told);
+                    }
+                }
+            }
+        }
+        self.tracker.adopt(&present, begun);
+        if lost > 0 {
+            self.owner.tally.dropped(lost);
+            let app = self.app.id.as_str();
+            tracing::warn!(target: "fanfare::webhooks", app, lost, "more happened than could be told to webhooks");
+            for told in self.tracker.catch_up(&present, self.app.told(), now) {
+                self.tell(&told);
+            }
+        }
+    }
+
+    /// Tells the goings that are due.
+    pub(crate) fn tell_due(&mut self, now: u64) {
+        while let Some(told) = self.tracker.next_due(now) {
+            self.tell(&told);
+        }
+    }
+
+    /// When the next going is due.
+    pub(crate) fn next_moment(&self) -> Option<u64> {
+        self.tracker.next_moment()
+    }
+
+    fn tell(&self, transition: &Transition) {
+        if let Some(event) = Event::of(transition).map(Arc::new) {
+            for outlet in &self.outlets {
+                outlet.tell(&event);
+            }
+        }
+    }
+
+    /// Whether nothing would be lost with it.
+    pub(crate) fn is_idle(&self, now: u64) -> bool {
+        let nobody_is_there = self.tracker.is_empty() && self.misses.is_over(now);
+        nobody_is_there && self.outlets.iter().all(|outlet| outlet.is_idle())
+    }
+
+    /// Whoever goes has gone, and everything that waits is tried once more, at once.
+    pub(crate) fn end(&mut self) {
+        self.tell_due(u64::MAX);
+        for outlet in &self.outlets {
+            outlet.end();
+        }
+    }
+
+    /// Gives up everything.
+    pub(crate) fn close(&self) {
+        for outlet in &self.outlets {
+            outlet.close();
+        }
+    }
+}

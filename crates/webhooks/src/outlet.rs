@@ -1,0 +1,288 @@
+//! One URL of an app: its queue, and the task that sends what is in it.
+//!
+//! The task lives as long as there is something to send. Nobody waits for it: whoever has something to tell
+//! leaves it in the queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fanfare_outgoing::{Bounds, Client, OutgoingError};
+use fanfare_protocol::auth::Credential;
+use fanfare_protocol::ids::AppId;
+use fanfare_protocol::webhook::{Event, Webhook};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::queue::{Lost, Queue, Waiting};
+use crate::request::{Prepared, unix_milliseconds};
+use crate::settings::{Settings, Tally};
+
+/// Most bytes of an answer that are read; nothing in it matters.
+const MOST_ANSWER: usize = 64 * 1024;
+
+/// Shortest time between two lines of the log about losses of one URL.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// What the outlets of all apps share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub settings: Settings,
+    client: Client,
+    /// Requests that may be under way.
+    requests: Semaphore,
+    /// Bytes of all queues.
+    bytes: Arc<AtomicUsize>,
+    /// Outlets that have something to send, and a bell for when there is one less.
+    busy: AtomicUsize,
+    pub rest: Notify,
+}
+
+/// Why a request has failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    NoAnswer(#[from] OutgoingError),
+    #[error("the answer was {0}")]
+    Status(u16),
+    #[error("its turn came too late")]
+    Late,
+}
+
+/// Whose outlet, and who counts.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub app: AppId,
+    pub tally: Arc<dyn Tally>,
+}
+
+/// One URL.
+pub(crate) struct Outlet {
+    pub url: String,
+    host: String,
+    owner: Owner,
+    shared: Arc<Shared>,
+    /// Guards the queue and what is to become of it.
+    state: Mutex<State>,
+    /// Rings when there is something new.
+    bell: Notify,
+}
+
+struct State {
+    queue: Queue,
+    /// What it is told.
+    wanted: Webhook,
+    /// The oldest valid pair (HOOK-004).
+    credential: Option<Credential>,
+    is_running: bool,
+    is_closed: bool,
+    unlogged: Lost,
+    logged: Option<Instant>,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, client: Client) -> Self {
+        Self {
+            requests: Semaphore::new(settings.most_requests),
+            settings,
+            client,
+            bytes: Arc::default(),
+            busy: AtomicUsize::new(0),
+            rest: Notify::new(),
+        }
+    }
+
+    /// Whether anything is still to be sent.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(webhook: &Webhook, owner: Owner, shared: &Arc<Shared>) -> Self {
+        let host = webhook.url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
+        Self {
+            url: webhook.url.clone(),
+            host: host.unwrap_or_default().to_owned(),
+            owner,
+            shared: Arc::clone(shared),
+            state: Mutex::new(State {
+                queue: Queue::new(shared.settings, Arc::clone(&shared.bytes)),
+                wanted: webhook.clone(),
+                credential: None,
+                is_running: false,
+                is_closed: false,
+                unlogged: Lost::default(),
+                logged: None,
+            }),
+            bell: Notify::new(),
+        }
+    }
+
+    /// Takes over newer settings; what waits is signed by the new pair, unless it was tried already.
+    pub(crate) fn set(&self, webhook: &Webhook, credential: Option<&Credential>) {
+        let mut state = self.state.lock();
+        state.queue.batch = webhook.batch;
+        state.wanted = webhook.clone();
+        state.credential = credential.cloned();
+    }
+
+    /// Leaves an event to be sent, if it is wanted; has to be called within a runtime.
+    pub(crate) fn tell(self: &Arc<Self>, event: &Arc<Event>) {
+        let mut state = self.state.lock();
+        if state.is_closed || !state.wanted.wants(event.kind, &event.channel) {
+            return;
+        }
+        let event = Arc::clone(event);
+        state.queue.push(Waiting { event, since: Instant::now(), time_ms: unix_milliseconds() });
+        self.count_lost(&mut state);
+        if state.queue.is_empty() {
+            return;
+        }
+        if std::mem::replace(&mut state.is_running, true) {
+            drop(state);
+            self.bell.notify_one();
+        } else {
+            self.shared.busy.fetch_add(1, Ordering::Release);
+            tokio::spawn(Arc::clone(self).run());
+        }
+    }
+
+    /// Whether anything waits or is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.state.lock().is_running
+    }
+
+    /// Everything that waits is tried once more, at once.
+    pub(crate) fn end(&self) {
+        self.state.lock().queue.end();
+        self.bell.notify_one();
+    }
+
+    /// Gives up everything, what is under way included.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        state.queue.clear();
+        self.count_lost(&mut state);
+        self.log_lost(&mut state);
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// Sends until nothing is left.
+    async fn run(self: Arc<Self>) {
+        let mut attempts = JoinSet::new();
+        while let Some(next) = self.begin(&mut attempts) {
+            tokio::select! {
+                Some(ended) = attempts.join_next() => {
+                    // An attempt does not panic, and none is aborted while this runs.
+                    let Ok((request, outcome)) = ended else { continue };
+                    self.note(request, outcome);
+                }
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+                () = self.bell.notified() => {}
+            }
+        }
+        // Attempts of a URL that is not wanted any more end here.
+        drop(attempts);
+        self.shared.busy.fetch_sub(1, Ordering::Release);
+        self.shared.rest.notify_one();
+    }
+
+    /// Begins every request whose time has come; when to look again, or `None` when nothing is left.
+    fn begin(
+        self: &Arc<Self>,
+        attempts: &mut JoinSet<(Prepared, Result<(), Failure>)>,
+    ) -> Option<Option<Instant>> {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let State { queue, credential, .. } = &mut *state;
+        match credential {
+            Some(credential) => {
+                while let Some(request) = queue.next(credential, now) {
+                    attempts.spawn(Arc::clone(self).attempt(request));
+                }
+            }
+            // Nobody could verify it.
+            None => queue.give_up_fresh(),
+        }
+        self.count_lost(&mut state);
+        if state.queue.is_empty() {
+            self.log_lost(&mut state);
+            state.is_running = false;
+            return None;
+        }
+        Some(state.queue.next_moment())
+    }
+
+    async fn attempt(self: Arc<Self>, request: Prepared) -> (Prepared, Result<(), Failure>) {
+        let outcome = self.send(&request).await;
+        (request, outcome)
+    }
+
+    async fn send(&self, request: &Prepared) -> Result<(), Failure> {
+        let Settings { patience, timeout, .. } = self.shared.settings;
+        // The semaphore is never closed.
+        let _turn = self.shared.requests.acquire().await.map_err(|_| Failure::Late)?;
+        if request.since + patience < Instant::now() {
+            return Err(Failure::Late);
+        }
+        let http = request.to(&self.url).ok_or_else(|| OutgoingError::Unreachable("no URL".to_owned()))?;
+        let status = self.shared.client.status(http, Bounds { time: timeout, bytes: MOST_ANSWER }).await?;
+        if status.is_success() { Ok(()) } else { Err(Failure::Status(status.as_u16())) }
+    }
+
+    fn note(&self, request: Prepared, outcome: Result<(), Failure>) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return;
+        }
+        let (app, host) = (self.owner.app.as_str(), &*self.host);
+        match outcome {
+            Ok(()) => {
+                self.owner.tally.delivered();
+                if state.queue.delivered(&request) {
+                    tracing::info!(target: "fanfare::webhooks", app, host, "webhook is answered again");
+                }
+            }
+            Err(failure) => {
+                if !matches!(failure, Failure::Late) {
+                    self.owner.tally.failed();
+                }
+                if state.queue.failed(request, Instant::now()) {
+                    tracing::warn!(
+                        target: "fanfare::webhooks", app, host, %failure, "webhook failed; trying again"
+                    );
+                } else {
+                    tracing::debug!(target: "fanfare::webhooks", app, host, %failure, "webhook failed");
+                }
+            }
+        }
+    }
+
+    /// Counts what was lost, and now and then logs it.
+    fn count_lost(&self, state: &mut State) {
+        let lost = state.queue.take_lost();
+        if lost.events() == 0 {
+            return;
+        }
+        self.owner.tally.dropped(lost.events());
+        state.unlogged.no_room += lost.no_room;
+        state.unlogged.given_up += lost.given_up;
+        if state.logged.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {
+            self.log_lost(state);
+        }
+    }
+
+    fn log_lost(&self, state: &mut State) {
+        let Lost { no_room, given_up } = std::mem::take(&mut state.unlogged);
+        if no_room + given_up > 0 {
+            state.logged = Some(Instant::now());
+            let (app, host) = (self.owner.app.as_str(), &*self.host);
+            tracing::warn!(target: "fanfare::webhooks", app, host, no_room, given_up, "webhook events were dropped");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What one URL is still to be sent: events that wait for a request, and requests that wait for another attempt.
+//!
+//! Bounded in events and bytes, those under way included, and by what all queues hold together; what comes while
+//! it is full is left out and counted. Knows no network.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fanfare_protocol::auth::Credential;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::webhook::Event;
+use tokio::time::Instant;
+
+use crate::request::{MOST_BODY, Prepared};
+use crate::settings::Settings;
+
+/// Requests to one URL at once.
+pub(crate) const MOST_UNDER_WAY: usize = 8;
+
+/// Longest time between two attempts (HOOK-023).
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// Most events of one request.
+const MOST_BATCHED: usize = 1000;
+
+/// Memory of a waiting event beside its text, roughly.
+const AROUND: usize = 128;
+
+/// An event that waits for its request.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub event: Arc<Event>,
+    pub since: Instant,
+    /// The same moment, since 1970.
+    pub time_ms: u64,
+}
+
+/// The queue of one URL.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    settings: Settings,
+    /// Several events may share a request.
+    pub batch: bool,
+    waiting: VecDeque<Waiting>,
+    /// By the moment of their next attempt.
+    retries: BTreeMap<(Instant, u64), Prepared>,
+    /// Numbers those of one moment.
+    turns: u64,
+    under_way: UnderWay,
+    held: Held,
+    lost: Lost,
+    mood: Mood,
+}
+
+/// Requests that are being sent.
+#[derive(Debug, Default)]
+struct UnderWay {
+    count: usize,
+    /// The channels of those that were never tried before.
+    fresh: Vec<Option<ChannelName>>,
+}
+
+/// All that waits or is under way.
+#[derive(Debug)]
+struct Held {
+    events: usize,
+    bytes: usize,
+    /// The bytes of all queues there are.
+    in_all: Arc<AtomicUsize>,
+}
+
+/// Events that will never be delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// There was no room for them.
+    pub no_room: u64,
+    /// They were not delivered in time, or nobody wants them any more.
+    pub given_up: u64,
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Usual,
+    /// The last answer was a failure: one after the other, so that a URL that hangs takes little from others.
+    Failing,
+    /// Nothing is waited for any more: everything is tried once, now.
+    Ending,
+}
+
+impl Waiting {
+    pub(crate) fn bytes(&self) -> usize {
+        self.event.json.len() + AROUND
+    }
+}
+
+impl Lost {
+    pub(crate) const fn events(self) -> u64 {
+        self.no_room + self.given_up
+    }
+}
+
+impl Held {
+    /// Makes room for an event, if there is any.
+    fn add(&mut self, bytes: usize, settings: &Settings) -> bool {
+        if self.events >= settings.most_events || self.bytes + bytes > settings.most_bytes {
+            return false;
+        }
+        if self.in_all.fetch_add(bytes, Ordering::Relaxed) + bytes > settings.most_bytes_in_all {
+            self.in_all.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        self.events += 1;
+        self.bytes += bytes;
+        true
+    }
+
+    fn remove(&mut self, events: usize, bytes: usize) {
+        self.events -= events;
+        self.bytes -= bytes;
+        self.in_all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Queue {
+    /// An empty queue; `in_all` is shared by all queues.
+    pub(crate) fn new(settings: Settings, in_all: Arc<AtomicUsize>) -> Self {
+        Self {
+            settings,
+            batch: false,
+            waiting: VecDeque::new(),
+            retries: BTreeMap::new(),
+            turns: 0,
+            under_way: UnderWay::default(),
+            held: Held { events: 0, bytes: 0, in_all },
+            lost: Lost::default(),
+            mood: Mood::Usual,
+        }
+    }
+
+    /// Adds an event, if there is room for it.
+    pub(crate) fn push(&mut self, waiting: Waiting) {
+        let bytes = waiting.bytes();
+        if bytes <= MOST_BODY && self.held.add(bytes, &self.settings) {
+            self.waiting.push_back(waiting);
+        } else {
+            self.lost.no_room += 1;
+        }
+    }
+
+    /// The next request whose time has come, if another may be under way.
+    pub(crate) fn next(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
+        self.give_up_late(now);
+        if self.under_way.count >= self.most_under_way() {
+            return None;
+        }
+        let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
+        let next = match retry {
+            Some(due) if due <= now || self.mood == Mood::Ending => self.retries.pop_first()?.1,
+            _ => self.fresh(credential, now)?,
+        };
+        self.under_way.count += 1;
+        if next.failed == 0 {
+            self.under_way.fresh.push(next.channel.clone());
+        }
+        Some(next)
+    }
+
+    fn most_under_way(&self) -> usize {
+        if self.mood == Mood::Failing { 1 } else { MOST_UNDER_WAY }
+    }
+
+    /// The first request for what has waited longest, if it has waited long enough.
+    fn fresh(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
+        let first = self.waiting.front()?;
+        let count = if self.batch {
+            let is_ready = first.since + self.settings.batch <= now
+                || self.waiting.len() >= MOST_BATCHED
+                || self.mood == Mood::Ending;
+            // One after the other, so that events arrive in order.
+            if !is_ready || !self.under_way.fresh.is_empty() {
+                return None;
+            }
+            self.batched()
+        } else {
+            // Events of one channel arrive in order, as long as none has to be tried again.
+            if self.under_way.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
+                return None;
+            }
+            1
+        };
+        let events: Vec<Waiting> = self.waiting.drain(..count).collect();
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(64);
+        }
+        Some(Prepared::new(&events, credential, self.batch))
+    }
+
+    /// How many of the first go into one request: one of an encrypted channel goes alone (HOOK-026).
+    fn batched(&self) -> usize {
+        let mut bytes = 0;
+        let fits = |(at, waiting): &(usize, &Waiting)| {
+            bytes += waiting.bytes();
+            *at == 0 || bytes <= MOST_BODY && !waiting.event.is_encrypted()
+        };
+        match self.waiting.front() {
+            Some(first) if first.event.is_encrypted() => 1,
+            _ => self.waiting.iter().take(MOST_BATCHED).enumerate().take_while(fits).count(),
+        }
+    }
+
+    /// When [`Queue::next`] has something that it does not have now, if nothing comes and nothing ends.
+    pub(crate) fn next_moment(&self) -> Option<Instant> {
+        if self.under_way.count >= self.most_under_way() {
+            return None;
+        }
+        let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
+        let batch = self.waiting.front().filter(|_| self.batch && self.under_way.fresh.is_empty());
+        let batch = batch.map(|first| first.since + self.settings.batch);
+        retry.into_iter().chain(batch).min()
+    }
+
+    /// A request has ended, well or not.
+    fn ended(&mut self, request: &Prepared) {
+        self.under_way.count -= 1;
+        if request.failed == 0
+            && let Some(at) = self.under_way.fresh.iter().position(|channel| *channel == request.channel)
+        {
+            self.under_way.fresh.swap_remove(at);
+        }
+    }
+
+    /// A request was answered with success; whether the one before it was not.
+    pub(crate) fn delivered(&mut self, request: &Prepared) -> bool {
+        self.ended(request);
+        self.held.remove(request.events, request.bytes);
+        let was_failing = self.mood == Mood::Failing;
+        if was_failing {
+            self.mood = Mood::Usual;
+        }
+        was_failing
+    }
+
+    /// A request has failed; it is tried again, or given up if it would be too old by then. Whether the one
+    /// before it had not failed.
+    pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
+        self.ended(&request);
+        let due = now + self.pause(request.failed);
+        if self.mood == Mood::Ending || self.is_late(request.since, due) {
+            self.give_up(request.events, request.bytes);
+        } else {
+            request.failed += 1;
+            self.turns += 1;
+            self.retries.insert((due, self.turns), request);
+        }
+        let is_new = self.mood == Mood::Usual;
+        if is_new {
+            self.mood = Mood::Failing;
+        }
+        is_new
+    }
+
+    /// Doubles with every failure.
+    fn pause(&self, failed: u32) -> Duration {
+        let doubled = self.settings.first_retry.saturating_mul(1 << failed.min(16));
+        doubled.min(LONGEST_RETRY)
+    }
+
+    /// Whether what happened at one moment must not be sent at another (HOOK-005).
+    fn is_late(&self, since: Instant, now: Instant) -> bool {
+        since + self.settings.patience < now
+    }
+
+    fn give_up(&mut self, events: usize, bytes: usize) {
+        self.held.remove(events, bytes);
+        self.lost.given_up += events as u64;
+    }
+
+    /// Gives up what has grown too old while others were in front of it.
+    fn give_up_late(&mut self, now: Instant) {
+        while let Some(first) = self.waiting.front().filter(|first| self.is_late(first.since, now)) {
+            let bytes = first.bytes();
+            self.waiting.pop_front();
+            self.give_up(1, bytes);
+        }
+        while let Some((turn, (events, bytes))) = self.first_retry()
+            && turn.0 <= now
+            && self.is_late(self.retries[&turn].since, now)
+        {
+            self.retries.remove(&turn);
+            self.give_up(events, bytes);
+        }
+    }
+
+    fn first_retry(&self) -> Option<((Instant, u64), (usize, usize))> {
+        let (turn, request) = self.retries.first_key_value()?;
+        Some((*turn, (request.events, request.bytes)))
+    }
+
+    /// Gives up what was never tried.
+    pub(crate) fn give_up_fresh(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.give_up(1, waiting.bytes());
+        }
+    }
+
+    /// Everything that waits is tried once more, at once, and nothing a second time.
+    pub(crate) fn end(&mut self) {
+        self.mood = Mood::Ending;
+    }
+
+    /// Gives up everything; whatever is under way must not be told of any more.
+    pub(crate) fn clear(&mut self) {
+        self.give_up(self.held.events, self.held.bytes);
+        self.waiting.clear();
+        self.retries.clear();
+        self.under_way = UnderWay::default();
+    }
+
+    /// What was lost since this was asked last.
+    pub(crate) fn take_lost(&mut self) -> Lost {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.held.events == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

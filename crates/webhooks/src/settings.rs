@@ -1,0 +1,53 @@
+//! How long things take and how much may wait; and who counts.
+
+use std::time::Duration;
+
+/// Times and bounds, the same for all apps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long `channel_vacated` and `member_removed` wait for a return (HOOK-021).
+    pub delay: Duration,
+    /// How long events are collected for one request, where that is wanted (HOOK-024).
+    pub batch: Duration,
+    /// For one attempt, from looking up the name to the end of the answer (HOOK-023).
+    pub timeout: Duration,
+    /// From the first failure to the second attempt; doubles up to a minute.
+    pub first_retry: Duration,
+    /// How old an event may get before it is given up (HOOK-005, HOOK-022).
+    pub patience: Duration,
+    /// Most events that one URL has waiting, those under way included.
+    pub most_events: usize,
+    /// Most bytes of those.
+    pub most_bytes: usize,
+    /// Most bytes that wait for all URLs of all apps together.
+    pub most_bytes_in_all: usize,
+    /// Most requests under way at once, to all URLs of all apps together.
+    pub most_requests: usize,
+}
+
+impl Default for Settings {
+    /// Hosted Pusher's, where they are known.
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(3),
+            batch: Duration::from_millis(50),
+            timeout: Duration::from_secs(5),
+            first_retry: Duration::from_secs(1),
+            patience: Duration::from_secs(300),
+            most_events: 10_000,
+            most_bytes: 4 << 20,
+            most_bytes_in_all: 256 << 20,
+            most_requests: 128,
+        }
+    }
+}
+
+/// Counts what becomes of an app's webhooks.
+pub trait Tally: Send + Sync {
+    /// A request was answered with success.
+    fn delivered(&self);
+    /// An attempt has failed.
+    fn failed(&self);
+    /// So many events will never be delivered.
+    fn dropped(&self, events: u64);
+}
