@@ -1,7 +1,7 @@
 //! Who is subscribed to what, and putting frames into outboxes.
 //!
-//! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then
-//! outboxes, the app's settings, the list of counts to be told, the queues of parked events and of
+//! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then the app's
+//! settings, to be read once; then outboxes, the list of counts to be told, the queues of parked events and of
 //! transitions, which are leaves; nothing waits under any of them.
 
 mod app_hub;

@@ -62,6 +62,18 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// Which switch it belongs to.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Occupied(_) | Self::Vacated(_) => Kind::ChannelExistence,
+            Self::Joined(..) | Self::Left(..) => Kind::Presence,
+            Self::Missed(_) | Self::Filled(_) => Kind::CacheMiss,
+            Self::Counted(..) => Kind::SubscriptionCount,
+            Self::Sent(_) => Kind::ClientEvents,
+        }
+    }
+
     /// Bytes of memory that it holds beside itself, where they can be many.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors kept for listeners, the database, logs, HTTP requests and refusals.
+/// Descriptors kept for listeners, the database, logs, HTTP requests and refusals, beside those of webhooks.
 const RESERVED: u64 = 256;
 
 /// Assumed where there is no limit.
@@ -17,10 +17,12 @@ pub fn raise_limit() -> u64 {
     current.unwrap_or(PLENTY)
 }
 
-/// How many WebSockets the node takes: the setting, or what the descriptors allow if it is 0.
+/// How many WebSockets the node takes: the setting, or what the descriptors allow if it is 0; `webhooks` are the
+/// requests that may be sent at once.
 #[must_use]
-pub fn capacity(setting: usize, limit: u64) -> usize {
-    let allowed = usize::try_from(limit.saturating_sub(RESERVED).max(limit / 2)).unwrap_or(usize::MAX);
+pub fn capacity(setting: usize, limit: u64, webhooks: usize) -> usize {
+    let reserved = RESERVED.saturating_add(webhooks as u64);
+    let allowed = usize::try_from(limit.saturating_sub(reserved).max(limit / 2)).unwrap_or(usize::MAX);
     if setting == 0 { allowed } else { setting }
 }
 
@@ -30,9 +32,9 @@ mod tests {
 
     #[test]
     fn the_setting_wins_and_zero_means_what_descriptors_allow() {
-        assert_eq!(capacity(500, 20_000), 500);
-        assert_eq!(capacity(0, 20_000), 19_744);
-        assert_eq!(capacity(0, 256), 128, "half, where there are few");
+        assert_eq!(capacity(500, 20_000, 1), 500);
+        assert_eq!(capacity(0, 20_000, 100), 19_644);
+        assert_eq!(capacity(0, 256, 100), 128, "half, where there are few");
     }
 
     #[test]

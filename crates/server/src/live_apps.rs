@@ -27,10 +27,13 @@ fn apply(state: &State, change: Change) {
         Change::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
             state.tenants.set_gone(&app.id, false);
+            let hub = state.hubs.get(&app.id);
+            if let Some(hub) = &hub {
+                hub.set_app(&app);
+            }
+            // Behind the hub, of which webhooks ask what the settings are.
             state.outgoing.webhooks.set_app(&app);
-            let Some(hub) = state.hubs.get(&app.id) else { return };
-            hub.set_app(&app);
-            if !app.enabled {
+            if let Some(hub) = hub.filter(|_| !app.enabled) {
                 close_all(&hub, &CloseReason::AppDisabled);
             }
         }
@@ -38,12 +41,17 @@ fn apply(state: &State, change: Change) {
         Change::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
             state.tenants.set_gone(&app.id, true);
+            let hub = state.hubs.get(&app.id);
+            if let Some(hub) = &hub {
+                // Whoever is on the way in finds it disabled, and nobody is told who goes.
+                hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
+            }
             state.outgoing.webhooks.remove(&app.id);
-            let Some(hub) = state.hubs.get(&app.id) else { return };
-            let key = app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
-            // Whoever is on the way in finds it disabled, and nobody is told who goes.
-            hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
-            close_all(&hub, &CloseReason::UnknownKey(key));
+            if let Some(hub) = hub {
+                let key =
+                    app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
+                close_all(&hub, &CloseReason::UnknownKey(key));
+            }
         }
     }
 }

@@ -133,7 +133,8 @@ impl Server {
     /// A part could not be started; none goes on then.
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
-        let capacity = descriptors::capacity(config.limits.connections, descriptors);
+        let capacity =
+            descriptors::capacity(config.limits.connections, descriptors, config.webhooks.requests);
         let outgoing = Outgoing::open(&config)?;
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;

@@ -2,8 +2,7 @@
 //!
 //! One task for all apps, so that what happened on a channel is heard in its order. It never waits for a URL.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::sync::Arc;
 
 use fanfare_hub::{AppHub, Present};
@@ -46,12 +45,13 @@ impl Telling {
 
 async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
     let webhooks = &state.outgoing.webhooks;
-    let mut due: VecDeque<AppId> = VecDeque::new();
+    let mut due: Vec<AppId> = Vec::new();
     loop {
         let next = webhooks.tell_due();
         tokio::select! {
             apps = poll_fn(|cx| state.hubs.poll_transitions(cx)) => due.extend(apps),
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            () = ready(()), if !due.is_empty() => {}
             deadline = &mut ended => {
                 for hub in state.hubs.all() {
                     while bring(&state, &hub) {}
@@ -61,11 +61,12 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
                 return webhooks.end(deadline).await;
             }
         }
-        while let Some(app) = due.pop_front() {
+        // One round: whoever has more has it told behind all others, and behind the goings that are due.
+        for app in std::mem::take(&mut due) {
             if let Some(hub) = state.hubs.get(&app)
                 && bring(&state, &hub)
             {
-                due.push_back(app);
+                due.push(app);
             }
             yield_now().await;
         }
@@ -83,9 +84,8 @@ fn bring(state: &State, hub: &AppHub) -> bool {
     // Asked for behind the transitions: whatever happens from now on is told later.
     let present = if looks { hub.present() } else { Vec::new() };
     let present = present.into_iter().map(|Present { channel, users }| (channel, users)).collect();
-    let app = hub.app();
-    let tally: Arc<dyn Tally> = state.tenants.of(&app.id);
+    let tally: Arc<dyn Tally> = state.tenants.of(&hub.app().id);
     let news = News { transitions, lost: taken.lost, begun: taken.begun, present };
-    state.outgoing.webhooks.hear(&app, &tally, news);
+    state.outgoing.webhooks.hear(&tally, news, || hub.app());
     taken.more
 }

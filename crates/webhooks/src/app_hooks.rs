@@ -73,7 +73,9 @@ impl AppHooks {
     /// Tells what follows from what has happened.
     pub(crate) fn hear(&mut self, news: News, now: u64) {
         let News { transitions, lost, begun, present } = news;
-        for transition in transitions {
+        let wanted = self.app.told();
+        // What was queued for a webhook that is no more would be remembered for ever.
+        for transition in transitions.into_iter().filter(|one| wanted.contains(one.kind())) {
             match transition {
                 Transition::Missed(channel) => {
                     if self.misses.miss(&channel, now) {
@@ -88,22 +90,27 @@ impl AppHooks {
                 }
             }
         }
-        self.tracker.adopt(&present, begun);
+        self.tracker.adopt(&present, begun.among(wanted));
         if lost > 0 {
             self.owner.tally.dropped(lost);
             let app = self.app.id.as_str();
             tracing::warn!(target: "fanfare::webhooks", app, lost, "more happened than could be told to webhooks");
-            for told in self.tracker.catch_up(&present, self.app.told(), now) {
+            for told in self.tracker.catch_up(&present, wanted, now) {
                 self.tell(&told);
             }
         }
     }
 
-    /// Tells the goings that are due.
-    pub(crate) fn tell_due(&mut self, now: u64) {
-        while let Some(told) = self.tracker.next_due(now) {
+    /// Tells the goings that are due, up to `most`; how many it told.
+    pub(crate) fn tell_due(&mut self, now: u64, most: usize) -> usize {
+        let mut count = 0;
+        while count < most
+            && let Some(told) = self.tracker.next_due(now)
+        {
             self.tell(&told);
+            count += 1;
         }
+        count
     }
 
     /// When the next going is due.
@@ -127,7 +134,7 @@ impl AppHooks {
 
     /// Whoever goes has gone, and everything that waits is tried once more, at once.
     pub(crate) fn end(&mut self) {
-        self.tell_due(u64::MAX);
+        self.tell_due(u64::MAX, usize::MAX);
         for outlet in &self.outlets {
             outlet.end();
         }

@@ -31,8 +31,10 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 pub(crate) struct Shared {
     pub settings: Settings,
     client: Client,
-    /// Requests that may be under way.
+    /// Requests that may be under way to URLs that answer, and to such that fail: however many fail, the others
+    /// do not wait for them.
     requests: Semaphore,
+    requests_to_failing: Semaphore,
     /// Bytes of all queues.
     bytes: Arc<AtomicUsize>,
     /// Outlets that have something to send, and a bell for when there is one less.
@@ -85,7 +87,8 @@ struct State {
 impl Shared {
     pub(crate) fn new(settings: Settings, client: Client) -> Self {
         Self {
-            requests: Semaphore::new(settings.most_requests),
+            requests: Semaphore::new(settings.most_requests.div_ceil(2)),
+            requests_to_failing: Semaphore::new(settings.most_requests.div_ceil(2)),
             settings,
             client,
             bytes: Arc::default(),
@@ -203,7 +206,7 @@ impl Outlet {
         match credential {
             Some(credential) => {
                 while let Some(request) = queue.next(credential, now) {
-                    attempts.spawn(Arc::clone(self).attempt(request));
+                    attempts.spawn(Arc::clone(self).attempt(request, queue.is_failing()));
                 }
             }
             // Nobody could verify it.
@@ -218,15 +221,20 @@ impl Outlet {
         Some(state.queue.next_moment())
     }
 
-    async fn attempt(self: Arc<Self>, request: Prepared) -> (Prepared, Result<(), Failure>) {
-        let outcome = self.send(&request).await;
+    async fn attempt(
+        self: Arc<Self>,
+        request: Prepared,
+        is_failing: bool,
+    ) -> (Prepared, Result<(), Failure>) {
+        let outcome = self.send(&request, is_failing).await;
         (request, outcome)
     }
 
-    async fn send(&self, request: &Prepared) -> Result<(), Failure> {
+    async fn send(&self, request: &Prepared, is_failing: bool) -> Result<(), Failure> {
         let Settings { patience, timeout, .. } = self.shared.settings;
-        // The semaphore is never closed.
-        let _turn = self.shared.requests.acquire().await.map_err(|_| Failure::Late)?;
+        let turns = if is_failing { &self.shared.requests_to_failing } else { &self.shared.requests };
+        // The semaphores are never closed.
+        let _turn = turns.acquire().await.map_err(|_| Failure::Late)?;
         if request.since + patience < Instant::now() {
             return Err(Failure::Late);
         }

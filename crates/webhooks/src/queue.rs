@@ -25,6 +25,10 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Most events of one request.
 const MOST_BATCHED: usize = 1000;
 
+/// A queue takes no more than this part of the bytes that all the others leave free, so that however many are
+/// full there is room for one more.
+const SHARE: usize = 4;
+
 /// Memory of a waiting event beside its text, roughly.
 const AROUND: usize = 128;
 
@@ -84,8 +88,12 @@ pub(crate) struct Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Usual,
-    /// The last answer was a failure: one after the other, so that a URL that hangs takes little from others.
-    Failing,
+    /// The last answer was a failure: one after the other, the next at a moment that grows later with every
+    /// failure, so that a URL that hangs or refuses takes little from others.
+    Failing {
+        in_a_row: u32,
+        until: Instant,
+    },
     /// Nothing is waited for any more: everything is tried once, now.
     Ending,
 }
@@ -105,13 +113,12 @@ impl Lost {
 impl Held {
     /// Makes room for an event, if there is any.
     fn add(&mut self, bytes: usize, settings: &Settings) -> bool {
-        if self.events >= settings.most_events || self.bytes + bytes > settings.most_bytes {
+        let free = settings.most_bytes_in_all.saturating_sub(self.in_all.load(Ordering::Relaxed));
+        let most = settings.most_bytes.min(free / SHARE);
+        if self.events >= settings.most_events || self.bytes + bytes > most {
             return false;
         }
-        if self.in_all.fetch_add(bytes, Ordering::Relaxed) + bytes > settings.most_bytes_in_all {
-            self.in_all.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
+        self.in_all.fetch_add(bytes, Ordering::Relaxed);
         self.events += 1;
         self.bytes += bytes;
         true
@@ -153,7 +160,9 @@ impl Queue {
     /// The next request whose time has come, if another may be under way.
     pub(crate) fn next(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         self.give_up_late(now);
-        if self.under_way.count >= self.most_under_way() {
+        if self.under_way.count >= self.most_under_way()
+            || self.pauses_until().is_some_and(|until| now < until)
+        {
             return None;
         }
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
@@ -169,7 +178,20 @@ impl Queue {
     }
 
     fn most_under_way(&self) -> usize {
-        if self.mood == Mood::Failing { 1 } else { MOST_UNDER_WAY }
+        if self.is_failing() { 1 } else { MOST_UNDER_WAY }
+    }
+
+    /// Whether the last answer was a failure.
+    pub(crate) const fn is_failing(&self) -> bool {
+        matches!(self.mood, Mood::Failing { .. })
+    }
+
+    /// Until when nothing is tried.
+    const fn pauses_until(&self) -> Option<Instant> {
+        match self.mood {
+            Mood::Failing { until, .. } => Some(until),
+            Mood::Usual | Mood::Ending => None,
+        }
     }
 
     /// The first request for what has waited longest, if it has waited long enough.
@@ -217,9 +239,11 @@ impl Queue {
             return None;
         }
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
-        let batch = self.waiting.front().filter(|_| self.batch && self.under_way.fresh.is_empty());
-        let batch = batch.map(|first| first.since + self.settings.batch);
-        retry.into_iter().chain(batch).min()
+        let window = if self.batch { self.settings.batch } else { Duration::ZERO };
+        let fresh = self.waiting.front().filter(|_| self.under_way.fresh.is_empty());
+        let fresh = fresh.map(|first| first.since + window);
+        let first = retry.into_iter().chain(fresh).min()?;
+        Some(self.pauses_until().map_or(first, |until| first.max(until)))
     }
 
     /// A request has ended, well or not.
@@ -236,7 +260,7 @@ impl Queue {
     pub(crate) fn delivered(&mut self, request: &Prepared) -> bool {
         self.ended(request);
         self.held.remove(request.events, request.bytes);
-        let was_failing = self.mood == Mood::Failing;
+        let was_failing = self.is_failing();
         if was_failing {
             self.mood = Mood::Usual;
         }
@@ -255,11 +279,21 @@ impl Queue {
             self.turns += 1;
             self.retries.insert((due, self.turns), request);
         }
-        let is_new = self.mood == Mood::Usual;
-        if is_new {
-            self.mood = Mood::Failing;
-        }
-        is_new
+        let before = self.mood;
+        let in_a_row = match before {
+            Mood::Usual => 1,
+            Mood::Failing { in_a_row, .. } => in_a_row.saturating_add(1),
+            Mood::Ending => return false,
+        };
+        self.mood = Mood::Failing { in_a_row, until: now + self.pause_of_all(in_a_row) };
+        before == Mood::Usual
+    }
+
+    /// Between two requests to a URL that fails, whatever they tell: nothing to speak of after a single failure,
+    /// so that one event that is refused holds up no others, and the first pause of an event after many.
+    fn pause_of_all(&self, in_a_row: u32) -> Duration {
+        let first = self.settings.first_retry;
+        (first / 64).saturating_mul(1 << (in_a_row - 1).min(16)).min(first)
     }
 
     /// Doubles with every failure.

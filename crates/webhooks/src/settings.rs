@@ -17,11 +17,11 @@ pub struct Settings {
     pub patience: Duration,
     /// Most events that one URL has waiting, those under way included.
     pub most_events: usize,
-    /// Most bytes of those.
+    /// Most bytes of those; less where all queues together have little left.
     pub most_bytes: usize,
     /// Most bytes that wait for all URLs of all apps together.
     pub most_bytes_in_all: usize,
-    /// Most requests under way at once, to all URLs of all apps together.
+    /// Most requests under way at once, to all URLs of all apps together; half of them to URLs that fail.
     pub most_requests: usize,
 }
 
@@ -34,10 +34,10 @@ impl Default for Settings {
             timeout: Duration::from_secs(5),
             first_retry: Duration::from_secs(1),
             patience: Duration::from_secs(300),
-            most_events: 10_000,
-            most_bytes: 4 << 20,
+            most_events: 50_000,
+            most_bytes: 16 << 20,
             most_bytes_in_all: 256 << 20,
-            most_requests: 128,
+            most_requests: 256,
         }
     }
 }

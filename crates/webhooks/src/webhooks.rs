@@ -16,6 +16,9 @@ use crate::app_hooks::AppHooks;
 use crate::outlet::{Owner, Shared};
 use crate::settings::{Settings, Tally};
 
+/// Most goings that are told in one go.
+const MOST_AT_ONCE: usize = 1000;
+
 /// All webhooks of a node.
 pub struct Webhooks {
     shared: Arc<Shared>,
@@ -59,8 +62,12 @@ impl Webhooks {
     }
 
     /// Tells what follows from what has happened, now or later; has to be called within a runtime.
-    pub fn hear(&self, app: &Arc<App>, tally: &Arc<dyn Tally>, news: News) {
+    ///
+    /// `app` is asked once nobody else can bring newer settings. Whoever changes them changes what it answers, and
+    /// then calls [`Webhooks::set_app`] or [`Webhooks::remove`].
+    pub fn hear(&self, tally: &Arc<dyn Tally>, news: News, app: impl FnOnce() -> Arc<App>) {
         let mut table = self.apps.lock();
+        let app = &app();
         let hooks = table.hooks.entry(app.id.clone()).or_insert_with(|| {
             let owner = Owner { app: app.id.clone(), tally: Arc::clone(tally) };
             AppHooks::new(app, owner, &self.shared)
@@ -88,18 +95,20 @@ impl Webhooks {
         }
     }
 
-    /// Tells all goings whose time has come; the moment of the next, if any waits.
+    /// Tells goings whose time has come, but not so many that others would wait for it; the moment of the next,
+    /// if any waits, which may have come.
     pub fn tell_due(&self) -> Option<Instant> {
         let mut table = self.apps.lock();
         let now = self.now();
+        let mut left = MOST_AT_ONCE;
         loop {
             let (moment, app) = table.due.first().cloned()?;
-            if moment > now {
+            if moment > now || left == 0 {
                 return Some(self.began + Duration::from_millis(moment));
             }
             match table.hooks.get_mut(&app) {
                 Some(hooks) => {
-                    hooks.tell_due(now);
+                    left -= hooks.tell_due(now, left);
                     table.list(&app);
                 }
                 None => drop(table.due.pop_first()),

@@ -14,7 +14,7 @@ use fanfare_webhooks::{News, Settings, Tally, Webhooks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel as channel_of};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 #[derive(Default)]
 struct Counts {
@@ -79,11 +79,22 @@ impl Test {
 
     fn hear(&self, news: News) {
         let tally: Arc<dyn Tally> = Arc::clone(&self.counts) as Arc<dyn Tally>;
-        self.webhooks.hear(&self.app, &tally, news);
+        self.webhooks.hear(&tally, news, || Arc::clone(&self.app));
     }
 
     fn hear_all(&self, transitions: Vec<Transition>) {
         self.hear(News { transitions, ..News::default() });
+    }
+
+    /// Waits until it is idle, as it is when the answer has come; then nobody holds its numbers any more.
+    async fn until_forgotten(&self) {
+        let forgotten = async {
+            while Arc::strong_count(&self.counts) > 1 {
+                self.webhooks.drop_idle();
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), forgotten).await.expect("in time");
     }
 
     /// Ends, so that everything has been told; all of it in the order of the alphabet.
@@ -140,6 +151,39 @@ async fn of_whoever_was_there_before_a_webhook_only_the_going_is_told() {
 }
 
 #[tokio::test]
+async fn what_was_queued_for_a_webhook_that_is_no_more_is_not_remembered() {
+    let mut test = Test::start(&[Kind::Presence]).await;
+    test.hear_all(vec![
+        Transition::Occupied(channel("presence-a")),
+        Transition::Joined(channel("presence-a"), "u".into()),
+        Transition::Left(channel("presence-a"), "u".into()),
+    ]);
+    let added = r#"{"name":"member_added","channel":"presence-a","user_id":"u"}"#;
+    assert_eq!(test.told.recv().await.as_deref(), Some(added));
+    test.until_forgotten().await;
+}
+
+#[tokio::test]
+async fn goings_that_are_due_at_once_are_told_a_thousand_at_a_time() {
+    let mut test = Test::start(&[Kind::ChannelExistence]).await;
+    test.webhooks = Webhooks::new(
+        Settings { delay: Duration::from_millis(200), ..Settings::default() },
+        Client::new(&Trust::public()),
+    );
+    let channels = || (0..2500).map(|number| channel(&format!("c{number}")));
+    test.hear_all(channels().map(Transition::Occupied).chain(channels().map(Transition::Vacated)).collect());
+    let mut stops = 0;
+    while let Some(next) = test.webhooks.tell_due() {
+        if next > Instant::now() {
+            sleep_until(next).await;
+        } else {
+            stops += 1;
+        }
+    }
+    assert_eq!(stops, 2, "after 1000 and 2000");
+}
+
+#[tokio::test]
 async fn an_app_is_forgotten_when_nobody_is_there_and_nothing_waits_and_remembered_while_somebody_is() {
     let mut test = Test::start(&[Kind::ChannelExistence]).await;
     let occupied = || vec![Transition::Occupied(channel("a"))];
@@ -150,13 +194,6 @@ async fn an_app_is_forgotten_when_nobody_is_there_and_nothing_waits_and_remember
     test.hear_all(occupied());
     test.hear_all(vec![Transition::Vacated(channel("a"))]);
     assert_eq!(test.told.recv().await, Some(event("channel_vacated", "a")), "it was not told twice");
-    // It is idle as soon as the answer has come; then nobody holds its numbers any more.
-    let forgotten = async {
-        while Arc::strong_count(&test.counts) > 1 {
-            test.webhooks.drop_idle();
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(10), forgotten).await.expect("in time");
+    test.until_forgotten().await;
     assert_eq!(test.counts.delivered.load(Ordering::Relaxed), 2);
 }

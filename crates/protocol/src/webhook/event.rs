@@ -43,24 +43,26 @@ impl Event {
         let member = |name, channel, user: &UserId| {
             Self::written(name, channel, |json| push_member(json, "user_id", user.as_str()))
         };
-        let (kind, (channel, json)) = match transition {
-            Transition::Occupied(channel) => (Kind::ChannelExistence, plain("channel_occupied", channel)),
-            Transition::Vacated(channel) => (Kind::ChannelExistence, plain("channel_vacated", channel)),
-            Transition::Joined(channel, user) => (Kind::Presence, member("member_added", channel, user)),
-            Transition::Left(channel, user) => (Kind::Presence, member("member_removed", channel, user)),
-            Transition::Missed(channel) => (Kind::CacheMiss, plain("cache_miss", channel)),
+        let (channel, json) = match transition {
+            Transition::Occupied(channel) => plain("channel_occupied", channel),
+            Transition::Vacated(channel) => plain("channel_vacated", channel),
+            Transition::Joined(channel, user) => member("member_added", channel, user),
+            Transition::Left(channel, user) => member("member_removed", channel, user),
+            Transition::Missed(channel) => plain("cache_miss", channel),
             Transition::Filled(_) => return None,
             Transition::Counted(channel, count) => {
                 let write = |json: &mut Vec<u8>| {
                     json.extend_from_slice(format!(r#","subscription_count":{count}"#).as_bytes());
                 };
-                (Kind::SubscriptionCount, Self::written("subscription_count", channel, write))
+                Self::written("subscription_count", channel, write)
             }
-            Transition::Sent(event) => {
-                (Kind::ClientEvents, Self::written("client_event", &event.channel, |json| event.push(json)))
-            }
+            Transition::Sent(event) => Self::written("client_event", &event.channel, |json| event.push(json)),
         };
-        (channel.kind() != ChannelKind::ServerToUser).then_some(Self { kind, channel, json })
+        (channel.kind() != ChannelKind::ServerToUser).then_some(Self {
+            kind: transition.kind(),
+            channel,
+            json,
+        })
     }
 
     fn written(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {

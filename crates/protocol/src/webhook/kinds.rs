@@ -70,6 +70,12 @@ impl Kinds {
         Self(self.0 | others.0)
     }
 
+    /// Those of these that are among the others.
+    #[must_use]
+    pub const fn among(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// Those of these that are not among the others.
     #[must_use]
     pub const fn without(self, others: Self) -> Self {
@@ -98,7 +104,8 @@ mod tests {
             assert_eq!(Kind::named(kind.name()), Some(kind));
             let set = Kinds::from_iter([kind]);
             assert_eq!(set.each().collect::<Vec<_>>(), [kind]);
-            assert!(set.without(set).is_empty() && set.and(Kinds::NONE) == set);
+            assert!(set.without(set).is_empty() && set.among(Kinds::NONE).is_empty());
+            assert_eq!((set.and(Kinds::NONE), set.among(Kinds::from_iter(Kind::ALL))), (set, set));
         }
         assert_eq!(Kinds::from_iter(Kind::ALL).each().count(), 5);
         assert_eq!(Kind::named("channel_occupied"), None);

@@ -96,6 +96,24 @@ fn hook_023_a_url_that_hangs_or_is_dead_delays_neither_another_nor_connections_n
 }
 
 #[test]
+fn hook_023_urls_that_fail_take_no_turns_from_those_that_answer() {
+    let failing = Receiver::saying(|number| if number == 0 { Reply::Body(500, "") } else { Reply::Hang });
+    let well = Receiver::new();
+    let server = trying(
+        "timeout = 60000\nrequests = 1",
+        &format!("{}{}", failing.setting(EVENTS), well.setting(EVENTS)),
+    );
+    let mut socket = server.connect();
+    socket.subscribe("first");
+    failing.requests(2);
+    for number in 0..10 {
+        socket.subscribe(&format!("c{number}"));
+    }
+    well.requests(11);
+    assert_eq!(failing.so_far().len(), 2, "its second request has not been answered yet");
+}
+
+#[test]
 fn hook_023_an_answer_that_does_not_come_in_time_is_a_failure() {
     let receiver = Receiver::hanging();
     let server = trying("timeout = 20", &receiver.setting(EVENTS));

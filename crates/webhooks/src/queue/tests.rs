@@ -157,7 +157,7 @@ fn hook_023_a_url_that_fails_is_tried_with_one_request_at_a_time_until_it_answer
     let now = test.start;
     let failures: Vec<bool> = under_way.drain(..).map(|request| test.queue.failed(request, now)).collect();
     assert_eq!(failures.iter().filter(|is_new| **is_new).count(), 1, "one line for a URL that fails");
-    let one = test.expect(Duration::ZERO);
+    let one = test.expect(SECOND);
     assert!(test.next(SECOND).is_none());
     assert!(test.queue.delivered(&one), "it answers again");
     let all: Vec<Prepared> = std::iter::from_fn(|| test.next(SECOND)).collect();
@@ -169,15 +169,15 @@ fn hook_023_a_url_that_fails_is_tried_with_one_request_at_a_time_until_it_answer
 fn hook_005_what_grows_too_old_behind_others_is_not_sent_any_more() {
     let mut test = Test::new(false);
     test.put_channels(&["a", "b", "c"]);
-    for _ in 0..2 {
-        let request = test.expect(Duration::ZERO);
-        test.queue.failed(request, test.start);
+    for moment in [Duration::ZERO, SECOND / 2] {
+        let request = test.expect(moment);
+        test.queue.failed(request, test.start + moment);
     }
     assert_eq!(test.expect(Duration::from_secs(300)).failed, 1, "still in time");
     test.queue.clear();
     test.put_channels(&["a", "b", "c"]);
-    let request = test.expect(Duration::ZERO);
-    test.queue.failed(request, test.start);
+    let request = test.expect(SECOND);
+    test.queue.failed(request, test.start + SECOND);
     assert_eq!(test.queue.take_lost().given_up, 3);
     assert!(test.next(Duration::from_secs(301)).is_none());
     assert_eq!((test.queue.take_lost().given_up, test.queue.is_empty()), (3, true));
@@ -201,18 +201,49 @@ fn a_queue_is_full_also_by_its_bytes_and_by_those_of_all_queues() {
     let mut test = Test::with(Settings { most_bytes: 1000, ..Settings::default() }, false);
     test.put(large(900));
     assert_eq!(test.queue.take_lost().no_room, 1);
-    let settings = Settings { most_bytes_in_all: 1500, ..Settings::default() };
+}
+
+#[test]
+fn however_many_queues_are_full_there_is_room_for_another_and_never_more_than_for_all() {
+    const MOST: usize = 1 << 20;
+    let settings = Settings { most_bytes_in_all: MOST, ..Settings::default() };
     let all: Arc<AtomicUsize> = Arc::default();
-    let mut queues = [Queue::new(settings, Arc::clone(&all)), Queue::new(settings, Arc::clone(&all))];
-    let waiting = || Waiting { event: Arc::new(large(700)), since: Instant::now(), time_ms: 7 };
+    let mut queues: Vec<Queue> = (0..20).map(|_| Queue::new(settings, Arc::clone(&all))).collect();
     for queue in &mut queues {
-        queue.push(waiting());
+        while queue.take_lost().no_room == 0 {
+            let event = Arc::new(occupied("a"));
+            queue.push(Waiting { event, since: Instant::now(), time_ms: 7 });
+        }
     }
-    assert_eq!(queues.each_mut().map(|queue| queue.take_lost().no_room), [0, 1]);
-    queues[0].clear();
+    let held: Vec<usize> = queues.iter().map(|queue| queue.held.bytes).collect();
+    assert!(held[0] > MOST / 6 && held.iter().all(|bytes| *bytes > 1000), "{held:?}");
+    assert!(held.iter().sum::<usize>() < MOST && held.iter().sum::<usize>() == all.load(Ordering::Relaxed));
+    for queue in &mut queues {
+        queue.clear();
+    }
     assert_eq!(all.load(Ordering::Relaxed), 0);
-    queues[1].push(waiting());
-    assert_eq!(queues[1].take_lost().no_room, 0);
+}
+
+#[test]
+fn hook_023_a_url_that_refuses_everything_is_tried_once_a_second_and_one_refusal_holds_up_nobody() {
+    let mut test = Test::new(false);
+    let channels: Vec<String> = (0..1000).map(|number| format!("c{number}")).collect();
+    test.put_channels(&channels.iter().map(String::as_str).collect::<Vec<_>>());
+    let one = test.expect(Duration::ZERO);
+    test.queue.failed(one, test.start);
+    let pause = test.queue.next_moment().unwrap() - test.start;
+    assert!(pause < SECOND / 50 && !pause.is_zero(), "{pause:?}");
+    let (mut now, mut tried) = (pause, 0);
+    while now < 60 * SECOND {
+        let request = test.expect(now);
+        test.queue.failed(request, test.start + now);
+        now = test.queue.next_moment().unwrap() - test.start;
+        tried += 1;
+    }
+    assert!((60..70).contains(&tried), "{tried}");
+    let one = test.expect(now);
+    test.queue.delivered(&one);
+    assert!(test.next(now).is_some() && test.next(now).is_some(), "it answers again");
 }
 
 #[test]
