@@ -3,8 +3,9 @@
 
 Starts the server, an application that hangs and one that answers at once, and a Redis, all on loopback, and prints how
 long a publish, its event to the last of some subscribers, and another app's authorization take: with nobody in the way,
-with a thousand authorizations that wait for the application that hangs, and while Redis is flooded with messages that
-are no events. Asserts nothing. Needs redis-server and redis-benchmark.
+with a thousand authorizations that wait for the application that hangs, while Redis is flooded with messages that are no
+events, and while a third app has ten webhooks, of which none can be delivered, told of clients that come and go. Asserts
+nothing. Needs redis-server and redis-benchmark.
 
     tests/load/bad_neighbours.py [--waiting 1000] [--subscribers 200] [--events 500]
 """
@@ -14,6 +15,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import multiprocessing
 import os
 import resource
 import socket
@@ -52,6 +54,28 @@ class Application:
     def answer(client):
         while client.recv(65536):
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue")
+
+
+class Churn:
+    """Four clients of app 3 that occupy and vacate one channel after another, as fast as they are answered."""
+
+    def __init__(self, port):
+        self.process = multiprocessing.Process(target=self.run, args=[port], daemon=True)
+        self.process.start()
+
+    @staticmethod
+    def run(port):
+        clients = [connected(port, "key-3") for _ in range(4)]
+        for number in range(10**9):
+            for at, client in enumerate(clients):
+                say(client, "subscribe", f"c{at}-{number}")
+            for at, client in enumerate(clients):
+                heard(client, b"subscription_succeeded")
+                say(client, "unsubscribe", f"c{at}-{number}")
+
+    def end(self):
+        self.process.kill()
+        self.process.join()
 
 
 class Flood:
@@ -94,12 +118,22 @@ def metric(admin, name):
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
-def subscriber(port):
+def connected(port, key):
     client = socket.create_connection(("127.0.0.1", port))
-    client.sendall(HANDSHAKE.encode())
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(HANDSHAKE.replace("key-1", key).encode())
     heard(client, b"connection_established")
-    said = json.dumps({"event": "pusher:subscribe", "data": {"channel": "news"}}).encode()
+    return client
+
+
+def say(client, what, channel):
+    said = json.dumps({"event": f"pusher:{what}", "data": {"channel": channel}}).encode()
     client.sendall(bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said)
+
+
+def subscriber(port):
+    client = connected(port, "key-1")
+    say(client, "subscribe", "news")
     heard(client, b"subscription_succeeded")
     return client
 
@@ -159,6 +193,10 @@ def main():
     for number, application in [(1, hanging), (2, quick)]:
         config += (f'[[apps.list]]\nid = "{number}"\nkey = "key-{number}"\nsecret = "secret-{number}"\n'
                    f'authorization.url = "{application.url}"\n')
+    config += '[[apps.list]]\nid = "3"\nkey = "key-3"\nsecret = "secret-3"\n'
+    for number in range(5):
+        for url in [f"{hanging.url}/{number}", f"http://127.0.0.1:1/{number}"]:
+            config += f'[[apps.list.webhooks]]\nurl = "{url}"\nevents = ["channel_existence"]\n'
     with tempfile.TemporaryDirectory() as folder:
         redis, redis_port = start_redis(folder)
         config += f'[redis_feed]\nurl = "redis://127.0.0.1:{redis_port}"\nprefix = "laravel_database_"\napp = "1"\n'
@@ -183,6 +221,14 @@ def main():
             measure("Redis is flooded", port, asked)
             print(f"Redis had {flood.end():,.0f} messages a second, of which Fanfare has dropped "
                   f"{metric(admin, 'fanfare_redis_feed_dropped_total'):,.0f}")
+            measure("nobody any more", port, asked)
+            churn = Churn(port)
+            while not metric(admin, "fanfare_webhook_events_dropped_total"):
+                time.sleep(0.1)
+            measure("webhooks are full", port, asked)
+            churn.end()
+            print("Of webhooks " + ", ".join(f"{metric(admin, f'fanfare_webhook_{name}_total'):,.0f} {text}" for name, text in [
+                ("deliveries", "requests were answered"), ("failures", "attempts failed"), ("events_dropped", "events were dropped")]))
             measure("nobody any more", port, asked)
         finally:
             for each in [process, redis]:
