@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::webhooks::faults_of_shape;
+use super::webhooks::as_far_as_legal;
 use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
 
 /// The settings of an app but for its limits.
@@ -79,13 +79,16 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
             Value::Null => {
                 into.remove(name);
             }
-            value => {
-                let found = alone(&key, name, value);
-                if found.is_empty() {
+            value if key == WEBHOOKS => {
+                let list = as_far_as_legal(value, unknown_of_webhook, faults);
+                into.insert(name.clone(), list);
+            }
+            value => match alone(&key, name, value) {
+                Ok(()) => {
                     into.insert(name.clone(), value.clone());
                 }
-                faults.extend(found);
-            }
+                Err(fault) => faults.push(fault),
+            },
         }
     }
 }
@@ -125,19 +128,18 @@ fn nearest(key: &str, known: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// What is wrong with a value that is not of the setting's type.
-fn alone(key: &str, name: &str, value: &Value) -> Vec<String> {
-    if key == WEBHOOKS && !value.is_null() {
-        return faults_of_shape(value, unknown_of_webhook);
-    }
+/// Whether the value is of the setting's type.
+fn alone(key: &str, name: &str, value: &Value) -> Result<(), String> {
     let mut object = Map::new();
     object.insert(name.to_owned(), value.clone());
     let mut object = Value::Object(object);
     if let Some((section, _)) = key.split_once('.') {
         object = serde_json::json!({ section: object });
     }
-    let error = serde_json::from_value::<AppSettings>(object).err();
-    error.map(|error| format!("{key}: {error}")).into_iter().collect()
+    match serde_json::from_value::<AppSettings>(object) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{key}: {error}")),
+    }
 }
 
 #[cfg(test)]
@@ -196,15 +198,23 @@ mod tests {
         assert_eq!(with("{}", one).unwrap(), one);
         assert_eq!(with(one, r#"{"webhooks":[]}"#).unwrap(), r#"{"webhooks":[]}"#);
         assert_eq!(with(one, r#"{"webhooks":null}"#).unwrap(), "{}");
+        let given = r#"{"webhooks":[{"ulr":"http://a/","batch":1,"events":"presence"},7,
+            {"url":"ftp://a/","event":["presence"]}],"zzz":1}"#;
         assert_eq!(
-            with("{}", r#"{"webhooks":[{"ulr":"http://a/","batch":1,"events":"presence"},7],"zzz":1}"#)
-                .unwrap_err(),
+            with("{}", given).unwrap_err(),
             [
                 "webhooks[1].batch: invalid type: integer `1`, expected a boolean",
                 "webhooks[1].events: invalid type: string \"presence\", expected a sequence",
                 "unknown setting webhooks[1].ulr; did you mean webhooks[1].url?",
                 "webhooks[2] is not an object",
+                "unknown setting webhooks[3].event; did you mean webhooks[3].events?",
                 "unknown setting zzz; config/default.toml lists those of an app",
+                "webhooks[1] has no url",
+                "webhooks[3].url holds \"ftp://a/\"; give a URL such as https://example.com/webhooks, without a \
+                 user or password in it",
+                "webhooks[3] has no events; name some of \
+                 channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), client_events, cache_miss, \
+                 subscription_count",
             ]
         );
         assert_eq!(
@@ -220,7 +230,7 @@ mod tests {
     fn the_list_of_names_has_every_setting() {
         for key in known() {
             let name = key.rsplit('.').next().unwrap();
-            assert_eq!(alone(&key, name, &Value::Null), [""; 0], "{key}");
+            assert_eq!(alone(&key, name, &Value::Null), Ok(()), "{key}");
         }
         let fault = serde_json::from_str::<AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
         let listed: Vec<&str> = fault.split('`').skip(3).step_by(2).collect();

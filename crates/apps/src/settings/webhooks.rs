@@ -50,10 +50,10 @@ pub enum WebhookFault {
     #[error(".url is that of webhooks[{0}] already; put their events together")]
     SameUrl(usize),
     /// It would be told nothing.
-    #[error(" has no events; name some of {}", names())]
+    #[error(" has no events; name some of {}", Kind::names_explained())]
     NoEvents,
     /// There is no such kind.
-    #[error(".events holds {0:?}; there are {names}", names = names())]
+    #[error(".events holds {0:?}; there are {names}", names = Kind::names_explained())]
     Event(String),
     /// No channel begins so.
     #[error(".channel_prefixes holds {0:?}; give 1 to 200 characters without control characters")]
@@ -61,10 +61,6 @@ pub enum WebhookFault {
     /// Each is looked at for each event.
     #[error(".channel_prefixes holds {0}; there may be {MOST_CHANNEL_PREFIXES}")]
     TooManyPrefixes(usize),
-}
-
-fn names() -> String {
-    Kind::ALL.map(Kind::name).join(", ")
 }
 
 /// Whether these may be the beginnings of the names of channels that a webhook is told of.
@@ -135,37 +131,46 @@ pub(super) fn resolve(all: Vec<WebhookSettings>) -> Vec<Webhook> {
     all.into_iter().filter_map(WebhookSettings::resolve).collect()
 }
 
-/// What makes a JSON value no list of webhooks: other types, and names that are none.
-pub(super) fn faults_of_shape(value: &Value, unknown: impl Fn(&str) -> String) -> Vec<String> {
+/// A JSON value as a list of webhooks. Of what cannot be one there are faults, and something legal stands in its
+/// place, so that the rest can be looked at, too.
+pub(super) fn as_far_as_legal(
+    value: &Value,
+    unknown: impl Fn(&str) -> String,
+    faults: &mut Vec<String>,
+) -> Value {
     let Value::Array(items) = value else {
-        return vec![r#"webhooks: give a list such as [{"url": "https://example.com/webhooks", "events": ["presence"]}]"#.to_owned()];
+        faults.push(r#"webhooks: give a list such as [{"url": "https://example.com/webhooks", "events": ["presence"]}]"#.to_owned());
+        return json!([]);
     };
-    let mut faults = Vec::new();
+    let mut list = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let number = at + 1;
+        let stand_in = json!({"url": format!("http://{number}.invalid/"), "events": [Kind::Presence.name()]});
         let Value::Object(fields) = item else {
             faults.push(format!("webhooks[{number}] is not an object"));
+            list.push(stand_in);
             continue;
         };
-        faults
-            .extend(fields.iter().filter_map(|(name, value)| fault_of_field(number, name, value, &unknown)));
+        let mut kept = Map::new();
+        for (name, value) in fields {
+            let key = format!("webhooks[{number}].{name}");
+            let fault = if WebhookSettings::NAMES.contains(&&**name) {
+                fault_alone(name, value).map(|fault| format!("{key}: {fault}"))
+            } else {
+                Some(unknown(&key))
+            };
+            let legal = if fault.is_none() { Some(value) } else { stand_in.get(name) };
+            kept.extend(legal.map(|legal| (name.clone(), legal.clone())));
+            faults.extend(fault);
+        }
+        list.push(Value::Object(kept));
     }
-    faults
+    Value::Array(list)
 }
 
-fn fault_of_field(
-    number: usize,
-    name: &str,
-    value: &Value,
-    unknown: &impl Fn(&str) -> String,
-) -> Option<String> {
-    let key = format!("webhooks[{number}].{name}");
-    if !WebhookSettings::NAMES.contains(&name) {
-        return Some(unknown(&key));
-    }
-    let alone = Value::Object(Map::from_iter([(name.to_owned(), json!(value))]));
-    let fault = serde_json::from_value::<WebhookSettings>(alone).err()?;
-    Some(format!("{key}: {fault}"))
+/// Why a value is not of the setting's type.
+fn fault_alone(name: &str, value: &Value) -> Option<serde_json::Error> {
+    serde_json::from_value::<WebhookSettings>(json!({ name: value })).err()
 }
 
 #[cfg(test)]
@@ -197,7 +202,8 @@ mod tests {
             {"events": ["channel_occupied"], "channel_prefixes": ["", "shop-"]},
             {"url": "http://user:pass@a/", "events": ["presence"], "channel_prefixes": vec!["a"; 21]},
         ]));
-        let all = "channel_existence, presence, client_events, cache_miss, subscription_count";
+        let all = "channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), \
+                   client_events, cache_miss, subscription_count";
         assert_eq!(
             found,
             [

@@ -37,6 +37,17 @@ impl Kind {
         }
     }
 
+    /// All names, for those who look for one by what it tells.
+    #[must_use]
+    pub fn names_explained() -> String {
+        let explained = Self::ALL.map(|kind| match kind {
+            Self::ChannelExistence => format!("{} (channel_occupied, channel_vacated)", kind.name()),
+            Self::Presence => format!("{} (member_added, member_removed)", kind.name()),
+            Self::ClientEvents | Self::CacheMiss | Self::SubscriptionCount => kind.name().to_owned(),
+        });
+        explained.join(", ")
+    }
+
     /// The kind with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

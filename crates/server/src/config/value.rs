@@ -154,7 +154,7 @@ impl Kind {
                 "a URL such as https://example.com/webhooks, without a user or password in it".to_owned()
             }
             Self::HookEvents => {
-                format!("a list of some of {}", webhook::Kind::ALL.map(webhook::Kind::name).join(", "))
+                format!("a list of some of {}", webhook::Kind::names_explained())
             }
             Self::ChannelPrefixes => format!(
                 "a list of at most {MOST_CHANNEL_PREFIXES} texts of 1 to 200 characters without control characters"

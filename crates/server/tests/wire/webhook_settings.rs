@@ -74,7 +74,15 @@ fn the_administration_api_sets_shows_and_refuses_webhooks() {
     admin.patch("/v1/apps/3", &json!({"settings": {"webhooks": faulty}}).to_string()).refused(
         422,
         "faults",
-        &["unknown setting webhooks[1].event; did you mean webhooks[1].events?"],
+        &[
+            "unknown setting webhooks[1].event; did you mean webhooks[1].events?",
+            "webhooks[1].url holds \"ftp://a/\"; give a URL such as https://example.com/webhooks, without a user or \
+             password in it",
+            "webhooks[1] has no events; name some of \
+             channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), client_events, cache_miss, \
+             subscription_count",
+            "webhooks[3].url is that of webhooks[2] already; put their events together",
+        ],
     );
     let faulty = json!([{"url": "ftp://a/", "events": ["all"]}, webhook, webhook]);
     let refused = admin.patch("/v1/apps/3", &json!({"settings": {"webhooks": faulty}}).to_string());

@@ -43,17 +43,20 @@ fn every_fault_of_a_webhook_is_told_with_its_line() {
     .expect_faults(&[
         "fanfare.toml:6: apps.list[1].webhooks[1].url must be a URL such as https://example.com/webhooks, \
          without a user or password in it; found the text \"https://user:pass@a.test\"",
-        "fanfare.toml:7: apps.list[1].webhooks[1].events must be a list of some of channel_existence, presence, \
+        "fanfare.toml:7: apps.list[1].webhooks[1].events must be a list of some of \
+         channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), \
          client_events, cache_miss, subscription_count; found the text \"channel_occupied\"",
         "fanfare.toml:8: unknown key apps.list[1].webhooks[1].ulr; did you mean webhooks.url?",
         "fanfare.toml:9: apps.list[1].webhooks[2] has no url",
-        "fanfare.toml:9: apps.list[1].webhooks[2] has no events; name some of channel_existence, presence, \
+        "fanfare.toml:9: apps.list[1].webhooks[2] has no events; name some of \
+         channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), \
          client_events, cache_miss, subscription_count",
         "fanfare.toml:10: apps.list[1].webhooks[2].batch must be true or false; found the text \"yes\"",
         "fanfare.toml:11: apps.list[1].webhooks[2].channel_prefixes must be a list of at most 20 texts of 1 to \
          200 characters without control characters; found a list",
-        "fanfare.toml:14: apps.list[1].webhooks[3].events must be a list of some of channel_existence, \
-         presence, client_events, cache_miss, subscription_count; found a list",
+        "fanfare.toml:14: apps.list[1].webhooks[3].events must be a list of some of \
+         channel_existence (channel_occupied, channel_vacated), \
+         presence (member_added, member_removed), client_events, cache_miss, subscription_count; found a list",
         "fanfare.toml:15: apps.list[1].webhooks[4].url is that of webhooks[3] already; put their events together",
     ]);
 }
