@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::OutgoingError;
-use crate::reach::{NotPublic, Reach, Resolver};
+use crate::reach::{Reach, Resolver};
 use crate::trust::Trust;
 
 /// Connections to one server that are kept for the next request.
@@ -70,7 +70,7 @@ impl Client {
     #[must_use]
     pub fn with(trust: &Trust, options: Options) -> Self {
         let Options { reach, title_case_headers } = options;
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(reach));
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = HttpsConnectorBuilder::new()
@@ -125,7 +125,7 @@ impl Client {
 
     /// Sends a request; the answer's body is still to be read.
     async fn head(&self, request: Request<Full<Bytes>>) -> Result<hyper::Response<Incoming>, OutgoingError> {
-        self.reach.check(request.uri()).map_err(|NotPublic(address)| OutgoingError::NotPublic(address))?;
+        self.reach.check(request.uri()).map_err(|error| OutgoingError::connecting(&error))?;
         self.pool.request(request).await.map_err(|error| {
             if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
         })

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::reach::NotPublic;
+use crate::reach::NoAddress;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum OutgoingError {
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// The address is not one that may be connected to.
-    #[error("{0} is not a public address")]
+    #[error("{0} is not a public address, and apps.allow_private is off")]
     NotPublic(IpAddr),
     /// The certificate is not trusted, or the other side does not speak TLS.
     #[error("TLS failed: {0}")]
@@ -40,7 +40,7 @@ impl OutgoingError {
         if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
             return Self::Tls(tls.to_string());
         }
-        if let Some(NotPublic(address)) = innermost.downcast_ref() {
+        if let Some(NoAddress::NotPublic(address)) = innermost.downcast_ref() {
             return Self::NotPublic(*address);
         }
         match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {

@@ -10,5 +10,5 @@ mod trust;
 
 pub use client::{Bounds, Client, Options, Response};
 pub use error::OutgoingError;
-pub use reach::Reach;
+pub use reach::{NoAddress, Reach};
 pub use trust::{Trust, TrustError};

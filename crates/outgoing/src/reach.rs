@@ -1,21 +1,21 @@
-//! Where requests may go: anywhere, or to addresses of the public internet alone.
+//! Where connections may lead: anywhere, or to addresses of the public internet alone.
 //!
 //! Names are checked by the addresses that they resolve to, at the moment of connecting and by the same answer
 //! that is connected to, so that a name cannot change in between.
 
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::Uri;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::Name;
+use tokio::net::lookup_host;
 use tower_service::Service;
 
 /// Which addresses may be connected to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// All.
     #[default]
@@ -24,69 +24,66 @@ pub enum Reach {
     PublicOnly,
 }
 
-/// An address that is not public.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotPublic(pub IpAddr);
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not a public address", self.0)
-    }
+/// Why there is nothing to connect to.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAddress {
+    /// There are addresses, but none that may be connected to.
+    #[error("{0} is not a public address, and apps.allow_private is off")]
+    NotPublic(IpAddr),
+    /// The name does not resolve.
+    #[error(transparent)]
+    Unknown(#[from] io::Error),
 }
 
-impl Error for NotPublic {}
-
 impl Reach {
+    /// The addresses of a host that may be connected to, in the order in which the system names them.
+    ///
+    /// # Errors
+    /// There are none.
+    pub async fn resolve(self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for address in lookup_host((host, port)).await? {
+            match self.allow(address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(fault) => refused = Some(fault),
+            }
+        }
+        match refused {
+            Some(fault) if allowed.is_empty() => Err(fault),
+            _ => Ok(allowed),
+        }
+    }
+
     /// Refuses a URL whose host is an address that may not be connected to; names are looked at when they
     /// are resolved.
-    pub(crate) fn check(self, uri: &Uri) -> Result<(), NotPublic> {
+    pub(crate) fn check(self, uri: &Uri) -> Result<(), NoAddress> {
         let host = uri.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         bare.parse().map_or(Ok(()), |address| self.allow(address))
     }
 
-    fn allow(self, address: IpAddr) -> Result<(), NotPublic> {
-        if self == Self::Anywhere || is_public(address) { Ok(()) } else { Err(NotPublic(address)) }
+    fn allow(self, address: IpAddr) -> Result<(), NoAddress> {
+        if self == Self::Anywhere || is_public(address) { Ok(()) } else { Err(NoAddress::NotPublic(address)) }
     }
 }
 
-/// Resolves as the system does, and leaves out what may not be connected to.
+/// Resolves for hyper.
 #[derive(Clone, Debug)]
-pub(crate) struct Resolver {
-    system: GaiResolver,
-    reach: Reach,
-}
-
-impl Resolver {
-    pub(crate) fn new(reach: Reach) -> Self {
-        Self { system: GaiResolver::new(), reach }
-    }
-}
+pub(crate) struct Resolver(pub Reach);
 
 impl Service<Name> for Resolver {
     type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Error = NoAddress;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoAddress>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.system.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoAddress>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (resolving, reach) = (self.system.call(name), self.reach);
-        Box::pin(async move {
-            let (mut allowed, mut refused) = (Vec::new(), None);
-            for address in resolving.await? {
-                match reach.allow(address.ip()) {
-                    Ok(()) => allowed.push(address),
-                    Err(fault) => refused = Some(fault),
-                }
-            }
-            match refused {
-                Some(fault) if allowed.is_empty() => Err(fault.into()),
-                _ => Ok(allowed.into_iter()),
-            }
-        })
+        let reach = self.0;
+        // hyper puts in the port.
+        Box::pin(async move { Ok(reach.resolve(name.as_str(), 0).await?.into_iter()) })
     }
 }
 

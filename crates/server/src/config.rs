@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fanfare_apps::{Database, Kept, MasterKeys};
+use fanfare_outgoing::Reach;
 use fanfare_protocol::app::{App, Limits as AppLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -169,6 +170,16 @@ pub struct Apps {
     pub cache_seconds: u64,
     /// Where files are kept.
     pub data_dir: PathBuf,
+    /// Whether what apps name may be at addresses that are not public.
+    pub allow_private: bool,
+}
+
+impl Apps {
+    /// Where webhooks, applications and Redis servers of apps may be.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        if self.allow_private { Reach::Anywhere } else { Reach::PublicOnly }
+    }
 }
 
 /// `[log]`.

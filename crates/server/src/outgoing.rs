@@ -23,10 +23,11 @@ impl Outgoing {
     /// A file of authorities cannot be used.
     pub fn open(config: &Config) -> Result<Self, StartError> {
         let trust = trust(&config.authorization.ca_file, "authorization.ca_file")?;
-        let applications = Client::new(&trust);
+        let reach = config.apps.reach();
+        let applications = Client::with(&trust, Options { reach, ..Options::default() });
         let webhooks = &config.webhooks;
         // PHP's SDK looks for headers letter by letter (HOOK-003).
-        let options = Options { reach: webhooks.reach(), title_case_headers: true };
+        let options = Options { reach, title_case_headers: true };
         let client = Client::with(&self::trust(&webhooks.ca_file, "webhooks.ca_file")?, options);
         Ok(Self { applications, webhooks: Webhooks::new(webhooks.settings(), client) })
     }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use fanfare_outgoing::Reach;
 use percent_encoding::percent_decode_str;
 
 /// Where Redis listens unless something else is said.
@@ -25,6 +26,8 @@ pub struct Address {
     pub(super) tls: bool,
     pub(super) log_in: Option<LogIn>,
     pub(super) place: Place,
+    /// Where it may be.
+    pub(super) reach: Reach,
 }
 
 /// User and password. Not `Debug`: it holds a secret.
@@ -118,7 +121,13 @@ impl Address {
             "sentinel" => sentinels(hosts, path)?,
             _ => return Err(NotAnAddress::Scheme),
         };
-        Ok(Self { tls, log_in, place })
+        Ok(Self { tls, log_in, place, reach: Reach::Anywhere })
+    }
+
+    /// The same, if it is where connections may lead; also whoever Sentinels or nodes of a Cluster name has to be.
+    #[must_use]
+    pub fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// The hosts that it names.

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_outgoing::Reach;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -24,6 +25,7 @@ pub(super) struct Door {
     /// `None`: without TLS.
     tls: Option<TlsConnector>,
     log_in: Option<LogIn>,
+    reach: Reach,
     /// Longest text that is kept of what is heard, in bytes.
     longest: u64,
 }
@@ -43,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 impl Door {
     pub fn new(address: &Address, tls: &Arc<ClientConfig>, longest: u64) -> Self {
         let tls = address.tls.then(|| TlsConnector::from(Arc::clone(tls)));
-        Self { tls, log_in: address.log_in.clone(), longest }
+        Self { tls, log_in: address.log_in.clone(), reach: address.reach, longest }
     }
 
     /// Connects and logs in.
@@ -83,10 +85,14 @@ impl Door {
     }
 
     async fn connect(&self, host: &Host) -> Result<Link, FeedError> {
-        let unreachable =
-            |error: io::Error| FeedError::Unreachable { host: host.clone(), cause: error.to_string() };
-        let tcp = TcpStream::connect((&*host.name, host.port)).await.map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
+        let unreachable = |cause: String| FeedError::Unreachable { host: host.clone(), cause };
+        let addresses = self
+            .reach
+            .resolve(&host.name, host.port)
+            .await
+            .map_err(|error| unreachable(error.to_string()))?;
+        let tcp = TcpStream::connect(&*addresses).await.map_err(|error| unreachable(error.to_string()))?;
+        tcp.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(tcp),
             Some(tls) => {

@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use fanfare_laravel::feed::{Address, NotAnAddress};
-use fanfare_outgoing::Trust;
+use fanfare_outgoing::{Reach, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 
+use super::Apps;
 use super::apps::FixedApp;
 use super::fault::{Cause, Fault, Place};
 use super::settled::Settled;
@@ -30,6 +31,8 @@ pub struct RedisFeed {
     pub app: Option<AppId>,
     /// Whose certificates are believed, also for the Redis of apps.
     pub trust: Trust,
+    /// Where the Redis of an app may be; the node's may be anywhere.
+    pub reach: Reach,
 }
 
 /// A feed that an app should have cannot be.
@@ -57,7 +60,7 @@ impl RedisFeed {
             return if own.url.is_some() { Err(NoFeed::NoPrefix) } else { Ok(None) };
         };
         let address = match &own.url {
-            Some(url) => Address::parse(url.expose())?,
+            Some(url) => Address::parse(url.expose())?.within(self.reach),
             None => self.address.clone().ok_or(NoFeed::NoUrl)?,
         };
         Ok(Some((address, prefix.to_owned())))
@@ -83,6 +86,7 @@ pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault
         prefix: (*settled.get(PREFIX).1 != Place::Default).then(|| settled.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
         trust: trust(settled, faults),
+        reach: settled.section::<Apps>("apps").reach(),
     };
     if [URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
         return feed;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fanfare_outgoing::Reach;
 use serde::Deserialize;
 
 /// How webhooks are sent; all times are in milliseconds.
@@ -23,8 +22,6 @@ pub struct Webhooks {
     pub queue: usize,
     /// Most requests at once, of all apps together.
     pub requests: usize,
-    /// Whether URLs may lead to addresses that are not public.
-    pub allow_private: bool,
     /// A PEM file of authorities that are believed besides the public ones; empty: none.
     pub ca_file: PathBuf,
 }
@@ -44,11 +41,5 @@ impl Webhooks {
             most_requests: self.requests,
             ..fanfare_webhooks::Settings::default()
         }
-    }
-
-    /// Where they may go.
-    #[must_use]
-    pub const fn reach(&self) -> Reach {
-        if self.allow_private { Reach::Anywhere } else { Reach::PublicOnly }
     }
 }

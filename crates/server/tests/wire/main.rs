@@ -45,6 +45,7 @@ mod older_endpoints;
 mod overload;
 mod presence;
 mod presence_refused;
+mod private_addresses;
 mod quotas;
 mod redis_feed;
 mod redis_feed_apps;

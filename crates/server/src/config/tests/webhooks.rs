@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fanfare_outgoing::Reach;
 use fanfare_protocol::webhook::Kind;
 
 use super::{APP_3, Setup};
@@ -84,11 +83,9 @@ fn webhooks_are_a_list_of_ten_at_most() {
 fn what_holds_for_all_webhooks_has_bounds_and_defaults() {
     let config = Config::default();
     let webhooks = config.webhooks.settings();
-    assert_eq!(config.webhooks.reach(), Reach::Anywhere);
     assert_eq!((webhooks.delay, webhooks.patience), (Duration::from_secs(3), Duration::from_secs(300)));
     assert_eq!(webhooks, fanfare_webhooks::Settings::default());
-    let config = Setup::file("[webhooks]\nallow_private = false\ndelay = 0\nqueue = 7\n").load();
-    assert_eq!(config.webhooks.reach(), Reach::PublicOnly);
+    let config = Setup::file("[webhooks]\ndelay = 0\nqueue = 7\n").load();
     assert_eq!(
         (config.webhooks.settings().delay, config.webhooks.settings().most_events),
         (Duration::ZERO, 7)
