@@ -4,6 +4,7 @@
 //! wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
 
 mod apps;
+mod authorities;
 mod environment;
 mod fault;
 mod file;
@@ -32,6 +33,7 @@ use fanfare_protocol::app::{App, Limits as AppLimits};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+pub use self::authorities::Authorities;
 pub use self::fault::{Cause, Fault, Place};
 pub use self::laravel::Laravel;
 pub use self::redis_feed::{NoFeed, RedisFeed};
@@ -79,8 +81,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[timeouts]`.
     pub timeouts: Timeouts,
-    /// `[authorization]` of the node; that of apps is theirs.
-    pub authorization: Authorization,
+    /// Whose certificates are believed.
+    pub authorities: Authorities,
     /// `[apps]` but for the apps themselves.
     pub apps: Apps,
     /// `[redis_feed]`.
@@ -154,13 +156,6 @@ pub struct Timeouts {
     pub clock_skew: u32,
     /// For an application to say whether a client may join.
     pub application: u32,
-}
-
-/// `[authorization]`: what is the same for the applications of all apps.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Authorization {
-    /// A PEM file of authorities that are believed besides the public ones; empty: none.
-    pub ca_file: PathBuf,
 }
 
 /// `[apps]`: how apps are kept.
@@ -275,13 +270,14 @@ impl Config {
         let fixed = apps::resolve(said.apps, &default_limits, &keys, &mut faults);
         rules::check(&settled, &default_limits, &fixed, &mut faults);
         let redis_feed = redis_feed::read(&settled, &fixed, &mut faults);
+        let authorities = Authorities::read(&settled, &mut faults);
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &settled, &mut faults);
         let tls = tls::read(&settled, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            let config = Self::from_settled(settled, default_limits, fixed, redis_feed);
+            let config = Self::from_settled(settled, default_limits, fixed, redis_feed, authorities);
             // What is shown of the settings is masked by now.
             let laravel =
                 project.as_ref().map(|project| Laravel::new(project, &config.settled, &config.fixed));
@@ -296,6 +292,7 @@ impl Config {
         default_limits: AppLimits,
         fixed: Vec<FixedApp>,
         redis_feed: RedisFeed,
+        authorities: Authorities,
     ) -> Self {
         let apps: Apps = settled.section("apps");
         let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
@@ -314,10 +311,10 @@ impl Config {
         }
         Self {
             redis_feed,
+            authorities,
             listen: settled.section("listen"),
             limits: settled.section("limits"),
             timeouts: settled.section("timeouts"),
-            authorization: settled.section("authorization"),
             webhooks: settled.section("webhooks"),
             log: settled.section("log"),
             apps,

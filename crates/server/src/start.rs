@@ -4,12 +4,10 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_outgoing::TrustError;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
@@ -55,16 +53,6 @@ pub enum StartError {
     /// An app that was asked for by its id.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
-    /// The authorities of other servers' certificates.
-    #[error("cannot trust {}: {error} (setting {setting})", .path.display())]
-    Authorities {
-        /// The file that was named.
-        path: PathBuf,
-        /// Where it was named.
-        setting: &'static str,
-        /// What is wrong with it.
-        error: TrustError,
-    },
     /// The certificate for TLS.
     #[error("{}: {error}", error.setting())]
     Certificate {
@@ -135,7 +123,7 @@ impl Server {
         let descriptors = descriptors::raise_limit();
         let capacity =
             descriptors::capacity(config.limits.connections, descriptors, config.webhooks.requests);
-        let outgoing = Outgoing::open(&config)?;
+        let outgoing = Outgoing::new(&config);
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         if let Some(Shown { app, embedded: true, .. }) = &first {

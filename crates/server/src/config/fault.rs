@@ -82,8 +82,8 @@ pub enum Cause {
     DatabaseUrl { fault: NotADatabase },
     #[error("{key}: {fault}")]
     RedisUrl { key: String, fault: NotAnAddress },
-    #[error("redis_feed.ca_file, {path}: {fault}")]
-    CaFile { path: String, fault: TrustError },
+    #[error("{key}, {path}: {fault}")]
+    CaFile { key: String, path: String, fault: TrustError },
     #[error("{key} is set, but there is no Redis to listen to; set {url}")]
     NoFeedUrl { key: String, url: String },
     #[error(

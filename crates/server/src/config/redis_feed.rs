@@ -3,17 +3,15 @@
 //! Refuses what would listen to nothing, or could not tell whose broadcast it is. A prefix is never guessed: a wrong
 //! one would deliver private broadcasts on channels with public names.
 
-use std::path::Path;
-
 use fanfare_laravel::feed::{Address, NotAnAddress};
 use fanfare_outgoing::{Reach, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 
-use super::Apps;
 use super::apps::FixedApp;
 use super::fault::{Cause, Fault, Place};
 use super::settled::Settled;
+use super::{Apps, authorities};
 
 const URL: &str = "redis_feed.url";
 const PREFIX: &str = "redis_feed.prefix";
@@ -85,7 +83,7 @@ pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault
         address: given(URL).and_then(|url| Address::parse(&url).ok()),
         prefix: (*settled.get(PREFIX).1 != Place::Default).then(|| settled.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
-        trust: trust(settled, faults),
+        trust: authorities::trust(settled, CA_FILE, faults),
         reach: settled.section::<Apps>("apps").reach(),
     };
     if [URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
@@ -94,18 +92,6 @@ pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault
     check_node(&feed, settled, fixed, faults);
     check_apps(&feed, fixed, faults);
     feed
-}
-
-fn trust(settled: &Settled, faults: &mut Vec<Fault>) -> Trust {
-    let path = settled.text(CA_FILE);
-    if path.is_empty() {
-        return Trust::public();
-    }
-    Trust::with_file(Path::new(&path)).unwrap_or_else(|fault| {
-        let place = settled.get(CA_FILE).1.clone();
-        faults.push(Fault { place, cause: Cause::CaFile { path, fault } });
-        Trust::public()
-    })
 }
 
 /// Whether the node's own feed has all that it needs.

@@ -1,6 +1,5 @@
 //! `[webhooks]`: what is the same for the webhooks of all apps.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -22,8 +21,6 @@ pub struct Webhooks {
     pub queue: usize,
     /// Most requests at once, of all apps together.
     pub requests: usize,
-    /// A PEM file of authorities that are believed besides the public ones; empty: none.
-    pub ca_file: PathBuf,
 }
 
 impl Webhooks {

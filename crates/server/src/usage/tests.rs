@@ -19,7 +19,7 @@ async fn state(folder: &Path) -> State {
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
-    let outgoing = Outgoing::open(&config).expect("no file is read");
+    let outgoing = Outgoing::new(&config);
     State::new(config, apps, outgoing, 1024, 1)
 }
 

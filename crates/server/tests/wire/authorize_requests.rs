@@ -274,12 +274,18 @@ fn settings_that_change_hold_from_the_next_request_on() {
 }
 
 #[test]
-fn a_file_of_authorities_that_cannot_be_used_stops_the_start() {
-    let setup = Setup::new().config("[authorization]\nca_file = \"nowhere.pem\"");
-    let ended = setup.run();
-    assert_eq!(ended.status, 69);
-    assert!(ended.stderr.contains("cannot trust nowhere.pem"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("authorization.ca_file"), "{}", ended.stderr);
+fn files_of_authorities_that_cannot_be_used_are_told_with_all_other_faults() {
+    let ended = Setup::new()
+        .config("[authorization]\nca_file = \"nowhere.pem\"\n[webhooks]\nca_file = \"none.pem\"\nretry = 0")
+        .run();
+    assert_eq!(ended.status, 64);
+    for told in [
+        "authorization.ca_file, nowhere.pem: no certificates can be read from it",
+        "webhooks.ca_file, none.pem: no certificates can be read from it",
+        "webhooks.retry must be",
+    ] {
+        assert!(ended.stderr.contains(told), "{told} is not in\n{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! How an app's application is asked: what is accepted, refused and shown.
 
-use std::path::Path;
-
 use super::{APP_3, Setup};
 use crate::config::Config;
 
@@ -61,13 +59,8 @@ fn what_holds_for_all_applications_has_bounds_and_defaults() {
     let limits = &config.limits;
     assert_eq!((limits.authorizations, limits.authorizations_waiting), (64, 1024));
     assert_eq!((limits.authorization_bytes, config.timeouts.application().as_secs()), (65_536, 5));
-    assert_eq!(config.authorization.ca_file, Path::new(""));
-    let config =
-        Setup::file("[limits]\nauthorizations_waiting = 0\n[authorization]\nca_file = \"ca.pem\"").load();
-    assert_eq!(
-        (config.limits.authorizations_waiting, &*config.authorization.ca_file),
-        (0, Path::new("ca.pem"))
-    );
+    let config = Setup::file("[limits]\nauthorizations_waiting = 0\n").load();
+    assert_eq!(config.limits.authorizations_waiting, 0);
     Setup::file("[limits]\nauthorizations = 0\n[timeouts]\napplication = 61\n").expect_faults(&[
         "fanfare.toml:2: limits.authorizations must be a whole number from 1 to 10000; found the number 0",
         "fanfare.toml:4: timeouts.application must be a whole number from 1 to 60; found the number 61",
