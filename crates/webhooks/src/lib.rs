@@ -11,6 +11,7 @@ mod queue;
 mod request;
 mod settings;
 mod tracker;
+mod turns;
 mod webhooks;
 
 pub use self::settings::{Settings, Tally};

@@ -12,13 +12,14 @@ use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::{Event, Webhook};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::queue::{Lost, Queue, Waiting};
 use crate::request::{Prepared, unix_milliseconds};
 use crate::settings::{Settings, Tally};
+use crate::turns::{QUICK, Turns, Wanted};
 
 /// Most bytes of an answer that are read; nothing in it matters.
 const MOST_ANSWER: usize = 64 * 1024;
@@ -31,10 +32,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 pub(crate) struct Shared {
     pub settings: Settings,
     client: Client,
-    /// Requests that may be under way to URLs that answer, and to such that fail: however many fail, the others
-    /// do not wait for them.
-    requests: Semaphore,
-    requests_to_failing: Semaphore,
+    turns: Arc<Turns>,
     /// Bytes of all queues.
     bytes: Arc<AtomicUsize>,
     /// Outlets that have something to send, and a bell for when there is one less.
@@ -51,6 +49,8 @@ enum Failure {
     Status(u16),
     #[error("its turn came too late")]
     Late,
+    #[error("there was no answer within {} ms, and too many others are waited for", QUICK.as_millis())]
+    Crowded,
 }
 
 /// Whose outlet, and who counts.
@@ -87,8 +87,7 @@ struct State {
 impl Shared {
     pub(crate) fn new(settings: Settings, client: Client) -> Self {
         Self {
-            requests: Semaphore::new(settings.most_requests.div_ceil(2)),
-            requests_to_failing: Semaphore::new(settings.most_requests.div_ceil(2)),
+            turns: Arc::new(Turns::new(settings.most_requests)),
             settings,
             client,
             bytes: Arc::default(),
@@ -205,8 +204,12 @@ impl Outlet {
         let State { queue, credential, .. } = &mut *state;
         match credential {
             Some(credential) => {
-                while let Some(request) = queue.next(credential, now) {
-                    attempts.spawn(Arc::clone(self).attempt(request, queue.is_failing()));
+                let turns = &self.shared.turns;
+                loop {
+                    queue.one_at_a_time = turns.are_scarce();
+                    let Some(request) = queue.next(credential, now) else { break };
+                    let wanted = (!queue.is_failing()).then(|| turns.want());
+                    attempts.spawn(Arc::clone(self).attempt(request, wanted));
                 }
             }
             // Nobody could verify it.
@@ -224,17 +227,18 @@ impl Outlet {
     async fn attempt(
         self: Arc<Self>,
         request: Prepared,
-        is_failing: bool,
+        wanted: Option<Wanted>,
     ) -> (Prepared, Result<(), Failure>) {
-        let outcome = self.send(&request, is_failing).await;
+        let sending = self.send(&request);
+        let outcome = match wanted {
+            Some(wanted) => wanted.quick(sending).await.unwrap_or(Err(Failure::Crowded)),
+            None => self.shared.turns.patient(sending).await,
+        };
         (request, outcome)
     }
 
-    async fn send(&self, request: &Prepared, is_failing: bool) -> Result<(), Failure> {
+    async fn send(&self, request: &Prepared) -> Result<(), Failure> {
         let Settings { patience, timeout, .. } = self.shared.settings;
-        let turns = if is_failing { &self.shared.requests_to_failing } else { &self.shared.requests };
-        // The semaphores are never closed.
-        let _turn = turns.acquire().await.map_err(|_| Failure::Late)?;
         if request.since + patience < Instant::now() {
             return Err(Failure::Late);
         }

@@ -47,6 +47,8 @@ pub(crate) struct Queue {
     settings: Settings,
     /// Several events may share a request.
     pub batch: bool,
+    /// No second request is to be under way.
+    pub one_at_a_time: bool,
     waiting: VecDeque<Waiting>,
     /// By the moment of their next attempt.
     retries: BTreeMap<(Instant, u64), Prepared>,
@@ -137,6 +139,7 @@ impl Queue {
         Self {
             settings,
             batch: false,
+            one_at_a_time: false,
             waiting: VecDeque::new(),
             retries: BTreeMap::new(),
             turns: 0,
@@ -178,7 +181,7 @@ impl Queue {
     }
 
     fn most_under_way(&self) -> usize {
-        if self.is_failing() { 1 } else { MOST_UNDER_WAY }
+        if self.is_failing() || self.one_at_a_time { 1 } else { MOST_UNDER_WAY }
     }
 
     /// Whether the last answer was a failure.

@@ -21,7 +21,8 @@ pub struct Settings {
     pub most_bytes: usize,
     /// Most bytes that wait for all URLs of all apps together.
     pub most_bytes_in_all: usize,
-    /// Most requests under way at once, to all URLs of all apps together; half of them to URLs that fail.
+    /// Most requests under way at once, to all URLs of all apps together; half of them to URLs that fail or are
+    /// slow.
     pub most_requests: usize,
 }
 

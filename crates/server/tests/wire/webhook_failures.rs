@@ -114,6 +114,22 @@ fn hook_023_urls_that_fail_take_no_turns_from_those_that_answer() {
 }
 
 #[test]
+fn hook_023_however_many_urls_hang_from_the_beginning_one_that_answers_is_told() {
+    let hanging: Vec<Receiver> = (0..3).map(|_| Receiver::hanging()).collect();
+    let well = Receiver::new();
+    let webhooks: String = hanging.iter().chain([&well]).map(|receiver| receiver.setting(EVENTS)).collect();
+    let server = trying("timeout = 60000\nrequests = 1", &webhooks);
+    let mut socket = server.connect();
+    for number in 0..20 {
+        socket.subscribe(&format!("c{number}"));
+    }
+    well.requests(20);
+    server.process.log_line("that others take too long", |line| {
+        line.contains("no answer within 500 ms, and too many others are waited for").then_some(())
+    });
+}
+
+#[test]
 fn hook_023_an_answer_that_does_not_come_in_time_is_a_failure() {
     let receiver = Receiver::hanging();
     let server = trying("timeout = 20", &receiver.setting(EVENTS));
