@@ -56,6 +56,21 @@ impl Usage {
         self.webhook_events_dropped += other.webhook_events_dropped;
     }
 
+    /// All of it, with the names by which programs know it.
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("peak_connections", self.peak_connections),
+            ("backend_messages", self.backend_messages),
+            ("client_messages", self.client_messages),
+            ("deliveries", self.deliveries),
+            ("delivered_bytes", self.delivered_bytes),
+            ("webhook_deliveries", self.webhook_deliveries),
+            ("webhook_failures", self.webhook_failures),
+            ("webhook_events_dropped", self.webhook_events_dropped),
+        ]
+    }
+
     /// Whether nothing at all was used.
     #[must_use]
     pub fn is_nothing(&self) -> bool {

@@ -114,27 +114,7 @@ pub fn hour_moment(hour: u64) -> String {
 }
 
 fn counts(usage: &Usage) -> Map<String, Value> {
-    let Usage {
-        peak_connections,
-        backend_messages,
-        client_messages,
-        deliveries,
-        delivered_bytes,
-        webhook_deliveries,
-        webhook_failures,
-        webhook_events_dropped,
-    } = *usage;
-    let counts = [
-        ("peak_connections", peak_connections),
-        ("backend_messages", backend_messages),
-        ("client_messages", client_messages),
-        ("deliveries", deliveries),
-        ("delivered_bytes", delivered_bytes),
-        ("webhook_deliveries", webhook_deliveries),
-        ("webhook_failures", webhook_failures),
-        ("webhook_events_dropped", webhook_events_dropped),
-    ];
-    counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+    usage.named().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
 }
 
 fn pairs(record: &AppRecord, secrets: Secrets) -> Vec<Value> {

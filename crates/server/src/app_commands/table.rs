@@ -77,22 +77,9 @@ pub(super) fn usage(used: &[HourOfUsage]) -> String {
 }
 
 fn usage_row(first: String, usage: &Usage) -> [String; 9] {
-    let Usage {
-        peak_connections,
-        backend_messages,
-        client_messages,
-        deliveries,
-        delivered_bytes,
-        webhook_deliveries,
-        webhook_failures,
-        webhook_events_dropped,
-    } = *usage;
-    let [peak, back_ends, clients, deliveries] =
-        [peak_connections, backend_messages, client_messages, deliveries].map(|count| count.to_string());
-    let [bytes, webhooks, failed, dropped] =
-        [delivered_bytes, webhook_deliveries, webhook_failures, webhook_events_dropped]
-            .map(|count| count.to_string());
-    [first, peak, back_ends, clients, deliveries, bytes, webhooks, failed, dropped]
+    let counts = usage.named().into_iter().map(|(_, count)| count.to_string());
+    let mut cells = std::iter::once(first).chain(counts);
+    std::array::from_fn(|_| cells.next().unwrap_or_default())
 }
 
 /// What to write down of a new app.
