@@ -5,6 +5,7 @@
 
 mod client;
 mod error;
+mod lookups;
 mod reach;
 mod trust;
 

@@ -7,12 +7,14 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
-use tokio::net::lookup_host;
 use tower_service::Service;
+
+use crate::lookups::look_up;
 
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,9 +44,13 @@ impl Reach {
     /// There are none.
     pub async fn resolve(self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
         let (mut allowed, mut refused) = (Vec::new(), None);
-        for address in lookup_host((host, port)).await? {
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => Arc::new([SocketAddr::new(address, port)]),
+            Err(_) => look_up(host).await?,
+        };
+        for address in &*addresses {
             match self.allow(address.ip()) {
-                Ok(()) => allowed.push(address),
+                Ok(()) => allowed.push(with_port(*address, port)),
                 Err(fault) => refused = Some(fault),
             }
         }
@@ -65,6 +71,11 @@ impl Reach {
     fn allow(self, address: IpAddr) -> Result<(), NoAddress> {
         if self == Self::Anywhere || is_public(address) { Ok(()) } else { Err(NoAddress::NotPublic(address)) }
     }
+}
+
+const fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
 }
 
 /// Resolves for hyper.
