@@ -26,7 +26,6 @@ use crate::transitions::{Bell, Transitions};
 use crate::users::Users;
 
 pub use kept::Cached;
-pub use told::Present;
 
 const SHARDS: usize = 256;
 

@@ -15,7 +15,7 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Counts, Place, Present};
+pub use app_hub::{AppHub, Cached, Counts, Place};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};

@@ -125,7 +125,7 @@ impl Client {
 
     /// Sends a request; the answer's body is still to be read.
     async fn head(&self, request: Request<Full<Bytes>>) -> Result<hyper::Response<Incoming>, OutgoingError> {
-        self.reach.check(request.uri()).map_err(|error| OutgoingError::connecting(&error))?;
+        self.reach.check(request.uri())?;
         self.pool.request(request).await.map_err(|error| {
             if error.is_connect() { OutgoingError::connecting(&error) } else { OutgoingError::broken(&error) }
         })

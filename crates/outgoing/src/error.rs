@@ -2,10 +2,9 @@
 
 use std::error::Error;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::reach::NoAddress;
+use crate::reach::{NoAddress, NotPublic};
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,8 +16,8 @@ pub enum OutgoingError {
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// The address is not one that may be connected to.
-    #[error("{0} is not a public address, and apps.allow_private is off")]
-    NotPublic(IpAddr),
+    #[error(transparent)]
+    NotPublic(#[from] NotPublic),
     /// The certificate is not trusted, or the other side does not speak TLS.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -40,8 +39,8 @@ impl OutgoingError {
         if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
             return Self::Tls(tls.to_string());
         }
-        if let Some(NoAddress::NotPublic(address)) = innermost.downcast_ref() {
-            return Self::NotPublic(*address);
+        if let Some(NoAddress::NotPublic(fault)) = innermost.downcast_ref() {
+            return Self::NotPublic(*fault);
         }
         match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => Self::Refused,

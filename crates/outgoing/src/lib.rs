@@ -11,5 +11,5 @@ mod trust;
 
 pub use client::{Bounds, Client, Options, Response};
 pub use error::OutgoingError;
-pub use reach::{NoAddress, Reach};
+pub use reach::{NoAddress, NotPublic, Reach};
 pub use trust::{Trust, TrustError};

@@ -58,13 +58,11 @@ impl Lookups {
         name: &str,
         by_the_system: impl Future<Output = Found> + Send + 'static,
     ) -> io::Result<Arc<[SocketAddr]>> {
-        let mut found = self.begin(name, by_the_system)?;
-        let Ok(found) = found.wait_for(Option::is_some).await else {
-            return Err(io::Error::other("it was given up"));
-        };
-        match &*found {
-            Some(Ok(addresses)) => Ok(Arc::clone(addresses)),
-            Some(Err((kind, text))) => Err(io::Error::new(*kind, text.clone())),
+        let mut waiting = self.begin(name, by_the_system)?;
+        let found = waiting.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        match found {
+            Some(Ok(addresses)) => Ok(addresses),
+            Some(Err((kind, text))) => Err(io::Error::new(kind, text)),
             None => Err(io::Error::other("it was given up")),
         }
     }

@@ -26,12 +26,17 @@ pub enum Reach {
     PublicOnly,
 }
 
+/// An address that may not be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a public address, and apps.allow_private is off")]
+pub struct NotPublic(pub IpAddr);
+
 /// Why there is nothing to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAddress {
     /// There are addresses, but none that may be connected to.
-    #[error("{0} is not a public address, and apps.allow_private is off")]
-    NotPublic(IpAddr),
+    #[error(transparent)]
+    NotPublic(#[from] NotPublic),
     /// The name does not resolve.
     #[error(transparent)]
     Unknown(#[from] io::Error),
@@ -55,21 +60,21 @@ impl Reach {
             }
         }
         match refused {
-            Some(fault) if allowed.is_empty() => Err(fault),
+            Some(fault) if allowed.is_empty() => Err(fault.into()),
             _ => Ok(allowed),
         }
     }
 
     /// Refuses a URL whose host is an address that may not be connected to; names are looked at when they
     /// are resolved.
-    pub(crate) fn check(self, uri: &Uri) -> Result<(), NoAddress> {
+    pub(crate) fn check(self, uri: &Uri) -> Result<(), NotPublic> {
         let host = uri.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         bare.parse().map_or(Ok(()), |address| self.allow(address))
     }
 
-    fn allow(self, address: IpAddr) -> Result<(), NoAddress> {
-        if self == Self::Anywhere || is_public(address) { Ok(()) } else { Err(NoAddress::NotPublic(address)) }
+    fn allow(self, address: IpAddr) -> Result<(), NotPublic> {
+        if self == Self::Anywhere || is_public(address) { Ok(()) } else { Err(NotPublic(address)) }
     }
 }
 

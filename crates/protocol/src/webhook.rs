@@ -38,6 +38,15 @@ impl Webhook {
     }
 }
 
+/// An occupied channel and the users on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Its name.
+    pub channel: ChannelName,
+    /// Distinct, on presence channels.
+    pub users: Vec<UserId>,
+}
+
 /// Something that has happened on a channel, in the order in which it did.
 ///
 /// The first four say how things are from now on, so that one which is told twice does no harm.

@@ -5,7 +5,7 @@
 use std::future::{poll_fn, ready};
 use std::sync::Arc;
 
-use fanfare_hub::{AppHub, Present};
+use fanfare_hub::AppHub;
 use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{News, Tally};
 use tokio::sync::oneshot;
@@ -83,7 +83,6 @@ fn bring(state: &State, hub: &AppHub) -> bool {
     }
     // Asked for behind the transitions: whatever happens from now on is told later.
     let present = if looks { hub.present() } else { Vec::new() };
-    let present = present.into_iter().map(|Present { channel, users }| (channel, users)).collect();
     let tally: Arc<dyn Tally> = state.tenants.of(&hub.app().id);
     let news = News { transitions, lost: taken.lost, begun: taken.begun, present };
     state.outgoing.webhooks.hear(&tally, news, || hub.app());

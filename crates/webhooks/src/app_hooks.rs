@@ -7,6 +7,7 @@ use fanfare_protocol::webhook::{Event, Kind, Transition, Webhook};
 
 use crate::misses::Misses;
 use crate::outlet::{Outlet, Owner, Shared};
+use crate::queue::Waiting;
 use crate::tracker::Tracker;
 use crate::webhooks::News;
 
@@ -119,9 +120,9 @@ impl AppHooks {
     }
 
     fn tell(&self, transition: &Transition) {
-        if let Some(event) = Event::of(transition).map(Arc::new) {
+        if let Some(waiting) = Event::of(transition).map(Waiting::from_now) {
             for outlet in &self.outlets {
-                outlet.tell(&event);
+                outlet.tell(&waiting);
             }
         }
     }

@@ -16,6 +16,3 @@ mod webhooks;
 
 pub use self::settings::{Settings, Tally};
 pub use self::webhooks::{News, Webhooks};
-
-/// An occupied channel and the users on it.
-pub type Present = (fanfare_protocol::channel::ChannelName, Vec<fanfare_protocol::ids::UserId>);

@@ -10,14 +10,14 @@ use std::time::Duration;
 use fanfare_outgoing::{Bounds, Client, OutgoingError};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
-use fanfare_protocol::webhook::{Event, Webhook};
+use fanfare_protocol::webhook::Webhook;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::queue::{Lost, Queue, Waiting};
-use crate::request::{Prepared, unix_milliseconds};
+use crate::request::Prepared;
 use crate::settings::{Settings, Tally};
 use crate::turns::{QUICK, Turns, Wanted};
 
@@ -132,13 +132,12 @@ impl Outlet {
     }
 
     /// Leaves an event to be sent, if it is wanted; has to be called within a runtime.
-    pub(crate) fn tell(self: &Arc<Self>, event: &Arc<Event>) {
+    pub(crate) fn tell(self: &Arc<Self>, waiting: &Waiting) {
         let mut state = self.state.lock();
-        if state.is_closed || !state.wanted.wants(event.kind, &event.channel) {
+        if state.is_closed || !state.wanted.wants(waiting.event.kind, &waiting.event.channel) {
             return;
         }
-        let event = Arc::clone(event);
-        state.queue.push(Waiting { event, since: Instant::now(), time_ms: unix_milliseconds() });
+        state.queue.push(waiting.clone());
         self.count_lost(&mut state);
         if state.queue.is_empty() {
             return;
@@ -238,8 +237,8 @@ impl Outlet {
     }
 
     async fn send(&self, request: &Prepared) -> Result<(), Failure> {
-        let Settings { patience, timeout, .. } = self.shared.settings;
-        if request.since + patience < Instant::now() {
+        let Settings { timeout, .. } = self.shared.settings;
+        if self.shared.settings.is_late(request.since, Instant::now()) {
             return Err(Failure::Late);
         }
         let http = request.to(&self.url).ok_or_else(|| OutgoingError::Unreachable("no URL".to_owned()))?;

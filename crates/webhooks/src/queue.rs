@@ -13,7 +13,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::webhook::Event;
 use tokio::time::Instant;
 
-use crate::request::{MOST_BODY, Prepared};
+use crate::request::{MOST_BODY, Prepared, unix_milliseconds};
 use crate::settings::Settings;
 
 /// Requests to one URL at once.
@@ -101,6 +101,11 @@ enum Mood {
 }
 
 impl Waiting {
+    /// One that has just happened.
+    pub(crate) fn from_now(event: Event) -> Self {
+        Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.event.json.len() + AROUND
     }
@@ -275,7 +280,7 @@ impl Queue {
     pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
         self.ended(&request);
         let due = now + self.pause(request.failed);
-        if self.mood == Mood::Ending || self.is_late(request.since, due) {
+        if self.mood == Mood::Ending || self.settings.is_late(request.since, due) {
             self.give_up(request.events, request.bytes);
         } else {
             request.failed += 1;
@@ -296,18 +301,12 @@ impl Queue {
     /// so that one event that is refused holds up no others, and the first pause of an event after many.
     fn pause_of_all(&self, in_a_row: u32) -> Duration {
         let first = self.settings.first_retry;
-        (first / 64).saturating_mul(1 << (in_a_row - 1).min(16)).min(first)
+        doubled(first / 64, in_a_row - 1, first)
     }
 
-    /// Doubles with every failure.
+    /// Between two attempts to send the same.
     fn pause(&self, failed: u32) -> Duration {
-        let doubled = self.settings.first_retry.saturating_mul(1 << failed.min(16));
-        doubled.min(LONGEST_RETRY)
-    }
-
-    /// Whether what happened at one moment must not be sent at another (HOOK-005).
-    fn is_late(&self, since: Instant, now: Instant) -> bool {
-        since + self.settings.patience < now
+        doubled(self.settings.first_retry, failed, LONGEST_RETRY)
     }
 
     fn give_up(&mut self, events: usize, bytes: usize) {
@@ -317,23 +316,17 @@ impl Queue {
 
     /// Gives up what has grown too old while others were in front of it.
     fn give_up_late(&mut self, now: Instant) {
-        while let Some(first) = self.waiting.front().filter(|first| self.is_late(first.since, now)) {
-            let bytes = first.bytes();
-            self.waiting.pop_front();
-            self.give_up(1, bytes);
+        let settings = self.settings;
+        while let Some(late) = self.waiting.pop_front_if(|first| settings.is_late(first.since, now)) {
+            self.give_up(1, late.bytes());
         }
-        while let Some((turn, (events, bytes))) = self.first_retry()
-            && turn.0 <= now
-            && self.is_late(self.retries[&turn].since, now)
+        while let Some(first) = self.retries.first_entry()
+            && first.key().0 <= now
+            && settings.is_late(first.get().since, now)
         {
-            self.retries.remove(&turn);
-            self.give_up(events, bytes);
+            let late = first.remove();
+            self.give_up(late.events, late.bytes);
         }
-    }
-
-    fn first_retry(&self) -> Option<((Instant, u64), (usize, usize))> {
-        let (turn, request) = self.retries.first_key_value()?;
-        Some((*turn, (request.events, request.bytes)))
     }
 
     /// Gives up what was never tried.
@@ -365,6 +358,11 @@ impl Queue {
     pub(crate) const fn is_empty(&self) -> bool {
         self.held.events == 0
     }
+}
+
+/// A time doubled so often, up to the longest.
+fn doubled(time: Duration, times: u32, longest: Duration) -> Duration {
+    time.saturating_mul(1 << times.min(16)).min(longest)
 }
 
 #[cfg(test)]

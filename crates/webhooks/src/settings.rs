@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// Times and bounds, the same for all apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -24,6 +26,13 @@ pub struct Settings {
     /// Most requests under way at once, to all URLs of all apps together; half of them to URLs that fail or are
     /// slow.
     pub most_requests: usize,
+}
+
+impl Settings {
+    /// Whether what happened at one moment must not be sent at another (HOOK-005).
+    pub(crate) fn is_late(&self, since: Instant, now: Instant) -> bool {
+        since + self.patience < now
+    }
 }
 
 impl Default for Settings {

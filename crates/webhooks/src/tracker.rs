@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::UserId;
-use fanfare_protocol::webhook::{Kind, Kinds, Transition};
-
-use crate::Present;
+use fanfare_protocol::webhook::{Kind, Kinds, Present, Transition};
 
 /// Goings that wait at most; over it the one that has waited longest is told early.
 const MOST_WAITING: usize = 100_000;
@@ -133,7 +131,7 @@ impl Tracker {
 
 /// Channels before their members.
 fn subjects(present: &[Present], kinds: Kinds) -> impl Iterator<Item = Subject> {
-    let all = present.iter().flat_map(|(channel, users)| {
+    let all = present.iter().flat_map(|Present { channel, users }| {
         let members = users.iter().map(|user| Subject::Member(channel.clone(), user.clone()));
         std::iter::once(Subject::Channel(channel.clone())).chain(members)
     });

@@ -7,11 +7,10 @@ use std::time::Duration;
 use fanfare_outgoing::Client;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
-use fanfare_protocol::webhook::{Kinds, Transition};
+use fanfare_protocol::webhook::{Kinds, Present, Transition};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Present;
 use crate::app_hooks::AppHooks;
 use crate::outlet::{Owner, Shared};
 use crate::settings::{Settings, Tally};

@@ -9,7 +9,7 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppKey;
-use fanfare_protocol::webhook::{Kind, Kinds, Transition, Webhook};
+use fanfare_protocol::webhook::{Kind, Kinds, Present, Transition, Webhook};
 use fanfare_webhooks::{News, Settings, Tally, Webhooks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -118,7 +118,7 @@ fn event(name: &str, channel: &str) -> String {
 async fn hook_012_what_was_missed_is_made_up_for_from_how_things_are_and_counted() {
     let test = Test::start(&[Kind::ChannelExistence]).await;
     test.hear_all(["stays", "goes"].map(|name| Transition::Occupied(channel(name))).into());
-    let present = ["stays", "new"].map(|name| (channel(name), Vec::new())).into();
+    let present = ["stays", "new"].map(|name| Present { channel: channel(name), users: Vec::new() }).into();
     test.hear(News { lost: 5, present, ..News::default() });
     // Older news that was on its way.
     test.hear_all(vec![Transition::Vacated(channel("goes")), Transition::Occupied(channel("new"))]);
@@ -139,7 +139,7 @@ async fn hook_012_what_was_missed_is_made_up_for_from_how_things_are_and_counted
 #[tokio::test]
 async fn of_whoever_was_there_before_a_webhook_only_the_going_is_told() {
     let test = Test::start(&[Kind::ChannelExistence, Kind::Presence]).await;
-    let present = vec![(channel("presence-a"), vec!["u".into()])];
+    let present = vec![Present { channel: channel("presence-a"), users: vec!["u".into()] }];
     let begun = Kinds::from_iter([Kind::Presence]);
     test.hear(News { begun, present, ..News::default() });
     test.hear_all(vec![

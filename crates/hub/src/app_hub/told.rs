@@ -1,20 +1,10 @@
 //! What an app's webhooks are to be told: taking it, adding to it, and how things are where something was lost.
 
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
-use fanfare_protocol::ids::UserId;
-use fanfare_protocol::webhook::{ClientEvent, Kind, Transition};
+use fanfare_protocol::webhook::{ClientEvent, Kind, Present, Transition};
 
 use super::AppHub;
 use crate::transitions::TakenTransitions;
-
-/// An occupied channel and the users on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Present {
-    /// Its name.
-    pub channel: ChannelName,
-    /// Distinct, on presence channels.
-    pub users: Vec<UserId>,
-}
 
 impl AppHub {
     /// Moves up to `most` transitions to the end of `into`, in the order in which they happened.

@@ -86,7 +86,7 @@ fn after_a_gap_only_differences_are_told_and_older_news_do_no_harm() {
         assert!(tracker.hear(transition, 0).is_some());
     }
     assert!(tracker.hear(vacated("back"), 0).is_none());
-    let present = [(channel("stays"), vec![]), (channel("back"), vec![]), (channel("new"), vec![])];
+    let present = ["stays", "back", "new"].map(|name| Present { channel: channel(name), users: Vec::new() });
     assert_eq!(tracker.catch_up(&present, both(), 100), [occupied("new")]);
     // What was still on its way when the channels were looked at.
     for transition in [occupied("new"), vacated("goes"), left(), vacated("back"), occupied("back")] {
@@ -100,7 +100,10 @@ fn after_a_gap_only_differences_are_told_and_older_news_do_no_harm() {
 #[test]
 fn whoever_was_there_before_webhooks_is_told_of_when_they_go() {
     let mut tracker = Tracker::new(3000);
-    tracker.adopt(&[(channel("presence-a"), vec!["u".into()])], Kinds::from_iter([Kind::Presence]));
+    tracker.adopt(
+        &[Present { channel: channel("presence-a"), users: vec!["u".into()] }],
+        Kinds::from_iter([Kind::Presence]),
+    );
     assert_eq!(tracker.hear(joined(), 0), None);
     assert_eq!(tracker.hear(left(), 0), None);
     assert_eq!(tracker.hear(vacated("presence-a"), 0), None);
