@@ -124,7 +124,7 @@ impl Address {
         Ok(Self { tls, log_in, place, reach: Reach::Anywhere })
     }
 
-    /// The same, if it is where connections may lead; also whoever Sentinels or nodes of a Cluster name has to be.
+    /// The same, for a connection that may lead to such addresses only, whoever Sentinels or a Cluster name.
     #[must_use]
     pub fn within(self, reach: Reach) -> Self {
         Self { reach, ..self }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_outgoing::Reach;
+use fanfare_outgoing::{NoAddress, Reach};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -84,15 +84,18 @@ impl Door {
         })
     }
 
+    async fn dial(&self, host: &Host) -> Result<TcpStream, NoAddress> {
+        let addresses = self.reach.resolve(&host.name, host.port).await?;
+        let tcp = TcpStream::connect(&*addresses).await?;
+        tcp.set_nodelay(true)?;
+        Ok(tcp)
+    }
+
     async fn connect(&self, host: &Host) -> Result<Link, FeedError> {
-        let unreachable = |cause: String| FeedError::Unreachable { host: host.clone(), cause };
-        let addresses = self
-            .reach
-            .resolve(&host.name, host.port)
+        let tcp = self
+            .dial(host)
             .await
-            .map_err(|error| unreachable(error.to_string()))?;
-        let tcp = TcpStream::connect(&*addresses).await.map_err(|error| unreachable(error.to_string()))?;
-        tcp.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|error| FeedError::Unreachable { host: host.clone(), cause: error.to_string() })?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(tcp),
             Some(tls) => {

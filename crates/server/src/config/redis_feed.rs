@@ -79,18 +79,19 @@ pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault
         [only] => Some(only.app.id.clone()),
         _ => None,
     };
-    let feed = RedisFeed {
+    let mut feed = RedisFeed {
         address: given(URL).and_then(|url| Address::parse(&url).ok()),
         prefix: (*settled.get(PREFIX).1 != Place::Default).then(|| settled.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
         trust: authorities::trust(settled, CA_FILE, faults),
-        reach: settled.section::<Apps>("apps").reach(),
+        // Two that are one Redis are told apart by who may be led there only when they are connected to.
+        reach: Reach::Anywhere,
     };
-    if [URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
-        return feed;
+    if ![URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
+        check_node(&feed, settled, fixed, faults);
+        check_apps(&feed, fixed, faults);
     }
-    check_node(&feed, settled, fixed, faults);
-    check_apps(&feed, fixed, faults);
+    feed.reach = settled.section::<Apps>("apps").reach();
     feed
 }
 

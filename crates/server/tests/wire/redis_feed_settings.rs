@@ -61,6 +61,12 @@ fn an_app_needs_a_prefix_and_a_redis_and_shares_neither() {
         &Setup::with_app(same).app(App { id: "44", ..OTHER }, &same.replace("/1", ":6379/2")),
         "apps.list[2] has the same Redis and prefix as apps.list[1]",
     );
+    let of_the_node =
+        "[apps]\nallow_private = false\n[redis_feed]\nurl = \"redis://h\"\nprefix = \"a_\"\napp = \"44\"";
+    expect_fault(
+        &Setup::with_app(same).app(App { id: "44", ..OTHER }, "").config(of_the_node),
+        "apps.list[2] has the same Redis and prefix as apps.list[1]",
+    );
     let long = format!("redis_feed = {{ url = \"redis://h\", prefix = \"{}\" }}", "x".repeat(201));
     expect_fault(
         &Setup::with_app(&long),
