@@ -14,11 +14,13 @@ use http_body_util::Full;
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
+use tracing::Level;
 
 use super::answer::Answer;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
 use super::{Asked, Route, Routes};
+use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, Bare, Newcomer};
@@ -64,8 +66,10 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
 }
 
 async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: Refusal, socket: S) {
-    tracing::info!(
+    limited!(
+        Line::ConnectionRefused,
         target: "fanfare::connection",
+        Level::INFO,
         code = reason.code(),
         reason = reason.label(),
         %client,
