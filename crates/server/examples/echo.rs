@@ -13,11 +13,11 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::version::Version;
 use fanfare_protocol::ws::Incoming;
-use fanfare_server::ws::{self, Bare, farewell, read, write::Writer};
+use fanfare_server::ws::{farewell, read, write::Writer};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Parts};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -64,8 +64,9 @@ async fn answer(mut request: Request<hyper::body::Incoming>) -> Result<Response<
 }
 
 async fn begin(upgraded: OnUpgrade) {
-    if let Some((Bare::Plain(stream), early)) = upgraded.await.ok().and_then(ws::into_socket) {
-        echo(stream, early).await;
+    let Some(upgraded) = upgraded.await.ok() else { return };
+    if let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() {
+        echo(io.into_inner(), read_buf.to_vec()).await;
     }
 }
 

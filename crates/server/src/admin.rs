@@ -11,72 +11,59 @@ mod problem;
 mod routes;
 mod wrong_tokens;
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::problem::Problem;
 use self::routes::{Action, Routes};
 use self::wrong_tokens::WrongTokens;
-use crate::http::Answer;
+use crate::connections::{Listening, Site};
 use crate::http::answer::{json, text, with_type};
+use crate::http::{Answer, Peer};
 use crate::state::State;
 
-/// Requests of operators and monitors under way at once; more wait to be accepted.
+/// Requests for something to be done that may be under way at once; more wait. Health and metrics are answered
+/// whatever is under way.
 const MOST_AT_ONCE: usize = 64;
-
-/// The largest head of a request.
-const HEAD_BYTES: usize = 64 * 1024;
-
-/// How long accepting rests when no file descriptor is left.
-const REST: Duration = Duration::from_millis(50);
 
 /// What the requests of the listener share.
 struct Admin {
     state: Arc<State>,
     routes: Routes,
     wrong_tokens: WrongTokens,
+    under_way: Semaphore,
+}
+
+impl Site for Admin {
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send {
+        answer(self, peer.address, request)
+    }
+
+    fn after_panic(&self) -> Answer {
+        Problem::Panic.into_answer()
+    }
 }
 
 /// Answers operators until the process ends, also while it drains.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
-    let admin = Admin { state, routes: Routes::default(), wrong_tokens: WrongTokens::default() };
-    let admin = Arc::new(admin);
-    let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
-    loop {
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, peer)) = listener.accept().await else {
-            tokio::time::sleep(REST).await;
-            continue;
-        };
-        let admin = Arc::clone(&admin);
-        tokio::spawn(async move {
-            let patience = admin.state.config.timeouts.handshake();
-            let respond = service_fn(move |request| {
-                let admin = Arc::clone(&admin);
-                async move { Ok::<_, Infallible>(answer(&admin, peer.ip(), request).await) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(patience)
-                .max_buf_size(HEAD_BYTES)
-                .serve_connection(TokioIo::new(stream), respond);
-            if let Err(error) = connection.await {
-                tracing::debug!(target: "fanfare::http", %error, "admin connection failed");
-            }
-            drop(place);
-        });
-    }
+    let places = Arc::clone(&state.operators_places);
+    let admin = Admin {
+        state,
+        routes: Routes::default(),
+        wrong_tokens: WrongTokens::default(),
+        under_way: Semaphore::new(MOST_AT_ONCE),
+    };
+    Listening::new(admin, places, None).run(listener, std::future::pending()).await;
 }
 
 async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answer {
@@ -93,13 +80,17 @@ async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answ
             admin.state.metrics.text().into(),
         ),
         Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
-        _ => match apps::answer(admin, peer, &found, request).await {
-            Ok(answer) => answer,
-            Err(problem) => {
-                tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
-                problem.into_answer()
+        _ => {
+            // The semaphore is never closed. As many may wait as there are connections.
+            let _place = admin.under_way.acquire().await;
+            match apps::answer(admin, peer, &found, request).await {
+                Ok(answer) => answer,
+                Err(problem) => {
+                    tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+                    problem.into_answer()
+                }
             }
-        },
+        }
     }
 }
 

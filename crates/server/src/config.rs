@@ -123,6 +123,10 @@ pub struct Listen {
 pub struct Limits {
     /// Most WebSockets; 0 means as many as file descriptors allow.
     pub connections: usize,
+    /// Most HTTP connections of the public listeners; 0 means a share of the file descriptors.
+    pub http_connections: usize,
+    /// Most of those from one client address; 0 means a quarter.
+    pub http_connections_per_address: usize,
     /// Largest message from a client, in bytes.
     pub message_bytes: usize,
     /// Most bytes that wait for one client.
@@ -144,6 +148,10 @@ pub struct Limits {
 pub struct Timeouts {
     /// To send a whole HTTP request.
     pub handshake: u32,
+    /// Between two requests on an HTTP connection; told to clients.
+    pub keep_alive: u32,
+    /// Without a byte of an HTTP answer being taken.
+    pub http_write: u32,
     /// Silence before a Ping; told to clients (WS-030).
     pub activity: u32,
     /// From Ping to Pong.
@@ -201,6 +209,18 @@ impl Timeouts {
     #[must_use]
     pub fn handshake(&self) -> Duration {
         Duration::from_secs(self.handshake.into())
+    }
+
+    /// Between two requests on an HTTP connection.
+    #[must_use]
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive.into())
+    }
+
+    /// Without a byte of an HTTP answer being taken.
+    #[must_use]
+    pub fn http_write(&self) -> Duration {
+        Duration::from_secs(self.http_write.into())
     }
 
     /// Silence before a Ping.

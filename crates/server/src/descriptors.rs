@@ -1,9 +1,24 @@
-//! The limit of file descriptors: raised as far as it goes, and what it leaves for connections.
+//! The limit of file descriptors: raised as far as it goes, and divided among those who need some.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors kept for listeners, the database, logs, HTTP requests and refusals, beside those of webhooks.
-const RESERVED: u64 = 256;
+use crate::config::Config;
+
+/// Descriptors kept for listeners, the database, Redis, applications that are asked, and logs.
+const RESERVED: u64 = 192;
+
+/// Descriptors kept for connections of operators and monitors.
+const OPERATORS: u64 = 128;
+
+/// One in so many of the descriptors that are left is for an HTTP connection, the others for WebSockets.
+const HTTP_SHARE: usize = 8;
+
+/// Least and most HTTP connections, if the setting does not say how many. An active one takes 40 KiB for buffers.
+const HTTP_LEAST: usize = 64;
+const HTTP_MOST: usize = 8192;
+
+/// One address may have one in so many of the HTTP connections, if the setting does not say how many.
+const ADDRESS_SHARE: usize = 4;
 
 /// Assumed where there is no limit.
 const PLENTY: u64 = 1 << 20;
@@ -17,13 +32,63 @@ pub fn raise_limit() -> u64 {
     current.unwrap_or(PLENTY)
 }
 
-/// How many WebSockets the node takes: the setting, or what the descriptors allow if it is 0; `webhooks` are the
-/// requests that may be sent at once.
-#[must_use]
-pub fn capacity(setting: usize, limit: u64, webhooks: usize) -> usize {
-    let reserved = RESERVED.saturating_add(webhooks as u64);
-    let allowed = usize::try_from(limit.saturating_sub(reserved).max(limit / 2)).unwrap_or(usize::MAX);
-    if setting == 0 { allowed } else { setting }
+/// Who may have how many of the file descriptors open at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Division {
+    /// All that the process may open.
+    pub limit: u64,
+    /// WebSockets (`limits.connections`).
+    pub websockets: usize,
+    /// HTTP connections of the public listeners (`limits.http_connections`).
+    pub http: usize,
+    /// Those of one client address (`limits.http_connections_per_address`).
+    pub http_per_address: usize,
+    /// Connections of the operators' listener.
+    pub operators: usize,
+}
+
+impl Division {
+    /// Divides `limit` descriptors: first those for the server itself and for webhooks, at most half of all; of the
+    /// rest a share for HTTP, the others for WebSockets. What the settings say counts as it is.
+    #[must_use]
+    pub fn new(config: &Config, limit: u64) -> Self {
+        let given = Given {
+            websockets: config.limits.connections,
+            http: config.limits.http_connections,
+            http_per_address: config.limits.http_connections_per_address,
+            webhooks: config.webhooks.requests,
+        };
+        given.divide(limit)
+    }
+
+    /// How many descriptors may be in use, if all take what they may.
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        (self.websockets as u64).saturating_add(self.http as u64).saturating_add(self.operators as u64)
+    }
+}
+
+/// What the settings say; 0 for what is to be derived.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    websockets: usize,
+    http: usize,
+    http_per_address: usize,
+    webhooks: usize,
+}
+
+impl Given {
+    fn divide(self, limit: u64) -> Division {
+        let reserved = RESERVED.saturating_add(OPERATORS).saturating_add(self.webhooks as u64).min(limit / 2);
+        let left = usize::try_from(limit - reserved).unwrap_or(usize::MAX);
+        let or = |setting: usize, derived: usize| if setting == 0 { derived } else { setting };
+        let share = (left / HTTP_SHARE).clamp(HTTP_LEAST, HTTP_MOST).min(left / 2).max(1);
+        let http = or(self.http, share);
+        let websockets = or(self.websockets, left.saturating_sub(http).max(1));
+        let http_per_address = or(self.http_per_address, (http / ADDRESS_SHARE).max(1));
+        let operators = usize::try_from(OPERATORS.min(reserved / 2)).unwrap_or(1).max(1);
+        Division { limit, websockets, http, http_per_address, operators }
+    }
 }
 
 #[cfg(test)]
@@ -31,10 +96,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_setting_wins_and_zero_means_what_descriptors_allow() {
-        assert_eq!(capacity(500, 20_000, 1), 500);
-        assert_eq!(capacity(0, 20_000, 100), 19_644);
-        assert_eq!(capacity(0, 256, 100), 128, "half, where there are few");
+    fn a_setting_wins_and_zero_means_what_descriptors_allow() {
+        let derived = Given { webhooks: 100, ..Given::default() }.divide(20_000);
+        assert_eq!((derived.http, derived.http_per_address, derived.operators), (2447, 611, 128));
+        assert_eq!(derived.websockets, 20_000 - 420 - 2447);
+        let given = Given { websockets: 500, http: 60, http_per_address: 7, webhooks: 100 }.divide(20_000);
+        assert_eq!((given.websockets, given.http, given.http_per_address), (500, 60, 7));
+        let wide = Given { http: 5000, webhooks: 100, ..Given::default() }.divide(20_000);
+        assert_eq!(wide.websockets, 20_000 - 420 - 5000, "WebSockets get what is left");
+    }
+
+    #[test]
+    fn where_there_are_few_half_are_kept_and_nobody_gets_none() {
+        let few = Given { webhooks: 256, ..Given::default() }.divide(256);
+        assert_eq!((few.http, few.websockets, few.operators), (64, 64, 64));
+        let none = Given::default().divide(3);
+        assert!(none.http > 0 && none.websockets > 0 && none.http_per_address > 0 && none.operators > 0);
+    }
+
+    #[test]
+    fn all_together_never_need_more_than_there_are() {
+        for limit in [256, 1000, 1024, 4096, 20_000, 524_288, 1 << 20] {
+            let given = Given { webhooks: 256, ..Given::default() };
+            let division = given.divide(limit);
+            let others = (RESERVED + 256).min(limit / 4);
+            assert!(division.needed() + others <= limit, "{division:?}");
+            assert!(division.http <= HTTP_MOST);
+        }
     }
 
     #[test]

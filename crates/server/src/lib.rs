@@ -10,6 +10,7 @@ pub mod chores;
 pub mod columns;
 pub mod command_line;
 pub mod config;
+pub mod connections;
 pub mod descriptors;
 pub mod doctor;
 pub mod drain;

@@ -3,6 +3,7 @@
 //! Gauges are read from the live tables when asked for, so they cannot drift. Labels are apps, codes
 //! and statuses, never channels or connections.
 
+mod http_connections;
 mod live;
 mod redis_feed;
 
@@ -18,6 +19,8 @@ use prometheus_client::registry::Registry;
 
 pub use self::live::Live;
 
+use crate::descriptors::Division;
+
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
 pub struct Metrics {
@@ -26,6 +29,7 @@ pub struct Metrics {
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
     requests: Family<StatusLabels, Counter>,
+    panics: Family<PanicLabels, Counter>,
     certificate_expires: Arc<AtomicU64>,
 }
 
@@ -40,16 +44,22 @@ struct StatusLabels {
     status: u16,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PanicLabels {
+    r#where: &'static str,
+}
+
 impl Metrics {
     /// Counters at zero; gauges are read from `live`.
     #[must_use]
-    pub fn new(live: Live, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(live: Live, division: &Division) -> Self {
         let mut registry = Registry::with_prefix("fanfare");
         let metrics = Self {
             opened: Counter::default(),
             closes: Family::default(),
             messages: Counter::default(),
             requests: Family::default(),
+            panics: Family::default(),
             certificate_expires: Arc::clone(&live.certificate_expires),
             registry: Registry::default(),
         };
@@ -57,9 +67,10 @@ impl Metrics {
         registry.register("closes", "WebSockets ended or refused, by close code", metrics.closes.clone());
         registry.register("messages_received", "Messages from clients", metrics.messages.clone());
         registry.register("http_requests", "Answers of the HTTP API", metrics.requests.clone());
+        registry.register("panics", "Faults of the server, by what has failed", metrics.panics.clone());
         let limits: [(&str, &str, u64); 2] = [
-            ("file_descriptors_limit", "File descriptors this process may have open", descriptors),
-            ("connections_capacity", "WebSockets this node takes at most", capacity as u64),
+            ("file_descriptors_limit", "File descriptors this process may have open", division.limit),
+            ("connections_capacity", "WebSockets this node takes at most", division.websockets as u64),
         ];
         for (name, help, value) in limits {
             let gauge = Gauge::<i64>::default();
@@ -93,6 +104,11 @@ impl Metrics {
     /// A request of the HTTP API was answered.
     pub fn request_answered(&self, status: u16) {
         self.requests.get_or_create(&StatusLabels { status }).inc();
+    }
+
+    /// What is named has panicked.
+    pub fn panicked(&self, what: &'static str) {
+        self.panics.get_or_create(&PanicLabels { r#where: what }).inc();
     }
 
     /// Another certificate is in use; `moment` is when it expires, in Unix seconds.

@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::command_line::LaravelEnv;
 use crate::config::{self, Config};
+use crate::descriptors::Division;
 use crate::drain;
 use crate::laravel_lines::{Address, LaravelLines};
 use crate::outgoing::Outgoing;
@@ -111,7 +112,7 @@ pub struct Server {
     /// Where operators ask.
     pub admin_listening: SocketAddr,
     first: Option<Shown>,
-    descriptors: u64,
+    division: Division,
 }
 
 impl Server {
@@ -121,8 +122,7 @@ impl Server {
     /// A part could not be started; none goes on then.
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
-        let capacity =
-            descriptors::capacity(config.limits.connections, descriptors, config.webhooks.requests);
+        let division = Division::new(&config, descriptors);
         let outgoing = Outgoing::new(&config);
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
@@ -139,7 +139,7 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, outgoing, descriptors, capacity));
+        let state = Arc::new(State::new(config, apps, outgoing, &division));
         let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
@@ -159,7 +159,7 @@ impl Server {
             over_tls,
             admin_listening,
             first,
-            descriptors,
+            division,
         })
     }
 }
@@ -172,7 +172,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
     let server = Server::open(config).await?;
-    report_limits(&server.state, server.descriptors);
+    report_limits(&server.division);
     print_ready(&server);
 
     tokio::select! {
@@ -321,14 +321,20 @@ async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
     }
 }
 
-fn report_limits(state: &State, descriptors: u64) {
-    let capacity = state.node.capacity();
-    tracing::info!(target: "fanfare", file_descriptors = descriptors, connections = capacity, "limits");
-    if capacity as u64 > descriptors {
+fn report_limits(division: &Division) {
+    let Division { limit, websockets, http, .. } = *division;
+    tracing::info!(
+        target: "fanfare",
+        file_descriptors = limit,
+        connections = websockets,
+        http_connections = http,
+        "limits"
+    );
+    if division.needed() > limit {
         tracing::warn!(
             target: "fanfare",
-            "limits.connections is {capacity}, but only {descriptors} file descriptors are allowed: \
-             raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
+            "limits.connections is {websockets} and limits.http_connections {http}, but only {limit} file \
+             descriptors are allowed: raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
         );
     }
 }

@@ -9,6 +9,8 @@ use fanfare_hub::Hubs;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::connections::{Bounds, Places};
+use crate::descriptors::Division;
 use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
@@ -33,6 +35,10 @@ pub struct State {
     pub metrics: Metrics,
     /// Whether the server is stopping.
     pub drain: Drain,
+    /// HTTP connections of the public listeners, and the most there may be.
+    pub places: Arc<Places>,
+    /// HTTP connections of the operators' listener, and the most there may be.
+    pub operators_places: Arc<Places>,
     /// WebSockets open on this node, and the most there may be (WS-060).
     pub node: Node,
     /// The moment that connections count their silence from.
@@ -40,12 +46,19 @@ pub struct State {
 }
 
 impl State {
-    /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
+    /// The parts of a server that nobody uses yet; `division` says how many connections it holds.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, outgoing: Outgoing, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(config: Config, apps: Apps, outgoing: Outgoing, division: &Division) -> Self {
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
+        let exempt = config.listen.trusted_proxies.clone();
+        let (all, per_address) = (division.http, division.http_per_address);
+        let places = Arc::new(Places::new(Bounds { all, per_address, exempt }));
+        let (all, exempt) = (division.operators, Vec::new());
+        let operators_places = Arc::new(Places::new(Bounds { all, per_address: all, exempt }));
         let live = Live {
+            places: Arc::clone(&places),
+            operators_places: Arc::clone(&operators_places),
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
             redis_feed: Arc::clone(&redis_feed),
@@ -53,9 +66,11 @@ impl State {
             certificate_expires: Arc::default(),
         };
         Self {
-            metrics: Metrics::new(live, descriptors, capacity),
+            metrics: Metrics::new(live, division),
             drain: Drain::default(),
-            node: Node::new(capacity),
+            places,
+            operators_places,
+            node: Node::new(division.websockets),
             started: Instant::now(),
             hubs,
             tenants,

@@ -16,19 +16,14 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use self::certificate::{Certificate, CertificateError, Files};
 use self::reload::Stamp;
-use crate::ws;
 
 pub use socket::TlsSocket;
-
-/// What a browser or a back end is told that did not begin with TLS.
-const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 58\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
 
 /// Everything that TLS connections are begun with.
 pub struct Tls {
@@ -41,17 +36,6 @@ struct Current {
     certificate: Certificate,
     /// The files as they were when they were read.
     stamp: Option<Stamp>,
-}
-
-/// Why a connection did not get through its handshake.
-#[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
-    /// The peer began with plain HTTP, and was told.
-    #[error("plain HTTP where TLS was expected")]
-    PlainHttp,
-    /// TLS broke off, or the peer did.
-    #[error(transparent)]
-    Broken(#[from] io::Error),
 }
 
 impl Tls {
@@ -69,16 +53,9 @@ impl Tls {
     ///
     /// # Errors
     /// The peer does not speak TLS, or no version and cipher that are spoken here.
-    pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
-        let mut first = [0];
-        let length = stream.peek(&mut first).await?;
-        // A TLS record of a handshake begins with 22, a method of HTTP with a letter.
-        if length > 0 && first[0].is_ascii_uppercase() {
-            ws::farewell::hang_up(&stream, NOT_TLS.to_vec()).await;
-            return Err(HandshakeError::PlainHttp);
-        }
+    pub async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(&self, stream: IO) -> io::Result<TlsStream<IO>> {
         let config = Arc::clone(&self.current.read().config);
-        Ok(TlsAcceptor::from(config).accept(stream).await?)
+        TlsAcceptor::from(config).accept(stream).await
     }
 
     /// When the certificate in use expires, in Unix seconds.

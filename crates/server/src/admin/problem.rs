@@ -47,6 +47,8 @@ pub(super) enum Problem {
     DatabaseAway,
     /// It has not been done in time; perhaps it has been done after all.
     TooLate,
+    /// The server has failed.
+    Panic,
     /// What was asked for could not be done.
     Operation(OperationError),
 }
@@ -88,6 +90,7 @@ impl Problem {
             Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
+            Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::Operation(error) => match error {
                 OperationError::Faults(_) => (StatusCode::UNPROCESSABLE_ENTITY, "faults"),
                 OperationError::Taken(_) => (StatusCode::CONFLICT, "taken"),
@@ -139,6 +142,9 @@ impl Problem {
             Self::DatabaseAway => "The apps' database does not answer; nothing has been changed",
             Self::TooLate => {
                 "The apps' database has not answered in time; look whether what was asked for has been done"
+            }
+            Self::Panic => {
+                "The server has failed at this request; look whether what was asked for has been done"
             }
             Self::Operation(OperationError::Faults(_)) => "What was asked for has faults",
             Self::Operation(OperationError::Taken(_)) => "What was asked for belongs to somebody",

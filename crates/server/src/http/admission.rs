@@ -50,7 +50,8 @@ pub async fn admit(state: &Arc<State>, routes: &Routes, mut asked: Asked<'_>) ->
 /// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
 async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
     // A handshake that broke off has nobody left to tell.
-    let Some((socket, early)) = upgraded.await.ok().and_then(ws::into_socket) else {
+    // The place among the HTTP connections is kept for a refusal, which takes a moment.
+    let Some((socket, early, _place)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
     };
     match (decision, socket) {

@@ -15,7 +15,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
-use super::redis_feed;
+use super::{http_connections, redis_feed};
+use crate::connections::Places;
 use crate::redis_feed::Numbers;
 use crate::tenants::{Tenant, Tenants};
 
@@ -30,6 +31,10 @@ pub struct Live {
     pub redis_feed: Arc<Numbers>,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// HTTP connections of the public listeners.
+    pub places: Arc<Places>,
+    /// HTTP connections of the operators' listener.
+    pub operators_places: Arc<Places>,
     /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
     pub certificate_expires: Arc<AtomicU64>,
 }
@@ -71,6 +76,10 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
         self.counters(&mut encoder)?;
+        http_connections::encode(
+            [("public", &self.places), ("admin", &self.operators_places)],
+            &mut encoder,
+        )?;
         redis_feed::encode(&self.redis_feed, &mut encoder)
     }
 }

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use parking_lot::Mutex;
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use crate::ws::socket::Socket;
 
@@ -32,8 +31,7 @@ struct Records {
 impl TlsSocket {
     /// Goes on where the handshake, or HTTP, has left off.
     #[must_use]
-    pub fn new(stream: TlsStream<TcpStream>) -> Self {
-        let (stream, mut session) = stream.into_inner();
+    pub fn new(stream: TcpStream, mut session: ServerConnection) -> Self {
         session.set_buffer_limit(Some(RECORD));
         // An error is told again to whoever reads.
         let unread = session.process_new_packets().map_or(0, |state| state.plaintext_bytes_to_read());

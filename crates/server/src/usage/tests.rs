@@ -9,6 +9,7 @@ use fanfare_protocol::ids::SocketId;
 
 use super::*;
 use crate::config::Config;
+use crate::descriptors::Division;
 use crate::outgoing::Outgoing;
 use crate::tenants::{Counts, Source};
 
@@ -20,7 +21,7 @@ async fn state(folder: &Path) -> State {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
     let outgoing = Outgoing::new(&config);
-    State::new(config, apps, outgoing, 1024, 1)
+    State::new(config, apps, outgoing, &Division::default())
 }
 
 fn app(messages_per_day: usize) -> App {

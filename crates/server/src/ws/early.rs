@@ -1,10 +1,12 @@
 //! From hyper's upgraded connection to the bare socket.
 
+use bytes::Bytes;
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::connections::{Place, Rewound, Watched};
 use crate::tls::TlsSocket;
 
 /// What a WebSocket runs on.
@@ -15,15 +17,28 @@ pub enum Bare {
     Tls(TlsSocket),
 }
 
-/// The socket, and what the client had sent behind its request already.
+/// The socket, what the client had sent behind its request already, and the place among the HTTP connections, which
+/// a WebSocket has no need of.
 ///
 /// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
 #[must_use]
-pub fn into_socket(upgraded: Upgraded) -> Option<(Bare, Vec<u8>)> {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => return Some((Bare::Plain(io.into_inner()), read_buf.to_vec())),
+pub fn into_socket(upgraded: Upgraded) -> Option<(Bare, Vec<u8>, Place)> {
+    let upgraded = match upgraded.downcast::<TokioIo<Rewound<Watched>>>() {
+        Ok(parts) => {
+            let (stream, early) = taken_apart(parts);
+            let (tcp, place) = stream.into_parts();
+            return Some((Bare::Plain(tcp), early, place));
+        }
         Err(upgraded) => upgraded,
     };
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
-    Some((Bare::Tls(TlsSocket::new(io.into_inner())), read_buf.to_vec()))
+    let parts = upgraded.downcast::<TokioIo<Rewound<TlsStream<Watched>>>>().ok()?;
+    let (stream, early) = taken_apart(parts);
+    let (stream, session) = stream.into_inner();
+    let (tcp, place) = stream.into_parts();
+    Some((Bare::Tls(TlsSocket::new(tcp, session)), early, place))
+}
+
+fn taken_apart<S>(Parts { io, read_buf, .. }: Parts<TokioIo<Rewound<S>>>) -> (S, Vec<u8>) {
+    let (stream, unread): (S, Bytes) = io.into_inner().into_parts();
+    (stream, [read_buf, unread].concat())
 }

@@ -1,0 +1,176 @@
+//! How HTTP connections are served, by the public listeners and the operators' alike: accept, hold to bounds of
+//! number and time, answer requests, and never stop over one bad peer.
+//!
+//! What is answered belongs to the [`Site`] behind a listener. Per-request work stays tiny: no task, no lock of
+//! all connections, no timer.
+
+mod activity;
+mod date;
+mod exchange;
+mod first_bytes;
+mod places;
+mod respond;
+mod serve;
+mod stream;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tracing::Level;
+
+use crate::config::Timeouts;
+use crate::http::{Answer, Peer};
+use crate::log::limited::{Line, limited};
+use crate::state::State;
+use crate::tls::Tls;
+
+pub use places::{Bounds, Closed, Place, Places};
+pub use stream::{Rewound, Watched};
+
+/// Most bytes that the system keeps of a connection beyond what the peer is ready for.
+///
+/// Without a bound the system would copy megabytes for each reader that stalls, and the memory of a copy is held
+/// until all that was copied beside it has been read.
+const UNSENT: u32 = 64 * 1024;
+
+/// How long accepting rests when no file descriptor is left.
+const REST: Duration = Duration::from_millis(50);
+
+/// What a listener answers.
+pub trait Site: Send + Sync + 'static {
+    /// What the site shares with the rest of the server.
+    fn state(&self) -> &State;
+
+    /// Answers one request; a status of 101 hands the connection over to what was upgraded to.
+    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+
+    /// What a request is answered whose answering has panicked.
+    fn after_panic(&self) -> Answer;
+}
+
+/// Everything that the connections of one listener share.
+pub struct Listening<A> {
+    site: A,
+    places: Arc<Places>,
+    tls: Option<Arc<Tls>>,
+    times: Times,
+}
+
+/// How long connections may take, or be silent.
+struct Times {
+    /// For the first byte of a connection, for a TLS handshake, and for a head from its first byte on.
+    head: Duration,
+    /// Without a request between two of them.
+    idle: Duration,
+    /// Without a byte being taken of what is written.
+    write: Duration,
+    /// The header `Keep-Alive` that tells of `idle`.
+    keep_alive: HeaderValue,
+}
+
+impl Times {
+    fn of(timeouts: &Timeouts) -> Self {
+        let keep_alive = format!("timeout={}", timeouts.keep_alive);
+        Self {
+            head: timeouts.handshake(),
+            idle: timeouts.keep_alive(),
+            write: timeouts.http_write(),
+            keep_alive: HeaderValue::try_from(keep_alive).expect("a number is a header value"),
+        }
+    }
+}
+
+impl<A: Site> Listening<A> {
+    /// A listener whose connections take `places`, and speak TLS if so told.
+    #[must_use]
+    pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<Tls>>) -> Self {
+        let times = Times::of(&site.state().config.timeouts);
+        Self { site, places, tls, times }
+    }
+
+    /// Accepts until `over`, then waits for the requests that are under way.
+    pub async fn run(self, listener: TcpListener, over: impl Future<Output = ()>) {
+        let listening = Arc::new(self);
+        let mut over = pin!(over);
+        // Nothing is ever sent: the channel closes when the last connection has dropped its end.
+        let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
+        let mut out_of_descriptors = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = &mut over => break,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    out_of_descriptors = false;
+                    listening.admit(stream, address.ip().to_canonical(), &under_way);
+                    if listening.places.is_full() {
+                        // Whoever was closed to make room gets a turn to go.
+                        yield_now().await;
+                    }
+                }
+                Err(error) if concerns_one_peer(&error) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut out_of_descriptors, true) {
+                        tracing::error!(target: "fanfare", %error, "cannot accept connections; trying again");
+                    }
+                    listening.places.make_room();
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+        drop(listener);
+        listening.places.end();
+        drop((listening, under_way));
+        let _ = all_done.recv().await;
+    }
+
+    /// Serves a newcomer in a task of its own, which counts as under way until it ends; or closes it, if there is
+    /// no place.
+    fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, under_way: &mpsc::Sender<Infallible>) {
+        let place = match Places::enter(&self.places, address) {
+            Ok(place) => place,
+            Err(why) => {
+                limited!(
+                    Line::HttpConnection,
+                    target: "fanfare::http",
+                    Level::WARN,
+                    client = %address,
+                    reason = why.label(),
+                    "HTTP connection refused: {}", why.advice()
+                );
+                return;
+            }
+        };
+        let socket = SockRef::from(&stream);
+        // Small frames are to leave at once. A socket that refuses an option still works.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        let peer = Peer { address, over_tls: self.tls.is_some() };
+        let serving = serve::connection(Arc::clone(self), Watched::new(stream, place), peer);
+        let under_way = under_way.clone();
+        tokio::spawn(async move {
+            serving.await;
+            drop(under_way);
+        });
+    }
+}
+
+/// Errors of `accept` that are the peer's, who has left already.
+fn concerns_one_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,178 @@
+//! Requests and answers over one connection, by hyper, with an eye on the time.
+//!
+//! The timer is set anew only when it would ring too late: requests that come and go do not touch it.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::time::{Instant, Sleep};
+
+use super::activity::Activity;
+use super::places::Closed;
+use super::stream::{Rewound, Transport};
+use super::{Listening, Site, respond};
+use crate::http::Peer;
+
+/// The largest head of a request.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How long hyper keeps its buffers after an answer, for the next request.
+const WARM: Duration = Duration::from_secs(2);
+
+/// What became of a connection.
+pub(super) enum Outcome<S> {
+    /// It has ended, or is no HTTP any more.
+    Over,
+    /// It has to be closed.
+    Closed(Closed),
+    /// It is idle: the bare stream, and what has been read of the next request.
+    Quiet(S, Bytes),
+}
+
+/// What the watch says of a connection that goes on for now.
+enum Watched {
+    Close(Closed),
+    /// It has been idle for a while.
+    Cold,
+}
+
+/// Serves requests until the connection ends, or has been idle for a while; `early` was read before.
+pub(super) async fn run<A: Site, S: Transport>(
+    listening: &Arc<Listening<A>>,
+    peer: Peer,
+    stream: S,
+    early: Bytes,
+    timer: Pin<&mut Sleep>,
+) -> Outcome<S> {
+    let activity = Arc::clone(stream.watched().place().activity());
+    let mut watch = Watch::new(listening, &activity, timer);
+    if !early.is_empty() {
+        activity.set_heard(true);
+    }
+    let respond =
+        service_fn(|request| respond::respond(Arc::clone(listening), Arc::clone(&activity), peer, request));
+    // Time is kept here: hyper has one limit for a head and for being idle.
+    let mut connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Rewound::new(early, stream)), respond)
+        .with_upgrades();
+    let mut is_told_to_end = false;
+    let seen = poll_fn(|cx| {
+        if listening.places.is_ending() && !std::mem::replace(&mut is_told_to_end, true) {
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if let Poll::Ready(done) = Pin::new(&mut connection).poll(cx) {
+            // A peer that breaks off, or never was HTTP, concerns nobody else.
+            if let Err(error) = done {
+                tracing::debug!(target: "fanfare::http", %error, "connection failed");
+            }
+            return Poll::Ready(None);
+        }
+        watch.poll(cx).map(Some)
+    })
+    .await;
+    let Some(seen) = seen else { return Outcome::Over };
+    // It is no WebSocket: then it would be done.
+    let Some(parts) = connection.into_parts() else { return Outcome::Over };
+    let (stream, rest) = parts.io.into_inner().into_parts();
+    match seen {
+        Watched::Close(why) => {
+            if why == Closed::Unread {
+                // What is unsent would stay in the system for minutes. A socket that refuses is closed all the same.
+                let _ = SockRef::from(stream.watched().tcp()).set_linger(Some(Duration::ZERO));
+            }
+            Outcome::Closed(why)
+        }
+        Watched::Cold => {
+            let unread =
+                if rest.is_empty() { parts.read_buf } else { [parts.read_buf, rest].concat().into() };
+            Outcome::Quiet(stream, unread)
+        }
+    }
+}
+
+/// What a connection may take its time for.
+struct Watch<'a, A> {
+    listening: &'a Listening<A>,
+    activity: &'a Activity,
+    timer: Pin<&'a mut Sleep>,
+    /// Whether the timer wakes this task when it rings.
+    is_set: bool,
+    /// Whoever has sent no request yet has to send one by then.
+    first_by: Instant,
+    /// When the first byte of a request was seen that is not there yet.
+    head_since: Option<Instant>,
+    /// Since when the socket has taken nothing, and how much it had taken by then.
+    stuck: Option<(Instant, u64)>,
+}
+
+impl<'a, A: Site> Watch<'a, A> {
+    fn new(listening: &'a Listening<A>, activity: &'a Activity, timer: Pin<&'a mut Sleep>) -> Self {
+        let first_by = Instant::now() + listening.times.head;
+        Self { listening, activity, timer, is_set: false, first_by, head_since: None, stuck: None }
+    }
+
+    /// Ready when the connection has to be closed or has been idle for a while. To be called behind hyper, which
+    /// has read and written all that it can then.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Watched> {
+        if self.activity.is_leaving() {
+            return Poll::Ready(Watched::Close(Closed::MadeRoom));
+        }
+        let Some((due, then)) = self.due() else { return Poll::Pending };
+        loop {
+            if due < self.timer.deadline() {
+                self.timer.as_mut().reset(due);
+                self.is_set = false;
+            }
+            if self.is_set && !self.timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            self.is_set = true;
+            ready!(self.timer.as_mut().poll(cx));
+            self.is_set = false;
+            if Instant::now() >= due {
+                return Poll::Ready(then);
+            }
+            // It was set for what has come to pass since.
+            self.timer.as_mut().reset(due);
+        }
+    }
+
+    /// What comes to pass if nothing happens, and when; nothing, while a request is under way: those who answer it
+    /// have bounds of their own.
+    fn due(&mut self) -> Option<(Instant, Watched)> {
+        let times = &self.listening.times;
+        if let Some(written) = self.activity.blocked_at() {
+            let (since, _) = *match self.stuck.take() {
+                Some(stuck) if stuck.1 == written => self.stuck.insert(stuck),
+                _ => self.stuck.insert((Instant::now(), written)),
+            };
+            return Some((since + times.write, Watched::Close(Closed::Unread)));
+        }
+        self.stuck = None;
+        let quiet_since = self.activity.quiet_since()?;
+        if self.activity.has_heard() {
+            let since = *self.head_since.get_or_insert_with(Instant::now);
+            return Some((since + times.head, Watched::Close(Closed::Late)));
+        }
+        self.head_since = None;
+        if self.activity.answered() == 0 {
+            return Some((self.first_by, Watched::Close(Closed::Late)));
+        }
+        let cold = self.listening.places.moment(quiet_since) + WARM;
+        let too_late = self.listening.idle_until(quiet_since);
+        if too_late < cold {
+            return Some((too_late, Watched::Close(Closed::Idle)));
+        }
+        Some((cold, Watched::Cold))
+    }
+}

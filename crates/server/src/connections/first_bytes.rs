@@ -1,0 +1,100 @@
+//! What a connection begins with that cannot be answered as it expects, and the sentence for whoever looks for the
+//! fault: the PROXY protocol of balancers, and plain HTTP where TLS is spoken.
+
+use tracing::Level;
+
+use super::stream::Watched;
+use crate::http::Peer;
+use crate::log::limited::{Line, limited};
+use crate::ws::farewell;
+
+/// What version 1 of the PROXY protocol begins with; no method of HTTP is called so.
+const PROXY_V1: &[u8] = b"PROXY ";
+
+/// What version 2 begins with.
+const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// What a browser or a back end is told that did not begin with TLS.
+const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 58\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
+
+/// What a balancer is told that begins with the PROXY protocol.
+const NO_PROXY_PROTOCOL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 88\r\nConnection: close\r\n\r\n\
+    This port does not speak the PROXY protocol: switch it off in the proxy in front of it.\n";
+
+/// What the first bytes of a connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// A header of the PROXY protocol, in either version.
+    ProxyProtocol,
+    /// A method of HTTP. A TLS record of a handshake begins with 22.
+    PlainHttp,
+    /// All else.
+    Other,
+}
+
+impl Beginning {
+    /// Looks at what has come, and leaves it there.
+    pub(super) async fn of(stream: &Watched) -> Self {
+        let mut first = [0; PROXY_V2.len()];
+        // Bytes are there, or the end; a connection that is broken will be found out by whoever reads.
+        let length = stream.tcp().peek(&mut first).await.unwrap_or(0);
+        Self::in_bytes(&first[..length])
+    }
+
+    fn in_bytes(bytes: &[u8]) -> Self {
+        if bytes.starts_with(PROXY_V1) || bytes == PROXY_V2 {
+            Self::ProxyProtocol
+        } else if bytes.first().is_some_and(u8::is_ascii_uppercase) {
+            Self::PlainHttp
+        } else {
+            Self::Other
+        }
+    }
+
+    pub(super) async fn refuse_proxy_protocol(stream: Watched, peer: Peer) {
+        limited!(
+            Line::ProxyProtocol,
+            target: "fanfare::http",
+            Level::WARN,
+            client = %peer.address,
+            over_tls = peer.over_tls,
+            "a connection begins with the PROXY protocol, which is not supported: switch it off in the proxy \
+             (send-proxy of HAProxy, proxy_protocol of nginx, proxy protocol of a hosted balancer)"
+        );
+        farewell::hang_up(stream.tcp(), NO_PROXY_PROTOCOL.to_vec()).await;
+    }
+
+    pub(super) async fn refuse_plain_http(stream: Watched, peer: Peer) {
+        let client = peer.address;
+        tracing::debug!(target: "fanfare::tls", %client, "plain HTTP where TLS was expected");
+        farewell::hang_up(stream.tcp(), NOT_TLS.to_vec()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_the_proxy_protocol_are_known_by_their_first_bytes() {
+        let of = Beginning::in_bytes;
+        assert_eq!(of(b"PROXY TCP4 1"), Beginning::ProxyProtocol);
+        assert_eq!(of(b"\r\n\r\n\0\r\nQUIT\n"), Beginning::ProxyProtocol);
+        for other in [&b"POST /apps/3"[..], b"PROPFIND / H", b"PRO", b"PROXYING / H"] {
+            assert_eq!(of(other), Beginning::PlainHttp, "{other:?}");
+        }
+        for other in [&b"\r\n\r\n\0\r\nQUIT"[..], b"\r\n\r\nGET / HT", b"\x16\x03\x01", b""] {
+            assert_eq!(of(other), Beginning::Other, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_sentences_are_as_long_as_they_say() {
+        for whole in [NOT_TLS, NO_PROXY_PROTOCOL] {
+            let (head, body) = std::str::from_utf8(whole).unwrap().split_once("\r\n\r\n").unwrap();
+            assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{}", body.len());
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! How many HTTP connections there may be, of the node and of each client address, and which one is closed to make
+//! room for a newcomer.
+//!
+//! The lock is taken when a connection comes and when it goes, never for a request, and nothing is waited for.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::activity::Activity;
+
+/// Connections that may be on their way out, chosen but not gone yet, beside those that stay.
+const LEAVING: usize = 64;
+
+/// Of the idle connections, one in so many is remembered to be closed next, so that not all have to be looked at
+/// for each newcomer.
+const REMEMBERED: usize = 16;
+
+/// Positions of a connection in the lists.
+const OF_NODE: usize = 0;
+const OF_ADDRESS: usize = 1;
+
+/// The most connections there may be.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Altogether.
+    pub all: usize,
+    /// From one client address; of IPv6, from one network of 64 bits, which is what a stranger has.
+    pub per_address: usize,
+    /// Addresses that the second bound does not hold for: whoever is behind a proxy comes from the proxy's.
+    pub exempt: Vec<IpNet>,
+}
+
+/// What is counted together: an address, or the first half of one.
+pub(super) type Group = IpAddr;
+
+/// Why a connection was closed by the server, other than by the rules of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It was the idlest, and a newcomer needed its place.
+    MadeRoom,
+    /// It was a newcomer, all places were taken, and a request was under way on each.
+    Full,
+    /// The same, of the places of its address.
+    AddressFull,
+    /// It took too long to send its first byte, its TLS handshake or the head of a request.
+    Late,
+    /// No request came for `timeouts.keep_alive`.
+    Idle,
+    /// It did not read its answer.
+    Unread,
+}
+
+impl Closed {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::MadeRoom, Self::Full, Self::AddressFull, Self::Late, Self::Idle, Self::Unread];
+
+    /// As metrics and logs have it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::MadeRoom => "made_room",
+            Self::Full => "full",
+            Self::AddressFull => "address_full",
+            Self::Late => "late",
+            Self::Idle => "idle",
+            Self::Unread => "unread",
+        }
+    }
+
+    /// What an operator may do about it.
+    pub(super) const fn advice(self) -> &'static str {
+        match self {
+            Self::MadeRoom => "the idlest was closed for a newcomer (setting limits.http_connections)",
+            Self::Full => "all places are taken by requests under way (setting limits.http_connections)",
+            Self::AddressFull => {
+                "this address has as many as it may (setting limits.http_connections_per_address; proxies belong \
+                 into listen.trusted_proxies)"
+            }
+            Self::Late => "nothing came in time (setting timeouts.handshake)",
+            Self::Idle => "no request came (setting timeouts.keep_alive)",
+            Self::Unread => "the answer was not read (setting timeouts.http_write)",
+        }
+    }
+}
+
+/// All HTTP connections of the public listeners, or of the operators'.
+#[derive(Debug)]
+pub struct Places {
+    bounds: Bounds,
+    started: Instant,
+    crowds: Mutex<Crowds>,
+    /// Connections that hold a place now.
+    open: AtomicUsize,
+    /// Whether all are to end with the request under way.
+    ending: AtomicBool,
+    closed: [AtomicU64; Closed::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Crowds {
+    node: Crowd,
+    by_address: HashMap<Group, Crowd>,
+}
+
+/// Connections that share a bound.
+#[derive(Debug, Default)]
+struct Crowd {
+    members: Vec<Arc<Activity>>,
+    /// The idlest of the last look, the idlest of all at the end, each with the moment since when.
+    idlest: Vec<(u64, Arc<Activity>)>,
+    /// Members that were chosen to make room and are still there.
+    leaving: usize,
+}
+
+/// A connection's place, given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    activity: Arc<Activity>,
+}
+
+impl Places {
+    /// Places that nobody has taken.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            started: Instant::now(),
+            crowds: Mutex::default(),
+            open: AtomicUsize::new(0),
+            ending: AtomicBool::new(false),
+            closed: Default::default(),
+        }
+    }
+
+    /// Takes a place for a connection from this address; if none is free, the idlest connection makes room.
+    ///
+    /// # Errors
+    /// A request is under way on every connection that could make room.
+    pub fn enter(this: &Arc<Self>, address: IpAddr) -> Result<Place, Closed> {
+        let is_exempt = this.bounds.exempt.iter().any(|net| net.contains(&address));
+        let group = (!is_exempt).then(|| group(address));
+        let mut crowds = this.crowds.lock();
+        if let Err(why) = this.find_room(&mut crowds, group) {
+            drop(crowds);
+            this.count(why);
+            return Err(why);
+        }
+        let activity = Arc::new(Activity::new(group, this.now()));
+        crowds.node.insert(&activity, OF_NODE);
+        if let Some(group) = group {
+            crowds.by_address.entry(group).or_default().insert(&activity, OF_ADDRESS);
+        }
+        this.open.store(crowds.node.members.len(), Ordering::Relaxed);
+        drop(crowds);
+        Ok(Place { places: Arc::clone(this), activity })
+    }
+
+    fn find_room(&self, crowds: &mut Crowds, group: Option<Group>) -> Result<(), Closed> {
+        let of_address = group.and_then(|group| crowds.by_address.get_mut(&group));
+        if let Some(crowd) = of_address.filter(|crowd| crowd.staying() >= self.bounds.per_address) {
+            let chosen = crowd.choose().ok_or(Closed::AddressFull)?;
+            self.leave_soon(crowds, &chosen);
+        }
+        if crowds.node.staying() >= self.bounds.all {
+            let chosen = crowds.node.choose().ok_or(Closed::Full)?;
+            self.leave_soon(crowds, &chosen);
+        }
+        Ok(())
+    }
+
+    /// Notes that a connection was told to leave.
+    fn leave_soon(&self, crowds: &mut Crowds, chosen: &Activity) {
+        crowds.node.leaving += 1;
+        if let Some(crowd) = chosen.group.and_then(|group| crowds.by_address.get_mut(&group)) {
+            crowd.leaving += 1;
+        }
+        self.count(Closed::MadeRoom);
+    }
+
+    /// Closes the idlest connection, if there is one without a request under way.
+    pub fn make_room(&self) {
+        let mut crowds = self.crowds.lock();
+        if let Some(chosen) = crowds.node.choose() {
+            self.leave_soon(&mut crowds, &chosen);
+        }
+    }
+
+    fn leave(&self, activity: &Arc<Activity>) {
+        let mut crowds = self.crowds.lock();
+        crowds.node.remove(activity, OF_NODE);
+        if let Some(group) = activity.group
+            && let Some(crowd) = crowds.by_address.get_mut(&group)
+        {
+            crowd.remove(activity, OF_ADDRESS);
+            if crowd.members.is_empty() {
+                crowds.by_address.remove(&group);
+            }
+        }
+        self.open.store(crowds.node.members.len(), Ordering::Relaxed);
+    }
+
+    /// Has every connection end, with the request that is under way on it.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+        for activity in &self.crowds.lock().node.members {
+            activity.wake();
+        }
+    }
+
+    /// Whether every connection is to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Whether the next newcomer needs another's place.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.open() >= self.bounds.all
+    }
+
+    /// Connections that hold a place now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The most there may be.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.bounds.all
+    }
+
+    /// Counts a connection that the server closes.
+    pub(super) fn count(&self, why: Closed) {
+        self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many connections the server has closed for this reason.
+    #[must_use]
+    pub fn closed(&self, why: Closed) -> u64 {
+        self.closed[why as usize].load(Ordering::Relaxed)
+    }
+
+    /// The present, in milliseconds.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The moment that a number of milliseconds stands for.
+    pub(super) fn moment(&self, milliseconds: u64) -> Instant {
+        self.started + std::time::Duration::from_millis(milliseconds)
+    }
+}
+
+impl Crowd {
+    fn staying(&self) -> usize {
+        self.members.len().saturating_sub(self.leaving)
+    }
+
+    fn insert(&mut self, activity: &Arc<Activity>, list: usize) {
+        activity.positions[list].store(self.members.len(), Ordering::Relaxed);
+        self.members.push(Arc::clone(activity));
+    }
+
+    fn remove(&mut self, activity: &Activity, list: usize) {
+        let at = activity.positions[list].load(Ordering::Relaxed);
+        self.members.swap_remove(at);
+        if let Some(moved) = self.members.get(at) {
+            moved.positions[list].store(at, Ordering::Relaxed);
+        }
+        self.leaving -= usize::from(activity.was_chosen());
+    }
+
+    /// Tells the idlest member to leave.
+    fn choose(&mut self) -> Option<Arc<Activity>> {
+        if self.leaving >= LEAVING {
+            return None;
+        }
+        self.next().or_else(|| {
+            self.look();
+            self.next()
+        })
+    }
+
+    /// The idlest of the last look that is idle still. Whoever was not remembered then has not been idle for
+    /// longer since.
+    fn next(&mut self) -> Option<Arc<Activity>> {
+        while let Some((since, activity)) = self.idlest.pop() {
+            if activity.choose(since) {
+                return Some(activity);
+            }
+        }
+        None
+    }
+
+    /// Looks at all members, and remembers the idlest of them.
+    fn look(&mut self) {
+        let idle = |activity: &Arc<Activity>| Some((activity.quiet_since()?, Arc::clone(activity)));
+        let mut idle: Vec<_> = self.members.iter().filter_map(idle).collect();
+        let wanted = idle.len().div_ceil(REMEMBERED);
+        if wanted < idle.len() {
+            idle.select_nth_unstable_by_key(wanted, |(since, _)| *since);
+            idle.truncate(wanted);
+        }
+        idle.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
+        idle.shrink_to_fit();
+        self.idlest = idle;
+    }
+}
+
+impl Place {
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.leave(&self.activity);
+    }
+}
+
+/// What an address is counted with.
+fn group(address: IpAddr) -> Group {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(whole) => {
+            let [a, b, c, d, ..] = whole.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Around the answering of one request: what was under way, a panic as a 500, and the headers of the connection.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, StatusCode, Version};
+
+use super::activity::Activity;
+use super::{Listening, Site, date};
+use crate::http::{Answer, Peer};
+
+/// Most requests of one connection: the last answer says that the connection is closed.
+const MOST_REQUESTS: u32 = 10_000;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Answers a request.
+///
+/// The answer is whole when it is given to hyper ([`Answer`]); what becomes of a connection that is idle relies
+/// on that.
+pub(super) async fn respond<A: Site>(
+    listening: Arc<Listening<A>>,
+    activity: Arc<Activity>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let must_leave = activity.begin();
+    let may_stay = stays_open(request.version(), request.headers());
+    let asked = (request.method().clone(), request.uri().clone());
+    let answered = catch_panic(listening.site.answer(peer, request)).await;
+    let has_panicked = answered.is_none();
+    let mut answer = answered.unwrap_or_else(|| {
+        let (method, path) = (asked.0.as_str(), asked.1.path());
+        tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
+        listening.site.state().metrics.panicked("request");
+        listening.site.after_panic()
+    });
+    let headers = answer.headers_mut();
+    headers.insert(DATE, date::now());
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(answer);
+    }
+    let closes = must_leave
+        || has_panicked
+        || activity.answered() + 1 >= MOST_REQUESTS
+        || listening.places.is_full()
+        || listening.site.state().drain.has_begun();
+    if may_stay {
+        set_connection(answer.headers_mut(), closes, &listening.times.keep_alive);
+    } else if closes {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    activity.end(listening.places.now());
+    Ok(answer)
+}
+
+/// Whether a connection is kept for another request, as far as its client is concerned.
+fn stays_open(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(says_close)
+}
+
+fn says_close(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|list| list.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")))
+}
+
+/// Says whether the connection is closed behind this answer, or how long it is kept.
+fn set_connection(headers: &mut HeaderMap, closes: bool, keep_alive: &HeaderValue) {
+    if headers.get_all(CONNECTION).iter().any(says_close) {
+        return;
+    }
+    let option = HeaderValue::from_static(if closes { "close" } else { "keep-alive" });
+    headers.append(CONNECTION, option);
+    if !closes {
+        headers.insert(KEEP_ALIVE, keep_alive.clone());
+    }
+}
+
+/// The output of a future, or nothing if it panics.
+///
+/// What it shares with others is behind locks that a panic does not poison, and in tables whose entries undo
+/// themselves when dropped.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(connection: &[&'static str]) -> HeaderMap {
+        connection.iter().map(|value| (CONNECTION, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn whether_a_connection_stays_is_the_clients_choice_first() {
+        assert!(stays_open(Version::HTTP_11, &headers(&[])));
+        assert!(stays_open(Version::HTTP_11, &headers(&["keep-alive"])));
+        assert!(!stays_open(Version::HTTP_11, &headers(&["TE, Close"])));
+        assert!(!stays_open(Version::HTTP_11, &headers(&["TE", "close"])));
+        assert!(!stays_open(Version::HTTP_10, &headers(&[])));
+    }
+
+    #[test]
+    fn an_answer_says_close_or_how_long_never_both() {
+        let keep_alive = HeaderValue::from_static("timeout=75");
+        let said = |mut map: HeaderMap, closes| {
+            set_connection(&mut map, closes, &keep_alive);
+            let all: Vec<_> = map.get_all(CONNECTION).iter().map(|value| value.to_str().unwrap()).collect();
+            (all.join(", "), map.get(KEEP_ALIVE).is_some())
+        };
+        assert_eq!(said(headers(&[]), false), ("keep-alive".to_owned(), true));
+        assert_eq!(said(headers(&[]), true), ("close".to_owned(), false));
+        assert_eq!(said(headers(&["close"]), false), ("close".to_owned(), false));
+        assert_eq!(said(headers(&["upgrade"]), false), ("upgrade, keep-alive".to_owned(), true));
+    }
+}

@@ -1,0 +1,177 @@
+//! The life of one connection: wait for bytes on the bare socket, exchange requests and answers, wait again.
+//!
+//! A connection that waits has neither hyper's buffers nor anything of TLS but its session.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::Level;
+
+use super::exchange::{self, Outcome};
+use super::first_bytes::Beginning;
+use super::places::Closed;
+use super::stream::{Transport, Watched};
+use super::{Listening, Site};
+use crate::http::Peer;
+use crate::log::limited::{Line, limited};
+use crate::tls::Tls;
+
+/// How much longer an idle connection is kept than its client was told, so that a request which leaves in the last
+/// moment still finds it open.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Serves a connection until it is closed or becomes a WebSocket; at the end of the server, until the request under
+/// way is answered.
+pub(super) async fn connection<A: Site>(listening: Arc<Listening<A>>, stream: Watched, peer: Peer) {
+    let activity = Arc::clone(stream.place().activity());
+    poll_fn(|cx| {
+        activity.set_waker(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    let first_byte_by = Instant::now() + listening.times.head;
+    let mut timer = pin!(sleep_until(first_byte_by));
+    if !wait_for_bytes(&listening, &stream, timer.as_mut(), (first_byte_by, Closed::Late), peer).await {
+        return;
+    }
+    match Beginning::of(&stream).await {
+        Beginning::ProxyProtocol => return Beginning::refuse_proxy_protocol(stream, peer).await,
+        Beginning::PlainHttp if listening.tls.is_some() => {
+            return Beginning::refuse_plain_http(stream, peer).await;
+        }
+        _ => {}
+    }
+    match listening.tls.clone() {
+        None => exchanges(&listening, stream, timer, peer).await,
+        // Boxed, so that a plain connection does not take the room that TLS needs.
+        Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
+    }
+}
+
+/// Does the handshake of TLS, within the time for it, and goes on.
+///
+/// As many handshakes may be under way as there are places: a bound below that would let those who stall keep
+/// others out.
+async fn over_tls<A: Site>(
+    listening: Arc<Listening<A>>,
+    tls: Arc<Tls>,
+    stream: Watched,
+    mut timer: Pin<&mut Sleep>,
+    peer: Peer,
+) {
+    let activity = Arc::clone(stream.place().activity());
+    let shaken = {
+        let mut shaking = pin!(tls.accept(stream));
+        poll_fn(|cx| match shaking.as_mut().poll(cx) {
+            Poll::Ready(shaken) => Poll::Ready(Ok(shaken)),
+            Poll::Pending if activity.is_leaving() => Poll::Ready(Err(Some(Closed::MadeRoom))),
+            Poll::Pending if listening.places.is_ending() => Poll::Ready(Err(None)),
+            Poll::Pending => timer.as_mut().poll(cx).map(|()| Err(Some(Closed::Late))),
+        })
+        .await
+    };
+    drop(tls);
+    let client = peer.address;
+    match shaken {
+        Ok(Ok(stream)) => {
+            // What has come was the handshake's.
+            activity.set_heard(false);
+            exchanges(&listening, stream, timer, peer).await;
+        }
+        Ok(Err(error)) => tracing::debug!(target: "fanfare::tls", %client, %error, "no TLS handshake"),
+        Err(Some(why)) => closed(&listening, why, peer),
+        Err(None) => {}
+    }
+}
+
+/// Exchanges requests and answers for as long as the connection lasts.
+async fn exchanges<A: Site, S: Transport>(
+    listening: &Arc<Listening<A>>,
+    mut stream: S,
+    mut timer: Pin<&mut Sleep>,
+    peer: Peer,
+) {
+    let mut early = Bytes::new();
+    loop {
+        let exchanging = exchange::run(listening, peer, stream, early, timer.as_mut());
+        match Box::pin(exchanging).await {
+            Outcome::Over => return,
+            Outcome::Closed(why) => return closed(listening, why, peer),
+            Outcome::Quiet(bare, unread) => (stream, early) = (bare, unread),
+        }
+        if early.is_empty() {
+            let activity = stream.watched().place().activity();
+            // Nobody else makes a quiet connection busy.
+            let since = activity.quiet_since().unwrap_or_else(|| listening.places.now());
+            let until = listening.idle_until(since);
+            if !wait_for_bytes(listening, stream.watched(), timer.as_mut(), (until, Closed::Idle), peer).await
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until there is something to read, or the peer has left; tells whether the connection goes on.
+async fn wait_for_bytes<A: Site>(
+    listening: &Listening<A>,
+    stream: &Watched,
+    mut timer: Pin<&mut Sleep>,
+    (until, or_else): (Instant, Closed),
+    peer: Peer,
+) -> bool {
+    let activity = stream.place().activity();
+    timer.as_mut().reset(until);
+    let ended = poll_fn(|cx| {
+        // First of all: what came before the connection was told to leave is answered.
+        if stream.tcp().poll_read_ready(cx).is_ready() {
+            Poll::Ready(Ok(()))
+        } else if activity.is_leaving() {
+            Poll::Ready(Err(Some(Closed::MadeRoom)))
+        } else if listening.places.is_ending() {
+            Poll::Ready(Err(None))
+        } else {
+            timer.as_mut().poll(cx).map(|()| Err(Some(or_else)))
+        }
+    });
+    match ended.await {
+        Ok(()) => true,
+        Err(why) => {
+            if let Some(why) = why {
+                closed(listening, why, peer);
+            }
+            false
+        }
+    }
+}
+
+impl<A: Site> Listening<A> {
+    /// Until when a connection is kept that has been idle since then.
+    pub(super) fn idle_until(&self, since: u64) -> Instant {
+        self.places.moment(since) + self.times.idle + GRACE
+    }
+}
+
+/// Counts and logs a connection that the server closes.
+fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
+    let (client, reason) = (peer.address, why.label());
+    match why {
+        // Counted when it was chosen.
+        Closed::MadeRoom => {}
+        _ => listening.places.count(why),
+    }
+    match why {
+        Closed::MadeRoom | Closed::Unread => limited!(
+            Line::HttpConnection,
+            target: "fanfare::http",
+            Level::INFO,
+            %client, reason, "HTTP connection closed: {}", why.advice()
+        ),
+        _ => tracing::debug!(target: "fanfare::http", %client, reason, "HTTP connection closed"),
+    }
+}
