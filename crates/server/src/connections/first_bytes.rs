@@ -1,6 +1,10 @@
 //! What a connection begins with that cannot be answered as it expects, and the sentence for whoever looks for the
 //! fault: the PROXY protocol of balancers, and plain HTTP where TLS is spoken.
 
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
 use tracing::Level;
 
 use super::stream::Watched;
@@ -35,12 +39,14 @@ pub(super) enum Beginning {
 }
 
 impl Beginning {
-    /// Looks at what has come, and leaves it there.
-    pub(super) async fn of(stream: &Watched) -> Self {
+    /// Waits for bytes, or the end, and looks at them without taking them.
+    ///
+    /// That a socket is said to be ready to be read does not suffice: it often is not.
+    pub(super) fn poll(tcp: &TcpStream, cx: &mut Context<'_>) -> Poll<Self> {
         let mut first = [0; PROXY_V2.len()];
-        // Bytes are there, or the end; a connection that is broken will be found out by whoever reads.
-        let length = stream.tcp().peek(&mut first).await.unwrap_or(0);
-        Self::in_bytes(&first[..length])
+        let mut first = ReadBuf::new(&mut first);
+        // A connection that is broken will be found out by whoever reads from it.
+        tcp.poll_peek(cx, &mut first).map(|_| Self::in_bytes(first.filled()))
     }
 
     fn in_bytes(bytes: &[u8]) -> Self {

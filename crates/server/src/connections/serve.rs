@@ -36,10 +36,9 @@ pub(super) async fn connection<A: Site>(listening: Arc<Listening<A>>, stream: Wa
     .await;
     let first_byte_by = Instant::now() + listening.times.head;
     let mut timer = pin!(sleep_until(first_byte_by));
-    if !wait_for_bytes(&listening, &stream, timer.as_mut(), (first_byte_by, Closed::Late), peer).await {
-        return;
-    }
-    match Beginning::of(&stream).await {
+    let waiting = wait_for_bytes(&listening, &stream, timer.as_mut(), (first_byte_by, Closed::Late), peer);
+    let Some(beginning) = waiting.await else { return };
+    match beginning {
         Beginning::ProxyProtocol => return Beginning::refuse_proxy_protocol(stream, peer).await,
         Beginning::PlainHttp if listening.tls.is_some() => {
             return Beginning::refuse_plain_http(stream, peer).await;
@@ -109,28 +108,29 @@ async fn exchanges<A: Site, S: Transport>(
             // Nobody else makes a quiet connection busy.
             let since = activity.quiet_since().unwrap_or_else(|| listening.places.now());
             let until = listening.idle_until(since);
-            if !wait_for_bytes(listening, stream.watched(), timer.as_mut(), (until, Closed::Idle), peer).await
-            {
+            let until = (until, Closed::Idle);
+            let waiting = wait_for_bytes(listening, stream.watched(), timer.as_mut(), until, peer);
+            if waiting.await.is_none() {
                 return;
             }
         }
     }
 }
 
-/// Waits until there is something to read, or the peer has left; tells whether the connection goes on.
+/// Waits until there is something to read, and looks what it is; `None` if the connection is over.
 async fn wait_for_bytes<A: Site>(
     listening: &Listening<A>,
     stream: &Watched,
     mut timer: Pin<&mut Sleep>,
     (until, or_else): (Instant, Closed),
     peer: Peer,
-) -> bool {
+) -> Option<Beginning> {
     let activity = stream.place().activity();
     timer.as_mut().reset(until);
     let ended = poll_fn(|cx| {
         // First of all: what came before the connection was told to leave is answered.
-        if stream.tcp().poll_read_ready(cx).is_ready() {
-            Poll::Ready(Ok(()))
+        if let Poll::Ready(beginning) = Beginning::poll(stream.tcp(), cx) {
+            Poll::Ready(Ok(beginning))
         } else if activity.is_leaving() {
             Poll::Ready(Err(Some(Closed::MadeRoom)))
         } else if listening.places.is_ending() {
@@ -140,12 +140,12 @@ async fn wait_for_bytes<A: Site>(
         }
     });
     match ended.await {
-        Ok(()) => true,
+        Ok(beginning) => Some(beginning),
         Err(why) => {
             if let Some(why) = why {
                 closed(listening, why, peer);
             }
-            false
+            None
         }
     }
 }
