@@ -174,3 +174,6 @@ fn concerns_one_peer(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ const LEAVING: u64 = u64::MAX - 1;
 /// What is known of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Since when no request is under way, in milliseconds; or [`BUSY`], or [`LEAVING`].
+    /// Since when no request is under way, in microseconds; or [`BUSY`], or [`LEAVING`].
     quiet_since: AtomicU64,
     /// Whether it was ever chosen to make room for another.
     chosen: AtomicBool,
@@ -76,7 +76,7 @@ impl Activity {
         self.quiet_since.store(now, Ordering::Release);
     }
 
-    /// Since when no request is under way, in milliseconds, if none is.
+    /// Since when no request is under way, in microseconds, if none is.
     pub(super) fn quiet_since(&self) -> Option<u64> {
         let since = self.quiet_since.load(Ordering::Acquire);
         (since < LEAVING).then_some(since)

@@ -232,6 +232,12 @@ impl Places {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Addresses that are counted.
+    #[cfg(test)]
+    pub(super) fn addresses(&self) -> usize {
+        self.crowds.lock().by_address.len()
+    }
+
     /// The most there may be.
     #[must_use]
     pub const fn capacity(&self) -> usize {
@@ -249,14 +255,14 @@ impl Places {
         self.closed[why as usize].load(Ordering::Relaxed)
     }
 
-    /// The present, in milliseconds.
+    /// The present, in microseconds.
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The moment that a number of milliseconds stands for.
-    pub(super) fn moment(&self, milliseconds: u64) -> Instant {
-        self.started + std::time::Duration::from_millis(milliseconds)
+    /// The moment that a number of microseconds stands for.
+    pub(super) fn moment(&self, microseconds: u64) -> Instant {
+        self.started + std::time::Duration::from_micros(microseconds)
     }
 }
 

@@ -49,7 +49,6 @@ pub(super) async fn respond<A: Site>(
     let closes = must_leave
         || has_panicked
         || activity.answered() + 1 >= MOST_REQUESTS
-        || listening.places.is_full()
         || listening.site.state().drain.has_begun();
     if may_stay {
         set_connection(answer.headers_mut(), closes, &listening.times.keep_alive);

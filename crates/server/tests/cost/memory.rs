@@ -56,6 +56,40 @@ fn an_idle_connection_takes_little_heap_and_leaves_nothing() {
     );
 }
 
+/// Most bytes of heap of an HTTP connection that is kept alive without a request.
+const BYTES_PER_IDLE_HTTP: i64 = 1_200;
+
+#[test]
+fn an_idle_http_connection_takes_little_heap() {
+    let _turn = my_turn();
+    let server = start();
+    let come = || {
+        let mut crowd = Vec::with_capacity(CROWD);
+        let mut answer = [0; 4096];
+        for _ in 0..CROWD {
+            let mut socket = TcpStream::connect(server.address).expect("the server accepts");
+            client::ask(&mut socket, b"GET /up HTTP/1.1\r\nHost: fanfare\r\n\r\n", &mut answer);
+            crowd.push(socket);
+        }
+        crowd
+    };
+    // What the first crowd of its size needs once is not measured.
+    drop(come());
+    server.wait_for_connections(0);
+    let region = Region::new(ALLOCATOR);
+    let crowd = come();
+    let each = || kept(&region.change()) / CROWD as i64;
+    let warm = each();
+    let began = Instant::now();
+    while each() > BYTES_PER_IDLE_HTTP && began.elapsed() < DEADLINE {
+        std::thread::yield_now();
+    }
+    let each = each();
+    println!("{each} bytes of heap an idle HTTP connection, {warm} while hyper keeps its buffers");
+    assert!(each <= BYTES_PER_IDLE_HTTP, "at most {BYTES_PER_IDLE_HTTP}; look at connections::serve");
+    drop(crowd);
+}
+
 #[test]
 fn a_channel_that_was_left_leaves_nothing() {
     let _turn = my_turn();

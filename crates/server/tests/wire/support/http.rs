@@ -2,7 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::DEADLINE;
@@ -105,6 +107,15 @@ impl Http {
         Self::over(Stream::Plain(TcpStream::from(socket)))
     }
 
+    /// A connection whose receive buffer is small, for those who do not read.
+    pub fn connect_narrow(addr: SocketAddr) -> Self {
+        let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket(family, SocketType::STREAM, None).expect("the system has sockets");
+        set_socket_recv_buffer_size(&socket, 4096).expect("a socket takes a size");
+        connect(&socket, &addr).expect("the server accepts connections");
+        Self::over(Stream::Plain(TcpStream::from(socket)))
+    }
+
     pub fn over(stream: Stream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         stream.tcp().set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
@@ -173,6 +184,31 @@ impl Http {
             assert!(self.fill(), "the connection ended within a body: {:?}", self.so_far());
         }
         self.unread.drain(..length).collect()
+    }
+
+    /// A plain GET, and its answer.
+    #[track_caller]
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        self.answer()
+    }
+
+    /// Whether the server neither says anything nor hangs up for so long.
+    pub fn is_left_alone_for(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).expect("a socket takes a timeout");
+        let mut byte = [0];
+        let quiet = self.unread.is_empty()
+            && matches!(self.stream.read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
+        quiet
+    }
+
+    /// Reads a little after so long, and throws it away; how many bytes there were.
+    #[track_caller]
+    pub fn some_after(&mut self, pause: Duration) -> usize {
+        std::thread::sleep(pause);
+        let mut some = [0; 4096];
+        std::mem::take(&mut self.unread).len() + self.stream.read(&mut some).expect("the answer goes on")
     }
 
     /// Reads until the server hangs up and returns all that came before; fails at the deadline.

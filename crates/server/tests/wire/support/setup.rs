@@ -23,6 +23,8 @@ pub struct Setup {
     apps: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// The hard limit of file descriptors, if it is not the tests' own.
+    descriptors: Option<u32>,
 }
 
 /// What a process that ends by itself has left.
@@ -43,6 +45,7 @@ impl Setup {
             apps: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            descriptors: None,
         };
         setup.arguments(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
     }
@@ -92,6 +95,12 @@ impl Setup {
         self
     }
 
+    /// Lets the process open no more than so many files.
+    pub fn descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
     /// The folder that the binary runs in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -124,6 +133,19 @@ impl Setup {
 
     fn as_command(&self) -> Command {
         let mut command = binary(self.folder.path());
+        if let Some(limit) = self.descriptors {
+            let program = command.get_program().to_owned();
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"]).arg(program);
+            limited.current_dir(self.folder.path());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => limited.env(name, value),
+                    None => limited.env_remove(name),
+                };
+            }
+            command = limited;
+        }
         command.args(self.command);
         if let Some(file) = self.config_file() {
             command.arg("--config").arg(file);

@@ -1,0 +1,157 @@
+//! A site whose answers fail, and places that are taken and given back.
+
+use std::net::Ipv4Addr;
+
+use fanfare_apps::Apps;
+use hyper::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::*;
+use crate::config::Config;
+use crate::descriptors::Division;
+use crate::http::answer;
+use crate::outgoing::Outgoing;
+
+/// The longest wait for what must come.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Fails at `/panic`, before and behind a wait.
+struct Faulty(Arc<State>);
+
+impl Site for Faulty {
+    fn state(&self) -> &State {
+        &self.0
+    }
+
+    async fn answer(&self, _peer: Peer, request: Request<Incoming>) -> Answer {
+        if request.uri().path() == "/panic/later" {
+            yield_now().await;
+        }
+        assert!(!request.uri().path().starts_with("/panic"), "as it should");
+        answer::text(StatusCode::OK, "fine")
+    }
+
+    fn after_panic(&self) -> Answer {
+        answer::text(StatusCode::INTERNAL_SERVER_ERROR, "It has failed")
+    }
+}
+
+async fn faulty() -> (Arc<State>, std::net::SocketAddr) {
+    let config = Config::default();
+    let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
+    let outgoing = Outgoing::new(&config);
+    let division = Division { http: 10, http_per_address: 10, operators: 10, ..Division::default() };
+    let state = Arc::new(State::new(config, apps, outgoing, &division));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let listening = Listening::new(Faulty(Arc::clone(&state)), Arc::clone(&state.places), None);
+    tokio::spawn(listening.run(listener, std::future::pending()));
+    (state, address)
+}
+
+async fn ask(stream: &mut TcpStream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_in_answering_is_a_500_that_is_counted_and_ends_that_connection_alone() {
+    let (state, address) = faulty().await;
+    let mut other = TcpStream::connect(address).await.unwrap();
+    for path in ["/panic", "/panic/later"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        ask(&mut stream, path).await;
+        let mut answer = String::new();
+        timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("it is hung up on").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nIt has failed\n"), "{answer}");
+        ask(&mut other, "/").await;
+        let mut some = [0; 12];
+        timeout(DEADLINE, other.read_exact(&mut some)).await.expect("others are answered").unwrap();
+        let mut rest = [0; 4096];
+        let _ = other.read(&mut rest).await.unwrap();
+        assert_eq!(&some, b"HTTP/1.1 200");
+    }
+    assert!(state.metrics.text().contains("fanfare_panics_total{where=\"request\"} 2\n"));
+}
+
+fn places(all: usize, per_address: usize) -> Arc<Places> {
+    Arc::new(Places::new(Bounds { all, per_address, exempt: Vec::new() }))
+}
+
+fn address(last: u8) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, last).into()
+}
+
+fn enter(places: &Arc<Places>, last: u8) -> Result<Place, Closed> {
+    let place = Places::enter(places, address(last));
+    // The next one is younger.
+    std::thread::sleep(Duration::from_micros(2));
+    place
+}
+
+#[test]
+fn places_are_given_up_from_the_idlest_on_and_never_those_with_a_request() {
+    let places = places(40, 40);
+    let all: Vec<Place> = (0..40).map(|_| enter(&places, 1).unwrap()).collect();
+    all[0].activity().begin();
+    all[2].activity().begin();
+    all[2].activity().end(places.now());
+    for newcomer in 0..30 {
+        let _gone_at_once = enter(&places, 1).unwrap();
+        let leaving: Vec<usize> = (0..40).filter(|&at| all[at].activity().is_leaving()).collect();
+        let expected: Vec<usize> = [1].into_iter().chain(3..40).take(1 + newcomer).collect();
+        assert_eq!(leaving[..], expected[..leaving.len()], "in the order in which they came");
+    }
+    assert!(!all[0].activity().is_leaving() && !all[2].activity().is_leaving());
+}
+
+#[test]
+fn no_more_than_a_few_are_on_their_way_out_at_a_time() {
+    let places = places(200, 200);
+    let first: Vec<Place> = (0..200).map(|_| enter(&places, 1).unwrap()).collect();
+    let mut newcomers = Vec::new();
+    let refused = loop {
+        match enter(&places, 1) {
+            Ok(place) => newcomers.push(place),
+            Err(why) => break why,
+        }
+    };
+    assert_eq!((newcomers.len(), refused), (64, Closed::AddressFull));
+    drop(first);
+    assert_eq!(places.open(), 64);
+    enter(&places, 1).unwrap();
+}
+
+#[test]
+fn an_address_that_has_gone_is_forgotten_and_ipv6_counts_by_its_network() {
+    let places = places(100, 2);
+    let six = |text: &str| Places::enter(&places, text.parse().unwrap());
+    let first = [six("2001:db8::1").unwrap(), six("2001:db8::ffff:2").unwrap()];
+    first.iter().for_each(|place| drop(place.activity().begin()));
+    assert_eq!(six("2001:db8:0:0:1::1").unwrap_err(), Closed::AddressFull);
+    let elsewhere = six("2001:db8:0:1::1").unwrap();
+    drop((first, elsewhere));
+    assert_eq!(places.open(), 0);
+    assert_eq!(places.addresses(), 0);
+    six("2001:db8::3").unwrap();
+}
+
+#[test]
+fn who_was_told_to_leave_while_a_request_came_answers_it_and_says_close() {
+    let places = places(1, 1);
+    let first = enter(&places, 1).unwrap();
+    let second = enter(&places, 1).unwrap();
+    assert!(first.activity().begin(), "told to leave");
+    first.activity().end(places.now());
+    // It may be chosen again, but is not counted out twice.
+    second.activity().begin();
+    assert!(enter(&places, 1).is_err());
+    drop(first);
+    second.activity().end(places.now());
+    let _third = enter(&places, 1).unwrap();
+    drop(second);
+    assert_eq!(places.open(), 1);
+}

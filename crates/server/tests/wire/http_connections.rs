@@ -1,0 +1,232 @@
+//! How many HTTP connections there may be, and who is closed for a newcomer.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+use crate::support::admin::{Admin, token};
+use crate::support::eventually;
+use crate::support::http::Http;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::tls::Secured;
+
+const HEALTHY: &str = r#"{"health":"OK"}"#;
+
+fn closed(listener: &str, reason: &str) -> String {
+    format!("fanfare_http_connections_closed_total{{listener=\"{listener}\",reason=\"{reason}\"}}")
+}
+
+const OPEN: &str = "fanfare_http_connections{listener=\"public\"}";
+
+/// A connection that has asked once, and is kept alive.
+#[track_caller]
+fn kept_alive(addr: SocketAddr) -> Http {
+    let mut http = Http::connect(addr);
+    http.get("/up").expect(HEALTHY);
+    http
+}
+
+/// A connection on which a request is under way: its body does not come.
+#[track_caller]
+fn under_way(addr: SocketAddr) -> Http {
+    let mut http = Http::connect(addr);
+    let head = "POST /apps/3/events HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+    http.write(head.as_bytes());
+    assert_eq!(http.head().status, 100, "it is being read");
+    http
+}
+
+/// Whether the server has hung up on a connection that nothing was sent on; and nobody else's turn is waited for.
+#[track_caller]
+fn expect_closed(mut http: Http) {
+    assert_eq!(http.until_end(), "");
+}
+
+#[test]
+fn the_idlest_connection_is_closed_for_a_newcomer() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 3").start();
+    let mut first = kept_alive(server.addr);
+    let second = kept_alive(server.addr);
+    let mut third = kept_alive(server.addr);
+    // Now the second has been idle for longest.
+    assert!(third.is_left_alone_for(Duration::from_millis(20)));
+    first.get("/up").expect(HEALTHY);
+    let mut newcomer = kept_alive(server.addr);
+    expect_closed(second);
+    for http in [&mut first, &mut third, &mut newcomer] {
+        http.get("/up").expect(HEALTHY);
+    }
+    server.expect_metric(&closed("public", "made_room"), 1.0);
+}
+
+#[test]
+fn where_a_request_is_under_way_everywhere_the_newcomer_is_closed_and_later_ones_are_not() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 2").start();
+    let mut busy = [under_way(server.addr), under_way(server.addr)];
+    expect_closed(Http::connect(server.addr));
+    server.expect_metric(&closed("public", "full"), 1.0);
+    server.process.log_line("the refusal, and the setting", |line| {
+        (line.contains("reason=\"full\"") && line.contains("limits.http_connections")).then_some(())
+    });
+    for http in &mut busy {
+        http.write(b"{nothing}");
+        assert_eq!(http.answer().head.status, 401);
+    }
+    kept_alive(server.addr);
+}
+
+#[test]
+fn a_head_that_does_not_end_keeps_nobody_out() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 2").start();
+    let stalled = [Http::connect(server.addr), Http::connect(server.addr)].map(|mut http| {
+        http.write(b"GET /up HTTP/1.1\r\nHost: lo");
+        http
+    });
+    let mut newcomers = [kept_alive(server.addr), kept_alive(server.addr)];
+    for http in stalled {
+        expect_closed(http);
+    }
+    for http in &mut newcomers {
+        http.get("/up").expect(HEALTHY);
+    }
+}
+
+#[test]
+fn one_address_has_its_own_bound_and_takes_nobody_elses_place() {
+    let settings = "[listen]\ntrusted_proxies = []\n[limits]\nhttp_connections_per_address = 2";
+    let server = Setup::new().config(settings).start();
+    let from = |last: u8| -> Http {
+        let mut http = Http::connect_from(IpAddr::from(Ipv4Addr::new(127, 0, 0, last)), server.addr);
+        http.get("/up").expect(HEALTHY);
+        http
+    };
+    let mut other = from(2);
+    let (first, mut second) = (from(3), from(3));
+    let mut third = from(3);
+    expect_closed(first);
+    for http in [&mut other, &mut second, &mut third] {
+        http.get("/up").expect(HEALTHY);
+    }
+    let _busy = [under_way(server.addr), under_way(server.addr)];
+    expect_closed(Http::connect(server.addr));
+    server.expect_metric(&closed("public", "address_full"), 1.0);
+    other.get("/up").expect(HEALTHY);
+}
+
+#[test]
+fn trusted_proxies_are_held_to_the_bound_of_the_node_alone() {
+    let server = Setup::new().config("[limits]\nhttp_connections_per_address = 1").start();
+    let mut all: Vec<Http> = (0..20).map(|_| kept_alive(server.addr)).collect();
+    for http in &mut all {
+        http.get("/up").expect(HEALTHY);
+    }
+}
+
+#[test]
+fn a_websocket_gives_its_place_back_and_so_does_whoever_hangs_up() {
+    let secured = Secured::start_with(Setup::new().config("[limits]\nhttp_connections = 2"));
+    let server = &secured.server;
+    let mut sockets: Vec<_> = (0..5).map(|_| server.connect()).collect();
+    sockets.extend((0..5).map(|_| secured.connect()));
+    server.expect_metric(OPEN, 0.0);
+    drop((kept_alive(server.addr), secured.http()));
+    server.expect_metric(OPEN, 0.0);
+    for socket in &mut sockets {
+        socket.expect_nothing_more();
+    }
+}
+
+#[test]
+fn in_a_drain_every_answer_says_that_the_connection_is_closed() {
+    let server = Setup::new().config("[timeouts]\ndrain = 1").start();
+    let connection = |http: &mut Http| http.get("/up").head.header("connection").map(str::to_owned);
+    let mut first = Http::connect(server.addr);
+    assert_eq!(connection(&mut first).as_deref(), Some("keep-alive"));
+    let _held = server.connect();
+    server.process.signal(Signal::TERM);
+    eventually("the drain is told", || (connection(&mut first)? == "close").then_some(()));
+    expect_closed(first);
+}
+
+#[test]
+fn the_last_of_ten_thousand_answers_says_that_the_connection_is_closed() {
+    let server = TestServer::start();
+    let mut http = Http::connect(server.addr);
+    let hundred = b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    for round in 0..100 {
+        http.write(&hundred);
+        for number in 1..=100 {
+            let is_last = round * 100 + number == 10_000;
+            let answer = http.answer();
+            let expected = if is_last { "close" } else { "keep-alive" };
+            assert_eq!(answer.head.header("connection"), Some(expected), "{round} {number}");
+        }
+    }
+    assert_eq!(http.until_end(), "");
+}
+
+/// Room for the sockets of a crowd in this process.
+fn raise_descriptors() {
+    let hard = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).expect("up to the hard limit");
+}
+
+#[test]
+fn http_connections_that_are_kept_alive_take_no_descriptor_of_others() {
+    raise_descriptors();
+    let server = Setup::new().descriptors(400).start();
+    // More than the process may open, on both listeners.
+    let mut crowd: Vec<Http> = Vec::new();
+    for number in 0..500 {
+        let addr = if number % 3 == 0 { server.admin } else { server.addr };
+        crowd.push(kept_alive(addr));
+    }
+    let mut sockets: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    server.api().publish("news", "e", "d");
+    assert_eq!(server.admin("/ready").body, "ready\n");
+    for socket in &mut sockets {
+        socket.expect_nothing_more();
+    }
+    assert!(server.metric(OPEN) < 100.0);
+    assert!(server.metric(&closed("public", "made_room")) > 200.0);
+    assert!(!server.process.stderr().contains("cannot accept"), "descriptors were short");
+}
+
+#[test]
+fn the_operators_listener_answers_whoever_keeps_connections_open() {
+    let server = TestServer::start();
+    let mut idle: Vec<Http> = (0..64).map(|_| kept_alive(server.admin)).collect();
+    for http in &mut idle {
+        http.get("/up").expect(HEALTHY);
+        assert_eq!(server.admin("/ready").body, "ready\n");
+    }
+}
+
+#[test]
+fn health_and_metrics_are_answered_while_as_much_as_may_be_is_under_way() {
+    let server = Setup::bare().start();
+    let token = token(&server, "write");
+    let head = Admin::nobody(&server).bearing(&token).head(
+        "POST",
+        "/v1/apps",
+        "Expect: 100-continue\r\nContent-Length: 9\r\n",
+    );
+    let mut slow: Vec<Http> = (0..64)
+        .map(|_| {
+            let mut http = Http::connect(server.admin);
+            http.write(head.as_bytes());
+            assert_eq!(http.head().status, 100, "it is being read");
+            http
+        })
+        .collect();
+    assert_eq!(server.admin("/ready").body, "ready\n");
+    server.admin("/up").expect(HEALTHY);
+    assert!(server.admin("/metrics").body.contains("fanfare_"));
+    let mut waiting = Http::connect(server.admin);
+    waiting.write(head.as_bytes());
+    slow[0].write(b"{nothing}");
+    assert_eq!(slow[0].answer().head.status, 400);
+    assert_eq!(waiting.head().status, 100, "its turn has come");
+}
