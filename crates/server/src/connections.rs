@@ -158,12 +158,9 @@ impl<A: Site> Listening<A> {
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
         let peer = Peer { address, over_tls: self.tls.is_some() };
-        let serving = serve::connection(Arc::clone(self), Watched::new(stream, place), peer);
-        let under_way = under_way.clone();
-        tokio::spawn(async move {
-            serving.await;
-            drop(under_way);
-        });
+        let stream = Watched::new(stream, place);
+        let serving = serve::connection(Arc::clone(self), stream, peer, under_way.clone());
+        tokio::spawn(serving);
     }
 }
 

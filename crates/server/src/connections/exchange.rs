@@ -93,8 +93,8 @@ pub(super) async fn run<A: Site, S: Transport>(
             Outcome::Closed(why)
         }
         Watched::Cold => {
-            let unread =
-                if rest.is_empty() { parts.read_buf } else { [parts.read_buf, rest].concat().into() };
+            // Copied: hyper's buffer keeps 8 KiB alive, even if it is empty.
+            let unread = Bytes::from([parts.read_buf, rest].concat());
             Outcome::Quiet(stream, unread)
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A connection that waits has neither hyper's buffers nor anything of TLS but its session.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Level;
 
@@ -26,8 +28,15 @@ use crate::tls::Tls;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Serves a connection until it is closed or becomes a WebSocket; at the end of the server, until the request under
-/// way is answered.
-pub(super) async fn connection<A: Site>(listening: Arc<Listening<A>>, stream: Watched, peer: Peer) {
+/// way is answered. Holds `under_way` for as long.
+///
+/// What is needed seldom or for a moment is boxed: an idle connection is to take little room.
+pub(super) async fn connection<A: Site>(
+    listening: Arc<Listening<A>>,
+    stream: Watched,
+    peer: Peer,
+    under_way: mpsc::Sender<Infallible>,
+) {
     let activity = Arc::clone(stream.place().activity());
     poll_fn(|cx| {
         activity.set_waker(cx.waker());
@@ -39,17 +48,16 @@ pub(super) async fn connection<A: Site>(listening: Arc<Listening<A>>, stream: Wa
     let waiting = wait_for_bytes(&listening, &stream, timer.as_mut(), (first_byte_by, Closed::Late), peer);
     let Some(beginning) = waiting.await else { return };
     match beginning {
-        Beginning::ProxyProtocol => return Beginning::refuse_proxy_protocol(stream, peer).await,
+        Beginning::ProxyProtocol => Box::pin(Beginning::refuse_proxy_protocol(stream, peer)).await,
         Beginning::PlainHttp if listening.tls.is_some() => {
-            return Beginning::refuse_plain_http(stream, peer).await;
+            Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
-        _ => {}
+        _ => match listening.tls.clone() {
+            None => exchanges(&listening, stream, timer, peer).await,
+            Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
+        },
     }
-    match listening.tls.clone() {
-        None => exchanges(&listening, stream, timer, peer).await,
-        // Boxed, so that a plain connection does not take the room that TLS needs.
-        Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
-    }
+    drop(under_way);
 }
 
 /// Does the handshake of TLS, within the time for it, and goes on.

@@ -17,6 +17,7 @@ pub const SECRET: &str = "7ad3773142a6692b25b8";
 
 pub struct Running {
     pub address: SocketAddr,
+    pub admin: SocketAddr,
     /// Where it speaks TLS, if it does.
     pub tls: Option<SocketAddr>,
     // The order is that of dropping: the server first, then what it reads.
@@ -49,7 +50,13 @@ pub fn start_in(folder: TempDir, settings: &str) -> Running {
         .expect("threads can be started");
     let server = runtime.block_on(Server::open(config)).expect("the server starts");
     let tls = server.over_tls.map(|tls| tls.listen);
-    Running { address: server.listening, tls, _runtime: runtime, _folder: folder }
+    Running {
+        address: server.listening,
+        admin: server.admin_listening,
+        tls,
+        _runtime: runtime,
+        _folder: folder,
+    }
 }
 
 impl Running {
@@ -62,6 +69,23 @@ impl Running {
             crowd.push(socket);
         }
         crowd
+    }
+
+    /// Waits until nobody is connected who is no WebSocket.
+    pub fn wait_for_no_http(&self) {
+        let mut operator = TcpStream::connect(self.admin).expect("the server accepts");
+        let mut answer = vec![0; 64 * 1024];
+        let began = Instant::now();
+        loop {
+            assert!(began.elapsed() < DEADLINE, "HTTP connections stay");
+            let length =
+                client::ask(&mut operator, b"GET /metrics HTTP/1.1\r\nHost: fanfare\r\n\r\n", &mut answer);
+            let text = String::from_utf8_lossy(&answer[..length]);
+            if text.contains("fanfare_http_connections{listener=\"public\"} 0\n") {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Waits until the server says that so many are connected.
