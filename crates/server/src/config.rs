@@ -15,6 +15,7 @@ mod print;
 mod redis_feed;
 mod rules;
 mod settled;
+mod timeouts;
 mod tls;
 mod value;
 mod webhook_list;
@@ -25,7 +26,6 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use fanfare_apps::{Database, Kept, MasterKeys};
 use fanfare_outgoing::Reach;
@@ -37,6 +37,7 @@ pub use self::authorities::Authorities;
 pub use self::fault::{Cause, Fault, Place};
 pub use self::laravel::Laravel;
 pub use self::redis_feed::{NoFeed, RedisFeed};
+pub use self::timeouts::Timeouts;
 pub use self::tls::Tls;
 pub use self::webhooks::Webhooks;
 
@@ -143,29 +144,6 @@ pub struct Limits {
     pub authorization_bytes: usize,
 }
 
-/// `[timeouts]`, in seconds.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Timeouts {
-    /// To send a whole HTTP request.
-    pub handshake: u32,
-    /// Between two requests on an HTTP connection; told to clients.
-    pub keep_alive: u32,
-    /// Without a byte of an HTTP answer being taken.
-    pub http_write: u32,
-    /// Silence before a Ping; told to clients (WS-030).
-    pub activity: u32,
-    /// From Ping to Pong.
-    pub pong: u32,
-    /// Over which connections are closed at the end.
-    pub drain: u32,
-    /// To authorize oneself (WS-062).
-    pub authorize: u32,
-    /// Between the clock of a signed request and the server's (LIM-025).
-    pub clock_skew: u32,
-    /// For an application to say whether a client may join.
-    pub application: u32,
-}
-
 /// `[apps]`: how apps are kept.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Apps {
@@ -202,56 +180,6 @@ pub enum LogFormat {
     Text,
     /// For programs.
     Json,
-}
-
-impl Timeouts {
-    /// To send a whole HTTP request.
-    #[must_use]
-    pub fn handshake(&self) -> Duration {
-        Duration::from_secs(self.handshake.into())
-    }
-
-    /// Between two requests on an HTTP connection.
-    #[must_use]
-    pub fn keep_alive(&self) -> Duration {
-        Duration::from_secs(self.keep_alive.into())
-    }
-
-    /// Without a byte of an HTTP answer being taken.
-    #[must_use]
-    pub fn http_write(&self) -> Duration {
-        Duration::from_secs(self.http_write.into())
-    }
-
-    /// Silence before a Ping.
-    #[must_use]
-    pub fn activity(&self) -> Duration {
-        Duration::from_secs(self.activity.into())
-    }
-
-    /// From Ping to Pong.
-    #[must_use]
-    pub fn pong(&self) -> Duration {
-        Duration::from_secs(self.pong.into())
-    }
-
-    /// Over which connections are closed at the end.
-    #[must_use]
-    pub fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain.into())
-    }
-
-    /// To authorize oneself.
-    #[must_use]
-    pub fn authorize(&self) -> Duration {
-        Duration::from_secs(self.authorize.into())
-    }
-
-    /// For an application to answer.
-    #[must_use]
-    pub fn application(&self) -> Duration {
-        Duration::from_secs(self.application.into())
-    }
 }
 
 /// What all sources say together: settings by key, and apps.
