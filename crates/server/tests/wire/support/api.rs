@@ -156,21 +156,29 @@ fn encoded(value: &str) -> String {
 pub struct Api {
     http: Http,
     app: App,
+    /// Where to connect anew when the server has said that it closes the connection.
+    addr: Option<SocketAddr>,
+    is_closed: bool,
 }
 
 impl Api {
     pub fn connect(addr: SocketAddr, app: App) -> Self {
-        Self::over(Http::connect(addr), app)
+        Self { addr: Some(addr), ..Self::over(Http::connect(addr), app) }
     }
 
     pub fn over(http: Http, app: App) -> Self {
-        Self { http, app }
+        Self { http, app, addr: None, is_closed: false }
     }
 
     #[track_caller]
     pub fn send(&mut self, request: &Request) -> Answer {
+        if let Some(addr) = self.addr.filter(|_| self.is_closed) {
+            self.http = Http::connect(addr);
+        }
         self.http.write(&request.bytes());
-        self.http.answer()
+        let answer = self.http.answer();
+        self.is_closed = answer.head.header("connection") == Some("close");
+        answer
     }
 
     /// GET of a path below `/apps/ID`, for instance `/channels`.
