@@ -41,6 +41,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// 4100: the client did not read, and its outbox was full.
     SlowReader,
+    /// 4100: all outboxes together were full, and this was one of the fullest.
+    OverMemory,
     /// 4100: nothing but faulty commands came (WS-214).
     TooManyErrors,
     /// 4200: the server is draining; come back, elsewhere.
@@ -72,6 +74,7 @@ impl CloseReason {
             | Self::AppUnknownForNow
             | Self::ShuttingDown
             | Self::SlowReader
+            | Self::OverMemory
             | Self::TooManyErrors => 4100,
             Self::ServerRestarting => 4200,
             Self::PongMissing => 4201,
@@ -110,6 +113,9 @@ impl CloseReason {
             Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
             Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
             Self::SlowReader => "Messages are not read fast enough (setting limits.outbox_bytes)",
+            Self::OverMemory => {
+                "Too much waits to be read, by all clients together (setting limits.outboxes_bytes)"
+            }
             Self::TooManyErrors => "Too many invalid messages",
             Self::PongMissing => "Pong reply not received",
             Self::Undecodable(error) => error.message(),
@@ -135,6 +141,7 @@ impl CloseReason {
             Self::AppUnknownForNow => "apps_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::SlowReader => "slow_reader",
+            Self::OverMemory => "over_memory",
             Self::TooManyErrors => "too_many_errors",
             Self::ServerRestarting => "server_restarting",
             Self::PongMissing => "pong_missing",
@@ -148,6 +155,12 @@ impl CloseReason {
     #[must_use]
     pub const fn can_be_told(&self) -> bool {
         !matches!(self, Self::Gone)
+    }
+
+    /// Whether what waits for the peer is given up, because the peer does not read it.
+    #[must_use]
+    pub const fn gives_up_what_waits(&self) -> bool {
+        matches!(self, Self::SlowReader | Self::OverMemory)
     }
 
     /// Whether the server decided on it, so that old clients hear it by event first (WS-053).
@@ -187,6 +200,7 @@ mod tests {
             CloseReason::AppUnknownForNow,
             CloseReason::ShuttingDown,
             CloseReason::SlowReader,
+            CloseReason::OverMemory,
             CloseReason::TooManyErrors,
             CloseReason::ServerRestarting,
             CloseReason::PongMissing,

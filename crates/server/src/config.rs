@@ -127,8 +127,12 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Most bytes that wait for one client.
     pub outbox_bytes: usize,
+    /// Most bytes that wait for all clients together; 0 means a quarter of the memory there is.
+    pub outboxes_bytes: usize,
     /// Most subscriptions of one connection.
     pub channels_per_connection: usize,
+    /// Most subscriptions that one connection may ask for in each second.
+    pub subscriptions_per_second: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
     /// Most questions to one app's application at once.

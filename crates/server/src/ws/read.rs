@@ -14,8 +14,11 @@ use tokio::task::yield_now;
 
 use super::socket::Socket;
 
-/// One read takes at most this much.
-const SCRATCH: usize = 64 * 1024;
+/// One read takes at most this much, which is also the most that waits of a connection to be decoded.
+const SCRATCH: usize = 16 * 1024;
+
+/// Messages that are handled before the writer and other connections of the thread get their turn.
+const TURN: usize = 32;
 
 thread_local! {
     /// Shared by all connections of the thread; used between two awaits only.
@@ -26,17 +29,23 @@ thread_local! {
 /// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not.
 pub async fn run<S: Socket>(
     socket: &S,
-    mut early: Vec<u8>,
+    early: Vec<u8>,
     max_message: usize,
     heard: impl Fn(),
     mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> CloseReason {
     let mut decoder = Decoder::new(max_message);
-    if let ControlFlow::Break(reason) = decode(&mut decoder, &mut early, &mut on) {
-        return reason;
-    }
-    drop(early);
+    // Read, and for another turn to decode.
+    let (mut rest, mut decoded) = (early, 0);
     loop {
+        while decoded < rest.len() {
+            match decode(&mut decoder, &mut rest[decoded..], &mut on) {
+                ControlFlow::Break(reason) => return reason,
+                ControlFlow::Continue(more) => decoded += more,
+            }
+            yield_now().await;
+        }
+        (rest, decoded) = (Vec::new(), 0);
         if poll_fn(|cx| socket.poll_read_ready(cx)).await.is_err() {
             return CloseReason::Gone;
         }
@@ -46,7 +55,12 @@ pub async fn run<S: Socket>(
             Ok(length) => {
                 more_waits = length == buffer.len();
                 heard();
-                decode(&mut decoder, &mut buffer[..length], &mut on)
+                let decoded = decode(&mut decoder, &mut buffer[..length], &mut on)?;
+                if decoded < length {
+                    more_waits = true;
+                    rest = buffer[decoded..length].to_vec();
+                }
+                ControlFlow::Continue(())
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(CloseReason::Gone),
@@ -61,13 +75,11 @@ pub async fn run<S: Socket>(
     }
 }
 
+/// Decodes as much as one turn may; returns how many bytes that were.
 fn decode(
     decoder: &mut Decoder,
     bytes: &mut [u8],
     on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
-) -> ControlFlow<CloseReason> {
-    match decoder.feed(bytes, on) {
-        Ok(flow) => flow,
-        Err(error) => ControlFlow::Break(CloseReason::Undecodable(error)),
-    }
+) -> ControlFlow<CloseReason, usize> {
+    decoder.feed(bytes, TURN, on).unwrap_or_else(|error| ControlFlow::Break(CloseReason::Undecodable(error)))
 }
