@@ -30,7 +30,8 @@ use crate::users::Users;
 
 pub use kept::Cached;
 
-const SHARDS: usize = 256;
+/// Parts of an app's table of channels, each with a lock of its own.
+pub const SHARDS: usize = 256;
 
 /// Everything live of one app.
 #[derive(Debug)]
@@ -167,19 +168,17 @@ impl AppHub {
         self.look(channel, Channel::user_ids).unwrap_or_default()
     }
 
-    /// The occupied channels whose names begin with `prefix`, but for those of users (API-030, API-033).
-    #[must_use]
-    pub fn channels(&self, prefix: &str) -> Vec<(ChannelName, Counts)> {
-        let mut found = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.lock();
-            let listed = shard.iter().filter(|channel| {
-                let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
-                is_meant && channel.name.kind() != ChannelKind::ServerToUser
-            });
-            found.extend(listed.map(|channel| (channel.name.clone(), channel.counts())));
+    /// Shows some of the occupied channels whose names begin with `prefix`, but for those of users (API-030, API-033):
+    /// those of one shard, of which there are [`SHARDS`]. `show` is called under the shard's lock.
+    pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Counts)) {
+        let shard = self.shards[shard].lock();
+        let is_listed = |channel: &&Channel| {
+            let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
+            is_meant && channel.name.kind() != ChannelKind::ServerToUser
+        };
+        for channel in shard.iter().filter(is_listed) {
+            show(&channel.name, channel.counts());
         }
-        found
     }
 
     /// Occupied channels, and subscriptions to them, of the whole app.

@@ -73,8 +73,6 @@ struct Member {
     conn: Arc<Conn>,
     /// Whom the connection stands for, on presence channels.
     user: Option<UserId>,
-    /// During which wait of member events it came.
-    mark: u32,
 }
 
 #[derive(Debug)]
@@ -116,8 +114,8 @@ impl Channel {
         }
         self.send_last(conn, now, hooks);
         let user = user.map(|(id, _)| id);
-        let mark = self.merging.mark();
-        self.members.insert(conn.id, Member { conn: Arc::clone(conn), user, mark });
+        self.merging.came(conn.id);
+        self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
         Ok(())
     }
 

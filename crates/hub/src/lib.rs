@@ -17,7 +17,7 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Counts, Place};
+pub use app_hub::{AppHub, Cached, Counts, Place, SHARDS};
 pub use budget::Budget;
 pub use conn::Conn;
 pub use hubs::Hubs;

@@ -157,7 +157,7 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
         }
         Route::Events => events::single(state, &signed),
         Route::BatchEvents => events::batch(state, &signed),
-        Route::Channels => channels::list(state, &signed),
+        Route::Channels => channels::list(state, &signed).await,
         Route::Channel => channels::one(state, &signed, channel),
         Route::ChannelUsers => channels::users(state, &signed, channel),
         Route::ChannelStats => channels::stats(state, &signed, channel),

@@ -137,7 +137,7 @@ impl Session {
     fn take_change(&mut self) -> Result<(), ProtocolError> {
         let limits = &self.state.config.limits;
         let limit = limits.subscriptions_per_second;
-        let at_once = limits.channels_per_connection.max(limit.saturating_mul(SECONDS_AT_ONCE));
+        let at_once = (2 * limits.channels_per_connection).max(limit.saturating_mul(SECONDS_AT_ONCE));
         let taken = self.changes.take(self.state.milliseconds(), at_once, limit);
         if taken { Ok(()) } else { Err(ProtocolError::TooManySubscriptions { limit }) }
     }

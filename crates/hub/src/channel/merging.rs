@@ -4,18 +4,22 @@
 //! so that all subscribers keep one order. Who came and went in between was never there for those who waited.
 //! Whoever subscribes meanwhile has a roster that is newer than what waits, and hears every change as it happens.
 
-use fanfare_protocol::ids::UserId;
+use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
 use fanfare_protocol::server;
 use indexmap::IndexMap;
 
-use super::{Channel, Counting, MOST_COUNTED_AT_ONCE, Member};
+use super::{Channel, Counting, MOST_COUNTED_AT_ONCE};
+use crate::conn::Sockets;
 use crate::sync::RandomState;
 
-/// Bytes of comings, goings and counts that a channel delivers at once between two calls of
-/// [`Channel::tell_changes`], over all its subscribers; the first change is told in any case. A hundred subscribers
-/// that come one after the other are all told of each other. Few where a scheduler tries many orders.
-const MOST_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 640 * 1024 };
+/// Bytes of member events that a channel delivers at once between two calls of [`Channel::tell_changes`], over all
+/// its subscribers; the first change is told in any case. Few where a scheduler tries many orders.
+const MEMBERS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 256 * 1024 };
+
+/// The same of counts, which are small: a hundred subscribers that come one after the other, and go, are all told
+/// of each other (WS-175).
+const COUNTS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 1280 * 1024 };
 
 /// Bytes of a count besides the channel's name.
 const COUNT: usize = 100;
@@ -28,12 +32,19 @@ const MOST_WAITING: usize = 256;
 pub(super) struct Merging {
     /// Bytes that were delivered at once; `u32::MAX` from when there was too much.
     told: u32,
-    /// The number of the present wait, which members that come during it are marked with; 0 marks none.
-    wait: u32,
     /// The channel stands in the app's list of those to be told.
     is_listed: bool,
-    /// What those who waited know of each user who has come or gone; boxed, for it is hardly ever there.
-    waiting: Option<Box<IndexMap<UserId, Known, RandomState>>>,
+    /// Boxed, for hardly ever does anything wait.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Member events that wait.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// What subscribers know of each user who has come or gone.
+    known: IndexMap<UserId, Known, RandomState>,
+    /// Subscribers who have come since, and know everything.
+    newer: Sockets<()>,
 }
 
 /// What subscribers know of a user.
@@ -55,31 +66,28 @@ pub(super) enum Change {
 }
 
 impl Merging {
-    /// What a member is marked with that comes now.
-    pub(super) const fn mark(&self) -> u32 {
-        if self.waiting.is_some() { self.wait } else { 0 }
+    /// A subscriber has come, with a roster that is newer than what waits.
+    pub(super) fn came(&mut self, socket: SocketId) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.newer.insert(socket, ());
+        }
+    }
+
+    /// Whether a subscriber came while the changes waited that wait now.
+    fn is_newer(&self, socket: SocketId) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.newer.contains_key(&socket))
     }
 
     /// Whether so many bytes may be delivered at once; counts them if so.
-    fn may_tell(&mut self, bytes: usize) -> bool {
+    fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
         let told = self.told as usize;
-        let is_too_much = told > 0 && told + bytes > MOST_AT_ONCE;
+        let is_too_much = told > 0 && told + bytes > most;
         self.told = if is_too_much { u32::MAX } else { u32::try_from(told + bytes).unwrap_or(u32::MAX) };
         !is_too_much && self.waiting.is_none()
     }
 
     fn wait_for(&mut self, user: UserId, known: Known) {
-        if self.waiting.is_none() {
-            self.wait = self.wait.wrapping_add(1).max(1);
-        }
-        self.waiting.get_or_insert_default().entry(user).or_insert(known);
-    }
-}
-
-impl Member {
-    /// Whether it came while the changes waited that wait now.
-    fn is_newer(&self, merging: &Merging) -> bool {
-        self.mark != 0 && self.mark == merging.mark()
+        self.waiting.get_or_insert_default().known.entry(user).or_insert(known);
     }
 }
 
@@ -96,16 +104,16 @@ impl Channel {
                 (server::member_removed(&self.name, user), Known::Present(known))
             }
         };
-        let at_once = self.merging.may_tell(frame.bytes().len() * self.members.len());
+        let at_once = self.merging.may_tell(frame.bytes().len() * self.members.len(), MEMBERS_AT_ONCE);
         if !at_once {
             self.merging.wait_for(user.clone(), known);
         }
-        for member in self.members.values() {
-            if at_once || member.is_newer(&self.merging) {
+        for (socket, member) in &self.members {
+            if at_once || self.merging.is_newer(*socket) {
                 member.conn.outbox.push(&frame);
             }
         }
-        if self.merging.waiting.as_ref().is_some_and(|waiting| waiting.len() >= MOST_WAITING) {
+        if self.merging.waiting.as_ref().is_some_and(|waiting| waiting.known.len() >= MOST_WAITING) {
             self.tell_members();
         }
     }
@@ -115,7 +123,7 @@ impl Channel {
         self.count_is_due = true;
         let recipients = if told.subscribers { self.members.len() } else { 0 };
         let bytes = (COUNT + self.name.as_str().len()) * recipients;
-        if self.members.len() <= MOST_COUNTED_AT_ONCE && self.merging.may_tell(bytes) {
+        if self.members.len() <= MOST_COUNTED_AT_ONCE && self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
             self.tell_count_if_due(told);
         }
     }
@@ -139,11 +147,12 @@ impl Channel {
 
     /// Tells those who waited how things are now with each user who has come or gone.
     pub(super) fn tell_members(&mut self) {
-        let Some(waiting) = self.merging.waiting.as_mut().map(std::mem::take) else {
+        let Some(waiting) = self.merging.waiting.take() else {
             return;
         };
-        let mut frames = Vec::with_capacity(waiting.len());
-        for (id, known) in *waiting {
+        let Waiting { known, newer } = *waiting;
+        let mut frames = Vec::with_capacity(known.len());
+        for (id, known) in known {
             let user = self.users.as_ref().and_then(|users| users.get(&id));
             let is_as_known = match (&known, user) {
                 (Known::Absent, None) => true,
@@ -160,12 +169,11 @@ impl Channel {
                 frames.push(server::member_added(&self.name, &id, &user.info));
             }
         }
-        for member in self.members.values().filter(|member| !member.is_newer(&self.merging)) {
+        for (_, member) in self.members.iter().filter(|(socket, _)| !newer.contains_key(*socket)) {
             for frame in &frames {
                 member.conn.outbox.push(frame);
             }
         }
-        self.merging.waiting = None;
     }
 }
 

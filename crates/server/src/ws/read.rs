@@ -35,17 +35,18 @@ pub async fn run<S: Socket>(
     mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> CloseReason {
     let mut decoder = Decoder::new(max_message);
-    // Read, and for another turn to decode.
-    let (mut rest, mut decoded) = (early, 0);
+    let mut rest = Rest::of(early);
     loop {
-        while decoded < rest.len() {
-            match decode(&mut decoder, &mut rest[decoded..], &mut on) {
+        while let Some(Rest { bytes, decoded }) = rest.as_deref_mut() {
+            match decode(&mut decoder, &mut bytes[*decoded..], &mut on) {
                 ControlFlow::Break(reason) => return reason,
-                ControlFlow::Continue(more) => decoded += more,
+                ControlFlow::Continue(more) => *decoded += more,
+            }
+            if *decoded == bytes.len() {
+                rest = None;
             }
             yield_now().await;
         }
-        (rest, decoded) = (Vec::new(), 0);
         if poll_fn(|cx| socket.poll_read_ready(cx)).await.is_err() {
             return CloseReason::Gone;
         }
@@ -58,7 +59,7 @@ pub async fn run<S: Socket>(
                 let decoded = decode(&mut decoder, &mut buffer[..length], &mut on)?;
                 if decoded < length {
                     more_waits = true;
-                    rest = buffer[decoded..length].to_vec();
+                    rest = Rest::of(buffer[decoded..length].to_vec());
                 }
                 ControlFlow::Continue(())
             }
@@ -72,6 +73,18 @@ pub async fn run<S: Socket>(
             // Who sends without pause does not keep the thread from others.
             yield_now().await;
         }
+    }
+}
+
+/// What was read, and is for another turn to decode; boxed by its owner, for hardly any connection has some.
+struct Rest {
+    bytes: Vec<u8>,
+    decoded: usize,
+}
+
+impl Rest {
+    fn of(bytes: Vec<u8>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, decoded: 0 }))
     }
 }
 
