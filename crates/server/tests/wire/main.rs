@@ -5,6 +5,7 @@
 mod support;
 
 mod admin_api;
+mod admin_hosts;
 mod admin_refusals;
 mod admin_tokens;
 mod admission;
