@@ -14,8 +14,8 @@ use super::answer::{self, Answer};
 use super::body::BodyError;
 use super::host::{self, FaultyHost};
 
-/// How the sentence of a 404 begins; the path as it came follows.
-pub(crate) const NOTHING_AT: &str = "There is nothing at this path: ";
+/// How the sentence of a 404 begins; a colon and the path as it came follow.
+pub(crate) const NOTHING_AT: &str = "There is nothing at this path";
 
 /// A request that is refused; nothing has been published then.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl ApiError {
     fn message_with_parts(&self) -> String {
         match self {
             Self::InvalidEventName(why) => why.clone().into_owned(),
-            Self::NoRoute(path) => format!("{NOTHING_AT}{}", shortened(path, 200)),
+            Self::NoRoute(path) => format!("{NOTHING_AT}: {}", shortened(path, 200)),
             Self::MethodNotAllowed(method) => {
                 format!("This path answers to {} only", allowed(method).replace(", ", " and "))
             }

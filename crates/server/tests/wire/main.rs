@@ -29,6 +29,7 @@ mod counts;
 mod database_outage;
 mod doctor;
 mod doctor_laravel;
+mod doctor_proxies;
 mod drain;
 mod envelope;
 mod events;
