@@ -21,8 +21,8 @@ pub enum CloseReason {
         /// The app's setting `max_connections`.
         limit: usize,
     },
-    /// 4005: the path is not `/app/KEY` (WS-009).
-    PathNotFound,
+    /// 4005: the path is not `/app/KEY` (WS-009); as it came.
+    PathNotFound(String),
     /// 4007: the protocol version is not spoken here.
     VersionUnsupported,
     /// 4008: no protocol version was given and the server demands one.
@@ -66,7 +66,7 @@ impl CloseReason {
             Self::UnknownKey(_) => 4001,
             Self::AppDisabled => 4003,
             Self::OverQuota { .. } => 4004,
-            Self::PathNotFound => 4005,
+            Self::PathNotFound(_) => 4005,
             Self::VersionUnsupported => 4007,
             Self::VersionMissing => 4008,
             Self::OriginRefused(_) | Self::NotAuthorized | Self::Terminated => 4009,
@@ -101,7 +101,12 @@ impl CloseReason {
                     "Account over quota (at most {limit} connections, setting max_connections)"
                 ));
             }
-            Self::PathNotFound => "Path not found: connect to /app/KEY",
+            Self::PathNotFound(path) => {
+                return Cow::Owned(format!(
+                    "Path not found: connect to /app/KEY, not {}",
+                    shortened(path, 75)
+                ));
+            }
             Self::VersionUnsupported => "Unsupported protocol version: 4, 5, 6 and 7 are spoken here",
             Self::VersionMissing => "No protocol version supplied",
             Self::OriginRefused(origin) => {
@@ -131,7 +136,7 @@ impl CloseReason {
             Self::UnknownKey(_) => "unknown_key",
             Self::AppDisabled => "app_disabled",
             Self::OverQuota { .. } => "over_quota",
-            Self::PathNotFound => "path_not_found",
+            Self::PathNotFound(_) => "path_not_found",
             Self::VersionUnsupported => "version_unsupported",
             Self::VersionMissing => "version_missing",
             Self::OriginRefused(_) => "origin_refused",
@@ -190,7 +195,7 @@ mod tests {
             CloseReason::UnknownKey("é".repeat(300)),
             CloseReason::AppDisabled,
             CloseReason::OverQuota { limit: usize::MAX },
-            CloseReason::PathNotFound,
+            CloseReason::PathNotFound("é".repeat(300)),
             CloseReason::VersionUnsupported,
             CloseReason::VersionMissing,
             CloseReason::OriginRefused("é".repeat(300)),

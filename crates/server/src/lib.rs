@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod outgoing;
 pub mod paste_lines;
 pub mod publish;
+pub(crate) mod rate;
 pub mod redis_feed;
 pub mod session;
 pub mod start;

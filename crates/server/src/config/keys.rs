@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Address,
     AddressOrNone,
     Networks,
+    HostNames,
     Prefix,
     Choice(&'static [&'static str]),
     Filter,
@@ -51,6 +52,7 @@ const DAY: usize = 86_400;
 const NODE: &[(&str, Kind)] = &[
     ("listen.addr", Kind::Address),
     ("listen.admin_addr", Kind::Address),
+    ("listen.admin_hosts", Kind::HostNames),
     ("listen.path_prefix", Kind::Prefix),
     ("listen.trusted_proxies", Kind::Networks),
     ("listen.version_required", Kind::Switch),

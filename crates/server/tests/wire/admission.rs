@@ -205,11 +205,36 @@ fn ws_063_a_trusted_proxy_says_that_the_client_came_over_tls() {
     for scheme in ["https", "HTTPS", "wss"] {
         open_with(&server, "X-Forwarded-Proto", scheme).established(120);
     }
+    open_with(&server, "X-Forwarded-Ssl", "on").established(120);
+    open_with(&server, "Forwarded", "proto=https").established(120);
+    open_with(&server, "Forwarded", "for=\"[2001:db8::7]:4711\";proto=https").established(120);
+    open_with(&server, "X-Forwarded-Ssl", "off").expect_close(4000, TLS_ONLY);
+    open_with(&server, "Forwarded", "for=192.0.2.1;proto=http").expect_close(4000, TLS_ONLY);
 }
 
 #[test]
 fn ws_063_anybody_else_is_not_believed() {
     let server =
         Setup::with_app("force_tls = true").config("[listen]\ntrusted_proxies = [\"10.0.0.0/8\"]").start();
-    open_with(&server, "X-Forwarded-Proto", "https").expect_close(4000, TLS_ONLY);
+    for (name, value) in
+        [("X-Forwarded-Proto", "https"), ("X-Forwarded-Ssl", "on"), ("Forwarded", "proto=https")]
+    {
+        open_with(&server, name, value).expect_close(4000, TLS_ONLY);
+    }
+}
+
+#[test]
+fn the_client_that_a_trusted_proxy_names_stands_in_the_log() {
+    let server = TestServer::start();
+    for (name, value, client) in [
+        ("X-Forwarded-For", "203.0.113.1", "203.0.113.1"),
+        ("Forwarded", "for=203.0.113.2;proto=https", "203.0.113.2"),
+        ("Forwarded", "for=\"[2001:db8::7]:4711\"", "2001:db8::7"),
+    ] {
+        let request = Upgrade::to("/app/unknown?protocol=7").header(name, value);
+        request.open(server.addr).1.expect_close_code(4001);
+        server.process.log_line(client, |line| {
+            (line.contains("connection refused") && line.contains(&format!("client={client}"))).then_some(())
+        });
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::support::api::Request;
+use crate::support::http::{Answer, Http};
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::socket::{FIN, TEXT, masked};
 use crate::support::upgrade::Upgrade;
 use crate::support::{APP, PONG};
-
-const UNKNOWN_PATH: &str = "Path not found: connect to /app/KEY";
 
 #[test]
 fn ws_001_keys_are_case_sensitive() {
@@ -109,8 +109,40 @@ fn ws_008_a_plain_get_of_an_app_is_told_to_upgrade() {
 #[test]
 fn ws_009_an_upgrade_elsewhere_is_closed_with_4005() {
     let server = TestServer::start();
-    for path in ["/", "/app", "/apps", "/nowhere", "/up", "/app/a/b", "/App/278d425bdf160c739803"] {
-        server.open(&format!("{path}?protocol=7")).expect_close(4005, UNKNOWN_PATH);
+    for path in [
+        "/",
+        "/app",
+        "/apps",
+        "/nowhere",
+        "/up",
+        "/apps/3/channels",
+        "/app/a/b",
+        "/App/278d425bdf160c739803",
+        "///app/278d425bdf160c739803",
+        "/app/278d425bdf160c739803//",
+    ] {
+        let reason = format!("Path not found: connect to /app/KEY, not {path}");
+        server.open(&format!("{path}?protocol=7")).expect_close(4005, &reason);
+    }
+    let mut old = server.open("/nowhere?protocol=5");
+    old.expect_close_by_event(4005, "Path not found: connect to /app/KEY, not /nowhere");
+}
+
+#[test]
+fn ws_003_a_slash_too_many_at_either_end_of_the_path_does_no_harm() {
+    let server = TestServer::start();
+    let prefixed = Setup::new().config("[listen]\npath_prefix = \"/sockets\"").start();
+    let target = pusher_js(APP);
+    let (_, query) = target.split_once('?').expect("pusher-js sends a query");
+    let key = APP.key;
+    for (server, path) in [
+        (&server, format!("/app/{key}/")),
+        (&server, format!("//app/{key}")),
+        (&server, format!("//app/{key}/")),
+        (&prefixed, format!("/sockets//app/{key}")),
+        (&prefixed, format!("/sockets/app/{key}/")),
+    ] {
+        server.open(&format!("{path}?{query}")).established(120);
     }
 }
 
@@ -178,4 +210,104 @@ fn a_key_of_any_length_and_content_is_answered_within_the_bounds_of_a_close_fram
     for key in ["x".repeat(4000), "%C3%A9".repeat(300), "%00%0A%22".into(), "%FF".into()] {
         server.open(&format!("/app/{key}?protocol=7")).expect_close_code(4001);
     }
+}
+
+#[test]
+fn an_odd_key_of_a_handshake_is_taken_as_health_checks_send_it() {
+    let server = TestServer::start();
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: haproxy\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: haproxy\r\n\
+         Sec-WebSocket-Version: 13\r\n\r\n",
+        pusher_js(APP)
+    );
+    let mut http = Http::connect(server.addr);
+    http.write(request.as_bytes());
+    assert_eq!(http.head().status, 101);
+}
+
+/// A handshake in which something is other than it should be.
+fn handshake(request_line: &str, headers: &str, body: &str) -> String {
+    format!(
+        "{request_line}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13\r\n{headers}\r\n{body}"
+    )
+}
+
+#[track_caller]
+fn answered(server: &TestServer, request: &str) -> Answer {
+    let mut http = Http::connect(server.addr);
+    http.write(request.as_bytes());
+    http.answer()
+}
+
+#[test]
+fn a_handshake_by_post_is_no_handshake() {
+    let server = TestServer::start();
+    let post = format!("POST {} HTTP/1.1", pusher_js(APP));
+    answered(&server, &handshake(&post, "Host: localhost\r\nContent-Length: 0\r\n", "")).refused(405, "GET");
+}
+
+#[test]
+fn a_signed_request_with_a_whole_handshake_is_answered_as_one_without() {
+    let server = TestServer::start();
+    let body = r#"{"name":"e","channel":"a","data":"d"}"#;
+    let request = Request::post("/apps/3/events", body)
+        .header("Connection", "keep-alive, Upgrade")
+        .header("Upgrade", "websocket")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("Sec-WebSocket-Version", "13");
+    let mut api = server.api();
+    for _ in 0..3 {
+        api.send(&request).expect("{}");
+    }
+}
+
+#[test]
+fn a_handshake_with_a_body_is_refused_and_hung_up_on() {
+    let server = TestServer::start();
+    let get = format!("GET {} HTTP/1.1", pusher_js(APP));
+    for (framing, body) in
+        [("Content-Length: 5", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")]
+    {
+        let mut http = Http::connect(server.addr);
+        http.write(handshake(&get, &format!("Host: localhost\r\n{framing}\r\n"), body).as_bytes());
+        http.answer().refused(400, "A WebSocket handshake has no body");
+        assert_eq!(http.until_end(), "", "what was the body is not read as a request");
+    }
+    let request = handshake(&get, "Host: localhost\r\nContent-Length: 0\r\n", "");
+    let mut http = Http::connect(server.addr);
+    http.write(request.as_bytes());
+    assert_eq!(http.head().status, 101, "a length of 0 is no body");
+}
+
+#[test]
+fn a_handshake_in_http_1_0_is_told_what_nginx_lacks_and_is_logged() {
+    let server = TestServer::start();
+    for headers in ["Host: localhost\r\n", ""] {
+        let request = handshake(&format!("GET {} HTTP/1.0", pusher_js(APP)), headers, "");
+        let mut http = Http::connect(server.addr);
+        http.write(request.as_bytes());
+        let answer = http.answer();
+        answer.refused(426, "HTTP/1.0");
+        answer.refused(426, "`proxy_http_version 1.1;`");
+        assert_eq!(answer.head.header("upgrade"), Some("websocket"));
+        assert_eq!(answer.head.header("connection").map(str::to_lowercase).as_deref(), Some("upgrade"));
+    }
+    server.process.log_line("the handshake", |line| {
+        (line.contains("WebSocket handshake refused") && line.contains("HTTP/1.0")).then_some(())
+    });
+}
+
+#[test]
+fn the_headers_of_an_upgrade_are_ignored_where_no_websocket_is() {
+    let server = TestServer::start();
+    let upgrade = |request: Request| request.header("Connection", "upgrade").header("Upgrade", "websocket");
+    let mut api = server.api();
+    api.send(&upgrade(Request::get("/up"))).expect(r#"{"health":"OK"}"#);
+    api.send(&upgrade(Request::get("/apps/3/channels"))).expect(r#"{"channels":{}}"#);
+    let event = r#"{"name":"e","channel":"a","data":"d"}"#;
+    api.send(&upgrade(Request::post("/apps/3/events", event))).expect("{}");
+    api.send(&upgrade(Request::get("/nowhere"))).refused(404, "/nowhere");
+    api.send(&upgrade(Request::post("/app/x/auth", "{}"))).refused(404, "no app with the key x");
+    api.send(&upgrade(Request::get("/app/278d425bdf160c739803"))).refused(400, "Sec-WebSocket-Key");
 }

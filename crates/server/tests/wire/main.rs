@@ -5,6 +5,7 @@
 mod support;
 
 mod admin_api;
+mod admin_hosts;
 mod admin_refusals;
 mod admin_tokens;
 mod admission;
@@ -28,6 +29,7 @@ mod counts;
 mod database_outage;
 mod doctor;
 mod doctor_laravel;
+mod doctor_proxies;
 mod drain;
 mod envelope;
 mod events;

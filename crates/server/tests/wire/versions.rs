@@ -118,7 +118,9 @@ fn ws_053_versions_6_and_7_hear_of_a_close_by_the_close_frame_alone() {
 #[test]
 fn ws_053_version_5_hears_by_event_of_the_wrong_path_too() {
     let server = TestServer::start();
-    server.open("/elsewhere?protocol=5").expect_close_by_event(4005, "Path not found: connect to /app/KEY");
+    server
+        .open("/elsewhere?protocol=5")
+        .expect_close_by_event(4005, "Path not found: connect to /app/KEY, not /elsewhere");
 }
 
 #[test]
