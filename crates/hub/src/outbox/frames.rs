@@ -11,7 +11,7 @@ use crate::budget::Budget;
 
 /// What a frame that waits takes besides its bytes: its place in a queue that doubles as it grows, and what is
 /// around its buffer.
-pub const FRAME_COST: usize = 128;
+pub const FRAME_COST: usize = 192;
 
 /// What a frame counts in an outbox.
 pub(super) fn cost(frame: &Frame) -> usize {

@@ -13,7 +13,7 @@ use crate::support::{APP, PONG};
 #[test]
 fn ws_001_keys_are_case_sensitive() {
     let server = Setup::bare().app(crate::support::App { key: "AbCdEf", ..APP }, "").start();
-    server.open("/app/AbCdEf?protocol=7").established(120);
+    server.open("/app/AbCdEf?protocol=7").established(50);
     server
         .open("/app/abcdef?protocol=7")
         .expect_close(4001, "App key abcdef not in this cluster. Did you forget to specify the cluster?");
@@ -23,14 +23,14 @@ fn ws_001_keys_are_case_sensitive() {
 fn ws_002_the_host_header_may_carry_a_port() {
     let server = TestServer::start();
     for host in ["127.0.0.1:6001", "sockets.example.com:443", "[::1]:80", "example.com"] {
-        Upgrade::to(&pusher_js(APP)).host(host).open(server.addr).1.established(120);
+        Upgrade::to(&pusher_js(APP)).host(host).open(server.addr).1.established(50);
     }
 }
 
 #[test]
 fn ws_003_a_path_prefix_may_stand_in_front_of_the_app_path() {
     let server = Setup::new().config("[listen]\npath_prefix = \"/sockets\"").start();
-    server.open(&format!("/sockets{}", pusher_js(APP))).established(120);
+    server.open(&format!("/sockets{}", pusher_js(APP))).established(50);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn ws_004_the_query_forms_of_all_official_clients_are_taken() {
         "",
         "?",
     ] {
-        server.open(&format!("/app/{}{query}", APP.key)).established(120).expect_nothing_more();
+        server.open(&format!("/app/{}{query}", APP.key)).established(50).expect_nothing_more();
     }
 }
 
@@ -68,7 +68,7 @@ fn ws_006_the_subprotocol_of_the_swift_client_is_echoed() {
         let request = Upgrade::to(&pusher_js(APP)).header("Sec-WebSocket-Protocol", offer);
         let (head, socket) = request.open(server.addr);
         assert_eq!(head.header("sec-websocket-protocol"), Some("pusher-channels-protocol-7"), "{offer}");
-        socket.established(120);
+        socket.established(50);
     }
 }
 
@@ -84,7 +84,7 @@ fn ws_006_other_subprotocols_are_not_selected_and_do_no_harm() {
         }
         let (head, socket) = request.open(server.addr);
         assert_eq!(head.header("sec-websocket-protocol"), None, "{offer:?}");
-        socket.established(120);
+        socket.established(50);
     }
 }
 
@@ -95,7 +95,7 @@ fn ws_007_an_offer_of_compression_does_no_harm() {
     let request = Upgrade::to(&pusher_js(APP)).header("Sec-WebSocket-Extensions", offer);
     let (head, socket) = request.open(server.addr);
     assert_eq!(head.header("sec-websocket-extensions"), None);
-    socket.established(120).expect_nothing_more();
+    socket.established(50).expect_nothing_more();
 }
 
 #[test]
@@ -142,14 +142,14 @@ fn ws_003_a_slash_too_many_at_either_end_of_the_path_does_no_harm() {
         (&prefixed, format!("/sockets//app/{key}")),
         (&prefixed, format!("/sockets/app/{key}/")),
     ] {
-        server.open(&format!("{path}?{query}")).established(120);
+        server.open(&format!("{path}?{query}")).established(50);
     }
 }
 
 #[test]
 fn ws_030_the_first_frame_comes_once_and_unasked() {
     let server = TestServer::start();
-    let mut socket = server.open(&pusher_js(APP)).established(120);
+    let mut socket = server.open(&pusher_js(APP)).established(50);
     socket.expect_nothing_more();
 }
 
@@ -182,7 +182,7 @@ fn ws_117_frames_in_the_same_segment_as_the_upgrade_request_are_answered() {
     let ping = br#"{"event":"pusher:ping","data":{}}"#;
     let behind = [masked(FIN | TEXT, subscribe), masked(FIN | TEXT, ping)].concat();
     let (_, socket) = Upgrade::to(&pusher_js(APP)).followed_by(&behind).open(server.addr);
-    let mut socket = socket.established(120);
+    let mut socket = socket.established(50);
     socket.expect_succeeded("news");
     socket.expect_text(PONG);
 }
@@ -192,7 +192,7 @@ fn ws_117_half_a_frame_behind_the_upgrade_request_is_completed_later() {
     let server = TestServer::start();
     let ping = masked(FIN | TEXT, br#"{"event":"pusher:ping","data":{}}"#);
     let (_, socket) = Upgrade::to(&pusher_js(APP)).followed_by(&ping[..9]).open(server.addr);
-    let mut socket = socket.established(120);
+    let mut socket = socket.established(50);
     socket.raw(&ping[9..]);
     socket.expect_text(PONG);
 }
@@ -201,7 +201,7 @@ fn ws_117_half_a_frame_behind_the_upgrade_request_is_completed_later() {
 fn browsers_name_several_connection_options() {
     let server = TestServer::start();
     let request = Upgrade::to(&pusher_js(APP)).header("Connection", "keep-alive, Upgrade");
-    request.open(server.addr).1.established(120);
+    request.open(server.addr).1.established(50);
 }
 
 #[test]

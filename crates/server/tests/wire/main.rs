@@ -19,6 +19,7 @@ mod authorize_verdicts;
 mod authorized;
 mod bad_input;
 mod batch;
+mod bounds;
 mod cache;
 mod channel_queries;
 mod client_event_limits;
