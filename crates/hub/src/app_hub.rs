@@ -218,7 +218,7 @@ impl AppHub {
                 vacant.insert(channel)
             }
         };
-        self.changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks });
+        self.changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks }, Some(conn));
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl AppHub {
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
             channel.unsubscribe(socket, hooks);
-            self.changed(channel, Counting { subscribers: app.subscription_counts, hooks });
+            self.changed(channel, Counting { subscribers: app.subscription_counts, hooks }, None);
             channel.park(&self.parked);
             if channel.is_idle() {
                 entry.remove();

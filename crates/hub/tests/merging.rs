@@ -216,6 +216,12 @@ fn ws_175_counts_that_press_are_merged_into_the_last() {
         comer.unsubscribe("news");
     }
     comer.subscribe(news, None, 0).expect("a first subscription");
+    let own = in_short(&received(&comer));
+    assert_eq!(
+        own.last().map(String::as_str),
+        Some("subscription_count 91"),
+        "WS-124: a newcomer is told at once"
+    );
     let at_once = received(&crowd[0]).len();
     assert!((1..200).contains(&at_once), "{at_once} counts of 401");
     hub.tell_changes();

@@ -10,6 +10,7 @@ use fanfare_protocol::ids::AppId;
 use super::AppHub;
 use crate::bell::Bell;
 use crate::channel::{Channel, Counting};
+use crate::conn::Conn;
 use crate::sync::Mutex;
 
 /// The lists of such channels, each channel once in each; as long as there are channels, at most.
@@ -31,10 +32,10 @@ impl Due {
 }
 
 impl AppHub {
-    /// Under the lock of the channel's shard, after a subscription was made or ended.
-    pub(super) fn changed(&self, channel: &mut Channel, told: Counting<'_>) {
+    /// Under the lock of the channel's shard, after a subscription was made, by a newcomer, or ended.
+    pub(super) fn changed(&self, channel: &mut Channel, told: Counting<'_>, newcomer: Option<&Conn>) {
         if told.anybody() && channel.name.kind().has_counts() {
-            channel.count_changed(told);
+            channel.count_changed(told, newcomer);
             if channel.is_crowd_to_be_counted() {
                 self.due.crowds.lock().push(channel.name.clone());
             }

@@ -10,7 +10,7 @@ use fanfare_protocol::server;
 use indexmap::IndexMap;
 
 use super::{Channel, Counting, MOST_COUNTED_AT_ONCE};
-use crate::conn::Sockets;
+use crate::conn::{Conn, Sockets};
 use crate::sync::RandomState;
 
 /// Bytes of member events that a channel delivers at once between two calls of [`Channel::tell_changes`], over all
@@ -118,13 +118,19 @@ impl Channel {
         }
     }
 
-    /// Tells everybody how many they are, or has it wait, in whichever list is right (WS-175, WS-176).
-    pub(crate) fn count_changed(&mut self, told: Counting<'_>) {
+    /// Tells everybody how many they are, or has it wait, in whichever list is right (WS-175, WS-176); a newcomer is
+    /// told in any case, right behind the acknowledgement (WS-124).
+    pub(crate) fn count_changed(&mut self, told: Counting<'_>, newcomer: Option<&Conn>) {
         self.count_is_due = true;
+        if self.members.len() > MOST_COUNTED_AT_ONCE {
+            return;
+        }
         let recipients = if told.subscribers { self.members.len() } else { 0 };
         let bytes = (COUNT + self.name.as_str().len()) * recipients;
-        if self.members.len() <= MOST_COUNTED_AT_ONCE && self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
+        if self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
             self.tell_count_if_due(told);
+        } else if let Some(newcomer) = newcomer.filter(|_| told.subscribers) {
+            newcomer.outbox.push(&server::subscription_count(&self.name, self.members.len()));
         }
     }
 
