@@ -26,12 +26,13 @@ thread_local! {
 }
 
 /// Reads until the connection ends, beginning with the bytes that came `early`, and gives `on` each
-/// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not.
+/// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not, with the bytes of
+/// memory that hold a message which is not complete.
 pub async fn run<S: Socket>(
     socket: &S,
     early: Vec<u8>,
     max_message: usize,
-    heard: impl Fn(),
+    heard: impl Fn(usize),
     mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> CloseReason {
     let mut decoder = Decoder::new(max_message);
@@ -55,8 +56,8 @@ pub async fn run<S: Socket>(
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
                 more_waits = length == buffer.len();
-                heard();
                 let decoded = decode(&mut decoder, &mut buffer[..length], &mut on)?;
+                heard(decoder.held());
                 if decoded < length {
                     more_waits = true;
                     rest = Rest::of(buffer[decoded..length].to_vec());
@@ -137,7 +138,7 @@ mod tests {
         };
         tokio::select! {
             biased;
-            _ = run(&socket, early, 100, || {}, on) => {}
+            _ = run(&socket, early, 100, |_| {}, on) => {}
             () = others => {}
         }
         seen.push(handled.get());
