@@ -6,6 +6,7 @@
 mod apps;
 mod bearer;
 mod given;
+mod host;
 mod openapi;
 mod problem;
 mod routes;
@@ -16,16 +17,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::Level;
 
 use self::problem::Problem;
 use self::routes::{Action, Routes};
 use self::wrong_tokens::WrongTokens;
 use crate::connections::{Listening, Site};
 use crate::http::answer::{json, text, with_type};
-use crate::http::{Answer, Peer};
+use crate::http::{Answer, Peer, forbid_sniffing};
+use crate::log::limited::{Line, limited};
 use crate::state::State;
 
 /// Requests for something to be done that may be under way at once; more wait. Health and metrics are answered
@@ -50,7 +54,9 @@ impl Site for Admin {
     }
 
     fn after_panic(&self) -> Answer {
-        Problem::Panic.into_answer()
+        let mut answer = Problem::Panic.into_answer();
+        forbid_sniffing(&mut answer);
+        answer
     }
 }
 
@@ -67,11 +73,21 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
 }
 
 async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answer {
-    let found = match admin.routes.find(request.method(), request.uri().path()) {
-        Ok(found) => found,
-        Err(problem) => return problem.into_answer(),
+    let mut answer = match find_and_answer(admin, peer, request).await {
+        Ok(answer) => answer,
+        Err(problem) => problem.into_answer(),
     };
-    match found.action {
+    forbid_sniffing(&mut answer);
+    answer
+}
+
+async fn find_and_answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+    host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
+        let host = request.headers().get(HOST);
+        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, %problem, "refused");
+    })?;
+    let found = admin.routes.find(request.method(), request.uri().path())?;
+    Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
         Action::Ready => ready(&admin.state),
         Action::Metrics => with_type(
@@ -83,15 +99,11 @@ async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answ
         _ => {
             // The semaphore is never closed. As many may wait as there are connections.
             let _place = admin.under_way.acquire().await;
-            match apps::answer(admin, peer, &found, request).await {
-                Ok(answer) => answer,
-                Err(problem) => {
-                    tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
-                    problem.into_answer()
-                }
-            }
+            apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
+                tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+            })?
         }
-    }
+    })
 }
 
 /// A node without its database, or without a Redis that broadcasts come from, still serves the apps that it knows, so that it stays ready: taken out of

@@ -19,6 +19,7 @@ pub mod laravel_lines;
 pub mod listen;
 pub mod live_apps;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod outgoing;
 pub mod paste_lines;

@@ -29,7 +29,9 @@ impl Site for Public {
     fn after_panic(&self) -> Answer {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         self.state.metrics.request_answered(status.as_u16());
-        answer::text(status, "The server has failed at this request")
+        let mut answer = answer::text(status, "The server has failed at this request");
+        http::forbid_sniffing(&mut answer);
+        answer
     }
 }
 

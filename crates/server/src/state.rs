@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
-use fanfare_hub::Hubs;
+use fanfare_hub::{Budget, Hubs};
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::connections::{Bounds, Places};
 use crate::descriptors::Division;
 use crate::drain::Drain;
+use crate::memory;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
@@ -49,7 +50,8 @@ impl State {
     /// The parts of a server that nobody uses yet; `division` says how many connections it holds.
     #[must_use]
     pub fn new(config: Config, apps: Apps, outgoing: Outgoing, division: &Division) -> Self {
-        let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
+        let (hubs, tenants) = (Arc::new(Hubs::new(budget)), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
         let exempt = config.listen.trusted_proxies.clone();
         let (all, per_address) = (division.http, division.http_per_address);

@@ -63,7 +63,7 @@ impl Signs {
 /// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
 pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, early: Vec<u8>) {
     let Newcomer { hub, version, place, seat } = newcomer;
-    let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
+    let conn = Arc::new(Conn::new(random_socket_id(), Arc::clone(state.hubs.budget())));
     let activity = state.config.timeouts.activity;
     conn.outbox.push(&server::connection_established(conn.id, activity));
     let since = state.milliseconds();
@@ -76,7 +76,10 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
     }
     let mut writer = Writer::new(&socket);
     let longest = state.config.limits.message_bytes;
-    let heard = || signs.heard_now(&state);
+    let heard = |held| {
+        signs.heard_now(&state);
+        conn.holds(held);
+    };
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = {
         let reading = pin!(read::run(&socket, early, longest, heard, on));

@@ -56,10 +56,8 @@ pub(super) fn close(code: u16, reason: &[u8]) -> Vec<u8> {
 
 impl Decoder {
     /// The content that is held between two reads, as it was reserved.
-    pub(super) fn held(&self) -> usize {
-        let Some(pending) = &self.pending else { return 0 };
-        let message = pending.message.as_ref().map_or(0, |message| message.content.capacity());
-        message + pending.control.capacity() + pending.start.length
+    pub(super) fn content(&self) -> usize {
+        self.held().saturating_sub(size_of::<super::Pending>())
     }
 
     pub(super) const fn is_idle(&self) -> bool {
@@ -77,18 +75,38 @@ impl Decoder {
             ControlFlow::<()>::Continue(())
         };
         for piece in pieces {
-            if let Err(error) = self.feed(&mut piece.to_vec(), &mut on) {
+            if let Err(error) = self.feed(&mut piece.to_vec(), usize::MAX, &mut on) {
                 return (seen, Some(error));
             }
         }
         (seen, None)
     }
+
+    /// Feeds the bytes one message a turn; what came out, and how it ended.
+    fn sip(&mut self, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
+        let (mut seen, mut rest) = (Vec::new(), bytes.to_vec());
+        while !rest.is_empty() {
+            let before = seen.len();
+            let mut on = |incoming: Incoming<'_>| {
+                seen.push(Seen::from(incoming));
+                ControlFlow::<()>::Continue(())
+            };
+            match self.feed(&mut rest, 1, &mut on) {
+                Ok(ControlFlow::Continue(decoded)) => drop(rest.drain(..decoded)),
+                Ok(ControlFlow::Break(())) => unreachable!("nothing breaks"),
+                Err(error) => return (seen, Some(error)),
+            }
+            assert!(seen.len() <= before + 1, "one a turn");
+        }
+        (seen, None)
+    }
 }
 
-/// Decodes at once and byte by byte, which must make no difference.
+/// Decodes at once, byte by byte and message by message, which must make no difference.
 pub(super) fn decode(limit: usize, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
     let whole = Decoder::new(limit).drink([bytes]);
     assert_eq!(Decoder::new(limit).drink(bytes.chunks(1)), whole, "byte by byte");
+    assert_eq!(Decoder::new(limit).sip(bytes), whole, "message by message");
     whole
 }
 

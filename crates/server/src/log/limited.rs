@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::rate::Rate;
 
 /// Lines of one kind at once, and in each second.
-const PER_SECOND: usize = 20;
+const PER_SECOND: usize = 50;
 
 /// How long lines are counted before the count is logged.
 const PERIOD: Duration = Duration::from_secs(1);
