@@ -79,7 +79,7 @@ impl Running {
         loop {
             assert!(began.elapsed() < DEADLINE, "HTTP connections stay");
             let length =
-                client::ask(&mut operator, b"GET /metrics HTTP/1.1\r\nHost: fanfare\r\n\r\n", &mut answer);
+                client::ask(&mut operator, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", &mut answer);
             let text = String::from_utf8_lossy(&answer[..length]);
             if text.contains("fanfare_http_connections{listener=\"public\"} 0\n") {
                 return;

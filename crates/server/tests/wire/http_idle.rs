@@ -107,7 +107,7 @@ fn a_connection_that_was_idle_becomes_a_websocket_with_what_was_sent_behind_the_
         assert!(http.is_left_alone_for(COLD));
         http.write(rest);
         assert_eq!(http.head().status, 101);
-        let mut socket = crate::support::socket::Socket::new(http).established(120);
+        let mut socket = crate::support::socket::Socket::new(http).established(50);
         socket.expect_text(PONG);
     }
 }
