@@ -41,7 +41,8 @@ pub use stream::{Rewound, Watched};
 /// Most bytes that the system keeps of a connection beyond what the peer is ready for.
 ///
 /// Without a bound the system would copy megabytes for each reader that stalls, and the memory of a copy is held
-/// until all that was copied beside it has been read.
+/// until all that was copied beside it has been read. For HTTP and for the WebSockets that come of HTTP, whose outbox
+/// is shared with others and costs less.
 const UNSENT: u32 = 64 * 1024;
 
 /// How long accepting rests when no file descriptor is left.

@@ -18,12 +18,6 @@ use super::socket::{Socket, unless_blocked};
 /// Frames in one system call.
 const BATCH: usize = 64;
 
-/// Most bytes that the system keeps of a connection beyond what the peer is ready for.
-///
-/// Without a bound it would copy megabytes for each reader that stalls, and the memory of a copy is held
-/// until all that was copied beside it has been read. What waits in the outbox is shared, and costs nothing.
-const UNSENT: u32 = 64 * 1024;
-
 /// Batches written before other connections of the thread get their turn.
 const TURN: usize = 8;
 
@@ -45,8 +39,6 @@ impl<'a, S: Socket> Writer<'a, S> {
     /// A writer that nothing is stuck in.
     #[must_use]
     pub fn new(socket: &'a S) -> Self {
-        // A socket that refuses the option still works.
-        let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(UNSENT);
         Self { socket, stuck: VecDeque::new(), mid_frame: false }
     }
 

@@ -150,7 +150,7 @@ fn a_reader_that_stalls_has_its_events_in_the_outbox_and_few_in_the_system() {
     }
     println!("{most} bytes in the system at most, of 960000 that were published");
     assert!(most > 8000, "{most} bytes are held: they are not counted any more");
-    assert!(most <= BYTES_IN_THE_SYSTEM, "{most} bytes held; look at UNSENT in ws::write");
+    assert!(most <= BYTES_IN_THE_SYSTEM, "{most} bytes held; look at UNSENT in connections");
     // All of it is there for whoever reads on after all.
     for _ in 0..120 {
         assert!(client::frame(&mut stalled) > 8000);
