@@ -267,6 +267,7 @@ async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over
             defaults: Limits::default(),
             cache_seconds: 60,
             keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
+            takes_foreign: true,
         }
     };
     let open = async |kept: Kept| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();

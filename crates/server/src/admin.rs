@@ -114,6 +114,14 @@ fn ready(state: &State) -> Answer {
         let seconds = away.as_secs();
         let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");
     }
+    if let Some(unwritable) = state.apps.database_unwritable_for() {
+        let seconds = unwritable.as_secs();
+        let _ = write!(
+            sentence,
+            "; the apps' database stores nothing since {seconds}s (its disk is full, or it may only be read), \
+             apps go on"
+        );
+    }
     if let (all, count, Some(away)) = state.redis_feed.connections() {
         let seconds = away.as_secs();
         let _ = write!(

@@ -15,8 +15,8 @@ const TELL_COUNTS: Duration = Duration::from_secs(5);
 
 /// Begins, until the end of the process.
 pub fn begin(state: &Arc<State>) {
-    tokio::spawn(sweep(Arc::clone(state)));
-    tokio::spawn(tell_counts(Arc::clone(state)));
+    state.tasks.spawn("sweep", sweep(Arc::clone(state)));
+    state.tasks.spawn("counts of channels", tell_counts(Arc::clone(state)));
 }
 
 /// Drops what apps without connections have left behind.

@@ -262,7 +262,7 @@ impl Config {
         }
         settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
         let port_of = settled.text("listen.addr");
-        environment::read(&sources.environment, port_of, &keys, &mut said, &mut faults);
+        environment::read(&sources.environment, project.is_some(), port_of, &keys, &mut said, &mut faults);
         environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
@@ -347,6 +347,8 @@ impl Config {
             defaults: self.default_limits.clone(),
             cache_seconds: self.apps.cache_seconds,
             keys: self.master_keys.clone(),
+            // A variable of that name may be another program's.
+            takes_foreign: !self.settled.is_by_variable("apps.database", "DATABASE_URL"),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::drain::Drain;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
+use crate::tasks::Tasks;
 use crate::tenants::{Moment, Tenants};
 
 /// The parts of a running server.
@@ -31,6 +32,8 @@ pub struct State {
     pub redis_feed: Arc<Numbers>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What goes on for as long as the server.
+    pub tasks: Tasks,
     /// Whether the server is stopping.
     pub drain: Drain,
     /// WebSockets open on this node, and the most there may be (WS-060).
@@ -42,18 +45,22 @@ pub struct State {
 impl State {
     /// The parts of a server that nobody uses yet; it holds at most `capacity` connections.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, outgoing: Outgoing, descriptors: u64, capacity: usize) -> Self {
+    pub fn new(config: Config, apps: Apps, tasks: Tasks, descriptors: u64, capacity: usize) -> Self {
+        let outgoing = Outgoing::new(&config, &tasks);
         let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
             redis_feed: Arc::clone(&redis_feed),
+            tasks: tasks.clone(),
             database_answers: apps.database_answers(),
+            database_stores: apps.database_stores(),
             certificate_expires: Arc::default(),
         };
         Self {
             metrics: Metrics::new(live, descriptors, capacity),
+            tasks,
             drain: Drain::default(),
             node: Node::new(capacity),
             started: Instant::now(),

@@ -49,7 +49,7 @@ pub enum Operator {
 
 /// Apps kept without a master key.
 pub fn kept(defaults: Limits, cache_seconds: u64) -> Kept {
-    Kept { defaults, cache_seconds, keys: MasterKeys::default() }
+    Kept { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
 }
 
 impl Stage {

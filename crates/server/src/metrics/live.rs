@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::redis_feed;
 use crate::redis_feed::Numbers;
+use crate::tasks::Tasks;
 use crate::tenants::{Tenant, Tenants};
 
 /// Where it is read from.
@@ -28,8 +29,12 @@ pub struct Live {
     pub tenants: Arc<Tenants>,
     /// What is heard of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
+    /// Which tasks have failed.
+    pub tasks: Tasks,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// Whether what is written to it is stored.
+    pub database_stores: watch::Receiver<bool>,
     /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
     pub certificate_expires: Arc<AtomicU64>,
 }
@@ -49,6 +54,11 @@ struct QuotaLabels {
 struct OutcomeLabels {
     app: AppLabel,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
 }
 
 /// An app's id as a label.
@@ -71,6 +81,7 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
         self.counters(&mut encoder)?;
+        self.failed_tasks(&mut encoder)?;
         redis_feed::encode(&self.redis_feed, &mut encoder)
     }
 }
@@ -104,6 +115,10 @@ impl Live {
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
         up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;
+        let writable = ConstGauge::new(i64::from(*self.database_stores.borrow()));
+        let (name, help) =
+            ("apps_database_writable", "Whether the apps' database stores what is written, 1 or 0");
+        writable.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         let expires = self.certificate_expires.load(Ordering::Relaxed);
         if expires > 0 {
             let help = "When the certificate in use for TLS expires, in Unix seconds";
@@ -145,6 +160,16 @@ impl Live {
                 let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
             }
+        }
+        Ok(())
+    }
+
+    fn failed_tasks(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) =
+            ("tasks_failed", "Tasks of the server itself that have panicked or ended before their time");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (task, count) in self.tasks.failures() {
+            ConstCounter::new(count).encode(family.encode_family(&TaskLabels { task })?)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use fanfare_protocol::ids::SocketId;
 
 use super::*;
 use crate::config::Config;
-use crate::outgoing::Outgoing;
+use crate::tasks::Tasks;
 use crate::tenants::{Counts, Source};
 
 /// A name that the table does not take, so that nothing can be written under it.
@@ -19,8 +19,7 @@ async fn state(folder: &Path) -> State {
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
-    let outgoing = Outgoing::new(&config);
-    State::new(config, apps, outgoing, 1024, 1)
+    State::new(config, apps, Tasks::default(), 1024, 1)
 }
 
 fn app(messages_per_day: usize) -> App {

@@ -58,12 +58,14 @@ fn every_fault_of_every_app_is_told_and_no_secret() {
          allowed_origins = [\"example.com\", \"https://example.com\"]\nlimits = { event_byte = 5, batch = 0 }\n",
     );
     setup.expect_faults(&[
-        "fanfare.toml:2: apps.list[1].id must be 1 to 32 digits; found the text \"three\"",
+        "fanfare.toml:2: apps.list[1].id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
+         found the text \"no three\"",
         "fanfare.toml:3: apps.list[1].key must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found another character",
         "fanfare.toml:4: apps.list[1].secret must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found an empty text",
-        "fanfare.toml:6: apps.list[2].id must be 1 to 32 digits; found the number 4; write it in quotes",
+        "fanfare.toml:6: apps.list[2].id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; found the number 4; \
+         write it in quotes",
         "fanfare.toml:7: unknown key apps.list[2].enabeld; did you mean enabled?",
         "fanfare.toml:8: apps.list[2].secret must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found something else; write it in quotes",

@@ -103,10 +103,11 @@ fn only_the_app_of_the_driver_must_be_whole() {
 #[test]
 fn faults_name_file_line_and_variable() {
     of(&format!(
-        "{PUSHER}\nPUSHER_APP_ID=my-app\nPUSHER_HOST=localhost\nPUSHER_SCHEME=http\nPUSHER_PORT=http"
+        "{PUSHER}\nPUSHER_APP_ID=\"my app\"\nPUSHER_HOST=localhost\nPUSHER_SCHEME=http\nPUSHER_PORT=http"
     ))
     .expect_faults(&[
-        ".env:6: PUSHER_APP_ID: the app's id must be 1 to 32 digits; found the text \"my-app\"",
+        ".env:6: PUSHER_APP_ID: the app's id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
+         found the text \"my app\"",
         ".env:9: PUSHER_PORT: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 or \
              [::]:6001; found the text \"127.0.0.1:http\"",
     ]);
