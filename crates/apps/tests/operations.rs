@@ -99,7 +99,7 @@ async fn every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made(stage: Sta
             "batch is 0; it must be from 1 to 10000",
         ]
     );
-    let illegal = faults(apps.create(new("seven", "a:b")).await.err().unwrap());
+    let illegal = faults(apps.create(new("no id", "a:b")).await.err().unwrap());
     assert_eq!(illegal.len(), 3, "{illegal:?}");
     assert_eq!(ids(&apps, None, 10).await, ["7"]);
 }

@@ -33,6 +33,8 @@ pub enum ProtocolError {
     MissingParameter(&'static str),
     /// A member of `data` that must be a string is none.
     NotAString(&'static str),
+    /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
+    HalfCharacter(&'static str),
     /// The name breaks LIM-001, LIM-002 or LIM-015 (WS-135).
     InvalidChannelName {
         /// As it came.
@@ -149,6 +151,7 @@ impl ProtocolError {
             Self::DataNotAHash => "data_not_a_hash",
             Self::MissingParameter(_) => "missing_parameter",
             Self::NotAString(_) => "not_a_string",
+            Self::HalfCharacter(_) => "half_character",
             Self::InvalidChannelName { .. } => "invalid_channel_name",
             Self::ExistingSubscription(_) => "existing_subscription",
             Self::NoSubscription(_) => "no_subscription",
@@ -190,6 +193,11 @@ impl ProtocolError {
             }
             Self::MissingParameter(name) => format!("Missing parameter: {name}"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
+            Self::HalfCharacter(name) => {
+                format!(
+                    "Expected parameter {name} to be a string of whole characters, not half a surrogate pair"
+                )
+            }
             Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
             Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
             Self::NoSubscription(channel) => {

@@ -63,3 +63,15 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Par
     }
     tracing::info!(target: "fanfare", connections_left = left, "stopped");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_stop_with_the_settings_at_their_defaults_is_over_before_docker_kills() {
+        let whole = Config::default().timeouts.drain() + AFTER_DRAIN;
+        assert!(whole < Duration::from_secs(10), "{whole:?}");
+    }
+}

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use fanfare_protocol::data::Data;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::de::{MapAccess, Visitor};
@@ -18,7 +19,7 @@ pub struct Broadcast<'a> {
     /// The event's name: a class with backslashes, or what `broadcastAs` says.
     pub event: Cow<'a, str>,
     /// The text that clients get as `data`.
-    pub data: Cow<'a, str>,
+    pub data: Data<'a>,
     /// Who does not get it; an id that cannot be one of ours excludes nobody.
     pub except: Option<SocketId>,
 }
@@ -71,15 +72,15 @@ impl<'a> Broadcast<'a> {
 
 /// The text for clients: a string's own text, else the value itself; null where there is none. The `socket` that
 /// Laravel puts into `data` is the one beside it, and is taken out; another one is the application's own.
-fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Cow<'a, str> {
-    let Some(data) = data else { return Cow::Borrowed("null") };
+fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Data<'a> {
+    let Some(data) = data else { return Data::from("null") };
     let text = data.get();
     if text.starts_with('"') {
-        return json::string(text).unwrap_or(Cow::Borrowed(text));
+        return Data::of_json(text).unwrap_or(Data::from(text));
     }
     match socket.filter(|_| text.starts_with('{')).and_then(|socket| without_socket(text, socket.get())) {
-        Some(rest) => Cow::Owned(rest),
-        None => Cow::Borrowed(text),
+        Some(rest) => Data::from(rest),
+        None => Data::from(text),
     }
 }
 

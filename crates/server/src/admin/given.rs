@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn every_fault_of_a_query_is_found() {
         assert_eq!(
-            faults(page(&Query::parse("after=x&limit=0&limit=1&page=2"))),
+            faults(page(&Query::parse("after=x%20y&limit=0&limit=1&page=2"))),
             [
                 "query parameter limit is given more than once",
                 "unknown query parameter page; there are after, limit",

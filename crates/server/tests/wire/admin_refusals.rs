@@ -79,7 +79,7 @@ fn every_fault_of_a_change_is_in_one_answer_and_nothing_is_changed() {
 #[test]
 fn every_fault_of_a_query_is_in_one_answer() {
     let (_server, admin) = start();
-    admin.get("/v1/apps?limit=1001&after=x&page=2").refused(
+    admin.get("/v1/apps?limit=1001&after=x%20y&page=2").refused(
         400,
         "faulty-query",
         &[

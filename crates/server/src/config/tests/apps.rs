@@ -51,7 +51,7 @@ fn with_apps_no_database_is_opened_unless_one_is_named() {
 #[test]
 fn every_fault_of_every_app_is_told_and_no_secret() {
     let setup = Setup::file(
-        "[[apps.list]]\nid = \"three\"\nkey = \"k:hush\"\nsecret = \"\"\n\
+        "[[apps.list]]\nid = \"no three\"\nkey = \"k:hush\"\nsecret = \"\"\n\
          [[apps.list]]\nid = 4\nenabeld = true\nsecret = 12345\nkey = \"key-4\"\n\
          [[apps.list]]\n\
          [[apps.list]]\nid = \"5\"\nkey = \"key-5\"\nsecret = \"hush hush\"\nmax_connections = 0\n\

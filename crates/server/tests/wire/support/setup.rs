@@ -23,6 +23,7 @@ pub struct Setup {
     apps: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    ignored: Option<&'static str>,
 }
 
 /// What a process that ends by itself has left.
@@ -43,6 +44,7 @@ impl Setup {
             apps: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            ignored: None,
         };
         setup.arguments(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
     }
@@ -92,6 +94,12 @@ impl Setup {
         self
     }
 
+    /// The binary is started with this signal ignored.
+    pub fn ignoring(mut self, signal: &'static str) -> Self {
+        self.ignored = Some(signal);
+        self
+    }
+
     /// The folder that the binary runs in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -129,7 +137,10 @@ impl Setup {
             command.arg("--config").arg(file);
         }
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
+        match self.ignored {
+            Some(signal) => ignoring(signal, &command),
+            None => command,
+        }
     }
 
     fn config_file(&self) -> Option<PathBuf> {
@@ -140,6 +151,21 @@ impl Setup {
             file
         })
     }
+}
+
+/// The command, by a shell that ignores a signal and becomes the command.
+fn ignoring(signal: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\""));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().expect("it is set"));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 /// The binary, in a folder, without what the tests' own surroundings would tell it.
