@@ -135,6 +135,8 @@ pub struct Limits {
     pub authorizations: usize,
     /// Most that wait for such a question to be over.
     pub authorizations_waiting: usize,
+    /// Most questions to the applications of all apps together, asked and waiting; 0: as descriptors allow.
+    pub authorizations_node: usize,
     /// Largest answer of an application, in bytes.
     pub authorization_bytes: usize,
 }

@@ -14,7 +14,7 @@ use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
 use crate::tasks::Tasks;
-use crate::tenants::{Moment, Tenants};
+use crate::tenants::{Moment, OnNode, Tenants};
 
 /// The parts of a running server.
 pub struct State {
@@ -26,6 +26,8 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
+    /// Questions to the applications of all apps.
+    pub asking: OnNode,
     /// Asks and tells the servers of others.
     pub outgoing: Outgoing,
     /// What is heard of each Redis with broadcasts.
@@ -64,6 +66,7 @@ impl State {
             drain: Drain::default(),
             node: Node::new(capacity),
             started: Instant::now(),
+            asking: OnNode::new(config.limits.authorizations_node, descriptors),
             hubs,
             tenants,
             outgoing,

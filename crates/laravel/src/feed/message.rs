@@ -13,6 +13,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::packed::Packed;
+
 /// An event, as Laravel's `redis` broadcaster publishes it to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broadcast<'a> {
@@ -30,6 +32,9 @@ pub enum NotABroadcast {
     /// It is not UTF-8, or no JSON object.
     #[error("it is no JSON object")]
     NotAnObject,
+    /// phpredis has made something else of what may be a broadcast.
+    #[error("phpredis has packed it: {} is {}", .0.option(), .0.by())]
+    Packed(Packed),
     /// There is no `event`, or it is no string.
     #[error("it has no event name")]
     NoEvent,
@@ -59,8 +64,9 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// It is not a broadcast.
     pub fn parse(message: &'a [u8]) -> Result<Self, NotABroadcast> {
-        let text = std::str::from_utf8(message).map_err(|_| NotABroadcast::NotAnObject)?;
-        let fields: Fields<'a> = json::object(text).ok_or(NotABroadcast::NotAnObject)?;
+        let fields: Option<Fields<'a>> = std::str::from_utf8(message).ok().and_then(json::object);
+        let no_object = || Packed::of(message).map_or(NotABroadcast::NotAnObject, NotABroadcast::Packed);
+        let fields = fields.ok_or_else(no_object)?;
         let event = fields.event.and_then(|event| json::string(event.get())).ok_or(NotABroadcast::NoEvent)?;
         if event.starts_with("pusher:") || event.starts_with("pusher_internal:") {
             return Err(NotABroadcast::Reserved);

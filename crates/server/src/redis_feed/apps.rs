@@ -161,6 +161,7 @@ impl RedisFeeds {
         connection.wanted.send_modify(|wanted| {
             wanted.remove(&**prefix);
         });
+        self.state.redis_feed.granted(address, prefix);
         if is_last {
             table.connections.remove(address);
             self.state.redis_feed.disconnect(address);
