@@ -65,10 +65,10 @@ fn breaks_off(bytes: &[u8], limit: usize, seen: &[Seen]) {
         before.push(Seen::from(incoming));
         if before.len() > most { ControlFlow::Break("enough") } else { ControlFlow::Continue(()) }
     };
-    let ended = decoder.feed(&mut bytes.to_vec(), &mut on);
-    let after = decoder.feed(&mut bytes.to_vec(), &mut on);
+    let ended = decoder.feed(&mut bytes.to_vec(), usize::MAX, &mut on);
+    let after = decoder.feed(&mut bytes.to_vec(), usize::MAX, &mut on);
     assert_eq!(ended, Ok(ControlFlow::Break("enough")));
-    assert_eq!(after, Ok(ControlFlow::Continue(())));
+    assert_eq!(after, Ok(ControlFlow::Continue(bytes.len())));
     assert_eq!(before, seen[..=most], "up to the break");
 }
 

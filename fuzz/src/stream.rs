@@ -88,7 +88,7 @@ pub fn decode<'a>(
         ControlFlow::<()>::Continue(())
     };
     for piece in pieces {
-        if let Err(error) = decoder.feed(&mut piece.to_vec(), &mut on) {
+        if let Err(error) = decoder.feed(&mut piece.to_vec(), usize::MAX, &mut on) {
             return (seen, Some(error));
         }
     }

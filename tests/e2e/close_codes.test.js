@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 
 import { startBalancer } from './support/balancer.js';
-import { appWith, ONE_APP } from './support/fanfare.js';
+import { APP, appWith, ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
 import { inboxOf, inState, subscribed } from './support/waiting.js';
 
@@ -79,7 +79,8 @@ describe('a connection that ends', { concurrency: true }, () => {
     const scene = await Scene.open(t);
     const pusher = scene.connecting({ wsPath: '/nowhere' });
     const errors = inboxOf(pusher.connection, 'error');
-    assert.deepEqual(await reported(errors), { code: 4005, message: 'Path not found: connect to /app/KEY' });
+    const message = `Path not found: connect to /app/KEY, not /nowhere/app/${APP.key}`;
+    assert.deepEqual(await reported(errors), { code: 4005, message });
     await inState(pusher, 'disconnected');
     assert.ok(!pusher.connection.retryTimer);
   });

@@ -47,6 +47,12 @@ test('ws_003 a path prefix is in front of everything', async (t) => {
   assert.match(pusher.connection.socket_id, /^\d+\.\d+$/);
 });
 
+test('ws_003 a wsPath of one slash does no harm', async (t) => {
+  const scene = await Scene.open(t);
+  const pusher = scene.connecting({ wsPath: '/' });
+  await inState(pusher, 'connected');
+});
+
 test('an unknown key ends in disconnected after one attempt', async (t) => {
   const scene = await Scene.open(t);
   const pusher = scene.connecting({ key: 'no-such-key' });

@@ -3,6 +3,7 @@
 //! Counts are lengths of the tables themselves; there is no counter of channels or members that
 //! could drift.
 
+mod changes;
 mod kept;
 mod told;
 
@@ -17,17 +18,20 @@ use fanfare_protocol::presence::Identity;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use self::changes::Due;
+use crate::bell::Bells;
 use crate::cache::ParkedEvents;
 use crate::channel::{Channel, Counting, Joining};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::subscriptions::SubscribeError;
 use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
-use crate::transitions::{Bell, Transitions};
+use crate::transitions::Transitions;
 use crate::users::Users;
 
 pub use kept::Cached;
 
-const SHARDS: usize = 256;
+/// Parts of an app's table of channels, each with a lock of its own.
+pub const SHARDS: usize = 256;
 
 /// Everything live of one app.
 #[derive(Debug)]
@@ -41,8 +45,8 @@ pub struct AppHub {
     conns: Mutex<Sockets<Arc<Conn>>>,
     places_taken: AtomicUsize,
     pub(crate) users: Users,
-    /// Channels whose count waits to be told, each once; as long as there are crowded channels, at most.
-    counts_due: Mutex<Vec<ChannelName>>,
+    /// Channels with something to tell their subscribers.
+    due: Due,
     parked: ParkedEvents,
     /// For the app's webhooks.
     transitions: Transitions,
@@ -61,20 +65,20 @@ impl AppHub {
     /// The hub of an app without connections.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self::under(&Arc::default(), app)
+        Self::under(&Bells::default(), app)
     }
 
-    /// A hub that rings a bell when there is something for the app's webhooks.
-    pub(crate) fn under(bell: &Arc<Bell>, app: Arc<App>) -> Self {
+    /// A hub that rings these bells when there is something to take.
+    pub(crate) fn under(bells: &Bells, app: Arc<App>) -> Self {
         Self {
-            transitions: Transitions::new(app.id.clone(), Arc::clone(bell)),
+            transitions: Transitions::new(app.id.clone(), Arc::clone(&bells.transitions)),
+            due: Due::new(app.id.clone(), Arc::clone(&bells.changes)),
             app: RwLock::new(app),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             conns: Mutex::default(),
             places_taken: AtomicUsize::new(0),
             users: Users::default(),
-            counts_due: Mutex::default(),
             parked: ParkedEvents::default(),
         }
     }
@@ -130,7 +134,9 @@ impl AppHub {
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many took it.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
-        self.look(channel, |channel| channel.deliver(frame, except)).unwrap_or(0)
+        let hash = self.hasher.hash_one(channel);
+        let mut shard = self.shard(hash).lock();
+        shard.find_mut(hash, |known| known.name == *channel).map_or(0, |known| known.deliver(frame, except))
     }
 
     /// Whom a subscriber of a presence channel stands for (WS-165).
@@ -162,19 +168,17 @@ impl AppHub {
         self.look(channel, Channel::user_ids).unwrap_or_default()
     }
 
-    /// The occupied channels whose names begin with `prefix`, but for those of users (API-030, API-033).
-    #[must_use]
-    pub fn channels(&self, prefix: &str) -> Vec<(ChannelName, Counts)> {
-        let mut found = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.lock();
-            let listed = shard.iter().filter(|channel| {
-                let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
-                is_meant && channel.name.kind() != ChannelKind::ServerToUser
-            });
-            found.extend(listed.map(|channel| (channel.name.clone(), channel.counts())));
+    /// Shows some of the occupied channels whose names begin with `prefix`, but for those of users (API-030, API-033):
+    /// those of one shard, of which there are [`SHARDS`]. `show` is called under the shard's lock.
+    pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Counts)) {
+        let shard = self.shards[shard].lock();
+        let is_listed = |channel: &&Channel| {
+            let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
+            is_meant && channel.name.kind() != ChannelKind::ServerToUser
+        };
+        for channel in shard.iter().filter(is_listed) {
+            show(&channel.name, channel.counts());
         }
-        found
     }
 
     /// Occupied channels, and subscriptions to them, of the whole app.
@@ -214,7 +218,7 @@ impl AppHub {
                 vacant.insert(channel)
             }
         };
-        self.count_changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks });
+        self.changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks }, Some(conn));
         Ok(())
     }
 
@@ -226,7 +230,7 @@ impl AppHub {
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
             channel.unsubscribe(socket, hooks);
-            self.count_changed(channel, Counting { subscribers: app.subscription_counts, hooks });
+            self.changed(channel, Counting { subscribers: app.subscription_counts, hooks }, None);
             channel.park(&self.parked);
             if channel.is_idle() {
                 entry.remove();
@@ -235,27 +239,6 @@ impl AppHub {
         drop(app);
         drop(shard);
         self.make_room();
-    }
-
-    /// Under the lock of the channel's shard, after a subscription was made or ended.
-    fn count_changed(&self, channel: &mut Channel, told: Counting<'_>) {
-        if told.anybody() && channel.name.kind().has_counts() && channel.count_changed(told) {
-            self.counts_due.lock().push(channel.name.clone());
-        }
-    }
-
-    /// Tells the crowded channels whose count has changed since the last time; to be called every five
-    /// seconds (WS-176).
-    pub fn tell_counts(&self) {
-        let due = std::mem::take(&mut *self.counts_due.lock());
-        for name in due {
-            let hash = self.hasher.hash_one(&name);
-            if let Some(channel) = self.shard(hash).lock().find_mut(hash, |channel| channel.name == name) {
-                let app = self.app.read();
-                let hooks = self.transitions.hooks(&app, &name);
-                channel.tell_listed_count(Counting { subscribers: app.subscription_counts, hooks });
-            }
-        }
     }
 
     fn look<T>(&self, name: &ChannelName, read: impl FnOnce(&Channel) -> T) -> Option<T> {

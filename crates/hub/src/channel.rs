@@ -3,6 +3,8 @@
 //! Every method is called under the lock of the channel's shard and pushes under it, so that all
 //! subscribers see one order, and an acknowledgement comes before every event (WS-125).
 
+mod merging;
+
 use std::sync::Arc;
 
 use fanfare_protocol::channel::ChannelName;
@@ -14,6 +16,7 @@ use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use self::merging::{Change, Merging};
 use crate::app_hub::Counts;
 use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
@@ -22,7 +25,7 @@ use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
 /// More subscribers than this are told how many they are now and then only (WS-176).
-const MOST_TOLD_AT_ONCE: usize = 100;
+const MOST_COUNTED_AT_ONCE: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -34,8 +37,9 @@ pub(crate) struct Channel {
     last: Option<Box<Last>>,
     /// The count has changed since it was told.
     count_is_due: bool,
-    /// The channel stands in the app's list of those whose count may be due.
+    /// The channel stands in the app's list of crowds whose count may be due.
     is_listed: bool,
+    merging: Merging,
 }
 
 /// A subscription as it is asked for.
@@ -75,6 +79,8 @@ struct Member {
 struct User {
     connections: usize,
     info: UserInfo,
+    /// `info` is not what the others were told (WS-123).
+    is_replaced: bool,
 }
 
 impl Channel {
@@ -86,6 +92,7 @@ impl Channel {
             last: None,
             count_is_due: false,
             is_listed: false,
+            merging: Merging::default(),
         }
     }
 
@@ -107,6 +114,7 @@ impl Channel {
         }
         self.send_last(conn, now, hooks);
         let user = user.map(|(id, _)| id);
+        self.merging.came(conn.id);
         self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
         Ok(())
     }
@@ -125,19 +133,21 @@ impl Channel {
         let is_new = match users.entry(identity.user_id.clone()) {
             Entry::Occupied(mut user) => {
                 // A newer user_info replaces the older, and nobody is told (WS-123).
-                user.get_mut().connections += 1;
-                user.get_mut().info.clone_from(&identity.user_info);
+                let user = user.get_mut();
+                user.connections += 1;
+                user.is_replaced = true;
+                user.info.clone_from(&identity.user_info);
                 false
             }
             Entry::Vacant(vacant) => {
-                vacant.insert(User { connections: 1, info: identity.user_info.clone() });
+                vacant.insert(User { connections: 1, info: identity.user_info.clone(), is_replaced: false });
                 true
             }
         };
         let roster = users.iter().map(|(id, user)| (id, &user.info));
         conn.outbox.push(&server::presence_succeeded(&self.name, roster));
         if is_new {
-            self.deliver(&server::member_added(&self.name, &identity.user_id, &identity.user_info), None);
+            self.tell_change(&identity.user_id, Change::Came(identity.user_info));
         }
         Ok((identity.user_id, is_new))
     }
@@ -188,15 +198,10 @@ impl Channel {
         self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
     }
 
-    /// Tells everybody how many they are. If they are so many that this is to wait, true, once, so that
-    /// the channel is listed (WS-175, WS-176).
-    pub(crate) fn count_changed(&mut self, told: Counting<'_>) -> bool {
-        self.count_is_due = true;
-        if self.members.len() > MOST_TOLD_AT_ONCE {
-            return !std::mem::replace(&mut self.is_listed, true);
-        }
-        self.tell_count_if_due(told);
-        false
+    /// Whether the channel is a crowd whose count waits, and is to be listed for it; says so once (WS-176).
+    pub(crate) fn is_crowd_to_be_counted(&mut self) -> bool {
+        let waits = self.count_is_due && self.members.len() > MOST_COUNTED_AT_ONCE;
+        waits && !std::mem::replace(&mut self.is_listed, true)
     }
 
     /// Tells the count if it waits to be told; the channel is listed no more.
@@ -211,7 +216,7 @@ impl Channel {
         }
         let count = self.members.len();
         if told.subscribers && count > 0 {
-            self.deliver(&server::subscription_count(&self.name, count), None);
+            self.push(&server::subscription_count(&self.name, count), None);
         }
         told.hooks.tell(Kind::SubscriptionCount, || Transition::Counted(self.name.clone(), count));
     }
@@ -239,14 +244,19 @@ impl Channel {
         };
         user.get_mut().connections -= 1;
         if user.get().connections == 0 {
-            let (id, _) = user.remove_entry();
-            self.deliver(&server::member_removed(&self.name, &id), None);
+            let (id, User { info, is_replaced, .. }) = user.remove_entry();
+            self.tell_change(&id, Change::Went { info, is_replaced });
             hooks.tell(Kind::Presence, || Transition::Left(self.name.clone(), id));
         }
     }
 
-    /// Queues the frame for everybody but `except`; returns how many took it.
-    pub(crate) fn deliver(&self, frame: &Frame, except: Option<SocketId>) -> usize {
+    /// Queues an event for everybody but `except`, behind every change that came before; returns how many took it.
+    pub(crate) fn deliver(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
+        self.tell_members();
+        self.push(frame, except)
+    }
+
+    fn push(&self, frame: &Frame, except: Option<SocketId>) -> usize {
         self.members
             .iter()
             .filter(|(socket, member)| Some(**socket) != except && member.conn.outbox.push(frame))

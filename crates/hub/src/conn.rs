@@ -8,6 +8,7 @@ use fanfare_protocol::ids::SocketId;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
+use crate::budget::Budget;
 use crate::outbox::Outbox;
 use crate::sync::{AtomicBool, Ordering};
 
@@ -23,10 +24,10 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// A connection with an empty outbox that holds at most `outbox_bytes`.
+    /// A connection with an empty outbox, which holds as much as the budget allows one.
     #[must_use]
-    pub const fn new(id: SocketId, outbox_bytes: usize) -> Self {
-        Self { id, outbox: Outbox::new(outbox_bytes), stirred: AtomicBool::new(true) }
+    pub const fn new(id: SocketId, budget: Arc<Budget>) -> Self {
+        Self { id, outbox: Outbox::new(budget), stirred: AtomicBool::new(true) }
     }
 
     /// Whether anything but the outbox waits for the connection's task; says so once, and at first.

@@ -4,28 +4,43 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fanfare_protocol::app::App;
+use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::AppId;
 use hashbrown::HashMap;
 
 use crate::app_hub::AppHub;
+use crate::bell::Bells;
+use crate::budget::Budget;
+use crate::conn::Conn;
 use crate::sync::{Mutex, RandomState};
-use crate::transitions::Bell;
 
 /// Touched once per connection and once per HTTP request, never per message.
 #[derive(Debug, Default)]
 pub struct Hubs {
     /// Guards the table only; hubs are used outside the lock.
     apps: Mutex<HashMap<AppId, Arc<AppHub>, RandomState>>,
-    /// Rung by a hub that has something for its app's webhooks.
-    bell: Arc<Bell>,
+    bells: Bells,
+    budget: Arc<Budget>,
 }
 
 impl Hubs {
+    /// No hub yet; the outboxes of all connections hold no more than the budget.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget: Arc::new(budget), ..Self::default() }
+    }
+
+    /// What the outboxes of connections may hold.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     /// The app's hub, made with these settings if there is none.
     #[must_use]
     pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
         let mut apps = self.apps.lock();
-        let new = || Arc::new(AppHub::under(&self.bell, Arc::clone(app)));
+        let new = || Arc::new(AppHub::under(&self.bells, Arc::clone(app)));
         Arc::clone(apps.entry(app.id.clone()).or_insert_with(new))
     }
 
@@ -49,7 +64,34 @@ impl Hubs {
 
     /// The apps whose hubs have transitions to take since this was asked last.
     pub fn poll_transitions(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
-        self.bell.poll(cx)
+        self.bells.transitions.poll(cx)
+    }
+
+    /// The apps whose channels have something to tell their subscribers since this was asked last; they wait for
+    /// [`AppHub::tell_changes`].
+    pub fn poll_changes(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
+        self.bells.changes.poll(cx)
+    }
+
+    /// Closes the readers for whom most waits, one after the other, until there is room in the budget again;
+    /// returns how many.
+    ///
+    /// What a closed connection was writing at the moment is given back a little later, by its own task.
+    pub fn relieve(&self) -> usize {
+        if !self.budget.is_over() {
+            return 0;
+        }
+        let conns = self.all().into_iter().flat_map(|hub| hub.conns());
+        let mut readers: Vec<(usize, Arc<Conn>)> =
+            conns.map(|conn| (conn.outbox.waiting(), conn)).filter(|(waiting, _)| *waiting > 0).collect();
+        readers.sort_unstable_by_key(|(waiting, _)| *waiting);
+        let mut closed = 0;
+        while !self.budget.has_room()
+            && let Some((_, conn)) = readers.pop()
+        {
+            closed += usize::from(conn.outbox.give_up(CloseReason::OverMemory));
+        }
+        closed
     }
 
     /// Drops what has expired, and the hubs that nobody holds and that keep nothing; `now` is in the

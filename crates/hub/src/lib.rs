@@ -1,10 +1,12 @@
 //! Who is subscribed to what, and putting frames into outboxes.
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then the app's
-//! settings, to be read once; then outboxes, the list of counts to be told, the queues of parked events and of
+//! settings, to be read once; then outboxes, the lists of channels with something to tell, the queues of parked events and of
 //! transitions, which are leaves; nothing waits under any of them.
 
 mod app_hub;
+mod bell;
+mod budget;
 mod cache;
 mod channel;
 mod conn;
@@ -15,10 +17,11 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Counts, Place};
+pub use app_hub::{AppHub, Cached, Counts, Place, SHARDS};
+pub use budget::Budget;
 pub use conn::Conn;
 pub use hubs::Hubs;
-pub use outbox::{Outbox, Taken};
+pub use outbox::{FRAME_COST, Outbox, Taken};
 pub use subscriptions::{SubscribeError, Subscriptions};
 pub use transitions::TakenTransitions;
 pub use users::SignedIn;
@@ -30,5 +33,5 @@ fn test_app(id: &str) -> std::sync::Arc<fanfare_protocol::app::App> {
 
 #[cfg(test)]
 fn test_conn(bits: u64) -> std::sync::Arc<Conn> {
-    std::sync::Arc::new(Conn::new(fanfare_protocol::ids::SocketId::from_bits(bits), 1 << 20))
+    std::sync::Arc::new(Conn::new(fanfare_protocol::ids::SocketId::from_bits(bits), Budget::of_each(1 << 20)))
 }

@@ -6,13 +6,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::{Kind, Kinds, Transition};
 
+use crate::bell::Bell;
 use crate::sync::Mutex;
 
 /// Transitions that wait at most, and bytes of the events of clients among them.
@@ -52,19 +52,6 @@ pub struct TakenTransitions {
     pub begun: Kinds,
     /// There are more to take; nobody will be woken for them.
     pub more: bool,
-}
-
-/// Which apps have something to take; shared by all of them.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    /// Guards the apps, each listed once, and whoever waits for them.
-    due: Mutex<Due>,
-}
-
-#[derive(Debug, Default)]
-struct Due {
-    apps: Vec<AppId>,
-    waker: Option<Waker>,
 }
 
 /// What an app's webhooks want to hear of one channel.
@@ -139,28 +126,6 @@ impl Transitions {
     /// Whether nothing is to be taken.
     pub(crate) fn is_empty(&self) -> bool {
         !self.queue.lock().is_due
-    }
-}
-
-impl Bell {
-    fn ring(&self, app: &AppId) {
-        let mut due = self.due.lock();
-        due.apps.push(app.clone());
-        let waker = due.waker.take();
-        drop(due);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// The apps that something waits for since this was asked last.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
-        let mut due = self.due.lock();
-        if due.apps.is_empty() {
-            due.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(std::mem::take(&mut due.apps))
     }
 }
 

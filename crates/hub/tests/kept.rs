@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use fanfare_hub::{AppHub, Conn, Hubs, SubscribeError, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Hubs, SubscribeError, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -28,7 +28,10 @@ fn channel(name: &str) -> ChannelName {
 }
 
 fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
-    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(SocketId::from_bits(id), 1 << 30)))
+    Subscriptions::new(
+        Arc::clone(hub),
+        Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(1 << 30))),
+    )
 }
 
 fn publish(hub: &AppHub, name: &str, data: &str, until: u64) {

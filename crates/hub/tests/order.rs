@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use fanfare_hub::{AppHub, Conn, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Subscriptions, Taken};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::SocketId;
@@ -33,7 +33,7 @@ fn subscribers_are_handed_an_event_in_the_order_in_which_they_came() {
     let all: Vec<Subscriptions> = came
         .iter()
         .map(|&id| {
-            let conn = Arc::new(Conn::new(SocketId::from_bits(id), 1 << 20));
+            let conn = Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(1 << 20)));
             let mut subscriptions = Subscriptions::new(Arc::clone(&hub), conn);
             subscriptions.subscribe(news.clone(), None, 0).expect("subscribed");
             let waker = Waker::from(Arc::new(Woken { id, all: Arc::clone(&woken) }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use fanfare_hub::{AppHub, Conn, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -20,7 +20,10 @@ fn hub() -> Arc<AppHub> {
 }
 
 fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
-    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(SocketId::from_bits(id), 1 << 30)))
+    Subscriptions::new(
+        Arc::clone(hub),
+        Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(1 << 30))),
+    )
 }
 
 fn subscribed(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
@@ -57,6 +60,7 @@ fn ws_176_a_crowd_is_told_once_when_its_time_comes() {
     assert_eq!(counts(&first), [105]);
     hub.tell_counts();
     assert_eq!(counts(&first), [0; 0], "nothing has changed");
+    hub.tell_changes();
     drop(crowd);
     assert_eq!(counts(&first), (1..=100).rev().collect::<Vec<_>>());
 }
@@ -67,6 +71,7 @@ fn ws_176_what_was_told_at_once_is_not_told_again_when_the_time_comes() {
     let first = subscribed(&hub, 0);
     let crowd: Vec<Subscriptions> = (1..102).map(|id| subscribed(&hub, id)).collect();
     assert_eq!(counts(&first).last(), Some(&100));
+    hub.tell_changes();
     drop(crowd);
     assert_eq!(counts(&first).last(), Some(&1));
     hub.tell_counts();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use fanfare_hub::{AppHub, Conn, Hubs, Subscriptions};
+use fanfare_hub::{AppHub, Budget, Conn, Hubs, Subscriptions};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{SocketId, UserId};
@@ -28,7 +28,10 @@ fn channel(name: &str) -> ChannelName {
 }
 
 fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
-    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(SocketId::from_bits(id), 1 << 30)))
+    Subscriptions::new(
+        Arc::clone(hub),
+        Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(1 << 30))),
+    )
 }
 
 fn join(connection: &mut Subscriptions, name: &str) {

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Conn, Outbox, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, FRAME_COST, Outbox, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
@@ -30,6 +30,9 @@ const BATCH: usize = 2;
 const TURN: usize = 2;
 
 const BYTES: usize = 5;
+
+/// What such a frame counts in an outbox.
+const COST: usize = BYTES + FRAME_COST;
 
 const USER: &str = r#"{"id":"u"}"#;
 
@@ -97,7 +100,7 @@ fn numbers(read: &[Frame], publisher: u8) -> Vec<u8> {
 #[test]
 fn ws_106_every_frame_arrives_in_its_publishers_order_without_a_close_to_wake_for() {
     in_many_orders(|| {
-        let outbox = Arc::new(Outbox::new(1000));
+        let outbox = Arc::new(Outbox::new(Budget::of_each(100 * COST)));
         let reader = {
             let outbox = Arc::clone(&outbox);
             let mut read = Vec::new();
@@ -121,7 +124,7 @@ fn ws_106_every_frame_arrives_in_its_publishers_order_without_a_close_to_wake_fo
 #[test]
 fn ws_106_what_was_queued_before_a_close_in_the_midst_arrives_and_nothing_else() {
     in_many_orders(|| {
-        let outbox = Arc::new(Outbox::new(1000));
+        let outbox = Arc::new(Outbox::new(Budget::of_each(100 * COST)));
         let reader = reading(&outbox);
         let publishers = [publish(&outbox, 0), publish(&outbox, 1)];
         let closers =
@@ -143,7 +146,7 @@ fn ws_106_what_was_queued_before_a_close_in_the_midst_arrives_and_nothing_else()
 #[test]
 fn another_task_that_reads_on_is_woken_in_place_of_the_first() {
     in_many_orders(|| {
-        let outbox = Arc::new(Outbox::new(1000));
+        let outbox = Arc::new(Outbox::new(Budget::of_each(100 * COST)));
         let first = Arc::clone(&outbox);
         let mut read = future::block_on(future::spawn(poll_fn(move |cx| {
             let mut read = Vec::new();
@@ -163,7 +166,7 @@ fn another_task_that_reads_on_is_woken_in_place_of_the_first() {
 fn a_reader_stuck_in_a_full_socket_hears_of_every_close() {
     in_many_orders(|| {
         for reason in [CloseReason::SlowReader, CloseReason::ServerRestarting] {
-            let outbox = Arc::new(Outbox::new(2 * BYTES));
+            let outbox = Arc::new(Outbox::new(Budget::of_each(2 * COST)));
             let stuck = Arc::clone(&outbox);
             let reader = future::spawn(async move { poll_fn(|cx| stuck.poll_closed(cx)).await });
             if reason == CloseReason::SlowReader {
@@ -183,7 +186,7 @@ fn a_reader_stuck_in_a_full_socket_hears_of_every_close() {
 #[test]
 fn a_reader_is_slow_only_when_more_than_the_bound_was_on_its_way() {
     in_many_orders(|| {
-        let outbox = Arc::new(Outbox::new(MOST * BYTES));
+        let outbox = Arc::new(Outbox::new(Budget::of_each(MOST * COST)));
         let counts = Arc::new(Counts::default());
         let reader = future::spawn(reading_in_bounds(Arc::clone(&outbox), Arc::clone(&counts)));
         let publishers = [0, 1].map(|publisher| {
@@ -261,7 +264,9 @@ fn news() -> ChannelName {
 fn ws_125_and_ws_058_a_connection_closed_from_outside_ends_and_leaves_nothing_behind() {
     in_many_orders(|| {
         let hub = Arc::new(AppHub::new(Arc::new(App::new("1".into(), Vec::new()))));
-        let conns: Vec<_> = (0..2).map(|id| Arc::new(Conn::new(SocketId::from_bits(id), 1000))).collect();
+        let conns: Vec<_> = (0..2)
+            .map(|id| Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(100 * COST))))
+            .collect();
         let tasks: Vec<_> =
             conns.iter().map(|conn| future::spawn(connection(Arc::clone(&hub), Arc::clone(conn)))).collect();
         let publisher = {
@@ -297,7 +302,7 @@ fn ws_125_and_ws_058_a_connection_closed_from_outside_ends_and_leaves_nothing_be
 #[test]
 fn whatever_stirs_a_connection_beside_its_outbox_is_looked_at() {
     in_many_orders(|| {
-        let conn = Arc::new(Conn::new(SocketId::from_bits(1), 1000));
+        let conn = Arc::new(Conn::new(SocketId::from_bits(1), Budget::of_each(100 * COST)));
         let heard = Arc::new(AtomicUsize::new(0));
         let task = {
             let (conn, heard) = (Arc::clone(&conn), Arc::clone(&heard));

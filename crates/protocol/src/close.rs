@@ -21,8 +21,8 @@ pub enum CloseReason {
         /// The app's setting `max_connections`.
         limit: usize,
     },
-    /// 4005: the path is not `/app/KEY` (WS-009).
-    PathNotFound,
+    /// 4005: the path is not `/app/KEY` (WS-009); as it came.
+    PathNotFound(String),
     /// 4007: the protocol version is not spoken here.
     VersionUnsupported,
     /// 4008: no protocol version was given and the server demands one.
@@ -41,6 +41,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// 4100: the client did not read, and its outbox was full.
     SlowReader,
+    /// 4100: all outboxes together were full, and this was one of the fullest.
+    OverMemory,
     /// 4100: nothing but faulty commands came (WS-214).
     TooManyErrors,
     /// 4200: the server is draining; come back, elsewhere.
@@ -64,7 +66,7 @@ impl CloseReason {
             Self::UnknownKey(_) => 4001,
             Self::AppDisabled => 4003,
             Self::OverQuota { .. } => 4004,
-            Self::PathNotFound => 4005,
+            Self::PathNotFound(_) => 4005,
             Self::VersionUnsupported => 4007,
             Self::VersionMissing => 4008,
             Self::OriginRefused(_) | Self::NotAuthorized | Self::Terminated => 4009,
@@ -72,6 +74,7 @@ impl CloseReason {
             | Self::AppUnknownForNow
             | Self::ShuttingDown
             | Self::SlowReader
+            | Self::OverMemory
             | Self::TooManyErrors => 4100,
             Self::ServerRestarting => 4200,
             Self::PongMissing => 4201,
@@ -98,7 +101,12 @@ impl CloseReason {
                     "Account over quota (at most {limit} connections, setting max_connections)"
                 ));
             }
-            Self::PathNotFound => "Path not found: connect to /app/KEY",
+            Self::PathNotFound(path) => {
+                return Cow::Owned(format!(
+                    "Path not found: connect to /app/KEY, not {}",
+                    shortened(path, 75)
+                ));
+            }
             Self::VersionUnsupported => "Unsupported protocol version: 4, 5, 6 and 7 are spoken here",
             Self::VersionMissing => "No protocol version supplied",
             Self::OriginRefused(origin) => {
@@ -110,6 +118,9 @@ impl CloseReason {
             Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
             Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
             Self::SlowReader => "Messages are not read fast enough (setting limits.outbox_bytes)",
+            Self::OverMemory => {
+                "Too much waits to be read, by all clients together (setting limits.outboxes_bytes)"
+            }
             Self::TooManyErrors => "Too many invalid messages",
             Self::PongMissing => "Pong reply not received",
             Self::Undecodable(error) => error.message(),
@@ -125,7 +136,7 @@ impl CloseReason {
             Self::UnknownKey(_) => "unknown_key",
             Self::AppDisabled => "app_disabled",
             Self::OverQuota { .. } => "over_quota",
-            Self::PathNotFound => "path_not_found",
+            Self::PathNotFound(_) => "path_not_found",
             Self::VersionUnsupported => "version_unsupported",
             Self::VersionMissing => "version_missing",
             Self::OriginRefused(_) => "origin_refused",
@@ -135,6 +146,7 @@ impl CloseReason {
             Self::AppUnknownForNow => "apps_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::SlowReader => "slow_reader",
+            Self::OverMemory => "over_memory",
             Self::TooManyErrors => "too_many_errors",
             Self::ServerRestarting => "server_restarting",
             Self::PongMissing => "pong_missing",
@@ -148,6 +160,12 @@ impl CloseReason {
     #[must_use]
     pub const fn can_be_told(&self) -> bool {
         !matches!(self, Self::Gone)
+    }
+
+    /// Whether what waits for the peer is given up, because the peer does not read it.
+    #[must_use]
+    pub const fn gives_up_what_waits(&self) -> bool {
+        matches!(self, Self::SlowReader | Self::OverMemory)
     }
 
     /// Whether the server decided on it, so that old clients hear it by event first (WS-053).
@@ -177,7 +195,7 @@ mod tests {
             CloseReason::UnknownKey("é".repeat(300)),
             CloseReason::AppDisabled,
             CloseReason::OverQuota { limit: usize::MAX },
-            CloseReason::PathNotFound,
+            CloseReason::PathNotFound("é".repeat(300)),
             CloseReason::VersionUnsupported,
             CloseReason::VersionMissing,
             CloseReason::OriginRefused("é".repeat(300)),
@@ -187,6 +205,7 @@ mod tests {
             CloseReason::AppUnknownForNow,
             CloseReason::ShuttingDown,
             CloseReason::SlowReader,
+            CloseReason::OverMemory,
             CloseReason::TooManyErrors,
             CloseReason::ServerRestarting,
             CloseReason::PongMissing,

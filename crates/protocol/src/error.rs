@@ -51,6 +51,11 @@ pub enum ProtocolError {
         /// The setting `limits.channels_per_connection`.
         limit: usize,
     },
+    /// The connection subscribes or signs in more often than it may.
+    TooManySubscriptions {
+        /// The setting `limits.subscriptions_per_second`.
+        limit: usize,
+    },
     /// A guarded channel without `auth`.
     AuthMissing(String),
     /// `auth` without a colon.
@@ -111,6 +116,7 @@ impl ProtocolError {
         match self {
             Self::NotSignedIn(_) | Self::SignIn(_) => Some(4009),
             Self::ClientEvent(fault) if fault.is_about_rate() => Some(4301),
+            Self::TooManySubscriptions { .. } => Some(4301),
             Self::WatchlistTooLong { .. } => Some(4302),
             _ => None,
         }
@@ -156,6 +162,7 @@ impl ProtocolError {
             Self::ExistingSubscription(_) => "existing_subscription",
             Self::NoSubscription(_) => "no_subscription",
             Self::TooManyChannels { .. } => "too_many_channels",
+            Self::TooManySubscriptions { .. } => "too_many_subscriptions",
             Self::AuthMissing(_) => "unsigned",
             Self::AuthFormat(_) => "malformed_auth",
             Self::AuthKey(_) => "wrong_key",
@@ -206,6 +213,10 @@ impl ProtocolError {
             Self::TooManyChannels { limit } => format!(
                 "This connection is subscribed to {limit} channels, the most it may be \
                  (setting limits.channels_per_connection)"
+            ),
+            Self::TooManySubscriptions { limit } => format!(
+                "Too many subscriptions and sign-ins: at most {limit} a second \
+                 (setting limits.subscriptions_per_second)"
             ),
             Self::AuthMissing(channel) => format!("Auth info required to subscribe to {channel}"),
             Self::AuthFormat(channel) => format!(

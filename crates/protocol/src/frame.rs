@@ -2,7 +2,13 @@
 //!
 //! The only place that lays out an outgoing frame's header; never splits a message in fragments.
 
+mod buffer;
+
 use bytes::Bytes;
+
+use self::buffer::Buffer;
+
+pub use self::buffer::held_bytes;
 
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
@@ -39,7 +45,7 @@ impl Frame {
         let (header, used) = header(opcode, length);
         let start = LONGEST_HEADER - used;
         buffer[start..LONGEST_HEADER].copy_from_slice(&header[..used]);
-        Self(Bytes::from(buffer).slice(start..))
+        Self(Buffer::into_bytes(buffer, start))
     }
 
     /// A Ping frame without payload (WS-041).
@@ -71,7 +77,8 @@ impl Frame {
         &self.0
     }
 
-    /// The same frame in memory of its own that is no larger than it: for one that is kept for long.
+    /// The same frame in memory of its own that is no larger than it, and that [`held_bytes`] leaves out: for one
+    /// that is kept for long, and bounded by whoever keeps it.
     #[must_use]
     pub fn to_exact(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
@@ -94,7 +101,7 @@ fn control(opcode: u8, payload: &[u8]) -> Frame {
     let mut buffer = Vec::with_capacity(2 + length);
     buffer.extend_from_slice(&[opcode, length as u8]);
     buffer.extend_from_slice(&payload[..length]);
-    Frame(Bytes::from(buffer))
+    Frame(Buffer::into_bytes(buffer, 0))
 }
 
 /// The header of an unmasked frame, and how many of the bytes it takes.

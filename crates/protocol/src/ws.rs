@@ -14,6 +14,7 @@ mod sample;
 #[cfg(test)]
 mod stream_tests;
 
+use std::cell::Cell;
 use std::mem;
 use std::ops::ControlFlow;
 
@@ -85,18 +86,21 @@ impl Decoder {
 
     /// Decodes what was just read, in place, and calls `on` for each whole message in order.
     ///
-    /// The bytes are clobbered. A break out of `on` is given back at once, and the rest of `bytes` is
-    /// dropped. After a break, an error or a close frame, more bytes are ignored.
+    /// The bytes that were decoded are clobbered. A break out of `on` is given back at once, and the rest of `bytes`
+    /// is dropped. After a break, an error or a close frame, more bytes are ignored.
+    ///
+    /// Stops after `most` calls of `on`; returns how many of the bytes were decoded. The rest is to be given again.
     ///
     /// # Errors
     /// The bytes break RFC 6455 or the limit. What came before the fault has been reported.
     pub fn feed<B>(
         &mut self,
         bytes: &mut [u8],
+        most: usize,
         on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
-    ) -> Result<ControlFlow<B>, DecodeError> {
-        let result = self.decode(bytes, on);
-        if !matches!(result, Ok(ControlFlow::Continue(()))) {
+    ) -> Result<ControlFlow<B, usize>, DecodeError> {
+        let result = self.decode(bytes, most, on);
+        if !matches!(result, Ok(ControlFlow::Continue(_))) {
             self.ended = true;
         }
         if self.ended || self.pending.as_ref().is_some_and(|pending| pending.is_empty()) {
@@ -108,8 +112,15 @@ impl Decoder {
     fn decode<B>(
         &mut self,
         bytes: &mut [u8],
+        most: usize,
         on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<B>,
-    ) -> Result<ControlFlow<B>, DecodeError> {
+    ) -> Result<ControlFlow<B, usize>, DecodeError> {
+        let all = bytes.len();
+        let reported = Cell::new(0);
+        let mut on = |incoming: Incoming<'_>| {
+            reported.set(reported.get() + 1);
+            on(incoming)
+        };
         let mut rest = bytes;
         while !rest.is_empty() && !self.ended {
             let Some((frame, head_bytes)) = self.next_frame(rest)? else {
@@ -123,15 +134,18 @@ impl Decoder {
 
             let begins_here = head_bytes > 0;
             let flow = if begins_here && payload.len() == missing && frame.head.is_whole_message() {
-                self.report(frame.head.opcode, payload, on)?
+                self.report(frame.head.opcode, payload, &mut on)?
             } else {
-                self.keep(frame, payload, on)?
+                self.keep(frame, payload, &mut on)?
             };
-            if flow.is_break() {
-                return Ok(flow);
+            if let ControlFlow::Break(given) = flow {
+                return Ok(ControlFlow::Break(given));
+            }
+            if reported.get() >= most {
+                return Ok(ControlFlow::Continue(all - rest.len()));
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(all))
     }
 
     /// The frame that `bytes` belong to, and how many of them are of its head; `None` if the head is

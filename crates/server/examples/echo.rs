@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use fanfare_hub::Outbox;
+use fanfare_hub::{Budget, Outbox};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::version::Version;
@@ -71,13 +71,16 @@ async fn begin(upgraded: OnUpgrade) {
 
 /// One connection, as [`ws::run`] has it, but for what messages mean.
 async fn echo(stream: TcpStream, early: Vec<u8>) {
-    let outbox = Outbox::new(OUTBOX_BYTES);
+    let outbox = Outbox::new(Budget::of_each(OUTBOX_BYTES));
     let mut writer = Writer::new(&stream);
     let on = |incoming: Incoming<'_>| {
         let frame = match incoming {
             Incoming::Text(text) => Frame::text(text.len(), |out| out.extend_from_slice(text.as_bytes())),
             Incoming::Binary(bytes) => Frame::binary(bytes.len(), |out| out.extend_from_slice(bytes)),
-            Incoming::Ping(payload) => Frame::pong(payload),
+            Incoming::Ping(payload) => {
+                outbox.push_pong(Frame::pong(payload));
+                return ControlFlow::Continue(());
+            }
             Incoming::Pong => return ControlFlow::Continue(()),
             Incoming::Close(code) => return ControlFlow::Break(CloseReason::ByClient(code)),
         };

@@ -6,6 +6,7 @@
 mod apps;
 mod bearer;
 mod given;
+mod host;
 mod openapi;
 mod problem;
 mod routes;
@@ -18,17 +19,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::Level;
 
+use self::problem::Problem;
 use self::routes::{Action, Routes};
 use self::wrong_tokens::WrongTokens;
-use crate::http::Answer;
 use crate::http::answer::{json, text, with_type};
+use crate::http::{Answer, forbid_sniffing};
+use crate::log::limited::{Line, limited};
 use crate::state::State;
 
 /// Requests of operators and monitors under way at once; more wait to be accepted.
@@ -80,11 +85,21 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
 }
 
 async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answer {
-    let found = match admin.routes.find(request.method(), request.uri().path()) {
-        Ok(found) => found,
-        Err(problem) => return problem.into_answer(),
+    let mut answer = match find_and_answer(admin, peer, request).await {
+        Ok(answer) => answer,
+        Err(problem) => problem.into_answer(),
     };
-    match found.action {
+    forbid_sniffing(&mut answer);
+    answer
+}
+
+async fn find_and_answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+    host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
+        let host = request.headers().get(HOST);
+        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, %problem, "refused");
+    })?;
+    let found = admin.routes.find(request.method(), request.uri().path())?;
+    Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
         Action::Ready => ready(&admin.state),
         Action::Metrics => with_type(
@@ -93,14 +108,10 @@ async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answ
             admin.state.metrics.text().into(),
         ),
         Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
-        _ => match apps::answer(admin, peer, &found, request).await {
-            Ok(answer) => answer,
-            Err(problem) => {
-                tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
-                problem.into_answer()
-            }
-        },
-    }
+        _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
+            tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+        })?,
+    })
 }
 
 /// A node without its database, or without a Redis that broadcasts come from, still serves the apps that it knows, so that it stays ready: taken out of

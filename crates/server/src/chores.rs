@@ -1,9 +1,12 @@
-//! What is done every now and then, whatever happens: forgetting what is over, and telling crowds their count.
+//! What is done every now and then, whatever happens: forgetting what is over, telling channels who came, who went
+//! and how many there are, and closing the largest readers when too much waits for all.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::state::State;
 
@@ -13,10 +16,21 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How often crowded channels are told how many they are (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
 
+/// How long comings and goings that press on a channel wait, to be merged.
+const MERGE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether too much waits for clients, though nobody has said so.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long closed readers are given to free what they were writing, before it is looked again.
+const FREEING: Duration = Duration::from_millis(20);
+
 /// Begins, until the end of the process.
 pub fn begin(state: &Arc<State>) {
     state.tasks.spawn("sweep", sweep(Arc::clone(state)));
     state.tasks.spawn("counts of channels", tell_counts(Arc::clone(state)));
+    state.tasks.spawn("changes of channels", tell_changes(Arc::clone(state)));
+    state.tasks.spawn("memory of outboxes", relieve(Arc::clone(state)));
 }
 
 /// Drops what apps without connections have left behind.
@@ -37,5 +51,40 @@ async fn tell_counts(state: Arc<State>) {
         for hub in state.hubs.all() {
             hub.tell_counts();
         }
+    }
+}
+
+/// Tells what was to be merged; sleeps while there is nothing.
+async fn tell_changes(state: Arc<State>) {
+    loop {
+        let mut apps = poll_fn(|cx| state.hubs.poll_changes(cx)).await;
+        sleep(MERGE).await;
+        if let Poll::Ready(more) = state.hubs.poll_changes(&Context::from_waker(Waker::noop())) {
+            apps.extend(more);
+        }
+        for hub in apps.iter().filter_map(|app| state.hubs.get(app)) {
+            hub.tell_changes();
+        }
+    }
+}
+
+/// Closes the largest readers whenever more waits for clients than may.
+async fn relieve(state: Arc<State>) {
+    let budget = Arc::clone(state.hubs.budget());
+    loop {
+        // The time limit is for what nobody has noticed: many outboxes that are full of little.
+        let _ = timeout(LOOK, poll_fn(|cx| budget.poll_over(cx))).await;
+        let held = budget.held();
+        let closed = state.hubs.relieve();
+        if closed > 0 {
+            tracing::warn!(
+                target: "fanfare",
+                held,
+                most = budget.bytes(),
+                closed,
+                "too much waits for clients (limits.outboxes_bytes); those with most to read were closed"
+            );
+        }
+        sleep(FREEING).await;
     }
 }

@@ -107,9 +107,11 @@ pub struct Listen {
     pub addr: SocketAddr,
     /// Where metrics and health are answered.
     pub admin_addr: SocketAddr,
+    /// Names that the second may be asked by, besides localhost and addresses.
+    pub admin_hosts: Vec<String>,
     /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
-    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed (WS-063).
+    /// Who is believed on the clients behind it: `X-Forwarded-For`, `X-Forwarded-Proto` and the like (WS-063).
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
@@ -127,8 +129,12 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Most bytes that wait for one client.
     pub outbox_bytes: usize,
+    /// Most bytes that wait for all clients together; 0 means a quarter of the memory there is.
+    pub outboxes_bytes: usize,
     /// Most subscriptions of one connection.
     pub channels_per_connection: usize,
+    /// Most subscriptions that one connection may ask for in each second.
+    pub subscriptions_per_second: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
     /// Most questions to one app's application at once.

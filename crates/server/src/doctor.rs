@@ -4,6 +4,7 @@
 //! nobody else is on. Every wait is bounded. Never shows a secret.
 
 mod authorization;
+mod changed;
 mod clock;
 mod descriptors;
 mod hop;
@@ -132,7 +133,7 @@ impl Examination<'_> {
                 return None;
             }
         };
-        match socket.established(&app.key).await {
+        match socket.established(place, &app.key).await {
             Ok((what, socket)) => self.note(KEY, Ok(what)).map(|()| socket),
             Err(complaint) => self.note(KEY, Err(complaint)).and(None),
         }

@@ -1,5 +1,4 @@
-//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel:
-//! every route stands in this file.
+//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel.
 //!
 //! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
@@ -12,6 +11,8 @@ mod error;
 mod event;
 mod events;
 mod forwarded;
+pub(crate) mod host;
+mod routes;
 mod signed;
 mod users;
 
@@ -19,78 +20,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, StatusCode};
-use matchit::Router;
+use matchit::Match;
 
 pub use answer::Answer;
+pub(crate) use error::NOTHING_AT;
 pub use error::{ApiError, check_event_name};
 pub use forwarded::client_address;
+pub use routes::Routes;
+
+use routes::{Route, own_path};
 
 use crate::state::State;
-
-/// What a path leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    WebSocket,
-    Authorize(authorize::Kind),
-    Up,
-    Events,
-    BatchEvents,
-    Channels,
-    Channel,
-    ChannelUsers,
-    ChannelEvents,
-    ChannelStats,
-    Connections,
-    TerminateUser,
-}
-
-impl Route {
-    /// The one method that the route answers to (API-009).
-    const fn method(self) -> Method {
-        match self {
-            Self::Events
-            | Self::BatchEvents
-            | Self::ChannelEvents
-            | Self::TerminateUser
-            | Self::Authorize(_) => Method::POST,
-            Self::WebSocket
-            | Self::Up
-            | Self::Channels
-            | Self::Channel
-            | Self::ChannelUsers
-            | Self::ChannelStats
-            | Self::Connections => Method::GET,
-        }
-    }
-}
-
-/// All routes of the public listener.
-pub struct Routes(Router<Route>);
-
-impl Default for Routes {
-    fn default() -> Self {
-        let mut router = Router::new();
-        for (path, route) in [
-            ("/app/{key}", Route::WebSocket),
-            ("/app/{key}/auth", Route::Authorize(authorize::Kind::Channel)),
-            ("/app/{key}/user-auth", Route::Authorize(authorize::Kind::User)),
-            ("/up", Route::Up),
-            ("/apps/{app}/events", Route::Events),
-            ("/apps/{app}/batch_events", Route::BatchEvents),
-            ("/apps/{app}/channels", Route::Channels),
-            ("/apps/{app}/channels/{channel}", Route::Channel),
-            ("/apps/{app}/channels/{channel}/users", Route::ChannelUsers),
-            ("/apps/{app}/channels/{channel}/events", Route::ChannelEvents),
-            ("/apps/{app}/channels/{channel}/stats", Route::ChannelStats),
-            ("/apps/{app}/connections", Route::Connections),
-            ("/apps/{app}/users/{user}/terminate_connections", Route::TerminateUser),
-        ] {
-            router.insert(path, route).expect("the paths above do not clash");
-        }
-        Self(router)
-    }
-}
 
 /// Who a connection was accepted from.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +45,7 @@ pub struct Peer {
 
 /// A request on its way to its route.
 struct Asked<'a> {
-    /// The path without the configured prefix (WS-003, AUTH-012).
+    /// The path as the routes are written (WS-003, AUTH-012).
     path: &'a str,
     peer: Peer,
     request: Request<Incoming>,
@@ -117,28 +59,60 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
-    let path = without_prefix(&full_path, &state.config.listen.path_prefix);
+    let path = own_path(&full_path, &state.config.listen.path_prefix);
     let asked = Asked { path, peer, request };
-    if fastwebsockets::upgrade::is_upgrade_request(&asked.request) {
-        return admission::admit(&state, &routes, asked).await;
-    }
-    let answer = match dispatch(&state, &routes, asked).await {
+    let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
         Err(error) => error.into_answer(),
     };
-    state.metrics.request_answered(answer.status().as_u16());
+    // Those who have become a WebSocket are counted as connections.
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        state.metrics.request_answered(answer.status().as_u16());
+    }
+    forbid_sniffing(&mut answer);
     answer
 }
 
-async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Result<Answer, ApiError> {
-    let matched = routes.0.at(asked.path).map_err(|_| ApiError::NoRoute)?;
+/// Has browsers believe the type of an answer: sentences repeat what came.
+pub(crate) fn forbid_sniffing(answer: &mut Answer) {
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+async fn find_and_answer(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Result<Answer, ApiError> {
+    host::of(&asked.request)?;
+    let matched = routes.find(asked.path);
+    let websocket = matched.as_ref().filter(|matched| *matched.value == Route::WebSocket);
+    if is_handshake(&asked.request, websocket.is_some()) {
+        let key = websocket.map(|matched| matched.params.get("key").unwrap_or_default());
+        return admission::admit(state, key, asked).await;
+    }
+    match matched {
+        Some(matched) => dispatch(state, &matched, asked).await,
+        None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),
+    }
+}
+
+/// Whether a request is to become a WebSocket. Elsewhere than at a WebSocket's path it must be a whole handshake
+/// for that (WS-009): some proxies put the headers Upgrade and Connection into every request, and these do not
+/// count there.
+fn is_handshake<B>(request: &Request<B>, is_at_websocket: bool) -> bool {
+    request.method() == Method::GET
+        && fastwebsockets::upgrade::is_upgrade_request(request)
+        && (is_at_websocket || request.headers().contains_key(SEC_WEBSOCKET_KEY))
+}
+
+async fn dispatch(
+    state: &Arc<State>,
+    matched: &Match<'_, '_, &Route>,
+    asked: Asked<'_>,
+) -> Result<Answer, ApiError> {
     let route = *matched.value;
     // Browsers ask with other methods whether they may ask.
     if let Route::Authorize(kind) = route {
         let key = matched.params.get("key").unwrap_or_default();
         return authorize::answer(state, key, kind, asked.peer.address, asked.request).await;
     }
-    if asked.request.method() != route.method() {
+    if !route.answers_to(asked.request.method()) {
         return Err(ApiError::MethodNotAllowed(route.method()));
     }
     match route {
@@ -157,34 +131,13 @@ async fn dispatch(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Resu
         }
         Route::Events => events::single(state, &signed),
         Route::BatchEvents => events::batch(state, &signed),
-        Route::Channels => channels::list(state, &signed),
+        Route::Channels => channels::list(state, &signed).await,
         Route::Channel => channels::one(state, &signed, channel),
         Route::ChannelUsers => channels::users(state, &signed, channel),
         Route::ChannelStats => channels::stats(state, &signed, channel),
         Route::Connections => Ok(users::connections(state, &signed)),
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
-        Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::NoRoute),
+        Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::WebSocketOnly),
     }?;
     Ok(answer::json(StatusCode::OK, json))
-}
-
-/// The path behind the configured prefix; proxies that take it off themselves are fine, too.
-fn without_prefix<'a>(path: &'a str, prefix: &str) -> &'a str {
-    match path.strip_prefix(prefix) {
-        Some(rest) if !prefix.is_empty() && rest.starts_with('/') => rest,
-        _ => path,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ws_003_a_path_prefix_is_taken_off_whole_or_not_at_all() {
-        assert_eq!(without_prefix("/ws/app/k", "/ws"), "/app/k");
-        assert_eq!(without_prefix("/app/k", "/ws"), "/app/k");
-        assert_eq!(without_prefix("/wsx/app/k", "/ws"), "/wsx/app/k");
-        assert_eq!(without_prefix("/app/k", ""), "/app/k");
-    }
 }

@@ -1,18 +1,33 @@
 //! Logs: where they go and in which form.
 //!
 //! Written by a thread of their own from a bounded queue: a stuck terminal or pipe loses lines, it
-//! never stops the server.
+//! never stops the server. What strangers can cause is [`limited`] in rate.
+
+pub mod limited;
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// Logging goes on until this is dropped; what was not written yet is written then.
+#[derive(Debug)]
+pub struct Guard {
+    /// Dropped behind the last line.
+    _worker: WorkerGuard,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        limited::tell();
+    }
+}
+
 /// Starts logging to standard error; lines are flushed when the guard is dropped.
 ///
 /// # Errors
 /// The filter is no valid list of `target=level` directives.
-pub fn begin(settings: &Log) -> Result<WorkerGuard, String> {
+pub fn begin(settings: &Log) -> Result<Guard, String> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
@@ -21,5 +36,5 @@ pub fn begin(settings: &Log) -> Result<WorkerGuard, String> {
         LogFormat::Text => logs.with_ansi(false).init(),
         LogFormat::Json => logs.json().init(),
     }
-    Ok(guard)
+    Ok(Guard { _worker: guard })
 }

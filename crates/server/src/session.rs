@@ -30,6 +30,9 @@ use allowance::Allowance;
 const FAULTS_AT_ONCE: usize = 100;
 const FAULTS_PER_SECOND: usize = 10;
 
+/// Subscriptions that may come at once, as the seconds in which so many may come one after the other.
+const SECONDS_AT_ONCE: usize = 10;
+
 /// The state of one connection; owned by its task.
 pub struct Session {
     state: Arc<State>,
@@ -40,6 +43,8 @@ pub struct Session {
     place: Option<Place>,
     faults: Allowance,
     client_events: Allowance,
+    /// Subscribing and signing in, which many others may hear of.
+    changes: Allowance,
 }
 
 impl Session {
@@ -49,8 +54,8 @@ impl Session {
         let hub = subscriptions.hub();
         let tenant = state.tenants.of(&hub.app().id);
         tenant.saw_connections(hub.connections());
-        let (faults, client_events) = (Allowance::full(), Allowance::full());
-        Self { state, subscriptions, tenant, place, faults, client_events }
+        let [faults, client_events, changes] = [(); 3].map(|()| Allowance::full());
+        Self { state, subscriptions, tenant, place, faults, client_events, changes }
     }
 
     /// Whatever the client sent; breaks when the connection is to end. `authorized` is set when it may
@@ -110,7 +115,7 @@ impl Session {
 
     /// A Ping frame: answered at any time (WS-042).
     fn on_ping(&self, payload: &[u8]) {
-        self.send(&Frame::pong(payload));
+        self.subscriptions.conn().outbox.push_pong(Frame::pong(payload));
     }
 
     /// An unauthorized connection does not count in the quota; from here on it does (WS-062).
@@ -125,6 +130,16 @@ impl Session {
             authorized.store(true, Ordering::Relaxed);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Takes one of the subscriptions and sign-ins that the connection may ask for; generous at once, for that is
+    /// how pages begin.
+    fn take_change(&mut self) -> Result<(), ProtocolError> {
+        let limits = &self.state.config.limits;
+        let limit = limits.subscriptions_per_second;
+        let at_once = (2 * limits.channels_per_connection).max(limit.saturating_mul(SECONDS_AT_ONCE));
+        let taken = self.changes.take(self.state.milliseconds(), at_once, limit);
+        if taken { Ok(()) } else { Err(ProtocolError::TooManySubscriptions { limit }) }
     }
 
     /// Answers a failed command; too many of them end the connection (WS-130, WS-214).

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
-use fanfare_hub::Hubs;
+use fanfare_hub::{Budget, Hubs};
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::drain::Drain;
+use crate::memory;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
@@ -49,7 +50,8 @@ impl State {
     #[must_use]
     pub fn new(config: Config, apps: Apps, tasks: Tasks, descriptors: u64, capacity: usize) -> Self {
         let outgoing = Outgoing::new(&config, &tasks);
-        let (hubs, tenants) = (Arc::new(Hubs::default()), Arc::new(Tenants::default()));
+        let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
+        let (hubs, tenants) = (Arc::new(Hubs::new(budget)), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
         let live = Live {
             hubs: Arc::clone(&hubs),

@@ -5,7 +5,6 @@
 
 mod authorizations;
 mod day;
-mod rate;
 mod tenant;
 mod unwritten;
 

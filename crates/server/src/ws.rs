@@ -22,7 +22,9 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 use fanfare_protocol::version::Version;
 use fanfare_protocol::ws::Incoming;
+use tracing::Level;
 
+use crate::log::limited::{Line, limited};
 use crate::session::Session;
 use crate::state::{Seat, State};
 
@@ -61,7 +63,7 @@ impl Signs {
 /// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
 pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, early: Vec<u8>) {
     let Newcomer { hub, version, place, seat } = newcomer;
-    let conn = Arc::new(Conn::new(random_socket_id(), state.config.limits.outbox_bytes));
+    let conn = Arc::new(Conn::new(random_socket_id(), Arc::clone(state.hubs.budget())));
     let activity = state.config.timeouts.activity;
     conn.outbox.push(&server::connection_established(conn.id, activity));
     let since = state.milliseconds();
@@ -127,10 +129,13 @@ fn random_socket_id() -> SocketId {
     SocketId::from_bits(getrandom::u64().expect("the operating system has random numbers"))
 }
 
-/// One line for each end of a connection, with its reason.
+/// One line for each end of a connection, with its reason; of very many a second only how many they are.
 fn log_close(session: &Session, reason: &CloseReason, seconds: u64) {
-    tracing::info!(
+    let line = if *reason == CloseReason::SlowReader { Line::SlowReader } else { Line::ConnectionClosed };
+    limited!(
+        line,
         target: "fanfare::connection",
+        Level::INFO,
         app = session.app_id(),
         socket = %session.socket_id(),
         code = reason.code(),

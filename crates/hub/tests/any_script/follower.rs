@@ -162,6 +162,8 @@ impl Follower<'_> {
                 assert!(has_counts(channel), "a count of {}", CHANNELS[channel]);
                 let count = data["subscription_count"].as_u64().expect("a number");
                 match listening.count.replace(count) {
+                    // With `--cfg shuttle` a channel merges from a few deliveries on.
+                    Some(_) if cfg!(shuttle) => {}
                     Some(before) => assert_eq!(before.abs_diff(count), 1, "skipped a change: {frame}"),
                     None => *self.sums.steps.entry((channel, count)).or_default() += 1,
                 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Conn, Hubs, SubscribeError, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Hubs, SubscribeError, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -214,6 +214,7 @@ impl Actor {
             }
             Action::Sweep => {
                 self.hubs.sweep(now);
+                self.hub.tell_changes();
                 self.hub.tell_counts();
                 Answer::Nothing
             }
@@ -285,7 +286,7 @@ impl Actor {
 }
 
 fn open(hub: &Arc<AppHub>, socket: SocketId) -> Subscriptions {
-    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(socket, 1 << 30)))
+    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(socket, Budget::of_each(1 << 30))))
 }
 
 fn end(subscriptions: Subscriptions, mut trace: Trace) -> Trace {

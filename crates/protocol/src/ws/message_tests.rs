@@ -91,8 +91,8 @@ fn a_break_is_given_back_at_once() {
         calls += 1;
         ControlFlow::Break("enough")
     };
-    assert_eq!(decoder.feed(&mut bytes, &mut on), Ok(ControlFlow::Break("enough")));
-    assert_eq!(decoder.feed(&mut masked(0x81, b"c"), &mut on), Ok(ControlFlow::Continue(())));
+    assert_eq!(decoder.feed(&mut bytes, usize::MAX, &mut on), Ok(ControlFlow::Break("enough")));
+    assert_eq!(decoder.feed(&mut masked(0x81, b"c"), usize::MAX, &mut on), Ok(ControlFlow::Continue(7)));
     assert_eq!(calls, 1);
 }
 

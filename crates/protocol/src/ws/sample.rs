@@ -77,18 +77,38 @@ impl Decoder {
             ControlFlow::<()>::Continue(())
         };
         for piece in pieces {
-            if let Err(error) = self.feed(&mut piece.to_vec(), &mut on) {
+            if let Err(error) = self.feed(&mut piece.to_vec(), usize::MAX, &mut on) {
                 return (seen, Some(error));
             }
         }
         (seen, None)
     }
+
+    /// Feeds the bytes one message a turn; what came out, and how it ended.
+    fn sip(&mut self, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
+        let (mut seen, mut rest) = (Vec::new(), bytes.to_vec());
+        while !rest.is_empty() {
+            let before = seen.len();
+            let mut on = |incoming: Incoming<'_>| {
+                seen.push(Seen::from(incoming));
+                ControlFlow::<()>::Continue(())
+            };
+            match self.feed(&mut rest, 1, &mut on) {
+                Ok(ControlFlow::Continue(decoded)) => drop(rest.drain(..decoded)),
+                Ok(ControlFlow::Break(())) => unreachable!("nothing breaks"),
+                Err(error) => return (seen, Some(error)),
+            }
+            assert!(seen.len() <= before + 1, "one a turn");
+        }
+        (seen, None)
+    }
 }
 
-/// Decodes at once and byte by byte, which must make no difference.
+/// Decodes at once, byte by byte and message by message, which must make no difference.
 pub(super) fn decode(limit: usize, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
     let whole = Decoder::new(limit).drink([bytes]);
     assert_eq!(Decoder::new(limit).drink(bytes.chunks(1)), whole, "byte by byte");
+    assert_eq!(Decoder::new(limit).sip(bytes), whole, "message by message");
     whole
 }
 

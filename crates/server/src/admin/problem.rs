@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::http::Answer;
 use crate::http::answer::with_type;
 use crate::http::body::BodyError;
+use crate::http::host;
 
 /// Most bytes of a sentence that repeats what came.
 const LONGEST: usize = 500;
@@ -21,6 +22,10 @@ const LONGEST: usize = 500;
 /// Why a request is refused; nothing has changed then, but for [`Problem::TooLate`].
 #[derive(Debug)]
 pub(super) enum Problem {
+    /// The header `Host` is missing, doubled, or no host.
+    FaultyHost,
+    /// The request is for a host that is not this one; which.
+    ForeignHost(String),
     /// There is no such route.
     NoSuchPath,
     /// The path is right, the method is not; those that are.
@@ -80,6 +85,8 @@ impl Problem {
     /// The status, and the last part of the type.
     const fn kind(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::FaultyHost => (StatusCode::BAD_REQUEST, "faulty-host"),
+            Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "foreign-host"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token"),
@@ -116,6 +123,14 @@ impl Problem {
     /// The sentence about this very request.
     fn detail(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
+            Self::FaultyHost => host::FAULT,
+            Self::ForeignHost(host) => {
+                return Cow::Owned(format!(
+                    "This listener does not answer to the host {}: ask by address or as localhost, or list the name \
+                     in listen.admin_hosts",
+                    shortened(host, 200)
+                ));
+            }
             Self::NoSuchPath => "There is nothing at this path; /v1/openapi.json lists what there is",
             Self::MethodNotAllowed(allowed) => {
                 return Cow::Owned(format!("This path answers to {allowed} only"));
@@ -197,7 +212,7 @@ impl Problem {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
             }
             // What is left of the body is not read, so the connection cannot be used again.
-            Self::Body(_) => {
+            Self::Body(_) | Self::FaultyHost | Self::ForeignHost(_) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -97,20 +97,26 @@ impl Default for Routes {
 }
 
 impl Routes {
-    /// The route of a request.
+    /// The route of a request. HEAD asks for what GET asks for; the connection sends the answer without its body.
     ///
     /// # Errors
     /// There is no such path, or it does not answer to the method.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found, Problem> {
         let matched = self.0.at(path).map_err(|_| Problem::NoSuchPath)?;
         let actions = matched.value;
-        let Some((_, action)) = actions.iter().find(|(own, _)| own == method) else {
-            let allowed = actions.iter().map(|(own, _)| own.as_str()).collect::<Vec<_>>();
+        let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+        let Some((_, action)) = actions.iter().find(|(own, _)| own == wanted) else {
+            let allowed: Vec<&str> = actions.iter().map(|(own, _)| allowed(own)).collect();
             return Err(Problem::MethodNotAllowed(allowed.join(", ")));
         };
         let part = |name: &str| matched.params.get(name).unwrap_or_default().to_owned();
         Ok(Found { action: *action, id: part("id"), key: part("key") })
     }
+}
+
+/// What a 405 allows for a method of the list.
+fn allowed(own: &Method) -> &str {
+    if *own == Method::GET { "GET, HEAD" } else { own.as_str() }
 }
 
 #[cfg(test)]
@@ -137,7 +143,7 @@ mod tests {
         let Err(Problem::MethodNotAllowed(allowed)) = find(&Method::PUT, "/v1/apps/3") else {
             panic!("PUT is not in the list");
         };
-        assert_eq!(allowed, "GET, PATCH, DELETE");
+        assert_eq!(allowed, "GET, HEAD, PATCH, DELETE");
     }
 
     #[test]

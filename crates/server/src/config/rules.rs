@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use fanfare_hub::FRAME_COST;
 use fanfare_protocol::app::Limits as AppLimits;
 
 use super::apps::FixedApp;
@@ -23,12 +24,13 @@ const PER_MEMBER: usize = 96;
 /// Bytes of a character of an id that is quoted twice over, beyond those of its first quoting.
 const PER_CHARACTER: usize = 3;
 
-/// Bytes of a frame besides names and data.
-const FRAME: usize = 256;
+/// Bytes of a frame besides names and data, and of its place in the outbox.
+const FRAME: usize = 256 + FRAME_COST;
 
 /// Checks settings against each other.
 pub(super) fn check(settled: &Settled, defaults: &AppLimits, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
     check_ports(settled, faults);
+    check_outboxes(settled, faults);
     let needs = Need::all(defaults);
     for need in &needs {
         check_need(settled, need, "", None, faults);
@@ -41,6 +43,19 @@ pub(super) fn check(settled: &Settled, defaults: &AppLimits, fixed: &[FixedApp],
             }
         }
     }
+}
+
+/// One outbox may be full without all together being too much.
+fn check_outboxes(settled: &Settled, faults: &mut Vec<Fault>) {
+    let (all, one) = ("limits.outboxes_bytes", "limits.outbox_bytes");
+    let (Some(value), Some(least)) = (settled.count(all), settled.count(one)) else { return };
+    if value == 0 || value >= least {
+        return;
+    }
+    let place = settled.get(all).1.clone();
+    let reason = "what waits for a single client";
+    let cause = Cause::TooSmall { key: all.to_owned(), value, least, reason, others: one.to_owned() };
+    faults.push(Fault { place, cause });
 }
 
 /// How many bytes a setting of the node must have for an app's limits.

@@ -30,7 +30,7 @@ impl Kind {
         match self {
             Self::Count { .. } => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
-            Self::Networks | Self::Origins | Self::WebOrigins | Self::Headers => {
+            Self::Networks | Self::HostNames | Self::Origins | Self::WebOrigins | Self::Headers => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
@@ -68,6 +68,9 @@ impl Kind {
             }
             (Self::Switch, Value::Boolean(_)) => Ok(value.clone()),
             (Self::Networks, Value::Array(parts)) => each(parts, network),
+            (Self::HostNames, Value::Array(parts)) => {
+                each(parts, |text| is_host_name(text).then(|| text.to_owned()))
+            }
             (Self::Origins, Value::Array(parts)) => {
                 each(parts, |text| is_host_pattern(text).then(|| text.to_owned()))
             }
@@ -131,6 +134,9 @@ impl Kind {
             Self::Networks => {
                 r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
             }
+            Self::HostNames => {
+                r#"a list of names without scheme, port and path, such as ["fanfare.internal"]"#.to_owned()
+            }
             Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
             Self::Choice(choices) => choices.join(" or "),
             Self::Filter => "a filter such as info or info,fanfare=debug".to_owned(),
@@ -188,6 +194,12 @@ fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Valu
 fn network(text: &str) -> Option<String> {
     let network = text.parse::<IpNet>().ok();
     network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
+}
+
+/// Whether a text is the name of a host as it may stand in a request.
+fn is_host_name(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    (1..=253).contains(&text.len()) && text.bytes().all(legal) && !text.ends_with('.')
 }
 
 /// What is wrong with a key or secret, without repeating it.

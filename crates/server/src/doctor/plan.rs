@@ -115,6 +115,11 @@ impl Place {
         format!("{scheme}{tls}://{}{}", self.authority(), self.prefix)
     }
 
+    /// The path that a client with this key connects to.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        format!("{}/app/{key}", self.prefix)
+    }
+
     pub(super) fn prefix_shown(&self) -> &str {
         if self.prefix.is_empty() { "/" } else { &self.prefix }
     }

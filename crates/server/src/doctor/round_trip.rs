@@ -5,6 +5,7 @@ use std::time::Instant;
 use fanfare_outgoing::Client;
 use serde_json::json;
 
+use super::changed;
 use super::hop::Finding;
 use super::plan::Place;
 use super::signed::{Signer, unanswered};
@@ -31,16 +32,19 @@ pub(super) async fn make(
     let body = json!({ "name": EVENT, "channel": channel, "data": "{}" }).to_string();
     let start = Instant::now();
     match signer.send(client, place, "POST", ("/events", body)).await {
-        Err(error) => return (Err(unanswered(place, &error)), Some(socket)),
-        Ok(response) if response.status.as_u16() != 200 => {
-            let said = repeated(&String::from_utf8_lossy(&response.body), 300);
+        (_, Err(error)) => return (Err(unanswered(place, &error)), Some(socket)),
+        (sent, Ok(response)) if response.status.as_u16() != 200 => {
+            let body = String::from_utf8_lossy(&response.body);
+            let mend = changed::signed_request(&sent, body.lines().next().unwrap_or_default());
             let finding = complain(
-                format!("publishing is answered {}: {said}", response.status.as_u16()),
-                "What Laravel broadcasts would be answered the same: do what the answer says.",
+                format!("publishing is answered {}: {}", response.status.as_u16(), repeated(&body, 300)),
+                mend.unwrap_or_else(|| {
+                    "What Laravel broadcasts would be answered the same: do what the answer says.".to_owned()
+                }),
             );
             return (finding, Some(socket));
         }
-        Ok(_) => {}
+        (_, Ok(_)) => {}
     }
     match socket.expect(EVENT, &channel).await {
         Ok(_) => {

@@ -8,10 +8,12 @@ use fanfare_protocol::auth::{Credential, signed_query};
 use http_body_util::Full;
 use hyper::Request;
 
+use super::changed::{self, Sent};
 use super::clock::Reading;
 use super::hop::{Complaint, Finding};
 use super::plan::Place;
 use super::{PATIENCE, complain, repeated};
+use crate::http::NOTHING_AT;
 
 /// Who signs, and for which app.
 pub(super) struct Signer {
@@ -23,14 +25,14 @@ pub(super) struct Signer {
 pub(super) const BOUNDS: Bounds = Bounds { time: PATIENCE, bytes: 64 * 1024 };
 
 impl Signer {
-    /// Sends a signed request to a path below that of the app.
+    /// Sends a signed request to a path below that of the app; what was sent, and what came of it.
     pub async fn send(
         &self,
         client: &Client,
         place: &Place,
         method: &str,
         (path, body): (&str, String),
-    ) -> Result<Response, OutgoingError> {
+    ) -> (Sent, Result<Response, OutgoingError>) {
         let path = format!("/apps/{}{path}", self.app_id);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let query = signed_query(&self.credential, method, &path, body.as_bytes(), now);
@@ -39,21 +41,22 @@ impl Signer {
             .uri(format!("{}{path}?{query}", place.url("http")))
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)));
-        match request {
+        let answered = match request {
             Ok(request) => client.send(request, BOUNDS).await,
             Err(error) => Err(OutgoingError::Unreachable(error.to_string())),
-        }
+        };
+        (Sent { method: method.to_owned(), path: format!("{}{path}", place.prefix), query }, answered)
     }
 }
 
 /// Asks which channels there are, which every app may.
 pub(super) async fn channels(client: &Client, place: &Place, signer: &Signer) -> (Finding, Option<Reading>) {
     match signer.send(client, place, "GET", ("/channels", String::new())).await {
-        Ok(response) => {
+        (sent, Ok(response)) => {
             let reading = Reading::of(&response);
-            (judge(place, signer, &response), reading)
+            (judge(place, signer, &sent, &response), reading)
         }
-        Err(error) => (Err(unanswered(place, &error)), None),
+        (_, Err(error)) => (Err(unanswered(place, &error)), None),
     }
 }
 
@@ -66,12 +69,15 @@ pub(super) fn unanswered(place: &Place, error: &OutgoingError) -> Complaint {
     }
 }
 
-fn judge(place: &Place, signer: &Signer, response: &Response) -> Finding {
+fn judge(place: &Place, signer: &Signer, sent: &Sent, response: &Response) -> Finding {
     let body = String::from_utf8_lossy(&response.body);
-    let said = repeated(body.lines().next().unwrap_or_default(), 300);
+    let line = body.lines().next().unwrap_or_default();
+    let said = repeated(line, 300);
     let status = response.status.as_u16();
-    let path = format!("/apps/{}/channels", signer.app_id);
     let what = format!("the server answers {status}: {said}");
+    if let Some(mend) = changed::signed_request(sent, line) {
+        return complain(what, mend);
+    }
     match status {
         200 if serde_json::from_slice::<serde_json::Value>(&response.body)
             .is_ok_and(|json| json.is_object()) =>
@@ -91,23 +97,27 @@ fn judge(place: &Place, signer: &Signer, response: &Response) -> Finding {
             what,
             "The key belongs to no app with this id: compare id and key with `fanfare app list`.",
         ),
-        // The server tells what it would have signed.
-        401 if said.contains("signature") && said.contains("\\n") && !said.contains(&path) => complain(
-            what,
-            "A proxy changes the path on the way: pass it on as it comes, or take off exactly listen.path_prefix.",
-        ),
         401 => complain(
             what,
             "The secret is wrong: compare PUSHER_APP_SECRET with `fanfare env`, look for spaces and quotes around it, \
              and run `php artisan config:clear`.",
         ),
         404 if said.contains("no app") => complain(what, "Compare PUSHER_APP_ID with `fanfare app list`."),
+        404 if said.starts_with(NOTHING_AT) => complain(
+            what,
+            format!(
+                "The server is there, but not at {}: see to listen.path_prefix, and to `options.path` in \
+                 config/broadcasting.php, with a slash at its end; {} was sent.",
+                place.prefix_shown(),
+                sent.path
+            ),
+        ),
         404 => complain(
             what,
             format!(
-                "Nothing answers to {}{path}: the proxy lets /app/ through, but not /apps/, or a path is missing (with \
+                "Nothing answers to {}: the proxy lets /app/ through, but not /apps/, or a path is missing (with \
                  listen.path_prefix, `options.path` in config/broadcasting.php, with a slash at its end).",
-                place.prefix
+                sent.path
             ),
         ),
         403 => complain(what, "Switch the app on (fanfare app enable ID), or let /apps/ through the proxy."),

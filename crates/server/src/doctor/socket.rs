@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use tokio::io::BufReader;
 use tokio::time::timeout;
 
+use super::changed;
 use super::hop::Complaint;
+use super::plan::Place;
 use super::reach::Io;
 use super::{PATIENCE, complain, repeated};
 
@@ -39,7 +41,7 @@ impl Socket {
     }
 
     /// Waits for the first message, which tells whether the app's key is right.
-    pub async fn established(mut self, key: &str) -> Result<(String, Self), Complaint> {
+    pub async fn established(mut self, place: &Place, key: &str) -> Result<(String, Self), Complaint> {
         match self.next().await {
             Came::Message(message) if message["event"] == "pusher:connection_established" => {
                 let data: Value = message["data"]
@@ -52,16 +54,17 @@ impl Socket {
             Came::Message(message) if message["event"] == "pusher:error" => {
                 let code = message["data"]["code"].as_u64();
                 let text = message["data"]["message"].as_str().unwrap_or_default();
-                Err(refused(code, text))
+                Err(refused((place, key), code, text))
             }
             Came::Message(_) => complain(
                 "the first message is not pusher:connection_established",
                 "Something else than a server of the Pusher protocol answers at this path.",
             ),
-            Came::Close(code, text) => Err(refused(code.map(u64::from), &text)),
+            Came::Close(code, text) => Err(refused((place, key), code.map(u64::from), &text)),
             Came::End => complain(
                 "the connection ends behind the handshake",
-                "The proxy closes it, or the server has crashed: see both logs.",
+                "The proxy closes it (with nginx, look for `proxy_http_version 1.1;` in the location), or the server has \
+                 crashed: see both logs.",
             ),
             Came::Nothing => complain(
                 "nothing comes behind the handshake",
@@ -118,8 +121,16 @@ impl Socket {
     }
 }
 
-/// What a refusal means.
-fn refused(code: Option<u64>, text: &str) -> Complaint {
+/// What a refusal of a connection to a place by a key means.
+fn refused((place, key): (&Place, &str), code: Option<u64>, text: &str) -> Complaint {
+    let path = place.path_of(key);
+    let changed = match code {
+        Some(4005) => changed::path_without_route(text).and_then(|came| changed::path(&path, came)),
+        Some(4001) => key_in(text).and_then(|came| changed::path(key, came)),
+        // The version that clients speak stands in the query.
+        Some(4008) => Some(changed::query_lost(&path)),
+        _ => None,
+    };
     let mend = match code {
         Some(4001) => {
             "The server has no app with this key: compare PUSHER_APP_KEY (REVERB_APP_KEY, VITE_…) with \
@@ -141,6 +152,11 @@ fn refused(code: Option<u64>, text: &str) -> Complaint {
     let code = code.map(|code| format!(" with {code}")).unwrap_or_default();
     Complaint {
         what: format!("the connection is refused{code}: {}", repeated(text, 200)),
-        mend: mend.to_owned(),
+        mend: changed.unwrap_or_else(|| mend.to_owned()),
     }
+}
+
+/// The key that a server says it does not know.
+fn key_in(text: &str) -> Option<&str> {
+    text.strip_prefix("App key ")?.split_once(" not in this cluster").map(|(key, _)| key)
 }

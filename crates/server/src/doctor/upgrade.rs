@@ -3,11 +3,13 @@
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
+use super::changed;
 use super::hop::Complaint;
 use super::plan::Place;
 use super::reach::Io;
 use super::socket::Socket;
 use super::{PATIENCE, complain, repeated};
+use crate::http::NOTHING_AT;
 
 /// Longest head of an answer that is read, and most of a body, in bytes.
 const MOST_BYTES: u64 = 16 * 1024;
@@ -41,10 +43,10 @@ pub(super) async fn ask(
 ) -> Result<(String, Socket), Complaint> {
     let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
     let request = format!(
-        "GET {}/app/{key}?protocol=7&client=js&version=8.4.0&flash=false HTTP/1.1\r\nHost: {}\r\nConnection: \
+        "GET {}?protocol=7&client=js&version=8.4.0&flash=false HTTP/1.1\r\nHost: {}\r\nConnection: \
          Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nUser-Agent: \
          fanfare-doctor\r\n{origin}\r\n",
-        place.prefix,
+        place.path_of(key),
         place.authority(),
     );
     let mut stream = BufReader::new(stream);
@@ -61,7 +63,7 @@ pub(super) async fn ask(
             "the handshake is answered 101, but not with this request's Sec-WebSocket-Accept",
             "Something in between answers by itself or from a cache: have it pass on this path untouched.",
         ),
-        Ok(Some(answer)) => Err(complaint(place, &answer)),
+        Ok(Some(answer)) => Err(complaint(place, key, &answer)),
         Ok(None) => complain(
             "the connection is closed, or what comes is not HTTP",
             "Where the port speaks TLS, use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).",
@@ -101,15 +103,23 @@ async fn read(stream: &mut BufReader<Box<dyn Io>>) -> Option<Answer> {
     Some(answer)
 }
 
-fn complaint(place: &Place, answer: &Answer) -> Complaint {
+fn complaint(place: &Place, key: &str, answer: &Answer) -> Complaint {
     let Answer { status, body, .. } = answer;
+    let came = changed::path_without_route(body.trim());
+    let path_changed = came.and_then(|came| changed::path(&place.path_of(key), came));
     let front = answer.header("server");
     let by = if front.is_empty() { String::new() } else { format!(" by {front}") };
     let said = sentence(body);
     let mend = match status {
+        426 if body.contains("HTTP/1.0") => {
+            "The proxy passes the headers on, but speaks HTTP/1.0 to the server, which knows no WebSockets. With nginx, \
+             add to the location:\n    proxy_http_version 1.1;"
+                .to_owned()
+        }
         // Ours says in its own words that the header did not arrive.
         426 => passing_on(front),
-        404 if body.contains("There is nothing at this path") => format!(
+        404 if path_changed.is_some() => path_changed.unwrap_or_default(),
+        404 if body.contains(NOTHING_AT) => format!(
             "The server is there, but not at {}: see to listen.path_prefix, wsPath of the client, and whether the \
              proxy takes a prefix off that the server waits for.",
             place.prefix_shown()

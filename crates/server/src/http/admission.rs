@@ -11,14 +11,18 @@ use fanfare_protocol::auth::Query;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::version::Version;
 use http_body_util::Full;
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
+use tracing::Level;
 
+use super::Asked;
 use super::answer::Answer;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
-use super::{Asked, Route, Routes};
+use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, Bare, Newcomer};
@@ -30,19 +34,45 @@ struct Refusal {
     client: IpAddr,
 }
 
-/// Answers the handshake, and goes on with the connection in a task of its own.
-pub async fn admit(state: &Arc<State>, routes: &Routes, mut asked: Asked<'_>) -> Answer {
+/// Answers the handshake, and goes on with the connection in a task of its own. `key` is that of the path, as it
+/// came; `None` where the path is not a WebSocket's.
+///
+/// # Errors
+/// What came is no WebSocket handshake, so that no WebSocket could tell it.
+pub async fn admit(state: &Arc<State>, key: Option<&str>, mut asked: Asked<'_>) -> Result<Answer, ApiError> {
     let upgraded = hyper::upgrade::on(&mut asked.request);
-    let Ok((response, _)) = fastwebsockets::upgrade::upgrade(&mut asked.request) else {
-        return ApiError::BadHandshake.into_answer();
-    };
-    let mut response = response.map(|_| Full::default());
+    let mut response = shake_hands(&mut asked.request).inspect_err(|error| {
+        limited!(
+            Line::FaultyHandshake,
+            target: "fanfare::connection",
+            Level::INFO,
+            status = error.status().as_u16(),
+            client = %client_address(state, asked.request.headers(), asked.peer.address),
+            reason = %error.message(),
+            "WebSocket handshake refused"
+        );
+    })?;
     if let Some(protocol) = subprotocol(asked.request.headers()) {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
-    let decision = decide(state, routes, &asked).await;
+    let decision = decide(state, key, &asked).await;
     tokio::spawn(begin(Arc::clone(state), upgraded, decision));
-    response
+    Ok(response)
+}
+
+/// The answer to a handshake (RFC 6455, 4.2). The key is only repeated in its way, whatever it is: HAProxy's usual
+/// check sends one that is no base64.
+fn shake_hands(request: &mut Request<Incoming>) -> Result<Answer, ApiError> {
+    if request.version() < hyper::Version::HTTP_11 {
+        return Err(ApiError::HandshakeInOldHttp);
+    }
+    if !request.body().is_end_stream() {
+        return Err(ApiError::HandshakeWithBody);
+    }
+    match fastwebsockets::upgrade::upgrade(request) {
+        Ok((response, _)) => Ok(response.map(|_| Full::default())),
+        Err(_) => Err(ApiError::BadHandshake),
+    }
 }
 
 /// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
@@ -64,8 +94,10 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
 }
 
 async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: Refusal, socket: S) {
-    tracing::info!(
+    limited!(
+        Line::ConnectionRefused,
         target: "fanfare::connection",
+        Level::INFO,
         code = reason.code(),
         reason = reason.label(),
         %client,
@@ -76,10 +108,9 @@ async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: 
 }
 
 /// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).
-async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Result<Newcomer, Refusal> {
+async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Asked<'_>) -> Result<Newcomer, Refusal> {
     let query = Query::parse(asked.request.uri().query().unwrap_or_default());
     let spoken = query.get("protocol");
-    let matched = routes.0.at(asked.path).ok().filter(|matched| *matched.value == Route::WebSocket);
     let version = Version::parse(spoken, state.config.listen.version_required);
     let by_event = match &version {
         Ok(version) => version.hears_of_close_by_event(),
@@ -89,9 +120,10 @@ async fn decide(state: &Arc<State>, routes: &Routes, asked: &Asked<'_>) -> Resul
         let client = client_address(state, asked.request.headers(), asked.peer.address);
         Refusal { reason, by_event, client }
     };
-    let matched = matched.ok_or_else(|| refused(CloseReason::PathNotFound))?;
+    let path = asked.request.uri().path();
+    let key = key.ok_or_else(|| refused(CloseReason::PathNotFound(path.to_owned())))?;
     let version = version.map_err(refused)?;
-    let key = percent_decode_str(matched.params.get("key").unwrap_or_default()).decode_utf8_lossy();
+    let key = percent_decode_str(key).decode_utf8_lossy();
     let app = match state.apps.by_key(&key).await {
         Ok(Some(app)) => app,
         Ok(None) => return Err(refused(CloseReason::UnknownKey(key.into_owned()))),

@@ -19,6 +19,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
+use tracing::Level;
 
 use self::asked_for::AskedFor;
 use self::page::Page;
@@ -26,6 +27,7 @@ use self::refusal::Refusal;
 use super::answer::{self, Answer};
 use super::error::ApiError;
 use super::forwarded::client_address;
+use crate::log::limited::{Line, limited};
 use crate::state::State;
 use crate::tenants::{Most, Outcome, Tenant};
 
@@ -70,8 +72,12 @@ pub(super) async fn answer(
     let page = Page::of(&app.authorization.origins, request.headers());
     let mut answer = match *request.method() {
         Method::OPTIONS => page.preflight(request.headers()).unwrap_or_else(|refusal| {
-            let (app, reason) = (app.id.as_str(), refusal.to_string());
-            tracing::info!(target: "fanfare::authorization", app, reason, "page not allowed to ask");
+            limited!(
+                Line::NotAuthorized,
+                target: "fanfare::authorization",
+                Level::INFO,
+                app = app.id.as_str(), reason = refusal.to_string(), "page not allowed to ask"
+            );
             refusal.into_answer()
         }),
         Method::POST => {
@@ -102,10 +108,12 @@ impl Wanted<'_> {
             }
             Err(refusal) => {
                 self.tenant.authorizations.count(refusal.outcome());
-                let (status, reason) = (refusal.status().as_u16(), refusal.to_string());
-                tracing::info!(
+                limited!(
+                    Line::NotAuthorized,
                     target: "fanfare::authorization",
-                    app, channel, socket, status, reason, "not authorized"
+                    Level::INFO,
+                    app, channel, socket,
+                    status = refusal.status().as_u16(), reason = refusal.to_string(), "not authorized"
                 );
                 refusal.into_answer()
             }

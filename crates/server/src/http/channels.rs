@@ -2,19 +2,28 @@
 //!
 //! Counts come from the hub's own tables; nothing is cached.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use fanfare_hub::{Counts, SHARDS};
 use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
 use fanfare_protocol::server::data_of;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 
 use super::answer::object;
 use super::error::ApiError;
 use super::event::Info;
 use super::signed::Signed;
 use crate::state::State;
+
+/// Bytes of a list that are written before others get their turn.
+const TURN: usize = 64 * 1024;
+
+/// Lists that are written at once; more wait.
+static LISTS: Semaphore = Semaphore::const_new(2);
 
 /// The attributes of a channel; what was not asked for, or cannot be had, is left out.
 #[derive(Debug, Default, Serialize)]
@@ -41,30 +50,46 @@ pub struct Cache {
 
 /// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
 ///
+/// Written in turns, so that a list of hundreds of thousands keeps nobody waiting; a few at a time, for each is as
+/// long as its channels are many.
+///
 /// # Errors
 /// `user_count` without a filter for presence channels (API-031).
-pub fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
-    #[derive(Serialize)]
-    struct List {
-        channels: BTreeMap<String, Attributes>,
-    }
-
+pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let prefix = signed.query.get("filter_by_prefix").unwrap_or_default();
     let info = asked_info(signed);
     if info.user_count && !is_presence_prefix(prefix) {
         return Err(ApiError::UserCountNeedsPresence);
     }
-    let found = state.hubs.get(&signed.app.id).map(|hub| hub.channels(prefix)).unwrap_or_default();
-    let channels = found.into_iter().map(|(name, counts)| {
-        let is_presence = name.kind() == ChannelKind::Presence;
-        let attributes = Attributes {
-            user_count: info.user_count.then_some(counts.users),
-            cache: None,
-            subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
-        };
-        (name.to_string(), attributes)
-    });
-    Ok(object(&List { channels: channels.collect() }))
+    let mut json = r#"{"channels":{"#.to_owned();
+    if let Some(hub) = state.hubs.get(&signed.app.id) {
+        let _turn = LISTS.acquire().await;
+        let mut told = json.len();
+        for shard in 0..SHARDS {
+            hub.show_channels(shard, prefix, |name, counts| push_channel(&mut json, name, counts, info));
+            if json.len() > told + TURN {
+                told = json.len();
+                yield_now().await;
+            }
+        }
+    }
+    if json.ends_with(',') {
+        json.pop();
+    }
+    json.push_str("}}");
+    Ok(json)
+}
+
+/// Adds a channel and a comma; legal names need no quoting.
+fn push_channel(json: &mut String, name: &ChannelName, counts: Counts, info: Info) {
+    let is_presence = name.kind() == ChannelKind::Presence;
+    let attributes = Attributes {
+        user_count: info.user_count.then_some(counts.users),
+        cache: None,
+        subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(json, "\"{name}\":{},", object(&attributes));
 }
 
 /// `GET /apps/ID/channels/NAME` (API-035 … API-039); the JSON of the answer.

@@ -12,18 +12,28 @@ use hyper::{Method, StatusCode};
 
 use super::answer::{self, Answer};
 use super::body::BodyError;
+use super::host::{self, FaultyHost};
+
+/// How the sentence of a 404 begins; a colon and the path as it came follow.
+pub(crate) const NOTHING_AT: &str = "There is nothing at this path";
 
 /// A request that is refused; nothing has been published then.
 #[derive(Debug)]
 pub enum ApiError {
-    /// 404: no such path.
-    NoRoute,
-    /// 405: the path is right, the method is not (API-009).
+    /// 404: no such path; as it came.
+    NoRoute(String),
+    /// 400: the header `Host` is missing, doubled, or no host (RFC 9112, 3.2).
+    FaultyHost,
+    /// 405: the path is right, the method is not; the one that is (API-009).
     MethodNotAllowed(Method),
     /// 426: a plain GET of the WebSocket's address (WS-008).
     WebSocketOnly,
     /// 400: a WebSocket handshake with faulty headers.
     BadHandshake,
+    /// 400: a WebSocket handshake that has a body.
+    HandshakeWithBody,
+    /// 426: a WebSocket handshake in HTTP/1.0, which knows no upgrade.
+    HandshakeInOldHttp,
     /// 404: no app has this id (API-008).
     UnknownApp(String),
     /// 404: no app has this key.
@@ -105,9 +115,9 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::UnknownApp(_) | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute(_) | Self::UnknownApp(_) | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::WebSocketOnly => StatusCode::UPGRADE_REQUIRED,
+            Self::WebSocketOnly | Self::HandshakeInOldHttp => StatusCode::UPGRADE_REQUIRED,
             Self::AppDisabled | Self::OverQuota(_) => StatusCode::FORBIDDEN,
             Self::AppsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
@@ -121,13 +131,18 @@ impl ApiError {
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::NoRoute => "There is nothing at this path",
+            Self::FaultyHost => host::FAULT,
             Self::WebSocketOnly => {
                 "This is the address of a WebSocket: a proxy in between must pass on the headers \
                  `Connection: Upgrade` and `Upgrade: websocket`"
             }
             Self::BadHandshake => {
                 "A WebSocket handshake needs Sec-WebSocket-Key and Sec-WebSocket-Version: 13"
+            }
+            Self::HandshakeWithBody => "A WebSocket handshake has no body",
+            Self::HandshakeInOldHttp => {
+                "This WebSocket handshake came in HTTP/1.0, which knows no WebSockets: a proxy in between must speak \
+                 HTTP/1.1; with nginx, put `proxy_http_version 1.1;` beside the headers Upgrade and Connection"
             }
             Self::AppDisabled => "This app is disabled",
             Self::AppsUnavailable => "Apps cannot be looked up at the moment; try again",
@@ -150,7 +165,10 @@ impl ApiError {
     fn message_with_parts(&self) -> String {
         match self {
             Self::InvalidEventName(why) => why.clone().into_owned(),
-            Self::MethodNotAllowed(method) => format!("This path answers to {method} only"),
+            Self::NoRoute(path) => format!("{NOTHING_AT}: {}", shortened(path, 200)),
+            Self::MethodNotAllowed(method) => {
+                format!("This path answers to {} only", allowed(method).replace(", ", " and "))
+            }
             Self::UnknownApp(id) => format!("There is no app with the id {}", shortened(id, 100)),
             Self::UnknownKey(key) => format!("There is no app with the key {}", shortened(key, 100)),
             Self::Unauthorized(error) => error.message().into(),
@@ -179,9 +197,11 @@ impl ApiError {
             Self::Extraneous(names) => {
                 format!("The following query string parameters are extraneous: {names}")
             }
-            Self::NoRoute
+            Self::FaultyHost
             | Self::WebSocketOnly
             | Self::BadHandshake
+            | Self::HandshakeWithBody
+            | Self::HandshakeInOldHttp
             | Self::AppDisabled
             | Self::AppsUnavailable
             | Self::BodyTimeout
@@ -202,21 +222,34 @@ impl ApiError {
         let headers = answer.headers_mut();
         match self {
             Self::MethodNotAllowed(method) => {
-                let allowed =
-                    HeaderValue::from_str(method.as_str()).expect("a method's name is a header value");
-                headers.insert(ALLOW, allowed);
+                headers.insert(ALLOW, HeaderValue::from_static(allowed(&method)));
             }
-            Self::WebSocketOnly => {
+            Self::WebSocketOnly | Self::HandshakeInOldHttp => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             }
             // What is left of the body is not read, so the connection cannot be used again.
-            Self::RequestTooBig { .. } | Self::BodyTimeout | Self::BodyBroken => {
+            Self::RequestTooBig { .. }
+            | Self::BodyTimeout
+            | Self::BodyBroken
+            | Self::FaultyHost
+            | Self::HandshakeWithBody => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}
         }
         answer
+    }
+}
+
+/// What a 405 allows: where a route answers to GET, it answers to HEAD.
+fn allowed(method: &Method) -> &'static str {
+    if *method == Method::GET { "GET, HEAD" } else { "POST" }
+}
+
+impl From<FaultyHost> for ApiError {
+    fn from(FaultyHost: FaultyHost) -> Self {
+        Self::FaultyHost
     }
 }
 

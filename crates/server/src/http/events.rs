@@ -116,7 +116,7 @@ fn attributes_of<'a>(
         let is_presence = channel.kind() == ChannelKind::Presence;
         Attributes {
             user_count: (info.user_count && is_presence).then_some(counts.users),
-            subscription_count: (info.subscription_count && !is_presence).then_some(counts.subscriptions),
+            subscription_count: info.subscription_count.then_some(counts.subscriptions),
             cache: None,
         }
     };

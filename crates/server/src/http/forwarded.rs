@@ -1,19 +1,24 @@
 //! What proxies say of the clients behind them: who they are, and whether they came over TLS.
 //!
-//! Believes only those that the operator trusts (`listen.trusted_proxies`): anybody can write a header.
+//! Believes only those that the operator trusts (`listen.trusted_proxies`): anybody can write a header. A proxy
+//! that writes one header lets a client's other headers pass, so that the usual one goes before the others.
+
+mod element;
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+use self::element::{Element, elements};
 use crate::state::State;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const SSL: HeaderName = HeaderName::from_static("x-forwarded-ssl");
 
-/// The client's address: the last in `X-Forwarded-For` that is not a trusted proxy's, if the connection comes
-/// from such a proxy; else the connection's own.
+/// The client's address: the last in `X-Forwarded-For`, or else in `Forwarded`, that is not a trusted proxy's, if
+/// the connection comes from such a proxy; else the connection's own.
 #[must_use]
 pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     behind(&state.config.listen.trusted_proxies, headers, peer)
@@ -21,8 +26,10 @@ pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAdd
 
 fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let mut nearest = peer.to_canonical();
-    let lists: Vec<&str> =
-        headers.get_all(FOR).iter().map(|list| list.to_str().unwrap_or_default()).collect();
+    let lists = texts(headers, FOR);
+    if lists.is_empty() {
+        return way_back(trusted, headers, nearest).0;
+    }
     for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
         if !is_trusted(trusted, nearest) {
             break;
@@ -34,14 +41,50 @@ fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     nearest
 }
 
-/// Whether the client itself used TLS, as a trusted proxy says (WS-063).
+/// Whether the client itself used TLS, as a trusted proxy says (WS-063): by `X-Forwarded-Proto`, or else by
+/// `Forwarded`, or else by `X-Forwarded-Ssl`.
 pub(super) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
-    let scheme = headers.get(PROTO).and_then(|value| value.to_str().ok());
-    is_trusted(&state.config.listen.trusted_proxies, peer.to_canonical())
-        && scheme.and_then(|list| list.split(',').next()).is_some_and(|first| {
-            let first = first.trim();
-            first.eq_ignore_ascii_case("https") || first.eq_ignore_ascii_case("wss")
-        })
+    over_tls(&state.config.listen.trusted_proxies, headers, peer)
+}
+
+fn over_tls(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    if !is_trusted(trusted, peer) {
+        return false;
+    }
+    let is_secure = |scheme: &str| {
+        let scheme = scheme.trim();
+        scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+    };
+    let first = |name: HeaderName| headers.get(name)?.to_str().ok()?.split(',').next();
+    if let Some(scheme) = first(PROTO) {
+        return is_secure(scheme);
+    }
+    match way_back(trusted, headers, peer).1 {
+        Some(scheme) => is_secure(scheme),
+        None => first(SSL).is_some_and(|switch| switch.trim().eq_ignore_ascii_case("on")),
+    }
+}
+
+/// Follows `Forwarded` back from proxy to proxy as long as they are trusted: the address of the client, and the
+/// scheme that the farthest of them was asked by.
+fn way_back<'a>(trusted: &[IpNet], headers: &'a HeaderMap, peer: IpAddr) -> (IpAddr, Option<&'a str>) {
+    let all: Vec<Element<'a>> = texts(headers, FORWARDED).into_iter().flat_map(elements).collect();
+    let (mut nearest, mut scheme) = (peer, None);
+    for element in all.iter().rev() {
+        if !is_trusted(trusted, nearest) {
+            break;
+        }
+        scheme = element.proto.or(scheme);
+        let Some(address) = element.from.and_then(address) else { break };
+        nearest = address;
+    }
+    (nearest, scheme)
+}
+
+/// The values of a header; one that is no text is empty.
+fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect()
 }
 
 fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
@@ -62,14 +105,31 @@ mod tests {
 
     use super::*;
 
-    /// The client's address, when a connection from `peer` has these headers.
-    fn client(peer: &str, headers: &[&str]) -> String {
-        let trusted = ["10.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
+    fn trusted() -> [IpNet; 2] {
+        ["10.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"))
+    }
+
+    fn map(headers: &[(HeaderName, &str)]) -> HeaderMap {
+        let value = |text| HeaderValue::from_str(text).expect("a header");
         let mut map = HeaderMap::new();
-        for header in headers {
-            map.append(FOR, HeaderValue::from_str(header).expect("a header"));
+        for (name, text) in headers {
+            map.append(name, value(text));
         }
-        behind(&trusted, &map, peer.parse().expect("an address")).to_string()
+        map
+    }
+
+    /// The client's address, when a connection from `peer` has these headers.
+    fn client_of(peer: &str, headers: &[(HeaderName, &str)]) -> String {
+        behind(&trusted(), &map(headers), peer.parse().expect("an address")).to_string()
+    }
+
+    fn client(peer: &str, headers: &[&str]) -> String {
+        client_of(peer, &headers.iter().map(|text| (FOR, *text)).collect::<Vec<_>>())
+    }
+
+    /// Whether a connection of a trusted proxy with these headers counts as one over TLS.
+    fn is_over_tls(headers: &[(HeaderName, &str)]) -> bool {
+        over_tls(&trusted(), &map(headers), "10.0.0.1".parse().expect("an address"))
     }
 
     #[test]
@@ -102,5 +162,58 @@ mod tests {
         assert_eq!(client("::1", &["[2001:db8::7]:4711"]), "2001:db8::7");
         assert_eq!(client("::1", &["[2001:db8::7]"]), "2001:db8::7");
         assert_eq!(client("::ffff:10.0.0.1", &["::ffff:203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn forwarded_names_the_client_as_x_forwarded_for_does() {
+        for (headers, expected) in [
+            (&["for=203.0.113.9"][..], "203.0.113.9"),
+            (&["for=198.51.100.7, for=203.0.113.9;proto=https, for=10.0.0.2"], "203.0.113.9"),
+            (&["for=198.51.100.7", "For=\"203.0.113.9:4711\"", "for=10.0.0.2"], "203.0.113.9"),
+            (&["for=\"[2001:db8::7]:4711\""], "2001:db8::7"),
+            (&["for=\"[2001:db8::7]\";by=10.0.0.1"], "2001:db8::7"),
+            (&["for=203.0.113.9, for=unknown, for=10.0.0.2"], "10.0.0.2"),
+            (&["for=203.0.113.9, proto=https"], "10.0.0.1"),
+            (&[""], "10.0.0.1"),
+        ] {
+            let headers: Vec<_> = headers.iter().map(|text| (FORWARDED, *text)).collect();
+            assert_eq!(client_of("10.0.0.1", &headers), expected, "{headers:?}");
+            assert_eq!(client_of("192.0.2.1", &headers), "192.0.2.1", "nobody trusts it");
+        }
+    }
+
+    #[test]
+    fn what_a_client_writes_beside_the_header_of_its_proxy_is_not_believed() {
+        let both = [(FORWARDED, "for=198.51.100.7"), (FOR, "203.0.113.9")];
+        assert_eq!(client_of("10.0.0.1", &both), "203.0.113.9");
+        assert!(!is_over_tls(&[(PROTO, "http"), (FORWARDED, "proto=https"), (SSL, "on")]));
+        assert!(!is_over_tls(&[(FORWARDED, "for=203.0.113.9;proto=http"), (SSL, "on")]));
+    }
+
+    #[test]
+    fn the_client_is_over_tls_if_one_of_three_headers_says_so() {
+        for (name, text) in [
+            (PROTO, "https"),
+            (PROTO, "wss, http"),
+            (FORWARDED, "proto=https"),
+            (FORWARDED, "for=203.0.113.9;Proto=\"HTTPS\""),
+            (FORWARDED, "for=203.0.113.9;proto=wss, for=10.0.0.2;proto=http"),
+            (SSL, "on"),
+            (SSL, "On"),
+        ] {
+            assert!(is_over_tls(&[(name.clone(), text)]), "{name} {text}");
+            let stranger = "192.0.2.1".parse().expect("an address");
+            assert!(!over_tls(&trusted(), &map(&[(name, text)]), stranger), "nobody trusts it");
+        }
+        for (name, text) in [
+            (PROTO, "http"),
+            (FORWARDED, "proto=http"),
+            (FORWARDED, "for=203.0.113.9"),
+            (FORWARDED, "for=198.51.100.7;proto=https, for=203.0.113.9;proto=http"),
+            (SSL, "off"),
+        ] {
+            assert!(!is_over_tls(&[(name.clone(), text)]), "{name} {text}");
+        }
+        assert!(!is_over_tls(&[]));
     }
 }

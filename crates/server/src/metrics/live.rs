@@ -112,6 +112,15 @@ impl Live {
                 gauge.encode(family.encode_family(labels)?)?;
             }
         }
+        let budget = self.hubs.budget();
+        let outboxes = [
+            ("outboxes_bytes", "Bytes of memory that hold what waits for clients now", budget.held()),
+            ("outboxes_bytes_limit", "The most that they may be", budget.bytes()),
+        ];
+        for (name, help, bytes) in outboxes {
+            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
         up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;

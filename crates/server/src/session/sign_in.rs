@@ -20,6 +20,9 @@ impl Session {
         user_data: &str,
         authorized: &AtomicBool,
     ) -> ControlFlow<CloseReason> {
+        if let Err(error) = self.take_change() {
+            return self.on_fault(&error);
+        }
         let app = self.subscriptions.hub().app();
         let watchlist_length = match self.sign_in(&app, auth, user_data) {
             Ok(watchlist_length) => watchlist_length,

@@ -38,6 +38,7 @@ impl Session {
 
     /// Every check of a subscription, in order, then the subscription itself.
     fn subscribe(&mut self, app: &App, wanted: &Subscribe<'_>) -> Result<ChannelKind, ProtocolError> {
+        self.take_change()?;
         let channel = ChannelName::parse(&wanted.channel, app.limits.channel_name)
             .map_err(|fault| ProtocolError::InvalidChannelName { name: wanted.channel.to_string(), fault })?;
         let name = || channel.as_str().to_owned();

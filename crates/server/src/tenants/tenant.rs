@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use super::Moment;
 use super::authorizations::Authorizations;
 use super::day::Day;
-use super::rate::Rate;
 use super::unwritten::Unwritten;
+use crate::rate::Rate;
 
 /// Where a message comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

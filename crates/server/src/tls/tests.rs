@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fanfare_hub::Outbox;
+use fanfare_hub::{Budget, Outbox};
 use fanfare_protocol::frame::Frame;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
@@ -79,7 +79,7 @@ async fn no_more_than_a_record_is_taken_and_nothing_while_one_is_kept_back() {
 async fn what_the_system_did_not_take_follows_although_nothing_new_is_written() {
     let (server, mut client) = pair().await;
     let socket = TlsSocket::new(server);
-    let outbox = Outbox::new(usize::MAX);
+    let outbox = Outbox::new(Budget::of_each(usize::MAX));
     let mut writer = Writer::new(&socket);
     let frame = Frame::text(10_000, |out| out.resize(out.len() + 10_000, b'x'));
     let mut expected = 0;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fanfare_apps::{Apps, Database, Usage};
-use fanfare_hub::{Conn, Subscriptions};
+use fanfare_hub::{Budget, Conn, Subscriptions};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::SocketId;
 
@@ -121,7 +121,7 @@ async fn connections_that_stay_are_the_peak_of_each_hour() {
     let state = state(folder.path()).await;
     let hub = state.hubs.open(&Arc::new(app(10)));
     let tenant = state.tenants.of(&AppId::from("7"));
-    let conn = |id| Arc::new(Conn::new(SocketId::from_bits(id), 1024));
+    let conn = |id| Arc::new(Conn::new(SocketId::from_bits(id), Budget::of_each(1024)));
     let mut open: Vec<Subscriptions> =
         (0..3).map(|id| Subscriptions::new(Arc::clone(&hub), conn(id))).collect();
     tenant.saw_connections(hub.connections());

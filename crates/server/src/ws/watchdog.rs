@@ -37,6 +37,8 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
         }
         let due = match pinged {
             Some(at) if now >= at + pong => return CloseReason::PongMissing,
+            // An answer that has come by then is followed by the next silence, which may be shorter than the wait.
+            Some(at) if now < at + activity => (at + pong).min(at + activity),
             Some(at) => at + pong,
             None => heard + activity,
         };

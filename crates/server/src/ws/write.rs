@@ -61,7 +61,7 @@ impl<'a, S: Socket> Writer<'a, S> {
     /// cut short, without which a close frame could not be read.
     #[must_use]
     pub fn into_rest(mut self, outbox: &Outbox, reason: &CloseReason) -> Vec<Bytes> {
-        if *reason == CloseReason::SlowReader {
+        if reason.gives_up_what_waits() {
             self.stuck.truncate(usize::from(self.mid_frame));
             return self.stuck.into();
         }

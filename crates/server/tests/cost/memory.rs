@@ -6,7 +6,7 @@ use std::time::Instant;
 use stats_alloc::Region;
 
 use crate::client::DEADLINE;
-use crate::server::{Running, start};
+use crate::server::{Running, start, start_in};
 use crate::{ALLOCATOR, client, during, kept, my_turn};
 
 const CROWD: usize = 500;
@@ -59,7 +59,8 @@ fn an_idle_connection_takes_little_heap_and_leaves_nothing() {
 #[test]
 fn a_channel_that_was_left_leaves_nothing() {
     let _turn = my_turn();
-    let server = start();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = start_in(folder, "[limits]\nsubscriptions_per_second = 100000");
     let mut socket = client::connect(server.address);
     let mut through = || {
         for number in 0..1000 {

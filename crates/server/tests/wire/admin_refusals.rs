@@ -161,13 +161,13 @@ fn what_is_not_there_is_404() {
 fn another_method_is_405_and_is_told_which_are_right() {
     let (_server, admin) = start();
     for (method, path, allowed) in [
-        ("POST", "/up", "GET"),
-        ("DELETE", "/ready", "GET"),
-        ("PUT", "/metrics", "GET"),
-        ("POST", "/v1/openapi.json", "GET"),
-        ("DELETE", "/v1/apps", "GET, POST"),
-        ("PUT", "/v1/apps/3", "GET, PATCH, DELETE"),
-        ("PATCH", "/v1/apps/3/keys", "GET, POST"),
+        ("POST", "/up", "GET, HEAD"),
+        ("DELETE", "/ready", "GET, HEAD"),
+        ("PUT", "/metrics", "GET, HEAD"),
+        ("POST", "/v1/openapi.json", "GET, HEAD"),
+        ("DELETE", "/v1/apps", "GET, HEAD, POST"),
+        ("PUT", "/v1/apps/3", "GET, HEAD, PATCH, DELETE"),
+        ("PATCH", "/v1/apps/3/keys", "GET, HEAD, POST"),
         ("GET", "/v1/apps/3/keys/k", "DELETE"),
     ] {
         let reply = admin.send(method, path, "");

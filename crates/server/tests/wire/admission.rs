@@ -35,7 +35,7 @@ fn ws_060_the_checks_come_in_their_order() {
 #[test]
 fn ws_060_tls_is_asked_for_before_the_quota() {
     let server = Setup::with_app("force_tls = true\nmax_connections = 1").start();
-    let _first = open_with(&server, "X-Forwarded-Proto", "https").established(120);
+    let _first = open_with(&server, "X-Forwarded-Proto", "https").established(50);
     server.open(&pusher_js(APP)).expect_close(4000, TLS_ONLY);
 }
 
@@ -127,7 +127,7 @@ fn ws_061_a_full_node_still_takes_requests() {
 fn ws_010_every_origin_is_welcome_by_default() {
     let server = TestServer::start();
     for origin in ["https://anything.example", "null", "not an origin"] {
-        open_with(&server, "Origin", origin).established(120);
+        open_with(&server, "Origin", origin).established(50);
     }
 }
 
@@ -135,7 +135,7 @@ fn ws_010_every_origin_is_welcome_by_default() {
 fn ws_010_an_origin_off_the_list_is_closed_with_4009() {
     let server = Setup::with_app("allowed_origins = [\"example.com\", \"*.trusted.example\"]").start();
     for origin in ["https://example.com", "http://example.com:8080", "https://a.trusted.example"] {
-        open_with(&server, "Origin", origin).established(120);
+        open_with(&server, "Origin", origin).established(50);
     }
     for origin in
         ["https://evil.example", "https://example.com.evil.example", "https://notexample.com", "null"]
@@ -160,7 +160,7 @@ fn ws_062_a_connection_that_is_not_authorized_in_time_is_closed_with_4009() {
     private.subscribe_private(APP, "private-a");
     let mut presence = server.connect();
     presence.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
-    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(50);
     let reason = "Connection not authorized within timeout";
     silent.expect_close(4009, reason);
     public.expect_close(4009, reason);
@@ -203,13 +203,38 @@ fn ws_063_without_tls_an_app_that_demands_it_is_closed_with_4000() {
 fn ws_063_a_trusted_proxy_says_that_the_client_came_over_tls() {
     let server = Setup::with_app("force_tls = true").start();
     for scheme in ["https", "HTTPS", "wss"] {
-        open_with(&server, "X-Forwarded-Proto", scheme).established(120);
+        open_with(&server, "X-Forwarded-Proto", scheme).established(50);
     }
+    open_with(&server, "X-Forwarded-Ssl", "on").established(50);
+    open_with(&server, "Forwarded", "proto=https").established(50);
+    open_with(&server, "Forwarded", "for=\"[2001:db8::7]:4711\";proto=https").established(50);
+    open_with(&server, "X-Forwarded-Ssl", "off").expect_close(4000, TLS_ONLY);
+    open_with(&server, "Forwarded", "for=192.0.2.1;proto=http").expect_close(4000, TLS_ONLY);
 }
 
 #[test]
 fn ws_063_anybody_else_is_not_believed() {
     let server =
         Setup::with_app("force_tls = true").config("[listen]\ntrusted_proxies = [\"10.0.0.0/8\"]").start();
-    open_with(&server, "X-Forwarded-Proto", "https").expect_close(4000, TLS_ONLY);
+    for (name, value) in
+        [("X-Forwarded-Proto", "https"), ("X-Forwarded-Ssl", "on"), ("Forwarded", "proto=https")]
+    {
+        open_with(&server, name, value).expect_close(4000, TLS_ONLY);
+    }
+}
+
+#[test]
+fn the_client_that_a_trusted_proxy_names_stands_in_the_log() {
+    let server = TestServer::start();
+    for (name, value, client) in [
+        ("X-Forwarded-For", "203.0.113.1", "203.0.113.1"),
+        ("Forwarded", "for=203.0.113.2;proto=https", "203.0.113.2"),
+        ("Forwarded", "for=\"[2001:db8::7]:4711\"", "2001:db8::7"),
+    ] {
+        let request = Upgrade::to("/app/unknown?protocol=7").header(name, value);
+        request.open(server.addr).1.expect_close_code(4001);
+        server.process.log_line(client, |line| {
+            (line.contains("connection refused") && line.contains(&format!("client={client}"))).then_some(())
+        });
+    }
 }

@@ -146,6 +146,6 @@ fn the_database_may_be_named_by_the_environment() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = folder.path().join("apps.db");
     let server = Setup::new().env("DATABASE_URL", &format!("sqlite://{}", file.display())).start();
-    server.open(&pusher_js(APP)).established(120);
+    server.open(&pusher_js(APP)).established(50);
     assert!(file.exists());
 }

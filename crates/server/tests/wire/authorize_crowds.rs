@@ -79,7 +79,11 @@ fn all_apps_together_have_a_bound_of_which_one_leaves_some_to_others() {
     assert_eq!((refused.head.status, refused.head.header("retry-after")), (503, Some("1")));
     expect_denial_logged(&server, &["limits.authorizations_node", "status=503"]);
     for _ in 0..20 {
-        assert_eq!(Post::channel(PRIVATE).to(OTHER).send(&server).head.status, 200, "there is room for others");
+        assert_eq!(
+            Post::channel(PRIVATE).to(OTHER).send(&server).head.status,
+            200,
+            "there is room for others"
+        );
     }
     hanging.let_go();
     for http in &mut crowd {

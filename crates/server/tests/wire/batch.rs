@@ -56,12 +56,15 @@ fn api_026_info_is_answered_in_the_order_of_the_events() {
     socket.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
     let with_info =
         |channel: &str, info: &str| json!({"channel": channel, "name": "e", "data": "d", "info": info});
-    let items =
-        [with_info("presence-a", "user_count"), item("b", "e", "d"), with_info("b", "subscription_count")];
-    server
-        .api()
-        .post("/batch_events", batch(&items))
-        .expect_json(&json!({"batch": [{"user_count": 1}, {}, {"subscription_count": 1}]}));
+    let items = [
+        with_info("presence-a", "user_count"),
+        item("b", "e", "d"),
+        with_info("b", "subscription_count"),
+        with_info("presence-a", "user_count,subscription_count"),
+    ];
+    server.api().post("/batch_events", batch(&items)).expect_json(&json!({"batch": [
+        {"user_count": 1}, {}, {"subscription_count": 1}, {"user_count": 1, "subscription_count": 1}
+    ]}));
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn ws_051_a_close_without_a_code_is_answered_without_a_code() {
 #[test]
 fn ws_051_version_5_hears_no_error_event_of_its_own_close() {
     let server = TestServer::start();
-    let mut socket = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
+    let mut socket = server.open(&format!("/app/{}?protocol=5", APP.key)).established(50);
     socket.raw(&masked(FIN | CLOSE, &1000_u16.to_be_bytes()));
     socket.expect_close_code(1000);
 }

@@ -45,7 +45,7 @@ fn ws_057_connections_are_closed_with_4200_spread_over_the_drain() {
 #[test]
 fn ws_057_version_5_hears_of_the_drain_by_event_first() {
     let server = draining_for(1).start();
-    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(50);
     server.process.signal(Signal::TERM);
     old.expect_close_by_event(4200, REASON);
     server.drained();

@@ -209,6 +209,11 @@ fn api_013_info_counts_each_channel_once() {
         .expect_json(&json!({"channels": {"presence-a": {"user_count": 2}, "b": {}}}));
     api.post("/events", body("user_count,subscription_count", r#"["b"]"#))
         .expect_json(&json!({"channels": {"b": {"subscription_count": 3}}}));
+    api.post("/events", body("user_count,subscription_count", r#"["presence-a","presence-nobody"]"#))
+        .expect_json(&json!({"channels": {
+            "presence-a": {"user_count": 2, "subscription_count": 3},
+            "presence-nobody": {"user_count": 0, "subscription_count": 0}
+        }}));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Routes, methods and connections of the HTTP listeners (API-001 … API-009).
 
+use std::net::SocketAddr;
+
 use crate::support::api::Request;
-use crate::support::http::Http;
+use crate::support::http::{Head, Http};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 
@@ -155,14 +157,98 @@ fn api_009_other_methods_are_405_and_there_are_no_cors_headers() {
     }
 }
 
+/// What HEAD is answered, which has to be all that comes.
+#[track_caller]
+fn head_of(addr: SocketAddr, request: &Request) -> Head {
+    let mut http = Http::connect(addr);
+    http.write(&request.clone().header("Connection", "close").bytes());
+    let head = http.head();
+    assert_eq!(http.until_end(), "", "an answer to HEAD has no body");
+    head
+}
+
 #[test]
-fn api_009_head_is_405_without_a_body() {
+fn api_009_head_is_answered_wherever_get_is_with_the_same_headers() {
     let server = TestServer::start();
-    for path in ["/apps/3/events", "/apps/3/channels"] {
-        let mut http = Http::connect(server.addr);
-        http.write(&Request::new("HEAD", path, "").header("Connection", "close").bytes());
-        assert_eq!(http.head().status, 405);
-        assert_eq!(http.until_end(), "", "an answer to HEAD has no body");
+    for (addr, path) in [
+        (server.addr, "/up"),
+        (server.addr, "/apps/3/channels"),
+        (server.addr, "/apps/3/channels/a"),
+        (server.addr, "/apps/3/channels/presence-a/users"),
+        (server.addr, "/apps/3/connections"),
+        (server.addr, "/app/278d425bdf160c739803"),
+        (server.addr, "/nowhere"),
+        (server.admin, "/up"),
+        (server.admin, "/ready"),
+        (server.admin, "/v1/openapi.json"),
+        (server.admin, "/v1/apps"),
+    ] {
+        let mut http = Http::connect(addr);
+        http.write(&Request::get(path).bytes());
+        let get = http.answer().head;
+        let head = head_of(addr, &Request::new("HEAD", path, ""));
+        assert_eq!(head.status, get.status, "{path}");
+        for name in ["content-type", "content-length", "x-content-type-options"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+        assert!(head.header("content-length").is_some_and(|length| length != "0"), "{path}");
+    }
+    assert_eq!(head_of(server.admin, &Request::new("HEAD", "/metrics", "")).status, 200);
+}
+
+#[test]
+fn api_009_head_is_405_where_get_is() {
+    let server = TestServer::start();
+    for path in ["/apps/3/events", "/app/278d425bdf160c739803/auth"] {
+        let head = head_of(server.addr, &Request::new("HEAD", path, ""));
+        assert_eq!((head.status, head.header("allow")), (405, Some("POST")), "{path}");
+    }
+    let head = Request::new("PUT", "/up", "");
+    assert_eq!(server.api().send(&head).head.header("allow"), Some("GET, HEAD"));
+}
+
+#[test]
+fn http_1_1_has_the_header_host_once_on_every_route_of_both_listeners() {
+    let server = TestServer::start();
+    for addr in [server.addr, server.admin] {
+        for request in ["GET /up", "POST /apps/3/events", "GET /app/278d425bdf160c739803", "GET /nowhere"] {
+            for hosts in ["", "Host: localhost\r\nHost: localhost\r\n", "Host: a, b\r\n", "Host: a/b\r\n"] {
+                let mut http = Http::connect(addr);
+                http.write(format!("{request} HTTP/1.1\r\n{hosts}Content-Length: 0\r\n\r\n").as_bytes());
+                let answer = http.answer();
+                assert_eq!(answer.head.status, 400, "{request} with {hosts:?}");
+                assert!(answer.body.contains("header Host exactly once"), "{}", answer.body);
+                assert_eq!(http.until_end(), "");
+            }
+        }
+        let mut http = Http::connect(addr);
+        http.write(b"GET /up HTTP/1.0\r\n\r\n");
+        http.answer().expect(r#"{"health":"OK"}"#);
+    }
+}
+
+#[test]
+fn no_browser_is_to_guess_what_an_answer_is() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    let event = r#"{"name":"e","channel":"a","data":"d"}"#;
+    let answers = [
+        api.get("/channels", &[]),
+        api.post("/events", event),
+        api.post("/channels/a/events?name=e", "<script>"),
+        api.post("/events", "{"),
+        api.send(&Request::new("PUT", "/up", "")),
+        server.public("/%3Cscript%3E"),
+        server.public("/app/%3Cscript%3E"),
+        server.public("/up"),
+        server.admin("/up"),
+        server.admin("/ready"),
+        server.admin("/metrics"),
+        server.admin("/nowhere"),
+        server.admin("/v1/apps"),
+    ];
+    for answer in answers {
+        assert_eq!(answer.head.header("x-content-type-options"), Some("nosniff"), "{answer:?}");
     }
 }
 

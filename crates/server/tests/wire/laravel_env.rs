@@ -103,7 +103,7 @@ fn laravel_11_with_reverb_and_a_path() {
     let server = of(&dotenv).start();
     assert_eq!(server.addr.port(), port);
     let path = "/ws/app/fkqb2ymfkbhwntlsvq1c?protocol=7&client=js&version=8.6.0&flash=false";
-    server.open(path).established(120);
+    server.open(path).established(50);
 }
 
 #[test]

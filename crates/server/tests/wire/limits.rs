@@ -118,8 +118,8 @@ fn lim_025_the_clock_skew_of_requests_is_a_setting() {
 }
 
 #[test]
-fn lim_027_the_activity_timeout_is_announced_as_120_seconds_unless_set() {
-    TestServer::start().open(&pusher_js(APP)).established(120);
+fn lim_027_the_activity_timeout_is_announced_as_50_seconds_unless_set() {
+    TestServer::start().open(&pusher_js(APP)).established(50);
     let server = Setup::new().config("[timeouts]\nactivity = 30").app(OTHER, "").start();
     for app in [APP, OTHER] {
         server.open(&pusher_js(app)).established(30);

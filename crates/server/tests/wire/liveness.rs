@@ -133,3 +133,13 @@ fn ws_045_a_client_closed_for_silence_has_left_its_channels() {
         (server.api().get("/channels/quiet", &[]).body == r#"{"occupied":false}"#).then_some(())
     });
 }
+
+#[test]
+fn ws_044_silence_counts_from_the_last_answer_also_where_an_answer_has_more_time_than_that() {
+    let server = Setup::new().config("[timeouts]\nactivity = 1\npong = 3600").start();
+    let mut socket = connect(&server, 7);
+    for _ in 0..3 {
+        let payload = expect_ping(&mut socket);
+        socket.raw(&masked(FIN | PONG_FRAME, &payload));
+    }
+}

@@ -1,12 +1,15 @@
 //! What is written about connections, and what must never be written.
 
+use std::time::Instant;
+
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::api::Request;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::signing::channel_auth;
-use crate::support::{APP, quoted};
+use crate::support::{APP, eventually, quoted};
 
 fn json_logs() -> TestServer {
     Setup::new().config("[log]\nformat = \"json\"\n[timeouts]\nactivity = 1\npong = 1").start()
@@ -122,4 +125,51 @@ fn a_key_that_tries_to_forge_a_line_of_the_log_does_not() {
     let log = server.process.stderr();
     assert!(!log.lines().any(|line| line.starts_with("forged-line")), "{log}");
     assert!(!log.contains("\u{1b}[31m"), "control characters are escaped");
+}
+
+/// How many refused connections are logged one by one, and how many only counted.
+fn refusals_told_of(server: &TestServer) -> (u64, u64) {
+    let (mut lines, mut left_out) = (0, 0);
+    for line in server.process.stderr().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        let fields = &line["fields"];
+        lines += u64::from(fields["message"] == "connection refused");
+        if fields["message"] == "lines left out" && fields["kind"] == "connection refused" {
+            left_out += fields["left_out"].as_u64().expect("a number");
+        }
+    }
+    (lines, left_out)
+}
+
+#[test]
+fn a_flood_of_refused_connections_is_logged_as_a_few_lines_and_a_count() {
+    let server = json_logs();
+    let (flood, began) = (600, Instant::now());
+    for _ in 0..flood {
+        server.open("/app/unknown?protocol=7").expect_close_code(4001);
+    }
+    let most = 50 * (began.elapsed().as_secs() + 2);
+    let lines = eventually("all refusals are told of", || {
+        let (lines, left_out) = refusals_told_of(&server);
+        (lines + left_out == flood).then_some(lines)
+    });
+    assert!(lines <= most, "{lines} lines, at most {most}");
+    // Lines of other kinds are not left out for it.
+    let socket = server.open(&format!("/app/{}", APP.key)).established(1);
+    let id = socket.id.clone();
+    socket.close();
+    close_of(&server, &id);
+}
+
+#[test]
+fn what_was_left_out_is_counted_in_the_last_line_of_a_server_that_stops() {
+    let server = json_logs();
+    for _ in 0..200 {
+        server.open("/app/unknown?protocol=7").expect_close_code(4001);
+    }
+    server.process.signal(Signal::TERM);
+    let mut server = server;
+    server.process.ended();
+    let (lines, left_out) = refusals_told_of(&server);
+    assert_eq!(lines + left_out, 200);
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod admin_api;
+mod admin_hosts;
 mod admin_refusals;
 mod admin_tokens;
 mod admission;
@@ -18,6 +19,7 @@ mod authorize_verdicts;
 mod authorized;
 mod bad_input;
 mod batch;
+mod bounds;
 mod cache;
 mod channel_queries;
 mod client_event_limits;
@@ -29,6 +31,7 @@ mod cut_texts;
 mod database_outage;
 mod doctor;
 mod doctor_laravel;
+mod doctor_proxies;
 mod drain;
 mod envelope;
 mod events;

@@ -110,7 +110,7 @@ fn names_that_clients_make_up_do_not_become_labels() {
 #[test]
 fn the_page_is_prometheus_text() {
     let server = Setup::new().start();
-    server.open(&pusher_js(APP)).established(120);
+    server.open(&pusher_js(APP)).established(50);
     let answer = server.admin("/metrics");
     let kind = answer.head.header("content-type").unwrap_or_default();
     assert!(kind.starts_with("text/plain") || kind.starts_with("application/openmetrics-text"), "{kind}");

@@ -96,7 +96,7 @@ fn ws_214_a_hundred_faults_at_once_are_forgiven() {
 #[test]
 fn ws_214_a_flood_of_faults_is_cut_off_with_4100() {
     let server = TestServer::start();
-    let open = |version: &str| server.open(&format!("/app/{}?protocol={version}", APP.key)).established(120);
+    let open = |version: &str| server.open(&format!("/app/{}?protocol={version}", APP.key)).established(50);
     let mut good = server.connect();
     for version in ["7", "5"] {
         let mut bad = open(version);

@@ -125,7 +125,7 @@ fn ws_193_and_api_033_channels_of_users_are_hidden_and_have_no_counts() {
 fn api_060_and_api_062_every_connection_that_is_signed_in_as_the_user_is_closed_with_4009() {
     let server = TestServer::start();
     let mut tabs = [signed_in(&server, "u1"), signed_in(&server, "u1")];
-    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(120);
+    let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(50);
     old.sign_in(APP, r#"{"id":"u1"}"#);
     let mut other = signed_in(&server, "u2");
     let mut stranger = server.connect();

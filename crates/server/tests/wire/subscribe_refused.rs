@@ -231,7 +231,7 @@ fn ws_191_nobody_may_listen_to_a_user_without_being_signed_in() {
 #[test]
 fn ws_133_soketis_error_event_comes_in_addition_where_it_is_switched_on() {
     let server = Setup::with_app("subscription_error_event = true").start();
-    let mut socket = server.open(&pusher_js(APP)).established(120);
+    let mut socket = server.open(&pusher_js(APP)).established(50);
     ask(&mut socket, PRIVATE, "278d425bdf160c739803:00");
     let id = socket.id.clone();
     let text = format!("Invalid signature: Expected HMAC SHA256 hex digest of {id}:{PRIVATE}, but got 00");

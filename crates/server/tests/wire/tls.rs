@@ -39,7 +39,7 @@ fn websockets_and_the_http_api_work_over_either_version() {
     let secured = Secured::start();
     for version in BOTH {
         let http = || secured.http_over(&[version]);
-        let mut socket = Upgrade::to(&pusher_js(APP)).open_over(http()).1.established(120);
+        let mut socket = Upgrade::to(&pusher_js(APP)).open_over(http()).1.established(50);
         socket.subscribe("news");
         let mut api = crate::support::api::Api::over(http(), APP);
         api.publish("news", "e", "hello");
@@ -106,7 +106,7 @@ fn what_a_client_sends_along_with_its_request_is_not_lost() {
         let filling = format!(r#"{{"event":"pusher:ping","data":{{"x":"{}"}}}}"#, "x".repeat(30_000));
         behind.extend(masked(FIN | TEXT, filling.as_bytes()));
         let upgrade = Upgrade::to(&pusher_js(APP)).followed_by(&behind);
-        let mut socket = upgrade.open_over(secured.http_over(&[version])).1.established(120);
+        let mut socket = upgrade.open_over(secured.http_over(&[version])).1.established(50);
         socket.expect_succeeded("news");
         socket.expect_text(crate::support::PONG);
         socket.expect_nothing_more();

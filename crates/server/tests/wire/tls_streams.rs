@@ -17,7 +17,7 @@ use crate::support::upgrade::Upgrade;
 use crate::support::{APP, PONG};
 
 fn connect_over(secured: &Secured, version: &'static SupportedProtocolVersion) -> Socket {
-    Upgrade::to(&pusher_js(APP)).open_over(secured.http_over(&[version])).1.established(120)
+    Upgrade::to(&pusher_js(APP)).open_over(secured.http_over(&[version])).1.established(50)
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn ws_012_versions_that_are_none_or_too_new_are_closed_with_4007() {
 #[test]
 fn ws_012_a_missing_version_is_7() {
     let server = TestServer::start();
-    server.open(&format!("/app/{}", APP.key)).established(120);
+    server.open(&format!("/app/{}", APP.key)).established(50);
     server
         .open("/app/unknown")
         .expect_close(4001, "App key unknown not in this cluster. Did you forget to specify the cluster?");
@@ -53,14 +53,14 @@ fn ws_012_a_missing_version_is_7() {
 fn ws_012_a_missing_version_is_4008_by_setting() {
     let server = Setup::new().config("[listen]\nversion_required = true").start();
     expect_refused(server.open(&format!("/app/{}", APP.key)), 4008, "No protocol version supplied");
-    open(&server, "7").established(120);
+    open(&server, "7").established(50);
 }
 
 #[test]
 fn ws_013_versions_4_to_7_are_spoken_alike() {
     let server = TestServer::start();
     for version in ["4", "5", "6", "7"] {
-        let mut socket = open(&server, version).established(120);
+        let mut socket = open(&server, version).established(50);
         socket.subscribe("news");
         socket.subscribe_private(APP, "private-a");
         socket.expect_nothing_more();
@@ -72,7 +72,7 @@ fn ws_014_and_ws_015_all_versions_get_the_same_frames() {
     let server = Setup::with_app("client_events = true\nsubscription_counts = true").start();
     let frames_of = |version: &str| -> Vec<String> {
         // WS-015: the first frame names the activity timeout to every version.
-        let mut socket = open(&server, version).established(120);
+        let mut socket = open(&server, version).established(50);
         socket.subscribe("news");
         socket.expect_count("news", 1);
         socket.subscribe_private(APP, "private-a");
@@ -118,13 +118,15 @@ fn ws_053_versions_6_and_7_hear_of_a_close_by_the_close_frame_alone() {
 #[test]
 fn ws_053_version_5_hears_by_event_of_the_wrong_path_too() {
     let server = TestServer::start();
-    server.open("/elsewhere?protocol=5").expect_close_by_event(4005, "Path not found: connect to /app/KEY");
+    server
+        .open("/elsewhere?protocol=5")
+        .expect_close_by_event(4005, "Path not found: connect to /app/KEY, not /elsewhere");
 }
 
 #[test]
 fn ws_053_version_5_hears_by_event_of_a_close_after_the_handshake() {
     let server = TestServer::start();
-    let mut socket = open(&server, "5").established(120);
+    let mut socket = open(&server, "5").established(50);
     // A text frame without a mask.
     socket.raw(&[0x81, 0x02, b'{', b'}']);
     let (code, message) = socket.error();

@@ -24,7 +24,7 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!((limits.outbox_bytes, limits.request_bytes), (1_048_576, 1_048_576));
     assert_eq!(limits.channels_per_connection, 1000);
     let seconds = &config.timeouts;
-    assert_eq!((seconds.handshake, seconds.activity, seconds.pong), (10, 120, 30));
+    assert_eq!((seconds.handshake, seconds.activity, seconds.pong), (10, 50, 30));
     assert_eq!((seconds.drain, seconds.authorize), (6, 30));
     assert_eq!((config.apps.cache_seconds, &*config.apps.data_dir), (60, Path::new("fanfare-data")));
     assert_eq!((config.log.format, &*config.log.filter), (LogFormat::Text, "info"));

@@ -1,5 +1,6 @@
 //! Settings that do not go together.
 
+use fanfare_hub::FRAME_COST;
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::presence::Identity;
@@ -35,17 +36,27 @@ fn a_request_must_hold_the_largest_event() {
 #[test]
 fn an_outbox_must_hold_the_largest_event_and_the_fullest_presence_channel() {
     Setup::file("[limits]\nmembers = 1000\n").expect_faults(&[
-        "fanfare.toml:2: limits.outbox_bytes (1048576) must be at least 2528420, the list of a full presence \
+        "fanfare.toml:2: limits.outbox_bytes (1048576) must be at least 2528612, the list of a full presence \
          channel; raise it or lower limits.members or limits.member_bytes",
     ]);
-    Setup::file("[limits]\nmembers = 1000\noutbox_bytes = 2528420\n").load();
-    Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63059\n").expect_faults(&[
-        "fanfare.toml:3: limits.outbox_bytes (63059) must be at least 63060, the largest event as JSON; \
+    Setup::file("[limits]\nmembers = 1000\noutbox_bytes = 2528612\n").load();
+    Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63251\n").expect_faults(&[
+        "fanfare.toml:3: limits.outbox_bytes (63251) must be at least 63252, the largest event as JSON; \
          raise it or lower limits.event_bytes",
-        "fanfare.toml:3: limits.outbox_bytes (63059) must be at least 63060, the largest client event as \
+        "fanfare.toml:3: limits.outbox_bytes (63251) must be at least 63252, the largest client event as \
          JSON; raise it or lower limits.client_event_bytes",
     ]);
-    Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63060\n").load();
+    Setup::file("[limits]\nmembers = 1\noutbox_bytes = 63252\n").load();
+}
+
+#[test]
+fn all_outboxes_together_must_hold_as_much_as_one() {
+    Setup::file("[limits]\noutboxes_bytes = 1048575\n").expect_faults(&[
+        "fanfare.toml:2: limits.outboxes_bytes (1048575) must be at least 1048576, what waits for a single client; \
+         raise it or lower limits.outbox_bytes",
+    ]);
+    Setup::file("[limits]\noutboxes_bytes = 1048576\n").load();
+    Setup::file("[limits]\noutboxes_bytes = 0\n").load();
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn no_legal_event_is_larger_than_what_an_outbox_must_hold() {
     let event = Event::new(&"\u{1}".repeat(limits.event_name), &"\u{1}".repeat(limits.event_bytes));
     let frame = event.on(&channel).bytes().len();
     let most = largest_event(&limits, limits.event_bytes);
-    assert!((most - 256..=most).contains(&frame), "{frame}");
+    assert!((most - 512..=most - FRAME_COST).contains(&frame), "{frame}");
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl Examined {
         self.expect(hop, "failed", mentions)
     }
 
+    /// Whether anything at all that was found mentions this.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.hops.iter().any(|hop| hop.to_string().contains(text))
+    }
+
     /// Every hop that was looked at is well.
     #[track_caller]
     pub fn expect_well(&self, hops: &[&str]) -> &Self {

@@ -7,6 +7,7 @@ pub mod api;
 pub mod application;
 pub mod authorization;
 pub mod examined;
+pub mod hop;
 pub mod http;
 pub mod process;
 pub mod receiver;

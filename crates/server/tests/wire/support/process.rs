@@ -88,6 +88,15 @@ impl Process {
         prlimit(id, Resource::Fsize, limit).expect("a child's limits can be changed");
     }
 
+    /// The most memory that the process has had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("Linux tells of a process");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kilobytes = peak.trim().strip_suffix("kB").expect("a unit").trim();
+        kilobytes.parse::<u64>().expect("a number") * 1024
+    }
+
     /// Waits for the end, and for the last line of the log.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {

@@ -104,7 +104,7 @@ impl TestServer {
 
     #[track_caller]
     pub fn connect_to(&self, app: App) -> Socket {
-        self.open(&pusher_js(app)).established(120)
+        self.open(&pusher_js(app)).established(50)
     }
 
     /// The back end of the app of the reference.

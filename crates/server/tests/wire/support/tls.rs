@@ -160,7 +160,7 @@ impl Secured {
     /// A connection that is ready for commands.
     #[track_caller]
     pub fn connect(&self) -> Socket {
-        self.open().established(120)
+        self.open().established(50)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Messages in a second: a bucket that holds one second's worth, as one number.
+//! So many in a second: a bucket that holds one second's worth, as one number. For messages of an app, and for
+//! lines of the log.
 //!
 //! Knows no clock; nothing ticks: what was taken is forgiven by the time that passes. What is refused writes
 //! nothing, so that a flood of refusals slows nobody on another core.
@@ -16,7 +17,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Takes so many messages, or none; `now` in nanoseconds.
+    /// Nothing was taken yet.
+    pub const fn new() -> Self {
+        Self { full_at: AtomicU64::new(0) }
+    }
+
+    /// Takes so many, or none; `now` in nanoseconds.
     pub fn take(&self, count: usize, per_second: usize, now: u64) -> bool {
         let cost = u128::from(SECOND) * count as u128 / per_second.max(1) as u128;
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);

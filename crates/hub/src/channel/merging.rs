@@ -1,0 +1,188 @@
+//! Comings and goings that press on a channel: told at once while they are few, merged while they are many.
+//!
+//! A member event that waits is told at the next [`Channel::tell_changes`], or before the next event of the channel,
+//! so that all subscribers keep one order. Who came and went in between was never there for those who waited.
+//! Whoever subscribes meanwhile has a roster that is newer than what waits, and hears every change as it happens.
+
+use fanfare_protocol::ids::{SocketId, UserId};
+use fanfare_protocol::presence::UserInfo;
+use fanfare_protocol::server;
+use indexmap::IndexMap;
+
+use super::{Channel, Counting, MOST_COUNTED_AT_ONCE};
+use crate::conn::{Conn, Sockets};
+use crate::sync::RandomState;
+
+/// Bytes of member events that a channel delivers at once between two calls of [`Channel::tell_changes`], over all
+/// its subscribers; the first change is told in any case. Few where a scheduler tries many orders.
+const MEMBERS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 256 * 1024 };
+
+/// The same of counts, which are small: a hundred subscribers that come one after the other, and go, are all told
+/// of each other (WS-175).
+const COUNTS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 1280 * 1024 };
+
+/// Bytes of a count besides the channel's name.
+const COUNT: usize = 100;
+
+/// Users whose changes wait at most; over it they are told.
+const MOST_WAITING: usize = 256;
+
+/// What has been told since the last call, and what waits for the next.
+#[derive(Debug, Default)]
+pub(super) struct Merging {
+    /// Bytes that were delivered at once; `u32::MAX` from when there was too much.
+    told: u32,
+    /// The channel stands in the app's list of those to be told.
+    is_listed: bool,
+    /// Boxed, for hardly ever does anything wait.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Member events that wait.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// What subscribers know of each user who has come or gone.
+    known: IndexMap<UserId, Known, RandomState>,
+    /// Subscribers who have come since, and know everything.
+    newer: Sockets<()>,
+}
+
+/// What subscribers know of a user.
+#[derive(Debug)]
+enum Known {
+    Absent,
+    /// With this `user_info`; `None` where it was replaced without a word (WS-123), so that not all know the same.
+    Present(Option<UserInfo>),
+}
+
+/// What happens to a user's membership.
+pub(super) enum Change {
+    Came(UserInfo),
+    Went {
+        info: UserInfo,
+        /// Whether `info` was replaced without a word.
+        is_replaced: bool,
+    },
+}
+
+impl Merging {
+    /// A subscriber has come, with a roster that is newer than what waits.
+    pub(super) fn came(&mut self, socket: SocketId) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.newer.insert(socket, ());
+        }
+    }
+
+    /// Whether a subscriber came while the changes waited that wait now.
+    fn is_newer(&self, socket: SocketId) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.newer.contains_key(&socket))
+    }
+
+    /// Whether so many bytes may be delivered at once; counts them if so.
+    fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
+        let told = self.told as usize;
+        let is_too_much = told > 0 && told + bytes > most;
+        self.told = if is_too_much { u32::MAX } else { u32::try_from(told + bytes).unwrap_or(u32::MAX) };
+        !is_too_much && self.waiting.is_none()
+    }
+
+    fn wait_for(&mut self, user: UserId, known: Known) {
+        self.waiting.get_or_insert_default().known.entry(user).or_insert(known);
+    }
+}
+
+impl Channel {
+    /// Tells all members, who do not include the user's own connection, of a user who has come or gone (WS-150, WS-151).
+    pub(super) fn tell_change(&mut self, user: &UserId, change: Change) {
+        if self.members.is_empty() {
+            return;
+        }
+        let (frame, known) = match change {
+            Change::Came(info) => (server::member_added(&self.name, user, &info), Known::Absent),
+            Change::Went { info, is_replaced } => {
+                let known = if is_replaced { None } else { Some(info) };
+                (server::member_removed(&self.name, user), Known::Present(known))
+            }
+        };
+        let at_once = self.merging.may_tell(frame.bytes().len() * self.members.len(), MEMBERS_AT_ONCE);
+        if !at_once {
+            self.merging.wait_for(user.clone(), known);
+        }
+        for (socket, member) in &self.members {
+            if at_once || self.merging.is_newer(*socket) {
+                member.conn.outbox.push(&frame);
+            }
+        }
+        if self.merging.waiting.as_ref().is_some_and(|waiting| waiting.known.len() >= MOST_WAITING) {
+            self.tell_members();
+        }
+    }
+
+    /// Tells everybody how many they are, or has it wait, in whichever list is right (WS-175, WS-176); a newcomer is
+    /// told in any case, right behind the acknowledgement (WS-124).
+    pub(crate) fn count_changed(&mut self, told: Counting<'_>, newcomer: Option<&Conn>) {
+        self.count_is_due = true;
+        if self.members.len() > MOST_COUNTED_AT_ONCE {
+            return;
+        }
+        let recipients = if told.subscribers { self.members.len() } else { 0 };
+        let bytes = (COUNT + self.name.as_str().len()) * recipients;
+        if self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
+            self.tell_count_if_due(told);
+        } else if let Some(newcomer) = newcomer.filter(|_| told.subscribers) {
+            newcomer.outbox.push(&server::subscription_count(&self.name, self.members.len()));
+        }
+    }
+
+    /// Whether the channel is to be listed for [`Channel::tell_changes`]; says so once.
+    pub(crate) fn is_to_be_told(&mut self) -> bool {
+        let presses = self.merging.told > 0 || self.merging.waiting.is_some();
+        presses && !std::mem::replace(&mut self.merging.is_listed, true)
+    }
+
+    /// Tells what waits, but for the count of a crowd, and begins to count deliveries anew; the channel is listed
+    /// no more.
+    pub(crate) fn tell_changes(&mut self, told: Counting<'_>) {
+        self.tell_members();
+        if self.members.len() <= MOST_COUNTED_AT_ONCE {
+            self.tell_count_if_due(told);
+        }
+        self.merging.told = 0;
+        self.merging.is_listed = false;
+    }
+
+    /// Tells those who waited how things are now with each user who has come or gone.
+    pub(super) fn tell_members(&mut self) {
+        let Some(waiting) = self.merging.waiting.take() else {
+            return;
+        };
+        let Waiting { known, newer } = *waiting;
+        let mut frames = Vec::with_capacity(known.len());
+        for (id, known) in known {
+            let user = self.users.as_ref().and_then(|users| users.get(&id));
+            let is_as_known = match (&known, user) {
+                (Known::Absent, None) => true,
+                (Known::Present(Some(info)), Some(user)) => !user.is_replaced && is_same(info, &user.info),
+                _ => false,
+            };
+            if is_as_known {
+                continue;
+            }
+            if matches!(known, Known::Present(_)) {
+                frames.push(server::member_removed(&self.name, &id));
+            }
+            if let Some(user) = user {
+                frames.push(server::member_added(&self.name, &id, &user.info));
+            }
+        }
+        for (_, member) in self.members.iter().filter(|(socket, _)| !newer.contains_key(*socket)) {
+            for frame in &frames {
+                member.conn.outbox.push(frame);
+            }
+        }
+    }
+}
+
+fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
+    one.as_ref().map(|info| info.get()) == other.as_ref().map(|info| info.get())
+}

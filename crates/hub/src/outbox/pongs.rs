@@ -1,0 +1,43 @@
+//! The answers to a client's Ping frames, which cost the client two bytes each to ask for.
+//!
+//! A few wait in the outbox like any frame. Of more only the newest is kept, as RFC 6455 5.5.3 allows.
+
+use fanfare_protocol::frame::Frame;
+
+/// Answers that wait in the queue at most.
+const MOST_QUEUED: usize = 16;
+
+/// Pings since the queue was empty, from which on a client counts as one that does not read.
+const MOST: usize = 1024;
+
+/// What has been asked since the outbox was last empty.
+#[derive(Debug, Default)]
+pub(super) struct Pongs {
+    asked: usize,
+    /// The one that goes out when the queue is empty.
+    pub(super) newest: Option<Frame>,
+}
+
+/// Where an answer belongs.
+pub(super) enum Place {
+    /// Behind what waits.
+    Queue(Frame),
+    /// In place of the one before.
+    Kept,
+    /// Nowhere: the client does not read.
+    TooMany,
+}
+
+impl Pongs {
+    pub(super) fn add(&mut self, pong: Frame) -> Place {
+        self.asked += 1;
+        match self.asked {
+            ..=MOST_QUEUED => Place::Queue(pong),
+            ..=MOST => {
+                self.newest = Some(pong);
+                Place::Kept
+            }
+            _ => Place::TooMany,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Whom a request of the operators' listener is for: the listener answers to addresses and to names it knows.
+//!
+//! A page of a stranger can have its own name lead to this machine, so that a browser lets it read what it gets
+//! from here (DNS rebinding). The browser then says that name in `Host`. An address cannot be led elsewhere, so
+//! every address is fine: orchestrators ask by those of their containers.
+
+use std::net::IpAddr;
+
+use hyper::Request;
+
+use super::problem::Problem;
+use crate::http::host;
+
+/// Lets a request pass whose `Host` is an address, `localhost`, or one of these names; and one without a name,
+/// which no browser sends.
+///
+/// # Errors
+/// The header is faulty, or names another host.
+pub(super) fn check<B>(request: &Request<B>, names: &[String]) -> Result<(), Problem> {
+    let host = host::of(request).map_err(|_| Problem::FaultyHost)?;
+    if is_ours(host, names) { Ok(()) } else { Err(Problem::ForeignHost(host.to_owned())) }
+}
+
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let name = without_port(host);
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.is_empty()
+        || bare.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_known_names_are_ours_whatever_the_port() {
+        let names = ["fanfare.internal".to_owned()];
+        for host in [
+            "127.0.0.1:9600",
+            "127.0.0.1",
+            "10.1.2.3:9600",
+            "[::1]:9600",
+            "[::1]",
+            "[fd00::7]:1",
+            "localhost",
+            "LocalHost:9600",
+            "localhost.:9600",
+            "fanfare.internal",
+            "Fanfare.Internal:9600",
+            "",
+        ] {
+            assert!(is_ours(host, &names), "{host}");
+        }
+        for host in [
+            "evil.test",
+            "evil.test:9600",
+            "127.0.0.1.evil.test",
+            "localhost.evil.test",
+            "evil.test.fanfare.internal",
+            "internal",
+            "127.0.0.1:x",
+            "[::1",
+        ] {
+            assert!(!is_ours(host, &names), "{host}");
+        }
+    }
+}

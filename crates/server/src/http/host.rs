@@ -1,0 +1,67 @@
+//! The header `Host`: every request of HTTP/1.1 has it once, and it is a name or an address (RFC 9112, 3.2).
+//!
+//! For both listeners; which names are answered to is theirs to say.
+
+use hyper::header::HOST;
+use hyper::{Request, Version};
+
+/// What is answered to a request without, or with more than one.
+pub const FAULT: &str = "A request needs the header Host exactly once, and in it a name or an address";
+
+/// The header is missing, doubled, or no host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultyHost;
+
+/// The host that a request is for, with its port; empty where none is named, as HTTP/1.0 allows.
+///
+/// # Errors
+/// The header is missing though the request is one of HTTP/1.1, is there twice, or holds what no host has.
+pub fn of<B>(request: &Request<B>) -> Result<&str, FaultyHost> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() < Version::HTTP_11 => Ok(""),
+        (Some(host), None) if host.as_bytes().iter().all(|&b| is_of_host(b)) => {
+            host.to_str().map_err(|_| FaultyHost)
+        }
+        _ => Err(FaultyHost),
+    }
+}
+
+/// Whether a character may stand in a host or its port (RFC 3986, 3.2.2).
+const fn is_of_host(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+        // Legal in names, though no name has them.
+        || matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_headers(version: Version, hosts: &[&str]) -> Result<String, FaultyHost> {
+        let request = hosts
+            .iter()
+            .fold(Request::get("/up").version(version), |request, host| request.header(HOST, *host));
+        of(&request.body(()).unwrap()).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_request_has_one_host_but_in_http_1_0_it_may_have_none() {
+        for host in ["example.com", "example.com:6001", "[::1]:80", "127.0.0.1", "my_service", ""] {
+            assert_eq!(of_headers(Version::HTTP_11, &[host]), Ok(host.to_owned()));
+            assert_eq!(of_headers(Version::HTTP_10, &[host]), Ok(host.to_owned()));
+        }
+        assert_eq!(of_headers(Version::HTTP_10, &[]), Ok(String::new()));
+        assert_eq!(of_headers(Version::HTTP_11, &[]), Err(FaultyHost));
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            assert_eq!(of_headers(version, &["a", "a"]), Err(FaultyHost));
+        }
+    }
+
+    #[test]
+    fn what_no_host_has_is_refused() {
+        for host in ["a, b", "a b", "a/b", "user@a", "a?b", "a#b", "<a>"] {
+            assert_eq!(of_headers(Version::HTTP_11, &[host]), Err(FaultyHost), "{host}");
+        }
+    }
+}

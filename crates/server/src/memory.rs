@@ -1,0 +1,131 @@
+//! How much memory there is for the server: that of the machine, or of the control group that it runs in.
+//!
+//! Read once, at the start. What cannot be read is no limit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The share of the memory that may hold what waits for clients.
+const SHARE: u64 = 4;
+
+/// Assumed where nothing can be read.
+const SOME: u64 = 1 << 30;
+
+/// How many bytes may wait for all clients together: the setting, or a share of the memory if it is 0.
+#[must_use]
+pub fn outboxes(setting: usize) -> usize {
+    if setting > 0 {
+        return setting;
+    }
+    let available = [of_machine(), of_group(Path::new("/"))].into_iter().flatten().min().unwrap_or(SOME);
+    usize::try_from(available / SHARE).unwrap_or(usize::MAX)
+}
+
+/// What the machine has.
+fn of_machine() -> Option<u64> {
+    let lines = fs::read_to_string("/proc/meminfo").ok()?;
+    let total = lines.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// The lowest limit of the control group and those around it; `root` is where the files of the system are.
+fn of_group(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    groups.lines().filter_map(|line| Group::read(line)?.limit(root)).min()
+}
+
+/// A line of `/proc/self/cgroup` that concerns memory.
+struct Group<'a> {
+    /// Where the hierarchy is mounted, and the file with the limit.
+    mount: &'static str,
+    file: &'static str,
+    /// Within the hierarchy.
+    path: &'a str,
+}
+
+impl<'a> Group<'a> {
+    /// `0::/PATH` of version 2, or `NUMBER:memory:/PATH` of version 1.
+    fn read(line: &'a str) -> Option<Self> {
+        let (number, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        if number == "0" && controllers.is_empty() {
+            return Some(Self { mount: "sys/fs/cgroup", file: "memory.max", path });
+        }
+        let is_memory = controllers.split(',').any(|controller| controller == "memory");
+        is_memory.then_some(Self { mount: "sys/fs/cgroup/memory", file: "memory.limit_in_bytes", path })
+    }
+
+    /// The lowest limit from the group up to the root; a container may see its own group as the root.
+    fn limit(&self, root: &Path) -> Option<u64> {
+        let mount = root.join(self.mount);
+        let mut folder: PathBuf = mount.join(self.path.trim_start_matches('/'));
+        let mut lowest: Option<u64> = None;
+        while folder.starts_with(&mount) {
+            // `max` is no number, and no limit.
+            let text = fs::read_to_string(folder.join(self.file)).unwrap_or_default();
+            lowest = text.trim().parse().ok().into_iter().chain(lowest).min();
+            if !folder.pop() {
+                break;
+            }
+        }
+        lowest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files of a system as a process in a group sees them.
+    fn system(groups: &str, limits: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [&[("proc/self/cgroup", groups)], limits].concat() {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_lowest_limit_on_the_way_up_holds() {
+        let root = system(
+            "0::/system.slice/fanfare.service\n",
+            &[
+                ("sys/fs/cgroup/system.slice/fanfare.service/memory.max", "max\n"),
+                ("sys/fs/cgroup/system.slice/memory.max", "1073741824\n"),
+                ("sys/fs/cgroup/memory.max", "8589934592\n"),
+            ],
+        );
+        assert_eq!(of_group(root.path()), Some(1 << 30));
+    }
+
+    #[test]
+    fn a_container_sees_its_own_group_as_the_root() {
+        let root = system("0::/\n", &[("sys/fs/cgroup/memory.max", "536870912\n")]);
+        assert_eq!(of_group(root.path()), Some(512 << 20));
+    }
+
+    #[test]
+    fn version_1_has_a_hierarchy_for_memory_alone() {
+        let root = system(
+            "5:cpu,cpuacct:/docker/a\n4:memory:/docker/a\n",
+            &[("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n")],
+        );
+        assert_eq!(
+            of_group(root.path()),
+            Some(256 << 20),
+            "of the root, where the group itself is not to be seen"
+        );
+    }
+
+    #[test]
+    fn without_a_limit_the_machine_has_what_it_has() {
+        let root = system("0::/\n", &[("sys/fs/cgroup/memory.max", "max\n")]);
+        assert_eq!(of_group(root.path()), None);
+        assert!(of_machine().unwrap() > 100 << 20);
+        assert_eq!(outboxes(12345), 12345);
+        assert!(outboxes(0) >= 1 << 20);
+    }
+}

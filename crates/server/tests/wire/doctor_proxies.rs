@@ -1,0 +1,110 @@
+//! The doctor behind a proxy that changes requests: the server's own answer says what came of what was sent.
+
+use crate::support::examined::{Examined, examine};
+use crate::support::hop::Hop;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::{APP, eventually};
+
+const CREDENTIALS: [&str; 6] = ["--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
+
+#[track_caller]
+fn examine_through(hop: &Hop) -> Examined {
+    examine(&[&["--url", &*hop.url()], &CREDENTIALS[..]].concat())
+}
+
+#[test]
+fn a_proxy_that_changes_nothing_is_no_fault() {
+    let server = TestServer::start();
+    let hop = Hop::before(server.addr, str::to_owned);
+    examine_through(&hop).expect_well(&["app key", "signature", "clock", "publish and receive"]);
+}
+
+#[test]
+fn a_proxy_that_loses_the_query_is_told_apart_from_a_wrong_secret() {
+    let server = TestServer::start();
+    let examined = examine_through(&Hop::losing_queries(server.addr));
+    examined.expect("app key", "passed", &[]);
+    examined
+        .expect_failed("signature", &["auth_key", "without its query", "/apps/3/channels", "$is_args$args"]);
+    assert!(!examined.mentions("secret is wrong"));
+    let strict = Setup::new().config("[listen]\nversion_required = true").start();
+    examine_through(&Hop::losing_queries(strict.addr))
+        .expect_failed("app key", &["4008", "without its query"]);
+}
+
+#[test]
+fn a_proxy_that_changes_a_part_of_the_query_is_told_apart_from_a_wrong_secret() {
+    let server = TestServer::start();
+    let added = Hop::replacing(server.addr, "?auth_key", "?via=proxy&auth_key");
+    examine_through(&added).expect_failed("signature", &["changes the query", "`via=proxy` arrives"]);
+    let lost = Hop::replacing(server.addr, "auth_timestamp", "auth_stamp");
+    examine_through(&lost).expect_failed("signature", &["changes the query", "a part of it is missing"]);
+}
+
+#[test]
+fn a_proxy_that_takes_off_the_path_is_told_apart_from_one_that_lets_it_not_through() {
+    let server = TestServer::start();
+    let examined = examine_through(&Hop::replacing(server.addr, "/apps/", "/"));
+    examined.expect("app key", "passed", &[]);
+    examined.expect_failed(
+        "signature",
+        &["404", "changes the path", "/apps/3/channels was sent, and /3/channels arrives"],
+    );
+    assert!(!examined.mentions("let /apps/ through") && !examined.mentions("but not /apps/"));
+    let examined = examine_through(&Hop::replacing(server.addr, "/app/", "/"));
+    let arrives = format!("/app/{} was sent, and /{} arrives", APP.key, APP.key);
+    examined.expect_failed("app key", &["4005", "changes the path", &arrives]);
+}
+
+#[test]
+fn a_proxy_that_puts_something_before_the_path_is_told_the_setting_for_it() {
+    let server = TestServer::start();
+    let examined = examine_through(&Hop::replacing(server.addr, " /app", " /ws/app"));
+    for hop in ["app key", "signature"] {
+        examined.expect_failed(hop, &["changes the path", "listen.path_prefix = \"/ws\""]);
+    }
+    let prefixed = Setup::new().config("[listen]\npath_prefix = \"/ws\"").start();
+    examine_through(&Hop::replacing(prefixed.addr, " /app", " /ws/app")).expect_well(&[
+        "app key",
+        "signature",
+        "publish and receive",
+    ]);
+}
+
+#[test]
+fn a_proxy_that_rewrites_to_another_app_key_or_method_is_told() {
+    let server = TestServer::start();
+    let examined = examine_through(&Hop::replacing(server.addr, "/apps/3/", "/apps/4/"));
+    examined.expect_failed("signature", &["changes the path", "/apps/4/"]);
+    let examined = examine_through(&Hop::replacing(server.addr, "/app/2", "/app/x"));
+    examined.expect_failed("app key", &["4001", "changes the path"]);
+    let posting = Hop::replacing(server.addr, "GET /apps/3/channels", "POST /apps/3/channels");
+    examine_through(&posting).expect_failed("signature", &["405", "changes the method or the path"]);
+}
+
+#[test]
+fn a_proxy_that_loses_the_query_of_what_is_published_alone_is_told() {
+    let server = TestServer::start();
+    let hop = Hop::before(server.addr, |head| match head.split_once('?') {
+        Some((start, rest)) if head.starts_with("POST") => {
+            format!("{start} {}", rest.split_once(' ').map_or(rest, |(_, rest)| rest))
+        }
+        _ => head.to_owned(),
+    });
+    examine_through(&hop)
+        .expect("signature", "passed", &[])
+        .expect_failed("publish and receive", &["401", "without its query"]);
+}
+
+#[test]
+fn a_proxy_that_speaks_http_1_0_is_told_the_line_that_nginx_lacks() {
+    let server = TestServer::start();
+    let hop = Hop::replacing(server.addr, "HTTP/1.1", "HTTP/1.0");
+    let examined = examine_through(&hop);
+    examined.expect_failed("WebSocket upgrade", &["426", "HTTP/1.0", "proxy_http_version 1.1;"]);
+    examined.expect("app key", "skipped", &[]).expect("signature", "passed", &[]);
+    eventually("the server has logged it", || {
+        server.process.stderr().contains("WebSocket handshake refused").then_some(())
+    });
+}
