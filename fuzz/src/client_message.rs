@@ -129,7 +129,8 @@ fn sends_on(message: &ClientMessage<'_>) {
         ClientMessage::SignIn { user_data, .. } => {
             let frame = signin_success(user_data);
             let data = text_of(data_of(&frame).expect("its data is a string").get());
-            let json: Value = serde_json::from_str(&data.expect("of whole characters")).expect("which is JSON");
+            let json: Value =
+                serde_json::from_str(&data.expect("of whole characters")).expect("which is JSON");
             assert_eq!(json["user_data"], **user_data);
         }
         _ => {}

@@ -194,14 +194,12 @@ fn optional<'a>(
     raw: Option<&'a RawValue>,
     name: &'static str,
 ) -> Result<Option<Cow<'a, str>>, ProtocolError> {
-    match raw.map(RawValue::get) {
-        None | Some("null") => Ok(None),
-        Some(json) => match json::string(json) {
-            Some(text) => Ok(Some(text)),
-            // Nobody could have signed it, or named a channel so.
-            None if json.starts_with('"') => Err(ProtocolError::HalfCharacter(name)),
-            None => Err(ProtocolError::NotAString(name)),
-        },
+    let Some(json) = raw.map(RawValue::get).filter(|json| *json != "null") else { return Ok(None) };
+    match json::string(json) {
+        Some(text) => Ok(Some(text)),
+        // Nobody could have signed it, or named a channel so.
+        None if json.starts_with('"') => Err(ProtocolError::HalfCharacter(name)),
+        None => Err(ProtocolError::NotAString(name)),
     }
 }
 

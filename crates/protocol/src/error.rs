@@ -200,11 +200,7 @@ impl ProtocolError {
             }
             Self::MissingParameter(name) => format!("Missing parameter: {name}"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
-            Self::HalfCharacter(name) => {
-                format!(
-                    "Expected parameter {name} to be a string of whole characters, not half a surrogate pair"
-                )
-            }
+            Self::HalfCharacter(name) => half_character(name),
             Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
             Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
             Self::NoSubscription(channel) => {
@@ -269,6 +265,10 @@ pub fn invalid_name(name: &str, fault: InvalidName) -> String {
             "Invalid channel name: {name} ({length} characters, at most {limit}, setting limits.channel_name)"
         ),
     }
+}
+
+fn half_character(name: &str) -> String {
+    format!("Expected parameter {name} to be a string of whole characters, not half a surrogate pair")
 }
 
 fn echoed(text: &str) -> Cow<'_, str> {

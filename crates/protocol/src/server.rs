@@ -134,7 +134,7 @@ pub fn presence_succeeded<'a>(
     channel: &ChannelName,
     users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>,
 ) -> Frame {
-    Event::new("pusher_internal:subscription_succeeded", &roster(users)).on(channel)
+    Event::new("pusher_internal:subscription_succeeded", roster(users)).on(channel)
 }
 
 /// `pusher_internal:member_added` (WS-150).

@@ -5,6 +5,7 @@
 
 mod apps;
 mod authorities;
+mod database;
 mod environment;
 mod fault;
 mod file;
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fanfare_apps::{Database, Kept, MasterKeys};
+use fanfare_apps::{Database, MasterKeys};
 use fanfare_outgoing::Reach;
 use fanfare_protocol::app::{App, Limits as AppLimits};
 use ipnet::IpNet;
@@ -270,7 +271,10 @@ impl Config {
         }
         settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
         let port_of = settled.text("listen.addr");
-        environment::read(&sources.environment, project.is_some(), port_of, &keys, &mut said, &mut faults);
+        // With a Laravel project that variable is the application's own.
+        let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
+        let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
+        environment::read(&ours, port_of, &keys, &mut said, &mut faults);
         environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
@@ -339,31 +343,6 @@ impl Config {
     #[must_use]
     pub fn fixed_apps(&self) -> Vec<App> {
         self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
-    }
-
-    /// The database to open, if any: the one named, or SQLite in the data directory if
-    /// [`Config::is_embedded`].
-    #[must_use]
-    pub fn database(&self) -> Option<Database> {
-        self.database.clone()
-    }
-
-    /// How apps are kept.
-    #[must_use]
-    pub fn kept(&self) -> Kept {
-        Kept {
-            defaults: self.default_limits.clone(),
-            cache_seconds: self.apps.cache_seconds,
-            keys: self.master_keys.clone(),
-            // A variable of that name may be another program's.
-            takes_foreign: !self.settled.is_by_variable("apps.database", "DATABASE_URL"),
-        }
-    }
-
-    /// Whether neither an app nor a database is named, so that the server keeps its own.
-    #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        self.fixed.is_empty() && self.settled.text("apps.database").is_empty()
     }
 
     /// Every setting as it holds, in TOML, with secrets masked and where it comes from.

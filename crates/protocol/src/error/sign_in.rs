@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::echoed;
+use super::{echoed, half_character};
 
 /// Why a connection was not signed in; it stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +84,7 @@ impl SignInFault {
             }
             Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
-            Self::HalfCharacter(name) => {
-                format!(
-                    "Expected parameter {name} to be a string of whole characters, not half a surrogate pair"
-                )
-            }
+            Self::HalfCharacter(name) => half_character(name),
             Self::Missing(name) => format!("Missing parameter: {name}"),
             Self::AuthKey(key) => format!("Invalid key in signin auth data: '{}'", echoed(key)),
             Self::Signature { signed, got } => format!(

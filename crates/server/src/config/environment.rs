@@ -23,11 +23,9 @@ const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret",
 /// What a variable of an app is for, its value and where that was set, and its name.
 type Variable = (&'static str, Option<(String, Place)>, String);
 
-/// Reads the variables that are settings; `address` is where the server would listen without them. Where there is a
-/// Laravel project, `DATABASE_URL` is the project's own.
+/// Reads the variables that are settings; `address` is where the server would listen without them.
 pub(super) fn read(
     variables: &[(String, String)],
-    has_project: bool,
     address: String,
     keys: &Keys,
     said: &mut Said,
@@ -46,8 +44,7 @@ pub(super) fn read(
     if let Some(port) = filled("PORT").filter(|_| !variables.contains_key("FANFARE__LISTEN__ADDR")) {
         take("PORT", with_port(&address, port));
     }
-    let is_ours = !has_project && !variables.contains_key("FANFARE__APPS__DATABASE");
-    if let Some(url) = filled("DATABASE_URL").filter(|_| is_ours) {
+    if let Some(url) = filled("DATABASE_URL").filter(|_| !variables.contains_key("FANFARE__APPS__DATABASE")) {
         take("DATABASE_URL", Ok(("apps.database".to_owned(), url.into())));
     }
     for (name, value) in &variables {

@@ -63,7 +63,7 @@ fn all_outboxes_together_must_hold_as_much_as_one() {
 fn no_legal_event_is_larger_than_what_an_outbox_must_hold() {
     let limits = Limits::default();
     let channel = ChannelName::parse(&"c".repeat(limits.channel_name), limits.channel_name).unwrap();
-    let event = Event::new(&"\u{1}".repeat(limits.event_name), &"\u{1}".repeat(limits.event_bytes));
+    let event = Event::new(&"\u{1}".repeat(limits.event_name), "\u{1}".repeat(limits.event_bytes));
     let frame = event.on(&channel).bytes().len();
     let most = largest_event(&limits, limits.event_bytes);
     assert!((most - 512..=most - FRAME_COST).contains(&frame), "{frame}");
