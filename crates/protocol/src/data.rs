@@ -72,6 +72,14 @@ impl<'a> Data<'a> {
             Form::Literal(json, _) => out.extend_from_slice(json.as_bytes()),
         }
     }
+
+    /// Appends it as a JSON string of whole characters: PHP reads nothing of a body that holds half a one.
+    pub(crate) fn push_whole(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Form::Text(text) => push_string(out, text),
+            Form::Literal(json, _) => out.extend_from_slice(json::with_whole_characters(json).as_bytes()),
+        }
+    }
 }
 
 impl<'a> From<&'a str> for Data<'a> {
@@ -137,6 +145,9 @@ mod tests {
         ] {
             assert_eq!(written(&Data::of_json(json).expect("JSON")), out, "{json}");
         }
+        let mut whole = Vec::new();
+        Data::of_json(r#""cut \ud83d\n""#).expect("JSON").push_whole(&mut whole);
+        assert_eq!(whole, br#""cut \ufffd\n""#);
         assert!(Data::of_json(r#""""#).is_some_and(|data| data.is_empty()));
     }
 }

@@ -87,7 +87,7 @@ impl ClientEvent {
     fn push(&self, json: &mut Vec<u8>) {
         push_member(json, "event", &self.name);
         json.extend_from_slice(br#","data":"#);
-        self.data.push(json);
+        self.data.push_whole(json);
         push_member(json, "socket_id", &self.sender.to_string());
         if let Some(user) = &self.user {
             push_member(json, "user_id", user.as_str());

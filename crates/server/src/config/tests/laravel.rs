@@ -42,6 +42,28 @@ fn it_names_the_app_and_where_php_sends_to_is_where_the_server_listens() {
 }
 
 #[test]
+fn the_applications_own_database_is_not_fanfares() {
+    for url in ["mysql://root@db/shop", "postgres://root@db/shop"] {
+        let exported = of(&format!("{PUSHER}DATABASE_URL={url}")).env(&[("DATABASE_URL", url)]);
+        let config = exported.load();
+        assert_eq!(config.database(), None);
+        let notes = config.laravel.expect("a project").notes;
+        assert!(notes.iter().any(|note| note.contains("FANFARE__APPS__DATABASE")), "{notes:?}");
+        let named = exported.env(&[("FANFARE__APPS__DATABASE", "sqlite")]).load();
+        assert!(named.database().is_some() && named.kept().takes_foreign);
+        let only_in_the_file = of(&format!("{PUSHER}DATABASE_URL={url}")).load();
+        assert!(
+            only_in_the_file
+                .laravel
+                .expect("a project")
+                .notes
+                .iter()
+                .all(|note| !note.contains("DATABASE_URL"))
+        );
+    }
+}
+
+#[test]
 fn reverbs_own_address_and_path_are_the_servers() {
     let setup =
         of(&format!("{REVERB}REVERB_SERVER_HOST=0.0.0.0\nREVERB_SERVER_PORT=9090\nREVERB_SERVER_PATH=ws/"));
