@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use fanfare_protocol::app::App;
-use fanfare_protocol::auth::{Clock, Credential, Query, RequestError, Secret, SignedRequest};
+use fanfare_protocol::auth::{Clock, Credential, Query, RequestError, Secret, SignedBody, SignedRequest};
 use fanfare_protocol::ids::{AppId, AppKey};
 use percent_encoding::percent_decode_str;
 
@@ -61,7 +61,8 @@ impl Request<'_> {
     fn verdict(&self) -> Result<(), String> {
         let query = Query::parse(&self.query);
         let Self { method, path, full_path, body, .. } = self;
-        let verdict = SignedRequest { method, path, full_path, query: &query, body }.verify(&APP, CLOCK);
+        let signed = SignedRequest { method, path, full_path, query: &query };
+        let verdict = signed.verify(&APP, CLOCK, !body.is_empty()).and_then(|()| SignedBody::of(&query).check(body));
         verdict.map_err(|error: RequestError| {
             assert_eq!(error.status(), 401);
             error.message().into_owned()

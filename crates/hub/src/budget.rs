@@ -1,8 +1,8 @@
-//! What the outboxes of a node may hold, each and all together.
+//! What the connections of a node may hold of what waits, each and all together.
 //!
-//! All together is counted as it is in memory: a frame once, however many wait for it, and every queue with the
-//! places that it has. Over the budget nothing is refused here; whoever waits for that is woken, and closes
-//! the largest readers ([`Hubs::relieve`](crate::Hubs::relieve)).
+//! All together is counted as it is in memory: a frame once, however many wait for it, every queue with the places
+//! that it has, and what has come of messages that are not complete. Over the budget nothing is refused here: a
+//! task that waits for that is woken, and closes the largest ([`Hubs::relieve`](crate::Hubs::relieve)).
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,13 +11,16 @@ use fanfare_protocol::frame::held_bytes;
 
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
+/// The budget is looked at each time that a connection has grown by so many bytes.
+const STEP: usize = 4096;
+
 /// The bounds, and what is held.
 #[derive(Debug)]
 pub struct Budget {
     outbox_bytes: usize,
     bytes: usize,
-    /// Bytes of the queues themselves.
-    slots: AtomicUsize,
+    /// Bytes of the queues themselves, and of messages that are not complete.
+    others: AtomicUsize,
     /// Guards the waker of whoever waits for too much to be held; a leaf.
     waker: Mutex<Option<Waker>>,
 }
@@ -30,10 +33,10 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// At most `outbox_bytes` for one outbox, and `bytes` for all of them.
+    /// At most `outbox_bytes` for one outbox, and `bytes` for all of them and what else waits.
     #[must_use]
     pub const fn new(outbox_bytes: usize, bytes: usize) -> Self {
-        Self { outbox_bytes, bytes, slots: AtomicUsize::new(0), waker: Mutex::new(None) }
+        Self { outbox_bytes, bytes, others: AtomicUsize::new(0), waker: Mutex::new(None) }
     }
 
     /// At most `outbox_bytes` for one outbox, whatever all of them hold.
@@ -48,22 +51,22 @@ impl Budget {
         self.outbox_bytes
     }
 
-    /// The most that all outboxes hold.
+    /// The most that all connections hold.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What all outboxes of the process hold now.
+    /// What all connections of the process hold now.
     #[must_use]
     pub fn held(&self) -> usize {
-        held_bytes() + self.slots.load(Ordering::Relaxed)
+        held_bytes() + self.others.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the queues alone, which are those of this budget's outboxes.
+    /// Bytes of all but frames, which are those of the process.
     #[cfg(test)]
-    pub(crate) fn queues(&self) -> usize {
-        self.slots.load(Ordering::Relaxed)
+    pub(crate) fn others(&self) -> usize {
+        self.others.load(Ordering::Relaxed)
     }
 
     /// Waits until more is held than there may be.
@@ -81,9 +84,9 @@ impl Budget {
         self.held() <= self.bytes / 4 * 3
     }
 
-    /// Wakes whoever waits for too much to be held, if it is.
-    pub(crate) fn check(&self) {
-        if self.is_over() {
+    /// A connection holds more than before, or not: wakes whoever waits for too much to be held, if it is.
+    pub(crate) fn grown(&self, before: usize, after: usize) {
+        if after / STEP > before / STEP && self.is_over() {
             let waker = self.waker.lock().take();
             if let Some(waker) = waker {
                 waker.wake();
@@ -91,11 +94,20 @@ impl Budget {
         }
     }
 
+    pub(crate) fn change(&self, before: usize, after: usize) {
+        if after > before {
+            self.take(after - before);
+            self.grown(before, after);
+        } else {
+            self.give_back(before - after);
+        }
+    }
+
     pub(crate) fn take(&self, bytes: usize) {
-        self.slots.fetch_add(bytes, Ordering::Relaxed);
+        self.others.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
-        self.slots.fetch_sub(bytes, Ordering::Relaxed);
+        self.others.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

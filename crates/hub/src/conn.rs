@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use crate::budget::Budget;
 use crate::outbox::Outbox;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// Shared by the connection's own task and by every channel that it is subscribed to.
 #[derive(Debug)]
@@ -21,13 +21,31 @@ pub struct Conn {
     pub outbox: Outbox,
     /// Something but the outbox has woken the connection's task since it was asked last.
     stirred: AtomicBool,
+    /// Bytes that hold a message of the client which is not complete.
+    incoming: AtomicU32,
 }
 
 impl Conn {
     /// A connection with an empty outbox, which holds as much as the budget allows one.
     #[must_use]
     pub const fn new(id: SocketId, budget: Arc<Budget>) -> Self {
-        Self { id, outbox: Outbox::new(budget), stirred: AtomicBool::new(true) }
+        Self { id, outbox: Outbox::new(budget), stirred: AtomicBool::new(true), incoming: AtomicU32::new(0) }
+    }
+
+    /// Says how many bytes hold a message of the client that is not complete; they count in the node's budget.
+    pub fn holds(&self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // Only the connection's own task changes it.
+        let before = self.incoming.load(Ordering::Relaxed);
+        if before != bytes {
+            self.incoming.store(bytes, Ordering::Relaxed);
+            self.outbox.budget().change(before as usize, bytes as usize);
+        }
+    }
+
+    /// Bytes that wait because the client does not read, or does not go on.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.waiting().map_or(0, |waiting| waiting + self.incoming.load(Ordering::Relaxed) as usize)
     }
 
     /// Whether anything but the outbox waits for the connection's task; says so once, and at first.
@@ -39,6 +57,12 @@ impl Conn {
     #[must_use]
     pub fn is_stirred(&self) -> bool {
         self.stirred.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.holds(0);
     }
 }
 

@@ -73,7 +73,7 @@ impl Hubs {
         self.bells.changes.poll(cx)
     }
 
-    /// Closes the readers for whom most waits, one after the other, until there is room in the budget again;
+    /// Closes the connections for which most waits, one after the other, until there is room in the budget again;
     /// returns how many.
     ///
     /// What a closed connection was writing at the moment is given back a little later, by its own task.
@@ -82,12 +82,12 @@ impl Hubs {
             return 0;
         }
         let conns = self.all().into_iter().flat_map(|hub| hub.conns());
-        let mut readers: Vec<(usize, Arc<Conn>)> =
-            conns.map(|conn| (conn.outbox.waiting(), conn)).filter(|(waiting, _)| *waiting > 0).collect();
-        readers.sort_unstable_by_key(|(waiting, _)| *waiting);
+        let mut largest: Vec<(usize, Arc<Conn>)> =
+            conns.map(|conn| (conn.waiting(), conn)).filter(|(waiting, _)| *waiting > 0).collect();
+        largest.sort_unstable_by_key(|(waiting, _)| *waiting);
         let mut closed = 0;
         while !self.budget.has_room()
-            && let Some((_, conn)) = readers.pop()
+            && let Some((_, conn)) = largest.pop()
         {
             closed += usize::from(conn.outbox.give_up(CloseReason::OverMemory));
         }

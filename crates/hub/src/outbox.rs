@@ -20,9 +20,6 @@ use crate::sync::Mutex;
 
 pub use self::frames::FRAME_COST;
 
-/// An outbox looks at the node's budget each time it has grown by so many bytes.
-const STEP: usize = 4096;
-
 /// A bounded queue of frames with one reader, the connection's task.
 #[derive(Debug)]
 pub struct Outbox {
@@ -85,9 +82,7 @@ impl Outbox {
         if let Some(waker) = waker {
             waker.wake();
         }
-        if after / STEP > before / STEP {
-            self.budget.check();
-        }
+        self.budget.grown(before, after);
         fits
     }
 
@@ -143,10 +138,14 @@ impl Outbox {
         is_first
     }
 
-    /// Bytes that wait, by which it is bounded; 0 of a connection that is ending.
-    pub(crate) fn waiting(&self) -> usize {
+    /// Bytes that wait, by which it is bounded; `None` of a connection that is ending.
+    pub(crate) fn waiting(&self) -> Option<usize> {
         let queue = self.queue.lock();
-        if queue.close.is_some() { 0 } else { queue.bytes }
+        queue.close.is_none().then_some(queue.bytes)
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Wakes the connection's task although there is nothing for it here.

@@ -21,7 +21,7 @@ pub use self::answer::{channel_answer, user_answer};
 pub use self::channel::verify_channel;
 pub use self::error::RequestError;
 pub use self::query::Query;
-pub use self::request::{Clock, SignedRequest};
+pub use self::request::{Clock, SignedBody, SignedRequest};
 pub use self::secret::Secret;
 pub use self::signing::signed_query;
 pub use self::user::verify_user;

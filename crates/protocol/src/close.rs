@@ -41,7 +41,7 @@ pub enum CloseReason {
     ShuttingDown,
     /// 4100: the client did not read, and its outbox was full.
     SlowReader,
-    /// 4100: all outboxes together were full, and this was one of the fullest.
+    /// 4100: too much waited for all connections together, and most of it for this one and a few more.
     OverMemory,
     /// 4100: nothing but faulty commands came (WS-214).
     TooManyErrors,
@@ -118,9 +118,7 @@ impl CloseReason {
             Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
             Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
             Self::SlowReader => "Messages are not read fast enough (setting limits.outbox_bytes)",
-            Self::OverMemory => {
-                "Too much waits to be read, by all clients together (setting limits.outboxes_bytes)"
-            }
+            Self::OverMemory => "Too much waits for all clients together (setting limits.outboxes_bytes)",
             Self::TooManyErrors => "Too many invalid messages",
             Self::PongMissing => "Pong reply not received",
             Self::Undecodable(error) => error.message(),

@@ -109,6 +109,14 @@ impl Decoder {
         result
     }
 
+    /// Bytes of memory that hold what has come of a message that is not complete.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let Some(pending) = &self.pending else { return 0 };
+        let message = pending.message.as_ref().map_or(0, |message| message.content.capacity());
+        message + pending.control.capacity() + size_of::<Pending>()
+    }
+
     fn decode<B>(
         &mut self,
         bytes: &mut [u8],

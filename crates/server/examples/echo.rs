@@ -88,7 +88,7 @@ async fn echo(stream: TcpStream, early: Vec<u8>) {
         ControlFlow::Continue(())
     };
     let reason = tokio::select! {
-        reason = read::run(&stream, early, MESSAGE_BYTES, || {}, on) => reason,
+        reason = read::run(&stream, early, MESSAGE_BYTES, |_| {}, on) => reason,
         reason = writer.run(&outbox) => reason,
     };
     let rest = writer.into_rest(&outbox, &reason);

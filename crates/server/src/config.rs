@@ -130,7 +130,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Most bytes that wait for one client.
     pub outbox_bytes: usize,
-    /// Most bytes that wait for all clients together; 0 means a quarter of the memory there is.
+    /// Most bytes that wait for all clients together, incomplete messages of theirs included; 0 means a quarter of
+    /// the memory there is.
     pub outboxes_bytes: usize,
     /// Most subscriptions of one connection.
     pub channels_per_connection: usize,

@@ -76,7 +76,10 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
     }
     let mut writer = Writer::new(&socket);
     let longest = state.config.limits.message_bytes;
-    let heard = || signs.heard_now(&state);
+    let heard = |held| {
+        signs.heard_now(&state);
+        conn.holds(held);
+    };
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = {
         let reading = pin!(read::run(&socket, early, longest, heard, on));

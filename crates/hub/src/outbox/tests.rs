@@ -106,21 +106,21 @@ fn a_burst_leaves_no_memory_behind_and_is_taken_off_the_nodes_budget() {
     for _ in 0..1000 {
         outbox.push(&frame(10));
     }
-    assert!(budget.queues() >= 999 * size_of::<Frame>());
+    assert!(budget.others() >= 999 * size_of::<Frame>());
     while take(&outbox, &wakes).1.is_ready() {}
     assert!(outbox.queue.lock().frames.capacity() <= frames::SLOTS_KEPT);
-    assert!(budget.queues() <= frames::SLOTS_KEPT * size_of::<Frame>());
+    assert!(budget.others() <= frames::SLOTS_KEPT * size_of::<Frame>());
     for _ in 0..1000 {
         outbox.push(&frame(10));
     }
     assert!(outbox.give_up(CloseReason::OverMemory));
-    assert_eq!(budget.queues(), 0);
+    assert_eq!(budget.others(), 0);
     let other = Outbox::new(Arc::clone(&budget));
     for _ in 0..1000 {
         other.push(&frame(10));
     }
     drop(other);
-    assert_eq!(budget.queues(), 0);
+    assert_eq!(budget.others(), 0);
 }
 
 /// The payloads of the Pong frames among what can be taken.

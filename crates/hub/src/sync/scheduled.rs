@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Nothing random, in ahash's shape: the same order in every table, so that a schedule that failed fails again.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ pub struct Clock {
     pub window: u64,
 }
 
-/// One signed HTTP request as it was received.
+/// One signed HTTP request as it was received, but for its body.
 pub struct SignedRequest<'a> {
     /// The method, in any case.
     pub method: &'a str,
@@ -26,38 +26,53 @@ pub struct SignedRequest<'a> {
     pub full_path: &'a str,
     /// The decoded query.
     pub query: &'a Query,
-    /// The body, byte for byte.
-    pub body: &'a [u8],
+}
+
+/// What a query says of the body, to be checked when that has come; worth nothing unless the query is signed.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedBody<'a> {
+    /// `None` if there is to be no body.
+    md5: Option<&'a str>,
+}
+
+impl<'a> SignedBody<'a> {
+    /// That of a query which [`SignedRequest::verify`] has accepted.
+    #[must_use]
+    pub fn of(query: &'a Query) -> Self {
+        Self { md5: query.get("body_md5") }
+    }
+
+    /// Checks that this is the body that was signed, byte for byte.
+    ///
+    /// # Errors
+    /// The body has another MD5, or there was to be none (AUTH-003, AUTH-008).
+    pub fn check(&self, body: &[u8]) -> Result<(), RequestError> {
+        match self.md5 {
+            Some(given) if !is_md5_of(body, given) => Err(RequestError::BodyMd5Mismatch),
+            None if !body.is_empty() => Err(RequestError::BodyMd5Missing),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl SignedRequest<'_> {
-    /// Checks that one of the app's keys signed this request not long ago.
+    /// Checks that one of the app's keys signed this request not long ago; `announces_body` says whether there is
+    /// to be a body, which [`SignedBody`] checks when it has come. So only a client that knows the secret can have the server
+    /// keep a body, or hash one.
     ///
     /// # Errors
-    /// The first thing that is wrong. The order is AUTH-010's; the body is hashed last, so that only
-    /// who knows the secret can have the server hash one.
-    pub fn verify(&self, app: &App, clock: Clock) -> Result<(), RequestError> {
+    /// The first thing that is wrong, in the order of AUTH-010.
+    pub fn verify(&self, app: &App, clock: Clock, announces_body: bool) -> Result<(), RequestError> {
         let key = self.required("auth_key", RequestError::KeyMissing)?;
         let credential = app.credential(key).ok_or(RequestError::KeyUnknown)?;
         if self.required("auth_version", RequestError::VersionMissing)? != "1.0" {
             return Err(RequestError::VersionUnsupported);
         }
         check_timestamp(self.required("auth_timestamp", RequestError::TimestampMissing)?, clock)?;
-        let body_md5 = self.query.get("body_md5");
-        if body_md5.is_none() && !self.body.is_empty() {
+        if announces_body && self.query.get("body_md5").is_none() {
             return Err(RequestError::BodyMd5Missing);
         }
-        self.check_signature(&credential.secret)?;
-        match body_md5 {
-            Some(given) if !self.body_has(given) => Err(RequestError::BodyMd5Mismatch),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether this is the MD5 of the body in lower-case hex (AUTH-003).
-    fn body_has(&self, md5: &str) -> bool {
-        let mut digits = [0; 32];
-        hex::encode_to_slice(Md5::digest(self.body), &mut digits).is_ok() && md5.as_bytes() == digits
+        self.check_signature(&credential.secret)
     }
 
     fn required(&self, name: &str, missing: RequestError) -> Result<&str, RequestError> {
@@ -83,6 +98,12 @@ impl SignedRequest<'_> {
         let signed = format!("{method}\n{}\n{parameters}", self.path);
         Err(RequestError::SignatureMismatch { signed, got: got.to_owned() })
     }
+}
+
+/// Whether this is the MD5 of the body in lower-case hex (AUTH-003).
+fn is_md5_of(body: &[u8], md5: &str) -> bool {
+    let mut digits = [0; 32];
+    hex::encode_to_slice(Md5::digest(body), &mut digits).is_ok() && md5.as_bytes() == digits
 }
 
 fn check_timestamp(text: &str, Clock { now, window }: Clock) -> Result<(), RequestError> {

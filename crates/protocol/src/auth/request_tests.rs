@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::sample::{KEY, SECRET, official_app};
-use super::{Clock, Query, RequestError, Secret, SignedRequest};
+use super::{Clock, Query, RequestError, Secret, SignedBody, SignedRequest};
 
 /// The clock of the worked examples.
 const NOW: u64 = 1_700_000_000;
@@ -24,8 +24,12 @@ fn verify_behind(
 ) -> Result<(), RequestError> {
     let full_path = format!("{prefix}{path}");
     let query = Query::parse(query);
-    SignedRequest { method, path, full_path: &full_path, query: &query, body: body.as_bytes() }
-        .verify(&official_app(), Clock { now: NOW, window: 600 })
+    SignedRequest { method, path, full_path: &full_path, query: &query }.verify(
+        &official_app(),
+        Clock { now: NOW, window: 600 },
+        !body.is_empty(),
+    )?;
+    SignedBody::of(&query).check(body.as_bytes())
 }
 
 /// A query with the signature of the text to sign, which is given in full.
@@ -131,14 +135,11 @@ fn auth_002_worked_example_1_of_the_official_documentation() {
         "auth_signature=da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c&auth_version=1.0\
          &auth_key=278d425bdf160c739803&body_md5=ec365a775a4cd0599faeb73354201b6f&auth_timestamp=1353088179",
     );
-    let request = SignedRequest {
-        method: "POST",
-        path: "/apps/3/events",
-        full_path: "/apps/3/events",
-        query: &query,
-        body: br#"{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}"#,
-    };
-    assert_eq!(request.verify(&official_app(), Clock { now: 1_353_088_179, window: 600 }), Ok(()));
+    let request =
+        SignedRequest { method: "POST", path: "/apps/3/events", full_path: "/apps/3/events", query: &query };
+    let body = br#"{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}"#;
+    assert_eq!(request.verify(&official_app(), Clock { now: 1_353_088_179, window: 600 }, true), Ok(()));
+    assert_eq!(SignedBody::of(&query).check(body), Ok(()));
 }
 
 #[test]

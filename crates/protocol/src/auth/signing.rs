@@ -22,7 +22,7 @@ pub fn signed_query(credential: &Credential, method: &str, path: &str, body: &[u
 #[cfg(test)]
 mod tests {
     use super::super::sample::official_app;
-    use super::super::{Clock, Query, SignedRequest};
+    use super::super::{Clock, Query, SignedBody, SignedRequest};
     use super::*;
 
     #[test]
@@ -32,9 +32,9 @@ mod tests {
             let path = "/apps/3/channels";
             let query = signed_query(&app.credentials[0], method, path, body.as_bytes(), 1_353_088_179);
             let query = Query::parse(&query);
-            let request =
-                SignedRequest { method, path, full_path: path, query: &query, body: body.as_bytes() };
-            request.verify(&app, Clock { now: 1_353_088_180, window: 600 }).unwrap();
+            let request = SignedRequest { method, path, full_path: path, query: &query };
+            request.verify(&app, Clock { now: 1_353_088_180, window: 600 }, !body.is_empty()).unwrap();
+            SignedBody::of(&query).check(body.as_bytes()).unwrap();
         }
     }
 }

@@ -114,14 +114,14 @@ fn what_is_announced_but_does_not_come_costs_nothing() {
     let mut decoder = Decoder::new(1 << 15);
     let bytes = masked(0x81, &[b'x'; 1 << 15]);
     decoder.drink([&bytes[..8]]);
-    assert_eq!(decoder.held(), 0, "only the head has come");
+    assert_eq!(decoder.content(), 0, "only the head has come");
     decoder.drink([&bytes[8..108]]);
-    assert_eq!(decoder.held(), 100);
+    assert_eq!(decoder.content(), 100);
     for byte in &bytes[108..] {
         decoder.drink([std::slice::from_ref(byte)]);
         let arrived =
             decoder.pending.as_ref().and_then(|p| p.message.as_ref()).map_or(0, |m| m.content.len());
-        assert!(decoder.held() <= arrived.saturating_mul(2).min(1 << 15));
+        assert!(decoder.content() <= arrived.saturating_mul(2).min(1 << 15));
     }
-    assert_eq!(decoder.held(), 0, "the message is complete");
+    assert_eq!(decoder.content(), 0, "the message is complete");
 }

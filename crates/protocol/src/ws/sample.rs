@@ -56,10 +56,8 @@ pub(super) fn close(code: u16, reason: &[u8]) -> Vec<u8> {
 
 impl Decoder {
     /// The content that is held between two reads, as it was reserved.
-    pub(super) fn held(&self) -> usize {
-        let Some(pending) = &self.pending else { return 0 };
-        let message = pending.message.as_ref().map_or(0, |message| message.content.capacity());
-        message + pending.control.capacity() + pending.start.length
+    pub(super) fn content(&self) -> usize {
+        self.held().saturating_sub(size_of::<super::Pending>())
     }
 
     pub(super) const fn is_idle(&self) -> bool {

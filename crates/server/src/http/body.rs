@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::EXPECT;
+use hyper::{Method, Request, Uri};
 use tokio::time::timeout;
 
 /// Of a body that is too large, this many times the limit is thrown away before the answer, so that
@@ -42,40 +42,94 @@ pub enum BodyError {
 /// # Errors
 /// Too large, too slow, or broken off.
 pub async fn read(request: Request<Incoming>, limit: usize, patience: Duration) -> Result<Bytes, BodyError> {
-    // A client that asks first has not sent anything, and reading would invite it to.
-    let asks_first = request.headers().contains_key(EXPECT);
-    let body = request.into_body();
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        if !asks_first {
-            discard(body, limit).await;
+    Arriving::of(request, limit).await?.read(patience).await
+}
+
+/// A request whose body has not been read, and announces no more than it may have.
+pub struct Arriving {
+    request: Request<Incoming>,
+    limit: usize,
+}
+
+impl Arriving {
+    /// A request that may have a body of `limit` bytes.
+    ///
+    /// # Errors
+    /// It announces more.
+    pub async fn of(request: Request<Incoming>, limit: usize) -> Result<Self, BodyError> {
+        let arriving = Self { request, limit };
+        let announced = arriving.announced();
+        if announced > limit as u64 {
+            arriving.throw_away(limit.saturating_mul(DISCARDED_TIMES)).await;
+            return Err(BodyError::TooBig { limit, size: Some(announced) });
         }
-        return Err(BodyError::TooBig { limit, size: Some(announced) });
+        Ok(arriving)
     }
-    let mut limited = Limited::new(body, limit);
-    match timeout(patience, (&mut limited).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooBig { limit, size: None }),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Err(_) => Err(BodyError::Late),
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    /// Path and query.
+    pub fn uri(&self) -> &Uri {
+        self.request.uri()
+    }
+
+    /// Bytes of the body, as far as they are announced.
+    pub fn announced(&self) -> u64 {
+        self.request.body().size_hint().lower()
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// Too large, too slow, or broken off.
+    pub async fn read(self, patience: Duration) -> Result<Bytes, BodyError> {
+        let limit = self.limit;
+        let mut limited = Limited::new(self.request.into_body(), limit);
+        match timeout(patience, (&mut limited).collect()).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooBig { limit, size: None }),
+            Ok(Err(_)) => Err(BodyError::Broken),
+            Err(_) => Err(BodyError::Late),
+        }
+    }
+
+    /// Throws the body away, for a request that is refused for something else.
+    ///
+    /// # Errors
+    /// The body is larger than is allowed, which goes before all else that is wrong.
+    pub async fn discard(self) -> Result<(), BodyError> {
+        let limit = self.limit;
+        if self.throw_away(limit).await { Err(BodyError::TooBig { limit, size: None }) } else { Ok(()) }
+    }
+
+    /// Throws away at most so many bytes, so that a client which writes everything first gets to read the answer;
+    /// whether there is more.
+    async fn throw_away(self, most: usize) -> bool {
+        // A client that asks first has not sent anything, and reading would invite it to.
+        let asks_first = self.request.headers().contains_key(EXPECT);
+        !asks_first && discard(self.request.into_body(), most).await
     }
 }
 
-/// Throws away what is already on its way, within bounds.
-async fn discard(mut body: Incoming, limit: usize) {
-    let most = limit.saturating_mul(DISCARDED_TIMES) as u64;
+/// Throws away what is already on its way, at most so many bytes; whether there is more.
+async fn discard(mut body: Incoming, most: usize) -> bool {
+    let most = most as u64;
     if body.size_hint().lower() > most {
-        return;
+        return true;
     }
-    let _ = timeout(DISCARDING, async {
+    let discarding = async {
         let mut left = most;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             match left.checked_sub(length) {
                 Some(rest) => left = rest,
-                None => break,
+                None => return true,
             }
         }
-    })
-    .await;
+        false
+    };
+    timeout(DISCARDING, discarding).await.unwrap_or(false)
 }

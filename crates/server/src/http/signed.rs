@@ -1,16 +1,17 @@
 //! A signed request of an app's back end: received, bounded, verified (AUTH-001 … AUTH-012).
 //!
-//! The order is the point: size before anything is read, signature before anything is parsed.
+//! The order is the point: size, then signature, before the body is read, so that no stranger can have the server keep
+//! one; what was signed of the body before anything is parsed.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_protocol::app::App;
-use fanfare_protocol::auth::{Clock, Query, RequestError, SignedRequest};
+use fanfare_protocol::auth::{Clock, Query, RequestError, SignedBody, SignedRequest};
 use hyper::Request;
 use hyper::body::Incoming;
 
-use super::body;
+use super::body::Arriving;
 use super::error::ApiError;
 use crate::state::{State, unix_seconds};
 
@@ -27,17 +28,40 @@ pub struct Signed {
 /// Reads a request and verifies it; `path` is without the configured prefix.
 ///
 /// # Errors
-/// In this order: body too large, no `auth_key`, unknown app, wrong signature, app disabled.
+/// In this order: body announced too large, no `auth_key`, unknown app, wrong signature, body too large or late, not
+/// the signed body, app disabled.
 pub async fn receive(
     state: &State,
     app_id: &str,
     path: &str,
     request: Request<Incoming>,
 ) -> Result<Signed, ApiError> {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
     let limit = state.config.limits.request_bytes;
-    let body = body::read(request, limit, state.config.timeouts.handshake()).await?;
-    let query = Query::parse(uri.query().unwrap_or_default());
+    let arriving = Arriving::of(request, limit).await?;
+    let query = Query::parse(arriving.uri().query().unwrap_or_default());
+    let app = match check_head(state, app_id, path, &arriving, &query).await {
+        Ok(app) => app,
+        Err(error) => {
+            arriving.discard().await?;
+            return Err(error);
+        }
+    };
+    let body = arriving.read(state.config.timeouts.handshake()).await?;
+    SignedBody::of(&query).check(&body).map_err(ApiError::Unauthorized)?;
+    if !app.enabled {
+        return Err(ApiError::AppDisabled);
+    }
+    Ok(Signed { app, query, body })
+}
+
+/// Everything but the body; the app whose key has signed the request.
+async fn check_head(
+    state: &State,
+    app_id: &str,
+    path: &str,
+    arriving: &Arriving,
+    query: &Query,
+) -> Result<Arc<App>, ApiError> {
     if query.get("auth_key").is_none() {
         return Err(ApiError::Unauthorized(RequestError::KeyMissing));
     }
@@ -50,11 +74,9 @@ pub async fn receive(
         }
     };
     let clock = Clock { now: unix_seconds(), window: state.config.timeouts.clock_skew.into() };
-    SignedRequest { method: method.as_str(), path, full_path: uri.path(), query: &query, body: &body }
-        .verify(&app, clock)
+    let full_path = arriving.uri().path();
+    SignedRequest { method: arriving.method().as_str(), path, full_path, query }
+        .verify(&app, clock, arriving.announced() > 0)
         .map_err(ApiError::Unauthorized)?;
-    if !app.enabled {
-        return Err(ApiError::AppDisabled);
-    }
-    Ok(Signed { app, query, body })
+    Ok(app)
 }

@@ -26,12 +26,13 @@ thread_local! {
 }
 
 /// Reads until the connection ends, beginning with the bytes that came `early`, and gives `on` each
-/// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not.
+/// message of at most `max_message` bytes; `heard` is called for each read, whole messages or not, with the bytes of
+/// memory that hold a message which is not complete.
 pub async fn run<S: Socket>(
     socket: &S,
     early: Vec<u8>,
     max_message: usize,
-    heard: impl Fn(),
+    heard: impl Fn(usize),
     mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> CloseReason {
     let mut decoder = Decoder::new(max_message);
@@ -55,8 +56,8 @@ pub async fn run<S: Socket>(
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
                 more_waits = length == buffer.len();
-                heard();
                 let decoded = decode(&mut decoder, &mut buffer[..length], &mut on)?;
+                heard(decoder.held());
                 if decoded < length {
                     more_waits = true;
                     rest = Rest::of(buffer[decoded..length].to_vec());
@@ -95,4 +96,66 @@ fn decode(
     on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
 ) -> ControlFlow<CloseReason, usize> {
     decoder.feed(bytes, TURN, on).unwrap_or_else(|error| ControlFlow::Break(CloseReason::Undecodable(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A masked text message, the mask being zero.
+    const MESSAGE: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'x'];
+
+    const MESSAGES: usize = 1000;
+
+    /// How many messages were handled whenever others of the thread had their turn, of what came as the second
+    /// of two pieces.
+    async fn turns(early: Vec<u8>, later: &[u8]) -> Vec<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        client.write_all(later).await.unwrap();
+        let handled = Cell::new(0);
+        let on = |incoming: Incoming<'_>| {
+            assert!(incoming == Incoming::Text("x"));
+            handled.set(handled.get() + 1);
+            if handled.get() == MESSAGES {
+                ControlFlow::Break(CloseReason::Gone)
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let mut seen = Vec::new();
+        let others = async {
+            loop {
+                seen.push(handled.get());
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = run(&socket, early, 100, |_| {}, on) => {}
+            () = others => {}
+        }
+        seen.push(handled.get());
+        seen
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_in_the_midst_of_what_one_read_brought() {
+        let all = MESSAGE.repeat(MESSAGES);
+        let half = all.len() / 2 + 3;
+        for (early, later) in
+            [(Vec::new(), &all[..]), (all.clone(), &[][..]), (all[..half].to_vec(), &all[half..])]
+        {
+            let seen = turns(early, later).await;
+            assert_eq!(seen.last(), Some(&MESSAGES), "nothing is lost between two turns");
+            let longest = seen.windows(2).map(|two| two[1] - two[0]).max();
+            assert!(longest <= Some(TURN), "{longest:?} messages in a turn");
+        }
+    }
 }

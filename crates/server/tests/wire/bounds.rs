@@ -114,8 +114,26 @@ fn when_all_outboxes_together_are_full_the_largest_readers_are_closed_and_memory
             }
         }
     });
-    let reason = "Too much waits to be read, by all clients together (setting limits.outboxes_bytes)";
+    let reason = "Too much waits for all clients together (setting limits.outboxes_bytes)";
     assert_eq!(ended, Some((Some(4100), reason.to_owned())));
+}
+
+#[test]
+fn messages_that_never_end_count_as_well() {
+    let server = Setup::new().config("[limits]\noutboxes_bytes = 1048576").start();
+    let mut good = server.connect();
+    let text = masked(FIN | TEXT, &[b'x'; 32_000]);
+    let mut begun: Vec<Socket> = (0..64).map(|_| server.connect()).collect();
+    for socket in &mut begun {
+        socket.raw(&text[..text.len() - 1]);
+        good.expect_nothing_more();
+    }
+    eventually("some were closed", || (server.metric(OVER_MEMORY) > 0.5).then_some(()));
+    good.expect_nothing_more();
+    drop(begun);
+    eventually("nothing is counted of who has gone", || {
+        (server.metric("fanfare_outboxes_bytes") < 32_000.0).then_some(())
+    });
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use crate::support::DEADLINE;
-use crate::support::api::Request;
+use crate::support::api::{Request, now};
+
 use crate::support::http::Http;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::{APP, DEADLINE};
 
 const EVENT: &str = r#"{"name":"e","channels":["news"],"data":"in pieces"}"#;
 
@@ -127,4 +128,40 @@ fn a_length_that_is_none_is_400() {
         http.write(unsigned(framing).as_bytes());
         assert_eq!(http.head().status, 400, "{framing}");
     }
+}
+
+#[test]
+fn a_body_whose_signature_is_wrong_is_refused_before_it_comes_and_never_kept() {
+    const SENDERS: usize = 32;
+    const BODY: usize = 1 << 20;
+    let server = TestServer::start();
+    let head = unsigned_but_for_the_key(&format!("Content-Length: {BODY}"));
+    // What the first requests of their size need once is not measured.
+    let mut warm = Http::connect(server.addr);
+    warm.write(head.as_bytes());
+    warm.write(&vec![b'x'; BODY]);
+    warm.answer().refused(401, "Invalid signature");
+    let before = server.process.peak_memory();
+    let mut senders: Vec<Http> = (0..SENDERS).map(|_| Http::connect(server.addr)).collect();
+    for sender in &mut senders {
+        sender.write(head.as_bytes());
+        // All but the end, for which the server would have to wait.
+        sender.try_write(&vec![b'x'; BODY - 1]);
+    }
+    for sender in &mut senders {
+        sender.answer().refused(401, "Invalid signature");
+    }
+    let grown = server.process.peak_memory().saturating_sub(before);
+    assert!(grown < (SENDERS * BODY / 2) as u64, "{grown} bytes for {SENDERS} bodies of {BODY}");
+}
+
+/// A head that everybody can send who knows the app's key, which is no secret.
+fn unsigned_but_for_the_key(framing: &str) -> String {
+    let (key, now) = (APP.key, now());
+    let md5 = "0".repeat(32);
+    let signature = "0".repeat(64);
+    format!(
+        "POST /apps/3/events?auth_key={key}&auth_timestamp={now}&auth_version=1.0&body_md5={md5}\
+         &auth_signature={signature} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n"
+    )
 }
