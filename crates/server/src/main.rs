@@ -165,6 +165,8 @@ fn run(config: Config, task: Task) -> ExitCode {
             Task::Migrate => Ok(start::migrate(&config).await?),
         }
     });
+    // A name that is being looked up, or a file on a disk that does not answer, must not hold the end up.
+    runtime.shutdown_background();
     // The log's last lines are written before the process ends.
     drop(guard);
     match done {
