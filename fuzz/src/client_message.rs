@@ -4,6 +4,7 @@
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::client::{ClientMessage, Subscribe};
+use fanfare_protocol::data::Data;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::server::{Event, data_of, error, signin_success};
@@ -43,7 +44,7 @@ fn meaning(text: &str) -> Option<ClientMessage<'static>> {
         _ if is_client_event => Some(ClientMessage::ClientEvent {
             event: event.into(),
             channel: text_of(channel?)?.into(),
-            data: passed_on(data?)?.into(),
+            data: passed_on(data?)?,
         }),
         _ => None,
     }
@@ -83,10 +84,11 @@ fn optional(json: Option<&str>) -> Option<Option<String>> {
 }
 
 /// What the others get of an event's data: the text of a string, or the JSON without the white space
-/// between its parts.
-fn passed_on(json: &str) -> Option<String> {
+/// between its parts; a string that no text can hold as it is.
+fn passed_on(json: &str) -> Option<Data<'static>> {
     if json.starts_with('"') {
-        return text_of(json);
+        let literal = || Data::of_json(json).filter(|data| data.text().is_none()).map(Data::into_owned);
+        return text_of(json).map(Data::from).or_else(literal);
     }
     let between = |part: &str| part.split([' ', '\t', '\n', '\r']).collect::<String>();
     let (mut compact, mut rest) = (String::new(), json);
@@ -100,7 +102,7 @@ fn passed_on(json: &str) -> Option<String> {
         compact += string;
         rest = after;
     }
-    Some(compact + &between(rest))
+    Some(Data::from(compact + &between(rest)))
 }
 
 /// Where a message goes from here, its texts arrive unchanged.
@@ -111,18 +113,24 @@ fn sends_on(message: &ClientMessage<'_>) {
             let channel = named.expect("the second is a name");
             for user in [None, Some(UserId::from("u\"1"))] {
                 let frame = Event::new(event, data).from_client(&channel, user.as_ref());
-                let json: Value = serde_json::from_slice(frame.payload()).expect("a frame is JSON");
+                let kept = data_of(&frame).expect("its data is a string");
+                assert_eq!(Data::of_json(kept.get()).as_ref(), Some(data));
+                // A `Value` cannot hold half a surrogate pair.
+                let payload = std::str::from_utf8(frame.payload()).expect("a frame is text");
+                let whole = fanfare_protocol::json::with_whole_characters(payload);
+                let json: Value = serde_json::from_str(&whole).expect("a frame is JSON");
                 assert_eq!(json["event"], **event);
-                assert_eq!(json["data"], **data);
+                assert_eq!(json["data"].as_str().map(str::len), Some(data.len()));
+                assert!(data.text().is_none_or(|text| json["data"] == text));
                 assert_eq!(json["channel"], channel.as_str());
                 assert_eq!(json["user_id"].as_str(), user.as_ref().map(UserId::as_str));
-                assert_eq!(data_of(&frame).as_deref(), Some(&**data));
             }
         }
         ClientMessage::SignIn { user_data, .. } => {
             let frame = signin_success(user_data);
-            let data = data_of(&frame).expect("its data is a string");
-            let json: Value = serde_json::from_str(&data).expect("which is JSON");
+            let data = text_of(data_of(&frame).expect("its data is a string").get());
+            let json: Value =
+                serde_json::from_str(&data.expect("of whole characters")).expect("which is JSON");
             assert_eq!(json["user_data"], **user_data);
         }
         _ => {}

@@ -62,7 +62,8 @@ impl Request<'_> {
         let query = Query::parse(&self.query);
         let Self { method, path, full_path, body, .. } = self;
         let signed = SignedRequest { method, path, full_path, query: &query };
-        let verdict = signed.verify(&APP, CLOCK, !body.is_empty()).and_then(|()| SignedBody::of(&query).check(body));
+        let verdict =
+            signed.verify(&APP, CLOCK, !body.is_empty()).and_then(|()| SignedBody::of(&query).check(body));
         verdict.map_err(|error: RequestError| {
             assert_eq!(error.status(), 401);
             error.message().into_owned()

@@ -189,7 +189,7 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     hanging, quick = Application(answers=False), Application(answers=True)
-    config = "[timeouts]\napplication = 60\n"
+    config = f"[limits]\nauthorizations_node = {2 * asked.waiting + 1}\n[timeouts]\napplication = 60\n"
     for number, application in [(1, hanging), (2, quick)]:
         config += (f'[[apps.list]]\nid = "{number}"\nkey = "key-{number}"\nsecret = "secret-{number}"\n'
                    f'authorization.url = "{application.url}"\n')

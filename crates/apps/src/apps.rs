@@ -17,6 +17,7 @@ use crate::cache::Cache;
 use crate::database::Database;
 use crate::error::AppsError;
 use crate::master_keys::MasterKeys;
+use crate::operations::OperationError;
 use crate::outage::Outage;
 use crate::store::{Ask, Fault, Reading, Record, Store};
 use crate::{PATIENCE, READING, follow};
@@ -39,6 +40,8 @@ pub struct Kept {
     pub cache_seconds: u64,
     /// What secrets are sealed with.
     pub keys: MasterKeys,
+    /// Whether tables may be made in a database that holds those of somebody else.
+    pub takes_foreign: bool,
 }
 
 /// The apps of the configuration.
@@ -55,6 +58,8 @@ pub(crate) struct Stored {
     pub reading: Reading,
     pub cache: Cache,
     pub outage: Outage,
+    /// Whether what is written is stored.
+    pub unwritable: Outage,
     pub fixed: Arc<Fixed>,
     /// A place for each look-up that waits.
     places: Semaphore,
@@ -79,17 +84,18 @@ impl Apps {
     pub async fn open(
         fixed: Vec<App>,
         database: Option<Database>,
-        Kept { defaults, cache_seconds, keys }: Kept,
+        Kept { defaults, cache_seconds, keys, takes_foreign }: Kept,
     ) -> Result<Self, AppsError> {
         let fixed = Arc::new(Fixed::new(fixed));
         let stored = match database {
             Some(database) => {
                 let (old, old_ones) = mpsc::channel(follow::MOST_WAITING);
                 Some(Stored {
-                    store: Arc::new(Store::open(&database).await?),
+                    store: Arc::new(Store::open(&database, takes_foreign).await?),
                     reading: Reading { defaults, keys },
                     cache: Cache::new(cache_seconds),
                     outage: Outage::none(),
+                    unwritable: Outage::none_of_writing(),
                     fixed: Arc::clone(&fixed),
                     places: Semaphore::new(MOST_WAITING),
                     old,
@@ -142,6 +148,21 @@ impl Apps {
             Some(stored) => stored.outage.subscribe(),
             None => Outage::none().subscribe(),
         }
+    }
+
+    /// Whether what is written to the database is stored, now and from now on; always so if there is none.
+    #[must_use]
+    pub fn database_stores(&self) -> watch::Receiver<bool> {
+        match &self.stored {
+            Some(stored) => stored.unwritable.subscribe(),
+            None => Outage::none_of_writing().subscribe(),
+        }
+    }
+
+    /// For how long the database has stored nothing; `None` while it does as far as is known, or if there is none.
+    #[must_use]
+    pub fn database_unwritable_for(&self) -> Option<Duration> {
+        self.stored.as_ref()?.unwritable.since().map(|since| since.elapsed())
     }
 
     /// For how long the database has not answered; `None` while it does, or if there is none.
@@ -224,12 +245,24 @@ impl Stored {
         }
     }
 
+    /// What has become of a write; remembers whether the database stores anything at all.
+    pub(crate) fn noting<T>(&self, written: Result<T, sqlx::Error>) -> Result<T, OperationError> {
+        written.map_err(|error| {
+            if self.store.is_unwritable(&error) {
+                self.unwritable.begin(&error);
+                OperationError::Unwritable(error)
+            } else {
+                OperationError::from(error)
+            }
+        })
+    }
+
     /// What the database answers; `None` if it does not, or not in time: it is away from now on.
     pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
         match timeout(READING, answer).await {
             Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => self.outage.begin(&self.store, &error),
-            Err(_) => self.outage.begin(&self.store, &"no answer within two seconds"),
+            Ok(Err(error)) => self.outage.begin(&error),
+            Err(_) => self.outage.begin(&"no answer within two seconds"),
         }
         None
     }

@@ -48,6 +48,14 @@ pub enum AppsError {
     /// At the start: Postgres cannot be reached or refuses the log-in.
     #[error("the Postgres database cannot be opened: {0}")]
     Postgres(sqlx::Error),
+    /// At the start: the database is somebody else's, and was named by a variable that others use as well.
+    #[error(
+        "the database that DATABASE_URL names holds tables of another application and none of Fanfare's; nothing in \
+         it was touched. If the variable is that application's, set FANFARE__APPS__DATABASE to a database for \
+         Fanfare, or to nothing; if Fanfare is to keep its tables there too, set FANFARE__APPS__DATABASE to the \
+         same URL"
+    )]
+    Foreign,
     /// At the start: the tables were made by a newer version.
     #[error(
         "the apps' database belongs to a newer version of Fanfare (it has migration {0}); upgrade this one"

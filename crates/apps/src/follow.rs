@@ -45,8 +45,8 @@ impl Apps {
         loop {
             match timeout(READING, stored.store.listen()).await {
                 Ok(Ok(listener)) => follow_one(stored, listener, &mut old, &mut on).await,
-                Ok(Err(error)) => stored.outage.begin(&stored.store, &error),
-                Err(_) => stored.outage.begin(&stored.store, &"it cannot be listened to"),
+                Ok(Err(error)) => stored.outage.begin(&error),
+                Err(_) => stored.outage.begin(&"it cannot be listened to"),
             }
             sleep(BETWEEN_ATTEMPTS).await;
         }

@@ -32,7 +32,7 @@ pub const MOST_LISTED: usize = 1000;
 /// An app to be made; what is absent is made up, or the server's default.
 #[derive(Default)]
 pub struct NewApp {
-    /// 1 to 32 digits.
+    /// 1 to 64 of the characters A-Z a-z 0-9 _ -.
     pub id: Option<String>,
     /// For people.
     pub name: String,
@@ -111,7 +111,7 @@ impl Apps {
         wrong.into_result()?;
         let row = row(id, new.name, settings, &stored.reading.keys)?;
         let sealed = stored.reading.keys.seal(Owner { app: &row.id, key: &key }, &secret)?;
-        stored.store.add(&row, &key, &sealed).await?;
+        stored.noting(stored.store.add(&row, &key, &sealed).await)?;
         let record = self.show(&row.id).await?;
         Ok((record, NewKey { key, secret: Secret::new(&secret) }))
     }
@@ -176,7 +176,7 @@ impl Apps {
         for _ in 0..MOST_ATTEMPTS {
             let before = stored.row(id).await?;
             let after = updated(&before, update, &stored.reading.keys)?;
-            if stored.store.set(&before, &after).await? {
+            if stored.noting(stored.store.set(&before, &after).await)? {
                 return self.show(id).await;
             }
         }
@@ -192,7 +192,7 @@ impl Apps {
         stored.row(id).await?;
         let (key, secret) = random_pair()?;
         let sealed = stored.reading.keys.seal(Owner { app: id, key: &key }, &secret)?;
-        stored.store.add_key(id, &key, &sealed).await?;
+        stored.noting(stored.store.add_key(id, &key, &sealed).await)?;
         Ok(NewKey { key, secret: Secret::new(&secret) })
     }
 
@@ -212,7 +212,7 @@ impl Apps {
             if valid.all(|pair| pair.key == key) {
                 return Err(OperationError::LastKey(key.to_owned()));
             }
-            if stored.store.revoke(id, key).await? {
+            if stored.noting(stored.store.revoke(id, key).await)? {
                 return Ok(());
             }
         }
@@ -225,7 +225,11 @@ impl Apps {
     /// There is none, or the database is away.
     pub async fn delete(&self, id: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
-        if stored.store.delete(id).await? { Ok(()) } else { Err(OperationError::no_such_app(id)) }
+        if stored.noting(stored.store.delete(id).await)? {
+            Ok(())
+        } else {
+            Err(OperationError::no_such_app(id))
+        }
     }
 
     pub(crate) fn writable(&self) -> Result<&Stored, OperationError> {
@@ -242,7 +246,7 @@ impl Apps {
 
     async fn check_id(&self, stored: &Stored, id: &str, wrong: &mut Wrong) -> Result<(), OperationError> {
         if !is_app_id(id) {
-            wrong.faults.push(format!("id {id:?} is not made of 1 to 32 digits"));
+            wrong.faults.push(format!("id {id:?} is not made of 1 to 64 of the characters A-Z a-z 0-9 _ -"));
         } else if self.fixed.by_id.contains_key(id) {
             wrong.is_taken(format!("id {id} belongs to an app of the configuration"));
         } else if stored.store.row(id).await?.is_some() {

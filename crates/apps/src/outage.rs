@@ -1,7 +1,7 @@
-//! Whether the database answers.
+//! Whether the database answers, and whether anything can be stored in it.
 //!
-//! Between the first failure and the first success no look-up waits for it: a task of its own asks
-//! once a second. Each outage is logged once when it begins and once when it ends.
+//! Between the first failure and the first success no look-up waits for a database that is away: the task of
+//! [`Apps::upkeep`] alone asks, once a second. Each outage is logged once when it begins and once when it ends.
 
 use std::fmt::Display;
 use std::sync::{Arc, Weak};
@@ -12,29 +12,47 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::READING;
+use crate::apps::Apps;
 use crate::store::Store;
 
 /// Time between two attempts during an outage.
 const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 
-/// Shared by the look-ups and the task that waits for the end of an outage.
+/// What does not work while an outage is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The database does not answer.
+    Away,
+    /// The database answers, but stores nothing: its disk is full, or it may only be read.
+    Unwritable,
+}
+
+/// Shared by those who use the database and the task that waits for the end of an outage.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
-    answers: watch::Sender<bool>,
+    kind: Kind,
+    /// False while the outage is on.
+    works: watch::Sender<bool>,
     since: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Outage {
+    /// The database answers.
     pub fn none() -> Self {
-        Self { answers: watch::Sender::new(true), since: Arc::default() }
+        Self { kind: Kind::Away, works: watch::Sender::new(true), since: Arc::default() }
+    }
+
+    /// What is written is stored.
+    pub fn none_of_writing() -> Self {
+        Self { kind: Kind::Unwritable, ..Self::none() }
     }
 
     pub fn is_on(&self) -> bool {
-        !*self.answers.borrow()
+        !*self.works.borrow()
     }
 
     pub fn subscribe(&self) -> watch::Receiver<bool> {
-        self.answers.subscribe()
+        self.works.subscribe()
     }
 
     /// When it began, if there is one.
@@ -42,30 +60,64 @@ impl Outage {
         *self.since.lock()
     }
 
-    /// A look-up has failed; the first to say so starts the outage.
-    pub fn begin(&self, store: &Arc<Store>, cause: &(dyn Display + Sync)) {
-        if self.answers.send_if_modified(|answers| std::mem::replace(answers, false)) {
+    /// Something has failed; the first to say so starts the outage.
+    pub fn begin(&self, cause: &(dyn Display + Sync)) {
+        if self.works.send_if_modified(|works| std::mem::replace(works, false)) {
             *self.since.lock() = Some(Instant::now());
-            tracing::error!(
-                target: "fanfare::apps",
-                %cause,
-                "the apps' database does not answer; apps in use go on, others are refused"
-            );
-            tokio::spawn(self.clone().wait_for_end(Arc::downgrade(store)));
+            match self.kind {
+                Kind::Away => tracing::error!(
+                    target: "fanfare::apps",
+                    %cause,
+                    "the apps' database does not answer; apps in use go on, others are refused"
+                ),
+                Kind::Unwritable => tracing::error!(
+                    target: "fanfare::apps",
+                    %cause,
+                    "the apps' database stores nothing; apps go on, but neither changes nor usage are kept"
+                ),
+            }
         }
     }
 
-    /// Ends with the outage, or with the last user of the store.
-    async fn wait_for_end(self, store: Weak<Store>) {
-        loop {
+    fn end(&self) {
+        *self.since.lock() = None;
+        self.works.send_replace(true);
+        match self.kind {
+            Kind::Away => tracing::info!(target: "fanfare::apps", "the apps' database answers again"),
+            Kind::Unwritable => tracing::info!(target: "fanfare::apps", "the apps' database stores again"),
+        }
+    }
+
+    /// Ends every outage as soon as the database works again; returns with the last user of the store.
+    async fn watch(self, store: Weak<Store>) {
+        let mut works = self.works.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        while works.wait_for(|works| !works).await.is_ok() {
             sleep(BETWEEN_PROBES).await;
             let Some(store) = store.upgrade() else { return };
-            if let Ok(Ok(())) = timeout(READING, store.probe()).await {
-                *self.since.lock() = None;
-                self.answers.send_replace(true);
-                tracing::info!(target: "fanfare::apps", "the apps' database answers again");
-                return;
+            let probe = async {
+                match self.kind {
+                    Kind::Away => store.probe().await,
+                    Kind::Unwritable => store.probe_writing().await,
+                }
+            };
+            if let Ok(Ok(())) = timeout(READING, probe).await {
+                self.end();
             }
         }
+    }
+}
+
+impl Apps {
+    /// Waits for the end of every outage of the database; `None` if there is no database. Without it an outage never
+    /// ends. Ends with the last user of the apps.
+    #[must_use]
+    pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let stored = self.stored.as_ref()?;
+        let store = Arc::downgrade(&stored.store);
+        let (away, unwritable) = (stored.outage.clone(), stored.unwritable.clone());
+        Some(async move {
+            tokio::join!(away.watch(Weak::clone(&store)), unwritable.watch(store));
+        })
     }
 }

@@ -5,11 +5,13 @@
 
 mod changes;
 mod feeds;
+mod foreign;
 mod open;
 mod record;
 mod tokens;
 mod usage;
 mod write;
+mod writing;
 
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::auth::Credential;

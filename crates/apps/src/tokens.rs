@@ -103,7 +103,7 @@ impl Apps {
         let token = format!("{PREFIX}{}", hex::encode(bytes));
         let kept =
             KeptToken { name: &new.name, hash: &hash(&token), scopes: &as_text(&new.scopes), days: new.days };
-        let id = stored.store.add_token(&kept).await?;
+        let id = stored.noting(stored.store.add_token(&kept).await)?;
         let listed = stored.store.token(id).await?.ok_or(OperationError::NoSuchToken(id))?;
         Ok((TokenRecord::from(listed), Secret::new(&token)))
     }
@@ -122,7 +122,8 @@ impl Apps {
     /// # Errors
     /// There is none that could be revoked, or the database is away.
     pub async fn revoke_token(&self, id: i64) -> Result<(), OperationError> {
-        let revoked = self.writable()?.store.revoke_token(id).await?;
+        let stored = self.writable()?;
+        let revoked = stored.noting(stored.store.revoke_token(id).await)?;
         if revoked { Ok(()) } else { Err(OperationError::NoSuchToken(id)) }
     }
 

@@ -79,12 +79,6 @@ impl Usage {
 }
 
 impl Apps {
-    /// Whether there is a database that keeps what is used.
-    #[must_use]
-    pub const fn keep_usage(&self) -> bool {
-        self.stored.is_some()
-    }
-
     /// Adds what apps have used on a node, all of it or none; within two seconds, so not too much at once.
     ///
     /// # Errors
@@ -92,7 +86,7 @@ impl Apps {
     /// been added all the same.
     pub async fn add_usage(&self, node: &str, used: &[(AppId, HourOfUsage)]) -> Result<(), OperationError> {
         let stored = self.usage_stored()?;
-        in_time(stored.store.add_usage(node, used)).await
+        in_time(async { stored.noting(stored.store.add_usage(node, used).await) }).await
     }
 
     /// What an app, or one that was deleted, has used from one hour until before another: the hours in
@@ -107,7 +101,7 @@ impl Apps {
         to_hour: u64,
     ) -> Result<Vec<HourOfUsage>, OperationError> {
         let stored = self.usage_stored()?;
-        in_time(stored.store.usage(id, from_hour..to_hour, MOST_HOURS)).await
+        in_time(async { Ok(stored.store.usage(id, from_hour..to_hour, MOST_HOURS).await?) }).await
     }
 
     /// Messages of an app on a node since an hour, from back ends and clients.
@@ -116,7 +110,7 @@ impl Apps {
     /// There is no database, or it is away.
     pub async fn messages_since(&self, id: &str, node: &str, hour: u64) -> Result<u64, OperationError> {
         let stored = self.usage_stored()?;
-        in_time(stored.store.messages_since(id, node, hour)).await
+        in_time(async { Ok(stored.store.messages_since(id, node, hour).await?) }).await
     }
 
     /// While the database is known to be away, nobody waits for it.
@@ -130,9 +124,9 @@ impl Apps {
     }
 }
 
-async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, OperationError> {
+async fn in_time<T>(asked: impl Future<Output = Result<T, OperationError>>) -> Result<T, OperationError> {
     match timeout(READING, asked).await {
-        Ok(done) => done.map_err(OperationError::Database),
+        Ok(done) => done,
         Err(_) => Err(OperationError::Database(sqlx::Error::PoolTimedOut)),
     }
 }

@@ -212,7 +212,9 @@ async fn what_changes_while_nobody_listens_is_told_when_listening_begins_anew() 
 async fn changes_are_told_again_after_postgres_was_dead() {
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.unwrap();
+    let apps = support::kept_up(
+        Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.unwrap(),
+    );
     let mut stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;
     assert!(apps.by_key("key-7").await.unwrap().is_some());

@@ -126,6 +126,7 @@ fn keys(digits: &[&str]) -> Kept {
         defaults: Limits::default(),
         cache_seconds: 60,
         keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
+        takes_foreign: true,
     }
 }
 

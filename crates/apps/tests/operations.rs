@@ -99,7 +99,7 @@ async fn every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made(stage: Sta
             "batch is 0; it must be from 1 to 10000",
         ]
     );
-    let illegal = faults(apps.create(new("seven", "a:b")).await.err().unwrap());
+    let illegal = faults(apps.create(new("no id", "a:b")).await.err().unwrap());
     assert_eq!(illegal.len(), 3, "{illegal:?}");
     assert_eq!(ids(&apps, None, 10).await, ["7"]);
 }
@@ -267,6 +267,7 @@ async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over
             defaults: Limits::default(),
             cache_seconds: 60,
             keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
+            takes_foreign: true,
         }
     };
     let open = async |kept: Kept| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();

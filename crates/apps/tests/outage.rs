@@ -29,6 +29,7 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
     let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 0)).await.unwrap();
+    let apps = support::kept_up(apps);
     let stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;
     stage.operator().await.run("INSERT INTO apps (id) VALUES ('8')").await;
@@ -176,7 +177,7 @@ async fn assert_known_apps_alone_go_on(apps: &Apps) {
     for illegal in ["a:b", "é", &"a".repeat(129)] {
         assert!(apps.by_key(illegal).await.unwrap().is_none());
     }
-    assert!(apps.by_id("seven").await.unwrap().is_none());
+    assert!(apps.by_id("no id").await.unwrap().is_none());
 }
 
 async fn wait_until_healed(apps: &Apps) {

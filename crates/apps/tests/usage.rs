@@ -106,7 +106,7 @@ async fn what_cannot_be_added_whole_is_not_added_at_all(stage: Stage) {
 #[tokio::test]
 async fn without_a_database_there_is_nothing_to_add_to() {
     let apps = Apps::open(Vec::new(), None, support::kept(Limits::default(), 60)).await.unwrap();
-    assert!(!apps.keep_usage());
+    assert!(!apps.has_database());
     let refused = apps.add_usage("node-1", &[used("7", HOUR, 1)]).await;
     assert!(matches!(refused, Err(OperationError::NoDatabase)));
     assert!(matches!(apps.usage("7", 0, HOUR).await, Err(OperationError::NoDatabase)));

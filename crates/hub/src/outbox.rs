@@ -35,10 +35,16 @@ struct Queue {
     bytes: usize,
     taken_bytes: usize,
     waker: Option<Waker>,
-    /// Boxed, because hardly any connection has one, and each makes room for it.
-    close: Option<Box<CloseReason>>,
-    /// Boxed for the same reason.
-    pongs: Option<Box<Pongs>>,
+    /// Boxed, because hardly any connection has it, and each makes room for it.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most connections have only for a moment.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Why the connection is to end.
+    close: Option<CloseReason>,
+    pongs: Pongs,
 }
 
 /// What [`Outbox::poll_take`] found.
@@ -54,8 +60,7 @@ impl Outbox {
     /// An empty outbox that holds as much as the budget allows one, what is being written included.
     #[must_use]
     pub const fn new(budget: Arc<Budget>) -> Self {
-        let queue =
-            Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, waker: None, close: None, pongs: None };
+        let queue = Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, waker: None, rare: None };
         Self { queue: Mutex::new(queue), budget }
     }
 
@@ -65,7 +70,7 @@ impl Outbox {
     /// outbox the frame is dropped. Returns whether the frame was queued.
     pub fn push(&self, frame: &Frame) -> bool {
         let mut queue = self.queue.lock();
-        if queue.close.is_some() {
+        if queue.close().is_some() {
             return false;
         }
         let before = queue.bytes;
@@ -92,10 +97,10 @@ impl Outbox {
     /// waits (RFC 6455 5.5.3). A client that goes on asking without reading is closed as a slow reader.
     pub fn push_pong(&self, pong: Frame) {
         let mut queue = self.queue.lock();
-        if queue.close.is_some() {
+        if queue.close().is_some() {
             return;
         }
-        match queue.pongs.get_or_insert_default().add(pong) {
+        match queue.rare.get_or_insert_default().pongs.add(pong) {
             pongs::Place::Queue(pong) => {
                 drop(queue);
                 self.push(&pong);
@@ -124,11 +129,11 @@ impl Outbox {
 
     fn end(&self, reason: CloseReason, give_up: bool) -> bool {
         let mut queue = self.queue.lock();
-        let is_first = queue.close.is_none();
+        let is_first = queue.close().is_none();
         if give_up {
             queue.give_up(reason, &self.budget);
         } else {
-            queue.close.get_or_insert_with(|| Box::new(reason));
+            queue.rare.get_or_insert_default().close.get_or_insert(reason);
         }
         let waker = queue.waker.take();
         drop(queue);
@@ -141,7 +146,7 @@ impl Outbox {
     /// Bytes that wait, by which it is bounded; `None` of a connection that is ending.
     pub(crate) fn waiting(&self) -> Option<usize> {
         let queue = self.queue.lock();
-        queue.close.is_none().then_some(queue.bytes)
+        queue.close().is_none().then_some(queue.bytes)
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -162,13 +167,13 @@ impl Outbox {
         queue.bytes -= std::mem::take(&mut queue.taken_bytes);
         let begins = into.len();
         queue.taken_bytes = queue.frames.take(into, most, &self.budget);
-        if queue.pongs.is_some() && queue.frames.is_empty() && into.len() - begins < most {
-            into.extend(queue.pongs.take().and_then(|pongs| pongs.newest));
+        if queue.rare.is_some() && queue.frames.is_empty() && into.len() - begins < most {
+            into.extend(queue.take_newest_pong());
         }
         if into.len() > begins {
             return Poll::Ready(Taken::Frames);
         }
-        match &queue.close {
+        match queue.close() {
             Some(reason) => Poll::Ready(Taken::Closed(CloseReason::clone(reason))),
             None => {
                 queue.wait(cx);
@@ -180,7 +185,7 @@ impl Outbox {
     /// Waits for the end alone, while earlier frames are stuck in a full socket.
     pub fn poll_closed(&self, cx: &Context<'_>) -> Poll<CloseReason> {
         let mut queue = self.queue.lock();
-        match &queue.close {
+        match queue.close() {
             Some(reason) => Poll::Ready(CloseReason::clone(reason)),
             None => {
                 queue.wait(cx);
@@ -197,6 +202,21 @@ impl Drop for Outbox {
 }
 
 impl Queue {
+    /// Why the connection is to end, if it is.
+    fn close(&self) -> Option<&CloseReason> {
+        self.rare.as_ref().and_then(|rare| rare.close.as_ref())
+    }
+
+    /// Nothing waits any more: the answer to the last of many Pings goes out.
+    fn take_newest_pong(&mut self) -> Option<Frame> {
+        let rare = self.rare.as_mut()?;
+        let pongs = std::mem::take(&mut rare.pongs);
+        if rare.close.is_none() {
+            self.rare = None;
+        }
+        pongs.newest
+    }
+
     fn wait(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -207,9 +227,10 @@ impl Queue {
     /// Frees what waits; the first reason stays.
     fn give_up(&mut self, reason: CloseReason, budget: &Budget) {
         self.frames.free(budget);
-        self.pongs = None;
         self.bytes = self.taken_bytes;
-        self.close.get_or_insert_with(|| Box::new(reason));
+        let rare = self.rare.get_or_insert_default();
+        rare.pongs = Pongs::default();
+        rare.close.get_or_insert(reason);
     }
 }
 

@@ -62,7 +62,7 @@ fn ws_125_the_acknowledgement_comes_before_every_event_of_the_channel() {
             scope.spawn(move || {
                 let mut number = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let frame = Event::new("n", &format!("{publisher}:{number}")).on(news);
+                    let frame = Event::new("n", format!("{publisher}:{number}")).on(news);
                     hub.deliver(news, &frame, None);
                     number += 1;
                 }

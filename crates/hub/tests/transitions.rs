@@ -165,7 +165,7 @@ fn ws_168_a_client_event_is_made_up_only_where_a_webhook_wants_it() {
     let event = || ClientEvent {
         channel: channel("private-a"),
         name: "client-e".to_owned(),
-        data: "d".to_owned(),
+        data: "d".into(),
         sender: SocketId::from_bits(1),
         user: None,
     };
@@ -201,7 +201,7 @@ fn large_events_of_clients_fill_the_queue_by_their_bytes() {
         hub.tell_client_event(&channel, || ClientEvent {
             channel: channel.clone(),
             name: String::new(),
-            data: "x".repeat(1 << 20),
+            data: "x".repeat(1 << 20).into(),
             sender: SocketId::from_bits(1),
             user: None,
         });

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::data::Data;
 use crate::error::{ClientEventFault, ProtocolError, SignInFault};
 use crate::json;
 
@@ -38,7 +39,7 @@ pub enum ClientMessage<'a> {
         /// The channel, unchecked.
         channel: Cow<'a, str>,
         /// As it is passed on: a string verbatim, anything else as its compact JSON (WS-164).
-        data: Cow<'a, str>,
+        data: Data<'a>,
     },
 }
 
@@ -110,9 +111,11 @@ impl<'a> ClientMessage<'a> {
             Self::SignIn { auth, user_data } => {
                 ClientMessage::SignIn { auth: own(auth), user_data: own(user_data) }
             }
-            Self::ClientEvent { event, channel, data } => {
-                ClientMessage::ClientEvent { event: own(event), channel: own(channel), data: own(data) }
-            }
+            Self::ClientEvent { event, channel, data } => ClientMessage::ClientEvent {
+                event: own(event),
+                channel: own(channel),
+                data: data.into_owned(),
+            },
             Self::Subscribe(subscribe) => ClientMessage::Subscribe(Subscribe {
                 channel: own(subscribe.channel),
                 auth: subscribe.auth.map(own),
@@ -146,6 +149,7 @@ fn as_failed_sign_in(error: ProtocolError) -> ProtocolError {
     match error {
         ProtocolError::MissingParameter(name) => ProtocolError::SignIn(SignInFault::Missing(name)),
         ProtocolError::NotAString(name) => ProtocolError::SignIn(SignInFault::NotAString(name)),
+        ProtocolError::HalfCharacter(name) => ProtocolError::SignIn(SignInFault::HalfCharacter(name)),
         ProtocolError::DataNotAHash => ProtocolError::SignIn(SignInFault::DataNotAHash),
         other => other,
     }
@@ -153,7 +157,7 @@ fn as_failed_sign_in(error: ProtocolError) -> ProtocolError {
 
 fn client_event(envelope: Envelope<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
     let channel = envelope.channel.and_then(|raw| json::string(raw.get()));
-    let data = envelope.data.and_then(|raw| json::as_text(raw.get()));
+    let data = envelope.data.and_then(|raw| Data::of_json(raw.get()));
     match (channel, data) {
         (Some(channel), Some(data)) => {
             Ok(ClientMessage::ClientEvent { event: envelope.event, channel, data })
@@ -190,9 +194,12 @@ fn optional<'a>(
     raw: Option<&'a RawValue>,
     name: &'static str,
 ) -> Result<Option<Cow<'a, str>>, ProtocolError> {
-    match raw.map(RawValue::get) {
-        None | Some("null") => Ok(None),
-        Some(json) => json::string(json).map(Some).ok_or(ProtocolError::NotAString(name)),
+    let Some(json) = raw.map(RawValue::get).filter(|json| *json != "null") else { return Ok(None) };
+    match json::string(json) {
+        Some(text) => Ok(Some(text)),
+        // Nobody could have signed it, or named a channel so.
+        None if json.starts_with('"') => Err(ProtocolError::HalfCharacter(name)),
+        None => Err(ProtocolError::NotAString(name)),
     }
 }
 
@@ -282,8 +289,23 @@ mod tests {
             ("[ ]", "[]"),
             ("\"\"", ""),
         ] {
-            assert_eq!(event(data), passed_on, "{data}");
+            assert_eq!(event(data), passed_on.into(), "{data}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_signed_or_names_something_has_whole_characters() {
+        let half = |name| Err(ProtocolError::HalfCharacter(name));
+        for (data, fault) in [
+            (r#"{"channel":"a\ud83d"}"#, half("data.channel")),
+            (r#"{"channel":"presence-a","auth":"K:S","channel_data":"\ude00"}"#, half("data.channel_data")),
+        ] {
+            let text = format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#);
+            assert_eq!(ClientMessage::parse(&text), fault, "{data}");
+        }
+        let text = r#"{"event":"pusher:signin","data":{"auth":"K:S","user_data":"\ud83d"}}"#;
+        let fault = SignInFault::HalfCharacter("data.user_data");
+        assert_eq!(ClientMessage::parse(text), Err(ProtocolError::SignIn(fault)));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum ProtocolError {
     MissingParameter(&'static str),
     /// A member of `data` that must be a string is none.
     NotAString(&'static str),
+    /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
+    HalfCharacter(&'static str),
     /// The name breaks LIM-001, LIM-002 or LIM-015 (WS-135).
     InvalidChannelName {
         /// As it came.
@@ -155,6 +157,7 @@ impl ProtocolError {
             Self::DataNotAHash => "data_not_a_hash",
             Self::MissingParameter(_) => "missing_parameter",
             Self::NotAString(_) => "not_a_string",
+            Self::HalfCharacter(_) => "half_character",
             Self::InvalidChannelName { .. } => "invalid_channel_name",
             Self::ExistingSubscription(_) => "existing_subscription",
             Self::NoSubscription(_) => "no_subscription",
@@ -197,6 +200,7 @@ impl ProtocolError {
             }
             Self::MissingParameter(name) => format!("Missing parameter: {name}"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
+            Self::HalfCharacter(name) => half_character(name),
             Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
             Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
             Self::NoSubscription(channel) => {
@@ -261,6 +265,10 @@ pub fn invalid_name(name: &str, fault: InvalidName) -> String {
             "Invalid channel name: {name} ({length} characters, at most {limit}, setting limits.channel_name)"
         ),
     }
+}
+
+fn half_character(name: &str) -> String {
+    format!("Expected parameter {name} to be a string of whole characters, not half a surrogate pair")
 }
 
 fn echoed(text: &str) -> Cow<'_, str> {

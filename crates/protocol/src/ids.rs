@@ -99,7 +99,7 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// An app's id: decimal digits (LIM-009), the `APP_ID` of `/apps/APP_ID/…`.
+    /// An app's id, the `APP_ID` of `/apps/APP_ID/…`.
     AppId
 }
 text_id! {
@@ -111,17 +111,22 @@ text_id! {
     UserId
 }
 
-/// Whether a text may be an app id: 1 to 32 decimal digits (LIM-009).
+/// Whether a text may be an app id: 1 to 64 of `A-Z a-z 0-9 _ -`.
+///
+/// LIM-009 wants digits alone, for Python's SDK refuses anything else; other servers' apps have names and UUIDs.
 #[must_use]
 pub fn is_app_id(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+    (1..=64).contains(&text.len()) && text.bytes().all(is_name_byte)
 }
 
 /// Whether a text may be a key or a secret: 1 to 128 of `A-Z a-z 0-9 _ -` (LIM-009).
 #[must_use]
 pub fn is_key_or_secret(text: &str) -> bool {
-    (1..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    (1..=128).contains(&text.len()) && text.bytes().all(is_name_byte)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
 #[cfg(test)]
@@ -154,8 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn lim_009_app_ids_are_digits_and_keys_hold_no_colon() {
-        assert!(is_app_id("3") && !is_app_id("") && !is_app_id("app-1"));
+    fn lim_009_app_ids_are_digits_or_names_and_keys_hold_no_colon() {
+        for id in ["3", "my-app-id", "9f1c2b7e-8a54-4c0e-9d5c-0a1b2c3d4e5f", "App_1", &"x".repeat(64)] {
+            assert!(is_app_id(id), "{id}");
+        }
+        for id in ["", "app 1", "app/1", "app:1", "app.1", "äpp", &"x".repeat(65)] {
+            assert!(!is_app_id(id), "{id}");
+        }
         assert!(
             is_key_or_secret("278d425bdf160c739803") && !is_key_or_secret("a:b") && !is_key_or_secret("")
         );

@@ -21,6 +21,38 @@ pub fn string(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(|Text(text)| text)
 }
 
+/// The JSON with U+FFFD for each escape that is half a surrogate pair, which no text can hold; of whatever is no
+/// JSON it may be anything.
+#[must_use]
+pub fn with_whole_characters(json: &str) -> Cow<'_, str> {
+    let mut whole = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                whole.push_str(before);
+                whole.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            // Any other escape: what stands behind the backslash is not looked at again.
+            _ => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        whole.push_str(&rest[..at + length]);
+        rest = &rest[at + length..];
+    }
+    whole.push_str(rest);
+    if whole == json { Cow::Borrowed(json) } else { Cow::Owned(whole) }
+}
+
+/// The number of an escape like `\u00e9` at the beginning.
+fn unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
+}
+
 /// The text of a JSON value that is to become a string: a string's own text, else the value without the
 /// white space between its parts; the rest is kept byte for byte (WS-164, API-018). Takes valid JSON only.
 #[must_use]
@@ -69,6 +101,20 @@ mod tests {
         assert!(matches!(string("\"plain\""), Some(Cow::Borrowed("plain"))));
         assert_eq!(string("\"caf\\u00e9\"").as_deref(), Some("café"));
         assert_eq!(string("7"), None);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_replaced_and_nothing_else() {
+        for (json, whole) in [
+            (r#"["\ud83d","\uDE00x"]"#, r#"["\ufffd","\ufffdx"]"#),
+            (r#""\ud83d\ud83d\ude00""#, r#""\ufffd\ud83d\ude00""#),
+            (r#""\ud83d\u0041 \\ud83d \\\ud83d \"""#, r#""\ufffd\u0041 \\ud83d \\\ufffd \"""#),
+            (r#""\ud83"#, r#""\ud83"#),
+            ("\\", "\\"),
+            ("\\é\\ud83dé", "\\é\\ufffdé"),
+        ] {
+            assert_eq!(with_whole_characters(json), whole, "{json}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod channel;
 pub mod client;
 pub mod close;
+pub mod data;
 pub mod error;
 pub mod frame;
 pub mod ids;

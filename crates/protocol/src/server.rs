@@ -5,7 +5,10 @@
 
 use std::fmt::Write as _;
 
+use serde_json::value::RawValue;
+
 use crate::channel::ChannelName;
+use crate::data::Data;
 use crate::frame::Frame;
 use crate::ids::{SocketId, UserId};
 use crate::presence::{UserInfo, info_json, roster};
@@ -23,12 +26,13 @@ pub struct Event {
 impl Event {
     /// `data` goes out byte for byte, as a JSON string (WS-104).
     #[must_use]
-    pub fn new(name: &str, data: &str) -> Self {
+    pub fn new<'a>(name: &str, data: impl Into<Data<'a>>) -> Self {
+        let data = data.into();
         let mut head = Vec::with_capacity(EVENT_FRAME + name.len() + data.len() + data.len() / 4);
         head.extend_from_slice(br#"{"event":"#);
         push_string(&mut head, name);
         head.extend_from_slice(br#","data":"#);
-        push_string(&mut head, data);
+        data.push(&mut head);
         Self { head }
     }
 
@@ -130,7 +134,7 @@ pub fn presence_succeeded<'a>(
     channel: &ChannelName,
     users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>,
 ) -> Frame {
-    Event::new("pusher_internal:subscription_succeeded", &roster(users)).on(channel)
+    Event::new("pusher_internal:subscription_succeeded", roster(users)).on(channel)
 }
 
 /// `pusher_internal:member_added` (WS-150).
@@ -205,15 +209,15 @@ pub fn watchlist_events(online: &[&UserId], offline: &[&UserId]) -> Frame {
     Event::new("pusher_internal:watchlist_events", &String::from_utf8_lossy(&data)).alone()
 }
 
-/// The `data` of an event as it was published, read back from its frame (API-037).
+/// The `data` of an event as it was published, read back from its frame as a JSON string (API-037).
 #[must_use]
-pub fn data_of(frame: &Frame) -> Option<String> {
+pub fn data_of(frame: &Frame) -> Option<Box<RawValue>> {
     #[derive(serde::Deserialize)]
-    struct Data {
-        data: String,
+    struct Sent {
+        data: Box<RawValue>,
     }
 
-    serde_json::from_slice(frame.payload()).ok().map(|Data { data }| data)
+    serde_json::from_slice(frame.payload()).ok().map(|Sent { data }| data)
 }
 
 /// Appends a text as a JSON string, quotes included.
@@ -346,7 +350,8 @@ mod tests {
     #[test]
     fn api_037_the_data_of_an_event_is_read_back_as_it_was() {
         for data in ["", "x", "{\"a\": \"\\u00e9 é\"}"] {
-            assert_eq!(data_of(&Event::new("e", data).on(&channel("cache-a"))).as_deref(), Some(data));
+            let read = data_of(&Event::new("e", data).on(&channel("cache-a"))).expect("its data");
+            assert_eq!(crate::json::string(read.get()).as_deref(), Some(data));
         }
     }
 

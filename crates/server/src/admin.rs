@@ -117,11 +117,29 @@ fn ready(state: &State) -> Answer {
         let seconds = away.as_secs();
         let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");
     }
-    if let (all, count, Some(away)) = state.redis_feed.connections() {
-        let seconds = away.as_secs();
+    if let Some(unwritable) = state.apps.database_unwritable_for() {
+        let seconds = unwritable.as_secs();
+        let _ = write!(
+            sentence,
+            "; the apps' database stores nothing since {seconds}s (its disk is full, or it may only be read), \
+             apps go on"
+        );
+    }
+    let feeds = state.redis_feed.connections();
+    if let Some(away) = feeds.away_for {
+        let (all, count, seconds) = (feeds.all, feeds.away, away.as_secs());
         let _ = write!(
             sentence,
             "; of {all} Redis feeds {count} are away, the longest since {seconds}s, all else goes on"
+        );
+    }
+    if let Some(refused) = feeds.refused_for {
+        let seconds = refused.as_secs();
+        let reasons = feeds.refused.iter().map(|(reason, count)| format!("{count} with {reason}"));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        let _ = write!(
+            sentence,
+            "; Redis refuses the channels of prefixes ({reasons}) since {seconds}s, all else goes on"
         );
     }
     text(StatusCode::OK, &sentence)

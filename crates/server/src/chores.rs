@@ -27,10 +27,10 @@ const FREEING: Duration = Duration::from_millis(20);
 
 /// Begins, until the end of the process.
 pub fn begin(state: &Arc<State>) {
-    tokio::spawn(sweep(Arc::clone(state)));
-    tokio::spawn(tell_counts(Arc::clone(state)));
-    tokio::spawn(tell_changes(Arc::clone(state)));
-    tokio::spawn(relieve(Arc::clone(state)));
+    state.tasks.spawn("sweep", sweep(Arc::clone(state)));
+    state.tasks.spawn("counts of channels", tell_counts(Arc::clone(state)));
+    state.tasks.spawn("changes of channels", tell_changes(Arc::clone(state)));
+    state.tasks.spawn("memory of outboxes", relieve(Arc::clone(state)));
 }
 
 /// Drops what apps without connections have left behind.

@@ -24,6 +24,9 @@ pub const EXIT_AMISS: u8 = 1;
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
+/// The exit status of a server that stopped because a task of its own failed (`EX_SOFTWARE`).
+pub const EXIT_SOFTWARE: u8 = 70;
+
 const ABOUT: &str = "A self-hosted server that speaks the Pusher Channels protocol.
 
 Stock pusher-js, Laravel Echo and every Pusher server SDK work with it unchanged. Without any
@@ -36,7 +39,7 @@ const MORE: &str =
 DATABASE_URL, PORT), these options. config/default.toml lists every key.
 
 Exit status: 0 after a drain (SIGTERM or Ctrl-C), 64 for a faulty configuration, with every fault
-named, 69 if a part could not start, such as a port that is taken.
+named, 69 if a part could not start, such as a port that is taken, 70 if a part failed later.
 
 Examples:
   fanfare                                          start, with everything at its default

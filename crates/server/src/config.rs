@@ -5,6 +5,7 @@
 
 mod apps;
 mod authorities;
+mod database;
 mod environment;
 mod fault;
 mod file;
@@ -27,7 +28,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use fanfare_apps::{Database, Kept, MasterKeys};
+use fanfare_apps::{Database, MasterKeys};
 use fanfare_outgoing::Reach;
 use fanfare_protocol::app::{App, Limits as AppLimits};
 use ipnet::IpNet;
@@ -147,6 +148,8 @@ pub struct Limits {
     pub authorizations: usize,
     /// Most that wait for such a question to be over.
     pub authorizations_waiting: usize,
+    /// Most questions to the applications of all apps together, asked and waiting; 0: as descriptors allow.
+    pub authorizations_node: usize,
     /// Largest answer of an application, in bytes.
     pub authorization_bytes: usize,
 }
@@ -217,7 +220,10 @@ impl Config {
         }
         settled.put_all(std::mem::take(&mut said.settings), &keys, &mut faults);
         let port_of = settled.text("listen.addr");
-        environment::read(&sources.environment, port_of, &keys, &mut said, &mut faults);
+        // With a Laravel project that variable is the application's own.
+        let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
+        let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
+        environment::read(&ours, port_of, &keys, &mut said, &mut faults);
         environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
@@ -286,29 +292,6 @@ impl Config {
     #[must_use]
     pub fn fixed_apps(&self) -> Vec<App> {
         self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
-    }
-
-    /// The database to open, if any: the one named, or SQLite in the data directory if
-    /// [`Config::is_embedded`].
-    #[must_use]
-    pub fn database(&self) -> Option<Database> {
-        self.database.clone()
-    }
-
-    /// How apps are kept.
-    #[must_use]
-    pub fn kept(&self) -> Kept {
-        Kept {
-            defaults: self.default_limits.clone(),
-            cache_seconds: self.apps.cache_seconds,
-            keys: self.master_keys.clone(),
-        }
-    }
-
-    /// Whether neither an app nor a database is named, so that the server keeps its own.
-    #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        self.fixed.is_empty() && self.settled.text("apps.database").is_empty()
     }
 
     /// Every setting as it holds, in TOML, with secrets masked and where it comes from.

@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 
-/// Descriptors kept for listeners, the database, Redis, applications that are asked, and logs.
+/// Descriptors kept for listeners, the database, Redis, and logs.
 const RESERVED: u64 = 192;
 
 /// Descriptors kept for connections of operators and monitors.
@@ -16,6 +16,11 @@ const HTTP_SHARE: usize = 8;
 /// Least and most HTTP connections, if the setting does not say how many. An active one takes 40 KiB for buffers.
 const HTTP_LEAST: usize = 64;
 const HTTP_MOST: usize = 8192;
+
+/// For one in so many of all descriptors, the applications of all apps may have a question that is asked or waits, if
+/// the setting does not say how many; and the least and most of them.
+const AUTHORIZATIONS_SHARE: u64 = 16;
+const AUTHORIZATIONS: std::ops::RangeInclusive<usize> = 64..=1024;
 
 /// One address may have one in so many of the HTTP connections, if the setting does not say how many.
 const ADDRESS_SHARE: usize = 4;
@@ -45,10 +50,12 @@ pub struct Division {
     pub http_per_address: usize,
     /// Connections of the operators' listener.
     pub operators: usize,
+    /// Questions to applications of all apps together (`limits.authorizations_node`).
+    pub authorizations: usize,
 }
 
 impl Division {
-    /// Divides `limit` descriptors: first those for the server itself and for webhooks, at most half of all; of the
+    /// Divides `limit` descriptors: first those for the server itself, for webhooks and for questions to applications, at most half of all; of the
     /// rest a share for HTTP, the others for WebSockets. What the settings say counts as it is.
     #[must_use]
     pub fn new(config: &Config, limit: u64) -> Self {
@@ -57,6 +64,7 @@ impl Division {
             http: config.limits.http_connections,
             http_per_address: config.limits.http_connections_per_address,
             webhooks: config.webhooks.requests,
+            authorizations: config.limits.authorizations_node,
         };
         given.divide(limit)
     }
@@ -75,19 +83,24 @@ struct Given {
     http: usize,
     http_per_address: usize,
     webhooks: usize,
+    authorizations: usize,
 }
 
 impl Given {
     fn divide(self, limit: u64) -> Division {
-        let reserved = RESERVED.saturating_add(OPERATORS).saturating_add(self.webhooks as u64).min(limit / 2);
-        let left = usize::try_from(limit - reserved).unwrap_or(usize::MAX);
         let or = |setting: usize, derived: usize| if setting == 0 { derived } else { setting };
+        let (least, most) = AUTHORIZATIONS.into_inner();
+        let share = usize::try_from(limit / AUTHORIZATIONS_SHARE).unwrap_or(usize::MAX).clamp(least, most);
+        let authorizations = or(self.authorizations, share);
+        let asking = (self.webhooks as u64).saturating_add(authorizations as u64);
+        let reserved = RESERVED.saturating_add(OPERATORS).saturating_add(asking).min(limit / 2);
+        let left = usize::try_from(limit - reserved).unwrap_or(usize::MAX);
         let share = (left / HTTP_SHARE).clamp(HTTP_LEAST, HTTP_MOST).min(left / 2).max(1);
         let http = or(self.http, share);
         let websockets = or(self.websockets, left.saturating_sub(http).max(1));
         let http_per_address = or(self.http_per_address, (http / ADDRESS_SHARE).max(1));
         let operators = usize::try_from(OPERATORS.min(reserved / 2)).unwrap_or(1).max(1);
-        Division { limit, websockets, http, http_per_address, operators }
+        Division { limit, websockets, http, http_per_address, operators, authorizations }
     }
 }
 
@@ -98,18 +111,22 @@ mod tests {
     #[test]
     fn a_setting_wins_and_zero_means_what_descriptors_allow() {
         let derived = Given { webhooks: 100, ..Given::default() }.divide(20_000);
-        assert_eq!((derived.http, derived.http_per_address, derived.operators), (2447, 611, 128));
-        assert_eq!(derived.websockets, 20_000 - 420 - 2447);
-        let given = Given { websockets: 500, http: 60, http_per_address: 7, webhooks: 100 }.divide(20_000);
+        assert_eq!((derived.http, derived.http_per_address, derived.operators), (2319, 579, 128));
+        assert_eq!(derived.authorizations, 1024);
+        assert_eq!(derived.websockets, 20_000 - 420 - 1024 - 2319);
+        let given =
+            Given { websockets: 500, http: 60, http_per_address: 7, webhooks: 100, authorizations: 9 };
+        let given = given.divide(20_000);
         assert_eq!((given.websockets, given.http, given.http_per_address), (500, 60, 7));
+        assert_eq!(given.authorizations, 9);
         let wide = Given { http: 5000, webhooks: 100, ..Given::default() }.divide(20_000);
-        assert_eq!(wide.websockets, 20_000 - 420 - 5000, "WebSockets get what is left");
+        assert_eq!(wide.websockets, 20_000 - 420 - 1024 - 5000, "WebSockets get what is left");
     }
 
     #[test]
     fn where_there_are_few_half_are_kept_and_nobody_gets_none() {
         let few = Given { webhooks: 256, ..Given::default() }.divide(256);
-        assert_eq!((few.http, few.websockets, few.operators), (64, 64, 64));
+        assert_eq!((few.http, few.websockets, few.operators, few.authorizations), (64, 64, 64, 64));
         let none = Given::default().divide(3);
         assert!(none.http > 0 && none.websockets > 0 && none.http_per_address > 0 && none.operators > 0);
     }
@@ -119,7 +136,7 @@ mod tests {
         for limit in [256, 1000, 1024, 4096, 20_000, 524_288, 1 << 20] {
             let given = Given { webhooks: 256, ..Given::default() };
             let division = given.divide(limit);
-            let others = (RESERVED + 256).min(limit / 4);
+            let others = (RESERVED + 256 + division.authorizations as u64).min(limit / 4);
             assert!(division.needed() + others <= limit, "{division:?}");
             assert!(division.http <= HTTP_MOST);
         }

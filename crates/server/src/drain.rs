@@ -1,7 +1,6 @@
 //! Stopping without a herd: who is told when, and how the end is waited for (WS-057).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_hub::Conn;
 use fanfare_protocol::close::CloseReason;
@@ -9,9 +8,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
-
-/// Time after the drain window for the last close frames to be written.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// How far the server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +58,8 @@ impl Drain {
 /// after a second, and back ends go on publishing to those who are still here. A port that refuses
 /// would cost a pusher-js client fifteen seconds.
 ///
-/// Returns how many were still there when patience ended.
-pub async fn run(state: &Arc<State>) -> usize {
+/// Returns how many were still there at the deadline, which lies behind the window.
+pub async fn run(state: &Arc<State>, deadline: Instant) -> usize {
     state.drain.phase.send_replace(Phase::Draining);
     let window = state.config.timeouts.drain();
     let began = Instant::now();
@@ -78,7 +74,7 @@ pub async fn run(state: &Arc<State>) -> usize {
             break;
         }
     }
-    let left = end(state, began + window + GRACE).await;
+    let left = end(state, deadline).await;
     state.drain.phase.send_replace(Phase::Over);
     left
 }

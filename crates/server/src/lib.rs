@@ -29,6 +29,8 @@ pub mod redis_feed;
 pub mod session;
 pub mod start;
 pub mod state;
+pub mod stop;
+pub mod tasks;
 pub mod tenants;
 pub mod tls;
 pub mod token_commands;

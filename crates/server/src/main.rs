@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
-    Command, CommandLine, Doctor, EXIT_AMISS, EXIT_CONFIG, EXIT_UNAVAILABLE, LaravelAction, LaravelCommand,
-    LaravelEnv, Place, Serve,
+    Command, CommandLine, Doctor, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
+    LaravelCommand, LaravelEnv, Place, Serve,
 };
 use fanfare_server::config::{Config, Fault, Flags, Sources};
 use fanfare_server::doctor::{self, Outcome, Plan};
 use fanfare_server::log;
-use fanfare_server::start::{self, StartError};
+use fanfare_server::start::{self, ServeError};
 use fanfare_server::token_commands;
 
 #[global_allocator]
@@ -157,21 +157,26 @@ fn run(config: Config, task: Task) -> ExitCode {
             return ExitCode::from(EXIT_UNAVAILABLE);
         }
     };
-    let done: Result<(), StartError> = runtime.block_on(async {
+    let done: Result<(), ServeError> = runtime.block_on(async {
         match task {
             Task::Serve => start::serve(config).await,
-            Task::PrintLines => start::print_lines(config).await,
-            Task::LaravelLines(asked) => start::print_laravel_lines(config, *asked).await,
-            Task::Migrate => start::migrate(&config).await,
+            Task::PrintLines => Ok(start::print_lines(config).await?),
+            Task::LaravelLines(asked) => Ok(start::print_laravel_lines(config, *asked).await?),
+            Task::Migrate => Ok(start::migrate(&config).await?),
         }
     });
+    // A name that is being looked up, or a file on a disk that does not answer, must not hold the end up.
+    runtime.shutdown_background();
     // The log's last lines are written before the process ends.
     drop(guard);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(EXIT_UNAVAILABLE)
+            ExitCode::from(match error {
+                ServeError::Start(_) => EXIT_UNAVAILABLE,
+                ServeError::Task(_) => EXIT_SOFTWARE,
+            })
         }
     }
 }

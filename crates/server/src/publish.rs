@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fanfare_hub::AppHub;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::data::Data;
 use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::{server, webhook};
@@ -21,7 +22,7 @@ pub struct Event<'a> {
     /// Its name.
     pub name: &'a str,
     /// Passed on byte for byte (WS-104).
-    pub data: &'a str,
+    pub data: &'a Data<'a>,
     /// Distinct channels (API-015).
     pub channels: &'a [ChannelName],
     /// The connection that does not get it (API-014).
@@ -34,7 +35,7 @@ pub struct ClientEvent<'a> {
     /// Its name.
     pub name: &'a str,
     /// As others get it (WS-164).
-    pub data: &'a str,
+    pub data: &'a Data<'a>,
     /// The one channel.
     pub channel: &'a ChannelName,
     /// Who sent it, and does not get it.
@@ -101,7 +102,7 @@ pub fn publish_client_event(
     hub.tell_client_event(event.channel, || webhook::ClientEvent {
         channel: event.channel.clone(),
         name: event.name.to_owned(),
-        data: event.data.to_owned(),
+        data: event.data.clone().into_owned(),
         sender: event.sender,
         user,
     });

@@ -14,4 +14,4 @@ mod queue;
 pub use apps::RedisFeeds;
 pub use dropped::Dropped;
 pub use given::{faults_of, shown_url};
-pub use numbers::{AppNumbers, Numbers};
+pub use numbers::{AppNumbers, Connections, Numbers};

@@ -1,4 +1,4 @@
-//! From a configuration to a running server, and from a signal to its end.
+//! From a configuration to a running server, and what begins its end.
 //!
 //! A part that cannot start stops the start.
 
@@ -13,17 +13,17 @@ use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use crate::command_line::LaravelEnv;
 use crate::config::{self, Config};
 use crate::descriptors::Division;
-use crate::drain;
 use crate::laravel_lines::{Address, LaravelLines};
-use crate::outgoing::Outgoing;
 use crate::paste_lines::{OverTls, PasteLines};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
+use crate::stop::{Parts, stop};
+use crate::tasks::Tasks;
 use crate::tls::certificate::{self, CertificateError};
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
@@ -63,6 +63,17 @@ pub enum StartError {
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+}
+
+/// Why a server has ended with a status other than 0.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// It has not begun.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A task that is to live as long as the server has panicked, or ended; the server has drained.
+    #[error("a task of the server has failed ({0}); the log above says how")]
+    Task(&'static str),
 }
 
 /// The app that lines are printed for.
@@ -123,7 +134,7 @@ impl Server {
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
-        let outgoing = Outgoing::new(&config);
+        let tasks = Tasks::default();
         let apps = open_apps(&config).await?;
         let first = first_app(&config, &apps).await?;
         if let Some(Shown { app, embedded: true, .. }) = &first {
@@ -139,16 +150,20 @@ impl Server {
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
-        let state = Arc::new(State::new(config, apps, outgoing, &division));
-        let mut accepting = vec![tokio::spawn(listen::run(Arc::clone(&state), public, None))];
+        let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
+        let accepts = listen::run(Arc::clone(&state), public, None);
+        let mut accepting = vec![tasks.spawn("listener", accepts)];
         if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
-            accepting.push(tokio::spawn(accepts));
-            tokio::spawn(reload::follow(Arc::clone(&state), tls, hangup));
+            accepting.push(tasks.spawn("TLS listener", accepts));
+            tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, hangup));
         }
-        tokio::spawn(admin::run(Arc::clone(&state), admin));
+        tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
         let feeds = begin_feeds(&state);
         chores::begin(&state);
+        if let Some(upkeep) = state.apps.upkeep() {
+            tasks.spawn("apps' database", upkeep);
+        }
         Ok(Self {
             storing: Storing::begin(&state),
             telling: Telling::begin(&state),
@@ -164,54 +179,57 @@ impl Server {
     }
 }
 
+/// The signals that ask a server to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn begin() -> Result<Self, StartError> {
+        let begin = |kind| signal(kind).map_err(StartError::Signals);
+        Ok(Self { terminate: begin(SignalKind::terminate())?, interrupt: begin(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Runs a server until it has been told to stop and has drained.
 ///
 /// # Errors
-/// A part could not be started.
-pub async fn serve(config: Config) -> Result<(), StartError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+/// A part could not be started, or a task of the server has failed.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let mut signals = Signals::begin()?;
     let server = Server::open(config).await?;
     report_limits(&server.division);
     print_ready(&server);
-
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tokio::select! {
-        () = stop(&server.state, server.accepting, server.telling, server.storing) => {}
-        // Whoever asks twice does not want to wait.
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    drop(server.feeds);
-    Ok(())
+    server.run(&mut signals).await
 }
 
-/// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
-/// what was used.
-async fn stop(
-    state: &Arc<State>,
-    accepting: Vec<JoinHandle<()>>,
-    telling: Telling,
-    storing: Option<Storing>,
-) {
-    let began = Instant::now();
-    let left = drain::run(state).await;
-    let last_requests = async {
-        for listener in accepting {
-            let _ = listener.await;
+impl Server {
+    /// Serves until a signal or a task that has failed begins the end; a second signal cuts the end short.
+    async fn run(self, signals: &mut Signals) -> Result<(), ServeError> {
+        let Self { state, accepting, telling, storing, feeds, .. } = self;
+        let failed = tokio::select! {
+            () = signals.next() => None,
+            task = state.tasks.failed() => Some(task),
+        };
+        let parts = Parts { accepting, telling, storing };
+        tokio::select! {
+            () = stop(&state, parts) => {}
+            // Whoever asks twice does not want to wait.
+            () = signals.next() => {}
         }
-    };
-    if tokio::time::timeout(Duration::from_secs(1), last_requests).await.is_err() {
-        tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
+        drop(feeds);
+        // A task may also have failed while the server stopped.
+        let failed = failed.or_else(|| state.tasks.failures().first().map(|(task, _)| *task));
+        failed.map_or(Ok(()), |task| Err(ServeError::Task(task)))
     }
-    telling.end(state, began).await;
-    if let Some(storing) = storing {
-        storing.end().await;
-    }
-    tracing::info!(target: "fanfare", connections_left = left, "stopped");
 }
 
 /// Prints the lines of `fanfare env`.
@@ -302,9 +320,14 @@ fn begin_feeds(state: &Arc<State>) -> Arc<RedisFeeds> {
         feeds.set(&Arc::new(app));
     }
     if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
-        tokio::spawn(know_app(Arc::clone(state), Arc::clone(&feeds), id));
+        let knowing = know_app(Arc::clone(state), Arc::clone(&feeds), id);
+        state.tasks.spawn("app of the node's Redis feed", knowing);
     }
-    tokio::spawn(live_apps::follow(Arc::clone(state), Arc::clone(&feeds)));
+    // Without a database there is nothing to follow.
+    if state.apps.has_database() {
+        let following = live_apps::follow(Arc::clone(state), Arc::clone(&feeds));
+        state.tasks.spawn("changes of apps", following);
+    }
     feeds
 }
 
@@ -369,3 +392,6 @@ fn say(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ use crate::memory;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
 use crate::redis_feed::Numbers;
-use crate::tenants::{Moment, Tenants};
+use crate::tasks::Tasks;
+use crate::tenants::{Moment, OnNode, Tenants};
 
 /// The parts of a running server.
 pub struct State {
@@ -28,12 +29,16 @@ pub struct State {
     pub hubs: Arc<Hubs>,
     /// What each has used, and whether it may use more.
     pub tenants: Arc<Tenants>,
+    /// Questions to the applications of all apps.
+    pub asking: OnNode,
     /// Asks and tells the servers of others.
     pub outgoing: Outgoing,
     /// What is heard of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What goes on for as long as the server.
+    pub tasks: Tasks,
     /// Whether the server is stopping.
     pub drain: Drain,
     /// HTTP connections of the public listeners, and the most there may be.
@@ -49,7 +54,8 @@ pub struct State {
 impl State {
     /// The parts of a server that nobody uses yet; `division` says how many connections it holds.
     #[must_use]
-    pub fn new(config: Config, apps: Apps, outgoing: Outgoing, division: &Division) -> Self {
+    pub fn new(config: Config, apps: Apps, tasks: Tasks, division: &Division) -> Self {
+        let outgoing = Outgoing::new(&config, &tasks);
         let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
         let (hubs, tenants) = (Arc::new(Hubs::new(budget)), Arc::new(Tenants::default()));
         let redis_feed: Arc<Numbers> = Arc::default();
@@ -64,16 +70,20 @@ impl State {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
             redis_feed: Arc::clone(&redis_feed),
+            tasks: tasks.clone(),
             database_answers: apps.database_answers(),
+            database_stores: apps.database_stores(),
             certificate_expires: Arc::default(),
         };
         Self {
             metrics: Metrics::new(live, division),
+            tasks,
             drain: Drain::default(),
             places,
             operators_places,
             node: Node::new(division.websockets),
             started: Instant::now(),
+            asking: OnNode::new(division.authorizations),
             hubs,
             tenants,
             outgoing,

@@ -16,7 +16,7 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use authorizations::{Authorizations, Busy, Most, Outcome};
+pub use authorizations::{Authorizations, Busy, Most, OnNode, Outcome, Turn};
 pub use tenant::{Counts, Source, Tenant};
 
 /// The moment of a message, by the two clocks that quotas go by.

@@ -10,16 +10,13 @@ use fanfare_apps::HourOfUsage;
 use fanfare_protocol::ids::AppId;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use crate::state::State;
 use crate::tenants::Tenant;
 
 const BETWEEN_WRITES: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Longest time that the end of the process waits for the last numbers to be written.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Most rows of one transaction.
 const MOST_AT_ONCE: usize = 200;
@@ -46,17 +43,17 @@ impl Storing {
     /// Begins, if there is a database to store anything in.
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Option<Self> {
-        state.apps.keep_usage().then(|| {
+        state.apps.has_database().then(|| {
             let (end, ended) = oneshot::channel();
-            Self { task: tokio::spawn(run(Arc::clone(state), ended)), end }
+            Self { task: state.tasks.spawn("usage", run(Arc::clone(state), ended)), end }
         })
     }
 
-    /// Stores what is left, and ends.
-    pub async fn end(self) {
+    /// Stores what is left, until the deadline at most, and ends.
+    pub async fn end(self, deadline: Instant) {
         // Fails only if the task has ended.
         let _ = self.end.send(());
-        if timeout(PATIENCE, self.task).await.is_err() {
+        if timeout_at(deadline, self.task).await.is_err() {
             tracing::warn!(target: "fanfare::apps", "the last numbers of usage could not be stored in time");
         }
     }

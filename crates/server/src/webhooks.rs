@@ -10,15 +10,12 @@ use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{News, Tally};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::state::State;
 
 /// Most that is brought of one app before others have their turn.
 const MOST_AT_ONCE: usize = 1000;
-
-/// Time after the drain window for the last requests, and the least there is.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// The task that brings it.
 pub struct Telling {
@@ -31,14 +28,13 @@ impl Telling {
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Self {
         let (end, ended) = oneshot::channel();
-        Self { task: tokio::spawn(run(Arc::clone(state), ended)), end }
+        Self { task: state.tasks.spawn("webhooks", run(Arc::clone(state), ended)), end }
     }
 
-    /// Sends what waits, as far as the drain window of a server allows that began to stop then, and ends.
-    pub async fn end(self, state: &State, stopping: Instant) {
-        let deadline = stopping + state.config.timeouts.drain() + GRACE;
+    /// Sends what waits, until the deadline at most, and ends.
+    pub async fn end(self, deadline: Instant) {
         // Both fail only if the task has ended.
-        let _ = self.end.send(deadline.max(Instant::now() + GRACE));
+        let _ = self.end.send(deadline);
         let _ = self.task.await;
     }
 }

@@ -14,5 +14,5 @@ mod tracker;
 mod turns;
 mod webhooks;
 
-pub use self::settings::{Settings, Tally};
+pub use self::settings::{Settings, Spawn, Tally};
 pub use self::webhooks::{News, Webhooks};

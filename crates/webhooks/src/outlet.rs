@@ -3,6 +3,7 @@
 //! The task lives as long as there is something to send. Nobody waits for it: whoever has something to tell
 //! leaves it in the queue.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::queue::{Lost, Queue, Waiting};
 use crate::request::Prepared;
-use crate::settings::{Settings, Tally};
+use crate::settings::{Settings, Spawn, Tally};
 use crate::turns::{QUICK, Turns, Wanted};
 
 /// Most bytes of an answer that are read; nothing in it matters.
@@ -28,11 +29,12 @@ const MOST_ANSWER: usize = 64 * 1024;
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// What the outlets of all apps share.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub settings: Settings,
     client: Client,
     turns: Arc<Turns>,
+    /// Whoever sends is spawned here, for an outlet whose task has panicked would never send again.
+    spawn: Spawn,
     /// Bytes of all queues.
     bytes: Arc<AtomicUsize>,
     /// Outlets that have something to send, and a bell for when there is one less.
@@ -85,11 +87,12 @@ struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, client: Client) -> Self {
+    pub(crate) fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
         Self {
             turns: Arc::new(Turns::new(settings.most_requests)),
             settings,
             client,
+            spawn,
             bytes: Arc::default(),
             busy: AtomicUsize::new(0),
             rest: Notify::new(),
@@ -147,7 +150,7 @@ impl Outlet {
             self.bell.notify_one();
         } else {
             self.shared.busy.fetch_add(1, Ordering::Release);
-            tokio::spawn(Arc::clone(self).run());
+            (self.shared.spawn)(Box::pin(Arc::clone(self).run()));
         }
     }
 
@@ -179,9 +182,13 @@ impl Outlet {
         while let Some(next) = self.begin(&mut attempts) {
             tokio::select! {
                 Some(ended) = attempts.join_next() => {
-                    // An attempt does not panic, and none is aborted while this runs.
-                    let Ok((request, outcome)) = ended else { continue };
-                    self.note(request, outcome);
+                    match ended {
+                        Ok((request, outcome)) => self.note(request, outcome),
+                        // What was sent is not known any more, so that the queue cannot go on.
+                        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                        // None is aborted while this runs.
+                        Err(_) => {}
+                    }
                 }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
                 () = self.bell.notified() => {}

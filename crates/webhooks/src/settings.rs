@@ -1,5 +1,8 @@
 //! How long things take and how much may wait; and who counts.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -51,6 +54,9 @@ impl Default for Settings {
         }
     }
 }
+
+/// Runs a task that ends by itself, and notices if the task panics.
+pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
 /// Counts what becomes of an app's webhooks.
 pub trait Tally: Send + Sync {

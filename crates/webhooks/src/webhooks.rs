@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::app_hooks::AppHooks;
 use crate::outlet::{Owner, Shared};
-use crate::settings::{Settings, Tally};
+use crate::settings::{Settings, Spawn, Tally};
 
 /// Most goings that are told in one go.
 const MOST_AT_ONCE: usize = 1000;
@@ -49,10 +49,10 @@ pub struct News {
 }
 
 impl Webhooks {
-    /// Webhooks that are sent with this client.
+    /// Webhooks that are sent with this client, by tasks of this spawner.
     #[must_use]
-    pub fn new(settings: Settings, client: Client) -> Self {
-        let shared = Arc::new(Shared::new(settings, client));
+    pub fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
+        let shared = Arc::new(Shared::new(settings, client, spawn));
         Self { shared, began: Instant::now(), apps: Mutex::default() }
     }
 

@@ -10,7 +10,7 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppKey;
 use fanfare_protocol::webhook::{Kind, Kinds, Present, Transition, Webhook};
-use fanfare_webhooks::{News, Settings, Tally, Webhooks};
+use fanfare_webhooks::{News, Settings, Spawn, Tally, Webhooks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, channel as channel_of};
@@ -32,6 +32,10 @@ impl Tally for Counts {
     fn dropped(&self, events: u64) {
         self.dropped.fetch_add(events, Ordering::Relaxed);
     }
+}
+
+fn spawn() -> Spawn {
+    Arc::new(|task| drop(tokio::spawn(task)))
 }
 
 /// Webhooks without delays, an app with one, and what that is told.
@@ -73,7 +77,7 @@ impl Test {
             batch: false,
             enabled: true,
         }];
-        let webhooks = Webhooks::new(settings, client);
+        let webhooks = Webhooks::new(settings, client, spawn());
         Self { webhooks, app: Arc::new(app), counts: Arc::default(), told }
     }
 
@@ -169,6 +173,7 @@ async fn goings_that_are_due_at_once_are_told_a_thousand_at_a_time() {
     test.webhooks = Webhooks::new(
         Settings { delay: Duration::from_millis(200), ..Settings::default() },
         Client::new(&Trust::public()),
+        spawn(),
     );
     let channels = || (0..2500).map(|number| channel(&format!("c{number}")));
     test.hear_all(channels().map(Transition::Occupied).chain(channels().map(Transition::Vacated)).collect());

@@ -38,6 +38,9 @@ pub enum OperationError {
     /// The database does not answer, or refuses.
     #[error("the apps' database does not answer: {0}")]
     Database(sqlx::Error),
+    /// The database answers, but stores nothing.
+    #[error("the apps' database stores nothing: {0}")]
+    Unwritable(sqlx::Error),
     /// The system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),

@@ -6,7 +6,7 @@ use super::write::either;
 /// Most ids that are read at once.
 const MOST: i64 = 1000;
 
-/// Ids are numbers in digits: the shorter is the smaller.
+/// Of ids the shorter is the smaller, as it is of numbers.
 macro_rules! ids {
     ($has_feed:literal) => {
         concat!(

@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgPool, SqlitePool};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Store;
+use super::{Store, foreign};
 use crate::PATIENCE;
 use crate::database::{Database, PostgresUrl};
 use crate::error::AppsError;
@@ -33,17 +33,22 @@ static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 impl Store {
-    /// Opens the database and brings its tables up to date.
-    pub async fn open(database: &Database) -> Result<Self, AppsError> {
+    /// Opens the database and brings its tables up to date; one that is somebody else's only if `takes_foreign`.
+    pub async fn open(database: &Database, takes_foreign: bool) -> Result<Self, AppsError> {
         match database {
-            Database::Sqlite(file) => open_sqlite(file).await.map(Self::Sqlite),
-            Database::Postgres(url) => open_postgres(url).await.map(Self::Postgres),
+            Database::Sqlite(file) => open_sqlite(file, takes_foreign).await.map(Self::Sqlite),
+            Database::Postgres(url) => open_postgres(url, takes_foreign).await.map(Self::Postgres),
         }
     }
 }
 
 /// A file next to the database, `….lock`, stays behind; it is empty.
-async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
+async fn open_sqlite(file: &Path, takes_foreign: bool) -> Result<SqlitePool, AppsError> {
+    let failed = |cause| AppsError::Sqlite { path: PathBuf::from(file), cause };
+    // Before anything else: already to open it as ours would change the file.
+    if !takes_foreign && foreign::is_sqlite(file).await.map_err(failed)? {
+        return Err(AppsError::Foreign);
+    }
     make_private(file)?;
     let _alone = wait_until_alone(file).await?;
     let options = SqliteConnectOptions::new()
@@ -58,12 +63,12 @@ async fn open_sqlite(file: &Path) -> Result<SqlitePool, AppsError> {
         .acquire_timeout(PATIENCE)
         .connect_with(options)
         .await
-        .map_err(|cause| AppsError::Sqlite { path: PathBuf::from(file), cause })?;
+        .map_err(failed)?;
     SQLITE.run(&pool).await.map_err(migration_failed)?;
     Ok(pool)
 }
 
-async fn open_postgres(url: &PostgresUrl) -> Result<PgPool, AppsError> {
+async fn open_postgres(url: &PostgresUrl, takes_foreign: bool) -> Result<PgPool, AppsError> {
     let options = url.options().application_name("fanfare").disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(MOST_CONNECTIONS)
@@ -71,6 +76,9 @@ async fn open_postgres(url: &PostgresUrl) -> Result<PgPool, AppsError> {
         .connect_with(options)
         .await
         .map_err(AppsError::Postgres)?;
+    if !takes_foreign && foreign::is_postgres(&pool).await.map_err(AppsError::Postgres)? {
+        return Err(AppsError::Foreign);
+    }
     // Of several nodes that start together, sqlx lets one at a time do this, by an advisory lock.
     match timeout(Duration::from_secs(MIGRATION_SECONDS), POSTGRES.run(&pool)).await {
         Ok(migrated) => migrated.map_err(migration_failed)?,

@@ -32,7 +32,9 @@ pub(super) fn from_rows(rows: Vec<Row>, reading: &Reading) -> Option<Record> {
         (true, Ok(settings), Ok(credentials)) => {
             Record::App(settings.into_app(AppId::from(&*id), credentials, &reading.defaults))
         }
-        (false, ..) => fault(id, "the id is not made of 1 to 32 digits".to_owned()),
+        (false, ..) => {
+            fault(id, "the id is not made of 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned())
+        }
         (_, Err(cause), _) | (_, _, Err(cause)) => fault(id, cause),
     })
 }

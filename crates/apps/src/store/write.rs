@@ -107,7 +107,7 @@ pub(crate) struct ListedKey {
 impl Store {
     /// At most so many apps, in the order of their ids, behind `after`.
     pub async fn list(&self, after: &str, most: i64) -> Result<Vec<Listed>, sqlx::Error> {
-        // Ids are numbers in digits: the shorter is the smaller.
+        // Of numbers the shorter is the smaller.
         const SQLITE: &str =
             list!(sqlite, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
         const POSTGRES: &str =

@@ -49,7 +49,15 @@ pub enum Operator {
 
 /// Apps kept without a master key.
 pub fn kept(defaults: Limits, cache_seconds: u64) -> Kept {
-    Kept { defaults, cache_seconds, keys: MasterKeys::default() }
+    Kept { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
+}
+
+/// Apps whose outages end, as those of a server do.
+pub fn kept_up(apps: Apps) -> Apps {
+    if let Some(upkeep) = apps.upkeep() {
+        tokio::spawn(upkeep);
+    }
+    apps
 }
 
 impl Stage {
@@ -69,7 +77,8 @@ impl Stage {
     }
 
     pub async fn try_open(&self, cache_seconds: u64) -> Result<Apps, AppsError> {
-        Apps::open(Vec::new(), Some(self.database()), kept(Limits::default(), cache_seconds)).await
+        let kept = kept(Limits::default(), cache_seconds);
+        Ok(kept_up(Apps::open(Vec::new(), Some(self.database()), kept).await?))
     }
 
     pub async fn open(&self, cache_seconds: u64) -> Apps {

@@ -1,7 +1,8 @@
 //! Frames in the order in which they came; one alone needs no memory of its own.
 //!
 //! Most connections wait for one frame at a time: theirs then lies where the rest of the outbox does,
-//! and is touched with it.
+//! and is touched with it. A long queue grows by pieces and is never moved, so that it takes no more than its frames
+//! do, not even for a moment.
 
 use std::collections::VecDeque;
 
@@ -9,28 +10,34 @@ use fanfare_protocol::frame::Frame;
 
 use crate::budget::Budget;
 
-/// What a frame that waits takes besides its bytes: its place in a queue that doubles as it grows, and what is
-/// around its buffer.
-pub const FRAME_COST: usize = 192;
+/// What a frame that waits takes besides its bytes: its place in the queue, and what is around its buffer.
+pub const FRAME_COST: usize = 128;
 
 /// What a frame counts in an outbox.
 pub(super) fn cost(frame: &Frame) -> usize {
     FRAME_COST + frame.bytes().len()
 }
 
-/// A queue that has grown past this many slots gives its memory back when it is empty.
+/// A piece that has more slots than this gives its memory back when it is empty.
 pub(super) const SLOTS_KEPT: usize = 16;
+
+/// Slots of a whole piece.
+const PIECE: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     /// Before all of `more`.
     first: Option<Frame>,
+    /// The piece that is taken from; only an empty queue has none in it, but for `first`.
     more: VecDeque<Frame>,
+    /// Whole pieces behind `more`, the last of which is being filled; boxed, for hardly any queue is so long.
+    #[expect(clippy::box_collection, reason = "a box is a quarter as large, and every connection has this")]
+    pieces: Option<Box<VecDeque<VecDeque<Frame>>>>,
 }
 
 impl Frames {
     pub(super) const fn new() -> Self {
-        Self { first: None, more: VecDeque::new() }
+        Self { first: None, more: VecDeque::new(), pieces: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -40,11 +47,26 @@ impl Frames {
     pub(super) fn push(&mut self, frame: Frame, budget: &Budget) {
         if self.is_empty() {
             self.first = Some(frame);
-        } else {
+        } else if self.pieces.is_none() && self.more.len() < PIECE {
             let slots = self.more.capacity();
             self.more.push_back(frame);
             if self.more.capacity() > slots {
                 budget.take(bytes(self.more.capacity() - slots));
+            }
+        } else {
+            self.push_to_pieces(frame, budget);
+        }
+    }
+
+    fn push_to_pieces(&mut self, frame: Frame, budget: &Budget) {
+        let pieces = self.pieces.get_or_insert_default();
+        match pieces.back_mut().filter(|last| last.len() < PIECE) {
+            Some(last) => last.push_back(frame),
+            None => {
+                let mut piece = VecDeque::with_capacity(PIECE);
+                piece.push_back(frame);
+                budget.take(bytes(piece.capacity()));
+                pieces.push_back(piece);
             }
         }
     }
@@ -53,29 +75,42 @@ impl Frames {
     pub(super) fn take(&mut self, into: &mut Vec<Frame>, most: usize, budget: &Budget) -> usize {
         let begins = into.len();
         into.extend(self.first.take_if(|_| most > 0));
-        let left = self.more.len().min(most - (into.len() - begins));
-        if left > 0 {
+        while !self.more.is_empty() && into.len() - begins < most {
+            let left = self.more.len().min(most - (into.len() - begins));
             into.extend(self.more.drain(..left));
-            if self.more.is_empty() && self.more.capacity() > SLOTS_KEPT {
-                self.free(budget);
+            if self.more.is_empty() {
+                self.next_piece(budget);
             }
         }
         into[begins..].iter().map(cost).sum()
     }
 
+    /// Goes on with the piece behind the one that has been emptied.
+    fn next_piece(&mut self, budget: &Budget) {
+        let next = self.pieces.as_mut().and_then(|pieces| pieces.pop_front());
+        if next.is_none() && self.more.capacity() <= SLOTS_KEPT {
+            return;
+        }
+        budget.give_back(bytes(self.more.capacity()));
+        self.more = next.unwrap_or_default();
+        if self.pieces.as_ref().is_some_and(|pieces| pieces.is_empty()) {
+            self.pieces = None;
+        }
+    }
+
     /// Drops everything, and gives the memory back.
     pub(super) fn free(&mut self, budget: &Budget) {
-        let slots = self.more.capacity();
+        let slots = self.capacity();
         *self = Self::new();
         if slots > 0 {
             budget.give_back(bytes(slots));
         }
     }
 
-    /// Slots that are kept.
-    #[cfg(test)]
+    /// Slots that there are.
     pub(super) fn capacity(&self) -> usize {
-        self.more.capacity()
+        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
+        self.more.capacity() + pieces.map(VecDeque::capacity).sum::<usize>()
     }
 }
 

@@ -31,13 +31,13 @@ pub(super) enum Place {
 impl Pongs {
     pub(super) fn add(&mut self, pong: Frame) -> Place {
         self.asked += 1;
-        match self.asked {
-            ..=MOST_QUEUED => Place::Queue(pong),
-            ..=MOST => {
-                self.newest = Some(pong);
-                Place::Kept
-            }
-            _ => Place::TooMany,
+        if self.asked <= MOST_QUEUED {
+            return Place::Queue(pong);
         }
+        if self.asked > MOST {
+            return Place::TooMany;
+        }
+        self.newest = Some(pong);
+        Place::Kept
     }
 }

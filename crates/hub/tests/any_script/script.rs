@@ -244,7 +244,7 @@ impl Actor {
         let event = Published { slot: self.slot, channel: at, number: self.numbers[at] };
         self.numbers[at] += 1;
         let name = channel(at);
-        let frame = Event::new("e", &format!("{}:{}", event.slot, event.number)).on(&name);
+        let frame = Event::new("e", format!("{}:{}", event.slot, event.number)).on(&name);
         let took = if is_cached(at) {
             self.hub.deliver_and_keep(&name, &frame, except, until)
         } else {

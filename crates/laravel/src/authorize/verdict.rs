@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fanfare_protocol::app::{Limits, MustEqual};
 use fanfare_protocol::channel::ChannelKind;
 use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::json;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::user::UserData;
 use serde::Deserialize;
@@ -70,14 +71,18 @@ pub fn judge(
     if answered.status != 200 {
         return Err(by_status(answered, subject));
     }
-    let text = std::str::from_utf8(answered.body).map_err(|_| not_a_yes("bytes that are no text"))?.trim();
+    let text = std::str::from_utf8(answered.body).map_err(|_| not_a_yes("bytes that are no text"))?;
+    // Browsers drop a byte order mark, and so would the client that the answer is for.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
     if text.is_empty() {
         return Err(Denial::Empty);
     }
     if text.starts_with('<') {
         return Err(Denial::WebPage);
     }
-    let value: Value = serde_json::from_str(text).map_err(|_| not_a_yes("a text that is no JSON"))?;
+    // A text that is cut within a character is legal JSON, of which a `Value` can hold the rest alone.
+    let whole = json::with_whole_characters(text);
+    let value: Value = serde_json::from_str(&whole).map_err(|_| not_a_yes("a text that is no JSON"))?;
     if let Some(rule) = rule.filter(|rule| !rule.is_met_by(&value)) {
         return Err(Denial::RuleNotMet(rule.to_string()));
     }

@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use fanfare_protocol::data::Data;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use super::packed::Packed;
 
 /// An event, as Laravel's `redis` broadcaster publishes it to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Broadcast<'a> {
     /// The event's name: a class with backslashes, or what `broadcastAs` says.
     pub event: Cow<'a, str>,
     /// The text that clients get as `data`.
-    pub data: Cow<'a, str>,
+    pub data: Data<'a>,
     /// Who does not get it; an id that cannot be one of ours excludes nobody.
     pub except: Option<SocketId>,
 }
@@ -29,6 +32,9 @@ pub enum NotABroadcast {
     /// It is not UTF-8, or no JSON object.
     #[error("it is no JSON object")]
     NotAnObject,
+    /// phpredis has made something else of what may be a broadcast.
+    #[error("phpredis has packed it: {} is {}", .0.option(), .0.by())]
+    Packed(Packed),
     /// There is no `event`, or it is no string.
     #[error("it has no event name")]
     NoEvent,
@@ -58,8 +64,9 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// It is not a broadcast.
     pub fn parse(message: &'a [u8]) -> Result<Self, NotABroadcast> {
-        let text = std::str::from_utf8(message).map_err(|_| NotABroadcast::NotAnObject)?;
-        let fields: Fields<'a> = json::object(text).ok_or(NotABroadcast::NotAnObject)?;
+        let fields: Option<Fields<'a>> = std::str::from_utf8(message).ok().and_then(json::object);
+        let no_object = || Packed::of(message).map_or(NotABroadcast::NotAnObject, NotABroadcast::Packed);
+        let fields = fields.ok_or_else(no_object)?;
         let event = fields.event.and_then(|event| json::string(event.get())).ok_or(NotABroadcast::NoEvent)?;
         if event.starts_with("pusher:") || event.starts_with("pusher_internal:") {
             return Err(NotABroadcast::Reserved);
@@ -71,15 +78,15 @@ impl<'a> Broadcast<'a> {
 
 /// The text for clients: a string's own text, else the value itself; null where there is none. The `socket` that
 /// Laravel puts into `data` is the one beside it, and is taken out; another one is the application's own.
-fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Cow<'a, str> {
-    let Some(data) = data else { return Cow::Borrowed("null") };
+fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Data<'a> {
+    let Some(data) = data else { return Data::from("null") };
     let text = data.get();
     if text.starts_with('"') {
-        return json::string(text).unwrap_or(Cow::Borrowed(text));
+        return Data::of_json(text).unwrap_or(Data::from(text));
     }
     match socket.filter(|_| text.starts_with('{')).and_then(|socket| without_socket(text, socket.get())) {
-        Some(rest) => Cow::Owned(rest),
-        None => Cow::Borrowed(text),
+        Some(rest) => Data::from(rest),
+        None => Data::from(text),
     }
 }
 

@@ -3,6 +3,7 @@
 //! One node of a Cluster is enough: PUBLISH reaches the subscribers of every node.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 
 use tokio::task::JoinSet;
 
@@ -75,6 +76,8 @@ async fn master_of(hosts: &[Host], master: &str, door: &Door) -> Result<Host, Fe
         match answer {
             Ok(Ok(host)) => *votes.entry(host).or_default() += 1,
             Ok(Err(error)) => failed = Some(error),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // None is aborted.
             Err(_) => {}
         }
     }

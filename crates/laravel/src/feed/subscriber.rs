@@ -50,6 +50,11 @@ pub enum Happening<'a> {
         /// Its length.
         bytes: u64,
     },
+    /// The channels of a prefix that was refused are sent from now on.
+    Granted {
+        /// The prefix.
+        prefix: &'a str,
+    },
     /// The channels of one prefix are not sent, because Redis refuses it; this is tried again.
     Refused {
         /// The prefix.

@@ -127,6 +127,8 @@ async fn listen(
 ) -> Result<(), FeedError> {
     // What is subscribed at this point of what is heard, with its pattern.
     let mut subscribed: Prefixes<String> = Prefixes::default();
+    // What was refused the last time that it was asked for.
+    let mut refused: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut is_ready = false;
     loop {
         let value = match message(reader.value().await?) {
@@ -143,12 +145,17 @@ async fn listen(
             (Question::Subscribe(prefix), Value::Error(text)) => {
                 let error = FeedError::refused(&text);
                 on(Said::Heard(Happening::Refused { prefix: &prefix, error: &error }));
+                refused.insert(Arc::clone(&prefix));
                 asked.refused.lock().insert(prefix);
             }
             (Question::Subscribe(prefix), Value::List(_)) => {
+                if refused.remove(&prefix) {
+                    on(Said::Heard(Happening::Granted { prefix: &prefix }));
+                }
                 subscribed.insert(&prefix, pattern(&prefix));
             }
             (Question::Unsubscribe(prefix), _) => {
+                refused.remove(&prefix);
                 subscribed.remove(&prefix);
             }
             (Question::Ping, _) if !is_ready => {

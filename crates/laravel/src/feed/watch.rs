@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::FeedError;
-use super::message::Broadcast;
+use super::message::{Broadcast, NotABroadcast};
+use super::packed::Packed;
 use super::subscriber::{Happening, Subscriber, Wanted};
 
 /// Most prefixes that are told apart.
@@ -26,6 +27,8 @@ pub struct Seen {
     pub broadcasts: u64,
     /// All others.
     pub others: u64,
+    /// What phpredis seems to have made of one of those.
+    pub packed: Option<Packed>,
 }
 
 /// Listens to everything for a time. The prefix of a channel is a guess: what stands before `private-` or
@@ -46,23 +49,27 @@ pub async fn watch(
     let looking = Subscriber::new(address, trust, LONGEST).run(wanted, |happening| match happening {
         Happening::Subscribed { .. } => state = Ok(()),
         Happening::Away(error) | Happening::Refused { error, .. } => state = Err(error.clone()),
+        Happening::Granted { .. } => {}
         Happening::Message { channel, payload } => {
-            note(&mut seen, channel, Broadcast::parse(&payload).is_ok());
+            note(&mut seen, channel, Broadcast::parse(&payload).err());
         }
-        Happening::TooLong { channel, .. } => note(&mut seen, channel, false),
+        Happening::TooLong { channel, .. } => note(&mut seen, channel, Some(NotABroadcast::NotAnObject)),
     });
     // It never ends by itself.
     let _ = timeout(time, looking).await;
     state.map(|()| seen)
 }
 
-fn note(seen: &mut BTreeMap<String, Seen>, channel: &str, is_broadcast: bool) {
+fn note(seen: &mut BTreeMap<String, Seen>, channel: &str, fault: Option<NotABroadcast>) {
     let prefix = prefix_of(channel);
     if !seen.contains_key(prefix) && seen.len() >= MOST_PREFIXES {
         return;
     }
     let counts = seen.entry(prefix.to_owned()).or_default();
-    *(if is_broadcast { &mut counts.broadcasts } else { &mut counts.others }) += 1;
+    *(if fault.is_none() { &mut counts.broadcasts } else { &mut counts.others }) += 1;
+    if let Some(NotABroadcast::Packed(packed)) = fault {
+        counts.packed = Some(packed);
+    }
 }
 
 fn prefix_of(channel: &str) -> &str {
@@ -93,10 +100,11 @@ mod tests {
     fn no_more_than_a_hundred_prefixes_are_told_apart() {
         let mut seen = BTreeMap::new();
         for number in 0..200 {
-            note(&mut seen, &format!("channel{number}"), true);
+            note(&mut seen, &format!("channel{number}"), None);
         }
-        note(&mut seen, "channel0", false);
+        let packed = Packed::Serialized("php");
+        note(&mut seen, "channel0", Some(NotABroadcast::Packed(packed)));
         assert_eq!(seen.len(), 100);
-        assert_eq!(seen["channel0"], Seen { broadcasts: 1, others: 1 });
+        assert_eq!(seen["channel0"], Seen { broadcasts: 1, others: 1, packed: Some(packed) });
     }
 }

@@ -64,5 +64,6 @@ fn a_prefix_that_may_not_be_listened_to_is_told_and_does_not_stand_in_the_way_of
     redis.publish("laravel_database_a", "m");
     feed.find("the message", |told| matches!(told, Told::Message(..)).then_some(()));
     redis.says(&["ACL", "SETUSER", "fanfare", "&other_*"]);
+    feed.find("the grant", |told| matches!(told, Told::Granted(prefix) if prefix == "other_").then_some(()));
     until("it is listened to once that is allowed", || (redis.publish("other_x", "m") > 0).then_some(()));
 }

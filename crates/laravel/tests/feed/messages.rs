@@ -96,6 +96,6 @@ fn a_look_at_everything_tells_which_prefixes_there_are() {
     until("somebody looks", || (redis.publish("laravel-database-private-a", EVENT) > 0).then_some(()));
     redis.publish("laravel-database-news", "no event");
     let seen = looking.join().unwrap().unwrap();
-    let expected = Seen { broadcasts: 1, others: 1 };
+    let expected = Seen { broadcasts: 1, others: 1, packed: None };
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [("laravel-database-".to_owned(), expected)]);
 }

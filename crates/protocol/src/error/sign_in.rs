@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::echoed;
+use super::{echoed, half_character};
 
 /// Why a connection was not signed in; it stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum SignInFault {
     Missing(&'static str),
     /// A member of `data` that must be a string is none.
     NotAString(&'static str),
+    /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
+    HalfCharacter(&'static str),
     /// `data` is no object, nor a string that holds one.
     DataNotAHash,
     /// `auth` without a colon.
@@ -50,6 +52,7 @@ impl SignInFault {
         match self {
             Self::Missing(_) => "missing_parameter",
             Self::NotAString(_) => "not_a_string",
+            Self::HalfCharacter(_) => "half_character",
             Self::DataNotAHash => "data_not_a_hash",
             Self::AuthFormat => "malformed_auth",
             Self::AuthKey(_) => "wrong_key",
@@ -81,6 +84,7 @@ impl SignInFault {
             }
             Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
             Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
+            Self::HalfCharacter(name) => half_character(name),
             Self::Missing(name) => format!("Missing parameter: {name}"),
             Self::AuthKey(key) => format!("Invalid key in signin auth data: '{}'", echoed(key)),
             Self::Signature { signed, got } => format!(

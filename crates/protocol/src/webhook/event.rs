@@ -2,6 +2,7 @@
 
 use super::{Kind, Transition};
 use crate::channel::{ChannelKind, ChannelName};
+use crate::data::Data;
 use crate::ids::{SocketId, UserId};
 use crate::server::push_string;
 
@@ -16,7 +17,7 @@ pub struct ClientEvent {
     /// Its name.
     pub name: String,
     /// As the others get it.
-    pub data: String,
+    pub data: Data<'static>,
     /// Who sent it.
     pub sender: SocketId,
     /// Whom the sender stands for, on presence channels.
@@ -85,7 +86,8 @@ impl Event {
 impl ClientEvent {
     fn push(&self, json: &mut Vec<u8>) {
         push_member(json, "event", &self.name);
-        push_member(json, "data", &self.data);
+        json.extend_from_slice(br#","data":"#);
+        self.data.push_whole(json);
         push_member(json, "socket_id", &self.sender.to_string());
         if let Some(user) = &self.user {
             push_member(json, "user_id", user.as_str());
@@ -173,7 +175,7 @@ mod tests {
         let sent = json(&Transition::Sent(Box::new(ClientEvent {
             channel: presence,
             name: "client-hi".to_owned(),
-            data: r#"{"a":1}"#.to_owned(),
+            data: r#"{"a":1}"#.into(),
             sender: "1234.1234".parse().expect("an id"),
             user: Some(UserId::from("u1")),
         })));

@@ -118,7 +118,7 @@ async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.log(&record.id, "app created");
     let mut answer = created(&app_json::app(&record, Secrets::Shown));
     let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
-    answer.headers_mut().insert(LOCATION, place.expect("an id is made of digits"));
+    answer.headers_mut().insert(LOCATION, place.expect("an id is ASCII"));
     Ok(answer)
 }
 

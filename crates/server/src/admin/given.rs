@@ -43,7 +43,7 @@ pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), Problem> {
     let mut faults = faults_of(query, &["after", "limit"]);
     let after = query.get("after");
     if after.is_some_and(|id| !is_app_id(id)) {
-        faults.push("after is not an app's id: 1 to 32 digits".to_owned());
+        faults.push("after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned());
     }
     let limit = query.get("limit").map_or(Some(USUAL_PAGE), |text| text.parse().ok());
     match limit.filter(|limit| (1..=MOST_LISTED).contains(limit)) {
@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn every_fault_of_a_query_is_found() {
         assert_eq!(
-            faults(page(&Query::parse("after=x&limit=0&limit=1&page=2"))),
+            faults(page(&Query::parse("after=x%20y&limit=0&limit=1&page=2"))),
             [
                 "query parameter limit is given more than once",
                 "unknown query parameter page; there are after, limit",
-                "after is not an app's id: 1 to 32 digits",
+                "after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -",
                 "limit is not a number from 1 to 1000",
             ]
         );

@@ -50,6 +50,8 @@ pub(super) enum Problem {
     NoDatabase,
     /// The database does not answer.
     DatabaseAway,
+    /// The database answers, but stores nothing.
+    DatabaseUnwritable,
     /// It has not been done in time; perhaps it has been done after all.
     TooLate,
     /// The server has failed.
@@ -65,6 +67,10 @@ impl From<OperationError> for Problem {
             OperationError::Database(error) => {
                 tracing::warn!(target: "fanfare::admin", %error, "the apps' database has not done what was asked for");
                 Self::DatabaseAway
+            }
+            OperationError::Unwritable(error) => {
+                tracing::warn!(target: "fanfare::admin", %error, "the apps' database stores nothing");
+                Self::DatabaseUnwritable
             }
             other => Self::Operation(other),
         }
@@ -96,6 +102,7 @@ impl Problem {
             Self::NotJson(_) | Self::NotAnObject => (StatusCode::BAD_REQUEST, "not-json"),
             Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
+            Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::Operation(error) => match error {
@@ -110,6 +117,7 @@ impl Problem {
                 OperationError::NoDatabase | OperationError::Database(_) => {
                     (StatusCode::SERVICE_UNAVAILABLE, "database-away")
                 }
+                OperationError::Unwritable(_) => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
                 OperationError::Random(_) => (StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes"),
             },
         }
@@ -155,6 +163,10 @@ impl Problem {
                  changed; set apps.database"
             }
             Self::DatabaseAway => "The apps' database does not answer; nothing has been changed",
+            Self::DatabaseUnwritable => {
+                "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been \
+                 changed"
+            }
             Self::TooLate => {
                 "The apps' database has not answered in time; look whether what was asked for has been done"
             }

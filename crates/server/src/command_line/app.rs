@@ -84,7 +84,7 @@ pub enum AppAction {
 /// An app to be made.
 #[derive(Debug, Args)]
 pub struct Create {
-    /// 1 to 32 digits [default: seven random ones]
+    /// 1 to 64 of A-Z a-z 0-9 _ -; Python's SDK wants digits alone [default: seven random ones]
     #[arg(long)]
     pub id: Option<String>,
     /// For people

@@ -70,6 +70,7 @@ const NODE: &[(&str, Kind)] = &[
     ("limits.request_bytes", count(1025, 1_073_741_824)),
     ("limits.authorizations", count(1, 10_000)),
     ("limits.authorizations_waiting", count(0, 100_000)),
+    ("limits.authorizations_node", count(0, 1_000_000)),
     ("limits.authorization_bytes", count(1024, 16_777_216)),
     ("timeouts.handshake", count(1, 3600)),
     ("timeouts.keep_alive", count(1, DAY)),

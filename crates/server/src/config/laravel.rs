@@ -22,6 +22,10 @@ const REVERB_PORT: &str = "8080";
 const NO_APP: &str =
     "it names no app (PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET, or their REVERB_ twins)";
 
+/// Said where the application's database might have been meant for Fanfare.
+const NOT_OUR_DATABASE: &str = "DATABASE_URL is taken for the application's own and is not used; a database for \
+                                Fanfare's apps is named by FANFARE__APPS__DATABASE";
+
 /// What was taken from a `.env`, in words for whoever starts the server.
 #[derive(Clone, Debug)]
 pub struct Laravel {
@@ -190,7 +194,14 @@ impl Laravel {
                 taken.push(format!("{key} = {value} ({name})"));
             }
         }
-        Self { file: project.file.clone(), taken, notes: notes(project) }
+        let mut notes = notes(project);
+        let outside = |said: &Said| said.line.is_none();
+        if settled.text("apps.database").is_empty()
+            && project.application.filled("DATABASE_URL").as_ref().is_some_and(outside)
+        {
+            notes.push(NOT_OUR_DATABASE.to_owned());
+        }
+        Self { file: project.file.clone(), taken, notes }
     }
 
     /// As it is printed at the start.

@@ -69,6 +69,11 @@ impl Settled {
         (value, place)
     }
 
+    /// Whether a variable has decided a key.
+    pub fn is_by_variable(&self, key: &str, variable: &str) -> bool {
+        matches!(self.get(key).1, Place::Variable(name) if name == variable)
+    }
+
     /// Every key with its value and where that comes from.
     pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Place)> {
         self.settings.iter().map(|(key, (value, place))| (&**key, value, place))

@@ -145,7 +145,7 @@ impl Kind {
             Self::Database => {
                 "sqlite, sqlite:///path/file.db, postgres://USER:PASSWORD@HOST/NAME or empty".to_owned()
             }
-            Self::AppId => "1 to 32 digits".to_owned(),
+            Self::AppId => "1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned(),
             Self::AppChoice => "the id of an app, or empty".to_owned(),
             Self::RedisUrl => "the URL of a Redis, such as redis://HOST, or empty".to_owned(),
             Self::FeedPrefix => {

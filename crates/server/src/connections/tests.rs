@@ -11,7 +11,7 @@ use super::*;
 use crate::config::Config;
 use crate::descriptors::Division;
 use crate::http::answer;
-use crate::outgoing::Outgoing;
+use crate::tasks::Tasks;
 
 /// The longest wait for what must come.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -40,9 +40,8 @@ impl Site for Faulty {
 async fn faulty() -> (Arc<State>, std::net::SocketAddr) {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
-    let outgoing = Outgoing::new(&config);
     let division = Division { http: 10, http_per_address: 10, operators: 10, ..Division::default() };
-    let state = Arc::new(State::new(config, apps, outgoing, &division));
+    let state = Arc::new(State::new(config, apps, Tasks::default(), &division));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listening = Listening::new(Faulty(Arc::clone(&state)), Arc::clone(&state.places), None);

@@ -78,6 +78,24 @@ pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Dur
         })
         .map(|(name, _)| name.as_str())
         .collect();
+    let is_own = |name: &str, seen: &Seen| {
+        asked.prefix.as_deref().is_none_or(|own| name.starts_with(own)) && seen.broadcasts == 0
+    };
+    let packed = seen.iter().filter(|(name, seen)| is_own(name, seen)).find_map(|(_, seen)| seen.packed);
+    if let Some(packed) = packed {
+        return Outcome::Failed(Complaint {
+            what: format!(
+                "the application publishes messages that phpredis has packed: {} seems to be {}",
+                packed.option(),
+                packed.by()
+            ),
+            mend: format!(
+                "Laravel's broadcasts have to be plain JSON: take {} away from the Redis connection that broadcasts, or \
+                 give broadcasting a connection of its own without it (config/broadcasting.php, `connection`).",
+                packed.option()
+            ),
+        });
+    }
     match (&asked.prefix, &others[..]) {
         (_, []) if broadcasts(&|_| true) == 0 => Outcome::Noted(format!(
             "nothing was broadcast in {} s: have the application broadcast something meanwhile, and watch longer with \
@@ -117,10 +135,12 @@ fn listed(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fanfare_laravel::feed::Packed;
+
     use super::*;
 
     fn judged(prefix: Option<&str>, names: &[&str]) -> Outcome {
-        let seen = |name: &&str| ((*name).to_owned(), Seen { broadcasts: 1, others: 0 });
+        let seen = |name: &&str| ((*name).to_owned(), Seen { broadcasts: 1, ..Seen::default() });
         let asked = AskedRedis { url: String::new(), prefix: prefix.map(str::to_owned) };
         judge(&asked, &names.iter().map(seen).collect(), Duration::from_secs(5))
     }
@@ -137,6 +157,19 @@ mod tests {
     fn a_prefix_is_wrong_if_all_is_broadcast_under_others() {
         assert!(matches!(judged(Some("laravel_database_"), &["my_app_database_"]), Outcome::Failed(_)));
         assert!(matches!(judged(Some(""), &["my_app_database_"]), Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn what_phpredis_has_packed_under_the_prefix_is_told_with_the_option() {
+        let packed = Seen { broadcasts: 0, others: 3, packed: Some(Packed::Compressed("lz4")) };
+        let seen = BTreeMap::from([("shop_".to_owned(), packed)]);
+        let judged = |prefix: &str| {
+            let asked = AskedRedis { url: String::new(), prefix: Some(prefix.to_owned()) };
+            judge(&asked, &seen, Duration::from_secs(5))
+        };
+        let Outcome::Failed(complaint) = judged("shop_") else { panic!("it is amiss") };
+        assert!(complaint.what.contains("database.redis.options.compression seems to be lz4"));
+        assert!(matches!(judged("other_"), Outcome::Noted(_)));
     }
 
     #[test]

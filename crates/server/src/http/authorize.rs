@@ -167,7 +167,8 @@ impl Wanted<'_> {
         let config = &self.state.config;
         let (limits, patience) = (&config.limits, config.timeouts.application());
         let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };
-        let _turn = self.tenant.authorizations.turn(most).await.map_err(|_| Refusal::Busy)?;
+        let _turn =
+            self.tenant.authorizations.turn(most, &self.state.asking).await.map_err(|_| Refusal::Busy)?;
         let bounds = Bounds { time: patience, bytes: limits.authorization_bytes };
         let App { authorization, limits, .. } = self.app;
         let asked = ask(&self.state.outgoing.applications, question, bounds, authorization, limits).await;

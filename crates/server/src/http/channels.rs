@@ -9,6 +9,7 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
 use fanfare_protocol::server::data_of;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
@@ -42,7 +43,7 @@ pub struct Attributes {
 #[derive(Debug, Serialize)]
 pub struct Cache {
     /// The event's data.
-    data: String,
+    data: Box<RawValue>,
     /// Whole seconds until it expires.
     ttl: u64,
 }

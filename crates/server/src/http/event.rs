@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::data::Data;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::Deserialize;
@@ -35,7 +36,7 @@ pub struct Checked<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
     /// Its data, byte for byte.
-    pub data: Cow<'a, str>,
+    pub data: Data<'a>,
     /// Distinct channels, in the order given (API-015).
     pub channels: Vec<ChannelName>,
     /// Who does not get it.
@@ -107,17 +108,17 @@ impl<'a> Checked<'a> {
         app: &App,
     ) -> Result<Self, ApiError> {
         let name = query.get("name").ok_or(wrong_type("name", "a string"))?;
-        let data = std::str::from_utf8(body).map_err(|_| ApiError::NotUtf8)?;
-        check_size(app, data)?;
+        let data = Data::from(std::str::from_utf8(body).map_err(|_| ApiError::NotUtf8)?);
+        check_size(app, &data)?;
         check_event_name(name, &app.limits)?;
         let except = query.get("socket_id").and_then(|id| id.parse().ok());
-        Ok(Self { name: name.into(), data: data.into(), channels: vec![channel], except, info: None })
+        Ok(Self { name: name.into(), data, channels: vec![channel], except, info: None })
     }
 
     fn check(
         app: &App,
         name: Cow<'a, str>,
-        data: Cow<'a, str>,
+        data: Data<'a>,
         names: &[Cow<'_, str>],
         (socket_id, info): (Option<&str>, Option<&str>),
     ) -> Result<Self, ApiError> {
@@ -167,7 +168,7 @@ fn distinct_channels(names: &[Cow<'_, str>], app: &App) -> Result<Vec<ChannelNam
     Ok(channels)
 }
 
-const fn check_size(app: &App, data: &str) -> Result<(), ApiError> {
+fn check_size(app: &App, data: &Data<'_>) -> Result<(), ApiError> {
     let (limit, size) = (app.limits.event_bytes, data.len());
     if size > limit { Err(ApiError::EventTooBig { limit, size }) } else { Ok(()) }
 }
@@ -196,6 +197,6 @@ fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
 }
 
 /// The event's data; what is not a string becomes its compact JSON (API-018).
-fn data(raw: Option<&RawValue>) -> Result<Cow<'_, str>, ApiError> {
-    raw.and_then(|raw| json::as_text(raw.get())).ok_or(wrong_type("data", "a string"))
+fn data(raw: Option<&RawValue>) -> Result<Data<'_>, ApiError> {
+    raw.and_then(|raw| Data::of_json(raw.get())).ok_or(wrong_type("data", "a string"))
 }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{http_connections, redis_feed};
 use crate::connections::Places;
 use crate::redis_feed::Numbers;
+use crate::tasks::Tasks;
 use crate::tenants::{Tenant, Tenants};
 
 /// Where it is read from.
@@ -29,8 +30,12 @@ pub struct Live {
     pub tenants: Arc<Tenants>,
     /// What is heard of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
+    /// Which tasks have failed.
+    pub tasks: Tasks,
     /// Whether the apps' database does.
     pub database_answers: watch::Receiver<bool>,
+    /// Whether what is written to it is stored.
+    pub database_stores: watch::Receiver<bool>,
     /// HTTP connections of the public listeners.
     pub places: Arc<Places>,
     /// HTTP connections of the operators' listener.
@@ -56,6 +61,11 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
+}
+
 /// An app's id as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub(super) struct AppLabel(pub(super) AppId);
@@ -76,6 +86,7 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
         self.counters(&mut encoder)?;
+        self.failed_tasks(&mut encoder)?;
         http_connections::encode(
             [("public", &self.places), ("admin", &self.operators_places)],
             &mut encoder,
@@ -122,6 +133,10 @@ impl Live {
         let up = ConstGauge::new(i64::from(*self.database_answers.borrow()));
         let help = "Whether the apps' database answers, 1 or 0";
         up.encode(encoder.encode_descriptor("apps_database_up", help, None, MetricType::Gauge)?)?;
+        let writable = ConstGauge::new(i64::from(*self.database_stores.borrow()));
+        let (name, help) =
+            ("apps_database_writable", "Whether the apps' database stores what is written, 1 or 0");
+        writable.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         let expires = self.certificate_expires.load(Ordering::Relaxed);
         if expires > 0 {
             let help = "When the certificate in use for TLS expires, in Unix seconds";
@@ -163,6 +178,16 @@ impl Live {
                 let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
             }
+        }
+        Ok(())
+    }
+
+    fn failed_tasks(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (name, help) =
+            ("tasks_failed", "Tasks of the server itself that have panicked or ended before their time");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (task, count) in self.tasks.failures() {
+            ConstCounter::new(count).encode(family.encode_family(&TaskLabels { task })?)?;
         }
         Ok(())
     }

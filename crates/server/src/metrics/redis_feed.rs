@@ -16,15 +16,28 @@ struct DroppedLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefusedLabels {
+    reason: &'static str,
+}
+
 pub(super) fn encode(numbers: &Numbers, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-    let (connections, away, _) = numbers.connections();
+    let connections = numbers.connections();
+    let up = connections.all - connections.away - connections.refusing;
     let gauges = [
-        ("redis_feed_connections", "Redis servers to take broadcasts from", connections),
-        ("redis_feed_connections_up", "Those that are listened to now", connections - away),
+        ("redis_feed_connections", "Redis servers to take broadcasts from", connections.all),
+        ("redis_feed_connections_up", "Those that are listened to now, for all apps", up),
     ];
     for (name, help, value) in gauges {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+    }
+    let (name, help) =
+        ("redis_feed_prefixes_refused", "Prefixes whose channels Redis does not let be listened to");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (reason, count) in connections.refused {
+        let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        gauge.encode(family.encode_family(&RefusedLabels { reason })?)?;
     }
     let (gaps, time) = numbers.gaps();
     let help = "Times when one was not listened to; what was published meanwhile is lost";

@@ -108,7 +108,8 @@ impl RedisFeeds {
         let (filling, emptying) = queue(&self.room);
         let numbers = self.state.redis_feed.begin(&app.id);
         let route = Arc::new(Route::new(Arc::clone(app), filling, numbers));
-        tokio::spawn(publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), emptying));
+        let publishing = publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), emptying);
+        self.state.tasks.spawn_work("publishing of a Redis feed", publishing);
         let connection = match table.connections.entry(address.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.connect(&address)),
@@ -136,7 +137,8 @@ impl RedisFeeds {
         let config = &self.state.config;
         let longest = config.limits.request_bytes as u64;
         let subscriber = Subscriber::new(address, &config.redis_feed.trust, longest);
-        tokio::spawn(subscriber.run(wants, move |happening| ear.hear(happening)));
+        let listening = subscriber.run(wants, move |happening| ear.hear(happening));
+        self.state.tasks.spawn_work("Redis feed", listening);
         Connection { wanted, routes }
     }
 
@@ -159,6 +161,7 @@ impl RedisFeeds {
         connection.wanted.send_modify(|wanted| {
             wanted.remove(&**prefix);
         });
+        self.state.redis_feed.granted(address, prefix);
         if is_last {
             table.connections.remove(address);
             self.state.redis_feed.disconnect(address);

@@ -70,7 +70,18 @@ impl Ear {
                     tracing::warn!(target: "fanfare::redis_feed", redis = %self.address, %error, "not listening");
                 }
             }
+            Happening::Granted { prefix } => {
+                if self.numbers.granted(&self.address, prefix) {
+                    self.lines.remove(&Some(Box::from(prefix)));
+                    tracing::info!(
+                        target: "fanfare::redis_feed",
+                        redis = %self.address, prefix,
+                        "the channels of a prefix are listened to again"
+                    );
+                }
+            }
             Happening::Refused { prefix, error } => {
+                self.numbers.refused(&self.address, prefix, error);
                 if self.is_news(Some(prefix), error) {
                     tracing::warn!(
                         target: "fanfare::redis_feed",

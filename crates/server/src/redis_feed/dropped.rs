@@ -1,6 +1,6 @@
 //! Why a message of Redis does not reach subscribers.
 
-use fanfare_laravel::feed::NotABroadcast;
+use fanfare_laravel::feed::{NotABroadcast, Packed};
 use fanfare_protocol::channel::InvalidName;
 
 use crate::http::ApiError;
@@ -35,6 +35,18 @@ pub enum Dropped {
     /// The app is over a quota.
     #[error("the app is over a quota of messages")]
     OverQuota,
+    /// phpredis has a serializer for everything that it sends.
+    #[error(
+        "phpredis has serialized it, and no client of broadcasts reads that: set database.redis.options.serializer to \
+         Redis::SERIALIZER_NONE for the connection that broadcasts"
+    )]
+    Serialized,
+    /// phpredis compresses everything that it sends.
+    #[error(
+        "phpredis has compressed it, and no client of broadcasts reads that: set database.redis.options.compression \
+         to Redis::COMPRESSION_NONE for the connection that broadcasts"
+    )]
+    Compressed,
     /// Messages come faster than they can be published.
     #[error("too many messages wait for being published")]
     QueueFull,
@@ -42,7 +54,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NotABroadcast,
         Self::ReservedEvent,
         Self::EventName,
@@ -51,6 +63,8 @@ impl Dropped {
         Self::Encrypted,
         Self::TooLarge,
         Self::OverQuota,
+        Self::Serialized,
+        Self::Compressed,
         Self::QueueFull,
     ];
 
@@ -66,6 +80,8 @@ impl Dropped {
             Self::Encrypted => "encrypted",
             Self::TooLarge => "too_large",
             Self::OverQuota => "over_quota",
+            Self::Serialized => "serialized",
+            Self::Compressed => "compressed",
             Self::QueueFull => "queue_full",
         }
     }
@@ -75,6 +91,8 @@ impl From<NotABroadcast> for Dropped {
     fn from(why: NotABroadcast) -> Self {
         match why {
             NotABroadcast::NotAnObject | NotABroadcast::NoEvent => Self::NotABroadcast,
+            NotABroadcast::Packed(Packed::Serialized(_)) => Self::Serialized,
+            NotABroadcast::Packed(Packed::Compressed(_)) => Self::Compressed,
             NotABroadcast::Reserved => Self::ReservedEvent,
         }
     }

@@ -2,12 +2,12 @@
 //!
 //! A reason for which messages of an app are dropped is logged once a minute at most, and never with a payload.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_laravel::feed::Address;
+use fanfare_laravel::feed::{Address, FeedError};
 use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -25,11 +25,40 @@ const MOST_LOGGED: usize = 200;
 pub struct Numbers {
     /// Guards the table only. Those of apps that have a feed now.
     apps: Mutex<HashMap<AppId, Arc<AppNumbers>>>,
-    /// Guards the table only; since when each is away.
-    connections: Mutex<HashMap<Address, Option<Instant>>>,
+    /// Guards the table only.
+    connections: Mutex<HashMap<Address, Connection>>,
     gaps: AtomicU64,
     gap_milliseconds: AtomicU64,
 }
+
+/// What is known of one Redis.
+#[derive(Debug)]
+struct Connection {
+    /// Since when it is away, if it is.
+    away: Option<Instant>,
+    /// The prefixes whose channels Redis refuses: since when, and why. No more than are wanted.
+    refused: BTreeMap<Box<str>, (Instant, &'static str)>,
+}
+
+/// How the connections to all Redis servers are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// How many there are to be.
+    pub all: usize,
+    /// How many of them are away.
+    pub away: usize,
+    /// For how long the longest is away.
+    pub away_for: Option<Duration>,
+    /// How many are there, and refuse the channels of a prefix.
+    pub refusing: usize,
+    /// For how long the first refused prefix is refused.
+    pub refused_for: Option<Duration>,
+    /// Prefixes that are refused, by the word with which Redis does.
+    pub refused: BTreeMap<&'static str, usize>,
+}
+
+/// The words with which Redis refuses; whatever else it says is `ERR`.
+const REFUSALS: [&str; 3] = ["NOPERM", "NOAUTH", "LOADING"];
 
 /// Those of one app.
 #[derive(Debug)]
@@ -63,7 +92,8 @@ impl Numbers {
 
     /// A connection is to be made.
     pub(super) fn connect(&self, address: &Address) {
-        self.connections.lock().insert(address.clone(), Some(Instant::now()));
+        let begun = Connection { away: Some(Instant::now()), refused: BTreeMap::new() };
+        self.connections.lock().insert(address.clone(), begun);
     }
 
     /// A connection is not wanted any more.
@@ -73,8 +103,8 @@ impl Numbers {
 
     /// A connection is subscribed, after a gap.
     pub(super) fn subscribed(&self, address: &Address, gap: Option<Duration>) {
-        if let Some(away) = self.connections.lock().get_mut(address) {
-            *away = None;
+        if let Some(connection) = self.connections.lock().get_mut(address) {
+            connection.away = None;
         }
         if let Some(gap) = gap {
             self.gaps.fetch_add(1, Ordering::Relaxed);
@@ -83,19 +113,50 @@ impl Numbers {
         }
     }
 
-    /// A connection is away.
+    /// A connection is away, and what was refused on it will be asked for anew.
     pub(super) fn away(&self, address: &Address) {
-        if let Some(away) = self.connections.lock().get_mut(address) {
-            away.get_or_insert_with(Instant::now);
+        if let Some(connection) = self.connections.lock().get_mut(address) {
+            connection.away.get_or_insert_with(Instant::now);
+            connection.refused.clear();
         }
     }
 
-    /// How many connections there are to be, how many of them are away, and for how long the longest.
+    /// Redis refuses the channels of a prefix.
+    pub(super) fn refused(&self, address: &Address, prefix: &str, error: &FeedError) {
+        let word = match error {
+            FeedError::Refused(text) => REFUSALS.into_iter().find(|word| text.starts_with(word)),
+            _ => None,
+        };
+        if let Some(connection) = self.connections.lock().get_mut(address) {
+            let refused = connection.refused.entry(Box::from(prefix));
+            refused.or_insert_with(|| (Instant::now(), word.unwrap_or("ERR")));
+        }
+    }
+
+    /// The channels of a prefix are listened to, or not wanted any more; whether they were refused.
+    pub(super) fn granted(&self, address: &Address, prefix: &str) -> bool {
+        let mut connections = self.connections.lock();
+        connections.get_mut(address).is_some_and(|connection| connection.refused.remove(prefix).is_some())
+    }
+
+    /// How the connections are.
     #[must_use]
-    pub fn connections(&self) -> (usize, usize, Option<Duration>) {
+    pub fn connections(&self) -> Connections {
         let connections = self.connections.lock();
-        let away = || connections.values().filter_map(|away| *away);
-        (connections.len(), away().count(), away().min().map(|since| since.elapsed()))
+        let mut sum = Connections { all: connections.len(), ..Connections::default() };
+        for Connection { away, refused } in connections.values() {
+            if let Some(since) = away {
+                sum.away += 1;
+                sum.away_for = sum.away_for.max(Some(since.elapsed()));
+            } else if !refused.is_empty() {
+                sum.refusing += 1;
+            }
+            for (since, word) in refused.values() {
+                *sum.refused.entry(*word).or_default() += 1;
+                sum.refused_for = sum.refused_for.max(Some(since.elapsed()));
+            }
+        }
+        sum
     }
 
     /// How often one was away, and for how long in all.
@@ -184,16 +245,35 @@ mod tests {
         let [one, other] = ["redis://a", "redis://b"].map(|url| Address::parse(url).unwrap());
         numbers.connect(&one);
         numbers.connect(&other);
-        assert_eq!((numbers.connections().0, numbers.connections().1), (2, 2));
+        assert_eq!((numbers.connections().all, numbers.connections().away), (2, 2));
         numbers.subscribed(&one, None);
         numbers.subscribed(&other, Some(Duration::from_secs(3)));
-        assert_eq!(numbers.connections(), (2, 0, None));
+        assert_eq!(numbers.connections(), Connections { all: 2, ..Connections::default() });
         numbers.away(&one);
-        assert_eq!(numbers.connections().1, 1);
+        assert_eq!(numbers.connections().away, 1);
         numbers.subscribed(&one, Some(Duration::from_secs(4)));
         assert_eq!(numbers.gaps(), (2, Duration::from_secs(7)));
         numbers.disconnect(&one);
         numbers.away(&one);
-        assert_eq!(numbers.connections(), (1, 0, None));
+        assert_eq!(numbers.connections(), Connections { all: 1, ..Connections::default() });
+    }
+
+    #[test]
+    fn a_prefix_is_refused_until_it_is_granted_or_the_connection_is_lost() {
+        let numbers = Numbers::default();
+        let address = Address::parse("redis://a").unwrap();
+        let error = FeedError::Refused("NOPERM this user has no permissions".to_owned());
+        numbers.connect(&address);
+        numbers.refused(&address, "a_", &error);
+        numbers.refused(&address, "b_", &FeedError::Refused("no".to_owned()));
+        numbers.subscribed(&address, None);
+        let connections = numbers.connections();
+        assert_eq!((connections.away, connections.refusing), (0, 1));
+        assert_eq!(connections.refused, BTreeMap::from([("ERR", 1), ("NOPERM", 1)]));
+        assert!(connections.refused_for.is_some());
+        assert!(numbers.granted(&address, "a_") && !numbers.granted(&address, "a_"));
+        assert_eq!(numbers.connections().refused, BTreeMap::from([("ERR", 1)]));
+        numbers.away(&address);
+        assert_eq!((numbers.connections().away, numbers.connections().refused.len()), (1, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! `client-…`: an event from one subscriber to the others (WS-160 … WS-169).
 
+use fanfare_protocol::data::Data;
 use fanfare_protocol::error::ClientEventFault;
 
 use super::Session;
@@ -11,7 +12,7 @@ impl Session {
         &mut self,
         name: &str,
         channel: &str,
-        data: &str,
+        data: &Data<'_>,
     ) -> Result<(), ClientEventFault> {
         let app = self.subscriptions.hub().app();
         if !app.client_events {

@@ -1,6 +1,7 @@
 //! How many questions one app's application is asked at once, how many wait, and what became of them.
 //!
-//! Each app has its own, so that a slow application delays nobody else's users.
+//! Each app has its own, so that a slow application delays nobody else's users. All together have a bound too, for each
+//! holds a file descriptor or two; and whoever has many of the places leaves the rest to others.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -65,6 +66,37 @@ pub struct Most {
     pub patience: Duration,
 }
 
+/// The questions of all apps together.
+#[derive(Debug)]
+pub struct OnNode {
+    most: usize,
+    under_way: AtomicUsize,
+}
+
+impl OnNode {
+    /// At most so many at once, be they asked or waiting.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, under_way: AtomicUsize::new(0) }
+    }
+
+    /// A place for an app that has `own` already; it gets no more than as many as are left, so that a newcomer always
+    /// finds some.
+    fn take(&self, own: usize) -> Option<Place<'_>> {
+        let free = |count: usize| (own < self.most.saturating_sub(count)).then_some(count + 1);
+        let taken = self.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        taken.is_ok().then(|| Place(&self.under_way))
+    }
+}
+
+/// A turn to ask, which ends when it is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _turn: SemaphorePermit<'a>,
+    _on_node: Place<'a>,
+    _own: Place<'a>,
+}
+
 /// No turn to ask: too many wait, or too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
@@ -75,23 +107,27 @@ pub struct Authorizations {
     /// Made when the first is asked: most apps never are.
     turns: OnceLock<Semaphore>,
     waiting: AtomicUsize,
+    /// Asked and waiting.
+    under_way: AtomicUsize,
     /// In the order of [`Outcome::ALL`].
     outcomes: [AtomicU64; Outcome::ALL.len()],
 }
 
 impl Authorizations {
-    /// Waits for a turn to ask, which ends when it is dropped.
+    /// Waits for a turn to ask.
     ///
     /// # Errors
-    /// Too many wait already, or there was no turn in time.
-    pub async fn turn(&self, most: Most) -> Result<SemaphorePermit<'_>, Busy> {
+    /// Too many wait already, of this app or of all, or there was no turn in time.
+    pub async fn turn<'a>(&'a self, most: Most, node: &'a OnNode) -> Result<Turn<'a>, Busy> {
+        let _on_node = node.take(self.under_way.load(Ordering::Relaxed)).ok_or(Busy)?;
+        let _own = Place::take(&self.under_way, usize::MAX).ok_or(Busy)?;
         let turns = self.turns.get_or_init(|| Semaphore::new(most.at_once));
-        if let Ok(turn) = turns.try_acquire() {
-            return Ok(turn);
+        if let Ok(_turn) = turns.try_acquire() {
+            return Ok(Turn { _turn, _on_node, _own });
         }
         let _place = Place::take(&self.waiting, most.waiting).ok_or(Busy)?;
         match tokio::time::timeout(most.patience, turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
+            Ok(Ok(_turn)) => Ok(Turn { _turn, _on_node, _own }),
             // The second never comes: nobody closes the semaphore.
             Err(_) | Ok(Err(_)) => Err(Busy),
         }
@@ -109,7 +145,8 @@ impl Authorizations {
     }
 }
 
-/// A place among those who wait, given back when dropped.
+/// A place among those who wait, or are under way, given back when dropped.
+#[derive(Debug)]
 struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
@@ -129,7 +166,7 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use std::future::Future;
-    use std::pin::pin;
+    use std::pin::{Pin, pin};
     use std::task::{Context, Poll, Waker};
 
     use super::*;
@@ -137,27 +174,63 @@ mod tests {
     const MOST: Most = Most { at_once: 2, waiting: 1, patience: Duration::from_secs(3600) };
 
     /// One look at a future.
-    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn an_app_leaves_as_many_places_of_the_node_to_others_as_it_has() {
+        let node = OnNode::new(8);
+        let most = Most { at_once: 1, waiting: 100, ..MOST };
+        let (one, other, third) =
+            (Authorizations::default(), Authorizations::default(), Authorizations::default());
+        let fill = |app| {
+            let mut turns = Vec::new();
+            loop {
+                let mut turn: Pin<Box<dyn Future<Output = _>>> =
+                    Box::pin(Authorizations::turn(app, most, &node));
+                match poll(turn.as_mut()) {
+                    Poll::Ready(Err(Busy)) => return turns,
+                    // A turn that is given is kept, as one that asks and gets no answer.
+                    Poll::Ready(Ok(held)) => turns.push(Held::Turn(held)),
+                    Poll::Pending => turns.push(Held::Waits(turn)),
+                }
+            }
+        };
+        let (held, other_held, third_held) = (fill(&one), fill(&other), fill(&third));
+        assert_eq!([held.len(), other_held.len(), third_held.len()], [4, 2, 1]);
+        assert_eq!(node.under_way.load(Ordering::Relaxed), 7);
+        drop((held, other_held));
+        assert_eq!(node.under_way.load(Ordering::Relaxed), 1);
+        drop(third_held);
+        assert_eq!(node.under_way.load(Ordering::Relaxed), 0);
+        assert_eq!(one.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[expect(dead_code, reason = "what is held is only dropped")]
+    enum Held<'a> {
+        Turn(Turn<'a>),
+        Waits(Pin<Box<dyn Future<Output = Result<Turn<'a>, Busy>> + 'a>>),
     }
 
     #[tokio::test]
     async fn beyond_those_who_are_asked_some_wait_and_the_rest_are_turned_away() {
         let app = Authorizations::default();
-        let first = app.turn(MOST).await.unwrap();
-        let second = app.turn(MOST).await.unwrap();
-        let mut third = pin!(app.turn(MOST));
+        let node = OnNode::new(100);
+        let first = app.turn(MOST, &node).await.unwrap();
+        let second = app.turn(MOST, &node).await.unwrap();
+        let mut third = pin!(app.turn(MOST, &node));
         assert!(poll(third.as_mut()).is_pending());
         for _ in 0..3 {
-            assert_eq!(app.turn(MOST).await.err(), Some(Busy), "who is turned away frees no place");
+            assert_eq!(app.turn(MOST, &node).await.err(), Some(Busy), "who is turned away frees no place");
         }
         drop(first);
         let third = third.await.unwrap();
         {
-            let mut leaves = pin!(app.turn(MOST));
+            let mut leaves = pin!(app.turn(MOST, &node));
             assert!(poll(leaves.as_mut()).is_pending());
         }
-        let mut fourth = pin!(app.turn(MOST));
+        let mut fourth = pin!(app.turn(MOST, &node));
         assert!(poll(fourth.as_mut()).is_pending(), "whoever leaves gives back the place");
         drop((second, third));
         drop(fourth.await.unwrap());
@@ -166,9 +239,10 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_longer_than_the_setting() {
         let app = Authorizations::default();
+        let node = OnNode::new(100);
         let most = Most { at_once: 1, patience: Duration::ZERO, ..MOST };
-        let _held = app.turn(most).await.unwrap();
-        assert_eq!(app.turn(most).await.err(), Some(Busy));
+        let _held = app.turn(most, &node).await.unwrap();
+        assert_eq!(app.turn(most, &node).await.err(), Some(Busy));
     }
 
     #[test]

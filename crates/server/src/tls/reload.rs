@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,13 @@ pub async fn follow(state: Arc<State>, tls: Arc<Tls>, mut hangup: Signal) {
         };
         let looking = Arc::clone(&tls);
         // A file may be on a disk that does not answer.
-        let Ok(look) = tokio::task::spawn_blocking(move || looking.look(asked)).await else { continue };
+        let look = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
+            Ok(look) => look,
+            // Whoever panics once over these files does so at every look.
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The runtime ends.
+            Err(_) => return,
+        };
         match look {
             Look::Unchanged | Look::New => faulty = 0,
             Look::Same => {

@@ -10,7 +10,7 @@ use fanfare_protocol::ids::SocketId;
 use super::*;
 use crate::config::Config;
 use crate::descriptors::Division;
-use crate::outgoing::Outgoing;
+use crate::tasks::Tasks;
 use crate::tenants::{Counts, Source};
 
 /// A name that the table does not take, so that nothing can be written under it.
@@ -20,8 +20,7 @@ async fn state(folder: &Path) -> State {
     let database = Database::parse("sqlite", folder).expect("a database");
     let config = Config::default();
     let apps = Apps::open(Vec::new(), Some(database), config.kept()).await.expect("it can be opened");
-    let outgoing = Outgoing::new(&config);
-    State::new(config, apps, outgoing, &Division::default())
+    State::new(config, apps, Tasks::default(), &Division::default())
 }
 
 fn app(messages_per_day: usize) -> App {

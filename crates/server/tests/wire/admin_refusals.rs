@@ -79,12 +79,12 @@ fn every_fault_of_a_change_is_in_one_answer_and_nothing_is_changed() {
 #[test]
 fn every_fault_of_a_query_is_in_one_answer() {
     let (_server, admin) = start();
-    admin.get("/v1/apps?limit=1001&after=x&page=2").refused(
+    admin.get("/v1/apps?limit=1001&after=x%20y&page=2").refused(
         400,
         "faulty-query",
         &[
             "unknown query parameter page; there are after, limit",
-            "after is not an app's id: 1 to 32 digits",
+            "after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -",
             "limit is not a number from 1 to 1000",
         ],
     );

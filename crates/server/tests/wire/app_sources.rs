@@ -51,6 +51,19 @@ fn the_variables_of_pusher_and_reverb_may_name_the_same_app() {
     expect_usable(&setup.start(), APP);
 }
 
+#[test]
+fn an_app_may_have_a_name_for_an_id() {
+    const UUID: App = App { id: "9f1c2b7e-8a54-4c0e-9d5c-0a1b2c3d4e5f", ..OTHER };
+    let server = Setup::bare().app(App { id: "my-app-id", ..APP }, "").app(UUID, "").start();
+    expect_usable(&server, App { id: "my-app-id", ..APP });
+    expect_usable(&server, UUID);
+    let stored = Setup::bare().start();
+    stored.commanded(&["app", "create", "--id", "My_App-1", "--key", "k-1"]);
+    let shown = stored.commanded(&["app", "show", "My_App-1", "--json"]);
+    assert!(shown.contains("\"My_App-1\""), "{shown}");
+    assert_eq!(stored.command(&["app", "create", "--id", "my app"]).status, 64);
+}
+
 /// The app that a first run has made up, read from what it prints.
 fn made_up(server: &TestServer) -> App {
     let (mut id, mut key, mut secret) = (None, None, None);

@@ -8,6 +8,7 @@ use crate::support::setup::{Setup, binary, run};
 use crate::support::{APP, eventually};
 
 const UP: &str = "fanfare_apps_database_up";
+const WRITABLE: &str = "fanfare_apps_database_writable";
 
 #[test]
 fn a_node_whose_database_is_away_is_ready_and_says_so() {
@@ -45,6 +46,38 @@ fn a_node_whose_database_is_away_is_ready_and_says_so() {
     eventually("the database is back", || (server.admin("/ready").body == "ready\n").then_some(()));
     server.expect_metric(UP, 1.0);
     admin.get("/v1/apps").expect(200);
+}
+
+#[test]
+fn a_node_whose_disk_is_full_is_ready_and_says_so_until_something_can_be_stored_again() {
+    let server = Setup::bare().ignoring("XFSZ").start();
+    let admin = Admin::with(&server, "read,write");
+    let app = json!({"id": APP.id, "key": APP.key, "secret": APP.secret});
+    admin.post("/v1/apps", &app.to_string()).expect(201);
+    server.expect_app_known();
+    server.expect_metric(WRITABLE, 1.0);
+
+    server.process.bound_files(Some(0));
+    admin.patch("/v1/apps/3", r#"{"name":"new"}"#).refused(503, "database-unwritable", &[]);
+    let answer = server.admin("/ready");
+    assert_eq!(answer.head.status, 200, "a node that serves stays in the balancer");
+    let since = answer.body.strip_prefix("ready; the apps' database stores nothing since ");
+    let since =
+        since.and_then(|rest| rest.split_once("s (its disk is full, or it may only be read), apps go on\n"));
+    assert!(since.is_some_and(|(seconds, _)| seconds.parse::<u64>().is_ok()), "{:?}", answer.body);
+    assert!(server.metric(WRITABLE) < 0.5);
+    server.expect_metric(UP, 1.0);
+    server.connect().subscribe("news");
+    server.api().publish("news", "e", "d");
+    assert_eq!(admin.get("/v1/apps/3").expect(200)["name"], "", "it can be read");
+
+    server.process.bound_files(None);
+    eventually("it can be stored again", || (server.admin("/ready").body == "ready\n").then_some(()));
+    server.expect_metric(WRITABLE, 1.0);
+    admin.patch("/v1/apps/3", r#"{"name":"new"}"#).expect(200);
+    for line in ["the apps' database stores nothing; ", "the apps' database stores again"] {
+        assert_eq!(server.process.stderr().matches(line).count(), 1, "{line}");
+    }
 }
 
 #[test]

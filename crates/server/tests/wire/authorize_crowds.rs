@@ -68,10 +68,35 @@ fn whoever_waits_for_a_turn_waits_no_longer_than_for_an_answer() {
 }
 
 #[test]
+fn all_apps_together_have_a_bound_of_which_one_leaves_some_to_others() {
+    let hanging = Application::start(|_| Reply::Hang);
+    let quick = Application::saying(200, "true");
+    let settings = "[limits]\nauthorizations_node = 4\n[timeouts]\napplication = 60";
+    let server = two_apps(&hanging, &quick, settings);
+    let mut crowd = begin(&server, 2);
+    hanging.expect_questions(2);
+    let refused = Post::channel(PRIVATE).send(&server);
+    assert_eq!((refused.head.status, refused.head.header("retry-after")), (503, Some("1")));
+    expect_denial_logged(&server, &["limits.authorizations_node", "status=503"]);
+    for _ in 0..20 {
+        assert_eq!(
+            Post::channel(PRIVATE).to(OTHER).send(&server).head.status,
+            200,
+            "there is room for others"
+        );
+    }
+    hanging.let_go();
+    for http in &mut crowd {
+        assert_eq!(http.answer().head.status, 200);
+    }
+}
+
+#[test]
 fn a_thousand_authorizations_that_hang_delay_no_event_no_publish_and_no_other_app() {
     let hanging = Application::start(|_| Reply::Hang);
     let quick = Application::saying(200, "true");
-    let server = two_apps(&hanging, &quick, "[timeouts]\napplication = 60");
+    let settings = "[limits]\nauthorizations_node = 2001\n[timeouts]\napplication = 60";
+    let server = two_apps(&hanging, &quick, settings);
     let (mut mine, mut theirs) = (server.connect(), server.connect_to(OTHER));
     mine.subscribe("news");
     theirs.subscribe("news");

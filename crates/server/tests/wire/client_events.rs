@@ -319,7 +319,7 @@ fn ws_169_channel_and_data_must_be_there() {
         r#"{"event":"client-e","data":{},"channel":null}"#,
         r#"{"event":"client-e","data":{},"channel":7}"#,
         r#"{"event":"client-e","data":{},"channel":["private-a"]}"#,
-        r#"{"event":"client-e","data":"\ud800","channel":"private-a"}"#,
+        r#"{"event":"client-e","data":{},"channel":"private-a\ud800"}"#,
     ] {
         sender.send(text);
         sender.expect_error("Invalid client event (must contain channel and data)");

@@ -28,14 +28,14 @@ fn expect_fault(faults: &[&str], mentions: &[&str]) {
 fn all_faults_of_a_file_are_told_at_once_with_the_nearest_name() {
     let ended = Setup::bare()
         .config("[limits]\nconections = 5\nmembers = 0\n[timeouts]\nactivity = 0\n[log]\nformat = \"xml\"")
-        .app(App { id: "three", ..APP }, "")
+        .app(App { id: "number three", ..APP }, "")
         .run();
     let faults = faults(&ended);
     expect_fault(&faults, &["limits.conections", "connections"]);
     expect_fault(&faults, &["members"]);
     expect_fault(&faults, &["timeouts.activity"]);
     expect_fault(&faults, &["log.format", "xml", "json"]);
-    expect_fault(&faults, &["id", "three", "digits"]);
+    expect_fault(&faults, &["id", "number three", "A-Z a-z 0-9 _ -"]);
     assert!(faults.len() >= 5, "{faults:#?}");
 }
 

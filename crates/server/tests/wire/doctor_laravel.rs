@@ -17,9 +17,14 @@ use crate::support::signing::hmac;
 
 /// Publishes as Laravel does on a channel, again and again, as long as something runs.
 fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
+    let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
+    publishing_as(redis, channel, payload, run)
+}
+
+/// As [`publishing`], with another message.
+fn publishing_as<T>(redis: &Redis, channel: &str, payload: &str, run: impl FnOnce() -> T) -> T {
     let over = Arc::new(AtomicBool::new(false));
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port)).expect("Redis accepts connections");
-    let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
     let command = format!(
         "*3\r\n$7\r\nPUBLISH\r\n${}\r\n{channel}\r\n${}\r\n{payload}\r\n",
         channel.len(),
@@ -92,6 +97,16 @@ fn a_project_with_the_redis_driver_names_redis_and_prefix() {
     });
     publishing(&redis, "my-app-20-database-private-x", || {
         run().expect_failed("Redis prefix", &["`my-app-20-database-`", "`my_app_20_database_`"]);
+    });
+}
+
+#[test]
+fn broadcasts_that_phpredis_has_packed_are_told_with_the_option() {
+    let redis = Redis::start();
+    let packed = r#"s:75:"{"event":"e","data":{},"socket":null}";"#;
+    publishing_as(&redis, "laravel_database_private-x", packed, || {
+        examine_redis(&redis.url(), "laravel_database_")
+            .expect_failed("Redis prefix", &["database.redis.options.serializer", "php"]);
     });
 }
 

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use crate::support::api::Request;
 use crate::support::eventually;
 use crate::support::http::Http;
+use crate::support::receiver::Receiver;
 use crate::support::server::pusher_js;
 use crate::support::setup::Setup;
 use crate::support::socket::{Frame, Socket};
@@ -135,6 +136,24 @@ fn ws_057_the_drain_ends_as_soon_as_everybody_has_left() {
         socket.close();
     }
     server.drained();
+}
+
+#[test]
+fn clients_that_never_answer_and_webhooks_that_hang_do_not_hold_the_end_up() {
+    let receiver = Receiver::hanging();
+    let settings = receiver.setting(&["channel_existence"]);
+    let server = Setup::with_app(&settings).config("[timeouts]\ndrain = 1\n[webhooks]\ndelay = 0").start();
+    let mut sockets: Vec<Socket> = (0..20).map(|_| server.connect()).collect();
+    for (number, socket) in sockets.iter_mut().enumerate() {
+        socket.subscribe(&format!("channel-{number}"));
+    }
+    receiver.requests(1);
+    let start = Instant::now();
+    server.process.signal(Signal::TERM);
+    server.drained();
+    // The drain, three seconds for all that follows, and some for a slow machine.
+    assert!(start.elapsed() < Duration::from_millis(1000 + 3000 + 900), "{:?}", start.elapsed());
+    drop(sockets);
 }
 
 #[test]

@@ -32,6 +32,38 @@ fn expect_served(server: &TestServer, app: App) {
     socket.expect_event("orders", "shipped", "{}");
 }
 
+const REVERB: &str = "BROADCAST_CONNECTION=reverb\nREVERB_APP_ID=my-app-id\nREVERB_APP_KEY=k-1\n\
+                      REVERB_APP_SECRET=s-1\nREVERB_HOST=localhost\nREVERB_PORT=8080\nREVERB_SCHEME=http\n";
+
+/// The words of the command by which `docs/moving-from-reverb.md` starts the server.
+fn recipe() -> Vec<String> {
+    let page = include_str!("../../../../docs/moving-from-reverb.md");
+    let line = page.lines().find(|line| line.starts_with("fanfare serve")).expect("the page has a command");
+    line.split_whitespace()
+        .skip(2)
+        .map(|word| word.replace("/var/www/app", ".").replace("0.0.0.0:8080", "127.0.0.1:0"))
+        .collect()
+}
+
+#[test]
+fn the_page_on_reverb_works_with_an_application_that_has_a_database_of_its_own() {
+    for url in
+        ["mysql://root:hush@127.0.0.1/shop", "sqlite://shop.sqlite", "postgres://root:hush@127.0.0.1:1/shop"]
+    {
+        for is_exported in [false, true] {
+            let setup = Setup::bare().command(Some("serve"));
+            fs::write(setup.folder().join(".env"), format!("{REVERB}DATABASE_URL={url}\n")).expect("a file");
+            fs::write(setup.folder().join("shop.sqlite"), "not ours").expect("a file");
+            let setup = if is_exported { setup.env("DATABASE_URL", url) } else { setup };
+            let words = recipe();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let server = setup.arguments(&words).arguments(&["--admin-listen", "127.0.0.1:0"]).start();
+            expect_served(&server, App { id: "my-app-id", key: "k-1", secret: "s-1" });
+            assert_eq!(fs::read_to_string(server.folder().join("shop.sqlite")).expect("a file"), "not ours");
+        }
+    }
+}
+
 #[test]
 fn laravel_8_with_the_pusher_driver() {
     let port = free_port();

@@ -27,6 +27,7 @@ mod client_events;
 mod closing;
 mod configuration;
 mod counts;
+mod cut_texts;
 mod database_outage;
 mod doctor;
 mod doctor_laravel;

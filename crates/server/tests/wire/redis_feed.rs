@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::redis::Redis;
+use crate::support::redis::{Redis, until};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER, eventually};
@@ -165,4 +165,43 @@ fn a_server_starts_also_while_redis_is_away() {
     redis.restart();
     expect_listening(&server);
     assert!(Duration::from_secs_f64(server.metric("fanfare_redis_feed_gap_seconds_total")) > Duration::ZERO);
+}
+
+#[test]
+fn a_prefix_that_redis_refuses_is_told_until_it_is_allowed() {
+    let redis = Redis::start();
+    redis.says(&[
+        "ACL",
+        "SETUSER",
+        "fanfare",
+        "on",
+        ">hush",
+        "&other_*",
+        "-@all",
+        "+psubscribe",
+        "+punsubscribe",
+        "+ping",
+    ]);
+    let url = redis.url().replace("redis://", "redis://fanfare:hush@");
+    let feed = format!("[redis_feed]\nurl = \"{url}\"\nprefix = \"{PREFIX}\"");
+    let server = Setup::new().config(&feed).start();
+    let sentence = eventually("it is told of", || {
+        Some(server.admin("/ready")).filter(|answer| answer.body.contains("NOPERM"))
+    });
+    assert_eq!(sentence.head.status, 200);
+    let start = "ready; Redis refuses the channels of prefixes (1 with NOPERM) since ";
+    assert!(sentence.body.starts_with(start), "{}", sentence.body);
+    server.expect_metric("fanfare_redis_feed_prefixes_refused{reason=\"NOPERM\"}", 1.0);
+    server.expect_metric("fanfare_redis_feed_connections_up", 0.0);
+    server.expect_metric("fanfare_redis_feed_connections", 1.0);
+
+    redis.says(&["ACL", "SETUSER", "fanfare", &format!("&{PREFIX}*")]);
+    // What was refused is asked for again after eight seconds.
+    until("it is allowed", || (server.admin("/ready").body == "ready\n").then_some(()));
+    expect_listening(&server);
+    server.expect_metric("fanfare_redis_feed_prefixes_refused{reason=\"NOPERM\"}", 0.0);
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    redis.publish(&prefixed("news"), &event("e", "1", "null"));
+    socket.expect_event("news", "e", "1");
 }

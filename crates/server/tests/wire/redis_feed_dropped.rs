@@ -54,6 +54,30 @@ fn a_prefix_that_is_too_short_does_not_make_private_channels_public() {
 }
 
 #[test]
+fn what_phpredis_has_packed_is_dropped_with_the_name_of_the_option() {
+    let redis = Redis::start();
+    let server = listening_to(&redis, "");
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    let plain = event("e", "\"confidential\"", "null");
+    let serialized =
+        [format!("s:{}:\"{plain}\";", plain.len()), serde_json::Value::from(&*plain).to_string()];
+    for message in &serialized {
+        redis.publish(&prefixed("news"), message);
+    }
+    // LZF begins with a run of 32 bytes as they are.
+    redis.publish(&prefixed("news"), &format!("\u{1f}{plain}"));
+    expect_only_marker(&redis, &mut socket, "news");
+    server.expect_metric("fanfare_redis_feed_dropped_total{app=\"3\",reason=\"serialized\"}", 2.0);
+    server.expect_metric("fanfare_redis_feed_dropped_total{app=\"3\",reason=\"compressed\"}", 1.0);
+    for option in ["database.redis.options.serializer", "database.redis.options.compression"] {
+        server.process.log_line(option, |line| line.contains(option).then_some(()));
+        assert_eq!(server.process.stderr().matches(option).count(), 1, "once a minute");
+    }
+    assert!(!server.process.stderr().contains("confidential"));
+}
+
+#[test]
 fn encrypted_channels_and_the_protocols_own_events_are_not_delivered() {
     let redis = Redis::start();
     let server = listening_to(&redis, "");

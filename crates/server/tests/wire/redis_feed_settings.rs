@@ -26,7 +26,7 @@ fn a_feed_of_the_node_needs_a_url_a_prefix_and_an_app() {
     expect_fault(&node(both).app(OTHER, ""), "redis_feed.app is empty, and there is not exactly one app");
     expect_fault(&node(&format!("{both}\napp = \"7\"")), "redis_feed.app: there is no app 7");
     expect_fault(
-        &node(&format!("{both}\napp = \"shop\"")),
+        &node(&format!("{both}\napp = \"no shop\"")),
         "redis_feed.app must be the id of an app, or empty",
     );
 }

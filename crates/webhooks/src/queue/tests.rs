@@ -22,7 +22,7 @@ fn large(bytes: usize) -> Event {
     let event = ClientEvent {
         channel: ChannelName::parse("private-a", 164).unwrap(),
         name: "client-e".to_owned(),
-        data: "x".repeat(bytes),
+        data: "x".repeat(bytes).into(),
         sender: "1.1".parse().unwrap(),
         user: None,
     };

@@ -47,6 +47,11 @@ fn queues_are_bounded_and_locks_are_the_chosen_ones() {
 }
 
 #[test]
+fn tasks_have_an_owner() {
+    assert_none(in_rust(rust_text::unowned_tasks));
+}
+
+#[test]
 fn no_test_is_skipped() {
     assert_none(in_rust(rust_text::skipped_tests));
 }

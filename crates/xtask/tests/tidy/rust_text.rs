@@ -8,6 +8,14 @@ const EMPTY_WORDS: [&str; 7] = ["Manager", "Service", "Handler", "Helper", "Fact
 const EMPTY_FILE_NAMES: [&str; 6] = ["util", "utils", "helper", "helpers", "common", "misc"];
 const DEFINITIONS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
+/// Where tasks are spawned that end with a request, a connection or a question; all others have their owner.
+const SPAWNING: [&str; 4] = [
+    "crates/server/src/tasks.rs",
+    "crates/server/src/connections.rs",
+    "crates/server/src/http/admission.rs",
+    "crates/outgoing/src/lookups.rs",
+];
+
 /// Files of rules name what they forbid.
 fn is_rule(file: &TextFile) -> bool {
     file.path.starts_with("crates/xtask/tests/tidy/")
@@ -82,6 +90,20 @@ pub fn forbidden_types(file: &TextFile) -> Vec<Fault> {
     })
 }
 
+/// A task that lives as long as the server is spawned by its owner, who notices when it ends.
+pub fn unowned_tasks(file: &TextFile) -> Vec<Fault> {
+    let is_free = is_test(file) || is_rule(file) || file.path.contains("/examples/");
+    if is_free || SPAWNING.contains(&&*file.path) {
+        return Vec::new();
+    }
+    let mut is_tests = false;
+    file.faults_by_line(|line| {
+        is_tests |= line.starts_with("#[cfg(test)]");
+        let spawns = !is_tests && code_of(line).contains("tokio::spawn(");
+        spawns.then(|| "spawn it by `Tasks` of the server, which notices when it ends".to_owned())
+    })
+}
+
 /// A test runs, or is deleted.
 pub fn skipped_tests(file: &TextFile) -> Vec<Fault> {
     if is_rule(file) {
@@ -127,6 +149,14 @@ mod tests {
         assert!(found[0].starts_with("crates/a/src/b.rs:2:"), "{}", found[0]);
         assert_eq!(forbidden_types(&sample("crates/a/src/b.rs", "mpsc::unbounded_channel();")).len(), 1);
         assert_eq!(forbidden_types(&sample("crates/a/src/b.rs", "DashMap::new();")).len(), 1);
+    }
+
+    #[test]
+    fn tasks_without_an_owner_are_found_but_for_tests_and_connections() {
+        let text = "tokio::spawn(run());\n// tokio::spawn(run());\n#[cfg(test)]\nmod tests {\n    tokio::spawn(run());\n";
+        assert_eq!(unowned_tasks(&sample("crates/a/src/b.rs", text)).len(), 1);
+        assert_eq!(unowned_tasks(&sample("crates/server/src/admin.rs", text)).len(), 0);
+        assert_eq!(unowned_tasks(&sample("crates/a/tests/b.rs", text)).len(), 0);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl TextFile {
     }
 
     /// A fault for every line about which `judge` has something to say.
-    pub fn faults_by_line(&self, judge: impl Fn(&str) -> Option<String>) -> Vec<Fault> {
+    pub fn faults_by_line(&self, mut judge: impl FnMut(&str) -> Option<String>) -> Vec<Fault> {
         let lines = self.text.lines().enumerate();
         lines.filter_map(|(index, line)| Some(self.fault(index, judge(line)?))).collect()
     }

@@ -209,3 +209,27 @@ fn with_a_rule_only_what_meets_it_is_a_yes() {
     assert_eq!(by_rule(ENCRYPTED, r#"{"code":0}"#), Err(Denial::Unsigned));
     assert_eq!(by_rule(USER, r#"{"code":0,"id":7}"#), unsigned(r#"{"code":0,"id":"7"}"#));
 }
+
+#[test]
+fn a_byte_order_mark_is_dropped_as_browsers_drop_it() {
+    assert_eq!(verdict(PRIVATE, "\u{feff}true"), Ok(Yes::Unsigned(None)));
+    assert_eq!(
+        verdict(PRESENCE, "\u{feff} {\"channel_data\":{\"user_id\":7}}"),
+        unsigned(r#"{"user_id":"7"}"#)
+    );
+    let signed = r#"{"auth":"key:00"}"#;
+    assert_eq!(verdict(PRIVATE, &format!("\u{feff}{signed}")), Ok(Yes::Signed(signed.into())));
+    assert_eq!(verdict(PRIVATE, "\u{feff}"), Err(Denial::Empty));
+    assert!(verdict(PRIVATE, "\u{feff}\u{feff}true").is_err(), "one");
+}
+
+#[test]
+fn a_text_that_is_cut_within_a_character_stays_as_it_is() {
+    let body = r#"{"channel_data":{"user_id":7,"user_info":{"name":"cut \ud83d"}},"code":"0"}"#;
+    let data = r#"{"user_id":"7","user_info":{"name":"cut \ud83d"}}"#;
+    assert_eq!(verdict(PRESENCE, body), unsigned(data));
+    assert_eq!(verdict_of(PRESENCE, 200, body, Some("code=\"0\"")), unsigned(data));
+    assert_eq!(verdict(USER, r#"{"id":7,"name":"\ude00"}"#), unsigned(r#"{"id":"7","name":"\ude00"}"#));
+    let id = r#"{"channel_data":{"user_id":"\ud83d"}}"#;
+    assert!(verdict(PRESENCE, id).is_err(), "nobody can be called so");
+}

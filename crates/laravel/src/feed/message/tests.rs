@@ -4,7 +4,7 @@ use super::*;
 
 fn parse(message: &str) -> Result<(String, String, Option<String>), NotABroadcast> {
     Broadcast::parse(message.as_bytes()).map(|Broadcast { event, data, except }| {
-        (event.into_owned(), data.into_owned(), except.map(|id| id.to_string()))
+        (event.into_owned(), data.text().expect("a text").to_owned(), except.map(|id| id.to_string()))
     })
 }
 
@@ -149,4 +149,13 @@ fn a_message_that_is_nested_deeply_costs_no_stack() {
     let inside = format!(r#"{{"a":{deep},"socket":null}}"#);
     let outside = format!(r#"{{"event":"e","data":{inside},"socket":null}}"#);
     assert!(data_of(&outside) == format!(r#"{{"a":{deep}}}"#));
+}
+
+#[test]
+fn a_text_that_is_cut_within_a_character_is_kept_as_it_came() {
+    for data in [r#""cut \ud83d""#, r#"{"a":"cut \ud83d"}"#] {
+        let message = format!(r#"{{"event":"e","data":{data},"socket":null}}"#);
+        let broadcast = Broadcast::parse(message.as_bytes()).expect("a broadcast");
+        assert_eq!(Some(broadcast.data), Data::of_json(data));
+    }
 }

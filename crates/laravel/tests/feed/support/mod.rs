@@ -26,6 +26,7 @@ pub enum Told {
     Message(String, String),
     TooLong(String, u64),
     Refused(String, FeedError),
+    Granted(String),
 }
 
 /// A subscriber that runs; ended when dropped.
@@ -110,6 +111,7 @@ fn set(prefixes: &[&str]) -> Wanted {
 fn as_told(happening: Happening<'_>) -> Told {
     match happening {
         Happening::Subscribed { host, gap } => Told::Subscribed { port: host.port, gap },
+        Happening::Granted { prefix } => Told::Granted(prefix.to_owned()),
         Happening::Away(error) => Told::Away(error.clone()),
         Happening::Message { channel, payload } => {
             Told::Message(channel.to_owned(), String::from_utf8_lossy(&payload).into_owned())

@@ -51,19 +51,21 @@ fn with_apps_no_database_is_opened_unless_one_is_named() {
 #[test]
 fn every_fault_of_every_app_is_told_and_no_secret() {
     let setup = Setup::file(
-        "[[apps.list]]\nid = \"three\"\nkey = \"k:hush\"\nsecret = \"\"\n\
+        "[[apps.list]]\nid = \"no three\"\nkey = \"k:hush\"\nsecret = \"\"\n\
          [[apps.list]]\nid = 4\nenabeld = true\nsecret = 12345\nkey = \"key-4\"\n\
          [[apps.list]]\n\
          [[apps.list]]\nid = \"5\"\nkey = \"key-5\"\nsecret = \"hush hush\"\nmax_connections = 0\n\
          allowed_origins = [\"example.com\", \"https://example.com\"]\nlimits = { event_byte = 5, batch = 0 }\n",
     );
     setup.expect_faults(&[
-        "fanfare.toml:2: apps.list[1].id must be 1 to 32 digits; found the text \"three\"",
+        "fanfare.toml:2: apps.list[1].id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
+         found the text \"no three\"",
         "fanfare.toml:3: apps.list[1].key must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found another character",
         "fanfare.toml:4: apps.list[1].secret must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found an empty text",
-        "fanfare.toml:6: apps.list[2].id must be 1 to 32 digits; found the number 4; write it in quotes",
+        "fanfare.toml:6: apps.list[2].id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; found the number 4; \
+         write it in quotes",
         "fanfare.toml:7: unknown key apps.list[2].enabeld; did you mean enabled?",
         "fanfare.toml:8: apps.list[2].secret must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
          found something else; write it in quotes",

@@ -58,6 +58,7 @@ fn what_holds_for_all_applications_has_bounds_and_defaults() {
     let config = Config::default();
     let limits = &config.limits;
     assert_eq!((limits.authorizations, limits.authorizations_waiting), (64, 1024));
+    assert_eq!(limits.authorizations_node, 0);
     assert_eq!((limits.authorization_bytes, config.timeouts.application().as_secs()), (65_536, 5));
     let config = Setup::file("[limits]\nauthorizations_waiting = 0\n").load();
     assert_eq!(config.limits.authorizations_waiting, 0);

@@ -107,6 +107,14 @@ fn database_url_names_a_database_unless_ours_is_set() {
 }
 
 #[test]
+fn only_a_database_that_was_named_for_fanfare_may_be_shared_with_another_application() {
+    let url = "postgres://db/apps";
+    assert!(!env(&[("DATABASE_URL", url)]).load().kept().takes_foreign);
+    assert!(env(&[("DATABASE_URL", url), ("FANFARE__APPS__DATABASE", url)]).load().kept().takes_foreign);
+    assert!(Setup::file("[apps]\ndatabase = \"sqlite\"").load().kept().takes_foreign);
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_told_without_its_url() {
     const USE: &str = "use sqlite, sqlite:///path/file.db or postgres://USER:PASSWORD@HOST/NAME";
     let setup = Setup::file("[apps]\ndatabase = \"db.example:5432/hush-hush\"")
@@ -157,9 +165,10 @@ fn an_app_that_is_named_only_in_part_is_told_with_what_is_missing() {
 
 #[test]
 fn illegal_credentials_in_variables_are_not_repeated() {
-    env(&[("PUSHER_APP_ID", "my-app"), ("PUSHER_APP_KEY", "hush:3"), ("PUSHER_APP_SECRET", "hush hush")])
+    env(&[("PUSHER_APP_ID", "my app"), ("PUSHER_APP_KEY", "hush:3"), ("PUSHER_APP_SECRET", "hush hush")])
         .expect_faults(&[
-            "PUSHER_APP_ID: the app's id must be 1 to 32 digits; found the text \"my-app\"",
+            "PUSHER_APP_ID: the app's id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
+             found the text \"my app\"",
             "PUSHER_APP_KEY: the app's key must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \
              found another character",
             "PUSHER_APP_SECRET: the app's secret must be 1 to 128 of the characters A-Z a-z 0-9 _ -; \

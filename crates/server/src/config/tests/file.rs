@@ -25,7 +25,7 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!(limits.channels_per_connection, 1000);
     let seconds = &config.timeouts;
     assert_eq!((seconds.handshake, seconds.activity, seconds.pong), (10, 50, 30));
-    assert_eq!((seconds.drain, seconds.authorize), (10, 30));
+    assert_eq!((seconds.drain, seconds.authorize), (6, 30));
     assert_eq!((config.apps.cache_seconds, &*config.apps.data_dir), (60, Path::new("fanfare-data")));
     assert_eq!((config.log.format, &*config.log.filter), (LogFormat::Text, "info"));
     assert_eq!(config.kept().defaults, Limits::default());

@@ -42,6 +42,28 @@ fn it_names_the_app_and_where_php_sends_to_is_where_the_server_listens() {
 }
 
 #[test]
+fn the_applications_own_database_is_not_fanfares() {
+    for url in ["mysql://root@db/shop", "postgres://root@db/shop"] {
+        let exported = of(&format!("{PUSHER}DATABASE_URL={url}")).env(&[("DATABASE_URL", url)]);
+        let config = exported.load();
+        assert_eq!(config.database(), None);
+        let notes = config.laravel.expect("a project").notes;
+        assert!(notes.iter().any(|note| note.contains("FANFARE__APPS__DATABASE")), "{notes:?}");
+        let named = exported.env(&[("FANFARE__APPS__DATABASE", "sqlite")]).load();
+        assert!(named.database().is_some() && named.kept().takes_foreign);
+        let only_in_the_file = of(&format!("{PUSHER}DATABASE_URL={url}")).load();
+        assert!(
+            only_in_the_file
+                .laravel
+                .expect("a project")
+                .notes
+                .iter()
+                .all(|note| !note.contains("DATABASE_URL"))
+        );
+    }
+}
+
+#[test]
 fn reverbs_own_address_and_path_are_the_servers() {
     let setup =
         of(&format!("{REVERB}REVERB_SERVER_HOST=0.0.0.0\nREVERB_SERVER_PORT=9090\nREVERB_SERVER_PATH=ws/"));
@@ -103,10 +125,11 @@ fn only_the_app_of_the_driver_must_be_whole() {
 #[test]
 fn faults_name_file_line_and_variable() {
     of(&format!(
-        "{PUSHER}\nPUSHER_APP_ID=my-app\nPUSHER_HOST=localhost\nPUSHER_SCHEME=http\nPUSHER_PORT=http"
+        "{PUSHER}\nPUSHER_APP_ID=\"my app\"\nPUSHER_HOST=localhost\nPUSHER_SCHEME=http\nPUSHER_PORT=http"
     ))
     .expect_faults(&[
-        ".env:6: PUSHER_APP_ID: the app's id must be 1 to 32 digits; found the text \"my-app\"",
+        ".env:6: PUSHER_APP_ID: the app's id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
+         found the text \"my app\"",
         ".env:9: PUSHER_PORT: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 or \
              [::]:6001; found the text \"127.0.0.1:http\"",
     ]);

@@ -37,7 +37,7 @@ pub(super) enum Refusal {
     HoldsPrefix,
     #[error(
         "the application was not asked: too many others are waiting for it, or waited too long (settings \
-         limits.authorizations, limits.authorizations_waiting)"
+         limits.authorizations, limits.authorizations_waiting, limits.authorizations_node)"
     )]
     Busy,
     // Boxed: it is much larger than the others.

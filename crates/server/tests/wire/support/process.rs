@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::{DEADLINE, eventually};
 
@@ -78,6 +78,14 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(id.expect("a child has a process id"), signal).expect("a child takes signals");
+    }
+
+    /// Bounds the files that the process may write, as a disk that is full does; `None` takes the bound away. The
+    /// process has to ignore `XFSZ`.
+    pub fn bound_files(&self, bytes: Option<u64>) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(id, Resource::Fsize, limit).expect("a child's limits can be changed");
     }
 
     /// The most memory that the process has had, in bytes.

@@ -23,8 +23,8 @@ pub struct Setup {
     apps: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    /// The hard limit of file descriptors, if it is not the tests' own.
-    descriptors: Option<u32>,
+    /// What a shell does before it becomes the binary.
+    before: Vec<String>,
 }
 
 /// What a process that ends by itself has left.
@@ -45,7 +45,7 @@ impl Setup {
             apps: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
-            descriptors: None,
+            before: Vec::new(),
         };
         setup.arguments(&["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
     }
@@ -97,7 +97,13 @@ impl Setup {
 
     /// Lets the process open no more than so many files.
     pub fn descriptors(mut self, limit: u32) -> Self {
-        self.descriptors = Some(limit);
+        self.before.push(format!("ulimit -n {limit}"));
+        self
+    }
+
+    /// The binary is started with this signal ignored.
+    pub fn ignoring(mut self, signal: &'static str) -> Self {
+        self.before.push(format!("trap '' {signal}"));
         self
     }
 
@@ -133,25 +139,12 @@ impl Setup {
 
     fn as_command(&self) -> Command {
         let mut command = binary(self.folder.path());
-        if let Some(limit) = self.descriptors {
-            let program = command.get_program().to_owned();
-            let mut limited = Command::new("sh");
-            limited.args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"]).arg(program);
-            limited.current_dir(self.folder.path());
-            for (name, value) in command.get_envs() {
-                match value {
-                    Some(value) => limited.env(name, value),
-                    None => limited.env_remove(name),
-                };
-            }
-            command = limited;
-        }
         command.args(self.command);
         if let Some(file) = self.config_file() {
             command.arg("--config").arg(file);
         }
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
+        if self.before.is_empty() { command } else { behind(&self.before, &command) }
     }
 
     fn config_file(&self) -> Option<PathBuf> {
@@ -162,6 +155,21 @@ impl Setup {
             file
         })
     }
+}
+
+/// The command, by a shell that does this first and becomes the command.
+fn behind(before: &[String], command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{} && exec \"$0\" \"$@\"", before.join(" && ")));
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().expect("it is set"));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
 }
 
 /// The binary, in a folder, without what the tests' own surroundings would tell it.

@@ -1,0 +1,153 @@
+//! The data of an event: a text, or a JSON string that no text can hold.
+//!
+//! Browsers cut texts in the middle of a surrogate pair and send the half as an escape (`"cut \ud83d"`). That is
+//! legal JSON, and every browser reads it; UTF-8 has no such character. Such a string goes out as it came.
+
+use std::borrow::Cow;
+
+use crate::json;
+use crate::server::push_string;
+
+/// What an event carries, as it is passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data<'a>(Form<'a>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form<'a> {
+    Text(Cow<'a, str>),
+    /// The JSON string with its quotes; and the bytes of its text, with three for half a pair.
+    Literal(Cow<'a, str>, usize),
+}
+
+impl<'a> Data<'a> {
+    /// Of a JSON value: a string's own text, else the value without the white space between its parts; the rest is
+    /// kept byte for byte (WS-164, API-018). Takes valid JSON only.
+    #[must_use]
+    pub fn of_json(json: &'a str) -> Option<Self> {
+        if let Some(text) = json::as_text(json) {
+            return Some(Self(Form::Text(text)));
+        }
+        let whole = json::with_whole_characters(json);
+        let text = json::string(&whole)?;
+        Some(Self(Form::Literal(Cow::Borrowed(json), text.len())))
+    }
+
+    /// Its length in bytes, as limits count it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Text(text) => text.len(),
+            Form::Literal(_, length) => *length,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its text, if a text can hold it.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Text(text) => Some(text),
+            Form::Literal(..) => None,
+        }
+    }
+
+    /// The same, owning its text.
+    #[must_use]
+    pub fn into_owned(self) -> Data<'static> {
+        Data(match self.0 {
+            Form::Text(text) => Form::Text(Cow::Owned(text.into_owned())),
+            Form::Literal(json, length) => Form::Literal(Cow::Owned(json.into_owned()), length),
+        })
+    }
+
+    /// Appends it as a JSON string, quotes included.
+    pub(crate) fn push(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Form::Text(text) => push_string(out, text),
+            Form::Literal(json, _) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
+
+    /// Appends it as a JSON string of whole characters: PHP reads nothing of a body that holds half a one.
+    pub(crate) fn push_whole(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Form::Text(text) => push_string(out, text),
+            Form::Literal(json, _) => out.extend_from_slice(json::with_whole_characters(json).as_bytes()),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Data<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Form::Text(Cow::Borrowed(text)))
+    }
+}
+
+impl<'a> From<&'a String> for Data<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(&**text)
+    }
+}
+
+impl<'a> From<&'a Cow<'_, str>> for Data<'a> {
+    fn from(text: &'a Cow<'_, str>) -> Self {
+        Self::from(&**text)
+    }
+}
+
+impl From<String> for Data<'_> {
+    fn from(text: String) -> Self {
+        Self(Form::Text(Cow::Owned(text)))
+    }
+}
+
+impl<'a> From<&'a Data<'_>> for Data<'a> {
+    fn from(data: &'a Data<'_>) -> Self {
+        Self(match &data.0 {
+            Form::Text(text) => Form::Text(Cow::Borrowed(text)),
+            Form::Literal(json, length) => Form::Literal(Cow::Borrowed(json), *length),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(data: &Data<'_>) -> String {
+        let mut out = Vec::new();
+        data.push(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn ws_164_a_text_cut_within_a_character_goes_out_as_it_came() {
+        for (json, length) in
+            [(r#""cut \ud83d""#, 7), (r#""\udE00 caf\u00e9 \"""#, 11), (r#""\ud83d\ud83d\ude00\\ud83d""#, 13)]
+        {
+            let data = Data::of_json(json).expect("a JSON string");
+            assert_eq!((written(&data), data.len()), (json.to_owned(), length), "{json}");
+            assert_eq!(Data::from(&data.clone().into_owned()), data);
+        }
+    }
+
+    #[test]
+    fn ws_164_any_other_text_is_written_without_escapes_that_it_does_not_need() {
+        for (json, out) in [
+            (r#""\ud83d\ude00 \u00e9 \/""#, r#""😀 é /""#),
+            (r#"{ "a": "\ud83d" }"#, r#""{\"a\":\"\\ud83d\"}""#),
+            (r#""\\ud83d""#, r#""\\ud83d""#),
+        ] {
+            assert_eq!(written(&Data::of_json(json).expect("JSON")), out, "{json}");
+        }
+        let mut whole = Vec::new();
+        Data::of_json(r#""cut \ud83d\n""#).expect("JSON").push_whole(&mut whole);
+        assert_eq!(whole, br#""cut \ufffd\n""#);
+        assert!(Data::of_json(r#""""#).is_some_and(|data| data.is_empty()));
+    }
+}

@@ -1,0 +1,32 @@
+//! Where apps are kept besides the configuration, and how.
+
+use fanfare_apps::{Database, Kept};
+
+use super::Config;
+
+impl Config {
+    /// The database to open, if any: the one named, or SQLite in the data directory if
+    /// [`Config::is_embedded`].
+    #[must_use]
+    pub fn database(&self) -> Option<Database> {
+        self.database.clone()
+    }
+
+    /// How apps are kept.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        Kept {
+            defaults: self.default_limits.clone(),
+            cache_seconds: self.apps.cache_seconds,
+            keys: self.master_keys.clone(),
+            // A variable of that name may be another program's.
+            takes_foreign: !self.settled.is_by_variable("apps.database", "DATABASE_URL"),
+        }
+    }
+
+    /// Whether neither an app nor a database is named, so that the server keeps its own.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.fixed.is_empty() && self.settled.text("apps.database").is_empty()
+    }
+}

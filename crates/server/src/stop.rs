@@ -1,0 +1,77 @@
+//! The end of a server: connections, then HTTP requests, then webhooks, then what was used.
+//!
+//! Every part has its deadline, counted from the first moment of the end, so that the whole never takes longer than
+//! `timeouts.drain` and [`AFTER_DRAIN`]: a supervisor has a patience too, ten seconds with `docker stop`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::drain;
+use crate::state::State;
+use crate::usage::Storing;
+use crate::webhooks::Telling;
+
+/// The most that the end takes beyond `timeouts.drain`.
+pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
+
+/// When closing ends, from the end of the drain window on: a peer has a second to answer its close.
+const CLOSES: Duration = Duration::from_millis(1250);
+
+/// When HTTP requests under way are given up.
+const REQUESTS: Duration = Duration::from_millis(1500);
+
+/// When webhooks are given up; what remains is for the numbers of usage, in which webhooks are counted.
+const WEBHOOKS: Duration = Duration::from_millis(2250);
+
+/// How long the end waits for HTTP requests, even if there is more time.
+const REQUESTS_AT_MOST: Duration = Duration::from_secs(1);
+
+/// How long the end waits for the database, even if there is more time.
+const USAGE_AT_MOST: Duration = Duration::from_secs(3);
+
+/// What is waited for at the end.
+pub struct Parts {
+    /// The public listeners, which end behind the last request.
+    pub accepting: Vec<JoinHandle<()>>,
+    /// What tells webhooks.
+    pub telling: Telling,
+    /// What stores usage, if there is a database.
+    pub storing: Option<Storing>,
+}
+
+/// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
+/// what was used.
+pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Parts) {
+    state.tasks.stop();
+    let window_ends = Instant::now() + state.config.timeouts.drain();
+    let left = drain::run(state, window_ends + CLOSES).await;
+    let last_requests = async {
+        for listener in accepting {
+            let _ = listener.await;
+        }
+    };
+    let deadline = (window_ends + REQUESTS).min(Instant::now() + REQUESTS_AT_MOST);
+    if timeout_at(deadline, last_requests).await.is_err() {
+        tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
+    }
+    telling.end(window_ends + WEBHOOKS).await;
+    if let Some(storing) = storing {
+        storing.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
+    }
+    tracing::info!(target: "fanfare", connections_left = left, "stopped");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_stop_with_the_settings_at_their_defaults_is_over_before_docker_kills() {
+        let whole = Config::default().timeouts.drain() + AFTER_DRAIN;
+        assert!(whole < Duration::from_secs(10), "{whole:?}");
+    }
+}

@@ -1,0 +1,4 @@
+-- Empty, but for the moments in which a server looks whether the database stores anything again.
+CREATE TABLE write_probe (
+    filler TEXT NOT NULL
+) STRICT;
