@@ -79,9 +79,10 @@ impl Budget {
         self.held() > self.bytes
     }
 
-    /// Whether there is room again, so that what comes next does not close anybody at once.
-    pub(crate) fn has_room(&self) -> bool {
-        self.held() <= self.bytes / 4 * 3
+    /// Whether there is room again once so many bytes are freed, so that what comes next does not close anybody at
+    /// once.
+    pub(crate) fn has_room(&self, to_be_freed: usize) -> bool {
+        self.held().saturating_sub(to_be_freed) <= self.bytes / 4 * 3
     }
 
     /// A connection holds more than before, or not: wakes whoever waits for too much to be held, if it is.

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::task::Wake;
 
+use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::SocketId;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
@@ -41,6 +42,13 @@ impl Conn {
             self.incoming.store(bytes, Ordering::Relaxed);
             self.outbox.budget().change(before as usize, bytes as usize);
         }
+    }
+
+    /// Frees what waits, and ends the connection. Returns how many bytes its task will free; `None` if the connection
+    /// was ending already.
+    pub(crate) fn give_up(&self, reason: CloseReason) -> Option<usize> {
+        let taken = self.outbox.give_up(reason)?;
+        Some(taken + self.incoming.load(Ordering::Relaxed) as usize)
     }
 
     /// Bytes that wait because the client does not read, or does not go on.

@@ -85,11 +85,15 @@ impl Hubs {
         let mut largest: Vec<(usize, Arc<Conn>)> =
             conns.map(|conn| (conn.waiting(), conn)).filter(|(waiting, _)| *waiting > 0).collect();
         largest.sort_unstable_by_key(|(waiting, _)| *waiting);
-        let mut closed = 0;
-        while !self.budget.has_room()
+        // What the tasks of closed connections will free counts as free.
+        let (mut closed, mut to_be_freed) = (0, 0);
+        while !self.budget.has_room(to_be_freed)
             && let Some((_, conn)) = largest.pop()
         {
-            closed += usize::from(conn.outbox.give_up(CloseReason::OverMemory));
+            if let Some(later) = conn.give_up(CloseReason::OverMemory) {
+                closed += 1;
+                to_be_freed += later;
+            }
         }
         closed
     }

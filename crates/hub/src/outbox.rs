@@ -14,7 +14,7 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 
 use self::frames::{Frames, cost};
-use self::pongs::Pongs;
+use self::pongs::{Place, Pongs};
 use crate::budget::Budget;
 use crate::sync::Mutex;
 
@@ -100,47 +100,46 @@ impl Outbox {
         if queue.close().is_some() {
             return;
         }
-        match queue.rare.get_or_insert_default().pongs.add(pong) {
-            pongs::Place::Queue(pong) => {
-                drop(queue);
+        let place = queue.rare.get_or_insert_default().pongs.add(pong);
+        drop(queue);
+        match place {
+            Place::Queue(pong) => {
                 self.push(&pong);
             }
-            pongs::Place::Kept => {}
-            pongs::Place::TooMany => {
-                queue.give_up(CloseReason::SlowReader, &self.budget);
-                let waker = queue.waker.take();
-                drop(queue);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+            Place::Kept => {}
+            Place::TooMany => {
+                self.give_up(CloseReason::SlowReader);
             }
         }
     }
 
     /// Ends the connection once what is queued has been written; the first reason stays.
     pub fn close(&self, reason: CloseReason) {
-        self.end(reason, false);
-    }
-
-    /// Frees what is queued, and ends the connection; whether it was not ending already.
-    pub(crate) fn give_up(&self, reason: CloseReason) -> bool {
-        self.end(reason, true)
-    }
-
-    fn end(&self, reason: CloseReason, give_up: bool) -> bool {
-        let mut queue = self.queue.lock();
-        let is_first = queue.close().is_none();
-        if give_up {
-            queue.give_up(reason, &self.budget);
-        } else {
+        self.change(|queue| {
             queue.rare.get_or_insert_default().close.get_or_insert(reason);
-        }
+        });
+    }
+
+    /// Frees what is queued, and ends the connection. Returns how many bytes are being written, and will be freed by
+    /// the connection's task; `None` if the connection was ending already.
+    pub(crate) fn give_up(&self, reason: CloseReason) -> Option<usize> {
+        self.change(|queue| {
+            let is_first = queue.close().is_none();
+            queue.give_up(reason, &self.budget);
+            is_first.then_some(queue.taken_bytes)
+        })
+    }
+
+    /// Changes the queue, and wakes the connection's task.
+    fn change<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue.lock();
+        let changed = change(&mut queue);
         let waker = queue.waker.take();
         drop(queue);
         if let Some(waker) = waker {
             waker.wake();
         }
-        is_first
+        changed
     }
 
     /// Bytes that wait, by which it is bounded; `None` of a connection that is ending.
@@ -155,10 +154,7 @@ impl Outbox {
 
     /// Wakes the connection's task although there is nothing for it here.
     pub(crate) fn rouse(&self) {
-        let waker = self.queue.lock().waker.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.change(|_| {});
     }
 
     /// Moves up to `most` frames to the end of `into`; everything taken before counts as written.
