@@ -155,7 +155,7 @@ mod tests {
     fn tasks_without_an_owner_are_found_but_for_tests_and_connections() {
         let text = "tokio::spawn(run());\n// tokio::spawn(run());\n#[cfg(test)]\nmod tests {\n    tokio::spawn(run());\n";
         assert_eq!(unowned_tasks(&sample("crates/a/src/b.rs", text)).len(), 1);
-        assert_eq!(unowned_tasks(&sample("crates/server/src/admin.rs", text)).len(), 0);
+        assert_eq!(unowned_tasks(&sample("crates/server/src/connections.rs", text)).len(), 0);
         assert_eq!(unowned_tasks(&sample("crates/a/tests/b.rs", text)).len(), 0);
     }
 
