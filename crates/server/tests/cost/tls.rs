@@ -1,16 +1,20 @@
 //! What a connection costs in heap that is encrypted.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
+use stats_alloc::Region;
+
 use crate::client::DEADLINE;
 use crate::server::{Running, start_in};
-use crate::{client, during, kept, my_turn};
+use crate::{ALLOCATOR, client, during, kept, my_turn};
 
 const CROWD: usize = 300;
 
@@ -76,4 +80,43 @@ fn an_idle_connection_over_tls_takes_a_bounded_heap() {
             version.version
         );
     }
+}
+
+/// Most bytes of heap of an HTTP connection over TLS that is kept alive without a request.
+const BYTES_PER_IDLE_HTTP: i64 = 12_500;
+
+#[test]
+fn an_idle_http_connection_over_tls_takes_a_bounded_heap() {
+    let _turn = my_turn();
+    let (server, config) = start(&TLS13);
+    let address = server.tls.expect("the server speaks TLS");
+    let come = || -> Vec<TcpStream> {
+        let mut crowd = Vec::with_capacity(CROWD);
+        for _ in 0..CROWD {
+            let name = ServerName::try_from("localhost").expect("a legal name");
+            let session = ClientConnection::new(Arc::clone(&config), name).expect("a legal configuration");
+            let socket = TcpStream::connect(address).expect("the server accepts");
+            let mut stream = StreamOwned::new(session, socket);
+            stream.write_all(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+            let mut answer = [0; 4096];
+            let length = stream.read(&mut answer).expect("an answer");
+            assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+            crowd.push(stream.sock);
+        }
+        crowd
+    };
+    // What the first crowd of its size needs once is not measured.
+    drop(come());
+    server.wait_for_no_http();
+    let region = Region::new(ALLOCATOR);
+    let crowd = come();
+    let each = || kept(&region.change()) / CROWD as i64;
+    let began = Instant::now();
+    while each() > BYTES_PER_IDLE_HTTP && began.elapsed() < DEADLINE {
+        std::thread::yield_now();
+    }
+    let each = each();
+    println!("{each} bytes of heap an idle HTTP connection over TLS");
+    assert!(each <= BYTES_PER_IDLE_HTTP, "at most {BYTES_PER_IDLE_HTTP}; look at connections::serve");
+    drop(crowd);
 }
