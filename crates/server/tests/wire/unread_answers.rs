@@ -42,7 +42,7 @@ fn pipelined_answers_that_are_not_read_are_given_up_on_every_listener() {
 #[test]
 fn an_answer_that_is_read_slowly_is_not_given_up() {
     let server =
-        Setup::new().config("[limits]\nchannels_per_connection = 10000\n[timeouts]\nhttp_write = 1").start();
+        Setup::new().config("[limits]\nchannels_per_connection = 10000\n[timeouts]\nhttp_write = 2").start();
     let mut socket = server.connect();
     let name = |number: usize| format!("{}{number:05}", "x".repeat(150));
     for number in 0..3000 {
