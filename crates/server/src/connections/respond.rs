@@ -16,7 +16,7 @@ use super::{Listening, Site, date};
 use crate::http::{Answer, Peer};
 
 /// Most requests of one connection: the last answer says that the connection is closed.
-const MOST_REQUESTS: u32 = 10_000;
+const MOST_REQUESTS: u32 = 100_000;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 

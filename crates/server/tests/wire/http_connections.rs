@@ -155,14 +155,14 @@ fn in_a_drain_every_answer_says_that_the_connection_is_closed() {
 }
 
 #[test]
-fn the_last_of_ten_thousand_answers_says_that_the_connection_is_closed() {
+fn the_last_of_a_hundred_thousand_answers_says_that_the_connection_is_closed() {
     let server = TestServer::start();
     let mut http = Http::connect(server.addr);
     let hundred = b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
-    for round in 0..100 {
+    for round in 0..1000 {
         http.write(&hundred);
         for number in 1..=100 {
-            let is_last = round * 100 + number == 10_000;
+            let is_last = round * 100 + number == 100_000;
             let answer = http.answer();
             let expected = if is_last { "close" } else { "keep-alive" };
             assert_eq!(answer.head.header("connection"), Some(expected), "{round} {number}");
