@@ -2,6 +2,7 @@
 //!
 //! Counts come from the hub's own tables; nothing is cached.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fanfare_hub::{Counts, SHARDS};
@@ -19,8 +20,8 @@ use super::event::Info;
 use super::signed::Signed;
 use crate::state::State;
 
-/// Bytes of a list that are written before others get their turn.
-const TURN: usize = 64 * 1024;
+/// Channels that are put in order, or written, before others get their turn.
+const TURN: usize = 500;
 
 /// Lists that are written at once; more wait.
 static LISTS: Semaphore = Semaphore::const_new(2);
@@ -50,8 +51,8 @@ pub struct Cache {
 
 /// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
 ///
-/// Written in turns, so that a list of hundreds of thousands keeps nobody waiting; a few at a time, for each is as
-/// long as its channels are many.
+/// In the order of their names. Put together in turns, so that a list of hundreds of thousands keeps nobody waiting; a
+/// few lists at a time, for each is as long as its channels are many.
 ///
 /// # Errors
 /// `user_count` without a filter for presence channels (API-031).
@@ -61,16 +62,24 @@ pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     if info.user_count && !is_presence_prefix(prefix) {
         return Err(ApiError::UserCountNeedsPresence);
     }
-    let mut json = r#"{"channels":{"#.to_owned();
+    let mut found = BTreeMap::new();
+    let _turn = LISTS.acquire().await;
     if let Some(hub) = state.hubs.get(&signed.app.id) {
-        let _turn = LISTS.acquire().await;
-        let mut told = json.len();
+        let mut piece = Vec::new();
         for shard in 0..SHARDS {
-            hub.show_channels(shard, prefix, |name, counts| push_channel(&mut json, name, counts, info));
-            if json.len() > told + TURN {
-                told = json.len();
+            hub.show_channels(shard, prefix, |name, counts| piece.push((name.clone(), counts)));
+            if piece.len() > TURN {
+                found.extend(piece.drain(..));
                 yield_now().await;
             }
+        }
+        found.extend(piece);
+    }
+    let mut json = r#"{"channels":{"#.to_owned();
+    for (at, (name, counts)) in found.iter().enumerate() {
+        push_channel(&mut json, name, *counts, info);
+        if at % TURN == TURN - 1 {
+            yield_now().await;
         }
     }
     if json.ends_with(',') {

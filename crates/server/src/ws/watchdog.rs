@@ -37,9 +37,8 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
         }
         let due = match pinged {
             Some(at) if now >= at + pong => return CloseReason::PongMissing,
-            // An answer that has come by then is followed by the next silence, which may be shorter than the wait.
-            Some(at) if now < at + activity => (at + pong).min(at + activity),
-            Some(at) => at + pong,
+            // An answer that comes meanwhile is followed by the next silence, which may be shorter than the wait.
+            Some(at) => (at + pong).min(now + activity),
             None => heard + activity,
         };
         let due = if unauthorized { due.min(authorize_by) } else { due };

@@ -183,3 +183,23 @@ fn api_035_channel_names_may_be_percent_encoded_or_not() {
     let signed_decoded = Request::get(encoded).auth(|auth| auth.signed_path = Some(decoded.into()));
     api.send(&signed_decoded).expect(r#"{"occupied":true}"#);
 }
+
+#[test]
+fn api_030_a_long_list_is_whole_and_in_the_order_of_names() {
+    let server = TestServer::start();
+    let mut names: Vec<String> = (0..3000).map(|number| format!("channel-{number}")).collect();
+    let mut sockets = Vec::new();
+    for some in names.chunks(1000) {
+        let mut socket = server.connect();
+        for name in some {
+            socket.ask_for(name);
+        }
+        for name in some {
+            socket.expect_succeeded(name);
+        }
+        sockets.push(socket);
+    }
+    names.sort_unstable();
+    let channels: Vec<String> = names.iter().map(|name| format!("\"{name}\":{{}}")).collect();
+    server.api().get("/channels", &[]).expect(&format!("{{\"channels\":{{{}}}}}", channels.join(",")));
+}
