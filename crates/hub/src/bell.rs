@@ -10,7 +10,7 @@ use crate::sync::Mutex;
 /// Which apps have something to take; shared by the hubs of all apps.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    /// Guards the apps, each listed once, and the waker of the task that waits for them.
+    /// Guards the apps and the waker of the task that waits for them; an app may be listed twice for a moment.
     due: Mutex<Due>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Bells {
 }
 
 impl Bell {
-    /// Lists an app, which is not listed.
+    /// Lists an app that has got something to take.
     pub(crate) fn ring(&self, app: &AppId) {
         let mut due = self.due.lock();
         due.apps.push(app.clone());

@@ -21,7 +21,9 @@ pub struct Budget {
     bytes: usize,
     /// Bytes of the queues themselves, and of messages that are not complete.
     others: AtomicUsize,
-    /// Guards the waker of whoever waits for too much to be held; a leaf.
+    /// Of all that, what the tasks of closed connections are about to free.
+    freeing: AtomicUsize,
+    /// Guards the waker of the task that waits until too much is held; a leaf.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -36,7 +38,13 @@ impl Budget {
     /// At most `outbox_bytes` for one outbox, and `bytes` for all of them and what else waits.
     #[must_use]
     pub const fn new(outbox_bytes: usize, bytes: usize) -> Self {
-        Self { outbox_bytes, bytes, others: AtomicUsize::new(0), waker: Mutex::new(None) }
+        Self {
+            outbox_bytes,
+            bytes,
+            others: AtomicUsize::new(0),
+            freeing: AtomicUsize::new(0),
+            waker: Mutex::new(None),
+        }
     }
 
     /// At most `outbox_bytes` for one outbox, whatever all of them hold.
@@ -75,14 +83,28 @@ impl Budget {
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Whether more is held than there may be, and will be when closed connections have freed theirs.
     pub(crate) fn is_over(&self) -> bool {
-        self.held() > self.bytes
+        self.stays() > self.bytes
     }
 
-    /// Whether there is room again once so many bytes are freed, so that what comes next does not close anybody at
-    /// once.
-    pub(crate) fn has_room(&self, to_be_freed: usize) -> bool {
-        self.held().saturating_sub(to_be_freed) <= self.bytes / 4 * 3
+    fn stays(&self) -> usize {
+        self.held().saturating_sub(self.freeing.load(Ordering::Relaxed))
+    }
+
+    /// A closed connection is about to free so many bytes; a frame for many counts for each.
+    pub(crate) fn will_free(&self, bytes: usize) {
+        self.freeing.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A closed connection has freed what it said.
+    pub(crate) fn has_freed(&self, bytes: usize) {
+        self.freeing.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether there is room again, so that what comes next does not close anybody at once.
+    pub(crate) fn has_room(&self) -> bool {
+        self.stays() <= self.bytes / 4 * 3
     }
 
     /// A connection holds more than before, or not: wakes whoever waits for too much to be held, if it is.

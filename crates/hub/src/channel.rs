@@ -16,7 +16,7 @@ use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use self::merging::{Change, Merging};
+use self::merging::{Change, Merging, is_same};
 use crate::app_hub::Counts;
 use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
@@ -135,7 +135,7 @@ impl Channel {
                 // A newer user_info replaces the older, and nobody is told (WS-123).
                 let user = user.get_mut();
                 user.connections += 1;
-                user.is_replaced = true;
+                user.is_replaced |= !is_same(&user.info, &identity.user_info);
                 user.info.clone_from(&identity.user_info);
                 false
             }

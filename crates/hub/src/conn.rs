@@ -44,11 +44,16 @@ impl Conn {
         }
     }
 
-    /// Frees what waits, and ends the connection. Returns how many bytes its task will free; `None` if the connection
-    /// was ending already.
-    pub(crate) fn give_up(&self, reason: CloseReason) -> Option<usize> {
-        let taken = self.outbox.give_up(reason)?;
-        Some(taken + self.incoming.load(Ordering::Relaxed) as usize)
+    /// Frees what waits, and ends the connection, whose task will free the rest; false if the connection was ending
+    /// already.
+    pub(crate) fn give_up(&self, reason: CloseReason) -> bool {
+        self.outbox.give_up(reason, self.incoming.load(Ordering::Relaxed) as usize)
+    }
+
+    /// The connection's task has freed what was being written, and what has come of a message.
+    pub fn freed(&self) {
+        self.holds(0);
+        self.outbox.freed();
     }
 
     /// Bytes that wait because the client does not read, or does not go on.
@@ -70,7 +75,7 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        self.holds(0);
+        self.freed();
     }
 }
 

@@ -85,15 +85,11 @@ impl Hubs {
         let mut largest: Vec<(usize, Arc<Conn>)> =
             conns.map(|conn| (conn.waiting(), conn)).filter(|(waiting, _)| *waiting > 0).collect();
         largest.sort_unstable_by_key(|(waiting, _)| *waiting);
-        // What the tasks of closed connections will free counts as free.
-        let (mut closed, mut to_be_freed) = (0, 0);
-        while !self.budget.has_room(to_be_freed)
+        let mut closed = 0;
+        while !self.budget.has_room()
             && let Some((_, conn)) = largest.pop()
         {
-            if let Some(later) = conn.give_up(CloseReason::OverMemory) {
-                closed += 1;
-                to_be_freed += later;
-            }
+            closed += usize::from(conn.give_up(CloseReason::OverMemory));
         }
         closed
     }

@@ -45,6 +45,8 @@ struct Rare {
     /// Why the connection is to end.
     close: Option<CloseReason>,
     pongs: Pongs,
+    /// Bytes that the connection's task is about to free, because too much waited for all.
+    freeing: usize,
 }
 
 /// What [`Outbox::poll_take`] found.
@@ -108,7 +110,7 @@ impl Outbox {
             }
             Place::Kept => {}
             Place::TooMany => {
-                self.give_up(CloseReason::SlowReader);
+                self.give_up(CloseReason::SlowReader, 0);
             }
         }
     }
@@ -120,14 +122,27 @@ impl Outbox {
         });
     }
 
-    /// Frees what is queued, and ends the connection. Returns how many bytes are being written, and will be freed by
-    /// the connection's task; `None` if the connection was ending already.
-    pub(crate) fn give_up(&self, reason: CloseReason) -> Option<usize> {
+    /// Frees what is queued, and ends the connection. What is being written, and `besides`, is left to the
+    /// connection's task. Returns false if the connection was ending already.
+    pub(crate) fn give_up(&self, reason: CloseReason, besides: usize) -> bool {
         self.change(|queue| {
             let is_first = queue.close().is_none();
             queue.give_up(reason, &self.budget);
-            is_first.then_some(queue.taken_bytes)
+            if is_first {
+                let freeing = queue.taken_bytes + besides;
+                queue.rare.get_or_insert_default().freeing = freeing;
+                self.budget.will_free(freeing);
+            }
+            is_first
         })
+    }
+
+    /// The connection's task has freed what was being written.
+    pub(crate) fn freed(&self) {
+        let freed = self.queue.lock().rare.as_mut().map_or(0, |rare| std::mem::take(&mut rare.freeing));
+        if freed > 0 {
+            self.budget.has_freed(freed);
+        }
     }
 
     /// Changes the queue, and wakes the connection's task.
@@ -223,7 +238,6 @@ impl Queue {
     /// Frees what waits; the first reason stays.
     fn give_up(&mut self, reason: CloseReason, budget: &Budget) {
         self.frames.free(budget);
-        self.bytes = self.taken_bytes;
         let rare = self.rare.get_or_insert_default();
         rare.pongs = Pongs::default();
         rare.close.get_or_insert(reason);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::state::State;
 
@@ -19,7 +19,8 @@ const TELL_COUNTS: Duration = Duration::from_secs(5);
 /// How long comings and goings that press on a channel wait, to be merged.
 const MERGE: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether too much waits for clients, though nobody has said so.
+/// How often it is looked whether too much waits for clients, though nobody has said so, and how often the log may
+/// say that it did.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How long closed readers are given to free what they were writing, before it is looked again.
@@ -71,17 +72,20 @@ async fn tell_changes(state: Arc<State>) {
 /// Closes the largest readers whenever more waits for clients than may.
 async fn relieve(state: Arc<State>) {
     let budget = Arc::clone(state.hubs.budget());
+    // Closed since a line of the log said so.
+    let (mut untold, mut told_at) = (0, None::<Instant>);
     loop {
         // The time limit is for what nobody has noticed: many outboxes that are full of little.
         let _ = timeout(LOOK, poll_fn(|cx| budget.poll_over(cx))).await;
         let held = budget.held();
-        let closed = state.hubs.relieve();
-        if closed > 0 {
+        untold += state.hubs.relieve();
+        if untold > 0 && told_at.is_none_or(|at| at.elapsed() >= LOOK) {
+            told_at = Some(Instant::now());
             tracing::warn!(
                 target: "fanfare",
                 held,
                 most = budget.bytes(),
-                closed,
+                closed = std::mem::take(&mut untold),
                 "too much waits for clients (limits.outboxes_bytes); those with most to read were closed"
             );
         }

@@ -14,22 +14,24 @@ const SOME: u64 = 1 << 30;
 /// How many bytes may wait for all clients together: the setting, or a share of the memory if it is 0.
 #[must_use]
 pub fn outboxes(setting: usize) -> usize {
-    if setting > 0 {
-        return setting;
-    }
-    let available = [of_machine(), of_group(Path::new("/"))].into_iter().flatten().min().unwrap_or(SOME);
+    if setting > 0 { setting } else { share_of(Path::new("/")) }
+}
+
+/// The share of what there is; `root` is where the files of the system are.
+fn share_of(root: &Path) -> usize {
+    let available = [of_machine(root), of_group(root)].into_iter().flatten().min().unwrap_or(SOME);
     usize::try_from(available / SHARE).unwrap_or(usize::MAX)
 }
 
 /// What the machine has.
-fn of_machine() -> Option<u64> {
-    let lines = fs::read_to_string("/proc/meminfo").ok()?;
+fn of_machine(root: &Path) -> Option<u64> {
+    let lines = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let total = lines.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kilobytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// The lowest limit of the control group and those around it; `root` is where the files of the system are.
+/// The lowest limit of the control group and those around it.
 fn of_group(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     groups.lines().filter_map(|line| Group::read(line)?.limit(root)).min()
@@ -124,8 +126,20 @@ mod tests {
     fn without_a_limit_the_machine_has_what_it_has() {
         let root = system("0::/\n", &[("sys/fs/cgroup/memory.max", "max\n")]);
         assert_eq!(of_group(root.path()), None);
-        assert!(of_machine().unwrap() > 100 << 20);
+        assert_eq!(share_of(root.path()), 256 << 20, "nothing can be read: as if there were 1 GiB");
         assert_eq!(outboxes(12345), 12345);
-        assert!(outboxes(0) >= 1 << 20);
+        assert_eq!(outboxes(0), share_of(Path::new("/")));
+    }
+
+    #[test]
+    fn a_quarter_of_the_least_may_wait() {
+        let memory = ("proc/meminfo", "MemTotal:        8388608 kB\nMemFree:         1 kB\n");
+        let machine = system("5:cpu:/a\n0::/\n", &[memory]);
+        assert_eq!(share_of(machine.path()), 2 << 30);
+        let cpu = ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "4096\n");
+        let other = system("5:cpu:/a\n", &[memory, cpu]);
+        assert_eq!(share_of(other.path()), 2 << 30, "a group for something else says nothing of memory");
+        let limited = system("0::/\n", &[memory, ("sys/fs/cgroup/memory.max", "1073741824\n")]);
+        assert_eq!(share_of(limited.path()), 256 << 20);
     }
 }

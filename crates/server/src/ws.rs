@@ -30,6 +30,7 @@ use crate::state::{Seat, State};
 
 pub use early::{Bare, into_socket};
 pub use farewell::refuse;
+use read::Noted;
 use socket::Socket;
 use write::Writer;
 
@@ -76,17 +77,19 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
     }
     let mut writer = Writer::new(&socket);
     let longest = state.config.limits.message_bytes;
-    let heard = |held| {
-        signs.heard_now(&state);
-        conn.holds(held);
+    let note = |noted| match noted {
+        Noted::Heard => signs.heard_now(&state),
+        Noted::Holds(bytes) => conn.holds(bytes),
     };
     let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = {
-        let reading = pin!(read::run(&socket, early, longest, heard, on));
+        let reading = pin!(read::run(&socket, early, longest, note, on));
         let watching = pin!(watchdog::run(&state, &conn, &signs));
         until_one_ends(&conn, &mut writer, reading, watching).await
     };
     let rest = writer.into_rest(&conn.outbox, &reason);
+    // What is left is the goodbye, which takes its time.
+    conn.freed();
     log_close(&session, &reason, (state.milliseconds() - since) / 1000);
     // Leaves every channel before the goodbye takes its time.
     drop(session);

@@ -1,8 +1,8 @@
 //! Comings and goings that press on a channel: told at once while they are few, merged while they are many.
 //!
 //! A member event that waits is told at the next [`Channel::tell_changes`], or before the next event of the channel,
-//! so that all subscribers keep one order. Who came and went in between was never there for those who waited.
-//! Whoever subscribes meanwhile has a roster that is newer than what waits, and hears every change as it happens.
+//! so that all subscribers keep one order. A user who came and went in between is never told of. A connection that
+//! subscribes meanwhile gets a newer roster, and every change as it happens.
 
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
@@ -73,17 +73,12 @@ impl Merging {
         }
     }
 
-    /// Whether a subscriber came while the changes waited that wait now.
-    fn is_newer(&self, socket: SocketId) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| waiting.newer.contains_key(&socket))
-    }
-
     /// Whether so many bytes may be delivered at once; counts them if so.
     fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
         let told = self.told as usize;
         let is_too_much = told > 0 && told + bytes > most;
         self.told = if is_too_much { u32::MAX } else { u32::try_from(told + bytes).unwrap_or(u32::MAX) };
-        !is_too_much && self.waiting.is_none()
+        !is_too_much
     }
 
     fn wait_for(&mut self, user: UserId, known: Known) {
@@ -108,8 +103,10 @@ impl Channel {
         if !at_once {
             self.merging.wait_for(user.clone(), known);
         }
-        for (socket, member) in &self.members {
-            if at_once || self.merging.is_newer(*socket) {
+        if at_once {
+            self.push(&frame, None);
+        } else if let Some(waiting) = &self.merging.waiting {
+            for member in waiting.newer.keys().filter_map(|socket| self.members.get(socket)) {
                 member.conn.outbox.push(&frame);
             }
         }
@@ -118,8 +115,8 @@ impl Channel {
         }
     }
 
-    /// Tells everybody how many they are, or has it wait, in whichever list is right (WS-175, WS-176); a newcomer is
-    /// told in any case, right behind the acknowledgement (WS-124).
+    /// Tells everybody how many they are, or has the count wait, in whichever list is right (WS-175, WS-176). A
+    /// newcomer of a channel with at most 100 subscribers is told at once, right behind the acknowledgement (WS-124).
     pub(crate) fn count_changed(&mut self, told: Counting<'_>, newcomer: Option<&Conn>) {
         self.count_is_due = true;
         if self.members.len() > MOST_COUNTED_AT_ONCE {
@@ -162,7 +159,7 @@ impl Channel {
             let user = self.users.as_ref().and_then(|users| users.get(&id));
             let is_as_known = match (&known, user) {
                 (Known::Absent, None) => true,
-                (Known::Present(Some(info)), Some(user)) => !user.is_replaced && is_same(info, &user.info),
+                (Known::Present(Some(info)), Some(user)) => is_same(info, &user.info),
                 _ => false,
             };
             if is_as_known {
@@ -183,6 +180,6 @@ impl Channel {
     }
 }
 
-fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
+pub(super) fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
     one.as_ref().map(|info| info.get()) == other.as_ref().map(|info| info.get())
 }

@@ -123,7 +123,8 @@ fn messages_that_never_end_count_as_well() {
     let server = Setup::new().config("[limits]\noutboxes_bytes = 1048576").start();
     let mut good = server.connect();
     let text = masked(FIN | TEXT, &[b'x'; 32_000]);
-    let mut begun: Vec<Socket> = (0..64).map(|_| server.connect()).collect();
+    // A few more than fit.
+    let mut begun: Vec<Socket> = (0..36).map(|_| server.connect()).collect();
     for socket in &mut begun {
         // It may be among those closed.
         socket.try_raw(&text[..text.len() - 1]);
@@ -131,7 +132,7 @@ fn messages_that_never_end_count_as_well() {
     }
     let closed =
         eventually("some were closed", || Some(server.metric(OVER_MEMORY)).filter(|some| *some > 0.5));
-    assert!(closed < 63.5, "{closed} of 64 were closed, though some fit");
+    assert!(closed < 18.5, "{closed} of 36 were closed, though most fit");
     good.expect_nothing_more();
     drop(begun);
     eventually("nothing is counted of who has gone", || {
@@ -175,6 +176,20 @@ fn a_client_that_subscribes_all_the_time_is_refused_first_and_closed_if_it_goes_
     assert_eq!(code, Some(4100));
     good.subscribe("calm");
     good.expect_nothing_more();
+}
+
+#[test]
+fn signing_in_all_the_time_is_refused_as_well() {
+    let config = "[limits]\nsubscriptions_per_second = 1\nchannels_per_connection = 1";
+    let server = Setup::new().config(config).start();
+    let mut socket = server.connect();
+    for _ in 0..10 {
+        socket.sign_in(APP, r#"{"id":"u"}"#);
+    }
+    socket.ask_to_sign_in(APP, r#"{"id":"u"}"#);
+    let text =
+        "Too many subscriptions and sign-ins: at most 1 a second (setting limits.subscriptions_per_second)";
+    assert_eq!(socket.error(), (Some(4301), text.to_owned()));
 }
 
 #[test]
