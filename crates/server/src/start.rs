@@ -222,7 +222,7 @@ impl Server {
         let parts = Parts { accepting, telling, storing };
         tokio::select! {
             () = stop(&state, parts) => {}
-            // Whoever asks twice does not want to wait.
+            // A second signal means that the operator does not want to wait.
             () = signals.next() => {}
         }
         drop(feeds);

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub settings: Settings,
     client: Client,
     turns: Arc<Turns>,
-    /// Whoever sends is spawned here, for an outlet whose task has panicked would never send again.
+    /// Spawns the sending task: an outlet whose task has panicked would never send again.
     spawn: Spawn,
     /// Bytes of all queues.
     bytes: Arc<AtomicUsize>,

@@ -28,8 +28,8 @@ pub struct Signed {
 /// Reads a request and verifies it; `path` is without the configured prefix.
 ///
 /// # Errors
-/// In this order: body announced too large, no `auth_key`, unknown app, wrong signature, body too large or late, not
-/// the signed body, app disabled.
+/// In this order: body too large (also one that comes in chunks, of a request that is refused for something else), no
+/// `auth_key`, unknown app, wrong signature, body late or broken off, not the signed body, app disabled.
 pub async fn receive(
     state: &State,
     app_id: &str,

@@ -79,7 +79,7 @@ pub async fn follow(state: Arc<State>, tls: Arc<Tls>, mut hangup: Signal) {
         // A file may be on a disk that does not answer.
         let look = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
             Ok(look) => look,
-            // Whoever panics once over these files does so at every look.
+            // A look that panics once over these files panics every time.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime ends.
             Err(_) => return,

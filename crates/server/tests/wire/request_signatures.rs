@@ -152,6 +152,12 @@ fn auth_003_body_md5_must_be_that_of_the_body() {
     let mut api = server.api();
     let missing = Request::post("/apps/3/events", EVENT).auth(|auth| auth.body_md5 = None);
     api.send(&missing).refused(401, "body_md5");
+    // AUTH-010: said before the signature is looked at, for which the body need not come.
+    let unsigned = Request::post("/apps/3/events", EVENT).auth(|auth| {
+        auth.body_md5 = None;
+        auth.signature = Some("0".repeat(64));
+    });
+    api.send(&unsigned).refused(401, "Missing parameter: body_md5");
     let of_another = "ec365a775a4cd0599faeb73354201b6e";
     let wrong = Request::post("/apps/3/events", EVENT).auth(|auth| auth.body_md5 = Some(of_another.into()));
     api.send(&wrong).refused(401, "body_md5");
