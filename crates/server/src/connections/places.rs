@@ -145,6 +145,11 @@ impl Places {
     /// # Errors
     /// A request is under way on every connection that could make room.
     pub fn enter(this: &Arc<Self>, address: IpAddr) -> Result<Place, Closed> {
+        Self::enter_at(this, address, this.now())
+    }
+
+    /// [`Self::enter`] at a moment in microseconds.
+    pub(super) fn enter_at(this: &Arc<Self>, address: IpAddr, now: u64) -> Result<Place, Closed> {
         let is_exempt = this.bounds.exempt.iter().any(|net| net.contains(&address));
         let group = (!is_exempt).then(|| group(address));
         let mut crowds = this.crowds.lock();
@@ -153,7 +158,7 @@ impl Places {
             this.count(why);
             return Err(why);
         }
-        let activity = Arc::new(Activity::new(group, this.now()));
+        let activity = Arc::new(Activity::new(group, now));
         crowds.node.insert(&activity, OF_NODE);
         if let Some(group) = group {
             crowds.by_address.entry(group).or_default().insert(&activity, OF_ADDRESS);
@@ -195,6 +200,8 @@ impl Places {
 
     fn leave(&self, activity: &Arc<Activity>) {
         let mut crowds = self.crowds.lock();
+        // A crowd may still remember the connection as an idle one: it is not to be chosen any more.
+        activity.begin();
         crowds.node.remove(activity, OF_NODE);
         if let Some(group) = activity.group
             && let Some(crowd) = crowds.by_address.get_mut(&group)
@@ -236,6 +243,12 @@ impl Places {
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         self.crowds.lock().by_address.len()
+    }
+
+    /// Connections that were chosen to make room and are still there.
+    #[cfg(test)]
+    pub(super) fn leaving(&self) -> usize {
+        self.crowds.lock().node.leaving
     }
 
     /// The most there may be.

@@ -1,6 +1,7 @@
 //! A site whose answers fail, and places that are taken and given back.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_apps::Apps;
 use hyper::StatusCode;
@@ -84,11 +85,14 @@ fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(192, 0, 2, last).into()
 }
 
+/// A moment later than all before.
+fn later() -> u64 {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    NOW.fetch_add(1, Ordering::Relaxed)
+}
+
 fn enter(places: &Arc<Places>, last: u8) -> Result<Place, Closed> {
-    let place = Places::enter(places, address(last));
-    // The next one is younger.
-    std::thread::sleep(Duration::from_micros(2));
-    place
+    Places::enter_at(places, address(last), later())
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn places_are_given_up_from_the_idlest_on_and_never_those_with_a_request() {
     let all: Vec<Place> = (0..40).map(|_| enter(&places, 1).unwrap()).collect();
     all[0].activity().begin();
     all[2].activity().begin();
-    all[2].activity().end(places.now());
+    all[2].activity().end(later());
     for newcomer in 0..30 {
         let _gone_at_once = enter(&places, 1).unwrap();
         let leaving: Vec<usize> = (0..40).filter(|&at| all[at].activity().is_leaving()).collect();
@@ -125,6 +129,24 @@ fn no_more_than_a_few_are_on_their_way_out_at_a_time() {
 }
 
 #[test]
+fn who_hangs_up_unasked_is_never_counted_as_on_the_way_out() {
+    let places = places(64, 64);
+    let mut all = Vec::new();
+    for _ in 0..200 {
+        while all.len() < 64 {
+            all.push(enter(&places, 1).unwrap());
+        }
+        all.push(enter(&places, 1).expect("the idlest makes room"));
+        assert_eq!(places.leaving(), 1);
+        // The one that was told, and those that were remembered to be next.
+        all.drain(..8);
+        assert_eq!(places.leaving(), 0);
+        all.truncate(40);
+    }
+    assert_eq!(places.open(), 40);
+}
+
+#[test]
 fn an_address_that_has_gone_is_forgotten_and_ipv6_counts_by_its_network() {
     let places = places(100, 2);
     let six = |text: &str| Places::enter(&places, text.parse().unwrap());
@@ -144,12 +166,12 @@ fn who_was_told_to_leave_while_a_request_came_answers_it_and_says_close() {
     let first = enter(&places, 1).unwrap();
     let second = enter(&places, 1).unwrap();
     assert!(first.activity().begin(), "told to leave");
-    first.activity().end(places.now());
+    first.activity().end(later());
     // It may be chosen again, but is not counted out twice.
     second.activity().begin();
     assert!(enter(&places, 1).is_err());
     drop(first);
-    second.activity().end(places.now());
+    second.activity().end(later());
     let _third = enter(&places, 1).unwrap();
     drop(second);
     assert_eq!(places.open(), 1);
