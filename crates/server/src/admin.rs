@@ -16,7 +16,6 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
@@ -26,7 +25,7 @@ use tracing::Level;
 use self::problem::Problem;
 use self::routes::{Action, Routes};
 use self::wrong_tokens::WrongTokens;
-use crate::connections::{Listening, Site};
+use crate::connections::{Listening, RequestBody, Site};
 use crate::http::answer::{json, text, with_type};
 use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
@@ -49,7 +48,7 @@ impl Site for Admin {
         &self.state
     }
 
-    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send {
+    fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send {
         answer(self, peer.address, request)
     }
 
@@ -72,7 +71,7 @@ pub async fn run(state: Arc<State>, listener: TcpListener) {
     Listening::new(admin, places, None).run(listener, std::future::pending()).await;
 }
 
-async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answer {
+async fn answer(admin: &Admin, peer: IpAddr, request: Request<RequestBody>) -> Answer {
     let mut answer = match find_and_answer(admin, peer, request).await {
         Ok(answer) => answer,
         Err(problem) => problem.into_answer(),
@@ -81,7 +80,11 @@ async fn answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Answ
     answer
 }
 
-async fn find_and_answer(admin: &Admin, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+async fn find_and_answer(
+    admin: &Admin,
+    peer: IpAddr,
+    request: Request<RequestBody>,
+) -> Result<Answer, Problem> {
     host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
         let host = request.headers().get(HOST);
         limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, %problem, "refused");

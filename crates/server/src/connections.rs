@@ -9,6 +9,7 @@ mod date;
 mod exchange;
 mod first_bytes;
 mod places;
+mod request_body;
 mod respond;
 mod serve;
 mod stream;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +36,7 @@ use crate::state::State;
 use crate::tls::Tls;
 
 pub use places::{Bounds, Closed, Place, Places};
+pub use request_body::RequestBody;
 pub use stream::{Rewound, Watched};
 
 /// Most bytes that the system keeps of a connection beyond what the peer is ready for.
@@ -54,7 +55,7 @@ pub trait Site: Send + Sync + 'static {
     fn state(&self) -> &State;
 
     /// Answers one request; a status of 101 hands the connection over to what was upgraded to.
-    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+    fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send;
 
     /// What a request is answered whose answering has panicked.
     fn after_panic(&self) -> Answer;
@@ -117,7 +118,7 @@ impl<A: Site> Listening<A> {
                     out_of_descriptors = false;
                     listening.admit(stream, address.ip().to_canonical(), &under_way);
                     if listening.places.is_full() {
-                        // Whoever was closed to make room gets a turn to go.
+                        // The connection that was closed to make room gets a turn to end.
                         yield_now().await;
                     }
                 }

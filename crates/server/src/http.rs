@@ -19,7 +19,6 @@ mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, StatusCode};
 use matchit::Match;
@@ -32,6 +31,7 @@ pub use routes::Routes;
 
 use routes::{Route, own_path};
 
+use crate::connections::RequestBody;
 use crate::state::State;
 
 /// Who a connection was accepted from.
@@ -48,7 +48,7 @@ struct Asked<'a> {
     /// The path as the routes are written (WS-003, AUTH-012).
     path: &'a str,
     peer: Peer,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 }
 
 /// Answers one request of the public listener.
@@ -56,7 +56,7 @@ pub async fn answer(
     state: Arc<State>,
     routes: Arc<Routes>,
     peer: Peer,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = own_path(&full_path, &state.config.listen.path_prefix);
@@ -65,7 +65,7 @@ pub async fn answer(
         Ok(answer) => answer,
         Err(error) => error.into_answer(),
     };
-    // Those who have become a WebSocket are counted as connections.
+    // Requests that have become a WebSocket are counted as connections.
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         state.metrics.request_answered(answer.status().as_u16());
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
 
-use crate::connections::{Listening, Site};
+use crate::connections::{Listening, RequestBody, Site};
 use crate::http::{self, Answer, Peer, Routes, answer};
 use crate::state::State;
 use crate::tls::Tls;
@@ -22,7 +21,7 @@ impl Site for Public {
         &self.state
     }
 
-    fn answer(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Answer> + Send {
+    fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send {
         http::answer(Arc::clone(&self.state), Arc::clone(&self.routes), peer, request)
     }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanfare_apps::{Apps, Bearer, OperationError};
 use fanfare_protocol::auth::Query;
-use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use hyper::{Request, StatusCode};
 use serde_json::Value;
@@ -18,6 +17,7 @@ use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::{Admin, bearer, given};
 use crate::app_json::{self, Secrets};
+use crate::connections::RequestBody;
 use crate::http::answer::json;
 use crate::http::{Answer, body};
 
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     admin: &Admin,
     peer: IpAddr,
     found: &Found,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let headers = request.headers().clone();

@@ -8,19 +8,39 @@ use std::task::Waker;
 
 use super::places::Group;
 
-/// In place of the moment since when a connection is quiet: a request is under way.
+/// In place of the moment since when a connection waits for its peer: the server works on a request.
 const BUSY: u64 = u64::MAX;
 
 /// In place of that moment: the connection is to end, because others need its place.
 const LEAVING: u64 = u64::MAX - 1;
 
+/// Since when a connection waits for its peer, and for what; in the order of the moments.
+///
+/// Twice the moment in microseconds, and one more if the body of a request is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Waiting(u64);
+
+impl Waiting {
+    const fn for_request(since: u64) -> Self {
+        Self(since << 1)
+    }
+
+    const fn for_body(since: u64) -> Self {
+        Self(since << 1 | 1)
+    }
+}
+
 /// What is known of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Since when no request is under way, in microseconds; or [`BUSY`], or [`LEAVING`].
-    quiet_since: AtomicU64,
+    /// What is [`Waiting`] for the peer; or [`BUSY`], or [`LEAVING`].
+    waiting: AtomicU64,
     /// Whether it was ever chosen to make room for another.
     chosen: AtomicBool,
+    /// Whether it was chosen when a request, or the body of one, came in that very moment.
+    must_close: AtomicBool,
+    /// Whether the request under way needs more of its body.
+    wants_body: AtomicBool,
     /// Whether bytes have come since the last answer.
     heard: AtomicBool,
     /// Whether the socket takes no bytes.
@@ -41,8 +61,10 @@ impl Activity {
     /// Of a connection that has come now.
     pub(super) fn new(group: Option<Group>, now: u64) -> Self {
         Self {
-            quiet_since: AtomicU64::new(now),
+            waiting: AtomicU64::new(Waiting::for_request(now).0),
             chosen: AtomicBool::new(false),
+            must_close: AtomicBool::new(false),
+            wants_body: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             written: AtomicU64::new(0),
@@ -64,37 +86,77 @@ impl Activity {
         }
     }
 
-    /// A request has come; whether the connection was told to leave in this moment.
-    pub(super) fn begin(&self) -> bool {
-        self.quiet_since.swap(BUSY, Ordering::AcqRel) == LEAVING
+    /// The server works on a request, or the connection has gone: it cannot be chosen from here on.
+    pub(super) fn begin(&self) {
+        if self.waiting.swap(BUSY, Ordering::AcqRel) == LEAVING {
+            self.must_close.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The answer to a request is there, to be written.
     pub(super) fn end(&self, now: u64) {
         self.heard.store(false, Ordering::Relaxed);
         self.answered.fetch_add(1, Ordering::Relaxed);
-        self.quiet_since.store(now, Ordering::Release);
+        self.waiting.store(Waiting::for_request(now).0, Ordering::Release);
+    }
+
+    /// The request under way needs more of its body.
+    pub(super) fn want_body(&self) {
+        self.wants_body.store(true, Ordering::Relaxed);
+    }
+
+    /// The request under way has what it needed of its body, or goes on without.
+    pub(super) fn want_no_body(&self) {
+        // Its own task alone writes this.
+        if self.wants_body.load(Ordering::Relaxed) {
+            self.wants_body.store(false, Ordering::Relaxed);
+            self.begin();
+        }
+    }
+
+    /// Whether the request under way needs more of its body.
+    pub(super) fn wants_body(&self) -> bool {
+        self.wants_body.load(Ordering::Relaxed)
+    }
+
+    /// The body of the request under way is waited for since then: all that had come was read.
+    pub(super) fn wait_for_body(&self, since: u64) {
+        let waiting = Waiting::for_body(since).0;
+        // It may have been chosen since the last time.
+        let _ = self.waiting.compare_exchange(BUSY, waiting, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// What is waited for, if it is the peer's turn.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let waiting = self.waiting.load(Ordering::Acquire);
+        (waiting < LEAVING).then_some(Waiting(waiting))
     }
 
     /// Since when no request is under way, in microseconds, if none is.
     pub(super) fn quiet_since(&self) -> Option<u64> {
-        let since = self.quiet_since.load(Ordering::Acquire);
-        (since < LEAVING).then_some(since)
+        let waiting = self.waiting()?;
+        let since = waiting.0 >> 1;
+        (waiting == Waiting::for_request(since)).then_some(since)
     }
 
     /// Whether the connection is to end, because others need its place.
     pub(super) fn is_leaving(&self) -> bool {
-        self.quiet_since.load(Ordering::Acquire) == LEAVING
+        self.waiting.load(Ordering::Acquire) == LEAVING
     }
 
-    /// Has the connection make room, if it has been quiet since that very moment.
-    pub(super) fn choose(&self, since: u64) -> bool {
+    /// Has the connection make room, if it has waited for this all along.
+    pub(super) fn choose(&self, waiting: Waiting) -> bool {
         let told =
-            self.quiet_since.compare_exchange(since, LEAVING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            self.waiting.compare_exchange(waiting.0, LEAVING, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if told {
             self.wake();
         }
         told && !self.chosen.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether the connection was told to leave in the moment that a request, or its body, came.
+    pub(super) fn must_close(&self) -> bool {
+        self.must_close.load(Ordering::Relaxed)
     }
 
     /// Whether it was ever chosen to make room.

@@ -29,18 +29,18 @@ const WARM: Duration = Duration::from_secs(2);
 
 /// What became of a connection.
 pub(super) enum Outcome<S> {
-    /// It has ended, or is no HTTP any more.
+    /// The connection has ended, or speaks HTTP no more.
     Over,
-    /// It has to be closed.
+    /// The connection has to be closed.
     Closed(Closed),
-    /// It is idle: the bare stream, and what has been read of the next request.
+    /// The connection is idle: the bare stream, and what has been read of the next request.
     Quiet(S, Bytes),
 }
 
 /// What the watch says of a connection that goes on for now.
 enum Watched {
     Close(Closed),
-    /// It has been idle for a while.
+    /// The connection has been idle for a while.
     Cold,
 }
 
@@ -86,7 +86,8 @@ pub(super) async fn run<A: Site, S: Transport>(
     let (stream, rest) = parts.io.into_inner().into_parts();
     match seen {
         Watched::Close(why) => {
-            if why == Closed::Unread {
+            let is_cut_off = why == Closed::MadeRoom && activity.blocked_at().is_some();
+            if why == Closed::Unread || is_cut_off {
                 // What is unsent would stay in the system for minutes. A socket that refuses is closed all the same.
                 let _ = SockRef::from(stream.watched().tcp()).set_linger(Some(Duration::ZERO));
             }
@@ -107,10 +108,15 @@ struct Watch<'a, A> {
     timer: Pin<&'a mut Sleep>,
     /// Whether the timer wakes this task when it rings.
     is_set: bool,
-    /// Whoever has sent no request yet has to send one by then.
+    /// By when a connection without a request has to send one.
     first_by: Instant,
+    /// How many requests had been answered when the next two were noted.
+    answered: u32,
     /// When the first byte of a request was seen that is not there yet.
     head_since: Option<Instant>,
+    /// When the body of the request under way was waited for the first time, in microseconds: a peer that sends
+    /// it byte by byte grows no younger.
+    body_since: Option<u64>,
     /// Since when the socket has taken nothing, and how much it had taken by then.
     stuck: Option<(Instant, u64)>,
 }
@@ -118,7 +124,17 @@ struct Watch<'a, A> {
 impl<'a, A: Site> Watch<'a, A> {
     fn new(listening: &'a Listening<A>, activity: &'a Activity, timer: Pin<&'a mut Sleep>) -> Self {
         let first_by = Instant::now() + listening.times.head;
-        Self { listening, activity, timer, is_set: false, first_by, head_since: None, stuck: None }
+        Self {
+            listening,
+            activity,
+            timer,
+            is_set: false,
+            first_by,
+            answered: activity.answered(),
+            head_since: None,
+            body_since: None,
+            stuck: None,
+        }
     }
 
     /// Ready when the connection has to be closed or has been idle for a while. To be called behind hyper, which
@@ -127,6 +143,7 @@ impl<'a, A: Site> Watch<'a, A> {
         if self.activity.is_leaving() {
             return Poll::Ready(Watched::Close(Closed::MadeRoom));
         }
+        self.note_request();
         let Some((due, then)) = self.due() else { return Poll::Pending };
         loop {
             if due < self.timer.deadline() {
@@ -147,8 +164,24 @@ impl<'a, A: Site> Watch<'a, A> {
         }
     }
 
-    /// What comes to pass if nothing happens, and when; nothing, while a request is under way: those who answer it
-    /// have bounds of their own.
+    /// Notes how far the next request has come.
+    fn note_request(&mut self) {
+        let answered = self.activity.answered();
+        if std::mem::replace(&mut self.answered, answered) != answered {
+            (self.head_since, self.body_since) = (None, None);
+        }
+        if self.activity.waiting().is_none() {
+            // The head is there.
+            self.head_since = None;
+        }
+        if self.activity.wants_body() {
+            let since = *self.body_since.get_or_insert_with(|| self.listening.places.now());
+            self.activity.wait_for_body(since);
+        }
+    }
+
+    /// What comes to pass if nothing happens, and when; nothing, while a request is under way: the code
+    /// that answers has bounds of its own.
     fn due(&mut self) -> Option<(Instant, Watched)> {
         let times = &self.listening.times;
         if let Some(written) = self.activity.blocked_at() {

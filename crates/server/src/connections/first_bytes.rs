@@ -41,7 +41,7 @@ pub(super) enum Beginning {
 impl Beginning {
     /// Waits for bytes, or the end, and looks at them without taking them.
     ///
-    /// That a socket is said to be ready to be read does not suffice: it often is not.
+    /// Readiness of the socket does not suffice: a ready socket often has no bytes.
     pub(super) fn poll(tcp: &TcpStream, cx: &mut Context<'_>) -> Poll<Self> {
         let mut first = [0; PROXY_V2.len()];
         let mut first = ReadBuf::new(&mut first);

@@ -12,12 +12,12 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::activity::Activity;
+use super::activity::{Activity, Waiting};
 
 /// Connections that may be on their way out, chosen but not gone yet, beside those that stay.
 const LEAVING: usize = 64;
 
-/// Of the idle connections, one in so many is remembered to be closed next, so that not all have to be looked at
+/// Of the connections that wait for their peer, one in so many is remembered to be closed next, so that not all have to be looked at
 /// for each newcomer.
 const REMEMBERED: usize = 16;
 
@@ -32,7 +32,7 @@ pub struct Bounds {
     pub all: usize,
     /// From one client address; of IPv6, from one network of 64 bits, which is what a stranger has.
     pub per_address: usize,
-    /// Addresses that the second bound does not hold for: whoever is behind a proxy comes from the proxy's.
+    /// Addresses that the second bound does not hold for: all clients behind a proxy come from its address.
     pub exempt: Vec<IpNet>,
 }
 
@@ -42,17 +42,17 @@ pub(super) type Group = IpAddr;
 /// Why a connection was closed by the server, other than by the rules of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It was the idlest, and a newcomer needed its place.
+    /// The connection was the idlest, and a newcomer needed its place.
     MadeRoom,
-    /// It was a newcomer, all places were taken, and a request was under way on each.
+    /// The connection was a newcomer, all places were taken, and a request was under way on each.
     Full,
-    /// The same, of the places of its address.
+    /// The connection was a newcomer, and the same held for all places of its address.
     AddressFull,
-    /// It took too long to send its first byte, its TLS handshake or the head of a request.
+    /// The connection was too slow with its first byte, its TLS handshake or the head of a request.
     Late,
-    /// No request came for `timeouts.keep_alive`.
+    /// The connection was without a request for `timeouts.keep_alive`.
     Idle,
-    /// It did not read its answer.
+    /// The connection was not read from: its answer stayed unsent.
     Unread,
 }
 
@@ -113,10 +113,19 @@ struct Crowds {
 #[derive(Debug, Default)]
 struct Crowd {
     members: Vec<Arc<Activity>>,
-    /// The idlest of the last look, the idlest of all at the end, each with the moment since when.
-    idlest: Vec<(u64, Arc<Activity>)>,
+    /// The idlest of the last look, the idlest of all at the end.
+    idlest: Vec<Candidate>,
     /// Members that were chosen to make room and are still there.
     leaving: usize,
+}
+
+/// A connection that may be chosen to make room, as a look at it has shown.
+#[derive(Debug)]
+struct Candidate {
+    /// Whether an answer of it is being written that the peer does not read just now.
+    is_blocked: bool,
+    waiting: Waiting,
+    activity: Arc<Activity>,
 }
 
 /// A connection's place, given back when dropped.
@@ -143,8 +152,13 @@ impl Places {
     /// Takes a place for a connection from this address; if none is free, the idlest connection makes room.
     ///
     /// # Errors
-    /// A request is under way on every connection that could make room.
+    /// The server works on a request of every connection that could make room.
     pub fn enter(this: &Arc<Self>, address: IpAddr) -> Result<Place, Closed> {
+        Self::enter_at(this, address, this.now())
+    }
+
+    /// [`Self::enter`] at a moment in microseconds.
+    pub(super) fn enter_at(this: &Arc<Self>, address: IpAddr, now: u64) -> Result<Place, Closed> {
         let is_exempt = this.bounds.exempt.iter().any(|net| net.contains(&address));
         let group = (!is_exempt).then(|| group(address));
         let mut crowds = this.crowds.lock();
@@ -153,7 +167,7 @@ impl Places {
             this.count(why);
             return Err(why);
         }
-        let activity = Arc::new(Activity::new(group, this.now()));
+        let activity = Arc::new(Activity::new(group, now));
         crowds.node.insert(&activity, OF_NODE);
         if let Some(group) = group {
             crowds.by_address.entry(group).or_default().insert(&activity, OF_ADDRESS);
@@ -195,6 +209,8 @@ impl Places {
 
     fn leave(&self, activity: &Arc<Activity>) {
         let mut crowds = self.crowds.lock();
+        // A crowd may still remember the connection as an idle one: it is not to be chosen any more.
+        activity.begin();
         crowds.node.remove(activity, OF_NODE);
         if let Some(group) = activity.group
             && let Some(crowd) = crowds.by_address.get_mut(&group)
@@ -236,6 +252,12 @@ impl Places {
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         self.crowds.lock().by_address.len()
+    }
+
+    /// Connections that were chosen to make room and are still there.
+    #[cfg(test)]
+    pub(super) fn leaving(&self) -> usize {
+        self.crowds.lock().node.leaving
     }
 
     /// The most there may be.
@@ -296,29 +318,41 @@ impl Crowd {
         })
     }
 
-    /// The idlest of the last look that is idle still. Whoever was not remembered then has not been idle for
-    /// longer since.
+    /// The idlest of the last look that is idle still. A connection that was not remembered then has not been idle
+    /// for longer since.
     fn next(&mut self) -> Option<Arc<Activity>> {
-        while let Some((since, activity)) = self.idlest.pop() {
-            if activity.choose(since) {
+        while let Some(Candidate { is_blocked, waiting, activity }) = self.idlest.pop() {
+            let is_newly_blocked = !is_blocked && activity.blocked_at().is_some();
+            if !is_newly_blocked && activity.choose(waiting) {
                 return Some(activity);
             }
         }
         None
     }
 
-    /// Looks at all members, and remembers the idlest of them.
+    /// Looks at all members, and remembers the idlest of them. A connection whose answer is still being written comes
+    /// behind all others.
     fn look(&mut self) {
-        let idle = |activity: &Arc<Activity>| Some((activity.quiet_since()?, Arc::clone(activity)));
-        let mut idle: Vec<_> = self.members.iter().filter_map(idle).collect();
+        let candidate = |activity: &Arc<Activity>| {
+            let (waiting, is_blocked) = (activity.waiting()?, activity.blocked_at().is_some());
+            Some(Candidate { is_blocked, waiting, activity: Arc::clone(activity) })
+        };
+        let mut idle: Vec<_> = self.members.iter().filter_map(candidate).collect();
         let wanted = idle.len().div_ceil(REMEMBERED);
         if wanted < idle.len() {
-            idle.select_nth_unstable_by_key(wanted, |(since, _)| *since);
+            idle.select_nth_unstable_by_key(wanted, Candidate::rank);
             idle.truncate(wanted);
         }
-        idle.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
+        idle.sort_unstable_by_key(|candidate| std::cmp::Reverse(candidate.rank()));
         idle.shrink_to_fit();
         self.idlest = idle;
+    }
+}
+
+impl Candidate {
+    /// The least is closed first.
+    fn rank(&self) -> (bool, Waiting) {
+        (self.is_blocked, self.waiting)
     }
 }
 

@@ -12,7 +12,7 @@ use hyper::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode, Version};
 
 use super::activity::Activity;
-use super::{Listening, Site, date};
+use super::{Listening, RequestBody, Site, date};
 use crate::http::{Answer, Peer};
 
 /// Most requests of one connection: the last answer says that the connection is closed.
@@ -30,9 +30,10 @@ pub(super) async fn respond<A: Site>(
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
-    let must_leave = activity.begin();
+    activity.begin();
     let may_stay = stays_open(request.version(), request.headers());
     let asked = (request.method().clone(), request.uri().clone());
+    let request = request.map(|body| RequestBody::new(body, Arc::clone(&activity)));
     let answered = catch_panic(listening.site.answer(peer, request)).await;
     let has_panicked = answered.is_none();
     let mut answer = answered.unwrap_or_else(|| {
@@ -46,7 +47,7 @@ pub(super) async fn respond<A: Site>(
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(answer);
     }
-    let closes = must_leave
+    let closes = activity.must_close()
         || has_panicked
         || activity.answered() + 1 >= MOST_REQUESTS
         || listening.site.state().drain.has_begun();

@@ -1,6 +1,7 @@
 //! A site whose answers fail, and places that are taken and given back.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_apps::Apps;
 use hyper::StatusCode;
@@ -16,7 +17,10 @@ use crate::tasks::Tasks;
 /// The longest wait for what must come.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Fails at `/panic`, before and behind a wait.
+/// More than the system takes at once.
+const LARGE: usize = 16 * 1024 * 1024;
+
+/// Fails at `/panic`, before and behind a wait; has much to say at `/large`.
 struct Faulty(Arc<State>);
 
 impl Site for Faulty {
@@ -24,11 +28,14 @@ impl Site for Faulty {
         &self.0
     }
 
-    async fn answer(&self, _peer: Peer, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, _peer: Peer, request: Request<RequestBody>) -> Answer {
         if request.uri().path() == "/panic/later" {
             yield_now().await;
         }
         assert!(!request.uri().path().starts_with("/panic"), "as it should");
+        if request.uri().path() == "/large" {
+            return answer::text(StatusCode::OK, &"x".repeat(LARGE));
+        }
         answer::text(StatusCode::OK, "fine")
     }
 
@@ -37,10 +44,11 @@ impl Site for Faulty {
     }
 }
 
-async fn faulty() -> (Arc<State>, std::net::SocketAddr) {
+/// A faulty site with room for so many connections.
+async fn faulty(http: usize) -> (Arc<State>, std::net::SocketAddr) {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
-    let division = Division { http: 10, http_per_address: 10, operators: 10, ..Division::default() };
+    let division = Division { http, http_per_address: http, ..Division::default() };
     let state = Arc::new(State::new(config, apps, Tasks::default(), &division));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -56,7 +64,7 @@ async fn ask(stream: &mut TcpStream, path: &str) {
 
 #[tokio::test]
 async fn a_panic_in_answering_is_a_500_that_is_counted_and_ends_that_connection_alone() {
-    let (state, address) = faulty().await;
+    let (state, address) = faulty(10).await;
     let mut other = TcpStream::connect(address).await.unwrap();
     for path in ["/panic", "/panic/later"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -76,6 +84,24 @@ async fn a_panic_in_answering_is_a_500_that_is_counted_and_ends_that_connection_
     assert!(state.metrics.text().contains("fanfare_panics_total{where=\"request\"} 2\n"));
 }
 
+#[tokio::test]
+async fn an_answer_that_is_cut_off_for_a_newcomer_does_not_end_like_a_whole_one() {
+    let (state, address) = faulty(1).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    ask(&mut slow, "/large").await;
+    let mut answer = vec![0; 12];
+    timeout(DEADLINE, slow.read_exact(&mut answer)).await.expect("it is being answered").unwrap();
+    let mut newcomer = TcpStream::connect(address).await.unwrap();
+    ask(&mut newcomer, "/").await;
+    let mut some = [0; 12];
+    timeout(DEADLINE, newcomer.read_exact(&mut some)).await.expect("it is answered").unwrap();
+    assert_eq!(&some, b"HTTP/1.1 200");
+    assert_eq!(state.places.closed(Closed::MadeRoom), 1);
+    let ended = timeout(DEADLINE, slow.read_to_end(&mut answer)).await.expect("it is hung up on");
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert!(answer.len() < LARGE);
+}
+
 fn places(all: usize, per_address: usize) -> Arc<Places> {
     Arc::new(Places::new(Bounds { all, per_address, exempt: Vec::new() }))
 }
@@ -84,11 +110,14 @@ fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(192, 0, 2, last).into()
 }
 
+/// A moment later than all before.
+fn later() -> u64 {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    NOW.fetch_add(1, Ordering::Relaxed)
+}
+
 fn enter(places: &Arc<Places>, last: u8) -> Result<Place, Closed> {
-    let place = Places::enter(places, address(last));
-    // The next one is younger.
-    std::thread::sleep(Duration::from_micros(2));
-    place
+    Places::enter_at(places, address(last), later())
 }
 
 #[test]
@@ -97,7 +126,7 @@ fn places_are_given_up_from_the_idlest_on_and_never_those_with_a_request() {
     let all: Vec<Place> = (0..40).map(|_| enter(&places, 1).unwrap()).collect();
     all[0].activity().begin();
     all[2].activity().begin();
-    all[2].activity().end(places.now());
+    all[2].activity().end(later());
     for newcomer in 0..30 {
         let _gone_at_once = enter(&places, 1).unwrap();
         let leaving: Vec<usize> = (0..40).filter(|&at| all[at].activity().is_leaving()).collect();
@@ -125,11 +154,75 @@ fn no_more_than_a_few_are_on_their_way_out_at_a_time() {
 }
 
 #[test]
+fn a_connection_whose_answer_is_still_being_written_is_closed_only_when_no_other_is_left() {
+    let places = places(4, 4);
+    let all: Vec<Place> = (0..4).map(|_| enter(&places, 1).unwrap()).collect();
+    all[0].activity().took_nothing();
+    all[3].activity().begin();
+    let leaving = || (0..4).filter(|&at| all[at].activity().is_leaving()).collect::<Vec<_>>();
+    let busy = || {
+        let place = enter(&places, 1).unwrap();
+        place.activity().begin();
+        place
+    };
+    let _first = busy();
+    assert_eq!(leaving(), [1]);
+    let _second = busy();
+    assert_eq!(leaving(), [1, 2]);
+    let _third = busy();
+    assert_eq!(leaving(), [0, 1, 2]);
+}
+
+#[test]
+fn a_connection_whose_body_does_not_come_makes_room_and_answers_if_the_body_came_in_that_moment() {
+    let places = places(2, 2);
+    let all = [enter(&places, 1).unwrap(), enter(&places, 1).unwrap()];
+    for place in &all {
+        place.activity().begin();
+        place.activity().want_body();
+    }
+    assert!(enter(&places, 1).is_err(), "the bodies may have come");
+    for place in all.iter().rev() {
+        place.activity().wait_for_body(later());
+    }
+    let [first, second] = all.map(|place| (Arc::clone(place.activity()), place));
+    let third = enter(&places, 1).unwrap();
+    assert!(second.0.is_leaving() && !first.0.is_leaving(), "the one that has waited for longest");
+    second.0.want_no_body();
+    assert!(second.0.must_close());
+    first.0.want_no_body();
+    third.activity().begin();
+    assert!(!first.0.must_close());
+    assert!(enter(&places, 1).is_err(), "the server works on each");
+}
+
+#[test]
+fn who_hangs_up_unasked_is_never_counted_as_on_the_way_out() {
+    let places = places(64, 64);
+    let mut all = Vec::new();
+    for _ in 0..200 {
+        while all.len() < 64 {
+            all.push(enter(&places, 1).unwrap());
+        }
+        all.push(enter(&places, 1).expect("the idlest makes room"));
+        assert_eq!(places.leaving(), 1);
+        // The one that was told, and those that were remembered to be next.
+        all.drain(..8);
+        assert_eq!(places.leaving(), 0);
+        all.truncate(40);
+    }
+    assert_eq!(places.open(), 40);
+}
+
+#[test]
 fn an_address_that_has_gone_is_forgotten_and_ipv6_counts_by_its_network() {
     let places = places(100, 2);
     let six = |text: &str| Places::enter(&places, text.parse().unwrap());
     let first = [six("2001:db8::1").unwrap(), six("2001:db8::ffff:2").unwrap()];
-    assert!(first.iter().all(|place| !place.activity().begin()));
+    for place in &first {
+        place.activity().begin();
+        assert!(!place.activity().must_close());
+    }
     assert_eq!(six("2001:db8:0:0:1::1").unwrap_err(), Closed::AddressFull);
     let elsewhere = six("2001:db8:0:1::1").unwrap();
     drop((first, elsewhere));
@@ -143,13 +236,14 @@ fn who_was_told_to_leave_while_a_request_came_answers_it_and_says_close() {
     let places = places(1, 1);
     let first = enter(&places, 1).unwrap();
     let second = enter(&places, 1).unwrap();
-    assert!(first.activity().begin(), "told to leave");
-    first.activity().end(places.now());
+    first.activity().begin();
+    assert!(first.activity().must_close(), "told to leave");
+    first.activity().end(later());
     // It may be chosen again, but is not counted out twice.
     second.activity().begin();
     assert!(enter(&places, 1).is_err());
     drop(first);
-    second.activity().end(places.now());
+    second.activity().end(later());
     let _third = enter(&places, 1).unwrap();
     drop(second);
     assert_eq!(places.open(), 1);

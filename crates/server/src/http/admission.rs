@@ -12,7 +12,7 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::version::Version;
 use http_body_util::Full;
 use hyper::Request;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
@@ -22,6 +22,7 @@ use super::Asked;
 use super::answer::Answer;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
+use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
@@ -62,7 +63,7 @@ pub async fn admit(state: &Arc<State>, key: Option<&str>, mut asked: Asked<'_>) 
 
 /// The answer to a handshake (RFC 6455, 4.2). The key is only repeated in its way, whatever it is: HAProxy's usual
 /// check sends one that is no base64.
-fn shake_hands(request: &mut Request<Incoming>) -> Result<Answer, ApiError> {
+fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
     if request.version() < hyper::Version::HTTP_11 {
         return Err(ApiError::HandshakeInOldHttp);
     }

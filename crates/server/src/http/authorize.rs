@@ -15,7 +15,7 @@ use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, channel_answer, user_answer};
 use fanfare_protocol::close::shortened;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -27,6 +27,7 @@ use self::refusal::Refusal;
 use super::answer::{self, Answer};
 use super::error::ApiError;
 use super::forwarded::client_address;
+use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::state::State;
 use crate::tenants::{Most, Outcome, Tenant};
@@ -59,7 +60,7 @@ pub(super) async fn answer(
     raw_key: &str,
     kind: Kind,
     peer: IpAddr,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Answer, ApiError> {
     let key = percent_decode_str(raw_key).decode_utf8_lossy();
     let app = state.apps.by_key(&key).await.map_err(|error| {
@@ -94,7 +95,7 @@ pub(super) async fn answer(
 }
 
 impl Wanted<'_> {
-    async fn answer(&self, page: &Page, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, page: &Page, request: Request<RequestBody>) -> Answer {
         let mut asked_for = None;
         let result = self.sign(page, request, &mut asked_for).await;
         let (channel, socket) = asked_for.as_ref().map(AskedFor::names).unwrap_or_default();
@@ -124,7 +125,7 @@ impl Wanted<'_> {
     async fn sign(
         &self,
         page: &Page,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         noted: &mut Option<AskedFor>,
     ) -> Result<Bytes, Refusal> {
         if !self.app.enabled {

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::EXPECT;
 use hyper::{Method, Request, Uri};
 use tokio::time::timeout;
+
+use crate::connections::RequestBody;
 
 /// Of a body that is too large, this many times the limit is thrown away before the answer, so that
 /// a client that writes everything first gets to read it.
@@ -41,13 +43,17 @@ pub enum BodyError {
 ///
 /// # Errors
 /// Too large, too slow, or broken off.
-pub async fn read(request: Request<Incoming>, limit: usize, patience: Duration) -> Result<Bytes, BodyError> {
+pub async fn read(
+    request: Request<RequestBody>,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, BodyError> {
     Arriving::of(request, limit).await?.read(patience).await
 }
 
 /// A request whose body has not been read, and announces no more than it may have.
 pub struct Arriving {
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     limit: usize,
 }
 
@@ -55,8 +61,8 @@ impl Arriving {
     /// A request that may have a body of `limit` bytes.
     ///
     /// # Errors
-    /// It announces more.
-    pub async fn of(request: Request<Incoming>, limit: usize) -> Result<Self, BodyError> {
+    /// The request announces more.
+    pub async fn of(request: Request<RequestBody>, limit: usize) -> Result<Self, BodyError> {
         let arriving = Self { request, limit };
         let announced = arriving.announced();
         if announced > limit as u64 {
@@ -115,7 +121,7 @@ impl Arriving {
 }
 
 /// Throws away what is already on its way, at most so many bytes; whether there is more.
-async fn discard(mut body: Incoming, most: usize) -> bool {
+async fn discard(mut body: RequestBody, most: usize) -> bool {
     let most = most as u64;
     if body.size_hint().lower() > most {
         return true;

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Clock, Query, RequestError, SignedBody, SignedRequest};
 use hyper::Request;
-use hyper::body::Incoming;
 
 use super::body::Arriving;
 use super::error::ApiError;
+use crate::connections::RequestBody;
 use crate::state::{State, unix_seconds};
 
 /// A request whose signature is the app's.
@@ -34,7 +34,7 @@ pub async fn receive(
     state: &State,
     app_id: &str,
     path: &str,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Signed, ApiError> {
     let limit = state.config.limits.request_bytes;
     let arriving = Arriving::of(request, limit).await?;

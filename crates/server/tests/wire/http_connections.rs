@@ -7,11 +7,13 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::support::admin::{Admin, token};
 use crate::support::api::Request;
-use crate::support::eventually;
+use crate::support::application::{Application, Reply};
+use crate::support::authorization::Post;
 use crate::support::http::Http;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::tls::Secured;
+use crate::support::{APP, eventually};
 
 const HEALTHY: &str = r#"{"health":"OK"}"#;
 
@@ -31,15 +33,23 @@ fn kept_alive(addr: SocketAddr) -> Http {
 
 const EVENT: &str = r#"{"name":"e","channels":["news"],"data":"d"}"#;
 
-/// A connection on which a request is under way: its body does not come.
+/// A connection whose request's body does not come.
 #[track_caller]
-fn under_way(addr: SocketAddr) -> Http {
+fn without_body(addr: SocketAddr) -> Http {
     let mut http = Http::connect(addr);
     let head = Request::post("/apps/3/events", EVENT).open_head();
     let length = EVENT.len();
     http.write(format!("{head}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n").as_bytes());
     assert_eq!(http.head().status, 100, "it is being read");
     http
+}
+
+/// Connections whose requests the application does not answer, so that they are under way.
+#[track_caller]
+fn under_way(server: &TestServer, application: &Application, count: usize) -> Vec<Http> {
+    let all = (0..count).map(|_| Post::channel("private-orders").begin(server.addr)).collect();
+    application.expect_questions(count);
+    all
 }
 
 /// Whether the server has hung up on a connection that nothing was sent on; and nobody else's turn is waited for.
@@ -67,16 +77,18 @@ fn the_idlest_connection_is_closed_for_a_newcomer() {
 
 #[test]
 fn where_a_request_is_under_way_everywhere_the_newcomer_is_closed_and_later_ones_are_not() {
-    let server = Setup::new().config("[limits]\nhttp_connections = 2").start();
-    let mut busy = [under_way(server.addr), under_way(server.addr)];
+    let application = Application::start(|_| Reply::Hang);
+    let setup = Setup::with_app(&application.settings());
+    let server = setup.config("[limits]\nhttp_connections = 2\n[timeouts]\napplication = 60").start();
+    let mut busy = under_way(&server, &application, 2);
     expect_closed(Http::connect(server.addr));
     server.expect_metric(&closed("public", "full"), 1.0);
     server.process.log_line("the refusal, and the setting", |line| {
         (line.contains("reason=\"full\"") && line.contains("limits.http_connections")).then_some(())
     });
+    application.let_go();
     for http in &mut busy {
-        http.write(EVENT.as_bytes());
-        http.answer().expect("{}");
+        assert_eq!(http.answer().head.status, 200);
     }
     kept_alive(server.addr);
 }
@@ -98,9 +110,47 @@ fn a_head_that_does_not_end_keeps_nobody_out() {
 }
 
 #[test]
+fn bodies_that_do_not_come_keep_nobody_out() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 4").start();
+    let mut slow: Vec<Http> = (0..4).map(|_| without_body(server.addr)).collect();
+    let mut newcomers: Vec<Http> = (0..4).map(|_| kept_alive(server.addr)).collect();
+    for http in slow.drain(..) {
+        expect_closed(http);
+    }
+    for http in &mut newcomers {
+        http.get("/up").expect(HEALTHY);
+    }
+    server.expect_metric(&closed("public", "made_room"), 4.0);
+    for target in ["/apps/3/events".to_owned(), format!("/app/{}/auth", APP.key)] {
+        let unsigned = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n");
+        for _ in 0..4 {
+            let mut http = Http::connect(server.addr);
+            http.write(unsigned.as_bytes());
+            slow.push(http);
+        }
+        let _newcomers: Vec<Http> = (0..4).map(|_| kept_alive(server.addr)).collect();
+    }
+    server.expect_metric(&closed("public", "full"), 0.0);
+}
+
+#[test]
+fn a_body_that_comes_byte_by_byte_makes_its_connection_no_younger() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 2").start();
+    let mut slow = without_body(server.addr);
+    assert!(slow.is_left_alone_for(Duration::from_millis(20)));
+    let mut idle = kept_alive(server.addr);
+    slow.write(&EVENT.as_bytes()[..1]);
+    assert!(idle.is_left_alone_for(Duration::from_millis(50)), "the byte is read meanwhile");
+    let _newcomer = kept_alive(server.addr);
+    expect_closed(slow);
+    idle.get("/up").expect(HEALTHY);
+}
+
+#[test]
 fn one_address_has_its_own_bound_and_takes_nobody_elses_place() {
     let settings = "[listen]\ntrusted_proxies = []\n[limits]\nhttp_connections_per_address = 2";
-    let server = Setup::new().config(settings).start();
+    let application = Application::start(|_| Reply::Hang);
+    let server = Setup::with_app(&application.settings()).config(settings).start();
     let from = |last: u8| -> Http {
         let mut http = Http::connect_from(IpAddr::from(Ipv4Addr::new(127, 0, 0, last)), server.addr);
         http.get("/up").expect(HEALTHY);
@@ -113,7 +163,7 @@ fn one_address_has_its_own_bound_and_takes_nobody_elses_place() {
     for http in [&mut other, &mut second, &mut third] {
         http.get("/up").expect(HEALTHY);
     }
-    let _busy = [under_way(server.addr), under_way(server.addr)];
+    let _busy = under_way(&server, &application, 2);
     expect_closed(Http::connect(server.addr));
     server.expect_metric(&closed("public", "address_full"), 1.0);
     other.get("/up").expect(HEALTHY);
@@ -144,7 +194,7 @@ fn a_websocket_gives_its_place_back_and_so_does_whoever_hangs_up() {
 
 #[test]
 fn in_a_drain_every_answer_says_that_the_connection_is_closed() {
-    let server = Setup::new().config("[timeouts]\ndrain = 1").start();
+    let server = Setup::new().config("[timeouts]\ndrain = 5").start();
     let connection = |http: &mut Http| http.get("/up").head.header("connection").map(str::to_owned);
     let mut first = Http::connect(server.addr);
     assert_eq!(connection(&mut first).as_deref(), Some("keep-alive"));

@@ -8,11 +8,11 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
+use crate::connections::RequestBody;
 use crate::http::body;
 
 /// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
@@ -31,7 +31,7 @@ pub(super) struct AskedFor {
 ///
 /// # Errors
 /// There is none to work with.
-pub(super) async fn receive(request: Request<Incoming>, patience: Duration) -> Result<AskedFor, Refusal> {
+pub(super) async fn receive(request: Request<RequestBody>, patience: Duration) -> Result<AskedFor, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_json =
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
