@@ -2,9 +2,10 @@
 //!
 //! Only atomics: a request costs a few stores, and whoever looks for the idlest connection disturbs none.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
+
+use parking_lot::Mutex;
 
 use super::places::Group;
 
@@ -50,7 +51,7 @@ pub(super) struct Activity {
     /// How many requests were answered.
     answered: AtomicU32,
     /// Wakes the connection's task.
-    waker: OnceLock<Waker>,
+    waker: Mutex<Option<Waker>>,
     /// Where it stands in the lists of the node and of its address.
     pub(super) positions: [AtomicUsize; 2],
     /// Which connections it is counted with, besides all of the node.
@@ -69,21 +70,28 @@ impl Activity {
             blocked: AtomicBool::new(false),
             written: AtomicU64::new(0),
             answered: AtomicU32::new(0),
-            waker: OnceLock::new(),
+            waker: Mutex::default(),
             positions: [AtomicUsize::new(0), AtomicUsize::new(0)],
             group,
         }
     }
 
-    /// Remembers how to wake the connection's task.
+    /// Remembers how to wake the connection's task, which may be another than before.
     pub(super) fn set_waker(&self, waker: &Waker) {
-        let _ = self.waker.set(waker.clone());
+        *self.waker.lock() = Some(waker.clone());
     }
 
     pub(super) fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
+        let waker = self.waker.lock().clone();
+        if let Some(waker) = waker {
+            waker.wake();
         }
+    }
+
+    /// Only last words are left to be said: the connection is the first to make room from here on.
+    pub(super) fn conclude(&self) {
+        let first = |waiting| (waiting != LEAVING).then_some(Waiting::for_request(0).0);
+        let _ = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, first);
     }
 
     /// The server works on a request, or the connection has gone: it cannot be chosen from here on.

@@ -4,9 +4,12 @@
 //! The lock is taken when a connection comes and when it goes, never for a request, and nothing is waited for.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -359,6 +362,18 @@ impl Candidate {
 impl Place {
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
+    }
+
+    /// Has a connection say its last words, for as long as no newcomer needs the place.
+    pub async fn conclude(&self, last_words: impl Future<Output = ()>) {
+        let mut last_words = pin!(last_words);
+        self.activity.conclude();
+        poll_fn(|cx| {
+            self.activity.set_waker(cx.waker());
+            let said = last_words.as_mut().poll(cx);
+            if self.activity.is_leaving() { Poll::Ready(()) } else { said }
+        })
+        .await;
     }
 }
 

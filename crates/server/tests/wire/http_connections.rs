@@ -10,9 +10,10 @@ use crate::support::api::Request;
 use crate::support::application::{Application, Reply};
 use crate::support::authorization::Post;
 use crate::support::http::Http;
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::tls::Secured;
+use crate::support::upgrade::Upgrade;
 use crate::support::{APP, eventually};
 
 const HEALTHY: &str = r#"{"health":"OK"}"#;
@@ -225,6 +226,36 @@ fn the_last_of_a_hundred_thousand_answers_says_that_the_connection_is_closed() {
 fn raise_descriptors() {
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).expect("up to the hard limit");
+}
+
+#[test]
+fn those_who_are_told_that_they_are_not_let_in_keep_no_place_from_newcomers() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 4").start();
+    let refused = Upgrade::to("/app/no-such-key?protocol=7").bytes();
+    // Each would have a second to answer the close, and none does.
+    let mut silent = Vec::new();
+    for bytes in [&refused[..], b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"] {
+        for _ in 0..100 {
+            let mut http = Http::connect(server.addr);
+            http.write(bytes);
+            silent.push(http);
+            server.public("/up").expect(HEALTHY);
+        }
+    }
+    server.connect().expect_nothing_more();
+    assert!(server.metric(&closed("public", "full")) < 0.5);
+}
+
+#[test]
+fn a_node_without_a_seat_for_websockets_still_answers_back_ends() {
+    let server = Setup::new().config("[limits]\nhttp_connections = 4\nconnections = 1").start();
+    let _only = server.connect();
+    let mut refused = Vec::new();
+    for _ in 0..50 {
+        refused.push(server.open(&pusher_js(APP)));
+        server.public("/up").expect(HEALTHY);
+        server.api().publish("news", "e", "{}");
+    }
 }
 
 #[test]
