@@ -158,7 +158,8 @@ impl Outbox {
     }
 
     /// Bytes that wait, by which it is bounded; `None` of a connection that is ending.
-    pub(crate) fn waiting(&self) -> Option<usize> {
+    #[must_use]
+    pub fn waiting(&self) -> Option<usize> {
         let queue = self.queue.lock();
         queue.close().is_none().then_some(queue.bytes)
     }

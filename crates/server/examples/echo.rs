@@ -13,7 +13,9 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::version::Version;
 use fanfare_protocol::ws::Incoming;
-use fanfare_server::ws::{farewell, read, write::Writer};
+use fanfare_server::ws::read::Receiver;
+use fanfare_server::ws::write::Writer;
+use fanfare_server::ws::{farewell, read};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -70,26 +72,40 @@ async fn begin(upgraded: OnUpgrade) {
     }
 }
 
-/// One connection, as [`ws::run`] has it, but for what messages mean.
-async fn echo(stream: TcpStream, early: Vec<u8>) {
-    let outbox = Outbox::new(Budget::of_each(OUTBOX_BYTES));
-    let mut writer = Writer::new(&stream);
-    let on = |incoming: Incoming<'_>| {
+/// Sends back what it is sent.
+struct Echo<'a>(&'a Outbox);
+
+impl Receiver for Echo<'_> {
+    fn heard(&self) {}
+
+    fn holds(&self, _bytes: usize) {}
+
+    fn has_worked_enough(&self) -> bool {
+        false
+    }
+
+    fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason> {
         let frame = match incoming {
             Incoming::Text(text) => Frame::text(text.len(), |out| out.extend_from_slice(text.as_bytes())),
             Incoming::Binary(bytes) => Frame::binary(bytes.len(), |out| out.extend_from_slice(bytes)),
             Incoming::Ping(payload) => {
-                outbox.push_pong(Frame::pong(payload));
+                self.0.push_pong(Frame::pong(payload));
                 return ControlFlow::Continue(());
             }
             Incoming::Pong => return ControlFlow::Continue(()),
             Incoming::Close(code) => return ControlFlow::Break(CloseReason::ByClient(code)),
         };
-        outbox.push(&frame);
+        self.0.push(&frame);
         ControlFlow::Continue(())
-    };
+    }
+}
+
+/// One connection, as [`ws::run`] has it, but for what messages mean.
+async fn echo(stream: TcpStream, early: Vec<u8>) {
+    let outbox = Outbox::new(Budget::of_each(OUTBOX_BYTES));
+    let mut writer = Writer::new(&stream);
     let reason = tokio::select! {
-        reason = read::run(&stream, early, MESSAGE_BYTES, |_| {}, on) => reason,
+        reason = read::run(&stream, early, MESSAGE_BYTES, Echo(&outbox)) => reason,
         reason = writer.run(&outbox) => reason,
     };
     let rest = writer.into_rest(&outbox, &reason);

@@ -1,13 +1,20 @@
 //! Stopping without a herd: who is told when, and how the end is waited for (WS-057).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_hub::Conn;
 use fanfare_protocol::close::CloseReason;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::state::State;
+
+/// How long HTTP connections are answered during a drain at least, if there are any.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether there are any.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How far the server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +82,7 @@ pub async fn run(state: &Arc<State>, deadline: Instant) -> usize {
         }
     }
     let left = end(state, deadline).await;
+    back_ends_told(state, began + window.min(TELLING)).await;
     state.drain.phase.send_replace(Phase::Over);
     left
 }
@@ -86,6 +94,14 @@ async fn end(state: &Arc<State>, deadline: Instant) -> usize {
     }
     all_gone(state, deadline).await;
     state.node.open()
+}
+
+/// Goes on answering for a moment, so that back ends which keep connections alive are told to connect elsewhere, and
+/// balancers see that the server is not ready, also where no WebSocket takes its time.
+async fn back_ends_told(state: &State, deadline: Instant) {
+    while state.places.open() > 0 && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
 }
 
 /// Waits for the last connection to end, until `deadline`; tells whether it has.

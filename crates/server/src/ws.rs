@@ -11,6 +11,7 @@ mod watchdog;
 pub mod write;
 
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,7 +31,7 @@ use crate::state::{Seat, State};
 
 pub use early::{Bare, into_socket};
 pub use farewell::refuse;
-use read::Noted;
+use read::Receiver;
 use socket::Socket;
 use write::Writer;
 
@@ -46,6 +47,10 @@ pub struct Newcomer {
     pub seat: Seat,
 }
 
+/// So many bytes that wait for a client end a turn of its messages: a roster of a presence channel may be as large as
+/// the answers to hundreds of messages.
+const MUCH: usize = 64 * 1024;
+
 /// What the loops of a connection tell one another.
 #[derive(Debug)]
 struct Signs {
@@ -58,6 +63,32 @@ struct Signs {
 impl Signs {
     fn heard_now(&self, state: &State) {
         self.heard.store(state.milliseconds(), Ordering::Relaxed);
+    }
+}
+
+/// Hears a connection's messages, for its session.
+struct Ears<'a> {
+    session: &'a mut Session,
+    conn: &'a Conn,
+    signs: &'a Signs,
+    state: &'a State,
+}
+
+impl Receiver for Ears<'_> {
+    fn heard(&self) {
+        self.signs.heard_now(self.state);
+    }
+
+    fn holds(&self, bytes: usize) {
+        self.conn.holds(bytes);
+    }
+
+    fn has_worked_enough(&self) -> bool {
+        self.conn.outbox.waiting().is_some_and(|waiting| waiting >= MUCH)
+    }
+
+    fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason> {
+        self.session.on_incoming(incoming, &self.signs.authorized)
     }
 }
 
@@ -77,13 +108,9 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
     }
     let mut writer = Writer::new(&socket);
     let longest = state.config.limits.message_bytes;
-    let note = |noted| match noted {
-        Noted::Heard => signs.heard_now(&state),
-        Noted::Holds(bytes) => conn.holds(bytes),
-    };
-    let on = |incoming: Incoming<'_>| session.on_incoming(incoming, &signs.authorized);
     let reason = {
-        let reading = pin!(read::run(&socket, early, longest, note, on));
+        let ears = Ears { session: &mut session, conn: &conn, signs: &signs, state: &state };
+        let reading = pin!(read::run(&socket, early, longest, ears));
         let watching = pin!(watchdog::run(&state, &conn, &signs));
         until_one_ends(&conn, &mut writer, reading, watching).await
     };

@@ -26,33 +26,38 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
-/// What is to be known of a connection besides its messages.
-#[derive(Clone, Copy, Debug)]
-pub enum Noted {
+/// What is done with what is read.
+pub trait Receiver {
     /// Something was read, a whole message or not.
-    Heard,
+    fn heard(&self);
+
     /// So many bytes of memory hold a message that is not complete; told after each turn.
-    Holds(usize),
+    fn holds(&self, bytes: usize);
+
+    /// Whether a turn is over before its last message, because a message was much work.
+    fn has_worked_enough(&self) -> bool;
+
+    /// A message; breaks when the connection is to end.
+    fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason>;
 }
 
-/// Reads until the connection ends, beginning with the bytes that came `early`, and gives `on` each
-/// message of at most `max_message` bytes; `note` is told what else is to be known of the connection.
+/// Reads until the connection ends, beginning with the bytes that came `early`, and gives the receiver each
+/// message of at most `max_message` bytes.
 pub async fn run<S: Socket>(
     socket: &S,
     early: Vec<u8>,
     max_message: usize,
-    note: impl Fn(Noted),
-    mut on: impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
+    mut receiver: impl Receiver,
 ) -> CloseReason {
     let mut decoder = Decoder::new(max_message);
     let mut rest = Rest::of(early);
     loop {
         while let Some(Rest { bytes, decoded }) = rest.as_deref_mut() {
-            match decode(&mut decoder, &mut bytes[*decoded..], &mut on) {
+            match decode(&mut decoder, &mut bytes[*decoded..], &mut receiver) {
                 ControlFlow::Break(reason) => return reason,
                 ControlFlow::Continue(more) => *decoded += more,
             }
-            note(Noted::Holds(decoder.held()));
+            receiver.holds(decoder.held());
             if *decoded == bytes.len() {
                 rest = None;
             }
@@ -66,9 +71,9 @@ pub async fn run<S: Socket>(
             Ok(0) => ControlFlow::Break(CloseReason::Gone),
             Ok(length) => {
                 more_waits = length == buffer.len();
-                note(Noted::Heard);
-                let decoded = decode(&mut decoder, &mut buffer[..length], &mut on)?;
-                note(Noted::Holds(decoder.held()));
+                receiver.heard();
+                let decoded = decode(&mut decoder, &mut buffer[..length], &mut receiver)?;
+                receiver.holds(decoder.held());
                 if decoded < length {
                     more_waits = true;
                     rest = Rest::of(buffer[decoded..length].to_vec());
@@ -104,9 +109,21 @@ impl Rest {
 fn decode(
     decoder: &mut Decoder,
     bytes: &mut [u8],
-    on: &mut impl FnMut(Incoming<'_>) -> ControlFlow<CloseReason>,
+    receiver: &mut impl Receiver,
 ) -> ControlFlow<CloseReason, usize> {
-    decoder.feed(bytes, TURN, on).unwrap_or_else(|error| ControlFlow::Break(CloseReason::Undecodable(error)))
+    let mut decoded = 0;
+    for _ in 0..TURN {
+        let on = &mut |incoming: Incoming<'_>| receiver.on(incoming);
+        match decoder.feed(&mut bytes[decoded..], 1, on) {
+            Ok(ControlFlow::Continue(more)) => decoded += more,
+            Ok(ControlFlow::Break(reason)) => return ControlFlow::Break(reason),
+            Err(error) => return ControlFlow::Break(CloseReason::Undecodable(error)),
+        }
+        if decoded == bytes.len() || receiver.has_worked_enough() {
+            break;
+        }
+    }
+    ControlFlow::Continue(decoded)
 }
 
 #[cfg(test)]
@@ -123,23 +140,39 @@ mod tests {
 
     const MESSAGES: usize = 1000;
 
-    /// How many messages were handled whenever others of the thread had their turn, of what came as the second
-    /// of two pieces.
-    async fn turns(early: Vec<u8>, later: &[u8]) -> Vec<usize> {
+    /// Counts messages, each of which may be enough work for a turn.
+    struct Counter<'a> {
+        handled: &'a Cell<usize>,
+        is_much_work: bool,
+    }
+
+    impl Receiver for Counter<'_> {
+        fn heard(&self) {}
+
+        fn holds(&self, _bytes: usize) {}
+
+        fn has_worked_enough(&self) -> bool {
+            self.is_much_work
+        }
+
+        fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason> {
+            assert!(incoming == Incoming::Text("x"));
+            self.handled.set(self.handled.get() + 1);
+            if self.handled.get() == MESSAGES {
+                ControlFlow::Break(CloseReason::Gone)
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// How many messages were handled in the longest turn, of what came as the second of two pieces.
+    async fn longest_turn(early: Vec<u8>, later: &[u8], is_much_work: bool) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, _) = listener.accept().await.unwrap();
         client.write_all(later).await.unwrap();
         let handled = Cell::new(0);
-        let on = |incoming: Incoming<'_>| {
-            assert!(incoming == Incoming::Text("x"));
-            handled.set(handled.get() + 1);
-            if handled.get() == MESSAGES {
-                ControlFlow::Break(CloseReason::Gone)
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
         let mut seen = Vec::new();
         let others = async {
             loop {
@@ -149,11 +182,12 @@ mod tests {
         };
         tokio::select! {
             biased;
-            _ = run(&socket, early, 100, |_| {}, on) => {}
+            _ = run(&socket, early, 100, Counter { handled: &handled, is_much_work }) => {}
             () = others => {}
         }
         seen.push(handled.get());
-        seen
+        assert_eq!(seen.last(), Some(&MESSAGES), "nothing is lost between two turns");
+        seen.windows(2).map(|two| two[1] - two[0]).max().unwrap()
     }
 
     #[tokio::test]
@@ -163,10 +197,8 @@ mod tests {
         for (early, later) in
             [(Vec::new(), &all[..]), (all.clone(), &[][..]), (all[..half].to_vec(), &all[half..])]
         {
-            let seen = turns(early, later).await;
-            assert_eq!(seen.last(), Some(&MESSAGES), "nothing is lost between two turns");
-            let longest = seen.windows(2).map(|two| two[1] - two[0]).max();
-            assert!(longest <= Some(32), "{longest:?} messages in a turn");
+            assert_eq!(longest_turn(early.clone(), later, false).await, 32);
+            assert_eq!(longest_turn(early, later, true).await, 1, "a message that is much work is a turn");
         }
     }
 }

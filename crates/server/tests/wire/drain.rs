@@ -175,3 +175,16 @@ fn a_client_that_ignores_its_close_does_not_outlast_the_drain() {
     assert!(start.elapsed() < DEADLINE / 2, "{:?}", start.elapsed());
     assert_eq!(socket.frame(), Frame::Close(Some(4200), REASON.into()));
 }
+
+#[test]
+fn a_back_end_is_told_to_connect_elsewhere_also_where_no_websocket_is_left() {
+    let server = draining_for(5).start();
+    let mut api = server.api();
+    api.publish("news", "e", "{}");
+    server.process.signal(Signal::TERM);
+    server.process.log_line("the drain", |line| line.contains("draining").then_some(()));
+    let answer = api.post("/events", r#"{"name":"e","channels":["news"],"data":"d"}"#);
+    answer.expect("{}");
+    assert_eq!(answer.head.header("connection"), Some("close"));
+    server.drained();
+}
