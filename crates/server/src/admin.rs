@@ -19,7 +19,7 @@ use std::sync::Arc;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Level;
 
 use self::problem::Problem;
@@ -31,8 +31,8 @@ use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
 use crate::state::State;
 
-/// Requests for something to be done that may be under way at once; more wait. Health and metrics are answered
-/// whatever is under way.
+/// Requests that the database may work on at once; more are refused, so that they hold half of the listener's places
+/// at most. Health and metrics are answered whatever is under way.
 const MOST_AT_ONCE: usize = 64;
 
 /// What the requests of the listener share.
@@ -41,6 +41,16 @@ struct Admin {
     routes: Routes,
     wrong_tokens: WrongTokens,
     under_way: Semaphore,
+}
+
+impl Admin {
+    /// A turn to ask the database for something. It must not be held while the peer is waited for.
+    ///
+    /// # Errors
+    /// As much is under way as may be.
+    fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.under_way.try_acquire().map_err(|_| Problem::Busy)
+    }
 }
 
 impl Site for Admin {
@@ -61,12 +71,17 @@ impl Site for Admin {
 
 /// Answers operators until the process ends, also while it drains.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
+    run_with(state, listener, MOST_AT_ONCE).await;
+}
+
+/// [`run`], with so many requests under way at once.
+async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize) {
     let places = Arc::clone(&state.operators_places);
     let admin = Admin {
         state,
         routes: Routes::default(),
         wrong_tokens: WrongTokens::default(),
-        under_way: Semaphore::new(MOST_AT_ONCE),
+        under_way: Semaphore::new(most_at_once),
     };
     Listening::new(admin, places, None).run(listener, std::future::pending()).await;
 }
@@ -99,13 +114,9 @@ async fn find_and_answer(
             admin.state.metrics.text().into(),
         ),
         Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
-        _ => {
-            // The semaphore is never closed. As many may wait as there are connections.
-            let _place = admin.under_way.acquire().await;
-            apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
-                tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
-            })?
-        }
+        _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
+            tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+        })?,
     })
 }
 
@@ -147,3 +158,6 @@ fn ready(state: &State) -> Answer {
     }
     text(StatusCode::OK, &sentence)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod activity;
 mod date;
 mod exchange;
 mod first_bytes;
+mod network;
 mod places;
 mod request_body;
 mod respond;
@@ -35,7 +36,8 @@ use crate::log::limited::{Line, limited};
 use crate::state::State;
 use crate::tls::Tls;
 
-pub use places::{Bounds, Closed, Place, Places};
+pub use network::network;
+pub use places::{Bounds, Closed, Listener, Place, Places};
 pub use request_body::RequestBody;
 pub use stream::{Rewound, Watched};
 
@@ -125,7 +127,12 @@ impl<A: Site> Listening<A> {
                 Err(error) if concerns_one_peer(&error) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut out_of_descriptors, true) {
-                        tracing::error!(target: "fanfare", %error, "cannot accept connections; trying again");
+                        limited!(
+                            Line::NotAccepted,
+                            target: "fanfare",
+                            Level::ERROR,
+                            %error, "cannot accept connections; trying again"
+                        );
                     }
                     listening.places.make_room();
                     tokio::time::sleep(REST).await;
@@ -150,7 +157,7 @@ impl<A: Site> Listening<A> {
                     Level::WARN,
                     client = %address,
                     reason = why.label(),
-                    "HTTP connection refused: {}", why.advice()
+                    "HTTP connection refused: {}", self.places.advice(why)
                 );
                 return;
             }

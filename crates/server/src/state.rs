@@ -9,7 +9,7 @@ use fanfare_hub::{Budget, Hubs};
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::connections::{Bounds, Places};
+use crate::connections::{Bounds, Listener, Places};
 use crate::descriptors::Division;
 use crate::drain::Drain;
 use crate::memory;
@@ -61,9 +61,13 @@ impl State {
         let redis_feed: Arc<Numbers> = Arc::default();
         let exempt = config.listen.trusted_proxies.clone();
         let (all, per_address) = (division.http, division.http_per_address);
-        let places = Arc::new(Places::new(Bounds { all, per_address, exempt }));
-        let (all, exempt) = (division.operators, Vec::new());
-        let operators_places = Arc::new(Places::new(Bounds { all, per_address: all, exempt }));
+        let places = Arc::new(Places::new(Bounds { listener: Listener::Public, all, per_address, exempt }));
+        let operators_places = Arc::new(Places::new(Bounds {
+            listener: Listener::Operators,
+            all: division.operators,
+            per_address: usize::MAX,
+            exempt: Vec::new(),
+        }));
         let live = Live {
             places: Arc::clone(&places),
             operators_places: Arc::clone(&operators_places),

@@ -18,8 +18,9 @@ use super::routes::{Action, Found};
 use super::{Admin, bearer, given};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
+use crate::http::Answer;
 use crate::http::answer::json;
-use crate::http::{Answer, body};
+use crate::http::body::Arriving;
 
 /// Largest body, in bytes: settings are short.
 const MOST_BYTES: usize = 64 * 1024;
@@ -35,34 +36,49 @@ struct Asked<'a> {
     by: Bearer,
 }
 
-/// Answers one request of the administration API.
+/// Answers one request of the administration API. Nothing of [`Admin::enter`] is held while the peer is waited for.
 ///
 /// # Errors
-/// It is refused, in this order: for its body's size, its token, its scope, what it says.
+/// It is refused, in this order: for its body's announced size, its token, its scope, its body, what it says.
 pub(super) async fn answer(
     admin: &Admin,
     peer: IpAddr,
     found: &Found,
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
-    let query = Query::parse(request.uri().query().unwrap_or_default());
-    let headers = request.headers().clone();
-    // Before the token is looked at: who writes the whole request first is to get to read the answer.
+    let arriving = Arriving::of(request, MOST_BYTES).await?;
+    let query = Query::parse(arriving.uri().query().unwrap_or_default());
+    let by = match who(admin, peer, found.action, &query, &arriving).await {
+        Ok(by) => by,
+        Err(problem) => {
+            arriving.discard().await?;
+            return Err(problem);
+        }
+    };
     let body = if found.action.has_body() {
-        body::read(request, MOST_BYTES, admin.state.config.timeouts.handshake()).await?
+        arriving.read(admin.state.config.timeouts.handshake()).await?
     } else {
         Bytes::new()
     };
-    let by = bearer::check(admin, peer, &headers).await?;
-    let scope = found.action.scope(query.get("secrets") == Some("true"));
-    if !by.scopes.contains(&scope) {
-        return Err(Problem::ScopeMissing(scope));
-    }
     let asked = Asked { found, query, body, by };
+    let _turn = admin.enter()?;
     let doing = perform(&admin.state.apps, &asked);
     let mut answer = timeout(PATIENCE, doing).await.map_err(|_| Problem::TooLate)??;
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
+}
+
+/// Whose token allows what is asked for.
+async fn who(
+    admin: &Admin,
+    peer: IpAddr,
+    action: Action,
+    query: &Query,
+    arriving: &Arriving,
+) -> Result<Bearer, Problem> {
+    let by = bearer::check(admin, peer, arriving.headers()).await?;
+    let scope = action.scope(query.get("secrets") == Some("true"));
+    if by.scopes.contains(&scope) { Ok(by) } else { Err(Problem::ScopeMissing(scope)) }
 }
 
 async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {

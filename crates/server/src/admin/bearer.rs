@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Whose token a request has.
 ///
 /// # Errors
-/// It has none, or not a valid one; the address has shown too many wrong ones; or the database, without
-/// which there are no tokens, is away.
+/// It has none, or not a valid one; the address has shown too many wrong ones; the database, without which there
+/// are no tokens, is away; or as much is under way as may be.
 pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> Result<Bearer, Problem> {
     let apps = &admin.state.apps;
     if !apps.has_database() {
@@ -33,6 +33,7 @@ pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> R
     let bearer = match token_in(header) {
         Some(_) if apps.database_away_for().is_some() => return Err(Problem::DatabaseAway),
         Some(token) => {
+            let _turn = admin.enter()?;
             timeout(PATIENCE, apps.bearer_of(token)).await.map_err(|_| Problem::DatabaseAway)??
         }
         None => None,

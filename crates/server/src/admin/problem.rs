@@ -52,6 +52,8 @@ pub(super) enum Problem {
     DatabaseAway,
     /// The database answers, but stores nothing.
     DatabaseUnwritable,
+    /// The database works on as many requests as it may.
+    Busy,
     /// It has not been done in time; perhaps it has been done after all.
     TooLate,
     /// The server has failed.
@@ -103,6 +105,7 @@ impl Problem {
             Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::Operation(error) => match error {
@@ -167,6 +170,7 @@ impl Problem {
                 "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been \
                  changed"
             }
+            Self::Busy => "Too many requests are under way; nothing has been changed",
             Self::TooLate => {
                 "The apps' database has not answered in time; look whether what was asked for has been done"
             }
@@ -216,6 +220,9 @@ impl Problem {
             }
             Self::TooManyWrongTokens(wait) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            }
+            Self::Busy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // What is left of the body is not read, so the connection cannot be used again.
             Self::Body(_) | Self::FaultyHost | Self::ForeignHost(_) => {

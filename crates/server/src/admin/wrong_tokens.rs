@@ -4,11 +4,13 @@
 //! What one address does never counts for another.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::connections::network;
 
 /// Wrong tokens that an address may show within a [`WINDOW`].
 pub(super) const MOST_WRONG: u32 = 20;
@@ -64,14 +66,6 @@ fn make_room(table: &mut HashMap<IpAddr, Wrong>, now: Instant) {
     let oldest = table.iter().min_by_key(|(_, wrong)| wrong.since).map(|(address, _)| *address);
     if let Some(oldest) = oldest {
         table.remove(&oldest);
-    }
-}
-
-/// Whoever has one address of IPv6 has at least the 64 bits below it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
     }
 }
 

@@ -209,3 +209,41 @@ impl<'a, A: Site> Watch<'a, A> {
         Some((cold, Watched::Cold))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use super::super::places::Places;
+    use super::super::tests::site;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_time_for_a_head_begins_anew_with_each_request() {
+        let site = site(10).await;
+        let places = Arc::clone(&site.state().places);
+        let listening = Listening::new(site, Arc::clone(&places), None);
+        let place = Places::enter(&places, [192, 0, 2, 1].into()).unwrap();
+        let activity = place.activity();
+        let mut timer = pin!(tokio::time::sleep(Duration::from_secs(60)));
+        let mut watch = Watch::new(&listening, activity, timer.as_mut());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut hear = |watch: &mut Watch<'_, _>| {
+            activity.set_heard(true);
+            assert!(watch.poll(&mut cx).is_pending());
+            watch.head_since
+        };
+        let first = hear(&mut watch);
+        assert!(first.is_some() && hear(&mut watch) == first);
+        activity.begin();
+        assert_eq!(hear(&mut watch), None, "the request is under way");
+        activity.end(places.now());
+        hear(&mut watch);
+        // A request that is answered before the watch looks again.
+        let answered = Instant::now();
+        activity.begin();
+        activity.end(places.now());
+        assert!(hear(&mut watch) >= Some(answered));
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::activity::{Activity, Waiting};
+use super::network::network;
 
 /// Connections that may be on their way out, chosen but not gone yet, beside those that stay.
 const LEAVING: usize = 64;
@@ -31,6 +32,8 @@ const OF_ADDRESS: usize = 1;
 /// The most connections there may be.
 #[derive(Clone, Debug)]
 pub struct Bounds {
+    /// Where the connections come.
+    pub listener: Listener,
     /// Altogether.
     pub all: usize,
     /// From one client address; of IPv6, from one network of 64 bits, which is what a stranger has.
@@ -78,19 +81,40 @@ impl Closed {
     }
 
     /// What an operator may do about it.
-    pub(super) const fn advice(self) -> &'static str {
-        match self {
-            Self::MadeRoom => "the idlest was closed for a newcomer (setting limits.http_connections)",
-            Self::Full => "all places are taken by requests under way (setting limits.http_connections)",
-            Self::AddressFull => {
+    const fn advice(self, listener: Listener) -> &'static str {
+        match (self, listener) {
+            (Self::MadeRoom, Listener::Public) => {
+                "the idlest was closed for a newcomer (setting limits.http_connections)"
+            }
+            (Self::Full, Listener::Public) => {
+                "all places are taken by requests under way (setting limits.http_connections)"
+            }
+            (Self::AddressFull, _) => {
                 "this address has as many as it may (setting limits.http_connections_per_address; proxies belong \
                  into listen.trusted_proxies)"
             }
-            Self::Late => "nothing came in time (setting timeouts.handshake)",
-            Self::Idle => "no request came (setting timeouts.keep_alive)",
-            Self::Unread => "the answer was not read (setting timeouts.http_write)",
+            (Self::MadeRoom, Listener::Operators) => {
+                "the idlest of the operators' listener was closed for a newcomer (its places are part of the \
+                 process's file descriptors)"
+            }
+            (Self::Full, Listener::Operators) => {
+                "all places of the operators' listener are taken by requests under way (its places are part of \
+                 the process's file descriptors)"
+            }
+            (Self::Late, _) => "nothing came in time (setting timeouts.handshake)",
+            (Self::Idle, _) => "no request came (setting timeouts.keep_alive)",
+            (Self::Unread, _) => "the answer was not read (setting timeouts.http_write)",
         }
     }
+}
+
+/// Whose connections share places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// The public listeners, plain and TLS.
+    Public,
+    /// The operators' listener.
+    Operators,
 }
 
 /// All HTTP connections of the public listeners, or of the operators'.
@@ -163,7 +187,7 @@ impl Places {
     /// [`Self::enter`] at a moment in microseconds.
     pub(super) fn enter_at(this: &Arc<Self>, address: IpAddr, now: u64) -> Result<Place, Closed> {
         let is_exempt = this.bounds.exempt.iter().any(|net| net.contains(&address));
-        let group = (!is_exempt).then(|| group(address));
+        let group = (!is_exempt).then(|| network(address));
         let mut crowds = this.crowds.lock();
         if let Err(why) = this.find_room(&mut crowds, group) {
             drop(crowds);
@@ -274,6 +298,11 @@ impl Places {
         self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What an operator may do about a connection that the server closes.
+    pub(super) const fn advice(&self, why: Closed) -> &'static str {
+        why.advice(self.bounds.listener)
+    }
+
     /// How many connections the server has closed for this reason.
     #[must_use]
     pub fn closed(&self, why: Closed) -> u64 {
@@ -380,16 +409,5 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.leave(&self.activity);
-    }
-}
-
-/// What an address is counted with.
-fn group(address: IpAddr) -> Group {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(whole) => {
-            let [a, b, c, d, ..] = whole.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }

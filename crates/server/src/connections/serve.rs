@@ -178,7 +178,7 @@ fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
             Line::HttpConnection,
             target: "fanfare::http",
             Level::INFO,
-            %client, reason, "HTTP connection closed: {}", why.advice()
+            %client, reason, "HTTP connection closed: {}", listening.places.advice(why)
         ),
         _ => tracing::debug!(target: "fanfare::http", %client, reason, "HTTP connection closed"),
     }

@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const LARGE: usize = 16 * 1024 * 1024;
 
 /// Fails at `/panic`, before and behind a wait; has much to say at `/large`.
-struct Faulty(Arc<State>);
+pub(super) struct Faulty(Arc<State>);
 
 impl Site for Faulty {
     fn state(&self) -> &State {
@@ -45,14 +45,20 @@ impl Site for Faulty {
 }
 
 /// A faulty site with room for so many connections.
-async fn faulty(http: usize) -> (Arc<State>, std::net::SocketAddr) {
+pub(super) async fn site(http: usize) -> Faulty {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
     let division = Division { http, http_per_address: http, ..Division::default() };
-    let state = Arc::new(State::new(config, apps, Tasks::default(), &division));
+    Faulty(Arc::new(State::new(config, apps, Tasks::default(), &division)))
+}
+
+/// The state and the address of a [`site`] that is being served.
+async fn faulty(http: usize) -> (Arc<State>, std::net::SocketAddr) {
+    let site = site(http).await;
+    let state = Arc::clone(&site.0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let listening = Listening::new(Faulty(Arc::clone(&state)), Arc::clone(&state.places), None);
+    let listening = Listening::new(site, Arc::clone(&state.places), None);
     tokio::spawn(listening.run(listener, std::future::pending()));
     (state, address)
 }
@@ -103,7 +109,7 @@ async fn an_answer_that_is_cut_off_for_a_newcomer_does_not_end_like_a_whole_one(
 }
 
 fn places(all: usize, per_address: usize) -> Arc<Places> {
-    Arc::new(Places::new(Bounds { all, per_address, exempt: Vec::new() }))
+    Arc::new(Places::new(Bounds { listener: Listener::Public, all, per_address, exempt: Vec::new() }))
 }
 
 fn address(last: u8) -> IpAddr {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use hyper::header::EXPECT;
+use hyper::header::{EXPECT, HeaderMap};
 use hyper::{Method, Request, Uri};
 use tokio::time::timeout;
 
@@ -75,6 +75,11 @@ impl Arriving {
     /// The method.
     pub fn method(&self) -> &Method {
         self.request.method()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
     }
 
     /// Path and query.

@@ -44,12 +44,12 @@ kinds! {
     ConnectionClosed = "connection closed",
     /// A WebSocket has ended because its client does not read.
     SlowReader = "slow reader closed",
-    /// A handshake of TLS has failed.
-    TlsHandshake = "no TLS handshake",
     /// A handshake of WebSocket was refused by status, such as one in HTTP/1.0.
     FaultyHandshake = "WebSocket handshake refused",
     /// A connection that begins with a PROXY protocol header.
     ProxyProtocol = "PROXY protocol",
+    /// The system has given no connection, for lack of file descriptors.
+    NotAccepted = "cannot accept connections",
     /// A plain HTTP connection was closed before its time.
     HttpConnection = "HTTP connection closed",
     /// A request of the operators' listener with a foreign host.

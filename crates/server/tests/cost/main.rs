@@ -13,9 +13,12 @@ mod server;
 mod tls;
 
 use std::alloc::System;
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
+
+use crate::client::DEADLINE;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -32,6 +35,19 @@ fn during(happens: impl FnOnce()) -> Stats {
     let region = Region::new(ALLOCATOR);
     happens();
     region.change()
+}
+
+/// Bytes of heap of each of so many since the region began; waits until they are no more than `most`, or for the
+/// deadline.
+fn settled(region: &Region<'_, System>, count: usize, most: i64) -> i64 {
+    let began = Instant::now();
+    loop {
+        let each = kept(&region.change()) / i64::try_from(count).expect("a crowd is small");
+        if each <= most || began.elapsed() >= DEADLINE {
+            return each;
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Bytes that were allocated and are still there.

@@ -7,7 +7,7 @@ use stats_alloc::Region;
 
 use crate::client::DEADLINE;
 use crate::server::{Running, start, start_in};
-use crate::{ALLOCATOR, client, during, kept, my_turn};
+use crate::{ALLOCATOR, client, during, kept, my_turn, settled};
 
 const CROWD: usize = 500;
 
@@ -78,13 +78,8 @@ fn an_idle_http_connection_takes_little_heap() {
     server.wait_for_no_http();
     let region = Region::new(ALLOCATOR);
     let crowd = come();
-    let each = || kept(&region.change()) / CROWD as i64;
-    let warm = each();
-    let began = Instant::now();
-    while each() > BYTES_PER_IDLE_HTTP && began.elapsed() < DEADLINE {
-        std::thread::yield_now();
-    }
-    let each = each();
+    let warm = kept(&region.change()) / CROWD as i64;
+    let each = settled(&region, CROWD, BYTES_PER_IDLE_HTTP);
     println!("{each} bytes of heap an idle HTTP connection, {warm} while hyper keeps its buffers");
     assert!(each <= BYTES_PER_IDLE_HTTP, "at most {BYTES_PER_IDLE_HTTP}; look at connections::serve");
     drop(crowd);

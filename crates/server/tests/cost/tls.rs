@@ -3,7 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
@@ -14,7 +13,7 @@ use stats_alloc::Region;
 
 use crate::client::DEADLINE;
 use crate::server::{Running, start_in};
-use crate::{ALLOCATOR, client, during, kept, my_turn};
+use crate::{ALLOCATOR, client, during, kept, my_turn, settled};
 
 const CROWD: usize = 300;
 
@@ -110,12 +109,7 @@ fn an_idle_http_connection_over_tls_takes_a_bounded_heap() {
     server.wait_for_no_http();
     let region = Region::new(ALLOCATOR);
     let crowd = come();
-    let each = || kept(&region.change()) / CROWD as i64;
-    let began = Instant::now();
-    while each() > BYTES_PER_IDLE_HTTP && began.elapsed() < DEADLINE {
-        std::thread::yield_now();
-    }
-    let each = each();
+    let each = settled(&region, CROWD, BYTES_PER_IDLE_HTTP);
     println!("{each} bytes of heap an idle HTTP connection over TLS");
     assert!(each <= BYTES_PER_IDLE_HTTP, "at most {BYTES_PER_IDLE_HTTP}; look at connections::serve");
     drop(crowd);

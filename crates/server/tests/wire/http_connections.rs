@@ -289,29 +289,42 @@ fn the_operators_listener_answers_whoever_keeps_connections_open() {
     }
 }
 
+/// More connections than the operators' listener has places.
+const OPERATORS_CROWD: usize = 150;
+
 #[test]
-fn health_and_metrics_are_answered_while_as_much_as_may_be_is_under_way() {
+fn health_and_metrics_are_answered_whatever_bodies_the_operators_listener_waits_for() {
     let server = Setup::bare().start();
+    let length = "Content-Length: 9\r\n";
+    let stranger = Admin::nobody(&server).head("POST", "/v1/apps", length);
     let token = token(&server, "write");
-    let head = Admin::nobody(&server).bearing(&token).head(
-        "POST",
-        "/v1/apps",
-        "Expect: 100-continue\r\nContent-Length: 9\r\n",
-    );
-    let mut slow: Vec<Http> = (0..64)
-        .map(|_| {
+    let operator = Admin::nobody(&server).bearing(&token).head("POST", "/v1/apps", length);
+    for head in [stranger, operator] {
+        let mut slow = Vec::new();
+        for _ in 0..OPERATORS_CROWD {
             let mut http = Http::connect(server.admin);
             http.write(head.as_bytes());
-            assert_eq!(http.head().status, 100, "it is being read");
-            http
-        })
-        .collect();
-    assert_eq!(server.admin("/ready").body, "ready\n");
-    server.admin("/up").expect(HEALTHY);
-    assert!(server.admin("/metrics").body.contains("fanfare_"));
-    let mut waiting = Http::connect(server.admin);
-    waiting.write(head.as_bytes());
-    slow[0].write(b"{nothing}");
-    assert_eq!(slow[0].answer().head.status, 400);
-    assert_eq!(waiting.head().status, 100, "its turn has come");
+            slow.push(http);
+        }
+        assert_eq!(server.admin("/ready").body, "ready\n");
+        server.admin("/up").expect(HEALTHY);
+        assert!(server.admin("/metrics").body.contains("fanfare_"));
+        let mut latest = slow.pop().expect("there are many");
+        latest.write(b"{nothing}");
+        assert!([400, 401].contains(&latest.answer().head.status));
+        let refused = ["full", "address_full"].map(|reason| server.metric(&closed("admin", reason)));
+        assert_eq!(refused, [0.0, 0.0]);
+    }
+    server.process.log_line("the places of this listener", |line| {
+        (line.contains("reason=\"made_room\"") && line.contains("the operators' listener")).then_some(())
+    });
+}
+
+#[test]
+fn a_stranger_is_refused_before_the_body_is_there() {
+    let server = Setup::bare().config("[timeouts]\nhandshake = 60").start();
+    let head = Admin::nobody(&server).head("POST", "/v1/apps", "Content-Length: 9\r\n");
+    let mut http = Http::connect(server.admin);
+    http.write(head.as_bytes());
+    assert_eq!(http.answer().head.status, 401);
 }

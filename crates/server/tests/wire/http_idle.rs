@@ -47,14 +47,14 @@ fn an_idle_connection_outlasts_the_time_for_a_handshake_and_is_used_again() {
 
 #[test]
 fn an_idle_connection_is_closed_a_little_later_than_was_told() {
-    let secured = with_keep_alive(2);
+    let secured = with_keep_alive(5);
     let mut all = connections(&secured);
     let idle_since = Instant::now();
-    assert!(all[0].is_left_alone_for(Duration::from_millis(2500)), "a request might be on its way");
+    assert!(all[0].is_left_alone_for(Duration::from_millis(5500)), "a request might be on its way");
     for http in &mut all {
         assert_eq!(http.until_end(), "");
     }
-    assert!(idle_since.elapsed() < Duration::from_secs(9));
+    assert!(idle_since.elapsed() < Duration::from_secs(20));
     for (listener, count) in [("public", 2.0), ("admin", 1.0)] {
         let name =
             format!("fanfare_http_connections_closed_total{{listener=\"{listener}\",reason=\"idle\"}}");
