@@ -16,6 +16,9 @@ pub(super) struct Sent {
 /// What to do about a proxy that has changed a signed request; `line` is the first of the answer. `None` if the
 /// server does not say that anything is other than it was sent.
 pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
+    if let Some(mend) = proxy_protocol(line) {
+        return Some(mend);
+    }
     match line {
         "Missing parameter: auth_key" => return Some(query_lost(&sent.path)),
         "Version required" | "Timestamp required" | "Missing parameter: auth_signature" => {
@@ -52,6 +55,17 @@ pub(super) fn query_lost(path: &str) -> String {
          nginx write `proxy_pass http://127.0.0.1:6001;` with nothing behind the port; where a rewrite or a variable \
          is needed, end it with $is_args$args."
     )
+}
+
+/// What to do about a balancer that begins each connection with the PROXY protocol; `None` if the server does not
+/// say that one does.
+pub(super) fn proxy_protocol(said: &str) -> Option<String> {
+    said.contains("does not speak the PROXY protocol").then(|| {
+        "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare does not speak. \
+         Switch that off: in HAProxy take send-proxy or send-proxy-v2 off the `server` line, in nginx proxy_protocol, \
+         at a hosted balancer the option \"proxy protocol\"."
+            .to_owned()
+    })
 }
 
 /// The path that the server says it has no route for: by status 404, or behind a handshake by 4005.
@@ -157,7 +171,11 @@ mod tests {
     fn what_a_proxy_has_changed_is_named() {
         let same = "auth_key=k&auth_timestamp=1&auth_version=1.0";
         for (line, mentions) in [
-            ("Missing parameter: auth_key", &["without its query", "$is_args$args"][..]),
+            (
+                "This port does not speak the PROXY protocol: switch it off in the proxy in front of it.",
+                &["PROXY protocol", "send-proxy", "send-proxy-v2", "proxy_protocol"][..],
+            ),
+            ("Missing parameter: auth_key", &["without its query", "$is_args$args"]),
             ("Timestamp required", &["changes the query", "missing"]),
             (
                 "There is nothing at this path: /3/channels",

@@ -107,6 +107,7 @@ fn complaint(place: &Place, key: &str, answer: &Answer) -> Complaint {
     let Answer { status, body, .. } = answer;
     let came = changed::path_without_route(body.trim());
     let path_changed = came.and_then(|came| changed::path(&place.path_of(key), came));
+    let proxy_protocol = changed::proxy_protocol(body);
     let front = answer.header("server");
     let by = if front.is_empty() { String::new() } else { format!(" by {front}") };
     let said = sentence(body);
@@ -130,6 +131,7 @@ fn complaint(place: &Place, key: &str, answer: &Answer) -> Complaint {
             place.prefix,
             place.url("ws")
         ),
+        400 if proxy_protocol.is_some() => proxy_protocol.unwrap_or_default(),
         // Ours, nginx's and Go's words for it.
         400 if ["port speaks TLS", "HTTPS port", "HTTPS server"].iter().any(|words| body.contains(words)) => {
             "This port speaks TLS: use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).".to_owned()

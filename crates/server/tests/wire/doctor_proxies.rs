@@ -1,9 +1,11 @@
 //! The doctor behind a proxy that changes requests: the server's own answer says what came of what was sent.
 
+use crate::proxy_protocol;
 use crate::support::examined::{Examined, examine};
 use crate::support::hop::Hop;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::tls::Secured;
 use crate::support::{APP, eventually};
 
 const CREDENTIALS: [&str; 6] = ["--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
@@ -95,6 +97,26 @@ fn a_proxy_that_loses_the_query_of_what_is_published_alone_is_told() {
     examine_through(&hop)
         .expect("signature", "passed", &[])
         .expect_failed("publish and receive", &["401", "without its query"]);
+}
+
+#[test]
+fn a_balancer_that_speaks_the_proxy_protocol_is_told_what_to_switch_off() {
+    let server = TestServer::start();
+    let (secured, authority) = Secured::start_for(&["localhost"], |_| {});
+    let authority = authority.path().to_string_lossy().into_owned();
+    for header in [proxy_protocol::V1, proxy_protocol::V2] {
+        let examined = examine_through(&Hop::beginning_with(header, server.addr));
+        for hop in ["WebSocket upgrade", "signature"] {
+            examined.expect_failed(hop, &["400", "PROXY protocol", "send-proxy-v2", "proxy_protocol"]);
+        }
+        for wrong in ["does not pass on the upgrade", "let /apps/ through"] {
+            assert!(!examined.mentions(wrong), "{wrong}");
+        }
+        let hop = Hop::beginning_with(header, secured.addr());
+        let url = format!("wss://localhost:{}", hop.addr.port());
+        examine(&["--url", &url, "--ca-file", &authority])
+            .expect_failed("TLS", &["PROXY protocol", "send-proxy-v2", "proxy_protocol"]);
+    }
 }
 
 #[test]
