@@ -10,6 +10,7 @@ mod descriptors;
 mod hop;
 mod plan;
 mod reach;
+mod redirect;
 mod redis;
 mod report;
 mod round_trip;

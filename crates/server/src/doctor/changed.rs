@@ -34,6 +34,14 @@ pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
         return (!is_same(ours.unwrap_or_default(), id))
             .then(|| path_changed(&sent.path, &format!("/apps/{id}/…")));
     }
+    // The digest was made of the body that was sent.
+    if line.starts_with("Invalid body_md5") {
+        return Some(
+            "A proxy in between loses the body of the request, or changes it. Have it pass on bodies as they come; with \
+             nginx take proxy_pass_request_body and proxy_set_body away."
+                .to_owned(),
+        );
+    }
     if line.starts_with("This path answers to ") {
         return Some(format!(
             "A proxy changes the method or the path: {} {} was sent. Have it pass on both as they come.",
@@ -182,6 +190,10 @@ mod tests {
                 &["changes the path", "/ws/apps/3/channels was sent", "/3/channels arrives"],
             ),
             ("There is nothing at this path: /x/ws/apps/3/channels", &["listen.path_prefix = \"/x\""]),
+            (
+                "Invalid body_md5: it is not the MD5 hex digest of the request body",
+                &["loses the body", "proxy_pass_request_body"],
+            ),
             ("There is no app with the id ws", &["changes the path", "/apps/ws/"]),
             ("This path answers to POST only", &["changes the method or the path"]),
             (&mismatch(&format!(r"POST\n/apps/3/channels\n{same}")), &["GET was sent, and POST arrives"]),

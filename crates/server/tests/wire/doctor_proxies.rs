@@ -1,6 +1,7 @@
 //! The doctor behind a proxy that changes requests: the server's own answer says what came of what was sent.
 
 use crate::proxy_protocol;
+use crate::support::application::Application;
 use crate::support::examined::{Examined, examine};
 use crate::support::hop::Hop;
 use crate::support::server::TestServer;
@@ -116,6 +117,47 @@ fn a_balancer_that_speaks_the_proxy_protocol_is_told_what_to_switch_off() {
         let url = format!("wss://localhost:{}", hop.addr.port());
         examine(&["--url", &url, "--ca-file", &authority])
             .expect_failed("TLS", &["PROXY protocol", "send-proxy-v2", "proxy_protocol"]);
+    }
+}
+
+#[test]
+fn a_proxy_that_loses_the_body_of_what_is_published_is_told() {
+    let server = TestServer::start();
+    examine_through(&Hop::losing_bodies(server.addr))
+        .expect("signature", "passed", &[])
+        .expect_failed("publish and receive", &["401", "body_md5", "A proxy in between loses the body"]);
+}
+
+#[test]
+fn a_redirect_is_named_with_its_target_and_without_a_signature() {
+    let server = TestServer::start();
+    let browser = format!("ws://{}", server.addr);
+    for (status, location, target) in [
+        (
+            "301 Moved Permanently",
+            "https://ws.example.com/apps/3?auth_signature=f00",
+            "https://ws.example.com/apps/3",
+        ),
+        ("302 Found", "/login", "/login"),
+        ("307 Temporary Redirect", "https://ws.example.com/", "https://ws.example.com/"),
+        ("308 Permanent Redirect", "", "an address that it does not name"),
+    ] {
+        let front = Application::raw(&format!(
+            "HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ));
+        let redirect = format!("is answered {}, with a redirect to {target}", &status[..3]);
+        let api = format!("http://{}", front.addr);
+        let examined = examine(&[&["--url", &*browser, "--api", &api], &CREDENTIALS[..]].concat());
+        examined.expect_failed(
+            "signature",
+            &[&redirect, "point the back end at that address", "stop the redirect for /apps/"],
+        );
+        assert!(!examined.mentions("f00"));
+        let examined = examine(&[&["--url", &*format!("ws://{}", front.addr)], &CREDENTIALS[..]].concat());
+        examined.expect_failed(
+            "WebSocket upgrade",
+            &[&redirect, "point the clients at that address", "stop the redirect for /app/"],
+        );
     }
 }
 
