@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
+use fanfare_laravel::feed::Address;
 use fanfare_outgoing::Trust;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, Secret};
@@ -13,7 +14,7 @@ use super::redis::AskedRedis;
 use super::signed::Signer;
 use crate::command_line::Doctor;
 use crate::config::{Config, Fault, Sources};
-use crate::laravel_lines::Address;
+use crate::laravel_lines;
 
 /// Whose variables name an app.
 const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
@@ -96,7 +97,8 @@ impl Place {
         const EXPECTED: &str = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
         let wrong = || PlanError::Url { option, expected: EXPECTED };
         let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let Address { tls, host, port } = Address::of(&uri).ok_or_else(wrong)?;
+        let laravel_lines::Address { tls, host, port } =
+            laravel_lines::Address::of(&uri).ok_or_else(wrong)?;
         // What pusher-js or the SDK would put behind the prefix may be pasted, too.
         let path = uri.path().split("/app/").next().unwrap_or_default();
         Ok(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
@@ -158,7 +160,7 @@ impl Plan {
         };
         let (browser, back_end) = places(asked, &config, project)?;
         let app = app(asked, &config, &|suffix| variable(project, &environment, suffix));
-        let redis = redis(asked, project);
+        let redis = redis(asked, &config, (project, app.as_ref()), &trust);
         let proxy = browser
             .as_ref()
             .zip(app.as_ref())
@@ -196,7 +198,7 @@ fn places(
     let of = |family: &str| project.and_then(|project| Place::of(project, family, prefix));
     // A server is where it listens, if no application says how it is reached.
     let listens = || {
-        let address = Address::near(config.listen.addr);
+        let address = laravel_lines::Address::near(config.listen.addr);
         let place = Place { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         (asked.config.is_some() || project.is_some()).then_some(place)
     };
@@ -253,15 +255,38 @@ fn family(project: &Project) -> AppNames {
     names.unwrap_or(AppNames::Pusher)
 }
 
-fn redis(asked: &Doctor, project: Option<&Project>) -> Option<AskedRedis> {
-    let prefix = || asked.prefix.clone().or_else(|| project?.redis_prefix().map(|prefix| prefix.value));
+/// The Redis: that of the command line, of a project with that driver, of the configuration's app, or of the node.
+fn redis(
+    asked: &Doctor,
+    config: &Config,
+    (project, app): (Option<&Project>, Option<&AskedApp>),
+    trust: &Trust,
+) -> Option<AskedRedis> {
+    let feed = &config.redis_feed;
+    let trust = if asked.ca_file.is_some() { trust } else { &feed.trust };
+    let of = |address, prefix: Option<String>| AskedRedis {
+        address,
+        prefix: asked.prefix.clone().or(prefix),
+        trust: trust.clone(),
+    };
+    let of_project = || project?.redis_prefix().map(|prefix| prefix.value);
+    let id = app.and_then(|app| app.id.as_deref());
+    let app = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
+    let apps = app.and_then(|app| feed.of(&app).ok().flatten());
+    let nodes = || feed.address.clone().map(|address| (address, feed.prefix.clone()));
+    let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
     if let Some(url) = &asked.redis {
-        return Some(AskedRedis { url: url.clone(), prefix: prefix() });
+        let prefix = of_project().or_else(|| configured.and_then(|(_, prefix)| prefix));
+        return Some(of(Address::parse(url), prefix));
     }
-    let application = &project?.application;
-    let (Driver::Redis, _) = application.driver()? else { return None };
-    let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
-    Some(AskedRedis { url, prefix: prefix() })
+    let application = project.map(|project| &project.application);
+    if let Some(application) = application
+        && let Some((Driver::Redis, _)) = application.driver()
+    {
+        let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
+        return Some(of(Address::parse(&url), of_project()));
+    }
+    configured.map(|(address, prefix)| of(Ok(address), prefix))
 }
 
 fn question(
