@@ -59,6 +59,8 @@ pub struct Sources {
     pub flags: Flags,
     /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
     pub certificate: bool,
+    /// Whether variables may name an app in part, for commands whose options may say the rest.
+    pub apps_in_part: bool,
 }
 
 /// The settings that the command line has options for.
@@ -225,6 +227,9 @@ impl Config {
         let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
         environment::read(&ours, port_of, &keys, &mut said, &mut faults);
         environment::read_apps(&sources.environment, project.as_ref(), &mut said, &mut faults);
+        if sources.apps_in_part {
+            faults.retain(|fault| !matches!(fault.cause, Cause::VariableMissing { .. }));
+        }
         said.settings.extend(sources.flags.given(&mut faults));
         settled.put_all(said.settings, &keys, &mut faults);
         let default_limits = settled.app_limits();

@@ -10,6 +10,7 @@ mod descriptors;
 mod hop;
 mod plan;
 mod reach;
+mod redirect;
 mod redis;
 mod report;
 mod round_trip;
@@ -207,10 +208,10 @@ impl Examination<'_> {
 
     async fn redis(&mut self) {
         let Some(asked) = &self.plan.redis else {
-            self.skip("Redis", "no Redis is named: use --redis, or --laravel with the driver redis");
+            self.skip("Redis", "no Redis is named: use --redis, --config with redis_feed.url, or --laravel with the driver redis");
             return;
         };
-        let seen = redis::watch(asked, &self.plan.trust, self.plan.watch).await;
+        let seen = redis::watch(asked, self.plan.watch).await;
         match seen {
             Err(complaint) => {
                 self.note("Redis", Err(complaint));

@@ -139,6 +139,7 @@ fn sources(options: &Serve, task: &Task) -> Sources {
             data_dir: options.data_dir.clone(),
         },
         certificate: matches!(task, Task::Serve),
+        apps_in_part: false,
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-const MORE: &str = "What no option says is taken from the .env, then from the configuration.
+const MORE: &str =
+    "What no option says is taken from the environment and the .env, then from the configuration.
 
 Exit status: 0 if nothing is amiss, 1 if something is, 64 if nothing was named to look at.
 

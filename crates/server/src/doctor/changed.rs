@@ -16,6 +16,9 @@ pub(super) struct Sent {
 /// What to do about a proxy that has changed a signed request; `line` is the first of the answer. `None` if the
 /// server does not say that anything is other than it was sent.
 pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
+    if let Some(mend) = proxy_protocol(line) {
+        return Some(mend);
+    }
     match line {
         "Missing parameter: auth_key" => return Some(query_lost(&sent.path)),
         "Version required" | "Timestamp required" | "Missing parameter: auth_signature" => {
@@ -30,6 +33,14 @@ pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
         let ours = sent.path.rsplit_once("/apps/").and_then(|(_, rest)| rest.split('/').next());
         return (!is_same(ours.unwrap_or_default(), id))
             .then(|| path_changed(&sent.path, &format!("/apps/{id}/…")));
+    }
+    // The digest was made of the body that was sent.
+    if line.starts_with("Invalid body_md5") {
+        return Some(
+            "A proxy in between loses the body of the request, or changes it. Have it pass on bodies as they come; with \
+             nginx take proxy_pass_request_body and proxy_set_body away."
+                .to_owned(),
+        );
     }
     if line.starts_with("This path answers to ") {
         return Some(format!(
@@ -52,6 +63,17 @@ pub(super) fn query_lost(path: &str) -> String {
          nginx write `proxy_pass http://127.0.0.1:6001;` with nothing behind the port; where a rewrite or a variable \
          is needed, end it with $is_args$args."
     )
+}
+
+/// What to do about a balancer that begins each connection with the PROXY protocol; `None` if the server does not
+/// say that one does.
+pub(super) fn proxy_protocol(said: &str) -> Option<String> {
+    said.contains("does not speak the PROXY protocol").then(|| {
+        "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare does not speak. \
+         Switch that off: in HAProxy take send-proxy or send-proxy-v2 off the `server` line, in nginx proxy_protocol, \
+         at a hosted balancer the option \"proxy protocol\"."
+            .to_owned()
+    })
 }
 
 /// The path that the server says it has no route for: by status 404, or behind a handshake by 4005.
@@ -157,13 +179,21 @@ mod tests {
     fn what_a_proxy_has_changed_is_named() {
         let same = "auth_key=k&auth_timestamp=1&auth_version=1.0";
         for (line, mentions) in [
-            ("Missing parameter: auth_key", &["without its query", "$is_args$args"][..]),
+            (
+                "This port does not speak the PROXY protocol: switch it off in the proxy in front of it.",
+                &["PROXY protocol", "send-proxy", "send-proxy-v2", "proxy_protocol"][..],
+            ),
+            ("Missing parameter: auth_key", &["without its query", "$is_args$args"]),
             ("Timestamp required", &["changes the query", "missing"]),
             (
                 "There is nothing at this path: /3/channels",
                 &["changes the path", "/ws/apps/3/channels was sent", "/3/channels arrives"],
             ),
             ("There is nothing at this path: /x/ws/apps/3/channels", &["listen.path_prefix = \"/x\""]),
+            (
+                "Invalid body_md5: it is not the MD5 hex digest of the request body",
+                &["loses the body", "proxy_pass_request_body"],
+            ),
             ("There is no app with the id ws", &["changes the path", "/apps/ws/"]),
             ("This path answers to POST only", &["changes the method or the path"]),
             (&mismatch(&format!(r"POST\n/apps/3/channels\n{same}")), &["GET was sent, and POST arrives"]),

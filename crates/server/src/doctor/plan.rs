@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
+use fanfare_laravel::feed::Address;
 use fanfare_outgoing::Trust;
+use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, Secret};
 use hyper::Uri;
 
@@ -12,7 +14,10 @@ use super::redis::AskedRedis;
 use super::signed::Signer;
 use crate::command_line::Doctor;
 use crate::config::{Config, Fault, Sources};
-use crate::laravel_lines::Address;
+use crate::laravel_lines;
+
+/// Whose variables name an app.
+const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
 
 /// All that is looked at.
 pub struct Plan {
@@ -92,7 +97,8 @@ impl Place {
         const EXPECTED: &str = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
         let wrong = || PlanError::Url { option, expected: EXPECTED };
         let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let Address { tls, host, port } = Address::of(&uri).ok_or_else(wrong)?;
+        let laravel_lines::Address { tls, host, port } =
+            laravel_lines::Address::of(&uri).ok_or_else(wrong)?;
         // What pusher-js or the SDK would put behind the prefix may be pasted, too.
         let path = uri.path().split("/app/").next().unwrap_or_default();
         Ok(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
@@ -141,6 +147,7 @@ impl Plan {
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
             environment: environment.clone(),
+            apps_in_part: true,
             ..Sources::default()
         };
         let config = Config::load(&sources).map_err(PlanError::Faults)?;
@@ -152,8 +159,8 @@ impl Plan {
             None => Trust::public(),
         };
         let (browser, back_end) = places(asked, &config, project)?;
-        let app = app(asked, &config);
-        let redis = redis(asked, project);
+        let app = app(asked, &config, &|suffix| variable(project, &environment, suffix));
+        let redis = redis(asked, &config, (project, app.as_ref()), &trust);
         let proxy = browser
             .as_ref()
             .zip(app.as_ref())
@@ -187,12 +194,11 @@ fn places(
     let url = asked.url.as_deref().map(|text| Place::parse("--url", text)).transpose()?;
     let api = asked.api.as_deref().map(|text| Place::parse("--api", text)).transpose()?;
     let prefix = &config.listen.path_prefix;
-    let names = project.and_then(|project| project.application.names());
-    let family = names.unwrap_or(AppNames::Pusher).prefix();
+    let family = project.map_or(AppNames::Pusher, family).prefix();
     let of = |family: &str| project.and_then(|project| Place::of(project, family, prefix));
     // A server is where it listens, if no application says how it is reached.
     let listens = || {
-        let address = Address::near(config.listen.addr);
+        let address = laravel_lines::Address::near(config.listen.addr);
         let place = Place { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         (asked.config.is_some() || project.is_some()).then_some(place)
     };
@@ -201,26 +207,86 @@ fn places(
     Ok((browser, back_end))
 }
 
-fn app(asked: &Doctor, config: &Config) -> Option<AskedApp> {
-    let first = config.fixed_apps().into_iter().next();
-    let configured = first.as_ref().and_then(|app| app.credentials.first());
-    let key = asked.key.clone().or_else(|| configured.map(|pair| pair.key.as_str().to_owned()))?;
-    let secret =
-        asked.secret.as_deref().map(Secret::new).or_else(|| configured.map(|pair| pair.secret.clone()));
-    let id = asked.app_id.clone().or_else(|| first.as_ref().map(|app| app.id.as_str().to_owned()));
+/// The app: what no option says is taken from the variables, then from the configuration's app of that key or id, or
+/// else its first.
+fn app(asked: &Doctor, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Option<AskedApp> {
+    let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
+    let key = asked.key.clone().or_else(|| variable("APP_KEY"));
+    let secret = asked.secret.clone().or_else(|| variable("APP_SECRET"));
+    let apps = config.fixed_apps();
+    let of_key = |app: &&App| key.as_deref().is_some_and(|key| app.credential(key).is_some());
+    let of_id = |app: &&App| id.as_deref() == Some(app.id.as_str());
+    let configured = apps.iter().find(of_key).or_else(|| apps.iter().find(of_id)).or(apps.first());
+    let pair = configured.and_then(|app| {
+        key.as_deref().and_then(|key| app.credential(key)).or_else(|| app.credentials.first())
+    });
+    let id = id.or_else(|| configured.map(|app| app.id.as_str().to_owned()));
+    let secret = secret.as_deref().map(Secret::new).or_else(|| pair.map(|pair| pair.secret.clone()));
+    let key = key.or_else(|| pair.map(|pair| pair.key.as_str().to_owned()))?;
     let credential = secret.map(|secret| Credential { key: key.as_str().into(), secret });
     Some(AskedApp { id, key, credential })
 }
 
-fn redis(asked: &Doctor, project: Option<&Project>) -> Option<AskedRedis> {
-    let prefix = || asked.prefix.clone().or_else(|| project?.redis_prefix().map(|prefix| prefix.value));
-    if let Some(url) = &asked.redis {
-        return Some(AskedRedis { url: url.clone(), prefix: prefix() });
+/// What `PUSHER_…` or `REVERB_…` says: those of a project, or the first of the two in the environment that names an
+/// app, if only in part.
+fn variable(project: Option<&Project>, environment: &[(String, String)], suffix: &str) -> Option<String> {
+    if let Some(project) = project {
+        let said = project.application.filled(&format!("{}_{suffix}", family(project).prefix()));
+        return said.map(|said| said.value);
     }
-    let application = &project?.application;
-    let (Driver::Redis, _) = application.driver()? else { return None };
-    let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
-    Some(AskedRedis { url, prefix: prefix() })
+    let filled = |family: &str, suffix: &str| {
+        let name = format!("{family}_{suffix}");
+        let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
+        (!value.is_empty()).then(|| value.clone())
+    };
+    let names_an_app = |family: &&str| {
+        ["APP_ID", "APP_KEY", "APP_SECRET"].iter().any(|suffix| filled(family, suffix).is_some())
+    };
+    let families = FAMILIES.map(AppNames::prefix);
+    filled(families.iter().find(|family| names_an_app(family))?, suffix)
+}
+
+/// The variables that a project's events are sent with, even if they name an app only in part.
+fn family(project: &Project) -> AppNames {
+    let application = &project.application;
+    let used = || FAMILIES.into_iter().filter(|names| application.uses(*names));
+    let in_part = |names: &AppNames| application.credentials(*names).iter().any(Option::is_some);
+    let names = application.names().or_else(|| used().find(in_part)).or_else(|| used().next());
+    names.unwrap_or(AppNames::Pusher)
+}
+
+/// The Redis: that of the command line, of a project with that driver, of the configuration's app, or of the node.
+fn redis(
+    asked: &Doctor,
+    config: &Config,
+    (project, app): (Option<&Project>, Option<&AskedApp>),
+    trust: &Trust,
+) -> Option<AskedRedis> {
+    let feed = &config.redis_feed;
+    let trust = if asked.ca_file.is_some() { trust } else { &feed.trust };
+    let of = |address, prefix: Option<String>| AskedRedis {
+        address,
+        prefix: asked.prefix.clone().or(prefix),
+        trust: trust.clone(),
+    };
+    let of_project = || project?.redis_prefix().map(|prefix| prefix.value);
+    let id = app.and_then(|app| app.id.as_deref());
+    let app = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
+    let apps = app.and_then(|app| feed.of(&app).ok().flatten());
+    let nodes = || feed.address.clone().map(|address| (address, feed.prefix.clone()));
+    let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
+    if let Some(url) = &asked.redis {
+        let prefix = of_project().or_else(|| configured.and_then(|(_, prefix)| prefix));
+        return Some(of(Address::parse(url), prefix));
+    }
+    let application = project.map(|project| &project.application);
+    if let Some(application) = application
+        && let Some((Driver::Redis, _)) = application.driver()
+    {
+        let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
+        return Some(of(Address::parse(&url), of_project()));
+    }
+    configured.map(|(address, prefix)| of(Ok(address), prefix))
 }
 
 fn question(

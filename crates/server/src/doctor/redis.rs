@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{self, Address, FeedError, Seen};
+use fanfare_laravel::feed::{self, Address, FeedError, NotAnAddress, Seen};
 use fanfare_outgoing::Trust;
 
 use super::complain;
 use super::hop::{Complaint, Outcome};
 
-/// A Redis to look at. Not `Debug`: its URL may hold a password.
+/// A Redis to look at.
 #[derive(Clone)]
 pub struct AskedRedis {
-    /// Its URL.
-    pub url: String,
+    /// Where it is, or why that is no address.
+    pub address: Result<Address, NotAnAddress>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
     /// The prefix that is set, or would be.
     pub prefix: Option<String>,
 }
@@ -21,15 +23,14 @@ pub struct AskedRedis {
 /// Everything that is published for a time, by prefix.
 pub(super) async fn watch(
     asked: &AskedRedis,
-    trust: &Trust,
     time: Duration,
 ) -> Result<(String, BTreeMap<String, Seen>), Complaint> {
-    let address = match Address::parse(&asked.url) {
+    let address = match &asked.address {
         Ok(address) => address,
         Err(error) => return complain(error.to_string(), "Write it so with --redis, or in REDIS_URL."),
     };
     let hosts: Vec<String> = address.hosts().iter().map(ToString::to_string).collect();
-    match feed::watch(&address, trust, time).await {
+    match feed::watch(address, &asked.trust, time).await {
         Ok(seen) => Ok((format!("{} lets itself be listened to", hosts.join(", ")), seen)),
         Err(error) => {
             let mend = mend(&error);
@@ -139,10 +140,17 @@ mod tests {
 
     use super::*;
 
+    fn asked(prefix: Option<&str>) -> AskedRedis {
+        AskedRedis {
+            address: Address::parse("redis://127.0.0.1"),
+            trust: Trust::public(),
+            prefix: prefix.map(str::to_owned),
+        }
+    }
+
     fn judged(prefix: Option<&str>, names: &[&str]) -> Outcome {
         let seen = |name: &&str| ((*name).to_owned(), Seen { broadcasts: 1, ..Seen::default() });
-        let asked = AskedRedis { url: String::new(), prefix: prefix.map(str::to_owned) };
-        judge(&asked, &names.iter().map(seen).collect(), Duration::from_secs(5))
+        judge(&asked(prefix), &names.iter().map(seen).collect(), Duration::from_secs(5))
     }
 
     #[test]
@@ -163,10 +171,7 @@ mod tests {
     fn what_phpredis_has_packed_under_the_prefix_is_told_with_the_option() {
         let packed = Seen { broadcasts: 0, others: 3, packed: Some(Packed::Compressed("lz4")) };
         let seen = BTreeMap::from([("shop_".to_owned(), packed)]);
-        let judged = |prefix: &str| {
-            let asked = AskedRedis { url: String::new(), prefix: Some(prefix.to_owned()) };
-            judge(&asked, &seen, Duration::from_secs(5))
-        };
+        let judged = |prefix: &str| judge(&asked(Some(prefix)), &seen, Duration::from_secs(5));
         let Outcome::Failed(complaint) = judged("shop_") else { panic!("it is amiss") };
         assert!(complaint.what.contains("database.redis.options.compression seems to be lz4"));
         assert!(matches!(judged("other_"), Outcome::Noted(_)));

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use fanfare_outgoing::Client;
+use fanfare_outgoing::{Client, Response};
 use serde_json::json;
 
-use super::changed;
-use super::hop::Finding;
+use super::changed::{self, Sent};
+use super::hop::{Complaint, Finding};
 use super::plan::Place;
-use super::signed::{Signer, unanswered};
+use super::signed::{Signer, redirected, unanswered};
 use super::socket::Socket;
 use super::{complain, repeated};
 
@@ -34,15 +34,7 @@ pub(super) async fn make(
     match signer.send(client, place, "POST", ("/events", body)).await {
         (_, Err(error)) => return (Err(unanswered(place, &error)), Some(socket)),
         (sent, Ok(response)) if response.status.as_u16() != 200 => {
-            let body = String::from_utf8_lossy(&response.body);
-            let mend = changed::signed_request(&sent, body.lines().next().unwrap_or_default());
-            let finding = complain(
-                format!("publishing is answered {}: {}", response.status.as_u16(), repeated(&body, 300)),
-                mend.unwrap_or_else(|| {
-                    "What Laravel broadcasts would be answered the same: do what the answer says.".to_owned()
-                }),
-            );
-            return (finding, Some(socket));
+            return (Err(refused(&sent, &response)), Some(socket));
         }
         (_, Ok(_)) => {}
     }
@@ -60,6 +52,21 @@ pub(super) async fn make(
             );
             (finding, None)
         }
+    }
+}
+
+/// Why the event was not taken.
+fn refused(sent: &Sent, response: &Response) -> Complaint {
+    if let Some(complaint) = redirected(response) {
+        return complaint;
+    }
+    let body = String::from_utf8_lossy(&response.body);
+    let mend = changed::signed_request(sent, body.lines().next().unwrap_or_default());
+    Complaint {
+        what: format!("publishing is answered {}: {}", response.status.as_u16(), repeated(&body, 300)),
+        mend: mend.unwrap_or_else(|| {
+            "What Laravel broadcasts would be answered the same: do what the answer says.".to_owned()
+        }),
     }
 }
 

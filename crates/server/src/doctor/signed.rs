@@ -12,6 +12,7 @@ use super::changed::{self, Sent};
 use super::clock::Reading;
 use super::hop::{Complaint, Finding};
 use super::plan::Place;
+use super::redirect::{self, Sender};
 use super::{PATIENCE, complain, repeated};
 use crate::http::NOTHING_AT;
 
@@ -69,7 +70,16 @@ pub(super) fn unanswered(place: &Place, error: &OutgoingError) -> Complaint {
     }
 }
 
+/// An answer that leads elsewhere.
+pub(super) fn redirected(response: &Response) -> Option<Complaint> {
+    let location = response.headers.get("location").and_then(|value| value.to_str().ok());
+    redirect::complaint(Sender::BackEnd, response.status.as_u16(), location.unwrap_or_default())
+}
+
 fn judge(place: &Place, signer: &Signer, sent: &Sent, response: &Response) -> Finding {
+    if let Some(complaint) = redirected(response) {
+        return Err(complaint);
+    }
     let body = String::from_utf8_lossy(&response.body);
     let line = body.lines().next().unwrap_or_default();
     let said = repeated(line, 300);

@@ -48,7 +48,9 @@ pub(super) async fn begin(
 }
 
 const NO_TLS: &str = "This port seems to speak plain HTTP: use ws:// and http:// (PUSHER_SCHEME=http, forceTLS: \
-                      false), or the port of the proxy that has the certificate.";
+                      false), or the port of the proxy that has the certificate. Or a balancer that passes TLS through puts \
+                      the PROXY protocol in front, which Fanfare does not speak: switch it off there (send-proxy and \
+                      send-proxy-v2 of HAProxy, proxy_protocol of nginx).";
 
 fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();

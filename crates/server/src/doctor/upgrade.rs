@@ -7,6 +7,7 @@ use super::changed;
 use super::hop::Complaint;
 use super::plan::Place;
 use super::reach::Io;
+use super::redirect::{self, Sender};
 use super::socket::Socket;
 use super::{PATIENCE, complain, repeated};
 use crate::http::NOTHING_AT;
@@ -63,7 +64,10 @@ pub(super) async fn ask(
             "the handshake is answered 101, but not with this request's Sec-WebSocket-Accept",
             "Something in between answers by itself or from a cache: have it pass on this path untouched.",
         ),
-        Ok(Some(answer)) => Err(complaint(place, key, &answer)),
+        Ok(Some(answer)) => {
+            let redirect = redirect::complaint(Sender::Browser, answer.status, answer.header("location"));
+            Err(redirect.unwrap_or_else(|| complaint(place, key, &answer)))
+        }
         Ok(None) => complain(
             "the connection is closed, or what comes is not HTTP",
             "Where the port speaks TLS, use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).",
@@ -107,6 +111,7 @@ fn complaint(place: &Place, key: &str, answer: &Answer) -> Complaint {
     let Answer { status, body, .. } = answer;
     let came = changed::path_without_route(body.trim());
     let path_changed = came.and_then(|came| changed::path(&place.path_of(key), came));
+    let proxy_protocol = changed::proxy_protocol(body);
     let front = answer.header("server");
     let by = if front.is_empty() { String::new() } else { format!(" by {front}") };
     let said = sentence(body);
@@ -130,14 +135,11 @@ fn complaint(place: &Place, key: &str, answer: &Answer) -> Complaint {
             place.prefix,
             place.url("ws")
         ),
+        400 if proxy_protocol.is_some() => proxy_protocol.unwrap_or_default(),
         // Ours, nginx's and Go's words for it.
         400 if ["port speaks TLS", "HTTPS port", "HTTPS server"].iter().any(|words| body.contains(words)) => {
             "This port speaks TLS: use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).".to_owned()
         }
-        301 | 302 | 307 | 308 => format!(
-            "WebSockets do not follow redirects: use {} itself.",
-            repeated(answer.header("location"), 200)
-        ),
         401 | 403 => "Something in front wants a log-in or blocks the request: let /app/ through.".to_owned(),
         502..=504 => {
             "The proxy does not reach the server behind it: start that, and see to the address and port that \

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, date_time_ymd};
 
 use crate::support::application::Application;
-use crate::support::examined::{doctor, examine};
+use crate::support::examined::{doctor, examine, examine_in};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::tls::Secured;
@@ -59,6 +59,50 @@ fn a_laravel_project_says_where_and_who() {
     let hops =
         ["TCP of browsers", "TCP of the back end", "app key", "signature", "clock", "publish and receive"];
     examine(&["--laravel", &path]).expect_well(&hops).expect("WebSocket upgrade", "passed", &["/ws"]);
+}
+
+#[test]
+fn an_app_is_named_in_part_by_options_and_in_part_by_variables_or_the_configuration() {
+    let App { id, key, secret } = APP;
+    let other = App { id: "4", key: "other-key", secret: "other-secret" };
+    let server = Setup::bare().app(other, "").app(APP, "").start();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let write = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).expect("the folder can be written to");
+        file.to_string_lossy().into_owned()
+    };
+    let dotenv =
+        write(".env", format!("BROADCAST_CONNECTION=pusher\nPUSHER_APP_ID={id}\nPUSHER_APP_KEY={key}\n"));
+    fs::create_dir(folder.path().join("reverb")).expect("the folder can be written to");
+    let reverb = format!(
+        "BROADCAST_CONNECTION=reverb\nREVERB_APP_ID={id}\nREVERB_APP_SECRET={secret}\nREVERB_HOST=127.0.0.1\n\
+         REVERB_PORT={}\nREVERB_SCHEME=http\n",
+        server.addr.port()
+    );
+    let reverb = write("reverb/.env", reverb);
+    let listed = |App { id, key, secret }: App| {
+        format!("[[apps.list]]\nid = \"{id}\"\nkey = \"{key}\"\nsecret = \"{secret}\"\n")
+    };
+    let config = write("fanfare.toml", listed(other) + &listed(APP));
+    let unset = [("PUSHER_APP_ID", ""), ("PUSHER_APP_KEY", ""), ("REVERB_APP_SECRET", secret)];
+    for (environment, arguments) in [
+        (&[("PUSHER_APP_SECRET", secret)][..], &["--key", key, "--app-id", id][..]),
+        (&[("PUSHER_APP_ID", id), ("PUSHER_APP_KEY", key)], &["--secret", secret]),
+        (&unset, &["--key", key, "--app-id", id]),
+        (&[], &["--laravel", &dotenv, "--secret", secret]),
+        (&[("PUSHER_APP_SECRET", secret)], &["--laravel", &dotenv]),
+        (&[("PUSHER_APP_SECRET", secret)], &["--config", &config, "--key", key]),
+        (&[], &["--config", &config, "--key", key]),
+        (&[], &["--config", &config, "--app-id", id]),
+    ] {
+        let examined = examine_in(environment, &[&["--url", &*url(&server)], arguments].concat());
+        examined.expect_well(&["app key", "signature", "publish and receive"]);
+        examined.expect("signature", "passed", &["for app 3 is accepted"]);
+    }
+    examine(&["--laravel", &reverb, "--key", key]).expect_well(&["app key", "signature"]);
+    let examined = examine_in(&[("PUSHER_APP_SECRET", secret)], &["--url", &url(&server)]);
+    examined.expect("WebSocket upgrade", "skipped", &["no app key is known"]);
 }
 
 #[test]

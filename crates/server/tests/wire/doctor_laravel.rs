@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::APP;
 use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine};
 use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::signing::hmac;
+use crate::support::{APP, App};
 
 /// Publishes as Laravel does on a channel, again and again, as long as something runs.
 fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
@@ -98,6 +98,30 @@ fn a_project_with_the_redis_driver_names_redis_and_prefix() {
     publishing(&redis, "my-app-20-database-private-x", || {
         run().expect_failed("Redis prefix", &["`my-app-20-database-`", "`my_app_20_database_`"]);
     });
+}
+
+#[test]
+fn a_configuration_names_the_redis_of_the_node_or_of_the_app() {
+    let redis = Redis::start();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("fanfare.toml");
+    let path = file.to_string_lossy();
+    let run = |node: &str, apps: &str| {
+        let App { id, key, secret } = APP;
+        let app = format!("[[apps.list]]\nid = \"{id}\"\nkey = \"{key}\"\nsecret = \"{secret}\"\n");
+        fs::write(&file, format!("{node}\n{app}{apps}\n")).expect("the folder can be written to");
+        // No server runs there.
+        examine(&["--config", &path, "--watch", "1", "--url", "ws://127.0.0.1:1"])
+    };
+    let url = format!("url = \"{}\"", redis.url());
+    publishing(&redis, "shop_private-x", || {
+        let nodes = |prefix: &str| format!("[redis_feed]\n{url}\nprefix = \"{prefix}\"");
+        run(&nodes("shop_"), "").expect("Redis prefix", "passed", &["`shop_`"]);
+        run(&nodes("laravel_"), "").expect_failed("Redis prefix", &["`shop_`", "`laravel_`"]);
+        let apps = format!("redis_feed = {{ {url}, prefix = \"shop_\" }}");
+        run("", &apps).expect("Redis prefix", "passed", &["`shop_`"]);
+    });
+    run("", "").expect("Redis", "skipped", &["--config with redis_feed.url"]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The doctor behind a proxy that changes requests: the server's own answer says what came of what was sent.
 
+use crate::proxy_protocol;
+use crate::support::application::Application;
 use crate::support::examined::{Examined, examine};
 use crate::support::hop::Hop;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::tls::Secured;
 use crate::support::{APP, eventually};
 
 const CREDENTIALS: [&str; 6] = ["--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
@@ -95,6 +98,67 @@ fn a_proxy_that_loses_the_query_of_what_is_published_alone_is_told() {
     examine_through(&hop)
         .expect("signature", "passed", &[])
         .expect_failed("publish and receive", &["401", "without its query"]);
+}
+
+#[test]
+fn a_balancer_that_speaks_the_proxy_protocol_is_told_what_to_switch_off() {
+    let server = TestServer::start();
+    let (secured, authority) = Secured::start_for(&["localhost"], |_| {});
+    let authority = authority.path().to_string_lossy().into_owned();
+    for header in [proxy_protocol::V1, proxy_protocol::V2] {
+        let examined = examine_through(&Hop::beginning_with(header, server.addr));
+        for hop in ["WebSocket upgrade", "signature"] {
+            examined.expect_failed(hop, &["400", "PROXY protocol", "send-proxy-v2", "proxy_protocol"]);
+        }
+        for wrong in ["does not pass on the upgrade", "let /apps/ through"] {
+            assert!(!examined.mentions(wrong), "{wrong}");
+        }
+        let hop = Hop::beginning_with(header, secured.addr());
+        let url = format!("wss://localhost:{}", hop.addr.port());
+        examine(&["--url", &url, "--ca-file", &authority])
+            .expect_failed("TLS", &["PROXY protocol", "send-proxy-v2", "proxy_protocol"]);
+    }
+}
+
+#[test]
+fn a_proxy_that_loses_the_body_of_what_is_published_is_told() {
+    let server = TestServer::start();
+    examine_through(&Hop::losing_bodies(server.addr))
+        .expect("signature", "passed", &[])
+        .expect_failed("publish and receive", &["401", "body_md5", "A proxy in between loses the body"]);
+}
+
+#[test]
+fn a_redirect_is_named_with_its_target_and_without_a_signature() {
+    let server = TestServer::start();
+    let browser = format!("ws://{}", server.addr);
+    for (status, location, target) in [
+        (
+            "301 Moved Permanently",
+            "https://ws.example.com/apps/3?auth_signature=f00",
+            "https://ws.example.com/apps/3",
+        ),
+        ("302 Found", "/login", "/login"),
+        ("307 Temporary Redirect", "https://ws.example.com/", "https://ws.example.com/"),
+        ("308 Permanent Redirect", "", "an address that it does not name"),
+    ] {
+        let front = Application::raw(&format!(
+            "HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        ));
+        let redirect = format!("is answered {}, with a redirect to {target}", &status[..3]);
+        let api = format!("http://{}", front.addr);
+        let examined = examine(&[&["--url", &*browser, "--api", &api], &CREDENTIALS[..]].concat());
+        examined.expect_failed(
+            "signature",
+            &[&redirect, "point the back end at that address", "stop the redirect for /apps/"],
+        );
+        assert!(!examined.mentions("f00"));
+        let examined = examine(&[&["--url", &*format!("ws://{}", front.addr)], &CREDENTIALS[..]].concat());
+        examined.expect_failed(
+            "WebSocket upgrade",
+            &[&redirect, "point the clients at that address", "stop the redirect for /app/"],
+        );
+    }
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use crate::support::http::Http;
 use crate::support::tls::Secured;
 
-const V1: &[u8] =
-    b"PROXY TCP4 203.0.113.9 192.0.2.1 51000 443\r\nGET /up HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\xc0\x00\x02\x01\xc7\x38\x01\xbb";
+/// A header of version 1.
+pub const V1: &[u8] = b"PROXY TCP4 203.0.113.9 192.0.2.1 51000 443\r\n";
+
+/// A header of version 2 with the same addresses.
+pub const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\xc0\x00\x02\x01\xc7\x38\x01\xbb";
 
 #[test]
 fn a_connection_that_begins_with_the_proxy_protocol_is_told_and_logged_on_every_listener() {
@@ -30,7 +32,7 @@ fn a_connection_that_begins_with_the_proxy_protocol_is_told_and_logged_on_every_
 
 fn refused(addr: SocketAddr, header: &[u8]) {
     let mut http = Http::connect(addr);
-    http.write(header);
+    http.write(&[header, b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
     http.answer().refused(400, "PROXY protocol");
     assert_eq!(http.until_end(), "");
 }

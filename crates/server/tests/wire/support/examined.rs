@@ -13,14 +13,27 @@ pub struct Examined {
 /// Runs the doctor for people.
 #[track_caller]
 pub fn doctor(arguments: &[&str]) -> Ended {
+    doctor_in(&[], arguments)
+}
+
+/// As [`doctor`], with variables of the environment.
+#[track_caller]
+fn doctor_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run(binary(folder.path()).arg("doctor").args(arguments))
+    let variables = environment.iter().copied();
+    run(binary(folder.path()).arg("doctor").args(arguments).envs(variables))
 }
 
 /// Runs the doctor for programs.
 #[track_caller]
 pub fn examine(arguments: &[&str]) -> Examined {
-    let ended = doctor(&[arguments, &["--json"]].concat());
+    examine_in(&[], arguments)
+}
+
+/// As [`examine`], with variables of the environment.
+#[track_caller]
+pub fn examine_in(environment: &[(&str, &str)], arguments: &[&str]) -> Examined {
+    let ended = doctor_in(environment, &[arguments, &["--json"]].concat());
     let hops = serde_json::from_str(&ended.stdout);
     let hops = hops.unwrap_or_else(|_| panic!("no JSON: {:?}\n{}", ended.stdout, ended.stderr));
     Examined { status: ended.status, hops }

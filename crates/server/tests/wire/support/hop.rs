@@ -12,19 +12,52 @@ pub struct Hop {
     pub addr: SocketAddr,
 }
 
+/// What a proxy does to each request.
+struct Changes {
+    /// What it puts in front of everything that it passes on.
+    header: &'static [u8],
+    /// What it makes of a head.
+    head: Box<dyn Fn(&str) -> String + Send + Sync>,
+    loses_bodies: bool,
+}
+
+impl Changes {
+    fn of_heads(head: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self { header: b"", head: Box::new(head), loses_bodies: false }
+    }
+}
+
 impl Hop {
     /// A proxy that passes on to `server` what `change` makes of the head of each request.
     pub fn before(server: SocketAddr, change: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::with(server, Changes::of_heads(change))
+    }
+
+    /// A balancer that begins each connection to `server` with these bytes.
+    pub fn beginning_with(header: &'static [u8], server: SocketAddr) -> Self {
+        Self::with(server, Changes { header, ..Changes::of_heads(str::to_owned) })
+    }
+
+    fn with(server: SocketAddr, changes: Changes) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = listener.local_addr().expect("a listener has an address");
-        let change = Arc::new(change);
+        let changes = Arc::new(changes);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let change = Arc::clone(&change);
-                thread::spawn(move || pass_on(stream, server, &*change));
+                let changes = Arc::clone(&changes);
+                thread::spawn(move || pass_on(stream, server, &changes));
             }
         });
         Self { addr }
+    }
+
+    /// A proxy that passes on heads as they are, and says that there is no body.
+    pub fn losing_bodies(server: SocketAddr) -> Self {
+        let emptied = |head: &str| {
+            let lines = head.split_inclusive("\r\n");
+            lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:")).collect()
+        };
+        Self::with(server, Changes { loses_bodies: true, ..Changes::of_heads(emptied) })
     }
 
     /// A proxy that replaces a text in the first line of each request.
@@ -51,7 +84,7 @@ impl Hop {
 }
 
 /// Passes on one request, and all that comes behind it in both directions.
-fn pass_on(mut client: TcpStream, server: SocketAddr, change: &dyn Fn(&str) -> String) {
+fn pass_on(mut client: TcpStream, server: SocketAddr, changes: &Changes) {
     let mut read = Vec::new();
     let mut some = [0; 4096];
     let end = loop {
@@ -63,23 +96,27 @@ fn pass_on(mut client: TcpStream, server: SocketAddr, change: &dyn Fn(&str) -> S
             Ok(count) => read.extend_from_slice(&some[..count]),
         }
     };
-    let mut head = change(std::str::from_utf8(&read[..end]).expect("heads are text here"));
-    if !head.contains("Upgrade: websocket") {
+    let mut head = (changes.head)(std::str::from_utf8(&read[..end]).expect("heads are text here"));
+    let is_upgrade = head.contains("Upgrade: websocket");
+    if !is_upgrade {
         // So that the next request comes here as the first of a connection, too.
         let at = head.find("\r\n").expect("a head has lines") + 2;
         head.insert_str(at, "Connection: close\r\n");
     }
     let mut server = eventually("the server takes connections", || TcpStream::connect(server).ok());
-    if server.write_all(head.as_bytes()).and_then(|()| server.write_all(&read[end..])).is_err() {
+    let body = if changes.loses_bodies { &[][..] } else { &read[end..] };
+    if server.write_all(&[changes.header, head.as_bytes(), body].concat()).is_err() {
         return;
     }
-    let (mut up, mut from_client) =
-        (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
-    thread::spawn(move || {
-        // Whichever side breaks off, the other hears of it.
-        let _ = copy(&mut from_client, &mut up);
-        let _ = up.shutdown(Shutdown::Write);
-    });
+    if is_upgrade || !changes.loses_bodies {
+        let (mut up, mut from_client) =
+            (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
+        thread::spawn(move || {
+            // Whichever side breaks off, the other hears of it.
+            let _ = copy(&mut from_client, &mut up);
+            let _ = up.shutdown(Shutdown::Write);
+        });
+    }
     let _ = copy(&mut server, &mut client);
     let _ = client.shutdown(Shutdown::Both);
 }
