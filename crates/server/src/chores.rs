@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use crate::memory;
 use crate::state::State;
 
 /// How often hubs without connections, and events that have expired, are dropped.
@@ -75,6 +76,7 @@ async fn relieve(state: Arc<State>) {
     // Closed since a line of the log said so.
     let (mut untold, mut told_at) = (0, None::<Instant>);
     loop {
+        memory::give_back();
         // The time limit is for what nobody has noticed: many outboxes that are full of little.
         let _ = timeout(LOOK, poll_fn(|cx| budget.poll_over(cx))).await;
         let held = budget.held();
