@@ -22,7 +22,7 @@ use super::Asked;
 use super::answer::Answer;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
-use crate::connections::RequestBody;
+use crate::connections::{Place, RequestBody};
 use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
@@ -80,7 +80,7 @@ fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
 async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
     // A handshake that broke off has nobody left to tell.
     // The place among the HTTP connections is kept for a refusal, which takes a moment.
-    let Some((socket, early, _place)) = upgraded.await.ok().and_then(ws::into_socket) else {
+    let Some((socket, early, place)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
     };
     match (decision, socket) {
@@ -90,12 +90,13 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
         (Ok(newcomer), Bare::Tls(socket)) => {
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        (Err(refusal), Bare::Plain(socket)) => refuse(&state, refusal, socket).await,
-        (Err(refusal), Bare::Tls(socket)) => refuse(&state, refusal, socket).await,
+        (Err(refusal), Bare::Plain(socket)) => refuse(&state, refusal, socket, &place).await,
+        (Err(refusal), Bare::Tls(socket)) => refuse(&state, refusal, socket, &place).await,
     }
 }
 
-async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: Refusal, socket: S) {
+async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &Place) {
+    let Refusal { reason, by_event, client } = refusal;
     limited!(
         Line::ConnectionRefused,
         target: "fanfare::connection",
@@ -105,7 +106,7 @@ async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: 
         %client,
         "connection refused"
     );
-    ws::refuse(socket, by_event, &reason).await;
+    place.until_needed(ws::refuse(socket, by_event, &reason)).await;
     state.metrics.connection_closed(&reason);
 }
 
