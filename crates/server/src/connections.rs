@@ -5,6 +5,7 @@
 //! all connections, no timer.
 
 mod activity;
+mod closed;
 mod date;
 mod exchange;
 mod first_bytes;
@@ -36,8 +37,9 @@ use crate::log::limited::{Line, limited};
 use crate::state::State;
 use crate::tls::Tls;
 
+pub use closed::{Closed, Listener};
 pub use network::network;
-pub use places::{Bounds, Closed, Listener, Place, Places};
+pub use places::{Bounds, Place, Places};
 pub use request_body::RequestBody;
 pub use stream::{Rewound, Watched};
 

@@ -1,6 +1,6 @@
 //! What a connection is doing right now, as its own task writes it down and others read it.
 //!
-//! Only atomics: a request costs a few stores, and whoever looks for the idlest connection disturbs none.
+//! A request costs a few stores to atomics, and a look for the idlest connection disturbs none.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -17,7 +17,7 @@ const LEAVING: u64 = u64::MAX - 1;
 
 /// Since when a connection waits for its peer, and for what; in the order of the moments.
 ///
-/// Twice the moment in microseconds, and one more if the body of a request is waited for.
+/// Twice the moment in microseconds, and one more if a request is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Waiting(u64);
 
@@ -26,7 +26,7 @@ impl Waiting {
         Self(since << 1)
     }
 
-    const fn for_body(since: u64) -> Self {
+    const fn amid_request(since: u64) -> Self {
         Self(since << 1 | 1)
     }
 }
@@ -70,28 +70,24 @@ impl Activity {
             blocked: AtomicBool::new(false),
             written: AtomicU64::new(0),
             answered: AtomicU32::new(0),
-            waker: Mutex::default(),
+            waker: Mutex::new(None),
             positions: [AtomicUsize::new(0), AtomicUsize::new(0)],
             group,
         }
     }
 
-    /// Remembers how to wake the connection's task, which may be another than before.
+    /// Remembers how to wake the connection's task.
     pub(super) fn set_waker(&self, waker: &Waker) {
-        *self.waker.lock() = Some(waker.clone());
-    }
-
-    pub(super) fn wake(&self) {
-        let waker = self.waker.lock().clone();
-        if let Some(waker) = waker {
-            waker.wake();
+        let mut known = self.waker.lock();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
         }
     }
 
-    /// Only last words are left to be said: the connection is the first to make room from here on.
-    pub(super) fn conclude(&self) {
-        let first = |waiting| (waiting != LEAVING).then_some(Waiting::for_request(0).0);
-        let _ = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, first);
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &*self.waker.lock() {
+            waker.wake_by_ref();
+        }
     }
 
     /// The server works on a request, or the connection has gone: it cannot be chosen from here on.
@@ -127,10 +123,11 @@ impl Activity {
         self.wants_body.load(Ordering::Relaxed)
     }
 
-    /// The body of the request under way is waited for since then: all that had come was read.
-    pub(super) fn wait_for_body(&self, since: u64) {
-        let waiting = Waiting::for_body(since).0;
-        // It may have been chosen since the last time.
+    /// The peer is waited for since then, though a request is under way: for more of its body, or for the end of a
+    /// farewell.
+    pub(super) fn wait_for_peer(&self, since: u64) {
+        let waiting = Waiting::amid_request(since).0;
+        // The connection may have been chosen since the last time.
         let _ = self.waiting.compare_exchange(BUSY, waiting, Ordering::AcqRel, Ordering::Relaxed);
     }
 

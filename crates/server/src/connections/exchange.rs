@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::places::Closed;
+use super::closed::Closed;
 use super::stream::{Rewound, Transport};
 use super::{Listening, Site, respond};
 use crate::http::Peer;
@@ -176,7 +176,7 @@ impl<'a, A: Site> Watch<'a, A> {
         }
         if self.activity.wants_body() {
             let since = *self.body_since.get_or_insert_with(|| self.listening.places.now());
-            self.activity.wait_for_body(since);
+            self.activity.wait_for_peer(since);
         }
     }
 

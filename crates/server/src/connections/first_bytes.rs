@@ -69,13 +69,13 @@ impl Beginning {
             "a connection begins with the PROXY protocol, which is not supported: switch it off in the proxy \
              (send-proxy of HAProxy, proxy_protocol of nginx, proxy protocol of a hosted balancer)"
         );
-        stream.place().conclude(farewell::hang_up(stream.tcp(), NO_PROXY_PROTOCOL.to_vec())).await;
+        stream.place().until_needed(farewell::hang_up(stream.tcp(), NO_PROXY_PROTOCOL.to_vec())).await;
     }
 
     pub(super) async fn refuse_plain_http(stream: Watched, peer: Peer) {
         let client = peer.address;
         tracing::debug!(target: "fanfare::tls", %client, "plain HTTP where TLS was expected");
-        stream.place().conclude(farewell::hang_up(stream.tcp(), NOT_TLS.to_vec())).await;
+        stream.place().until_needed(farewell::hang_up(stream.tcp(), NOT_TLS.to_vec())).await;
     }
 }
 

@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Level;
 
+use super::closed::Closed;
 use super::exchange::{self, Outcome};
 use super::first_bytes::Beginning;
-use super::places::Closed;
 use super::stream::{Transport, Watched};
 use super::{Listening, Site};
 use crate::http::Peer;

@@ -189,7 +189,7 @@ fn a_connection_whose_body_does_not_come_makes_room_and_answers_if_the_body_came
     }
     assert!(enter(&places, 1).is_err(), "the bodies may have come");
     for place in all.iter().rev() {
-        place.activity().wait_for_body(later());
+        place.activity().wait_for_peer(later());
     }
     let [first, second] = all.map(|place| (Arc::clone(place.activity()), place));
     let third = enter(&places, 1).unwrap();
@@ -200,6 +200,21 @@ fn a_connection_whose_body_does_not_come_makes_room_and_answers_if_the_body_came
     third.activity().begin();
     assert!(!first.0.must_close());
     assert!(enter(&places, 1).is_err(), "the server works on each");
+}
+
+#[tokio::test]
+async fn a_farewell_that_is_not_heard_ends_when_a_newcomer_needs_the_place() {
+    let places = places(1, 1);
+    let place = enter(&places, 1).unwrap();
+    place.activity().begin();
+    let activity = Arc::clone(place.activity());
+    let farewell = tokio::spawn(async move { place.until_needed(std::future::pending()).await });
+    while activity.waiting().is_none() {
+        yield_now().await;
+    }
+    enter(&places, 1).unwrap();
+    timeout(DEADLINE, farewell).await.expect("the place is given back").unwrap();
+    assert_eq!(places.open(), 0);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::Asked;
 use super::answer::Answer;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
-use crate::connections::RequestBody;
+use crate::connections::{Place, RequestBody};
 use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
@@ -79,6 +79,7 @@ fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
 /// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
 async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
     // A handshake that broke off has nobody left to tell.
+    // The place among the HTTP connections is kept for a refusal, which takes a moment.
     let Some((socket, early, place)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
     };
@@ -89,13 +90,13 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
         (Ok(newcomer), Bare::Tls(socket)) => {
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        // The place among the HTTP connections is kept for a refusal, unless another connection needs it.
-        (Err(refusal), Bare::Plain(socket)) => place.conclude(refuse(&state, refusal, socket)).await,
-        (Err(refusal), Bare::Tls(socket)) => place.conclude(refuse(&state, refusal, socket)).await,
+        (Err(refusal), Bare::Plain(socket)) => refuse(&state, refusal, socket, &place).await,
+        (Err(refusal), Bare::Tls(socket)) => refuse(&state, refusal, socket, &place).await,
     }
 }
 
-async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: Refusal, socket: S) {
+async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &Place) {
+    let Refusal { reason, by_event, client } = refusal;
     limited!(
         Line::ConnectionRefused,
         target: "fanfare::connection",
@@ -105,8 +106,8 @@ async fn refuse<S: Socket>(state: &State, Refusal { reason, by_event, client }: 
         %client,
         "connection refused"
     );
+    place.until_needed(ws::refuse(socket, by_event, &reason)).await;
     state.metrics.connection_closed(&reason);
-    ws::refuse(socket, by_event, &reason).await;
 }
 
 /// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).

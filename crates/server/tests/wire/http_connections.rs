@@ -1,7 +1,7 @@
 //! How many HTTP connections there may be, and who is closed for a newcomer.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
@@ -130,6 +130,36 @@ fn bodies_that_do_not_come_keep_nobody_out() {
             slow.push(http);
         }
         let _newcomers: Vec<Http> = (0..4).map(|_| kept_alive(server.addr)).collect();
+    }
+    server.expect_metric(&closed("public", "full"), 0.0);
+}
+
+#[test]
+fn refusals_that_are_not_read_keep_nobody_out() {
+    let secured = Secured::start_with(Setup::new().config("[limits]\nhttp_connections = 4"));
+    let server = &secured.server;
+    let target = "/app/nobody?protocol=7";
+    let beginnings = [
+        (server.addr, Upgrade::to(target).bytes()),
+        (server.addr, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n".to_vec()),
+        (secured.addr(), b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()),
+    ];
+    for (addr, bytes) in beginnings {
+        let refused: Vec<Http> = (0..4)
+            .map(|_| {
+                let mut http = Http::connect(addr);
+                http.write(&bytes);
+                assert!([101, 400].contains(&http.head().status));
+                http
+            })
+            .collect();
+        let made_room = server.metric(&closed("public", "made_room"));
+        // Each refused connection waits for its peer to hang up, for a second at most.
+        let began = Instant::now();
+        let _newcomers: Vec<Http> = (0..4).map(|_| kept_alive(server.addr)).collect();
+        let told = server.metric(&closed("public", "made_room")) - made_room;
+        assert!(told > 0.0 || began.elapsed() > Duration::from_millis(500), "nobody has made room");
+        drop(refused);
     }
     server.expect_metric(&closed("public", "full"), 0.0);
 }
