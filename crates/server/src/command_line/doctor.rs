@@ -49,7 +49,7 @@ pub struct Doctor {
     /// How many seconds Redis is watched
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub watch: u32,
-    /// Where the application says who may join [default: APP_URL and /broadcasting/auth]
+    /// Where the application says who may join [default: APP_URL and /broadcasting/auth, or authorization.url]
     #[arg(long, value_name = "URL")]
     pub auth_url: Option<String>,
     /// The channel that it is asked about

@@ -160,12 +160,15 @@ impl Plan {
         };
         let (browser, back_end) = places(asked, &config, project)?;
         let app = app(asked, &config, &|suffix| variable(project, &environment, suffix));
-        let redis = redis(asked, &config, (project, app.as_ref()), &trust);
+        let id = app.as_ref().and_then(|app| app.id.as_deref());
+        let configured = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
+        let configured = configured.as_ref();
+        let redis = redis(asked, &config, (project, configured), &trust);
         let proxy = browser
             .as_ref()
             .zip(app.as_ref())
             .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
-        let question = question(asked, project, proxy)?;
+        let question = question(asked, (project, configured), proxy)?;
         if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
             return Err(PlanError::Nothing);
         }
@@ -259,7 +262,7 @@ fn family(project: &Project) -> AppNames {
 fn redis(
     asked: &Doctor,
     config: &Config,
-    (project, app): (Option<&Project>, Option<&AskedApp>),
+    (project, app): (Option<&Project>, Option<&App>),
     trust: &Trust,
 ) -> Option<AskedRedis> {
     let feed = &config.redis_feed;
@@ -270,9 +273,7 @@ fn redis(
         trust: trust.clone(),
     };
     let of_project = || project?.redis_prefix().map(|prefix| prefix.value);
-    let id = app.and_then(|app| app.id.as_deref());
-    let app = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
-    let apps = app.and_then(|app| feed.of(&app).ok().flatten());
+    let apps = app.and_then(|app| feed.of(app).ok().flatten());
     let nodes = || feed.address.clone().map(|address| (address, feed.prefix.clone()));
     let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
     if let Some(url) = &asked.redis {
@@ -291,14 +292,15 @@ fn redis(
 
 fn question(
     asked: &Doctor,
-    project: Option<&Project>,
+    (project, app): (Option<&Project>, Option<&App>),
     proxy: Option<String>,
 ) -> Result<Option<Question>, PlanError> {
     let Some(channel) = asked.channel.clone() else {
         return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
     };
     let of_project = || project?.application.auth_url().map(|said| said.value);
-    let url = asked.auth_url.clone().or_else(of_project);
+    let of_app = || app?.authorization.url.clone();
+    let url = asked.auth_url.clone().or_else(of_project).or_else(of_app);
     let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
     let Some(url) = url else {
         return Err(PlanError::Url {

@@ -92,3 +92,25 @@ fn what_is_signed_or_names_something_is_refused_with_the_reason() {
     socket.send(r#"{"event":"pusher:subscribe","data":{"channel":"a\ud83d"}}"#);
     assert_eq!(socket.error().1, expected("data.channel"));
 }
+
+#[test]
+fn members_that_nobody_asks_for_may_have_cut_names() {
+    let server = Setup::with_app("client_events = true").start();
+    let (mut sender, mut listener) = (server.connect(), server.connect());
+    let subscribe = r#""event":"pusher:subscribe","data":{"k\ud83d":1,"channel":"news"}"#;
+    listener.send(&format!(r#"{{"k\ud83d":1,{subscribe}}}"#));
+    listener.expect_event("news", "pusher_internal:subscription_succeeded", "{}");
+    let event = r#""name":"e","channel":"news","data":"d","k\ud83d":{"\udE00":1}"#;
+    for (path, body) in [
+        ("/events", format!("{{{event}}}")),
+        ("/batch_events", format!(r#"{{"\udE00":1,"batch":[{{{event}}}]}}"#)),
+    ] {
+        server.api().post(path, body).expect("{}");
+        listener.expect_event("news", "e", "d");
+    }
+    sender.subscribe_private(APP, PRIVATE);
+    listener.subscribe_private(APP, PRIVATE);
+    sender.send(r#"{"event":"client-e","k\ud83d":1,"data":"d","channel":"private-a"}"#);
+    listener.expect_event(PRIVATE, "client-e", "d");
+    sender.expect_nothing_more();
+}

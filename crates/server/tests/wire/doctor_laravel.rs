@@ -189,6 +189,24 @@ fn the_application_is_asked_as_pusher_js_asks() {
 }
 
 #[test]
+fn an_application_that_the_configuration_names_is_asked() {
+    let application = Application::saying(200, r#"{"auth":"key:sig"}"#);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("fanfare.toml");
+    let App { id, key, secret } = APP;
+    let config = format!(
+        "[[apps.list]]\nid = \"{id}\"\nkey = \"{key}\"\nsecret = \"{secret}\"\n\
+         authorization.url = \"http://{}/may-join\"\n",
+        application.addr
+    );
+    fs::write(&file, config).expect("the folder can be written to");
+    let path = file.to_string_lossy();
+    // No server runs there.
+    examine(&["--config", &path, "--url", "ws://127.0.0.1:1", "--channel", "private-x"]);
+    assert_eq!(application.questions()[0].line, "POST /may-join");
+}
+
+#[test]
 fn what_pusher_js_makes_of_an_answer_is_told_with_what_to_do() {
     let (private, presence, encrypted) = ("private-x", "presence-x", "private-encrypted-x");
     for (channel, status, body, mentions) in [
