@@ -10,7 +10,7 @@ mod told;
 use std::sync::Arc;
 
 use fanfare_protocol::app::App;
-use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
@@ -134,9 +134,7 @@ impl AppHub {
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many took it.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
-        let hash = self.hasher.hash_one(channel);
-        let mut shard = self.shard(hash).lock();
-        shard.find_mut(hash, |known| known.name == *channel).map_or(0, |known| known.deliver(frame, except))
+        self.change(channel, |channel| channel.deliver(frame, except)).unwrap_or(0)
     }
 
     /// Whom a subscriber of a presence channel stands for (WS-165).
@@ -172,11 +170,8 @@ impl AppHub {
     /// those of one shard, of which there are [`SHARDS`]. `show` is called under the shard's lock.
     pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Counts)) {
         let shard = self.shards[shard].lock();
-        let is_listed = |channel: &&Channel| {
-            let is_meant = channel.is_occupied() && channel.name.as_str().starts_with(prefix);
-            is_meant && channel.name.kind() != ChannelKind::ServerToUser
-        };
-        for channel in shard.iter().filter(is_listed) {
+        let begins = |channel: &&Channel| channel.name.as_str().starts_with(prefix);
+        for channel in shard.iter().filter(|channel| channel.is_shown()).filter(begins) {
             show(&channel.name, channel.counts());
         }
     }
@@ -245,6 +240,13 @@ impl AppHub {
         let hash = self.hasher.hash_one(name);
         let shard = self.shard(hash).lock();
         shard.find(hash, |channel| channel.name == *name).map(read)
+    }
+
+    /// As [`AppHub::look`], for what changes the channel.
+    fn change<T>(&self, name: &ChannelName, change: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash).lock();
+        shard.find_mut(hash, |channel| channel.name == *name).map(change)
     }
 
     fn shard(&self, hash: u64) -> &Mutex<HashTable<Channel>> {

@@ -7,7 +7,7 @@ mod merging;
 
 use std::sync::Arc;
 
-use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::{Identity, UserInfo};
@@ -266,6 +266,11 @@ impl Channel {
     /// Whether anybody is subscribed.
     pub(crate) fn is_occupied(&self) -> bool {
         !self.members.is_empty()
+    }
+
+    /// Whether back ends are told that the channel is there: somebody is subscribed, and it is no user's own.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.is_occupied() && self.name.kind() != ChannelKind::ServerToUser
     }
 
     /// Whether there is nothing left to keep it for.

@@ -2,9 +2,10 @@
 //!
 //! Frames are counted for the whole process, so one test runs at a time.
 
+mod support;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use fanfare_hub::{Budget, Conn, Hubs, Subscriptions, Taken};
 use fanfare_protocol::app::App;
@@ -12,6 +13,8 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use parking_lot::{Mutex, MutexGuard};
+
+use support::Wakes;
 
 const KIB: usize = 1024;
 
@@ -128,15 +131,6 @@ fn what_is_being_written_is_left_to_the_task_and_nobody_else_is_closed_for_it() 
     drop(writing);
 }
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn the_task_that_waits_for_too_much_is_woken_by_a_queue_and_by_a_message() {
     let _turn = my_turn();
@@ -147,13 +141,13 @@ fn the_task_that_waits_for_too_much_is_woken_by_a_queue_and_by_a_message() {
         let waker = Waker::from(Arc::clone(&wakes));
         assert!(hubs.budget().poll_over(&Context::from_waker(&waker)).is_pending());
         push(&conns[0], ALL - 10 * KIB);
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        assert_eq!(wakes.count(), 0);
         if by_queue {
             push(&conns[1], 20 * KIB);
         } else {
             conns[1].conn().holds(20 * KIB);
         }
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "by a queue: {by_queue}");
+        assert_eq!(wakes.count(), 1, "by a queue: {by_queue}");
         assert!(hubs.budget().poll_over(&Context::from_waker(&waker)).is_ready());
     }
 }

@@ -1,8 +1,9 @@
 //! What an app's webhooks are to be told: only what they want, in order, bounded, and nobody is missed.
 
+mod support;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use fanfare_hub::{AppHub, Budget, Conn, Hubs, Subscriptions};
 use fanfare_protocol::app::{App, Limits};
@@ -11,6 +12,8 @@ use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server::Event;
 use fanfare_protocol::webhook::{ClientEvent, Kind, Kinds, Transition, Webhook};
+
+use support::Wakes;
 
 fn app(told: &[Kind]) -> Arc<App> {
     let webhook = Webhook {
@@ -213,15 +216,6 @@ fn large_events_of_clients_fill_the_queue_by_their_bytes() {
     assert_eq!((all.len(), rest.lost), (4, 1));
 }
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn an_app_with_something_to_tell_is_named_once_and_its_hub_stays_until_it_was_taken() {
     let hubs = Hubs::default();
@@ -230,7 +224,7 @@ fn an_app_with_something_to_tell_is_named_once_and_its_hub_stays_until_it_was_ta
     let cx = Context::from_waker(&waker);
     assert_eq!(hubs.poll_transitions(&cx), Poll::Pending);
     visit(&hubs.open(&app(&[Kind::ChannelExistence])));
-    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert_eq!(wakes.count(), 1);
     hubs.sweep(2000);
     assert_eq!(hubs.poll_transitions(&cx), Poll::Ready(vec!["1".into()]));
     hubs.sweep(2000);

@@ -32,7 +32,7 @@ impl<'a> Data<'a> {
         Some(Self(Form::Literal(Cow::Borrowed(json), text.len())))
     }
 
-    /// Its length in bytes, as limits count it.
+    /// The length in bytes, as limits count the data.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -41,13 +41,13 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the data is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its text, if a text can hold it.
+    /// The text, if a text can hold the data.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.0 {
@@ -65,7 +65,7 @@ impl<'a> Data<'a> {
         })
     }
 
-    /// Appends it as a JSON string, quotes included.
+    /// Appends the data as a JSON string, quotes included.
     pub(crate) fn push(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Form::Text(text) => push_string(out, text),
@@ -73,7 +73,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Appends it as a JSON string of whole characters: PHP reads nothing of a body that holds half a one.
+    /// Appends the data as a JSON string of whole characters: PHP reads nothing of a body that holds half a one.
     pub(crate) fn push_whole(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Form::Text(text) => push_string(out, text),

@@ -70,11 +70,10 @@ impl AppHub {
     }
 
     fn with_listed(&self, name: &ChannelName, tell: impl FnOnce(&mut Channel, Counting<'_>)) {
-        let hash = self.hasher.hash_one(name);
-        if let Some(channel) = self.shard(hash).lock().find_mut(hash, |channel| channel.name == *name) {
+        self.change(name, |channel| {
             let app = self.app.read();
             let hooks = self.transitions.hooks(&app, name);
             tell(channel, Counting { subscribers: app.subscription_counts, hooks });
-        }
+        });
     }
 }

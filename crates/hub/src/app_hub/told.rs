@@ -1,6 +1,6 @@
 //! What an app's webhooks are to be told: taking it, adding to it, and how things are where something was lost.
 
-use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::webhook::{ClientEvent, Kind, Present, Transition};
 
 use super::AppHub;
@@ -25,9 +25,7 @@ impl AppHub {
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
-            let told = shard
-                .iter()
-                .filter(|channel| channel.is_occupied() && channel.name.kind() != ChannelKind::ServerToUser);
+            let told = shard.iter().filter(|channel| channel.is_shown());
             found.extend(
                 told.map(|channel| Present { channel: channel.name.clone(), users: channel.user_ids() }),
             );

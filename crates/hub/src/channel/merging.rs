@@ -80,10 +80,6 @@ impl Merging {
         self.told = if is_too_much { u32::MAX } else { u32::try_from(told + bytes).unwrap_or(u32::MAX) };
         !is_too_much
     }
-
-    fn wait_for(&mut self, user: UserId, known: Known) {
-        self.waiting.get_or_insert_default().known.entry(user).or_insert(known);
-    }
 }
 
 impl Channel {
@@ -99,18 +95,16 @@ impl Channel {
                 (server::member_removed(&self.name, user), Known::Present(known))
             }
         };
-        let at_once = self.merging.may_tell(frame.bytes().len() * self.members.len(), MEMBERS_AT_ONCE);
-        if !at_once {
-            self.merging.wait_for(user.clone(), known);
-        }
-        if at_once {
+        if self.merging.may_tell(frame.bytes().len() * self.members.len(), MEMBERS_AT_ONCE) {
             self.push(&frame, None);
-        } else if let Some(waiting) = &self.merging.waiting {
-            for member in waiting.newer.keys().filter_map(|socket| self.members.get(socket)) {
-                member.conn.outbox.push(&frame);
-            }
+            return;
         }
-        if self.merging.waiting.as_ref().is_some_and(|waiting| waiting.known.len() >= MOST_WAITING) {
+        let waiting = self.merging.waiting.get_or_insert_default();
+        waiting.known.entry(user.clone()).or_insert(known);
+        for member in waiting.newer.keys().filter_map(|socket| self.members.get(socket)) {
+            member.conn.outbox.push(&frame);
+        }
+        if waiting.known.len() >= MOST_WAITING {
             self.tell_members();
         }
     }

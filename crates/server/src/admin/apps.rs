@@ -50,10 +50,7 @@ pub(super) async fn answer(
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
     let by = match who(admin, peer, found.action, &query, &arriving).await {
         Ok(by) => by,
-        Err(problem) => {
-            arriving.discard().await?;
-            return Err(problem);
-        }
+        Err(problem) => return Err(arriving.refused(problem).await),
     };
     let body = if found.action.has_body() {
         arriving.read(admin.state.config.timeouts.handshake()).await?

@@ -107,13 +107,11 @@ impl Arriving {
         }
     }
 
-    /// Throws the body away, for a request that is refused for something else.
-    ///
-    /// # Errors
-    /// The body is larger than is allowed, which goes before all else that is wrong.
-    pub async fn discard(self) -> Result<(), BodyError> {
+    /// Throws the body away, for a request that is refused; returns why: a body that is larger than is allowed goes
+    /// before all else that is wrong.
+    pub async fn refused<E: From<BodyError>>(self, error: E) -> E {
         let limit = self.limit;
-        if self.throw_away(limit).await { Err(BodyError::TooBig { limit, size: None }) } else { Ok(()) }
+        if self.throw_away(limit).await { BodyError::TooBig { limit, size: None }.into() } else { error }
     }
 
     /// Throws away at most so many bytes, so that a client which writes everything first gets to read the answer;

@@ -41,10 +41,7 @@ pub async fn receive(
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
     let app = match check_head(state, app_id, path, &arriving, &query).await {
         Ok(app) => app,
-        Err(error) => {
-            arriving.discard().await?;
-            return Err(error);
-        }
+        Err(error) => return Err(arriving.refused(error).await),
     };
     let body = arriving.read(state.config.timeouts.handshake()).await?;
     SignedBody::of(&query).check(&body).map_err(ApiError::Unauthorized)?;
