@@ -21,7 +21,7 @@ pub use app_hub::{AppHub, Cached, Counts, Place, SHARDS};
 pub use budget::Budget;
 pub use conn::Conn;
 pub use hubs::Hubs;
-pub use outbox::{FRAME_COST, Outbox, Taken};
+pub use outbox::{Outbox, Taken};
 pub use subscriptions::{SubscribeError, Subscriptions};
 pub use transitions::TakenTransitions;
 pub use users::SignedIn;

@@ -18,8 +18,6 @@ use self::pongs::{Place, Pongs};
 use crate::budget::Budget;
 use crate::sync::Mutex;
 
-pub use self::frames::FRAME_COST;
-
 /// A bounded queue of frames with one reader, the connection's task.
 #[derive(Debug)]
 pub struct Outbox {

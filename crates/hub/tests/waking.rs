@@ -8,11 +8,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Budget, Conn, FRAME_COST, Outbox, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Outbox, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
-use fanfare_protocol::frame::Frame;
+use fanfare_protocol::frame::{FRAME_COST, Frame};
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server::{Event, signin_success};
 use fanfare_protocol::user::UserData;

@@ -15,6 +15,10 @@ pub use client_event::ClientEventFault;
 pub use over_quota::OverQuota;
 pub use sign_in::SignInFault;
 
+/// How the HTTP API's sentence for a path without a route begins; a colon and the path as it came follow. Other programs
+/// of this project know the server by this sentence.
+pub const NOTHING_AT: &str = "There is nothing at this path";
+
 /// Longest part of a client's own text that is sent back to it, in bytes.
 const MOST_ECHOED: usize = 200;
 

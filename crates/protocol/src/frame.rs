@@ -22,6 +22,9 @@ const LONGEST_HEADER: usize = 10;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const LONGEST_CONTROL: usize = 125;
 
+/// What a frame that waits takes besides its bytes: its place in the queue, and what is around its buffer.
+pub const FRAME_COST: usize = 128;
+
 /// One frame, ready to be written; cloning it copies no bytes. As small as can be: queues are made of it.
 #[derive(Clone, Debug)]
 pub struct Frame(Bytes);

@@ -1,6 +1,14 @@
 //! A moment as people read it.
 //!
-//! Knows no clock: the moment is given.
+//! Knows no clock: the caller reads the clock and gives the moment.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time from the beginning of 1970 to `moment`, as Unix counts it; zero for earlier moments.
+#[must_use]
+pub fn since_1970(moment: SystemTime) -> Duration {
+    moment.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Unix seconds as `2023-11-14T22:13:20Z`. The date is counted in years that begin in March, so that a
 /// leap day is the last of its year; every 400 of them have 146,097 days.
@@ -39,5 +47,11 @@ mod tests {
             assert_eq!(utc(seconds), text);
         }
         assert!(!utc(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_moment_before_1970_counts_as_its_beginning() {
+        assert_eq!(since_1970(UNIX_EPOCH + Duration::from_millis(1_500)), Duration::from_millis(1_500));
+        assert_eq!(since_1970(UNIX_EPOCH - Duration::from_secs(1)), Duration::ZERO);
     }
 }

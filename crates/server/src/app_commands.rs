@@ -10,12 +10,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Update};
+use fanfare_config::Config;
+use fanfare_config::redis_url_faults;
 use serde_json::{Map, Value, json};
 
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
-use crate::config::Config;
-use crate::redis_feed;
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -98,7 +98,7 @@ async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, Comma
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
     let Create { id, name, key, .. } = wanted;
-    let faults = redis_feed::faults_of(&settings);
+    let faults = redis_url_faults(&settings);
     let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
@@ -107,7 +107,7 @@ async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, Comma
 async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
     let mut settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
-    let faults = redis_feed::faults_of(&settings);
+    let faults = redis_url_faults(&settings);
     let update = Update { name: wanted.name, settings, faults, ..Update::default() };
     let record = apps.update(&wanted.id, &update).await?;
     Ok(if json {

@@ -5,11 +5,11 @@
 use std::ops::Range;
 
 use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationError, Page, Usage};
+use fanfare_config::shown_url;
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
 
-use crate::redis_feed::shown_url;
-use crate::state::unix_seconds;
+use crate::clock::unix_seconds;
 
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
 mod app;
-mod doctor;
 mod laravel;
 mod token;
 
@@ -9,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, Create, Update};
-pub use doctor::Doctor;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use token::{TokenAction, TokenCommand};
 

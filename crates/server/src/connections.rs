@@ -23,6 +23,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_config::Timeouts;
 use hyper::Request;
 use hyper::header::HeaderValue;
 use socket2::SockRef;
@@ -31,7 +32,6 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::Level;
 
-use crate::config::Timeouts;
 use crate::http::{Answer, Peer};
 use crate::log::limited::{Line, limited};
 use crate::state::State;

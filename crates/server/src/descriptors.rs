@@ -1,8 +1,7 @@
 //! The limit of file descriptors: raised as far as it goes, and divided among those who need some.
 
+use fanfare_config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use crate::config::Config;
 
 /// Descriptors kept for listeners, the database, Redis, and logs.
 const RESERVED: u64 = 192;

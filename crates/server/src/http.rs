@@ -24,7 +24,6 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Match;
 
 pub use answer::Answer;
-pub(crate) use error::NOTHING_AT;
 pub use error::{ApiError, check_event_name};
 pub use forwarded::client_address;
 pub use routes::Routes;

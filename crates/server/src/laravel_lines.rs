@@ -3,11 +3,9 @@
 //! Three blocks for one driver: `.env`, the connection in `config/broadcasting.php`, and Echo. PHP and browsers may
 //! have different ways to the server; each line says whose it is for.
 
-use std::net::{IpAddr, SocketAddr};
-
 use clap::ValueEnum;
+use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
-use hyper::Uri;
 
 /// Which of Laravel's broadcasters is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -21,17 +19,6 @@ pub enum LaravelDriver {
     Redis,
 }
 
-/// A way to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// By `https` and `wss`.
-    pub tls: bool,
-    /// A name or an address; one of IPv6 in brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
 /// The lines for one app.
 #[derive(Debug)]
 pub struct LaravelLines<'a> {
@@ -40,53 +27,11 @@ pub struct LaravelLines<'a> {
     /// The secret, or what stands in its place.
     pub secret: &'a str,
     /// Where PHP sends to.
-    pub php: Address,
+    pub php: ServerUrl,
     /// Where browsers connect to.
-    pub browser: Address,
+    pub browser: ServerUrl,
     /// The configured path prefix.
     pub path_prefix: &'a str,
-}
-
-impl Address {
-    /// A listener's address as one that can be connected to from this machine; "everywhere" is none.
-    #[must_use]
-    pub fn near(listen: SocketAddr) -> Self {
-        let host = match listen.ip() {
-            ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        Self { tls: false, host, port: listen.port() }
-    }
-
-    /// Reads `https://host`, with a port or without; `wss` and `ws` mean the same as `https` and `http`.
-    ///
-    /// # Errors
-    /// In words, what it should be.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            "must be a URL such as https://ws.example.com or http://10.0.0.5:6001, without a path".to_owned()
-        };
-        let uri: Uri = text.parse().map_err(|_| wrong())?;
-        let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-        Self::of(&uri).filter(|_| is_bare).ok_or_else(wrong)
-    }
-
-    /// Whereto a URL leads, whatever path it has; `None` if it is neither of the web nor of WebSockets.
-    #[must_use]
-    pub fn of(uri: &Uri) -> Option<Self> {
-        let tls = match uri.scheme_str()? {
-            "https" | "wss" => true,
-            "http" | "ws" => false,
-            _ => return None,
-        };
-        let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-        Some(Self { tls, host, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
-    }
-
-    fn scheme(&self) -> &'static str {
-        if self.tls { "https" } else { "http" }
-    }
 }
 
 impl LaravelLines<'_> {
@@ -144,7 +89,7 @@ impl LaravelLines<'_> {
         if self.browser == self.php {
             lines.extend(["HOST", "PORT", "SCHEME"].map(same));
         } else {
-            let Address { host, port, .. } = &self.browser;
+            let ServerUrl { host, port, .. } = &self.browser;
             lines.push(format!("VITE_{of}_HOST={host}"));
             lines.push(format!("VITE_{of}_PORT={port}"));
             lines.push(format!("VITE_{of}_SCHEME={}", self.browser.scheme()));
@@ -199,7 +144,7 @@ impl LaravelLines<'_> {
         options.push(format!("forceTLS: {} === 'https'", env("SCHEME")));
         options.push("enabledTransports: ['ws', 'wss']".to_owned());
         if driver == LaravelDriver::Redis {
-            let Address { host, port, .. } = &self.browser;
+            let ServerUrl { host, port, .. } = &self.browser;
             let key = self.app.credentials.first().map_or("", |credential| credential.key.as_str());
             let (scheme, prefix) = (self.browser.scheme(), self.path_prefix);
             options.push(format!("authEndpoint: '{scheme}://{host}:{port}{prefix}/app/{key}/auth'"));

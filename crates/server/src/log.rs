@@ -5,10 +5,9 @@
 
 pub mod limited;
 
+use fanfare_config::{Log, LogFormat};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
-
-use crate::config::{Log, LogFormat};
 
 /// Logging goes on until this is dropped; what was not written yet is written then.
 #[derive(Debug)]

@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use fanfare_config::{Config, Fault, Flags, Sources};
+use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
-    Command, CommandLine, Doctor, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
+    Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
     LaravelCommand, LaravelEnv, Place, Serve,
 };
-use fanfare_server::config::{Config, Fault, Flags, Sources};
-use fanfare_server::doctor::{self, Outcome, Plan};
 use fanfare_server::log;
 use fanfare_server::start::{self, ServeError};
 use fanfare_server::token_commands;

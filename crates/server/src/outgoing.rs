@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use fanfare_config::Config;
 use fanfare_outgoing::{Client, Options};
 use fanfare_webhooks::{Spawn, Webhooks};
 
-use crate::config::Config;
 use crate::tasks::Tasks;
 
 /// All that goes out from here, but for what comes from a Redis.

@@ -5,9 +5,10 @@
 
 use std::net::SocketAddr;
 
+use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
-use crate::laravel_lines::{Address, LaravelDriver, LaravelLines};
+use crate::laravel_lines::{LaravelDriver, LaravelLines};
 
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
@@ -82,7 +83,7 @@ impl PasteLines<'_> {
         } else {
             format!("  wsPath: '{}',\n", self.path_prefix)
         };
-        let Address { tls, host, port } = self.reached();
+        let ServerUrl { tls, host, port } = self.reached();
         format!(
             "  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
              forceTLS: {tls},\n  enabledTransports: ['ws', 'wss'],\n",
@@ -90,18 +91,18 @@ impl PasteLines<'_> {
     }
 
     fn health(&self) -> String {
-        let Address { tls, host, port } = self.reached();
+        let ServerUrl { tls, host, port } = self.reached();
         format!("{}://{host}:{port}/up", if tls { "https" } else { "http" })
     }
 
     /// The listener that the lines are for, by the name in its certificate if it has one.
-    fn reached(&self) -> Address {
+    fn reached(&self) -> ServerUrl {
         match &self.over_tls {
             Some(OverTls { listen, host }) => {
-                let near = Address::near(*listen);
-                Address { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
+                let near = ServerUrl::near(*listen);
+                ServerUrl { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
             }
-            None => Address::near(self.listen),
+            None => ServerUrl::near(self.listen),
         }
     }
 

@@ -6,12 +6,10 @@
 mod apps;
 mod connection;
 mod dropped;
-mod given;
 mod numbers;
 mod publishing;
 mod queue;
 
 pub use apps::RedisFeeds;
 pub use dropped::Dropped;
-pub use given::{faults_of, shown_url};
 pub use numbers::{AppNumbers, Connections, Numbers};

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
+use fanfare_config::certificate::{self, CertificateError};
+use fanfare_config::{Config, ServerUrl};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use tokio::net::TcpListener;
@@ -16,15 +18,14 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::command_line::LaravelEnv;
-use crate::config::{self, Config};
 use crate::descriptors::Division;
-use crate::laravel_lines::{Address, LaravelLines};
+use crate::laravel_lines::LaravelLines;
 use crate::paste_lines::{OverTls, PasteLines};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::stop::{Parts, stop};
 use crate::tasks::Tasks;
-use crate::tls::certificate::{self, CertificateError};
+
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
 use crate::webhooks::Telling;
@@ -95,7 +96,7 @@ struct SecureListener {
 }
 
 impl SecureListener {
-    async fn open(settings: &config::Tls) -> Result<Self, StartError> {
+    async fn open(settings: &fanfare_config::Tls) -> Result<Self, StartError> {
         let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let tls = Tls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
         let listener = bind(settings.addr, "tls.addr", "--tls-listen").await?;
@@ -268,7 +269,7 @@ pub async fn print_laravel_lines(config: Config, asked: LaravelEnv) -> Result<()
         None => first_app(&config, &apps).await?.map(|first| first.app),
     };
     let app = app.ok_or(StartError::NoApp)?;
-    let php = Address::near(config.listen.addr);
+    let php = ServerUrl::near(config.listen.addr);
     let lines = LaravelLines {
         secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
         app: &app,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::Apps;
+use fanfare_config::Config;
 use fanfare_hub::{Budget, Hubs};
 use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::clock::unix_seconds;
 use crate::connections::{Bounds, Listener, Places};
 use crate::descriptors::Division;
 use crate::drain::Drain;
@@ -109,12 +109,6 @@ impl State {
         let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Moment { nanoseconds, day: unix_seconds() / 86_400 }
     }
-}
-
-/// The clock of calendars.
-#[must_use]
-pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// How many WebSockets the node holds.

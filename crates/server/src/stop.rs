@@ -67,7 +67,7 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Par
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use fanfare_config::Config;
 
     #[test]
     fn a_stop_with_the_settings_at_their_defaults_is_over_before_docker_kills() {

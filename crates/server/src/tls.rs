@@ -3,14 +3,13 @@
 //! A new certificate comes with a new configuration as a whole, so that sessions begun under the old one are
 //! not resumed; connections that are open go on. Never logs a key.
 
-pub mod certificate;
 pub mod reload;
 mod socket;
-pub(crate) mod validity;
 
 use std::io;
 use std::sync::Arc;
 
+use fanfare_config::certificate::{Certificate, CertificateError, Files};
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -20,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use self::certificate::{Certificate, CertificateError, Files};
 use self::reload::Stamp;
+use crate::clock::unix_seconds;
 
 pub use socket::TlsSocket;
 
@@ -45,7 +44,7 @@ impl Tls {
     /// They cannot be used.
     pub fn open(files: Files) -> Result<Self, CertificateError> {
         let current = Current::read(&files)?;
-        current.certificate.log("TLS certificate");
+        current.certificate.log("TLS certificate", unix_seconds());
         Ok(Self { files, current: RwLock::new(current) })
     }
 

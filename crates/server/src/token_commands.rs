@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use fanfare_apps::{Apps, NewToken, Scope, TokenRecord};
+use fanfare_config::Config;
 use fanfare_protocol::auth::Secret;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use crate::app_commands::CommandError;
 use crate::app_json::moment;
 use crate::columns::aligned;
 use crate::command_line::{TokenAction, TokenCommand};
-use crate::config::Config;
 
 /// Does it; what is to be printed.
 ///

@@ -4,10 +4,11 @@
 //! What cannot be written stays for the next time; a crash loses a minute at most. Nobody waits for it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use fanfare_apps::HourOfUsage;
 use fanfare_protocol::ids::AppId;
+use fanfare_protocol::utc::since_1970;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
@@ -63,11 +64,11 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
     let node = node_name(state.config.listen.addr.port());
     let mut every = interval(BETWEEN_WRITES);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut hour = hours(since_1970());
+    let mut hour = hours(since_1970(SystemTime::now()));
     loop {
         let wake = tokio::select! {
             made = state.tenants.made() => Wake::Made(made),
-            () = sleep(until_next_hour(since_1970())) => Wake::Hour,
+            () = sleep(until_next_hour(since_1970(SystemTime::now()))) => Wake::Hour,
             _ = every.tick() => Wake::Minute,
             _ = &mut ended => Wake::End,
         };
@@ -76,7 +77,7 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
             continue;
         }
         close_books(&state, hour);
-        hour = hours(since_1970());
+        hour = hours(since_1970(SystemTime::now()));
         if matches!(wake, Wake::Minute | Wake::End) {
             // Also those who could not be told when they were made.
             learn_earlier(&state, &node, state.tenants.all()).await;
@@ -137,10 +138,6 @@ async fn write(state: &State, node: &str) {
 fn node_name(port: u16) -> String {
     let system = rustix::system::uname();
     format!("{}:{port}", system.nodename().to_string_lossy())
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn hours(since_1970: Duration) -> u64 {

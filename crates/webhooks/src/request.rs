@@ -1,10 +1,11 @@
 //! One request: its body, its signature and its age, which stay the same over all attempts (HOOK-005).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::utc::since_1970;
 use fanfare_protocol::webhook;
 use http_body_util::Full;
 use hyper::Request;
@@ -65,6 +66,5 @@ impl Prepared {
 
 /// The clock of calendars.
 pub(crate) fn unix_milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
 }

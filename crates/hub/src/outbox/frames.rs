@@ -6,12 +6,9 @@
 
 use std::collections::VecDeque;
 
-use fanfare_protocol::frame::Frame;
+use fanfare_protocol::frame::{FRAME_COST, Frame};
 
 use crate::budget::Budget;
-
-/// What a frame that waits takes besides its bytes: its place in the queue, and what is around its buffer.
-pub const FRAME_COST: usize = 128;
 
 /// What a frame counts in an outbox.
 pub(super) fn cost(frame: &Frame) -> usize {

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
+use fanfare_protocol::frame::FRAME_COST;
+
 use super::*;
 
 #[derive(Default)]

@@ -4,12 +4,12 @@
 //! it is done.
 
 use fanfare_apps::{MOST_HOURS, MOST_LISTED, NewApp, Update};
+use fanfare_config::redis_url_faults;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use crate::redis_feed;
 
 /// Apps on a page, unless something else is asked for.
 const USUAL_PAGE: usize = 100;
@@ -105,7 +105,7 @@ pub(super) fn new_app(body: &[u8], faults: Vec<String>) -> Result<NewApp, Proble
         new.settings.insert("enabled".to_owned(), enabled.into());
     }
     new.faults = fields.end(&["id", "name", "key", "secret", "enabled", "settings"]);
-    new.faults.extend(redis_feed::faults_of(&new.settings));
+    new.faults.extend(redis_url_faults(&new.settings));
     Ok(new)
 }
 
@@ -118,7 +118,7 @@ pub(super) fn update(body: &[u8], faults: Vec<String>) -> Result<Update, Problem
     let (name, enabled) = (fields.text("name"), fields.switch("enabled"));
     let settings = fields.object("settings");
     let mut faults = fields.end(&["name", "enabled", "settings"]);
-    faults.extend(redis_feed::faults_of(&settings));
+    faults.extend(redis_url_faults(&settings));
     Ok(Update { name, enabled, settings, faults })
 }
 

@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::Config;
 use crate::descriptors::Division;
 use crate::tasks::Tasks;
+use fanfare_config::Config;
 
 /// The longest wait for what must come.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -1,9 +1,10 @@
 //! `fanfare laravel …`: what can be asked for a Laravel application.
 
 use clap::{Args, Subcommand};
+use fanfare_config::ServerUrl;
 
 use super::Serve;
-use crate::laravel_lines::{Address, LaravelDriver};
+use crate::laravel_lines::LaravelDriver;
 
 /// `fanfare laravel`.
 #[derive(Debug, Args)]
@@ -30,8 +31,8 @@ pub struct LaravelEnv {
     #[arg(long, value_enum, default_value_t)]
     pub driver: LaravelDriver,
     /// Where browsers connect to, if that is not where PHP does: https://ws.example.com
-    #[arg(long, value_name = "URL", value_parser = Address::parse)]
-    pub public: Option<Address>,
+    #[arg(long, value_name = "URL", value_parser = ServerUrl::parse)]
+    pub public: Option<ServerUrl>,
     /// Of the server that the lines are for.
     #[command(flatten)]
     pub serve: Serve,

@@ -21,7 +21,7 @@ thread_local! {
 
 /// What time it is.
 pub(super) fn now() -> HeaderValue {
-    at(crate::state::unix_seconds())
+    at(crate::clock::unix_seconds())
 }
 
 fn at(second: u64) -> HeaderValue {

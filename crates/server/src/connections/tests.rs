@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::*;
-use crate::config::Config;
 use crate::descriptors::Division;
 use crate::http::answer;
 use crate::tasks::Tasks;
+use fanfare_config::Config;
 
 /// The longest wait for what must come.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -6,16 +6,13 @@ use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
-use fanfare_protocol::error::{OverQuota, invalid_name};
+use fanfare_protocol::error::{NOTHING_AT, OverQuota, invalid_name};
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
 
 use super::answer::{self, Answer};
 use super::body::BodyError;
 use super::host::{self, FaultyHost};
-
-/// How the sentence of a 404 begins; a colon and the path as it came follow.
-pub(crate) const NOTHING_AT: &str = "There is nothing at this path";
 
 /// A request that is refused; nothing has been published then.
 #[derive(Debug)]

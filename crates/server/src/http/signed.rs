@@ -12,8 +12,9 @@ use hyper::Request;
 
 use super::body::Arriving;
 use super::error::ApiError;
+use crate::clock::unix_seconds;
 use crate::connections::RequestBody;
-use crate::state::{State, unix_seconds};
+use crate::state::State;
 
 /// A request whose signature is the app's.
 pub struct Signed {

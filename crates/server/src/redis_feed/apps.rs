@@ -7,6 +7,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use fanfare_apps::Change;
+use fanfare_config::NoFeed;
 use fanfare_laravel::feed::{Address, Subscriber, Wanted};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
@@ -16,7 +17,6 @@ use tokio::sync::watch;
 use super::connection::{Ear, Routes};
 use super::publishing::{self, Route};
 use super::queue::{Room, queue};
-use crate::config::NoFeed;
 use crate::state::State;
 
 /// All feeds of this node.

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::config::{Flags, Sources};
+use fanfare_config::{Flags, Sources};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

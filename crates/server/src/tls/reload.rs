@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_config::certificate::{CertificateError, Files};
 use tokio::signal::unix::Signal;
 use tokio::time::MissedTickBehavior;
 
-use super::certificate::{CertificateError, Files};
 use super::{Current, Tls};
+use crate::clock::unix_seconds;
 use crate::state::State;
 
 /// How often the files are looked at.
@@ -125,7 +126,7 @@ impl Tls {
         }
         *current = new;
         drop(current);
-        self.current.read().certificate.log("new TLS certificate");
+        self.current.read().certificate.log("new TLS certificate", unix_seconds());
         Look::New
     }
 }

@@ -8,10 +8,10 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::ids::SocketId;
 
 use super::*;
-use crate::config::Config;
 use crate::descriptors::Division;
 use crate::tasks::Tasks;
 use crate::tenants::{Counts, Source};
+use fanfare_config::Config;
 
 /// A name that the table does not take, so that nothing can be written under it.
 const NO_NODE: &str = "";

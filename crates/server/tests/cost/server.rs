@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use fanfare_server::config::{Config, Flags, Sources};
+use fanfare_config::{Config, Flags, Sources};
 use fanfare_server::start::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

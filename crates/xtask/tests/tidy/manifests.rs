@@ -47,14 +47,21 @@ fn differences(root: &TextFile, fuzz: &TextFile) -> Vec<Fault> {
         .collect()
 }
 
-/// Which of our crates a crate may use.
-fn may_use(name: &str, other: &str) -> bool {
+/// Which of our crates a crate may use: the arrows of ARCHITECTURE.md. `server` may use all.
+fn arrows_of(name: &str) -> &'static [&'static str] {
     match name {
-        "server" => true,
-        "protocol" | "outgoing" | "xtask" => false,
-        "hub" => other == "fanfare-protocol",
-        _ => matches!(other, "fanfare-protocol" | "fanfare-outgoing"),
+        "protocol" | "outgoing" | "xtask" => &[],
+        "hub" => &["protocol"],
+        "apps" | "webhooks" | "laravel" => &["protocol", "outgoing"],
+        "config" => &["protocol", "outgoing", "apps", "laravel", "webhooks"],
+        "doctor" => &["protocol", "outgoing", "laravel", "config"],
+        _ => &[],
     }
+}
+
+fn may_use(name: &str, other: &str) -> bool {
+    let other = other.strip_prefix("fanfare-").unwrap_or(other);
+    name == "server" || arrows_of(name).contains(&other)
 }
 
 /// Those that know neither a clock nor a socket.
@@ -70,7 +77,7 @@ fn faults_of(file: &TextFile) -> Vec<Fault> {
         let line = file.text.lines().position(|line| line.starts_with(dependency)).unwrap_or(0);
         if dependency.starts_with("fanfare-") && !may_use(name, dependency) {
             let what =
-                format!("`{name}` must not depend on `{dependency}`: let `server` bring the two together");
+                format!("`{name}` must not depend on `{dependency}`: the arrows are in ARCHITECTURE.md; let `server` bring the two together");
             faults.push(file.fault(line, what));
         }
         if is_pure(name) && dependency.starts_with("tokio") {
@@ -118,6 +125,9 @@ mod tests {
             count("crates/laravel/Cargo.toml", "[dependencies]\nfanfare-outgoing.workspace = true"),
             0
         );
+        assert_eq!(count("crates/doctor/Cargo.toml", "[dependencies]\nfanfare-config.workspace = true"), 0);
+        assert_eq!(count("crates/config/Cargo.toml", "[dependencies]\nfanfare-doctor.workspace = true"), 1);
+        assert_eq!(count("crates/a-new-one/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 1);
         assert_eq!(count("crates/server/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 0);
     }
 

@@ -1,0 +1,173 @@
+//! A certificate with its key, as two files of PEM hold them, and everything that can be wrong with them.
+//!
+//! Never shows a key. A certificate that has expired is used nevertheless: a server that does not start
+//! helps nobody, and clients say what is wrong.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+
+use crate::validity::{Facts, Validity, date};
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate, and behind it those that it goes back to (`tls.cert_file`).
+    pub certificate: PathBuf,
+    /// Its key (`tls.key_file`).
+    pub key: PathBuf,
+}
+
+/// A certificate that can be shown to clients.
+#[derive(Debug)]
+pub struct Certificate {
+    certified: CertifiedKey,
+    facts: Facts,
+}
+
+/// Why two files are not a certificate and its key.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say what the fields are")]
+pub enum CertificateError {
+    #[error("{}: cannot be read: {error}", path.display())]
+    Unreadable { setting: &'static str, path: PathBuf, error: io::Error },
+    #[error("{}: is not PEM: {error}", path.display())]
+    NotPem { setting: &'static str, path: PathBuf, error: pem::Error },
+    #[error("{}: holds no certificate; one begins with -----BEGIN CERTIFICATE-----", path.display())]
+    NoCertificate { path: PathBuf },
+    #[error("{}: its first certificate cannot be used: {error}", path.display())]
+    Unusable { path: PathBuf, error: webpki::Error },
+    #[error("{}: holds no key; one begins with -----BEGIN PRIVATE KEY----- or BEGIN RSA or BEGIN EC", path.display())]
+    NoKey { path: PathBuf },
+    #[error("{}: is locked by a password; unlock it with openssl pkey -in FILE -out FILE", path.display())]
+    LockedKey { path: PathBuf },
+    #[error("{}: is no key of RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519", path.display())]
+    KeyUnsupported { path: PathBuf },
+    #[error("{}: is not the key of the first certificate in {}", key.display(), certificate.display())]
+    Mismatch { key: PathBuf, certificate: PathBuf },
+}
+
+impl CertificateError {
+    /// The setting that names the file which is wrong.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        match self {
+            Self::Unreadable { setting, .. } | Self::NotPem { setting, .. } => setting,
+            Self::NoCertificate { .. } | Self::Unusable { .. } => CERTIFICATE,
+            Self::NoKey { .. }
+            | Self::LockedKey { .. }
+            | Self::KeyUnsupported { .. }
+            | Self::Mismatch { .. } => KEY,
+        }
+    }
+}
+
+const CERTIFICATE: &str = "tls.cert_file";
+const KEY: &str = "tls.key_file";
+
+impl Certificate {
+    /// Reads and checks both files.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not what they should be.
+    pub fn read(files: &Files) -> Result<Self, CertificateError> {
+        let chain = read_chain(&files.certificate)?;
+        let facts = match chain.first() {
+            Some(first) => Facts::of(first)
+                .map_err(|error| CertificateError::Unusable { path: files.certificate.clone(), error })?,
+            None => return Err(CertificateError::NoCertificate { path: files.certificate.clone() }),
+        };
+        let key = read_key(&files.key)?;
+        let key = ring::sign::any_supported_type(&key)
+            .map_err(|_| CertificateError::KeyUnsupported { path: files.key.clone() })?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Self { certified, facts }),
+            Err(_) => Err(CertificateError::Mismatch {
+                key: files.key.clone(),
+                certificate: files.certificate.clone(),
+            }),
+        }
+    }
+
+    /// As rustls wants it.
+    #[must_use]
+    pub fn certified(&self) -> CertifiedKey {
+        self.certified.clone()
+    }
+
+    /// Whether both are the same, and those that they go back to as well.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.certified.cert == other.certified.cert
+    }
+
+    /// When it expires, in Unix seconds.
+    #[must_use]
+    pub const fn expires(&self) -> u64 {
+        self.facts.not_after
+    }
+
+    /// The first name that is not a wildcard.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        host_of(&self.facts)
+    }
+
+    /// Says what it is for and how long it counts from `now`, in Unix seconds; that it does not, as a warning.
+    pub fn log(&self, event: &str, now: u64) {
+        let (names, from, until) =
+            (self.facts.names.join(" "), date(self.facts.not_before), date(self.facts.not_after));
+        match self.facts.validity(now) {
+            Validity::For { days } => {
+                tracing::info!(target: "fanfare::tls", names, expires = until, days, "{event}");
+            }
+            Validity::Expired => tracing::warn!(
+                target: "fanfare::tls", names, expired = until,
+                "{event}: it has expired, clients will refuse it; put a new one into tls.cert_file"
+            ),
+            Validity::NotYet => tracing::warn!(
+                target: "fanfare::tls", names, valid_from = from,
+                "{event}: it does not count yet, clients will refuse it; is the clock right?"
+            ),
+        }
+    }
+}
+
+/// The first name in a file of certificates that is not a wildcard; none, if there is no such file.
+#[must_use]
+pub fn host_in(path: &Path) -> Option<String> {
+    host_of(&Facts::of(read_chain(path).ok()?.first()?).ok()?)
+}
+
+fn host_of(facts: &Facts) -> Option<String> {
+    facts.names.iter().find(|name| !name.starts_with('*')).cloned()
+}
+
+fn read_file(setting: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    fs::read(path).map_err(|error| CertificateError::Unreadable { setting, path: path.to_owned(), error })
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let text = read_file(CERTIFICATE, path)?;
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    chain.map_err(|error| CertificateError::NotPem { setting: CERTIFICATE, path: path.to_owned(), error })
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let text = read_file(KEY, path)?;
+    let is_locked = text.windows(9).any(|word| word == b"ENCRYPTED");
+    let path = path.to_owned();
+    match PrivateKeyDer::from_pem_slice(&text) {
+        _ if is_locked => Err(CertificateError::LockedKey { path }),
+        Ok(key) => Ok(key),
+        Err(pem::Error::NoItemsFound) => Err(CertificateError::NoKey { path }),
+        Err(error) => Err(CertificateError::NotPem { setting: KEY, path, error }),
+    }
+}

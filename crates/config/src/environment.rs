@@ -1,0 +1,126 @@
+//! The environment: `FANFARE__SECTION__KEY`, and the variables that others know.
+//!
+//! `PORT`, `DATABASE_URL`, `PUSHER_APP_*` and `REVERB_APP_*` count as unset if they are empty: files
+//! named `.env` are full of such. Where both speak, `FANFARE__` goes before `PORT` and `DATABASE_URL`.
+
+use std::collections::BTreeMap;
+
+use fanfare_laravel::dotenv::{AppNames, Project};
+use toml::Value;
+
+use super::fault::{Cause, Fault, Place};
+use super::given::{Gathered, Given, GivenApp};
+use super::keys::{Keys, Kind, kind_of};
+use super::laravel;
+
+const PREFIX: &str = "FANFARE__";
+
+/// The variables that define an app, for each of two prefixes.
+const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
+
+/// What a variable of an app is for, its value and where that was set, and its name.
+type Variable = (&'static str, Option<(String, Place)>, String);
+
+/// Reads the variables that are settings; `address` is where the server would listen without them.
+pub(super) fn read(
+    variables: &[(String, String)],
+    address: String,
+    keys: &Keys,
+    gathered: &mut Gathered,
+    faults: &mut Vec<Fault>,
+) {
+    let variables: BTreeMap<&str, &str> =
+        variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let filled = |name: &str| variables.get(name).copied().filter(|value| !value.is_empty());
+    let mut take = |name: &str, given: Result<(String, Value), Cause>| {
+        let place = Place::Variable(name.to_owned());
+        match given {
+            Ok((key, value)) => gathered.settings.push(Given { place, key, value }),
+            Err(cause) => faults.push(Fault { place, cause }),
+        }
+    };
+    if let Some(port) = filled("PORT").filter(|_| !variables.contains_key("FANFARE__LISTEN__ADDR")) {
+        take("PORT", with_port(&address, port));
+    }
+    if let Some(url) = filled("DATABASE_URL").filter(|_| !variables.contains_key("FANFARE__APPS__DATABASE")) {
+        take("DATABASE_URL", Ok(("apps.database".to_owned(), url.into())));
+    }
+    for (name, value) in &variables {
+        if let Some(rest) = name.strip_prefix(PREFIX) {
+            take(name, setting(rest, value, keys));
+        }
+    }
+}
+
+/// Reads the apps that variables define: those of the environment, and of a Laravel application's `.env`
+/// under it.
+pub(super) fn read_apps(
+    variables: &[(String, String)],
+    project: Option<&Project>,
+    gathered: &mut Gathered,
+    faults: &mut Vec<Fault>,
+) {
+    let outside = |name: &str| {
+        let (_, value) = variables.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then(|| (value.clone(), Place::Variable(name.to_owned())))
+    };
+    for names in [AppNames::Pusher, AppNames::Reverb] {
+        let prefix = names.prefix();
+        let values = APP.map(|(key, suffix)| (key, format!("{prefix}_{suffix}")));
+        // An application that sends with the one family may have a rest of the other lying about.
+        let project = project.filter(|project| laravel::is_used(project, names));
+        let values = values.map(|(key, name)| match project {
+            Some(project) => (key, laravel::filled(project, &name), name),
+            None => (key, outside(&name), name),
+        });
+        read_app(prefix, values, gathered, faults);
+        if let (Some(project), Some(app)) = (project, gathered.apps.last_mut())
+            && app.name == format!("{prefix}_APP")
+        {
+            app.settings.extend(laravel::app_settings(project));
+        }
+    }
+}
+
+/// The address with another port.
+fn with_port(address: &str, port: &str) -> Result<(String, Value), Cause> {
+    let kind = Kind::Count { least: 0, most: usize::from(u16::MAX) };
+    let number = kind.check("the port", kind.read(port))?;
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    Ok(("listen.addr".to_owned(), format!("{host}:{number}").into()))
+}
+
+fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults: &mut Vec<Fault>) {
+    let given: Vec<&str> =
+        values.iter().filter(|(_, value, _)| value.is_some()).map(|(_, _, name)| name.as_str()).collect();
+    if given.is_empty() {
+        return;
+    }
+    let verb = if given.len() == 1 { "is" } else { "are" };
+    let given = format!("{} {verb}", given.join(" and "));
+    let mut settings = Vec::new();
+    for (key, value, name) in values {
+        match value {
+            Some((value, place)) => settings.push(Given { place, key: key.to_owned(), value: value.into() }),
+            None => {
+                let cause = Cause::VariableMissing { given: given.clone() };
+                faults.push(Fault { place: Place::Variable(name), cause });
+            }
+        }
+    }
+    // Of an app without all three, what is missing has been gathered.
+    if settings.len() == APP.len() {
+        let place = settings[0].place.clone();
+        gathered.apps.push(GivenApp { place, name: format!("{prefix}_APP"), webhooks: Vec::new(), settings });
+    }
+}
+
+/// The setting that stands behind `FANFARE__`.
+fn setting(name: &str, value: &str, keys: &Keys) -> Result<(String, Value), Cause> {
+    let key = name.replace("__", ".").to_lowercase();
+    match kind_of(&keys.node, &key) {
+        Some(kind) if name == name.to_uppercase() => Ok((key, kind.read(value))),
+        _ if key == "apps.list" || key.starts_with("apps.list.") => Err(Cause::AppsInVariable),
+        _ => Err(Cause::UnknownVariable(keys.nearest_variable(&key))),
+    }
+}

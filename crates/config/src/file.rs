@@ -1,0 +1,174 @@
+//! The configuration file: from TOML to settings and apps, each with its line.
+//!
+//! Checks only what has a section and a list where they belong; values are checked by their keys.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::Value;
+use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
+
+use super::fault::{Cause, Fault, Place};
+use super::given::{Gathered, Given, GivenApp};
+use super::keys::Keys;
+use super::webhook_list;
+
+/// Reads a file; what cannot be understood becomes a fault.
+pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &mut Vec<Fault>) {
+    let file = File { path, lines: Vec::new() };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let cause = match error.kind() {
+                ErrorKind::InvalidData => Cause::NotToml("it is not UTF-8 text".to_owned()),
+                _ => Cause::Unreadable(error.to_string()),
+            };
+            return faults.push(Fault { place: file.whole(), cause });
+        }
+    };
+    let lines = text.match_indices('\n').map(|(at, _)| at + 1);
+    let file = File { path, lines: std::iter::once(0).chain(lines).collect() };
+    match DeTable::parse(&text) {
+        Ok(root) => Reader { file: &file, keys, gathered, faults }.read_root(root.into_inner()),
+        Err(error) => {
+            let place = error.span().map_or_else(|| file.whole(), |span| file.exactly(&text, span.start));
+            faults.push(Fault { place, cause: Cause::NotToml(error.message().replace('\n', ", ")) });
+        }
+    }
+}
+
+/// Where things stand.
+struct File<'a> {
+    path: &'a Path,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
+
+impl File<'_> {
+    fn whole(&self) -> Place {
+        Place::File { path: self.path.to_owned(), line: 0, column: None }
+    }
+
+    fn at(&self, offset: usize) -> Place {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        Place::File { path: self.path.to_owned(), line, column: None }
+    }
+
+    fn exactly(&self, text: &str, offset: usize) -> Place {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = text.get(start..offset).map_or(1, |before| before.chars().count() + 1);
+        Place::File { path: self.path.to_owned(), line, column: Some(column) }
+    }
+}
+
+/// Walks the sections.
+struct Reader<'a> {
+    file: &'a File<'a>,
+    keys: &'a Keys,
+    gathered: &'a mut Gathered,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn read_root(&mut self, root: DeTable<'_>) {
+        for (name, value) in root {
+            let place = self.file.at(name.span().start);
+            let name = name.into_inner().into_owned();
+            let cause = match value.into_inner() {
+                DeValue::Table(section) if Keys::is_section(&name) => {
+                    self.read_section(&name, section);
+                    continue;
+                }
+                _ if Keys::is_section(&name) => Cause::NotASection { name },
+                DeValue::Table(_) => Cause::UnknownSection { hint: Keys::nearest_section(&name), name },
+                _ => Cause::UnknownKey { hint: self.keys.nearest_of_node(&name), key: name },
+            };
+            self.faults.push(Fault { place, cause });
+        }
+    }
+
+    fn read_section(&mut self, section: &str, entries: DeTable<'_>) {
+        for (name, value) in entries {
+            let place = self.file.at(name.span().start);
+            let key = format!("{section}.{}", name.get_ref());
+            if key == "apps.list" {
+                self.read_list(place, value.into_inner());
+            } else {
+                let given = self.given(place, key, value);
+                self.gathered.settings.extend(given);
+            }
+        }
+    }
+
+    fn read_list(&mut self, place: Place, list: DeValue<'_>) {
+        let DeValue::Array(list) = list else {
+            return self.faults.push(Fault { place, cause: Cause::NotAList });
+        };
+        for item in list {
+            let place = self.file.at(item.span().start);
+            let DeValue::Table(entries) = item.into_inner() else {
+                self.faults.push(Fault { place, cause: Cause::NotAList });
+                continue;
+            };
+            let name = format!("apps.list[{}]", self.gathered.apps.len() + 1);
+            let mut app = GivenApp { place, name, webhooks: Vec::new(), settings: Vec::new() };
+            self.read_app(&mut app, entries);
+            self.gathered.apps.push(app);
+        }
+    }
+
+    fn read_app(&mut self, app: &mut GivenApp, entries: DeTable<'_>) {
+        for (name, value) in entries {
+            let place = self.file.at(name.span().start);
+            match (&**name.get_ref(), value.get_ref()) {
+                (name, DeValue::Array(list)) if webhook_list::is_list(name) => {
+                    self.read_webhooks(app, place, list.clone());
+                }
+                (name, _) if webhook_list::is_list(name) => self.no_webhooks(app, place),
+                (section, DeValue::Table(held)) if self.keys.is_app_section(section) => {
+                    for (name, value) in held.clone() {
+                        let place = self.file.at(name.span().start);
+                        let key = format!("{section}.{}", name.get_ref());
+                        app.settings.extend(self.given(place, key, value));
+                    }
+                }
+                (name, _) => app.settings.extend(self.given(place, name.to_owned(), value.clone())),
+            }
+        }
+    }
+
+    fn read_webhooks(&mut self, app: &mut GivenApp, list_place: Place, list: DeArray<'_>) {
+        for item in list {
+            let place = self.file.at(item.span().start);
+            let DeValue::Table(entries) = item.into_inner() else {
+                return self.no_webhooks(app, list_place);
+            };
+            app.webhooks.push(place);
+            for (name, value) in entries {
+                let place = self.file.at(name.span().start);
+                let key = webhook_list::key(app.webhooks.len(), name.get_ref());
+                app.settings.extend(self.given(place, key, value));
+            }
+        }
+    }
+
+    fn no_webhooks(&mut self, app: &GivenApp, place: Place) {
+        let cause = Cause::NotWebhooks { key: format!("{}.webhooks", app.name) };
+        self.faults.push(Fault { place, cause });
+    }
+
+    fn given(&mut self, place: Place, key: String, value: Spanned<DeValue<'_>>) -> Option<Given> {
+        match Value::deserialize(ValueDeserializer::from(value)) {
+            Ok(value) => Some(Given { place, key, value }),
+            // All else was refused by the parser.
+            Err(_) => {
+                self.faults.push(Fault { place, cause: Cause::TooLarge { key } });
+                None
+            }
+        }
+    }
+}

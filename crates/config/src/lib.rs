@@ -1,0 +1,194 @@
+//! The configuration: where settings come from, and what they must be.
+//!
+//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later
+//! wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
+
+mod apps;
+mod authorities;
+pub mod certificate;
+mod database;
+mod environment;
+mod fault;
+mod file;
+mod given;
+mod keys;
+mod laravel;
+mod master_key;
+mod print;
+mod redis_feed;
+mod redis_url;
+mod rules;
+mod sections;
+mod server_url;
+mod settled;
+mod sources;
+mod timeouts;
+mod tls;
+pub mod validity;
+mod value;
+mod webhook_list;
+mod webhooks;
+
+#[cfg(test)]
+mod tests;
+
+use fanfare_apps::{Database, MasterKeys};
+use fanfare_protocol::app::{App, Limits as AppLimits};
+
+pub use self::authorities::Authorities;
+pub use self::fault::{Cause, Fault, Place};
+pub use self::laravel::Laravel;
+pub use self::redis_feed::{NoFeed, RedisFeed};
+pub use self::redis_url::{redis_url_faults, shown_url};
+pub use self::sections::{Apps, Limits, Listen, Log, LogFormat};
+pub use self::server_url::ServerUrl;
+pub use self::sources::{Flags, Sources};
+pub use self::timeouts::Timeouts;
+pub use self::tls::Tls;
+pub use self::webhooks::Webhooks;
+
+use self::apps::FixedApp;
+use self::given::Gathered;
+use self::keys::Keys;
+use self::settled::Settled;
+
+/// Every setting, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[limits]` of the node; those of apps are in [`Config::default_limits`].
+    pub limits: Limits,
+    /// `[timeouts]`.
+    pub timeouts: Timeouts,
+    /// Whose certificates are believed.
+    pub authorities: Authorities,
+    /// `[apps]` but for the apps themselves.
+    pub apps: Apps,
+    /// `[redis_feed]`.
+    pub redis_feed: RedisFeed,
+    /// `[webhooks]`.
+    pub webhooks: Webhooks,
+    /// `[log]`.
+    pub log: Log,
+    /// What a Laravel application's `.env` has gathered.
+    pub laravel: Option<Laravel>,
+    default_limits: AppLimits,
+    fixed: Vec<FixedApp>,
+    database: Option<Database>,
+    master_keys: MasterKeys,
+    settled: Settled,
+}
+
+impl Config {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the sources.
+    pub fn load(sources: &Sources) -> Result<Self, Vec<Fault>> {
+        let keys = Keys::all();
+        let mut faults = Vec::new();
+        let mut gathered = Gathered::default();
+        if let Some(path) = &sources.file {
+            file::read(path, &keys, &mut gathered, &mut faults);
+        }
+        let mut settled = Settled::of_defaults();
+        let project = sources.laravel.as_deref();
+        let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
+        if let Some(project) = &project {
+            let given = laravel::settings(project, &settled.text("listen.addr"), &mut faults);
+            settled.put_all(given, &keys, &mut faults);
+        }
+        settled.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
+        let port_of = settled.text("listen.addr");
+        // With a Laravel project that variable is the application's own.
+        let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
+        let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
+        environment::read(&ours, port_of, &keys, &mut gathered, &mut faults);
+        environment::read_apps(&sources.environment, project.as_ref(), &mut gathered, &mut faults);
+        if sources.apps_in_part {
+            faults.retain(|fault| !matches!(fault.cause, Cause::VariableMissing { .. }));
+        }
+        gathered.settings.extend(sources.flags.given(&mut faults));
+        settled.put_all(gathered.settings, &keys, &mut faults);
+        let default_limits = settled.app_limits();
+        let fixed = apps::resolve(gathered.apps, &default_limits, &keys, &mut faults);
+        rules::check(&settled, &default_limits, &fixed, &mut faults);
+        let redis_feed = redis_feed::read(&settled, &fixed, &mut faults);
+        let authorities = Authorities::read(&settled, &mut faults);
+        let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
+        let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
+        let master_keys = master_key::read(variable, &settled, &mut faults);
+        let tls = tls::read(&settled, sources.certificate, &mut faults);
+        faults.sort_by_key(|fault| fault.place.order());
+        if faults.is_empty() {
+            let config = Self::from_settled(settled, default_limits, fixed, redis_feed, authorities);
+            // What is shown of the settings is masked by now.
+            let laravel =
+                project.as_ref().map(|project| Laravel::new(project, &config.settled, &config.fixed));
+            Ok(Self { master_keys, laravel, listen: Listen { tls, ..config.listen }, ..config })
+        } else {
+            Err(faults)
+        }
+    }
+
+    fn from_settled(
+        mut settled: Settled,
+        default_limits: AppLimits,
+        fixed: Vec<FixedApp>,
+        redis_feed: RedisFeed,
+        authorities: Authorities,
+    ) -> Self {
+        let apps: Apps = settled.section("apps");
+        let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
+            ("", false) => None,
+            ("", true) => Some("sqlite".to_owned()),
+            (named, _) => Some(named.to_owned()),
+        };
+        let database = database.map(|text| {
+            Database::parse(&text, &apps.data_dir).expect("the name of the database was checked")
+        });
+        if !settled.text("apps.database").is_empty() {
+            settled.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
+        }
+        if let Some(address) = &redis_feed.address {
+            settled.mask("redis_feed.url", address.to_string());
+        }
+        Self {
+            redis_feed,
+            authorities,
+            listen: settled.section("listen"),
+            limits: settled.section("limits"),
+            timeouts: settled.section("timeouts"),
+            webhooks: settled.section("webhooks"),
+            log: settled.section("log"),
+            apps,
+            default_limits,
+            fixed,
+            database,
+            master_keys: MasterKeys::default(),
+            laravel: None,
+            settled,
+        }
+    }
+
+    /// The apps of the file and the environment, every setting resolved.
+    #[must_use]
+    pub fn fixed_apps(&self) -> Vec<App> {
+        self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
+    }
+
+    /// Every setting as it holds, in TOML, with secrets masked and where it comes from.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        let embedded = self.is_embedded().then_some(&*self.apps.data_dir);
+        print::effective(&self.settled, &self.fixed, embedded)
+    }
+}
+
+impl Default for Config {
+    /// What holds if nothing is said: `config/default.toml`.
+    fn default() -> Self {
+        Self::load(&Sources::default()).expect("a test loads the defaults")
+    }
+}

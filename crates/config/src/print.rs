@@ -1,0 +1,160 @@
+//! The effective configuration, as `--print` shows it.
+//!
+//! Without secrets: apps stand as comments, for without theirs they would be others.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use fanfare_apps::named_limits;
+use fanfare_protocol::app::{App, Authorization};
+use fanfare_protocol::webhook::Webhook;
+use toml::Value;
+
+use super::apps::FixedApp;
+use super::fault::Place;
+use super::keys::Keys;
+use super::settled::Settled;
+use crate::redis_url::shown_url;
+
+/// What stands in place of a secret; itself none that could be used.
+const MASK: &str = "***";
+
+/// All settings in TOML; behind each that is not a default, where it comes from. `embedded` is the data directory of a
+/// server that keeps its own database.
+pub(super) fn effective(settled: &Settled, apps: &[FixedApp], embedded: Option<&Path>) -> String {
+    let mut text =
+        String::from("# What holds, and behind it where it was set; no comment means the default.\n");
+    let mut section = "";
+    let keys = Keys::all();
+    for (key, _) in &keys.node {
+        let (of, name) = key.split_once('.').expect("every key is in a section");
+        if of != section {
+            let _ = writeln!(text, "\n[{of}]");
+            section = of;
+        }
+        let (value, place) = settled.get(key);
+        let _ = match place {
+            Place::Default => writeln!(text, "{name} = {value}"),
+            place => writeln!(text, "{name} = {value} # {place}"),
+        };
+    }
+    if let Some(directory) = embedded {
+        let directory = directory.display();
+        let _ =
+            writeln!(text, "\n# No app and no database is named: apps are kept in {directory}/fanfare.db.");
+    }
+    if !apps.is_empty() {
+        text.push_str("\n# The apps are comments because their secrets are not shown.\n");
+    }
+    for app in apps {
+        write_app(&mut text, app);
+    }
+    text
+}
+
+fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
+    let _ = writeln!(text, "#\n# [[apps.list]] # {place}");
+    for (name, value) in settings(app) {
+        let _ = writeln!(text, "# {name} = {value}");
+    }
+    for (name, value) in authorization(&app.authorization) {
+        let _ = writeln!(text, "# authorization.{name} = {value}");
+    }
+    text.push_str("# [apps.list.limits]\n");
+    for (name, value) in named_limits(&app.limits) {
+        let _ = writeln!(text, "# {name} = {value}");
+    }
+    if !app.redis_feed.is_none() {
+        text.push_str("# [apps.list.redis_feed]\n");
+    }
+    let url = app.redis_feed.url.as_ref().map(shown_url);
+    for (name, value) in [("url", url), ("prefix", app.redis_feed.prefix.clone())] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "# {name} = {}", Value::from(value));
+        }
+    }
+    for webhook in &app.webhooks {
+        text.push_str("# [[apps.list.webhooks]]\n");
+        for (name, value) in self::webhook(webhook) {
+            let _ = writeln!(text, "# {name} = {value}");
+        }
+    }
+}
+
+/// The settings of a webhook.
+fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
+    let Webhook { url, events, channel_prefixes, batch, enabled } = webhook;
+    let events: Vec<Value> = events.each().map(|kind| kind.name().into()).collect();
+    [
+        ("url", url.clone().into()),
+        ("events", events.into()),
+        ("batch", (*batch).into()),
+        ("channel_prefixes", channel_prefixes.clone().into()),
+        ("enabled", (*enabled).into()),
+    ]
+}
+
+/// An app's settings but for its sections; a quota only if there is one.
+fn settings(app: &App) -> Vec<(&'static str, Value)> {
+    let App {
+        id,
+        credentials,
+        enabled,
+        max_connections,
+        messages_per_second,
+        messages_per_day,
+        force_tls,
+        allowed_origins,
+        authorized_connections,
+        client_events,
+        subscription_counts,
+        watchlist_events,
+        subscription_error_event,
+        limits: _,
+        authorization: _,
+        redis_feed: _,
+        webhooks: _,
+    } = app;
+    let mut all = vec![("id", id.as_str().into())];
+    for pair in credentials {
+        all.push(("key", pair.key.as_str().into()));
+        all.push(("secret", MASK.into()));
+    }
+    all.push(("enabled", (*enabled).into()));
+    let quotas = [
+        ("max_connections", max_connections),
+        ("messages_per_second", messages_per_second),
+        ("messages_per_day", messages_per_day),
+    ];
+    all.extend(quotas.into_iter().filter_map(|(name, most)| Some((name, number((*most)?)))));
+    all.push(("force_tls", (*force_tls).into()));
+    all.push(("allowed_origins", allowed_origins.clone().into()));
+    all.push(("authorized_connections", (*authorized_connections).into()));
+    all.push(("client_events", (*client_events).into()));
+    all.push(("subscription_counts", (*subscription_counts).into()));
+    all.push(("watchlist_events", (*watchlist_events).into()));
+    all.push(("subscription_error_event", (*subscription_error_event).into()));
+    all
+}
+
+/// How the app's application is asked; only what is set.
+fn authorization(asked: &Authorization) -> Vec<(&'static str, Value)> {
+    let Authorization { url, user_url, origins, headers, must_equal } = asked;
+    let text = |name, text: Option<String>| Some((name, Value::String(text?)));
+    let list = |name, list: &[String]| (!list.is_empty()).then(|| (name, Value::from(list.to_vec())));
+    [
+        text("url", url.clone()),
+        text("user_url", user_url.clone()),
+        list("origins", origins),
+        list("headers", headers),
+        text("must_equal", must_equal.as_ref().map(ToString::to_string)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Every number came from TOML, whose numbers are no larger.
+fn number(count: usize) -> Value {
+    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,150 @@
+//! `[redis_feed]`: the Redis that Laravel's broadcasts come from, and which app gets them.
+//!
+//! Refuses what would listen to nothing, or could not tell whose broadcast it is. A prefix is never guessed: a wrong
+//! one would deliver private broadcasts on channels with public names.
+
+use fanfare_laravel::feed::{Address, NotAnAddress};
+use fanfare_outgoing::{Reach, Trust};
+use fanfare_protocol::app::App;
+use fanfare_protocol::ids::AppId;
+
+use super::apps::FixedApp;
+use super::authorities;
+use super::fault::{Cause, Fault, Place};
+use super::sections::Apps;
+use super::settled::Settled;
+
+const URL: &str = "redis_feed.url";
+const PREFIX: &str = "redis_feed.prefix";
+const APP: &str = "redis_feed.app";
+const CA_FILE: &str = "redis_feed.ca_file";
+
+/// The node's feed, and what apps take over from it.
+#[derive(Clone, Debug)]
+pub struct RedisFeed {
+    /// The Redis of all apps that name none.
+    pub address: Option<Address>,
+    /// The prefix of the node's own feed; `None` if nobody has said one.
+    pub prefix: Option<String>,
+    /// Who gets the node's own feed; for the embedded database the start puts its first app here.
+    pub app: Option<AppId>,
+    /// Whose certificates are believed, also for the Redis of apps.
+    pub trust: Trust,
+    /// Where the Redis of an app may be; the node's may be anywhere.
+    pub reach: Reach,
+}
+
+/// A feed that an app should have cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoFeed {
+    /// Its URL is none.
+    #[error("redis_feed.url: {0}")]
+    Url(#[from] NotAnAddress),
+    /// Neither has it a Redis, nor the node.
+    #[error("redis_feed.prefix is set, but neither the app's redis_feed.url nor the node's")]
+    NoUrl,
+    /// It has a Redis, but no prefix.
+    #[error("redis_feed.url is set without redis_feed.prefix")]
+    NoPrefix,
+}
+
+impl RedisFeed {
+    /// The Redis and the prefix that an app's broadcasts come from, if it has any.
+    ///
+    /// # Errors
+    /// What is missing, or wrong.
+    pub fn of(&self, app: &App) -> Result<Option<(Address, String)>, NoFeed> {
+        let own = &app.redis_feed;
+        let Some(prefix) = self.prefix_of(app) else {
+            return if own.url.is_some() { Err(NoFeed::NoPrefix) } else { Ok(None) };
+        };
+        let address = match &own.url {
+            Some(url) => Address::parse(url.expose())?.within(self.reach),
+            None => self.address.clone().ok_or(NoFeed::NoUrl)?,
+        };
+        Ok(Some((address, prefix.to_owned())))
+    }
+
+    /// What the app's channels begin with in Redis; `None` if its broadcasts do not come from there.
+    #[must_use]
+    pub fn prefix_of<'a>(&'a self, app: &'a App) -> Option<&'a str> {
+        let nodes = if self.app.as_ref() == Some(&app.id) { self.prefix.as_deref() } else { None };
+        app.redis_feed.prefix.as_deref().or(nodes)
+    }
+}
+
+/// Reads the section, and checks it against the apps.
+pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault>) -> RedisFeed {
+    let given = |key| Some(settled.text(key)).filter(|text| !text.is_empty());
+    let only = match fixed {
+        [only] => Some(only.app.id.clone()),
+        _ => None,
+    };
+    let mut feed = RedisFeed {
+        address: given(URL).and_then(|url| Address::parse(&url).ok()),
+        prefix: (*settled.get(PREFIX).1 != Place::Default).then(|| settled.text(PREFIX)),
+        app: given(APP).map(|id| AppId::from(&*id)).or(only),
+        trust: authorities::trust(settled, CA_FILE, faults),
+        // Two that are one Redis are told apart by who may be led there only when they are connected to.
+        reach: Reach::Anywhere,
+    };
+    if ![URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
+        check_node(&feed, settled, fixed, faults);
+        check_apps(&feed, fixed, faults);
+    }
+    feed.reach = settled.section::<Apps>("apps").reach();
+    feed
+}
+
+/// Whether the node's own feed has all that it needs.
+fn check_node(feed: &RedisFeed, settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
+    let has_database = !settled.text("apps.database").is_empty();
+    let is_embedded = fixed.is_empty() && !has_database;
+    let mut fault = |key, cause| faults.push(Fault { place: settled.get(key).1.clone(), cause });
+    if feed.address.is_none() {
+        for key in [PREFIX, APP].into_iter().filter(|key| !settled.text(key).is_empty()) {
+            fault(key, Cause::NoFeedUrl { key: key.to_owned(), url: URL.to_owned() });
+        }
+        return;
+    }
+    let Some(id) = &feed.app else {
+        let is_for_others = has_database || fixed.iter().any(|fixed| !fixed.app.redis_feed.is_none());
+        // The first app of the embedded database gets it.
+        if !is_embedded && (feed.prefix.is_some() || !is_for_others) {
+            fault(URL, Cause::NoFeedApp);
+        }
+        return;
+    };
+    let app = fixed.iter().find(|fixed| fixed.app.id == *id);
+    if app.is_none() && !has_database && !is_embedded {
+        fault(APP, Cause::NoSuchFeedApp(id.as_str().to_owned()));
+    } else if feed.prefix.is_none() && app.is_none_or(|fixed| fixed.app.redis_feed.prefix.is_none()) {
+        fault(URL, Cause::NoFeedPrefix { key: PREFIX.to_owned() });
+    }
+}
+
+/// Whether the apps of the configuration have all that they need, and each its own.
+fn check_apps(feed: &RedisFeed, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
+    let mut feeds: Vec<(String, (Address, String))> = Vec::new();
+    for FixedApp { place, name, app } in fixed {
+        let cause = match feed.of(app) {
+            Ok(None) => continue,
+            Ok(Some(own)) => match feeds.iter().find(|(_, other)| *other == own) {
+                Some((other, _)) => Cause::SameFeed { app: name.clone(), other: other.clone() },
+                None => {
+                    feeds.push((name.clone(), own));
+                    continue;
+                }
+            },
+            Err(NoFeed::NoPrefix) => Cause::NoFeedPrefix { key: format!("{name}.{PREFIX}") },
+            // It would be the node's own feed, of which this was said.
+            Err(NoFeed::NoUrl) if app.redis_feed.prefix.is_none() => continue,
+            Err(NoFeed::NoUrl) => {
+                Cause::NoFeedUrl { key: format!("{name}.{PREFIX}"), url: format!("{URL} or {name}.{URL}") }
+            }
+            // Every value was checked by its kind.
+            Err(NoFeed::Url(fault)) => Cause::RedisUrl { key: format!("{name}.{URL}"), fault },
+        };
+        faults.push(Fault { place: place.clone(), cause });
+    }
+}

@@ -1,0 +1,58 @@
+//! The URL of a Redis as operators give it, and as it is shown to them.
+
+use fanfare_laravel::feed::Address;
+use fanfare_protocol::app::RedisUrl;
+use serde_json::{Map, Value};
+
+/// What stands in place of a URL that cannot be read.
+const MASK: &str = "***";
+
+/// What is wrong with the URL among an app's settings; whatever else may be is found where they are set.
+#[must_use]
+pub fn redis_url_faults(settings: &Map<String, Value>) -> Vec<String> {
+    let url = settings.get("redis_feed").and_then(|feed| feed.get("url")).and_then(Value::as_str);
+    let fault = url.and_then(|url| Address::parse(url).err());
+    fault.map(|fault| format!("redis_feed.url: {fault}")).into_iter().collect()
+}
+
+/// The URL without user and password.
+#[must_use]
+pub fn shown_url(url: &RedisUrl) -> String {
+    Address::parse(url.expose()).map_or_else(|_| MASK.to_owned(), |address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_user_and_password_and_what_is_none_not_at_all() {
+        let shown = |text: &str| shown_url(&RedisUrl::new(text.to_owned()));
+        assert_eq!(shown("redis://user:hush@db/1"), "redis://***@db:6379");
+        assert_eq!(shown("redis://hush:hush"), "***");
+    }
+
+    #[test]
+    fn a_url_that_is_none_is_a_fault_that_does_not_repeat_it() {
+        let faults = |settings: Value| redis_url_faults(settings.as_object().unwrap());
+        for fine in
+            [json!({}), json!({"redis_feed": {"prefix": "a_"}}), json!({"redis_feed": {"url": "redis://h"}})]
+        {
+            assert_eq!(faults(fine), [""; 0]);
+        }
+        // Another type is found where it is set.
+        for other in
+            [json!({"redis_feed": null}), json!({"redis_feed": {"url": null}}), json!({"redis_feed": 7})]
+        {
+            assert_eq!(faults(other), [""; 0]);
+        }
+        let found = faults(json!({"redis_feed": {"url": "redis://hush"}}));
+        assert_eq!(found.len(), 0, "a host may be called so");
+        let found = faults(json!({"redis_feed": {"url": "redis://user:hush"}}));
+        assert!(
+            found[0].starts_with("redis_feed.url: a host of the Redis URL") && !found[0].contains("hush")
+        );
+    }
+}

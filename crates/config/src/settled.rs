@@ -1,0 +1,127 @@
+//! The settings of the node while sources are laid over one another, and where each comes from.
+//!
+//! Holds only legal values: a wrong one becomes a fault and leaves what was there.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use fanfare_apps::LimitOverrides;
+use fanfare_protocol::app::Limits as AppLimits;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::fault::{Cause, Fault, Place};
+use super::given::Given;
+use super::keys::{Keys, kind_of};
+
+/// Every setting with its default.
+pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
+
+/// The settings that hold.
+#[derive(Debug)]
+pub(super) struct Settled {
+    settings: BTreeMap<String, (Value, Place)>,
+    /// Keys that somebody has set wrongly.
+    faulty: BTreeSet<String>,
+}
+
+impl Settled {
+    pub fn of_defaults() -> Self {
+        let defaults: Table = DEFAULTS.parse().expect("a test reads the defaults");
+        let mut settings = BTreeMap::new();
+        for (section, values) in defaults {
+            let Value::Table(values) = values else { continue };
+            for (name, value) in values {
+                settings.insert(format!("{section}.{name}"), (value, Place::Default));
+            }
+        }
+        Self { settings, faulty: BTreeSet::new() }
+    }
+
+    /// Lays settings over those that hold, one after another.
+    pub fn put_all(&mut self, all: Vec<Given>, keys: &Keys, faults: &mut Vec<Fault>) {
+        for Given { place, key, value } in all {
+            let checked = match kind_of(&keys.node, &key) {
+                Some(kind) => kind.check(&key, value),
+                None => Err(Cause::UnknownKey { hint: keys.nearest_of_node(&key), key: key.clone() }),
+            };
+            match checked {
+                Ok(value) => {
+                    self.settings.insert(key, (value, place));
+                }
+                Err(cause) => {
+                    self.faulty.insert(key);
+                    faults.push(Fault { cause: cause.of(&place), place });
+                }
+            }
+        }
+    }
+
+    pub fn get(&self, key: &str) -> (&Value, &Place) {
+        let (value, place) = self.settings.get(key).expect("every key has a default");
+        (value, place)
+    }
+
+    /// Whether a variable has decided a key.
+    pub fn is_by_variable(&self, key: &str, variable: &str) -> bool {
+        matches!(self.get(key).1, Place::Variable(name) if name == variable)
+    }
+
+    /// Every key with its value and where that comes from.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Place)> {
+        self.settings.iter().map(|(key, (value, place))| (&**key, value, place))
+    }
+
+    /// The text of a key whose kind is a text.
+    pub fn text(&self, key: &str) -> String {
+        self.get(key).0.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The number of a key that counts; `None` if somebody has set it wrongly.
+    pub fn count(&self, key: &str) -> Option<usize> {
+        let number = self.get(key).0.as_integer().and_then(|number| usize::try_from(number).ok());
+        number.filter(|_| !self.is_faulty(key))
+    }
+
+    pub fn is_faulty(&self, key: &str) -> bool {
+        self.faulty.contains(key)
+    }
+
+    /// Replaces a value by what may be shown of it.
+    pub fn mask(&mut self, key: &str, shown: String) {
+        if let Some((value, _)) = self.settings.get_mut(key) {
+            *value = Value::String(shown);
+        }
+    }
+
+    /// One section as its type; what the type does not know is left out.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> T {
+        self.table(name).try_into().expect("every value was checked against the list of keys")
+    }
+
+    /// The limits of apps that set none.
+    pub fn app_limits(&self) -> AppLimits {
+        let mut table = self.table("limits");
+        table.retain(|name, _| fanfare_apps::LIMIT_RANGES.iter().any(|(limit, _)| *limit == name));
+        let limits: LimitOverrides = table.try_into().expect("every value was checked");
+        limits.resolve(&AppLimits::default())
+    }
+
+    fn table(&self, section: &str) -> Table {
+        let within = |key: &str| Some(key.strip_prefix(section)?.strip_prefix('.')?.to_owned());
+        let settings = self.settings.iter();
+        settings.filter_map(|(key, (value, _))| Some((within(key)?, value.clone()))).collect()
+    }
+}
+
+impl Cause {
+    /// The cause in the words that fit the place.
+    fn of(self, place: &Place) -> Self {
+        match (self, place) {
+            (Self::Database { fault, .. }, Place::Variable(name)) if name == "DATABASE_URL" => {
+                Self::DatabaseUrl { fault }
+            }
+            (cause, _) => cause,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Where settings are read from: what the caller found on the command line and in the environment.
+//!
+//! Reads nothing itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::fault::{Cause, Fault, Place};
+use super::given::Given;
+
+/// Where settings are read from.
+#[derive(Default)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// A Laravel project's directory, or its `.env`.
+    pub laravel: Option<PathBuf>,
+    /// Names and values; those that mean nothing to Fanfare are ignored.
+    pub environment: Vec<(String, String)>,
+    /// What the command line says.
+    pub flags: Flags,
+    /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
+    pub certificate: bool,
+    /// Whether variables may name an app in part, for commands whose options may say the rest.
+    pub apps_in_part: bool,
+}
+
+/// The settings that the command line has options for.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--tls-listen`.
+    pub tls_listen: Option<SocketAddr>,
+    /// `--admin-listen`.
+    pub admin_listen: Option<SocketAddr>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Flags {
+    pub(super) fn given(&self, faults: &mut Vec<Fault>) -> Vec<Given> {
+        let given = |flag, key: &str, text: String| Given {
+            place: Place::Flag(flag),
+            key: key.to_owned(),
+            value: text.into(),
+        };
+        let mut all = Vec::new();
+        all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
+        all.extend(self.tls_listen.map(|addr| given("--tls-listen", "tls.addr", addr.to_string())));
+        all.extend(
+            self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
+        );
+        if let Some(path) = &self.data_dir {
+            match path.to_str() {
+                Some(text) => all.push(given("--data-dir", "apps.data_dir", text.to_owned())),
+                None => faults.push(Fault { place: Place::Flag("--data-dir"), cause: Cause::NotUtf8 }),
+            }
+        }
+        all
+    }
+}

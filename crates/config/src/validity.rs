@@ -1,0 +1,110 @@
+//! From when to when a certificate counts, and the names that it is for.
+
+use fanfare_protocol::utc::utc;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error, KeyUsage};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// A moment that no certificate outlasts: the end of the year 9999.
+const END_OF_TIME: u64 = 253_402_300_799;
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// In seconds since 1970.
+    pub not_before: u64,
+    /// In seconds since 1970.
+    pub not_after: u64,
+    /// The names of hosts, wildcards included.
+    pub names: Vec<String>,
+}
+
+/// Whether a certificate counts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// It does, for so many days more.
+    For {
+        /// Whole days that are left.
+        days: u64,
+    },
+    /// It does not yet.
+    NotYet,
+    /// It does no longer.
+    Expired,
+}
+
+impl Facts {
+    /// Reads them; the cryptography is not looked at.
+    ///
+    /// # Errors
+    /// The bytes are not those of a certificate.
+    pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
+        let certificate = EndEntityCert::try_from(certificate)?;
+        let not_before = match verified_at(&certificate, 0) {
+            Err(Error::CertNotValidYet { not_before, .. }) => not_before.as_secs(),
+            _ => 0,
+        };
+        let not_after = match verified_at(&certificate, END_OF_TIME) {
+            Err(Error::CertExpired { not_after, .. }) => not_after.as_secs(),
+            _ => END_OF_TIME,
+        };
+        let names = certificate.valid_dns_names().map(str::to_owned).collect();
+        Ok(Self { not_before, not_after, names })
+    }
+
+    /// Whether it counts at `now`, in Unix seconds.
+    #[must_use]
+    pub const fn validity(&self, now: u64) -> Validity {
+        if now < self.not_before {
+            Validity::NotYet
+        } else if now > self.not_after {
+            Validity::Expired
+        } else {
+            Validity::For { days: (self.not_after - now) / DAY }
+        }
+    }
+}
+
+/// Asked of a moment when it cannot count, a certificate tells when it does; nobody has to have signed it.
+fn verified_at(certificate: &EndEntityCert<'_>, seconds: u64) -> Result<(), Error> {
+    let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    certificate.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None).map(|_| ())
+}
+
+/// A moment as the day that it falls on, such as 2026-11-25 (UTC).
+pub fn date(seconds: u64) -> String {
+    let mut day = utc(seconds);
+    day.truncate("2026-11-25".len());
+    day
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_as_its_day() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_767_225_599, "2025-12-31"),
+            (4_107_542_400, "2100-03-01"),
+            (END_OF_TIME, "9999-12-31"),
+        ] {
+            assert_eq!(date(seconds), day);
+        }
+    }
+
+    #[test]
+    fn a_certificate_counts_from_its_first_second_to_its_last() {
+        let facts = Facts { not_before: 100, not_after: 100 + 3 * DAY, names: Vec::new() };
+        assert_eq!(facts.validity(99), Validity::NotYet);
+        assert_eq!(facts.validity(100), Validity::For { days: 3 });
+        assert_eq!(facts.validity(100 + 3 * DAY), Validity::For { days: 0 });
+        assert_eq!(facts.validity(101 + 3 * DAY), Validity::Expired);
+    }
+}

@@ -1,0 +1,54 @@
+//! `[[apps.list.webhooks]]`: the webhooks of an app in the file, each a table with a line of its own.
+//!
+//! Checks what a list must be as a whole; the value of each key is checked as that of any other.
+
+use fanfare_apps::{MOST_WEBHOOKS, WebhookFault};
+
+use super::fault::{Cause, Fault, Place};
+use super::given::Given;
+
+/// How keys of webhooks begin.
+const NAME: &str = "webhooks";
+
+/// The key of a webhook's setting, such as `webhooks[2].url`; `number` counts from 1.
+pub(super) fn key(number: usize, setting: &str) -> String {
+    format!("{NAME}[{number}].{setting}")
+}
+
+/// Whether a key of an app is the list of its webhooks.
+pub(super) fn is_list(key: &str) -> bool {
+    key == NAME
+}
+
+/// A key as the list of keys has it, such as `webhooks.url`, and the number of the webhook.
+pub(super) fn without_number(key: &str) -> Option<(String, usize)> {
+    let (number, setting) = key.strip_prefix(NAME)?.strip_prefix('[')?.split_once("].")?;
+    Some((format!("{NAME}.{setting}"), number.parse().ok()?))
+}
+
+/// What is missing, and what is too much; `places` are those of the webhooks.
+pub(super) fn check(app: &str, places: &[Place], settings: &[Given], faults: &mut Vec<Fault>) {
+    let mut fault = |place: &Place, text: String| {
+        let cause = Cause::Webhook { text: format!("{app}.{text}") };
+        faults.push(Fault { place: place.clone(), cause });
+    };
+    if let Some(place) = places.get(MOST_WEBHOOKS) {
+        fault(place, format!("{NAME} holds {}; there may be {MOST_WEBHOOKS}", places.len()));
+    }
+    let value = |number: usize, setting: &str| {
+        settings.iter().find(|given| given.key == key(number, setting)).map(|given| &given.value)
+    };
+    for (at, place) in places.iter().enumerate() {
+        let number = at + 1;
+        let url = value(number, "url");
+        let same = (1..number).find(|other| url.is_some() && value(*other, "url") == url);
+        let found = [
+            url.is_none().then_some(WebhookFault::NoUrl),
+            value(number, "events").is_none().then_some(WebhookFault::NoEvents),
+            same.map(WebhookFault::SameUrl),
+        ];
+        for one in found.into_iter().flatten() {
+            fault(place, format!("{NAME}[{number}]{one}"));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Where a server is: its URL with the path that stands in front of everything.
+//!
+//! Asks nobody.
+
+use fanfare_config::ServerUrl;
+use fanfare_laravel::dotenv::Project;
+use hyper::Uri;
+
+/// Where a server is, and what stands in front of its paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    pub(super) tls: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Empty, or begins with a slash and ends without one.
+    pub(super) prefix: String,
+}
+
+impl BaseUrl {
+    /// Reads `ws://host:port/prefix`, or the same with `wss`, `http`, `https`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.parse().ok()?;
+        let ServerUrl { tls, host, port } = ServerUrl::of(&uri)?;
+        // What pusher-js or the SDK would put behind the prefix may be pasted, too.
+        let path = uri.path().split("/app/").next().unwrap_or_default();
+        Some(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// Of `REVERB_…` or `PUSHER_…`, or their copies for browsers.
+    pub(super) fn of(project: &Project, family: &str, prefix: &str) -> Option<Self> {
+        let target = project.application.target(family)?;
+        let tls = target.scheme != "http";
+        Some(Self { tls, host: target.host.value, port: target.port.0, prefix: prefix.to_owned() })
+    }
+
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// With the scheme `http` or `ws`, or what it is with TLS.
+    pub(super) fn url(&self, scheme: &str) -> String {
+        let tls = if self.tls { "s" } else { "" };
+        format!("{scheme}{tls}://{}{}", self.authority(), self.prefix)
+    }
+
+    /// The path that a client with this key connects to.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        format!("{}/app/{key}", self.prefix)
+    }
+
+    pub(super) fn prefix_shown(&self) -> &str {
+        if self.prefix.is_empty() { "/" } else { &self.prefix }
+    }
+
+    /// Whether it is this machine.
+    pub(super) fn is_near(&self) -> bool {
+        let ip = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+}

@@ -1,0 +1,219 @@
+//! What a proxy has made of a request on its way: what was sent, held against what the server says came.
+//!
+//! Only an answer of Fanfare's own tells; of anybody else's nothing is concluded here.
+
+use fanfare_protocol::error::NOTHING_AT;
+
+/// A request as it was sent.
+pub(super) struct Sent {
+    pub method: String,
+    /// With what stands in front of it there ([`super::base_url::BaseUrl::prefix`]).
+    pub path: String,
+    /// Everything behind the question mark.
+    pub query: String,
+}
+
+/// What to do about a proxy that has changed a signed request; `line` is the first of the answer. `None` if the
+/// server does not say that anything is other than it was sent.
+pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
+    if let Some(mend) = proxy_protocol(line) {
+        return Some(mend);
+    }
+    match line {
+        "Missing parameter: auth_key" => return Some(query_lost(&sent.path)),
+        "Version required" | "Timestamp required" | "Missing parameter: auth_signature" => {
+            return Some(query_changed("a part of it is missing"));
+        }
+        _ => {}
+    }
+    if let Some(came) = path_without_route(line) {
+        return path(&sent.path, came);
+    }
+    if let Some(id) = line.strip_prefix("There is no app with the id ") {
+        let ours = sent.path.rsplit_once("/apps/").and_then(|(_, rest)| rest.split('/').next());
+        return (!is_same(ours.unwrap_or_default(), id))
+            .then(|| path_changed(&sent.path, &format!("/apps/{id}/…")));
+    }
+    // The digest was made of the body that was sent.
+    if line.starts_with("Invalid body_md5") {
+        return Some(
+            "A proxy in between loses the body of the request, or changes it. Have it pass on bodies as they come; with \
+             nginx take proxy_pass_request_body and proxy_set_body away."
+                .to_owned(),
+        );
+    }
+    if line.starts_with("This path answers to ") {
+        return Some(format!(
+            "A proxy changes the method or the path: {} {} was sent. Have it pass on both as they come.",
+            sent.method, sent.path
+        ));
+    }
+    signed_text(line).and_then(|(method, came, query)| signed(sent, method, came, query))
+}
+
+/// What to do about a proxy that has changed the path; `None` if it has not.
+pub(super) fn path(sent: &str, came: &str) -> Option<String> {
+    (!is_same(sent, came)).then(|| path_changed(sent, came))
+}
+
+/// What to do about a proxy that drops the query.
+pub(super) fn query_lost(path: &str) -> String {
+    format!(
+        "The request arrives without its query: a proxy in between drops what stands behind the `?` of {path}. With \
+         nginx write `proxy_pass http://127.0.0.1:6001;` with nothing behind the port; where a rewrite or a variable \
+         is needed, end it with $is_args$args."
+    )
+}
+
+/// What to do about a balancer that begins each connection with the PROXY protocol; `None` if the server does not
+/// say that one does.
+pub(super) fn proxy_protocol(said: &str) -> Option<String> {
+    said.contains("does not speak the PROXY protocol").then(|| {
+        "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare does not speak. \
+         Switch that off: in HAProxy take send-proxy or send-proxy-v2 off the `server` line, in nginx proxy_protocol, \
+         at a hosted balancer the option \"proxy protocol\"."
+            .to_owned()
+    })
+}
+
+/// The path that the server says it has no route for: by status 404, or behind a handshake by 4005.
+pub(super) fn path_without_route(said: &str) -> Option<&str> {
+    let plain = said.strip_prefix(NOTHING_AT).and_then(|rest| rest.strip_prefix(": "));
+    plain.or_else(|| said.strip_prefix("Path not found: connect to /app/KEY, not "))
+}
+
+fn path_changed(sent: &str, came: &str) -> String {
+    let in_front = came.strip_suffix(sent).filter(|front| !front.is_empty());
+    let or = match in_front {
+        Some(front) => format!(", or set listen.path_prefix = \"{front}\""),
+        None => String::new(),
+    };
+    format!(
+        "A proxy changes the path: {sent} was sent, and {came} arrives. Have it pass on the path as it comes \
+         (nginx: `proxy_pass http://127.0.0.1:6001;` with nothing behind the port){or}."
+    )
+}
+
+fn query_changed(how: &str) -> String {
+    format!("A proxy changes the query: {how}. Have it pass on what stands behind the `?` as it comes.")
+}
+
+/// Method, path and query that the server would have signed.
+fn signed_text(line: &str) -> Option<(&str, &str, &str)> {
+    let (_, rest) = line.split_once("HmacSHA256Hex(\"")?;
+    let (text, _) = rest.split_once("\", your_secret_key")?;
+    let mut parts = text.splitn(3, "\\n");
+    Some((parts.next()?, parts.next()?, parts.next()?))
+}
+
+fn signed(sent: &Sent, method: &str, came: &str, query: &str) -> Option<String> {
+    if !method.eq_ignore_ascii_case(&sent.method) {
+        return Some(format!("A proxy changes the method: {} was sent, and {method} arrives.", sent.method));
+    }
+    // The server leaves out what stands in front of its own paths.
+    if came.is_empty() || !sent.path.ends_with(came) || !came.starts_with("/apps/") {
+        return Some(path_changed(&sent.path, came));
+    }
+    let parameters = |query: &'_ str| {
+        let mut parts: Vec<String> =
+            query.split('&').filter(|part| !part.starts_with("auth_signature=")).map(str::to_owned).collect();
+        parts.sort_unstable();
+        parts
+    };
+    let (ours, theirs) = (parameters(&sent.query), parameters(query));
+    (ours != theirs).then(|| {
+        let differing = theirs.iter().find(|part| !ours.contains(part));
+        query_changed(&match differing {
+            Some(part) => format!("`{part}` arrives, which was not sent"),
+            None => "a part of it is missing".to_owned(),
+        })
+    })
+}
+
+/// Whether the server speaks of this text, which it may have cut short.
+fn is_same(sent: &str, said: &str) -> bool {
+    match said.strip_suffix('…') {
+        Some(start) => sent.starts_with(start),
+        None => sent == said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Sent {
+        Sent {
+            method: "GET".to_owned(),
+            path: "/ws/apps/3/channels".to_owned(),
+            query: "auth_key=k&auth_timestamp=1&auth_version=1.0&auth_signature=ff".to_owned(),
+        }
+    }
+
+    fn mismatch(signed: &str) -> String {
+        format!(
+            "Invalid signature: you should have sent HmacSHA256Hex(\"{signed}\", your_secret_key), but you sent \"ff\""
+        )
+    }
+
+    #[test]
+    fn what_came_as_it_was_sent_is_no_proxys_fault() {
+        let same = "auth_key=k&auth_timestamp=1&auth_version=1.0";
+        for line in [
+            &*mismatch(&format!(r"GET\n/apps/3/channels\n{same}")),
+            &mismatch(&format!(r"GET\n/ws/apps/3/channels\n{same}")).replace("/ws", ""),
+            "There is nothing at this path: /ws/apps/3/channels",
+            "There is nothing at this path: /ws/apps/3/ch…",
+            "There is nothing at this path",
+            "There is no app with the id 3",
+            "Unknown auth_key",
+            "Timestamp expired: Given timestamp (2020) not within 600s of server time",
+            "<html>",
+            "",
+        ] {
+            assert_eq!(signed_request(&sent(), line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_has_changed_is_named() {
+        let same = "auth_key=k&auth_timestamp=1&auth_version=1.0";
+        for (line, mentions) in [
+            (
+                "This port does not speak the PROXY protocol: switch it off in the proxy in front of it.",
+                &["PROXY protocol", "send-proxy", "send-proxy-v2", "proxy_protocol"][..],
+            ),
+            ("Missing parameter: auth_key", &["without its query", "$is_args$args"]),
+            ("Timestamp required", &["changes the query", "missing"]),
+            (
+                "There is nothing at this path: /3/channels",
+                &["changes the path", "/ws/apps/3/channels was sent", "/3/channels arrives"],
+            ),
+            ("There is nothing at this path: /x/ws/apps/3/channels", &["listen.path_prefix = \"/x\""]),
+            (
+                "Invalid body_md5: it is not the MD5 hex digest of the request body",
+                &["loses the body", "proxy_pass_request_body"],
+            ),
+            ("There is no app with the id ws", &["changes the path", "/apps/ws/"]),
+            ("This path answers to POST only", &["changes the method or the path"]),
+            (&mismatch(&format!(r"POST\n/apps/3/channels\n{same}")), &["GET was sent, and POST arrives"]),
+            (
+                &mismatch(&format!(r"GET\n/ws/channels\n{same}")),
+                &["changes the path", "/ws/channels arrives"],
+            ),
+            (
+                &mismatch(&format!(r"GET\n/apps/3/channels\n{same}&x=1")),
+                &["changes the query", "`x=1` arrives"],
+            ),
+            (
+                &mismatch(r"GET\n/apps/3/channels\nauth_key=k&auth_timestamp=1"),
+                &["changes the query", "missing"],
+            ),
+        ] {
+            let mend = signed_request(&sent(), line).unwrap_or_else(|| panic!("{line}"));
+            for mention in mentions {
+                assert!(mend.contains(mention), "{line}: {mend}");
+            }
+        }
+    }
+}

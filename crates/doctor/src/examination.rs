@@ -1,0 +1,218 @@
+//! The examination: one hop after another, those that depend on a failed one skipped.
+//!
+//! Knows the order of the hops; what each of them looks at is a file of its own.
+
+use fanfare_outgoing::Client;
+
+use super::base_url::BaseUrl;
+use super::hop::{Finding, Hop, Outcome};
+use super::plan::{Plan, Way};
+use super::reach::Io;
+use super::socket::Socket;
+use super::{authorization, clock, descriptors, reach, redis, round_trip, signed, tls, upgrade};
+
+/// What is known so far.
+struct Examination<'a> {
+    plan: &'a Plan,
+    client: Client,
+    hops: Vec<Hop>,
+}
+
+/// Looks at everything that the plan names; one hop after another, those that depend on a failed one skipped.
+pub async fn examine(plan: &Plan) -> Vec<Hop> {
+    let client = Client::new(&plan.trust);
+    let mut examination = Examination { plan, client, hops: Vec::new() };
+    let socket = examination.browsers_way().await;
+    let date = examination.back_ends_way(socket.as_ref().is_some()).await;
+    examination.clock(date);
+    let socket = examination.round_trip(socket).await;
+    examination.descriptors().await;
+    examination.redis().await;
+    examination.authorization(socket).await;
+    examination.hops
+}
+
+impl Examination<'_> {
+    /// Notes what was found; `None` if it was bad.
+    fn note(&mut self, name: &str, finding: Finding) -> Option<()> {
+        let outcome = match finding {
+            Ok(what) => Outcome::Passed(what),
+            Err(complaint) => Outcome::Failed(complaint),
+        };
+        let passed = matches!(outcome, Outcome::Passed(_));
+        self.hops.push(Hop { name: name.to_owned(), outcome });
+        passed.then_some(())
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.hops.push(Hop { name: name.to_owned(), outcome: Outcome::Skipped(why.to_owned()) });
+    }
+
+    fn remark(&mut self, name: &str, what: String) {
+        self.hops.push(Hop { name: name.to_owned(), outcome: Outcome::Noted(what) });
+    }
+
+    fn has_failed(&self, name: &str) -> bool {
+        self.hops.iter().any(|hop| hop.name == name && matches!(hop.outcome, Outcome::Failed(_)))
+    }
+
+    /// Name, TCP and TLS of one way to the server.
+    async fn connect(&mut self, way: Way, place: &BaseUrl) -> Option<Box<dyn Io>> {
+        let (tcp, tls) = match way {
+            Way::Both => ("TCP", "TLS"),
+            Way::Browser => ("TCP of browsers", "TLS of browsers"),
+            Way::BackEnd => ("TCP of the back end", "TLS of the back end"),
+        };
+        let stream = match reach::connect(place).await {
+            Ok((what, stream)) => {
+                self.note(tcp, Ok(what));
+                stream
+            }
+            Err(complaint) => {
+                self.note(tcp, Err(complaint));
+                return None;
+            }
+        };
+        if !place.tls {
+            return Some(Box::new(stream));
+        }
+        match tls::begin(place, &self.plan.trust, stream).await {
+            Ok((finding, stream)) => self.note(tls, finding).map(|()| stream),
+            Err(complaint) => self.note(tls, Err(complaint)).and(None),
+        }
+    }
+
+    /// Connects as a browser does.
+    async fn browsers_way(&mut self) -> Option<Socket> {
+        const UPGRADE: &str = "WebSocket upgrade";
+        const KEY: &str = "app key";
+        let plan = self.plan;
+        let Some(place) = &plan.browser else {
+            self.skip(UPGRADE, "no server is named: use --url or --laravel");
+            return None;
+        };
+        let Some(stream) = self.connect(plan.way_of_browsers(), place).await else {
+            self.skip(UPGRADE, "there is no connection");
+            return None;
+        };
+        let Some(app) = &plan.app else {
+            self.skip(UPGRADE, "no app key is known: use --key or --laravel");
+            return None;
+        };
+        let socket = match upgrade::ask(place, &app.key, plan.origin.as_deref(), stream).await {
+            Ok((what, socket)) => {
+                self.note(UPGRADE, Ok(what));
+                socket
+            }
+            Err(complaint) => {
+                self.note(UPGRADE, Err(complaint));
+                self.skip(KEY, "there is no WebSocket");
+                return None;
+            }
+        };
+        match socket.established(place, &app.key).await {
+            Ok((what, socket)) => self.note(KEY, Ok(what)).map(|()| socket),
+            Err(complaint) => self.note(KEY, Err(complaint)).and(None),
+        }
+    }
+
+    /// Asks as a back end does; the answer's date, and when it came.
+    async fn back_ends_way(&mut self, connected: bool) -> Option<clock::Reading> {
+        const SIGNATURE: &str = "signature";
+        let plan = self.plan;
+        let place = plan.back_end.as_ref()?;
+        if plan.way_of_browsers() == Way::Browser {
+            if self.connect(Way::BackEnd, place).await.is_none() {
+                self.skip(SIGNATURE, "there is no connection");
+                return None;
+            }
+        } else if !connected && (self.has_failed("TCP") || self.has_failed("TLS")) {
+            self.skip(SIGNATURE, "there is no connection");
+            return None;
+        }
+        match plan.signer() {
+            Some(signer) => {
+                let (finding, reading) = signed::channels(&self.client, place, &signer).await;
+                self.note(SIGNATURE, finding);
+                reading
+            }
+            None => {
+                self.skip(
+                    SIGNATURE,
+                    "no app id and secret are known: use --app-id and --secret, or --laravel",
+                );
+                clock::ask(&self.client, place).await
+            }
+        }
+    }
+
+    fn clock(&mut self, reading: Option<clock::Reading>) {
+        match reading {
+            Some(reading) => {
+                self.note("clock", reading.finding());
+            }
+            None if self.plan.back_end.is_some() => {
+                self.skip("clock", "no answer has told the server's time")
+            }
+            None => {}
+        }
+    }
+
+    /// Publishes what the socket is to hear.
+    async fn round_trip(&mut self, socket: Option<Socket>) -> Option<Socket> {
+        const ROUND_TRIP: &str = "publish and receive";
+        let (Some(place), true) = (&self.plan.back_end, self.plan.browser.is_some()) else { return socket };
+        let signer = self.plan.signer().filter(|_| !self.has_failed("signature"));
+        match (socket, signer) {
+            (Some(socket), Some(signer)) => {
+                let (finding, socket) = round_trip::make(&self.client, place, &signer, socket).await;
+                self.note(ROUND_TRIP, finding).and(socket)
+            }
+            (socket, _) => {
+                let why = if socket.is_none() { "there is no WebSocket" } else { "nothing can be published" };
+                self.skip(ROUND_TRIP, why);
+                socket
+            }
+        }
+    }
+
+    async fn descriptors(&mut self) {
+        let near = [&self.plan.browser, &self.plan.back_end].into_iter().flatten().any(BaseUrl::is_near);
+        let what = descriptors::look(&self.client, near).await;
+        self.remark("file descriptors", what);
+    }
+
+    async fn redis(&mut self) {
+        let Some(asked) = &self.plan.redis else {
+            self.skip("Redis", "no Redis is named: use --redis, --config with redis_feed.url, or --laravel with the driver redis");
+            return;
+        };
+        let seen = redis::watch(asked, self.plan.watch).await;
+        match seen {
+            Err(complaint) => {
+                self.note("Redis", Err(complaint));
+                self.skip("Redis prefix", "there is no subscription");
+            }
+            Ok((what, seen)) => {
+                self.note("Redis", Ok(what));
+                let outcome = redis::judge(asked, &seen, self.plan.watch);
+                self.hops.push(Hop { name: "Redis prefix".to_owned(), outcome });
+            }
+        }
+    }
+
+    async fn authorization(&mut self, socket: Option<Socket>) {
+        const AUTHORIZATION: &str = "authorization";
+        let Some(question) = &self.plan.question else {
+            self.skip(
+                AUTHORIZATION,
+                "no channel is named: use --channel, and --cookie or --header of a user",
+            );
+            return;
+        };
+        let socket_id = socket.as_ref().map_or("1.1", Socket::id);
+        let app = self.plan.app.as_ref();
+        let finding = authorization::ask(&self.client, question, socket_id, app).await;
+        self.note(AUTHORIZATION, finding);
+    }
+}

@@ -1,0 +1,31 @@
+//! `fanfare doctor`: follows a message one hop at a time, and says what to do where it is lost.
+//!
+//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but a random public channel that nobody else
+//! is on. Every wait is bounded. Never shows a secret.
+
+mod app;
+mod authorization;
+mod base_url;
+mod bounds;
+mod changed;
+mod clock;
+mod descriptors;
+mod examination;
+mod hop;
+mod options;
+mod plan;
+mod reach;
+mod redirect;
+mod redis;
+mod report;
+mod round_trip;
+mod signed;
+mod socket;
+mod tls;
+mod upgrade;
+
+pub use examination::examine;
+pub use hop::{Hop, Outcome};
+pub use options::Doctor;
+pub use plan::{Plan, PlanError};
+pub use report::{json, text};

@@ -1,0 +1,261 @@
+//! What is looked at: made of an application's `.env`, a configuration and the command line, the last going first.
+
+use std::time::Duration;
+
+use fanfare_config::{Config, Fault, ServerUrl, Sources};
+use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
+use fanfare_laravel::feed::Address;
+use fanfare_outgoing::Trust;
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::{Credential, Secret};
+
+use super::app::ExaminedApp;
+use super::authorization::Question;
+use super::base_url::BaseUrl;
+use super::options::Doctor;
+use super::redis::AskedRedis;
+use super::signed::Signer;
+
+/// Whose variables name an app.
+const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
+
+/// All that is looked at.
+pub struct Plan {
+    /// Where browsers connect.
+    pub(super) browser: Option<BaseUrl>,
+    /// Where back ends send to.
+    pub(super) back_end: Option<BaseUrl>,
+    pub(super) app: Option<ExaminedApp>,
+    /// The page's origin.
+    pub(super) origin: Option<String>,
+    pub(super) redis: Option<AskedRedis>,
+    pub(super) question: Option<Question>,
+    pub(super) trust: Trust,
+    /// How long Redis is watched.
+    pub(super) watch: Duration,
+}
+
+/// Whose way to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Browsers and back ends have the same.
+    Both,
+    Browser,
+    BackEnd,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nobody has said what.
+    #[error(
+        "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL"
+    )]
+    Nothing,
+    /// A URL of the command line.
+    #[error("{option}: must be {expected}")]
+    Url {
+        /// The option.
+        option: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A question about nothing.
+    #[error("--auth-url: say which channel to ask about, with --channel private-NAME")]
+    NoChannel,
+    /// A header of the command line.
+    #[error("--header: must be NAME: VALUE")]
+    Header,
+    /// The file of authorities.
+    #[error("--ca-file: {0}")]
+    CaFile(fanfare_outgoing::TrustError),
+    /// The `.env` or the configuration.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<Fault>),
+}
+
+impl Plan {
+    /// Of what the command line, the project and the configuration say.
+    ///
+    /// # Errors
+    /// Something cannot be read, or nothing was said.
+    pub fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
+        let sources = Sources {
+            file: asked.config.clone(),
+            laravel: asked.laravel.clone(),
+            environment: environment.clone(),
+            apps_in_part: true,
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).map_err(PlanError::Faults)?;
+        // Read once already, so that it can be read.
+        let project = asked.laravel.as_deref().and_then(|path| Project::open(path, &environment).ok());
+        let project = project.as_ref();
+        let trust = match &asked.ca_file {
+            Some(file) => Trust::with_file(file).map_err(PlanError::CaFile)?,
+            None => Trust::public(),
+        };
+        let (browser, back_end) = places(asked, &config, project)?;
+        let app = app(asked, &config, &|suffix| variable(project, &environment, suffix));
+        let id = app.as_ref().and_then(|app| app.id.as_deref());
+        let configured = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
+        let configured = configured.as_ref();
+        let redis = redis(asked, &config, (project, configured), &trust);
+        let proxy = browser
+            .as_ref()
+            .zip(app.as_ref())
+            .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
+        let question = question(asked, (project, configured), proxy)?;
+        if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
+            return Err(PlanError::Nothing);
+        }
+        let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
+        let watch = Duration::from_secs(asked.watch.into());
+        Ok(Self { browser, back_end, app, origin, redis, question, trust, watch })
+    }
+
+    pub(super) fn way_of_browsers(&self) -> Way {
+        if self.back_end.is_none() || self.browser == self.back_end { Way::Both } else { Way::Browser }
+    }
+
+    /// Who signs, if all that it takes is known.
+    pub(super) fn signer(&self) -> Option<Signer> {
+        let app = self.app.as_ref()?;
+        Some(Signer { app_id: app.id.clone()?, credential: app.credential.clone()? })
+    }
+}
+
+/// The URL of a server that the command line names.
+fn parse_url(option: &'static str, text: &str) -> Result<BaseUrl, PlanError> {
+    let expected = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
+    BaseUrl::parse(text).ok_or(PlanError::Url { option, expected })
+}
+
+/// Where browsers connect, and where back ends send to.
+fn places(
+    asked: &Doctor,
+    config: &Config,
+    project: Option<&Project>,
+) -> Result<(Option<BaseUrl>, Option<BaseUrl>), PlanError> {
+    let url = asked.url.as_deref().map(|text| parse_url("--url", text)).transpose()?;
+    let api = asked.api.as_deref().map(|text| parse_url("--api", text)).transpose()?;
+    let prefix = &config.listen.path_prefix;
+    let family = project.map_or(AppNames::Pusher, family).prefix();
+    let of = |family: &str| project.and_then(|project| BaseUrl::of(project, family, prefix));
+    // A server is where it listens, if no application says how it is reached.
+    let listens = || {
+        let address = ServerUrl::near(config.listen.addr);
+        let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
+        (asked.config.is_some() || project.is_some()).then_some(place)
+    };
+    let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
+    let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());
+    Ok((browser, back_end))
+}
+
+/// The app: what no option says is taken from the variables, then from the configuration's app of that key or id, or
+/// else its first.
+fn app(asked: &Doctor, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Option<ExaminedApp> {
+    let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
+    let key = asked.key.clone().or_else(|| variable("APP_KEY"));
+    let secret = asked.secret.clone().or_else(|| variable("APP_SECRET"));
+    let apps = config.fixed_apps();
+    let of_key = |app: &&App| key.as_deref().is_some_and(|key| app.credential(key).is_some());
+    let of_id = |app: &&App| id.as_deref() == Some(app.id.as_str());
+    let configured = apps.iter().find(of_key).or_else(|| apps.iter().find(of_id)).or(apps.first());
+    let pair = configured.and_then(|app| {
+        key.as_deref().and_then(|key| app.credential(key)).or_else(|| app.credentials.first())
+    });
+    let id = id.or_else(|| configured.map(|app| app.id.as_str().to_owned()));
+    let secret = secret.as_deref().map(Secret::new).or_else(|| pair.map(|pair| pair.secret.clone()));
+    let key = key.or_else(|| pair.map(|pair| pair.key.as_str().to_owned()))?;
+    let credential = secret.map(|secret| Credential { key: key.as_str().into(), secret });
+    Some(ExaminedApp { id, key, credential })
+}
+
+/// What `PUSHER_…` or `REVERB_…` says: those of a project, or the first of the two in the environment that names an
+/// app, if only in part.
+fn variable(project: Option<&Project>, environment: &[(String, String)], suffix: &str) -> Option<String> {
+    if let Some(project) = project {
+        let said = project.application.filled(&format!("{}_{suffix}", family(project).prefix()));
+        return said.map(|said| said.value);
+    }
+    let filled = |family: &str, suffix: &str| {
+        let name = format!("{family}_{suffix}");
+        let (_, value) = environment.iter().find(|(known, _)| *known == name)?;
+        (!value.is_empty()).then(|| value.clone())
+    };
+    let names_an_app = |family: &&str| {
+        ["APP_ID", "APP_KEY", "APP_SECRET"].iter().any(|suffix| filled(family, suffix).is_some())
+    };
+    let families = FAMILIES.map(AppNames::prefix);
+    filled(families.iter().find(|family| names_an_app(family))?, suffix)
+}
+
+/// The variables that a project's events are sent with, even if they name an app only in part.
+fn family(project: &Project) -> AppNames {
+    let application = &project.application;
+    let used = || FAMILIES.into_iter().filter(|names| application.uses(*names));
+    let in_part = |names: &AppNames| application.credentials(*names).iter().any(Option::is_some);
+    let names = application.names().or_else(|| used().find(in_part)).or_else(|| used().next());
+    names.unwrap_or(AppNames::Pusher)
+}
+
+/// The Redis: that of the command line, of a project with that driver, of the configuration's app, or of the node.
+fn redis(
+    asked: &Doctor,
+    config: &Config,
+    (project, app): (Option<&Project>, Option<&App>),
+    trust: &Trust,
+) -> Option<AskedRedis> {
+    let feed = &config.redis_feed;
+    let trust = if asked.ca_file.is_some() { trust } else { &feed.trust };
+    let of = |address, prefix: Option<String>| AskedRedis {
+        address,
+        prefix: asked.prefix.clone().or(prefix),
+        trust: trust.clone(),
+    };
+    let of_project = || project?.redis_prefix().map(|prefix| prefix.value);
+    let apps = app.and_then(|app| feed.of(app).ok().flatten());
+    let nodes = || feed.address.clone().map(|address| (address, feed.prefix.clone()));
+    let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
+    if let Some(url) = &asked.redis {
+        let prefix = of_project().or_else(|| configured.and_then(|(_, prefix)| prefix));
+        return Some(of(Address::parse(url), prefix));
+    }
+    let application = project.map(|project| &project.application);
+    if let Some(application) = application
+        && let Some((Driver::Redis, _)) = application.driver()
+    {
+        let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
+        return Some(of(Address::parse(&url), of_project()));
+    }
+    configured.map(|(address, prefix)| of(Ok(address), prefix))
+}
+
+fn question(
+    asked: &Doctor,
+    (project, app): (Option<&Project>, Option<&App>),
+    proxy: Option<String>,
+) -> Result<Option<Question>, PlanError> {
+    let Some(channel) = asked.channel.clone() else {
+        return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
+    };
+    let of_project = || project?.application.auth_url().map(|said| said.value);
+    let of_app = || app?.authorization.url.clone();
+    let url = asked.auth_url.clone().or_else(of_project).or_else(of_app);
+    let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
+    let Some(url) = url else {
+        return Err(PlanError::Url {
+            option: "--auth-url",
+            expected: "a URL such as https://app.example.com/broadcasting/auth",
+        });
+    };
+    let mut headers = Vec::new();
+    headers.extend(asked.cookie.clone().map(|cookie| ("cookie".to_owned(), cookie)));
+    for header in &asked.header {
+        let (name, value) = header.split_once(':').ok_or(PlanError::Header)?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(Some(Question { url, channel, headers, proxy }))
+}

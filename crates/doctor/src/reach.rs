@@ -1,0 +1,57 @@
+//! The first hop: a name becomes addresses, and one of them takes a connection.
+
+use std::io::{self, ErrorKind};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::base_url::BaseUrl;
+use super::bounds::PATIENCE;
+use super::hop::{Complaint, complain};
+
+/// Bytes both ways.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
+
+/// A connection, and to which address.
+pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Complaint> {
+    let BaseUrl { host, port, .. } = place;
+    let unknown = || {
+        complain(
+            format!("the name {host} does not resolve"),
+            "See whether it is spelled right and has a DNS record (dig NAME). The name of a Docker service \
+             resolves in its network only: browsers need another.",
+        )
+    };
+    let addresses = match timeout(PATIENCE, lookup_host((host.trim_matches(['[', ']']), *port))).await {
+        Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
+        Ok(Err(_)) => return unknown(),
+        Err(_) => return complain(format!("the name server does not answer for {host}"), "See to the DNS."),
+    };
+    let mut last = None;
+    for address in addresses {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok((format!("{address} accepts connections"), stream)),
+            Ok(Err(error)) => last = Some((address, error)),
+            Err(_) => last = Some((address, io::Error::from(ErrorKind::TimedOut))),
+        }
+    }
+    let Some((address, error)) = last else { return unknown() };
+    if error.kind() == ErrorKind::ConnectionRefused {
+        return complain(
+            format!("{address} refuses connections: nothing listens there"),
+            format!(
+                "Start the server or proxy. If it runs, it listens on another port, or on 127.0.0.1 alone, where \
+                 other machines and containers do not get: fanfare serve --listen 0.0.0.0:{port}"
+            ),
+        );
+    }
+    complain(
+        format!("{address} does not answer ({error})"),
+        format!(
+            "See whether a firewall or security group lets port {port} through, and whether the address is right."
+        ),
+    )
+}

@@ -1,0 +1,40 @@
+//! A redirect in place of an answer: where to it leads, and what to do about it.
+//!
+//! Never repeats the query of its target: signed requests would come back with their signatures.
+
+use super::hop::{Complaint, repeated};
+
+/// Who was sent elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Browser,
+    BackEnd,
+}
+
+/// What is to be said of an answer by this status and `Location`; `None` if it is no redirect.
+pub(super) fn complaint(sender: Sender, status: u16, location: &str) -> Option<Complaint> {
+    if !matches!(status, 301..=303 | 307 | 308) {
+        return None;
+    }
+    let target = location.split(['?', '#']).next().unwrap_or_default();
+    let target = match target {
+        "" => "an address that it does not name".to_owned(),
+        target => repeated(target, 200),
+    };
+    let (request, mend) = match sender {
+        Sender::Browser => (
+            "the handshake",
+            "WebSockets do not follow redirects: point the clients at that address (wsHost, wsPort, forceTLS), or \
+             stop the redirect for /app/.",
+        ),
+        Sender::BackEnd => (
+            "a signed request",
+            "A signed request does not survive a redirect: point the back end at that address (PUSHER_HOST, \
+             PUSHER_PORT, PUSHER_SCHEME), or stop the redirect for /apps/.",
+        ),
+    };
+    Some(Complaint {
+        what: format!("{request} is answered {status}, with a redirect to {target}"),
+        mend: mend.to_owned(),
+    })
+}

@@ -1,0 +1,184 @@
+//! Laravel's Redis: whether it can be listened to, and under which prefix the application publishes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fanfare_laravel::feed::{self, Address, FeedError, NotAnAddress, Seen};
+use fanfare_outgoing::Trust;
+
+use super::hop::{Complaint, Outcome, complain};
+
+/// A Redis to look at.
+#[derive(Clone)]
+pub struct AskedRedis {
+    /// Where it is, or why that is no address.
+    pub address: Result<Address, NotAnAddress>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// The prefix that is set, or would be.
+    pub prefix: Option<String>,
+}
+
+/// Everything that is published for a time, by prefix.
+pub(super) async fn watch(
+    asked: &AskedRedis,
+    time: Duration,
+) -> Result<(String, BTreeMap<String, Seen>), Complaint> {
+    let address = match &asked.address {
+        Ok(address) => address,
+        Err(error) => return complain(error.to_string(), "Write it so with --redis, or in REDIS_URL."),
+    };
+    let hosts: Vec<String> = address.hosts().iter().map(ToString::to_string).collect();
+    match feed::watch(address, &asked.trust, time).await {
+        Ok(seen) => Ok((format!("{} lets itself be listened to", hosts.join(", ")), seen)),
+        Err(error) => {
+            let mend = mend(&error);
+            complain(error.to_string(), mend)
+        }
+    }
+}
+
+fn mend(error: &FeedError) -> &'static str {
+    match error {
+        FeedError::Refused(text) if text.starts_with("NOAUTH") => {
+            "This Redis wants a password: give it in the URL (redis://:PASSWORD@HOST:PORT), or as REDIS_PASSWORD."
+        }
+        FeedError::LogIn { .. } => {
+            "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and with `ACL LIST` in Redis."
+        }
+        FeedError::Refused(text) if text.starts_with("NOPERM") => {
+            "The user may not listen: ACL SETUSER NAME +psubscribe +subscribe +ping allchannels. (The application's \
+             needs +eval and +publish.)"
+        }
+        FeedError::Unreachable { .. } => {
+            "Start Redis, or see to REDIS_HOST and REDIS_PORT. In Docker 127.0.0.1 is the container itself; Redis's \
+             own `bind` and `protected-mode` keep other machines out."
+        }
+        FeedError::Tls { .. } => {
+            "Use redis:// where Redis has no TLS, rediss:// where it has; a private authority is given with --ca-file."
+        }
+        FeedError::NotRedis => "Another program listens there: see to REDIS_PORT.",
+        FeedError::NoMaster(_) => "Compare the name of the master with `sentinel monitor` of the sentinels.",
+        _ => "See the log of Redis.",
+    }
+}
+
+/// Whether the application publishes where it is listened to.
+pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Duration) -> Outcome {
+    let broadcasts = |fits: &dyn Fn(&str) -> bool| -> u64 {
+        seen.iter().filter(|(prefix, _)| fits(prefix)).map(|(_, seen)| seen.broadcasts).sum()
+    };
+    // Of a public channel the whole name is seen, unless its prefix is one of Laravel's own.
+    let has_own = |seen: &str| seen.contains("database_") || seen.contains("database-");
+    let heard = |prefix: &str, seen: &str| seen.starts_with(prefix) && (!prefix.is_empty() || !has_own(seen));
+    let others: Vec<&str> = seen
+        .iter()
+        .filter(|(name, seen)| {
+            seen.broadcasts > 0 && !asked.prefix.as_deref().is_some_and(|own| heard(own, name))
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let is_own = |name: &str, seen: &Seen| {
+        asked.prefix.as_deref().is_none_or(|own| name.starts_with(own)) && seen.broadcasts == 0
+    };
+    let packed = seen.iter().filter(|(name, seen)| is_own(name, seen)).find_map(|(_, seen)| seen.packed);
+    if let Some(packed) = packed {
+        return Outcome::Failed(Complaint {
+            what: format!(
+                "the application publishes messages that phpredis has packed: {} seems to be {}",
+                packed.option(),
+                packed.by()
+            ),
+            mend: format!(
+                "Laravel's broadcasts have to be plain JSON: take {} away from the Redis connection that broadcasts, or \
+                 give broadcasting a connection of its own without it (config/broadcasting.php, `connection`).",
+                packed.option()
+            ),
+        });
+    }
+    match (&asked.prefix, &others[..]) {
+        (_, []) if broadcasts(&|_| true) == 0 => Outcome::Noted(format!(
+            "nothing was broadcast in {} s: have the application broadcast something meanwhile, and watch longer with \
+             --watch 60",
+            time.as_secs()
+        )),
+        (Some(prefix), []) => {
+            let count = broadcasts(&|seen| heard(prefix, seen));
+            Outcome::Passed(format!("the application publishes under `{prefix}`: {count} broadcasts seen"))
+        }
+        (Some(prefix), others) if broadcasts(&|seen| heard(prefix, seen)) > 0 => Outcome::Passed(format!(
+            "the application publishes under `{prefix}`; another one under {}",
+            listed(others)
+        )),
+        (Some(prefix), others) => Outcome::Failed(Complaint {
+            what: format!(
+                "your application publishes on channels that begin with {}, but the prefix is set to `{prefix}`",
+                listed(others)
+            ),
+            mend: format!(
+                "Set the prefix to `{0}`: redis_feed.prefix = \"{0}\" in the configuration, or REDIS_PREFIX={0} in the \
+                 .env. As it is, nothing is delivered.",
+                others.first().copied().unwrap_or_default()
+            ),
+        }),
+        (None, others) => Outcome::Noted(format!(
+            "your application publishes on channels that begin with {}: set redis_feed.prefix to that",
+            listed(others)
+        )),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_laravel::feed::Packed;
+
+    use super::*;
+
+    fn asked(prefix: Option<&str>) -> AskedRedis {
+        AskedRedis {
+            address: Address::parse("redis://127.0.0.1"),
+            trust: Trust::public(),
+            prefix: prefix.map(str::to_owned),
+        }
+    }
+
+    fn judged(prefix: Option<&str>, names: &[&str]) -> Outcome {
+        let seen = |name: &&str| ((*name).to_owned(), Seen { broadcasts: 1, ..Seen::default() });
+        judge(&asked(prefix), &names.iter().map(seen).collect(), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_prefix_is_right_if_something_is_broadcast_under_it() {
+        assert!(matches!(judged(Some("shop_"), &["shop_"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some("shop_"), &["shop_news"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some("shop_"), &["shop_", "other_"]), Outcome::Passed(_)));
+        assert!(matches!(judged(Some(""), &["news"]), Outcome::Passed(_)));
+    }
+
+    #[test]
+    fn a_prefix_is_wrong_if_all_is_broadcast_under_others() {
+        assert!(matches!(judged(Some("laravel_database_"), &["my_app_database_"]), Outcome::Failed(_)));
+        assert!(matches!(judged(Some(""), &["my_app_database_"]), Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn what_phpredis_has_packed_under_the_prefix_is_told_with_the_option() {
+        let packed = Seen { broadcasts: 0, others: 3, packed: Some(Packed::Compressed("lz4")) };
+        let seen = BTreeMap::from([("shop_".to_owned(), packed)]);
+        let judged = |prefix: &str| judge(&asked(Some(prefix)), &seen, Duration::from_secs(5));
+        let Outcome::Failed(complaint) = judged("shop_") else { panic!("it is amiss") };
+        assert!(complaint.what.contains("database.redis.options.compression seems to be lz4"));
+        assert!(matches!(judged("other_"), Outcome::Noted(_)));
+    }
+
+    #[test]
+    fn silence_and_a_prefix_that_nobody_set_are_noted() {
+        assert!(matches!(judged(Some("laravel_database_"), &[]), Outcome::Noted(_)));
+        assert!(matches!(judged(None, &["my_app_database_"]), Outcome::Noted(_)));
+    }
+}

@@ -1,0 +1,133 @@
+//! The second hop: TLS, with the chain, the name and the days that are left.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fanfare_config::validity::{Facts, Validity};
+use fanfare_outgoing::Trust;
+use fanfare_protocol::utc::since_1970;
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError as Wrong, OtherError};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::base_url::BaseUrl;
+use super::bounds::PATIENCE;
+use super::hop::{Complaint, Finding, complain};
+use super::reach::Io;
+
+/// From here on a certificate's end is near: renewals are made thirty days before.
+const FEW_DAYS: u64 = 14;
+
+/// The stream behind the handshake, and what is to be said of the certificate.
+pub(super) async fn begin(
+    place: &BaseUrl,
+    trust: &Trust,
+    stream: TcpStream,
+) -> Result<(Finding, Box<dyn Io>), Complaint> {
+    let host = place.host.trim_matches(['[', ']']);
+    let Ok(name) = ServerName::try_from(host.to_owned()) else {
+        return complain(
+            format!("no certificate can be for {host}"),
+            "Name the server by the name of its certificate.",
+        );
+    };
+    let connector = TlsConnector::from(Arc::new(trust.client_config()));
+    match timeout(PATIENCE, connector.connect(name, stream)).await {
+        Ok(Ok(stream)) => Ok((valid(host, &stream), Box::new(stream))),
+        Ok(Err(error)) => {
+            let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            Err(complaint(
+                place,
+                cause.map_or_else(|| rustls::Error::General(error.to_string()), Clone::clone),
+            ))
+        }
+        Err(_) => complain("the TLS handshake is not answered", NO_TLS),
+    }
+}
+
+const NO_TLS: &str = "This port seems to speak plain HTTP: use ws:// and http:// (PUSHER_SCHEME=http, forceTLS: \
+                      false), or the port of the proxy that has the certificate. Or a balancer that passes TLS through puts \
+                      the PROXY protocol in front, which Fanfare does not speak: switch it off there (send-proxy and \
+                      send-proxy-v2 of HAProxy, proxy_protocol of nginx).";
+
+fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let validity = certificates.first().and_then(|certificate| Facts::of(certificate).ok());
+    match validity.map(|facts| facts.validity(since_1970(SystemTime::now()).as_secs())) {
+        Some(Validity::For { days }) if days < FEW_DAYS => complain(
+            format!("the certificate for {host} is valid for {days} more days only"),
+            "See why it is not renewed (certbot renew --dry-run; the log of Caddy or Traefik).",
+        ),
+        Some(Validity::For { days }) => {
+            Ok(format!("the certificate is for {host}, trusted, and valid for {days} more days"))
+        }
+        _ => Ok(format!("the certificate is for {host} and trusted")),
+    }
+}
+
+fn complaint(place: &BaseUrl, error: rustls::Error) -> Complaint {
+    let host = place.host.trim_matches(['[', ']']);
+    let (what, mend) = match error {
+        rustls::Error::InvalidCertificate(wrong) => return certificate_complaint(host, &wrong),
+        rustls::Error::InvalidMessage(_) => {
+            (format!("{host}:{} does not answer in TLS", place.port), NO_TLS.to_owned())
+        }
+        rustls::Error::AlertReceived(alert) => (
+            format!("the server refuses the TLS handshake ({alert:?})"),
+            format!(
+                "It has no certificate for {host}, or speaks neither TLS 1.2 nor 1.3: see to server_name and \
+                 ssl_protocols of the proxy."
+            ),
+        ),
+        other => (format!("the TLS handshake fails: {other}"), NO_TLS.to_owned()),
+    };
+    Complaint { what, mend }
+}
+
+fn certificate_complaint(host: &str, wrong: &Wrong) -> Complaint {
+    let (what, mend) = match wrong {
+        Wrong::UnknownIssuer => (
+            "the certificate is self-signed, or of an authority that is not known".to_owned(),
+            "If it is of a public authority, have the proxy send the whole chain (fullchain.pem, not cert.pem). If \
+             it is your own, give its authority with --ca-file; browsers and PHP need it, too."
+                .to_owned(),
+        ),
+        Wrong::NotValidForNameContext { presented, .. } => (
+            format!("the certificate is for {}, not for {host}", names(presented)),
+            format!("Use a name that it is for, or get one for {host}."),
+        ),
+        Wrong::NotValidForName => (
+            format!("the certificate is not for {host}"),
+            format!("Use a name that it is for, or get one for {host}."),
+        ),
+        Wrong::Expired | Wrong::ExpiredContext { .. } => (
+            "the certificate has expired".to_owned(),
+            "Renew it and reload the proxy (certbot renew), or set this machine's clock if that is wrong.".to_owned(),
+        ),
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => (
+            "the certificate is not valid yet".to_owned(),
+            "Set this machine's clock, or the one of the machine that made the certificate.".to_owned(),
+        ),
+        Wrong::Other(other) if is_of_an_authority(other) => (
+            "the certificate is one of an authority itself, as `openssl req -x509` makes them; many clients refuse such"
+                .to_owned(),
+            "Make it with -addext basicConstraints=critical,CA:FALSE, or have an authority of your own sign another."
+                .to_owned(),
+        ),
+        other => (format!("the certificate is refused: {other}"), "Get one from a public authority.".to_owned()),
+    };
+    Complaint { what, mend }
+}
+
+fn is_of_an_authority(other: &OtherError) -> bool {
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+/// `DnsName("a")` becomes `a`.
+fn names(presented: &[String]) -> String {
+    let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
+}
