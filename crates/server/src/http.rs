@@ -24,8 +24,8 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Match;
 
 pub use answer::Answer;
+pub use error::ApiError;
 pub(crate) use error::NOTHING_AT;
-pub use error::{ApiError, check_event_name};
 pub use forwarded::client_address;
 pub use routes::Routes;
 
