@@ -20,10 +20,13 @@ use crate::master_keys::MasterKeys;
 use crate::operations::OperationError;
 use crate::outage::Outage;
 use crate::store::{Ask, Fault, Reading, Record, Store};
-use crate::{PATIENCE, READING, follow};
+use crate::{PATIENCE, READING};
 
 /// Most look-ups that wait for the database at once; more are answered as if it were away.
 const MOST_WAITING: usize = 256;
+
+/// Most ids that wait to be read anew because they are old; one that does not fit waits for its next turn.
+const MOST_OLD: usize = 1024;
 
 /// Every app that this node knows or can ask for.
 pub struct Apps {
@@ -89,7 +92,7 @@ impl Apps {
         let fixed = Arc::new(Fixed::new(fixed));
         let stored = match database {
             Some(database) => {
-                let (old, old_ones) = mpsc::channel(follow::MOST_WAITING);
+                let (old, old_ones) = mpsc::channel(MOST_OLD);
                 Some(Stored {
                     store: Arc::new(Store::open(&database, takes_foreign).await?),
                     reading: Reading { defaults, keys },

@@ -16,9 +16,6 @@ use crate::READING;
 use crate::apps::{Apps, NotFound, Stored};
 use crate::store::{Ask, Changed, Listener, Record};
 
-/// Most ids that wait to be read anew because they are old; one that does not fit waits for its next turn.
-pub(crate) const MOST_WAITING: usize = 1024;
-
 /// Time between two attempts to listen.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 

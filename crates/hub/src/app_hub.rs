@@ -21,9 +21,8 @@ use hashbrown::hash_table::Entry;
 use self::changes::Due;
 use crate::bell::Bells;
 use crate::cache::ParkedEvents;
-use crate::channel::{Channel, Counting, Joining};
+use crate::channel::{Channel, Counting, Counts, Joining, SubscribeError};
 use crate::conn::{Conn, Sockets, give_back};
-use crate::subscriptions::SubscribeError;
 use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
 use crate::transitions::Transitions;
 use crate::users::Users;
@@ -50,15 +49,6 @@ pub struct AppHub {
     parked: ParkedEvents,
     /// For the app's webhooks.
     transitions: Transitions,
-}
-
-/// How many are on a channel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Connections subscribed to it.
-    pub subscriptions: usize,
-    /// Distinct users, on presence channels; else 0.
-    pub users: usize,
 }
 
 impl AppHub {

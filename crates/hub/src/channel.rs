@@ -17,10 +17,8 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use self::merging::{Change, Merging, is_same};
-use crate::app_hub::Counts;
 use crate::cache::{Last, ParkedEvents, Turn};
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
-use crate::subscriptions::SubscribeError;
 use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
@@ -51,6 +49,24 @@ pub(crate) struct Joining<'a> {
     /// The present, in the milliseconds that kept events expire by.
     pub(crate) now: u64,
     pub(crate) hooks: Hooks<'a>,
+}
+
+/// How many are on a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections subscribed to it.
+    pub subscriptions: usize,
+    /// Distinct users, on presence channels; else 0.
+    pub users: usize,
+}
+
+/// Why a subscription was not made; nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscribeError {
+    /// Subscribed already (WS-137).
+    Existing,
+    /// The presence channel has as many users as it may (WS-136).
+    Full,
 }
 
 /// Who is told how many are subscribed.

@@ -17,12 +17,13 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Counts, Place, SHARDS};
+pub use app_hub::{AppHub, Cached, Place, SHARDS};
 pub use budget::Budget;
+pub use channel::{Counts, SubscribeError};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};
-pub use subscriptions::{SubscribeError, Subscriptions};
+pub use subscriptions::Subscriptions;
 pub use transitions::TakenTransitions;
 pub use users::SignedIn;
 

@@ -12,6 +12,7 @@ use fanfare_protocol::user::UserData;
 use hashbrown::HashSet;
 
 use crate::app_hub::AppHub;
+use crate::channel::SubscribeError;
 use crate::conn::Conn;
 use crate::sync::RandomState;
 use crate::users::SignedIn;
@@ -23,15 +24,6 @@ pub struct Subscriptions {
     conn: Arc<Conn>,
     channels: HashSet<ChannelName, RandomState>,
     signed_in: Option<Box<SignedIn>>,
-}
-
-/// Why a subscription was not made; nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubscribeError {
-    /// Subscribed already (WS-137).
-    Existing,
-    /// The presence channel has as many users as it may (WS-136).
-    Full,
 }
 
 impl Subscriptions {

@@ -5,6 +5,7 @@
 
 mod address;
 mod error;
+mod happening;
 mod link;
 mod message;
 mod packed;
@@ -17,8 +18,9 @@ mod watch;
 
 pub use address::{Address, Host, NotAnAddress};
 pub use error::FeedError;
+pub use happening::{Happening, Wanted};
 pub use message::{Broadcast, NotABroadcast};
 pub use packed::Packed;
 pub use prefix::{Prefixes, pattern};
-pub use subscriber::{Happening, Subscriber, Wanted};
+pub use subscriber::Subscriber;
 pub use watch::{Seen, watch};

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::json;
-use crate::server::push_string;
+use crate::json::push_string;
 
 /// What an event carries, as it is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]

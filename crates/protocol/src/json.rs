@@ -1,6 +1,6 @@
-//! Reading JSON strictly: an object where an object is meant, a string where a string is.
+//! Reading JSON strictly: an object where an object is meant, a string where a string is; and writing a string.
 //!
-//! Borrows wherever the text allows; says only whether it was right, the caller knows the error.
+//! Borrows wherever the text allows; reading says only whether it was right, the caller knows the error.
 
 mod object;
 
@@ -75,6 +75,11 @@ fn compact(json: &str) -> Cow<'_, str> {
         is_kept
     });
     Cow::Owned(kept.collect())
+}
+
+/// Appends a text as a JSON string, quotes included.
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("a string is always JSON, and a Vec takes every byte");
 }
 
 #[cfg(test)]

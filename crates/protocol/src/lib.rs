@@ -10,6 +10,7 @@ pub mod client;
 pub mod close;
 pub mod data;
 pub mod error;
+pub mod event_name;
 pub mod frame;
 pub mod ids;
 pub mod json;

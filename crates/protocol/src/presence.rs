@@ -9,7 +9,7 @@ use crate::app::Limits;
 use crate::error::ProtocolError;
 use crate::ids::UserId;
 use crate::json;
-use crate::server::push_string;
+use crate::json::push_string;
 
 /// A member's id and what it says of itself.
 #[derive(Clone, Debug)]

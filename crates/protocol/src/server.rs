@@ -11,6 +11,7 @@ use crate::channel::ChannelName;
 use crate::data::Data;
 use crate::frame::Frame;
 use crate::ids::{SocketId, UserId};
+use crate::json::push_string;
 use crate::presence::{UserInfo, info_json, roster};
 
 /// Bytes of an event's JSON besides name, data and channel.
@@ -218,11 +219,6 @@ pub fn data_of(frame: &Frame) -> Option<Box<RawValue>> {
     }
 
     serde_json::from_slice(frame.payload()).ok().map(|Sent { data }| data)
-}
-
-/// Appends a text as a JSON string, quotes included.
-pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("a string is always JSON, and a Vec takes every byte");
 }
 
 #[cfg(test)]

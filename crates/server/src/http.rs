@@ -24,7 +24,7 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Match;
 
 pub use answer::Answer;
-pub use error::{ApiError, check_event_name};
+pub use error::ApiError;
 pub use forwarded::client_address;
 pub use routes::Routes;
 

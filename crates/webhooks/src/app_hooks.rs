@@ -6,10 +6,10 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::webhook::{Event, Kind, Transition, Webhook};
 
 use crate::misses::Misses;
+use crate::news::News;
 use crate::outlet::{Outlet, Owner, Shared};
-use crate::queue::Waiting;
+use crate::request::Waiting;
 use crate::tracker::Tracker;
-use crate::webhooks::News;
 
 /// One app's.
 pub(crate) struct AppHooks {

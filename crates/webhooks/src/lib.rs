@@ -6,6 +6,7 @@
 
 mod app_hooks;
 mod misses;
+mod news;
 mod outlet;
 mod queue;
 mod request;
@@ -14,5 +15,6 @@ mod tracker;
 mod turns;
 mod webhooks;
 
+pub use self::news::News;
 pub use self::settings::{Settings, Spawn, Tally};
-pub use self::webhooks::{News, Webhooks};
+pub use self::webhooks::Webhooks;

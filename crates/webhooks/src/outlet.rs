@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::queue::{Lost, Queue, Waiting};
-use crate::request::Prepared;
+use crate::queue::{Lost, Queue};
+use crate::request::{Prepared, Waiting};
 use crate::settings::{Settings, Spawn, Tally};
 use crate::turns::{QUICK, Turns, Wanted};
 

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::webhook::Event;
 use tokio::time::Instant;
 
-use crate::request::{MOST_BODY, Prepared, unix_milliseconds};
+use crate::request::{MOST_BODY, Prepared, Waiting};
 use crate::settings::Settings;
 
 /// Requests to one URL at once.
@@ -28,18 +27,6 @@ const MOST_BATCHED: usize = 1000;
 /// A queue takes no more than this part of the bytes that all the others leave free, so that however many are
 /// full there is room for one more.
 const SHARE: usize = 4;
-
-/// Memory of a waiting event beside its text, roughly.
-const AROUND: usize = 128;
-
-/// An event that waits for its request.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    pub event: Arc<Event>,
-    pub since: Instant,
-    /// The same moment, since 1970.
-    pub time_ms: u64,
-}
 
 /// The queue of one URL.
 #[derive(Debug)]
@@ -98,17 +85,6 @@ enum Mood {
     },
     /// Nothing is waited for any more: everything is tried once, now.
     Ending,
-}
-
-impl Waiting {
-    /// One that has just happened.
-    pub(crate) fn from_now(event: Event) -> Self {
-        Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.event.json.len() + AROUND
-    }
 }
 
 impl Lost {

@@ -1,20 +1,31 @@
 //! One request: its body, its signature and its age, which stay the same over all attempts (HOOK-005).
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::utc::since_1970;
-use fanfare_protocol::webhook;
+use fanfare_protocol::webhook::{self, Event};
 use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
 
-use crate::queue::Waiting;
-
 /// Largest body (HOOK-024), with room to spare for what stands around its events.
 pub(crate) const MOST_BODY: usize = (1 << 20) - 1024;
+
+/// Memory of a waiting event beside its text, roughly.
+const AROUND: usize = 128;
+
+/// An event that waits for its request.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub event: Arc<Event>,
+    pub since: Instant,
+    /// The same moment, since 1970.
+    pub time_ms: u64,
+}
 
 /// What is sent, as often as it takes.
 #[derive(Clone, Debug)]
@@ -31,6 +42,17 @@ pub(crate) struct Prepared {
     pub bytes: usize,
     /// The channel of its one event, where that is all; those of one channel follow one another.
     pub channel: Option<ChannelName>,
+}
+
+impl Waiting {
+    /// One that has just happened.
+    pub(crate) fn from_now(event: Event) -> Self {
+        Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.event.json.len() + AROUND
+    }
 }
 
 impl Prepared {
@@ -65,6 +87,6 @@ impl Prepared {
 }
 
 /// The clock of calendars.
-pub(crate) fn unix_milliseconds() -> u64 {
+fn unix_milliseconds() -> u64 {
     u64::try_from(since_1970(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use fanfare_outgoing::Client;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
-use fanfare_protocol::webhook::{Kinds, Present, Transition};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app_hooks::AppHooks;
+use crate::news::News;
 use crate::outlet::{Owner, Shared};
 use crate::settings::{Settings, Spawn, Tally};
 
@@ -33,19 +33,6 @@ struct Table {
     hooks: HashMap<AppId, AppHooks>,
     /// Each of them once at most, by the moment when something is to be told.
     due: BTreeSet<(u64, AppId)>,
-}
-
-/// What has happened in an app.
-#[derive(Debug, Default)]
-pub struct News {
-    /// In the order in which it happened.
-    pub transitions: Vec<Transition>,
-    /// How much was left out behind it.
-    pub lost: u64,
-    /// Kinds that were not told before: of whoever is there already it is not told that they have come.
-    pub begun: Kinds,
-    /// How things are behind all of it; needed only if something was lost or has begun.
-    pub present: Vec<Present>,
 }
 
 impl Webhooks {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use fanfare_protocol::data::Data;
+use fanfare_protocol::event_name::is_reserved;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::de::{MapAccess, Visitor};
@@ -68,7 +69,7 @@ impl<'a> Broadcast<'a> {
         let no_object = || Packed::of(message).map_or(NotABroadcast::NotAnObject, NotABroadcast::Packed);
         let fields = fields.ok_or_else(no_object)?;
         let event = fields.event.and_then(|event| json::string(event.get())).ok_or(NotABroadcast::NoEvent)?;
-        if event.starts_with("pusher:") || event.starts_with("pusher_internal:") {
+        if is_reserved(&event) {
             return Err(NotABroadcast::Reserved);
         }
         let except = fields.socket.and_then(|socket| json::string(socket.get())?.parse().ok());

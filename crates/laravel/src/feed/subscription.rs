@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::FeedError;
+use super::happening::{Happening, Wanted};
 use super::link::Link;
 use super::prefix::{Prefixes, pattern};
 use super::resp::{LastHeard, Reader, Value, command};
-use super::subscriber::{Happening, Wanted};
 
 /// Time between two PINGs.
 const HEARTBEAT: Duration = Duration::from_secs(4);

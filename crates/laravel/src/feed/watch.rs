@@ -10,9 +10,10 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::FeedError;
+use super::happening::{Happening, Wanted};
 use super::message::{Broadcast, NotABroadcast};
 use super::packed::Packed;
-use super::subscriber::{Happening, Subscriber, Wanted};
+use super::subscriber::Subscriber;
 
 /// Most prefixes that are told apart.
 const MOST_PREFIXES: usize = 100;

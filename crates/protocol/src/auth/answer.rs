@@ -2,7 +2,7 @@
 
 use super::Credential;
 use crate::ids::SocketId;
-use crate::server::push_string;
+use crate::json::push_string;
 
 /// The answer that lets a client join a channel, in JSON; `channel_data` is signed and answered as a string.
 #[must_use]

@@ -4,7 +4,7 @@ use super::{Kind, Transition};
 use crate::channel::{ChannelKind, ChannelName};
 use crate::data::Data;
 use crate::ids::{SocketId, UserId};
-use crate::server::push_string;
+use crate::json::push_string;
 
 /// Bytes of an event's JSON besides names and data, and of a body besides its events.
 const AROUND: usize = 96;

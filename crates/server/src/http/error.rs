@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
 use fanfare_protocol::error::{NOTHING_AT, OverQuota, invalid_name};
+use fanfare_protocol::event_name::InvalidEventName;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
 
@@ -71,7 +71,7 @@ pub enum ApiError {
         fault: InvalidName,
     },
     /// 400: LIM-004, LIM-007.
-    InvalidEventName(Cow<'static, str>),
+    InvalidEventName(InvalidEventName),
     /// 413: LIM-010 (API-017).
     EventTooBig {
         /// The setting `limits.event_bytes`.
@@ -161,7 +161,7 @@ impl ApiError {
     /// The sentence of those that name what came, or what would be allowed.
     fn message_with_parts(&self) -> String {
         match self {
-            Self::InvalidEventName(why) => why.clone().into_owned(),
+            Self::InvalidEventName(fault) => fault.to_string(),
             Self::NoRoute(path) => format!("{NOTHING_AT}: {}", shortened(path, 200)),
             Self::MethodNotAllowed(method) => {
                 format!("This path answers to {} only", allowed(method).replace(", ", " and "))
@@ -250,6 +250,12 @@ impl From<FaultyHost> for ApiError {
     }
 }
 
+impl From<InvalidEventName> for ApiError {
+    fn from(fault: InvalidEventName) -> Self {
+        Self::InvalidEventName(fault)
+    }
+}
+
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
@@ -258,24 +264,4 @@ impl From<BodyError> for ApiError {
             BodyError::Broken => Self::BodyBroken,
         }
     }
-}
-
-/// Checks the name of an event (LIM-004, LIM-007).
-///
-/// # Errors
-/// Empty, longer than the app's limit in characters, or reserved for the protocol.
-pub fn check_event_name(name: &str, limits: &Limits) -> Result<(), ApiError> {
-    let length = name.chars().count();
-    let fault: Cow<'static, str> = if name.is_empty() {
-        "Expected name parameter not to be empty".into()
-    } else if length > limits.event_name {
-        let limit = limits.event_name;
-        format!("The event name of {length} characters exceeds the allowed maximum ({limit}, setting limits.event_name)")
-            .into()
-    } else if name.starts_with("pusher:") || name.starts_with("pusher_internal:") {
-        "Event names beginning with pusher: and pusher_internal: are reserved".into()
-    } else {
-        return Ok(());
-    };
-    Err(ApiError::InvalidEventName(fault))
 }

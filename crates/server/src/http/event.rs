@@ -6,12 +6,13 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::data::Data;
+use fanfare_protocol::event_name::check_event_name;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::json;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::{ApiError, check_event_name};
+use super::error::ApiError;
 
 /// The fields of an event, each still raw (API-010, API-025).
 #[derive(Debug, Default, Deserialize)]

@@ -2,8 +2,7 @@
 
 use fanfare_laravel::feed::{NotABroadcast, Packed};
 use fanfare_protocol::channel::InvalidName;
-
-use crate::http::ApiError;
+use fanfare_protocol::event_name::InvalidEventName;
 
 /// The reasons, each counted and told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,10 +103,12 @@ impl From<InvalidName> for Dropped {
     }
 }
 
-/// What the HTTP API says of an event's name.
-impl From<ApiError> for Dropped {
-    fn from(_: ApiError) -> Self {
-        Self::EventName
+impl From<InvalidEventName> for Dropped {
+    fn from(fault: InvalidEventName) -> Self {
+        match fault {
+            InvalidEventName::Empty | InvalidEventName::TooLong { .. } => Self::EventName,
+            InvalidEventName::Reserved => Self::ReservedEvent,
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use fanfare_laravel::feed::Broadcast;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::event_name::check_event_name;
 use parking_lot::Mutex;
 
 use super::dropped::Dropped;
 use super::numbers::AppNumbers;
 use super::queue::{Emptying, Filling, Message};
-use crate::http::check_event_name;
 use crate::publish::{Event, publish};
 use crate::state::State;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::AppKey;
-use fanfare_protocol::webhook::{ClientEvent, Transition};
+use fanfare_protocol::webhook::{ClientEvent, Event, Transition};
 
 use super::*;
 

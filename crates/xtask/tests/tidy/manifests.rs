@@ -76,8 +76,9 @@ fn faults_of(file: &TextFile) -> Vec<Fault> {
     for dependency in dependencies_of(&manifest) {
         let line = file.text.lines().position(|line| line.starts_with(dependency)).unwrap_or(0);
         if dependency.starts_with("fanfare-") && !may_use(name, dependency) {
-            let what =
-                format!("`{name}` must not depend on `{dependency}`: the arrows are in ARCHITECTURE.md; let `server` bring the two together");
+            let what = format!(
+                "`{name}` must not depend on `{dependency}`: the arrows are in ARCHITECTURE.md; let `server` bring the two together"
+            );
             faults.push(file.fault(line, what));
         }
         if is_pure(name) && dependency.starts_with("tokio") {
