@@ -14,6 +14,8 @@ pub mod connections;
 pub mod descriptors;
 pub mod doctor;
 pub mod drain;
+pub mod env_commands;
+pub mod first_app;
 pub mod http;
 pub mod laravel_lines;
 pub mod listen;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::certificate::{CertificateError, Files};
@@ -64,15 +64,15 @@ enum Look {
     Faulty(CertificateError),
 }
 
-/// Follows the files until the process ends; `hangup` has them read whether they have changed or not.
-pub async fn follow(state: Arc<State>, tls: Arc<Tls>, mut hangup: Signal) {
+/// Follows the files until the process ends; `asked` has them read whether they have changed or not.
+pub async fn follow(state: Arc<State>, tls: Arc<Tls>, asked: Arc<Notify>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faulty = 0;
     loop {
         state.metrics.certificate_expires(tls.expires());
         let asked = tokio::select! {
-            asked = hangup.recv() => asked.is_some(),
+            () = asked.notified() => true,
             _ = every.tick() => false,
         };
         let looking = Arc::clone(&tls);
