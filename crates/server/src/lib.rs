@@ -13,6 +13,8 @@ pub mod command_line;
 pub mod connections;
 pub mod descriptors;
 pub mod drain;
+pub mod env_commands;
+pub mod first_app;
 pub mod http;
 pub mod laravel_lines;
 pub mod listen;

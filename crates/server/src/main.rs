@@ -11,6 +11,7 @@ use fanfare_server::command_line::{
     Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
     LaravelCommand, LaravelEnv, Place, Serve,
 };
+use fanfare_server::env_commands;
 use fanfare_server::log;
 use fanfare_server::start::{self, ServeError};
 use fanfare_server::token_commands;
@@ -160,11 +161,12 @@ fn run(config: Config, task: Task) -> ExitCode {
     };
     let done: Result<(), ServeError> = runtime.block_on(async {
         match task {
-            Task::Serve => start::serve(config).await,
-            Task::PrintLines => Ok(start::print_lines(config).await?),
-            Task::LaravelLines(asked) => Ok(start::print_laravel_lines(config, *asked).await?),
-            Task::Migrate => Ok(start::migrate(&config).await?),
+            Task::Serve => start::serve(config).await?,
+            Task::PrintLines => say(&env_commands::env(&config).await?),
+            Task::LaravelLines(asked) => say(&env_commands::laravel_env(&config, *asked).await?),
+            Task::Migrate => say(&start::migrate(&config).await?),
         }
+        Ok(())
     });
     // A name that is being looked up, or a file on a disk that does not answer, must not hold the end up.
     runtime.shutdown_background();
@@ -180,6 +182,11 @@ fn run(config: Config, task: Task) -> ExitCode {
             })
         }
     }
+}
+
+/// Prints; a closed standard output is no reason to complain.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn complain(text: &str) {

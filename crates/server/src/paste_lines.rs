@@ -13,6 +13,10 @@ use crate::laravel_lines::{LaravelDriver, LaravelLines};
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
 
+/// What is said where no app is.
+pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanfare app create`, with the same --config \
+                          and in the same environment, makes one while the server runs.";
+
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
 pub struct PasteLines<'a> {

@@ -2,37 +2,33 @@
 //!
 //! A part that cannot start stops the start.
 
-use std::io::{self, Write as _};
+mod feeds;
+mod ready;
+mod signals;
+
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use fanfare_apps::{Apps, AppsError};
-use fanfare_config::certificate::{self, CertificateError};
-use fanfare_config::{Config, ServerUrl};
-use fanfare_protocol::app::App;
-use fanfare_protocol::ids::AppId;
+use fanfare_apps::AppsError;
+use fanfare_config::Config;
+use fanfare_config::certificate::CertificateError;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
-use crate::command_line::LaravelEnv;
+use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
-use crate::laravel_lines::LaravelLines;
-use crate::paste_lines::{OverTls, PasteLines};
+use crate::first_app::{FirstApp, open_apps};
+use crate::paste_lines::OverTls;
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::stop::{Parts, stop};
 use crate::tasks::Tasks;
-
 use crate::tls::{Tls, reload};
 use crate::usage::Storing;
 use crate::webhooks::Telling;
-use crate::{admin, chores, descriptors, listen, live_apps};
-
-/// How often the app with the node's own feed is looked up, if it is one of the database's.
-const LOOK_UP: Duration = Duration::from_secs(5);
+use crate::{admin, chores, descriptors, listen};
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -77,31 +73,19 @@ pub enum ServeError {
     Task(&'static str),
 }
 
-/// The app that lines are printed for.
-struct Shown {
-    app: Arc<App>,
-    /// It is in the embedded database, so that nobody else knows its secret.
-    embedded: bool,
-    /// It was made just now.
-    new: bool,
-}
-
 /// The listener for TLS before it accepts.
 struct SecureListener {
     listener: TcpListener,
     address: SocketAddr,
     tls: Arc<Tls>,
-    /// Has the certificate read anew; without TLS it ends the process, as it does others.
-    hangup: Signal,
 }
 
 impl SecureListener {
     async fn open(settings: &fanfare_config::Tls) -> Result<Self, StartError> {
-        let hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
         let tls = Tls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
         let listener = bind(settings.addr, "tls.addr", "--tls-listen").await?;
         let address = listener.local_addr().unwrap_or(settings.addr);
-        Ok(Self { listener, address, tls: Arc::new(tls), hangup })
+        Ok(Self { listener, address, tls: Arc::new(tls) })
     }
 
     fn lines(&self) -> OverTls {
@@ -117,13 +101,15 @@ pub struct Server {
     telling: Telling,
     /// They end when this is dropped.
     feeds: Arc<RedisFeeds>,
+    /// Has the certificate for TLS read again, if there is one.
+    read_certificate: Option<Arc<Notify>>,
     /// Where clients and back ends connect.
     pub listening: SocketAddr,
     /// Where they connect over TLS, and the name to call it by.
     pub over_tls: Option<OverTls>,
     /// Where operators ask.
     pub admin_listening: SocketAddr,
-    first: Option<Shown>,
+    first: Option<FirstApp>,
     division: Division,
 }
 
@@ -137,8 +123,8 @@ impl Server {
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
         let apps = open_apps(&config).await?;
-        let first = first_app(&config, &apps).await?;
-        if let Some(Shown { app, embedded: true, .. }) = &first {
+        let first = FirstApp::find(&config, &apps).await?;
+        if let Some(FirstApp { app, embedded: true, .. }) = &first {
             config.redis_feed.app.get_or_insert_with(|| app.id.clone());
         }
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
@@ -154,13 +140,15 @@ impl Server {
         let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
         let accepts = listen::run(Arc::clone(&state), public, None);
         let mut accepting = vec![tasks.spawn("listener", accepts)];
-        if let Some(SecureListener { listener, tls, hangup, .. }) = secure {
+        let mut read_certificate = None;
+        if let Some(SecureListener { listener, tls, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
             accepting.push(tasks.spawn("TLS listener", accepts));
-            tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, hangup));
+            let asked = Arc::clone(read_certificate.insert(Arc::new(Notify::new())));
+            tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
-        let feeds = begin_feeds(&state);
+        let feeds = feeds::begin(&state);
         chores::begin(&state);
         if let Some(upkeep) = state.apps.upkeep() {
             tasks.spawn("apps' database", upkeep);
@@ -171,6 +159,7 @@ impl Server {
             state,
             accepting,
             feeds,
+            read_certificate,
             listening,
             over_tls,
             admin_listening,
@@ -180,41 +169,23 @@ impl Server {
     }
 }
 
-/// The signals that ask a server to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn begin() -> Result<Self, StartError> {
-        let begin = |kind| signal(kind).map_err(StartError::Signals);
-        Ok(Self { terminate: begin(SignalKind::terminate())?, interrupt: begin(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 /// Runs a server until it has been told to stop and has drained.
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
-    let mut signals = Signals::begin()?;
+    let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
     let server = Server::open(config).await?;
-    report_limits(&server.division);
-    print_ready(&server);
-    server.run(&mut signals).await
+    let read_again = follow_hangup(hangup, server.read_certificate.clone());
+    server.state.tasks.spawn("SIGHUP", read_again);
+    ready::log(&server);
+    ready::print(&server);
+    server.run(&mut stop).await
 }
 
 impl Server {
     /// Serves until a signal or a task that has failed begins the end; a second signal cuts the end short.
-    async fn run(self, signals: &mut Signals) -> Result<(), ServeError> {
+    async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
         let Self { state, accepting, telling, storing, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
@@ -233,76 +204,13 @@ impl Server {
     }
 }
 
-/// Prints the lines of `fanfare env`.
-///
-/// # Errors
-/// The apps' database could not be opened.
-pub async fn print_lines(config: Config) -> Result<(), StartError> {
-    let apps = open_apps(&config).await?;
-    if let Some(first) = first_app(&config, &apps).await? {
-        let lines = PasteLines {
-            app: &first.app,
-            listen: config.listen.addr,
-            over_tls: config
-                .listen
-                .tls
-                .as_ref()
-                .map(|tls| OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) }),
-            path_prefix: &config.listen.path_prefix,
-            show_secret: true,
-        };
-        say(&lines.text());
-    } else {
-        say("There is no app yet.\n");
-    }
-    Ok(())
-}
-
-/// Prints the lines of `fanfare laravel env`.
-///
-/// # Errors
-/// The apps' database could not be opened, or there is no such app.
-pub async fn print_laravel_lines(config: Config, asked: LaravelEnv) -> Result<(), StartError> {
-    let apps = open_apps(&config).await?;
-    let app = match &asked.app {
-        Some(id) => apps.by_id(id).await?,
-        None => first_app(&config, &apps).await?.map(|first| first.app),
-    };
-    let app = app.ok_or(StartError::NoApp)?;
-    let php = ServerUrl::near(config.listen.addr);
-    let lines = LaravelLines {
-        secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
-        app: &app,
-        browser: asked.public.unwrap_or_else(|| php.clone()),
-        php,
-        path_prefix: &config.listen.path_prefix,
-    };
-    say(&lines.text(asked.driver));
-    Ok(())
-}
-
-/// Brings the tables of the apps' database up to date; of several at once, one does it.
+/// Brings the tables of the apps' database up to date; of several at once, one does it. What there is to say.
 ///
 /// # Errors
 /// The database could not be opened, or its tables not changed.
-pub async fn migrate(config: &Config) -> Result<(), StartError> {
+pub async fn migrate(config: &Config) -> Result<String, StartError> {
     open_apps(config).await?;
-    say("The tables of the apps' database are up to date.\n");
-    Ok(())
-}
-
-async fn open_apps(config: &Config) -> Result<Apps, StartError> {
-    Ok(Apps::open(config.fixed_apps(), config.database(), config.kept()).await?)
-}
-
-/// The first configured app; or, in the embedded database, the first there, made if there is none.
-async fn first_app(config: &Config, apps: &Apps) -> Result<Option<Shown>, StartError> {
-    if config.is_embedded() {
-        let first = apps.first_or_invent().await?;
-        return Ok(Some(Shown { app: first.app, embedded: true, new: first.is_new }));
-    }
-    let app = apps.first().await?;
-    Ok(app.map(|app| Shown { app, embedded: false, new: false }))
+    Ok("The tables of the apps' database are up to date.\n".to_owned())
 }
 
 async fn bind(
@@ -311,87 +219,6 @@ async fn bind(
     option: &'static str,
 ) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, option, error })
-}
-
-/// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
-fn begin_feeds(state: &Arc<State>) -> Arc<RedisFeeds> {
-    let nodes_own = state.config.redis_feed.app.clone();
-    let feeds = Arc::new(RedisFeeds::new(Arc::clone(state)));
-    for app in state.config.fixed_apps() {
-        feeds.set(&Arc::new(app));
-    }
-    if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
-        let knowing = know_app(Arc::clone(state), Arc::clone(&feeds), id);
-        state.tasks.spawn("app of the node's Redis feed", knowing);
-    }
-    // Without a database there is nothing to follow.
-    if state.apps.has_database() {
-        let following = live_apps::follow(Arc::clone(state), Arc::clone(&feeds));
-        state.tasks.spawn("changes of apps", following);
-    }
-    feeds
-}
-
-/// Sees to it that an app of the database is known which has the node's own feed: nothing in its settings says so.
-async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
-    let mut every = tokio::time::interval(LOOK_UP);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        // While the database is away there will be another look.
-        if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
-            feeds.set(&app);
-        }
-    }
-}
-
-fn report_limits(division: &Division) {
-    let Division { limit, websockets, http, .. } = *division;
-    tracing::info!(
-        target: "fanfare",
-        file_descriptors = limit,
-        connections = websockets,
-        http_connections = http,
-        "limits"
-    );
-    if division.needed() > limit {
-        tracing::warn!(
-            target: "fanfare",
-            "limits.connections is {websockets} and limits.http_connections {http}, but only {limit} file \
-             descriptors are allowed: raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
-        );
-    }
-}
-
-/// The ready line, and what to paste (the contract of the first line is in docs/configuration.md).
-fn print_ready(server: &Server) {
-    let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
-    let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
-    let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
-    if let Some(laravel) = &state.config.laravel {
-        text.push_str(&laravel.text());
-    }
-    if let Some(Shown { app, embedded, new }) = first {
-        // Standard output often ends in a log: a secret is shown when it is new, or to a person.
-        let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-        let path_prefix = &state.config.listen.path_prefix;
-        let lines =
-            PasteLines { app, listen: *listening, over_tls: over_tls.clone(), path_prefix, show_secret };
-        text.push_str(&lines.text());
-        if !show_secret {
-            text.push_str("\n(`fanfare env` with the same options prints these lines with the secret.)\n");
-        }
-    }
-    if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
-        text.push_str("\nOnly this machine can connect; `--listen 0.0.0.0:6001` lets others in.\n");
-    }
-    say(&text);
-}
-
-/// Prints; a closed standard output is no reason to stop.
-fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_config::certificate::{CertificateError, Files};
-use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::{Current, Tls};
@@ -65,15 +65,15 @@ enum Look {
     Faulty(CertificateError),
 }
 
-/// Follows the files until the process ends; `hangup` has them read whether they have changed or not.
-pub async fn follow(state: Arc<State>, tls: Arc<Tls>, mut hangup: Signal) {
+/// Follows the files until the process ends; `asked` has them read whether they have changed or not.
+pub async fn follow(state: Arc<State>, tls: Arc<Tls>, asked: Arc<Notify>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faulty = 0;
     loop {
         state.metrics.certificate_expires(tls.expires());
         let asked = tokio::select! {
-            asked = hangup.recv() => asked.is_some(),
+            () = asked.notified() => true,
             _ = every.tick() => false,
         };
         let looking = Arc::clone(&tls);

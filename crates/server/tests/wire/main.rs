@@ -38,6 +38,7 @@ mod events;
 mod events_refused;
 mod frames;
 mod handshake;
+mod hangup;
 mod http_basics;
 mod http_connections;
 mod http_idle;

@@ -19,6 +19,41 @@ fn the_ready_line_comes_first_and_both_listeners_accept() {
     assert_eq!(server.admin("/up").head.status, 200);
 }
 
+#[test]
+fn one_line_of_the_log_says_what_runs_where_and_with_which_database() {
+    let url = "[apps]\ndatabase = \"sqlite:///";
+    for format in ["text", "json"] {
+        let setup = Setup::bare();
+        let file = setup.folder().join("apps.db").display().to_string();
+        let config = format!("{url}{}\"\n[log]\nformat = \"{format}\"", file.trim_start_matches('/'));
+        let server = setup.config(&config).start();
+        server.process.log_line("what runs", |line| {
+            let is_it = line.contains("ready") && line.contains(env!("CARGO_PKG_VERSION"));
+            let says = [server.addr.to_string(), server.admin.to_string(), file.clone()];
+            (is_it && says.iter().all(|text| line.contains(text))).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_database_without_apps_is_told_of_by_the_printed_lines_and_the_log() {
+    let server = Setup::bare().config("[apps]\ndatabase = \"sqlite\"").start();
+    let text = lines_until(&server, "fanfare app create");
+    assert!(text.contains("There is no app yet") && !text.contains("PUSHER_APP_KEY"), "{text}");
+    server.process.log_line("that there is no app", |line| {
+        (line.contains("WARN") && line.contains("`fanfare app create`")).then_some(())
+    });
+    let ended = Setup::bare().command(Some("env")).config("[apps]\ndatabase = \"sqlite\"").run();
+    assert!(ended.status == 0 && ended.stdout.contains("`fanfare app create`"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_address_that_lets_others_in_has_the_port_in_use() {
+    let server = TestServer::start();
+    let said = format!("--listen 0.0.0.0:{}", server.addr.port());
+    lines_until(&server, &said);
+}
+
 /// The lines after the ready line, until one that holds `last` has come.
 fn lines_until(server: &TestServer, last: &str) -> String {
     let mut text = String::new();

@@ -118,10 +118,15 @@ impl Setup {
         self
     }
 
+    /// Starts it, and waits for nothing.
+    pub fn spawn(&self) -> Process {
+        Process::spawn(&mut self.as_command())
+    }
+
     /// Starts it and waits until it says that it is ready.
     #[track_caller]
     pub fn start(self) -> TestServer {
-        let process = Process::spawn(&mut self.as_command());
+        let process = self.spawn();
         let Some(ready) = process.line() else {
             panic!(
                 "it did not become ready within {DEADLINE:?} or ended; standard error is\n{}",

@@ -1,0 +1,56 @@
+//! `fanfare env` and `fanfare laravel env`: the lines to paste, without a server.
+
+use fanfare_config::Config;
+use fanfare_config::ServerUrl;
+use fanfare_config::certificate;
+
+use crate::command_line::LaravelEnv;
+use crate::first_app::{FirstApp, open_apps};
+use crate::laravel_lines::LaravelLines;
+use crate::paste_lines::{NO_APP, OverTls, PasteLines};
+use crate::start::StartError;
+
+/// The lines of `fanfare env`.
+///
+/// # Errors
+/// The apps' database could not be opened.
+pub async fn env(config: &Config) -> Result<String, StartError> {
+    let apps = open_apps(config).await?;
+    let Some(first) = FirstApp::find(config, &apps).await? else {
+        return Ok(format!("{NO_APP}\n"));
+    };
+    let lines = PasteLines {
+        app: &first.app,
+        listen: config.listen.addr,
+        over_tls: config
+            .listen
+            .tls
+            .as_ref()
+            .map(|tls| OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) }),
+        path_prefix: &config.listen.path_prefix,
+        show_secret: true,
+    };
+    Ok(lines.text())
+}
+
+/// The lines of `fanfare laravel env`.
+///
+/// # Errors
+/// The apps' database could not be opened, or there is no such app.
+pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, StartError> {
+    let apps = open_apps(config).await?;
+    let app = match &asked.app {
+        Some(id) => apps.by_id(id).await?,
+        None => FirstApp::find(config, &apps).await?.map(|first| first.app),
+    };
+    let app = app.ok_or(StartError::NoApp)?;
+    let php = ServerUrl::near(config.listen.addr);
+    let lines = LaravelLines {
+        secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
+        app: &app,
+        browser: asked.public.unwrap_or_else(|| php.clone()),
+        php,
+        path_prefix: &config.listen.path_prefix,
+    };
+    Ok(lines.text(asked.driver))
+}

@@ -1,0 +1,85 @@
+//! What a server says when it is ready: a line of the log for programs, the ready line and what to paste for people.
+
+use std::io::{self, Write as _};
+
+use super::Server;
+use crate::descriptors::Division;
+use crate::first_app::FirstApp;
+use crate::paste_lines::{NO_APP, PasteLines};
+
+/// Logs what runs and where, with which limits, and that there is no app.
+pub(super) fn log(server: &Server) {
+    let Server { state, listening, over_tls, admin_listening, first, .. } = server;
+    let config = &state.config;
+    tracing::info!(
+        target: "fanfare",
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %listening,
+        tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
+        admin = %admin_listening,
+        database = config.database().map(tracing::field::display),
+        configured_apps = config.fixed_apps().len(),
+        "ready"
+    );
+    log_limits(&server.division);
+    if first.is_none() {
+        tracing::warn!(target: "fanfare", "{NO_APP}");
+    }
+}
+
+fn log_limits(division: &Division) {
+    let Division { limit, websockets, http, .. } = *division;
+    tracing::info!(
+        target: "fanfare",
+        file_descriptors = limit,
+        connections = websockets,
+        http_connections = http,
+        "limits"
+    );
+    if division.needed() > limit {
+        tracing::warn!(
+            target: "fanfare",
+            "limits.connections is {websockets} and limits.http_connections {http}, but only {limit} file \
+             descriptors are allowed: raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
+        );
+    }
+}
+
+/// Prints the ready line, and what to paste (the contract of the first line is in docs/configuration.md).
+pub(super) fn print(server: &Server) {
+    let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
+    let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
+    let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
+    if let Some(laravel) = &state.config.laravel {
+        text.push_str(&laravel.text());
+    }
+    match first {
+        Some(FirstApp { app, embedded, new }) => {
+            // Standard output often ends in a log: a secret is shown when it is new, or to a person.
+            let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
+            let path_prefix = &state.config.listen.path_prefix;
+            let lines =
+                PasteLines { app, listen: *listening, over_tls: over_tls.clone(), path_prefix, show_secret };
+            text.push_str(&lines.text());
+            if !show_secret {
+                text.push_str(
+                    "\n(`fanfare env` with the same options prints these lines with the secret.)\n",
+                );
+            }
+        }
+        None => {
+            text.push('\n');
+            text.push_str(NO_APP);
+            text.push('\n');
+        }
+    }
+    if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
+        let port = listening.port();
+        text.push_str(&format!(
+            "\nOnly this machine can connect; `--listen 0.0.0.0:{port}` lets others in.\n"
+        ));
+    }
+    let mut out = io::stdout().lock();
+    // A closed standard output is no reason to stop.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,48 @@
+//! SIGHUP, which supervisors send for a reload and terminals when they are closed: no server ends over it.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::tls::Secured;
+
+#[test]
+fn without_tls_a_server_goes_on_and_says_that_nothing_is_read_again() {
+    let server = TestServer::start();
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    for _ in 0..2 {
+        server.process.signal(Signal::HUP);
+    }
+    server.process.log_line("that nothing is read again", |line| {
+        line.contains("SIGHUP: nothing is read again: there is no [tls]").then_some(())
+    });
+    server.api().publish("news", "e", "still here");
+    socket.expect_event("news", "e", "still here");
+    server.stop();
+}
+
+#[test]
+fn with_tls_a_server_goes_on_and_says_what_is_read_again() {
+    let secured = Secured::start();
+    let mut socket = secured.connect();
+    secured.server.process.signal(Signal::HUP);
+    for said in ["SIGHUP: the TLS certificate is read again", "was read again and is the same"] {
+        secured.server.process.log_line(said, |line| line.contains(said).then_some(()));
+    }
+    socket.expect_nothing_more();
+}
+
+#[test]
+fn a_server_that_has_not_started_yet_goes_on() {
+    let database = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("postgres://u:p@{}/x", database.local_addr().expect("a bound socket has an address"));
+    let mut process = Setup::bare().env("DATABASE_URL", &url).spawn();
+    // The server waits for the database's first word, and listens nowhere.
+    let (silent, _) = database.accept().expect("the server asks the database");
+    process.signal(Signal::HUP);
+    drop((silent, database));
+    assert_eq!(process.ended().code(), Some(69), "no signal has ended it: {}", process.stderr());
+}
