@@ -5,6 +5,7 @@
 //! of what is in such a file is secret.
 
 mod application;
+mod error;
 mod lines;
 mod prefix;
 mod project;
@@ -15,13 +16,11 @@ mod value;
 mod tests;
 
 pub use application::{AppNames, Application, Driver, Said, Target, USUAL_REDIS};
+pub use error::{DotEnvError, Fault, MOST_BYTES};
 pub use prefix::{Prefix, PrefixOrigin};
 pub use project::{Project, ProjectError};
 
 use value::Piece;
-
-/// The largest file that is read, in bytes; real ones have some thousand.
-pub const MOST_BYTES: usize = 262_144;
 
 /// The variables of a file, in its order.
 #[derive(Clone, Default)]
@@ -38,36 +37,6 @@ pub struct Entry {
     pub value: Option<String>,
     /// The line it begins in, from 1.
     pub line: usize,
-}
-
-/// Why a file cannot be read as a `.env`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
-pub struct DotEnvError {
-    /// The line, from 1; 0 means the file as a whole.
-    pub line: usize,
-    /// What is wrong with it.
-    pub what: Fault,
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentences say what they are")]
-pub enum Fault {
-    #[error("larger than {MOST_BYTES} bytes; is it a .env at all?")]
-    TooLarge,
-    #[error("nothing stands in front of =; write NAME=value")]
-    NoName,
-    #[error("the name may have letters, digits, _ and . alone")]
-    Name,
-    #[error(
-        "a quote that is not closed; put one at the value's end, or the value in quotes of the other kind"
-    )]
-    Unclosed,
-    #[error("an escape that .env files do not know; write \\\\ for a backslash")]
-    Escape,
-    #[error("a value with spaces needs quotes around it")]
-    Space,
 }
 
 impl DotEnv {

@@ -5,22 +5,21 @@
 mod client_event;
 mod over_quota;
 mod sign_in;
+mod wording;
 
 use std::borrow::Cow;
 
 use crate::channel::InvalidName;
-use crate::close::shortened;
 
 pub use client_event::ClientEventFault;
 pub use over_quota::OverQuota;
 pub use sign_in::SignInFault;
 
+use wording::{echoed, half_character};
+
 /// How the HTTP API's sentence for a path without a route begins; a colon and the path as it came follow. Other programs
 /// of this project know the server by this sentence.
 pub const NOTHING_AT: &str = "There is nothing at this path";
-
-/// Longest part of a client's own text that is sent back to it, in bytes.
-const MOST_ECHOED: usize = 200;
 
 /// A failed command; answered with one `pusher:error`, and nothing else changes (WS-130).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,14 +268,6 @@ pub fn invalid_name(name: &str, fault: InvalidName) -> String {
             "Invalid channel name: {name} ({length} characters, at most {limit}, setting limits.channel_name)"
         ),
     }
-}
-
-fn half_character(name: &str) -> String {
-    format!("Expected parameter {name} to be a string of whole characters, not half a surrogate pair")
-}
-
-fn echoed(text: &str) -> Cow<'_, str> {
-    shortened(text, MOST_ECHOED)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod host;
 mod openapi;
 mod problem;
 mod routes;
+mod shared;
 mod wrong_tokens;
 
 use std::fmt::Write as _;
@@ -19,11 +20,12 @@ use std::sync::Arc;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tracing::Level;
 
 use self::problem::Problem;
 use self::routes::{Action, Routes};
+use self::shared::Admin;
 use self::wrong_tokens::WrongTokens;
 use crate::connections::{Listening, RequestBody, Site};
 use crate::http::answer::{json, text, with_type};
@@ -34,24 +36,6 @@ use crate::state::State;
 /// Requests that the database may work on at once; more are refused, so that they hold half of the listener's places
 /// at most. Health and metrics are answered whatever is under way.
 const MOST_AT_ONCE: usize = 64;
-
-/// What the requests of the listener share.
-struct Admin {
-    state: Arc<State>,
-    routes: Routes,
-    wrong_tokens: WrongTokens,
-    under_way: Semaphore,
-}
-
-impl Admin {
-    /// A turn to ask the database for something. It must not be held while the peer is waited for.
-    ///
-    /// # Errors
-    /// As much is under way as may be.
-    fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.under_way.try_acquire().map_err(|_| Problem::Busy)
-    }
-}
 
 impl Site for Admin {
     fn state(&self) -> &State {

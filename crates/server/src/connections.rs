@@ -14,6 +14,7 @@ mod places;
 mod request_body;
 mod respond;
 mod serve;
+mod site;
 mod stream;
 
 use std::convert::Infallible;
@@ -23,24 +24,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_config::Timeouts;
-use hyper::Request;
-use hyper::header::HeaderValue;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::Level;
 
-use crate::http::{Answer, Peer};
+use crate::http::Peer;
 use crate::log::limited::{Line, limited};
-use crate::state::State;
-use crate::tls::Tls;
 
 pub use closed::{Closed, Listener};
 pub use network::network;
 pub use places::{Bounds, Place, Places};
 pub use request_body::RequestBody;
+pub use site::{Listening, Site};
 pub use stream::{Rewound, Watched};
 
 /// Most bytes that the system keeps of a connection beyond what the peer is ready for.
@@ -53,58 +50,7 @@ const UNSENT: u32 = 64 * 1024;
 /// How long accepting rests when no file descriptor is left.
 const REST: Duration = Duration::from_millis(50);
 
-/// What a listener answers.
-pub trait Site: Send + Sync + 'static {
-    /// What the site shares with the rest of the server.
-    fn state(&self) -> &State;
-
-    /// Answers one request; a status of 101 hands the connection over to what was upgraded to.
-    fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send;
-
-    /// What a request is answered whose answering has panicked.
-    fn after_panic(&self) -> Answer;
-}
-
-/// Everything that the connections of one listener share.
-pub struct Listening<A> {
-    site: A,
-    places: Arc<Places>,
-    tls: Option<Arc<Tls>>,
-    times: Times,
-}
-
-/// How long connections may take, or be silent.
-struct Times {
-    /// For the first byte of a connection, for a TLS handshake, and for a head from its first byte on.
-    head: Duration,
-    /// Without a request between two of them.
-    idle: Duration,
-    /// Without a byte being taken of what is written.
-    write: Duration,
-    /// The header `Keep-Alive` that tells of `idle`.
-    keep_alive: HeaderValue,
-}
-
-impl Times {
-    fn of(timeouts: &Timeouts) -> Self {
-        let keep_alive = format!("timeout={}", timeouts.keep_alive);
-        Self {
-            head: timeouts.handshake(),
-            idle: timeouts.keep_alive(),
-            write: timeouts.http_write(),
-            keep_alive: HeaderValue::try_from(keep_alive).expect("a number is a header value"),
-        }
-    }
-}
-
 impl<A: Site> Listening<A> {
-    /// A listener whose connections take `places`, and speak TLS if so told.
-    #[must_use]
-    pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<Tls>>) -> Self {
-        let times = Times::of(&site.state().config.timeouts);
-        Self { site, places, tls, times }
-    }
-
     /// Accepts until `over`, then waits for the requests that are under way.
     pub async fn run(self, listener: TcpListener, over: impl Future<Output = ()>) {
         let listening = Arc::new(self);

@@ -4,6 +4,7 @@
 
 mod admission;
 pub(crate) mod answer;
+mod asked;
 mod authorize;
 pub(crate) mod body;
 mod channels;
@@ -16,7 +17,6 @@ mod routes;
 mod signed;
 mod users;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, X_CONTENT_TYPE_OPTIONS};
@@ -24,31 +24,16 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Match;
 
 pub use answer::Answer;
+pub use asked::Peer;
 pub use error::ApiError;
 pub use forwarded::client_address;
 pub use routes::Routes;
 
+use asked::Asked;
 use routes::{Route, own_path};
 
 use crate::connections::RequestBody;
 use crate::state::State;
-
-/// Who a connection was accepted from.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer {
-    /// Of the client, or of a proxy in front of it.
-    pub address: IpAddr,
-    /// Whether the connection is encrypted.
-    pub over_tls: bool,
-}
-
-/// A request on its way to its route.
-struct Asked<'a> {
-    /// The path as the routes are written (WS-003, AUTH-012).
-    path: &'a str,
-    peer: Peer,
-    request: Request<RequestBody>,
-}
 
 /// Answers one request of the public listener.
 pub async fn answer(

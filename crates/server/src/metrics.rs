@@ -4,6 +4,7 @@
 //! and statuses, never channels or connections.
 
 mod http_connections;
+mod labels;
 mod live;
 mod redis_feed;
 

@@ -3,13 +3,14 @@
 //! Every part has its deadline, counted from the first moment of the end, so that the whole never takes longer than
 //! `timeouts.drain` and [`AFTER_DRAIN`]: a supervisor has a patience too, ten seconds with `docker stop`.
 
+mod closing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::drain;
 use crate::state::State;
 use crate::usage::Storing;
 use crate::webhooks::Telling;
@@ -47,7 +48,7 @@ pub struct Parts {
 pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Parts) {
     state.tasks.stop();
     let window_ends = Instant::now() + state.config.timeouts.drain();
-    let left = drain::run(state, window_ends + CLOSES).await;
+    let left = closing::close_all(state, window_ends + CLOSES).await;
     let last_requests = async {
         for listener in accepting {
             let _ = listener.await;

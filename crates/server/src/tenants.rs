@@ -5,6 +5,7 @@
 
 mod authorizations;
 mod day;
+mod moment;
 mod tenant;
 mod unwritten;
 
@@ -17,16 +18,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use authorizations::{Authorizations, Busy, Most, OnNode, Outcome, Turn};
+pub use moment::Moment;
 pub use tenant::{Counts, Source, Tenant};
-
-/// The moment of a message, by the two clocks that quotas go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// Since the server's start; never goes back.
-    pub nanoseconds: u64,
-    /// Days since 1970, in UTC.
-    pub day: u64,
-}
 
 /// The tenants of this node.
 #[derive(Debug, Default)]

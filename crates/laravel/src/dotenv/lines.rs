@@ -2,7 +2,7 @@
 //!
 //! Only a value whose double quote is not closed on its line goes on in the next.
 
-use super::{DotEnvError, Fault};
+use super::error::{DotEnvError, Fault};
 
 /// Each entry with the number of the line that it begins in.
 pub(super) fn entries(text: &str) -> Result<Vec<(usize, String)>, DotEnvError> {

@@ -5,7 +5,7 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use super::Fault;
+use super::error::Fault;
 
 /// A stretch of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

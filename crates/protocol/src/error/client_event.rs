@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::{OverQuota, echoed};
+use super::over_quota::OverQuota;
+use super::wording::echoed;
 
 /// Why an event of a client was not passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]

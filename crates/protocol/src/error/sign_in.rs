@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{echoed, half_character};
+use super::wording::{echoed, half_character};
 
 /// Why a connection was not signed in; it stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]

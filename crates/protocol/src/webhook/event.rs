@@ -1,28 +1,14 @@
 //! The events of webhooks as JSON, and the body that holds them (HOOK-001, HOOK-010 … HOOK-016).
 
-use super::{Kind, Transition};
+use super::kinds::Kind;
+use super::transition::{ClientEvent, Transition};
 use crate::channel::{ChannelKind, ChannelName};
-use crate::data::Data;
-use crate::ids::{SocketId, UserId};
+
+use crate::ids::UserId;
 use crate::json::push_string;
 
 /// Bytes of an event's JSON besides names and data, and of a body besides its events.
 const AROUND: usize = 96;
-
-/// An event that a client has sent to others (HOOK-015).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientEvent {
-    /// Where.
-    pub channel: ChannelName,
-    /// Its name.
-    pub name: String,
-    /// As the others get it.
-    pub data: Data<'static>,
-    /// Who sent it.
-    pub sender: SocketId,
-    /// Whom the sender stands for, on presence channels.
-    pub user: Option<UserId>,
-}
 
 /// One event of a webhook, written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::routes::{Action, Found};
-use super::{Admin, bearer, given};
+use super::shared::Admin;
+use super::{bearer, given};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
 use crate::http::Answer;

@@ -10,8 +10,8 @@ use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use tokio::time::{Instant, timeout};
 
-use super::Admin;
 use super::problem::Problem;
+use super::shared::Admin;
 
 /// Longest time that a token is looked for.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -2,12 +2,14 @@
 //!
 //! A request costs a few stores to atomics, and a look for the idlest connection disturbs none.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
 
-use super::places::Group;
+/// What is counted together: an address, or the first half of one.
+pub(super) type Group = IpAddr;
 
 /// In place of the moment since when a connection waits for its peer: the server works on a request.
 const BUSY: u64 = u64::MAX;

@@ -17,8 +17,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
 use super::closed::Closed;
+use super::respond;
+use super::site::{Listening, Site};
 use super::stream::{Rewound, Transport};
-use super::{Listening, Site, respond};
 use crate::http::Peer;
 
 /// The largest head of a request.

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::activity::{Activity, Waiting};
+use super::activity::{Activity, Group, Waiting};
 use super::closed::{Closed, Listener};
 use super::network::network;
 
@@ -42,9 +42,6 @@ pub struct Bounds {
     /// Addresses that the second bound does not hold for: all clients behind a proxy come from its address.
     pub exempt: Vec<IpNet>,
 }
-
-/// What is counted together: an address, or the first half of one.
-pub(super) type Group = IpAddr;
 
 /// All HTTP connections of the public listeners, or of the operators'.
 #[derive(Debug)]

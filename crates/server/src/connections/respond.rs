@@ -12,7 +12,9 @@ use hyper::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode, Version};
 
 use super::activity::Activity;
-use super::{Listening, RequestBody, Site, date};
+use super::date;
+use super::request_body::RequestBody;
+use super::site::{Listening, Site};
 use crate::http::{Answer, Peer};
 
 /// Most requests of one connection: the last answer says that the connection is closed.

@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_apps::Apps;
-use hyper::StatusCode;
+use fanfare_config::Config;
+use hyper::{Request, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::*;
 use crate::descriptors::Division;
-use crate::http::answer;
+use crate::http::{Answer, answer};
+use crate::state::State;
 use crate::tasks::Tasks;
-use fanfare_config::Config;
 
 /// The longest wait for what must come.
 const DEADLINE: Duration = Duration::from_secs(10);

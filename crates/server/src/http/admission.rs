@@ -18,8 +18,8 @@ use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
 use tracing::Level;
 
-use super::Asked;
 use super::answer::Answer;
+use super::asked::Asked;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
 use crate::connections::{Place, RequestBody};

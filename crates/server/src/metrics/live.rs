@@ -1,20 +1,18 @@
 //! What is read from the live tables at the moment of the question, app by app.
 
-use std::fmt::{Error, Write as _};
+use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
-use fanfare_protocol::ids::AppId;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
+use super::labels::{AppLabel, AppLabels};
 use super::{http_connections, redis_feed};
 use crate::connections::Places;
 use crate::redis_feed::Numbers;
@@ -45,11 +43,6 @@ pub struct Live {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct AppLabels {
-    app: AppLabel,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct QuotaLabels {
     app: AppLabel,
     quota: &'static str,
@@ -64,22 +57,6 @@ struct OutcomeLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct TaskLabels {
     task: &'static str,
-}
-
-/// An app's id as a label.
-#[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub(super) struct AppLabel(pub(super) AppId);
-
-impl EncodeLabelValue for AppLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
-        encoder.write_str(self.0.as_str())
-    }
-}
-
-impl AppLabels {
-    pub(super) fn of(app: &AppId) -> Self {
-        Self { app: AppLabel(app.clone()) }
-    }
 }
 
 impl Collector for Live {

@@ -12,9 +12,9 @@ use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::Tally;
 use parking_lot::Mutex;
 
-use super::Moment;
 use super::authorizations::Authorizations;
 use super::day::Day;
+use super::moment::Moment;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
 

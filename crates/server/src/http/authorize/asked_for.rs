@@ -11,12 +11,9 @@ use hyper::Request;
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use super::refusal::Refusal;
+use super::refusal::{BODY_BYTES, Refusal};
 use crate::connections::RequestBody;
 use crate::http::body;
-
-/// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
-pub(super) const BODY_BYTES: usize = 16 * 1024;
 
 /// The fields, as they came.
 #[derive(Debug, Deserialize)]

@@ -7,10 +7,12 @@ use fanfare_protocol::error::invalid_name;
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 
-use super::asked_for::BODY_BYTES;
 use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
 use crate::tenants::Outcome;
+
+/// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
+pub(super) const BODY_BYTES: usize = 16 * 1024;
 
 /// A request that is not signed. Its text is for the log.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,18 @@
+//! What several sentences of errors have in common.
+
+use std::borrow::Cow;
+
+use crate::close::shortened;
+
+/// Longest part of a client's own text that is sent back to it, in bytes.
+const MOST_ECHOED: usize = 200;
+
+/// A member of `data` that holds half a character.
+pub(super) fn half_character(name: &str) -> String {
+    format!("Expected parameter {name} to be a string of whole characters, not half a surrogate pair")
+}
+
+/// A client's own text as it may be repeated to that client.
+pub(super) fn echoed(text: &str) -> Cow<'_, str> {
+    shortened(text, MOST_ECHOED)
+}

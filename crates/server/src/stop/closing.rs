@@ -1,0 +1,77 @@
+//! Closing all connections without a herd: which is closed when, and how the end is waited for (WS-057).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_hub::Conn;
+use fanfare_protocol::close::CloseReason;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::state::State;
+
+/// How long HTTP connections are answered during a drain at least, if there are any.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether there are any.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Closes every connection at a moment of its own within the window, and waits for the last.
+///
+/// The listener stays open meanwhile: newcomers are closed with 4100, upon which pusher-js comes back
+/// after a second, and back ends go on publishing to those who are still here. A port that refuses
+/// would cost a pusher-js client fifteen seconds.
+///
+/// Returns how many were still there at the deadline, which lies behind the window.
+pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
+    state.drain.begin();
+    let window = state.config.timeouts.drain();
+    let began = Instant::now();
+    let waiting: Vec<Arc<Conn>> = state.hubs.all().iter().flat_map(|hub| hub.conns()).collect();
+    tracing::info!(target: "fanfare", connections = waiting.len(), seconds = window.as_secs(), "draining");
+    let spacing = window / u32::try_from(waiting.len().max(1)).unwrap_or(u32::MAX);
+    let mut moment = began;
+    for conn in shuffled(waiting) {
+        conn.outbox.close(CloseReason::ServerRestarting);
+        moment += spacing;
+        if all_gone(state, moment).await {
+            break;
+        }
+    }
+    let left = end(state, deadline).await;
+    back_ends_told(state, began + window.min(TELLING)).await;
+    state.drain.end();
+    left
+}
+
+/// Closes what is left, also those who were still joining at the snapshot; returns how many stayed.
+async fn end(state: &Arc<State>, deadline: Instant) -> usize {
+    for conn in state.hubs.all().iter().flat_map(|hub| hub.conns()) {
+        conn.outbox.close(CloseReason::ServerRestarting);
+    }
+    all_gone(state, deadline).await;
+    state.node.open()
+}
+
+/// Goes on answering for a moment, so that back ends which keep connections alive are told to connect elsewhere, and
+/// balancers see that the server is not ready, also where no WebSocket takes its time.
+async fn back_ends_told(state: &State, deadline: Instant) {
+    while state.places.open() > 0 && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+}
+
+/// Waits for the last connection to end, until `deadline`; tells whether it has.
+async fn all_gone(state: &State, deadline: Instant) -> bool {
+    while state.node.open() > 0 {
+        if timeout_at(deadline, state.drain.one_ended()).await.is_err() {
+            return state.node.open() == 0;
+        }
+    }
+    true
+}
+
+/// In random order, so that neighbours in the table do not return to the same node together.
+fn shuffled(mut conns: Vec<Arc<Conn>>) -> Vec<Arc<Conn>> {
+    conns.sort_unstable_by_key(|conn| conn.id.bits());
+    conns
+}
