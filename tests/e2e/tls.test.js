@@ -1,6 +1,7 @@
 // Stock clients over wss and https, with a certificate of a private CA, which is replaced under them.
 import assert from 'node:assert/strict';
 
+import { shell } from './support/docs.js';
 import { ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
 import { Authority, clientProcess, shownAt } from './support/tls.js';
@@ -57,4 +58,15 @@ test('a client that does not trust the CA never connects, and a back end is told
   assert.match(said.find(({ failed }) => failed).failed, /certificate/i);
   assert.ok(!said.some(({ state }) => state === 'connected'));
   assert.equal(await server.metric('fanfare_connections'), 0);
+});
+
+test('a certificate made as the page says satisfies strict clients, the doctor and the commands of the page', async (t) => {
+  const authority = await Authority.make(t);
+  assert.match(await shell(authority.verify, authority.directory), /fullchain\.pem: OK/);
+  const { server } = await Scene.open(t, { config: `${authority.settings}${ONE_APP}` });
+  const here = (command) => shell(command.replaceAll('6443', server.tlsUrl.port), authority.directory);
+  assert.equal(await here('curl -fsS --cacert ca.pem https://localhost:6443/up'), '{"health":"OK"}');
+  assert.match(await here(authority.show), /subject=CN = localhost\nnotAfter=/);
+  const doctor = await here('fanfare doctor --url wss://localhost:6443 --ca-file ca.pem || true');
+  assert.match(doctor, /✓ TLS/);
 });

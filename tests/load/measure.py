@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md states: Fanfare beside `rawlimit`, in the same run.
+"""Measures what docs/performance.md states: Fanfare beside the yardstick `loadgen rawlimit`, in the same run.
 
 Starts both servers itself, pinned, on loopback; prints one line for each budget. Asserts nothing: figures
 depend on the machine, ratios less so. What does not depend on time is held by the tests in
 crates/server/tests/cost.
 
-    LOADGEN=path/to/loadgen RAWLIMIT=path/to/rawlimit tests/load/measure.py [--cores 1|2] [--rounds N] [--quick]
+    cargo build --release -p fanfare-server -p loadgen
+    tests/load/measure.py [--cores 1|2] [--rounds N] [--quick]
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
+LOADGEN = os.environ.get("LOADGEN_BIN", str(ROOT / "target/release/loadgen"))
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
 RAW_PORT, FANFARE_PORT, ADMIN_PORT = 17001, 17002, 17003
 
@@ -33,7 +35,7 @@ class Server:
         self.name = name
         if name == "rawlimit":
             self.port = RAW_PORT
-            command = [os.environ["RAWLIMIT"], "--port", str(RAW_PORT)]
+            command = [LOADGEN, "rawlimit", "--port", str(RAW_PORT)]
         else:
             self.port = FANFARE_PORT
             (folder / "fanfare.toml").write_text(APP)
@@ -59,16 +61,14 @@ class Server:
 def loadgen(scenario, server, cores, *options):
     # A generator that shares its core with the server must not spin.
     spin = "off" if cores == 2 else "auto"
-    command = ["taskset", "-c", "1", os.environ["LOADGEN"], scenario, "--json", "--app-id"]
-    command += ["1" if server.name == "fanfare" else "app-id", "--spin", spin]
+    command = ["taskset", "-c", "1", LOADGEN, scenario, "--app-id", "1", "--spin", spin]
     command += ["--port", str(server.port), "--pid", str(server.process.pid), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = done.stdout.strip().splitlines()
-    if not lines:
-        sys.exit(f"loadgen said nothing: {done.stderr}")
-    figures = json.loads(lines[-1])
-    if not figures.get("ok", True):
-        print(f"  {server.name} {scenario}: {figures.get('errors')}", file=sys.stderr)
+    if not done.stdout:
+        sys.exit(f"loadgen {scenario}: {done.stderr}")
+    figures = json.loads(done.stdout)
+    for fault in figures["faults"]:
+        print(f"  {server.name} {scenario}: {fault}", file=sys.stderr)
     return figures
 
 
@@ -100,9 +100,9 @@ def memory(cores, n):
     with tempfile.TemporaryDirectory() as folder:
         server = Server("fanfare", cores, Path(folder))
         try:
-            options = ["--n", str(n), "--channels", "100", "--seconds", "2", "--settle", "2"]
+            options = ["--n", str(n), "--channels", "100", "--settle", "2"]
             before = server.rss()
-            first = loadgen("idle", server, cores, *options)["rss_bytes_per_conn"]
+            first = loadgen("idle", server, cores, *options)["rss_bytes_per_connection"]
             time.sleep(2)
             left = server.rss()
             loadgen("idle", server, cores, *options)
@@ -118,9 +118,9 @@ def memory(cores, n):
 def stalled(cores, rounds, seconds):
     options = ["--n", "1000", "--rate", "20", "--bytes", "4000", "--seconds", seconds]
     with_slow = medians(["fanfare"], cores, rounds,
-                        figure("latency_p99_us", cores, "slow-consumer", "--slow", "100", *options))[0]
+                        figure("latency_p99_us", cores, "fanout", "--slow", "100", *options))[0]
     without = medians(["fanfare"], cores, rounds,
-                      figure("latency_p99_us", cores, "slow-consumer", "--slow", "0", *options))[0]
+                      figure("latency_p99_us", cores, "fanout", "--slow", "0", *options))[0]
     title = "p99 of 900 with 100 stalled readers beside them"
     print(f"{title:58} {with_slow:12,.0f} us           of 1,000 healthy {without:9,.0f}   "
           f"ratio {with_slow / without:5.2f}", flush=True)
@@ -140,18 +140,18 @@ def main():
     memory(cores, many)
     for n, rate in [(1000, 20), (many, 2)]:
         beside(f"CPU of a lone delivery, {n:,} subscribers", "us", cores, rounds,
-               figure("server_cpu_s_per_m", cores, "fanout", "--n", str(n), "--rate", str(rate),
+               figure("server_cpu_us_per_delivery", cores, "fanout", "--n", str(n), "--rate", str(rate),
                       "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
     beside("deliveries a second, saturated, 1,000 subscribers", "/s", cores, rounds,
-           figure("deliveries_per_s", cores, "fanout", "--n", "1000", "--saturate", "--inflight", "4",
+           figure("deliveries_per_second", cores, "fanout", "--n", "1000", "--saturate", "--inflight", "4",
                   "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
     beside("HTTP publishes a second, kept-alive", "/s", cores, rounds,
-           figure("requests_per_s", cores, "http", "--publishers", "8", "--bytes", "128", "--seconds", seconds))
+           figure("requests_per_second", cores, "http", "--publishers", "8", "--bytes", "128", "--seconds", seconds))
     beside("CPU of a publish to one subscriber, delivery included", "us", cores, rounds,
-           figure("server_cpu_s_per_m", cores, "sparse", "--n", "100", "--channels", "100", "--saturate",
+           figure("server_cpu_us_per_delivery", cores, "fanout", "--n", "100", "--channels", "100", "--saturate",
                   "--inflight", "16", "--bytes", "128", "--seconds", seconds))
     beside("CPU of connect, subscribe and close", "us", cores, rounds,
-           figure("server_cpu_us_per_cycle", cores, "connect-churn", "--n", "32", "--seconds", seconds,
+           figure("server_cpu_us_per_cycle", cores, "churn", "--n", "32", "--seconds", seconds,
                   "--warmup", "2"))
     stalled(cores, rounds, seconds)
 

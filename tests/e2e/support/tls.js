@@ -1,27 +1,27 @@
 // A private CA and certificates of it, made with the commands of docs/tls.md, and clients in a process that trusts it.
-import { execFile, fork } from 'node:child_process';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { fork } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
+import { commandsIn, shell } from './docs.js';
 import { Inbox } from './waiting.js';
 
 const CLIENT = fileURLToPath(new URL('./tls_client.js', import.meta.url));
-const openssl = (directory, ...words) => promisify(execFile)('openssl', words, { cwd: directory });
-const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
 /** A CA, and a certificate of it for localhost, in a folder that is removed when the test ends. */
 export class Authority {
+  #issue;
+
   static async make(t) {
     const authority = new Authority();
     authority.directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-tls-'));
     t.after(() => rm(authority.directory, { recursive: true, force: true }));
-    const subject = ['-subj', '/CN=My CA'];
-    const files = ['-keyout', 'ca.key', '-out', 'ca.pem'];
-    await openssl(authority.directory, 'req', '-x509', ...NEW_KEY, '-days', '3650', ...subject, ...files);
+    let make;
+    [make, authority.#issue, authority.verify, authority.show] = await commandsIn('tls.md', 'A private CA');
+    await shell(make, authority.directory);
     await authority.issue();
     return authority;
   }
@@ -32,17 +32,12 @@ export class Authority {
 
   /** The lines of a server's configuration. */
   get settings() {
-    return `[tls]\naddr = "127.0.0.1:0"\ncert_file = "${this.file('cert.pem')}"\nkey_file = "${this.file('key.pem')}"\n`;
+    return `[tls]\naddr = "127.0.0.1:0"\ncert_file = "${this.file('fullchain.pem')}"\nkey_file = "${this.file('privkey.pem')}"\n`;
   }
 
   /** Puts a new certificate, and a new key, in place of those before. */
   async issue() {
-    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    const files = ['-keyout', 'new.key', '-out', 'new.pem'];
-    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key'];
-    await openssl(this.directory, 'req', '-x509', ...NEW_KEY, '-days', '365', ...names, ...by, ...files);
-    await rename(this.file('new.key'), this.file('key.pem'));
-    await rename(this.file('new.pem'), this.file('cert.pem'));
+    await shell(this.#issue, this.directory);
   }
 }
 

@@ -10,7 +10,8 @@ export async function trustedCertificate(directory) {
   const [certificate, key] = ['certificate.pem', 'key.pem'].map((name) => path.join(directory, name));
   const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  await run('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', certificate]);
+  const leaf = ['-addext', 'basicConstraints=critical,CA:FALSE'];
+  await run('openssl', ['req', ...kind, ...names, ...leaf, '-keyout', key, '-out', certificate]);
   trust(await readFile(certificate));
   return { certificate, key };
 }

@@ -50,7 +50,7 @@ fn differences(root: &TextFile, fuzz: &TextFile) -> Vec<Fault> {
 /// Which of our crates a crate may use: the arrows of ARCHITECTURE.md. `server` may use all.
 fn arrows_of(name: &str) -> &'static [&'static str] {
     match name {
-        "protocol" | "outgoing" | "xtask" => &[],
+        "protocol" | "outgoing" | "xtask" | "loadgen" => &[],
         "hub" => &["protocol"],
         "apps" | "webhooks" | "laravel" => &["protocol", "outgoing"],
         "config" => &["protocol", "outgoing", "apps", "laravel", "webhooks"],
@@ -130,6 +130,10 @@ mod tests {
         assert_eq!(count("crates/config/Cargo.toml", "[dependencies]\nfanfare-doctor.workspace = true"), 1);
         assert_eq!(count("crates/a-new-one/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 1);
         assert_eq!(count("crates/server/Cargo.toml", "[dependencies]\nfanfare-hub.workspace = true"), 0);
+        assert_eq!(
+            count("crates/loadgen/Cargo.toml", "[dependencies]\nfanfare-protocol.workspace = true"),
+            1
+        );
     }
 
     #[test]

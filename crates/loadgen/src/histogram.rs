@@ -1,0 +1,82 @@
+//! Times in buckets: a fixed amount of memory for any number of them, each known to within one percent.
+
+/// Buckets for each doubling.
+const FINE: u32 = 7;
+
+/// How many times there were of each length.
+pub(crate) struct Histogram {
+    buckets: Vec<u64>,
+    count: u64,
+    longest: u64,
+}
+
+fn bucket(value: u64) -> usize {
+    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(FINE + 1);
+    ((shift as usize) << FINE) + (value >> shift) as usize
+}
+
+/// The lowest value of a bucket.
+fn lowest(bucket: usize) -> u64 {
+    let shift = (bucket >> FINE).saturating_sub(1);
+    ((bucket - (shift << FINE)) as u64) << shift
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { buckets: vec![0; bucket(u64::MAX) + 1], count: 0, longest: 0 }
+    }
+}
+
+impl Histogram {
+    /// One more, in nanoseconds.
+    pub(crate) fn record(&mut self, nanoseconds: u64) {
+        self.buckets[bucket(nanoseconds)] += 1;
+        self.count += 1;
+        self.longest = self.longest.max(nanoseconds);
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The time that `share` (0 to 1) of all do not exceed, in microseconds.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let wanted = (self.count as f64 * share).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (at, count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if seen >= wanted {
+                return lowest(at).min(self.longest) as f64 / 1e3;
+            }
+        }
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_go_up_without_a_gap_and_are_a_percent_wide() {
+        let values = (0..5000).chain((13..63).map(|shift| (1 << shift) + 12_345)).chain([u64::MAX]);
+        let mut before = 0;
+        for value in values {
+            let at = bucket(value);
+            assert!(at >= before, "{value}");
+            before = at;
+            assert!(lowest(at) <= value && (value - lowest(at)) as f64 <= value as f64 * 0.01, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_the_time_that_so_many_do_not_exceed() {
+        let mut times = Histogram::default();
+        assert_eq!(times.quantile(0.5), 0.0);
+        (1..=1000).for_each(|each| times.record(each * 1000));
+        assert!((times.quantile(0.5) - 500.0).abs() < 5.0);
+        assert!((times.quantile(0.99) - 990.0).abs() < 10.0);
+        assert_eq!(times.count(), 1000);
+    }
+}
