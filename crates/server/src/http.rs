@@ -12,6 +12,7 @@ mod event;
 mod events;
 mod forwarded;
 pub(crate) mod host;
+mod refused;
 mod routes;
 mod signed;
 mod users;
@@ -28,6 +29,7 @@ pub use error::ApiError;
 pub use forwarded::client_address;
 pub use routes::Routes;
 
+use refused::Noted;
 use routes::{Route, own_path};
 
 use crate::connections::RequestBody;
@@ -59,10 +61,14 @@ pub async fn answer(
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = own_path(&full_path, &state.config.listen.path_prefix);
+    let noted = Noted::of(&state, peer, &request);
     let asked = Asked { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
-        Err(error) => error.into_answer(),
+        Err(error) => {
+            noted.log(&state, &routes, &error).await;
+            error.into_answer()
+        }
     };
     // Requests that have become a WebSocket are counted as connections.
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
