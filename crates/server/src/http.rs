@@ -115,7 +115,7 @@ async fn dispatch(
     // Browsers ask with other methods whether they may ask.
     if let Route::Authorize(kind) = route {
         let key = matched.params.get("key").unwrap_or_default();
-        return authorize::answer(state, key, kind, asked.peer.address, asked.request).await;
+        return Ok(authorize::answer(state, key, kind, asked.peer.address, asked.request).await);
     }
     if !route.answers_to(asked.request.method()) {
         return Err(ApiError::MethodNotAllowed(route.method()));
