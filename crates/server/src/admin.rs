@@ -99,7 +99,12 @@ async fn find_and_answer(
         ),
         Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
         _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
-            tracing::debug!(target: "fanfare::admin", action = ?found.action, %problem, "refused");
+            limited!(
+                Line::OperatorRefused,
+                target: "fanfare::admin",
+                Level::INFO,
+                %peer, action = ?found.action, %problem, "refused"
+            );
         })?,
     })
 }

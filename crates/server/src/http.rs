@@ -13,6 +13,7 @@ mod event;
 mod events;
 mod forwarded;
 pub(crate) mod host;
+mod refused;
 mod routes;
 mod signed;
 mod users;
@@ -30,6 +31,7 @@ pub use forwarded::client_address;
 pub use routes::Routes;
 
 use asked::Asked;
+use refused::Noted;
 use routes::{Route, own_path};
 
 use crate::connections::RequestBody;
@@ -44,10 +46,14 @@ pub async fn answer(
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = own_path(&full_path, &state.config.listen.path_prefix);
+    let noted = Noted::of(&state, peer, &request);
     let asked = Asked { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
-        Err(error) => error.into_answer(),
+        Err(error) => {
+            noted.log(&state, &routes, &error).await;
+            error.into_answer()
+        }
     };
     // Requests that have become a WebSocket are counted as connections.
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -94,7 +100,7 @@ async fn dispatch(
     // Browsers ask with other methods whether they may ask.
     if let Route::Authorize(kind) = route {
         let key = matched.params.get("key").unwrap_or_default();
-        return authorize::answer(state, key, kind, asked.peer.address, asked.request).await;
+        return Ok(authorize::answer(state, key, kind, asked.peer.address, asked.request).await);
     }
     if !route.answers_to(asked.request.method()) {
         return Err(ApiError::MethodNotAllowed(route.method()));

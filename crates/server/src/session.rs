@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_hub::{Place, Subscriptions};
 use fanfare_protocol::client::ClientMessage;
-use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::close::{CloseReason, shortened};
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
@@ -32,6 +32,9 @@ const FAULTS_PER_SECOND: usize = 10;
 
 /// Subscriptions that may come at once, as the seconds in which so many may come one after the other.
 const SECONDS_AT_ONCE: usize = 10;
+
+/// Longest part of a channel's name that is logged, in bytes.
+const MOST_LOGGED: usize = 200;
 
 /// The state of one connection; owned by its task.
 pub struct Session {
@@ -79,30 +82,27 @@ impl Session {
 
     fn on_text(&mut self, text: &str, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
         self.state.metrics.message_received();
-        let done = match ClientMessage::parse(text) {
+        match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => {
                 self.send(&server::pong());
-                Ok(())
+                ControlFlow::Continue(())
             }
-            Ok(ClientMessage::Pong) => Ok(()),
-            Ok(ClientMessage::Subscribe(wanted)) => return self.on_subscribe(&wanted, authorized),
-            Ok(ClientMessage::SignIn { auth, user_data }) => {
-                return self.on_sign_in(&auth, &user_data, authorized);
-            }
+            Ok(ClientMessage::Pong) => ControlFlow::Continue(()),
+            Ok(ClientMessage::Subscribe(wanted)) => self.on_subscribe(&wanted, authorized),
+            Ok(ClientMessage::SignIn { auth, user_data }) => self.on_sign_in(&auth, &user_data, authorized),
             Ok(ClientMessage::ClientEvent { event, channel, data }) => {
-                self.client_event(&event, &channel, &data).map_err(ProtocolError::ClientEvent)
+                match self.client_event(&event, &channel, &data) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(fault) => self.on_fault_at(Some(&channel), &ProtocolError::ClientEvent(fault)),
+                }
             }
             Ok(ClientMessage::Unsubscribe { channel }) => {
                 if self.subscriptions.unsubscribe(&channel) {
-                    Ok(())
-                } else {
-                    Err(ProtocolError::NoSubscription(channel.into_owned()))
+                    return ControlFlow::Continue(());
                 }
+                let error = ProtocolError::NoSubscription(channel.clone().into_owned());
+                self.on_fault_at(Some(&channel), &error)
             }
-            Err(error) => Err(error),
-        };
-        match done {
-            Ok(()) => ControlFlow::Continue(()),
             Err(error) => self.on_fault(&error),
         }
     }
@@ -142,12 +142,18 @@ impl Session {
         if taken { Ok(()) } else { Err(ProtocolError::TooManySubscriptions { limit }) }
     }
 
-    /// Answers a failed command; too many of them end the connection (WS-130, WS-214).
+    /// Answers a failed command that is about no channel.
     fn on_fault(&mut self, error: &ProtocolError) -> ControlFlow<CloseReason> {
+        self.on_fault_at(None, error)
+    }
+
+    /// Answers a failed command; too many of them end the connection (WS-130, WS-214).
+    fn on_fault_at(&mut self, channel: Option<&str>, error: &ProtocolError) -> ControlFlow<CloseReason> {
         tracing::debug!(
             target: "fanfare::connection",
             app = self.app_id(),
             socket = %self.socket_id(),
+            channel = channel.map(|name| shortened(name, MOST_LOGGED)).as_deref(),
             error = error.label(),
             "command refused"
         );

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -52,6 +53,7 @@ pub(super) async fn connection<A: Site>(
         Beginning::PlainHttp if listening.tls.is_some() => {
             Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
+        Beginning::Tls if listening.tls.is_none() => Box::pin(Beginning::refuse_tls(stream, peer)).await,
         _ => match listening.tls.clone() {
             None => exchanges(&listening, stream, timer, peer).await,
             Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
@@ -90,6 +92,14 @@ async fn over_tls<A: Site>(
             activity.set_heard(false);
             exchanges(&listening, stream, timer, peer).await;
         }
+        // What rustls finds wrong, and what the peer finds wrong with the certificate, is worth a line. That a peer
+        // hangs up is what health checks of balancers do.
+        Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => limited!(
+            Line::TlsHandshake,
+            target: "fanfare::tls",
+            Level::INFO,
+            %client, %error, "TLS handshake failed"
+        ),
         Ok(Err(error)) => tracing::debug!(target: "fanfare::tls", %client, %error, "no TLS handshake"),
         Err(Some(why)) => closed(&listening, why, peer),
         Err(None) => {}

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
-use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::close::{CloseReason, shortened};
+use fanfare_protocol::ids::AppId;
 use fanfare_protocol::version::Version;
 use http_body_util::Full;
 use hyper::Request;
@@ -28,11 +29,19 @@ use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, Bare, Newcomer};
 
-/// Why a connection is not let in, whether its client expects to hear of it by event (WS-053), and who that is.
+/// Longest part of a key that is logged, in bytes.
+const MOST_REPEATED: usize = 100;
+
+/// A connection that is not let in.
 struct Refusal {
     reason: CloseReason,
+    /// Whether the client expects to hear of it by event (WS-053).
     by_event: bool,
     client: IpAddr,
+    /// The key that the client has named, if it is at a WebSocket's path.
+    key: Option<String>,
+    /// Whose key that is.
+    app: Option<AppId>,
 }
 
 /// Answers the handshake, and goes on with the connection in a task of its own. `key` is that of the path, as it
@@ -42,17 +51,7 @@ struct Refusal {
 /// What came is no WebSocket handshake, so that no WebSocket could tell it.
 pub async fn admit(state: &Arc<State>, key: Option<&str>, mut asked: Asked<'_>) -> Result<Answer, ApiError> {
     let upgraded = hyper::upgrade::on(&mut asked.request);
-    let mut response = shake_hands(&mut asked.request).inspect_err(|error| {
-        limited!(
-            Line::FaultyHandshake,
-            target: "fanfare::connection",
-            Level::INFO,
-            status = error.status().as_u16(),
-            client = %client_address(state, asked.request.headers(), asked.peer.address),
-            reason = %error.message(),
-            "WebSocket handshake refused"
-        );
-    })?;
+    let mut response = shake_hands(&mut asked.request)?;
     if let Some(protocol) = subprotocol(asked.request.headers()) {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
@@ -96,13 +95,16 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
 }
 
 async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &Place) {
-    let Refusal { reason, by_event, client } = refusal;
+    let Refusal { reason, by_event, client, key, app } = refusal;
     limited!(
         Line::ConnectionRefused,
         target: "fanfare::connection",
         Level::INFO,
+        app = app.as_ref().map(AppId::as_str),
+        key = key.as_deref().map(|key| shortened(key, MOST_REPEATED)).as_deref(),
         code = reason.code(),
         reason = reason.label(),
+        told = &*reason.message(),
         %client,
         "connection refused"
     );
@@ -119,29 +121,33 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Asked<'_>) -> Res
         Ok(version) => version.hears_of_close_by_event(),
         Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number < 6),
     };
-    let refused = |reason| {
-        let client = client_address(state, asked.request.headers(), asked.peer.address);
-        Refusal { reason, by_event, client }
+    let key = key.map(|key| percent_decode_str(key).decode_utf8_lossy());
+    let refused = |app: Option<&App>, reason| Refusal {
+        reason,
+        by_event,
+        client: client_address(state, asked.request.headers(), asked.peer.address),
+        key: key.as_deref().map(str::to_owned),
+        app: app.map(|app| app.id.clone()),
     };
     let path = asked.request.uri().path();
-    let key = key.ok_or_else(|| refused(CloseReason::PathNotFound(path.to_owned())))?;
-    let version = version.map_err(refused)?;
-    let key = percent_decode_str(key).decode_utf8_lossy();
-    let app = match state.apps.by_key(&key).await {
+    let key = key.as_deref().ok_or_else(|| refused(None, CloseReason::PathNotFound(path.to_owned())))?;
+    let version = version.map_err(|reason| refused(None, reason))?;
+    let app = match state.apps.by_key(key).await {
         Ok(Some(app)) => app,
-        Ok(None) => return Err(refused(CloseReason::UnknownKey(key.into_owned()))),
+        Ok(None) => return Err(refused(None, CloseReason::UnknownKey(key.to_owned()))),
         Err(error) => {
             tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
-            return Err(refused(CloseReason::AppUnknownForNow));
+            return Err(refused(None, CloseReason::AppUnknownForNow));
         }
     };
+    let refused = |reason| refused(Some(&app), reason);
     check_app(state, &app, asked).map_err(refused)?;
     if state.drain.has_begun() {
         return Err(refused(CloseReason::ShuttingDown));
     }
     let hub = state.hubs.open(&app);
     // A change that came between the look-up and here was not told to a hub that did not exist.
-    if let Ok(Some(now)) = state.apps.by_key(&key).await {
+    if let Ok(Some(now)) = state.apps.by_key(key).await {
         hub.set_app(&now);
     }
     // A connection that has yet to authorize itself does not count (WS-062).

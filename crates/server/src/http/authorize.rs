@@ -15,6 +15,7 @@ use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, channel_answer, user_answer};
 use fanfare_protocol::close::shortened;
+use fanfare_protocol::ids::AppId;
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
@@ -53,45 +54,74 @@ struct Wanted<'a> {
 
 /// Answers a client, or a browser that asks whether a page may ask.
 ///
-/// # Errors
-/// The key is nobody's, or the app cannot be looked up.
+/// A page of any origin may read why the application is not asked, so that a browser can show it: the same is said to
+/// everybody, whatever cookies came.
 pub(super) async fn answer(
     state: &Arc<State>,
     raw_key: &str,
     kind: Kind,
     peer: IpAddr,
     request: Request<RequestBody>,
-) -> Result<Answer, ApiError> {
+) -> Answer {
     let key = percent_decode_str(raw_key).decode_utf8_lossy();
-    let app = state.apps.by_key(&key).await.map_err(|error| {
-        tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
-        ApiError::AppsUnavailable
-    })?;
-    let unknown = || ApiError::UnknownKey(key.clone().into_owned());
-    let app = app.ok_or_else(unknown)?;
-    let credential = app.credential(&key).ok_or_else(unknown)?;
-    let page = Page::of(&app.authorization.origins, request.headers());
-    let mut answer = match *request.method() {
-        Method::OPTIONS => page.preflight(request.headers()).unwrap_or_else(|refusal| {
-            limited!(
-                Line::NotAuthorized,
-                target: "fanfare::authorization",
-                Level::INFO,
-                app = app.id.as_str(), reason = refusal.to_string(), "page not allowed to ask"
-            );
-            refusal.into_answer()
-        }),
-        Method::POST => {
-            let tenant = state.tenants.of(&app.id);
-            let wanted = Wanted { state, app: &app, credential, tenant: &tenant, kind, peer };
-            wanted.answer(&page, request).await
-        }
-        _ => ApiError::MethodNotAllowed(Method::POST).into_answer(),
+    let found = find(state, &key).await;
+    let page = match &found {
+        Ok(app) if is_asked(app, kind) => Page::of(&app.authorization.origins, request.headers()),
+        _ => Page::of_reader(request.headers()),
     };
+    let app_id = found.as_ref().ok().map(|app| app.id.clone());
+    let answered = match found {
+        _ if *request.method() == Method::OPTIONS => page.preflight(request.headers()),
+        Err(error) => Err(Refusal::Api(error)),
+        Ok(_) if *request.method() != Method::POST => {
+            Err(Refusal::Api(ApiError::MethodNotAllowed(Method::POST)))
+        }
+        Ok(app) => match app.credential(&key) {
+            Some(credential) => {
+                let tenant = state.tenants.of(&app.id);
+                let wanted = Wanted { state, app: &app, credential, tenant: &tenant, kind, peer };
+                Ok(wanted.answer(&page, request).await)
+            }
+            None => Err(Refusal::Api(ApiError::UnknownKey(key.clone().into_owned()))),
+        },
+    };
+    let mut answer = answered.unwrap_or_else(|refusal| {
+        limited!(
+            Line::NotAuthorized,
+            target: "fanfare::authorization",
+            Level::INFO,
+            app = app_id.as_ref().map(AppId::as_str),
+            key = &*shortened(&key, 100),
+            status = refusal.status().as_u16(), reason = refusal.to_string(), "not authorized"
+        );
+        refusal.into_answer()
+    });
     page.put_headers(answer.headers_mut());
     // Permissions change: a yes is for now.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(answer)
+    answer
+}
+
+/// The app with a key.
+async fn find(state: &State, key: &str) -> Result<Arc<App>, ApiError> {
+    match state.apps.by_key(key).await {
+        Ok(Some(app)) => Ok(app),
+        Ok(None) => Err(ApiError::UnknownKey(key.to_owned())),
+        Err(error) => {
+            tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
+            Err(ApiError::AppsUnavailable)
+        }
+    }
+}
+
+/// Whether the app's application is asked at all.
+fn is_asked(app: &App, kind: Kind) -> bool {
+    let settings = &app.authorization;
+    let url = match kind {
+        Kind::Channel => &settings.url,
+        Kind::User => &settings.user_url,
+    };
+    app.enabled && url.is_some()
 }
 
 impl Wanted<'_> {

@@ -46,6 +46,14 @@ kinds! {
     SlowReader = "slow reader closed",
     /// A handshake of WebSocket was refused by status, such as one in HTTP/1.0.
     FaultyHandshake = "WebSocket handshake refused",
+    /// A request of the HTTP API was refused.
+    RequestRefused = "request refused",
+    /// A request of the administration API was refused.
+    OperatorRefused = "operator's request refused",
+    /// A connection that begins with TLS where none is spoken, or without TLS where TLS is spoken.
+    WrongPort = "wrong port for TLS",
+    /// A handshake of TLS has failed.
+    TlsHandshake = "TLS handshake failed",
     /// A connection that begins with a PROXY protocol header.
     ProxyProtocol = "PROXY protocol",
     /// The system has given no connection, for lack of file descriptors.

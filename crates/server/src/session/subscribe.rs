@@ -27,7 +27,7 @@ impl Session {
             Ok(kind) if kind.is_guarded() => self.authorize(authorized),
             Ok(_) => ControlFlow::Continue(()),
             Err(error) => {
-                let flow = self.on_fault(&error);
+                let flow = self.on_fault_at(Some(&wanted.channel), &error);
                 if app.subscription_error_event {
                     self.send_subscription_error(&wanted.channel, &error);
                 }

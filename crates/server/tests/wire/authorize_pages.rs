@@ -1,5 +1,6 @@
 //! Which pages may ask: the headers by which browsers decide.
 
+use crate::support::OTHER;
 use crate::support::application::Application;
 use crate::support::authorization::{Post, expect_denial_logged};
 use crate::support::http::{Answer, Head};
@@ -63,7 +64,7 @@ fn a_page_of_another_origin_is_refused_where_the_browser_says_that_it_is_one() {
             let post = Post::channel("private-a").header("Origin", origin).header("Sec-Fetch-Site", site);
             let answer = post.send(&server);
             answer.refused(403, "authorization.origins");
-            assert_eq!(cors(&answer.head), [None, None, VARY], "{origin}");
+            assert_eq!(cors(&answer.head), [Some(origin), Some("true"), VARY], "it may read why: {origin}");
         }
     }
     assert_eq!(application.questions().len(), 0);
@@ -116,9 +117,63 @@ fn a_preflight_of_a_stranger_is_refused_and_the_log_names_the_setting() {
     for origin in STRANGERS {
         let answer = preflight(&server, origin, "authorization");
         answer.refused(403, "authorization.origins");
-        assert_eq!(cors(&answer.head), [None, None, VARY], "{origin}");
+        assert_eq!(answer.head.header("access-control-allow-methods"), None, "{origin}");
     }
     expect_denial_logged(&server, &["app=\"3\"", "pages of https://evil.test may not ask"]);
     let unset = Setup::with_app(&application.settings()).start();
     assert_eq!(preflight(&unset, LISTED[0], "").head.status, 403, "no origin is listed");
+}
+
+/// Paths that nobody is asked for, and what is said there.
+const UNASKED: [(&str, u16, &str); 4] = [
+    ("/app/278d425bdf160c739803/auth", 404, "set authorization.url of the app to its URL"),
+    ("/app/278d425bdf160c739803/user-auth", 404, "set authorization.user_url of the app to its URL"),
+    ("/app/nobody/auth", 404, "There is no app with the key nobody"),
+    ("/app/otherkey0123456789ab/auth", 403, "This app is disabled"),
+];
+
+fn server_that_asks_nobody() -> TestServer {
+    Setup::new().app(OTHER, "enabled = false\nauthorization.url = \"http://127.0.0.1:1/\"").start()
+}
+
+#[test]
+fn where_no_application_is_asked_a_page_of_any_origin_may_read_why() {
+    let server = server_that_asks_nobody();
+    for (path, status, says) in UNASKED {
+        for site in ["cross-site", "same-site"] {
+            let post = Post::channel("private-a").path(path).header("Sec-Fetch-Site", site);
+            let answer = post.header("Origin", "https://any.test").send(&server);
+            answer.refused(status, says);
+            assert_eq!(cors(&answer.head), [Some("https://any.test"), Some("true"), VARY], "{path}");
+        }
+        let plain = Post::channel("private-a").path(path).send(&server);
+        plain.refused(status, says);
+        assert_eq!(cors(&plain.head), [None, None, VARY], "no page asks: {path}");
+        expect_denial_logged(&server, &[&format!("status={status}")]);
+    }
+    expect_denial_logged(&server, &["key=\"nobody\"", "There is no app with the key nobody"]);
+}
+
+#[test]
+fn where_no_application_is_asked_a_preflight_lets_the_page_come_to_read_why() {
+    let server = server_that_asks_nobody();
+    for (path, _, _) in UNASKED {
+        let asked = Post::form("").path(path).method("OPTIONS").header("Origin", "https://any.test");
+        let answer = asked.header("Access-Control-Request-Headers", "x-csrf-token").send(&server);
+        assert_eq!(answer.head.status, 204, "{path}");
+        assert_eq!(cors(&answer.head), [Some("https://any.test"), Some("true"), VARY], "{path}");
+        assert_eq!(answer.head.header("access-control-allow-headers"), Some("x-csrf-token"), "{path}");
+        assert_eq!(answer.head.header("access-control-max-age"), None, "what is allowed now may soon not be");
+    }
+}
+
+#[test]
+fn a_page_may_read_that_its_method_is_the_wrong_one() {
+    let server = server_that_asks_nobody();
+    for method in ["GET", "PUT"] {
+        let answer = Post::form("").method(method).header("Origin", "https://any.test").send(&server);
+        answer.refused(405, "This path answers to POST only");
+        assert_eq!(cors(&answer.head), [Some("https://any.test"), Some("true"), VARY]);
+        assert_eq!(answer.head.header("allow"), Some("POST"));
+    }
 }

@@ -46,6 +46,7 @@ mod laravel_env;
 mod limits;
 mod live_apps;
 mod liveness;
+mod logged_refusals;
 mod logs;
 mod metrics;
 mod older_endpoints;

@@ -1,6 +1,7 @@
 //! Whose page asks: cross-origin requests are for the origins of the app's settings.
 //!
-//! Says `Access-Control-Allow-Credentials` to listed origins alone, and never allows every origin.
+//! Never allows every origin. An origin that is not listed may read why it is refused, and nothing that an application
+//! has said.
 
 use http_body_util::Full;
 use hyper::header::{
@@ -23,8 +24,10 @@ pub(super) enum Page {
     Own,
     /// From a listed origin.
     Listed(HeaderValue),
-    /// From an origin that is not listed, and whose page could not read the answer.
-    Stranger(String),
+    /// From an origin that is not listed, for an application that may be asked: it is refused.
+    Stranger(HeaderValue),
+    /// From any origin, where no application is asked: it may read why.
+    Reader(HeaderValue),
 }
 
 impl Page {
@@ -34,25 +37,30 @@ impl Page {
         let Some(value) = headers.get(ORIGIN) else {
             return Self::Own;
         };
-        let origin = String::from_utf8_lossy(value.as_bytes());
+        let origin = text_of(value);
         if listed.iter().any(|pattern| fits(pattern, &origin)) {
             return Self::Listed(value.clone());
         }
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         match site {
-            Some(b"cross-site" | b"same-site") => Self::Stranger(origin.into_owned()),
+            Some(b"cross-site" | b"same-site") => Self::Stranger(value.clone()),
             _ => Self::Own,
         }
     }
 
-    /// Whether its page could read an answer.
+    /// As [`Page::of`], where no application is asked, so that there is nothing to keep from anybody.
+    pub fn of_reader(headers: &HeaderMap) -> Self {
+        headers.get(ORIGIN).map_or(Self::Own, |value| Self::Reader(value.clone()))
+    }
+
+    /// Whether the page may ask.
     ///
     /// # Errors
-    /// It could not: the browser keeps it from a stranger.
+    /// It may not: its origin is not listed.
     pub fn check(&self) -> Result<(), Refusal> {
         match self {
-            Self::Own | Self::Listed(_) => Ok(()),
-            Self::Stranger(origin) => Err(Refusal::Origin(origin.clone())),
+            Self::Own | Self::Listed(_) | Self::Reader(_) => Ok(()),
+            Self::Stranger(origin) => Err(Refusal::Origin(text_of(origin))),
         }
     }
 
@@ -61,15 +69,16 @@ impl Page {
     /// # Errors
     /// The page's origin is not listed.
     pub fn preflight(&self, headers: &HeaderMap) -> Result<Answer, Refusal> {
-        if !matches!(self, Self::Listed(_)) {
-            let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
-            return Err(Refusal::Origin(origin.unwrap_or_default().into_owned()));
+        if !matches!(self, Self::Listed(_) | Self::Reader(_)) {
+            return Err(Refusal::Origin(headers.get(ORIGIN).map(text_of).unwrap_or_default()));
         }
         let mut answer = Response::new(Full::default());
         *answer.status_mut() = StatusCode::NO_CONTENT;
         let own = answer.headers_mut();
         own.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-        own.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        if let Self::Listed(_) = self {
+            own.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        }
         let asked = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|list| is_list_of_names(list));
         if let Some(asked) = asked {
             own.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
@@ -80,11 +89,15 @@ impl Page {
     /// What the browser wants to read in every answer, a refusal too.
     pub fn put_headers(&self, headers: &mut HeaderMap) {
         headers.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
-        if let Self::Listed(origin) = self {
+        if let Self::Listed(origin) | Self::Stranger(origin) | Self::Reader(origin) = self {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
+}
+
+fn text_of(origin: &HeaderValue) -> String {
+    String::from_utf8_lossy(origin.as_bytes()).into_owned()
 }
 
 fn is_list_of_names(list: &HeaderValue) -> bool {

@@ -9,6 +9,7 @@ use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 
 use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
+use crate::http::error::ApiError;
 use crate::tenants::Outcome;
 
 /// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
@@ -17,6 +18,8 @@ pub(super) const BODY_BYTES: usize = 16 * 1024;
 /// A request that is not signed. Its text is for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("{}", .0.message())]
+    Api(ApiError),
     #[error("the app is disabled")]
     AppDisabled,
     #[error("the application is not asked: the app has no {0}")]
@@ -50,6 +53,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Api(error) => error.status(),
             Self::NotConfigured(_) => StatusCode::NOT_FOUND,
             Self::AppDisabled | Self::Origin(_) | Self::NotGuarded | Self::HoldsPrefix => {
                 StatusCode::FORBIDDEN
@@ -82,6 +86,7 @@ impl Refusal {
     /// One sentence for the client; what is the application's own affair is left to the log.
     fn sentence(&self) -> String {
         let text = match self {
+            Self::Api(error) => return error.message().into_owned(),
             Self::AppDisabled => "This app is disabled",
             Self::NotConfigured(setting) => {
                 return format!("This app's application is not asked; set {setting} of the app to its URL");
@@ -122,6 +127,9 @@ impl Refusal {
 
     /// The whole answer.
     pub fn into_answer(self) -> Answer {
+        if let Self::Api(error) = self {
+            return error.into_answer();
+        }
         let mut answer = answer::text(self.status(), &self.sentence());
         let headers = answer.headers_mut();
         match self {

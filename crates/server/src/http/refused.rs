@@ -1,0 +1,117 @@
+//! Refused requests in the log: whose they are, and why. Never holds a secret, a signature or what was signed.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::{Query, RequestError, Secret};
+use fanfare_protocol::close::shortened;
+use hyper::{Method, Request, Uri};
+use tracing::Level;
+
+use super::Peer;
+use super::error::ApiError;
+use super::forwarded::client_address;
+use super::routes::{Routes, own_path};
+use crate::connections::RequestBody;
+use crate::log::limited::{Line, limited};
+use crate::state::State;
+
+/// Longest part of a path or key that is logged, in bytes.
+const MOST_REPEATED: usize = 200;
+
+/// What stands in place of a key that is the app's secret.
+const IS_THE_SECRET: &str = "(the secret of this app: key and secret have changed places)";
+
+/// What a line about a request needs to know of it, kept while the request is answered.
+pub(super) struct Noted {
+    method: Method,
+    uri: Uri,
+    client: IpAddr,
+}
+
+impl Noted {
+    pub fn of(state: &State, peer: Peer, request: &Request<RequestBody>) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            client: client_address(state, request.headers(), peer.address),
+        }
+    }
+
+    /// Logs that the request was refused.
+    pub async fn log(&self, state: &State, routes: &Routes, error: &ApiError) {
+        if matches!(
+            error,
+            ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp
+        ) {
+            return self.log_handshake(error);
+        }
+        let path = own_path(self.uri.path(), &state.config.listen.path_prefix);
+        let params = routes.find(path).map(|matched| matched.params);
+        let param = |name| params.as_ref().and_then(|params| params.get(name));
+        let app = param("app");
+        let query = Query::parse(self.uri.query().unwrap_or_default());
+        let key = query.get("auth_key").or(param("key"));
+        let key = match (app, key) {
+            (Some(app), Some(key)) if is_secret_of(state, app, key).await => Some(IS_THE_SECRET.into()),
+            (_, key) => key.map(|key| shortened(key, MOST_REPEATED)),
+        };
+        let app = app.map(|app| shortened(app, MOST_REPEATED));
+        let (app, key) = (app.as_deref(), key.as_deref());
+        let (method, path) = (self.method.as_str(), &*shortened(self.uri.path(), MOST_REPEATED));
+        let (status, client, reason) = (error.status().as_u16(), self.client, &*reason(error));
+        if is_of_nobody(error) {
+            tracing::debug!(target: "fanfare::http", status, method, path, %client, reason, "request refused");
+            return;
+        }
+        limited!(
+            Line::RequestRefused,
+            target: "fanfare::http",
+            Level::INFO,
+            app, key, status, method, path, %client, reason, "request refused"
+        );
+    }
+
+    fn log_handshake(&self, error: &ApiError) {
+        limited!(
+            Line::FaultyHandshake,
+            target: "fanfare::connection",
+            Level::INFO,
+            status = error.status().as_u16(),
+            client = %self.client,
+            reason = &*reason(error),
+            "WebSocket handshake refused"
+        );
+    }
+}
+
+/// Whether a request was for nothing that is here, as those of scanners are. A path that holds one of ours, in front of
+/// it a prefix that nobody knows, is a back end's or a browser's that has lost its way.
+fn is_of_nobody(error: &ApiError) -> bool {
+    match error {
+        ApiError::NoRoute(path) => !path.contains("/apps/") && !path.contains("/app/"),
+        ApiError::FaultyHost => true,
+        _ => false,
+    }
+}
+
+/// The sentence that the caller gets; without the signature, if that is what is wrong.
+fn reason(error: &ApiError) -> Cow<'static, str> {
+    match error {
+        ApiError::Unauthorized(RequestError::SignatureMismatch { .. }) => {
+            "Invalid signature: another secret has signed, or something has changed the request on its way"
+                .into()
+        }
+        _ => error.message(),
+    }
+}
+
+/// Whether a text that came as a key is a secret of the app. Takes constant time, as checking a signature does.
+async fn is_secret_of(state: &State, app_id: &str, text: &str) -> bool {
+    const ANY: &[&[u8]] = &[b"key"];
+    let Ok(Some(app)) = state.apps.by_id(app_id).await else { return false };
+    let App { credentials, .. } = &*app;
+    let signed = Secret::new(text).sign(ANY);
+    credentials.iter().any(|credential| credential.secret.verify(ANY, &signed))
+}
