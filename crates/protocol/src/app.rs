@@ -23,38 +23,38 @@ pub struct App {
     pub credentials: Vec<Credential>,
     /// Off: connections close with 4003, requests get 403.
     pub enabled: bool,
-    /// Most connections at once on this node; more close with 4004 (WS-061). `None`: no quota.
+    /// Most connections at once on this node; further ones close with 4004 (WS-061). `None`: no quota.
     pub max_connections: Option<usize>,
-    /// Most messages in a second on this node, as many at once; see [`Quota`]. `None`: no quota.
+    /// Most messages in a second on this node, also as a burst; see [`Quota`]. `None`: no quota.
     pub messages_per_second: Option<usize>,
     /// Most messages since midnight UTC on this node. `None`: no quota.
     pub messages_per_day: Option<usize>,
-    /// Connections that did not come over TLS close with 4000 (WS-063).
+    /// Connections without TLS close with 4000 (WS-063).
     pub force_tls: bool,
     /// Host patterns (`*` stands for any run of characters); empty allows every origin (WS-010).
     pub allowed_origins: Vec<String>,
     /// Connections that neither sign in nor join a guarded channel in time close with 4009 (WS-062).
     pub authorized_connections: bool,
-    /// Clients may send events to one another (WS-161).
+    /// Clients may send client events (WS-161).
     pub client_events: bool,
-    /// Subscribers are told how many they are (WS-175).
+    /// Subscribers are sent the subscription count (WS-175).
     pub subscription_counts: bool,
-    /// Signed-in users are told who of their watchlist is online (WS-195).
+    /// Signed-in users are sent the online status of their watchlist (WS-195).
     pub watchlist_events: bool,
     /// Send soketi's `pusher:subscription_error` beside `pusher:error` (WS-133).
     pub subscription_error_event: bool,
-    /// Names, sizes and counts.
+    /// Limits on names, sizes and counts.
     pub limits: Limits,
-    /// How its application is asked who may join a channel.
+    /// The application's authorization endpoint.
     pub authorization: Authorization,
-    /// Where Laravel's `redis` broadcasts for it come from.
+    /// The Redis from which Laravel's `redis` broadcasts for the app come.
     pub redis_feed: RedisFeed,
-    /// Who is told of what happens on its channels; no two have the same URL.
+    /// The app's webhooks; no two have the same URL.
     pub webhooks: Vec<Webhook>,
 }
 
 impl App {
-    /// An app that differs from the server's defaults in nothing.
+    /// An app with all of the server's defaults.
     #[must_use]
     pub fn new(id: AppId, credentials: Vec<Credential>) -> Self {
         Self {
@@ -78,53 +78,53 @@ impl App {
         }
     }
 
-    /// What any of its webhooks is told; costs nothing if it has none.
+    /// The kinds that any of the app's webhooks wants; costs nothing for an app without webhooks.
     #[must_use]
     pub fn told(&self) -> Kinds {
         let enabled = self.webhooks.iter().filter(|webhook| webhook.enabled);
         enabled.fold(Kinds::NONE, |told, webhook| told.and(webhook.events))
     }
 
-    /// The credential with this key, if it is one of the app's.
+    /// The credential with this key, if the key is one of the app's.
     #[must_use]
     pub fn credential(&self, key: &str) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key.as_str() == key)
     }
 }
 
-/// A Redis that broadcasts come from, as an app has it; what is not set is the node's.
+/// An app's settings for the Redis that broadcasts come from; unset fields take the node's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisFeed {
-    /// Which Redis.
+    /// The URL of the Redis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<RedisUrl>,
-    /// What the app's channels begin with there; broadcasts of others are not taken.
+    /// The prefix of the app's channels in Redis; other broadcasts are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
 }
 
 impl RedisFeed {
-    /// Whether nothing is set.
+    /// Whether no field is set.
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.url.is_none() && self.prefix.is_none()
     }
 }
 
-/// The URL of a Redis; hidden in `Debug`, for it may hold a password.
+/// The URL of a Redis; hidden in `Debug`, because the URL may hold a password.
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct RedisUrl(String);
 
 impl RedisUrl {
-    /// Takes any text.
+    /// Wraps a text without a check.
     #[must_use]
     pub const fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself: for connecting and storing, never for printing.
+    /// The text of the URL: for connecting and storing, never for printing.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -147,7 +147,7 @@ pub enum Quota {
 }
 
 impl Quota {
-    /// The name of its setting.
+    /// The name of the quota's setting.
     #[must_use]
     pub const fn setting(self) -> &'static str {
         match self {
@@ -157,7 +157,7 @@ impl Quota {
     }
 }
 
-/// What an app may do at most (LIM-010 … LIM-024). Sizes are UTF-8 bytes unless said otherwise.
+/// The limits of an app (LIM-010 … LIM-024). Sizes are UTF-8 bytes unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest channel name in characters, 1 to 200 (LIM-001, LIM-003).
@@ -176,20 +176,20 @@ pub struct Limits {
     pub member_bytes: usize,
     /// Longest id of a user, on presence channels and signing in, in characters (LIM-005, LIM-022).
     pub user_id: usize,
-    /// Largest `data` of one client event, as it is passed on (LIM-012).
+    /// Largest `data` of one client event, as forwarded (LIM-012).
     pub client_event_bytes: usize,
-    /// Most client events of one connection, as many at once and in each second (LIM-014).
+    /// Most client events of one connection, as a burst and in each second (LIM-014).
     pub client_events_per_second: usize,
     /// Most users that one connection may watch (LIM-023).
     pub watchlist: usize,
     /// Seconds for which a cache channel keeps its last event (LIM-024).
     pub cache_seconds: usize,
-    /// Most bytes of the events kept of cache channels that nobody is subscribed to (WS-170).
+    /// Most bytes of cached events on channels without subscribers (WS-170).
     pub cache_bytes: usize,
 }
 
 impl Default for Limits {
-    /// Pusher's own limits, where it has any.
+    /// Pusher's own limits, where Pusher has any.
     fn default() -> Self {
         Self {
             channel_name: 164,

@@ -1,7 +1,7 @@
 //! Signatures: of channel subscriptions, sign-ins and HTTP requests (AUTH-001 … AUTH-030).
 //!
-//! The only module that knows how to make or check a signature. Every comparison with one takes the same time
-//! whether it is right or wrong, and no secret leaves it in an error or in `Debug`.
+//! The only module that makes or checks signatures. Every comparison with a signature takes constant time, and no
+//! secret leaves the module in an error or in `Debug`.
 
 mod answer;
 mod channel;
@@ -32,6 +32,6 @@ use crate::ids::AppKey;
 pub struct Credential {
     /// Names the credential in `auth` and `auth_key`.
     pub key: AppKey,
-    /// Signs; known to the app's back end and to this server only.
+    /// Signs requests; known to the app's back end and to this server only.
     pub secret: Secret,
 }

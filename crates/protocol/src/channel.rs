@@ -1,15 +1,15 @@
 //! Channel names and the kinds that their prefixes decide.
 //!
-//! The one place that looks at a prefix; everybody else asks the parsed name (WS-108).
+//! The one place that looks at a prefix; all other code asks the parsed name (WS-108).
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-/// The prefix of the channels that only one signed-in user may listen to (LIM-002).
+/// The prefix of a signed-in user's own channel, which only that user may listen to (LIM-002).
 const SERVER_TO_USER: &str = "#server-to-user-";
 
-/// What a channel asks of its subscribers, decided by the name alone (WS-108).
+/// What a subscription to a channel requires, by the name alone (WS-108).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
     /// Anybody may subscribe.
@@ -31,7 +31,7 @@ impl ChannelKind {
         matches!(self, Self::Private | Self::Encrypted | Self::Presence)
     }
 
-    /// Whether its subscribers may be told how many they are (WS-175, WS-193).
+    /// Whether the channel's subscribers may be sent the subscription count (WS-175, WS-193).
     #[must_use]
     pub const fn has_counts(self) -> bool {
         !matches!(self, Self::Presence | Self::ServerToUser)
@@ -45,13 +45,13 @@ pub struct ChannelName(Arc<str>);
 /// Why a text is no legal channel name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidName {
-    /// It is empty, or holds a character that names do not have (LIM-001, LIM-002).
+    /// The text is empty, or holds an illegal character (LIM-001, LIM-002).
     Characters,
-    /// It is longer than allowed; both in characters (LIM-015).
+    /// The text is longer than allowed; both lengths in characters (LIM-015).
     TooLong {
         /// The setting `limits.channel_name`.
         limit: usize,
-        /// Of the text.
+        /// The text's length.
         length: usize,
     },
 }
@@ -73,13 +73,13 @@ impl ChannelName {
         }
     }
 
-    /// Whose channel this is, if it is that of a signed-in user (WS-190).
+    /// The user whose own channel this is, on channels of signed-in users (WS-190).
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.0.strip_prefix(SERVER_TO_USER)
     }
 
-    /// What the name's prefix says.
+    /// The kind that the name's prefix says.
     #[must_use]
     pub fn kind(&self) -> ChannelKind {
         let name = &*self.0;

@@ -1,6 +1,6 @@
-//! What a client says: text in, a message or an error out.
+//! Messages of a client: text in, a message or an error out.
 //!
-//! Borrows from the text; decides nothing about whether the client may (that is the session's).
+//! Borrows from the text. The session decides whether the client may do what the message asks.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::json;
 pub enum ClientMessage<'a> {
     /// `pusher:ping`: answered with `pusher:pong` (WS-042).
     Ping,
-    /// `pusher:pong`: proves life, nothing more (WS-047).
+    /// `pusher:pong`: a sign of life, nothing more (WS-047).
     Pong,
     /// `pusher:subscribe` (WS-110).
     Subscribe(Subscribe<'a>),
@@ -34,11 +34,11 @@ pub enum ClientMessage<'a> {
     },
     /// `client-…`: an event for the other subscribers of a channel (WS-160).
     ClientEvent {
-        /// Its name, prefix included.
+        /// The event's name, prefix included.
         event: Cow<'a, str>,
         /// The channel, unchecked.
         channel: Cow<'a, str>,
-        /// As it is passed on: a string verbatim, anything else as its compact JSON (WS-164).
+        /// The data as forwarded: a string verbatim, anything else as its compact JSON (WS-164).
         data: Data<'a>,
     },
 }
@@ -48,7 +48,7 @@ pub enum ClientMessage<'a> {
 pub struct Subscribe<'a> {
     /// The channel, unchecked.
     pub channel: Cow<'a, str>,
-    /// `KEY:SIGNATURE`; absent, null and empty are met on public channels (WS-111).
+    /// `KEY:SIGNATURE`; public channels may have none, null or an empty text (WS-111).
     pub auth: Option<Cow<'a, str>>,
     /// Exactly the bytes that were signed (AUTH-021); an empty text counts as present (AUTH-023).
     pub channel_data: Option<Cow<'a, str>>,
@@ -144,7 +144,7 @@ fn sign_in(fields: Fields<'_>) -> Result<ClientMessage<'_>, ProtocolError> {
     })
 }
 
-/// Whatever is wrong with it, the sign-in has failed and is answered as such (WS-184).
+/// Every fault of a sign-in is a failed sign-in, and answered as such (WS-184).
 fn as_failed_sign_in(error: ProtocolError) -> ProtocolError {
     match error {
         ProtocolError::MissingParameter(name) => ProtocolError::SignIn(SignInFault::Missing(name)),
@@ -166,12 +166,12 @@ fn client_event(envelope: Envelope<'_>) -> Result<ClientMessage<'_>, ProtocolErr
     }
 }
 
-/// Hands over the members of `data`: an object, or a string that holds one (WS-113).
+/// Passes the members of `data`: an object, or a string that holds an object (WS-113).
 fn with_fields<'a>(
     data: Option<&'a RawValue>,
     read: for<'b> fn(Fields<'b>) -> Result<ClientMessage<'b>, ProtocolError>,
 ) -> Result<ClientMessage<'a>, ProtocolError> {
-    // Without data each of its members is missing.
+    // Without data, each member of the data is missing.
     let raw = data.map(RawValue::get).filter(|raw| *raw != "null").unwrap_or("{}");
     if raw.starts_with('"') {
         let inner: String = serde_json::from_str(raw).map_err(|_| ProtocolError::InvalidJson)?;
@@ -197,7 +197,7 @@ fn optional<'a>(
     let Some(json) = raw.map(RawValue::get).filter(|json| *json != "null") else { return Ok(None) };
     match json::string(json) {
         Some(text) => Ok(Some(text)),
-        // Nobody could have signed it, or named a channel so.
+        // No back end could have signed the text, and no channel has such a name.
         None if json.starts_with('"') => Err(ProtocolError::HalfCharacter(name)),
         None => Err(ProtocolError::NotAString(name)),
     }

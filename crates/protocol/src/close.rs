@@ -1,7 +1,7 @@
 //! Why a connection ends: the one table of close codes (WS-050).
 //!
-//! Never holds a code of 4300 or more (WS-055); which ones fit before `connection_established` is
-//! for the caller to keep (WS-056).
+//! Never holds a code of 4300 or more (WS-055). The caller picks a reason that fits before
+//! `connection_established` (WS-056).
 
 use std::borrow::Cow;
 
@@ -10,50 +10,50 @@ use crate::ws::DecodeError;
 /// The end of a connection, or its refusal at the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// 4000: the app takes TLS only, and the client came without (WS-063).
+    /// 4000: the app requires TLS, and the client connected without (WS-063).
     TlsRequired,
     /// 4001: no app has this key.
     UnknownKey(String),
     /// 4003: the app is switched off.
     AppDisabled,
-    /// 4004: the app has as many connections as it may (LIM-026).
+    /// 4004: the app has reached its connection quota (LIM-026).
     OverQuota {
         /// The app's setting `max_connections`.
         limit: usize,
     },
-    /// 4005: the path is not `/app/KEY` (WS-009); as it came.
+    /// 4005: the path, given as received, is not `/app/KEY` (WS-009).
     PathNotFound(String),
-    /// 4007: the protocol version is not spoken here.
+    /// 4007: the protocol version is not supported.
     VersionUnsupported,
-    /// 4008: no protocol version was given and the server demands one.
+    /// 4008: no protocol version was given, and the server requires a version.
     VersionMissing,
     /// 4009: the page's origin is not one of the app's.
     OriginRefused(String),
-    /// 4009: the app demands authorization, and none came in time (WS-062).
+    /// 4009: the app requires authorization, and the client did not authorize in time (WS-062).
     NotAuthorized,
     /// 4009: the app's back end has ended the connections of this user (API-062).
     Terminated,
-    /// 4100: the node has as many connections as it can hold.
+    /// 4100: the node has reached its limit of connections.
     OverCapacity,
-    /// 4100: the app could not be looked up; the key may well be right.
+    /// 4100: the app could not be looked up; the key may be right.
     AppUnknownForNow,
-    /// 4100: a newcomer while the server is draining (WS-057).
+    /// 4100: a new connection during graceful shutdown (WS-057).
     ShuttingDown,
-    /// 4100: the client did not read, and its outbox was full.
+    /// 4100: a slow consumer, whose outbox was full.
     SlowReader,
-    /// 4100: too much waited for all connections together, and most of it for this one and a few more.
+    /// 4100: the budget of all connections was exceeded, and this connection was among the largest.
     OverMemory,
-    /// 4100: nothing but faulty commands came (WS-214).
+    /// 4100: a long run of commands with errors (WS-214).
     TooManyErrors,
-    /// 4200: the server is draining; come back, elsewhere.
+    /// 4200: graceful shutdown; the client reconnects, to another node.
     ServerRestarting,
     /// 4201: no answer to a Ping frame (WS-045).
     PongMissing,
-    /// 1002, 1007 or 1009: the bytes were not WebSocket, or too many.
+    /// 1002, 1007 or 1009: the bytes were no WebSocket stream, or a message was too long.
     Undecodable(DecodeError),
-    /// The client said goodbye, with this code (WS-051).
+    /// The client sent a close frame, with this code (WS-051).
     ByClient(Option<u16>),
-    /// The transport broke; nobody is left to tell.
+    /// The transport broke; no peer can be told.
     Gone,
 }
 
@@ -126,7 +126,7 @@ impl CloseReason {
         })
     }
 
-    /// The reason in one word, for logs and metrics.
+    /// The cause in one word, for logs and metrics.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -154,26 +154,26 @@ impl CloseReason {
         }
     }
 
-    /// Whether there is a peer left to send the close frame to.
+    /// Whether a peer is left for the close frame.
     #[must_use]
     pub const fn can_be_told(&self) -> bool {
         !matches!(self, Self::Gone)
     }
 
-    /// Whether what waits for the peer is given up, because the peer does not read it.
+    /// Whether the queued frames are dropped, because the client does not read them.
     #[must_use]
     pub const fn gives_up_what_waits(&self) -> bool {
         matches!(self, Self::SlowReader | Self::OverMemory)
     }
 
-    /// Whether the server decided on it, so that old clients hear it by event first (WS-053).
+    /// Whether the server decided to close, so that old clients get an event first (WS-053).
     #[must_use]
     pub const fn is_by_server(&self) -> bool {
         !matches!(self, Self::Gone | Self::ByClient(_))
     }
 }
 
-/// The text itself, or its first `most` bytes (fewer, not to cut a character) and an ellipsis.
+/// The text, or its first `most` bytes (fewer, not to cut a character) and an ellipsis.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {

@@ -1,27 +1,27 @@
 //! The data of an event: a text, or a JSON string that no text can hold.
 //!
-//! Browsers cut texts in the middle of a surrogate pair and send the half as an escape (`"cut \ud83d"`). That is
-//! legal JSON, and every browser reads it; UTF-8 has no such character. Such a string goes out as it came.
+//! Browsers cut texts in the middle of a surrogate pair and send the half as an escape (`"cut \ud83d"`). The escape is
+//! legal JSON, and every browser reads it; UTF-8 has no such character. Such a string goes out unchanged.
 
 use std::borrow::Cow;
 
 use crate::json;
 use crate::json::push_string;
 
-/// What an event carries, as it is passed on.
+/// The data of an event as forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data<'a>(Form<'a>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form<'a> {
     Text(Cow<'a, str>),
-    /// The JSON string with its quotes; and the bytes of its text, with three for half a pair.
+    /// The JSON string with its quotes; and the length of its text in bytes, with three for half a pair.
     Literal(Cow<'a, str>, usize),
 }
 
 impl<'a> Data<'a> {
-    /// Of a JSON value: a string's own text, else the value without the white space between its parts; the rest is
-    /// kept byte for byte (WS-164, API-018). Takes valid JSON only.
+    /// The data of a JSON value: a string's own text, else the value without the white space between its parts; all
+    /// other bytes stay (WS-164, API-018). Takes valid JSON only.
     #[must_use]
     pub fn of_json(json: &'a str) -> Option<Self> {
         if let Some(text) = json::as_text(json) {
@@ -32,7 +32,7 @@ impl<'a> Data<'a> {
         Some(Self(Form::Literal(Cow::Borrowed(json), text.len())))
     }
 
-    /// The length in bytes, as limits count the data.
+    /// The length in bytes, as the limits count.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -56,7 +56,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The same, owning its text.
+    /// The same data, owning its text.
     #[must_use]
     pub fn into_owned(self) -> Data<'static> {
         Data(match self.0 {
@@ -73,7 +73,7 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Appends the data as a JSON string of whole characters: PHP reads nothing of a body that holds half a one.
+    /// Appends the data as a JSON string of whole characters: PHP rejects a body with half a character.
     pub(crate) fn push_whole(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Form::Text(text) => push_string(out, text),

@@ -1,6 +1,6 @@
-//! What a client did wrong on a connection that stays open: the one table of `pusher:error` texts.
+//! A client's errors on a connection that stays open: the one table of `pusher:error` texts.
 //!
-//! Hosted Pusher's words wherever they are known, because people search for them (WS-131).
+//! Hosted Pusher's words wherever they are known, because people search for these words (WS-131).
 
 mod client_event;
 mod over_quota;
@@ -17,8 +17,8 @@ pub use sign_in::SignInFault;
 
 use wording::{echoed, half_character};
 
-/// How the HTTP API's sentence for a path without a route begins; a colon and the path as it came follow. Other programs
-/// of this project know the server by this sentence.
+/// The beginning of the HTTP API's message for a path without a route; a colon and the path follow. Other programs
+/// of this project recognise the server by this text.
 pub const NOTHING_AT: &str = "There is nothing at this path";
 
 /// A failed command; answered with one `pusher:error`, and nothing else changes (WS-130).
@@ -34,22 +34,22 @@ pub enum ProtocolError {
     DataNotAHash,
     /// A required member of `data` is missing.
     MissingParameter(&'static str),
-    /// A member of `data` that must be a string is none.
+    /// A member of `data` is no string, but must be one.
     NotAString(&'static str),
     /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
     HalfCharacter(&'static str),
     /// The name breaks LIM-001, LIM-002 or LIM-015 (WS-135).
     InvalidChannelName {
-        /// As it came.
+        /// The name as received.
         name: String,
-        /// What it breaks.
+        /// The rule that the name breaks.
         fault: InvalidName,
     },
     /// Subscribed already (WS-137).
     ExistingSubscription(String),
-    /// Not subscribed (WS-141).
+    /// The connection is not subscribed (WS-141).
     NoSubscription(String),
-    /// The connection listens to as many channels as it may.
+    /// The connection has as many subscriptions as it may.
     TooManyChannels {
         /// The setting `limits.channels_per_connection`.
         limit: usize,
@@ -69,46 +69,46 @@ pub enum ProtocolError {
     AuthSignature {
         /// What the server signed.
         signed: String,
-        /// What the client sent.
+        /// The client's signature.
         got: String,
     },
-    /// `#server-to-user-…` of somebody else, or without having signed in (WS-191).
+    /// Another user's `#server-to-user-…`, or a connection without a signed-in user (WS-191).
     NotSignedIn(String),
     /// A presence channel without `channel_data` (WS-115).
     ChannelDataMissing(String),
     /// `channel_data` is not JSON, or its `user_id` neither string nor integer (WS-116).
     ChannelDataInvalid(String),
-    /// `channel_data` is larger than LIM-021.
+    /// `channel_data` is larger than allowed (LIM-021).
     MemberTooBig {
         /// The setting `limits.member_bytes`.
         limit: usize,
-        /// What came.
+        /// The size of `channel_data` in bytes.
         size: usize,
     },
-    /// `user_id` is longer than LIM-022.
+    /// `user_id` is longer than allowed (LIM-022).
     UserIdTooLong {
         /// The setting `limits.user_id`.
         limit: usize,
-        /// Characters that came.
+        /// The length of `user_id` in characters.
         length: usize,
     },
     /// `pusher:signin` failed (WS-184).
     SignIn(SignInFault),
-    /// More users to watch than LIM-023; the first ones are watched (WS-196).
+    /// The watchlist is longer than allowed (LIM-023); the first users are watched (WS-196).
     WatchlistTooLong {
         /// The setting `limits.watchlist`.
         limit: usize,
-        /// How many came.
+        /// The watchlist's length.
         length: usize,
     },
     /// The presence channel holds as many users as it may (WS-136).
     ChannelFull {
-        /// Which.
+        /// The channel.
         channel: String,
         /// The setting `limits.members`.
         limit: usize,
     },
-    /// An event of a client was not passed on (WS-161 … WS-169).
+    /// A client event was not forwarded (WS-161 … WS-169).
     ClientEvent(ClientEventFault),
 }
 
@@ -125,8 +125,8 @@ impl ProtocolError {
         }
     }
 
-    /// Whether a client that knows no better may cause it again and again, so that it must never end
-    /// the connection (WS-163, WS-214).
+    /// Whether a correct but unknowing client may cause the error again and again, so that the error must never
+    /// close the connection (WS-163, WS-214).
     #[must_use]
     pub const fn is_harmless(&self) -> bool {
         match self {
@@ -136,7 +136,7 @@ impl ProtocolError {
         }
     }
 
-    /// The HTTP-like status of soketi's `pusher:subscription_error`; `None` if it would send none (WS-133).
+    /// The HTTP-like status of soketi's `pusher:subscription_error`; `None` where soketi sends no such event (WS-133).
     #[must_use]
     pub const fn subscription_error_status(&self) -> Option<(&'static str, u16)> {
         match self {
@@ -150,7 +150,7 @@ impl ProtocolError {
         }
     }
 
-    /// The cause in one word, for logs; holds nothing that the client sent.
+    /// The cause in one word, for logs; holds no text of the client.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -195,7 +195,7 @@ impl ProtocolError {
         })
     }
 
-    /// The `message` of those that name what came, or what would be allowed.
+    /// The `message` of the causes that name a received value or a limit.
     fn message_with_parts(&self) -> String {
         match self {
             Self::UnsupportedEvent(event) => {
@@ -258,7 +258,7 @@ impl ProtocolError {
     }
 }
 
-/// What is wrong with a channel's name, for both of its users: sockets and the HTTP API (WS-135, API-020).
+/// The message for an illegal channel name, for both of its users: sockets and the HTTP API (WS-135, API-020).
 #[must_use]
 pub fn invalid_name(name: &str, fault: InvalidName) -> String {
     let name = echoed(name);

@@ -1,24 +1,24 @@
-//! Which names the events of back ends may have (LIM-004, LIM-007); those of clients keep stricter rules of their own.
+//! Legal names for events of back ends (LIM-004, LIM-007); client events have stricter rules of their own.
 
 use crate::app::Limits;
 
-/// Why a name is no name of an event.
+/// Why a text is no legal event name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidEventName {
-    /// Nothing at all.
+    /// The text is empty.
     #[error("Expected name parameter not to be empty")]
     Empty,
-    /// LIM-004.
+    /// The text is too long (LIM-004).
     #[error(
         "The event name of {length} characters exceeds the allowed maximum ({limit}, setting limits.event_name)"
     )]
     TooLong {
         /// The setting `limits.event_name`.
         limit: usize,
-        /// In characters.
+        /// The text's length in characters.
         length: usize,
     },
-    /// LIM-007: an event of the protocol's own.
+    /// The name is reserved for the protocol (LIM-007).
     #[error("Event names beginning with pusher: and pusher_internal: are reserved")]
     Reserved,
 }
@@ -26,7 +26,7 @@ pub enum InvalidEventName {
 /// Checks the name of an event that a back end sends.
 ///
 /// # Errors
-/// Empty, longer than the app's limit in characters, or reserved for the protocol.
+/// The name is empty, longer than the app's limit in characters, or reserved for the protocol.
 pub fn check_event_name(name: &str, limits: &Limits) -> Result<(), InvalidEventName> {
     let (limit, length) = (limits.event_name, name.chars().count());
     if name.is_empty() {

@@ -1,6 +1,6 @@
 //! Whole WebSocket frames, header included, made once and shared by every recipient.
 //!
-//! The only place that lays out an outgoing frame's header; never splits a message in fragments.
+//! The only place that writes the header of an outgoing frame; never splits a message in fragments.
 
 mod buffer;
 
@@ -22,10 +22,10 @@ const LONGEST_HEADER: usize = 10;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const LONGEST_CONTROL: usize = 125;
 
-/// What a frame that waits takes besides its bytes: its place in the queue, and what is around its buffer.
+/// Bytes of a waiting frame besides its payload and header: its slot in the queue, and the overhead of its buffer.
 pub const FRAME_COST: usize = 128;
 
-/// One frame, ready to be written; cloning it copies no bytes. As small as can be: queues are made of it.
+/// One frame, ready to be written; cloning copies no bytes. As small as can be: queues are made of frames.
 #[derive(Clone, Debug)]
 pub struct Frame(Bytes);
 
@@ -35,7 +35,7 @@ impl Frame {
         Self::data(TEXT, expected, write)
     }
 
-    /// The same, as a binary frame: what a client is never sent, but an echo is made of.
+    /// A binary frame, made likewise: clients are never sent one, but an echo server needs it.
     pub fn binary(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::data(BINARY, expected, write)
     }
@@ -51,19 +51,19 @@ impl Frame {
         Self(Buffer::into_bytes(buffer, start))
     }
 
-    /// A Ping frame without payload (WS-041).
+    /// A Ping frame with an empty payload (WS-041).
     #[must_use]
     pub fn ping() -> Self {
         Self(Bytes::from_static(&[PING, 0]))
     }
 
-    /// The Pong frame to a Ping with this payload (WS-042); longer ones are cut at 125 bytes.
+    /// The Pong frame to a Ping with this payload (WS-042); longer payloads are cut at 125 bytes.
     #[must_use]
     pub fn pong(payload: &[u8]) -> Self {
         control(PONG, payload)
     }
 
-    /// A close frame; without a code it has no reason either (WS-050).
+    /// A close frame; a frame without a code has no reason either (WS-050).
     #[must_use]
     pub fn close(code: Option<u16>, reason: &str) -> Self {
         let mut payload = Vec::with_capacity(LONGEST_CONTROL);
@@ -74,14 +74,14 @@ impl Frame {
         control(CLOSE, &payload)
     }
 
-    /// The whole frame, as it goes over the wire.
+    /// The whole frame, as sent.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.0
     }
 
-    /// The same frame in memory of its own that is no larger than it, and that [`held_bytes`] leaves out: for one
-    /// that is kept for long, and bounded by whoever keeps it.
+    /// The same frame in an exact allocation of its own, which [`held_bytes`] leaves out: for a frame
+    /// that is kept for long, and bounded by its keeper.
     #[must_use]
     pub fn to_exact(&self) -> Self {
         Self(Bytes::copy_from_slice(&self.0))
@@ -107,7 +107,7 @@ fn control(opcode: u8, payload: &[u8]) -> Frame {
     Frame(Buffer::into_bytes(buffer, 0))
 }
 
-/// The header of an unmasked frame, and how many of the bytes it takes.
+/// The header of an unmasked frame, and the header's length.
 fn header(opcode: u8, length: u64) -> ([u8; LONGEST_HEADER], usize) {
     let mut bytes = [0; LONGEST_HEADER];
     bytes[0] = opcode;

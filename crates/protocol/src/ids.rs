@@ -1,12 +1,12 @@
 //! The identifiers of the protocol, as types of their own.
 //!
-//! Owns how each is spelled and read back; never compares them as bare strings elsewhere.
+//! Owns the spelling of each identifier and its parsing; other code never compares bare strings.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// One connection, unique in the cluster and never used again (WS-031).
+/// One connection, unique in the cluster and never reused (WS-031).
 ///
 /// Printed as two decimal numbers joined by a dot, the form that every server SDK checks (LIM-006).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ pub struct NotASocketId;
 impl FromStr for SocketId {
     type Err = NotASocketId;
 
-    /// Reads the printed form back; only the canonical spelling is an id.
+    /// Parses the printed form; only the canonical spelling is an id.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (high, low) = text.split_once('.').ok_or(NotASocketId)?;
         Ok(Self(u64::from(half(high)?) << 32 | u64::from(half(low)?)))
@@ -107,13 +107,13 @@ text_id! {
     AppKey
 }
 text_id! {
-    /// Who a presence member is; always a string on the wire (WS-116).
+    /// The user of a presence member; always a string on the wire (WS-116).
     UserId
 }
 
 /// Whether a text may be an app id: 1 to 64 of `A-Z a-z 0-9 _ -`.
 ///
-/// LIM-009 wants digits alone, for Python's SDK refuses anything else; other servers' apps have names and UUIDs.
+/// LIM-009 wants digits alone, because Python's SDK refuses anything else; apps of other servers have names and UUIDs.
 #[must_use]
 pub fn is_app_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_name_byte)

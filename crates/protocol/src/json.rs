@@ -1,6 +1,6 @@
-//! Reading JSON strictly: an object where an object is meant, a string where a string is; and writing a string.
+//! Strict reading of JSON: an object where an object is meant, a string where a string is; and writing a string.
 //!
-//! Borrows wherever the text allows; reading says only whether it was right, the caller knows the error.
+//! Borrows wherever the text allows. Reading returns `None` for a fault; the caller knows the error.
 
 mod object;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 pub use object::object;
 
-/// The text of a JSON string, borrowed where it has no escapes.
+/// The text of a JSON string, borrowed for a string without escapes.
 #[must_use]
 pub fn string(json: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
@@ -19,8 +19,8 @@ pub fn string(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(json).ok().map(|Text(text)| text)
 }
 
-/// The JSON with U+FFFD for each escape that is half a surrogate pair, which no text can hold; of whatever is no
-/// JSON it may be anything.
+/// The JSON with U+FFFD for each escape that is half a surrogate pair, which no text can hold. The result for
+/// invalid JSON is unspecified.
 #[must_use]
 pub fn with_whole_characters(json: &str) -> Cow<'_, str> {
     let mut whole = String::new();
@@ -35,7 +35,7 @@ pub fn with_whole_characters(json: &str) -> Cow<'_, str> {
                 rest = &escape[6..];
                 continue;
             }
-            // Any other escape: what stands behind the backslash is not looked at again.
+            // Any other escape: the character behind the backslash is skipped.
             _ => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
         };
         whole.push_str(&rest[..at + length]);
@@ -45,14 +45,14 @@ pub fn with_whole_characters(json: &str) -> Cow<'_, str> {
     if whole == json { Cow::Borrowed(json) } else { Cow::Owned(whole) }
 }
 
-/// The number of an escape like `\u00e9` at the beginning.
+/// The number of a leading escape like `\u00e9`.
 fn unit(escape: &str) -> Option<u16> {
     let digits = escape.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 /// The text of a JSON value that is to become a string: a string's own text, else the value without the
-/// white space between its parts; the rest is kept byte for byte (WS-164, API-018). Takes valid JSON only.
+/// white space between its parts; all other bytes stay (WS-164, API-018). Takes valid JSON only.
 #[must_use]
 pub fn as_text(json: &str) -> Option<Cow<'_, str>> {
     if json.starts_with('"') { string(json) } else { Some(compact(json)) }

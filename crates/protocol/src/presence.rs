@@ -1,6 +1,6 @@
-//! Who a presence member is: reading `channel_data`, writing the roster's JSON.
+//! The identity of a presence member: reading `channel_data`, writing the roster's JSON.
 //!
-//! Never re-serialises `user_info`; its bytes go out as they came in.
+//! Never re-serialises `user_info`, whose bytes go out unchanged.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,16 +11,16 @@ use crate::ids::UserId;
 use crate::json;
 use crate::json::push_string;
 
-/// A member's id and what it says of itself.
+/// A member's id and `user_info`.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// A string on the wire whatever it was in `channel_data` (WS-116).
+    /// A string on the wire, also for an integer in `channel_data` (WS-116).
     pub user_id: UserId,
-    /// JSON, verbatim; `None` is shown as `{}` (WS-122).
+    /// JSON, verbatim; `None` is sent as `{}` (WS-122).
     pub user_info: UserInfo,
 }
 
-/// The JSON of `user_info`, if there was one.
+/// The JSON of `user_info`, if given.
 pub type UserInfo = Option<Box<RawValue>>;
 
 #[derive(Deserialize)]
@@ -35,8 +35,8 @@ impl Identity {
     /// Reads `channel_data` of a presence subscription to `channel`.
     ///
     /// # Errors
-    /// Too large (LIM-021), no JSON object, a `user_id` that is neither string nor integer (WS-116), or
-    /// one that is too long (LIM-022).
+    /// `channel_data` is too large (LIM-021) or no JSON object, or its `user_id` is neither string nor
+    /// integer (WS-116), or too long (LIM-022).
     pub fn parse(channel_data: &str, channel: &str, limits: &Limits) -> Result<Self, ProtocolError> {
         let limit = limits.member_bytes;
         if channel_data.len() > limit {
@@ -66,7 +66,7 @@ fn canonical_id(json: &str) -> Option<String> {
     is_integer.then(|| json.to_owned())
 }
 
-/// The `data` of `subscription_succeeded` on a presence channel (WS-121), before its own quoting.
+/// The `data` of `subscription_succeeded` on a presence channel (WS-121), before the quoting as a string.
 #[must_use]
 pub fn roster<'a>(users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>) -> String {
     let mut ids = Vec::new();
@@ -88,7 +88,7 @@ pub fn roster<'a>(users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>) -> St
     format!(r#"{{"presence":{{"count":{count},"ids":[{ids}],"hash":{{{hash}}}}}}}"#)
 }
 
-/// What is shown as `user_info` (WS-122).
+/// The `user_info` as sent (WS-122).
 #[must_use]
 pub fn info_json(info: &UserInfo) -> &str {
     info.as_ref().map_or("{}", |raw| raw.get())

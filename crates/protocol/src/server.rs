@@ -1,4 +1,4 @@
-//! What the server says: the only place that builds JSON for clients.
+//! Messages of the server: the only place that builds JSON for clients.
 //!
 //! Key order is hosted Pusher's: `event`, `data`, `channel` (WS-022). `data` is a string in every
 //! event but `pusher:error` (WS-101, WS-102).
@@ -46,8 +46,8 @@ impl Event {
         })
     }
 
-    /// The frame for the subscribers of one channel of an event that one of them sent (WS-164); `user` is
-    /// whom it stands for on a presence channel (WS-165).
+    /// The frame for the subscribers of one channel of an event from another subscriber (WS-164); `user` is
+    /// the sender's user on a presence channel (WS-165).
     #[must_use]
     pub fn from_client(&self, channel: &ChannelName, user: Option<&UserId>) -> Frame {
         let Some(user) = user else {
@@ -68,7 +68,7 @@ impl Event {
         push_string(out, channel);
     }
 
-    /// The frame for one connection, of no channel.
+    /// The frame for one connection, without a channel.
     fn alone(&self) -> Frame {
         Frame::text(self.head.len() + 1, |out| {
             out.extend_from_slice(&self.head);
@@ -105,7 +105,7 @@ pub fn error(code: Option<u16>, message: &str) -> Frame {
     })
 }
 
-/// soketi's `pusher:subscription_error`, for those who come from there (WS-133).
+/// soketi's `pusher:subscription_error`, for clients written for soketi (WS-133).
 #[must_use]
 pub fn subscription_error(channel: &str, kind: &str, message: &str, status: u16) -> Frame {
     let mut data = Vec::with_capacity(message.len() + 48);
@@ -129,7 +129,7 @@ pub fn subscription_succeeded(channel: &ChannelName) -> Frame {
     Event::new("pusher_internal:subscription_succeeded", "{}").on(channel)
 }
 
-/// `pusher_internal:subscription_succeeded` of a presence channel, with everybody on it (WS-121).
+/// `pusher_internal:subscription_succeeded` of a presence channel, with the whole roster (WS-121).
 #[must_use]
 pub fn presence_succeeded<'a>(
     channel: &ChannelName,
@@ -173,7 +173,7 @@ pub fn subscription_count(channel: &ChannelName, count: usize) -> Frame {
     Event::new("pusher_internal:subscription_count", &data).on(channel)
 }
 
-/// `pusher:signin_success`; `user_data` as it came, quoted twice over (WS-183).
+/// `pusher:signin_success`; `user_data` as received, quoted twice over (WS-183).
 #[must_use]
 pub fn signin_success(user_data: &str) -> Frame {
     let mut data = Vec::with_capacity(user_data.len() + user_data.len() / 4 + 16);
@@ -183,7 +183,7 @@ pub fn signin_success(user_data: &str) -> Frame {
     Event::new("pusher:signin_success", &String::from_utf8_lossy(&data)).alone()
 }
 
-/// `pusher_internal:watchlist_events`: who is online and who is not; empty lists are left out (WS-195).
+/// `pusher_internal:watchlist_events`: users online and offline; empty lists are left out (WS-195).
 #[must_use]
 pub fn watchlist_events(online: &[&UserId], offline: &[&UserId]) -> Frame {
     let mut data = br#"{"events":["#.to_vec();
@@ -210,7 +210,7 @@ pub fn watchlist_events(online: &[&UserId], offline: &[&UserId]) -> Frame {
     Event::new("pusher_internal:watchlist_events", &String::from_utf8_lossy(&data)).alone()
 }
 
-/// The `data` of an event as it was published, read back from its frame as a JSON string (API-037).
+/// The `data` of an event as published, read from its frame as a JSON string (API-037).
 #[must_use]
 pub fn data_of(frame: &Frame) -> Option<Box<RawValue>> {
     #[derive(serde::Deserialize)]

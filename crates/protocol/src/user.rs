@@ -1,4 +1,4 @@
-//! Who a signed-in user is: reading `user_data` of `pusher:signin` (WS-180 … WS-183).
+//! The identity of a signed-in user: reading `user_data` of `pusher:signin` (WS-180 … WS-183).
 //!
 //! Knows nothing of signatures; never re-serialises `user_info`.
 
@@ -12,16 +12,16 @@ use crate::ids::UserId;
 use crate::json;
 use crate::presence::{Identity, UserInfo};
 
-/// What a user says of itself when signing in.
+/// The data of a user's sign-in.
 #[derive(Clone, Debug)]
 pub struct UserData {
-    /// Its id, the one in `#server-to-user-ID`.
+    /// The user's id, as in `#server-to-user-ID`.
     pub id: UserId,
     /// JSON, verbatim.
     pub user_info: UserInfo,
-    /// Whose coming and going it wants to know of: distinct ids, no more than allowed.
+    /// Users whose online status the user watches: distinct ids, no more than allowed.
     pub watchlist: Vec<UserId>,
-    /// How long the watchlist was, if that is more than allowed (WS-196).
+    /// The length of a watchlist that is longer than allowed (WS-196).
     pub watchlist_cut_from: Option<usize>,
 }
 
@@ -36,11 +36,11 @@ struct Fields<'a> {
 }
 
 impl UserData {
-    /// Reads `user_data`, whose signature has been verified.
+    /// Reads `user_data`, after the check of its signature.
     ///
     /// # Errors
-    /// No JSON object, an `id` that is no string, empty, too long, or of other characters than the
-    /// documentation allows (WS-181, LIM-005); a `watchlist` that is no array of strings.
+    /// `user_data` is no JSON object; its `id` is no string, empty, too long, or has illegal characters
+    /// (WS-181, LIM-005); or its `watchlist` is no array of strings.
     pub fn parse(user_data: &str, limits: &Limits) -> Result<Self, SignInFault> {
         let fields: Fields<'_> = json::object(user_data).ok_or(SignInFault::NoId)?;
         let id = json::string(fields.id.get()).filter(|id| !id.is_empty()).ok_or(SignInFault::NoId)?;
@@ -61,10 +61,10 @@ impl UserData {
     }
 }
 
-/// Who a signed-in user is on a presence channel that it joins without `channel_data` (WS-115).
+/// The identity of a signed-in user on a presence channel that the user joins without `channel_data` (WS-115).
 ///
 /// # Errors
-/// Its `user_info` is larger than a member's data may be (LIM-021).
+/// The user's `user_info` is larger than a member's data may be (LIM-021).
 pub fn identity(id: &UserId, user_info: &UserInfo, limits: &Limits) -> Result<Identity, ProtocolError> {
     let limit = limits.member_bytes;
     match user_info.as_ref().map_or(0, |info| info.get().len()) {

@@ -1,17 +1,17 @@
-//! A moment as people read it.
+//! Moments in a readable form.
 //!
 //! Knows no clock: the caller reads the clock and gives the moment.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time from the beginning of 1970 to `moment`, as Unix counts it; zero for earlier moments.
+/// The Unix time of `moment`; zero for moments before 1970.
 #[must_use]
 pub fn since_1970(moment: SystemTime) -> Duration {
     moment.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Unix seconds as `2023-11-14T22:13:20Z`. The date is counted in years that begin in March, so that a
-/// leap day is the last of its year; every 400 of them have 146,097 days.
+/// leap day is the last day of its year; every 400 years have 146,097 days.
 #[must_use]
 pub fn utc(seconds: u64) -> String {
     const DAYS_TO_MARCH_OF_YEAR_0: u64 = 719_468;

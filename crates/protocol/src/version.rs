@@ -1,19 +1,19 @@
-//! Protocol versions: which are spoken, and what differs between them (WS-011 … WS-014).
+//! Protocol versions: the supported ones, and their differences (WS-011 … WS-014).
 
 use crate::close::CloseReason;
 
-/// A version of the wire protocol that is spoken here: 4 to 7 (WS-013).
+/// A supported version of the wire protocol: 4 to 7 (WS-013).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(u8);
 
 impl Version {
-    /// What a client speaks that does not say (WS-012).
+    /// The version of a client that names none (WS-012).
     pub const NEWEST: Self = Self(7);
 
     /// Reads the query parameter `protocol`.
     ///
     /// # Errors
-    /// 4007 for anything but 4, 5, 6 or 7; 4008 if it is missing and `required` (WS-012).
+    /// 4007 for anything but 4, 5, 6 or 7; 4008 for a missing version that is `required` (WS-012).
     pub fn parse(parameter: Option<&str>, required: bool) -> Result<Self, CloseReason> {
         match parameter {
             None if required => Err(CloseReason::VersionMissing),
@@ -25,7 +25,7 @@ impl Version {
         }
     }
 
-    /// Whether a close is told in a `pusher:error` event first, besides the close code (WS-053).
+    /// Whether a close is announced by a `pusher:error` event, besides the close code (WS-053).
     #[must_use]
     pub const fn hears_of_close_by_event(self) -> bool {
         self.0 < 6

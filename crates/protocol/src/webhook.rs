@@ -1,7 +1,7 @@
-//! Webhooks: what an app's back end is told, and how it is written (HOOK-001 … HOOK-017).
+//! Webhooks: the events for an app's back end, and their JSON (HOOK-001 … HOOK-017).
 //!
-//! The only place that builds JSON for back ends unasked. Plain values; when something is told, and how often it
-//! is tried, is the business of the crate `webhooks`.
+//! The only place that builds JSON for requests to back ends. Plain values: the crate `webhooks` decides when an
+//! event is sent, and how often a request is retried.
 
 mod event;
 mod kinds;
@@ -13,23 +13,23 @@ pub use self::transition::{ClientEvent, Present, Transition};
 
 use crate::channel::ChannelName;
 
-/// A place that is told what happens on an app's channels.
+/// An endpoint that receives the events of an app's channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Where requests go; `http` or `https`, without a user or password.
+    /// URL of the endpoint; `http` or `https`, without a user or password.
     pub url: String,
-    /// What it is told (HOOK-017).
+    /// Wanted kinds of events (HOOK-017).
     pub events: Kinds,
-    /// It is told of channels whose names begin with one of these; of all if there is none.
+    /// Prefixes of the wanted channels; empty for all channels.
     pub channel_prefixes: Vec<String>,
-    /// Several events may come in one request (HOOK-002).
+    /// Several events may share one request (HOOK-002).
     pub batch: bool,
-    /// Off: it is told nothing.
+    /// Off: nothing is sent.
     pub enabled: bool,
 }
 
 impl Webhook {
-    /// Whether it is told this of the channel.
+    /// Whether the webhook wants this kind for the channel.
     #[must_use]
     pub fn wants(&self, kind: Kind, channel: &ChannelName) -> bool {
         let is_meant = |prefix: &String| channel.as_str().starts_with(prefix);

@@ -1,7 +1,7 @@
 //! The WebSocket frames of a client (RFC 6455), decoded without doing any I/O.
 //!
-//! Takes bytes as they were read and gives whole messages. Bounds whole messages, not frames, and
-//! keeps no more than what has arrived of a message: never what a client only announces.
+//! Takes bytes as read and gives whole messages. Bounds whole messages, not frames, and keeps
+//! only the received bytes of a message: an announced length reserves no memory.
 
 mod error;
 mod head;
@@ -32,7 +32,7 @@ pub enum Incoming<'a> {
     Ping(&'a [u8]),
     /// A Pong frame.
     Pong,
-    /// A close frame and its code, if it had one. Nothing comes after it.
+    /// A close frame and its code, if it had one. No message comes after a close frame.
     Close(Option<u16>),
 }
 
@@ -45,16 +45,16 @@ pub struct Decoder {
     pending: Option<Box<Pending>>,
 }
 
-/// What has come of a frame or a message that is not complete.
+/// The received part of an incomplete frame or message.
 #[derive(Default)]
 struct Pending {
-    /// The beginning of a head that was cut off.
+    /// The beginning of an incomplete head.
     start: Start,
-    /// The frame whose payload is under way.
+    /// The frame whose payload is incomplete.
     frame: Option<Frame>,
-    /// The message whose fragments are under way; it may be interrupted by control frames.
+    /// The message whose fragments are incomplete; control frames may come in between.
     message: Option<Message>,
-    /// The payload, as far as it has come, of a control frame.
+    /// The received payload of a control frame.
     control: Vec<u8>,
 }
 
@@ -67,13 +67,13 @@ struct Start {
 #[derive(Clone, Copy)]
 struct Frame {
     head: Head,
-    /// Bytes of the payload that came before.
+    /// Bytes of the payload received before.
     received: usize,
 }
 
 struct Message {
     opcode: Opcode,
-    /// What came, of all fragments, unmasked.
+    /// The received payload of all fragments, unmasked.
     content: Vec<u8>,
 }
 
@@ -84,15 +84,15 @@ impl Decoder {
         Self { limit: max_message, ended: false, pending: None }
     }
 
-    /// Decodes what was just read, in place, and calls `on` for each whole message in order.
+    /// Decodes the bytes just read, in place, and calls `on` for each whole message in order.
     ///
-    /// The bytes that were decoded are clobbered. A break out of `on` is given back at once, and the rest of `bytes`
+    /// The decoded bytes are clobbered. A break out of `on` is returned at once, and the rest of `bytes`
     /// is dropped. After a break, an error or a close frame, more bytes are ignored.
     ///
-    /// Stops after `most` calls of `on`; returns how many of the bytes were decoded. The rest is to be given again.
+    /// Stops after `most` calls of `on`; returns the number of decoded bytes. The caller passes the rest again.
     ///
     /// # Errors
-    /// The bytes break RFC 6455 or the limit. What came before the fault has been reported.
+    /// The bytes break RFC 6455 or the limit. Messages before the fault have been reported.
     pub fn feed<B>(
         &mut self,
         bytes: &mut [u8],
@@ -109,7 +109,7 @@ impl Decoder {
         result
     }
 
-    /// Bytes of memory that hold what has come of a message that is not complete.
+    /// Bytes of memory that hold an incomplete message.
     #[must_use]
     pub fn held(&self) -> usize {
         let Some(pending) = &self.pending else { return 0 };
@@ -156,8 +156,8 @@ impl Decoder {
         Ok(ControlFlow::Continue(all))
     }
 
-    /// The frame that `bytes` belong to, and how many of them are of its head; `None` if the head is
-    /// cut off, whose bytes are then kept.
+    /// The frame that `bytes` belong to, and how many of the bytes are part of its head; `None` for an incomplete
+    /// head, whose bytes are then kept.
     fn next_frame(&mut self, bytes: &[u8]) -> Result<Option<(Frame, usize)>, DecodeError> {
         let begun = self.pending.as_ref().and_then(|pending| pending.message.as_ref());
         let expected = Expected { begun: begun.map(|message| message.content.len()), limit: self.limit };
@@ -182,7 +182,7 @@ impl Decoder {
         Ok(read.map(|(head, taken)| (Frame { head, received: 0 }, taken.saturating_sub(known))))
     }
 
-    /// Keeps a piece of a frame's payload, and reports the message if that completes it.
+    /// Keeps a piece of a frame's payload, and reports a message that the piece completes.
     fn keep<B>(
         &mut self,
         mut frame: Frame,
@@ -242,7 +242,7 @@ impl Pending {
 }
 
 impl Start {
-    /// Adds as many of the bytes as a head may still have.
+    /// Adds the bytes that a head may still have.
     fn push(&mut self, bytes: &[u8]) {
         let free = self.bytes.get_mut(self.length..).unwrap_or_default();
         let mut added = 0;
@@ -258,8 +258,8 @@ impl Start {
     }
 }
 
-/// Adds to a buffer that grows by doubling, so that single bytes cost no copy each, but not past
-/// `most`, and from what has arrived, not from what was announced.
+/// Adds to a buffer that grows by doubling, so that single bytes cost no copy each, up to
+/// `most`. The growth follows the received bytes, not the announced length.
 fn append(buffer: &mut Vec<u8>, bytes: &[u8], most: usize) {
     let needed = buffer.len().saturating_add(bytes.len());
     if needed > buffer.capacity() {
@@ -273,7 +273,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, DecodeError> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8)
 }
 
-/// The code in a close frame's payload; the reason after it must be text, but nobody asks for it.
+/// The code in a close frame's payload; the reason after it must be UTF-8, and is ignored.
 fn read_close(payload: &[u8]) -> Result<Option<u16>, DecodeError> {
     if payload.is_empty() {
         return Ok(None);

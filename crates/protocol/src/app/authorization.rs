@@ -1,6 +1,6 @@
-//! How an app's own application is asked who may join a channel: where, for whose pages, and what is a yes.
+//! How an app's own application is asked who may join a channel: the URL, the allowed pages, and the form of a yes.
 //!
-//! Plain values, checked where they are given.
+//! Plain values, which are checked where they are read.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use serde_json::Value;
 /// The setting `authorization` of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Authorization {
-    /// Where the application is asked about channels; `None`: it is not asked.
+    /// URL of the application's endpoint for channels; `None`: the application is not asked.
     pub url: Option<String>,
-    /// Where it is asked who signs in; `None`: it is not asked.
+    /// URL of the application's endpoint for sign-ins; `None`: the application is not asked.
     pub user_url: Option<String>,
-    /// Origins of other pages that may ask, such as `https://app.example.com` or `https://*.example.com`.
+    /// Origins of pages on other hosts that may ask, such as `https://app.example.com` or `https://*.example.com`.
     pub origins: Vec<String>,
-    /// Headers of the client that the application is shown besides the usual ones.
+    /// Headers of the client that are forwarded to the application besides the usual ones.
     pub headers: Vec<String>,
-    /// What must stand in an answer that is a yes.
+    /// Condition that an answer has to meet to be a yes.
     pub must_equal: Option<MustEqual>,
 }
 
-/// A field of the application's answer, and the value that it has if the answer is a yes.
+/// A field of the application's answer, and the field's value in a yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MustEqual {
-    /// The names on the way to the field, joined by dots.
+    /// The names on the path to the field, joined by dots.
     field: String,
     value: Value,
 }
@@ -40,7 +40,7 @@ impl MustEqual {
         is_path.then(|| Self { field: field.to_owned(), value })
     }
 
-    /// Whether the answer has the field, with the value.
+    /// Whether the answer has the field with this value.
     #[must_use]
     pub fn is_met_by(&self, answer: &Value) -> bool {
         let found = self.field.split('.').try_fold(answer, |value, name| value.get(name));

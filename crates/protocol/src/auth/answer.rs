@@ -1,4 +1,4 @@
-//! What clients read from an authorization endpoint, signed (AUTH-020, AUTH-030).
+//! The signed answer of an authorization endpoint to a client (AUTH-020, AUTH-030).
 
 use super::Credential;
 use crate::ids::SocketId;

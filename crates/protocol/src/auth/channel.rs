@@ -7,12 +7,12 @@ use crate::ids::SocketId;
 
 /// Checks `auth`, which is `KEY:SIGNATURE`, for one socket and one channel.
 ///
-/// `channel_data` is the text as it came out of the outer JSON; given, even empty, it is signed too,
-/// on any kind of channel (AUTH-021, AUTH-022, AUTH-023).
+/// `channel_data` is the text as decoded from the outer JSON. A given text, even an empty one, is part of the signed
+/// text on any kind of channel (AUTH-021, AUTH-022, AUTH-023).
 ///
 /// # Errors
 /// `auth` is missing or empty, has no colon, names a key that is not the app's, or has a signature
-/// that is not of this socket, channel and data.
+/// of another socket, channel or data.
 pub fn verify_channel(
     app: &App,
     socket: SocketId,

@@ -1,4 +1,4 @@
-//! What is wrong with a signed HTTP request: the one table of its sentences (AUTH-010).
+//! Faults of a signed HTTP request: the one table of their messages (AUTH-010).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 use crate::close::shortened;
 use crate::utc::utc;
 
-/// Longest part of a client's own signature that is sent back to it, in bytes.
+/// Longest part of a client's own signature that is echoed to the client, in bytes.
 const MOST_ECHOED: usize = 200;
 
-/// Why a request is refused with 401; in the order in which it is checked.
+/// Why a request is refused with 401, in the order of the checks.
 ///
-/// `Display` gives the label only: [`RequestError::message`] is what the client is told.
+/// `Display` gives the label only; [`RequestError::message`] is the text for the client.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.label())]
 pub enum RequestError {
@@ -27,24 +27,24 @@ pub enum RequestError {
     TimestampMissing,
     /// `auth_timestamp` is not a decimal number.
     TimestampInvalid,
-    /// Too far from the server's clock (AUTH-009). Both in Unix seconds.
+    /// The timestamp is too far from the server's clock (AUTH-009). Both in Unix seconds.
     TimestampExpired {
-        /// What the client sent.
+        /// The client's timestamp.
         given: u64,
         /// The server's time.
         now: u64,
         /// The setting `timeouts.clock_skew`.
         window: u64,
     },
-    /// A body, but no `body_md5` (AUTH-008).
+    /// The request has a body, but no `body_md5` (AUTH-008).
     BodyMd5Missing,
     /// No `auth_signature`.
     SignatureMissing,
-    /// The signature is not that of the request.
+    /// The signature is not that of the request (AUTH-004).
     SignatureMismatch {
         /// The text that should have been signed.
         signed: String,
-        /// The signature that came.
+        /// The client's signature.
         got: String,
     },
     /// `body_md5` is not the MD5 of the body (AUTH-003).
@@ -58,7 +58,7 @@ impl RequestError {
         401
     }
 
-    /// The text of the answer. It quotes the request, so it is for the client alone, not for logs.
+    /// The text of the answer. The text quotes the request, so the text is for the client alone, not for logs.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
         let text = match self {
@@ -91,7 +91,7 @@ impl RequestError {
         Cow::Borrowed(text)
     }
 
-    /// The reason in one word, for logs and metrics.
+    /// The cause in one word, for logs and metrics.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl RequestError {
     }
 }
 
-/// By hand, because what was signed and the signature are not for logs.
+/// By hand, because the signed text and the signature are not for logs.
 impl fmt::Debug for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())

@@ -1,18 +1,18 @@
-//! The `KEY:SIGNATURE` with which a client shows that its app's back end agrees (AUTH-024).
+//! The `KEY:SIGNATURE` with which a client proves that its app's back end agrees (AUTH-024).
 
 use crate::app::App;
 
-/// Why it does not show that.
+/// Why a text is no valid pair.
 pub(super) enum PairFault {
-    /// There is no colon.
+    /// The text has no colon.
     Format,
     /// The key is not the app's.
     Key(String),
     /// The signature is not that of the text.
     Signature {
-        /// What the server signed.
+        /// The text that the server signed.
         signed: String,
-        /// What the client sent.
+        /// The client's signature.
         got: String,
     },
 }

@@ -1,23 +1,23 @@
-//! The query of a request: decoded leniently, and put back together the way it was signed.
+//! The query of a request: decoded leniently, and joined again in the signed form.
 //!
 //! Clients escape differently, but all sign the decoded text (AUTH-006). Has no `Debug`: a query holds
 //! signatures and payloads.
 
 use std::borrow::Cow;
 
-/// The parameters that a signed publish has.
+/// Number of parameters of a signed publish.
 const USUAL: usize = 5;
 
-/// The parameters of a query, in request order. Bounded by the longest request line that is read.
+/// The parameters of a query, in request order. Bounded by the longest request line that the server reads.
 #[derive(Clone, Default)]
 pub struct Query {
-    /// All names and values, decoded, one behind the other: one piece of memory however many there are.
-    /// Names are in lower case: they are signed so, and read as they are signed (AUTH-002).
+    /// All names and values, decoded, one behind the other: one allocation for any number of parameters.
+    /// Names are in lower case, for signing and for reading (AUTH-002).
     text: String,
     pairs: Vec<Pair>,
 }
 
-/// Where in the text a parameter is.
+/// Position of a parameter in the text.
 #[derive(Clone, Copy)]
 struct Pair {
     begins: usize,
@@ -28,7 +28,7 @@ struct Pair {
 impl Query {
     /// Decodes the part of a URL after the `?`.
     ///
-    /// Faulty escapes are kept as they are, bytes that are not UTF-8 become U+FFFD, and a parameter
+    /// Faulty escapes stay as they are, bytes that are not UTF-8 become U+FFFD, and a parameter
     /// without `=` has the empty value (AUTH-005, AUTH-006).
     #[must_use]
     pub fn parse(raw: &str) -> Self {
@@ -56,7 +56,7 @@ impl Query {
         self.pairs().filter(move |(own, _)| *own == name).map(|(_, value)| value)
     }
 
-    /// The names of all parameters in request order, repeated ones as often as they came.
+    /// The names of all parameters in request order, repeated ones as often as the request has them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs().map(|(name, _)| name)
     }
@@ -68,7 +68,7 @@ impl Query {
             .map(move |pair| (piece(pair.begins, pair.name_ends), piece(pair.name_ends, pair.value_ends)))
     }
 
-    /// The third line of the text that is signed (AUTH-002, AUTH-005).
+    /// The third line of the signed text (AUTH-002, AUTH-005).
     pub(super) fn to_sign(&self) -> String {
         let mut pairs = Vec::with_capacity(self.pairs.len());
         pairs.extend(self.pairs().filter(|(name, _)| *name != "auth_signature"));
@@ -87,14 +87,14 @@ impl Query {
     }
 }
 
-/// What a plus sign stands for: a space in a query, itself in a path.
+/// The meaning of a plus sign: a space in a query, a plus in a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plus {
     IsSpace,
     IsPlus,
 }
 
-/// Undoes percent-encoding as far as there is any.
+/// Decodes percent-encoding; faulty escapes stay.
 pub(super) fn decode(text: &str, plus: Plus) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(text);
@@ -114,7 +114,7 @@ pub(super) fn decode(text: &str, plus: Plus) -> Cow<'_, str> {
     Cow::Owned(decoded.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// The byte that two hex digits stand for, and what comes after them.
+/// The byte of two hex digits, and the bytes after the digits.
 fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, rest) = bytes.split_first_chunk::<2>()?;
     let mut byte = [0];
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(decode("/apps/3/users/a+b%2Bc%40d", Plus::IsPlus), "/apps/3/users/a+b+c@d");
     }
 
-    /// Every byte escaped: what any client may send for any text.
+    /// Every byte escaped, as any client may do for any text.
     fn escape(text: &str) -> String {
         text.bytes().map(|byte| format!("%{byte:02x}")).collect()
     }

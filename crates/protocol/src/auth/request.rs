@@ -1,4 +1,4 @@
-//! The signature of an HTTP request, and what else makes it valid (AUTH-001 … AUTH-012).
+//! The signature of an HTTP request, and the other conditions of a valid request (AUTH-001 … AUTH-012).
 
 use md5::{Digest, Md5};
 
@@ -7,7 +7,7 @@ use super::query::{Plus, Query, decode};
 use super::secret::Secret;
 use crate::app::App;
 
-/// The server's clock, and how far from it a request's may be.
+/// The server's clock, and the allowed difference of a request's timestamp.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     /// In Unix seconds.
@@ -16,27 +16,27 @@ pub struct Clock {
     pub window: u64,
 }
 
-/// One signed HTTP request as it was received, but for its body.
+/// One signed HTTP request as received, without its body.
 pub struct SignedRequest<'a> {
     /// The method, in any case.
     pub method: &'a str,
     /// The path as received, without query, from `/apps/` on.
     pub path: &'a str,
-    /// The path as received, without query, with whatever prefix the server runs under.
+    /// The path as received, without query, with any prefix that the server runs under.
     pub full_path: &'a str,
     /// The decoded query.
     pub query: &'a Query,
 }
 
-/// What a query says of the body, to be checked when that has come; worth nothing unless the query is signed.
+/// The query's statement about the body, to be checked against the body; meaningless unless the query is signed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedBody<'a> {
-    /// `None` if there is to be no body.
+    /// `None` for a request without a body.
     md5: Option<&'a str>,
 }
 
 impl<'a> SignedBody<'a> {
-    /// That of a query which [`SignedRequest::verify`] has accepted.
+    /// Reads the statement of a query which [`SignedRequest::verify`] has accepted.
     #[must_use]
     pub fn of(query: &'a Query) -> Self {
         Self { md5: query.get("body_md5") }
@@ -45,7 +45,7 @@ impl<'a> SignedBody<'a> {
     /// Checks that this is the body that was signed, byte for byte.
     ///
     /// # Errors
-    /// The body has another MD5, or there was to be none (AUTH-003, AUTH-008).
+    /// The body has another MD5, or the query announces no body (AUTH-003, AUTH-008).
     pub fn check(&self, body: &[u8]) -> Result<(), RequestError> {
         match self.md5 {
             Some(given) if !is_md5_of(body, given) => Err(RequestError::BodyMd5Mismatch),
@@ -56,12 +56,12 @@ impl<'a> SignedBody<'a> {
 }
 
 impl SignedRequest<'_> {
-    /// Checks that one of the app's keys signed this request not long ago; `announces_body` says whether there is
-    /// to be a body, which [`SignedBody`] checks when it has come. So only a client that knows the secret can have the server
-    /// keep a body, or hash one.
+    /// Checks that one of the app's keys signed this request not long ago; `announces_body` says whether a body
+    /// follows, which [`SignedBody`] checks after its arrival. So only a client that knows the secret can make the
+    /// server buffer a body, or hash one.
     ///
     /// # Errors
-    /// The first thing that is wrong, in the order of AUTH-010.
+    /// The first fault in the order of AUTH-010.
     pub fn verify(&self, app: &App, clock: Clock, announces_body: bool) -> Result<(), RequestError> {
         let key = self.required("auth_key", RequestError::KeyMissing)?;
         let credential = app.credential(key).ok_or(RequestError::KeyUnknown)?;
@@ -79,7 +79,7 @@ impl SignedRequest<'_> {
         self.query.get(name).filter(|value| !value.is_empty()).ok_or(missing)
     }
 
-    /// Clients differ in which form of the path they sign: all are tried (AUTH-007, AUTH-012).
+    /// Clients sign different forms of the path: all forms are tried (AUTH-007, AUTH-012).
     fn check_signature(&self, secret: &Secret) -> Result<(), RequestError> {
         let got = self.required("auth_signature", RequestError::SignatureMissing)?;
         let method = self.method.to_ascii_uppercase();
@@ -100,7 +100,7 @@ impl SignedRequest<'_> {
     }
 }
 
-/// Whether this is the MD5 of the body in lower-case hex (AUTH-003).
+/// Whether `md5` is the MD5 of the body in lower-case hex (AUTH-003).
 fn is_md5_of(body: &[u8], md5: &str) -> bool {
     let mut digits = [0; 32];
     hex::encode_to_slice(Md5::digest(body), &mut digits).is_ok() && md5.as_bytes() == digits

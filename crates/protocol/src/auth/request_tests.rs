@@ -1,4 +1,4 @@
-//! Signed requests, by the worked examples of the specification and by what may go wrong.
+//! Signed requests: the worked examples of the specification, and faults.
 
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ fn verify_behind(
     SignedBody::of(&query).check(body.as_bytes())
 }
 
-/// A query with the signature of the text to sign, which is given in full.
+/// A query with the signature of a text, which is given in full.
 fn signed(text: &str, query: &str) -> String {
     format!("{query}&auth_signature={}", Secret::new(SECRET).sign(&[text.as_bytes()]))
 }
@@ -237,7 +237,7 @@ fn auth_009_a_timestamp_is_decimal_digits() {
 
 #[test]
 fn auth_010_every_fault_has_its_text_and_the_first_one_is_told() {
-    // Each query mends what the one before was refused for.
+    // Each query mends the fault for which the query before was refused.
     let steps = [
         ("", "Missing parameter: auth_key"),
         ("auth_key=", "Missing parameter: auth_key"),

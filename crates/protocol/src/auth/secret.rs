@@ -1,4 +1,4 @@
-//! A secret, ready to sign with. Its text leaves only through `expose`.
+//! A secret, ready to sign with. The secret's text leaves only through `expose`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 #[derive(Clone)]
 pub struct Secret {
     text: Arc<str>,
-    /// Keyed once; a clone of it costs less than keying anew for each signature.
+    /// Keyed once; a clone costs less than keying anew for each signature.
     keyed: Hmac<Sha256>,
 }
 
@@ -22,7 +22,7 @@ impl Secret {
         Self { text: Arc::from(text), keyed }
     }
 
-    /// The secret itself: for storing it, never for printing it.
+    /// The secret's text: for storing, never for printing.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
@@ -34,7 +34,7 @@ impl Secret {
         hex::encode(self.mac(parts).finalize().into_bytes())
     }
 
-    /// Whether this is the signature of the parts, in lower-case hex. Takes constant time (AUTH-004).
+    /// Whether `hex_signature` is the signature of the parts, in lower-case hex. Takes constant time (AUTH-004).
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], hex_signature: &str) -> bool {
         let mut signature = [0; 32];
@@ -53,7 +53,7 @@ impl Secret {
     }
 }
 
-/// To see whether an app has changed; never to check what somebody else has sent.
+/// For detecting a changed app; never for checking a client's text.
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text

@@ -1,6 +1,6 @@
-//! The other side of a signed HTTP request: what a back end sends (AUTH-001 … AUTH-003).
+//! The client's side of a signed HTTP request, as a back end signs (AUTH-001 … AUTH-003).
 //!
-//! Only checks that are made from outside need it; the server itself signs no request.
+//! Only checks from outside need this module; the server itself signs no request.
 
 use md5::{Digest, Md5};
 

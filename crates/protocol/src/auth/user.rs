@@ -1,15 +1,15 @@
-//! The signature with which a client proves which user it is (AUTH-030).
+//! The signature with which a client proves its user (AUTH-030).
 
 use super::pair::{PairFault, verify_pair};
 use crate::app::App;
 use crate::error::SignInFault;
 use crate::ids::SocketId;
 
-/// Checks `auth`, which is `KEY:SIGNATURE`, for one socket and the text of `user_data` as it came.
+/// Checks `auth`, which is `KEY:SIGNATURE`, for one socket and the text of `user_data` as received.
 ///
 /// # Errors
-/// `auth` has no colon, names a key that is not the app's, or has a signature that is not of this
-/// socket and data.
+/// `auth` has no colon, names a key that is not the app's, or has a signature of another
+/// socket or data.
 pub fn verify_user(app: &App, socket: SocketId, auth: &str, user_data: &str) -> Result<(), SignInFault> {
     verify_pair(app, auth, format!("{socket}::user::{user_data}")).map_err(|fault| match fault {
         PairFault::Format => SignInFault::AuthFormat,

@@ -1,4 +1,4 @@
-//! What can be wrong with a client event, and its texts (WS-161 … WS-169).
+//! Faults of a client event, and their texts (WS-161 … WS-169).
 //!
 //! Hosted Pusher's words where they are known (WS-131).
 
@@ -7,42 +7,42 @@ use std::borrow::Cow;
 use super::over_quota::OverQuota;
 use super::wording::echoed;
 
-/// Why an event of a client was not passed on.
+/// Why a client event was not forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEventFault {
-    /// The app does not have client events.
+    /// Client events are off for the app.
     Off,
     /// No `channel` or no `data` (WS-169).
     Incomplete,
-    /// The connection does not listen to the channel.
+    /// The connection is not subscribed to the channel.
     NotSubscribed(String),
     /// The channel is neither private nor presence.
     Unguarded(String),
-    /// The name is longer than LIM-016.
+    /// The name is longer than allowed (LIM-016).
     NameTooLong {
         /// The setting `limits.event_name`.
         limit: usize,
-        /// Characters that came.
+        /// The name's length in characters.
         length: usize,
     },
-    /// The data is larger than LIM-012.
+    /// The data is larger than allowed (LIM-012).
     TooBig {
         /// The setting `limits.client_event_bytes`.
         limit: usize,
-        /// What came.
+        /// The data's size in bytes.
         size: usize,
     },
-    /// More of them than LIM-014; this one was dropped (WS-163).
+    /// The connection's rate limit of client events is reached; the event was dropped (LIM-014, WS-163).
     TooMany {
         /// The setting `limits.client_events_per_second`.
         limit: usize,
     },
-    /// The app has had all the messages that it may; this one was dropped.
+    /// The app's quota of messages is used up; the event was dropped.
     OverQuota(OverQuota),
 }
 
 impl ClientEventFault {
-    /// Whether there are too many of them, of the connection or of the whole app.
+    /// Whether a rate limit or quota was reached, of the connection or of the whole app.
     pub(super) const fn is_about_rate(&self) -> bool {
         matches!(self, Self::TooMany { .. } | Self::OverQuota(_))
     }

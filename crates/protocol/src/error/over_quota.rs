@@ -1,19 +1,19 @@
-//! What an app hears that has had all the messages it may: the same words for clients and back ends.
+//! The message for an app whose quota of messages is used up: the same words for clients and back ends.
 //!
-//! Begins as hosted Pusher's text of a connection over the quota; its text for messages is unknown.
+//! Begins as hosted Pusher's text for a connection quota; Pusher's text for messages is unknown.
 
 use std::fmt;
 
 use crate::app::Quota;
 
-/// Messages that are refused because of a quota of the app.
+/// Messages refused because of an app's quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverQuota {
-    /// Which.
+    /// The quota.
     pub quota: Quota,
-    /// The most there may be.
+    /// The quota's limit.
     pub limit: usize,
-    /// How many came at once; none of them is published.
+    /// Number of messages that came together; none of them is published.
     pub came: usize,
 }
 

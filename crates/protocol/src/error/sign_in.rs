@@ -1,18 +1,18 @@
-//! What can be wrong with `pusher:signin`, and its texts (WS-184).
+//! Faults of `pusher:signin`, and their texts (WS-184).
 //!
-//! Hosted Pusher's texts are unknown but for the missing parameter; the others follow its texts for
+//! Hosted Pusher's texts are unknown but for the missing parameter; the other texts follow Pusher's texts for
 //! subscriptions.
 
 use std::borrow::Cow;
 
 use super::wording::{echoed, half_character};
 
-/// Why a connection was not signed in; it stays as it was.
+/// Why a connection was not signed in; the connection's state is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInFault {
     /// A required member of `data` is missing.
     Missing(&'static str),
-    /// A member of `data` that must be a string is none.
+    /// A member of `data` is no string, but must be one.
     NotAString(&'static str),
     /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
     HalfCharacter(&'static str),
@@ -26,23 +26,23 @@ pub enum SignInFault {
     Signature {
         /// What the server signed.
         signed: String,
-        /// What the client sent.
+        /// The client's signature.
         got: String,
     },
     /// `user_data` is no JSON object whose `id` is a string that is not empty (WS-181).
     NoId,
-    /// The id has characters that channel names do not have (LIM-005).
+    /// The id has illegal characters (LIM-005).
     IdCharacters(String),
     /// The id is longer than allowed.
     IdTooLong {
         /// The setting `limits.user_id`.
         limit: usize,
-        /// Characters that came.
+        /// The id's length in characters.
         length: usize,
     },
     /// `watchlist` is no array of strings (WS-181).
     Watchlist,
-    /// The connection is signed in as somebody else (WS-182).
+    /// The connection is signed in as another user (WS-182).
     OtherUser(String),
 }
 

@@ -1,25 +1,25 @@
-//! The memory of frames: counted from the moment when a frame is made until its last copy is dropped.
+//! The memory of frames: counted from a frame's creation until its last copy is dropped.
 //!
-//! The count is that of the process, since memory is. A frame that waits for ten thousand readers is counted once.
+//! One count for the whole process, as memory is. A frame that waits in ten thousand outboxes is counted once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// Bytes of a frame's memory beyond its buffer: the count of its copies, and what allocators round up.
+/// Bytes of a frame's memory beyond its buffer: the reference count, and the allocator's rounding.
 const AROUND: usize = 64;
 
-/// The sum over all frames that exist.
+/// The sum over all frames.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes of memory that all frames of this process hold now, but for those made by
+/// Bytes of memory that all frames of this process hold now, except copies of
 /// [`Frame::to_exact`](super::Frame::to_exact).
 #[must_use]
 pub fn held_bytes() -> usize {
     HELD.load(Ordering::Relaxed)
 }
 
-/// The memory of one frame, counted while it lives.
+/// The memory of one frame, counted until its drop.
 pub(super) struct Buffer {
     bytes: Vec<u8>,
     /// Where the frame begins.

@@ -1,6 +1,6 @@
-//! Reading a JSON object as a struct: never from an array, and whatever the members are called that nobody asks for.
+//! Reading a JSON object as a struct: never from an array, and with any names of unknown members.
 //!
-//! A name with half a surrogate pair is legal JSON that no `str` can hold; names are compared as bytes for that.
+//! A name with half a surrogate pair is legal JSON that no `str` can hold, so names are compared as bytes.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
     Some(object)
 }
 
-/// Whatever is asked for, an object is read.
+/// Deserializes an object, also where serde asks for another shape.
 struct Object<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
@@ -32,7 +32,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     }
 }
 
-/// Takes an object's members, and has their names read as bytes.
+/// Visits an object's members, and has their names read as bytes.
 struct OfObject<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for OfObject<V> {
@@ -71,7 +71,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for OfName<S> {
     }
 }
 
-/// A member's name, which is read as bytes where it only has to be told from others.
+/// A member's name, read as bytes where the name only has to be told from other names.
 struct Name<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Name<D> {

@@ -1,4 +1,4 @@
-//! The events of webhooks as JSON, and the body that holds them (HOOK-001, HOOK-010 … HOOK-016).
+//! The events of webhooks as JSON, and the body of a request (HOOK-001, HOOK-010 … HOOK-016).
 
 use super::kinds::Kind;
 use super::transition::{ClientEvent, Transition};
@@ -10,19 +10,19 @@ use crate::json::push_string;
 /// Bytes of an event's JSON besides names and data, and of a body besides its events.
 const AROUND: usize = 96;
 
-/// One event of a webhook, written.
+/// One event of a webhook, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Which switch it belongs to.
+    /// The event's kind.
     pub kind: Kind,
-    /// Every event has a channel (HOOK-007).
+    /// The event's channel; every event has one (HOOK-007).
     pub channel: ChannelName,
-    /// An object.
+    /// The event as a JSON object.
     pub json: String,
 }
 
 impl Event {
-    /// What is to be told of a transition; `None` of one that only ends a silence, and of users' own channels
+    /// The event of a transition; `None` for a transition that only ends a silence, and for users' own channels
     /// (HOOK-019).
     #[must_use]
     pub fn of(transition: &Transition) -> Option<Self> {
@@ -62,7 +62,7 @@ impl Event {
         (channel.clone(), String::from_utf8(json).expect("it is written in UTF-8"))
     }
 
-    /// Whether its body is opaque, so that it never shares a request with others (HOOK-026).
+    /// Whether the event's body is opaque, so that the event never shares a request with others (HOOK-026).
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.channel.kind() == ChannelKind::Encrypted
@@ -81,7 +81,7 @@ impl ClientEvent {
     }
 }
 
-/// Every id is a string (HOOK-006).
+/// Appends a member; every id is a string (HOOK-006).
 fn push_member(json: &mut Vec<u8>, name: &str, text: &str) {
     json.push(b',');
     push_string(json, name);
@@ -89,7 +89,7 @@ fn push_member(json: &mut Vec<u8>, name: &str, text: &str) {
     push_string(json, text);
 }
 
-/// The body of a request: when it was made, in milliseconds since 1970, and its events in order.
+/// The body of a request: its time, in milliseconds since 1970, and its events in order.
 #[must_use]
 pub fn body<'a>(time_ms: u64, events: impl IntoIterator<Item = &'a str>) -> String {
     let mut body = format!(r#"{{"time_ms":{time_ms},"events":["#);

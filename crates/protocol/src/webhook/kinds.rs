@@ -1,6 +1,6 @@
-//! Which kinds of events a webhook is told, by the names of their switches (HOOK-017).
+//! The kinds of webhook events, by the names of their settings (HOOK-017).
 
-/// What is switched on or off as one, as in hosted Pusher's dashboard.
+/// A kind of events with one switch, as in hosted Pusher's dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `channel_occupied` and `channel_vacated`.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 5] = [
         Self::ChannelExistence,
         Self::Presence,
@@ -25,7 +25,7 @@ impl Kind {
         Self::SubscriptionCount,
     ];
 
-    /// Its name in settings.
+    /// The kind's name in settings.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// All names, for those who look for one by what it tells.
+    /// Every kind with the events that the kind covers, for error messages.
     #[must_use]
     pub fn names_explained() -> String {
         let explained = Self::ALL.map(|kind| match kind {
@@ -63,37 +63,37 @@ impl Kinds {
     /// No kind at all.
     pub const NONE: Self = Self(0);
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether this kind is among them.
+    /// Whether the set holds this kind.
     #[must_use]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & 1 << kind as u8 != 0
     }
 
-    /// These and those.
+    /// The union of both sets.
     #[must_use]
     pub const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// Those of these that are among the others.
+    /// The intersection of both sets.
     #[must_use]
     pub const fn among(self, others: Self) -> Self {
         Self(self.0 & others.0)
     }
 
-    /// Those of these that are not among the others.
+    /// The kinds that `others` does not hold.
     #[must_use]
     pub const fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// Each of them.
+    /// The kinds of the set, one after the other.
     pub fn each(self) -> impl Iterator<Item = Kind> {
         Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }

@@ -1,4 +1,4 @@
-//! What happens on channels that a webhook may be told of.
+//! Transitions: changes on channels that a webhook may want.
 //!
 //! Plain values, without JSON.
 
@@ -7,55 +7,55 @@ use crate::channel::ChannelName;
 use crate::data::Data;
 use crate::ids::{SocketId, UserId};
 
-/// An event that a client has sent to others (HOOK-015).
+/// A client event that was sent to others (HOOK-015).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientEvent {
-    /// Where.
+    /// The event's channel.
     pub channel: ChannelName,
-    /// Its name.
+    /// The event's name.
     pub name: String,
-    /// As the others get it.
+    /// The data as forwarded.
     pub data: Data<'static>,
-    /// Who sent it.
+    /// The sender's connection.
     pub sender: SocketId,
-    /// Whom the sender stands for, on presence channels.
+    /// The sender's user, on presence channels.
     pub user: Option<UserId>,
 }
 
 /// An occupied channel and the users on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
-    /// Its name.
+    /// The channel's name.
     pub channel: ChannelName,
-    /// Distinct, on presence channels.
+    /// Distinct users, on presence channels.
     pub users: Vec<UserId>,
 }
 
-/// Something that has happened on a channel, in the order in which it did.
+/// A change on a channel, in the order of the changes.
 ///
-/// The first four say how things are from now on, so that one which is told twice does no harm.
+/// The first four variants state the result of the change, so that a repeated transition does no harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// It has its first subscriber.
+    /// The channel has its first subscriber.
     Occupied(ChannelName),
-    /// It has no subscriber any more.
+    /// The channel has no subscriber any more.
     Vacated(ChannelName),
-    /// A user is there with the first connection.
+    /// The user's first connection has joined.
     Joined(ChannelName, UserId),
-    /// A user's last connection has gone.
+    /// The user's last connection has left.
     Left(ChannelName, UserId),
-    /// A subscriber found an empty cache (WS-172).
+    /// A subscriber had a cache miss (WS-172).
     Missed(ChannelName),
-    /// An empty cache has an event; ends the silence about further misses (HOOK-018).
+    /// An empty cache has got an event; ends the silence about further cache misses (HOOK-018).
     Filled(ChannelName),
-    /// So many connections are subscribed (WS-175).
+    /// The subscription count has changed to this number (WS-175).
     Counted(ChannelName, usize),
     /// A client has sent an event to others (WS-168).
     Sent(Box<ClientEvent>),
 }
 
 impl Transition {
-    /// Which switch it belongs to.
+    /// The transition's kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
@@ -67,7 +67,7 @@ impl Transition {
         }
     }
 
-    /// Bytes of memory that it holds beside itself, where they can be many.
+    /// Bytes of memory beside the transition itself, for transitions that can be large.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {

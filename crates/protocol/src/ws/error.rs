@@ -62,7 +62,7 @@ impl DecodeError {
         }
     }
 
-    /// The reason in one word, for logs and metrics; one word per close code.
+    /// The cause in one word, for logs and metrics; one word per close code.
     #[must_use]
     pub const fn label(&self) -> &'static str {
         match self {

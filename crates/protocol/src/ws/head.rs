@@ -1,7 +1,7 @@
 //! The head of one frame: opcode, length, mask (RFC 6455, section 5.2).
 //!
-//! Reads it byte by byte in the order of the wire, so that a fault is found at the same byte
-//! however the stream is cut, and before any payload is kept.
+//! Reads the head byte by byte in the order of the wire, so that a fault is found at the same byte
+//! for every cut of the stream, and before any payload is kept.
 
 use super::error::DecodeError;
 
@@ -39,16 +39,16 @@ impl Opcode {
     }
 }
 
-/// What the head of the next frame has to fit.
+/// The conditions for the next frame's head.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
-    /// Bytes of the message under way; `None` if none is.
+    /// Bytes of the incomplete message; `None` between messages.
     pub(super) begun: Option<usize>,
     /// The longest message.
     pub(super) limit: usize,
 }
 
-/// The head of a frame that is allowed where it came.
+/// The head of a frame that is allowed at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) opcode: Opcode,
@@ -60,7 +60,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head at the beginning of `bytes` and how many bytes it takes; `None` if it is cut off.
+    /// The head at the beginning of `bytes` and its length in bytes; `None` for an incomplete head.
     pub(super) fn read(bytes: &[u8], expected: Expected) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
@@ -95,7 +95,7 @@ impl Head {
         self.last && !matches!(self.opcode, Opcode::Continuation)
     }
 
-    /// Takes the mask off a piece of the payload, of which `before` bytes came earlier.
+    /// Unmasks a piece of the payload, with `before` bytes ahead of the piece.
     pub(super) fn unmask(&self, payload: &mut [u8], before: usize) {
         let mut mask = self.mask;
         mask.rotate_left(before % 4);
@@ -111,7 +111,7 @@ impl Head {
     }
 }
 
-/// What the first byte says, checked against what may come now.
+/// The opcode of the first byte, after a check against the allowed frames.
 fn read_opcode(first: u8, last: bool, begun: bool) -> Result<Opcode, DecodeError> {
     if first & 0x70 != 0 {
         return Err(DecodeError::ReservedBits);
@@ -125,8 +125,8 @@ fn read_opcode(first: u8, last: bool, begun: bool) -> Result<Opcode, DecodeError
     }
 }
 
-/// The length and what follows it. More bytes than a length needs are let pass: other servers take
-/// them, so there may be clients that send them, and nothing can be smuggled that way.
+/// The length and the bytes behind it. A length in more bytes than needed is accepted, as by other
+/// servers: clients may send such lengths, and no request can be smuggled that way.
 fn read_length(short: u8, bytes: &[u8]) -> Option<(u64, &[u8])> {
     match short {
         126 => bytes.split_first_chunk().map(|(long, rest)| (u64::from(u16::from_be_bytes(*long)), rest)),
@@ -135,7 +135,7 @@ fn read_length(short: u8, bytes: &[u8]) -> Option<(u64, &[u8])> {
     }
 }
 
-/// The length, if the message stays within the limit; the limit is not for control frames.
+/// The length, for a message within the limit; control frames are not limited.
 fn check_length(length: u64, opcode: Opcode, expected: Expected) -> Result<usize, DecodeError> {
     if length >> 63 != 0 {
         return Err(DecodeError::LengthOverflow);

@@ -1,4 +1,4 @@
-//! What the decoder reads: RFC 6455's examples, the order of messages, and the memory it takes.
+//! Accepted input of the decoder: RFC 6455's examples, the order of messages, and the memory used.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! What the decoder refuses: each break of RFC 6455 and of the limit, with its close code.
+//! Refused input of the decoder: each break of RFC 6455 and of the limit, with its close code.
 
 use super::DecodeError;
 use super::sample::{Seen, close, decode, error, masked, messages, text};
@@ -72,7 +72,7 @@ fn ws_023_the_limit_is_not_for_control_frames() {
 
 #[test]
 fn ws_023_a_length_over_the_limit_is_refused_by_the_head_alone() {
-    // Not even the mask has come.
+    // Not even the mask has arrived.
     assert_eq!(error(&[0x81, 0xfe, 0x03, 0xe9]), Some(DecodeError::TooLong));
     assert_eq!(
         error(&[0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),

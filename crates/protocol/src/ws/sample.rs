@@ -1,10 +1,10 @@
-//! What the tests of the decoder share: frames to feed it with, and what came out.
+//! Shared by the tests of the decoder: frames to decode, and records of the decoded messages.
 
 use std::ops::ControlFlow;
 
 use super::*;
 
-/// What came out, owned.
+/// A decoded message, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Text(String),
@@ -55,7 +55,7 @@ pub(super) fn close(code: u16, reason: &[u8]) -> Vec<u8> {
 }
 
 impl Decoder {
-    /// The content that is held between two reads, as it was reserved.
+    /// Capacity of the content that is held between two reads.
     pub(super) fn content(&self) -> usize {
         self.held().saturating_sub(size_of::<super::Pending>())
     }
@@ -64,7 +64,7 @@ impl Decoder {
         self.pending.is_none()
     }
 
-    /// Feeds the pieces one after the other; what came out, and how it ended.
+    /// Feeds the pieces one after the other; returns the messages and the end.
     pub(super) fn drink<'a>(
         &mut self,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -82,7 +82,7 @@ impl Decoder {
         (seen, None)
     }
 
-    /// Feeds the bytes one message a turn; what came out, and how it ended.
+    /// Feeds the bytes one message a turn; returns the messages and the end.
     fn sip(&mut self, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
         let (mut seen, mut rest) = (Vec::new(), bytes.to_vec());
         while !rest.is_empty() {
@@ -102,7 +102,7 @@ impl Decoder {
     }
 }
 
-/// Decodes at once, byte by byte and message by message, which must make no difference.
+/// Decodes at once, byte by byte and message by message, and compares the three results.
 pub(super) fn decode(limit: usize, bytes: &[u8]) -> (Vec<Seen>, Option<DecodeError>) {
     let whole = Decoder::new(limit).drink([bytes]);
     assert_eq!(Decoder::new(limit).drink(bytes.chunks(1)), whole, "byte by byte");

@@ -8,7 +8,7 @@ use super::Decoder;
 use super::head::{LONGEST_CONTROL, LONGEST_HEAD};
 use super::sample::{Seen, frame};
 
-/// A message as a client sends it: the frames, and what they mean.
+/// A message as a client sends it: the frames, and their meaning.
 #[derive(Clone, Debug)]
 struct Sent {
     bytes: Vec<u8>,
@@ -72,7 +72,7 @@ fn cut<'a>(bytes: &'a [u8], at: &[Index]) -> Vec<&'a [u8]> {
     begins.zip(ends.iter()).map(|(begin, end)| &bytes[begin..*end]).collect()
 }
 
-/// The beginnings of heads that are nearly right, so that arbitrary bytes get past the first checks.
+/// The beginnings of nearly right heads, so that arbitrary bytes pass the first checks.
 fn nearly_frames() -> impl Strategy<Value = Vec<u8>> {
     let first =
         prop_oneof![Just(0x81), Just(0x01), Just(0x80), Just(0x00), Just(0x02), Just(0x89), Just(0x88)];
@@ -127,7 +127,7 @@ proptest! {
     }
 }
 
-/// What fastwebsockets makes of the stream, up to the close frame at its end.
+/// The messages that fastwebsockets decodes, up to the close frame at the end.
 fn oracle(bytes: Vec<u8>) -> Vec<Seen> {
     use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
     use tokio::io::AsyncWriteExt;
