@@ -1,4 +1,4 @@
-//! The webhooks of one app: what is to be told of what happens, and to which URLs.
+//! The webhooks of one app: which events its transitions make, and which URLs receive the events.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::outlet::{Outlet, Owner, Shared};
 use crate::request::Waiting;
 use crate::tracker::Tracker;
 
-/// One app's.
+/// The webhooks of one app.
 pub(crate) struct AppHooks {
     app: Arc<App>,
     owner: Owner,
     shared: Arc<Shared>,
     tracker: Tracker,
     misses: Misses,
-    /// One for each URL that is told anything.
+    /// One outlet for each URL that wants any event.
     outlets: Vec<Arc<Outlet>>,
-    /// The moment by which it is listed among those that have something due.
+    /// When the app is listed as due.
     pub listed: Option<u64>,
 }
 
@@ -71,11 +71,11 @@ impl AppHooks {
         }
     }
 
-    /// Tells what follows from what has happened.
+    /// Sends the events that follow from the news.
     pub(crate) fn hear(&mut self, news: News, now: u64) {
         let News { transitions, lost, begun, present } = news;
         let wanted = self.app.told();
-        // What was queued for a webhook that is no more would be remembered for ever.
+        // Skips transitions of kinds that no webhook wants any more: their entries would stay for ever.
         for transition in transitions.into_iter().filter(|one| wanted.contains(one.kind())) {
             match transition {
                 Transition::Missed(channel) => {
@@ -102,7 +102,7 @@ impl AppHooks {
         }
     }
 
-    /// Tells the goings that are due, up to `most`; how many it told.
+    /// Sends the vacated and removed events that are due, up to `most`; returns their number.
     pub(crate) fn tell_due(&mut self, now: u64, most: usize) -> usize {
         let mut count = 0;
         while count < most
@@ -114,7 +114,7 @@ impl AppHooks {
         count
     }
 
-    /// When the next going is due.
+    /// When the next vacated or removed event is due.
     pub(crate) fn next_moment(&self) -> Option<u64> {
         self.tracker.next_moment()
     }
@@ -127,13 +127,13 @@ impl AppHooks {
         }
     }
 
-    /// Whether nothing would be lost with it.
+    /// Whether the value can be dropped without loss.
     pub(crate) fn is_idle(&self, now: u64) -> bool {
         let nobody_is_there = self.tracker.is_empty() && self.misses.is_over(now);
         nobody_is_there && self.outlets.iter().all(|outlet| outlet.is_idle())
     }
 
-    /// Whoever goes has gone, and everything that waits is tried once more, at once.
+    /// Sends every delayed event now, and retries every waiting request once, at once.
     pub(crate) fn end(&mut self) {
         self.tell_due(u64::MAX, usize::MAX);
         for outlet in &self.outlets {
@@ -141,7 +141,7 @@ impl AppHooks {
         }
     }
 
-    /// Gives up everything.
+    /// Drops every event and request.
     pub(crate) fn close(&self) {
         for outlet in &self.outlets {
             outlet.close();

@@ -1,8 +1,8 @@
-//! Tells apps' back ends what happens on their channels (HOOK-001 … HOOK-026).
+//! Sends webhooks to apps' back ends about their channels (HOOK-001 … HOOK-026).
 //!
-//! Owns what is told and what is not: delays and cancels, keeps comings and goings alternating, signs, retries,
-//! gives up. Every URL has a queue and a task of its own, so that none waits for another. Knows no hub and no
-//! connection: transitions are brought to it, and whoever brings them never waits.
+//! Owns which events are sent: delays and cancels them, keeps joins and leaves alternating, signs, retries,
+//! gives up. Every URL has a queue and a task of its own, so that no URL waits for another. Knows no hub and no
+//! connection: callers pass in transitions, and never wait.
 
 mod app_hooks;
 mod misses;

@@ -1,4 +1,4 @@
-//! Which cache channels were found empty and said so: a channel says it once until it is filled or ten seconds
+//! The rate limit of `cache_miss` events: a channel sends one until its cache is filled or ten seconds
 //! have passed (HOOK-018).
 
 use std::collections::{HashMap, VecDeque};
@@ -8,20 +8,20 @@ use fanfare_protocol::channel::ChannelName;
 /// Milliseconds of silence.
 const SILENCE: u64 = 10_000;
 
-/// Channels that are kept in mind; beyond it the oldest is forgotten, and may say it again.
+/// Most channels remembered; over the bound the oldest is forgotten, and may send again.
 const MOST: usize = 10_000;
 
-/// One app's.
+/// The cache misses of one app.
 #[derive(Debug, Default)]
 pub(crate) struct Misses {
-    /// Until when each says no more.
+    /// For each channel the moment until which its misses are not sent.
     silent: HashMap<ChannelName, u64>,
-    /// The same, the oldest first; also such that were filled.
+    /// The same moments, the oldest first; also those of channels that were filled.
     order: VecDeque<(u64, ChannelName)>,
 }
 
 impl Misses {
-    /// A subscriber found nothing: whether that is to be told.
+    /// A subscriber had a cache miss: whether the event is to be sent.
     pub(crate) fn miss(&mut self, channel: &ChannelName, now: u64) -> bool {
         while self.order.front().is_some_and(|(until, _)| *until <= now) || self.order.len() >= MOST {
             if let Some((until, oldest)) = self.order.pop_front()
@@ -38,12 +38,12 @@ impl Misses {
         true
     }
 
-    /// Whether nobody is silent any more.
+    /// Whether no channel is silent any more.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.order.back().is_none_or(|(until, _)| *until <= now)
     }
 
-    /// The channel has an event.
+    /// The channel's cache has an event.
     pub(crate) fn fill(&mut self, channel: &ChannelName) {
         self.silent.remove(channel);
     }

@@ -1,16 +1,16 @@
-//! What is brought to the webhooks of an app: what has happened on its channels.
+//! News for an app's webhooks: the changes on its channels.
 
 use fanfare_protocol::webhook::{Kinds, Present, Transition};
 
-/// What has happened in an app.
+/// The changes in one app.
 #[derive(Debug, Default)]
 pub struct News {
-    /// In the order in which it happened.
+    /// The transitions, in order.
     pub transitions: Vec<Transition>,
-    /// How much was left out behind it.
+    /// Number of transitions lost behind them.
     pub lost: u64,
     /// Kinds that a webhook has just begun to want. Those already present are recorded without an event.
     pub begun: Kinds,
-    /// How things are behind all of it; needed only if something was lost or has begun.
+    /// The state behind all transitions; needed only after a loss or for newly wanted kinds.
     pub present: Vec<Present>,
 }

@@ -1,7 +1,7 @@
-//! One URL of an app: its queue, and the task that sends what is in it.
+//! One URL of an app: its queue, and the task that sends the queued events.
 //!
-//! The task lives as long as there is something to send. Nobody waits for it: whoever has something to tell
-//! leaves it in the queue.
+//! The task lives as long as the queue holds something to send. Nobody waits for the task: callers
+//! leave events in the queue.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::request::{Prepared, Waiting};
 use crate::settings::{Settings, Spawn, Tally};
 use crate::turns::{QUICK, Turns, Wanted};
 
-/// Most bytes of an answer that are read; nothing in it matters.
+/// Most bytes of an answer that are read; the answer's content is ignored.
 const MOST_ANSWER: usize = 64 * 1024;
 
-/// Shortest time between two lines of the log about losses of one URL.
+/// Shortest time between two log lines about losses of one URL.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// What the outlets of all apps share.
+/// State that the outlets of all apps share.
 pub(crate) struct Shared {
     pub settings: Settings,
     client: Client,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     spawn: Spawn,
     /// Bytes of all queues.
     bytes: Arc<AtomicUsize>,
-    /// Outlets that have something to send, and a bell for when there is one less.
+    /// Outlets with something to send, and a bell for when their number falls.
     busy: AtomicUsize,
     pub rest: Notify,
 }
@@ -55,7 +55,7 @@ enum Failure {
     Crowded,
 }
 
-/// Whose outlet, and who counts.
+/// The outlet's app, and its counters.
 #[derive(Clone)]
 pub(crate) struct Owner {
     pub app: AppId,
@@ -68,15 +68,15 @@ pub(crate) struct Outlet {
     host: String,
     owner: Owner,
     shared: Arc<Shared>,
-    /// Guards the queue and what is to become of it.
+    /// Guards the queue and its settings.
     state: Mutex<State>,
-    /// Rings when there is something new.
+    /// Rings for something new in the queue.
     bell: Notify,
 }
 
 struct State {
     queue: Queue,
-    /// What it is told.
+    /// The webhook's settings: what its URL wants.
     wanted: Webhook,
     /// The oldest valid pair (HOOK-004).
     credential: Option<Credential>,
@@ -99,7 +99,7 @@ impl Shared {
         }
     }
 
-    /// Whether anything is still to be sent.
+    /// Whether any request is still to be sent.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Acquire) > 0
     }
@@ -126,7 +126,7 @@ impl Outlet {
         }
     }
 
-    /// Takes over newer settings; what waits is signed by the new pair, unless it was tried already.
+    /// Takes over newer settings; the new pair signs waiting events, but no request that was tried already.
     pub(crate) fn set(&self, webhook: &Webhook, credential: Option<&Credential>) {
         let mut state = self.state.lock();
         state.queue.batch = webhook.batch;
@@ -134,7 +134,7 @@ impl Outlet {
         state.credential = credential.cloned();
     }
 
-    /// Leaves an event to be sent, if it is wanted; has to be called within a runtime.
+    /// Queues an event, if the webhook wants the event; has to be called within a runtime.
     pub(crate) fn tell(self: &Arc<Self>, waiting: &Waiting) {
         let mut state = self.state.lock();
         if state.is_closed || !state.wanted.wants(waiting.event.kind, &waiting.event.channel) {
@@ -154,18 +154,18 @@ impl Outlet {
         }
     }
 
-    /// Whether anything waits or is under way.
+    /// Whether nothing waits and nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         !self.state.lock().is_running
     }
 
-    /// Everything that waits is tried once more, at once.
+    /// Retries every waiting request once, at once.
     pub(crate) fn end(&self) {
         self.state.lock().queue.end();
         self.bell.notify_one();
     }
 
-    /// Gives up everything, what is under way included.
+    /// Drops everything, requests under way included.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
@@ -176,7 +176,7 @@ impl Outlet {
         self.bell.notify_one();
     }
 
-    /// Sends until nothing is left.
+    /// Sends until the queue is empty.
     async fn run(self: Arc<Self>) {
         let mut attempts = JoinSet::new();
         while let Some(next) = self.begin(&mut attempts) {
@@ -184,9 +184,9 @@ impl Outlet {
                 Some(ended) = attempts.join_next() => {
                     match ended {
                         Ok((request, outcome)) => self.note(request, outcome),
-                        // What was sent is not known any more, so that the queue cannot go on.
+                        // The requests sent are not known any more, so that the queue cannot go on.
                         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                        // None is aborted while this runs.
+                        // No attempt is aborted while this runs.
                         Err(_) => {}
                     }
                 }
@@ -200,7 +200,7 @@ impl Outlet {
         self.shared.rest.notify_one();
     }
 
-    /// Begins every request whose time has come; when to look again, or `None` when nothing is left.
+    /// Starts every request that is due; returns when to look again, or `None` for an empty queue.
     fn begin(
         self: &Arc<Self>,
         attempts: &mut JoinSet<(Prepared, Result<(), Failure>)>,
@@ -218,7 +218,7 @@ impl Outlet {
                     attempts.spawn(Arc::clone(self).attempt(request, wanted));
                 }
             }
-            // Nobody could verify it.
+            // No receiver could verify an unsigned request.
             None => queue.give_up_fresh(),
         }
         self.count_lost(&mut state);
@@ -281,7 +281,7 @@ impl Outlet {
         }
     }
 
-    /// Counts what was lost, and now and then logs it.
+    /// Counts the losses, and logs them now and then.
     fn count_lost(&self, state: &mut State) {
         let lost = state.queue.take_lost();
         if lost.events() == 0 {

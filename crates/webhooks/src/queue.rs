@@ -1,7 +1,7 @@
-//! What one URL is still to be sent: events that wait for a request, and requests that wait for another attempt.
+//! The queue of one URL: events that wait for a request, and requests that wait for a retry.
 //!
-//! Bounded in events and bytes, those under way included, and by what all queues hold together; what comes while
-//! it is full is left out and counted. Knows no network.
+//! Bounded in events and bytes, requests under way included, and by the bytes of all queues together; events that
+//! find the queue full are dropped and counted. Knows no network.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::request::{MOST_BODY, Prepared, Waiting};
 use crate::settings::Settings;
 
-/// Requests to one URL at once.
+/// Most requests under way to one URL.
 pub(crate) const MOST_UNDER_WAY: usize = 8;
 
 /// Longest time between two attempts (HOOK-023).
@@ -24,8 +24,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Most events of one request.
 const MOST_BATCHED: usize = 1000;
 
-/// A queue takes no more than this part of the bytes that all the others leave free, so that however many are
-/// full there is room for one more.
+/// A queue takes at most this part of the bytes that all other queues leave free, so that any number of full
+/// queues leaves room for one more.
 const SHARE: usize = 4;
 
 /// The queue of one URL.
@@ -34,12 +34,12 @@ pub(crate) struct Queue {
     settings: Settings,
     /// Several events may share a request.
     pub batch: bool,
-    /// No second request is to be under way.
+    /// At most one request may be under way.
     pub one_at_a_time: bool,
     waiting: VecDeque<Waiting>,
-    /// By the moment of their next attempt.
+    /// Retries by the moment of their next attempt.
     retries: BTreeMap<(Instant, u64), Prepared>,
-    /// Numbers those of one moment.
+    /// Tells retries of one moment apart.
     turns: u64,
     under_way: UnderWay,
     held: Held,
@@ -47,43 +47,43 @@ pub(crate) struct Queue {
     mood: Mood,
 }
 
-/// Requests that are being sent.
+/// Requests under way.
 #[derive(Debug, Default)]
 struct UnderWay {
     count: usize,
-    /// The channels of those that were never tried before.
+    /// The channels of requests in their first attempt.
     fresh: Vec<Option<ChannelName>>,
 }
 
-/// All that waits or is under way.
+/// Size of everything that waits or is under way.
 #[derive(Debug)]
 struct Held {
     events: usize,
     bytes: usize,
-    /// The bytes of all queues there are.
+    /// The bytes of all queues.
     in_all: Arc<AtomicUsize>,
 }
 
 /// Events that will never be delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// There was no room for them.
+    /// Events dropped because the queue was full.
     pub no_room: u64,
-    /// They were not delivered in time, or nobody wants them any more.
+    /// Events not delivered in time, or not wanted any more.
     pub given_up: u64,
 }
 
-/// How requests are sent.
+/// The state of a URL, which decides how requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Usual,
-    /// The last answer was a failure: one after the other, the next at a moment that grows later with every
-    /// failure, so that a URL that hangs or refuses takes little from others.
+    /// The last request failed: one request at a time, with a backoff that grows with every failure, so that
+    /// a URL that hangs or refuses takes little from other URLs.
     Failing {
         in_a_row: u32,
         until: Instant,
     },
-    /// Nothing is waited for any more: everything is tried once, now.
+    /// Graceful shutdown: every request is tried once, now.
     Ending,
 }
 
@@ -94,7 +94,7 @@ impl Lost {
 }
 
 impl Held {
-    /// Makes room for an event, if there is any.
+    /// Reserves room for an event; false if the queue is full.
     fn add(&mut self, bytes: usize, settings: &Settings) -> bool {
         let free = settings.most_bytes_in_all.saturating_sub(self.in_all.load(Ordering::Relaxed));
         let most = settings.most_bytes.min(free / SHARE);
@@ -131,7 +131,7 @@ impl Queue {
         }
     }
 
-    /// Adds an event, if there is room for it.
+    /// Adds an event, or counts a loss if the queue is full.
     pub(crate) fn push(&mut self, waiting: Waiting) {
         let bytes = waiting.bytes();
         if bytes <= MOST_BODY && self.held.add(bytes, &self.settings) {
@@ -141,7 +141,7 @@ impl Queue {
         }
     }
 
-    /// The next request whose time has come, if another may be under way.
+    /// The next request that is due, if another request may be under way.
     pub(crate) fn next(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         self.give_up_late(now);
         if self.under_way.count >= self.most_under_way()
@@ -165,12 +165,12 @@ impl Queue {
         if self.is_failing() || self.one_at_a_time { 1 } else { MOST_UNDER_WAY }
     }
 
-    /// Whether the last answer was a failure.
+    /// Whether the last request failed.
     pub(crate) const fn is_failing(&self) -> bool {
         matches!(self.mood, Mood::Failing { .. })
     }
 
-    /// Until when nothing is tried.
+    /// End of the backoff.
     const fn pauses_until(&self) -> Option<Instant> {
         match self.mood {
             Mood::Failing { until, .. } => Some(until),
@@ -178,7 +178,7 @@ impl Queue {
         }
     }
 
-    /// The first request for what has waited longest, if it has waited long enough.
+    /// The first attempt of the events that have waited longest, once their batch time has passed.
     fn fresh(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         let first = self.waiting.front()?;
         let count = if self.batch {
@@ -191,7 +191,7 @@ impl Queue {
             }
             self.batched()
         } else {
-            // Events of one channel arrive in order, as long as none has to be tried again.
+            // Events of one channel arrive in order, as long as no request has to be retried.
             if self.under_way.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
                 return None;
             }
@@ -204,7 +204,7 @@ impl Queue {
         Some(Prepared::new(&events, credential, self.batch))
     }
 
-    /// How many of the first go into one request: one of an encrypted channel goes alone (HOOK-026).
+    /// Number of first events for one request: an event of an encrypted channel goes alone (HOOK-026).
     fn batched(&self) -> usize {
         let mut bytes = 0;
         let fits = |(at, waiting): &(usize, &Waiting)| {
@@ -217,7 +217,7 @@ impl Queue {
         }
     }
 
-    /// When [`Queue::next`] has something that it does not have now, if nothing comes and nothing ends.
+    /// When [`Queue::next`] has a further request, if no event comes and no request ends before.
     pub(crate) fn next_moment(&self) -> Option<Instant> {
         if self.under_way.count >= self.most_under_way() {
             return None;
@@ -230,7 +230,7 @@ impl Queue {
         Some(self.pauses_until().map_or(first, |until| first.max(until)))
     }
 
-    /// A request has ended, well or not.
+    /// A request has ended, with success or not.
     fn ended(&mut self, request: &Prepared) {
         self.under_way.count -= 1;
         if request.failed == 0
@@ -240,7 +240,7 @@ impl Queue {
         }
     }
 
-    /// A request was answered with success; whether the one before it was not.
+    /// A request succeeded; returns whether the URL was failing before.
     pub(crate) fn delivered(&mut self, request: &Prepared) -> bool {
         self.ended(request);
         self.held.remove(request.events, request.bytes);
@@ -251,8 +251,8 @@ impl Queue {
         was_failing
     }
 
-    /// A request has failed; it is tried again, or given up if it would be too old by then. Whether the one
-    /// before it had not failed.
+    /// A request failed: plans a retry, or drops a request that would be too old by then. Returns whether the
+    /// URL was not failing before.
     pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
         self.ended(&request);
         let due = now + self.pause(request.failed);
@@ -273,14 +273,14 @@ impl Queue {
         before == Mood::Usual
     }
 
-    /// Between two requests to a URL that fails, whatever they tell: nothing to speak of after a single failure,
-    /// so that one event that is refused holds up no others, and the first pause of an event after many.
+    /// Pause between two requests to a failing URL, whatever their events: negligible after a single failure,
+    /// so that one refused event holds up no others, and the first backoff of an event after many.
     fn pause_of_all(&self, in_a_row: u32) -> Duration {
         let first = self.settings.first_retry;
         doubled(first / 64, in_a_row - 1, first)
     }
 
-    /// Between two attempts to send the same.
+    /// Backoff between two attempts of one request.
     fn pause(&self, failed: u32) -> Duration {
         doubled(self.settings.first_retry, failed, LONGEST_RETRY)
     }
@@ -290,7 +290,7 @@ impl Queue {
         self.lost.given_up += events as u64;
     }
 
-    /// Gives up what has grown too old while others were in front of it.
+    /// Drops events and requests that have become too old while they waited.
     fn give_up_late(&mut self, now: Instant) {
         let settings = self.settings;
         while let Some(late) = self.waiting.pop_front_if(|first| settings.is_late(first.since, now)) {
@@ -305,19 +305,19 @@ impl Queue {
         }
     }
 
-    /// Gives up what was never tried.
+    /// Drops events that were never tried.
     pub(crate) fn give_up_fresh(&mut self) {
         for waiting in std::mem::take(&mut self.waiting) {
             self.give_up(1, waiting.bytes());
         }
     }
 
-    /// Everything that waits is tried once more, at once, and nothing a second time.
+    /// Tries everything that waits once more, at once, and nothing a second time.
     pub(crate) fn end(&mut self) {
         self.mood = Mood::Ending;
     }
 
-    /// Gives up everything; whatever is under way must not be told of any more.
+    /// Drops everything; ends of requests under way must not be reported any more.
     pub(crate) fn clear(&mut self) {
         self.give_up(self.held.events, self.held.bytes);
         self.waiting.clear();
@@ -325,7 +325,7 @@ impl Queue {
         self.under_way = UnderWay::default();
     }
 
-    /// What was lost since this was asked last.
+    /// Losses since the last call.
     pub(crate) fn take_lost(&mut self) -> Lost {
         std::mem::take(&mut self.lost)
     }
@@ -336,7 +336,7 @@ impl Queue {
     }
 }
 
-/// A time doubled so often, up to the longest.
+/// A time doubled `times` times, up to the longest.
 fn doubled(time: Duration, times: u32, longest: Duration) -> Duration {
     time.saturating_mul(1 << times.min(16)).min(longest)
 }

@@ -12,10 +12,10 @@ use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
 
-/// Largest body (HOOK-024), with room to spare for what stands around its events.
+/// Largest body (HOOK-024), with room to spare for the JSON around the events.
 pub(crate) const MOST_BODY: usize = (1 << 20) - 1024;
 
-/// Memory of a waiting event beside its text, roughly.
+/// Estimated memory of a waiting event beside its text.
 const AROUND: usize = 128;
 
 /// An event that waits for its request.
@@ -23,29 +23,29 @@ const AROUND: usize = 128;
 pub(crate) struct Waiting {
     pub event: Arc<Event>,
     pub since: Instant,
-    /// The same moment, since 1970.
+    /// The same moment, in milliseconds since 1970.
     pub time_ms: u64,
 }
 
-/// What is sent, as often as it takes.
+/// A signed request, the same for every attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     body: Bytes,
     key: String,
     signature: String,
-    /// When its first event happened.
+    /// When the request's first event happened.
     pub since: Instant,
-    /// Attempts that have failed.
+    /// Number of failed attempts.
     pub failed: u32,
-    /// Of the queue that it came from.
+    /// Number of the queue's events in the request.
     pub events: usize,
     pub bytes: usize,
-    /// The channel of its one event, where that is all; those of one channel follow one another.
+    /// The channel of a single event; requests of one channel are sent one after another.
     pub channel: Option<ChannelName>,
 }
 
 impl Waiting {
-    /// One that has just happened.
+    /// An event that has just happened.
     pub(crate) fn from_now(event: Event) -> Self {
         Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
     }
@@ -74,7 +74,7 @@ impl Prepared {
         }
     }
 
-    /// As HTTP (HOOK-003); `None` if the URL is none, which settings do not let pass.
+    /// The HTTP request (HOOK-003); `None` for an invalid URL, which settings do not allow.
     pub(crate) fn to(&self, url: &str) -> Option<Request<Full<Bytes>>> {
         Request::post(url)
             .header("Content-Type", "application/json")
@@ -86,7 +86,7 @@ impl Prepared {
     }
 }
 
-/// The clock of calendars.
+/// The wall clock.
 fn unix_milliseconds() -> u64 {
     u64::try_from(since_1970(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! How long things take and how much may wait; and who counts.
+//! Timeouts and bounds of webhooks; the spawner and the counters that callers provide.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,36 +10,36 @@ use tokio::time::Instant;
 /// Times and bounds, the same for all apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long `channel_vacated` and `member_removed` wait for a return (HOOK-021).
+    /// How long `channel_vacated` and `member_removed` are delayed for a return (HOOK-021).
     pub delay: Duration,
-    /// How long events are collected for one request, where that is wanted (HOOK-024).
+    /// How long events are collected for one request, with `batch` (HOOK-024).
     pub batch: Duration,
-    /// For one attempt, from looking up the name to the end of the answer (HOOK-023).
+    /// Timeout of one attempt, from the name's look-up to the end of the answer (HOOK-023).
     pub timeout: Duration,
-    /// From the first failure to the second attempt; doubles up to a minute.
+    /// Time from the first failure to the second attempt; doubles up to a minute.
     pub first_retry: Duration,
-    /// How old an event may get before it is given up (HOOK-005, HOOK-022).
+    /// Age at which an undelivered event is dropped (HOOK-005, HOOK-022).
     pub patience: Duration,
-    /// Most events that one URL has waiting, those under way included.
+    /// Most waiting events of one URL, events under way included.
     pub most_events: usize,
-    /// Most bytes of those; less where all queues together have little left.
+    /// Most bytes of these events; less when all queues together have little room left.
     pub most_bytes: usize,
-    /// Most bytes that wait for all URLs of all apps together.
+    /// Most bytes of waiting events for all URLs of all apps together.
     pub most_bytes_in_all: usize,
-    /// Most requests under way at once, to all URLs of all apps together; half of them to URLs that fail or are
+    /// Most requests under way to all URLs of all apps together; half of them for URLs that fail or are
     /// slow.
     pub most_requests: usize,
 }
 
 impl Settings {
-    /// Whether what happened at one moment must not be sent at another (HOOK-005).
+    /// Whether an event is too old to be sent (HOOK-005).
     pub(crate) fn is_late(&self, since: Instant, now: Instant) -> bool {
         since + self.patience < now
     }
 }
 
 impl Default for Settings {
-    /// Hosted Pusher's, where they are known.
+    /// Hosted Pusher's values, where they are known.
     fn default() -> Self {
         Self {
             delay: Duration::from_secs(3),
@@ -58,11 +58,11 @@ impl Default for Settings {
 /// Runs a task that ends by itself, and notices if the task panics.
 pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
-/// Counts what becomes of an app's webhooks.
+/// Counters of an app's webhooks.
 pub trait Tally: Send + Sync {
-    /// A request was answered with success.
+    /// A request succeeded.
     fn delivered(&self);
-    /// An attempt has failed.
+    /// An attempt failed.
     fn failed(&self);
     /// So many events will never be delivered.
     fn dropped(&self, events: u64);

@@ -1,8 +1,8 @@
-//! Comings and goings as webhooks know them: strictly alternating, a going after a while only, and not at all if
-//! somebody is back by then (HOOK-012, HOOK-021).
+//! Joins and leaves as webhooks know them: strictly alternating, a leave only after a delay, and not at all for
+//! a channel or user that is back by then (HOOK-012, HOOK-021).
 //!
-//! Goes by what it has told, so that hearing a thing twice, or finding out how things are after a gap, does no
-//! harm. Knows no clock: moments are given, in milliseconds that never go back.
+//! Goes by the events sent, so that a repeated transition, or the snapshot after a gap, does no
+//! harm. Knows no clock: callers give the time, in milliseconds that never go back.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,32 +10,32 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::webhook::{Kind, Kinds, Present, Transition};
 
-/// Goings that wait at most; over it the one that has waited longest is told early.
+/// Most delayed leaves; over the bound the oldest is sent early.
 const MOST_WAITING: usize = 100_000;
 
-/// Who comes and goes.
+/// What joins and leaves: a channel or a member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Subject {
     Channel(ChannelName),
     Member(ChannelName, UserId),
 }
 
-/// When a going is to be told, and a number that keeps those of one moment in order.
+/// When a leave is due, and a number that keeps leaves of one moment in order.
 type Turn = (u64, u64);
 
-/// How things are with somebody of whom the last that was told is a coming.
+/// The state of a subject whose last event was a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     There,
     Going(Turn),
 }
 
-/// One app's.
+/// The subjects of one app.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     delay: u64,
     most_waiting: usize,
-    /// Whoever has come and not gone.
+    /// Every subject that has joined and not left.
     known: HashMap<Subject, Known>,
     waiting: BTreeMap<Turn, Subject>,
     turns: u64,
@@ -46,7 +46,7 @@ impl Tracker {
         Self { delay, most_waiting: MOST_WAITING, known: HashMap::new(), waiting: BTreeMap::new(), turns: 0 }
     }
 
-    /// What is to be told at once because of this; anything but comings and goings is passed on.
+    /// The event to send at once for a transition; transitions other than joins and leaves are passed through.
     pub(crate) fn hear(&mut self, transition: Transition, now: u64) -> Option<Transition> {
         match transition {
             Transition::Occupied(channel) => self.come(Subject::Channel(channel)),
@@ -87,26 +87,26 @@ impl Tracker {
         Some(subject.has_gone())
     }
 
-    /// The next going that has waited long enough.
+    /// The next leave whose delay has passed.
     pub(crate) fn next_due(&mut self, now: u64) -> Option<Transition> {
         self.next_moment().filter(|due| *due <= now)?;
         self.tell_first()
     }
 
-    /// When the next is due.
+    /// When the next leave is due.
     pub(crate) fn next_moment(&self) -> Option<u64> {
         self.waiting.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Takes those who are there as having come, without telling it: their coming was before anybody wanted to
-    /// hear of it.
+    /// Records everybody present as known and sends nothing: they joined before any webhook wanted this
+    /// kind.
     pub(crate) fn adopt(&mut self, present: &[Present], kinds: Kinds) {
         for subject in subjects(present, kinds) {
             self.known.entry(subject).or_insert(Known::There);
         }
     }
 
-    /// What is to be told after a gap in what was heard, if these are there now and nobody else.
+    /// The events to send after a gap, for a snapshot of everybody present.
     pub(crate) fn catch_up(&mut self, present: &[Present], kinds: Kinds, now: u64) -> Vec<Transition> {
         let there: HashSet<Subject> = subjects(present, kinds).collect();
         let gone: Vec<Subject> =
@@ -117,13 +117,13 @@ impl Tracker {
         told
     }
 
-    /// Nobody wants to hear of these kinds any more.
+    /// Drops the subjects of kinds that no webhook wants any more.
     pub(crate) fn forget(&mut self, kinds: Kinds) {
         self.known.retain(|subject, _| !kinds.contains(subject.kind()));
         self.waiting.retain(|_, subject| !kinds.contains(subject.kind()));
     }
 
-    /// Whether nobody is there, and nothing waits.
+    /// Whether nobody is present, and no leave is delayed.
     pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }

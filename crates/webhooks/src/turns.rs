@@ -1,9 +1,9 @@
-//! How many requests are under way to all URLs together, so that those that answer do not wait for those that do
-//! not.
+//! The bound on requests under way to all URLs together, so that URLs that answer do not wait for URLs that
+//! do not.
 //!
-//! There are two kinds of turns. A quick one is for a URL that is not known to fail, and ends soon; who needs longer
-//! has to get a patient one by then. URLs that fail get patient ones alone. So however many URLs hang, each
-//! holds a quick turn for a moment, once.
+//! A request needs a turn, and there are two kinds. A quick turn is for a URL that is not known to fail, and ends
+//! soon; a request that needs longer has to get a patient turn by then. URLs that fail get patient turns alone. So any
+//! number of hanging URLs holds quick turns for a moment, and each URL once.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,40 +21,40 @@ pub(crate) const QUICK: Duration = Duration::from_millis(500);
 pub(crate) struct Turns {
     quick: Semaphore,
     patient: Semaphore,
-    /// Of each kind.
+    /// Number of turns of each kind.
     most: usize,
     /// Requests that have a quick turn, or wait for one.
     wanted: AtomicUsize,
 }
 
-/// A quick turn that is wanted, or taken, until this is dropped.
+/// A quick turn that is wanted or taken, until the drop of this value.
 #[derive(Debug)]
 pub(crate) struct Wanted(Arc<Turns>);
 
-/// There was no answer in a quick turn, and all patient ones are taken.
+/// The quick turn ended without an answer, and all patient turns are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crowded;
 
 impl Turns {
-    /// So many turns, half of them quick; one of each at least.
+    /// So many turns, half of them quick; at least one of each kind.
     pub(crate) fn new(requests: usize) -> Self {
         let most = requests.div_ceil(2);
         let (quick, patient) = (Semaphore::new(most), Semaphore::new(most));
         Self { quick, patient, most, wanted: AtomicUsize::new(0) }
     }
 
-    /// Whether so many want a quick turn that each URL is to want one alone.
+    /// Whether quick turns are so scarce that each URL is to ask for one alone.
     pub(crate) fn are_scarce(&self) -> bool {
         self.wanted.load(Ordering::Relaxed) * 2 >= self.most
     }
 
-    /// Says that a quick turn is wanted.
+    /// Asks for a quick turn.
     pub(crate) fn want(self: &Arc<Self>) -> Wanted {
         self.wanted.fetch_add(1, Ordering::Relaxed);
         Wanted(Arc::clone(self))
     }
 
-    /// Makes an attempt in a patient turn, as soon as there is one.
+    /// Makes an attempt in a patient turn, as soon as a turn is free.
     pub(crate) async fn patient<T>(&self, attempt: impl Future<Output = T>) -> T {
         let _turn = taken(&self.patient).await;
         attempt.await
@@ -62,10 +62,10 @@ impl Turns {
 }
 
 impl Wanted {
-    /// Makes an attempt as soon as there is a quick turn.
+    /// Makes an attempt as soon as a quick turn is free.
     ///
     /// # Errors
-    /// It was begun, but took too long, and there was no patient turn to go on in.
+    /// The attempt was started, but took too long, and no patient turn was free to go on in.
     pub(crate) async fn quick<T>(self, attempt: impl Future<Output = T>) -> Result<T, Crowded> {
         let turns = Arc::clone(&self.0);
         let turn = taken(&turns.quick).await;
@@ -85,7 +85,7 @@ impl Drop for Wanted {
     }
 }
 
-/// A turn of this kind; they are never closed, so there always is one at last.
+/// A turn of this kind; the semaphores are never closed, so a turn comes in the end.
 async fn taken(turns: &Semaphore) -> Option<SemaphorePermit<'_>> {
     turns.acquire().await.ok()
 }

@@ -1,4 +1,4 @@
-//! The webhooks of all apps: who has something to tell, and when.
+//! The webhooks of all apps: which apps have something to send, and when.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::news::News;
 use crate::outlet::{Owner, Shared};
 use crate::settings::{Settings, Spawn, Tally};
 
-/// Most goings that are told in one go.
+/// Most delayed events that are sent in one call.
 const MOST_AT_ONCE: usize = 1000;
 
 /// All webhooks of a node.
@@ -29,14 +29,14 @@ pub struct Webhooks {
 
 #[derive(Default)]
 struct Table {
-    /// Only apps with webhooks that somebody has heard of get here, and those that are idle leave it.
+    /// Only apps with webhooks and transitions come into the table, and idle apps leave it.
     hooks: HashMap<AppId, AppHooks>,
-    /// Each of them once at most, by the moment when something is to be told.
+    /// Each app at most once, by the moment when an event is due.
     due: BTreeSet<(u64, AppId)>,
 }
 
 impl Webhooks {
-    /// Webhooks that are sent with this client, by tasks of this spawner.
+    /// Webhooks that this client sends, in tasks of this spawner.
     #[must_use]
     pub fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
         let shared = Arc::new(Shared::new(settings, client, spawn));
@@ -47,10 +47,10 @@ impl Webhooks {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Tells what follows from what has happened, now or later; has to be called within a runtime.
+    /// Sends the events that follow from the news, now or later; has to be called within a runtime.
     ///
-    /// `app` is asked once nobody else can bring newer settings. Whoever changes them changes what it answers, and
-    /// then calls [`Webhooks::set_app`] or [`Webhooks::remove`].
+    /// `app` is called under a lock, when no other caller can bring newer settings. A caller with newer
+    /// settings first changes what `app` returns, and then calls [`Webhooks::set_app`] or [`Webhooks::remove`].
     pub fn hear(&self, tally: &Arc<dyn Tally>, news: News, app: impl FnOnce() -> Arc<App>) {
         let mut table = self.apps.lock();
         let app = &app();
@@ -63,7 +63,7 @@ impl Webhooks {
         table.list(&app.id);
     }
 
-    /// Takes over newer settings of an app; what is not wanted any more is given up.
+    /// Takes over newer settings of an app; events that are not wanted any more are dropped.
     pub fn set_app(&self, app: &Arc<App>) {
         let mut table = self.apps.lock();
         if let Some(hooks) = table.hooks.get_mut(&app.id) {
@@ -72,7 +72,7 @@ impl Webhooks {
         }
     }
 
-    /// The app is no more, and nobody is told anything of it.
+    /// The app was deleted, and none of its events are sent any more.
     pub fn remove(&self, app: &AppId) {
         let mut table = self.apps.lock();
         if let Some(hooks) = table.hooks.remove(app) {
@@ -81,8 +81,8 @@ impl Webhooks {
         }
     }
 
-    /// Tells goings whose time has come, but not so many that others would wait for it; the moment of the next,
-    /// if any waits, which may have come.
+    /// Sends delayed vacated and removed events that are due, at most `MOST_AT_ONCE`. Returns when the next is
+    /// due, if any is delayed; that may be in the past.
     pub fn tell_due(&self) -> Option<Instant> {
         let mut table = self.apps.lock();
         let now = self.now();
@@ -102,14 +102,14 @@ impl Webhooks {
         }
     }
 
-    /// Forgets the apps of which nothing is to be told.
+    /// Drops apps that have nothing to send.
     pub fn drop_idle(&self) {
         let now = self.now();
         self.apps.lock().hooks.retain(|_, hooks| !hooks.is_idle(now));
     }
 
-    /// Sends everything that waits, once and at once, and gives up what is left at the deadline; to be called
-    /// when nothing more will happen.
+    /// Graceful shutdown: sends everything that waits, once and at once, and drops the rest at the deadline; to be
+    /// called when no further news comes.
     pub async fn end(&self, deadline: Instant) {
         for hooks in self.apps.lock().hooks.values_mut() {
             hooks.end();
@@ -128,7 +128,7 @@ impl Webhooks {
 }
 
 impl Table {
-    /// Lists the app by the moment when something of it is due.
+    /// Lists the app by the moment when its next event is due.
     fn list(&mut self, app: &AppId) {
         let Some(hooks) = self.hooks.get_mut(app) else { return };
         let moment = hooks.next_moment();

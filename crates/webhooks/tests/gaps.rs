@@ -1,4 +1,4 @@
-//! What is told where something was missed, and what becomes of apps of which nothing is to be told.
+//! Events sent after a gap in the transitions, and the end of apps that have nothing to send.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,7 @@ fn spawn() -> Spawn {
     Arc::new(|task| drop(tokio::spawn(task)))
 }
 
-/// Webhooks without delays, an app with one, and what that is told.
+/// Webhooks without delays, an app with one webhook, and the events that its URL received.
 struct Test {
     webhooks: Webhooks,
     app: Arc<App>,
@@ -90,7 +90,7 @@ impl Test {
         self.hear(News { transitions, ..News::default() });
     }
 
-    /// Waits until it is idle, as it is when the answer has come; then nobody holds its numbers any more.
+    /// Waits until the webhook is idle, as after an answer; then nobody holds the app's counters any more.
     async fn until_forgotten(&self) {
         let forgotten = async {
             while Arc::strong_count(&self.counts) > 1 {
@@ -101,7 +101,7 @@ impl Test {
         timeout(Duration::from_secs(10), forgotten).await.expect("in time");
     }
 
-    /// Ends, so that everything has been told; all of it in the order of the alphabet.
+    /// Ends the webhooks, so that every event has been sent; returns all events in alphabetical order.
     async fn all_told(mut self) -> Vec<String> {
         self.webhooks.end(Instant::now() + Duration::from_secs(10)).await;
         let mut all: Vec<String> = std::iter::from_fn(|| self.told.try_recv().ok()).collect();
@@ -124,7 +124,7 @@ async fn hook_012_what_was_missed_is_made_up_for_from_how_things_are_and_counted
     test.hear_all(["stays", "goes"].map(|name| Transition::Occupied(channel(name))).into());
     let present = ["stays", "new"].map(|name| Present { channel: channel(name), users: Vec::new() }).into();
     test.hear(News { lost: 5, present, ..News::default() });
-    // Older news that was on its way.
+    // Older news, which were on their way.
     test.hear_all(vec![Transition::Vacated(channel("goes")), Transition::Occupied(channel("new"))]);
     let counts = Arc::clone(&test.counts);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What is sent of a queue, when, and what is not, with no clock ticking.
+//! Which requests a queue sends, and when, without a running clock.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn large(bytes: usize) -> Event {
     Event::of(&Transition::Sent(Box::new(event))).unwrap()
 }
 
-/// A queue, and the moment of everything that is put into it.
+/// A queue, and the time of every event put into the queue.
 struct Test {
     queue: Queue,
     start: Instant,

@@ -1,4 +1,4 @@
-//! Comings and goings, told and untold, with no clock ticking.
+//! Joins and leaves, sent and not sent, without a running clock.
 
 use super::*;
 
@@ -88,7 +88,7 @@ fn after_a_gap_only_differences_are_told_and_older_news_do_no_harm() {
     assert!(tracker.hear(vacated("back"), 0).is_none());
     let present = ["stays", "back", "new"].map(|name| Present { channel: channel(name), users: Vec::new() });
     assert_eq!(tracker.catch_up(&present, both(), 100), [occupied("new")]);
-    // What was still on its way when the channels were looked at.
+    // Older transitions, which were on their way when the snapshot was taken.
     for transition in [occupied("new"), vacated("goes"), left(), vacated("back"), occupied("back")] {
         assert_eq!(tracker.hear(transition, 100), None);
     }
