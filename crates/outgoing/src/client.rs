@@ -17,10 +17,10 @@ use crate::error::OutgoingError;
 use crate::reach::{Reach, Resolver};
 use crate::trust::Trust;
 
-/// Connections to one server that are kept for the next request.
+/// Idle connections kept for each server.
 const IDLE_CONNECTIONS: usize = 8;
 
-/// How long they are kept; shorter than most servers do, so that they seldom close one under a request.
+/// Idle timeout of a connection; shorter than most servers', which so seldom close a connection under a request.
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Makes requests; clones share their connections.
@@ -30,32 +30,32 @@ pub struct Client {
     reach: Reach,
 }
 
-/// How requests are made, where it is not as usual.
+/// Options that differ from the usual ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Where they may go.
+    /// Which addresses requests may reach.
     pub reach: Reach,
-    /// Names of headers are written `Like-This`, for those who compare them letter by letter.
+    /// Header names are written `Like-This`, for servers that compare them letter by letter.
     pub title_case_headers: bool,
 }
 
-/// How much one request may take.
+/// Bounds of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// From looking up the name to the last byte of the answer.
+    /// Timeout, from the name's look-up to the last byte of the answer.
     pub time: Duration,
-    /// Of the answer's body.
+    /// Most bytes of the answer's body.
     pub bytes: usize,
 }
 
-/// An answer that was read whole.
+/// An answer, read to the end.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// Its status; a redirect is an answer like any other.
+    /// The status; a redirect is an answer like any other.
     pub status: StatusCode,
-    /// Its head.
+    /// The answer's headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The answer's body.
     pub body: Bytes,
 }
 
@@ -90,7 +90,7 @@ impl Client {
     /// Sends a request and reads the answer.
     ///
     /// # Errors
-    /// There is no whole answer within the bounds.
+    /// No complete answer came within the bounds.
     pub async fn send(
         &self,
         request: Request<Full<Bytes>>,
@@ -102,11 +102,11 @@ impl Client {
         }
     }
 
-    /// Sends a request of whose answer only the status matters: a body that is too large, or does not come
-    /// whole, makes no other answer of it.
+    /// Sends a request and returns the answer's status alone: a body that is too large, or incomplete,
+    /// does not change the result.
     ///
     /// # Errors
-    /// There is no status within the time.
+    /// No status came within the timeout.
     pub async fn status(
         &self,
         request: Request<Full<Bytes>>,
@@ -118,7 +118,7 @@ impl Client {
             Err(_) => return Err(OutgoingError::TimedOut(bounds.time)),
         };
         let (head, body) = answer.into_parts();
-        // It is read to the end so that the connection can be used again; if it is not, nothing is lost.
+        // The body is read to the end so that the connection can be reused; a failure loses nothing but the reuse.
         drop(timeout_at(deadline, Limited::new(body, bounds.bytes).collect()).await);
         Ok(head.status)
     }
@@ -155,7 +155,7 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 1000 };
 
-    /// Answers one request with these bytes; then keeps the connection open, or closes it.
+    /// Answers one request with these bytes; then keeps the connection open, or closes the connection.
     async fn server(answer: Vec<u8>, stays: bool) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -163,7 +163,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await.unwrap();
-            // The client may have heard enough by now.
+            // The client may have hung up by now.
             let _ = stream.write_all(&answer).await;
             if stays {
                 std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! What can go wrong with a request, in words for whoever runs the other server.
+//! Failures of a request, in words for the operator of the other server.
 
 use std::error::Error;
 use std::io;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use crate::reach::{NoAddress, NotPublic};
 
-/// Why there is no answer.
+/// Why no answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutgoingError {
-    /// Nothing listens there.
+    /// Nothing listens at the address.
     #[error("the connection was refused")]
     Refused,
-    /// The name does not resolve, or no packet gets there.
+    /// The name does not resolve, or no packet reaches the host.
     #[error("cannot connect: {0}")]
     Unreachable(String),
-    /// The address is not one that may be connected to.
+    /// The address may not be connected to.
     #[error(transparent)]
     NotPublic(#[from] NotPublic),
     /// The certificate is not trusted, or the other side does not speak TLS.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The whole exchange took too long.
+    /// The timeout of the whole exchange has passed.
     #[error("there was no whole answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
-    /// The answer's body is larger than what is read.
+    /// The answer's body is larger than allowed.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, or the answer was not HTTP.
     #[error("the answer broke off: {0}")]
     Broken(String),
 }
@@ -48,13 +48,13 @@ impl OutgoingError {
         }
     }
 
-    /// The cause of an exchange that failed after the connection was there.
+    /// The cause of a failed exchange on an open connection.
     pub(crate) fn broken(error: &(dyn Error + 'static)) -> Self {
         Self::Broken(innermost(error).to_string())
     }
 }
 
-/// The error that all others were made from; `io::Error` hides its own behind `get_ref`.
+/// The innermost source of an error; `io::Error` hides its own behind `get_ref`.
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let inner = match error.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),

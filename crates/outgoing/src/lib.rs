@@ -1,7 +1,7 @@
-//! HTTP requests to other people's servers: bounded in time and in what is read, and never redirected.
+//! HTTP requests to other people's servers: bounded in time and bytes, and never redirected.
 //!
-//! Owns how a connection is made and trusted, and what can go wrong; knows nothing of what is asked, or why.
-//! Never reads more of an answer than it was told to, whatever its head announces.
+//! Owns connecting, trust in certificates, and the errors; knows nothing of the requests' meaning.
+//! Never reads more of an answer than the caller allows, whatever its headers announce.
 
 mod client;
 mod error;

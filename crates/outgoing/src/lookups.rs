@@ -1,8 +1,8 @@
-//! Looking up names by the system, which takes a thread of the runtime until it gives up: up to half a minute for
-//! a name whose servers are silent, however soon whoever asked has gone.
+//! Look-ups of names by the system. A look-up holds a thread of the runtime until its end: up to half a minute for
+//! a name whose servers are silent, even when every caller has gone.
 //!
-//! So a name is looked up once at a time, for all who ask; and so many names at once that the threads that are
-//! left do for everything else.
+//! So a name is looked up once at a time, for all callers; and the number of names at once is bounded, so that enough
+//! threads are left for everything else.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,19 +13,19 @@ use parking_lot::Mutex;
 use tokio::net::lookup_host;
 use tokio::sync::watch;
 
-/// Names at once; half the threads that the runtime has for such things.
+/// Names at once; half of the runtime's threads for blocking calls.
 const MOST: usize = 256;
 
-/// Those of the process, as its threads are.
+/// The look-ups of the process, as the threads are the process's.
 static OF_THE_PROCESS: LazyLock<Arc<Lookups>> = LazyLock::new(Arc::default);
 
-/// What the system has said: addresses, or the kind of an error and its text.
+/// The system's answer: addresses, or the kind of an error and its text.
 type Found = Result<Arc<[SocketAddr]>, (io::ErrorKind, String)>;
 
-/// The addresses of a name, in the order in which the system names them; the port is still to be put in.
+/// The addresses of a name, in the system's order; the caller puts in the port.
 ///
 /// # Errors
-/// It has none, or too many others are being looked up.
+/// The name has no address, or too many other names are being looked up.
 pub(crate) async fn look_up(name: &str) -> io::Result<Arc<[SocketAddr]>> {
     let owned = name.to_owned();
     let by_the_system = async move {
@@ -35,11 +35,11 @@ pub(crate) async fn look_up(name: &str) -> io::Result<Arc<[SocketAddr]>> {
     OF_THE_PROCESS.find(name, by_the_system).await
 }
 
-/// Names that are being looked up, each with those who wait for it.
+/// Names that are being looked up, each with its waiting callers.
 #[derive(Debug, Default)]
 struct Lookups(Mutex<HashMap<Box<str>, watch::Receiver<Option<Found>>>>);
 
-/// Takes the name off the list, also if the runtime ends meanwhile.
+/// Takes the name off the list on drop, also if the runtime ends meanwhile.
 struct UnderWay {
     lookups: Arc<Lookups>,
     name: Box<str>,
@@ -52,7 +52,7 @@ impl Drop for UnderWay {
 }
 
 impl Lookups {
-    /// Waits for what is found of a name; `by_the_system` finds it, unless that is being done already.
+    /// Waits for the addresses of a name; `by_the_system` looks the name up, unless a look-up is under way already.
     async fn find(
         self: &Arc<Self>,
         name: &str,
@@ -84,9 +84,9 @@ impl Lookups {
         let under_way = UnderWay { lookups: Arc::clone(self), name: name.into() };
         tokio::spawn(async move {
             let found = by_the_system.await;
-            // Whoever asks from now on has it looked up anew.
+            // Later callers start a new look-up.
             drop(under_way);
-            // Nobody may be left to hear it.
+            // Every caller may have gone.
             let _ = sender.send(Some(found));
         });
         Ok(found)

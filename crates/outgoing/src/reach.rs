@@ -1,6 +1,6 @@
-//! Where connections may lead: anywhere, or to addresses of the public internet alone.
+//! Which addresses connections may reach: any, or those of the public internet alone.
 //!
-//! Names are checked by the addresses that they resolve to, at the moment of connecting and by the same answer
+//! Names are checked by the addresses that they resolve to, at the moment of connecting and in the very answer
 //! that is connected to, so that a name cannot change in between.
 
 use std::future::Future;
@@ -19,10 +19,10 @@ use crate::lookups::look_up;
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reach {
-    /// All.
+    /// All addresses.
     #[default]
     Anywhere,
-    /// None that is this machine's, a private network's, or of any other special use.
+    /// No address of this machine, of a private network, or of any other special use.
     PublicOnly,
 }
 
@@ -31,10 +31,10 @@ pub enum Reach {
 #[error("{0} is not a public address, and apps.allow_private is off")]
 pub struct NotPublic(pub IpAddr);
 
-/// Why there is nothing to connect to.
+/// Why no address is left to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAddress {
-    /// There are addresses, but none that may be connected to.
+    /// The name has addresses, but none that may be connected to.
     #[error(transparent)]
     NotPublic(#[from] NotPublic),
     /// The name does not resolve.
@@ -43,10 +43,10 @@ pub enum NoAddress {
 }
 
 impl Reach {
-    /// The addresses of a host that may be connected to, in the order in which the system names them.
+    /// The addresses of a host that may be connected to, in the system's order.
     ///
     /// # Errors
-    /// There are none.
+    /// No address may be connected to, or the name does not resolve.
     pub async fn resolve(self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
         let (mut allowed, mut refused) = (Vec::new(), None);
         let addresses = match host.parse::<IpAddr>() {
@@ -65,7 +65,7 @@ impl Reach {
         }
     }
 
-    /// Refuses a URL whose host is an address that may not be connected to; names are looked at when they
+    /// Refuses a URL whose host is an address that may not be connected to; names are checked when they
     /// are resolved.
     pub(crate) fn check(self, uri: &Uri) -> Result<(), NotPublic> {
         let host = uri.host().unwrap_or_default();
@@ -83,7 +83,7 @@ const fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// Resolves for hyper.
+/// The resolver for hyper.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver(pub Reach);
 
@@ -103,7 +103,7 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// Whether an address is one of the public internet, by the registries of addresses of special use.
+/// Whether an address belongs to the public internet, by the registries of special-use addresses.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -126,14 +126,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    // All that is given out for use between networks is within 2000::/3.
+    // All space given out for use between networks is within 2000::/3.
     match address.segments() {
         [0x2001, second, ..] => second >= 0x200 && second != 0xdb8,
         [first, ..] => (0x2000..0x4000).contains(&first) && !(0x3ff0..).contains(&first),
     }
 }
 
-/// The older address that a gateway, or the system itself, makes of this one.
+/// The IPv4 address that a gateway, or the system itself, makes of this address.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
     match address.segments() {

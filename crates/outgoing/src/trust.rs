@@ -1,4 +1,4 @@
-//! Whose certificates are believed.
+//! Trusted certificate authorities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The authorities that certificates of other servers must go back to.
+/// The authorities that certificates of other servers must be signed by.
 #[derive(Clone, Debug)]
 pub struct Trust(RootCertStore);
 
-/// A file of authorities that cannot be used.
+/// Why a file of authorities cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// It cannot be read, or is no PEM.
+    /// The file cannot be read, or is no PEM.
     #[error("no certificates can be read from it: {0}")]
     Unreadable(String),
-    /// There is no certificate in it.
+    /// The file holds no certificate.
     #[error("there is no certificate in it")]
     Empty,
-    /// A certificate in it is not one.
+    /// A certificate in the file is invalid.
     #[error("its certificate number {0} is not one")]
     NotACertificate(usize),
 }
@@ -32,7 +32,7 @@ impl Trust {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
-    /// Those, and the authorities in a file of PEM.
+    /// The authorities that browsers trust, and the authorities in a PEM file.
     ///
     /// # Errors
     /// The file cannot be used.
@@ -47,10 +47,10 @@ impl Trust {
         if count == 0 { Err(TrustError::Empty) } else { Ok(Self(roots)) }
     }
 
-    /// The settings of a TLS client that believes these, and shows no certificate of its own.
+    /// The settings of a TLS client that trusts these authorities, and shows no certificate of its own.
     ///
     /// # Panics
-    /// Never: the cryptography is the one that these settings are made for.
+    /// Never: the settings fit the cryptography that they are built with.
     #[must_use]
     pub fn client_config(&self) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
