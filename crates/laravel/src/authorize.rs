@@ -1,6 +1,6 @@
 //! Asking an app's own application who may join a channel, and who signs in.
 //!
-//! Owns what is asked, how the answer is read, and the words for whatever it is not a yes. Never signs, and
+//! Owns the request, the reading of the answer, and the words for every answer that is not a yes. Never signs, and
 //! never makes a URL out of anything that a client sent.
 
 mod answer;

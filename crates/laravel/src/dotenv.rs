@@ -1,8 +1,8 @@
-//! An application's `.env`, as Laravel reads it, and what it says about broadcasting.
+//! An application's `.env`, as Laravel reads the file, and its settings for broadcasting.
 //!
 //! Owns the dialect of vlucas/phpdotenv, which differs from that of shells: `${NAME}` alone is replaced, and an
 //! unquoted `#` ends a value. Never touches the process's own environment, and no error repeats a value: most
-//! of what is in such a file is secret.
+//! values in such a file are secret.
 
 mod application;
 mod error;
@@ -31,20 +31,20 @@ pub struct DotEnv {
 /// One variable. Not `Debug`: most values are secrets.
 #[derive(Clone)]
 pub struct Entry {
-    /// Its name.
+    /// The variable's name.
     pub name: String,
-    /// Its value after quotes, escapes and `${NAME}`; `None` where only a name stands on the line.
+    /// The value after quotes, escapes and `${NAME}`; `None` for a line with a name alone.
     pub value: Option<String>,
-    /// The line it begins in, from 1.
+    /// The line where the variable begins, from 1.
     pub line: usize,
 }
 
 impl DotEnv {
-    /// Reads a file's text. `outside` answers for the process's environment, which goes before the file, as in
-    /// Laravel, where `${NAME}` asks for a variable.
+    /// Reads a file's text. `outside` looks up the process's environment, which takes precedence over the file, as in
+    /// Laravel, for variables named by `${NAME}`.
     ///
     /// # Errors
-    /// The first line that Laravel would refuse, and quotes that are never closed, which it passes over.
+    /// The first line that Laravel would refuse, and quotes that are never closed, which Laravel passes over.
     pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Self, DotEnvError> {
         if text.len() > MOST_BYTES {
             return Err(DotEnvError { line: 0, what: Fault::TooLarge });
@@ -59,25 +59,25 @@ impl DotEnv {
         Ok(read)
     }
 
-    /// The variable of this name; of several the last.
+    /// The variable with this name; the last of several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| entry.name == name)
     }
 
-    /// All, in the order of the file.
+    /// All variables, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }
 
-    /// The text of a value; a `${NAME}` of which nobody knows stays as it is written.
+    /// The text of a value; a `${NAME}` of an unknown variable stays unchanged.
     fn resolved(&self, pieces: &[Piece], outside: &impl Fn(&str) -> Option<String>) -> String {
         let known = |name: &str| outside(name).or_else(|| self.get(name)?.value.clone());
         let pieces = pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Name(name) => known(name).unwrap_or_else(|| format!("${{{name}}}")),
         });
-        // A file of doublings could name ever longer values.
+        // A file of doublings could expand to ever longer values.
         let mut text = String::new();
         for piece in pieces {
             if text.len() + piece.len() <= MOST_BYTES {

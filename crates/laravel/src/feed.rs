@@ -1,6 +1,6 @@
-//! Laravel's `redis` broadcasts: from a Redis to what each message says.
+//! Laravel's `redis` broadcasts: from a Redis to the content of each message.
 //!
-//! Owns the subscription, which resumes for ever, and the reading of messages. Decides nothing about
+//! Owns the subscription, which reconnects for ever, and the reading of messages. Decides nothing about
 //! apps and channels, logs nothing, and shows no password.
 
 mod address;

@@ -1,6 +1,6 @@
-//! What Laravel says and expects: its Redis broadcasts, its authorization of channels, its `.env`.
+//! Laravel's interfaces: its Redis broadcasts, its authorization of channels, its `.env`.
 //!
-//! Knows no hub and no listener: it says what was published and what an application decided.
+//! Knows no hub and no listener: callers get published events and the application's decisions.
 
 pub mod authorize;
 pub mod dotenv;

@@ -1,4 +1,4 @@
-//! One question to an application, from the request to the verdict.
+//! One request to an application, from the question to the verdict.
 
 use fanfare_outgoing::{Bounds, Client};
 use fanfare_protocol::app::{Authorization, Limits};
@@ -8,10 +8,10 @@ use super::denial::Denial;
 use super::question::Question;
 use super::verdict::{Answered, Yes, judge};
 
-/// Asks the application, once, and reads its answer.
+/// Asks the application once, and reads its answer.
 ///
 /// # Errors
-/// Whatever is not a yes, no answer included.
+/// The answer is not a yes, or no answer came.
 pub async fn ask(
     client: &Client,
     question: &Question<'_>,

@@ -1,9 +1,9 @@
-//! Whatever is not a yes: what a client is answered, and what the application's developer is told.
+//! Answers that are not a yes: the answer to the client, and the log line for the application's developer.
 
 use fanfare_outgoing::OutgoingError;
 
-/// Why a client is not let in. Its text is for the log: it says what the application answered and, where that
-/// is known, what to do about it.
+/// Why a client is refused. The text is for the log: it says what the application answered and, where the cause
+/// is known, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// 401.
@@ -20,7 +20,7 @@ pub enum Denial {
         "the application answered 419: it wants a CSRF token; let clients send X-CSRF-TOKEN, or exempt the route"
     )]
     CsrfToken,
-    /// 422 or 429, or another 4xx that is no wrong URL.
+    /// 422 or 429, or another 4xx that does not mean a wrong URL.
     #[error("the application answered {0}")]
     Refused(u16),
     /// 3xx.
@@ -31,7 +31,7 @@ pub enum Denial {
     Redirected {
         /// The status.
         status: u16,
-        /// Where to, without query.
+        /// The redirect's target, without query.
         to: String,
     },
     /// 404 or 405.
@@ -49,12 +49,12 @@ pub enum Denial {
     /// 200 with HTML.
     #[error("the application answered 200 with a web page: most likely its login page, or the URL is wrong")]
     WebPage,
-    /// 200 with something else that is no yes.
+    /// 200 with another body that is no yes.
     #[error("the application answered {status} with {what}, which is no yes")]
     NotAYes {
         /// 200, or another status of success.
         status: u16,
-        /// What came, without quoting it.
+        /// The kind of the body, without quoting the body.
         what: &'static str,
     },
     /// 200 for a presence channel, without a member.
@@ -72,35 +72,35 @@ pub enum Denial {
     /// The answer does not meet the rule.
     #[error("the application's answer does not have {0} (authorization.must_equal)")]
     RuleNotMet(String),
-    /// Somebody is named whom the server would not let in.
+    /// The application named a user whom the server would not let in.
     #[error("the application named somebody who cannot be let in: {0}")]
     Unfit(String),
-    /// No answer in time.
+    /// No answer came before the timeout.
     #[error("the application was too slow: {0}")]
     Late(OutgoingError),
-    /// No answer.
+    /// No answer came.
     #[error("the application could not be asked: {0}")]
     NoAnswer(OutgoingError),
-    /// The setting is no URL; settings are checked, so that this is not seen.
+    /// The setting is no URL; never seen, because settings are checked.
     #[error("the application could not be asked: its URL is none")]
     NotAUrl,
 }
 
-/// Kinds of denials, for counting.
+/// Kinds of denials, for counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DenialKind {
-    /// The application has said no.
+    /// The application said no.
     Denied,
-    /// It has answered, but not with what could be a yes.
+    /// The application answered, but with nothing that could be a yes.
     NotUnderstood,
-    /// It has failed, or is not there.
+    /// The application failed, or cannot be reached.
     Failed,
-    /// It has not answered in time.
+    /// The application did not answer before the timeout.
     Late,
 }
 
 impl Denial {
-    /// The status that the client is answered with.
+    /// The status of the answer to the client.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -113,7 +113,7 @@ impl Denial {
         }
     }
 
-    /// Its kind.
+    /// The kind of the denial.
     #[must_use]
     pub const fn kind(&self) -> DenialKind {
         match self {

@@ -1,4 +1,4 @@
-//! What an application is asked, and which headers of the client it is shown.
+//! The request to an application, and the forwarded headers of the client.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -11,32 +11,32 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is escaped in a form: whatever might mean something there.
+/// Characters that are escaped in a form: every character that might have a meaning there.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
-/// What a client wants to be signed.
+/// What a client asks to have signed.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// That it may join a channel.
+    /// A subscription to a channel.
     Channel(&'a ChannelName),
-    /// Who it is.
+    /// A sign-in of the client's user.
     User,
 }
 
 /// A question to an application.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// Where it is asked: the app's setting.
+    /// The application's URL: the app's setting.
     pub url: &'a str,
-    /// What is to be signed.
+    /// The channel or sign-in to be signed.
     pub subject: Subject<'a>,
-    /// For whom.
+    /// The client's socket id.
     pub socket: SocketId,
-    /// What of the client's request is shown: made by [`passed_on`].
+    /// The forwarded headers of the client's request: made by [`passed_on`].
     pub headers: HeaderMap,
 }
 
-/// The headers by which applications tell who somebody is, and whose page asks.
+/// The headers by which applications recognise a user and the page that asks.
 const USUAL: [&str; 9] = [
     "cookie",
     "authorization",
@@ -49,8 +49,8 @@ const USUAL: [&str; 9] = [
     "accept-language",
 ];
 
-/// The headers of a client's request that the application is shown: the usual ones and those of the app's
-/// setting, and the address of the client.
+/// The forwarded headers of a client's request: the usual ones, the ones of the app's setting, and the
+/// client's address.
 #[must_use]
 pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr) -> HeaderMap {
     let mut passed = HeaderMap::new();
@@ -70,7 +70,7 @@ pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr) -> Header
 }
 
 impl Question<'_> {
-    /// The request that asks it; `None` if the URL is none, which settings do not allow.
+    /// The HTTP request; `None` for an invalid URL, which settings do not allow.
     pub(super) fn request(&self) -> Option<Request<Full<Bytes>>> {
         let uri: Uri = self.url.parse().ok()?;
         let mut request = Request::post(uri).body(Full::from(self.form())).ok()?;
@@ -78,7 +78,7 @@ impl Question<'_> {
         headers.clone_from(&self.headers);
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, form);
-        // With these Laravel says 401 and 403 in JSON, and does not send to its login page.
+        // With these headers Laravel answers 401 and 403 in JSON, without a redirect to its login page.
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert("x-requested-with", HeaderValue::from_static("XMLHttpRequest"));
         Some(request)

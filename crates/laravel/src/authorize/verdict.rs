@@ -1,7 +1,7 @@
 //! Reading an application's answer: by its status and its body, never by its content type.
 //!
 //! Pure. The redis broadcaster labels JSON as HTML, and the log broadcaster answers 200 to everybody: only
-//! what is a yes by its body is one. Bytes that get signed are the application's own wherever they can be.
+//! the body decides what is a yes. Signed bytes are the application's own wherever possible.
 
 use std::ops::Range;
 
@@ -19,27 +19,27 @@ use serde_json::value::RawValue;
 use super::denial::Denial;
 use super::question::Subject;
 
-/// An application's answer, as far as it counts.
+/// The parts of an application's answer that count.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'a> {
     /// Its status.
     pub status: u16,
-    /// Where it sends to, if it does.
+    /// The target of a redirect.
     pub location: Option<&'a str>,
     /// Its body.
     pub body: &'a Bytes,
 }
 
-/// The application lets the client in.
+/// The application said yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Yes {
-    /// It has signed by itself: this is what the client wants to read.
+    /// The application has signed: the body goes to the client unchanged.
     Signed(Bytes),
-    /// It has not. For a presence channel or a sign-in, with the text that is to be signed as well.
+    /// The application has not signed. For a presence channel or a sign-in, with the text to be signed.
     Unsigned(Option<String>),
 }
 
-/// The fields that decide.
+/// The fields that decide about the answer.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow, default)]
@@ -61,7 +61,7 @@ struct Member<'a> {
 /// Reads the answer to a question.
 ///
 /// # Errors
-/// Whatever is not a yes.
+/// The answer is not a yes.
 pub fn judge(
     answered: &Answered<'_>,
     subject: Subject<'_>,
@@ -80,14 +80,14 @@ pub fn judge(
     if text.starts_with('<') {
         return Err(Denial::WebPage);
     }
-    // A text that is cut within a character is legal JSON, of which a `Value` can hold the rest alone.
+    // A string that is cut within a character is legal JSON, which a `Value` can hold only with a replacement.
     let whole = json::with_whole_characters(text);
     let value: Value = serde_json::from_str(&whole).map_err(|_| not_a_yes("a text that is no JSON"))?;
     if let Some(rule) = rule.filter(|rule| !rule.is_met_by(&value)) {
         return Err(Denial::RuleNotMet(rule.to_string()));
     }
     let fields = match &value {
-        // Twice the same field, or numbers that nobody can read.
+        // A repeated field, or an unreadable number.
         Value::Object(_) => {
             serde_json::from_str(text).map_err(|_| not_a_yes("JSON that says things twice"))?
         }
@@ -127,7 +127,7 @@ fn by_status(answered: &Answered<'_>, subject: Subject<'_>) -> Denial {
     }
 }
 
-/// `true`, or an array that the callback has returned; with a rule, whatever meets it.
+/// `true`, or an array that the callback has returned; with a rule, any answer that meets the rule.
 fn private(value: &Value, fields: &Fields<'_>, has_rule: bool) -> Result<Yes, Denial> {
     let returned_array = fields.channel_data.is_some_and(is_object);
     if *value == Value::Bool(true) || returned_array || (has_rule && value.is_object()) {
@@ -157,7 +157,7 @@ fn presence(value: &Value, fields: &Fields<'_>, channel: &str, limits: &Limits) 
     }
 }
 
-/// The user by itself, as its broadcaster answers it that cannot sign; its id becomes a string.
+/// The user alone, as from a broadcaster that cannot sign; the user's id becomes a string.
 fn user(text: &str, value: &Value, fields: &Fields<'_>, limits: &Limits) -> Result<Yes, Denial> {
     let Some(raw) = fields.id else {
         return Err(not_a_yes(described(value)));
@@ -171,13 +171,13 @@ fn user(text: &str, value: &Value, fields: &Fields<'_>, limits: &Limits) -> Resu
     }
 }
 
-/// Where in the whole a part of it is.
+/// The range of a part within the whole text.
 fn place_of(part: &str, whole: &str) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     start..start + part.len()
 }
 
-/// A string as it is, or a number in quotes, digit by digit.
+/// A string unchanged, or a number in quotes, digit by digit.
 fn as_string(json: &RawValue) -> Option<String> {
     match json.get().as_bytes().first()? {
         b'"' => Some(json.get().to_owned()),
@@ -194,7 +194,7 @@ const fn not_a_yes(what: &'static str) -> Denial {
     Denial::NotAYes { status: 200, what }
 }
 
-/// What came, without repeating it.
+/// The kind of a JSON value, without quoting the value.
 fn described(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

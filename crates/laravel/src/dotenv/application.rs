@@ -1,7 +1,7 @@
-//! What an application's variables say about broadcasting, in Laravel's own terms.
+//! An application's settings for broadcasting, in Laravel's own terms.
 //!
-//! Reads as Laravel's `env()` does: the process's environment goes before the file, `null` is no value. Knows
-//! nothing of settings of ours.
+//! Reads as Laravel's `env()` does: the process's environment takes precedence over the file, `null` is no value. Knows
+//! nothing of Fanfare's settings.
 
 use std::net::IpAddr;
 
@@ -9,14 +9,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::DotEnv;
 
-/// A variable that says something, and where. Not `Debug`: it may be a secret.
+/// A variable with its value and its line. Not `Debug`: the value may be a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Said {
     /// The variable's name.
     pub name: String,
-    /// Its value; may be empty.
+    /// The value; may be empty.
     pub value: String,
-    /// Its line in the file, from 1; `None` if the process's environment says it.
+    /// The line in the file, from 1; `None` for a variable of the process's environment.
     pub line: Option<usize>,
 }
 
@@ -25,13 +25,13 @@ pub struct Said {
 pub enum Driver {
     /// Pusher's HTTP API, with `PUSHER_…`.
     Pusher,
-    /// The same, with `REVERB_…`.
+    /// The same API, with `REVERB_…`.
     Reverb,
     /// Redis pub/sub.
     Redis,
-    /// None that sends anything: `log`, `null`.
+    /// A driver that sends nothing: `log`, `null`.
     Silent,
-    /// Somebody else's, such as `ably`, or a connection that the application has named itself.
+    /// Another driver, such as `ably`, or a connection that the application has named itself.
     Other(String),
 }
 
@@ -44,16 +44,16 @@ pub enum AppNames {
     Reverb,
 }
 
-/// The Redis of an application that names none.
+/// The Redis of an application without a setting for Redis.
 pub const USUAL_REDIS: &str = "redis://127.0.0.1:6379";
 
-/// A way to the server.
+/// The address of the server, as an application has it.
 pub struct Target {
     /// `http` or `https`.
     pub scheme: String,
     /// A name or an address; no scheme, no port.
     pub host: Said,
-    /// The port, and who says so; 443 by itself.
+    /// The port, and the variable that sets the port; 443 by default.
     pub port: (u16, Option<Said>),
 }
 
@@ -65,7 +65,7 @@ pub struct Application {
 }
 
 impl AppNames {
-    /// What the names of the family begin with.
+    /// The prefix of the family's names.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl AppNames {
 }
 
 impl Target {
-    /// Whether nobody but this machine can be meant.
+    /// The address, if the host is this machine's loopback.
     #[must_use]
     pub fn loopback(&self) -> Option<IpAddr> {
         let host = self.host.value.trim_matches(['[', ']']);
@@ -86,7 +86,7 @@ impl Target {
         host.parse::<IpAddr>().ok().filter(IpAddr::is_loopback)
     }
 
-    /// The address of the HTTP API, such as `http://127.0.0.1:6001`.
+    /// The URL of the HTTP API, such as `http://127.0.0.1:6001`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}:{}", self.scheme, self.host.value, self.port.0)
@@ -94,13 +94,13 @@ impl Target {
 }
 
 impl Application {
-    /// The variables of a file, under those of the process.
+    /// The variables of a file, overridden by the process's environment.
     #[must_use]
     pub fn new(file: DotEnv, environment: &[(String, String)]) -> Self {
         Self { file, environment: environment.to_vec() }
     }
 
-    /// A variable, if it is set at all.
+    /// A variable, if the variable is set at all.
     #[must_use]
     pub fn said(&self, name: &str) -> Option<Said> {
         let outside = self.environment.iter().find(|(known, _)| known == name);
@@ -120,13 +120,13 @@ impl Application {
         Some(Said { name: name.to_owned(), value, line })
     }
 
-    /// A variable that is more than empty.
+    /// A variable with a value that is not empty.
     #[must_use]
     pub fn filled(&self, name: &str) -> Option<Said> {
         self.said(name).filter(|said| !said.value.is_empty())
     }
 
-    /// The broadcaster, by the name of Laravel 11 or the older one.
+    /// The broadcaster, by the variable of Laravel 11 or the older one.
     #[must_use]
     pub fn driver(&self) -> Option<(Driver, Said)> {
         let said = self.filled("BROADCAST_CONNECTION").or_else(|| self.filled("BROADCAST_DRIVER"))?;
@@ -140,7 +140,7 @@ impl Application {
         Some((driver, said))
     }
 
-    /// Whether events may be sent with this family: it is the driver's, or no driver with a family is named.
+    /// Whether events may be sent with this family: the driver's own, or any family if the driver has none.
     #[must_use]
     pub fn uses(&self, names: AppNames) -> bool {
         match self.driver() {
@@ -150,13 +150,13 @@ impl Application {
         }
     }
 
-    /// Id, key and secret, as far as they are said.
+    /// Id, key and secret, as far as they are set.
     #[must_use]
     pub fn credentials(&self, names: AppNames) -> [Option<Said>; 3] {
         ["ID", "KEY", "SECRET"].map(|part| self.filled(&format!("{}_APP_{part}", names.prefix())))
     }
 
-    /// The family that events are sent with: the driver's, else the first that names a whole app.
+    /// The family that sends events: the driver's, else the first that names a whole app.
     #[must_use]
     pub fn names(&self) -> Option<AppNames> {
         let whole = |names: &AppNames| self.credentials(*names).iter().all(Option::is_some);
@@ -164,8 +164,8 @@ impl Application {
         families.filter(|names| self.uses(*names)).find(whole)
     }
 
-    /// Where PHP sends events to by `PUSHER` or `REVERB`, and browsers connect by `VITE_PUSHER` or `VITE_REVERB`, if a
-    /// host is named; what is not said is as in the skeleton's configuration.
+    /// The address where PHP sends events by `PUSHER` or `REVERB`, and where browsers connect by `VITE_PUSHER` or
+    /// `VITE_REVERB`, if a host is named; unset values are as in the skeleton's configuration.
     #[must_use]
     pub fn target(&self, family: &str) -> Option<Target> {
         let said = |part: &str| self.filled(&format!("{family}_{part}"));
@@ -180,7 +180,7 @@ impl Application {
         Some(Target { scheme, host, port: (number, port) })
     }
 
-    /// The route that says who may join a channel, below `APP_URL`.
+    /// The application's authorization route, below `APP_URL`.
     #[must_use]
     pub fn auth_url(&self) -> Option<Said> {
         let said = self.filled("APP_URL")?;
@@ -194,7 +194,7 @@ impl Application {
         Some(Said { value: said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"), ..said })
     }
 
-    /// The Redis that Laravel's connection `default` names, as a URL; `None` if nothing names one.
+    /// The Redis of Laravel's connection `default`, as a URL; `None` without a variable that names one.
     #[must_use]
     pub fn redis_url(&self) -> Option<Said> {
         if let Some(url) = self.filled("REDIS_URL") {
@@ -230,13 +230,13 @@ impl Application {
     }
 }
 
-/// `env()` takes quotes within the quotes off, too.
+/// Removes quotes within the quotes, as `env()` does.
 fn without_inner_quotes(value: String) -> String {
     let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('\'')).map(str::to_owned).unwrap_or(value)
 }
 
-/// A name or password as it may stand in a URL.
+/// A user name or password, escaped for a URL.
 fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

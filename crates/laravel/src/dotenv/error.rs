@@ -1,6 +1,6 @@
-//! What is wrong with a `.env`. No error repeats a value.
+//! Faults of a `.env`. No error repeats a value.
 
-/// The largest file that is read, in bytes; real ones have some thousand.
+/// The largest file that is read, in bytes; real files have some thousand.
 pub const MOST_BYTES: usize = 262_144;
 
 /// Why a file cannot be read as a `.env`.
@@ -9,11 +9,11 @@ pub const MOST_BYTES: usize = 262_144;
 pub struct DotEnvError {
     /// The line, from 1; 0 means the file as a whole.
     pub line: usize,
-    /// What is wrong with it.
+    /// The line's fault.
     pub what: Fault,
 }
 
-/// What is wrong with a line.
+/// The fault of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what they are")]
 pub enum Fault {

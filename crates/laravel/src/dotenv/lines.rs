@@ -1,10 +1,10 @@
-//! From a file to its entries: which lines belong together, and which say nothing.
+//! From a file to its entries: which lines belong together, and which are empty or comments.
 //!
-//! Only a value whose double quote is not closed on its line goes on in the next.
+//! Only a value with an open double quote continues on the next line.
 
 use super::error::{DotEnvError, Fault};
 
-/// Each entry with the number of the line that it begins in.
+/// Each entry with the number of its first line.
 pub(super) fn entries(text: &str) -> Result<Vec<(usize, String)>, DotEnvError> {
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -40,7 +40,7 @@ fn is_comment(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// Whether a line has a quote that closes: one that no backslash stands before, and that is not the first of
+/// Whether a line closes a quote: a quote without a backslash before it, and not the first of
 /// its entry.
 fn closes(line: &str, opens_here: bool) -> bool {
     if line == "\"" {

@@ -1,29 +1,29 @@
-//! Which prefix an application's Redis channels have, as far as its files tell.
+//! The prefix of an application's Redis channels, as far as its files tell.
 //!
-//! The variable says it; else `config/database.php`; else the version of the framework. Where none of them does,
-//! it says that it is a guess: only the traffic itself is proof.
+//! The sources are the variable, else `config/database.php`, else the version of the framework. Without any of these
+//! the prefix is marked as a guess: only the traffic itself is proof.
 
 use super::slug::slug;
 
-/// A prefix, and how it is known.
+/// A prefix, and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix {
-    /// In front of the names of channels; may be empty.
+    /// The text in front of the names of channels; may be empty.
     pub value: String,
-    /// How it is known.
+    /// The source.
     pub origin: PrefixOrigin,
 }
 
-/// How a prefix is known.
+/// The source of a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrefixOrigin {
-    /// `REDIS_PREFIX` says it.
+    /// `REDIS_PREFIX` sets the prefix.
     Variable,
-    /// `config/database.php` makes it of `APP_NAME`, or has it in so many words.
+    /// `config/database.php` makes the prefix of `APP_NAME`, or holds the prefix as a plain text.
     DatabaseConfig,
-    /// The framework's version, by `composer.lock`, makes it of `APP_NAME`.
+    /// The framework's version, by `composer.lock`, makes the prefix of `APP_NAME`.
     Framework(u32),
-    /// Nothing tells: the shape that most applications have. The other one is this.
+    /// No file tells: the shape that most applications have. The field holds the other shape.
     Guess(String),
 }
 
@@ -32,7 +32,7 @@ pub enum PrefixOrigin {
 enum Shape {
     /// `my_app_database_`: skeletons up to 12.0, framework up to 12.
     Underscores,
-    /// `my-app-database-`: since.
+    /// `my-app-database-`: later skeletons and frameworks.
     Hyphens,
 }
 
@@ -45,7 +45,7 @@ impl Shape {
     }
 }
 
-/// What is known about an application's default prefix.
+/// Sources for an application's default prefix.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Evidence<'a> {
     pub app_name: &'a str,
@@ -54,7 +54,7 @@ pub(super) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The default prefix; `None` if Laravel writes the application's name in letters that we do not know.
+    /// The default prefix; `None` for a name with letters that Laravel transliterates and this crate does not.
     pub fn prefix(self) -> Option<Prefix> {
         if let Some(expression) = self.database_php.and_then(default_expression)
             && let Some(value) = self.evaluate(expression)
@@ -69,7 +69,7 @@ impl Evidence<'_> {
         Some(Prefix { value: shape.of(self.app_name)?, origin })
     }
 
-    /// The value of one of the expressions that skeletons had, or of a plain text.
+    /// The value of one of the skeletons' expressions, or of a plain text.
     fn evaluate(self, expression: &str) -> Option<String> {
         let text = expression.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
         let text = text.or_else(|| expression.strip_prefix('"')?.split_once('"'));
@@ -84,7 +84,7 @@ impl Evidence<'_> {
     }
 }
 
-/// What stands behind `env('REDIS_PREFIX',` to the end of its line.
+/// The text behind `env('REDIS_PREFIX',` to the end of its line.
 fn default_expression(php: &str) -> Option<&str> {
     let is_comment = |line: &&str| ["//", "#", "*", "/*"].iter().any(|start| line.starts_with(start));
     php.lines().map(str::trim).filter(|line| !is_comment(line)).find_map(|line| {

@@ -1,4 +1,4 @@
-//! A Laravel project on disk: its `.env`, and what else of it tells something.
+//! A Laravel project on disk: its `.env`, and the other files that tell the Redis prefix.
 //!
 //! Reads files and changes none.
 
@@ -16,38 +16,38 @@ const MOST_OF_OTHERS: u64 = 8 << 20;
 /// A Laravel project.
 #[derive(Clone)]
 pub struct Project {
-    /// Its `.env`.
+    /// The project's `.env`.
     pub file: PathBuf,
-    /// What that says.
+    /// The variables of the `.env`.
     pub application: Application,
 }
 
-/// Why there is no project at a path.
+/// Why a path holds no project.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// Its `.env` cannot be read.
+    /// The `.env` cannot be read.
     #[error("{}: cannot be read: {error}; name a .env or the project's directory", file.display())]
     Unreadable {
-        /// As it was looked for.
+        /// The path of the `.env`.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Its `.env` is none.
+    /// The file is no `.env`.
     #[error("{}:{}: {fault}", file.display(), fault.line)]
     NotADotEnv {
-        /// As it was looked for.
+        /// The path of the file.
         file: PathBuf,
-        /// What is wrong.
+        /// The file's fault.
         fault: DotEnvError,
     },
 }
 
 impl Project {
-    /// Reads the project in a directory, or that of a `.env`; `environment` goes before the file, as in Laravel.
+    /// Reads the project in a directory, or of a `.env`; `environment` takes precedence over the file, as in Laravel.
     ///
     /// # Errors
-    /// There is no `.env` that can be read.
+    /// The path holds no readable `.env`.
     pub fn open(path: &Path, environment: &[(String, String)]) -> Result<Self, ProjectError> {
         let file = if path.is_dir() { path.join(".env") } else { path.to_owned() };
         let text = match read(&file, MOST_BYTES as u64 + 1) {
@@ -64,7 +64,7 @@ impl Project {
         }
     }
 
-    /// What stands in front of the names of the application's Redis channels; `None` if only it knows.
+    /// The prefix of the application's Redis channels; `None` if only the application knows it.
     #[must_use]
     pub fn redis_prefix(&self) -> Option<Prefix> {
         if let Some(said) = self.application.said("REDIS_PREFIX") {

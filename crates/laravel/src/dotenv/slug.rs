@@ -1,8 +1,8 @@
 //! Laravel's `Str::slug`, for names in ASCII.
 //!
-//! Never guesses at the letters that Laravel writes in ASCII for others: its table has thousands.
+//! Never guesses how Laravel transliterates other letters to ASCII: its table has thousands.
 
-/// The words of a name with one separator between; `None` if a letter beyond ASCII stands in it.
+/// The words of a name, joined by a separator; `None` for a name with a letter beyond ASCII.
 pub(super) fn slug(name: &str, separator: char) -> Option<String> {
     if !name.is_ascii() {
         return None;

@@ -1,4 +1,4 @@
-//! The dialect, value by value, and what an application is found to say.
+//! The dialect, value by value, and the settings found for an application.
 
 use proptest::prelude::*;
 

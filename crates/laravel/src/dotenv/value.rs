@@ -1,22 +1,22 @@
 //! One entry: its name, and its value with quotes and escapes taken off.
 //!
-//! Says where `${NAME}` stands; what it is replaced by is not known here.
+//! Marks where `${NAME}` stands; the caller knows the replacement.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
 
 use super::error::Fault;
 
-/// A stretch of a value.
+/// A piece of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Itself.
+    /// A plain text.
     Text(String),
     /// `${NAME}`.
     Name(String),
 }
 
-/// The name of an entry and its value, if it has one.
+/// The name of an entry and its value, if the entry has a value.
 pub(super) fn entry(text: &str) -> Result<(&str, Option<Vec<Piece>>), Fault> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (trimmed(name), Some(trimmed(value))),
@@ -109,7 +109,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What follows a `$`: the name of a variable in braces, or nothing special.
+    /// The text behind a `$`: a variable's name in braces, or plain text.
     fn name(&mut self, dollar: usize, pieces: &mut Pieces) {
         let legal = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '.');
         let name = self.text.get(dollar + 1..).and_then(|rest| rest.strip_prefix('{')?.split_once('}'));

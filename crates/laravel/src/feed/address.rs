@@ -1,51 +1,51 @@
-//! Where a Redis is, as an operator writes it: one server, Sentinels, or a Cluster; with or without TLS.
+//! The address of a Redis, as an operator writes it: one server, Sentinels, or a Cluster; with or without TLS.
 //!
-//! Only reads it; `link` connects. Never shows a password, nor repeats a text that may hold one.
+//! Only parses; `link` connects. Never shows a password, nor repeats a text that may hold a password.
 
 use std::fmt;
 
 use fanfare_outgoing::Reach;
 use percent_encoding::percent_decode_str;
 
-/// Where Redis listens unless something else is said.
+/// The default port of Redis.
 const REDIS_PORT: u16 = 6379;
 
-/// Where a Sentinel does.
+/// The default port of a Sentinel.
 const SENTINEL_PORT: u16 = 26379;
 
 /// Longest text, in bytes.
 const LONGEST: usize = 2048;
 
-/// What stands in place of name and password where an address is shown.
+/// Shown in place of user name and password.
 const MASK: &str = "***";
 
-/// A Redis to connect to. Two that are equal are one Redis, reached with the same rights.
+/// A Redis to connect to. Two equal addresses are one Redis, reached with the same rights.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Over TLS.
+    /// Whether connections use TLS.
     pub(super) tls: bool,
     pub(super) log_in: Option<LogIn>,
     pub(super) place: Place,
-    /// Where it may be.
+    /// Which addresses the Redis may have.
     pub(super) reach: Reach,
 }
 
-/// User and password. Not `Debug`: it holds a secret.
+/// User and password. Not `Debug`: the password is a secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct LogIn {
-    /// None: the one that Redis calls `default`.
+    /// None: Redis' user `default`.
     pub user: Option<Box<str>>,
     pub password: Box<str>,
 }
 
-/// What is found there.
+/// The topology at the address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// The one Redis.
+    /// A single Redis.
     Single(Host),
-    /// Those who know where it is now.
+    /// Sentinels, which know the address of the master.
     Sentinels { hosts: Vec<Host>, master: Box<str> },
-    /// Some of its nodes.
+    /// Some nodes of the Cluster.
     Cluster(Vec<Host>),
 }
 
@@ -58,10 +58,10 @@ pub struct Host {
     pub port: u16,
 }
 
-/// A text that is no address of a Redis; it is never repeated, for it may hold a password.
+/// A text that is no address of a Redis; never repeated, because the text may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnAddress {
-    /// It begins with nothing that is known.
+    /// The scheme is unknown.
     #[error(
         "not the URL of a Redis; use redis://USER:PASSWORD@HOST:PORT, rediss:// for TLS, \
          redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST"
@@ -73,31 +73,31 @@ pub enum NotAnAddress {
          and special characters as %XX"
     )]
     LogIn,
-    /// It is the form in which addresses are shown.
+    /// The text is the form in which addresses are shown.
     #[error("the Redis URL has its password masked; leave it out to keep the one that is stored")]
     Masked,
     /// A host cannot be read.
     #[error("a host of the Redis URL cannot be read; write HOST or HOST:PORT, and [ADDRESS]:PORT with IPv6")]
     Host,
-    /// Several hosts, but neither Sentinel nor Cluster.
+    /// The text has several hosts, but is neither Sentinel nor Cluster.
     #[error("the Redis URL has several hosts; use redis+sentinel:// or redis+cluster:// for such")]
     SeveralHosts,
-    /// No master is named.
+    /// The text names no master.
     #[error("the Redis URL names no master; write redis+sentinel://HOST,HOST/MASTER")]
     NoMaster,
-    /// What stands behind the hosts is no number of a database.
+    /// The path behind the hosts is no number of a database.
     #[error("behind the hosts of the Redis URL nothing but the number of a database may stand")]
     Path,
-    /// There is more than any address needs.
+    /// The text is longer than any address.
     #[error("the Redis URL is longer than 2048 bytes")]
     TooLong,
 }
 
 impl Address {
-    /// Reads a URL. The number of a database is let through and means nothing: broadcasts know no databases.
+    /// Parses a URL. The number of a database is accepted and ignored: broadcasts know no databases.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault of the text.
     pub fn parse(text: &str) -> Result<Self, NotAnAddress> {
         let text = text.trim();
         if text.len() > LONGEST {
@@ -109,7 +109,7 @@ impl Address {
             ("rediss", kind) => (true, kind),
             _ => return Err(NotAnAddress::Scheme),
         };
-        // A password may hold what ends it elsewhere; hosts never do.
+        // A password may hold `@`; hosts never do.
         let (log_in, rest) = match rest.rsplit_once('@') {
             Some((log_in, rest)) => (Some(LogIn::parse(log_in)?), rest),
             None => (None, rest),
@@ -124,13 +124,13 @@ impl Address {
         Ok(Self { tls, log_in, place, reach: Reach::Anywhere })
     }
 
-    /// The same, for a connection that may lead to such addresses only, whoever Sentinels or a Cluster name.
+    /// The same address, restricted to `reach` for every host, also for hosts that Sentinels or a Cluster name.
     #[must_use]
     pub fn within(self, reach: Reach) -> Self {
         Self { reach, ..self }
     }
 
-    /// The hosts that it names.
+    /// The hosts of the address.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         match &self.place {
@@ -194,7 +194,7 @@ fn parse_hosts(text: &str, port: u16) -> Result<Vec<Host>, NotAnAddress> {
 }
 
 impl Host {
-    /// Reads `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`.
+    /// Parses `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`.
     pub(super) fn parse(text: &str, usual_port: u16) -> Result<Self, NotAnAddress> {
         let (name, port, is_address) = match text.strip_prefix('[') {
             Some(rest) => {
@@ -232,7 +232,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// As it may be shown: user and password are masked.
+/// The printable form: user and password are masked.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.tls { "rediss" } else { "redis" })?;

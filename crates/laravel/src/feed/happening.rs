@@ -1,4 +1,4 @@
-//! What is asked of a subscriber, and what a subscriber tells of.
+//! The wanted prefixes of a subscriber, and the subscriber's events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,43 +10,43 @@ use super::error::FeedError;
 /// The prefixes whose channels are wanted.
 pub type Wanted = BTreeSet<Arc<str>>;
 
-/// What a subscriber tells of.
+/// An event of a subscriber.
 #[derive(Debug)]
 pub enum Happening<'a> {
-    /// It is subscribed. Where it was before, or could not be at first, the time for which it was not:
-    /// what was published meanwhile is lost.
+    /// The subscription is up. After an outage, or a failure at the start, with the outage's length:
+    /// messages published meanwhile are lost.
     Subscribed {
         /// The server.
         host: &'a Host,
-        /// `None` if nothing can have been missed.
+        /// Length of the outage; `None` if no message can have been missed.
         gap: Option<Duration>,
     },
-    /// It is not subscribed, and tries again; told for each attempt.
+    /// The subscription is down, and a retry follows; reported for each attempt.
     Away(&'a FeedError),
     /// A message.
     Message {
-        /// Its channel, which begins with a prefix that was wanted at some time.
+        /// The message's channel, which begins with a prefix that was wanted at some time.
         channel: &'a str,
-        /// All of it.
+        /// The whole message.
         payload: Vec<u8>,
     },
-    /// A message that was longer than allowed, and was passed over.
+    /// A message that was longer than allowed, and was skipped.
     TooLong {
-        /// Its channel.
+        /// The message's channel.
         channel: &'a str,
-        /// Its length.
+        /// The message's length.
         bytes: u64,
     },
-    /// The channels of a prefix that was refused are sent from now on.
+    /// The subscription to a refused prefix has been granted.
     Granted {
         /// The prefix.
         prefix: &'a str,
     },
-    /// The channels of one prefix are not sent, because Redis refuses it; this is tried again.
+    /// The subscription to one prefix is refused by Redis; retries follow.
     Refused {
         /// The prefix.
         prefix: &'a str,
-        /// What Redis says.
+        /// The error of Redis.
         error: &'a FeedError,
     },
 }

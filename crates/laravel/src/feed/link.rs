@@ -1,4 +1,4 @@
-//! A connection to one Redis or Sentinel: TCP, TLS where it is wanted, and the log-in.
+//! A connection to one Redis or Sentinel: TCP, TLS where set, and the log-in.
 
 use std::io;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use super::address::{Address, Host, LogIn};
 use super::error::FeedError;
 use super::resp::{Heard, LastHeard, Reader, Value, command};
 
-/// Longest time until a connection can be used, and for the answer to a question.
+/// Timeout of connecting with the log-in, and of the answer to a command.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How connections are made; clones share the settings of TLS.
+/// The options of connections; clones share the settings of TLS.
 #[derive(Clone)]
 pub(super) struct Door {
     /// `None`: without TLS.
     tls: Option<TlsConnector>,
     log_in: Option<LogIn>,
     reach: Reach,
-    /// Longest text that is kept of what is heard, in bytes.
+    /// Longest text that is kept of an answer, in bytes.
     longest: u64,
 }
 
@@ -58,7 +58,7 @@ impl Door {
         .await
     }
 
-    /// Connects to a Sentinel. Most want no log-in; one that does gets that of its Redis.
+    /// Connects to a Sentinel. Most Sentinels need no password. One that does is given the credentials of its Redis.
     pub async fn open_sentinel(&self, host: &Host) -> Result<Link, FeedError> {
         self.within_patience(host, async {
             let mut link = self.connect(host).await?;
@@ -126,7 +126,7 @@ impl Link {
         }
     }
 
-    /// Sends a command and reads the answer; not for subscribers, who hear more than answers.
+    /// Sends a command and reads the answer; not for subscribers, who also receive messages.
     pub async fn ask(&mut self, parts: &[&str]) -> Result<Value, FeedError> {
         let lost = |error: io::Error| FeedError::Lost(error.to_string());
         self.writer.write_all(&command(parts)).await.map_err(lost)?;

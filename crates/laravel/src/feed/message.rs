@@ -1,7 +1,7 @@
-//! One message of Redis: the broadcast that it is, or why it is none.
+//! One message of Redis: its broadcast, or why the message is none.
 //!
-//! The prefix covers whatever else the application publishes (Horizon, its own messages), so that most of what
-//! is no broadcast is nobody's fault. What is kept of `data` is kept byte for byte.
+//! The prefix covers everything else that the application publishes (Horizon, its own messages), so that most
+//! messages without a broadcast are nobody's fault. The bytes of `data` stay unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,27 +19,27 @@ use super::packed::Packed;
 /// An event, as Laravel's `redis` broadcaster publishes it to one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broadcast<'a> {
-    /// The event's name: a class with backslashes, or what `broadcastAs` says.
+    /// The event's name: a class with backslashes, or the result of `broadcastAs`.
     pub event: Cow<'a, str>,
-    /// The text that clients get as `data`.
+    /// The `data` for clients.
     pub data: Data<'a>,
-    /// Who does not get it; an id that cannot be one of ours excludes nobody.
+    /// The excluded connection; an id that no connection here can have excludes nobody.
     pub except: Option<SocketId>,
 }
 
 /// Why a message is no broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotABroadcast {
-    /// It is not UTF-8, or no JSON object.
+    /// The message is not UTF-8, or no JSON object.
     #[error("it is no JSON object")]
     NotAnObject,
-    /// phpredis has made something else of what may be a broadcast.
+    /// phpredis has serialized or compressed what may be a broadcast.
     #[error("phpredis has packed it: {} is {}", .0.option(), .0.by())]
     Packed(Packed),
-    /// There is no `event`, or it is no string.
+    /// The message has no `event`, or an `event` that is no string.
     #[error("it has no event name")]
     NoEvent,
-    /// Its event is one of the protocol's own.
+    /// The event's name is reserved for the protocol.
     #[error("its event name begins with pusher: or pusher_internal:")]
     Reserved,
 }
@@ -54,16 +54,16 @@ struct Fields<'a> {
     socket: Option<&'a RawValue>,
 }
 
-/// What is there, null included; serde alone would take null for nothing.
+/// A member's JSON, also for null; serde alone would read null as absent.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Broadcast<'a> {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Errors
-    /// It is not a broadcast.
+    /// The message is not a broadcast.
     pub fn parse(message: &'a [u8]) -> Result<Self, NotABroadcast> {
         let fields: Option<Fields<'a>> = std::str::from_utf8(message).ok().and_then(json::object);
         let no_object = || Packed::of(message).map_or(NotABroadcast::NotAnObject, NotABroadcast::Packed);
@@ -77,8 +77,8 @@ impl<'a> Broadcast<'a> {
     }
 }
 
-/// The text for clients: a string's own text, else the value itself; null where there is none. The `socket` that
-/// Laravel puts into `data` is the one beside it, and is taken out; another one is the application's own.
+/// The `data` for clients: a string's own text, else the value itself; null for absent data. A `socket` within
+/// `data` that equals the one beside it is Laravel's, and is removed; any other is the application's own.
 fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Data<'a> {
     let Some(data) = data else { return Data::from("null") };
     let text = data.get();
@@ -91,20 +91,20 @@ fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Data<'a> {
     }
 }
 
-/// The object without its member `socket`, if that has this value.
+/// The object without its member `socket`, if the member has this value.
 fn without_socket(object: &str, socket: &str) -> Option<String> {
     let Members(members) = serde_json::from_str(object).ok()?;
     let at = members.iter().position(|(name, value)| name == "socket" && same(value.get(), socket))?;
     if members.len() == 1 {
-        // What is left of no public property: PHP's empty array, as it comes over HTTP as well.
+        // An event without public properties: PHP's empty array, as over HTTP.
         return Some("[]".to_owned());
     }
     let end_of = |value: &RawValue| value.get().as_ptr().addr() - object.as_ptr().addr() + value.get().len();
     let end = end_of(members[at].1);
     let cut = match at.checked_sub(1) {
-        // From behind the value before it: the comma, the name, the value.
+        // The cut begins behind the value before: the comma, the name, the value.
         Some(before) => end_of(members[before].1)..end,
-        // The first: up to and with the comma behind it.
+        // The first member: up to and with the comma behind it.
         None => 1..end + object.get(end..)?.find(',')? + 1,
     };
     Some(format!("{}{}", object.get(..cut.start)?, object.get(cut.end..)?))

@@ -1,16 +1,16 @@
-//! Messages that phpredis has serialized or compressed on their way to Redis: which option has done it.
+//! Messages that phpredis has serialized or compressed on their way to Redis: which option does that.
 //!
-//! Only recognises them. What is inside cannot be read everywhere (igbinary, LZF), and no other client of Laravel's
-//! broadcasts reads it either.
+//! Only recognises the format. Not every format can be read everywhere (igbinary, LZF), and no other client of
+//! Laravel's broadcasts reads one either.
 
 use fanfare_protocol::json;
 
-/// What phpredis was told to do to every value, by the options of Laravel's Redis connection.
+/// The conversion of every value by phpredis, by the options of Laravel's Redis connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packed {
-    /// `database.redis.options.serializer`; by which one.
+    /// `database.redis.options.serializer`, with the serializer's name.
     Serialized(&'static str),
-    /// `database.redis.options.compression`; by which one.
+    /// `database.redis.options.compression`, with the algorithm's name.
     Compressed(&'static str),
 }
 
@@ -24,7 +24,7 @@ impl Packed {
         }
     }
 
-    /// What the option seems to be set to.
+    /// The value that the option seems to have.
     #[must_use]
     pub const fn by(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Packed {
         }
     }
 
-    /// What has become of a JSON object, judged by its first bytes; `None` if nothing seems to have.
+    /// The conversion of a JSON object, judged by its first bytes; `None` if there seems to be none.
     #[must_use]
     pub fn of(message: &[u8]) -> Option<Self> {
         if message.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -43,7 +43,7 @@ impl Packed {
         }
         match message {
             _ if is_lz4(message) => Some(Self::Compressed("lz4")),
-            // A run of bytes as they are, which begins with their number less one.
+            // A literal run of bytes, with the run's length less one in front.
             [run @ 0..32, rest @ ..] if rest.len() > usize::from(*run) && begins_object_or_text(rest) => {
                 Some(Self::Compressed("lzf"))
             }
@@ -52,7 +52,7 @@ impl Packed {
     }
 }
 
-/// What has made a text of a JSON object.
+/// The serializer that has made a text of a JSON object.
 fn serializer(message: &[u8]) -> Option<&'static str> {
     let length = message.len();
     let text = std::str::from_utf8(message).unwrap_or_default();
@@ -84,7 +84,7 @@ fn is_lz4(message: &[u8]) -> bool {
     let Some((sum, rest)) = message.split_first() else { return false };
     let Some((length, block)) = rest.split_first_chunk::<4>() else { return false };
     let bytes = u64::from(u32::from_le_bytes(*length));
-    // No block is much longer than what it holds, or shorter than a 255th of it.
+    // No block is much longer than its content, or shorter than a 255th of it.
     let fits = block.len() as u64 <= bytes + bytes / 255 + 16 && bytes <= 255 * block.len() as u64;
     bytes > 0 && !block.is_empty() && fits && crc8(length) == *sum
 }
@@ -95,7 +95,7 @@ fn crc8(bytes: &[u8]) -> u8 {
     })
 }
 
-/// The beginnings that can have been compressed: a JSON object, or what a serializer has made of one.
+/// Whether bytes begin as uncompressed content can: a JSON object, or a serializer's output for one.
 fn begins_object_or_text(bytes: &[u8]) -> bool {
     let serialized =
         bytes.starts_with(b"s:") || bytes.starts_with(&[0, 0, 0, 2]) || bytes.starts_with(b"\"{");
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_phpredis_has_compressed_is_told_from_what_it_was() {
-        // One run of 32 bytes, and what follows.
+        // One run of 32 bytes, and the rest.
         let lzf = behind(&[31]);
         let length = u32::try_from(EVENT.len()).expect("a short event").to_le_bytes();
         let lz4 = behind(&[&[crc8(&length)][..], &length, &[0xf0, 60]].concat());
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_phpredis() {
-        // By the published form of CRC-8 with polynomial 0x31 and a beginning of 0xff.
+        // The published form of CRC-8 with polynomial 0x31 and initial value 0xff.
         assert_eq!(crc8(b"123456789"), 0xf7);
         assert_eq!(crc8(&[0xbe, 0xef]), 0x92);
     }

@@ -1,4 +1,4 @@
-//! Which server to subscribe at: the one there is, the master that Sentinels name, or any node of a Cluster.
+//! Which server to subscribe to: a single Redis, the master that Sentinels name, or any node of a Cluster.
 //!
 //! One node of a Cluster is enough: PUBLISH reaches the subscribers of every node.
 
@@ -12,15 +12,15 @@ use super::error::FeedError;
 use super::link::{Door, Link};
 use super::resp::Value;
 
-/// Most nodes of a Cluster that are remembered beside those of the address.
+/// Most nodes of a Cluster that are remembered beside the nodes of the address.
 const MOST_LEARNED: usize = 64;
 
-/// Where the next connection goes.
+/// Chooses the server of the next connection.
 pub(super) struct Places {
     place: Place,
-    /// Nodes of the Cluster that others have told of.
+    /// Nodes of the Cluster that other nodes have named.
     learned: Vec<Host>,
-    /// How many attempts there were.
+    /// Number of attempts.
     attempts: usize,
 }
 
@@ -29,7 +29,7 @@ impl Places {
         Self { place: address.place.clone(), learned: Vec::new(), attempts: 0 }
     }
 
-    /// Connects; each attempt at a Cluster goes to another node.
+    /// Connects; each attempt at a Cluster uses another node.
     pub async fn open(&mut self, door: &Door) -> Result<(Link, Host), FeedError> {
         let host = match &self.place {
             Place::Single(host) => host.clone(),
@@ -43,7 +43,7 @@ impl Places {
         };
         let mut link = door.open(&host).await?;
         if let Place::Cluster(named) = &self.place {
-            // A node that may not be asked is as good a node.
+            // A node that refuses the command is good enough to subscribe to.
             if let Value::Text(nodes) = link.ask(&["CLUSTER", "NODES"]).await? {
                 self.learned = nodes_of(&String::from_utf8_lossy(&nodes));
                 self.learned.retain(|node| !named.contains(node));
@@ -52,7 +52,7 @@ impl Places {
         Ok((link, host))
     }
 
-    /// Whether the Sentinels say that the master is elsewhere now.
+    /// Whether the Sentinels name another master now.
     pub async fn has_moved(&self, host: &Host, door: &Door) -> bool {
         match &self.place {
             Place::Sentinels { hosts, master } => {
@@ -63,7 +63,7 @@ impl Places {
     }
 }
 
-/// The master that most of the Sentinels name; one that is cut off from the others may name an old one.
+/// The master that most of the Sentinels name; a Sentinel that is cut off from the others may name an old one.
 async fn master_of(hosts: &[Host], master: &str, door: &Door) -> Result<Host, FeedError> {
     let mut asked = JoinSet::new();
     for host in hosts {
@@ -77,7 +77,7 @@ async fn master_of(hosts: &[Host], master: &str, door: &Door) -> Result<Host, Fe
             Ok(Ok(host)) => *votes.entry(host).or_default() += 1,
             Ok(Err(error)) => failed = Some(error),
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            // None is aborted.
+            // No task is aborted.
             Err(_) => {}
         }
     }
@@ -102,7 +102,7 @@ async fn ask_sentinel(host: &Host, master: &str, door: &Door) -> Result<Host, Fe
     }
 }
 
-/// The nodes of a Cluster as one of them lists them: `ID IP:PORT@BUS,NAME FLAGS ...` in each line.
+/// The nodes of a Cluster, from a node's list: `ID IP:PORT@BUS,NAME FLAGS ...` in each line.
 fn nodes_of(list: &str) -> Vec<Host> {
     let node = |line: &str| {
         let mut words = line.split(' ').skip(1);

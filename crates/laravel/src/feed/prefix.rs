@@ -1,4 +1,4 @@
-//! Prefixes: the pattern that each is subscribed to by, and which of several a channel belongs to.
+//! Prefixes: the pattern of each for PSUBSCRIBE, and the longest prefix of a channel.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,11 +16,11 @@ pub fn pattern(prefix: &str) -> String {
     pattern
 }
 
-/// Something for each of several prefixes, found by the channels that begin with them.
+/// A value for each of several prefixes, found by the channels that begin with the prefix.
 #[derive(Clone, Debug)]
 pub struct Prefixes<T> {
     all: HashMap<Box<str>, T>,
-    /// How many there are of each length, in bytes: a channel is compared once for each length.
+    /// Number of prefixes of each length, in bytes: a channel is compared once for each length.
     lengths: BTreeMap<usize, usize>,
 }
 
@@ -31,7 +31,7 @@ impl<T> Default for Prefixes<T> {
 }
 
 impl<T> Prefixes<T> {
-    /// Adds one; what was there for the very same prefix is returned.
+    /// Adds a prefix; returns the value that the same prefix had before.
     pub fn insert(&mut self, prefix: &str, value: T) -> Option<T> {
         let before = self.all.insert(Box::from(prefix), value);
         if before.is_none() {
@@ -40,7 +40,7 @@ impl<T> Prefixes<T> {
         before
     }
 
-    /// Takes one out.
+    /// Removes a prefix.
     pub fn remove(&mut self, prefix: &str) -> Option<T> {
         let removed = self.all.remove(prefix)?;
         if let Some(count) = self.lengths.get_mut(&prefix.len()) {
@@ -61,7 +61,7 @@ impl<T> Prefixes<T> {
         })
     }
 
-    /// All of them, in no order.
+    /// All prefixes with their values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.all.iter().map(|(prefix, value)| (&**prefix, value))
     }

@@ -1,6 +1,6 @@
-//! The protocol of Redis (RESP2), as far as a subscriber hears it: texts, errors, numbers, and flat lists.
+//! The protocol of Redis (RESP2), as far as a subscriber needs it: texts, errors, numbers, and flat lists.
 //!
-//! Reads piece by piece: a text over the bound is passed over, never kept. Knows no command.
+//! Reads piece by piece: a text over the bound is skipped, never kept. Knows no command.
 
 use std::io;
 use std::pin::Pin;
@@ -13,18 +13,18 @@ use tokio::time::Instant;
 
 use super::error::FeedError;
 
-/// Longest line: a length, a number, or a sentence of an error.
+/// Longest line: a length, a number, or the text of an error.
 const LONGEST_LINE: u64 = 4096;
 
-/// Most parts of a list; what a subscriber is sent has four.
+/// Most parts of a list; messages to a subscriber have four.
 const MOST_PARTS: usize = 16;
 
-/// Something that Redis says.
+/// A value of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
-    /// Also the short form, such as `OK`.
+    /// A text, also in the short form, such as `OK`.
     Text(Vec<u8>),
-    /// A text of so many bytes, which was passed over.
+    /// A text of so many bytes, which was skipped.
     TooLong(u64),
     Error(String),
     Number(i64),
@@ -44,7 +44,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Self { source: BufReader::with_capacity(16 * 1024, source), longest }
     }
 
-    /// The next value; once begun it must be read to its end.
+    /// The next value; a value that was started must be read to its end.
     pub async fn value(&mut self) -> Result<Value, FeedError> {
         let (kind, rest) = self.line().await?;
         if kind != b'*' {
@@ -112,7 +112,7 @@ fn number(text: &[u8]) -> Result<i64, FeedError> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(FeedError::NotRedis)
 }
 
-/// A length; `None` for nothing.
+/// A length; `None` for a null value.
 fn length(text: &[u8]) -> Result<Option<u64>, FeedError> {
     match number(text)? {
         -1 => Ok(None),
@@ -127,7 +127,7 @@ fn lost(error: io::Error) -> FeedError {
     }
 }
 
-/// A command with its arguments, as it is sent.
+/// A command with its arguments, in wire form.
 pub(super) fn command(parts: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
     for part in parts {
@@ -136,7 +136,7 @@ pub(super) fn command(parts: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// When something was heard last.
+/// When the last data arrived.
 #[derive(Clone, Debug)]
 pub(super) struct LastHeard {
     start: Instant,
@@ -148,7 +148,7 @@ impl LastHeard {
         Self { start: Instant::now(), milliseconds: Arc::default() }
     }
 
-    /// The moment of it.
+    /// The moment of the last data.
     pub fn at(&self) -> Instant {
         self.start + std::time::Duration::from_millis(self.milliseconds.load(Ordering::Relaxed))
     }
@@ -159,7 +159,7 @@ impl LastHeard {
     }
 }
 
-/// A source that notes when something came.
+/// A reader that records when data arrives.
 pub(super) struct Heard<R> {
     pub source: R,
     pub last: LastHeard,

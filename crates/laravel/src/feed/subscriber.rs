@@ -1,4 +1,4 @@
-//! A subscription that goes on for ever: whatever happens to it, it is begun anew.
+//! A subscription that lasts for ever: after every failure the subscriber reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::link::Door;
 use super::places::Places;
 use super::subscription::{Said, follow};
 
-/// Time between two attempts: at first, and when many have failed.
+/// Backoff between two attempts: the shortest, and the longest.
 const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// Time between two questions to the Sentinels where the master is.
+/// Time between two queries to the Sentinels for the master.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
 /// One connection for any number of prefixes.
@@ -27,17 +27,17 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// A subscriber that has not connected yet; it keeps messages of up to `longest` bytes.
+    /// A subscriber that has not connected yet; messages of up to `longest` bytes are kept.
     #[must_use]
     pub fn new(address: &Address, trust: &Trust, longest: u64) -> Self {
         let tls = Arc::new(trust.client_config());
         Self { places: Places::of(address), door: Door::new(address, &tls, longest) }
     }
 
-    /// Subscribes to what is wanted, tells of everything, and never gives up. Ends when nobody can want anything
-    /// any more.
+    /// Subscribes to the wanted prefixes, reports every event, and never gives up. Ends when the sender of `wanted` is
+    /// dropped.
     ///
-    /// Each message is told once, also where it belongs to several prefixes. `on` must not take long: nothing is
+    /// Each message is reported once, also if several prefixes match. `on` must not take long: nothing is
     /// read meanwhile.
     pub async fn run(
         mut self,
@@ -57,7 +57,7 @@ impl Subscriber {
                         error = followed => error,
                         () = until_moved(&self.places, &host, &self.door) => FeedError::Moved,
                     };
-                    // Of a silent connection nobody knows when it broke.
+                    // The break of a silent connection has no known time.
                     away.begin(if error == FeedError::Silent { heard.at() } else { Instant::now() });
                     error
                 }
@@ -74,7 +74,7 @@ impl Subscriber {
     }
 }
 
-/// Since when there is no subscription, and how often one was tried.
+/// The start of an outage, and the number of attempts since.
 #[derive(Default)]
 struct Away {
     since: Option<Instant>,
@@ -82,18 +82,18 @@ struct Away {
 }
 
 impl Away {
-    /// Has no effect where it has begun.
+    /// Starts the outage; no effect during an outage.
     fn begin(&mut self, since: Instant) {
         self.since.get_or_insert(since);
     }
 
-    /// For how long it was; `None` if it has not begun.
+    /// Ends the outage and returns its length; `None` outside an outage.
     fn end(&mut self) -> Option<Duration> {
         self.attempts = 0;
         self.since.take().map(|since| since.elapsed())
     }
 
-    /// How long to wait for the next attempt.
+    /// The backoff before the next attempt.
     fn pause(&mut self) -> Duration {
         let pause = BETWEEN_ATTEMPTS.0 * 2_u32.pow(self.attempts.min(10));
         self.attempts = self.attempts.saturating_add(1);
@@ -101,7 +101,7 @@ impl Away {
     }
 }
 
-/// Returns when the Sentinels name another master; never where there are none.
+/// Returns when the Sentinels name another master; never without Sentinels.
 async fn until_moved(places: &Places, host: &Host, door: &Door) {
     loop {
         sleep(BETWEEN_QUESTIONS).await;

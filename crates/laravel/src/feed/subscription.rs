@@ -1,6 +1,6 @@
-//! One subscription, from a connection until that is lost: what is wanted is asked for, what comes is told.
+//! One subscription, from a new connection to its loss: subscribes to wanted prefixes, and reports messages.
 //!
-//! Speaks and listens at the same time. Answers come in the order of the questions; messages come between them.
+//! Sends and receives at the same time. Answers come in the order of the commands; messages come in between.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,36 +20,36 @@ use super::resp::{LastHeard, Reader, Value, command};
 /// Time between two PINGs.
 const HEARTBEAT: Duration = Duration::from_secs(4);
 
-/// Longest silence of a server that was asked; a connection that was cut off without a word is noticed by it.
+/// Timeout after a command without any data; detects a connection that was cut off silently.
 const SILENCE: Duration = Duration::from_secs(7);
 
-/// After so long, what was refused is asked for again: rights may have been given meanwhile.
+/// Time until a refused prefix is retried: rights may have been granted meanwhile.
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
 
-/// What is told of a subscription.
+/// A report about a subscription.
 pub(super) enum Said<'a> {
-    /// Everything that was wanted at first was answered.
+    /// Every prefix that was wanted at first has an answer.
     Ready,
-    /// Something of which only this connection knows.
+    /// An event that only this connection knows of.
     Heard(Happening<'a>),
 }
 
-/// A question that was not answered yet.
+/// A command without an answer yet.
 enum Question {
     Subscribe(Arc<str>),
     Unsubscribe(Arc<str>),
     Ping,
 }
 
-/// What the two halves know of each other. Each lock guards only what it holds.
+/// State shared by the sending and the receiving half. Each lock guards only its own field.
 #[derive(Default)]
 struct Asked {
-    /// In the order in which they were sent; as long as what is wanted, and a PING or two.
+    /// In the order of sending; bounded by the number of wanted prefixes, and a PING or two.
     open: Mutex<VecDeque<Question>>,
     refused: Mutex<BTreeSet<Arc<str>>>,
 }
 
-/// Follows the subscription until it is lost, or nobody can want anything any more.
+/// Runs the subscription until its loss, or until the sender of `wanted` is dropped.
 pub(super) async fn follow(
     link: Link,
     wanted: &mut watch::Receiver<Wanted>,
@@ -63,7 +63,7 @@ pub(super) async fn follow(
     ended.err().unwrap_or(FeedError::Closed)
 }
 
-/// Asks for what is wanted, and whether the server is still there.
+/// Sends commands for changes of the wanted prefixes, and PINGs.
 async fn speak(
     mut writer: impl AsyncWrite + Unpin,
     heard: &LastHeard,
@@ -102,7 +102,7 @@ async fn speak(
     }
 }
 
-/// One for each difference, so that one prefix which is refused is not in the way of others; and a PING.
+/// A command for each difference, so that a refused prefix does not block others; and a PING.
 fn questions(before: &Wanted, now: &Wanted) -> Vec<Question> {
     let new = now.difference(before).map(|prefix| Question::Subscribe(Arc::clone(prefix)));
     let gone = before.difference(now).map(|prefix| Question::Unsubscribe(Arc::clone(prefix)));
@@ -119,15 +119,15 @@ impl Question {
     }
 }
 
-/// Tells what comes.
+/// Reports messages, and the answers to commands.
 async fn listen(
     mut reader: Reader<impl AsyncRead + Unpin>,
     asked: &Asked,
     mut on: impl FnMut(Said<'_>) + Send,
 ) -> Result<(), FeedError> {
-    // What is subscribed at this point of what is heard, with its pattern.
+    // Prefixes subscribed at this point of the received data, with their patterns.
     let mut subscribed: Prefixes<String> = Prefixes::default();
-    // What was refused the last time that it was asked for.
+    // Prefixes that were refused at the last attempt.
     let mut refused: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut is_ready = false;
     loop {
@@ -140,7 +140,7 @@ async fn listen(
         };
         let question = asked.open.lock().pop_front().ok_or(FeedError::NotRedis)?;
         match (question, value) {
-            // Not a right that is missing, but the log-in.
+            // The log-in is missing, not a right.
             (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
             (Question::Subscribe(prefix), Value::Error(text)) => {
                 let error = FeedError::refused(&text);
@@ -168,14 +168,14 @@ async fn listen(
     }
 }
 
-/// What came because of a subscription.
+/// A message of a subscription.
 struct Message {
     pattern: Value,
     channel: Value,
     payload: Value,
 }
 
-/// The message, or, as it was, what is none and therefore an answer.
+/// The message, or the unchanged value, which is an answer then.
 fn message(value: Value) -> Result<Message, Value> {
     match value {
         Value::List(parts) => match <[Value; 4]>::try_from(parts) {
@@ -189,8 +189,8 @@ fn message(value: Value) -> Result<Message, Value> {
     }
 }
 
-/// Of a channel that belongs to several prefixes Redis sends the message once for each; that of the longest is
-/// told. Names that are no text are nobody's.
+/// Redis sends a message once for each subscribed prefix of its channel; only the one of the longest prefix is
+/// reported. Channels whose names are not UTF-8 are ignored.
 fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(Said<'_>)) {
     let (Value::Text(pattern), Value::Text(channel)) = (message.pattern, message.channel) else { return };
     let Ok(channel) = std::str::from_utf8(&channel) else { return };

@@ -1,4 +1,4 @@
-//! A look at what is published on a Redis at all: which prefixes there are.
+//! A sample of all channels of a Redis: which prefixes are in use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,32 +18,32 @@ use super::subscriber::Subscriber;
 /// Most prefixes that are told apart.
 const MOST_PREFIXES: usize = 100;
 
-/// Longest message that is looked at, in bytes.
+/// Longest message that is examined, in bytes.
 const LONGEST: u64 = 1_048_576;
 
-/// What was published under one prefix.
+/// Messages published under one prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Messages that are broadcasts.
     pub broadcasts: u64,
-    /// All others.
+    /// All other messages.
     pub others: u64,
-    /// What phpredis seems to have made of one of those.
+    /// What phpredis seems to have made of one of the other messages.
     pub packed: Option<Packed>,
 }
 
-/// Listens to everything for a time. The prefix of a channel is a guess: what stands before `private-` or
-/// `presence-`, or what ends in `database_` or `database-`; of other channels it is the whole name.
+/// Listens to all channels for a time. The prefix of a channel is a guess: the part before `private-` or
+/// `presence-`, or up to `database_` or `database-`; other channels count with the whole name.
 ///
 /// # Errors
-/// There was no subscription at the end of that time.
+/// The subscription was down at the end of that time.
 pub async fn watch(
     address: &Address,
     trust: &Trust,
     time: Duration,
 ) -> Result<BTreeMap<String, Seen>, FeedError> {
     let everything: Arc<str> = Arc::from("");
-    // Wanted as long as the sender lives.
+    // Wanted until the sender is dropped.
     let (_wanting, wanted) = watching::channel(Wanted::from([everything]));
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut state = Err(FeedError::Silent);
@@ -56,7 +56,7 @@ pub async fn watch(
         }
         Happening::TooLong { channel, .. } => note(&mut seen, channel, Some(NotABroadcast::NotAnObject)),
     });
-    // It never ends by itself.
+    // The subscriber never ends by itself.
     let _ = timeout(time, looking).await;
     state.map(|()| seen)
 }

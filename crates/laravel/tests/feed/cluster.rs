@@ -1,4 +1,4 @@
-//! A Redis Cluster: one node is subscribed to, and another when it dies.
+//! A Redis Cluster: the feed subscribes to one node, and to another when that dies.
 
 use crate::support::Listening;
 use crate::support::redis::{Redis, until};
@@ -21,7 +21,7 @@ fn cluster() -> [Redis; 3] {
 #[test]
 fn what_is_published_at_any_node_arrives_and_a_node_that_dies_is_replaced_by_another() {
     let [mut first, second, third] = cluster();
-    // The others are learned from it.
+    // The feed learns the other nodes from this one.
     let feed = Listening::to(&format!("redis+cluster://127.0.0.1:{}", first.port), &["a_"]);
     assert_eq!(feed.subscribed(), (first.port, None));
     for (node, text) in [(&first, "1"), (&second, "2"), (&third, "3")] {

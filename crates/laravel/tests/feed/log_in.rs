@@ -1,11 +1,11 @@
-//! Servers that ask who it is, and do not allow everybody everything.
+//! Servers that require a log-in, and grant users different rights.
 
 use fanfare_laravel::feed::FeedError;
 
 use crate::support::redis::{Redis, until};
 use crate::support::{Listening, Told};
 
-/// The rights that docs/laravel-redis.md asks for, and an operator who has all.
+/// The rights that docs/laravel-redis.md asks for, and an operator with all rights.
 const USERS: &str = "\
     user default off\n\
     user operator on >all-rights ~* &* +@all\n\

@@ -1,4 +1,4 @@
-//! The feed against real servers: one Redis, one with rights and TLS, Sentinels, a Cluster; and all of them lost.
+//! The feed against real servers: one Redis, one with rights and TLS, Sentinels, a Cluster; and the loss of each.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;

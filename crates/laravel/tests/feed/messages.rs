@@ -1,4 +1,4 @@
-//! What reaches a subscriber, and how often.
+//! Which messages reach a subscriber, and how often.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use fanfare_outgoing::Trust;
 use crate::support::redis::{Redis, until};
 use crate::support::{LONGEST, Listening, Told};
 
-/// As Laravel 12 publishes it.
+/// In the form of Laravel 12.
 const EVENT: &str =
     r#"{"event":"App\\Events\\Message","data":{"text":"x\/\u00fc","socket":null},"socket":null}"#;
 

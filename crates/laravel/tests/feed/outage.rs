@@ -1,4 +1,4 @@
-//! Redis killed, hung and restarted: the feed resumes by itself and says for how long it was away.
+//! Redis killed, hung and restarted: the feed reconnects by itself and reports the outage's length.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ fn a_redis_that_is_down_for_longer_than_ten_seconds_is_subscribed_to_again() {
     feed.subscribed();
     redis.kill();
     feed.away();
-    // The outage itself: libraries have been seen to give up within it.
+    // The outage itself: some libraries give up within this time.
     let outage = Duration::from_secs(11);
     sleep(outage);
     redis.restart();

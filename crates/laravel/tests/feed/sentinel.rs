@@ -1,4 +1,4 @@
-//! Sentinels: they are asked where the master is, and asked again.
+//! Sentinels: the feed asks them for the master, and asks again.
 
 use fanfare_laravel::feed::FeedError;
 
@@ -29,7 +29,7 @@ fn expect_subscription_at(feed: &Listening, wanted: u16) {
 #[test]
 fn when_the_master_dies_the_next_one_is_subscribed_to() {
     let (mut master, replica, sentinel) = guarded();
-    // Of several Sentinels one may be dead itself.
+    // One of several Sentinels may be dead itself.
     let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main", free_port(), sentinel.port);
     let feed = Listening::to(&url, &["a_"]);
     assert_eq!(feed.subscribed(), (master.port, None));

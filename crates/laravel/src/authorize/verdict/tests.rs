@@ -166,7 +166,7 @@ fn each_status_has_its_answer() {
         (101, 502, DenialKind::Failed),
     ];
     for (answered, status, kind) in cases {
-        // Not even a body that would be a yes makes it one.
+        // Not even the body of a yes makes such a status a yes.
         for (about, body) in [(PRIVATE, "true"), (USER, r#"{"auth":"key:00"}"#)] {
             let denial = verdict_of(about, answered, body, None).expect_err("no 200");
             assert_eq!((denial.status(), denial.kind()), (status, kind), "{answered}");

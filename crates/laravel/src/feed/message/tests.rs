@@ -1,4 +1,4 @@
-//! What Laravel and others publish, and what becomes of it.
+//! Messages of Laravel and others, and their broadcasts.
 
 use super::*;
 

@@ -5,7 +5,7 @@ use std::fs;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-/// A directory with an authority's certificate, and one of it for this machine with its key.
+/// A directory with an authority's certificate, and a certificate signed by it for this machine, with its key.
 pub fn certificates() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: String| fs::write(directory.path().join(name), text).unwrap();

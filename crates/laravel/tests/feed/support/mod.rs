@@ -1,4 +1,4 @@
-//! What the tests of the feed listen with: a subscriber whose happenings are read one after another.
+//! A subscriber for the tests of the feed, whose events are read one after another.
 
 pub mod certificates;
 pub mod redis;
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// Longest message that the tests' subscribers keep, in bytes.
 pub const LONGEST: u64 = 10_000;
 
-/// What a subscriber has told.
+/// An event of a subscriber, owned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     Subscribed { port: u16, gap: Option<Duration> },
@@ -29,7 +29,7 @@ pub enum Told {
     Granted(String),
 }
 
-/// A subscriber that runs; ended when dropped.
+/// A running subscriber; ended when dropped.
 pub struct Listening {
     told: Receiver<Told>,
     wanted: watch::Sender<Wanted>,
@@ -50,12 +50,12 @@ impl Listening {
         Self { told, wanted, _runtime: runtime }
     }
 
-    /// Wants other prefixes from now on.
+    /// Replaces the wanted prefixes.
     pub fn want(&self, prefixes: &[&str]) {
         self.wanted.send_replace(set(prefixes));
     }
 
-    /// The next that is picked; what comes before it is passed over.
+    /// The next event that is picked; events before it are skipped.
     #[track_caller]
     pub fn find<T>(&self, what: &str, mut pick: impl FnMut(Told) -> Option<T>) -> T {
         let mut passed = Vec::new();
@@ -73,19 +73,19 @@ impl Listening {
         }
     }
 
-    /// The next, which is this.
+    /// Takes the next event, which must be this one.
     #[track_caller]
     pub fn expect(&self, expected: &Told) {
         assert_eq!(self.told.recv_timeout(DEADLINE).as_ref(), Ok(expected));
     }
 
-    /// The next, which is this message.
+    /// Takes the next event, which must be this message.
     #[track_caller]
     pub fn expect_message(&self, channel: &str, payload: &str) {
         self.expect(&Told::Message(channel.to_owned(), payload.to_owned()));
     }
 
-    /// Waits until it is subscribed: where, and after which gap.
+    /// Waits until the subscription is up; returns the port and the gap.
     #[track_caller]
     pub fn subscribed(&self) -> (u16, Option<Duration>) {
         self.find("a subscription", |told| match told {
@@ -94,7 +94,7 @@ impl Listening {
         })
     }
 
-    /// Waits until it is not, and why.
+    /// Waits until the subscription is down; returns the cause.
     #[track_caller]
     pub fn away(&self) -> FeedError {
         self.find("an outage", |told| match told {

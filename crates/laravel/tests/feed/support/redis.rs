@@ -11,21 +11,21 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Time for a server to accept connections, and for whatever else must come.
+/// Deadline for a server to accept connections, and for everything else that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How Laravel's broadcaster publishes to several channels at once.
+/// The script by which Laravel's broadcaster publishes to several channels at once.
 const LARAVELS_SCRIPT: &str = "for i = 2, #ARGV do\n  redis.call('publish', ARGV[i], ARGV[1])\nend";
 
 /// A running server; stopped and removed when dropped.
 pub struct Redis {
     directory: TempDir,
-    /// In which directives of the configuration file differ from what all tests need.
+    /// Directives of the configuration file beside those that all tests need.
     settings: String,
     sentinel: bool,
     pub port: u16,
     server: Option<Child>,
-    /// What `redis-cli` says to be let in.
+    /// The log-in options of `redis-cli`.
     log_in: Vec<String>,
 }
 
@@ -34,12 +34,12 @@ impl Redis {
         Self::with("")
     }
 
-    /// A server with lines of its own in its configuration file.
+    /// A server with additional lines in its configuration file.
     pub fn with(settings: &str) -> Self {
         Self::on(free_port(), settings, false)
     }
 
-    /// A server that speaks TLS alone, with `ca.pem`, `cert.pem` and `key.pem` of a directory.
+    /// A server with TLS alone, and `ca.pem`, `cert.pem` and `key.pem` of a directory.
     pub fn tls(certificates: &Path) -> Self {
         let (port, path) = (free_port(), certificates.display());
         let settings = format!(
@@ -49,7 +49,7 @@ impl Redis {
         Self::on(port, &settings, false).log_in_with(&["--tls", "--insecure"])
     }
 
-    /// A node of a Cluster that is still to be made.
+    /// A node of a Cluster that does not exist yet.
     pub fn cluster_node() -> Self {
         Self::with("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 2000\n")
     }
@@ -77,7 +77,7 @@ impl Redis {
         redis
     }
 
-    /// What `redis-cli` needs to say from now on, such as `--user`.
+    /// Sets the log-in options of `redis-cli`, such as `--user`.
     pub fn log_in_with(mut self, options: &[&str]) -> Self {
         self.log_in = options.iter().map(|&option| option.to_owned()).collect();
         self
@@ -103,7 +103,7 @@ impl Redis {
             self.directory.path().display()
         );
         let file = self.directory.path().join("redis.conf");
-        // A Sentinel keeps what it has learned in the file.
+        // A Sentinel stores its state in the file.
         if !(self.sentinel && file.exists()) {
             fs::write(&file, own + &self.settings).unwrap();
         }
@@ -112,13 +112,13 @@ impl Redis {
         self.server = Some(run(&mut command));
     }
 
-    /// Stops the process without ending it, as a machine that hangs; `CONT` lets it go on.
+    /// Stops the process without ending it, like a hung machine; `CONT` resumes the process.
     pub fn signal(&self, signal: &str) {
         let id = self.server.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
     }
 
-    /// What the server says to a command.
+    /// The server's answer to a command.
     pub fn says(&self, arguments: &[&str]) -> String {
         let output = self.cli().args(arguments).stdin(Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -133,7 +133,7 @@ impl Redis {
         command
     }
 
-    /// Publishes; returns how many subscriptions of this server got it.
+    /// Publishes; returns the number of this server's subscriptions that received the message.
     pub fn publish(&self, channel: &str, message: &str) -> usize {
         self.says(&["PUBLISH", channel, message]).parse().unwrap()
     }
@@ -150,7 +150,7 @@ impl Drop for Redis {
     }
 }
 
-/// A port that nobody has; a Cluster's node has its second one 10000 above.
+/// A free port; a Cluster's node has its second port 10000 above.
 pub fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -160,9 +160,9 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Starts a server and waits until it says that it accepts connections.
+/// Starts a server and waits until its log says that it accepts connections.
 ///
-/// After a kill its port may be in use for a moment; it then ends and is tried again.
+/// After a kill the port may be in use for a moment; the new server then ends and is tried again.
 fn run(command: &mut Command) -> Child {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -171,7 +171,7 @@ fn run(command: &mut Command) -> Child {
         );
         let (sender, lines) = channel();
         let log = server.stdout.take().unwrap();
-        // The log is read to its end, or the server would wait for a reader.
+        // The log is read to its end, or the server would block on a full pipe.
         thread::spawn(move || {
             BufReader::new(log).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
         });
@@ -189,7 +189,7 @@ fn run(command: &mut Command) -> Child {
     }
 }
 
-/// Asks again and again until there is an answer; for what a server does in its own time.
+/// Repeats a question until there is an answer; for changes that a server makes in its own time.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
