@@ -1,7 +1,7 @@
-//! Finding an app by key or by id.
+//! Look-ups of apps by key or by id.
 //!
-//! The configuration's apps win over the database's and never change. Only a name that is not known
-//! waits for the database: two seconds at most, and not at all while it is known to be away.
+//! The configuration's apps win over the database's and never change. Only a look-up of an unknown name
+//! waits for the database: two seconds at most, and not at all during a known outage.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,28 +22,28 @@ use crate::outage::Outage;
 use crate::store::{Ask, Fault, Reading, Record, Store};
 use crate::{PATIENCE, READING};
 
-/// Most look-ups that wait for the database at once; more are answered as if it were away.
+/// Most look-ups that wait for the database at once; further ones fail as during an outage.
 const MOST_WAITING: usize = 256;
 
-/// Most ids that wait to be read anew because they are old; one that does not fit waits for its next turn.
+/// Most ids in the refresh queue; an id that finds the queue full is queued at its next expiry.
 const MOST_OLD: usize = 1024;
 
-/// Every app that this node knows or can ask for.
+/// Every app that this node knows or can look up.
 pub struct Apps {
     pub(crate) fixed: Arc<Fixed>,
     pub(crate) stored: Option<Stored>,
 }
 
-/// How apps are kept.
+/// Options of the apps' storage.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// What holds where an app sets no limit.
+    /// The limits of an app that sets none.
     pub defaults: Limits,
-    /// After so long what was read of an app counts as old.
+    /// Seconds until the cache entry of an app expires.
     pub cache_seconds: u64,
-    /// What secrets are sealed with.
+    /// The keys that seal secrets.
     pub keys: MasterKeys,
-    /// Whether tables may be made in a database that holds those of somebody else.
+    /// Whether tables may be created in a database with another application's tables.
     pub takes_foreign: bool,
 }
 
@@ -61,14 +61,14 @@ pub(crate) struct Stored {
     pub reading: Reading,
     pub cache: Cache,
     pub outage: Outage,
-    /// Whether what is written is stored.
+    /// Whether the database stores what is written.
     pub unwritable: Outage,
     pub fixed: Arc<Fixed>,
-    /// A place for each look-up that waits.
+    /// A slot for each waiting look-up.
     places: Semaphore,
-    /// Ids of known apps that are to be read anew.
+    /// Sender of the refresh queue: ids of known apps with an expired cache entry.
     old: mpsc::Sender<Box<str>>,
-    /// The other end, until somebody follows.
+    /// Receiver of the refresh queue, until [`Apps::follow`] takes it.
     pub old_ones: Mutex<Option<mpsc::Receiver<Box<str>>>>,
 }
 
@@ -80,10 +80,10 @@ pub(crate) enum NotFound {
 }
 
 impl Apps {
-    /// Opens the database, if one is named, and brings its tables up to date.
+    /// Opens the database, if one is set, and migrates its tables.
     ///
     /// # Errors
-    /// The database cannot be opened or its tables cannot be brought up to date.
+    /// The database cannot be opened, or its tables cannot be migrated.
     pub async fn open(
         fixed: Vec<App>,
         database: Option<Database>,
@@ -113,7 +113,7 @@ impl Apps {
     /// The app that the key belongs to (WS-034).
     ///
     /// # Errors
-    /// The database is away and the app not remembered, or its row is faulty.
+    /// The database is away and the app not cached, or the app's row is faulty.
     pub async fn by_key(&self, key: &str) -> Result<Option<Arc<App>>, AppsError> {
         if let Some(app) = self.fixed.by_key.get(key) {
             return Ok(Some(Arc::clone(app)));
@@ -127,7 +127,7 @@ impl Apps {
     /// The app with the id.
     ///
     /// # Errors
-    /// The database is away and the app not remembered, or its row is faulty.
+    /// The database is away and the app not cached, or the app's row is faulty.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<App>>, AppsError> {
         if let Some(app) = self.fixed.by_id.get(id) {
             return Ok(Some(Arc::clone(app)));
@@ -144,7 +144,7 @@ impl Apps {
         self.fixed.by_id.contains_key(id)
     }
 
-    /// Whether the database answers, now and from now on; always so if there is none.
+    /// Whether the database answers, now and from now on; always true without a database.
     #[must_use]
     pub fn database_answers(&self) -> watch::Receiver<bool> {
         match &self.stored {
@@ -153,7 +153,7 @@ impl Apps {
         }
     }
 
-    /// Whether what is written to the database is stored, now and from now on; always so if there is none.
+    /// Whether the database stores what is written, now and from now on; always true without a database.
     #[must_use]
     pub fn database_stores(&self) -> watch::Receiver<bool> {
         match &self.stored {
@@ -162,13 +162,13 @@ impl Apps {
         }
     }
 
-    /// For how long the database has stored nothing; `None` while it does as far as is known, or if there is none.
+    /// How long the database has stored nothing; `None` without a known outage of writing, or without a database.
     #[must_use]
     pub fn database_unwritable_for(&self) -> Option<Duration> {
         self.stored.as_ref()?.unwritable.since().map(|since| since.elapsed())
     }
 
-    /// For how long the database has not answered; `None` while it does, or if there is none.
+    /// How long the database has not answered; `None` outside an outage, or without a database.
     #[must_use]
     pub fn database_away_for(&self) -> Option<Duration> {
         self.stored.as_ref()?.outage.since().map(|since| since.elapsed())
@@ -176,21 +176,21 @@ impl Apps {
 }
 
 impl Stored {
-    /// What is known is answered at once, however old; only the unknown waits for the database.
+    /// A cached app is returned at once, however old; only an unknown name waits for the database.
     async fn find(&self, ask: Ask) -> Result<Option<Arc<App>>, AppsError> {
         if self.cache.is_miss(&ask) {
             return Ok(None);
         }
         if let Some(app) = self.cache.last(&ask).await {
             if self.cache.grows_old(&ask).await {
-                // If there is no place now, there will be when its time has come once more.
+                // An id that finds the queue full is queued at its next expiry.
                 let _ = self.old.try_send(Box::from(app.id.as_str()));
             }
             return Ok(Some(app));
         }
         let reading = async {
             let found = self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await?;
-            // A change may have taken the name away while it was looked up.
+            // A change may have removed the name during the look-up.
             if matches!(found, Record::App(_)) && self.cache.last(&ask).await.is_none() {
                 self.cache.fresh.invalidate(&ask).await;
                 return self.cache.fresh.try_get_with_by_ref(&ask, self.read(&ask)).await;
@@ -207,13 +207,13 @@ impl Stored {
                     return Ok(None);
                 }
             }
-            // Another's reading took too long; whoever reads says what that means.
+            // The read of another caller took too long; that caller reports the cause.
             Err(_) => {}
         }
         self.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
     }
 
-    /// Asks the database for a look-up; of several of one name only one gets here at a time.
+    /// Reads from the database for a look-up; of several look-ups of one name only one gets here at a time.
     async fn read(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
         if self.outage.is_on() {
             return Err(NotFound::DatabaseAway);
@@ -222,7 +222,7 @@ impl Stored {
         self.read_now(ask).await
     }
 
-    /// Asks the database, and remembers what it says.
+    /// Reads from the database, and caches the result.
     pub(crate) async fn read_now(&self, ask: &Ask) -> Result<Record<Arc<App>>, NotFound> {
         let heard = self.cache.heard();
         let Some(found) = self.in_time(self.store.find(ask, &self.reading)).await else {
@@ -248,7 +248,7 @@ impl Stored {
         }
     }
 
-    /// What has become of a write; remembers whether the database stores anything at all.
+    /// Converts the result of a write; notes whether the database stores anything at all.
     pub(crate) fn noting<T>(&self, written: Result<T, sqlx::Error>) -> Result<T, OperationError> {
         written.map_err(|error| {
             if self.store.is_unwritable(&error) {
@@ -260,7 +260,7 @@ impl Stored {
         })
     }
 
-    /// What the database answers; `None` if it does not, or not in time: it is away from now on.
+    /// The database's answer; `None`, and an outage from now on, for an error or a timeout.
     pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
         match timeout(READING, answer).await {
             Ok(Ok(answer)) => return Some(answer),
@@ -282,7 +282,7 @@ impl Fixed {
         Self { list, by_id, by_key }
     }
 
-    /// A stored app without the keys that the configuration has given away; `None` if its id is.
+    /// A stored app without the keys that the configuration uses; `None` if the configuration has the app's id.
     fn without_ours(&self, mut app: App) -> Option<App> {
         app.credentials.retain(|pair| !self.by_key.contains_key(pair.key.as_str()));
         (!self.by_id.contains_key(app.id.as_str())).then_some(app)

@@ -1,7 +1,7 @@
-//! What was read of the database's apps, and for how long it is good.
+//! The cache of the database's apps, and the expiry of its entries.
 //!
-//! Every table is bounded; the names of no app have one of their own, so that whoever tries keys
-//! cannot push real apps out. Never asks the database itself.
+//! Every table is bounded; unknown names have a table of their own, so that guessed keys
+//! cannot evict real apps. Never reads from the database itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +15,17 @@ use crate::store::{Ask, Record};
 /// Most entries of each table; an app has one for its id and one for each key.
 const MOST: u64 = 100_000;
 
-/// Longest time that a name is taken for that of no app, so that a new app can be used soon.
+/// Longest time that a name counts as unknown, so that a new app is soon found.
 const MISS_SECONDS: u64 = 5;
 
 pub(crate) struct Cache {
-    /// Young enough not to be read anew; also lets only one look-up of a name run at a time. Never answers by
-    /// itself: a name that was lost while it was looked up may still be here.
+    /// Entries that have not expired; also lets only one look-up of a name run at a time. Look-ups never
+    /// answer from this table alone: a name that was lost during its look-up may still be here.
     pub fresh: Table<Ask, Record<Arc<App>>>,
-    /// The last that was read of each app, of any age: it is what look-ups answer with.
+    /// The last state read of each app, of any age: look-ups answer from this table.
     last: Table<Ask, Arc<App>>,
     misses: Table<Ask, ()>,
-    /// How many changes of the database were heard of.
+    /// Number of database changes heard of.
     heard: AtomicU64,
 }
 
@@ -48,12 +48,12 @@ impl Cache {
         self.misses.contains_key(ask)
     }
 
-    /// The app as it was last seen, however long ago.
+    /// The app's last known state, of any age.
     pub async fn last(&self, ask: &Ask) -> Option<Arc<App>> {
         self.last.get(ask).await
     }
 
-    /// The ids of all apps that are known.
+    /// The ids of all cached apps.
     pub fn known_ids(&self) -> Vec<Box<str>> {
         let ids = self.last.iter().filter_map(|(ask, _)| match &*ask {
             Ask::Id(id) => Some(id.clone()),
@@ -62,17 +62,17 @@ impl Cache {
         ids.collect()
     }
 
-    /// A change was heard of: what is being read now may be older than it.
+    /// Notes a change: a read in progress may be older than the change.
     pub fn hear(&self) {
         self.heard.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many changes were heard of so far; whoever reads has to know before it begins.
+    /// Number of changes heard of so far; a reader has to take the number before the read.
     pub fn heard(&self) -> u64 {
         self.heard.load(Ordering::SeqCst)
     }
 
-    /// Whether it is time to read a known app anew; tells it to one who asks, then again a time later.
+    /// True once per expiry: for the first caller after it, so that one look-up starts the refresh.
     pub async fn grows_old(&self, ask: &Ask) -> bool {
         if self.fresh.contains_key(ask) {
             return false;
@@ -83,10 +83,10 @@ impl Cache {
         true
     }
 
-    /// The app was read: it answers under all its names, and under none that it has lost.
+    /// Caches an app that was read, under all its names, and removes names that the app has lost.
     ///
-    /// One that has not changed stays the very same. One that a change may have overtaken since `heard`, when its
-    /// reading began, is not remembered: the next look-up reads it again.
+    /// An unchanged app keeps its `Arc`. An app that a change since `heard` may have overtaken is not cached: the next
+    /// look-up reads the app again. `heard` is the number of changes before the read.
     pub async fn remember(&self, app: App, heard: u64) -> Arc<App> {
         let mut app = Arc::new(app);
         if self.heard() != heard {
@@ -108,7 +108,7 @@ impl Cache {
             self.last.insert(name.clone(), Arc::clone(&app)).await;
         }
         if self.heard() != heard {
-            // Overtaken on the way: whatever stands there now, nobody can tell which is the newer.
+            // Overtaken meanwhile: no one can tell which of the two states is newer.
             for name in &names {
                 self.drop_name(name).await;
             }
@@ -116,12 +116,12 @@ impl Cache {
         app
     }
 
-    /// Names that were of no app may be of one now.
+    /// Names that were unknown may have an app now.
     pub fn forget_misses(&self) {
         self.misses.invalidate_all();
     }
 
-    /// The name is of no app, for now; unless a change since `heard` has made it one's.
+    /// Caches an unknown name for a while, unless a change since `heard` may have given the name to an app.
     pub async fn remember_miss(&self, ask: Ask, heard: u64) {
         if self.heard() == heard {
             self.forget(&ask).await;
@@ -132,7 +132,7 @@ impl Cache {
         }
     }
 
-    /// What was known under the name is not true any more; with an id, all that the app had.
+    /// Removes the cache entry of a name; for an id also every key of the app.
     pub async fn forget(&self, ask: &Ask) {
         if let (Ask::Id(_), Some(app)) = (ask, self.last(ask).await) {
             for name in names(&app) {
@@ -148,7 +148,7 @@ impl Cache {
     }
 }
 
-/// All that an app is looked up by; its id first.
+/// All names that an app is looked up by; its id first.
 fn names(app: &App) -> Vec<Ask> {
     let keys = app.credentials.iter().map(|credential| Ask::Key(Box::from(credential.key.as_str())));
     std::iter::once(Ask::Id(Box::from(app.id.as_str()))).chain(keys).collect()
@@ -177,7 +177,7 @@ mod tests {
         cache.hear();
         cache.remember(app(&["new"]), cache.heard()).await;
         assert!(cache.last(&key("old")).await.is_none(), "it was revoked");
-        // A look-up that has begun before the change, and was slower.
+        // A look-up that began before the change, and was slower.
         let slow = cache.remember(app(&["old", "new"]), heard).await;
         assert_eq!(slow.credentials.len(), 2, "its own asker is answered with what it read");
         assert!(cache.last(&key("old")).await.is_none());

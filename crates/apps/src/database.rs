@@ -1,6 +1,6 @@
-//! The name of a database, as an operator writes it.
+//! The location of a database, as an operator writes it.
 //!
-//! Only reads it; `store` opens it. Never shows what may hold a password.
+//! Only parses; `store` opens the database. Never shows a text that may hold a password.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// The file that `sqlite` alone stands for, in the data directory.
+/// The file in the data directory that `sqlite` alone means.
 const SQLITE_FILE: &str = "fanfare.db";
 
-/// Where apps are kept besides the configuration.
+/// The storage of apps besides the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// A file on this machine.
@@ -20,11 +20,11 @@ pub enum Database {
     Postgres(PostgresUrl),
 }
 
-/// A Postgres URL that is known to be readable; hidden in `Debug`, for it holds a password.
+/// A Postgres URL that was parsed without an error; hidden in `Debug`, because the URL holds a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresUrl(Box<str>);
 
-/// The text names no database that Fanfare can use; it is never repeated, for it may hold a password.
+/// The text names no database that Fanfare can use; never repeated, because the text may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotADatabase {
     /// A database of another kind.
@@ -32,15 +32,15 @@ pub enum NotADatabase {
         "{scheme} is not supported; use sqlite, sqlite:///path/file.db or postgres://USER:PASSWORD@HOST/NAME"
     )]
     OtherKind {
-        /// What stands before `://`.
+        /// The text before `://`.
         scheme: String,
     },
-    /// Something else altogether.
+    /// The text has no known form.
     #[error(
         "not the name of a database; use sqlite, sqlite:///path/file.db or postgres://USER:PASSWORD@HOST/NAME"
     )]
     Unreadable,
-    /// `sqlite:` without a file that stays.
+    /// `sqlite:` without a file on disk.
     #[error(
         "names no file; use sqlite:///path/file.db, or sqlite alone for fanfare.db in the data directory"
     )]
@@ -57,10 +57,10 @@ pub enum NotADatabase {
 }
 
 impl Database {
-    /// Reads `sqlite`, `sqlite:///path/file.db` or `postgres://…`.
+    /// Parses `sqlite`, `sqlite:///path/file.db` or `postgres://…`.
     ///
     /// # Errors
-    /// Why the text is none of them, without repeating it.
+    /// The fault of a text in none of these forms; the error does not repeat the text.
     pub fn parse(text: &str, data_dir: &Path) -> Result<Self, NotADatabase> {
         let text = text.trim();
         if text == "sqlite" {
@@ -79,7 +79,7 @@ impl Database {
     }
 }
 
-/// Printed as it may be shown: the file of SQLite, the kind alone of Postgres.
+/// The printable form: the file of SQLite, the kind alone of Postgres.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,7 +97,7 @@ impl PostgresUrl {
         }
     }
 
-    /// How to connect.
+    /// The options of a connection.
     pub(crate) fn options(&self) -> PgConnectOptions {
         PgConnectOptions::from_str(&self.0).expect("the URL was read once already")
     }

@@ -1,4 +1,4 @@
-//! Why apps cannot be opened or one cannot be found.
+//! Errors of opening the apps' storage and of looking up an app.
 //!
 //! No text here holds a secret or a database URL.
 
@@ -7,34 +7,34 @@ use std::path::PathBuf;
 
 use sqlx::migrate::MigrateError;
 
-/// What went wrong with the apps' database.
+/// A failure of the apps' database.
 #[derive(Debug, thiserror::Error)]
 pub enum AppsError {
-    /// The database does not answer, and the app is not remembered.
+    /// The database does not answer, and the app is not cached.
     #[error("the apps' database does not answer")]
     Unavailable,
-    /// The app's row cannot be used; others are not touched.
+    /// The app's row cannot be used; other apps are not affected.
     #[error("app {app} in the database is faulty: {fault}")]
     Faulty {
         /// The app's id.
         app: String,
-        /// Its setting or column, and what is wrong with it.
+        /// The setting or column, and its fault.
         fault: String,
     },
-    /// At the start: the file's directory cannot be made.
+    /// At the start: the file's directory cannot be created.
     #[error("the directory {} cannot be made: {cause}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: io::Error,
     },
-    /// At the start: the file cannot be made or opened.
+    /// At the start: the file cannot be created or opened.
     #[error("the SQLite file {} cannot be opened: {cause}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: io::Error,
     },
     /// At the start: SQLite refuses the file.
@@ -42,13 +42,13 @@ pub enum AppsError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         cause: sqlx::Error,
     },
     /// At the start: Postgres cannot be reached or refuses the log-in.
     #[error("the Postgres database cannot be opened: {0}")]
     Postgres(sqlx::Error),
-    /// At the start: the database is somebody else's, and was named by a variable that others use as well.
+    /// At the start: the database belongs to another application, and was named by a variable that others use as well.
     #[error(
         "the database that DATABASE_URL names holds tables of another application and none of Fanfare's; nothing in \
          it was touched. If the variable is that application's, set FANFARE__APPS__DATABASE to a database for \
@@ -56,21 +56,21 @@ pub enum AppsError {
          same URL"
     )]
     Foreign,
-    /// At the start: the tables were made by a newer version.
+    /// At the start: the tables were created by a newer version.
     #[error(
         "the apps' database belongs to a newer version of Fanfare (it has migration {0}); upgrade this one"
     )]
     TooNew(i64),
-    /// At the start: the tables cannot be made or brought up to date.
+    /// At the start: the tables cannot be created or migrated.
     #[error("the tables of the apps' database cannot be brought up to date: {0}")]
     Migration(MigrateError),
-    /// At the start: another node has been at the tables for too long.
+    /// At the start: another node has held the migration lock for too long.
     #[error("the tables of the apps' database have been in another node's hands for {0} seconds")]
     MigrationHeld(u64),
-    /// The first app cannot be made.
+    /// The first app cannot be created.
     #[error("the first app cannot be made: {0}")]
     FirstApp(sqlx::Error),
-    /// A first app is made only in the embedded SQLite database.
+    /// A first app is created only in the embedded SQLite database.
     #[error("a first app is made only in SQLite; add an app to the database named by apps.database")]
     NotEmbedded,
     /// The system gives no random bytes.

@@ -1,6 +1,6 @@
-//! The first app: what a new operator is shown, made up if there is none.
+//! The first app: shown to a new operator, and created with random credentials if there is none.
 //!
-//! Made only in SQLite, the database of a server that was given no configuration.
+//! Created only in SQLite, the database of a server without a configuration.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::apps::{Apps, Stored};
 use crate::error::AppsError;
 use crate::store::{Fault, Record, new_app};
 
-/// The oldest app.
+/// The first app, and whether it is new.
 #[derive(Clone, Debug)]
 pub struct FirstApp {
-    /// The app; its secret is needed to show the operator what to paste.
+    /// The app; the caller shows its secret to the operator for pasting.
     pub app: Arc<App>,
-    /// It was made just now.
+    /// The app was created just now.
     pub is_new: bool,
 }
 
@@ -35,12 +35,12 @@ impl Apps {
         }
     }
 
-    /// The first app; in SQLite without any app, one is made with random credentials and kept.
+    /// The first app; SQLite without any app gets one with random credentials.
     ///
-    /// Of several processes that start at once on one file, one makes it and all get it.
+    /// Of several processes that start at once on one file, one creates the app and all get it.
     ///
     /// # Errors
-    /// There is no app and the database is not SQLite, or it cannot be written.
+    /// The database has no app and is not SQLite, or the database cannot be written.
     pub async fn first_or_invent(&self) -> Result<FirstApp, AppsError> {
         if let Some(app) = self.first().await? {
             return Ok(FirstApp { app, is_new: false });

@@ -1,7 +1,7 @@
-//! Keeping what is known of the database's apps true: the one task that reads known apps anew.
+//! Refreshes the cache of the database's apps: the one task that reads known apps again.
 //!
-//! Hears of changes as they happen; reads everything that is known when it begins to listen, and again
-//! whenever it had to begin anew. Look-ups never do this: an app in use never waits for the database.
+//! Listens for changes as they happen; reads every known app when listening begins, and again after
+//! every lost connection. Look-ups never do this: an app in use never waits for the database.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -19,23 +19,23 @@ use crate::store::{Ask, Changed, Listener, Record};
 /// Time between two attempts to listen.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 
-/// What has become of an app in use.
+/// A change of an app in use.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// It is new, or has other settings or keys; also one that is not enabled.
+    /// The app is new, or has other settings or keys; also an app that is not enabled.
     Now(Arc<App>),
-    /// It is as it was, or was looked up since it became so.
+    /// The app is unchanged, or its change was seen by a look-up already.
     Same(Arc<App>),
-    /// It does not exist any more; this is what it was.
+    /// The app was deleted; the value is its last state.
     Gone(Arc<App>),
 }
 
 impl Apps {
-    /// Tells every change of the database's apps, until the end of the process. Of those that take broadcasts from
-    /// a Redis each is told at first, and again whenever it was read.
+    /// Reports every change of the database's apps, until the end of the process. Each app with broadcasts from
+    /// a Redis is reported at first, and again after every read.
     ///
-    /// What is told is what look-ups answer from then on. Without a database, or where somebody else
-    /// follows already, there is nothing to tell.
+    /// Look-ups answer with a reported state from then on. Without a database, or while another task
+    /// follows already, nothing is reported.
     pub async fn follow(&self, mut on: impl FnMut(Change) + Send) {
         let Some(stored) = &self.stored else { return };
         let Some(mut old) = stored.old_ones.lock().take() else { return };
@@ -50,7 +50,7 @@ impl Apps {
     }
 }
 
-/// Follows until the connection is lost, or a change cannot be read: whoever begins anew reads everything.
+/// Follows until the connection is lost, or a change cannot be read: the next call reads every app again.
 async fn follow_one(
     stored: &Stored,
     mut listener: Listener,
@@ -61,7 +61,7 @@ async fn follow_one(
     let mut all_is_known = read_all(stored, on).await;
     while all_is_known {
         let changed = {
-            // Given up half-way it would begin from the start, and never end where many apps are in use.
+            // Kept over the loop: a restart for every refreshed app would never end where many apps are in use.
             let mut next = pin!(listener.next());
             loop {
                 tokio::select! {
@@ -86,8 +86,8 @@ async fn follow_one(
     }
 }
 
-/// Reads every known app anew and those that are wanted unasked, and forgets which names were of no app; false if
-/// the database is away.
+/// Reads every known app and every app with a feed, and empties the table of unknown names; false during an
+/// outage.
 async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
     stored.cache.forget_misses();
     let Some(feeds) = stored.in_time(stored.store.feed_ids()).await else { return false };
@@ -100,7 +100,7 @@ async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool
     true
 }
 
-/// Reads one app anew; false if the database is away.
+/// Reads one app again; false if the database is away.
 async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send)) -> bool {
     let ask = Ask::Id(Box::from(id));
     let before = stored.cache.last(&ask).await;
@@ -108,7 +108,7 @@ async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send
         (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => on(Change::Same(now)),
         (_, Ok(Record::App(now))) => on(Change::Now(now)),
         (Some(before), Err(NotFound::NoSuchApp)) => on(Change::Gone(before)),
-        // Nothing is learned while the database is away, nor from a row that cannot be used.
+        // An outage says nothing about the app, and neither does a row that cannot be used.
         (_, Err(NotFound::DatabaseAway)) => return false,
         (_, Ok(Record::Faulty(_)) | Err(NotFound::NoSuchApp)) => {}
     }

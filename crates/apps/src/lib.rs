@@ -1,8 +1,8 @@
-//! Which apps exist, and where they are kept.
+//! Apps and their storage.
 //!
-//! Finds an app by key or by id: those of the configuration first, then those of SQLite or
-//! Postgres, through a cache that goes on while the database is away, and hears of every change. Knows no socket and no
-//! connection, and shows no secret.
+//! Finds an app by key or by id: first in the configuration, then in SQLite or
+//! Postgres, through a cache that works on during an outage of the database, and follows every change. Knows no socket
+//! and no connection, and shows no secret.
 
 mod apps;
 mod cache;
@@ -34,9 +34,9 @@ pub use settings::{
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};
 
-/// Longest time that a look-up waits, be it for a reading that another has begun.
+/// Timeout of one look-up, also for a look-up that waits for the read of another.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Longest time that a reading takes before the database counts as away; the rest of
-/// [`PATIENCE`] is for telling those who wait for it.
+/// Timeout of one read: 200 ms below [`PATIENCE`], so that waiting look-ups hear "database away" before their
+/// own timeout.
 const READING: std::time::Duration = std::time::Duration::from_millis(1800);

@@ -1,4 +1,4 @@
-//! Secrets at rest: sealed with a master key before they are stored, opened when they are read.
+//! Secrets at rest: sealed with a master key before they are stored, opened after they are read.
 //!
 //! The first key seals, the others only open, so that a key can be replaced without a gap. No key and
 //! no secret is ever shown.
@@ -9,13 +9,13 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
 
-/// How a sealed secret begins, with the version of its form.
+/// The prefix of a sealed secret, with the version of its format.
 const PREFIX: &str = "sealed:1:";
 
-/// Bytes of a nonce; random ones never meet.
+/// Bytes of a nonce; enough that random ones never collide.
 const NONCE: usize = 24;
 
-/// The master keys of a server; none leaves secrets as they are.
+/// The master keys of a server; without a key, secrets stay unsealed.
 #[derive(Clone, Default)]
 pub struct MasterKeys(Vec<MasterKey>);
 
@@ -29,10 +29,10 @@ struct MasterKey {
 /// The text holds no master keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MasterKeyFault {
-    /// A line is no key; it is not repeated.
+    /// A line is no key; the error does not repeat the line.
     #[error("line {0} is no master key: 64 hex digits are wanted, such as `openssl rand -hex 32` prints")]
     NotAKey(usize),
-    /// There is no line with a key.
+    /// No line holds a key.
     #[error("holds no master key: write one a line, the one that seals first")]
     Empty,
 }
@@ -46,11 +46,11 @@ pub(crate) enum SealFault {
     Damaged,
 }
 
-/// Which secret it is: one that is moved to another app or key does not open.
+/// The owner of a secret: a secret that is moved to another app or key does not open.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner<'a> {
     pub app: &'a str,
-    /// The key of its pair, or a setting's name.
+    /// The key of the secret's pair, or a setting's name.
     pub key: &'a str,
 }
 
@@ -62,10 +62,10 @@ impl<'a> Owner<'a> {
 }
 
 impl MasterKeys {
-    /// Reads keys, one a line; empty lines and those that begin with `#` do not count.
+    /// Reads keys, one a line; empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// The first line that is no key, or there is none.
+    /// The first line that is no key, or that the text holds no key.
     pub fn parse(text: &str) -> Result<Self, MasterKeyFault> {
         let mut keys = Vec::new();
         for (at, line) in text.lines().map(str::trim).enumerate() {
@@ -81,7 +81,7 @@ impl MasterKeys {
         if keys.is_empty() { Err(MasterKeyFault::Empty) } else { Ok(Self(keys)) }
     }
 
-    /// Whether there is one.
+    /// Whether there is any key.
     #[must_use]
     pub fn are_there(&self) -> bool {
         !self.0.is_empty()
@@ -112,12 +112,12 @@ impl MasterKeys {
         String::from_utf8(secret).map_err(|_| SealFault::Damaged)
     }
 
-    /// Whether the stored text is a sealed one.
+    /// Whether the stored text is sealed.
     pub(crate) fn is_sealed(stored: &str) -> bool {
         stored.starts_with(PREFIX)
     }
 
-    /// Whether the stored text is what these keys would store now.
+    /// Whether the stored text is what the first key would store.
     pub(crate) fn is_sealed_by_first(&self, stored: &str) -> bool {
         match self.0.first() {
             Some(first) => stored

@@ -1,7 +1,7 @@
-//! What operators do to the apps of the database: create, look at, change, re-key, delete.
+//! Operations on the apps of the database: create, list, show, change, re-key, delete.
 //!
-//! Checks everything before anything is written, and tells every fault at once. The configuration's
-//! apps are only shown. Secrets leave only as [`Secret`]s and where they are made.
+//! Checks everything before anything is written, and reports every fault at once. The configuration's
+//! apps are only shown. Secrets leave only as [`Secret`]s, and only in the operation that creates them.
 
 mod error;
 mod record;
@@ -23,39 +23,39 @@ use crate::store::{Listed, random_id, random_pair};
 /// Longest name of an app, in characters.
 const LONGEST_NAME: usize = 200;
 
-/// How often a change is tried while others change the same app; each failure is another's success.
+/// Attempts at a change while others change the same app; each failure is another caller's success.
 const MOST_ATTEMPTS: usize = 100;
 
 /// Most apps that are listed at once.
 pub const MOST_LISTED: usize = 1000;
 
-/// An app to be made; what is absent is made up, or the server's default.
+/// An app to be created; absent fields are random, or the server's defaults.
 #[derive(Default)]
 pub struct NewApp {
-    /// 1 to 64 of the characters A-Z a-z 0-9 _ -.
+    /// The app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -.
     pub id: Option<String>,
-    /// For people.
+    /// A name for people.
     pub name: String,
-    /// The public half of its pair.
+    /// The public half of the app's pair.
     pub key: Option<String>,
     /// The secret half.
     pub secret: Option<String>,
-    /// Its settings, by the names of the configuration file.
+    /// The app's settings, by the names of the configuration file.
     pub settings: Map<String, Value>,
-    /// What was found wrong already by whoever has read this; the app is not made then.
+    /// Faults that the caller has found already; any fault keeps the app from being created.
     pub faults: Vec<String>,
 }
 
-/// What is to change; the rest stays.
+/// The fields to change; absent fields stay.
 #[derive(Debug, Default)]
 pub struct Update {
-    /// For people.
+    /// A name for people.
     pub name: Option<String>,
-    /// Whether it is switched on.
+    /// Whether the app is enabled.
     pub enabled: Option<bool>,
-    /// Settings; null takes one back to the server's default.
+    /// Settings; null resets a setting to the server's default.
     pub settings: Map<String, Value>,
-    /// What was found wrong already by whoever has read this; nothing is changed then.
+    /// Faults that the caller has found already; any fault keeps the app from being changed.
     pub faults: Vec<String>,
 }
 
@@ -68,14 +68,14 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// What is wrong with an app to be made.
+/// The faults of an app to be created.
 struct Wrong {
     faults: Vec<String>,
-    /// How many of them are only that something belongs to somebody else.
+    /// Number of faults that only say that an id or a key is taken.
     taken: usize,
 }
 
-/// A pair that was made just now.
+/// A pair that was created just now.
 pub struct NewKey {
     /// The public half.
     pub key: String,
@@ -84,10 +84,10 @@ pub struct NewKey {
 }
 
 impl Apps {
-    /// Makes an app.
+    /// Creates an app.
     ///
     /// # Errors
-    /// Every fault of what was asked for, or the database is away.
+    /// Every fault of `new`, or the database is away.
     pub async fn create(&self, new: NewApp) -> Result<(AppRecord, NewKey), OperationError> {
         let stored = self.writable()?;
         let mut wrong = Wrong { faults: new.faults, taken: 0 };
@@ -116,7 +116,7 @@ impl Apps {
         Ok((record, NewKey { key, secret: Secret::new(&secret) }))
     }
 
-    /// At most `most` apps: the configuration's in its order, then the database's in that of their ids.
+    /// At most `most` apps: the configuration's in its order, then the database's in the order of their ids.
     /// Begins behind the app with the id `after`.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Apps {
             (Some(_), Some(at)) => at + 1,
             (Some(_), None) => self.fixed.list.len(),
         };
-        // One more than wanted shows whether there is another page.
+        // One more than requested shows whether another page follows.
         let fixed = self.fixed.list.iter().skip(first).take(most + 1);
         let mut apps: Vec<AppRecord> = fixed.map(|app| AppRecord::fixed(app)).collect();
         if let Some(stored) = &self.stored {
@@ -158,7 +158,7 @@ impl Apps {
     /// One app.
     ///
     /// # Errors
-    /// There is none, or the database is away.
+    /// No app has the id, or the database is away.
     pub async fn show(&self, id: &str) -> Result<AppRecord, OperationError> {
         if let Some(app) = self.fixed.by_id.get(id) {
             return Ok(AppRecord::fixed(app));
@@ -167,10 +167,10 @@ impl Apps {
         stored.record(stored.row(id).await?).await
     }
 
-    /// Changes an app; of several changes at once, each is made to what the one before has left.
+    /// Changes an app; concurrent changes are applied one after the other.
     ///
     /// # Errors
-    /// There is none, every fault of what was asked for, or the database is away.
+    /// No app has the id, every fault of `update`, or the database is away.
     pub async fn update(&self, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
         let stored = self.changeable(id)?;
         for _ in 0..MOST_ATTEMPTS {
@@ -186,7 +186,7 @@ impl Apps {
     /// Gives an app one more pair; the others stay valid until they are revoked.
     ///
     /// # Errors
-    /// There is no such app, or the database is away.
+    /// No app has the id, or the database is away.
     pub async fn rotate_key(&self, id: &str) -> Result<NewKey, OperationError> {
         let stored = self.changeable(id)?;
         stored.row(id).await?;
@@ -196,10 +196,10 @@ impl Apps {
         Ok(NewKey { key, secret: Secret::new(&secret) })
     }
 
-    /// Makes a pair of an app invalid.
+    /// Revokes a pair of an app.
     ///
     /// # Errors
-    /// It is not one of the app's valid ones, it is the last of them, or the database is away.
+    /// The key is not one of the app's valid keys, the key is the last of them, or the database is away.
     pub async fn revoke_key(&self, id: &str, key: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
         for _ in 0..MOST_ATTEMPTS {
@@ -219,10 +219,10 @@ impl Apps {
         Err(OperationError::ChangedMeanwhile(id.to_owned()))
     }
 
-    /// Removes an app with everything that it has.
+    /// Deletes an app with everything that belongs to the app.
     ///
     /// # Errors
-    /// There is none, or the database is away.
+    /// No app has the id, or the database is away.
     pub async fn delete(&self, id: &str) -> Result<(), OperationError> {
         let stored = self.changeable(id)?;
         if stored.noting(stored.store.delete(id).await)? {
@@ -236,7 +236,7 @@ impl Apps {
         self.stored.as_ref().ok_or(OperationError::NoDatabase)
     }
 
-    /// The database, if the app is not one of the configuration's.
+    /// The database, unless the app is one of the configuration's.
     fn changeable(&self, id: &str) -> Result<&Stored, OperationError> {
         if self.fixed.by_id.contains_key(id) {
             return Err(OperationError::Fixed(id.to_owned()));
@@ -295,7 +295,7 @@ impl Stored {
     }
 }
 
-/// The row as it is to be.
+/// The row after the change.
 fn updated(before: &Listed, update: &Update, keys: &MasterKeys) -> Result<Listed, OperationError> {
     let known: AppSettings = serde_json::from_str(&before.settings).unwrap_or_default();
     let mut faults = update.faults.clone();
@@ -308,13 +308,13 @@ fn updated(before: &Listed, update: &Update, keys: &MasterKeys) -> Result<Listed
     if !faults.is_empty() {
         return Err(OperationError::Faults(faults));
     }
-    // The column is the switch; in the settings of a row it would only be in its way.
+    // The column is the switch; a second one in the row's settings would contradict it.
     let enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
     let after = row(before.id.clone(), name, settings, keys)?;
     Ok(Listed { enabled, ..after })
 }
 
-/// The row; the URL of a Redis is sealed, unless it is already.
+/// The row; the URL of a Redis is sealed, unless it is sealed already.
 fn row(id: String, name: String, settings: AppSettings, keys: &MasterKeys) -> Result<Listed, OperationError> {
     let enabled = settings.enabled.unwrap_or(true);
     let mut settings = AppSettings { enabled: None, ..settings };

@@ -1,7 +1,7 @@
-//! Whether the database answers, and whether anything can be stored in it.
+//! Whether the database answers, and whether the database stores writes.
 //!
-//! Between the first failure and the first success no look-up waits for a database that is away: the task of
-//! [`Apps::upkeep`] alone asks, once a second. Each outage is logged once when it begins and once when it ends.
+//! Between the first failure and the first success no look-up waits for the database: the task of
+//! [`Apps::upkeep`] alone probes, once a second. Each outage is logged once at its start and once at its end.
 
 use std::fmt::Display;
 use std::sync::{Arc, Weak};
@@ -18,20 +18,20 @@ use crate::store::Store;
 /// Time between two attempts during an outage.
 const BETWEEN_PROBES: Duration = Duration::from_secs(1);
 
-/// What does not work while an outage is on.
+/// What fails during an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// The database does not answer.
     Away,
-    /// The database answers, but stores nothing: its disk is full, or it may only be read.
+    /// The database answers, but stores nothing: its disk is full, or it is read-only.
     Unwritable,
 }
 
-/// Shared by those who use the database and the task that waits for the end of an outage.
+/// Shared by the users of the database and the task that waits for the end of an outage.
 #[derive(Clone, Debug)]
 pub(crate) struct Outage {
     kind: Kind,
-    /// False while the outage is on.
+    /// False during the outage.
     works: watch::Sender<bool>,
     since: Arc<Mutex<Option<Instant>>>,
 }
@@ -42,7 +42,7 @@ impl Outage {
         Self { kind: Kind::Away, works: watch::Sender::new(true), since: Arc::default() }
     }
 
-    /// What is written is stored.
+    /// The database stores what is written.
     pub fn none_of_writing() -> Self {
         Self { kind: Kind::Unwritable, ..Self::none() }
     }
@@ -55,12 +55,12 @@ impl Outage {
         self.works.subscribe()
     }
 
-    /// When it began, if there is one.
+    /// The start of the outage, if there is one.
     pub fn since(&self) -> Option<Instant> {
         *self.since.lock()
     }
 
-    /// Something has failed; the first to say so starts the outage.
+    /// Reports a failure; the first report starts the outage.
     pub fn begin(&self, cause: &(dyn Display + Sync)) {
         if self.works.send_if_modified(|works| std::mem::replace(works, false)) {
             *self.since.lock() = Some(Instant::now());
@@ -88,7 +88,7 @@ impl Outage {
         }
     }
 
-    /// Ends every outage as soon as the database works again; returns with the last user of the store.
+    /// Ends every outage as soon as the database works again; returns when the last user of the store is dropped.
     async fn watch(self, store: Weak<Store>) {
         let mut works = self.works.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
@@ -109,8 +109,8 @@ impl Outage {
 }
 
 impl Apps {
-    /// Waits for the end of every outage of the database; `None` if there is no database. Without it an outage never
-    /// ends. Ends with the last user of the apps.
+    /// Waits for the end of every outage of the database; `None` without a database. Unless the future is polled, an
+    /// outage never ends. Ends with the last user of the apps.
     #[must_use]
     pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let stored = self.stored.as_ref()?;

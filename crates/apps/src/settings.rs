@@ -1,6 +1,6 @@
 //! The settings of one app that differ from the server's defaults.
 //!
-//! The same names serve the configuration file and the JSON column `settings`; what is absent takes
+//! The same names serve the configuration file and the JSON column `settings`; absent settings take
 //! the default. Owns which values are legal.
 
 mod authorization;
@@ -19,16 +19,16 @@ pub use self::webhooks::{
     MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, WebhookFault, WebhookSettings, are_channel_prefixes,
 };
 
-/// Legal values of `max_connections`; no quota is said by leaving it out.
+/// Legal values of `max_connections`; an absent setting means no quota.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 
-/// Legal values of `messages_per_second` and `messages_per_day`; no quota is said by leaving one out.
+/// Legal values of `messages_per_second` and `messages_per_day`; an absent setting means no quota.
 pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
 
 /// Longest prefix of a Redis feed, in bytes.
 pub const LONGEST_FEED_PREFIX: usize = 200;
 
-/// The one list of the limits that an app may have of its own, with their legal values.
+/// The one list of the limits that an app may override, with their legal values.
 macro_rules! app_limits {
     ($($name:ident: $range:expr,)*) => {
         /// Legal values of each limit, in the order of [`Limits`].
@@ -44,7 +44,7 @@ macro_rules! app_limits {
         }
 
         impl LimitOverrides {
-            /// The limits that hold for the app.
+            /// The limits that hold for the app, with the defaults where the app sets none.
             #[must_use]
             pub fn resolve(&self, defaults: &Limits) -> Limits {
                 Limits { $($name: self.$name.unwrap_or(defaults.$name),)* }
@@ -84,7 +84,7 @@ app_limits! {
     cache_bytes: 1..=1_073_741_824,
 }
 
-/// What is set for one app; `None` takes the server's default.
+/// The settings of one app; `None` takes the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AppSettings {
@@ -100,42 +100,42 @@ pub struct AppSettings {
     /// Most messages since midnight UTC on this node. Default: no quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages_per_day: Option<usize>,
-    /// Refuse connections that did not come over TLS (WS-063). Default: off.
+    /// Refuse connections without TLS (WS-063). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_tls: Option<bool>,
-    /// Host patterns of the origins let in (WS-010). Default: all.
+    /// Host patterns of the allowed origins (WS-010). Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_origins: Option<Vec<String>>,
-    /// Close connections that do not authorize themselves in time (WS-062). Default: off.
+    /// Close connections that do not authorize in time (WS-062). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized_connections: Option<bool>,
-    /// Let clients send events to one another (WS-161). Default: off.
+    /// Let clients send client events (WS-161). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_events: Option<bool>,
-    /// Tell subscribers how many they are (WS-175). Default: off.
+    /// Send subscribers the subscription count (WS-175). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_counts: Option<bool>,
-    /// Tell signed-in users who of their watchlist is online (WS-195). Default: off.
+    /// Send signed-in users the online status of their watchlist (WS-195). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watchlist_events: Option<bool>,
     /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_error_event: Option<bool>,
-    /// Who is told what happens on its channels. Default: nobody.
+    /// The app's webhooks. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Vec<WebhookSettings>>,
-    /// Limits of its own.
+    /// Limits of the app's own.
     #[serde(skip_serializing_if = "LimitOverrides::are_none")]
     pub limits: LimitOverrides,
-    /// Whether and how its application is asked who may join a channel. Default: it is not asked.
+    /// Whether and how the application is asked who may join a channel. Default: not asked.
     #[serde(skip_serializing_if = "AuthorizationSettings::are_none")]
     pub authorization: AuthorizationSettings,
-    /// Where Laravel's `redis` broadcasts come from. Default: nowhere.
+    /// The Redis from which Laravel's `redis` broadcasts come. Default: none.
     #[serde(skip_serializing_if = "RedisFeed::is_none")]
     pub redis_feed: RedisFeed,
 }
 
-/// A setting has a value that it must not have.
+/// A setting with an illegal value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingFault {
     /// A number is too small or too large.
@@ -143,7 +143,7 @@ pub enum SettingFault {
     OutOfRange {
         /// The setting.
         name: &'static str,
-        /// What was found.
+        /// The value found.
         value: usize,
         /// The smallest legal value.
         least: usize,
@@ -153,31 +153,31 @@ pub enum SettingFault {
     /// An allowed origin is no host pattern.
     #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
     NotAHostPattern(String),
-    /// A text in a section is not what the setting takes.
+    /// A text in a section has a form that the setting does not take.
     #[error("{name} holds {value:?}; give {expected}")]
     Unfit {
         /// The setting.
         name: &'static str,
-        /// What was found.
+        /// The value found.
         value: String,
-        /// What it may be.
+        /// The legal form.
         expected: &'static str,
     },
-    /// A webhook is not what it must be.
+    /// A webhook has a fault.
     #[error("webhooks[{number}]{fault}")]
     Webhook {
-        /// Which, from 1.
+        /// The webhook's position in the list, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The webhook's fault.
         fault: WebhookFault,
     },
     /// There are too many webhooks.
     #[error("webhooks holds {0}; there may be {MOST_WEBHOOKS}")]
     TooManyWebhooks(usize),
-    /// A prefix is longer than any of Laravel's, or cannot be typed.
+    /// A prefix is longer than any of Laravel's, or has control characters.
     #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
     FeedPrefix,
-    /// There is a Redis of its own, but not which of its channels.
+    /// A Redis of the app's own is set without the prefix of its channels.
     #[error(
         "redis_feed.url is set without redis_feed.prefix; write Laravel's database.redis.options.prefix, \
          or an empty text if there is none"
@@ -186,7 +186,7 @@ pub enum SettingFault {
 }
 
 impl AppSettings {
-    /// Every value given that is not legal.
+    /// Every illegal value of the settings.
     #[must_use]
     pub fn faults(&self) -> Vec<SettingFault> {
         let limits = LIMIT_RANGES.iter().zip(self.limits.given());
@@ -232,13 +232,13 @@ impl AppSettings {
     }
 }
 
-/// Whether a text may be the prefix of a Redis feed; an empty one takes everything that is published.
+/// Whether a text may be the prefix of a Redis feed; an empty prefix takes every published message.
 #[must_use]
 pub fn is_feed_prefix(text: &str) -> bool {
     text.len() <= LONGEST_FEED_PREFIX && !text.chars().any(char::is_control)
 }
 
-/// The URL is read where it is used: only there it is known what can be connected to.
+/// The URL is parsed where it is used, because only there is it known what can be connected to.
 fn feed_fault(feed: &RedisFeed) -> Option<SettingFault> {
     match &feed.prefix {
         Some(prefix) => (!is_feed_prefix(prefix)).then_some(SettingFault::FeedPrefix),

@@ -44,40 +44,40 @@ const OLDEST: &str = rows_of_app!("(SELECT id FROM apps ORDER BY created_at, id 
 const ADD_APP: &str = "INSERT INTO apps (id, name) VALUES ($1, $2)";
 const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
 
-/// An id that no app has: looking it up shows whether the tables answer.
+/// An id that no app has: its look-up shows whether the tables answer.
 const NO_ID: &str = "";
 
-/// What an app is looked up by.
+/// The key or id of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ask {
     Key(Box<str>),
     Id(Box<str>),
 }
 
-/// What the tables hold of an app.
+/// The rows of an app.
 #[derive(Clone, Debug)]
 pub(crate) enum Record<A = App> {
     App(A),
-    /// Its row cannot be used.
+    /// The app's row cannot be used.
     Faulty(Fault),
 }
 
-/// Which app's row cannot be used, and why.
+/// The app whose row cannot be used, and the cause.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub app: String,
     pub cause: String,
 }
 
-/// What turns rows into an app.
+/// Options for turning rows into an app.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    /// What holds where an app sets no limit.
+    /// The limits of an app that sets none.
     pub defaults: Limits,
     pub keys: MasterKeys,
 }
 
-/// An open database whose tables are up to date.
+/// An open database with migrated tables.
 #[derive(Debug)]
 pub(crate) enum Store {
     Sqlite(SqlitePool),
@@ -104,12 +104,12 @@ impl Store {
         }
     }
 
-    /// Reads the app that was made first.
+    /// Reads the oldest app.
     pub async fn oldest(&self, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
         Ok(record::from_rows(self.rows(OLDEST, None).await?, reading))
     }
 
-    /// Asks the tables for nothing.
+    /// Reads nothing from the tables, to see whether the database answers.
     pub async fn probe(&self) -> Result<(), sqlx::Error> {
         self.rows(BY_ID, Some(NO_ID)).await.map(drop)
     }
@@ -129,7 +129,7 @@ impl Store {
         }
     }
 
-    /// Adds `app` unless there is one already, and returns the oldest; in one transaction.
+    /// Adds `app` unless the table has one already, and returns the oldest; in one transaction.
     ///
     /// `None`: not SQLite.
     pub async fn oldest_or_add(&self, app: &App, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
@@ -159,7 +159,7 @@ fn sealed(keys: &MasterKeys, app: &App, pair: &Credential) -> Result<String, sql
     keys.seal(owner, pair.secret.expose()).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
-/// Whether an error tells of one row's content and not of the database.
+/// Whether an error is about one row's content and not about the database.
 fn is_about_one_row(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }

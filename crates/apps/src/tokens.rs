@@ -1,7 +1,7 @@
-//! The tokens of the administration API: made, listed, revoked, checked.
+//! The tokens of the administration API: created, listed, revoked, checked.
 //!
-//! A token leaves once, as a [`Secret`], when it is made; only its SHA-256 is stored. Nothing is
-//! remembered between two checks, so that a token that is revoked is refused from then on.
+//! A token leaves once, as a [`Secret`], at its creation; only its SHA-256 is stored. Checks cache
+//! nothing, so that a revoked token is refused from then on.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,73 +15,73 @@ use crate::apps::Apps;
 use crate::operations::{OperationError, check_name};
 use crate::store::{KeptToken, ListedToken};
 
-/// How every token begins, so that people and scanners of secrets know one when they see it.
+/// The prefix of every token, by which people and secret scanners recognise one.
 const PREFIX: &str = "fanfare_";
 
 /// Random bytes of a token, which follow the prefix in hex.
 const TOKEN_BYTES: usize = 32;
 
-/// Longest time that a token may be valid, in days, unless it is valid without end.
+/// Longest validity of a token in days, for tokens that expire.
 const MOST_DAYS: i32 = 3650;
 
 /// Most tokens that are listed, the newest first.
 pub const MOST_TOKENS_LISTED: u16 = 1000;
 
-/// What a token lets its bearer do; none includes another.
+/// What a token allows; no scope includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// See apps, without their secrets.
     Read,
-    /// Make, change and delete apps and keys.
+    /// Create, change and delete apps and keys.
     Write,
     /// See the secrets of keys.
     Secrets,
 }
 
-/// A token to be made.
+/// A token to be created.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
-    /// Whose it is, or what it is for.
+    /// The token's owner or purpose.
     pub name: String,
-    /// At least one.
+    /// At least one scope.
     pub scopes: BTreeSet<Scope>,
-    /// Valid for so many days; without end if `None`.
+    /// Validity in days; `None` for a token that never expires.
     pub days: Option<i32>,
 }
 
-/// What is known of a token.
+/// A stored token.
 #[derive(Clone, Debug)]
 pub struct TokenRecord {
-    /// Its number.
+    /// The token's number.
     pub id: i64,
-    /// Whose it is, or what it is for.
+    /// The token's owner or purpose.
     pub name: String,
-    /// What it is good for.
+    /// The token's scopes.
     pub scopes: BTreeSet<Scope>,
     /// In milliseconds since 1970.
     pub created_at: i64,
-    /// Until when it is valid.
+    /// The token's expiry.
     pub expires_at: Option<i64>,
-    /// Since when it is not valid any more.
+    /// When the token was revoked.
     pub revoked_at: Option<i64>,
 }
 
-/// Who has shown a valid token.
+/// The bearer of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
     /// The token's number.
     pub id: i64,
     /// The token's name.
     pub name: String,
-    /// What it is good for.
+    /// The token's scopes.
     pub scopes: BTreeSet<Scope>,
 }
 
 impl Apps {
-    /// Makes a token.
+    /// Creates a token.
     ///
     /// # Errors
-    /// Every fault of what was asked for, or the database is away.
+    /// Every fault of `new`, or the database is away.
     pub async fn create_token(&self, new: &NewToken) -> Result<(TokenRecord, Secret), OperationError> {
         let stored = self.writable()?;
         let mut faults = Vec::new();
@@ -108,7 +108,7 @@ impl Apps {
         Ok((TokenRecord::from(listed), Secret::new(&token)))
     }
 
-    /// The newest tokens, at most [`MOST_TOKENS_LISTED`], those included that are not valid any more.
+    /// The newest tokens, at most [`MOST_TOKENS_LISTED`], invalid ones included.
     ///
     /// # Errors
     /// The database is away.
@@ -117,20 +117,20 @@ impl Apps {
         Ok(listed.into_iter().map(TokenRecord::from).collect())
     }
 
-    /// Makes a token invalid, at once and for good.
+    /// Revokes a token, at once and for good.
     ///
     /// # Errors
-    /// There is none that could be revoked, or the database is away.
+    /// No valid token has the number, or the database is away.
     pub async fn revoke_token(&self, id: i64) -> Result<(), OperationError> {
         let stored = self.writable()?;
         let revoked = stored.noting(stored.store.revoke_token(id).await)?;
         if revoked { Ok(()) } else { Err(OperationError::NoSuchToken(id)) }
     }
 
-    /// Who has this token; `None` if it is unknown, malformed, expired or revoked.
+    /// The bearer of a token; `None` for an unknown, malformed, expired or revoked token.
     ///
     /// # Errors
-    /// There is no database, or it is away.
+    /// There is no database, or the database is away.
     pub async fn bearer_of(&self, token: &str) -> Result<Option<Bearer>, OperationError> {
         let stored = self.writable()?;
         if !is_token(token) {
@@ -138,7 +138,7 @@ impl Apps {
         }
         let hash = hash(token);
         let Some(found) = stored.store.valid_token(&hash).await? else { return Ok(None) };
-        // An index compares as it likes. What it leads to is compared once more, without telling how far.
+        // An index compares in variable time. The row's hash is compared once more, in constant time.
         let same = found.hash.as_bytes().ct_eq(hash.as_bytes());
         Ok(bool::from(same).then(|| Bearer {
             id: found.id,
@@ -154,7 +154,7 @@ impl Apps {
     }
 }
 
-/// Whether a text has the form of a token; others need not be looked for.
+/// Whether a text has the form of a token; other texts need no look-up.
 fn is_token(text: &str) -> bool {
     text.strip_prefix(PREFIX).is_some_and(|hex| {
         hex.len() == 2 * TOKEN_BYTES && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -169,7 +169,7 @@ fn as_text(scopes: &BTreeSet<Scope>) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
 }
 
-/// A scope that only a newer version knows gives no right here.
+/// A scope of a newer version gives no right here.
 fn from_text(text: &str) -> BTreeSet<Scope> {
     text.split(',').filter_map(|scope| scope.parse().ok()).collect()
 }
@@ -188,10 +188,10 @@ impl From<ListedToken> for TokenRecord {
 }
 
 impl Scope {
-    /// All there are.
+    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Secrets];
 
-    /// Its name.
+    /// The scope's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

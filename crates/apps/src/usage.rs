@@ -1,6 +1,6 @@
-//! What apps have used, hour by hour: adding to it and reading it.
+//! The usage of apps, hour by hour: adding and reading.
 //!
-//! Knows no counter and no clock: hours are given. What is stored outlives the app, for it is still to be
+//! Knows no counter and no clock: callers give the hours. Stored usage outlives the app, because it is still to be
 //! billed. Counts add up and the peak is the highest, so that a node may come back under its old name.
 
 use fanfare_protocol::ids::AppId;
@@ -10,10 +10,10 @@ use crate::READING;
 use crate::apps::{Apps, Stored};
 use crate::operations::OperationError;
 
-/// Most hours that are read at once: those of a leap year.
+/// Most hours that are read at once: the hours of a leap year.
 pub const MOST_HOURS: u32 = 8_784;
 
-/// What an app has used of something in some time.
+/// The usage of an app in some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The most connections at once.
@@ -22,29 +22,29 @@ pub struct Usage {
     pub backend_messages: u64,
     /// Messages from clients.
     pub client_messages: u64,
-    /// Messages to each of their subscribers.
+    /// Messages, counted once for each subscriber.
     pub deliveries: u64,
-    /// Bytes of the frames of those.
+    /// Bytes of the frames of those messages.
     pub delivered_bytes: u64,
-    /// Requests of webhooks that were answered with success.
+    /// Webhook requests that succeeded.
     pub webhook_deliveries: u64,
-    /// Attempts to send one that failed.
+    /// Failed attempts of webhook requests.
     pub webhook_failures: u64,
-    /// Events of webhooks that were never delivered.
+    /// Webhook events that were never delivered.
     pub webhook_events_dropped: u64,
 }
 
-/// What was used in one hour.
+/// The usage of one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HourOfUsage {
     /// Hours since 1970.
     pub hour: u64,
-    /// What was used in it.
+    /// The usage in that hour.
     pub usage: Usage,
 }
 
 impl Usage {
-    /// Takes in what was used at another time: counts add up, the higher peak stays.
+    /// Adds the usage of another time: counts add up, the higher peak stays.
     pub fn add(&mut self, other: &Self) {
         self.peak_connections = self.peak_connections.max(other.peak_connections);
         self.backend_messages += other.backend_messages;
@@ -56,7 +56,7 @@ impl Usage {
         self.webhook_events_dropped += other.webhook_events_dropped;
     }
 
-    /// All of it, with the names by which programs know it.
+    /// All values, with the names by which programs know them.
     #[must_use]
     pub const fn named(&self) -> [(&'static str, u64); 8] {
         [
@@ -71,7 +71,7 @@ impl Usage {
         ]
     }
 
-    /// Whether nothing at all was used.
+    /// Whether all values are zero.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -79,21 +79,21 @@ impl Usage {
 }
 
 impl Apps {
-    /// Adds what apps have used on a node, all of it or none; within two seconds, so not too much at once.
+    /// Adds the usage of apps on a node, all of it or none; within two seconds, so not too much at once.
     ///
     /// # Errors
-    /// There is no database, or it is away. If it went away at the very moment of the commit, it may have
-    /// been added all the same.
+    /// There is no database, or the database is away. After an outage at the very moment of the commit, the usage may
+    /// have been added all the same.
     pub async fn add_usage(&self, node: &str, used: &[(AppId, HourOfUsage)]) -> Result<(), OperationError> {
         let stored = self.usage_stored()?;
         in_time(async { stored.noting(stored.store.add_usage(node, used).await) }).await
     }
 
-    /// What an app, or one that was deleted, has used from one hour until before another: the hours in
-    /// which it has used anything, summed over all nodes. The peak is the sum of the nodes' peaks.
+    /// The usage of an app, also a deleted one, from one hour until before another: the hours with any
+    /// usage, summed over all nodes. The peak is the sum of the nodes' peaks.
     ///
     /// # Errors
-    /// There is no database, or it is away.
+    /// There is no database, or the database is away.
     pub async fn usage(
         &self,
         id: &str,
@@ -107,13 +107,13 @@ impl Apps {
     /// Messages of an app on a node since an hour, from back ends and clients.
     ///
     /// # Errors
-    /// There is no database, or it is away.
+    /// There is no database, or the database is away.
     pub async fn messages_since(&self, id: &str, node: &str, hour: u64) -> Result<u64, OperationError> {
         let stored = self.usage_stored()?;
         in_time(async { Ok(stored.store.messages_since(id, node, hour).await?) }).await
     }
 
-    /// While the database is known to be away, nobody waits for it.
+    /// During a known outage of the database, no caller waits.
     fn usage_stored(&self) -> Result<&Stored, OperationError> {
         let stored = self.stored.as_ref().ok_or(OperationError::NoDatabase)?;
         if stored.outage.is_on() {

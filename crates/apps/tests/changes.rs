@@ -1,4 +1,4 @@
-//! What somebody else changes in the database: it is told within a moment, and answered from then on.
+//! Changes of the database by others: reported within a moment, and answered from then on.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -32,7 +32,7 @@ const APP_7: &str = "
     INSERT INTO app_keys (key, app_id, secret) VALUES ('key-7', '7', 'secret-7');
 ";
 
-/// Apps that are followed, and what is told of them.
+/// Followed apps, and their reported changes.
 struct Followed {
     apps: Arc<Apps>,
     told: Receiver<Change>,
@@ -61,7 +61,7 @@ impl Followed {
         timeout(Duration::from_secs(20), self.told.recv()).await.expect("told in time").unwrap()
     }
 
-    /// What the app is told to be now.
+    /// The app's next reported state.
     async fn now(&mut self) -> Arc<App> {
         match self.next().await {
             Change::Now(app) => app,
@@ -70,14 +70,14 @@ impl Followed {
         }
     }
 
-    /// Adds an app with a key, and waits until it is known.
+    /// Adds an app with a key, and waits until the app is known.
     async fn with_app_7(stage: &Stage) -> Self {
         let mut followed = Self::open(stage).await;
         stage.operator().await.run(APP_7).await;
         while followed.apps.by_key("key-7").await.unwrap().is_none() {
             followed.next().await;
         }
-        // The two statements may have been told as one change or as two; this one comes after both.
+        // The two statements may have been reported as one change or as two; this change comes after both.
         stage.operator().await.run(r#"UPDATE apps SET settings = '{"limits": {"batch": 3}}'"#).await;
         while followed.now().await.limits.batch != 3 {}
         followed
@@ -100,9 +100,9 @@ async fn a_new_app_is_told_also_if_its_key_was_asked_for_before(stage: Stage) {
     assert!(followed.apps.by_key("key-7").await.unwrap().is_none());
     assert!(followed.apps.by_id("7").await.unwrap().is_none());
     stage.operator().await.run(APP_7).await;
-    // SQLite does not say which app it was; nobody is told of one that is not in use.
+    // SQLite does not name the app; no change is reported of an app that is not in use.
     if matches!(stage, Stage::Postgres(_)) {
-        // What is made before listening has begun is told to nobody, so that it is changed until it is told.
+        // A change before listening has begun is reported to nobody, so the app is changed until a report comes.
         let told = async {
             loop {
                 match timeout(Duration::from_millis(500), followed.told.recv()).await {
@@ -179,7 +179,7 @@ async fn a_change_is_told_while_others_are_read_anew_all_the_time(stage: Stage) 
     {
         tokio::task::yield_now().await;
     }
-    // Every look-up of it asks for another reading, as those of a thousand apps in use do together.
+    // Every look-up of the app asks for another read, as those of a thousand apps in use do together.
     let apps = Arc::clone(&followed.apps);
     let busy = tokio::spawn(async move {
         loop {
@@ -192,7 +192,7 @@ async fn a_change_is_told_while_others_are_read_anew_all_the_time(stage: Stage) 
     busy.abort();
 }
 
-/// Nobody hears of what a session changes that has switched the triggers off.
+/// Changes by a session without triggers, which no listener is notified of.
 const UNHEARD: &str = "
     SET session_replication_role = replica;
     UPDATE apps SET enabled = NOT enabled;
@@ -238,7 +238,7 @@ async fn an_app_that_grows_old_is_read_anew_and_answers_meanwhile() {
     stage.operator().await.run(APP_7).await;
     stage.operator().await.run(r#"UPDATE apps SET settings = '{"limits": {"batch": 3}}'"#).await;
     while followed.now().await.limits.batch != 3 {}
-    // Told to nobody, and the listener stays.
+    // No listener is notified, and the listener stays.
     stage
         .operator()
         .await

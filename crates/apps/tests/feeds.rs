@@ -1,4 +1,4 @@
-//! Apps that take broadcasts from a Redis: told of unasked, and the Redis' URL kept as a secret is.
+//! Apps with broadcasts from a Redis: reported without a look-up, and the Redis' URL stored as a secret.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -52,7 +52,7 @@ fn follow(apps: &Arc<Apps>) -> Receiver<Change> {
     told
 }
 
-/// The next app that is told of, whether it is news or not.
+/// The next reported app, changed or not.
 async fn next(told: &mut Receiver<Change>) -> Arc<App> {
     match timeout(Duration::from_secs(20), told.recv()).await.expect("told in time").unwrap() {
         Change::Now(app) | Change::Same(app) => app,
@@ -72,7 +72,7 @@ async fn every_app_with_a_feed_is_told_of_at_first_and_no_other_is(stage: Stage)
     assert_eq!(first.redis_feed.prefix.as_deref(), Some(""));
     let second = next(&mut told).await;
     assert_eq!((second.id.as_str(), url_of(&second)), ("3", Some(URL)));
-    // Whoever is told of everything is told of the other before this one.
+    // If every app were reported, the other app would be reported before this one.
     stage.open(60).await.create(new("8", &feed())).await.unwrap();
     loop {
         let app = next(&mut told).await;
@@ -154,7 +154,7 @@ async fn a_url_is_sealed_where_there_is_a_master_key_and_a_new_one_takes_over(st
             && !format!("{record:?}").contains("sealed")
     };
     assert!(is_whole(&record));
-    // Changing something else touches it as little as reading it.
+    // A change of another setting touches the URL as little as a read.
     let settings = json!({"client_events": true, "redis_feed": {"prefix": "b_"}});
     let update = Update { settings: settings.as_object().unwrap().clone(), ..Update::default() };
     assert!(is_whole(&sealing.update("2", &update).await.unwrap()));

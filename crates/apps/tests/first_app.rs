@@ -1,4 +1,4 @@
-//! The first app, made up in a new SQLite database and kept.
+//! The first app, created in a new SQLite database and stored.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 

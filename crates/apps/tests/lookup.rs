@@ -34,7 +34,7 @@ const APP_7: &str = "
     INSERT INTO app_keys (key, app_id, secret) VALUES ('key-7', '7', 'secret-7');
 ";
 
-/// Lets the clock move on, so that what is made next is younger also to a clock of milliseconds.
+/// Lets the clock move on, so that the next row is younger also by a clock of milliseconds.
 fn next_millisecond() {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let before = now();

@@ -1,4 +1,4 @@
-//! What operators do to apps: one suite, run against SQLite and against Postgres.
+//! Operators' changes of apps: one suite, run against SQLite and against Postgres.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -120,7 +120,7 @@ async fn pages_of_any_length_join_without_a_gap_or_a_repetition(stage: Stage) {
     for id in ["1", "2", "30", "40", "500"] {
         apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
     }
-    // The configuration takes two ids of the database, the last included, and adds one.
+    // The configuration uses two ids of the database, the last included, and adds one.
     let pair =
         |id: &str| Credential { key: AppKey::from(&*format!("key-{id}")), secret: Secret::new("hush") };
     let fixed = ["500", "7", "2"]

@@ -1,4 +1,4 @@
-//! A database that goes away while the server runs: known apps go on, and it heals by itself.
+//! An outage of the database while the server runs: known apps go on, and the server recovers by itself.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -115,7 +115,7 @@ async fn look_ups_of_one_key_at_once_share_one_reading() {
     for ask in waiting {
         found.push(ask.await.unwrap().unwrap().unwrap());
     }
-    // Readings of their own would give apps of their own.
+    // Separate reads would give separate apps.
     assert!(found.iter().all(|app| Arc::ptr_eq(app, &found[0])));
 }
 

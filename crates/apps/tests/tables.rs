@@ -1,4 +1,4 @@
-//! Whose tables a database holds, and what becomes of older ones of ours.
+//! Databases with foreign tables, and the migration of older tables of Fanfare's.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -28,14 +28,14 @@ async fn open(stage: &Stage, takes_foreign: bool) -> Result<Apps, AppsError> {
     Apps::open(Vec::new(), Some(stage.database()), kept).await
 }
 
-/// An empty database of SQLite has no file yet.
+/// Creates the file of an empty SQLite database, which has none yet.
 fn make(stage: &Stage) {
     if let Stage::Sqlite(directory) = stage {
         fs::write(directory.path().join("fanfare.db"), "").unwrap();
     }
 }
 
-/// Everything in the folder of a SQLite database.
+/// Every file in the folder of a SQLite database.
 fn folder(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     let Stage::Sqlite(directory) = stage else { return Vec::new() };
     let files = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
@@ -52,7 +52,7 @@ async fn a_database_with_tables_of_others_alone_is_not_touched_unless_it_was_nam
     assert!(folder(&stage) == before, "nothing was changed, nothing was made beside it");
     operator.run("DROP TABLE apps").await;
     assert!(matches!(open(&stage, false).await.err(), Some(AppsError::Foreign)));
-    // Named for Fanfare, tables of both are there, and from then on it is ours too.
+    // A database that is named for Fanfare gets tables beside the foreign ones, and counts as Fanfare's from then on.
     open(&stage, true).await.unwrap();
     open(&stage, false).await.unwrap();
     assert_eq!(operator.texts("SELECT 'there' FROM users").await, Vec::<String>::new());
@@ -91,7 +91,7 @@ async fn tables_of_the_version_before_keep_their_apps_pairs_and_usage(stage: Sta
     let app = apps.by_key("key-7").await.unwrap().expect("it is still there");
     assert!(app.client_events && app.credential("key-7").is_some());
     assert_eq!(apps.usage("7", 0, 10).await.unwrap()[0].usage.backend_messages, 2);
-    // Pairs still go with their app.
+    // Pairs are still deleted with their app.
     apps.delete("7").await.unwrap();
     assert_eq!(operator.texts("SELECT key FROM app_keys").await, Vec::<String>::new());
 }

@@ -58,7 +58,7 @@ async fn only_the_hash_of_a_token_is_stored(stage: Stage) {
     let stored = stage.operator().await.texts("SELECT hash || name || scopes FROM admin_tokens").await;
     assert_eq!(stored.len(), 1);
     assert!(!stored[0].contains(&token[8..]));
-    // Nor is the hash a token.
+    // A token's hash is no token either.
     let hash = stage.operator().await.texts("SELECT hash FROM admin_tokens").await.remove(0);
     assert_eq!(apps.bearer_of(&format!("fanfare_{hash}")).await.unwrap(), None);
 }

@@ -16,7 +16,7 @@ use support::log::Log;
 const UNWRITABLE: &str =
     "the apps' database stores nothing; apps go on, but neither changes nor usage are kept";
 
-/// From the next transaction of anybody on; the operator's own connection goes on writing.
+/// Takes effect from every session's next transaction on; the operator's own connection goes on writing.
 const READ_ONLY: [&str; 3] = [
     "ALTER SYSTEM SET default_transaction_read_only = on",
     "SELECT pg_reload_conf()",
@@ -34,7 +34,7 @@ async fn a_postgres_that_may_only_be_read_is_told_from_one_that_is_away_and_heal
     for statement in READ_ONLY {
         operator.run(statement).await;
     }
-    // A session hears of the new setting between two of its statements.
+    // A session notices the new setting between two of its statements.
     let usage = Usage { backend_messages: 1, ..Usage::default() };
     let used = [(AppId::from("shop"), HourOfUsage { hour: 1, usage })];
     let refused = timeout(Duration::from_secs(20), async {

@@ -1,4 +1,4 @@
-//! What apps have used: one suite, run against SQLite and against Postgres.
+//! The usage of apps: one suite, run against SQLite and against Postgres.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 

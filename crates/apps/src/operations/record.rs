@@ -1,4 +1,4 @@
-//! An app as operators see it: what is set, not what holds; its pairs, with their secrets shut away.
+//! An app as operators see it: its own settings, not the resolved ones; its pairs, with their secrets hidden.
 
 use fanfare_protocol::app::{App, RedisUrl};
 use fanfare_protocol::auth::Secret;
@@ -7,25 +7,25 @@ use serde_json::{Map, Value};
 use crate::master_keys::{MasterKeys, Owner};
 use crate::store::{Listed, ListedKey};
 
-/// An app as it is kept.
+/// A stored app.
 #[derive(Clone, Debug)]
 pub struct AppRecord {
-    /// Its id.
+    /// The app's id.
     pub id: String,
-    /// For people; empty for the configuration's.
+    /// A name for people; empty for the configuration's apps.
     pub name: String,
-    /// Whether it is switched on.
+    /// Whether the app is enabled.
     pub enabled: bool,
-    /// Whether it is in the configuration, and cannot be changed here.
+    /// Whether the app is in the configuration, and cannot be changed here.
     pub fixed: bool,
-    /// What differs from the server's defaults, by the names of the configuration file; the URL of a Redis is
-    /// left out.
+    /// Settings that differ from the server's defaults, by the names of the configuration file, without the URL of
+    /// a Redis.
     pub settings: Map<String, Value>,
-    /// That URL; `None` also if it cannot be opened.
+    /// The URL of the app's Redis; `None` also for a URL that cannot be opened.
     pub redis_url: Option<RedisUrl>,
-    /// Its pairs, the oldest first, revoked ones included.
+    /// The app's pairs, the oldest first, revoked ones included.
     pub keys: Vec<KeyRecord>,
-    /// In milliseconds since 1970; unknown for the configuration's.
+    /// In milliseconds since 1970; unknown for the configuration's apps.
     pub created_at: Option<i64>,
 }
 
@@ -34,11 +34,11 @@ pub struct AppRecord {
 pub struct KeyRecord {
     /// The public half.
     pub key: String,
-    /// The secret half; `None` if it cannot be opened.
+    /// The secret half; `None` if the secret cannot be opened.
     pub secret: Option<Secret>,
-    /// In milliseconds since 1970; unknown for the configuration's.
+    /// In milliseconds since 1970; unknown for the configuration's apps.
     pub created_at: Option<i64>,
-    /// Since when it is not valid any more.
+    /// When the pair was revoked.
     pub revoked_at: Option<i64>,
 }
 

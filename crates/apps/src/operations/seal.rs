@@ -1,4 +1,4 @@
-//! Sealing what is stored with the first master key: secrets of pairs, and URLs of Redis.
+//! Sealing stored secrets with the first master key: secrets of pairs, and URLs of Redis.
 
 use fanfare_protocol::app::RedisUrl;
 
@@ -9,9 +9,9 @@ use crate::settings::AppSettings;
 use crate::store::{Listed, open_feed_url};
 
 impl Apps {
-    /// Seals every stored secret with the first master key; returns how many were not yet.
+    /// Seals every stored secret with the first master key; returns the number of newly sealed secrets.
     ///
-    /// Without master keys, those that were sealed cannot be opened, and nothing is changed.
+    /// Without master keys, sealed secrets cannot be opened, and nothing is changed.
     ///
     /// # Errors
     /// A secret cannot be opened, or the database is away.
@@ -47,8 +47,8 @@ impl Apps {
 }
 
 impl Stored {
-    /// The settings with the URL of the Redis sealed by the first key; `None` if there is nothing to do, or the
-    /// settings cannot be read.
+    /// The settings with the URL of the Redis sealed by the first key; `None` if the URL is absent or sealed by that
+    /// key, or the settings cannot be read.
     fn with_sealed_url(&self, row: &Listed) -> Result<Option<String>, OperationError> {
         let keys = &self.reading.keys;
         let Ok(mut settings) = serde_json::from_str::<AppSettings>(&row.settings) else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! The section `authorization` of an app's settings: how its application is asked who may join a channel.
 //!
-//! Owns which URLs, origins, headers and rules are legal. Says nothing of where a URL leads: whoever may
+//! Owns which URLs, origins, headers and rules are legal. Does not restrict the target of a URL: an operator who may
 //! change an app's settings is trusted with that.
 
 use fanfare_protocol::app::{Authorization, MustEqual};
@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use super::SettingFault;
 
-/// What is set of it for one app; what is absent is off or empty.
+/// The section's settings for one app; absent ones are off or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthorizationSettings {
-    /// Where the application is asked about channels.
+    /// URL of the application's endpoint for channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Where it is asked who signs in.
+    /// URL of the application's endpoint for sign-ins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_url: Option<String>,
-    /// Origins of other pages that may ask.
+    /// Origins of pages on other hosts that may ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origins: Option<Vec<String>>,
-    /// Headers that are passed on besides the usual ones.
+    /// Headers that are forwarded besides the usual ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<Vec<String>>,
-    /// `field=JSON`, which an answer must have to be a yes.
+    /// `field=JSON`, the condition for an answer to be a yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must_equal: Option<String>,
 }
 
-/// Headers that belong to one connection, or that are said of the question itself.
+/// Headers that belong to one connection, or describe the request itself.
 const NOT_PASSABLE: [&str; 17] = [
     "accept",
     "accept-encoding",
@@ -52,14 +52,14 @@ const NOT_PASSABLE: [&str; 17] = [
 ];
 
 impl AuthorizationSettings {
-    /// The names of its settings.
+    /// The names of the section's settings.
     pub const NAMES: [&'static str; 5] = ["url", "user_url", "origins", "headers", "must_equal"];
 
     pub(super) fn are_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Every value given that is not legal.
+    /// Every illegal value of the section.
     pub(super) fn faults(&self) -> Vec<SettingFault> {
         let mut faults = Vec::new();
         let mut check = |name, values: &[&String], is_legal: fn(&str) -> bool, expected| {
@@ -99,7 +99,7 @@ fn is_rule(text: &str) -> bool {
     MustEqual::parse(text).is_some()
 }
 
-/// Whether a text may be asked at: `http` or `https`, a host, no user or password, which would be shown.
+/// Whether a text may be the URL of an endpoint: `http` or `https`, a host, no user or password, which logs would show.
 #[must_use]
 pub fn is_http_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
@@ -114,8 +114,8 @@ pub fn is_http_url(text: &str) -> bool {
 }
 
 /// Whether a text may stand in `origins`: `scheme://host`, perhaps with a port, as browsers write it. The
-/// host may begin with `*.`, which stands for any names in front; nothing stands for every origin, because
-/// whoever is listed may use the cookies of the application's users.
+/// host may begin with `*.`, which stands for any names in front. No form stands for every origin, because
+/// a listed page may use the cookies of the application's users.
 #[must_use]
 pub fn is_web_origin(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
@@ -140,7 +140,7 @@ fn is_port(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// Whether a header may be passed on: not one of the connection, nor one that the question has of its own.
+/// Whether a header may be forwarded: a header of neither the connection nor the request itself.
 #[must_use]
 pub fn is_passable_header(name: &str) -> bool {
     HeaderName::try_from(name).is_ok_and(|name| !NOT_PASSABLE.contains(&name.as_str()))

@@ -1,13 +1,13 @@
-//! Settings as somebody gives them: a JSON object, of which every fault is told at once.
+//! Settings in a request: a JSON object, all of whose faults are reported at once.
 //!
-//! Null takes a setting back to the server's default. What is not named stays as it is.
+//! Null resets a setting to the server's default. Absent settings stay unchanged.
 
 use serde_json::{Map, Value};
 
 use super::webhooks::as_far_as_legal;
 use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
 
-/// The settings of an app but for its limits.
+/// The settings of an app without its limits.
 const NAMES: &[&str] = &[
     "enabled",
     "max_connections",
@@ -32,21 +32,21 @@ const SECTIONS: &[&str] = &["limits", "authorization", "redis_feed"];
 /// The settings within `redis_feed`.
 const FEED: [&str; 2] = ["url", "prefix"];
 
-/// Two names are near from here on; 1 means the same.
+/// Two names are similar from this score on; 1 means equal.
 const NEAR: f64 = 0.6;
 
 impl AppSettings {
-    /// These settings with others changed as `given` says.
+    /// These settings, changed as `given` says.
     ///
     /// # Errors
-    /// Every name that is unknown, and every value that is not legal, in words.
+    /// Every unknown name, and every illegal value, in words.
     pub fn with(&self, given: &Map<String, Value>) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut merged = as_object(self);
         merge(&mut merged, given, "", &mut faults);
         let settings: Self = match serde_json::from_value(Value::Object(merged)) {
             Ok(settings) => settings,
-            // Each value was tried alone, so that there is a fault for it already.
+            // Each value was tried alone, so that its fault is in the list already.
             Err(error) if faults.is_empty() => return Err(vec![error.to_string()]),
             Err(_) => return Err(faults),
         };
@@ -62,7 +62,7 @@ fn as_object(settings: &AppSettings) -> Map<String, Value> {
     }
 }
 
-/// Puts what is given into an object; `section` is empty, or a section's name with a dot.
+/// Merges the given settings into an object; `section` is empty, or a section's name with a dot.
 fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &str, faults: &mut Vec<String>) {
     for (name, value) in given {
         let key = format!("{section}{name}");
@@ -93,7 +93,7 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
     }
 }
 
-/// The settings that have a value, those in sections with the section in front.
+/// The settings that have a value; settings of a section with the section's name in front.
 fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
     let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));

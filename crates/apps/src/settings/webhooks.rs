@@ -1,6 +1,6 @@
-//! The setting `webhooks` of an app: which URLs are told what happens on its channels.
+//! The setting `webhooks` of an app: the URLs that receive events of its channels.
 //!
-//! Owns which are legal. Says nothing of where a URL leads: the node decides that when it connects.
+//! Owns which webhooks are legal. Does not restrict the target of a URL: the node does that when it connects.
 
 use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
 use serde::{Deserialize, Serialize};
@@ -14,56 +14,56 @@ pub const MOST_WEBHOOKS: usize = 10;
 /// Most prefixes of one webhook.
 pub const MOST_CHANNEL_PREFIXES: usize = 20;
 
-/// What is set of one webhook.
+/// The settings of one webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookSettings {
-    /// Where requests go; has to be there.
+    /// URL of the requests; required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What it is told, by the names of [`Kind`]; has to be there.
+    /// Wanted events, by the names of [`Kind`]; required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<String>>,
-    /// Several events may come in one request (HOOK-002). Default: off.
+    /// Several events may share one request (HOOK-002). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<bool>,
-    /// It is told of channels whose names begin with one of these. Default: of all.
+    /// Prefixes of the wanted channels. Default: all channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel_prefixes: Option<Vec<String>>,
-    /// Off: it is told nothing. Default: on.
+    /// Off: nothing is sent. Default: on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }
 
-/// What is wrong with one webhook.
+/// The fault of one webhook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookFault {
-    /// It leads nowhere.
+    /// The URL is missing.
     #[error(" has no url")]
     NoUrl,
-    /// It cannot be asked.
+    /// The URL cannot be used.
     #[error(
         ".url holds {0:?}; give a URL such as https://example.com/webhooks, without a user or password in it"
     )]
     Url(String),
-    /// Another of the app's has it.
+    /// Another webhook of the app has the same URL.
     #[error(".url is that of webhooks[{0}] already; put their events together")]
     SameUrl(usize),
-    /// It would be told nothing.
+    /// No event is wanted.
     #[error(" has no events; name some of {}", Kind::names_explained())]
     NoEvents,
-    /// There is no such kind.
+    /// No kind has this name.
     #[error(".events holds {0:?}; there are {names}", names = Kind::names_explained())]
     Event(String),
-    /// No channel begins so.
+    /// No channel begins with this prefix.
     #[error(".channel_prefixes holds {0:?}; give 1 to 200 characters without control characters")]
     Prefix(String),
-    /// Each is looked at for each event.
+    /// The list is too long: every event is compared with each prefix.
     #[error(".channel_prefixes holds {0}; there may be {MOST_CHANNEL_PREFIXES}")]
     TooManyPrefixes(usize),
 }
 
-/// Whether these may be the beginnings of the names of channels that a webhook is told of.
+/// Whether the texts may be the prefixes of a webhook's channels.
 #[must_use]
 pub fn are_channel_prefixes(texts: &[&str]) -> bool {
     texts.len() <= MOST_CHANNEL_PREFIXES && texts.iter().all(|text| is_channel_prefix(text))
@@ -74,7 +74,7 @@ fn is_channel_prefix(text: &str) -> bool {
 }
 
 impl WebhookSettings {
-    /// The names of its settings.
+    /// The names of a webhook's settings.
     pub const NAMES: [&'static str; 5] = ["url", "events", "batch", "channel_prefixes", "enabled"];
 
     fn faults(&self) -> Vec<WebhookFault> {
@@ -111,7 +111,7 @@ impl WebhookSettings {
     }
 }
 
-/// Every value of the list that is not legal.
+/// Every illegal value of the list.
 pub(super) fn faults(all: &[WebhookSettings]) -> Vec<SettingFault> {
     let mut faults = Vec::new();
     if all.len() > MOST_WEBHOOKS {
@@ -131,8 +131,8 @@ pub(super) fn resolve(all: Vec<WebhookSettings>) -> Vec<Webhook> {
     all.into_iter().filter_map(WebhookSettings::resolve).collect()
 }
 
-/// A JSON value as a list of webhooks. Of what cannot be one there are faults, and something legal stands in its
-/// place, so that the rest can be looked at, too.
+/// A JSON value as a list of webhooks. An item that cannot be a webhook adds a fault, and is replaced by a legal
+/// item, so that the other items can be checked, too.
 pub(super) fn as_far_as_legal(
     value: &Value,
     unknown: impl Fn(&str) -> String,
@@ -168,7 +168,7 @@ pub(super) fn as_far_as_legal(
     Value::Array(list)
 }
 
-/// Why a value is not of the setting's type.
+/// The fault of a value that is not of the setting's type.
 fn fault_alone(name: &str, value: &Value) -> Option<serde_json::Error> {
     serde_json::from_value::<WebhookSettings>(json!({ name: value })).err()
 }

@@ -1,7 +1,7 @@
-//! Hearing that somebody has changed the tables: another process, another node, or an operator.
+//! Notifications of changed tables, by another process, another node, or an operator.
 //!
-//! Postgres tells which app it was, SQLite only that something was changed. What happened while
-//! nobody listened is not told: whoever begins to listen has to read everything anew.
+//! Postgres names the app, SQLite reports only that something changed. A change while nobody
+//! listened is never reported: every new listener has to read everything.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use super::Store;
 /// The channel that the triggers of the migrations notify.
 const CHANNEL: &str = "fanfare_apps";
 
-/// Time between two looks at a SQLite file.
+/// Polling interval for a SQLite file.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 
-/// What was changed.
+/// The object of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Changed {
     /// The app with this id.
     App(String),
-    /// Any app, or several; or nothing but usage was added.
+    /// One or several apps, unnamed; or added usage alone.
     Something,
 }
 
 /// Listens until the connection is lost.
 pub(crate) enum Listener {
     Postgres(Box<PgListener>),
-    /// A connection of its own, and the number that changes with every commit of another.
+    /// A connection of its own, and the number that changes with every commit of another connection.
     Sqlite(Box<SqliteConnection>, i64),
 }
 
 impl Store {
-    /// Begins to listen: from here on nothing is missed.
+    /// Starts to listen: from here on no change is missed.
     pub async fn listen(&self) -> Result<Listener, sqlx::Error> {
         match self {
             Self::Postgres(pool) => {
                 let mut listener = PgListener::connect_with(pool).await?;
-                // A lost connection is to be noticed, for what was told meanwhile is lost as well.
+                // A lost connection must be noticed, because notifications are lost with it.
                 listener.eager_reconnect(false);
                 listener.listen(CHANNEL).await?;
                 Ok(Listener::Postgres(Box::new(listener)))
@@ -57,7 +57,7 @@ impl Listener {
     /// Waits for the next change.
     ///
     /// # Errors
-    /// The connection is lost, and with it what may have been told.
+    /// The connection is lost, and perhaps notifications with it.
     pub async fn next(&mut self) -> Result<Changed, sqlx::Error> {
         match self {
             Self::Postgres(listener) => match listener.try_recv().await? {

@@ -1,4 +1,4 @@
-//! The apps that take broadcasts from a Redis: they are wanted also when nobody looks them up.
+//! The apps that take broadcasts from a Redis, which are needed also without a look-up.
 
 use super::Store;
 use super::write::either;
@@ -6,7 +6,7 @@ use super::write::either;
 /// Most ids that are read at once.
 const MOST: i64 = 1000;
 
-/// Of ids the shorter is the smaller, as it is of numbers.
+/// Shorter ids sort first, as numbers do.
 macro_rules! ids {
     ($has_feed:literal) => {
         concat!(
@@ -17,12 +17,12 @@ macro_rules! ids {
     };
 }
 
-// As the indices of the migrations have it.
+// As in the migrations' indices.
 const SQLITE: &str = ids!("json_type(settings, '$.redis_feed') = 'object'");
 const POSTGRES: &str = ids!("jsonb_exists(settings, 'redis_feed')");
 
 impl Store {
-    /// The ids of all apps that have settings of a feed.
+    /// The ids of all apps with settings of a feed.
     pub async fn feed_ids(&self) -> Result<Vec<String>, sqlx::Error> {
         let query = match self {
             Self::Sqlite(_) => SQLITE,

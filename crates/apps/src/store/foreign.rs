@@ -1,14 +1,14 @@
-//! Whether a database is somebody else's: it has tables, and none of them is ours. Changes nothing.
+//! Whether a database belongs to another application: its tables are none of Fanfare's. Changes nothing.
 
 use std::path::Path;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, PgPool, SqliteConnection};
 
-/// Fanfare's first tables, which one migration makes together.
+/// Fanfare's first tables, which one migration creates together.
 const OURS: [&str; 2] = ["apps", "app_keys"];
 
-/// What another Fanfare that is just starting has made before those.
+/// The table that another starting Fanfare creates before those.
 const MIGRATIONS: &str = "_sqlx_migrations";
 
 const SQLITE: &str =
@@ -16,7 +16,7 @@ const SQLITE: &str =
 const POSTGRES: &str =
     "SELECT CAST(tablename AS text) FROM pg_catalog.pg_tables WHERE schemaname = ANY(current_schemas(false))";
 
-/// Whether the file of SQLite, which need not exist, is somebody else's.
+/// Whether the SQLite file, which need not exist, belongs to another application.
 pub(super) async fn is_sqlite(file: &Path) -> Result<bool, sqlx::Error> {
     if !file.exists() {
         return Ok(false);
@@ -28,7 +28,7 @@ pub(super) async fn is_sqlite(file: &Path) -> Result<bool, sqlx::Error> {
     Ok(is_foreign(&tables))
 }
 
-/// Whether the database of Postgres is.
+/// Whether the Postgres database belongs to another application.
 pub(super) async fn is_postgres(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let tables: Vec<String> = sqlx::query_scalar(POSTGRES).fetch_all(pool).await?;
     Ok(is_foreign(&tables))

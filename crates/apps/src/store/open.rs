@@ -1,7 +1,7 @@
-//! Connecting, and bringing the tables up to date.
+//! Connecting, and migrating the tables.
 //!
-//! Fails rather than start with half a database. A SQLite file holds secrets: what is made here is
-//! for the owner's eyes only.
+//! Fails rather than start with half a database. A SQLite file holds secrets: files created here are
+//! readable by the owner alone.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -20,20 +20,20 @@ use crate::PATIENCE;
 use crate::database::{Database, PostgresUrl};
 use crate::error::AppsError;
 
-/// Look-ups are rare behind the cache; this many at once, and one that listens, are plenty.
+/// Look-ups are rare behind the cache; this many connections, one of which listens, are plenty.
 const MOST_CONNECTIONS: u32 = 5;
 
-/// Seconds that another node may take to bring the tables up to date.
+/// Seconds that another node may take to migrate the tables.
 const MIGRATION_SECONDS: u64 = 60;
 
-/// Time between two looks at whether another process is done with a SQLite file.
+/// Polling interval for another process' lock on a SQLite file.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 impl Store {
-    /// Opens the database and brings its tables up to date; one that is somebody else's only if `takes_foreign`.
+    /// Opens the database and migrates its tables; another application's database only if `takes_foreign`.
     pub async fn open(database: &Database, takes_foreign: bool) -> Result<Self, AppsError> {
         match database {
             Database::Sqlite(file) => open_sqlite(file, takes_foreign).await.map(Self::Sqlite),
@@ -42,10 +42,10 @@ impl Store {
     }
 }
 
-/// A file next to the database, `….lock`, stays behind; it is empty.
+/// The file `….lock` next to the database stays behind, empty.
 async fn open_sqlite(file: &Path, takes_foreign: bool) -> Result<SqlitePool, AppsError> {
     let failed = |cause| AppsError::Sqlite { path: PathBuf::from(file), cause };
-    // Before anything else: already to open it as ours would change the file.
+    // Before anything else: opening the database as Fanfare's would change the file.
     if !takes_foreign && foreign::is_sqlite(file).await.map_err(failed)? {
         return Err(AppsError::Foreign);
     }
@@ -79,7 +79,7 @@ async fn open_postgres(url: &PostgresUrl, takes_foreign: bool) -> Result<PgPool,
     if !takes_foreign && foreign::is_postgres(&pool).await.map_err(AppsError::Postgres)? {
         return Err(AppsError::Foreign);
     }
-    // Of several nodes that start together, sqlx lets one at a time do this, by an advisory lock.
+    // Of several nodes that start together, sqlx lets one at a time migrate, by an advisory lock.
     match timeout(Duration::from_secs(MIGRATION_SECONDS), POSTGRES.run(&pool)).await {
         Ok(migrated) => migrated.map_err(migration_failed)?,
         Err(_) => return Err(AppsError::MigrationHeld(MIGRATION_SECONDS)),
@@ -94,9 +94,9 @@ fn migration_failed(error: MigrateError) -> AppsError {
     }
 }
 
-/// Lets one process at a time prepare the file, until what is returned is dropped.
+/// Lets one process at a time prepare the file, until the returned file is dropped.
 ///
-/// SQLite has no lock for migrations, and turns away whoever comes while it changes to WAL.
+/// SQLite has no lock for migrations, and refuses every other connection during the change to WAL.
 async fn wait_until_alone(file: &Path) -> Result<File, AppsError> {
     let mut path = file.as_os_str().to_owned();
     path.push(".lock");
@@ -122,7 +122,7 @@ async fn wait_until_alone(file: &Path) -> Result<File, AppsError> {
     }
 }
 
-/// Makes the file and its directory, where they do not exist, readable by the owner alone.
+/// Creates the file and its directory, where they do not exist, readable by the owner alone.
 ///
 /// SQLite gives its side files (`-wal`, `-shm`) the mode of the file.
 fn make_private(file: &Path) -> Result<(), AppsError> {

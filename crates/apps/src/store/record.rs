@@ -1,4 +1,4 @@
-//! From rows to an app, and a new app with credentials of its own.
+//! From rows to an app, and new apps with random credentials.
 //!
 //! A row that cannot be used becomes a fault of that app alone.
 
@@ -11,7 +11,7 @@ use super::{Fault, Reading, Record};
 use crate::master_keys::{MasterKeys, Owner, SealFault};
 use crate::settings::AppSettings;
 
-/// An app with one of its pairs, if it has any. Not `Debug`: it holds a secret.
+/// An app with one of its pairs, if it has any. Not `Debug`: the pair holds a secret.
 #[derive(FromRow)]
 pub(super) struct Row {
     id: String,
@@ -21,7 +21,7 @@ pub(super) struct Row {
     secret: Option<String>,
 }
 
-/// Puts the rows of one app together; no rows, no app.
+/// Joins the rows of one app; `None` without rows.
 pub(super) fn from_rows(rows: Vec<Row>, reading: &Reading) -> Option<Record> {
     let first = rows.first()?;
     let id = first.id.clone();
@@ -50,7 +50,7 @@ fn fault(app: String, cause: String) -> Record {
 }
 
 fn settings(row: &Row, keys: &MasterKeys) -> Result<AppSettings, String> {
-    // Serde would take a JSON array for a struct as well.
+    // Serde would accept a JSON array for a struct as well.
     if !row.settings.trim_start().starts_with('{') {
         return Err("settings is not a JSON object".to_owned());
     }
@@ -64,7 +64,7 @@ fn settings(row: &Row, keys: &MasterKeys) -> Result<AppSettings, String> {
     Ok(settings)
 }
 
-/// The settings with the URL of the Redis as it is, where it was stored sealed.
+/// The settings with the URL of the Redis opened, if the URL was stored sealed.
 pub(crate) fn open_feed_url(
     settings: &mut AppSettings,
     app: &str,

@@ -1,7 +1,7 @@
-//! The table `admin_tokens`: what is known of each token but the token itself.
+//! The table `admin_tokens`: everything about a token but the token itself.
 //!
-//! Decides nothing and caches nothing: a token that is revoked is not found from then on. The clock is
-//! the database's, so that nodes agree on what has expired.
+//! Decides nothing and caches nothing: a revoked token is not found from then on. The clock is
+//! the database's, so that all nodes agree on what has expired.
 
 use sqlx::FromRow;
 
@@ -37,7 +37,7 @@ const REVOKE_SQLITE: &str = "UPDATE admin_tokens \
 const REVOKE_POSTGRES: &str =
     "UPDATE admin_tokens SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL";
 
-/// A token to be kept.
+/// A token to be stored.
 pub(crate) struct Kept<'a> {
     pub name: &'a str,
     pub hash: &'a str,
@@ -45,7 +45,7 @@ pub(crate) struct Kept<'a> {
     pub days: Option<i32>,
 }
 
-/// A token as its row has it, the hash left out.
+/// A token's row without the hash.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct ListedToken {
     pub id: i64,
@@ -66,7 +66,7 @@ pub(crate) struct ValidToken {
 }
 
 impl Store {
-    /// Keeps a token; its id.
+    /// Stores a token; returns its id.
     pub async fn add_token(&self, token: &Kept<'_>) -> Result<i64, sqlx::Error> {
         let add = match self {
             Self::Sqlite(_) => ADD_SQLITE,
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// At most so many tokens, the newest first.
+    /// At most `most` tokens, the newest first.
     pub async fn tokens(&self, most: i64) -> Result<Vec<ListedToken>, sqlx::Error> {
         const SQLITE: &str = tokens!(sqlite, "ORDER BY id DESC LIMIT $1");
         const POSTGRES: &str = tokens!(postgres, "ORDER BY id DESC LIMIT $1");
@@ -112,7 +112,7 @@ impl Store {
         either!(self, pool => sqlx::query_as(valid).bind(hash).fetch_optional(pool).await)
     }
 
-    /// Makes a token invalid; false if there is none, or it has been revoked before.
+    /// Revokes a token; false if no token has the id, or the token was revoked before.
     pub async fn revoke_token(&self, id: i64) -> Result<bool, sqlx::Error> {
         let revoke = match self {
             Self::Sqlite(_) => REVOKE_SQLITE,

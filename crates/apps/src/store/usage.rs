@@ -53,7 +53,7 @@ struct Row {
 }
 
 impl Store {
-    /// Adds rows to those of the node, in one transaction.
+    /// Adds usage to the node's rows, in one transaction.
     pub async fn add_usage(&self, node: &str, used: &[(AppId, HourOfUsage)]) -> Result<(), sqlx::Error> {
         either!(self, pool => {
             let mut transaction = pool.begin().await?;
@@ -77,7 +77,7 @@ impl Store {
         })
     }
 
-    /// The hours in which the app has used anything, summed over the nodes.
+    /// The hours in which the app has any usage, summed over the nodes.
     pub async fn usage(
         &self,
         app: &str,
@@ -116,7 +116,7 @@ impl From<Row> for HourOfUsage {
     }
 }
 
-/// Databases know no unsigned numbers; these do not reach so far in any case.
+/// Databases have no unsigned numbers; these values never exceed the signed range.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,6 @@
-//! What operators do to the tables; each is one transaction.
+//! Operators' changes of the tables; each is one transaction.
 //!
-//! Decides nothing: what is allowed is the business of `operations`. Secrets come here sealed.
+//! Decides nothing: `operations` decides what is allowed. Secrets come here sealed.
 
 use sqlx::FromRow;
 
@@ -15,7 +15,7 @@ macro_rules! either {
         }
     };
 }
-/// A column of time, in milliseconds since 1970, as each database has it.
+/// A column of time, in milliseconds since 1970, in each database's syntax.
 macro_rules! milliseconds {
     (sqlite, $column:literal) => {
         $column
@@ -58,11 +58,11 @@ const SET_APP_SQLITE: &str = "UPDATE apps SET name = $2, enabled = $3, settings 
 const SET_APP_POSTGRES: &str = "UPDATE apps SET name = $2, enabled = $3, settings = CAST($4 AS jsonb) \
      WHERE id = $1 AND name = $5 AND enabled = $6 AND settings = CAST($7 AS jsonb)";
 const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
-// Pairs are told apart by age, and two may be made within one of SQLite's milliseconds.
+// Pairs are ordered by age, and two may be created within one of SQLite's milliseconds.
 const ADD_NEWER_KEY_SQLITE: &str = "INSERT INTO app_keys (key, app_id, secret, created_at) \
      VALUES ($1, $2, $3, max(CAST(unixepoch('subsec') * 1000 AS INTEGER), \
      coalesce((SELECT max(created_at) + 1 FROM app_keys WHERE app_id = $2), 0)))";
-/// Unless no other pair of the app would be left.
+/// Revokes a pair unless no other pair of the app would be left.
 macro_rules! revoke {
     ($now:literal) => {
         concat!(
@@ -85,7 +85,7 @@ const SET_SETTINGS_POSTGRES: &str =
     "UPDATE apps SET settings = CAST($3 AS jsonb) WHERE id = $1 AND settings = CAST($2 AS jsonb)";
 const RESEAL: &str = "UPDATE app_keys SET secret = $3 WHERE key = $1 AND secret = $2";
 
-/// An app as its row has it.
+/// An app's row.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Listed {
     pub id: String,
@@ -95,7 +95,7 @@ pub(crate) struct Listed {
     pub created_at: i64,
 }
 
-/// A pair as its row has it. Not `Debug`: it holds a secret, sealed or not.
+/// A pair's row. Not `Debug`: the row holds a secret, sealed or not.
 #[derive(Clone, FromRow)]
 pub(crate) struct ListedKey {
     pub key: String,
@@ -105,9 +105,9 @@ pub(crate) struct ListedKey {
 }
 
 impl Store {
-    /// At most so many apps, in the order of their ids, behind `after`.
+    /// At most `most` apps, in the order of their ids, behind `after`.
     pub async fn list(&self, after: &str, most: i64) -> Result<Vec<Listed>, sqlx::Error> {
-        // Of numbers the shorter is the smaller.
+        // Shorter ids sort first, as numbers do.
         const SQLITE: &str =
             list!(sqlite, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
         const POSTGRES: &str =
@@ -128,7 +128,7 @@ impl Store {
         }
     }
 
-    /// All its pairs, the oldest first.
+    /// All pairs of the app, the oldest first.
     pub async fn keys(&self, id: &str) -> Result<Vec<ListedKey>, sqlx::Error> {
         const SQLITE: &str = keys!(sqlite);
         const POSTGRES: &str = keys!(postgres);
@@ -163,7 +163,7 @@ impl Store {
         })
     }
 
-    /// Takes over name, switch and settings; false if the app is not as it was `before`.
+    /// Writes name, switch and settings; false if the app is not as it was `before`.
     pub async fn set(&self, before: &Listed, app: &Listed) -> Result<bool, sqlx::Error> {
         let set = match self {
             Self::Sqlite(_) => SET_APP_SQLITE,
@@ -184,7 +184,7 @@ impl Store {
         })
     }
 
-    /// Adds a pair to an app, newer than those that it has.
+    /// Adds a pair to an app, newer than the app's other pairs.
     pub async fn add_key(&self, app: &str, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
         let add = match self {
             Self::Sqlite(_) => ADD_NEWER_KEY_SQLITE,
@@ -195,7 +195,7 @@ impl Store {
         })
     }
 
-    /// Makes a pair invalid; false if it is not one of the app's valid ones, or the last of them.
+    /// Revokes a pair; false if the key is not one of the app's valid keys, or the last of them.
     pub async fn revoke(&self, app: &str, key: &str) -> Result<bool, sqlx::Error> {
         let done = match self {
             Self::Sqlite(pool) => {
@@ -203,7 +203,7 @@ impl Store {
             }
             Self::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
-                // Of two who revoke at once, each would find the other's pair valid still.
+                // Of two concurrent revocations, each would find the other's pair still valid.
                 sqlx::query(HOLD_POSTGRES).bind(app).execute(&mut *transaction).await?;
                 let revoke = sqlx::query(REVOKE_POSTGRES).bind(app).bind(key);
                 let done = revoke.execute(&mut *transaction).await?;
@@ -214,7 +214,7 @@ impl Store {
         Ok(done > 0)
     }
 
-    /// Removes an app with its pairs; false if there is none.
+    /// Deletes an app with its pairs; false if no app has the id.
     pub async fn delete(&self, id: &str) -> Result<bool, sqlx::Error> {
         either!(self, pool => Ok(sqlx::query(DELETE).bind(id).execute(pool).await?.rows_affected() > 0))
     }
@@ -224,14 +224,14 @@ impl Store {
         either!(self, pool => sqlx::query_as(SECRETS).fetch_all(pool).await)
     }
 
-    /// Stores a secret in another form, unless somebody else has changed it meanwhile.
+    /// Stores a secret in another form, unless the secret has changed meanwhile.
     pub async fn reseal(&self, key: &str, before: &str, after: &str) -> Result<(), sqlx::Error> {
         either!(self, pool => {
             sqlx::query(RESEAL).bind(key).bind(before).bind(after).execute(pool).await.map(drop)
         })
     }
 
-    /// Stores settings in another form, unless somebody else has changed them meanwhile.
+    /// Stores settings in another form, unless the settings have changed meanwhile.
     pub async fn reseal_settings(&self, app: &str, before: &str, after: &str) -> Result<(), sqlx::Error> {
         let set = match self {
             Self::Sqlite(_) => SET_SETTINGS_SQLITE,

@@ -1,12 +1,12 @@
-//! Whether anything can be stored: what a failed write tells of it, and a write that harms nobody.
+//! Whether the database stores writes: reading a write's error, and a harmless probe.
 
 use super::Store;
 use super::write::either;
 
-/// What the probe writes: more than what a nearly full disk, or the free end of a page, still takes.
+/// Bytes of the probe's write: more than fits on a nearly full disk, or at the free end of a page.
 const FILLER_BYTES: usize = 64 * 1024;
 
-/// The low byte of SQLite's codes for writes that fail whoever tries them.
+/// The low byte of SQLite's codes for writes that fail for every caller.
 mod sqlite {
     pub const READ_ONLY: i32 = 8;
     pub const IO: i32 = 10;
@@ -15,11 +15,11 @@ mod sqlite {
     pub const CANNOT_OPEN: i32 = 14;
 }
 
-/// Postgres' codes for the same: a full disk, an I/O error, a transaction that may only read, a missing right.
+/// Postgres' codes for the same: a full disk, an I/O error, a read-only transaction, a missing right.
 const POSTGRES: [&str; 4] = ["53100", "58030", "25006", "42501"];
 
 impl Store {
-    /// Whether an error of a write tells that nothing at all can be stored.
+    /// Whether a write's error says that no write can be stored.
     pub fn is_unwritable(&self, error: &sqlx::Error) -> bool {
         let Some(code) = error.as_database_error().and_then(|error| error.code()) else { return false };
         match self {
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// Stores something, and removes it.
+    /// Stores a row, and removes the row.
     pub async fn probe_writing(&self) -> Result<(), sqlx::Error> {
         let filler = "x".repeat(FILLER_BYTES);
         either!(self, pool => {

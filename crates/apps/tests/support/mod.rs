@@ -1,4 +1,4 @@
-//! What the tests stand on: real databases, empty at first, and a record of the log.
+//! Support of the tests: real databases, empty at first, and a record of the log.
 //!
 //! Each test has databases of its own, so that tests run side by side.
 
@@ -35,7 +35,7 @@ macro_rules! on_both {
     };
 }
 
-/// An empty database that `Apps` can be opened on, and a way to change it behind its back.
+/// An empty database for `Apps`, and a way to change its tables from outside.
 pub enum Stage {
     Sqlite(TempDir),
     Postgres(Postgres),
@@ -52,7 +52,7 @@ pub fn kept(defaults: Limits, cache_seconds: u64) -> Kept {
     Kept { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
 }
 
-/// Apps whose outages end, as those of a server do.
+/// Runs the upkeep, which ends outages, as in a server.
 pub fn kept_up(apps: Apps) -> Apps {
     if let Some(upkeep) = apps.upkeep() {
         tokio::spawn(upkeep);
@@ -106,7 +106,7 @@ impl Operator {
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// What is in one column.
+    /// The texts of one column.
     pub async fn texts(&mut self, question: &'static str) -> Vec<String> {
         match self {
             Self::Sqlite(connection) => sqlx::query_scalar(question).fetch_all(connection).await.unwrap(),
@@ -114,7 +114,7 @@ impl Operator {
         }
     }
 
-    /// Asks Postgres until it says yes.
+    /// Repeats a query until Postgres answers yes.
     pub async fn wait_for(&mut self, question: &'static str) {
         let Self::Postgres(connection) = self else { panic!("a question for Postgres") };
         let yes = async {

@@ -1,6 +1,6 @@
-//! A Postgres server of the test's own: made in a temporary directory, stopped by its process id.
+//! A Postgres server of the test's own: created in a temporary directory, stopped by its process id.
 //!
-//! The server refuses to run as root; a test that does starts it as the system's user `postgres`.
+//! Postgres refuses to run as root; a test that runs as root starts the server as the system's user `postgres`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Time for the server to accept connections.
+/// Deadline for the server to accept connections.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The password of the server's only user, so that tests can see that it is never shown.
+/// The password of the server's only user, for tests that no output shows the password.
 pub const PASSWORD: &str = "hush-hush";
 
 /// A running server; stopped and removed when dropped.
@@ -31,7 +31,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes and starts a server.
+    /// Creates and starts a server.
     pub fn start() -> Self {
         let programs = programs();
         let directory = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ impl Postgres {
         Self { directory, programs, user, port, server }
     }
 
-    /// Where the server listens, with its password.
+    /// The server's URL, with its password.
     pub fn url(&self) -> String {
         format!("postgres://fanfare:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
@@ -73,7 +73,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Ok(None) = self.server.try_wait() {
-            // SIGQUIT: ends at once, but gives back what it holds of the system.
+            // SIGQUIT: ends at once, but frees the system's resources.
             let _ = Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).status();
             let _ = self.server.wait();
         }
@@ -115,16 +115,16 @@ fn command(program: &Path, directory: &Path, user: Option<(u32, u32)>) -> Comman
     command
 }
 
-/// Starts the server and waits until it says that it accepts connections.
+/// Starts the server and waits until its log says that it accepts connections.
 ///
-/// After a kill it may find remains of its predecessor for a moment; it then ends and is tried again.
+/// After a kill the server may find remains of its predecessor for a moment; the server then ends and is tried again.
 fn run(programs: &Path, directory: &Path, user: Option<(u32, u32)>, port: u16) -> Child {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut server = command(&programs.join("postgres"), directory, user)
             .args(["-D", "data", "-p", &port.to_string(), "-k", "."])
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
-            // A killed server's child that waits for a log-in would be in its successor's way for a minute.
+            // A child of a killed server that waits for a log-in would block its successor for a minute.
             .args(["-c", "authentication_timeout=2s"])
             .stderr(Stdio::piped())
             .spawn()
@@ -144,7 +144,7 @@ fn run(programs: &Path, directory: &Path, user: Option<(u32, u32)>, port: u16) -
     }
 }
 
-/// The server's log; read to its end, or the server would wait for a reader.
+/// The server's log; read to its end, or the server would block on a full pipe.
 fn lines(log: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
