@@ -1,6 +1,6 @@
-//! Any text as a client's message: what is read is what the JSON says, and goes out again unchanged.
+//! Any text as a client's message: the message read is the JSON's, and is forwarded unchanged.
 //!
-//! Owns an independent reading of section 2.2 of the protocol; compares no wording of errors.
+//! Owns an independent parser for section 2.2 of the protocol; compares no wording of errors.
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::client::{ClientMessage, Subscribe};
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::members::{Members, text_of};
 
-/// Parses the text, compares the message with an independent reading, and sends on what it holds.
+/// Parses the text, compares the message with an independent parser's, and forwards its content.
 pub fn client_message(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let read = ClientMessage::parse(&text);
@@ -30,7 +30,7 @@ pub fn client_message(data: &[u8]) {
     }
 }
 
-/// What the text says, if it is a message that clients may send.
+/// The message of the text, if clients may send such a message.
 fn meaning(text: &str) -> Option<ClientMessage<'static>> {
     let envelope = Members::of(text)?;
     let event = text_of(envelope.only("event").ok()??)?;
@@ -50,7 +50,7 @@ fn meaning(text: &str) -> Option<ClientMessage<'static>> {
     }
 }
 
-/// A command whose `data` is an object, or a string that holds one.
+/// A command whose `data` is an object, or a string that holds an object.
 fn command(event: &str, data: Option<&str>) -> Option<ClientMessage<'static>> {
     let inner = data.and_then(text_of);
     let object = match (&inner, data) {
@@ -59,7 +59,7 @@ fn command(event: &str, data: Option<&str>) -> Option<ClientMessage<'static>> {
         (None, Some(json)) => json,
     };
     let members = Members::of(object)?;
-    // A member that is known must not come twice, asked for or not.
+    // A known member must not come twice, whether the command uses it or not.
     let [channel, auth, channel_data, user_data] =
         ["channel", "auth", "channel_data", "user_data"].map(|name| members.only(name));
     let (channel, auth) = (channel.ok()?, auth.ok()?);
@@ -75,7 +75,7 @@ fn command(event: &str, data: Option<&str>) -> Option<ClientMessage<'static>> {
     })
 }
 
-/// `Some(None)` if there is none, `None` if it is not a string.
+/// `Some(None)` for an absent member, `None` for a member that is not a string.
 fn optional(json: Option<&str>) -> Option<Option<String>> {
     match json {
         None | Some("null") => Some(None),
@@ -83,8 +83,8 @@ fn optional(json: Option<&str>) -> Option<Option<String>> {
     }
 }
 
-/// What the others get of an event's data: the text of a string, or the JSON without the white space
-/// between its parts; a string that no text can hold as it is.
+/// The forwarded data of an event: the text of a string, or the JSON without the white space
+/// between its parts; a string that no text can hold stays as it is.
 fn passed_on(json: &str) -> Option<Data<'static>> {
     if json.starts_with('"') {
         let literal = || Data::of_json(json).filter(|data| data.text().is_none()).map(Data::into_owned);
@@ -94,7 +94,7 @@ fn passed_on(json: &str) -> Option<Data<'static>> {
     let (mut compact, mut rest) = (String::new(), json);
     while let Some(quote) = rest.find('"') {
         let (before, from_quote) = rest.split_at(quote);
-        // Where a string ends is for the parser to say.
+        // The parser decides where a string ends.
         let mut strings = serde_json::Deserializer::from_str(from_quote).into_iter::<&RawValue>();
         strings.next()?.ok()?;
         let (string, after) = from_quote.split_at(strings.byte_offset());
@@ -105,7 +105,7 @@ fn passed_on(json: &str) -> Option<Data<'static>> {
     Some(Data::from(compact + &between(rest)))
 }
 
-/// Where a message goes from here, its texts arrive unchanged.
+/// Panics unless a message's texts arrive unchanged.
 fn sends_on(message: &ClientMessage<'_>) {
     match message {
         ClientMessage::ClientEvent { event, channel, data } => {
@@ -137,7 +137,7 @@ fn sends_on(message: &ClientMessage<'_>) {
     }
 }
 
-/// Whatever the fault, its message to the client is JSON and says what it says.
+/// Panics unless the client's error message is valid JSON with the fault's text.
 fn is_told(fault: &ProtocolError) {
     let message = fault.message();
     let frame = error(Some(4009), &message);

@@ -1,6 +1,6 @@
-//! Any bytes as a WebSocket stream: the decoder ends them as messages or a fault, the same however cut.
+//! Any bytes as a WebSocket stream: the decoder gives messages or a fault, the same for every cut.
 //!
-//! Owns what can be said of bytes that mean nothing; never assumes that they are frames.
+//! Owns the promises about meaningless bytes; never assumes that they are frames.
 
 use std::ops::ControlFlow;
 
@@ -9,11 +9,11 @@ use fanfare_protocol::ws::{DecodeError, Decoder, Incoming};
 
 use crate::stream::{Seen, cuts, decode, oracle, pieces};
 
-/// The first byte of the input is a limit; this one stands for none at all, so that a decoder that
-/// reserved what a client announces would fail at once.
+/// The first byte of the input is a limit; this value stands for none, so that a decoder that
+/// reserved an announced length would fail at once.
 const NO_LIMIT: u8 = u8::MAX;
 
-/// Decodes the bytes at once, byte by byte and in pieces, and compares what comes out.
+/// Decodes the bytes at once, byte by byte and in pieces, and compares the results.
 pub fn frame_bytes(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let (Ok(limit), Ok(cuts)) = (input.arbitrary::<u8>(), cuts(&mut input)) else { return };
@@ -36,7 +36,7 @@ pub fn frame_bytes(data: &[u8]) {
     as_the_oracle_reads(bytes, &seen, error);
 }
 
-/// Nothing longer than allowed comes out, nor more than went in.
+/// Panics for messages over the limit, or with more bytes than the input.
 fn is_bounded(seen: &[Seen], limit: usize, fed: usize) {
     let mut total = 0_usize;
     for one in seen {
@@ -53,7 +53,7 @@ fn is_bounded(seen: &[Seen], limit: usize, fed: usize) {
     assert!(total <= fed, "{total} bytes of frames out of {fed}");
 }
 
-/// A break is given back at once, and nothing comes after it.
+/// Panics unless a break is returned at once, without a further message.
 fn breaks_off(bytes: &[u8], limit: usize, seen: &[Seen]) {
     let most = bytes.len() % 3;
     if seen.len() <= most {
@@ -72,8 +72,8 @@ fn breaks_off(bytes: &[u8], limit: usize, seen: &[Seen]) {
     assert_eq!(before, seen[..=most], "up to the break");
 }
 
-/// What we accept, fastwebsockets reads the same; of what we refuse it may take more. It finds a broken
-/// text as soon as a fragment shows it, and then misses the control frames between that and the last one.
+/// fastwebsockets reads every accepted stream the same, and may accept more. A broken text is an error there as soon
+/// as a fragment shows the fault, and the control frames up to the last fragment are missing then.
 fn as_the_oracle_reads(bytes: &[u8], seen: &[Seen], error: Option<DecodeError>) {
     let other = oracle(bytes);
     if error.is_some() && other.starts_with(seen) {

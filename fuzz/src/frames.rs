@@ -1,6 +1,6 @@
-//! Valid streams: what a client sends comes out as it was sent, however it is cut.
+//! Valid streams: a client's messages come out unchanged, for every cut.
 //!
-//! Owns what a valid stream is made of; never makes one that RFC 6455 forbids, but for a last text that
+//! Owns the making of valid streams; never makes one that RFC 6455 forbids, but for a last text that
 //! is not UTF-8.
 
 use arbitrary::{Result, Unstructured};
@@ -11,7 +11,7 @@ use crate::stream::{Seen, Width, cuts, decode, frame, oracle, pieces};
 /// Long enough for a length of eight bytes.
 const LONGEST_MESSAGE: usize = 70_000;
 
-/// Kept small, for the fuzzer's speed; longer streams are the same over again.
+/// Kept small, for the fuzzer's speed; longer streams show nothing new.
 const MOST_MESSAGES: usize = 16;
 
 const FINAL: u8 = 0x80;
@@ -21,29 +21,29 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// Bytes on the wire, and what they mean.
+/// Bytes on the wire, and their meaning.
 #[derive(Default)]
 struct Sent {
     bytes: Vec<u8>,
     means: Vec<Seen>,
-    /// The text that came last is not UTF-8, from the end of this part of it on.
+    /// The last text is not UTF-8, from the end of this part on.
     broken: Option<Broken>,
 }
 
 /// A text that is not UTF-8.
 struct Broken {
-    /// What comes before the fault.
+    /// The part before the fault.
     sound: String,
-    /// The fault is that it ends within a character.
+    /// The fault is that the text ends within a character.
     is_cut_off: bool,
 }
 
-/// Makes up a valid stream, and has ours and fastwebsockets' reading of it compared with what was sent.
+/// Makes a valid stream, and compares the decoder's and fastwebsockets' messages with those sent.
 pub fn frames(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok(cuts) = cuts(&mut input) else { return };
     let mut sent = Sent::default();
-    // Input that has come to its end leaves the stream as it is by then.
+    // At the end of the input, the stream stays as it is by then.
     let _ = fill(&mut sent, &mut input);
     let expected = sent.broken.as_ref().map(|_| DecodeError::InvalidUtf8);
 
@@ -56,8 +56,8 @@ pub fn frames(data: &[u8]) {
     }
 }
 
-/// fastwebsockets finds the fault as soon as there is one, before control frames that come between
-/// fragments. A character that is cut off at the end of the last fragment it drops without a word, which
+/// fastwebsockets reports the fault as soon as there is one, before control frames between
+/// fragments. A character that is cut off at the end of the last fragment is dropped silently, which
 /// RFC 6455 does not allow.
 fn is_refused(other: &[Seen], mut means: Vec<Seen>, broken: Broken) {
     if broken.is_cut_off && other.len() > means.len() {
@@ -157,7 +157,7 @@ fn fragments(sent: &mut Sent, opcode: u8, content: &[u8], input: &mut Unstructur
         let (fragment, after) = rest.split_at(cut);
         sent.bytes.extend(frame(first, fragment, mask(input), width(input)));
         if input.arbitrary().unwrap_or(false) {
-            // Nothing of it is sent if there is no input for it.
+            // Without input for a control frame, none is sent.
             let _ = control(sent, input);
         }
         (rest, first) = (after, 0);

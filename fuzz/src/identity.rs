@@ -1,6 +1,6 @@
-//! Any text as `channel_data` or `user_data`: who is read is who the JSON names, within the limits.
+//! Any text as `channel_data` or `user_data`: the identity read is the JSON's, within the limits.
 //!
-//! Owns an independent reading of WS-116 and WS-181; knows nothing of signatures.
+//! Owns an independent parser for WS-116 and WS-181; knows nothing of signatures.
 
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::UserId;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::members::{Members, text_of};
 
-/// Reads the text both ways, and compares each with an independent reading.
+/// Reads the text both ways, and compares each result with an independent parser's.
 pub fn identity(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let limits = Limits { member_bytes: 200, user_id: 20, watchlist: 3, ..Limits::default() };
@@ -31,7 +31,7 @@ pub fn identity(data: &[u8]) {
     assert_eq!(watched, expected.map(|(_, list)| cut(&list, limits.watchlist)), "user_data {text}");
 }
 
-/// An id, and the JSON of what is said of it.
+/// An id, and the JSON of its `user_info`.
 type Named = (String, Option<String>);
 
 fn json_of(info: &UserInfo) -> Option<String> {
@@ -44,7 +44,7 @@ fn expected_member(text: &str, limits: &Limits) -> Option<Named> {
     let id = match text_of(id) {
         Some(id) => id,
         None if id == "-0" => "0".to_owned(),
-        // JSON has no leading zeros or plus signs, so what has digits only is an integer.
+        // JSON has no leading zeros or plus signs, so digits alone are an integer.
         None if id.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) => id.to_owned(),
         None => return None,
     };
@@ -66,13 +66,13 @@ fn expected_user(text: &str, limits: &Limits) -> Option<(Named, Vec<String>)> {
     is_allowed.then_some(((id, info), list))
 }
 
-/// `Some(None)` if there is none, `None` if there are two.
+/// `Some(None)` for an absent member, `None` for a repeated one.
 fn info_of(members: &Members) -> Option<Option<String>> {
     let info = members.only("user_info").ok()?;
     Some(info.filter(|json| *json != "null").map(str::to_owned))
 }
 
-/// The first ids of a list, each once, and how many there were if that is more than allowed.
+/// The first ids of a list, each once, and the list's length if that is more than allowed.
 fn cut(list: &[String], most: usize) -> (Vec<UserId>, Option<usize>) {
     let mut kept: Vec<String> = list.iter().take(most).cloned().collect();
     kept.sort();
@@ -81,7 +81,7 @@ fn cut(list: &[String], most: usize) -> (Vec<UserId>, Option<usize>) {
     (kept, (list.len() > most).then_some(list.len()))
 }
 
-/// A roster of the member alone names it, and shows its `user_info` byte for byte.
+/// Panics unless a roster of the member alone names it, with its `user_info` byte for byte.
 fn is_listed(member: &Identity) {
     let users = [member];
     let roster = roster(users.iter().map(|one| (&one.user_id, &one.user_info)));

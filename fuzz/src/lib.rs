@@ -1,6 +1,6 @@
 //! Checks of `fanfare-protocol` that must hold for every input, each a function of bytes.
 //!
-//! Owns what is checked and against which oracle; never knows who makes up the bytes: a fuzzer, or the
+//! Owns the checks and their oracles; never knows the source of the bytes: a fuzzer, or the
 //! test that replays the corpora. A check that fails panics.
 #![forbid(unsafe_code)]
 
@@ -21,10 +21,10 @@ pub use identity::identity;
 pub use query::query;
 pub use request_signature::request_signature;
 
-/// One check: returns if it holds for these bytes, and panics if not.
+/// One check: returns if the promise holds for these bytes, and panics if not.
 pub type Check = fn(&[u8]);
 
-/// Every check by its name, which is also that of its target, its corpus and its dictionary.
+/// Every check by its name, which its target, its corpus and its dictionary share.
 pub const CHECKS: [(&str, Check); 6] = [
     ("client_message", client_message),
     ("frame_bytes", frame_bytes),

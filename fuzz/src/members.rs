@@ -1,4 +1,4 @@
-//! Objects of JSON, read member by member, repeated ones included: the oracle for what reads JSON.
+//! Objects of JSON, read member by member, repeated ones included: the oracle for code that reads JSON.
 //!
 //! Never decides what a member means.
 
@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 pub struct Members(Vec<(String, Box<RawValue>)>);
 
 impl Members {
-    /// Reads a text that is an object and nothing else.
+    /// Reads a text that is one object.
     pub fn of(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
-    /// The JSON of the member with this name; an error if there are two.
+    /// The JSON of the member with this name; an error for a repeated member.
     pub fn only(&self, name: &str) -> Result<Option<&str>, Repeated> {
         let mut found = self.0.iter().filter(|(own, _)| own == name).map(|(_, json)| json.get());
         match (found.next(), found.next()) {

@@ -1,6 +1,6 @@
-//! Any text as a query: read as `form_urlencoded` reads it, with names in lower case.
+//! Any text as a query: read like `form_urlencoded`, with names in lower case.
 //!
-//! Owns the comparison only; what is signed of a query is the concern of `request_signature`.
+//! Owns the comparison only; the signed text of a query is the concern of `request_signature`.
 
 use fanfare_protocol::auth::Query;
 
@@ -11,7 +11,7 @@ pub fn query(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     is_read(&text, &pairs_of(&text));
 
-    // The decoded pairs, with their commas, ampersands and whatever else, survive being escaped.
+    // The decoded pairs, with commas, ampersands and all other characters, survive being escaped.
     let pairs = pairs_of(&text);
     let escaped = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
     is_read(&escaped, &pairs);

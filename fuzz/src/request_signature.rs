@@ -1,7 +1,7 @@
-//! Any request: accepted if it is signed by the rules, whoever signed it, and otherwise refused.
+//! Any request: accepted if signed by the rules, and otherwise refused.
 //!
-//! Owns what a request looks like in the input: `METHOD PATH?QUERY`, a line break, the body. Never
-//! signs with the code that it checks.
+//! Owns the form of a request in the input: `METHOD PATH?QUERY`, a line break, the body. Never
+//! signs with the code under test.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ static APP: LazyLock<App> = LazyLock::new(|| {
 /// Parameters that signing adds.
 const RESERVED: [&str; 5] = ["auth_key", "auth_timestamp", "auth_version", "auth_signature", "body_md5"];
 
-/// A request as it is received.
+/// A request as received.
 struct Request<'a> {
     method: &'a str,
     path: &'a str,
@@ -36,14 +36,14 @@ struct Request<'a> {
     body: Vec<u8>,
 }
 
-/// Judges the request as it is, then signed anew, then signed and changed in one byte.
+/// Verifies the request as it is, then signed anew, then signed and changed in one byte.
 pub fn request_signature(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let line = String::from_utf8_lossy(&data[..end]);
     let body = data.get(end + 1..).unwrap_or_default().to_vec();
     let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    // What is done to the request depends on all of it, so that the input stays a plain request.
+    // The whole input decides what is done to the request, so that the input stays a plain request.
     let whim = data.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
 
     let prefix = ["", "/behind", "/%41"][whim % 3];
@@ -77,7 +77,7 @@ impl Request<'_> {
     }
 }
 
-/// Accepted exactly if every one of the rules is kept.
+/// Panics unless the request is accepted exactly if it keeps every rule.
 fn is_judged_rightly(request: &Request<'_>) {
     let pairs = pairs_of(&request.query);
     let first = |name| pairs.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
@@ -100,7 +100,7 @@ fn is_judged_rightly(request: &Request<'_>) {
     assert_eq!(verdict.is_ok(), expected, "{verdict:?}");
 }
 
-/// The same request as a client signs it: with the parameters that this takes, and no others like them.
+/// The same request as a client signs it: with the parameters of a signature, and no others like them.
 fn signed(request: Request<'_>, whim: usize) -> Request<'_> {
     let is_free = |pair: &&str| {
         let pairs = pairs_of(pair);
@@ -134,8 +134,8 @@ fn changed_body_is_refused(signed: &Request<'_>, whim: usize) {
     assert_ne!(changed.verdict(), Ok(()), "the body was changed");
 }
 
-/// One byte of the query, which may be one of the signature, is replaced. If the query still says the
-/// same, as with `%4a` and `%4A`, it is accepted.
+/// Replaces one byte of the query, which may be part of the signature. A query that still means the
+/// same, as with `%4a` and `%4A`, is accepted.
 fn changed_query_is_refused(signed: &Request<'_>, whim: usize) {
     let place = (0..signed.query.len()).map(|step| (whim + step) % signed.query.len());
     let mut ascii = place.filter(|place| signed.query.as_bytes()[*place].is_ascii());

@@ -1,11 +1,11 @@
-//! How a request is signed, written down a second time from the rules AUTH-002 to AUTH-006.
+//! The signature of a request, written a second time from the rules AUTH-002 to AUTH-006.
 //!
-//! Shares no code with what it is an oracle for, not even the HMAC; never verifies anything.
+//! Shares no code with the implementation under test, not even the HMAC; never verifies anything.
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// Bytes that SHA-256 takes at a time.
+/// Bytes of a block of SHA-256.
 const BLOCK: usize = 64;
 
 /// The pairs of a query, decoded, with names in lower case.
@@ -14,10 +14,10 @@ pub fn pairs_of(query: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect()
 }
 
-/// The text that is signed: method, path and parameters, sorted, without the signature.
+/// The signed text: method, path and parameters, sorted, without the signature.
 pub fn text_to_sign(method: &str, path: &str, pairs: &[(String, String)]) -> String {
     let mut sorted: Vec<_> = pairs.iter().filter(|(name, _)| name != "auth_signature").enumerate().collect();
-    // Brackets do not count, and the place in the request decides between equal names.
+    // Brackets do not count, and equal names stay in request order.
     sorted.sort_by(|(place, (name, _)), (other_place, (other, _))| {
         bare(name).as_bytes().cmp(bare(other).as_bytes()).then(place.cmp(other_place))
     });

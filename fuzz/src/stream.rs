@@ -1,6 +1,6 @@
-//! WebSocket streams: laying frames out, cutting bytes in pieces, and two ways of reading them.
+//! WebSocket streams: writing frames, cutting bytes in pieces, and two readers.
 //!
-//! Owns both readers, ours and the oracle; never says which of them is right.
+//! Owns both readers, Fanfare's and the oracle; never says which of them is right.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,7 @@ use fanfare_protocol::ws::{DecodeError, Decoder, Incoming};
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
 use tokio::io::AsyncWriteExt;
 
-/// What came out of a stream.
+/// A message read from a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     Text(String),
@@ -31,12 +31,12 @@ impl From<Incoming<'_>> for Seen {
     }
 }
 
-/// How many bytes a frame's length takes.
+/// The number of bytes of a frame's length.
 #[derive(Clone, Copy)]
 pub enum Width {
-    /// As few as will do.
+    /// The fewest possible.
     Least,
-    /// Two more, or eight if two do not do: clients should not, but all servers let it pass.
+    /// Two more, or eight if two are too few: clients should not, but all servers accept such a length.
     Wider,
     /// Eight more.
     Widest,
@@ -62,7 +62,7 @@ pub fn frame(first: u8, payload: &[u8], mask: [u8; 4], width: Width) -> Vec<u8> 
     bytes
 }
 
-/// The places at which a stream is cut: up to fifteen numbers.
+/// The positions of the cuts of a stream: up to fifteen numbers.
 pub fn cuts(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u16>> {
     let count = input.arbitrary::<u8>()? % 16;
     (0..count).map(|_| input.arbitrary()).collect()
@@ -77,7 +77,7 @@ pub fn pieces<'a>(bytes: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
     begins.zip(ends.iter()).map(|(begin, end)| &bytes[begin..*end]).collect()
 }
 
-/// Feeds the pieces one after the other; what came out, and how it ended.
+/// Feeds the pieces one after the other; returns the messages and the end.
 pub fn decode<'a>(
     decoder: &mut Decoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -95,7 +95,7 @@ pub fn decode<'a>(
     (seen, None)
 }
 
-/// What fastwebsockets makes of the bytes, up to a close frame, a fault or their end.
+/// The messages that fastwebsockets reads, up to a close frame, a fault or the end.
 pub fn oracle(bytes: &[u8]) -> Vec<Seen> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without I/O");
     runtime.block_on(async {

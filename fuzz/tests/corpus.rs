@@ -1,6 +1,6 @@
-//! Replays the corpora: what a fuzzer once found to be of interest is checked on every run of the tests.
+//! Replays the corpora: inputs that a fuzzer once found interesting are checked in every test run.
 //!
-//! Never makes up input of its own.
+//! Never makes input of its own.
 
 use std::collections::BTreeSet;
 use std::fs;
