@@ -36,7 +36,7 @@ const FEED: [&str; 2] = ["url", "prefix"];
 const NEAR: f64 = 0.6;
 
 impl AppSettings {
-    /// These settings, changed as `given` says.
+    /// The settings, changed as `given` says.
     ///
     /// # Errors
     /// Every unknown name, and every illegal value, in words.

@@ -58,7 +58,7 @@ impl Door {
         .await
     }
 
-    /// Connects to a Sentinel. Most Sentinels need no password. One that does is given the credentials of its Redis.
+    /// Connects to a Sentinel. Most Sentinels need no password; the others are given the credentials of their Redis.
     pub async fn open_sentinel(&self, host: &Host) -> Result<Link, FeedError> {
         self.within_patience(host, async {
             let mut link = self.connect(host).await?;

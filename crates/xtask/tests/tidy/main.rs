@@ -72,6 +72,11 @@ fn the_architecture_fits_a_few_pages() {
 }
 
 #[test]
+fn every_sentence_of_a_doc_comment_names_its_subject() {
+    assert_none(in_rust(prose::unnamed_subjects));
+}
+
+#[test]
 fn the_project_speaks_of_itself_alone() {
     let files = tree::text_files();
     assert!(files.iter().any(|file| file.path == "Cargo.toml"), "the root was not found");
