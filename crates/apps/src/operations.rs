@@ -308,7 +308,7 @@ fn updated(before: &Listed, update: &Update, keys: &MasterKeys) -> Result<Listed
     if !faults.is_empty() {
         return Err(OperationError::Faults(faults));
     }
-    // The column is the switch; a second one in the row's settings would contradict it.
+    // The column is the switch; a second one in the row's settings could contradict the column.
     let enabled = update.enabled.or(settings.enabled).unwrap_or(before.enabled);
     let after = row(before.id.clone(), name, settings, keys)?;
     Ok(Listed { enabled, ..after })

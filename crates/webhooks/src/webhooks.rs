@@ -82,7 +82,7 @@ impl Webhooks {
     }
 
     /// Sends delayed vacated and removed events that are due, at most `MOST_AT_ONCE`. Returns when the next is
-    /// due, if any is delayed; that may be in the past.
+    /// due, if any is delayed; the moment may be in the past.
     pub fn tell_due(&self) -> Option<Instant> {
         let mut table = self.apps.lock();
         let now = self.now();

@@ -19,7 +19,7 @@ pub struct AuthorizationSettings {
     /// URL of the application's endpoint for sign-ins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_url: Option<String>,
-    /// Origins of pages on other hosts that may ask.
+    /// Other origins whose pages may ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origins: Option<Vec<String>>,
     /// Headers that are forwarded besides the usual ones.

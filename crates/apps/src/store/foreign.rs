@@ -1,4 +1,4 @@
-//! Whether a database belongs to another application: its tables are none of Fanfare's. Changes nothing.
+//! Whether a database belongs to another application: tables exist, and none is Fanfare's. Changes nothing.
 
 use std::path::Path;
 

@@ -2,8 +2,8 @@
 
 use fanfare_outgoing::OutgoingError;
 
-/// Why a client is refused. The text is for the log: it says what the application answered and, where the cause
-/// is known, what to do.
+/// Why a client is refused. The text is for the log: the application's answer and, where the cause is known,
+/// what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// 401.

@@ -13,7 +13,7 @@ pub struct Authorization {
     pub url: Option<String>,
     /// URL of the application's endpoint for sign-ins; `None`: the application is not asked.
     pub user_url: Option<String>,
-    /// Origins of pages on other hosts that may ask, such as `https://app.example.com` or `https://*.example.com`.
+    /// Other origins whose pages may ask, such as `https://app.example.com` or `https://*.example.com`.
     pub origins: Vec<String>,
     /// Headers of the client that are forwarded to the application besides the usual ones.
     pub headers: Vec<String>,
