@@ -139,7 +139,7 @@ fn sends_on(message: &ClientMessage<'_>) {
 
 /// Whatever the fault, its message to the client is JSON and says what it says.
 fn is_told(fault: &ProtocolError) {
-    let message = fault.message();
+    let message = fault.to_string();
     let frame = error(Some(4009), &message);
     let json: Value = serde_json::from_slice(frame.payload()).expect("a frame is JSON");
     assert_eq!(json["data"]["message"], *message);

@@ -147,6 +147,15 @@ pub enum Quota {
 }
 
 impl Quota {
+    /// What it counts the messages of, in one word.
+    #[must_use]
+    pub const fn period(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Day => "day",
+        }
+    }
+
     /// The name of its setting.
     #[must_use]
     pub const fn setting(self) -> &'static str {

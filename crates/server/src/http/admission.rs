@@ -104,7 +104,7 @@ async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &P
         key = key.as_deref().map(|key| shortened(key, MOST_REPEATED)).as_deref(),
         code = reason.code(),
         reason = reason.label(),
-        told = &*reason.message(),
+        told = &*reason.to_string(),
         %client,
         "connection refused"
     );
