@@ -1,7 +1,6 @@
-//! One app's live state: its channels, in locked shards, and how many connections it has.
+//! One app's live state: its channels in locked shards, and its open connections.
 //!
-//! Counts are lengths of the tables themselves; there is no counter of channels or members that
-//! could drift.
+//! Counts are lengths of the tables themselves: no counter of channels or members exists that could drift.
 
 mod changes;
 mod kept;
@@ -47,7 +46,7 @@ pub struct AppHub {
     /// Channels with something to tell their subscribers.
     due: Due,
     parked: ParkedEvents,
-    /// For the app's webhooks.
+    /// Transitions for the app's webhooks.
     transitions: Transitions,
 }
 
@@ -58,7 +57,7 @@ impl AppHub {
         Self::under(&Bells::default(), app)
     }
 
-    /// A hub that rings these bells when there is something to take.
+    /// A hub that rings these bells when a task has something to take.
     pub(crate) fn under(bells: &Bells, app: Arc<App>) -> Self {
         Self {
             transitions: Transitions::new(app.id.clone(), Arc::clone(&bells.transitions)),
@@ -91,7 +90,7 @@ impl AppHub {
         }
     }
 
-    /// Connections that are open now, those without a place included.
+    /// Connections that are open now, also the connections without a quota slot.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.conns.lock().len()
@@ -122,29 +121,29 @@ impl AppHub {
         taken.is_ok().then(|| Place(Arc::clone(self)))
     }
 
-    /// Queues the frame for every subscriber of the channel but `except`; returns how many took it.
+    /// Queues the frame for every subscriber of the channel but `except`; returns how many outboxes took the frame.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
         self.change(channel, |channel| channel.deliver(frame, except)).unwrap_or(0)
     }
 
-    /// Whom a subscriber of a presence channel stands for (WS-165).
+    /// The user that a subscriber of a presence channel stands for (WS-165).
     #[must_use]
     pub fn user_of(&self, channel: &ChannelName, socket: SocketId) -> Option<UserId> {
         self.look(channel, |channel| channel.user_of(socket)).flatten()
     }
 
-    /// Closes every connection that is signed in as the user (API-060); returns how many.
+    /// Closes every connection that is signed in as the user (API-060); returns the number of closed connections.
     pub fn close_user(&self, user: &str, reason: &CloseReason) -> usize {
         self.users.close(user, reason)
     }
 
-    /// How many users have signed in and are still there.
+    /// Number of distinct users that are signed in.
     #[must_use]
     pub fn users_online(&self) -> usize {
         self.users.online()
     }
 
-    /// How many are on the channel; all zero if there is none.
+    /// Occupancy of the channel; all zero for a channel that does not exist.
     #[must_use]
     pub fn counts(&self, channel: &ChannelName) -> Counts {
         self.look(channel, Channel::counts).unwrap_or_default()
@@ -156,8 +155,8 @@ impl AppHub {
         self.look(channel, Channel::user_ids).unwrap_or_default()
     }
 
-    /// Shows some of the occupied channels whose names begin with `prefix`, but for those of users (API-030, API-033):
-    /// those of one shard, of which there are [`SHARDS`]. `show` is called under the shard's lock.
+    /// Shows the occupied channels of one shard whose names begin with `prefix`, without users' own channels (API-030,
+    /// API-033). There are [`SHARDS`] shards. `show` is called under the shard's lock.
     pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Counts)) {
         let shard = self.shards[shard].lock();
         let begins = |channel: &&Channel| channel.name.as_str().starts_with(prefix);
@@ -187,7 +186,7 @@ impl AppHub {
     ) -> Result<(), SubscribeError> {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
-        // Read under the lock: whoever looks at the shard after a change of them finds all that was not told.
+        // Read under the lock: a look at the shard after a change of settings then finds all that is unreported.
         let app = self.app.read();
         let hooks = self.transitions.hooks(&app, name);
         let joining = Joining { conn, identity, most_users: app.limits.members, now, hooks };
@@ -245,7 +244,7 @@ impl AppHub {
     }
 }
 
-/// One of an app's `max_connections`, given back when dropped.
+/// One of an app's `max_connections`, released on drop.
 #[derive(Debug)]
 pub struct Place(Arc<AppHub>);
 

@@ -1,4 +1,4 @@
-//! How one task hears which apps have something for it.
+//! Wakes one task and names the apps that have something for the task.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,7 +10,7 @@ use crate::sync::Mutex;
 /// Which apps have something to take; shared by the hubs of all apps.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
-    /// Guards the apps and the waker of the task that waits for them; an app may be listed twice for a moment.
+    /// Guards the apps and the waker of the waiting task; an app may be listed twice for a moment.
     due: Mutex<Due>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Bells {
 }
 
 impl Bell {
-    /// Lists an app that has got something to take.
+    /// Lists an app that has something to take.
     pub(crate) fn ring(&self, app: &AppId) {
         let mut due = self.due.lock();
         due.apps.push(app.clone());
@@ -41,7 +41,7 @@ impl Bell {
         }
     }
 
-    /// The apps that something waits for since this was asked last.
+    /// The apps listed since the last call.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
         let mut due = self.due.lock();
         if due.apps.is_empty() {

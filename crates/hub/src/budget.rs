@@ -1,8 +1,8 @@
-//! What the connections of a node may hold of what waits, each and all together.
+//! Memory that waiting data of a node's connections may take, for each connection and for all together.
 //!
-//! All together is counted as it is in memory: a frame once, however many wait for it, every queue with the places
-//! that it has, and what has come of messages that are not complete. Over the budget nothing is refused here: a
-//! task that waits for that is woken, and closes the largest ([`Hubs::relieve`](crate::Hubs::relieve)).
+//! The sum is counted as memory holds the data: a frame once, however many outboxes hold the frame; every queue with
+//! its capacity; and the received bytes of incomplete messages. Nothing is refused here when the budget is exceeded: a
+//! waiting task is woken, and closes the largest connections ([`Hubs::relieve`](crate::Hubs::relieve)).
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,31 +11,31 @@ use fanfare_protocol::frame::held_bytes;
 
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// The budget is looked at each time that a connection has grown by so many bytes.
+/// The budget is checked each time that a connection has grown by so many bytes.
 const STEP: usize = 4096;
 
-/// The bounds, and what is held.
+/// The bounds, and the bytes held.
 #[derive(Debug)]
 pub struct Budget {
     outbox_bytes: usize,
     bytes: usize,
-    /// Bytes of the queues themselves, and of messages that are not complete.
+    /// Bytes of the queues themselves, and of incomplete messages.
     others: AtomicUsize,
-    /// Of all that, what the tasks of closed connections are about to free.
+    /// The share of all bytes that the tasks of closed connections are about to free.
     freeing: AtomicUsize,
-    /// Guards the waker of the task that waits until too much is held; a leaf.
+    /// Guards the waker of the task that waits for an exceeded budget; a leaf.
     waker: Mutex<Option<Waker>>,
 }
 
 impl Default for Budget {
-    /// A mebibyte for each, and no bound for all.
+    /// A mebibyte for each connection, and no bound for all together.
     fn default() -> Self {
         Self::new(1 << 20, usize::MAX)
     }
 }
 
 impl Budget {
-    /// At most `outbox_bytes` for one outbox, and `bytes` for all of them and what else waits.
+    /// At most `outbox_bytes` for one outbox, and `bytes` for everything that waits.
     #[must_use]
     pub const fn new(outbox_bytes: usize, bytes: usize) -> Self {
         Self {
@@ -47,43 +47,43 @@ impl Budget {
         }
     }
 
-    /// At most `outbox_bytes` for one outbox, whatever all of them hold.
+    /// At most `outbox_bytes` for one outbox, without a bound for all together.
     #[must_use]
     pub fn of_each(outbox_bytes: usize) -> Arc<Self> {
         Arc::new(Self::new(outbox_bytes, usize::MAX))
     }
 
-    /// The most that one outbox holds.
+    /// The bound of one outbox, in bytes.
     #[must_use]
     pub const fn outbox_bytes(&self) -> usize {
         self.outbox_bytes
     }
 
-    /// The most that all connections hold.
+    /// The bound of all connections together, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What all connections of the process hold now.
+    /// Bytes that all connections of the process hold now.
     #[must_use]
     pub fn held(&self) -> usize {
         held_bytes() + self.others.load(Ordering::Relaxed)
     }
 
-    /// Bytes of all but frames, which are those of the process.
+    /// Bytes of everything but frames, whose bytes are counted for the whole process.
     #[cfg(test)]
     pub(crate) fn others(&self) -> usize {
         self.others.load(Ordering::Relaxed)
     }
 
-    /// Waits until more is held than there may be.
+    /// Waits until the budget is exceeded.
     pub fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
         *self.waker.lock() = Some(cx.waker().clone());
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Whether more is held than there may be, and will be when closed connections have freed theirs.
+    /// Whether the budget is exceeded, and stays exceeded when closed connections have freed their bytes.
     pub(crate) fn is_over(&self) -> bool {
         self.stays() > self.bytes
     }
@@ -92,22 +92,22 @@ impl Budget {
         self.held().saturating_sub(self.freeing.load(Ordering::Relaxed))
     }
 
-    /// A closed connection is about to free so many bytes; a frame for many counts for each.
+    /// A closed connection is about to free so many bytes; a shared frame counts once for each connection.
     pub(crate) fn will_free(&self, bytes: usize) {
         self.freeing.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A closed connection has freed what it said.
+    /// A closed connection has freed the bytes that it announced.
     pub(crate) fn has_freed(&self, bytes: usize) {
         self.freeing.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Whether there is room again, so that what comes next does not close anybody at once.
+    /// Whether there is room again, so that the next frame does not close a connection at once.
     pub(crate) fn has_room(&self) -> bool {
         self.stays() <= self.bytes / 4 * 3
     }
 
-    /// A connection holds more than before, or not: wakes whoever waits for too much to be held, if it is.
+    /// Reports a connection's bytes before and after a change: wakes the waiting task if the budget is exceeded.
     pub(crate) fn grown(&self, before: usize, after: usize) {
         if after / STEP > before / STEP && self.is_over() {
             let waker = self.waker.lock().take();

@@ -1,6 +1,6 @@
-//! The last events of cache channels, and how much memory those of empty channels may take (WS-170).
+//! The last events of cache channels, and the bound on the memory of those without subscribers (WS-170).
 //!
-//! Knows no clock: the present and the moment of expiry are given, in milliseconds of the caller's.
+//! Knows no clock: callers give the present and the expiry, in milliseconds of their own clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use fanfare_protocol::frame::Frame;
 
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// What a channel without subscribers takes beside its name and its event, roughly.
+/// Estimated bytes of a channel without subscribers, beside its name and its event.
 const CHANNEL: usize = 256;
 
 /// The last event of a cache channel.
@@ -18,7 +18,7 @@ const CHANNEL: usize = 256;
 pub(crate) struct Last {
     frame: Frame,
     until: u64,
-    /// There while nobody is subscribed to the channel.
+    /// Set while the channel has no subscribers.
     parked: Option<Parked>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct ParkedEvents(Arc<Table>);
 struct Table {
     /// The sum over the queue, to be read without its lock.
     bytes: AtomicUsize,
-    /// Guards the queue; a leaf, locked under the shard of the channel that is parked or leaves.
+    /// Guards the queue; a leaf, locked under the shard of the channel that is parked or unparked.
     queue: Mutex<Queue>,
 }
 
@@ -40,14 +40,14 @@ struct Queue {
     numbers: u64,
 }
 
-/// When an event expires, and a number that makes it the only one; the oldest comes first.
+/// An event's expiry, and a number that makes the key unique; the oldest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn {
     until: u64,
     number: u64,
 }
 
-/// One of them, taken out when dropped.
+/// A parked event's entry in the table, removed on drop.
 #[derive(Debug)]
 struct Parked {
     turn: Turn,
@@ -56,33 +56,33 @@ struct Parked {
 }
 
 impl Last {
-    /// Keeps a frame until a moment; the bytes are copied, for a frame's own buffer may be larger.
+    /// Keeps a frame until its expiry; the bytes are copied, for a frame's own buffer may be larger.
     pub(crate) fn new(frame: &Frame, until: u64) -> Self {
         Self { frame: frame.to_exact(), until, parked: None }
     }
 
-    /// The event, if it has not expired.
+    /// The event, if the event has not expired.
     pub(crate) fn at(&self, now: u64) -> Option<&Frame> {
         (self.until > now).then_some(&self.frame)
     }
 
-    /// When it expires.
+    /// The expiry.
     pub(crate) const fn until(&self) -> u64 {
         self.until
     }
 
-    /// Counts it as one that nobody is subscribed to.
+    /// Counts the event against `limits.cache_bytes`, for its channel has no subscribers now.
     pub(crate) fn park(&mut self, name: &ChannelName, of: &ParkedEvents) {
         let bytes = self.frame.bytes().len() + name.as_str().len() + CHANNEL;
         self.parked = Some(of.add(name, self.until, bytes));
     }
 
-    /// Somebody has subscribed.
+    /// Ends the count against `limits.cache_bytes`: the channel has a subscriber again.
     pub(crate) fn unpark(&mut self) {
         self.parked = None;
     }
 
-    /// Whether it is the parked event with this turn.
+    /// Whether the event is parked under this key.
     pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
         self.parked.as_ref().is_some_and(|parked| parked.turn == turn)
     }
@@ -98,19 +98,19 @@ impl ParkedEvents {
         Parked { turn, bytes, of: self.clone() }
     }
 
-    /// What they take together.
+    /// Bytes of all parked events.
     pub(crate) fn bytes(&self) -> usize {
         self.0.bytes.load(Ordering::Relaxed)
     }
 
-    /// The next one to be given up.
+    /// The next event to be evicted.
     pub(crate) fn oldest(&self) -> Option<(Turn, ChannelName)> {
         self.0.queue.lock().oldest_first.first_key_value().map(|(turn, name)| (*turn, name.clone()))
     }
 }
 
 impl Turn {
-    /// Whether the event is too old to be shown.
+    /// Whether the event has expired.
     pub(crate) const fn has_expired(self, now: u64) -> bool {
         self.until <= now
     }

@@ -22,7 +22,7 @@ use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
-/// More subscribers than this are told how many they are now and then only (WS-176).
+/// With more subscribers than this, the count is sent now and then only (WS-176).
 const MOST_COUNTED_AT_ONCE: usize = 100;
 
 #[derive(Debug)]
@@ -31,50 +31,50 @@ pub(crate) struct Channel {
     members: SocketsInOrder<Member>,
     /// Present on presence channels only; boxed to keep the others small.
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
-    /// What was published last, on cache channels only (WS-170).
+    /// The cached event, on cache channels only (WS-170).
     last: Option<Box<Last>>,
-    /// The count has changed since it was told.
+    /// The count has changed since the last count was sent.
     count_is_due: bool,
     /// The channel stands in the app's list of crowds whose count may be due.
     is_listed: bool,
     merging: Merging,
 }
 
-/// A subscription as it is asked for.
+/// A requested subscription.
 pub(crate) struct Joining<'a> {
     pub(crate) conn: &'a Arc<Conn>,
-    /// On presence channels only.
+    /// The member's identity, on presence channels only.
     pub(crate) identity: Option<Identity>,
     pub(crate) most_users: usize,
-    /// The present, in the milliseconds that kept events expire by.
+    /// The present, in milliseconds of the clock by which cached events expire.
     pub(crate) now: u64,
     pub(crate) hooks: Hooks<'a>,
 }
 
-/// How many are on a channel.
+/// Occupancy of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections subscribed to it.
+    /// Subscribed connections.
     pub subscriptions: usize,
     /// Distinct users, on presence channels; else 0.
     pub users: usize,
 }
 
-/// Why a subscription was not made; nothing has changed then.
+/// Why a subscription was not made; the channel is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscribeError {
-    /// Subscribed already (WS-137).
+    /// The connection is subscribed already (WS-137).
     Existing,
     /// The presence channel has as many users as it may (WS-136).
     Full,
 }
 
-/// Who is told how many are subscribed.
+/// Who is sent the number of subscribers.
 #[derive(Clone, Copy)]
 pub(crate) struct Counting<'a> {
     /// The subscribers themselves (WS-175).
     pub(crate) subscribers: bool,
-    /// Webhooks that want to hear of it (HOOK-016).
+    /// Webhooks that want the count (HOOK-016).
     pub(crate) hooks: Hooks<'a>,
 }
 
@@ -87,7 +87,7 @@ impl Counting<'_> {
 #[derive(Debug)]
 struct Member {
     conn: Arc<Conn>,
-    /// Whom the connection stands for, on presence channels.
+    /// The user that the connection stands for, on presence channels.
     user: Option<UserId>,
 }
 
@@ -95,7 +95,7 @@ struct Member {
 struct User {
     connections: usize,
     info: UserInfo,
-    /// `info` is not what the others were told (WS-123).
+    /// `info` is newer than the info that other members were sent (WS-123).
     is_replaced: bool,
 }
 
@@ -112,7 +112,7 @@ impl Channel {
         }
     }
 
-    /// Adds the connection, acknowledges to it, and tells the others of a new user (WS-124).
+    /// Adds the connection, queues the acknowledgement, and sends the others the new member (WS-124).
     pub(crate) fn subscribe(&mut self, joining: Joining<'_>) -> Result<(), SubscribeError> {
         let Joining { conn, identity, most_users, now, hooks } = joining;
         let user = match identity {
@@ -135,7 +135,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Counts a user in, and says whether it is new; the acknowledgement has everybody who is there (WS-121).
+    /// Counts a user in, and says whether the user is new; the acknowledgement holds the whole roster (WS-121).
     fn join(
         &mut self,
         conn: &Conn,
@@ -148,7 +148,7 @@ impl Channel {
         }
         let is_new = match users.entry(identity.user_id.clone()) {
             Entry::Occupied(mut user) => {
-                // A newer user_info replaces the older, and nobody is told (WS-123).
+                // A newer user_info replaces the older without an event (WS-123).
                 let user = user.get_mut();
                 user.connections += 1;
                 user.is_replaced |= !is_same(&user.info, &identity.user_info);
@@ -168,7 +168,7 @@ impl Channel {
         Ok((identity.user_id, is_new))
     }
 
-    /// Sends what was published last, or says that there is nothing (WS-171, WS-172).
+    /// Sends the cached event, or reports a cache miss (WS-171, WS-172).
     fn send_last(&mut self, conn: &Conn, now: u64, hooks: Hooks<'_>) {
         if !self.name.is_cached() {
             return;
@@ -188,39 +188,39 @@ impl Channel {
         }
     }
 
-    /// What was published last, and when it expires.
+    /// The cached event and its expiry.
     pub(crate) fn last(&self, now: u64) -> Option<(&Frame, u64)> {
         self.last.as_ref().and_then(|last| Some((last.at(now)?, last.until())))
     }
 
-    /// Keeps an event for those who come later.
+    /// Caches an event for later subscribers.
     pub(crate) fn keep(&mut self, frame: &Frame, until: u64, hooks: Hooks<'_>) {
-        // Whoever found nothing has taken away what had expired.
+        // A subscriber with a cache miss has removed the expired event already.
         if self.last.is_none() {
             hooks.tell(Kind::CacheMiss, || Transition::Filled(self.name.clone()));
         }
         self.last = Some(Box::new(Last::new(frame, until)));
     }
 
-    /// Counts the kept event, if there is one, as that of an empty channel.
+    /// Counts the cached event, if there is one, against the bound on channels without subscribers.
     pub(crate) fn park(&mut self, parked: &ParkedEvents) {
         if let Some(last) = self.last.as_mut().filter(|_| self.members.is_empty()) {
             last.park(&self.name, parked);
         }
     }
 
-    /// Whether all that it is there for is the parked event with this turn.
+    /// Whether a parked event under this key is all that the channel holds.
     pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
         self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
     }
 
-    /// Whether the channel is a crowd whose count waits, and is to be listed for it; says so once (WS-176).
+    /// Whether the channel has many subscribers, a count to send, and is not listed yet; marks it listed (WS-176).
     pub(crate) fn is_crowd_to_be_counted(&mut self) -> bool {
         let waits = self.count_is_due && self.members.len() > MOST_COUNTED_AT_ONCE;
         waits && !std::mem::replace(&mut self.is_listed, true)
     }
 
-    /// Tells the count if it waits to be told; the channel is listed no more.
+    /// Sends the count if the count is due; the channel is not listed any more.
     pub(crate) fn tell_listed_count(&mut self, told: Counting<'_>) {
         self.is_listed = false;
         self.tell_count_if_due(told);
@@ -237,7 +237,7 @@ impl Channel {
         told.hooks.tell(Kind::SubscriptionCount, || Transition::Counted(self.name.clone(), count));
     }
 
-    /// Takes the connection out, and tells the others if it was the user's last.
+    /// Removes the connection, and sends the others a removed member if this was the user's last connection.
     pub(crate) fn unsubscribe(&mut self, socket: SocketId, hooks: Hooks<'_>) {
         let Some(member) = self.members.swap_remove(&socket) else {
             return;
@@ -266,7 +266,7 @@ impl Channel {
         }
     }
 
-    /// Queues an event for everybody but `except`, behind every change that came before; returns how many took it.
+    /// Queues an event for everybody but `except`, behind all earlier changes; returns how many outboxes took it.
     pub(crate) fn deliver(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
         self.tell_members();
         self.push(frame, except)
@@ -284,17 +284,17 @@ impl Channel {
         !self.members.is_empty()
     }
 
-    /// Whether back ends are told that the channel is there: somebody is subscribed, and it is no user's own.
+    /// Whether back ends see the channel: the channel has a subscriber, and is no user's own channel.
     pub(crate) fn is_shown(&self) -> bool {
         self.is_occupied() && self.name.kind() != ChannelKind::ServerToUser
     }
 
-    /// Whether there is nothing left to keep it for.
+    /// Whether the channel can be dropped.
     pub(crate) fn is_idle(&self) -> bool {
         self.members.is_empty() && self.last.is_none()
     }
 
-    /// Whom a subscriber stands for, on presence channels.
+    /// The user that a subscriber stands for, on presence channels.
     pub(crate) fn user_of(&self, socket: SocketId) -> Option<UserId> {
         self.members.get(&socket)?.user.clone()
     }

@@ -1,4 +1,4 @@
-//! A connection as everybody else sees it: an id, an outbox, and a way to stir what else its task does.
+//! A connection as other tasks see it: an id, an outbox, and a waker for the rest of its task.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
@@ -16,27 +16,27 @@ use crate::sync::{AtomicBool, AtomicU32, Ordering};
 /// Shared by the connection's own task and by every channel that it is subscribed to.
 #[derive(Debug)]
 pub struct Conn {
-    /// Who it is.
+    /// The socket id.
     pub id: SocketId,
-    /// What is on its way to it.
+    /// Frames on their way to the client.
     pub outbox: Outbox,
-    /// Something but the outbox has woken the connection's task since it was asked last.
+    /// Something other than the outbox has woken the connection's task since the last [`Conn::take_stir`].
     stirred: AtomicBool,
-    /// Bytes that hold a message of the client which is not complete.
+    /// Bytes that hold an incomplete message of the client.
     incoming: AtomicU32,
 }
 
 impl Conn {
-    /// A connection with an empty outbox, which holds as much as the budget allows one.
+    /// A connection with an empty outbox, which holds as much as the budget allows for one connection.
     #[must_use]
     pub const fn new(id: SocketId, budget: Arc<Budget>) -> Self {
         Self { id, outbox: Outbox::new(budget), stirred: AtomicBool::new(true), incoming: AtomicU32::new(0) }
     }
 
-    /// Says how many bytes hold a message of the client that is not complete; they count in the node's budget.
+    /// Reports the bytes that hold an incomplete message of the client; the bytes count in the node's budget.
     pub fn holds(&self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        // Only the connection's own task changes it.
+        // Only the connection's own task changes the number.
         let before = self.incoming.load(Ordering::Relaxed);
         if before != bytes {
             self.incoming.store(bytes, Ordering::Relaxed);
@@ -50,23 +50,23 @@ impl Conn {
         self.outbox.give_up(reason, self.incoming.load(Ordering::Relaxed) as usize)
     }
 
-    /// The connection's task has freed what was being written, and what has come of a message.
+    /// The connection's task has freed the frames being written, and the incomplete message.
     pub fn freed(&self) {
         self.holds(0);
         self.outbox.freed();
     }
 
-    /// Bytes that wait because the client does not read, or does not go on.
+    /// Bytes that wait because the client does not read, or does not complete a message.
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting().map_or(0, |waiting| waiting + self.incoming.load(Ordering::Relaxed) as usize)
     }
 
-    /// Whether anything but the outbox waits for the connection's task; says so once, and at first.
+    /// Whether anything other than the outbox waits for the connection's task; true once, and at first.
     pub fn take_stir(&self) -> bool {
         self.is_stirred() && self.stirred.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether [`Conn::take_stir`] would say so.
+    /// Whether [`Conn::take_stir`] would return true.
     #[must_use]
     pub fn is_stirred(&self) -> bool {
         self.stirred.load(Ordering::Acquire)
@@ -79,11 +79,11 @@ impl Drop for Conn {
     }
 }
 
-/// The waker of what a connection's task does beside its outbox, so that a task which was woken for a frame
-/// alone need not look at the rest.
+/// The waker for what a connection's task does beside its outbox, so that a task which was woken for a frame
+/// alone need not poll the rest.
 ///
-/// The task has to look whether it was stirred after its waker has come into the outbox: what stirs it later
-/// finds the waker there.
+/// The task has to call [`Conn::take_stir`] after its waker has been stored in the outbox: a later wake-up finds
+/// the waker there.
 impl Wake for Conn {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -95,23 +95,23 @@ impl Wake for Conn {
     }
 }
 
-/// Something for each of some connections.
+/// A value for each of some connections.
 pub(crate) type Sockets<T> = HashMap<SocketId, T, BuildHasherDefault<RandomBits>>;
 
-/// Such a table that is walked for every event, in the order in which the connections came.
+/// The same table in the order of subscription, for iteration at every event.
 ///
-/// They lie in memory in about that order, all that belongs to them included, the system's part too: a walk in
-/// any other costs a fifth more for each delivery, for waiting on memory.
+/// Connections lie in memory in about that order, with everything that belongs to them, the system's part too:
+/// iteration in any other order costs a fifth more for each delivery, because of waits on memory.
 pub(crate) type SocketsInOrder<T> = IndexMap<SocketId, T, BuildHasherDefault<RandomBits>>;
 
-/// Gives back what a crowd needed, when it has gone.
+/// Shrinks a table when most of its entries have gone.
 pub(crate) fn give_back<K: Eq + Hash, V, S: BuildHasher>(table: &mut HashMap<K, V, S>) {
     if has_outgrown(table.len(), table.capacity()) {
         table.shrink_to_fit();
     }
 }
 
-/// Whether a table holds much more memory than what is in it needs.
+/// Whether a table holds much more memory than its entries need.
 pub(crate) const fn has_outgrown(len: usize, capacity: usize) -> bool {
     capacity > 64 && len < capacity / 8
 }

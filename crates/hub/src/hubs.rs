@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::conn::Conn;
 use crate::sync::{Mutex, RandomState};
 
-/// Touched once per connection and once per HTTP request, never per message.
+/// Used once per connection and once per HTTP request, never per message.
 #[derive(Debug, Default)]
 pub struct Hubs {
     /// Guards the table only; hubs are used outside the lock.
@@ -30,13 +30,13 @@ impl Hubs {
         Self { budget: Arc::new(budget), ..Self::default() }
     }
 
-    /// What the outboxes of connections may hold.
+    /// The bound on the outboxes of connections.
     #[must_use]
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// The app's hub, made with these settings if there is none.
+    /// The app's hub; made with these settings if the app has none.
     #[must_use]
     pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
         let mut apps = self.apps.lock();
@@ -44,39 +44,39 @@ impl Hubs {
         Arc::clone(apps.entry(app.id.clone()).or_insert_with(new))
     }
 
-    /// The app's hub, if it has one.
+    /// The app's hub, if the app has one.
     #[must_use]
     pub fn get(&self, id: &AppId) -> Option<Arc<AppHub>> {
         self.apps.lock().get(id).map(Arc::clone)
     }
 
-    /// All hubs there are.
+    /// All hubs.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<AppHub>> {
         self.apps.lock().values().map(Arc::clone).collect()
     }
 
-    /// Connections of all apps.
+    /// Number of connections of all apps.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.all().iter().map(|hub| hub.connections()).sum()
     }
 
-    /// The apps whose hubs have transitions to take since this was asked last.
+    /// The apps whose hubs have got transitions since the last call.
     pub fn poll_transitions(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
         self.bells.transitions.poll(cx)
     }
 
-    /// The apps whose channels have something to tell their subscribers since this was asked last; they wait for
+    /// The apps whose channels have got changes for their subscribers since the last call; the changes wait for
     /// [`AppHub::tell_changes`].
     pub fn poll_changes(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
         self.bells.changes.poll(cx)
     }
 
-    /// Closes the connections for which most waits, one after the other, until there is room in the budget again;
-    /// returns how many.
+    /// Closes the connections with the most waiting bytes, one after the other, until there is room in the budget
+    /// again; returns the number of closed connections.
     ///
-    /// What a closed connection was writing at the moment is given back a little later, by its own task.
+    /// Frames that a closed connection was writing at the moment are freed a little later, by its own task.
     pub fn relieve(&self) -> usize {
         if !self.budget.is_over() {
             return 0;
@@ -94,13 +94,13 @@ impl Hubs {
         closed
     }
 
-    /// Drops what has expired, and the hubs that nobody holds and that keep nothing; `now` is in the
-    /// milliseconds that kept events expire by.
+    /// Drops expired events, and the hubs that nobody holds and that keep nothing; `now` is in milliseconds of the
+    /// clock by which cached events expire.
     pub fn sweep(&self, now: u64) {
         for hub in self.all() {
             hub.drop_expired(now);
         }
-        // Under the lock nobody can come by a hub that only the table holds.
+        // Under the lock nobody can get a hub that only the table holds.
         self.apps.lock().retain(|_, hub| Arc::strong_count(hub) > 1 || hub.keeps_anything());
     }
 }

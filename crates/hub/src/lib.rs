@@ -1,8 +1,8 @@
-//! Who is subscribed to what, and putting frames into outboxes.
+//! Subscriptions of connections to channels, and putting frames into outboxes.
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then the app's
-//! settings, to be read once; then outboxes, the lists of channels with something to tell, the queues of parked events and of
-//! transitions, which are leaves; nothing waits under any of them.
+//! settings, for one read; then outboxes, the lists of channels with changes, the queues of parked events and of
+//! transitions, which are leaves. Nothing waits under any of these locks.
 
 mod app_hub;
 mod bell;

@@ -1,8 +1,8 @@
 //! The frames that wait to be written to one connection.
 //!
-//! Bounded in bytes: each frame counts with what its place in the queue takes. A reader that is too slow for the
-//! bound is closed, never silently skipped: a gap is worse than a reconnect. Its lock is a leaf: nothing else is
-//! locked while it is held.
+//! Bounded in bytes: each frame counts with its slot in the queue. A slow consumer that reaches the bound is
+//! closed, and no frame is skipped silently: a gap is worse than a reconnect. The outbox's lock is a leaf: nothing
+//! else is locked while the lock is held.
 
 mod frames;
 mod pongs;
@@ -29,21 +29,21 @@ pub struct Outbox {
 #[derive(Debug)]
 struct Queue {
     frames: Frames,
-    /// Of `frames`, and of those that were taken and are not known to be written yet.
+    /// Bytes of `frames`, and of taken frames that are not known to be written yet.
     bytes: usize,
     taken_bytes: usize,
     waker: Option<Waker>,
-    /// Boxed, because hardly any connection has it, and each makes room for it.
+    /// Boxed, because hardly any connection has this state, and each connection has room for the pointer only.
     rare: Option<Box<Rare>>,
 }
 
-/// What most connections have only for a moment.
+/// State that most connections have only for a moment.
 #[derive(Debug, Default)]
 struct Rare {
     /// Why the connection is to end.
     close: Option<CloseReason>,
     pongs: Pongs,
-    /// Bytes that the connection's task is about to free, because too much waited for all.
+    /// Bytes that the connection's task is about to free, because the budget of all connections was exceeded.
     freeing: usize,
 }
 
@@ -57,7 +57,7 @@ pub enum Taken {
 }
 
 impl Outbox {
-    /// An empty outbox that holds as much as the budget allows one, what is being written included.
+    /// An empty outbox that holds as much as the budget allows for one, frames being written included.
     #[must_use]
     pub const fn new(budget: Arc<Budget>) -> Self {
         let queue = Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, waker: None, rare: None };
@@ -66,7 +66,7 @@ impl Outbox {
 
     /// Queues a frame and wakes the connection's task.
     ///
-    /// Over the bound the queue is freed and the connection closed as a slow reader; on a closed
+    /// Over the bound the queue is freed and the connection closed as a slow consumer; on a closed
     /// outbox the frame is dropped. Returns whether the frame was queued.
     pub fn push(&self, frame: &Frame) -> bool {
         let mut queue = self.queue.lock();
@@ -93,8 +93,8 @@ impl Outbox {
 
     /// Queues the answer to a Ping frame, as [`Outbox::push`] does.
     ///
-    /// Of those that come while a few answers wait already, only the newest is answered, behind everything that
-    /// waits (RFC 6455 5.5.3). A client that goes on asking without reading is closed as a slow reader.
+    /// While a few answers wait already, only the newest further Ping is answered, behind everything that
+    /// waits (RFC 6455 5.5.3). A client that goes on sending Pings without reading is closed as a slow consumer.
     pub fn push_pong(&self, pong: Frame) {
         let mut queue = self.queue.lock();
         if queue.close().is_some() {
@@ -113,15 +113,15 @@ impl Outbox {
         }
     }
 
-    /// Ends the connection once what is queued has been written; the first reason stays.
+    /// Ends the connection once the queued frames have been written; the first reason stays.
     pub fn close(&self, reason: CloseReason) {
         self.change(|queue| {
             queue.rare.get_or_insert_default().close.get_or_insert(reason);
         });
     }
 
-    /// Frees what is queued, and ends the connection. What is being written, and `besides`, is left to the
-    /// connection's task. Returns false if the connection was ending already.
+    /// Frees the queued frames, and ends the connection. The connection's task frees the frames being written, and
+    /// `besides`. Returns false if the connection was ending already.
     pub(crate) fn give_up(&self, reason: CloseReason, besides: usize) -> bool {
         self.change(|queue| {
             let is_first = queue.close().is_none();
@@ -135,7 +135,7 @@ impl Outbox {
         })
     }
 
-    /// The connection's task has freed what was being written.
+    /// The connection's task has freed the frames being written.
     pub(crate) fn freed(&self) {
         let freed = self.queue.lock().rare.as_mut().map_or(0, |rare| std::mem::take(&mut rare.freeing));
         if freed > 0 {
@@ -155,7 +155,7 @@ impl Outbox {
         changed
     }
 
-    /// Bytes that wait, by which it is bounded; `None` of a connection that is ending.
+    /// Waiting bytes, which the bound limits; `None` for a connection that is ending.
     #[must_use]
     pub fn waiting(&self) -> Option<usize> {
         let queue = self.queue.lock();
@@ -166,12 +166,12 @@ impl Outbox {
         &self.budget
     }
 
-    /// Wakes the connection's task although there is nothing for it here.
+    /// Wakes the connection's task without a change of the queue.
     pub(crate) fn rouse(&self) {
         self.change(|_| {});
     }
 
-    /// Moves up to `most` frames to the end of `into`; everything taken before counts as written.
+    /// Moves up to `most` frames to the end of `into`; all frames taken before count as written.
     pub fn poll_take(&self, cx: &Context<'_>, into: &mut Vec<Frame>, most: usize) -> Poll<Taken> {
         let mut queue = self.queue.lock();
         queue.bytes -= std::mem::take(&mut queue.taken_bytes);
@@ -212,12 +212,12 @@ impl Drop for Outbox {
 }
 
 impl Queue {
-    /// Why the connection is to end, if it is.
+    /// Why the connection is to end, if the connection is ending.
     fn close(&self) -> Option<&CloseReason> {
         self.rare.as_ref().and_then(|rare| rare.close.as_ref())
     }
 
-    /// Nothing waits any more: the answer to the last of many Pings goes out.
+    /// The queue is empty: the answer to the last of many Pings goes out.
     fn take_newest_pong(&mut self) -> Option<Frame> {
         let rare = self.rare.as_mut()?;
         let pongs = std::mem::take(&mut rare.pongs);
@@ -234,7 +234,7 @@ impl Queue {
         }
     }
 
-    /// Frees what waits; the first reason stays.
+    /// Frees the queued frames; the first reason stays.
     fn give_up(&mut self, reason: CloseReason, budget: &Budget) {
         self.frames.free(budget);
         let rare = self.rare.get_or_insert_default();

@@ -1,7 +1,7 @@
-//! What one connection is subscribed to, and whom it is signed in as; held by its task alone.
+//! The subscriptions of one connection, and the user that the connection is signed in as; held by its task alone.
 //!
-//! Only this changes a connection's subscriptions, so subscribe, unsubscribe and close of one
-//! connection cannot race each other. Dropping it leaves every channel and signs out.
+//! Only this module changes a connection's subscriptions, so subscribe, unsubscribe and close of one
+//! connection cannot race each other. Dropping the value leaves every channel and signs out.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// A connection without subscriptions; it counts as open until this is dropped.
+    /// A connection without subscriptions; the connection counts as open until the value is dropped.
     #[must_use]
     pub fn new(hub: Arc<AppHub>, conn: Arc<Conn>) -> Self {
         hub.connection_opened(&conn);
@@ -36,10 +36,10 @@ impl Subscriptions {
 
     /// Subscribes and queues the acknowledgement; `identity` on presence channels only.
     ///
-    /// `now` is the present in the milliseconds that the events of cache channels expire by.
+    /// `now` is the present in milliseconds of the clock by which cached events expire.
     ///
     /// # Errors
-    /// Subscribed already, or the presence channel is full.
+    /// The connection is subscribed already, or the presence channel is full.
     pub fn subscribe(
         &mut self,
         channel: ChannelName,
@@ -63,8 +63,8 @@ impl Subscriptions {
         true
     }
 
-    /// Signs in, and queues `success`, then who of the watchlist is online; the same user may sign in
-    /// again with other data. False if the connection is signed in as somebody else (WS-182).
+    /// Signs in, and queues `success`, then the online users of the watchlist. The same user may sign in
+    /// again with other data. False if the connection is signed in as another user (WS-182).
     pub fn sign_in(&mut self, user: UserData, success: &Frame) -> bool {
         let before = self.signed_in.as_deref();
         if before.is_some_and(|before| before.id != user.id) {
@@ -75,31 +75,31 @@ impl Subscriptions {
         true
     }
 
-    /// Whom the connection is signed in as.
+    /// The user that the connection is signed in as.
     #[must_use]
     pub fn signed_in(&self) -> Option<&SignedIn> {
         self.signed_in.as_deref()
     }
 
-    /// How many channels.
+    /// Number of subscribed channels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.channels.len()
     }
 
-    /// Whether there are none.
+    /// Whether the connection has no subscription.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty()
     }
 
-    /// Whether the connection listens to this channel.
+    /// Whether the connection is subscribed to this channel.
     #[must_use]
     pub fn contains(&self, channel: &str) -> bool {
         self.channels.contains(channel)
     }
 
-    /// The channel's name as it was subscribed to, if it was.
+    /// The channel's name as subscribed, if the connection is subscribed.
     #[must_use]
     pub fn get(&self, channel: &str) -> Option<&ChannelName> {
         self.channels.get(channel)

@@ -1,7 +1,7 @@
-//! What decides who goes first: locks, atomic numbers, and the hashers by which tables are in order.
+//! Everything that decides the order of threads: locks, atomic numbers, and the hashers that order tables.
 //!
-//! Only names what is used, and never adds to it. With `--cfg shuttle`, which nothing but tests is built with,
-//! the names stand for what a scheduler of tests holds in its hand: it tries many orders, and can repeat one.
+//! Only names these types, and adds nothing. With `--cfg shuttle`, which only tests are built with, the names stand
+//! for types of a test scheduler, which tries many orders and can repeat each order.
 
 #[cfg(shuttle)]
 mod scheduled;

@@ -1,8 +1,8 @@
-//! What has happened on an app's channels and is still to be told to its webhooks.
+//! The queue of an app's transitions for its webhooks.
 //!
-//! Pushed under the lock of the channel's shard, so in the order in which it happened. Bounded: what comes while
-//! it is full is counted and left out, and whoever takes is told to look at the channels themselves. Its locks
-//! are leaves.
+//! Transitions are pushed under the lock of the channel's shard, so in the order in which they happened. Bounded:
+//! transitions that find the queue full are counted and dropped, and the taker is told to look at the channels
+//! themselves. The queue's locks are leaves.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use fanfare_protocol::webhook::{Kind, Kinds, Transition};
 use crate::bell::Bell;
 use crate::sync::Mutex;
 
-/// Transitions that wait at most, and bytes of the events of clients among them.
+/// Bounds on waiting transitions, and on the bytes of client events among them.
 const MOST: usize = 10_000;
 const MOST_BYTES: usize = 4 << 20;
 
-/// Room that is kept when nothing waits.
+/// Capacity that is kept when nothing waits.
 const SLOTS_KEPT: usize = 64;
 
 /// The queue of one app.
@@ -35,26 +35,26 @@ pub(crate) struct Transitions {
 struct Queue {
     waiting: VecDeque<Transition>,
     bytes: usize,
-    /// Left out since somebody took.
+    /// Transitions dropped since the last `take`.
     lost: u64,
-    /// Kinds that are told since somebody took.
+    /// Kinds that became wanted since the last `take`.
     begun: Kinds,
     /// The bell has the app.
     is_due: bool,
 }
 
-/// What was left out, and what is left.
+/// What was dropped, and whether more waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TakenTransitions {
-    /// Transitions for which there was no room; behind those that were taken.
+    /// Transitions dropped because the queue was full; the gap is behind the transitions taken.
     pub lost: u64,
-    /// Kinds that were not told before: what was there already was not told of.
+    /// Kinds that became wanted: present channels and users have not been reported for them.
     pub begun: Kinds,
-    /// There are more to take; nobody will be woken for them.
+    /// More transitions wait, and no further wake-up comes for them.
     pub more: bool,
 }
 
-/// What an app's webhooks want to hear of one channel.
+/// The kinds that an app's webhooks want of one channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Hooks<'a> {
     told: Kinds,
@@ -66,7 +66,7 @@ impl Transitions {
         Self { app, bell, queue: Mutex::default() }
     }
 
-    /// What is to be told of a channel; nothing of users' own (HOOK-019).
+    /// The kinds wanted of a channel; none for users' own channels (HOOK-019).
     pub(crate) fn hooks<'a>(&'a self, app: &App, channel: &ChannelName) -> Hooks<'a> {
         let mut told = app.told();
         if !told.is_empty() && channel.kind() == ChannelKind::ServerToUser {
@@ -87,7 +87,7 @@ impl Transitions {
         });
     }
 
-    /// Notes kinds that are told from now on.
+    /// Notes kinds that are wanted from now on.
     pub(crate) fn begin(&self, kinds: Kinds) {
         self.change(|queue| queue.begun = queue.begun.and(kinds));
     }
@@ -102,7 +102,7 @@ impl Transitions {
         }
     }
 
-    /// Moves up to `most` to the end of `into`, the oldest first.
+    /// Moves up to `most` transitions to the end of `into`, the oldest first.
     pub(crate) fn take(&self, into: &mut Vec<Transition>, most: usize) -> TakenTransitions {
         let mut queue = self.queue.lock();
         let count = queue.waiting.len().min(most);
@@ -111,14 +111,14 @@ impl Transitions {
         queue.bytes -= into[before..].iter().map(Transition::bytes).sum::<usize>();
         let more = !queue.waiting.is_empty();
         if !more {
-            // What a burst needed is given back.
+            // Frees the capacity that a burst needed.
             queue.waiting.shrink_to(SLOTS_KEPT);
         }
         queue.is_due = more;
         if more {
             return TakenTransitions { more, ..TakenTransitions::default() };
         }
-        // There is a gap behind the last that waits, and nowhere else.
+        // A gap is behind the last waiting transition, and nowhere else.
         let (lost, begun) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.begun));
         TakenTransitions { lost, begun, more }
     }
@@ -130,12 +130,12 @@ impl Transitions {
 }
 
 impl Hooks<'_> {
-    /// Whether this is told at all.
+    /// Whether a webhook wants this kind.
     pub(crate) const fn want(&self, kind: Kind) -> bool {
         self.told.contains(kind)
     }
 
-    /// Queues it if it is told.
+    /// Queues the transition if a webhook wants its kind.
     pub(crate) fn tell(&self, kind: Kind, transition: impl FnOnce() -> Transition) {
         if self.want(kind) {
             self.transitions.push(transition());

@@ -1,8 +1,8 @@
-//! Who is signed in, and who wants to know of it (WS-186, WS-195 … WS-198).
+//! The signed-in users of an app, and their watchers (WS-186, WS-195 … WS-198).
 //!
-//! One lock over both, so that what a watcher is told at first and the changes that it hears of later
-//! add up to the truth. It is taken at sign-in and at the end of a signed-in connection, never for a
-//! message; outboxes are pushed to under it, as under a shard's.
+//! One lock over both, so that a watcher's first list and the later changes add up to the truth. The lock is taken
+//! at sign-in and at the end of a signed-in connection, never for a message; outboxes are pushed to under the lock,
+//! as under a shard's.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use hashbrown::HashMap;
 use crate::conn::{Conn, Sockets, give_back};
 use crate::sync::{Mutex, RandomState};
 
-/// The signed-in users of one app, and those whom somebody watches.
+/// The signed-in users of one app, and the watched users.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
     /// Guards the users and their sockets.
@@ -32,19 +32,19 @@ struct User {
     watchers: Sockets<Arc<Conn>>,
 }
 
-/// Whom a connection is signed in as; for as long as it lives (WS-186).
+/// The user that a connection is signed in as, for the connection's whole life (WS-186).
 #[derive(Debug)]
 pub struct SignedIn {
     /// The user.
     pub id: UserId,
-    /// What the user says of itself.
+    /// The `user_info` of the sign-in.
     pub user_info: UserInfo,
     watching: Vec<UserId>,
 }
 
 impl Users {
-    /// Signs a connection in, or takes over what the same user says anew; pushes `success`, then who of
-    /// the watchlist is online (WS-195).
+    /// Signs a connection in, or takes over the same user's newer data; pushes `success`, then the online users of
+    /// the watchlist (WS-195).
     pub(crate) fn sign_in(
         &self,
         conn: &Arc<Conn>,
@@ -80,7 +80,7 @@ impl Users {
         give_back(&mut table);
     }
 
-    /// Closes every connection that is signed in as the user (API-060); returns how many.
+    /// Closes every connection that is signed in as the user (API-060); returns the number of closed connections.
     pub(crate) fn close(&self, id: &str, reason: &CloseReason) -> usize {
         let table = self.table.lock();
         let signed_in = table.get(id).map(|user| &user.signed_in);
@@ -90,7 +90,7 @@ impl Users {
         signed_in.map_or(0, Sockets::len)
     }
 
-    /// How many users are online.
+    /// Number of users online.
     pub(crate) fn online(&self) -> usize {
         self.table.lock().values().filter(|user| !user.signed_in.is_empty()).count()
     }

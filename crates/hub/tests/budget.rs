@@ -1,4 +1,4 @@
-//! What all connections of a node may hold together: who is told of too much, and who is closed for it.
+//! The budget of all connections of a node: who is woken when it is exceeded, and which connections are closed.
 //!
 //! Frames are counted for the whole process, so one test runs at a time.
 
@@ -18,7 +18,7 @@ use support::Wakes;
 
 const KIB: usize = 1024;
 
-/// What a node holds in these tests.
+/// The node's budget in these tests.
 const ALL: usize = 1024 * KIB;
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -49,7 +49,7 @@ fn push(subscriptions: &Subscriptions, bytes: usize) {
     assert!(subscriptions.conn().outbox.push(&frame(bytes)), "one outbox may hold so much");
 }
 
-/// Takes frames to write them; says whether the connection is to end instead, and why.
+/// Takes frames to write; returns the reason if the connection is to end instead.
 fn take(subscriptions: &Subscriptions, frames: &mut Vec<Frame>) -> Option<CloseReason> {
     let cx = Context::from_waker(Waker::noop());
     match subscriptions.conn().outbox.poll_take(&cx, frames, 64) {
@@ -67,7 +67,7 @@ fn the_largest_are_closed_until_a_quarter_is_free_and_their_memory_is_back_at_on
     let _turn = my_turn();
     let hubs = hubs();
     let conns = crowd(&hubs, 10);
-    // 1,100 KiB: those of 200 and 180 have to go, so that 720 are left.
+    // 1,100 KiB: the connections with 200 and 180 have to go, so that 720 are left.
     for (number, conn) in conns.iter().enumerate() {
         push(conn, (number + 1) * 20 * KIB);
     }

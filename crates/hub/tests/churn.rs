@@ -39,7 +39,7 @@ fn user(id: &str) -> Option<Identity> {
     )
 }
 
-/// Everything that waits for a connection, parsed.
+/// Every frame that waits for a connection, parsed.
 fn received(subscriptions: &Subscriptions) -> Vec<Value> {
     let mut frames: Vec<Frame> = Vec::new();
     let cx = Context::from_waker(Waker::noop());
@@ -127,7 +127,7 @@ fn ws_154_roster_and_member_events_add_up_to_the_truth() {
             });
         }
     });
-    // So much comes and goes that some of it waits.
+    // So many users join and leave that some changes wait.
     hub.tell_changes();
     let seen = received(&watcher);
     let mut present = roster(&seen[0]);

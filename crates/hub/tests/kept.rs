@@ -1,4 +1,4 @@
-//! What cache channels keep, and how the bytes of what nobody listens to are counted (WS-170 … WS-173).
+//! The caches of cache channels, and the bound on the bytes of channels without subscribers (WS-170 … WS-173).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ fn is_kept(hub: &AppHub, name: &str, now: u64) -> bool {
     hub.cached(&channel(name), now).is_some()
 }
 
-/// The data of what waits for a connection; the event's name if that is not `e`.
+/// The data of every waiting event of a connection; the event's name for events other than `e`.
 fn received(subscriptions: &Subscriptions) -> Vec<String> {
     let mut frames: Vec<Frame> = Vec::new();
     let cx = Context::from_waker(Waker::noop());

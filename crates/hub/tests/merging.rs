@@ -1,4 +1,4 @@
-//! Comings and goings that press on a channel are merged, and whoever subscribes believes the truth all the same.
+//! Joins and leaves under load are merged, and every subscriber still ends with the truth.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use serde_json::Value;
 
 const ROOM: &str = "presence-room";
 
-/// Bytes that a member says of itself that comes and goes, so that few of these are told at once.
+/// Bytes of `user_info` of a member that joins and leaves, so that few of these changes are sent at once.
 const MUCH: usize = 100_000;
 
-/// More comings and goings than a channel with a single subscriber tells at once.
+/// More joins and leaves than a channel with a single subscriber sends at once.
 const A_STORM: usize = 6;
 
 fn channel(name: &str) -> ChannelName {
@@ -76,7 +76,7 @@ fn in_short(events: &[Value]) -> Vec<String> {
     events.iter().map(short).collect()
 }
 
-/// A room with a watcher, where so many have come and gone that everything waits from now on.
+/// A channel with a watcher, after so many joins and leaves that every further change waits.
 fn pressed(hub: &Arc<AppHub>) -> Subscriptions {
     let mut watcher = connect(hub, u64::MAX);
     join(&mut watcher, "watcher", 0);
@@ -86,7 +86,7 @@ fn pressed(hub: &Arc<AppHub>) -> Subscriptions {
     watcher
 }
 
-/// Has somebody come and go until no change is told at once any more.
+/// A user joins and leaves until no change is sent at once any more.
 fn storm(hub: &Arc<AppHub>) {
     let mut comer = connect(hub, u64::MAX - 1);
     let data = format!(r#"{{"user_id":"comer","user_info":"{}"}}"#, "x".repeat(MUCH));
@@ -99,7 +99,7 @@ fn storm(hub: &Arc<AppHub>) {
     }
 }
 
-/// An event to the room, before which everybody is told what waits.
+/// An event to the channel, before which everybody is sent the waiting changes.
 fn publish(hub: &Arc<AppHub>) {
     hub.deliver(&channel(ROOM), &Event::new("e", "{}").on(&channel(ROOM)), None);
 }
@@ -245,7 +245,7 @@ fn an_app_with_changes_is_named_until_they_are_told() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A connection joins as one of few users, or leaves if it is there.
+    /// A connection joins as one of few users, or leaves if the connection is on the channel.
     Toggle {
         conn: usize,
         user: usize,

@@ -1,4 +1,4 @@
-//! In which order the subscribers of a channel are handed an event.
+//! The order in which the subscribers of a channel are handed an event.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,7 +10,7 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server::Event;
 use parking_lot::Mutex;
 
-/// Writes down that a connection's task was woken.
+/// Records that a connection's task was woken.
 struct Woken {
     id: u64,
     all: Arc<Mutex<Vec<u64>>>,
@@ -22,8 +22,8 @@ impl Wake for Woken {
     }
 }
 
-/// A walk through memory in the order in which it was given out is much cheaper than any other, so that the
-/// budget of a lone delivery hangs on this.
+/// Iteration through memory in the order of allocation is much cheaper than in any other order, and the budget of a
+/// lone delivery depends on that.
 #[test]
 fn subscribers_are_handed_an_event_in_the_order_in_which_they_came() {
     let hub = Arc::new(AppHub::new(Arc::new(App::new("1".into(), Vec::new()))));

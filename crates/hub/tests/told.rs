@@ -1,4 +1,4 @@
-//! What connections are told of one another: how many they are, and who is online (WS-175 … WS-198).
+//! What connections are sent about one another: the count, and who is online (WS-175 … WS-198).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn subscribed(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
     subscriptions
 }
 
-/// The data of all events with this name that wait for a connection, parsed.
+/// The data of every waiting event of a connection with this name, parsed.
 fn received(subscriptions: &Subscriptions, event: &str) -> Vec<Value> {
     let mut frames: Vec<Frame> = Vec::new();
     let cx = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! What an app's webhooks are to be told: only what they want, in order, bounded, and nobody is missed.
+//! The transitions for an app's webhooks: only wanted kinds, in order, bounded, and nobody is missed.
 
 mod support;
 
@@ -50,7 +50,7 @@ fn taken(hub: &AppHub) -> Vec<Transition> {
     taken
 }
 
-/// Two connections come to a channel of each sort and go again, and one event is kept.
+/// Two connections subscribe to a channel of each kind and unsubscribe, and one event is cached.
 fn visit(hub: &Arc<AppHub>) {
     let mut connections = [connect(hub, 1), connect(hub, 2)];
     for name in ["news", "cache-a", "presence-a", "#server-to-user-u"] {

@@ -1,4 +1,4 @@
-//! A connection's task asleep over its outbox: whatever the order of events, it is woken for each of them.
+//! A connection's task asleep over its outbox: whatever the order of events, each event wakes the task.
 //!
 //! Only with `--cfg shuttle` (`cargo xtask interleavings`), where a scheduler tries thousands of orders, and where
 //! a task that nobody wakes any more is a deadlock and fails.
@@ -31,12 +31,12 @@ const TURN: usize = 2;
 
 const BYTES: usize = 5;
 
-/// What such a frame counts in an outbox.
+/// Bytes that such a frame counts in an outbox.
 const COST: usize = BYTES + FRAME_COST;
 
 const USER: &str = r#"{"id":"u"}"#;
 
-/// Uniform chance finds what is likely; few changes of who goes first (PCT) find what is rare.
+/// Uniform chance finds likely orders; few changes of the running thread (PCT) find rare ones.
 fn in_many_orders(check: fn()) {
     shuttle::check_random(check, ORDERS);
     shuttle::check_pct(check, ORDERS, 3);
@@ -48,7 +48,7 @@ fn frame(publisher: u8, number: u8) -> Frame {
     frame
 }
 
-/// Pushes from a thread; how many were queued.
+/// Pushes from a thread; returns the number of queued frames.
 fn publish(outbox: &Arc<Outbox>, publisher: u8) -> thread::JoinHandle<u8> {
     let outbox = Arc::clone(outbox);
     thread::spawn(move || {
@@ -63,7 +63,7 @@ fn close(outbox: &Arc<Outbox>, reason: CloseReason) -> thread::JoinHandle<()> {
     thread::spawn(move || outbox.close(reason))
 }
 
-/// Reads as the server writes: batches, some a turn, until the outbox is closed.
+/// Reads as the server writes: in batches, some a turn, until the outbox is closed.
 fn poll_reading(
     cx: &Context<'_>,
     outbox: &Outbox,
@@ -210,19 +210,19 @@ fn a_reader_is_slow_only_when_more_than_the_bound_was_on_its_way() {
 /// Frames that fit.
 const MOST: usize = 3;
 
-/// Of frames; each grows late, when what it counts has happened.
+/// Counts of frames; each grows late, after the counted event.
 #[derive(Default)]
 struct Counts {
     queued: AtomicUsize,
     written: AtomicUsize,
 }
 
-/// Reads to the close; how many frames.
+/// Reads until the close; returns the number of frames.
 async fn reading_in_bounds(outbox: Arc<Outbox>, counts: Arc<Counts>) -> (CloseReason, usize) {
     let (mut read, mut before) = (Vec::new(), 0);
     let reason = poll_fn(|cx| {
         let taking = |read: usize| {
-            // What the last take got is written by now, but the outbox hears of it with this one only.
+            // Frames of the last take are written by now, but the outbox learns that with the next take only.
             let queued = counts.queued.load(Ordering::SeqCst);
             assert!(queued <= before + MOST, "more on its way than the bound");
             counts.written.store(before, Ordering::SeqCst);
@@ -233,7 +233,7 @@ async fn reading_in_bounds(outbox: Arc<Outbox>, counts: Arc<Counts>) -> (CloseRe
     (reason.await, read.len())
 }
 
-/// Publishes until a frame is refused; how many frames had been written before that.
+/// Publishes until a frame is refused; returns how many frames had been written before.
 fn publish_counted(outbox: &Outbox, counts: &Counts, publisher: u8) -> Option<usize> {
     for number in 0..FRAMES {
         let written = counts.written.load(Ordering::SeqCst);
@@ -308,7 +308,7 @@ fn whatever_stirs_a_connection_beside_its_outbox_is_looked_at() {
             let (conn, heard) = (Arc::clone(&conn), Arc::clone(&heard));
             let mut read = Vec::new();
             let mut looked = 0;
-            // As the server's: what is beside the outbox is looked at when it was stirred, and not else.
+            // As the server's task: everything beside the outbox is polled only after a stir.
             future::spawn(poll_fn(move |cx| {
                 if conn.take_stir() {
                     looked = heard.load(Ordering::SeqCst);

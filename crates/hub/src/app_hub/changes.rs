@@ -1,4 +1,4 @@
-//! Which channels have to tell their subscribers who came, who went, and how many there are.
+//! Which channels have member events or counts to send to their subscribers.
 //!
 //! Knows no clock: the caller says when it is time.
 
@@ -13,13 +13,13 @@ use crate::channel::{Channel, Counting};
 use crate::conn::Conn;
 use crate::sync::Mutex;
 
-/// The lists of such channels, each channel once in each; as long as there are channels, at most.
+/// The lists of such channels. A list holds each channel once, so its bound is the number of channels.
 #[derive(Debug)]
 pub(super) struct Due {
     app: AppId,
-    /// Where something changed since [`AppHub::tell_changes`].
+    /// Channels that changed since [`AppHub::tell_changes`].
     changes: Mutex<Vec<ChannelName>>,
-    /// Crowds whose count changed since [`AppHub::tell_counts`].
+    /// Crowded channels whose count changed since [`AppHub::tell_counts`].
     crowds: Mutex<Vec<ChannelName>>,
     /// Rung when the first change is listed.
     bell: Arc<Bell>,
@@ -32,7 +32,7 @@ impl Due {
 }
 
 impl AppHub {
-    /// Under the lock of the channel's shard, after a subscription was made, by a newcomer, or ended.
+    /// Called under the lock of the channel's shard, after a newcomer subscribed or a subscription ended.
     pub(super) fn changed(&self, channel: &mut Channel, told: Counting<'_>, newcomer: Option<&Conn>) {
         if told.anybody() && channel.name.kind().has_counts() {
             channel.count_changed(told, newcomer);
@@ -51,7 +51,7 @@ impl AppHub {
         }
     }
 
-    /// Tells what has waited since the last call, or was told at once; to be called some 100 milliseconds after
+    /// Sends what has waited since the last call, or was sent at once; to be called some 100 milliseconds after
     /// [`Hubs::poll_changes`](crate::Hubs::poll_changes) has named the app.
     pub fn tell_changes(&self) {
         let due = std::mem::take(&mut *self.due.changes.lock());
@@ -60,7 +60,7 @@ impl AppHub {
         }
     }
 
-    /// Tells the crowded channels whose count has changed since the last time; to be called every five
+    /// Sends the counts of crowded channels that have changed since the last call; to be called every five
     /// seconds (WS-176).
     pub fn tell_counts(&self) {
         let due = std::mem::take(&mut *self.due.crowds.lock());

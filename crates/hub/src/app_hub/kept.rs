@@ -1,5 +1,5 @@
-//! The events that cache channels keep: publishing them, asking for them, and giving up what is too old
-//! or too much (WS-170 … WS-173).
+//! The cache of each cache channel: publishing into the cache, reading the cached event, and evicting events that have
+//! expired or take too much memory (WS-170 … WS-173).
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -10,20 +10,20 @@ use super::AppHub;
 use crate::cache::Turn;
 use crate::channel::Channel;
 
-/// What a cache channel keeps.
+/// The cached event of a channel.
 #[derive(Clone, Debug)]
 pub struct Cached {
-    /// The event as its subscribers got it.
+    /// The event as subscribers received the event.
     pub frame: Frame,
-    /// When it expires, in the milliseconds of the caller.
+    /// Expiry, on the caller's clock in milliseconds.
     pub until: u64,
 }
 
 impl AppHub {
-    /// As [`AppHub::deliver`], and keeps the event for later subscribers of this cache channel.
+    /// As [`AppHub::deliver`], and caches the event for later subscribers of this cache channel.
     ///
-    /// `until` is when it expires, by the clock of [`crate::Subscriptions::subscribe`]. Over the app's
-    /// `limits.cache_bytes`, the oldest events of channels without subscribers are given up.
+    /// `until` is the expiry on the clock of [`crate::Subscriptions::subscribe`]. Over the app's
+    /// `limits.cache_bytes`, the oldest events of channels without subscribers are evicted.
     pub fn deliver_and_keep(
         &self,
         name: &ChannelName,
@@ -47,7 +47,7 @@ impl AppHub {
         took
     }
 
-    /// What the channel keeps, if it has not expired (API-036).
+    /// The channel's cached event, if the event has not expired (API-036).
     #[must_use]
     pub fn cached(&self, name: &ChannelName, now: u64) -> Option<Cached> {
         self.look(name, |channel| {
@@ -56,13 +56,13 @@ impl AppHub {
         .flatten()
     }
 
-    /// Bytes kept of channels that nobody is subscribed to.
+    /// Bytes cached for channels without subscribers.
     #[must_use]
     pub fn parked_bytes(&self) -> usize {
         self.parked.bytes()
     }
 
-    /// Gives up what nobody is subscribed to and has expired.
+    /// Evicts expired events of channels without subscribers.
     pub(crate) fn drop_expired(&self, now: u64) {
         while let Some((turn, name)) = self.parked.oldest()
             && turn.has_expired(now)
@@ -71,7 +71,7 @@ impl AppHub {
         }
     }
 
-    /// Gives up parked events, the oldest first, until the app is within its limit.
+    /// Evicts parked events, the oldest first, until the app is within its limit.
     pub(super) fn make_room(&self) {
         if self.parked.bytes() == 0 {
             return;
@@ -84,7 +84,7 @@ impl AppHub {
         }
     }
 
-    /// Drops a parked event with its channel; if it is not there, somebody else has taken its turn away.
+    /// Drops a parked event with its channel. An event that is missing here was evicted by another caller already.
     fn give_up(&self, turn: Turn, name: &ChannelName) {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();

@@ -1,4 +1,4 @@
-//! What an app's webhooks are to be told: taking it, adding to it, and how things are where something was lost.
+//! What an app's webhooks are to be sent: taking transitions, adding client events, and a snapshot after a loss.
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::webhook::{ClientEvent, Kind, Present, Transition};
@@ -7,7 +7,7 @@ use super::AppHub;
 use crate::transitions::TakenTransitions;
 
 impl AppHub {
-    /// Moves up to `most` transitions to the end of `into`, in the order in which they happened.
+    /// Moves up to `most` transitions to the end of `into`, in the order of the events.
     pub fn take_transitions(&self, into: &mut Vec<Transition>, most: usize) -> TakenTransitions {
         self.transitions.take(into, most)
     }
@@ -18,8 +18,8 @@ impl AppHub {
         hooks.tell(Kind::ClientEvents, || Transition::Sent(Box::new(event())));
     }
 
-    /// Every occupied channel, but for those of users. What is taken later and is older than this brings whoever
-    /// applies both to the truth all the same.
+    /// Every occupied channel, without users' own channels. Older transitions that are taken after this snapshot still
+    /// lead to the true state when both are applied.
     #[must_use]
     pub fn present(&self) -> Vec<Present> {
         let mut found = Vec::new();
@@ -33,7 +33,7 @@ impl AppHub {
         found
     }
 
-    /// Whether the hub must stay although nobody is connected.
+    /// Whether the hub must stay although no connection is open.
     pub(crate) fn keeps_anything(&self) -> bool {
         self.parked_bytes() > 0 || !self.transitions.is_empty()
     }

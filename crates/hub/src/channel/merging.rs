@@ -1,8 +1,8 @@
-//! Comings and goings that press on a channel: told at once while they are few, merged while they are many.
+//! Member events and counts under load: sent at once while they are few, merged while they are many.
 //!
-//! A member event that waits is told at the next [`Channel::tell_changes`], or before the next event of the channel,
-//! so that all subscribers keep one order. A user who came and went in between is never told of. A connection that
-//! subscribes meanwhile gets a newer roster, and every change as it happens.
+//! A waiting member event is sent at the next [`Channel::tell_changes`], or before the next event of the channel, so
+//! that all subscribers see one order. A user who joined and left in between is never announced. A connection that
+//! subscribes meanwhile gets a newer roster, and every change at once.
 
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
@@ -14,36 +14,36 @@ use crate::conn::{Conn, Sockets};
 use crate::sync::RandomState;
 
 /// Bytes of member events that a channel delivers at once between two calls of [`Channel::tell_changes`], over all
-/// its subscribers; the first change is told in any case. Few where a scheduler tries many orders.
+/// its subscribers; the first change is sent in any case. Few where a scheduler tries many orders.
 const MEMBERS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 256 * 1024 };
 
-/// The same of counts, which are small: a hundred subscribers that come one after the other, and go, are all told
-/// of each other (WS-175).
+/// The same bound for counts, which are small: a hundred subscribers that subscribe one after the other, and
+/// unsubscribe, all get every count (WS-175).
 const COUNTS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 1280 * 1024 };
 
-/// Bytes of a count besides the channel's name.
+/// Bytes of a count event besides the channel's name.
 const COUNT: usize = 100;
 
-/// Users whose changes wait at most; over it they are told.
+/// Users whose changes wait at most; over the bound the changes are sent.
 const MOST_WAITING: usize = 256;
 
-/// What has been told since the last call, and what waits for the next.
+/// What has been sent since the last call, and what waits for the next.
 #[derive(Debug, Default)]
 pub(super) struct Merging {
-    /// Bytes that were delivered at once; `u32::MAX` from when there was too much.
+    /// Bytes that were delivered at once; `u32::MAX` once the bound was exceeded.
     told: u32,
-    /// The channel stands in the app's list of those to be told.
+    /// The channel stands in the app's list of channels with changes.
     is_listed: bool,
-    /// Boxed, for hardly ever does anything wait.
+    /// Boxed, because changes hardly ever wait.
     waiting: Option<Box<Waiting>>,
 }
 
-/// Member events that wait.
+/// Member events that are not sent yet.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// What subscribers know of each user who has come or gone.
+    /// What subscribers know of each user who has joined or left.
     known: IndexMap<UserId, Known, RandomState>,
-    /// Subscribers who have come since, and know everything.
+    /// Subscribers who have subscribed since, and know everything.
     newer: Sockets<()>,
 }
 
@@ -51,7 +51,7 @@ struct Waiting {
 #[derive(Debug)]
 enum Known {
     Absent,
-    /// With this `user_info`; `None` where it was replaced without a word (WS-123), so that not all know the same.
+    /// Present, with this `user_info`; `None` where subscribers know different infos after a replacement (WS-123).
     Present(Option<UserInfo>),
 }
 
@@ -60,20 +60,20 @@ pub(super) enum Change {
     Came(UserInfo),
     Went {
         info: UserInfo,
-        /// Whether `info` was replaced without a word.
+        /// Whether `info` was replaced without an event.
         is_replaced: bool,
     },
 }
 
 impl Merging {
-    /// A subscriber has come, with a roster that is newer than what waits.
+    /// A subscriber has subscribed, with a roster that is newer than the waiting changes.
     pub(super) fn came(&mut self, socket: SocketId) {
         if let Some(waiting) = &mut self.waiting {
             waiting.newer.insert(socket, ());
         }
     }
 
-    /// Whether so many bytes may be delivered at once; counts them if so.
+    /// Whether so many bytes may be delivered at once; counts the bytes if so.
     fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
         let told = self.told as usize;
         let is_too_much = told > 0 && told + bytes > most;
@@ -83,7 +83,7 @@ impl Merging {
 }
 
 impl Channel {
-    /// Tells all members, who do not include the user's own connection, of a user who has come or gone (WS-150, WS-151).
+    /// Sends a user's join or leave to all members; the user's own connection is not among them (WS-150, WS-151).
     pub(super) fn tell_change(&mut self, user: &UserId, change: Change) {
         if self.members.is_empty() {
             return;
@@ -109,8 +109,8 @@ impl Channel {
         }
     }
 
-    /// Tells everybody how many they are, or has the count wait, in whichever list is right (WS-175, WS-176). A
-    /// newcomer of a channel with at most 100 subscribers is told at once, right behind the acknowledgement (WS-124).
+    /// Sends the count to everybody, or lists the channel in the right list for later (WS-175, WS-176). A newcomer of
+    /// a channel with at most 100 subscribers is sent the count at once, right behind the acknowledgement (WS-124).
     pub(crate) fn count_changed(&mut self, told: Counting<'_>, newcomer: Option<&Conn>) {
         self.count_is_due = true;
         if self.members.len() > MOST_COUNTED_AT_ONCE {
@@ -125,14 +125,14 @@ impl Channel {
         }
     }
 
-    /// Whether the channel is to be listed for [`Channel::tell_changes`]; says so once.
+    /// Whether the channel is to be listed for [`Channel::tell_changes`]; true once.
     pub(crate) fn is_to_be_told(&mut self) -> bool {
         let presses = self.merging.told > 0 || self.merging.waiting.is_some();
         presses && !std::mem::replace(&mut self.merging.is_listed, true)
     }
 
-    /// Tells what waits, but for the count of a crowd, and begins to count deliveries anew; the channel is listed
-    /// no more.
+    /// Sends the waiting changes, except the count of a crowded channel, and resets the count of delivered bytes; the
+    /// channel is not listed any more.
     pub(crate) fn tell_changes(&mut self, told: Counting<'_>) {
         self.tell_members();
         if self.members.len() <= MOST_COUNTED_AT_ONCE {
@@ -142,7 +142,7 @@ impl Channel {
         self.merging.is_listed = false;
     }
 
-    /// Tells those who waited how things are now with each user who has come or gone.
+    /// Sends the present state of each user with a waiting change to the subscribers that do not know it.
     pub(super) fn tell_members(&mut self) {
         let Some(waiting) = self.merging.waiting.take() else {
             return;

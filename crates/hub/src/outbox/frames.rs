@@ -1,8 +1,8 @@
-//! Frames in the order in which they came; one alone needs no memory of its own.
+//! Frames in the order of arrival; a single frame needs no memory of its own.
 //!
-//! Most connections wait for one frame at a time: theirs then lies where the rest of the outbox does,
-//! and is touched with it. A long queue grows by pieces and is never moved, so that it takes no more than its frames
-//! do, not even for a moment.
+//! Most connections have one waiting frame at a time: the frame then lies beside the rest of the outbox, in the
+//! same memory. A long queue grows by pieces and is never moved, so that the queue never takes more than its frames
+//! need, not even for a moment.
 
 use std::collections::VecDeque;
 
@@ -10,12 +10,12 @@ use fanfare_protocol::frame::{FRAME_COST, Frame};
 
 use crate::budget::Budget;
 
-/// What a frame counts in an outbox.
+/// Bytes that a frame counts in an outbox.
 pub(super) fn cost(frame: &Frame) -> usize {
     FRAME_COST + frame.bytes().len()
 }
 
-/// A piece that has more slots than this gives its memory back when it is empty.
+/// A piece with more slots than this frees its memory when the piece is empty.
 pub(super) const SLOTS_KEPT: usize = 16;
 
 /// Slots of a whole piece.
@@ -23,9 +23,9 @@ const PIECE: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// Before all of `more`.
+    /// The frame before all of `more`.
     first: Option<Frame>,
-    /// The piece that is taken from; only an empty queue has none in it, but for `first`.
+    /// The piece that frames are taken from; empty only if the queue holds no frame besides `first`.
     more: VecDeque<Frame>,
     /// Whole pieces behind `more`, the last of which is being filled; boxed, for hardly any queue is so long.
     #[expect(clippy::box_collection, reason = "a box is a quarter as large, and every connection has this")]
@@ -68,7 +68,7 @@ impl Frames {
         }
     }
 
-    /// Moves up to `most` frames to the end of `into`; returns what they count.
+    /// Moves up to `most` frames to the end of `into`; returns the bytes that the frames count.
     pub(super) fn take(&mut self, into: &mut Vec<Frame>, most: usize, budget: &Budget) -> usize {
         let begins = into.len();
         into.extend(self.first.take_if(|_| most > 0));
@@ -82,7 +82,7 @@ impl Frames {
         into[begins..].iter().map(cost).sum()
     }
 
-    /// Goes on with the piece behind the one that has been emptied.
+    /// Goes on with the piece behind the empty piece.
     fn next_piece(&mut self, budget: &Budget) {
         let next = self.pieces.as_mut().and_then(|pieces| pieces.pop_front());
         if next.is_none() && self.more.capacity() <= SLOTS_KEPT {
@@ -95,7 +95,7 @@ impl Frames {
         }
     }
 
-    /// Drops everything, and gives the memory back.
+    /// Drops all frames, and frees the memory.
     pub(super) fn free(&mut self, budget: &Budget) {
         let slots = self.capacity();
         *self = Self::new();
@@ -104,14 +104,14 @@ impl Frames {
         }
     }
 
-    /// Slots that there are.
+    /// Number of slots.
     pub(super) fn capacity(&self) -> usize {
         let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
         self.more.capacity() + pieces.map(VecDeque::capacity).sum::<usize>()
     }
 }
 
-/// Memory of so many slots.
+/// Bytes of so many slots.
 const fn bytes(slots: usize) -> usize {
     slots * size_of::<Frame>()
 }

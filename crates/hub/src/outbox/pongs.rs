@@ -1,28 +1,28 @@
 //! The answers to a client's Ping frames, which cost the client two bytes each to ask for.
 //!
-//! A few wait in the outbox like any frame. Of more only the newest is kept, as RFC 6455 5.5.3 allows.
+//! A few answers wait in the outbox like any frame. Of further answers only the newest is kept (RFC 6455 5.5.3).
 
 use fanfare_protocol::frame::Frame;
 
 /// Answers that wait in the queue at most.
 const MOST_QUEUED: usize = 16;
 
-/// Pings since the queue was empty, from which on a client counts as one that does not read.
+/// Pings since the queue was empty, from which on a client counts as a slow consumer.
 const MOST: usize = 1024;
 
-/// What has been asked since the outbox was last empty.
+/// Pings since the outbox was last empty.
 #[derive(Debug, Default)]
 pub(super) struct Pongs {
     asked: usize,
-    /// The one that goes out when the queue is empty.
+    /// The answer that goes out when the queue is empty.
     pub(super) newest: Option<Frame>,
 }
 
 /// Where an answer belongs.
 pub(super) enum Place {
-    /// Behind what waits.
+    /// Behind the queued frames.
     Queue(Frame),
-    /// In place of the one before.
+    /// In place of the answer before.
     Kept,
     /// Nowhere: the client does not read.
     TooMany,

@@ -1,4 +1,4 @@
-//! An outbox by itself: its order, its bound, its end, and what it leaves behind.
+//! An outbox by itself: its order, its bound, its end, and the memory that remains.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
@@ -126,7 +126,7 @@ fn a_burst_leaves_no_memory_behind_and_is_taken_off_the_nodes_budget() {
     assert_eq!(budget.others(), 0);
 }
 
-/// The payloads of the Pong frames among what can be taken.
+/// The payloads of the Pong frames in the outbox.
 fn pongs(outbox: &Outbox, wakes: &Arc<Wakes>) -> Vec<String> {
     let mut found = Vec::new();
     while let (frames, Poll::Ready(Taken::Frames)) = take(outbox, wakes) {

@@ -1,4 +1,4 @@
-//! Locks and numbers of shuttle, in the shapes of parking_lot and std; hashers without chance.
+//! Locks and numbers of shuttle, in the shapes of parking_lot and std; hashers without randomness.
 //!
 //! Never part of a server: only tests are built with `--cfg shuttle`.
 
@@ -9,7 +9,7 @@ use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
-/// Nothing random, in ahash's shape: the same order in every table, so that a schedule that failed fails again.
+/// In ahash's shape, without randomness: the same order in every table, so that a failed schedule fails again.
 #[derive(Debug, Default)]
 pub(crate) struct RandomState;
 
@@ -31,7 +31,7 @@ impl RandomState {
     }
 }
 
-/// As parking_lot's: a panic does not poison it.
+/// As parking_lot's: a panic does not poison the lock.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
@@ -45,7 +45,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// As parking_lot's: a panic does not poison it.
+/// As parking_lot's: a panic does not poison the lock.
 #[derive(Debug, Default)]
 pub(crate) struct RwLock<T>(shuttle::sync::RwLock<T>);
 

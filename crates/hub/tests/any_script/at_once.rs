@@ -17,10 +17,10 @@ use crate::follower::{Exclusions, Sums, Truth, follow};
 use crate::script::{self, Actor, CHANNELS, SLOTS, Step, Trace, USERS, channel, is_presence};
 use crate::told::Told;
 
-/// Slots are dealt out among so many.
+/// Threads that the slots are dealt out among.
 const THREADS: usize = 3;
 
-/// Steps of a script that runs at once; few of them where each is tried in many orders.
+/// Steps of a concurrent script; few where each script is tried in many orders.
 const LONGEST: usize = if cfg!(shuttle) { 60 } else { 400 };
 
 #[cfg(shuttle)]
@@ -38,13 +38,13 @@ proptest! {
     }
 }
 
-/// Once, in whichever order the threads of this machine get ahead.
+/// Runs once, in the order that the threads of this machine happen to take.
 #[cfg(not(shuttle))]
 fn in_many_orders(_: u64, check: impl Fn()) {
     check();
 }
 
-/// In orders that are drawn at every lock, the same ones for the same seed.
+/// Runs in orders drawn at every lock; the same orders for the same seed.
 #[cfg(shuttle)]
 fn in_many_orders(seed: u64, check: impl Fn() + Send + Sync + 'static) {
     let mut config = shuttle::Config::new();
@@ -81,7 +81,7 @@ fn check_at_once(steps: &[Step]) {
         sums.took,
         "as many as its publisher was told got each event"
     );
-    // Where counts are merged, not every number is told.
+    // Where counts are merged, not every number is sent.
     let uneven: Vec<_> = sums.steps.iter().filter(|(_, sum)| **sum != 0).collect();
     assert!(
         cfg!(shuttle) || uneven.is_empty(),
@@ -90,7 +90,7 @@ fn check_at_once(steps: &[Step]) {
     check_that_nothing_is_left(hubs, hub, told);
 }
 
-/// Runs the script with the slots dealt out among threads, to the moment when all have come to their ends.
+/// Runs the script with the slots dealt out among threads, until all threads have ended.
 fn run_at_once(hubs: &Arc<Hubs>, steps: &[Step]) -> Vec<Actor> {
     let start = Barrier::new(THREADS);
     let mut actors: Vec<Actor> = thread::scope(|scope| {
@@ -111,7 +111,7 @@ fn run_at_once(hubs: &Arc<Hubs>, steps: &[Step]) -> Vec<Actor> {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
-    // What waits, because much came at once.
+    // Sends what was merged under load.
     hubs.open(&script::app()).tell_changes();
     for actor in &mut actors {
         actor.rest();
@@ -119,7 +119,7 @@ fn run_at_once(hubs: &Arc<Hubs>, steps: &[Step]) -> Vec<Actor> {
     actors
 }
 
-/// How things are by what each connection knows of itself.
+/// The state by what each connection knows of itself.
 fn truth(actors: &[Actor]) -> Truth {
     let mut truth = Truth::default();
     for actor in actors {

@@ -1,6 +1,6 @@
 //! Follows what one connection received, and says whether a client could have believed it.
 //!
-//! Knows nothing of what the other connections did, but for what was published and whom it was kept from.
+//! Knows nothing of other connections, but for published events and their excluded connections.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::script::{CHANNELS, Entry, Published, Trace, has_counts, is_cached, is_presence};
 
-/// To whom each published event was not to go.
+/// The connection that each published event was not sent to.
 pub type Exclusions = HashMap<Published, Option<SocketId>>;
 
-/// How things are when nothing goes on.
+/// The state when nothing goes on.
 #[derive(Debug, Default)]
 pub struct Truth {
     /// Subscriptions to each channel.
@@ -24,12 +24,12 @@ pub struct Truth {
     pub online: BTreeSet<String>,
 }
 
-/// What all connections together have seen.
+/// What all connections together have received.
 #[derive(Debug, Default)]
 pub struct Sums {
-    /// How many got each event as it was published.
+    /// Number of connections that took each event at its publication.
     pub took: HashMap<Published, usize>,
-    /// Of each channel and number: how often a newcomer made them so many, less how often so many lost one.
+    /// For each channel and count: how often a newcomer raised the count to it, less how often so many lost one.
     pub steps: BTreeMap<(usize, u64), i64>,
 }
 
@@ -40,7 +40,7 @@ struct Listening {
     last: HashMap<usize, Published>,
     members: BTreeSet<String>,
     count: Option<u64>,
-    /// Frames that were received for it.
+    /// Frames received of the subscription.
     frames: usize,
 }
 
@@ -59,7 +59,7 @@ struct Follower<'a> {
     sums: &'a mut Sums,
     channels: [Option<Listening>; CHANNELS.len()],
     watching: Watching,
-    /// The newest own events of each channel that it must get to see.
+    /// The newest own events of each channel that the connection must receive.
     owed: HashMap<usize, Published>,
 }
 
@@ -172,7 +172,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Whatever the publisher sent since the event before was kept from this connection.
+    /// Panics unless every event that the publisher sent in between was kept from this connection.
     fn check_published(&self, event: Published, before: Option<Published>) {
         let exclusion = |event: Published| *self.exclusions.get(&event).expect("somebody published it");
         assert_ne!(exclusion(event), Some(self.socket), "{event:?} was not for it");
@@ -185,7 +185,7 @@ impl Follower<'_> {
         }
     }
 
-    /// The subscription has ended, and nothing more of the channel may come.
+    /// The subscription has ended, and no further frame of the channel may come.
     fn left(&mut self, channel: usize) {
         let ended = self.channels[channel].take().expect("a subscription, acknowledged before it ends");
         if is_cached(channel) || has_counts(channel) {
@@ -220,7 +220,7 @@ impl Follower<'_> {
     }
 }
 
-/// The users in an acknowledgement, which agrees with itself.
+/// The users in an acknowledgement, after a check that the acknowledgement agrees with itself.
 fn acknowledged(channel: usize, data: &Value) -> BTreeSet<String> {
     if !is_presence(channel) {
         assert_eq!(*data, serde_json::json!({}));

@@ -1,5 +1,5 @@
-//! Whatever connections do, in whichever order: one after the other it is what plain tables say, and all at
-//! once every connection sees what a client can believe.
+//! Arbitrary scripts of connections, in any order: in sequence the hub agrees with plain tables, and concurrently
+//! every connection sees what a client can believe.
 
 mod at_once;
 mod follower;
@@ -17,7 +17,7 @@ use fanfare_hub::{AppHub, Hubs};
 use script::{CHANNELS, channel};
 use told::Told;
 
-/// When everybody has closed, only the events of cache channels stay, and those until they expire.
+/// When everybody has closed, only the events of cache channels stay, until their expiry.
 fn check_that_nothing_is_left(hubs: Arc<Hubs>, hub: Arc<AppHub>, mut told: Told) {
     told.take(&hub);
     assert_eq!(told, Told::default(), "everybody has gone");

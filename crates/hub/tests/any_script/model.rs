@@ -1,4 +1,4 @@
-//! What everybody must receive when one thing happens after the other: plain tables, no lock, no hub.
+//! What every connection must receive when steps run in sequence: plain tables, no lock, no hub.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,23 +18,23 @@ pub struct Model {
     generations: [u64; SLOTS],
     numbers: BTreeMap<(usize, usize), u64>,
     rooms: [Room; CHANNELS.len()],
-    /// Whom each is signed in as, and whom it watches.
+    /// The user that each client is signed in as, and the users that the client watches.
     signed_in: BTreeMap<Client, (usize, BTreeSet<usize>)>,
-    /// What each has received.
+    /// What each client has received.
     pub received: BTreeMap<Client, Vec<Value>>,
 }
 
 /// A channel, occupied or not.
 #[derive(Default)]
 struct Room {
-    /// On presence channels with their users.
+    /// Subscribers; on presence channels with their users.
     members: BTreeMap<Client, usize>,
     infos: BTreeMap<usize, Value>,
     last: Option<(Value, u64)>,
 }
 
 impl Model {
-    /// Does the step, at a moment.
+    /// Applies the step at a moment.
     pub fn apply(&mut self, step: &Step, now: u64) -> Answer {
         let client = (step.slot, self.generations[step.slot]);
         match &step.action {
@@ -198,7 +198,7 @@ impl Model {
         self.received.entry(client).or_default().push(frame);
     }
 
-    /// How many are subscribed.
+    /// Number of subscriptions.
     pub fn subscriptions(&self, at: usize) -> usize {
         self.rooms[at].members.len()
     }
@@ -208,12 +208,12 @@ impl Model {
         self.rooms[at].infos.keys().map(|user| USERS[*user]).collect()
     }
 
-    /// What the channel keeps, expired or not.
+    /// The channel's cached event, expired or not.
     pub fn kept(&self, at: usize) -> Option<(&Value, u64)> {
         self.rooms[at].last.as_ref().map(|(event, until)| (event, *until))
     }
 
-    /// How many users have signed in.
+    /// Number of users signed in.
     pub fn users_online(&self) -> usize {
         (0..USERS.len()).filter(|user| self.is_online(*user)).count()
     }

@@ -1,4 +1,4 @@
-//! One step after the other: what everybody receives, and what can be asked, is what plain tables say.
+//! Steps in sequence: every received frame, and every answer to a query, is what plain tables say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ proptest! {
     }
 }
 
-/// What can be asked of the hub is what the model says.
+/// Panics unless the hub answers every query as the model does.
 fn compare(hub: &AppHub, model: &Model, now: u64) {
     let mut occupied = (0, 0);
     for at in 0..CHANNELS.len() {
@@ -74,7 +74,7 @@ fn received(trace: &Trace) -> Vec<Value> {
     frames.collect()
 }
 
-/// No order is promised across channels; a connection that closes leaves its own in any (WS-106).
+/// No order is promised across channels: a connection that closes leaves its channels in any order (WS-106).
 fn by_channel(frames: Vec<Value>) -> BTreeMap<String, Vec<Value>> {
     let mut channels: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for frame in frames {

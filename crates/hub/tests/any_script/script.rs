@@ -1,6 +1,6 @@
-//! Scripts of what connections do, and one connection after the other doing it against the hub.
+//! Scripts of what connections do, and connections that run a script against the hub.
 //!
-//! Never judges what comes of it; only keeps what every connection received.
+//! Never judges the outcome; only records what every connection received.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,16 +16,16 @@ use fanfare_protocol::user::UserData;
 use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
 use proptest::prelude::*;
 
-/// Each has one connection at a time, and the next when that has closed.
+/// A slot has one connection at a time, and the next after that has closed.
 pub const SLOTS: usize = 6;
 
-/// One of each behaviour.
+/// One channel of each behaviour.
 pub const CHANNELS: [&str; 5] =
     ["news", "cache-rates", "presence-room", "presence-cache-desk", "#server-to-user-u0"];
 
 pub const USERS: [&str; 4] = ["u0", "u1", "u2", "u3"];
 
-/// One fewer than there are, so that presence channels can be full.
+/// One fewer than there are users, so that presence channels can be full.
 pub const MOST_MEMBERS: usize = USERS.len() - 1;
 
 /// Something that a slot does.
@@ -35,7 +35,7 @@ pub struct Step {
     pub action: Action,
 }
 
-/// Channels and users by their places in the lists above.
+/// Channels and users by their indices in the lists above.
 #[derive(Clone, Debug)]
 pub enum Action {
     Join {
@@ -45,7 +45,7 @@ pub enum Action {
     Leave {
         channel: usize,
     },
-    /// `except` is a slot's connection of a certain generation, `keeps` how long a cache channel keeps it.
+    /// `except` is a slot's connection of a certain generation; `keeps` is how long a cache channel keeps the event.
     Publish {
         channel: usize,
         except: Option<(usize, u64)>,
@@ -81,7 +81,7 @@ pub struct Trace {
 #[derive(Debug)]
 pub enum Entry {
     Frame(Frame),
-    /// Whatever came of the channel is above.
+    /// The subscription has ended: every frame of the channel is above.
     Left(usize),
     /// The connection itself published this while it was subscribed, not excluded.
     Owed(Published),
@@ -97,7 +97,7 @@ pub struct Published {
     pub number: u64,
 }
 
-/// What was published, to whom not, and how many took it.
+/// The event, its excluded connection, and the number of connections that took it.
 pub type Told = (Published, Option<SocketId>, usize);
 
 /// A slot at work.
@@ -107,7 +107,7 @@ pub struct Actor {
     slot: usize,
     generation: u64,
     pub subscriptions: Subscriptions,
-    /// Whom it stands for on each presence channel.
+    /// The user that the connection stands for on each presence channel.
     pub users: [Option<usize>; CHANNELS.len()],
     numbers: [u64; CHANNELS.len()],
     trace: Trace,
@@ -191,7 +191,7 @@ impl Actor {
         }
     }
 
-    /// Does it at a moment.
+    /// Performs the action at a moment.
     pub fn act(&mut self, action: &Action, now: u64) -> Answer {
         match action {
             Action::Join { channel, user } => Answer::Joined(self.join(*channel, *user, now)),
@@ -277,7 +277,7 @@ impl Actor {
         self.ended.push(end(closed, trace));
     }
 
-    /// Closes the last connection; everything that its slot received and published.
+    /// Closes the last connection; returns everything that its slot received and published.
     pub fn into_ended(self) -> (Vec<Trace>, Vec<Told>) {
         let mut ended = self.ended;
         ended.push(end(self.subscriptions, self.trace));

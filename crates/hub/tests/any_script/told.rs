@@ -1,11 +1,11 @@
-//! What webhooks hear of a script: comings and goings alternate, and add up to the truth.
+//! Webhook transitions of a script: joins and leaves alternate, and add up to the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare_hub::AppHub;
 use fanfare_protocol::webhook::Transition;
 
-/// Occupied channels with their users, as whoever takes the transitions knows them.
+/// Occupied channels with their users, by the transitions taken.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     channels: BTreeSet<String>,
@@ -13,7 +13,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Takes everything that waits; panics at what comes twice.
+    /// Takes every waiting transition; panics at a repeated transition.
     pub fn take(&mut self, hub: &AppHub) {
         let mut taken = Vec::new();
         while hub.take_transitions(&mut taken, 7).more {}
@@ -42,7 +42,7 @@ impl Told {
         assert!(alternates, "{transition:?} is no change of {self:?}");
     }
 
-    /// Panics unless the hub is as it was told.
+    /// Panics unless the hub's state is the reported state.
     pub fn compare(&self, hub: &AppHub) {
         let mut found = Self::default();
         for present in hub.present() {
