@@ -139,7 +139,7 @@ fn sends_on(message: &ClientMessage<'_>) {
 
 /// Panics unless the client's error message is valid JSON with the fault's text.
 fn is_told(fault: &ProtocolError) {
-    let message = fault.message();
+    let message = fault.to_string();
     let frame = error(Some(4009), &message);
     let json: Value = serde_json::from_slice(frame.payload()).expect("a frame is JSON");
     assert_eq!(json["data"]["message"], *message);

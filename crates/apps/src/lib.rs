@@ -28,8 +28,8 @@ pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, Operatio
 pub use settings::{
     AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
     MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, WebhookFault, WebhookSettings,
-    are_channel_prefixes, is_feed_prefix, is_host_pattern, is_http_url, is_passable_header, is_web_origin,
-    named_limits,
+    are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header, is_web_origin, named_limits,
+    nearest,
 };
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};

@@ -5,16 +5,18 @@
 
 mod authorization;
 mod given;
+mod nearest;
 mod webhooks;
 
 use std::ops::RangeInclusive;
 
-use fanfare_protocol::app::{App, Limits, Quota, RedisFeed};
+use fanfare_protocol::app::{App, Limits, OriginPattern, Quota, RedisFeed};
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
+pub use self::nearest::nearest;
 pub use self::webhooks::{
     MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, WebhookFault, WebhookSettings, are_channel_prefixes,
 };
@@ -103,9 +105,9 @@ pub struct AppSettings {
     /// Refuse connections without TLS (WS-063). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_tls: Option<bool>,
-    /// Host patterns of the allowed origins (WS-010). Default: all.
+    /// The allowed origins (WS-010). Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub allowed_origins: Option<Vec<String>>,
+    pub allowed_origins: Option<Vec<OriginPattern>>,
     /// Close connections that do not authorize in time (WS-062). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized_connections: Option<bool>,
@@ -196,8 +198,8 @@ impl AppSettings {
             check_range(Quota::Second.setting(), &MESSAGE_QUOTA, self.messages_per_second),
             check_range(Quota::Day.setting(), &MESSAGE_QUOTA, self.messages_per_day),
         ];
-        let origins = self.allowed_origins.iter().flatten().filter(|origin| !is_host_pattern(origin));
-        let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.clone()));
+        let origins = self.allowed_origins.iter().flatten().filter(|origin| !origin.is_legal());
+        let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.as_str().to_owned()));
         limits
             .chain(quotas.into_iter().flatten())
             .chain(origins)
@@ -255,19 +257,6 @@ fn check_range(
     Some(SettingFault::OutOfRange { name, value, least: *range.start(), most: *range.end() })
 }
 
-/// Whether a text may stand in `allowed_origins`: a host name or address, `*` for any run of
-/// characters; no scheme, port or path.
-#[must_use]
-pub fn is_host_pattern(text: &str) -> bool {
-    let address = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let legal: fn(u8) -> bool = match address {
-        Some(_) => |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'*'),
-        None => |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'*'),
-    };
-    let name = address.unwrap_or(text);
-    (1..=253).contains(&name.len()) && name.bytes().all(legal)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,15 +302,5 @@ mod tests {
                 "messages_per_day is 1000000001; it must be from 1 to 1000000000",
             ]
         );
-    }
-
-    #[test]
-    fn ws_010_a_host_pattern_has_no_scheme_port_or_path() {
-        for pattern in ["example.com", "*.example.com", "*", "localhost", "127.0.0.1", "[::1]", "my_host"] {
-            assert!(is_host_pattern(pattern), "{pattern}");
-        }
-        for text in ["", "https://example.com", "example.com:8080", "example.com/", "::1", "[]", "a b"] {
-            assert!(!is_host_pattern(text), "{text}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fanfare_apps::{AppSettings, Apps};
-use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::app::{App, Limits, OriginPattern};
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
 
@@ -92,7 +92,10 @@ async fn settings_of_a_row_override_the_defaults(stage: Stage) {
         .await;
     let app = apps.by_id("7").await.unwrap().unwrap();
     assert_eq!(app.limits, Limits { event_bytes: 20_480, ..defaults });
-    assert_eq!((app.max_connections, app.allowed_origins.clone()), (Some(20), vec!["*.example.com".into()]));
+    assert_eq!(
+        (app.max_connections, app.allowed_origins.clone()),
+        (Some(20), vec![OriginPattern::new("*.example.com".to_owned())])
+    );
     assert!(app.enabled && app.force_tls && app.authorized_connections && app.subscription_error_event);
     assert!(app.credentials.is_empty());
 }

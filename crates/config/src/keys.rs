@@ -2,7 +2,7 @@
 //!
 //! The one list: what is not here is unknown. A test holds it against `config/default.toml`.
 
-use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA};
+use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA, nearest};
 
 use super::fault::Hint;
 
@@ -137,9 +137,6 @@ const APP: &[(&str, Kind)] = &[
 const SECTIONS: [&str; 9] =
     ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "webhooks", "log"];
 
-/// Two names are near from here on; 1 means the same.
-const NEAR: f64 = 0.6;
-
 /// All keys; those of an app without the name of the app, such as `limits.batch` or `secret`.
 pub(super) struct Keys {
     pub node: Vec<(String, Kind)>,
@@ -226,13 +223,4 @@ fn parts(key: &str) -> (&str, &str) {
 
 fn joined(section: &str, name: &str) -> String {
     if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
-}
-
-/// The name that takes the fewest changes, if it is near at all.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|known| (strsim::normalized_damerau_levenshtein(wanted, known), known))
-        .filter(|(likeness, _)| *likeness >= NEAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }

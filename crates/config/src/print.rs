@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fanfare_apps::named_limits;
-use fanfare_protocol::app::{App, Authorization};
+use fanfare_protocol::app::{App, Authorization, OriginPattern};
 use fanfare_protocol::webhook::Webhook;
 use toml::Value;
 
@@ -128,7 +128,8 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
     ];
     all.extend(quotas.into_iter().filter_map(|(name, most)| Some((name, number((*most)?)))));
     all.push(("force_tls", (*force_tls).into()));
-    all.push(("allowed_origins", allowed_origins.clone().into()));
+    let origins: Vec<&str> = allowed_origins.iter().map(OriginPattern::as_str).collect();
+    all.push(("allowed_origins", origins.into()));
     all.push(("authorized_connections", (*authorized_connections).into()));
     all.push(("client_events", (*client_events).into()));
     all.push(("subscription_counts", (*subscription_counts).into()));

@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use fanfare_apps::{
-    Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, are_channel_prefixes, is_feed_prefix,
-    is_host_pattern, is_http_url, is_passable_header, is_web_origin,
+    Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, are_channel_prefixes, is_feed_prefix, is_http_url,
+    is_passable_header, is_web_origin,
 };
 use fanfare_laravel::feed::Address;
-use fanfare_protocol::app::MustEqual;
+use fanfare_protocol::app::{MustEqual, OriginPattern};
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use fanfare_protocol::webhook;
 use ipnet::IpNet;
@@ -72,7 +72,7 @@ impl Kind {
                 each(parts, |text| is_host_name(text).then(|| text.to_owned()))
             }
             (Self::Origins, Value::Array(parts)) => {
-                each(parts, |text| is_host_pattern(text).then(|| text.to_owned()))
+                each(parts, |text| OriginPattern::new(text.to_owned()).is_legal().then(|| text.to_owned()))
             }
             (Self::WebOrigins, Value::Array(parts)) => {
                 each(parts, |text| is_web_origin(text).then(|| text.to_owned()))

@@ -3,6 +3,7 @@
 //! Plain values; where an app comes from is the business of the crate `apps`.
 
 mod authorization;
+mod origin;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use crate::ids::AppId;
 use crate::webhook::{Kinds, Webhook};
 
 pub use self::authorization::{Authorization, MustEqual};
+pub use self::origin::OriginPattern;
 
 /// One tenant, with every setting resolved (absent ones have taken the server's default).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub struct App {
     pub messages_per_day: Option<usize>,
     /// Connections without TLS close with 4000 (WS-063).
     pub force_tls: bool,
-    /// Host patterns (`*` stands for any run of characters); empty allows every origin (WS-010).
-    pub allowed_origins: Vec<String>,
+    /// Origins whose pages may connect; empty allows every origin (WS-010).
+    pub allowed_origins: Vec<OriginPattern>,
     /// Connections that neither sign in nor join a guarded channel in time close with 4009 (WS-062).
     pub authorized_connections: bool,
     /// Clients may send client events (WS-161).
@@ -83,6 +85,13 @@ impl App {
     pub fn told(&self) -> Kinds {
         let enabled = self.webhooks.iter().filter(|webhook| webhook.enabled);
         enabled.fold(Kinds::NONE, |told, webhook| told.and(webhook.events))
+    }
+
+    /// Whether pages of this `Origin` may connect (WS-010).
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        let patterns = &self.allowed_origins;
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(origin))
     }
 
     /// The credential with this key, if the key is one of the app's.
@@ -147,6 +156,15 @@ pub enum Quota {
 }
 
 impl Quota {
+    /// The quota's period in one word.
+    #[must_use]
+    pub const fn period(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Day => "day",
+        }
+    }
+
     /// The name of the quota's setting.
     #[must_use]
     pub const fn setting(self) -> &'static str {

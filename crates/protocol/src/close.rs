@@ -8,52 +8,76 @@ use std::borrow::Cow;
 use crate::ws::DecodeError;
 
 /// The end of a connection, or its refusal at the handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Display` is the text for the close frame: at most 123 bytes (WS-050). The text may repeat the client's, so logs
+/// get [`CloseReason::label`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
     /// 4000: the app requires TLS, and the client connected without (WS-063).
+    #[error("Application only accepts SSL connections, reconnect using wss://")]
     TlsRequired,
     /// 4001: no app has this key.
+    #[error("App key {} not in this cluster. Did you forget to specify the cluster?", shortened(.0, 50))]
     UnknownKey(String),
     /// 4003: the app is switched off.
+    #[error("Application disabled")]
     AppDisabled,
     /// 4004: the app has reached its connection quota (LIM-026).
+    #[error("Account over quota (at most {limit} connections, setting max_connections)")]
     OverQuota {
         /// The app's setting `max_connections`.
         limit: usize,
     },
     /// 4005: the path, given as received, is not `/app/KEY` (WS-009).
+    #[error("Path not found: connect to /app/KEY, not {}", shortened(.0, 75))]
     PathNotFound(String),
     /// 4007: the protocol version is not supported.
+    #[error("Unsupported protocol version: 4, 5, 6 and 7 are spoken here")]
     VersionUnsupported,
     /// 4008: no protocol version was given, and the server requires a version.
+    #[error("No protocol version supplied")]
     VersionMissing,
     /// 4009: the page's origin is not one of the app's.
+    #[error("Origin not allowed: {}", shortened(.0, 90))]
     OriginRefused(String),
     /// 4009: the app requires authorization, and the client did not authorize in time (WS-062).
+    #[error("Connection not authorized within timeout")]
     NotAuthorized,
     /// 4009: the app's back end has ended the connections of this user (API-062).
+    #[error("You got disconnected by the app.")]
     Terminated,
     /// 4100: the node has reached its limit of connections.
+    #[error("Over capacity")]
     OverCapacity,
     /// 4100: the app could not be looked up; the key may be right.
+    #[error("Apps cannot be looked up at the moment")]
     AppUnknownForNow,
     /// 4100: a new connection during graceful shutdown (WS-057).
+    #[error("Server shutting down")]
     ShuttingDown,
     /// 4100: a slow consumer, whose outbox was full.
+    #[error("Messages are not read fast enough (setting limits.outbox_bytes)")]
     SlowReader,
     /// 4100: the budget of all connections was exceeded, and this connection was among the largest.
+    #[error("Too much waits for all clients together (setting limits.outboxes_bytes)")]
     OverMemory,
     /// 4100: a long run of commands with errors (WS-214).
+    #[error("Too many invalid messages")]
     TooManyErrors,
     /// 4200: graceful shutdown; the client reconnects, to another node.
+    #[error("Server shutting down")]
     ServerRestarting,
     /// 4201: no answer to a Ping frame (WS-045).
+    #[error("Pong reply not received")]
     PongMissing,
     /// 1002, 1007 or 1009: the bytes were no WebSocket stream, or a message was too long.
+    #[error(transparent)]
     Undecodable(DecodeError),
     /// The client sent a close frame, with this code (WS-051).
+    #[error("")]
     ByClient(Option<u16>),
     /// The transport broke; no peer can be told.
+    #[error("")]
     Gone,
 }
 
@@ -81,48 +105,6 @@ impl CloseReason {
             Self::Undecodable(error) => error.code(),
             Self::ByClient(code) => return *code,
             Self::Gone => return None,
-        })
-    }
-
-    /// The text for the close frame: at most 123 bytes (WS-050).
-    #[must_use]
-    pub fn message(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::TlsRequired => "Application only accepts SSL connections, reconnect using wss://",
-            Self::UnknownKey(key) => {
-                return Cow::Owned(format!(
-                    "App key {} not in this cluster. Did you forget to specify the cluster?",
-                    shortened(key, 50)
-                ));
-            }
-            Self::AppDisabled => "Application disabled",
-            Self::OverQuota { limit } => {
-                return Cow::Owned(format!(
-                    "Account over quota (at most {limit} connections, setting max_connections)"
-                ));
-            }
-            Self::PathNotFound(path) => {
-                return Cow::Owned(format!(
-                    "Path not found: connect to /app/KEY, not {}",
-                    shortened(path, 75)
-                ));
-            }
-            Self::VersionUnsupported => "Unsupported protocol version: 4, 5, 6 and 7 are spoken here",
-            Self::VersionMissing => "No protocol version supplied",
-            Self::OriginRefused(origin) => {
-                return Cow::Owned(format!("Origin not allowed: {}", shortened(origin, 90)));
-            }
-            Self::NotAuthorized => "Connection not authorized within timeout",
-            Self::Terminated => "You got disconnected by the app.",
-            Self::OverCapacity => "Over capacity",
-            Self::AppUnknownForNow => "Apps cannot be looked up at the moment",
-            Self::ShuttingDown | Self::ServerRestarting => "Server shutting down",
-            Self::SlowReader => "Messages are not read fast enough (setting limits.outbox_bytes)",
-            Self::OverMemory => "Too much waits for all clients together (setting limits.outboxes_bytes)",
-            Self::TooManyErrors => "Too many invalid messages",
-            Self::PongMissing => "Pong reply not received",
-            Self::Undecodable(error) => error.message(),
-            Self::ByClient(_) | Self::Gone => "",
         })
     }
 
@@ -215,7 +197,7 @@ mod tests {
     #[test]
     fn ws_050_every_text_fits_a_close_frame() {
         for reason in all() {
-            assert!(reason.message().len() <= 123, "{reason:?}");
+            assert!(reason.to_string().len() <= 123, "{reason:?}");
         }
     }
 
@@ -229,7 +211,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_answered_in_hosted_pushers_words() {
         assert_eq!(
-            CloseReason::UnknownKey("abc".into()).message(),
+            CloseReason::UnknownKey("abc".into()).to_string(),
             "App key abc not in this cluster. Did you forget to specify the cluster?"
         );
     }

@@ -7,8 +7,6 @@ mod over_quota;
 mod sign_in;
 mod wording;
 
-use std::borrow::Cow;
-
 use crate::channel::InvalidName;
 
 pub use client_event::ClientEventFault;
@@ -22,23 +20,34 @@ use wording::{echoed, half_character};
 pub const NOTHING_AT: &str = "There is nothing at this path";
 
 /// A failed command; answered with one `pusher:error`, and nothing else changes (WS-130).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Display` is the `message` of the error event. The text may repeat the client's, so logs get
+/// [`ProtocolError::label`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// Not JSON, not an object, or no string `event` (WS-210, WS-211).
+    #[error("Received invalid JSON")]
     InvalidJson,
     /// A binary message (WS-021).
+    #[error("Binary messages are not part of the protocol")]
     BinaryMessage,
     /// An event that clients may not send (WS-212).
+    #[error("Unsupported event received on socket: {}", echoed(.0))]
     UnsupportedEvent(String),
     /// `data` is no object, nor a string that holds one (WS-113).
+    #[error("Expected parameter data to be a hash")]
     DataNotAHash,
     /// A required member of `data` is missing.
+    #[error("Missing parameter: {0}")]
     MissingParameter(&'static str),
     /// A member of `data` is no string, but must be one.
+    #[error("Expected parameter {0} to be a string")]
     NotAString(&'static str),
     /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
+    #[error("{}", half_character(.0))]
     HalfCharacter(&'static str),
     /// The name breaks LIM-001, LIM-002 or LIM-015 (WS-135).
+    #[error("{}", invalid_name(.name, *.fault))]
     InvalidChannelName {
         /// The name as received.
         name: String,
@@ -46,26 +55,40 @@ pub enum ProtocolError {
         fault: InvalidName,
     },
     /// Subscribed already (WS-137).
+    #[error("Existing subscription to channel {0}")]
     ExistingSubscription(String),
     /// The connection is not subscribed (WS-141).
+    #[error("No current subscription to channel {}, or subscription in progress", echoed(.0))]
     NoSubscription(String),
     /// The connection has as many subscriptions as it may.
+    #[error(
+        "This connection is subscribed to {limit} channels, the most it may be \
+         (setting limits.channels_per_connection)"
+    )]
     TooManyChannels {
         /// The setting `limits.channels_per_connection`.
         limit: usize,
     },
     /// The connection subscribes or signs in more often than it may.
+    #[error(
+        "Too many subscriptions and sign-ins: at most {limit} a second \
+         (setting limits.subscriptions_per_second)"
+    )]
     TooManySubscriptions {
         /// The setting `limits.subscriptions_per_second`.
         limit: usize,
     },
     /// A guarded channel without `auth`.
+    #[error("Auth info required to subscribe to {0}")]
     AuthMissing(String),
     /// `auth` without a colon.
+    #[error("Auth value for subscription to {0} is invalid: should be of format 'key:signature'")]
     AuthFormat(String),
     /// `auth` with a key that is not the app's.
+    #[error("Invalid key in subscription auth data: '{}'", echoed(.0))]
     AuthKey(String),
     /// The signature is not that of the text (AUTH-024).
+    #[error("Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}", echoed(.got))]
     AuthSignature {
         /// What the server signed.
         signed: String,
@@ -73,12 +96,22 @@ pub enum ProtocolError {
         got: String,
     },
     /// Another user's `#server-to-user-…`, or a connection without a signed-in user (WS-191).
+    #[error("Only the signed-in user may subscribe to {0}")]
     NotSignedIn(String),
     /// A presence channel without `channel_data` (WS-115).
+    #[error("Missing parameter: data.channel_data is required to subscribe to {0}")]
     ChannelDataMissing(String),
     /// `channel_data` is not JSON, or its `user_id` neither string nor integer (WS-116).
+    #[error(
+        "Invalid channel_data for subscription to {0}: should be a JSON object \
+         with a string or integer user_id"
+    )]
     ChannelDataInvalid(String),
     /// `channel_data` is larger than allowed (LIM-021).
+    #[error(
+        "channel_data of {size} bytes exceeds the allowed maximum \
+         ({limit} bytes, setting limits.member_bytes)"
+    )]
     MemberTooBig {
         /// The setting `limits.member_bytes`.
         limit: usize,
@@ -86,6 +119,10 @@ pub enum ProtocolError {
         size: usize,
     },
     /// `user_id` is longer than allowed (LIM-022).
+    #[error(
+        "user_id of {length} characters exceeds the allowed maximum \
+         ({limit} characters, setting limits.user_id)"
+    )]
     UserIdTooLong {
         /// The setting `limits.user_id`.
         limit: usize,
@@ -93,8 +130,13 @@ pub enum ProtocolError {
         length: usize,
     },
     /// `pusher:signin` failed (WS-184).
+    #[error(transparent)]
     SignIn(SignInFault),
     /// The watchlist is longer than allowed (LIM-023); the first users are watched (WS-196).
+    #[error(
+        "The watchlist has {length} users, but only the first {limit} are watched \
+         (setting limits.watchlist)"
+    )]
     WatchlistTooLong {
         /// The setting `limits.watchlist`.
         limit: usize,
@@ -102,6 +144,7 @@ pub enum ProtocolError {
         length: usize,
     },
     /// The presence channel holds as many users as it may (WS-136).
+    #[error("Presence channel {channel} has its maximum of {limit} users (setting limits.members)")]
     ChannelFull {
         /// The channel.
         channel: String,
@@ -109,6 +152,7 @@ pub enum ProtocolError {
         limit: usize,
     },
     /// A client event was not forwarded (WS-161 … WS-169).
+    #[error(transparent)]
     ClientEvent(ClientEventFault),
 }
 
@@ -181,81 +225,6 @@ impl ProtocolError {
             Self::ClientEvent(fault) => fault.label(),
         }
     }
-
-    /// The `message` of the error event.
-    #[must_use]
-    pub fn message(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::InvalidJson => "Received invalid JSON",
-            Self::BinaryMessage => "Binary messages are not part of the protocol",
-            Self::DataNotAHash => "Expected parameter data to be a hash",
-            Self::ClientEvent(fault) => return fault.message(),
-            Self::SignIn(fault) => return fault.message(),
-            _ => return Cow::Owned(self.message_with_parts()),
-        })
-    }
-
-    /// The `message` of the causes that name a received value or a limit.
-    fn message_with_parts(&self) -> String {
-        match self {
-            Self::UnsupportedEvent(event) => {
-                format!("Unsupported event received on socket: {}", echoed(event))
-            }
-            Self::MissingParameter(name) => format!("Missing parameter: {name}"),
-            Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
-            Self::HalfCharacter(name) => half_character(name),
-            Self::InvalidChannelName { name, fault } => invalid_name(name, *fault),
-            Self::ExistingSubscription(channel) => format!("Existing subscription to channel {channel}"),
-            Self::NoSubscription(channel) => {
-                format!("No current subscription to channel {}, or subscription in progress", echoed(channel))
-            }
-            Self::TooManyChannels { limit } => format!(
-                "This connection is subscribed to {limit} channels, the most it may be \
-                 (setting limits.channels_per_connection)"
-            ),
-            Self::TooManySubscriptions { limit } => format!(
-                "Too many subscriptions and sign-ins: at most {limit} a second \
-                 (setting limits.subscriptions_per_second)"
-            ),
-            Self::AuthMissing(channel) => format!("Auth info required to subscribe to {channel}"),
-            Self::AuthFormat(channel) => format!(
-                "Auth value for subscription to {channel} is invalid: should be of format 'key:signature'"
-            ),
-            Self::AuthKey(key) => format!("Invalid key in subscription auth data: '{}'", echoed(key)),
-            Self::AuthSignature { signed, got } => format!(
-                "Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}",
-                echoed(got)
-            ),
-            Self::NotSignedIn(channel) => format!("Only the signed-in user may subscribe to {channel}"),
-            Self::ChannelDataMissing(channel) => {
-                format!("Missing parameter: data.channel_data is required to subscribe to {channel}")
-            }
-            Self::ChannelDataInvalid(channel) => format!(
-                "Invalid channel_data for subscription to {channel}: should be a JSON object \
-                 with a string or integer user_id"
-            ),
-            Self::MemberTooBig { limit, size } => format!(
-                "channel_data of {size} bytes exceeds the allowed maximum \
-                 ({limit} bytes, setting limits.member_bytes)"
-            ),
-            Self::UserIdTooLong { limit, length } => format!(
-                "user_id of {length} characters exceeds the allowed maximum \
-                 ({limit} characters, setting limits.user_id)"
-            ),
-            Self::ChannelFull { channel, limit } => format!(
-                "Presence channel {channel} has its maximum of {limit} users (setting limits.members)"
-            ),
-            Self::WatchlistTooLong { limit, length } => format!(
-                "The watchlist has {length} users, but only the first {limit} are watched \
-                 (setting limits.watchlist)"
-            ),
-            Self::InvalidJson
-            | Self::BinaryMessage
-            | Self::DataNotAHash
-            | Self::ClientEvent(_)
-            | Self::SignIn(_) => self.message().into_owned(),
-        }
-    }
 }
 
 /// The message for an illegal channel name, for both of its users: sockets and the HTTP API (WS-135, API-020).
@@ -314,13 +283,13 @@ mod tests {
             ),
         ];
         for (error, text) in cases {
-            assert_eq!(error.message(), text);
+            assert_eq!(error.to_string(), text);
         }
     }
 
     #[test]
     fn a_client_gets_back_only_the_beginning_of_a_long_text() {
         let error = ProtocolError::UnsupportedEvent("é".repeat(20_000));
-        assert!(error.message().len() < 300);
+        assert!(error.to_string().len() < 300);
     }
 }

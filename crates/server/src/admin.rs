@@ -86,7 +86,7 @@ async fn find_and_answer(
 ) -> Result<Answer, Problem> {
     host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
         let host = request.headers().get(HOST);
-        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, %problem, "refused");
+        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, problem = %problem.label(), "refused");
     })?;
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {
@@ -103,7 +103,7 @@ async fn find_and_answer(
                 Line::OperatorRefused,
                 target: "fanfare::admin",
                 Level::INFO,
-                %peer, action = ?found.action, %problem, "refused"
+                %peer, action = ?found.action, problem = %problem.label(), "refused"
             );
         })?,
     })

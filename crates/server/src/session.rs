@@ -157,7 +157,7 @@ impl Session {
             error = error.label(),
             "command refused"
         );
-        self.send(&server::error(error.code(), &error.message()));
+        self.send(&server::error(error.code(), &error.to_string()));
         let now = self.state.milliseconds();
         if error.is_harmless() || self.faults.take(now, FAULTS_AT_ONCE, FAULTS_PER_SECOND) {
             ControlFlow::Continue(())

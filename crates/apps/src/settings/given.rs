@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::nearest::nearest;
 use super::webhooks::as_far_as_legal;
 use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
 
@@ -31,9 +32,6 @@ const SECTIONS: &[&str] = &["limits", "authorization", "redis_feed"];
 
 /// The settings within `redis_feed`.
 const FEED: [&str; 2] = ["url", "prefix"];
-
-/// Two names are similar from this score on; 1 means equal.
-const NEAR: f64 = 0.6;
 
 impl AppSettings {
     /// The settings, changed as `given` says.
@@ -107,23 +105,19 @@ fn is_known(key: &str) -> bool {
 }
 
 fn unknown(key: &str) -> String {
-    nearest(key, known())
+    advice(key, known())
 }
 
 /// As [`unknown`], of a key within the list of webhooks.
 fn unknown_of_webhook(key: &str) -> String {
     let names = WebhookSettings::NAMES.iter();
     let place = key.split('.').next().unwrap_or_default();
-    nearest(key, names.map(|name| format!("{place}.{name}")))
+    advice(key, names.map(|name| format!("{place}.{name}")))
 }
 
-fn nearest(key: &str, known: impl Iterator<Item = String>) -> String {
-    let nearest = known
-        .map(|known| (strsim::normalized_damerau_levenshtein(key, &known), known))
-        .filter(|(likeness, _)| *likeness >= NEAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    match nearest {
-        Some((_, known)) => format!("unknown setting {key}; did you mean {known}?"),
+fn advice(key: &str, known: impl Iterator<Item = String>) -> String {
+    match nearest(key, known) {
+        Some(known) => format!("unknown setting {key}; did you mean {known}?"),
         None => format!("unknown setting {key}; config/default.toml lists those of an app"),
     }
 }

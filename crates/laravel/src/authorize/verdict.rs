@@ -8,7 +8,6 @@ use std::ops::Range;
 use bytes::Bytes;
 use fanfare_protocol::app::{Limits, MustEqual};
 use fanfare_protocol::channel::ChannelKind;
-use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::json;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::user::UserData;
@@ -153,7 +152,7 @@ fn presence(value: &Value, fields: &Fields<'_>, channel: &str, limits: &Limits) 
     };
     match Identity::parse(&data, channel, limits) {
         Ok(_) => Ok(Yes::Unsigned(Some(data))),
-        Err(error) => Err(Denial::Unfit(error.message().into_owned())),
+        Err(error) => Err(Denial::Unfit(error.to_string())),
     }
 }
 
@@ -167,7 +166,7 @@ fn user(text: &str, value: &Value, fields: &Fields<'_>, limits: &Limits) -> Resu
     let data = format!("{}{id}{}", &text[..place.start], &text[place.end..]);
     match UserData::parse(&data, limits) {
         Ok(_) => Ok(Yes::Unsigned(Some(data))),
-        Err(fault) => Err(Denial::Unfit(ProtocolError::SignIn(fault).message().into_owned())),
+        Err(fault) => Err(Denial::Unfit(fault.to_string())),
     }
 }
 

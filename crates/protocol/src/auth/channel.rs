@@ -42,8 +42,7 @@ mod tests {
 
     fn verify(channel: &str, auth: Option<&str>, data: Option<&str>) -> Result<(), String> {
         let socket = "1234.1234".parse().expect("an id");
-        verify_channel(&official_app(), socket, channel, auth, data)
-            .map_err(|error| error.message().into_owned())
+        verify_channel(&official_app(), socket, channel, auth, data).map_err(|error| error.to_string())
     }
 
     fn accepts(channel: &str, data: Option<&str>, signature: &str) {

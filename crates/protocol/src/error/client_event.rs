@@ -2,23 +2,32 @@
 //!
 //! Hosted Pusher's words where they are known (WS-131).
 
-use std::borrow::Cow;
-
 use super::over_quota::OverQuota;
 use super::wording::echoed;
 
-/// Why a client event was not forwarded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a client event was not forwarded; `Display` is the `message` of the error event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientEventFault {
     /// Client events are off for the app.
+    #[error(
+        "To send client events, you must enable this feature in the Settings page of your dashboard. \
+         (setting client_events)"
+    )]
     Off,
     /// No `channel` or no `data` (WS-169).
+    #[error("Invalid client event (must contain channel and data)")]
     Incomplete,
     /// The connection is not subscribed to the channel.
+    #[error("Cannot broadcast client event (connection not subscribed to channel {})", echoed(.0))]
     NotSubscribed(String),
     /// The channel is neither private nor presence.
+    #[error("Cannot broadcast client event (channel {} is neither private nor presence)", echoed(.0))]
     Unguarded(String),
     /// The name is longer than allowed (LIM-016).
+    #[error(
+        "The event name of {length} characters exceeds the allowed maximum \
+         ({limit} characters, setting limits.event_name)"
+    )]
     NameTooLong {
         /// The setting `limits.event_name`.
         limit: usize,
@@ -26,6 +35,10 @@ pub enum ClientEventFault {
         length: usize,
     },
     /// The data is larger than allowed (LIM-012).
+    #[error(
+        "The data of this client event ({size} bytes) exceeds the allowed maximum \
+         ({limit} bytes, setting limits.client_event_bytes)"
+    )]
     TooBig {
         /// The setting `limits.client_event_bytes`.
         limit: usize,
@@ -33,11 +46,16 @@ pub enum ClientEventFault {
         size: usize,
     },
     /// The connection's rate limit of client events is reached; the event was dropped (LIM-014, WS-163).
+    #[error(
+        "This connection sends more than {limit} client events a second; the event was dropped \
+         (setting limits.client_events_per_second)"
+    )]
     TooMany {
         /// The setting `limits.client_events_per_second`.
         limit: usize,
     },
     /// The app's quota of messages is used up; the event was dropped.
+    #[error("{0}; the event was dropped")]
     OverQuota(OverQuota),
 }
 
@@ -59,42 +77,5 @@ impl ClientEventFault {
             Self::TooMany { .. } => "client_event_rate",
             Self::OverQuota(_) => "over_message_quota",
         }
-    }
-
-    /// The `message` of the error event.
-    pub(super) fn message(&self) -> Cow<'static, str> {
-        let text = match self {
-            Self::Off => {
-                return Cow::Borrowed(
-                    "To send client events, you must enable this feature in the Settings page of your \
-                     dashboard. (setting client_events)",
-                );
-            }
-            Self::Incomplete => {
-                return Cow::Borrowed("Invalid client event (must contain channel and data)");
-            }
-            Self::NotSubscribed(channel) => format!(
-                "Cannot broadcast client event (connection not subscribed to channel {})",
-                echoed(channel)
-            ),
-            Self::Unguarded(channel) => format!(
-                "Cannot broadcast client event (channel {} is neither private nor presence)",
-                echoed(channel)
-            ),
-            Self::NameTooLong { limit, length } => format!(
-                "The event name of {length} characters exceeds the allowed maximum \
-                 ({limit} characters, setting limits.event_name)"
-            ),
-            Self::TooBig { limit, size } => format!(
-                "The data of this client event ({size} bytes) exceeds the allowed maximum \
-                 ({limit} bytes, setting limits.client_event_bytes)"
-            ),
-            Self::TooMany { limit } => format!(
-                "This connection sends more than {limit} client events a second; the event was dropped \
-                 (setting limits.client_events_per_second)"
-            ),
-            Self::OverQuota(over) => format!("{over}; the event was dropped"),
-        };
-        Cow::Owned(text)
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Begins as hosted Pusher's text for a connection quota; Pusher's text for messages is unknown.
 
-use std::fmt;
-
 use crate::app::Quota;
 
 /// Messages refused because of an app's quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Account over quota (at most {limit} messages a {}, {came} more came, setting {})",
+    .quota.period(),
+    .quota.setting()
+)]
 pub struct OverQuota {
     /// The quota.
     pub quota: Quota,
@@ -15,21 +18,6 @@ pub struct OverQuota {
     pub limit: usize,
     /// Number of messages that came together; none of them is published.
     pub came: usize,
-}
-
-impl fmt::Display for OverQuota {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quota, limit, came } = self;
-        let each = match quota {
-            Quota::Second => "second",
-            Quota::Day => "day",
-        };
-        let setting = quota.setting();
-        write!(
-            f,
-            "Account over quota (at most {limit} messages a {each}, {came} more came, setting {setting})"
-        )
-    }
 }
 
 #[cfg(test)]

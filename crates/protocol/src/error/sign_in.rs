@@ -3,26 +3,31 @@
 //! Hosted Pusher's texts are unknown but for the missing parameter; the other texts follow Pusher's texts for
 //! subscriptions.
 
-use std::borrow::Cow;
-
 use super::wording::{echoed, half_character};
 
-/// Why a connection was not signed in; the connection's state is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a connection was not signed in; its state is unchanged. `Display` is the `message` of the error event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignInFault {
     /// A required member of `data` is missing.
+    #[error("Missing parameter: {0}")]
     Missing(&'static str),
     /// A member of `data` is no string, but must be one.
+    #[error("Expected parameter {0} to be a string")]
     NotAString(&'static str),
     /// A member of `data` that must be a text holds half a surrogate pair, which is no character.
+    #[error("{}", half_character(.0))]
     HalfCharacter(&'static str),
     /// `data` is no object, nor a string that holds one.
+    #[error("Expected parameter data to be a hash")]
     DataNotAHash,
     /// `auth` without a colon.
+    #[error("Auth value for signin is invalid: should be of format 'key:signature'")]
     AuthFormat,
     /// `auth` with a key that is not the app's.
+    #[error("Invalid key in signin auth data: '{}'", echoed(.0))]
     AuthKey(String),
     /// The signature is not that of the text (AUTH-030).
+    #[error("Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}", echoed(.got))]
     Signature {
         /// What the server signed.
         signed: String,
@@ -30,10 +35,19 @@ pub enum SignInFault {
         got: String,
     },
     /// `user_data` is no JSON object whose `id` is a string that is not empty (WS-181).
+    #[error("Invalid user_data for signin: should be a JSON object with a non-empty string id")]
     NoId,
     /// The id has illegal characters (LIM-005).
+    #[error(
+        "Invalid user_data for signin: the id {} may hold only A-Z a-z 0-9 _ - = @ , . ;",
+        echoed(.0)
+    )]
     IdCharacters(String),
     /// The id is longer than allowed.
+    #[error(
+        "Invalid user_data for signin: the id of {length} characters exceeds the allowed maximum \
+         ({limit} characters, setting limits.user_id)"
+    )]
     IdTooLong {
         /// The setting `limits.user_id`.
         limit: usize,
@@ -41,8 +55,10 @@ pub enum SignInFault {
         length: usize,
     },
     /// `watchlist` is no array of strings (WS-181).
+    #[error("Invalid user_data for signin: watchlist should be an array of strings")]
     Watchlist,
     /// The connection is signed in as another user (WS-182).
+    #[error("This connection is signed in as {} already", echoed(.0))]
     OtherUser(String),
 }
 
@@ -62,45 +78,5 @@ impl SignInFault {
             }
             Self::OtherUser(_) => "signed_in_as_other",
         }
-    }
-
-    /// The `message` of the error event.
-    pub(super) fn message(&self) -> Cow<'static, str> {
-        let text = match self {
-            Self::AuthFormat => {
-                return Cow::Borrowed(
-                    "Auth value for signin is invalid: should be of format 'key:signature'",
-                );
-            }
-            Self::NoId => {
-                return Cow::Borrowed(
-                    "Invalid user_data for signin: should be a JSON object with a non-empty string id",
-                );
-            }
-            Self::Watchlist => {
-                return Cow::Borrowed(
-                    "Invalid user_data for signin: watchlist should be an array of strings",
-                );
-            }
-            Self::DataNotAHash => return Cow::Borrowed("Expected parameter data to be a hash"),
-            Self::NotAString(name) => format!("Expected parameter {name} to be a string"),
-            Self::HalfCharacter(name) => half_character(name),
-            Self::Missing(name) => format!("Missing parameter: {name}"),
-            Self::AuthKey(key) => format!("Invalid key in signin auth data: '{}'", echoed(key)),
-            Self::Signature { signed, got } => format!(
-                "Invalid signature: Expected HMAC SHA256 hex digest of {signed}, but got {}",
-                echoed(got)
-            ),
-            Self::IdCharacters(id) => format!(
-                "Invalid user_data for signin: the id {} may hold only A-Z a-z 0-9 _ - = @ , . ;",
-                echoed(id)
-            ),
-            Self::IdTooLong { limit, length } => format!(
-                "Invalid user_data for signin: the id of {length} characters exceeds the allowed maximum \
-                 ({limit} characters, setting limits.user_id)"
-            ),
-            Self::OtherUser(id) => format!("This connection is signed in as {} already", echoed(id)),
-        };
-        Cow::Owned(text)
     }
 }

@@ -123,7 +123,6 @@ fn every_error_fits_a_close_frame() {
     ];
     for (error, code, label) in cases {
         assert_eq!((error.code(), error.label()), (code, label), "{error:?}");
-        assert!((1..=123).contains(&error.message().len()), "{error:?}");
-        assert_eq!(error.to_string(), error.message());
+        assert!((1..=123).contains(&error.to_string().len()), "{error:?}");
     }
 }

@@ -2,7 +2,6 @@
 //! statuses, types and sentences. Holds no secret and no token.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use fanfare_apps::{OperationError, Scope};
@@ -20,45 +19,77 @@ use crate::http::host;
 const LONGEST: usize = 500;
 
 /// Why a request is refused; nothing has changed then, but for [`Problem::TooLate`].
-#[derive(Debug)]
+///
+/// `Display` is the sentence about this very request, for the caller alone; logs get [`Problem::label`].
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     /// The header `Host` is missing, doubled, or no host.
+    #[error("{}", host::FAULT)]
     FaultyHost,
     /// The request is for a host that is not this one; which.
+    #[error(
+        "This listener does not answer to the host {}: ask by address or as localhost, or list the name \
+         in listen.admin_hosts",
+        shortened(.0, 200)
+    )]
     ForeignHost(String),
     /// There is no such route.
+    #[error("There is nothing at this path; /v1/openapi.json lists what there is")]
     NoSuchPath,
     /// The path is right, the method is not; those that are.
+    #[error("This path answers to {0} only")]
     MethodNotAllowed(String),
     /// No token came.
+    #[error(
+        "This request needs the header `Authorization: Bearer TOKEN`; `fanfare token create` makes a token"
+    )]
     NoToken,
     /// It is unknown, malformed, expired or revoked: which of these is nobody's business.
+    #[error("This token is not valid")]
     WrongToken,
     /// The address has to wait before another token is looked at.
+    #[error("Too many wrong tokens have come from this address; no token is looked at until it has waited")]
     TooManyWrongTokens(Duration),
     /// The token is not good for this.
+    #[error("This token does not have the scope {0}")]
     ScopeMissing(Scope),
     /// Parameters that are unknown or have illegal values.
+    #[error("The query has faults")]
     Query(Vec<String>),
     /// There is no body to work with.
+    #[error("{}", about_body(.0))]
     Body(BodyError),
     /// The body is not JSON; why.
+    #[error("The body is not JSON: {0}")]
     NotJson(String),
     /// The body is JSON, but no object.
+    #[error("The body is no JSON object")]
     NotAnObject,
     /// There is nowhere to keep tokens and apps.
+    #[error(
+        "No database is configured, so that there are no tokens and no apps that could be changed; set \
+         apps.database"
+    )]
     NoDatabase,
     /// The database does not answer.
+    #[error("The apps' database does not answer; nothing has been changed")]
     DatabaseAway,
     /// The database answers, but stores nothing.
+    #[error(
+        "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been changed"
+    )]
     DatabaseUnwritable,
     /// The database works on as many requests as it may.
+    #[error("Too many requests are under way; nothing has been changed")]
     Busy,
     /// It has not been done in time; perhaps it has been done after all.
+    #[error("The apps' database has not answered in time; look whether what was asked for has been done")]
     TooLate,
     /// The server has failed.
+    #[error("The server has failed at this request; look whether what was asked for has been done")]
     Panic,
     /// What was asked for could not be done.
+    #[error("{}", about_operation(.0))]
     Operation(OperationError),
 }
 
@@ -126,61 +157,9 @@ impl Problem {
         }
     }
 
-    /// The sentence about this very request.
-    fn detail(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::FaultyHost => host::FAULT,
-            Self::ForeignHost(host) => {
-                return Cow::Owned(format!(
-                    "This listener does not answer to the host {}: ask by address or as localhost, or list the name \
-                     in listen.admin_hosts",
-                    shortened(host, 200)
-                ));
-            }
-            Self::NoSuchPath => "There is nothing at this path; /v1/openapi.json lists what there is",
-            Self::MethodNotAllowed(allowed) => {
-                return Cow::Owned(format!("This path answers to {allowed} only"));
-            }
-            Self::NoToken => {
-                "This request needs the header `Authorization: Bearer TOKEN`; `fanfare token create` \
-                 makes a token"
-            }
-            Self::WrongToken => "This token is not valid",
-            Self::TooManyWrongTokens(_) => {
-                "Too many wrong tokens have come from this address; no token is looked at until it has \
-                 waited"
-            }
-            Self::ScopeMissing(scope) => {
-                return Cow::Owned(format!("This token does not have the scope {scope}"));
-            }
-            Self::Query(_) => "The query has faults",
-            Self::Body(BodyError::TooBig { limit, .. }) => {
-                return Cow::Owned(format!("The body is larger than {limit} bytes"));
-            }
-            Self::Body(BodyError::Late) => "The body did not arrive in time",
-            Self::Body(BodyError::Broken) => "The body could not be read",
-            Self::NotJson(why) => return Cow::Owned(format!("The body is not JSON: {why}")),
-            Self::NotAnObject => "The body is no JSON object",
-            Self::NoDatabase => {
-                "No database is configured, so that there are no tokens and no apps that could be \
-                 changed; set apps.database"
-            }
-            Self::DatabaseAway => "The apps' database does not answer; nothing has been changed",
-            Self::DatabaseUnwritable => {
-                "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been \
-                 changed"
-            }
-            Self::Busy => "Too many requests are under way; nothing has been changed",
-            Self::TooLate => {
-                "The apps' database has not answered in time; look whether what was asked for has been done"
-            }
-            Self::Panic => {
-                "The server has failed at this request; look whether what was asked for has been done"
-            }
-            Self::Operation(OperationError::Faults(_)) => "What was asked for has faults",
-            Self::Operation(OperationError::Taken(_)) => "What was asked for belongs to somebody",
-            Self::Operation(error) => return Cow::Owned(error.to_string()),
-        })
+    /// The last part of the type, for logs: the sentence may repeat what came.
+    pub const fn label(&self) -> &'static str {
+        self.kind().1
     }
 
     fn faults(&self) -> Vec<Cow<'_, str>> {
@@ -199,7 +178,7 @@ impl Problem {
             "type": format!("urn:fanfare:problem:{kind}"),
             "title": status.canonical_reason(),
             "status": status.as_u16(),
-            "detail": shortened(&self.detail(), LONGEST),
+            "detail": shortened(&self.to_string(), LONGEST),
             "faults": self.faults(),
         })
     }
@@ -234,9 +213,19 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
-    /// The kind alone: what came with the request may hold a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind().1)
+fn about_body(error: &BodyError) -> String {
+    match error {
+        BodyError::TooBig { limit, .. } => format!("The body is larger than {limit} bytes"),
+        BodyError::Late => "The body did not arrive in time".to_owned(),
+        BodyError::Broken => "The body could not be read".to_owned(),
+    }
+}
+
+/// What has several faults lists them beside the sentence.
+fn about_operation(error: &OperationError) -> String {
+    match error {
+        OperationError::Faults(_) => "What was asked for has faults".to_owned(),
+        OperationError::Taken(_) => "What was asked for belongs to somebody".to_owned(),
+        other => other.to_string(),
     }
 }

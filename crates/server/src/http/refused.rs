@@ -103,7 +103,7 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
             "Invalid signature: another secret has signed, or something has changed the request on its way"
                 .into()
         }
-        _ => error.message(),
+        _ => error.to_string().into(),
     }
 }
 

@@ -83,7 +83,7 @@ impl Session {
     fn send_subscription_error(&self, channel: &str, error: &ProtocolError) {
         if let Some((kind, status)) = error.subscription_error_status() {
             let channel = shortened(channel, 200);
-            self.send(&server::subscription_error(&channel, kind, &error.message(), status));
+            self.send(&server::subscription_error(&channel, kind, &error.to_string(), status));
         }
     }
 }

@@ -40,9 +40,9 @@ pub async fn say<S: Socket>(socket: &S, rest: Vec<Bytes>, version: Version, reas
 fn last_words(rest: &[Bytes], by_event: bool, reason: &CloseReason) -> Vec<u8> {
     let mut words = rest.concat();
     if by_event && reason.is_by_server() {
-        words.extend_from_slice(server::error(reason.code(), &reason.message()).bytes());
+        words.extend_from_slice(server::error(reason.code(), &reason.to_string()).bytes());
     }
-    words.extend_from_slice(Frame::close(reason.code(), &reason.message()).bytes());
+    words.extend_from_slice(Frame::close(reason.code(), &reason.to_string()).bytes());
     words
 }
 

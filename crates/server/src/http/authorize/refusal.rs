@@ -18,7 +18,7 @@ pub(super) const BODY_BYTES: usize = 16 * 1024;
 /// A request that is not signed. Its text is for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("{}", .0.message())]
+    #[error(transparent)]
     Api(ApiError),
     #[error("the app is disabled")]
     AppDisabled,
@@ -86,7 +86,7 @@ impl Refusal {
     /// One sentence for the client; what is the application's own affair is left to the log.
     fn sentence(&self) -> String {
         let text = match self {
-            Self::Api(error) => return error.message().into_owned(),
+            Self::Api(error) => return error.to_string(),
             Self::AppDisabled => "This app is disabled",
             Self::NotConfigured(setting) => {
                 return format!("This app's application is not asked; set {setting} of the app to its URL");
