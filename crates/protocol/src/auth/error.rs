@@ -40,7 +40,7 @@ pub enum RequestError {
     BodyMd5Missing,
     /// No `auth_signature`.
     SignatureMissing,
-    /// The signature is not that of the request (AUTH-004).
+    /// The signature is not that of the request.
     SignatureMismatch {
         /// The text that should have been signed.
         signed: String,
