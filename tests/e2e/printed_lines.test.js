@@ -1,7 +1,8 @@
 // What `fanfare` prints to be pasted is run here as it stands.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -10,7 +11,7 @@ import Echo from 'laravel-echo';
 import PusherSdk from 'pusher';
 import Pusher from 'pusher-js';
 
-import { BINARY } from './support/fanfare.js';
+import { BINARY, appWith } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
 import { inboxOf, inState, subscribed, until } from './support/waiting.js';
 
@@ -42,23 +43,35 @@ function run(snippet, environment) {
   });
 }
 
-function sdkFrom(environment) {
+function sdkFrom(environment, family = 'PUSHER') {
+  const of = (name) => environment[`${family}_${name}`];
   return new PusherSdk({
-    appId: environment.PUSHER_APP_ID,
-    key: environment.PUSHER_APP_KEY,
-    secret: environment.PUSHER_APP_SECRET,
-    host: environment.PUSHER_HOST,
-    port: environment.PUSHER_PORT,
-    scheme: environment.PUSHER_SCHEME,
-    useTLS: environment.PUSHER_SCHEME === 'https',
+    appId: of('APP_ID'),
+    key: of('APP_KEY'),
+    secret: of('APP_SECRET'),
+    host: of('HOST'),
+    port: of('PORT'),
+    scheme: of('SCHEME'),
+    useTLS: of('SCHEME') === 'https',
   });
+}
+
+/** The printed blocks, each with its heading: what stands between empty lines. */
+const blocksIn = (text) => text.split(/\n\n+/).map((block) => `${block.trim()}\n`);
+const isJavaScript = (block) => block.startsWith('//');
+
+/** The printed block whose heading holds this. */
+function blockOf(text, heading) {
+  const found = blocksIn(text).find((block) => block.split('\n')[0].includes(heading));
+  assert.ok(found, `no block on ${heading} in\n${text}`);
+  return found;
 }
 
 /** A server on its own, without any configuration, once all its lines are there. */
 async function unconfigured(t) {
   const scene = await Scene.open(t, { config: '' });
   const printed = () => scene.server.stdout;
-  await until(() => snippetIn(printed(), 'Pusher') && snippetIn(printed(), 'Echo'), 'the snippets');
+  await until(() => printed().includes('doctor'), 'all lines');
   return { scene, text: printed(), environment: environmentIn(printed()) };
 }
 
@@ -97,6 +110,66 @@ test('the environment has everything that Laravel and Vite ask for', async (t) =
     assert.ok(environment[`PUSHER_${name}`], `PUSHER_${name}`);
     assert.equal(environment[`VITE_PUSHER_${name}`], environment[`PUSHER_${name}`]);
   }
+});
+
+test('the lines for the reverb driver have everything, and an SDK works with them', async (t) => {
+  const { scene, text } = await unconfigured(t);
+  const environment = environmentIn(blockOf(text, 'driver reverb'));
+  assert.equal(environment.BROADCAST_CONNECTION, 'reverb');
+  assert.equal(environment.REVERB_PORT, String(scene.server.port));
+  for (const name of ['APP_KEY', 'HOST', 'PORT', 'SCHEME']) {
+    assert.ok(environment[`REVERB_${name}`], `REVERB_${name}`);
+    assert.equal(environment[`VITE_REVERB_${name}`], environment[`REVERB_${name}`]);
+  }
+  assert.ok(!Object.keys(environment).some((name) => name.includes('PUSHER')));
+  const answer = await sdkFrom(environment, 'REVERB').trigger('news', 'hello', {});
+  assert.equal(answer.status, 200);
+});
+
+test('each block of JavaScript is that with its heading, and each other block is for a shell or a .env', async (t) => {
+  const { text } = await unconfigured(t);
+  const blocks = blocksIn(text).slice(1);
+  const scripts = blocks.filter(isJavaScript);
+  assert.equal(scripts.length, 3, text);
+  const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  for (const [number, block] of scripts.entries()) {
+    const file = path.join(directory, `${number}.${block.includes('import Echo') ? 'mjs' : 'cjs'}`);
+    await writeFile(file, block);
+    await promisify(execFile)(process.execPath, ['--check', file]);
+  }
+  const others = blocks.filter((block) => !isJavaScript(block) && !block.startsWith('Only this machine'));
+  for (const block of others) assert.match(block, /^#/);
+});
+
+test('the printed command sends the event that the printed page logs', async (t) => {
+  const { scene, text, environment } = await unconfigured(t);
+  const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
+  await inState(pusher, 'connected');
+  const channel = pusher.subscribe('my-channel');
+  const events = inboxOf(channel, 'my-event');
+  await subscribed(channel);
+  const said = await promisify(execFile)('sh', ['-c', blockOf(text, 'A test event')], { env: { PATH: process.env.PATH } });
+  assert.deepEqual(await events.next(), { hello: 'world' });
+  assert.match(said.stdout, /1 connection is subscribed/);
+});
+
+test('the printed lines of a back end publish what the printed page hears', async (t) => {
+  const { scene, text, environment } = await unconfigured(t);
+  const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
+  await inState(pusher, 'connected');
+  const channel = pusher.subscribe('my-channel');
+  const events = inboxOf(channel, 'my-event');
+  await subscribed(channel);
+  new Function('require', blockOf(text, 'Back end'))(createRequire(import.meta.url));
+  assert.deepEqual(await events.next(), { hello: 'world' });
+});
+
+test('the lines of an app that takes TLS only force it', async (t) => {
+  const scene = await Scene.open(t, { config: appWith('force_tls = true') });
+  await until(() => scene.server.stdout.includes('doctor'), 'all lines');
+  assert.match(scene.server.stdout, /forceTLS: true/);
+  assert.doesNotMatch(scene.server.stdout, /forceTLS: false/);
 });
 
 test('fanfare env prints the same credentials as the server that keeps them', async (t) => {

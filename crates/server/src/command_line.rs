@@ -2,6 +2,7 @@
 
 mod app;
 mod laravel;
+mod send;
 mod token;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, Create, Update};
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
+pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
@@ -46,6 +48,7 @@ Examples:
   fanfare serve --laravel /var/www/shop            serve a Laravel project as its .env says
   fanfare serve --config fanfare.toml --check      look for faults in a configuration
   fanfare env                                      print the lines to paste once more
+  fanfare send my-channel my-event '{}'            send a test event
   fanfare laravel env --driver reverb              print all that a Laravel application needs
   fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare app create --name shop                   make an app, and print its key and secret
@@ -70,6 +73,8 @@ pub enum Command {
     Serve(Serve),
     /// Print the lines to paste into a Laravel .env, a browser and a terminal
     Env(Serve),
+    /// Send an event to a channel, as a back end does, to see it arrive
+    Send(Send),
     /// What a Laravel application needs to broadcast through this server
     Laravel(LaravelCommand),
     /// Look for what keeps messages from arriving, one hop at a time

@@ -1,20 +1,19 @@
 //! `fanfare env` and `fanfare laravel env`: the lines to paste, without a server.
 
 use fanfare_config::Config;
-use fanfare_config::ServerUrl;
 use fanfare_config::certificate;
 
 use crate::command_line::LaravelEnv;
 use crate::first_app::{FirstApp, open_apps};
 use crate::laravel_lines::LaravelLines;
-use crate::paste_lines::{NO_APP, OverTls, PasteLines};
+use crate::paste_lines::{Invocation, NO_APP, OverTls, PasteLines, Ways};
 use crate::start::StartError;
 
 /// The lines of `fanfare env`.
 ///
 /// # Errors
 /// The apps' database could not be opened.
-pub async fn env(config: &Config) -> Result<String, StartError> {
+pub async fn env(config: &Config, invocation: &Invocation) -> Result<String, StartError> {
     let apps = open_apps(config).await?;
     let Some(first) = FirstApp::find(config, &apps).await? else {
         return Ok(format!("{NO_APP}\n"));
@@ -22,13 +21,10 @@ pub async fn env(config: &Config) -> Result<String, StartError> {
     let lines = PasteLines {
         app: &first.app,
         listen: config.listen.addr,
-        over_tls: config
-            .listen
-            .tls
-            .as_ref()
-            .map(|tls| OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) }),
+        over_tls: over_tls(config),
         path_prefix: &config.listen.path_prefix,
         show_secret: true,
+        invocation,
     };
     Ok(lines.text())
 }
@@ -44,13 +40,19 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, S
         None => FirstApp::find(config, &apps).await?.map(|first| first.app),
     };
     let app = app.ok_or(StartError::NoApp)?;
-    let php = ServerUrl::near(config.listen.addr);
+    let Ways { back_end: php, browser, .. } = Ways::to(&app, config.listen.addr, over_tls(config).as_ref());
     let lines = LaravelLines {
         secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
         app: &app,
-        browser: asked.public.unwrap_or_else(|| php.clone()),
+        browser: asked.public.unwrap_or(browser),
         php,
         path_prefix: &config.listen.path_prefix,
     };
     Ok(lines.text(asked.driver))
+}
+
+/// The listener for TLS, if one is configured.
+fn over_tls(config: &Config) -> Option<OverTls> {
+    let tls = config.listen.tls.as_ref()?;
+    Some(OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) })
 }

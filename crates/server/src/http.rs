@@ -17,6 +17,7 @@ mod refused;
 mod routes;
 mod signed;
 mod users;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -78,6 +79,9 @@ async fn find_and_answer(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) 
     }
     match matched {
         Some(matched) => dispatch(state, &matched, asked).await,
+        None if welcome::is_asked_for(asked.path, &state.config.listen.path_prefix, &asked.request) => {
+            Ok(welcome::page())
+        }
         None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),
     }
 }

@@ -39,8 +39,8 @@ impl LaravelLines<'_> {
     #[must_use]
     pub fn text(&self, driver: LaravelDriver) -> String {
         format!(
-            "# .env\n{}\n# config/broadcasting.php, in 'connections' (`php artisan config:publish broadcasting` makes \
-             the file where there is none)\n{}\n# Browser: Laravel Echo (npm install laravel-echo pusher-js)\n{}",
+            "# .env\n{}\n// config/broadcasting.php, in 'connections' (`php artisan config:publish broadcasting` makes \
+             the file where there is none)\n{}\n// Browser: Laravel Echo (npm install laravel-echo pusher-js)\n{}",
             self.dotenv(driver),
             self.connection(driver),
             self.echo(driver)

@@ -27,6 +27,7 @@ pub mod paste_lines;
 pub mod publish;
 pub(crate) mod rate;
 pub mod redis_feed;
+pub mod send_command;
 pub mod session;
 pub mod start;
 pub mod state;

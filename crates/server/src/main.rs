@@ -9,10 +9,12 @@ use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
     Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
-    LaravelCommand, LaravelEnv, Place, Serve,
+    LaravelCommand, LaravelEnv, Place, Send, Serve,
 };
 use fanfare_server::env_commands;
 use fanfare_server::log;
+use fanfare_server::paste_lines::Invocation;
+use fanfare_server::send_command;
 use fanfare_server::start::{self, ServeError};
 use fanfare_server::token_commands;
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
             return manage(place, async move |config| token_commands::run(&config, command).await);
         }
         Some(Command::Doctor(asked)) => return examine(&asked),
+        Some(Command::Send(asked)) => return send(&asked),
         Some(Command::Migrate(options)) => (Task::Migrate, options),
         Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
             let options = std::mem::take(&mut asked.serve);
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => (Task::Serve, options),
         None => (Task::Serve, command_line.serve),
     };
-    let config = match Config::load(&sources(&options, &task)) {
+    let sources = sources(&options, &task);
+    let config = match Config::load(&sources) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
@@ -64,7 +68,7 @@ fn main() -> ExitCode {
     if options.print || options.check {
         return ExitCode::SUCCESS;
     }
-    run(config, task)
+    run(config, task, Invocation::of(std::env::args_os().next(), &sources))
 }
 
 /// `fanfare app …` and `fanfare token …`.
@@ -91,6 +95,34 @@ fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandE
             for line in error.to_string().lines() {
                 complain(line);
             }
+            ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
+        }
+    }
+}
+
+/// `fanfare send`.
+fn send(asked: &Send) -> ExitCode {
+    let Send { config, laravel, listen, data_dir, .. } = asked;
+    let flags = Flags { listen: *listen, data_dir: data_dir.clone(), ..Flags::default() };
+    let (file, laravel, environment) = (config.clone(), laravel.clone(), environment());
+    let config = match Config::load(&Sources { file, laravel, environment, flags, ..Sources::default() }) {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    match runtime.block_on(send_command::run(&config, asked)) {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&error.to_string());
             ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
     }
@@ -144,7 +176,7 @@ fn sources(options: &Serve, task: &Task) -> Sources {
     }
 }
 
-fn run(config: Config, task: Task) -> ExitCode {
+fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
     let guard = match log::begin(&config.log) {
         Ok(guard) => guard,
         Err(fault) => {
@@ -161,8 +193,8 @@ fn run(config: Config, task: Task) -> ExitCode {
     };
     let done: Result<(), ServeError> = runtime.block_on(async {
         match task {
-            Task::Serve => start::serve(config).await?,
-            Task::PrintLines => say(&env_commands::env(&config).await?),
+            Task::Serve => start::serve(config, invocation).await?,
+            Task::PrintLines => say(&env_commands::env(&config, &invocation).await?),
             Task::LaravelLines(asked) => say(&env_commands::laravel_env(&config, *asked).await?),
             Task::Migrate => say(&start::migrate(&config).await?),
         }

@@ -1,7 +1,11 @@
-//! The lines that a newcomer pastes: a Laravel `.env`, pusher-js, Echo, a health check.
+//! The lines that a newcomer pastes: a page with pusher-js or Echo, a back end, a Laravel `.env`, and the commands to
+//! try them by.
 //!
-//! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what
-//! people forget, and pusher-js then talks to somebody else's servers.
+//! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what people forget, and
+//! pusher-js then talks to somebody else's servers. Each block can be pasted with its heading.
+
+mod invocation;
+mod ways;
 
 use std::net::SocketAddr;
 
@@ -10,12 +14,25 @@ use fanfare_protocol::app::App;
 
 use crate::laravel_lines::{LaravelDriver, LaravelLines};
 
+pub use invocation::Invocation;
+pub use ways::{OverTls, Ways};
+
 /// What stands in place of a secret that is not to be shown.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
 
 /// What is said where no app is.
 pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanfare app create`, with the same --config \
                           and in the same environment, makes one while the server runs.";
+
+/// Said above lines with a proxy that has to be filled in; behind the sign of a comment.
+const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
+                     that does TLS.";
+
+/// Options by which `fanfare send` finds the server.
+const OF_SEND: [&str; 5] = ["--config", "--laravel", "--data-dir", "--listen", "--url"];
+
+/// Options by which `fanfare doctor` finds it.
+const OF_DOCTOR: [&str; 2] = ["--config", "--laravel"];
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
@@ -30,84 +47,101 @@ pub struct PasteLines<'a> {
     pub path_prefix: &'a str,
     /// Whether the secret is printed, too.
     pub show_secret: bool,
-}
-
-/// A listener for TLS.
-#[derive(Clone, Debug)]
-pub struct OverTls {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// The name in its certificate, without which clients refuse it.
-    pub host: Option<String>,
+    /// How the program was called.
+    pub invocation: &'a Invocation,
 }
 
 impl PasteLines<'_> {
     /// All of it, as text.
     #[must_use]
     pub fn text(&self) -> String {
-        format!(
-            "\n# Laravel: .env\n{}\n# Browser: pusher-js\n{}\n# Browser: Laravel Echo (npm install laravel-echo pusher-js)\n{}\n# Is it up?\ncurl {}\n",
-            self.laravel(),
-            self.pusher_js(),
-            self.echo(),
-            self.health()
-        )
+        let ways = Ways::to(self.app, self.listen, self.over_tls.as_ref());
+        let mut blocks = vec![
+            ("# Laravel's .env, for the driver pusher".to_owned(), self.laravel(&ways, LaravelDriver::Pusher)),
+            (
+                "# Laravel's .env, for the driver reverb, which Laravel 11 and newer install".to_owned(),
+                self.laravel(&ways, LaravelDriver::Reverb),
+            ),
+            (
+                "// Browser: pusher-js, by <script src=\"https://js.pusher.com/8.4.0/pusher.min.js\"></script>, or by\n\
+                 // `npm install pusher-js` and: import Pusher from 'pusher-js';"
+                    .to_owned(),
+                self.pusher_js(&ways),
+            ),
+            (
+                "// Browser: Laravel Echo (npm install laravel-echo pusher-js)".to_owned(),
+                self.echo(&ways),
+            ),
+        ];
+        // The SDK for Node knows no path in front.
+        if self.path_prefix.is_empty() {
+            let heading = "// Back end: Pusher's SDK for Node (npm install pusher); those for other languages take the same";
+            blocks.push((heading.to_owned(), self.back_end(&ways.back_end)));
+        }
+        blocks.push(("# A test event, which the page above logs".to_owned(), self.test_event()));
+        blocks.push(("# Is the server up?".to_owned(), format!("curl {}/up\n", url(&ways.back_end))));
+        let doctor = self.invocation.command("doctor", &OF_DOCTOR);
+        blocks.push(("# Does something not arrive?".to_owned(), format!("{doctor}\n")));
+        blocks.iter().map(|(heading, body)| format!("\n{heading}\n{body}")).collect()
     }
 
-    fn laravel(&self) -> String {
+    fn laravel(&self, ways: &Ways, driver: LaravelDriver) -> String {
         let (_, secret) = self.credential();
-        let (php, browser) = (self.reached(), self.reached());
+        let Ways { back_end: php, browser, needs_proxy } = ways.clone();
         let lines = LaravelLines { app: self.app, secret, php, browser, path_prefix: self.path_prefix };
-        lines.dotenv(LaravelDriver::Pusher)
+        let note = if needs_proxy { format!("# {PROXY}\n") } else { String::new() };
+        note + &lines.dotenv(driver)
     }
 
-    fn pusher_js(&self) -> String {
+    fn pusher_js(&self, ways: &Ways) -> String {
         format!(
             "const pusher = new Pusher('{}', {{\n{}}});\n\
              pusher.subscribe('my-channel').bind('my-event', (data) => console.log(data));\n",
             self.credential().0,
-            self.options()
+            self.options(ways)
         )
     }
 
-    fn echo(&self) -> String {
+    fn echo(&self, ways: &Ways) -> String {
         format!(
             "import Echo from 'laravel-echo';\n\
              import Pusher from 'pusher-js';\n\
              window.Pusher = Pusher;\n\
              window.Echo = new Echo({{\n  broadcaster: 'pusher',\n  key: '{}',\n{}}});\n",
             self.credential().0,
-            self.options()
+            self.options(ways)
         )
     }
 
-    fn options(&self) -> String {
+    fn options(&self, ways: &Ways) -> String {
         let path = if self.path_prefix.is_empty() {
             String::new()
         } else {
             format!("  wsPath: '{}',\n", self.path_prefix)
         };
-        let ServerUrl { tls, host, port } = self.reached();
+        let note = if ways.needs_proxy { format!("  // {PROXY}\n") } else { String::new() };
+        let ServerUrl { tls, host, port } = &ways.browser;
         format!(
-            "  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
+            "{note}  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
              forceTLS: {tls},\n  enabledTransports: ['ws', 'wss'],\n",
         )
     }
 
-    fn health(&self) -> String {
-        let ServerUrl { tls, host, port } = self.reached();
-        format!("{}://{host}:{port}/up", if tls { "https" } else { "http" })
+    fn back_end(&self, way: &ServerUrl) -> String {
+        let (key, secret) = self.credential();
+        let ServerUrl { tls, host, port } = way;
+        format!(
+            "const Channels = require('pusher');\n\
+             const channels = new Channels({{\n  appId: '{}',\n  key: '{key}',\n  secret: '{secret}',\n  \
+             host: '{host}',\n  port: '{port}',\n  useTLS: {tls},\n}});\n\
+             channels.trigger('my-channel', 'my-event', {{ hello: 'world' }});\n",
+            self.app.id
+        )
     }
 
-    /// The listener that the lines are for, by the name in its certificate if it has one.
-    fn reached(&self) -> ServerUrl {
-        match &self.over_tls {
-            Some(OverTls { listen, host }) => {
-                let near = ServerUrl::near(*listen);
-                ServerUrl { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
-            }
-            None => ServerUrl::near(self.listen),
-        }
+    fn test_event(&self) -> String {
+        let command = self.invocation.command("send", &OF_SEND);
+        format!("{command} my-channel my-event '{{\"hello\":\"world\"}}'\n")
     }
 
     fn credential(&self) -> (&str, &str) {
@@ -116,6 +150,10 @@ impl PasteLines<'_> {
         let secret = credential.map_or("", |credential| credential.secret.expose());
         (key, if self.show_secret { secret } else { HIDDEN })
     }
+}
+
+fn url(way: &ServerUrl) -> String {
+    format!("{}://{}:{}", way.scheme(), way.host, way.port)
 }
 
 #[cfg(test)]
@@ -129,11 +167,21 @@ mod tests {
         App::new("7".into(), vec![credential])
     }
 
+    fn lines(
+        app: &App,
+        listen: SocketAddr,
+        over_tls: Option<OverTls>,
+        path_prefix: &str,
+        show_secret: bool,
+    ) -> String {
+        let invocation = &Invocation::of(None, &fanfare_config::Sources::default());
+        PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation }.text()
+    }
+
     #[test]
     fn the_lines_name_every_option_that_people_forget() {
         let listen = "0.0.0.0:6001".parse().expect("an address");
-        let text =
-            PasteLines { app: &app(), listen, over_tls: None, path_prefix: "/ws", show_secret: true }.text();
+        let text = lines(&app(), listen, None, "/ws", true);
         for line in [
             "PUSHER_APP_ID=7",
             "PUSHER_APP_KEY=k1",
@@ -142,6 +190,10 @@ mod tests {
             "PUSHER_PORT=6001",
             "PUSHER_SCHEME=http",
             "VITE_PUSHER_PORT=\"${PUSHER_PORT}\"",
+            "BROADCAST_CONNECTION=reverb",
+            "REVERB_APP_KEY=k1",
+            "REVERB_PORT=6001",
+            "VITE_REVERB_PORT=\"${REVERB_PORT}\"",
             "  cluster: 'mt1',",
             "  wsHost: '127.0.0.1',",
             "  wsPort: 6001,",
@@ -161,9 +213,7 @@ mod tests {
             Some(OverTls { listen: listen("0.0.0.0:6443"), host: host.map(str::to_owned) })
         };
         let (app, listen) = (app(), listen("127.0.0.1:6001"));
-        let lines =
-            |over_tls| PasteLines { app: &app, listen, over_tls, path_prefix: "", show_secret: true }.text();
-        let text = lines(over_tls(Some("ws.example.com")));
+        let text = lines(&app, listen, over_tls(Some("ws.example.com")), "", true);
         for line in [
             "PUSHER_HOST=ws.example.com",
             "PUSHER_PORT=6443",
@@ -175,14 +225,31 @@ mod tests {
         ] {
             assert!(text.lines().any(|printed| printed == line), "{line} in\n{text}");
         }
-        assert!(lines(over_tls(None)).contains("curl https://127.0.0.1:6443/up"));
+        assert!(lines(&app, listen, over_tls(None), "", true).contains("curl https://127.0.0.1:6443/up"));
+    }
+
+    #[test]
+    fn an_app_that_takes_tls_alone_gets_lines_for_a_proxy_where_the_server_has_no_tls() {
+        let listen = "127.0.0.1:6001".parse().expect("an address");
+        let text = lines(&App { force_tls: true, ..app() }, listen, None, "", true);
+        for line in [
+            "PUSHER_SCHEME=http",
+            "VITE_PUSHER_SCHEME=https",
+            "  wsHost: 'ws.example.com',",
+            "  wssPort: 443,",
+            "  forceTLS: true,",
+            &format!("  // {PROXY}"),
+            &format!("# {PROXY}"),
+        ] {
+            assert!(text.lines().any(|printed| printed == line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("forceTLS: false"));
     }
 
     #[test]
     fn a_secret_that_the_operator_has_already_is_not_repeated() {
         let listen = "127.0.0.1:6001".parse().expect("an address");
-        let text =
-            PasteLines { app: &app(), listen, over_tls: None, path_prefix: "", show_secret: false }.text();
+        let text = lines(&app(), listen, None, "", false);
         assert!(
             !text.contains("s3cret") && text.contains("PUSHER_APP_SECRET=(hidden: fanfare env prints it)")
         );

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
 use crate::first_app::{FirstApp, open_apps};
-use crate::paste_lines::OverTls;
+use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::stop::{Parts, stop};
@@ -169,17 +169,17 @@ impl Server {
     }
 }
 
-/// Runs a server until it has been told to stop and has drained.
+/// Runs a server until it has been told to stop and has drained; `invocation` is for the commands that it prints.
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
-pub async fn serve(config: Config) -> Result<(), ServeError> {
+pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeError> {
     let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
     let server = Server::open(config).await?;
     let read_again = follow_hangup(hangup, server.read_certificate.clone());
     server.state.tasks.spawn("SIGHUP", read_again);
     ready::log(&server);
-    ready::print(&server);
+    ready::print(&server, invocation);
     server.run(&mut stop).await
 }
 

@@ -2,10 +2,12 @@
 
 use std::io::{self, Write as _};
 
+use fanfare_config::ServerUrl;
+
 use super::Server;
 use crate::descriptors::Division;
 use crate::first_app::FirstApp;
-use crate::paste_lines::{NO_APP, PasteLines};
+use crate::paste_lines::{Invocation, NO_APP, PasteLines};
 
 /// Logs what runs and where, with which limits, and that there is no app.
 pub(super) fn log(server: &Server) {
@@ -46,7 +48,7 @@ fn log_limits(division: &Division) {
 }
 
 /// Prints the ready line, and what to paste (the contract of the first line is in docs/configuration.md).
-pub(super) fn print(server: &Server) {
+pub(super) fn print(server: &Server, invocation: Invocation) {
     let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
     let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
     let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
@@ -58,8 +60,12 @@ pub(super) fn print(server: &Server) {
             // Standard output often ends in a log: a secret is shown when it is new, or to a person.
             let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
             let path_prefix = &state.config.listen.path_prefix;
-            let lines =
-                PasteLines { app, listen: *listening, over_tls: over_tls.clone(), path_prefix, show_secret };
+            // A port that the system has chosen is in no configuration.
+            let is_chosen = state.config.listen.addr.port() == 0;
+            let ServerUrl { host, port, .. } = ServerUrl::near(*listening);
+            let invocation = &invocation.with("--url", is_chosen.then(|| format!("http://{host}:{port}")));
+            let (listen, over_tls) = (*listening, over_tls.clone());
+            let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };
             text.push_str(&lines.text());
             if !show_secret {
                 text.push_str(

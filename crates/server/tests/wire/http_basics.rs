@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::support::APP;
 use crate::support::api::Request;
 use crate::support::http::{Head, Http};
 use crate::support::server::TestServer;
@@ -133,6 +134,51 @@ fn unknown_routes_are_404_with_a_sentence() {
     {
         api.send(&Request::get(path)).refused(404, "");
     }
+}
+
+/// What a browser says that is shown an address.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[test]
+fn a_person_who_opens_the_servers_address_gets_a_page_and_nobody_else_does() {
+    let server = Setup::new().config("[listen]\npath_prefix = \"/ws\"").start();
+    let mut http = Http::connect(server.addr);
+    let mut ask = |method: &str, path: &str, accept: &str| {
+        http.write(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n").as_bytes());
+        http.answer()
+    };
+    for path in ["/", "/ws", "/ws/"] {
+        let page = ask("GET", path, BROWSER);
+        assert_eq!(page.head.status, 200, "{path}: {page:?}");
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("x-content-type-options", "nosniff"),
+            ("vary", "Accept"),
+            (
+                "content-security-policy",
+                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            ),
+        ] {
+            assert_eq!(page.head.header(name), Some(value), "{path}");
+        }
+        assert!(
+            page.body.contains("Fanfare is running") && page.body.contains("fanfare doctor"),
+            "{}",
+            page.body
+        );
+        for foreign in ["://", "src=", APP.key, env!("CARGO_PKG_VERSION")] {
+            assert!(!page.body.contains(foreign), "{foreign}");
+        }
+        for accept in ["*/*", "application/json", "text/plain"] {
+            ask("GET", path, accept).refused(404, "There is nothing at this path");
+        }
+        for method in ["POST", "OPTIONS"] {
+            ask(method, path, BROWSER).refused(404, "There is nothing at this path");
+        }
+    }
+    ask("GET", "/nothing", BROWSER).refused(404, "There is nothing at this path");
+    let head = head_of(server.addr, &Request::new("HEAD", "/", "").header("Accept", BROWSER));
+    assert_eq!(head.status, 200);
 }
 
 #[test]

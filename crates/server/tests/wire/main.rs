@@ -63,6 +63,7 @@ mod redis_feed_secrets;
 mod redis_feed_settings;
 mod request_bodies;
 mod request_signatures;
+mod send;
 mod server_to_user;
 mod sign_in;
 mod startup;

@@ -1,0 +1,138 @@
+//! `fanfare send`: publishes one event by the HTTP API, signed as a back end signs.
+//!
+//! Makes neither an app nor a database: an event of an app that no server knows reaches nobody.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_apps::{AppsError, Database};
+use fanfare_config::{Config, ServerUrl};
+use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
+use fanfare_protocol::auth::signed_query;
+use fanfare_protocol::channel::{ChannelKind, ChannelName, InvalidName};
+use fanfare_protocol::close::shortened;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use crate::clock::unix_seconds;
+use crate::command_line::Send;
+use crate::first_app::open_apps;
+
+/// How much the request may take.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 64 * 1024 };
+
+/// Longest part of a refusal that is repeated, in bytes.
+const MOST_REPEATED: usize = 500;
+
+/// Why an event was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The apps' database.
+    #[error(transparent)]
+    Apps(#[from] AppsError),
+    /// The embedded database has not been made.
+    #[error(
+        "there is no database at {0}: start the server first, or say where it keeps its data (--data-dir, --config)"
+    )]
+    NoDatabase(Database),
+    /// There is no app, or none with the id that was asked for.
+    #[error("there is no such app; `fanfare app list` shows those of the database")]
+    NoApp,
+    /// The channel's name is none.
+    #[error("the channel's name is not legal: {0:?}")]
+    ChannelName(InvalidName),
+    /// Nothing is encrypted here.
+    #[error(
+        "clients could not read what is sent here to an encrypted channel: the SDK of a back end encrypts it, with a key \
+         that Fanfare does not have"
+    )]
+    Encrypted,
+    /// The server does not answer.
+    #[error("{url} does not answer: {error} (does the server run? --listen and --url say where it is)")]
+    Unanswered {
+        /// Where it was asked.
+        url: String,
+        /// What went wrong.
+        error: OutgoingError,
+    },
+    /// The server has refused.
+    #[error("{url} has refused with {status}: {said}")]
+    Refused {
+        /// Where it was asked.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+        /// Its sentence.
+        said: String,
+    },
+}
+
+impl SendError {
+    /// Whether the one who asked has made the fault; else a part was away, or has refused.
+    #[must_use]
+    pub const fn is_askers(&self) -> bool {
+        matches!(self, Self::NoDatabase(_) | Self::NoApp | Self::ChannelName(_) | Self::Encrypted)
+    }
+}
+
+/// Publishes the event; what is to be printed.
+///
+/// # Errors
+/// The event was not published, as far as is known.
+pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
+    if let Some(database @ Database::Sqlite(file)) = &config.database()
+        && !file.exists()
+    {
+        return Err(SendError::NoDatabase(database.clone()));
+    }
+    let apps = open_apps(config).await?;
+    let app = match &asked.app {
+        Some(id) => apps.by_id(id).await?,
+        None => apps.first().await?,
+    };
+    let app = app.ok_or(SendError::NoApp)?;
+    let credential = app.credentials.first().ok_or(SendError::NoApp)?;
+    let channel =
+        ChannelName::parse(&asked.channel, app.limits.channel_name).map_err(SendError::ChannelName)?;
+    if channel.kind() == ChannelKind::Encrypted {
+        return Err(SendError::Encrypted);
+    }
+    let ServerUrl { tls, host, port } =
+        asked.url.clone().unwrap_or_else(|| ServerUrl::near(config.listen.addr));
+    let url = format!("{}://{host}:{port}{}", if tls { "https" } else { "http" }, config.listen.path_prefix);
+    let body = json!({
+        "name": asked.event,
+        "channel": channel.as_str(),
+        "data": asked.data,
+        "info": "subscription_count",
+    });
+    let (path, body) = (format!("/apps/{}/events", app.id), body.to_string());
+    let query = signed_query(credential, "POST", &path, body.as_bytes(), unix_seconds());
+    let request = Request::post(format!("{url}{path}?{query}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)));
+    let answered = match request {
+        Ok(request) => Client::new(&Trust::public()).send(request, BOUNDS).await,
+        Err(error) => Err(OutgoingError::Unreachable(error.to_string())),
+    };
+    let answer = answered.map_err(|error| SendError::Unanswered { url: url.clone(), error })?;
+    if answer.status.as_u16() != 200 {
+        let said = shortened(String::from_utf8_lossy(&answer.body).trim(), MOST_REPEATED).into_owned();
+        return Err(SendError::Refused { url, status: answer.status.as_u16(), said });
+    }
+    let heard = heard_by(&answer.body, channel.as_str());
+    Ok(format!("{} was sent to {channel} of app {} at {url}{heard}.\n", asked.event, app.id))
+}
+
+/// Who has got the event, as the answer says.
+fn heard_by(body: &[u8], channel: &str) -> String {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    match answer["channels"][channel]["subscription_count"].as_u64() {
+        Some(0) => ": nobody is subscribed to it".to_owned(),
+        Some(1) => ": 1 connection is subscribed to it".to_owned(),
+        Some(count) => format!(": {count} connections are subscribed to it"),
+        None => String::new(),
+    }
+}

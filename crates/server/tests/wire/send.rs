@@ -1,0 +1,89 @@
+//! `fanfare send`: an event from the command line, by the way of a back end.
+
+use crate::support::setup::{Setup, binary, run};
+use crate::support::{APP, OTHER, quoted};
+
+#[test]
+fn an_event_arrives_and_the_command_says_how_many_were_subscribed() {
+    let server = Setup::new().app(OTHER, "").start();
+    let mut socket = server.connect();
+    socket.subscribe("news");
+    let listen = server.addr.to_string();
+    let said = server.commanded(&[
+        "send",
+        "--config",
+        "fanfare.toml",
+        "--listen",
+        &listen,
+        "news",
+        "e",
+        r#"{"n":1}"#,
+    ]);
+    assert_eq!(
+        said,
+        format!(
+            "e was sent to news of app {} at http://{listen}: 1 connection is subscribed to it.\n",
+            APP.id
+        )
+    );
+    socket.expect_event("news", "e", r#"{"n":1}"#);
+    let url = format!("http://{listen}");
+    let send = |rest: &[&str]| {
+        let words = [&["send", "--config", "fanfare.toml", "--url", &url][..], rest].concat();
+        server.commanded(&words)
+    };
+    assert!(send(&["--app", OTHER.id, "news", "e"]).contains("nobody is subscribed"));
+    send(&["news", "e", "no JSON at all"]);
+    socket.expect_text(&format!(r#"{{"event":"e","data":{},"channel":"news"}}"#, quoted("no JSON at all")));
+    send(&["news", "e"]);
+    socket.expect_event("news", "e", "{}");
+}
+
+#[test]
+fn the_app_of_a_server_without_configuration_is_found_and_a_path_prefix_is_kept_to() {
+    let server = Setup::bare().env("FANFARE__LISTEN__PATH_PREFIX", "/ws").start();
+    let url = format!("http://{}", server.addr);
+    let mut command = binary(server.folder());
+    command.args(["send", "--url", &url, "news", "e"]).env("FANFARE__LISTEN__PATH_PREFIX", "/ws");
+    let ended = run(&mut command);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains(&format!("{url}/ws: nobody is subscribed")), "{}", ended.stdout);
+}
+
+#[test]
+fn where_no_server_has_run_nothing_is_made() {
+    let ended = Setup::bare().command(Some("send")).arguments(&["news", "e"]);
+    let folder = ended.folder().to_owned();
+    let ended = ended.run();
+    assert_eq!(ended.status, 64, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("there is no database at sqlite://fanfare-data/fanfare.db"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!folder.join("fanfare-data").exists());
+}
+
+#[test]
+fn what_went_wrong_is_said_with_what_to_do() {
+    let server = Setup::bare().app(OTHER, "enabled = false").start();
+    let url = format!("http://{}", server.addr);
+    for (url, words, status, says) in [
+        (&*url, ["news", "e"].as_slice(), 69, "has refused with 403: This app is disabled"),
+        (&url, &["--app", "9", "news", "e"], 64, "there is no such app; `fanfare app list`"),
+        (&url, &["private-encrypted-a", "e"], 64, "the SDK of a back end encrypts it"),
+        (&url, &["no channel", "e"], 64, "the channel's name is not legal"),
+        (
+            "http://127.0.0.1:1",
+            &["news", "e"],
+            69,
+            "does not answer: the connection was refused (does the server run?",
+        ),
+    ] {
+        let words = [&["send", "--config", "fanfare.toml", "--url", url][..], words].concat();
+        let ended = server.command(&words);
+        assert_eq!(ended.status, status, "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{words:?}: {}", ended.stderr);
+        assert!(!ended.stderr.contains(OTHER.secret));
+    }
+}
