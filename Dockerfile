@@ -1,4 +1,5 @@
 # syntax=docker/dockerfile:1
+# How to build and run it: docs/docker.md
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
@@ -10,16 +11,19 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/release/fanfare /fanfare
 
 FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/fanfare --create-home fanfare
+RUN groupadd --system --gid 10001 fanfare \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/fanfare --create-home fanfare
 COPY --from=build /fanfare /usr/local/bin/fanfare
-USER fanfare
+COPY config/docker/defaults.toml /usr/share/fanfare/defaults.toml
+COPY config/docker/fanfare.toml /etc/fanfare/fanfare.toml
+# Numbers, because Kubernetes (runAsNonRoot) cannot tell whether a name is root.
+USER 10001:10001
 WORKDIR /var/lib/fanfare
-# In a container the world outside is not 127.0.0.1. The admin listener stays inside.
-ENV FANFARE__LISTEN__ADDR=0.0.0.0:6001
-EXPOSE 6001
+# Under all other settings; and the file that every command reads unless --config names another.
+ENV FANFARE_DEFAULTS=/usr/share/fanfare/defaults.toml \
+    FANFARE_CONFIG=/etc/fanfare/fanfare.toml
+EXPOSE 6001 9600
 VOLUME /var/lib/fanfare
-# The shell opens the connection itself: no further program is needed in the image.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
-    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/6001 && printf 'GET /up HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r status <&3 && [[ $status == *' 200 '* ]]"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["fanfare", "health"]
 ENTRYPOINT ["fanfare"]
 CMD ["serve"]

@@ -49,7 +49,7 @@ const anchorsOf = (text) =>
   [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
 
 test('every link of the docs to a file leads to it, and to a heading that is there', async () => {
-  const files = ['README.md', 'tests/laravel/README.md'].map((name) => path.join(ROOT, name));
+  const files = ['README.md', 'SECURITY.md', 'tests/laravel/README.md'].map((name) => path.join(ROOT, name));
   const more = await Promise.all(files.map(async (file) => ({ file, text: await readFile(file, 'utf8') })));
   const broken = [];
   for (const { file, text } of [...(await pages()), ...more]) {

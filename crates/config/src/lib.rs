@@ -1,7 +1,7 @@
 //! The configuration: where settings come from, and what they must be.
 //!
-//! Defaults, then a Laravel application's `.env`, the file, the environment, the command line; the later
-//! wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
+//! Defaults, those of a package, then a Laravel application's `.env`, the file, the environment, the command line; the
+//! later wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
 
 mod apps;
 mod authorities;
@@ -89,10 +89,14 @@ impl Config {
         let keys = Keys::all();
         let mut faults = Vec::new();
         let mut gathered = Gathered::default();
-        if let Some(path) = &sources.file {
-            file::read(path, &keys, &mut gathered, &mut faults);
-        }
         let mut settled = Settled::of_defaults();
+        if let Some(path) = sources.defaults() {
+            file::read(&path, &keys, &mut gathered, &mut faults);
+            settled.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
+        }
+        if let Some(path) = sources.file() {
+            file::read(&path, &keys, &mut gathered, &mut faults);
+        }
         let project = sources.laravel.as_deref();
         let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
         if let Some(project) = &project {

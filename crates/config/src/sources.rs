@@ -8,10 +8,16 @@ use std::path::PathBuf;
 use super::fault::{Cause, Fault, Place};
 use super::given::Given;
 
+/// Names the configuration file where the command line does not.
+const CONFIG: &str = "FANFARE_CONFIG";
+
+/// Names a file with defaults of whoever packages the server, such as those of the Docker image.
+const DEFAULTS: &str = "FANFARE_DEFAULTS";
+
 /// Where settings are read from.
 #[derive(Default)]
 pub struct Sources {
-    /// A TOML file.
+    /// A TOML file; `None`: the one that the variable `FANFARE_CONFIG` names.
     pub file: Option<PathBuf>,
     /// A Laravel project's directory, or its `.env`.
     pub laravel: Option<PathBuf>,
@@ -36,6 +42,24 @@ pub struct Flags {
     pub admin_listen: Option<SocketAddr>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The configuration file.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| self.named_by(CONFIG))
+    }
+
+    /// The file under all other sources.
+    pub(super) fn defaults(&self) -> Option<PathBuf> {
+        self.named_by(DEFAULTS)
+    }
+
+    /// An empty variable counts as unset.
+    fn named_by(&self, variable: &str) -> Option<PathBuf> {
+        let (_, value) = self.environment.iter().find(|(name, _)| name == variable)?;
+        (!value.is_empty()).then(|| value.into())
+    }
 }
 
 impl Flags {

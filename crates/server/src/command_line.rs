@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `fanfare`, and its help.
 
 mod app;
+mod health;
 mod laravel;
 mod send;
 mod token;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, Create, Update};
+pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
@@ -19,7 +21,7 @@ pub use token::{TokenAction, TokenCommand};
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
 
-/// The exit status of a doctor who has found something.
+/// The exit status of a doctor who has found something, and of a health check that has failed.
 pub const EXIT_AMISS: u8 = 1;
 
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).
@@ -79,6 +81,8 @@ pub enum Command {
     Laravel(LaravelCommand),
     /// Look for what keeps messages from arriving, one hop at a time
     Doctor(Box<Doctor>),
+    /// Ask the server that this configuration describes whether it is well, for health checks
+    Health(Health),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit
     Migrate(Serve),
     /// Make, show and change the apps in the database; running servers follow within a second

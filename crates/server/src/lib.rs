@@ -15,6 +15,7 @@ pub mod descriptors;
 pub mod drain;
 pub mod env_commands;
 pub mod first_app;
+pub mod health;
 pub mod http;
 pub mod laravel_lines;
 pub mod listen;

@@ -2,21 +2,22 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
-    Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, LaravelAction,
+    Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Health, LaravelAction,
     LaravelCommand, LaravelEnv, Place, Send, Serve,
 };
 use fanfare_server::env_commands;
-use fanfare_server::log;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::send_command;
 use fanfare_server::start::{self, ServeError};
 use fanfare_server::token_commands;
+use fanfare_server::{health, log};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Doctor(asked)) => return examine(&asked),
         Some(Command::Send(asked)) => return send(&asked),
+        Some(Command::Health(asked)) => return check_health(&asked),
         Some(Command::Migrate(options)) => (Task::Migrate, options),
         Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
             let options = std::mem::take(&mut asked.serve);
@@ -151,6 +153,32 @@ fn examine(asked: &Doctor) -> ExitCode {
     let _ = std::io::stdout().write_all(text.as_bytes());
     let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
     if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS }
+}
+
+/// `fanfare health`.
+fn check_health(asked: &Health) -> ExitCode {
+    let flags = Flags { listen: asked.listen, admin_listen: asked.admin_listen, ..Flags::default() };
+    let sources = Sources {
+        file: asked.config.clone(),
+        laravel: asked.laravel.clone(),
+        environment: environment(),
+        flags,
+        ..Sources::default()
+    };
+    let config = match Config::load(&sources) {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
+        Ok(line) => {
+            let _ = writeln!(std::io::stdout(), "{line}");
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            complain(&reason.to_string());
+            ExitCode::from(EXIT_AMISS)
+        }
+    }
 }
 
 fn refuse(faults: &[Fault]) -> ExitCode {

@@ -201,3 +201,42 @@ fn a_directory_whose_name_is_not_utf8_is_a_fault() {
     let flags = Flags { data_dir: Some(name.into()), ..Flags::default() };
     Setup::default().flags(flags).expect_faults(&["--data-dir: a name that is not UTF-8 cannot be used"]);
 }
+
+#[test]
+fn defaults_of_a_package_go_behind_the_file_and_the_port_alone_is_replaced_by_port() {
+    let mut setup = Setup::file("[limits]\nbatch = 3");
+    let defaults = setup.directory.as_ref().unwrap().path().join("defaults.toml");
+    let written =
+        "[listen]\naddr = \"0.0.0.0:6001\"\nadmin_addr = \"0.0.0.0:9600\"\n[limits]\nbatch = 2\nmembers = 2";
+    std::fs::write(&defaults, written).unwrap();
+    setup = setup.env(&[("FANFARE_DEFAULTS", &defaults.to_string_lossy())]);
+    let config = setup.load();
+    assert_eq!(
+        (config.listen.addr.to_string().as_str(), config.listen.admin_addr.port()),
+        ("0.0.0.0:6001", 9600)
+    );
+    assert_eq!((config.kept().defaults.batch, config.kept().defaults.members), (3, 2));
+    assert!(config.effective().contains("defaults.toml:2"), "{}", config.effective());
+
+    let setup = setup.env(&[("PORT", "7001")]);
+    assert_eq!(setup.load().listen.addr.to_string(), "0.0.0.0:7001");
+    std::fs::write(setup.sources.file.as_ref().unwrap(), "[listen]\naddr = \"127.0.0.1:5\"").unwrap();
+    assert_eq!(setup.load().listen.addr.to_string(), "127.0.0.1:7001");
+}
+
+#[test]
+fn a_variable_names_the_file_where_the_command_line_does_not() {
+    let mut setup = Setup::file("[limits]\nbatch = 3");
+    let named = setup.sources.file.take().unwrap();
+    let setup = setup.env(&[("FANFARE_CONFIG", &named.to_string_lossy())]);
+    assert_eq!(setup.load().kept().defaults.batch, 3);
+    let other = named.with_file_name("other.toml");
+    std::fs::write(&other, "[limits]\nbatch = 4").unwrap();
+    let mut setup = setup;
+    setup.sources.file = Some(other);
+    assert_eq!(setup.load().kept().defaults.batch, 4);
+
+    env(&[("FANFARE_CONFIG", "")]).load();
+    let missing = env(&[("FANFARE_CONFIG", "/nowhere/fanfare.toml")]).faults();
+    assert!(missing[0].starts_with("/nowhere/fanfare.toml: cannot be read"), "{missing:?}");
+}

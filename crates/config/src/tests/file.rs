@@ -69,6 +69,8 @@ fn the_examples_have_no_faults() {
     for example in [
         include_str!("../../../../config/examples/laravel.toml"),
         include_str!("../../../../config/examples/many-apps.toml"),
+        include_str!("../../../../config/docker/defaults.toml"),
+        include_str!("../../../../config/docker/fanfare.toml"),
     ] {
         Setup::file(example).load();
     }

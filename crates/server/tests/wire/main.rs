@@ -39,6 +39,7 @@ mod events_refused;
 mod frames;
 mod handshake;
 mod hangup;
+mod health;
 mod http_basics;
 mod http_connections;
 mod http_idle;

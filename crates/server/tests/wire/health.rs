@@ -1,0 +1,100 @@
+//! `fanfare health`: what a container's health check and an orchestrator's probe get to know.
+
+use std::net::{SocketAddr, TcpListener};
+
+use rustix::process::Signal;
+
+use crate::support::eventually;
+use crate::support::server::TestServer;
+use crate::support::setup::{Ended, Setup};
+
+/// `fanfare health` with the addresses that a configuration file says.
+fn health(addr: &str, admin_addr: &str, arguments: &[&str]) -> Ended {
+    let config =
+        format!("[listen]\naddr = \"{addr}\"\nadmin_addr = \"{admin_addr}\"\npath_prefix = \"/fanfare\"");
+    Setup::bare().command(Some("health")).config(&config).arguments(arguments).run()
+}
+
+fn text(addr: SocketAddr) -> String {
+    addr.to_string()
+}
+
+#[test]
+fn a_server_that_is_well_is_told_with_status_0() {
+    let server = Setup::new().config("[listen]\npath_prefix = \"/fanfare\"").start();
+    let (addr, admin) = (text(server.addr), text(server.admin));
+    for (arguments, at, path) in [(&[][..], &addr, "/up"), (&["--ready"][..], &admin, "/ready")] {
+        let ended = health(&addr, &admin, arguments);
+        assert_eq!((ended.status, &*ended.stderr), (0, ""));
+        assert!(
+            ended.stdout.starts_with(&format!("http://{at}{path} is answered 200 OK (")),
+            "{}",
+            ended.stdout
+        );
+    }
+}
+
+#[test]
+fn a_server_that_listens_everywhere_is_asked_on_this_machine() {
+    for everywhere in ["0.0.0.0:0", "[::]:0"] {
+        let arguments = ["--listen", everywhere, "--admin-listen", "127.0.0.1:0"];
+        let server = Setup::new().command(Some("serve")).arguments(&arguments).start();
+        let listens = format!("{}:{}", everywhere.trim_end_matches(":0"), server.addr.port());
+        let ended = health(&listens, "127.0.0.1:1", &[]);
+        assert_eq!(ended.status, 0, "{listens}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_server_whose_plain_port_is_any_is_asked_at_the_operators_listener() {
+    let server = TestServer::start();
+    let ended = health("127.0.0.1:0", &text(server.admin), &[]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let ended = health("127.0.0.1:0", "127.0.0.1:0", &[]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("listen.admin_addr is port 0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_server_that_drains_is_alive_and_not_ready() {
+    let server = Setup::new().config("[timeouts]\ndrain = 20").start();
+    let _held = server.connect();
+    server.process.signal(Signal::TERM);
+    eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
+    let (addr, admin) = (text(server.addr), text(server.admin));
+    let ended = health(&addr, &admin, &["--ready"]);
+    assert_eq!((ended.status, &*ended.stdout), (1, ""));
+    assert!(ended.stderr.contains("/ready is answered 503"), "{}", ended.stderr);
+    assert_eq!(health(&addr, &admin, &[]).status, 0);
+}
+
+#[test]
+fn what_does_not_answer_or_is_another_server_is_status_1_with_the_reason() {
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hanging = text(hangs.local_addr().unwrap());
+    let ended = health(&hanging, "127.0.0.1:1", &["--timeout", "1"]);
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.stderr.contains(&format!("fanfare: http://{hanging}/up: no answer in time")),
+        "{}",
+        ended.stderr
+    );
+
+    drop(hangs);
+    let ended = health(&hanging, "127.0.0.1:1", &[]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("refused"), "{}", ended.stderr);
+
+    // Our own operators' listener has no such page: as good as any other server.
+    let other = TestServer::start();
+    let ended = health("127.0.0.1:1", &text(other.addr), &["--ready"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("/ready is answered 404"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_faulty_configuration_is_told_as_at_the_start() {
+    let ended = health("everywhere", "127.0.0.1:1", &[]);
+    assert_eq!(ended.status, 64);
+    assert!(ended.stderr.contains("fault: "), "{}", ended.stderr);
+}
