@@ -7,7 +7,7 @@ use fanfare_protocol::client::{ClientMessage, Subscribe};
 use fanfare_protocol::data::Data;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::ids::UserId;
-use fanfare_protocol::server::{Event, data_of, error, signin_success};
+use fanfare_protocol::server::{QuotedEvent, data_of, error, signin_success};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -112,7 +112,7 @@ fn sends_on(message: &ClientMessage<'_>) {
             let named = ChannelName::parse(channel, 200).or_else(|_| ChannelName::parse("private-a", 200));
             let channel = named.expect("the second is a name");
             for user in [None, Some(UserId::from("u\"1"))] {
-                let frame = Event::new(event, data).from_client(&channel, user.as_ref());
+                let frame = QuotedEvent::new(event, data).from_client(&channel, user.as_ref());
                 let kept = data_of(&frame).expect("its data is a string");
                 assert_eq!(Data::of_json(kept.get()).as_ref(), Some(data));
                 // A `Value` cannot hold half a surrogate pair.

@@ -19,7 +19,7 @@ use crate::error::AppsError;
 use crate::master_keys::MasterKeys;
 use crate::operations::OperationError;
 use crate::outage::Outage;
-use crate::store::{Ask, Fault, Reading, Record, Store};
+use crate::store::{Ask, Reading, Record, RowFault, Store};
 use crate::{PATIENCE, READING};
 
 /// Most look-ups that wait for the database at once; further ones fail as during an outage.
@@ -36,7 +36,7 @@ pub struct Apps {
 
 /// Options of the apps' storage.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct Storage {
     /// The limits of an app that sets none.
     pub defaults: Limits,
     /// Seconds until the cache entry of an app expires.
@@ -87,7 +87,7 @@ impl Apps {
     pub async fn open(
         fixed: Vec<App>,
         database: Option<Database>,
-        Kept { defaults, cache_seconds, keys, takes_foreign }: Kept,
+        Storage { defaults, cache_seconds, keys, takes_foreign }: Storage,
     ) -> Result<Self, AppsError> {
         let fixed = Arc::new(Fixed::new(fixed));
         let stored = match database {
@@ -199,7 +199,7 @@ impl Stored {
         };
         match timeout(PATIENCE, reading).await {
             Ok(Ok(Record::App(app))) => return Ok(Some(app)),
-            Ok(Ok(Record::Faulty(Fault { app, cause }))) => {
+            Ok(Ok(Record::Faulty(RowFault { app, cause }))) => {
                 return Err(AppsError::Faulty { app, fault: cause });
             }
             Ok(Err(reason)) => {

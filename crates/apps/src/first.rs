@@ -8,7 +8,7 @@ use fanfare_protocol::app::App;
 
 use crate::apps::{Apps, Stored};
 use crate::error::AppsError;
-use crate::store::{Fault, Record, new_app};
+use crate::store::{Record, RowFault, new_app};
 
 /// The first app, and whether it is new.
 #[derive(Clone, Debug)]
@@ -59,6 +59,6 @@ impl Apps {
 fn usable(record: Record) -> Result<Arc<App>, AppsError> {
     match record {
         Record::App(app) => Ok(Arc::new(app)),
-        Record::Faulty(Fault { app, cause }) => Err(AppsError::Faulty { app, fault: cause }),
+        Record::Faulty(RowFault { app, cause }) => Err(AppsError::Faulty { app, fault: cause }),
     }
 }

@@ -21,7 +21,7 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 
 /// A change of an app in use.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum AppChange {
     /// The app is new, or has other settings or keys; also an app that is not enabled.
     Now(Arc<App>),
     /// The app is unchanged, or its change was seen by a look-up already.
@@ -36,7 +36,7 @@ impl Apps {
     ///
     /// Look-ups answer with a reported state from then on. Without a database, or while another task
     /// follows already, nothing is reported.
-    pub async fn follow(&self, mut on: impl FnMut(Change) + Send) {
+    pub async fn follow(&self, mut on: impl FnMut(AppChange) + Send) {
         let Some(stored) = &self.stored else { return };
         let Some(mut old) = stored.old_ones.lock().take() else { return };
         loop {
@@ -55,7 +55,7 @@ async fn follow_one(
     stored: &Stored,
     mut listener: Listener,
     old: &mut mpsc::Receiver<Box<str>>,
-    on: &mut (impl FnMut(Change) + Send),
+    on: &mut (impl FnMut(AppChange) + Send),
 ) {
     stored.cache.hear();
     let mut all_is_known = read_all(stored, on).await;
@@ -88,7 +88,7 @@ async fn follow_one(
 
 /// Reads every known app and every app with a feed, and empties the table of unknown names; false during an
 /// outage.
-async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool {
+async fn read_all(stored: &Stored, on: &mut (impl FnMut(AppChange) + Send)) -> bool {
     stored.cache.forget_misses();
     let Some(feeds) = stored.in_time(stored.store.feed_ids()).await else { return false };
     let ids: BTreeSet<Box<str>> = feeds.into_iter().map(Into::into).chain(stored.cache.known_ids()).collect();
@@ -101,13 +101,13 @@ async fn read_all(stored: &Stored, on: &mut (impl FnMut(Change) + Send)) -> bool
 }
 
 /// Reads one app again; false if the database is away.
-async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(Change) + Send)) -> bool {
+async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(AppChange) + Send)) -> bool {
     let ask = Ask::Id(Box::from(id));
     let before = stored.cache.last(&ask).await;
     match (before, stored.read_now(&ask).await) {
-        (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => on(Change::Same(now)),
-        (_, Ok(Record::App(now))) => on(Change::Now(now)),
-        (Some(before), Err(NotFound::NoSuchApp)) => on(Change::Gone(before)),
+        (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => on(AppChange::Same(now)),
+        (_, Ok(Record::App(now))) => on(AppChange::Now(now)),
+        (Some(before), Err(NotFound::NoSuchApp)) => on(AppChange::Gone(before)),
         // An outage says nothing about the app, and neither does a row that cannot be used.
         (_, Err(NotFound::DatabaseAway)) => return false,
         (_, Ok(Record::Faulty(_)) | Err(NotFound::NoSuchApp)) => {}

@@ -18,11 +18,11 @@ mod store;
 mod tokens;
 mod usage;
 
-pub use apps::{Apps, Kept};
+pub use apps::{Apps, Storage};
 pub use database::{Database, NotADatabase, PostgresUrl};
 pub use error::AppsError;
 pub use first::FirstApp;
-pub use follow::Change;
+pub use follow::AppChange;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, Update};
 pub use settings::{

@@ -20,7 +20,7 @@ use sqlx::{PgPool, SqlitePool};
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
 pub(crate) use self::record::{new_app, open_feed_url, random_id, random_pair};
-pub(crate) use self::tokens::{Kept as KeptToken, ListedToken};
+pub(crate) use self::tokens::{ListedToken, StoredToken as KeptToken};
 pub(crate) use self::write::{Listed, ListedKey};
 use crate::master_keys::{MasterKeys, Owner};
 
@@ -59,12 +59,12 @@ pub(crate) enum Ask {
 pub(crate) enum Record<A = App> {
     App(A),
     /// The app's row cannot be used.
-    Faulty(Fault),
+    Faulty(RowFault),
 }
 
 /// The app whose row cannot be used, and the cause.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub(crate) struct RowFault {
     pub app: String,
     pub cause: String,
 }
@@ -98,7 +98,7 @@ impl Store {
                     Ask::Id(id) => id.to_string(),
                     Ask::Key(key) => format!("of key {key}"),
                 };
-                Ok(Some(Record::Faulty(Fault { app, cause: error.to_string() })))
+                Ok(Some(Record::Faulty(RowFault { app, cause: error.to_string() })))
             }
             Err(error) => Err(error),
         }

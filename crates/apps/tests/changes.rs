@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_apps::{Apps, AppsError, Change, Database};
+use fanfare_apps::{AppChange, Apps, AppsError, Database};
 use fanfare_protocol::app::{App, Limits};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::timeout;
@@ -35,7 +35,7 @@ const APP_7: &str = "
 /// Followed apps, and their reported changes.
 struct Followed {
     apps: Arc<Apps>,
-    told: Receiver<Change>,
+    told: Receiver<AppChange>,
 }
 
 impl Followed {
@@ -49,7 +49,7 @@ impl Followed {
         let follower = Arc::clone(&apps);
         tokio::spawn(async move {
             let mut tell_news = |change| match change {
-                Change::Same(_) => {}
+                AppChange::Same(_) => {}
                 news => tell.try_send(news).unwrap(),
             };
             follower.follow(&mut tell_news).await;
@@ -57,16 +57,16 @@ impl Followed {
         Self { apps, told }
     }
 
-    async fn next(&mut self) -> Change {
+    async fn next(&mut self) -> AppChange {
         timeout(Duration::from_secs(20), self.told.recv()).await.expect("told in time").unwrap()
     }
 
     /// The app's next reported state.
     async fn now(&mut self) -> Arc<App> {
         match self.next().await {
-            Change::Now(app) => app,
-            Change::Gone(app) => panic!("{} is gone", app.id),
-            Change::Same(_) => panic!("what is no news is left out"),
+            AppChange::Now(app) => app,
+            AppChange::Gone(app) => panic!("{} is gone", app.id),
+            AppChange::Same(_) => panic!("what is no news is left out"),
         }
     }
 
@@ -106,7 +106,7 @@ async fn a_new_app_is_told_also_if_its_key_was_asked_for_before(stage: Stage) {
         let told = async {
             loop {
                 match timeout(Duration::from_millis(500), followed.told.recv()).await {
-                    Ok(Some(Change::Now(app))) if !app.credentials.is_empty() => break,
+                    Ok(Some(AppChange::Now(app))) if !app.credentials.is_empty() => break,
                     _ => stage.operator().await.run("UPDATE apps SET name = name || '.'").await,
                 }
             }
@@ -137,7 +137,7 @@ async fn a_key_that_is_revoked_is_of_no_app_any_more(stage: Stage) {
 async fn an_app_that_is_deleted_is_told_to_be_gone(stage: Stage) {
     let mut followed = Followed::with_app_7(&stage).await;
     stage.operator().await.run("DELETE FROM apps").await;
-    let Change::Gone(app) = followed.next().await else { panic!("it is still there") };
+    let AppChange::Gone(app) = followed.next().await else { panic!("it is still there") };
     assert_eq!((app.id.as_str(), app.credentials[0].key.as_str()), ("7", "key-7"));
     assert!(followed.apps.by_id("7").await.unwrap().is_none());
     assert!(followed.apps.by_key("key-7").await.unwrap().is_none());

@@ -8,7 +8,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_apps::{AppRecord, Apps, Change, Kept, MasterKeys, NewApp, OperationError, Update};
+use fanfare_apps::{AppChange, AppRecord, Apps, MasterKeys, NewApp, OperationError, Storage, Update};
 use fanfare_protocol::app::{App, Limits};
 use serde_json::json;
 use tokio::sync::mpsc::{self, Receiver};
@@ -45,7 +45,7 @@ fn url_of(app: &App) -> Option<&str> {
     app.redis_feed.url.as_ref().map(|url| url.expose())
 }
 
-fn follow(apps: &Arc<Apps>) -> Receiver<Change> {
+fn follow(apps: &Arc<Apps>) -> Receiver<AppChange> {
     let (tell, told) = mpsc::channel(10_000);
     let apps = Arc::clone(apps);
     tokio::spawn(async move { apps.follow(|change| tell.try_send(change).unwrap()).await });
@@ -53,10 +53,10 @@ fn follow(apps: &Arc<Apps>) -> Receiver<Change> {
 }
 
 /// The next reported app, changed or not.
-async fn next(told: &mut Receiver<Change>) -> Arc<App> {
+async fn next(told: &mut Receiver<AppChange>) -> Arc<App> {
     match timeout(Duration::from_secs(20), told.recv()).await.expect("told in time").unwrap() {
-        Change::Now(app) | Change::Same(app) => app,
-        Change::Gone(app) => panic!("{} is gone", app.id),
+        AppChange::Now(app) | AppChange::Same(app) => app,
+        AppChange::Gone(app) => panic!("{} is gone", app.id),
     }
 }
 
@@ -120,9 +120,9 @@ async fn what_a_feed_may_not_be_is_refused(stage: Stage) {
     assert!(kind.starts_with("redis_feed.prefix: invalid type: integer `7`"), "{kind}");
 }
 
-fn keys(digits: &[&str]) -> Kept {
+fn keys(digits: &[&str]) -> Storage {
     let lines: Vec<String> = digits.iter().map(|digit| digit.repeat(64)).collect();
-    Kept {
+    Storage {
         defaults: Limits::default(),
         cache_seconds: 60,
         keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
@@ -130,7 +130,7 @@ fn keys(digits: &[&str]) -> Kept {
     }
 }
 
-async fn open(stage: &Stage, kept: Kept) -> Apps {
+async fn open(stage: &Stage, kept: Storage) -> Apps {
     Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap()
 }
 

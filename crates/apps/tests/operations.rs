@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
-use fanfare_apps::{AppSettings, Apps, Kept, MasterKeys, NewApp, OperationError, Update};
+use fanfare_apps::{AppSettings, Apps, MasterKeys, NewApp, OperationError, Storage, Update};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
@@ -263,14 +263,14 @@ async fn the_configurations_apps_are_shown_and_not_changed(stage: Stage) {
 async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over(stage: Stage) {
     let keys = |digits: &[&str]| {
         let lines: Vec<String> = digits.iter().map(|digit| digit.repeat(64)).collect();
-        Kept {
+        Storage {
             defaults: Limits::default(),
             cache_seconds: 60,
             keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
             takes_foreign: true,
         }
     };
-    let open = async |kept: Kept| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
+    let open = async |kept: Storage| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
     stage.open(60).await.create(new("7", "plain")).await.unwrap();
     let sealing = open(keys(&["a"])).await;
     sealing.create(new("8", "sealed")).await.unwrap();

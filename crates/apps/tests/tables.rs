@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, Kept, NewApp};
+use fanfare_apps::{Apps, AppsError, NewApp, Storage};
 use fanfare_protocol::app::Limits;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
@@ -24,7 +24,7 @@ on_both!(
 const UUID: &str = "9f1c2b7e-8a54-4c0e-9d5c-0a1b2c3d4e5f";
 
 async fn open(stage: &Stage, takes_foreign: bool) -> Result<Apps, AppsError> {
-    let kept = Kept { takes_foreign, ..support::kept(Limits::default(), 60) };
+    let kept = Storage { takes_foreign, ..support::kept(Limits::default(), 60) };
     Apps::open(Vec::new(), Some(stage.database()), kept).await
 }
 

@@ -11,7 +11,7 @@ use fanfare_protocol::ids::{AppId, AppKey};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::{Given, GivenApp};
 use super::keys::{Keys, kind_of};
 use super::webhook_list;
@@ -19,7 +19,7 @@ use super::webhook_list;
 /// An app with every setting resolved.
 #[derive(Debug)]
 pub(super) struct FixedApp {
-    pub place: Place,
+    pub place: Origin,
     pub name: String,
     pub app: App,
 }
@@ -53,7 +53,7 @@ pub(super) fn resolve(
     for app in given {
         let (place, name) = (app.place.clone(), app.name.clone());
         let again = |known: &FixedApp| {
-            matches!(place, Place::Variable(_) | Place::DotEnv { .. }) && has_credentials(&known.app, &app)
+            matches!(place, Origin::Variable(_) | Origin::DotEnv { .. }) && has_credentials(&known.app, &app)
         };
         if fixed.iter().any(again) {
             continue;
@@ -103,9 +103,9 @@ fn check(app: GivenApp, keys: &Keys, owners: &mut Owners, faults: &mut Vec<Fault
 }
 
 /// How a key of an app is called in a fault: a variable's own name stands in front already.
-fn shown_key(app: &str, place: &Place, key: &str) -> String {
+fn shown_key(app: &str, place: &Origin, key: &str) -> String {
     match place {
-        Place::Variable(_) | Place::DotEnv { .. } => format!("the app's {key}"),
+        Origin::Variable(_) | Origin::DotEnv { .. } => format!("the app's {key}"),
         _ => format!("{app}.{key}"),
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use fanfare_outgoing::Trust;
 
+use super::effective::Effective;
 use super::fault::{Cause, Fault};
-use super::settled::Settled;
 
 /// Of whom certificates are believed, but for those of Redis servers.
 #[derive(Clone, Debug)]
@@ -18,22 +18,22 @@ pub struct Authorities {
 
 impl Authorities {
     /// Reads the files that are named.
-    pub(super) fn read(settled: &Settled, faults: &mut Vec<Fault>) -> Self {
+    pub(super) fn read(effective: &Effective, faults: &mut Vec<Fault>) -> Self {
         Self {
-            authorization: trust(settled, "authorization.ca_file", faults),
-            webhooks: trust(settled, "webhooks.ca_file", faults),
+            authorization: trust(effective, "authorization.ca_file", faults),
+            webhooks: trust(effective, "webhooks.ca_file", faults),
         }
     }
 }
 
 /// Reads the file that this setting names; without one it is the public authorities alone.
-pub(super) fn trust(settled: &Settled, key: &str, faults: &mut Vec<Fault>) -> Trust {
-    let path = settled.text(key);
+pub(super) fn trust(effective: &Effective, key: &str, faults: &mut Vec<Fault>) -> Trust {
+    let path = effective.text(key);
     if path.is_empty() {
         return Trust::public();
     }
     Trust::with_file(Path::new(&path)).unwrap_or_else(|fault| {
-        let place = settled.get(key).1.clone();
+        let place = effective.get(key).1.clone();
         faults.push(Fault { place, cause: Cause::CaFile { key: key.to_owned(), path, fault } });
         Trust::public()
     })

@@ -1,6 +1,6 @@
 //! Where apps are kept besides the configuration, and how.
 
-use fanfare_apps::{Database, Kept};
+use fanfare_apps::{Database, Storage};
 
 use super::Config;
 
@@ -14,19 +14,19 @@ impl Config {
 
     /// How apps are kept.
     #[must_use]
-    pub fn kept(&self) -> Kept {
-        Kept {
+    pub fn kept(&self) -> Storage {
+        Storage {
             defaults: self.default_limits.clone(),
             cache_seconds: self.apps.cache_seconds,
             keys: self.master_keys.clone(),
             // A variable of that name may be another program's.
-            takes_foreign: !self.settled.is_by_variable("apps.database", "DATABASE_URL"),
+            takes_foreign: !self.effective.is_by_variable("apps.database", "DATABASE_URL"),
         }
     }
 
     /// Whether neither an app nor a database is named, so that the server keeps its own.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        self.fixed.is_empty() && self.settled.text("apps.database").is_empty()
+        self.fixed.is_empty() && self.effective.text("apps.database").is_empty()
     }
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use fanfare_laravel::dotenv::{AppNames, Project};
 use toml::Value;
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::{Gathered, Given, GivenApp};
-use super::keys::{Keys, Kind, kind_of};
+use super::keys::{Keys, ValueKind, kind_of};
 use super::laravel;
 
 const PREFIX: &str = "FANFARE__";
@@ -19,7 +19,7 @@ const PREFIX: &str = "FANFARE__";
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
 
 /// What a variable of an app is for, its value and where that was set, and its name.
-type Variable = (&'static str, Option<(String, Place)>, String);
+type Variable = (&'static str, Option<(String, Origin)>, String);
 
 /// Reads the variables that are settings; `address` is where the server would listen without them.
 pub(super) fn read(
@@ -33,7 +33,7 @@ pub(super) fn read(
         variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let filled = |name: &str| variables.get(name).copied().filter(|value| !value.is_empty());
     let mut take = |name: &str, given: Result<(String, Value), Cause>| {
-        let place = Place::Variable(name.to_owned());
+        let place = Origin::Variable(name.to_owned());
         match given {
             Ok((key, value)) => gathered.settings.push(Given { place, key, value }),
             Err(cause) => faults.push(Fault { place, cause }),
@@ -62,7 +62,7 @@ pub(super) fn read_apps(
 ) {
     let outside = |name: &str| {
         let (_, value) = variables.iter().find(|(known, _)| known == name)?;
-        (!value.is_empty()).then(|| (value.clone(), Place::Variable(name.to_owned())))
+        (!value.is_empty()).then(|| (value.clone(), Origin::Variable(name.to_owned())))
     };
     for names in [AppNames::Pusher, AppNames::Reverb] {
         let prefix = names.prefix();
@@ -84,7 +84,7 @@ pub(super) fn read_apps(
 
 /// The address with another port.
 fn with_port(address: &str, port: &str) -> Result<(String, Value), Cause> {
-    let kind = Kind::Count { least: 0, most: usize::from(u16::MAX) };
+    let kind = ValueKind::Count { least: 0, most: usize::from(u16::MAX) };
     let number = kind.check("the port", kind.read(port))?;
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     Ok(("listen.addr".to_owned(), format!("{host}:{number}").into()))
@@ -104,7 +104,7 @@ fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults
             Some((value, place)) => settings.push(Given { place, key: key.to_owned(), value: value.into() }),
             None => {
                 let cause = Cause::VariableMissing { given: given.clone() };
-                faults.push(Fault { place: Place::Variable(name), cause });
+                faults.push(Fault { place: Origin::Variable(name), cause });
             }
         }
     }

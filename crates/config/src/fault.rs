@@ -13,14 +13,14 @@ use fanfare_outgoing::TrustError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Where it was said.
-    pub place: Place,
+    pub place: Origin,
     /// What is wrong with it.
     pub cause: Cause,
 }
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Origin {
     /// Nobody has set it.
     Default,
     /// The configuration file.
@@ -139,7 +139,7 @@ pub enum Hint {
     Reference,
 }
 
-impl Place {
+impl Origin {
     /// Faults are told in the order of the sources, those of the file by line.
     pub(super) fn order(&self) -> (u8, usize) {
         match self {
@@ -156,7 +156,7 @@ impl Place {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match &self.place {
-            Place::Default => self.cause.to_string(),
+            Origin::Default => self.cause.to_string(),
             place => format!("{place}: {}", self.cause),
         };
         text.chars().try_for_each(|character| match character.is_control() {
@@ -166,7 +166,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::Value;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::{Gathered, Given, GivenApp};
 use super::keys::Keys;
 use super::webhook_list;
@@ -48,20 +48,20 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    fn whole(&self) -> Place {
-        Place::File { path: self.path.to_owned(), line: 0, column: None }
+    fn whole(&self) -> Origin {
+        Origin::File { path: self.path.to_owned(), line: 0, column: None }
     }
 
-    fn at(&self, offset: usize) -> Place {
+    fn at(&self, offset: usize) -> Origin {
         let line = self.lines.partition_point(|start| *start <= offset);
-        Place::File { path: self.path.to_owned(), line, column: None }
+        Origin::File { path: self.path.to_owned(), line, column: None }
     }
 
-    fn exactly(&self, text: &str, offset: usize) -> Place {
+    fn exactly(&self, text: &str, offset: usize) -> Origin {
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let column = text.get(start..offset).map_or(1, |before| before.chars().count() + 1);
-        Place::File { path: self.path.to_owned(), line, column: Some(column) }
+        Origin::File { path: self.path.to_owned(), line, column: Some(column) }
     }
 }
 
@@ -104,7 +104,7 @@ impl Reader<'_> {
         }
     }
 
-    fn read_list(&mut self, place: Place, list: DeValue<'_>) {
+    fn read_list(&mut self, place: Origin, list: DeValue<'_>) {
         let DeValue::Array(list) = list else {
             return self.faults.push(Fault { place, cause: Cause::NotAList });
         };
@@ -141,7 +141,7 @@ impl Reader<'_> {
         }
     }
 
-    fn read_webhooks(&mut self, app: &mut GivenApp, list_place: Place, list: DeArray<'_>) {
+    fn read_webhooks(&mut self, app: &mut GivenApp, list_place: Origin, list: DeArray<'_>) {
         for item in list {
             let place = self.file.at(item.span().start);
             let DeValue::Table(entries) = item.into_inner() else {
@@ -156,12 +156,12 @@ impl Reader<'_> {
         }
     }
 
-    fn no_webhooks(&mut self, app: &GivenApp, place: Place) {
+    fn no_webhooks(&mut self, app: &GivenApp, place: Origin) {
         let cause = Cause::NotWebhooks { key: format!("{}.webhooks", app.name) };
         self.faults.push(Fault { place, cause });
     }
 
-    fn given(&mut self, place: Place, key: String, value: Spanned<DeValue<'_>>) -> Option<Given> {
+    fn given(&mut self, place: Origin, key: String, value: Spanned<DeValue<'_>>) -> Option<Given> {
         match Value::deserialize(ValueDeserializer::from(value)) {
             Ok(value) => Some(Given { place, key, value }),
             // All else was refused by the parser.

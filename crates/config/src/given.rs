@@ -4,23 +4,23 @@
 
 use toml::Value;
 
-use super::fault::Place;
+use super::fault::Origin;
 
 /// A setting as one source gives it.
 #[derive(Clone)]
 pub(super) struct Given {
-    pub place: Place,
+    pub place: Origin,
     pub key: String,
     pub value: Value,
 }
 
 /// An app as one source gives it.
 pub(super) struct GivenApp {
-    pub place: Place,
+    pub place: Origin,
     /// What the operator knows it by: `apps.list[1]` or `PUSHER_APP`.
     pub name: String,
     /// Where each of its webhooks stands.
-    pub webhooks: Vec<Place>,
+    pub webhooks: Vec<Origin>,
     /// By key within the app, such as `secret` or `limits.batch`.
     pub settings: Vec<Given>,
 }

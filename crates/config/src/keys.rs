@@ -8,7 +8,7 @@ use super::fault::Hint;
 
 /// The values that a key may have.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Count {
         least: usize,
         most: usize,
@@ -41,24 +41,24 @@ pub(super) enum Kind {
     AppChoice,
 }
 
-const fn count(least: usize, most: usize) -> Kind {
-    Kind::Count { least, most }
+const fn count(least: usize, most: usize) -> ValueKind {
+    ValueKind::Count { least, most }
 }
 
 /// Longest of all times, in seconds: one day.
 const DAY: usize = 86_400;
 
 /// The keys of the node, section by section.
-const NODE: &[(&str, Kind)] = &[
-    ("listen.addr", Kind::Address),
-    ("listen.admin_addr", Kind::Address),
-    ("listen.admin_hosts", Kind::HostNames),
-    ("listen.path_prefix", Kind::Prefix),
-    ("listen.trusted_proxies", Kind::Networks),
-    ("listen.version_required", Kind::Switch),
-    ("tls.addr", Kind::AddressOrNone),
-    ("tls.cert_file", Kind::File),
-    ("tls.key_file", Kind::File),
+const NODE: &[(&str, ValueKind)] = &[
+    ("listen.addr", ValueKind::Address),
+    ("listen.admin_addr", ValueKind::Address),
+    ("listen.admin_hosts", ValueKind::HostNames),
+    ("listen.path_prefix", ValueKind::Prefix),
+    ("listen.trusted_proxies", ValueKind::Networks),
+    ("listen.version_required", ValueKind::Switch),
+    ("tls.addr", ValueKind::AddressOrNone),
+    ("tls.cert_file", ValueKind::File),
+    ("tls.key_file", ValueKind::File),
     ("limits.connections", count(0, 100_000_000)),
     ("limits.http_connections", count(0, 100_000_000)),
     ("limits.http_connections_per_address", count(0, 100_000_000)),
@@ -81,16 +81,16 @@ const NODE: &[(&str, Kind)] = &[
     ("timeouts.authorize", count(1, DAY)),
     ("timeouts.clock_skew", count(1, DAY)),
     ("timeouts.application", count(1, 60)),
-    ("authorization.ca_file", Kind::File),
-    ("apps.database", Kind::Database),
+    ("authorization.ca_file", ValueKind::File),
+    ("apps.database", ValueKind::Database),
     ("apps.cache_seconds", count(0, DAY)),
-    ("apps.data_dir", Kind::Directory),
-    ("apps.allow_private", Kind::Switch),
-    ("apps.master_key_file", Kind::File),
-    ("redis_feed.url", Kind::RedisUrl),
-    ("redis_feed.prefix", Kind::FeedPrefix),
-    ("redis_feed.app", Kind::AppChoice),
-    ("redis_feed.ca_file", Kind::File),
+    ("apps.data_dir", ValueKind::Directory),
+    ("apps.allow_private", ValueKind::Switch),
+    ("apps.master_key_file", ValueKind::File),
+    ("redis_feed.url", ValueKind::RedisUrl),
+    ("redis_feed.prefix", ValueKind::FeedPrefix),
+    ("redis_feed.app", ValueKind::AppChoice),
+    ("redis_feed.ca_file", ValueKind::File),
     ("webhooks.delay", count(0, 60_000)),
     ("webhooks.batch", count(0, 10_000)),
     ("webhooks.timeout", count(1, 60_000)),
@@ -98,39 +98,39 @@ const NODE: &[(&str, Kind)] = &[
     ("webhooks.give_up", count(1, 300_000)),
     ("webhooks.queue", count(1, 1_000_000)),
     ("webhooks.requests", count(1, 10_000)),
-    ("webhooks.ca_file", Kind::File),
-    ("log.format", Kind::Choice(&["text", "json"])),
-    ("log.filter", Kind::Filter),
+    ("webhooks.ca_file", ValueKind::File),
+    ("log.format", ValueKind::Choice(&["text", "json"])),
+    ("log.filter", ValueKind::Filter),
 ];
 
 /// The keys of one app, but for its limits.
-const APP: &[(&str, Kind)] = &[
-    ("id", Kind::AppId),
-    ("key", Kind::AppKey),
-    ("secret", Kind::AppSecret),
-    ("enabled", Kind::Switch),
+const APP: &[(&str, ValueKind)] = &[
+    ("id", ValueKind::AppId),
+    ("key", ValueKind::AppKey),
+    ("secret", ValueKind::AppSecret),
+    ("enabled", ValueKind::Switch),
     ("max_connections", count(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end())),
     ("messages_per_second", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
     ("messages_per_day", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
-    ("force_tls", Kind::Switch),
-    ("allowed_origins", Kind::Origins),
-    ("authorized_connections", Kind::Switch),
-    ("client_events", Kind::Switch),
-    ("subscription_counts", Kind::Switch),
-    ("watchlist_events", Kind::Switch),
-    ("subscription_error_event", Kind::Switch),
-    ("authorization.url", Kind::WebUrl),
-    ("authorization.user_url", Kind::WebUrl),
-    ("authorization.origins", Kind::WebOrigins),
-    ("authorization.headers", Kind::Headers),
-    ("authorization.must_equal", Kind::Rule),
-    ("redis_feed.url", Kind::RedisUrl),
-    ("redis_feed.prefix", Kind::FeedPrefix),
-    ("webhooks.url", Kind::HookUrl),
-    ("webhooks.events", Kind::HookEvents),
-    ("webhooks.batch", Kind::Switch),
-    ("webhooks.channel_prefixes", Kind::ChannelPrefixes),
-    ("webhooks.enabled", Kind::Switch),
+    ("force_tls", ValueKind::Switch),
+    ("allowed_origins", ValueKind::Origins),
+    ("authorized_connections", ValueKind::Switch),
+    ("client_events", ValueKind::Switch),
+    ("subscription_counts", ValueKind::Switch),
+    ("watchlist_events", ValueKind::Switch),
+    ("subscription_error_event", ValueKind::Switch),
+    ("authorization.url", ValueKind::WebUrl),
+    ("authorization.user_url", ValueKind::WebUrl),
+    ("authorization.origins", ValueKind::WebOrigins),
+    ("authorization.headers", ValueKind::Headers),
+    ("authorization.must_equal", ValueKind::Rule),
+    ("redis_feed.url", ValueKind::RedisUrl),
+    ("redis_feed.prefix", ValueKind::FeedPrefix),
+    ("webhooks.url", ValueKind::HookUrl),
+    ("webhooks.events", ValueKind::HookEvents),
+    ("webhooks.batch", ValueKind::Switch),
+    ("webhooks.channel_prefixes", ValueKind::ChannelPrefixes),
+    ("webhooks.enabled", ValueKind::Switch),
 ];
 
 /// The sections of a file.
@@ -139,8 +139,8 @@ const SECTIONS: [&str; 9] =
 
 /// All keys; those of an app without the name of the app, such as `limits.batch` or `secret`.
 pub(super) struct Keys {
-    pub node: Vec<(String, Kind)>,
-    pub app: Vec<(String, Kind)>,
+    pub node: Vec<(String, ValueKind)>,
+    pub app: Vec<(String, ValueKind)>,
 }
 
 impl Keys {
@@ -148,7 +148,8 @@ impl Keys {
         let limits = LIMIT_RANGES
             .iter()
             .map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
-        let own = |keys: &[(&str, Kind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
+        let own =
+            |keys: &[(&str, ValueKind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
         let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(APP));
         // Printed in this order: beside the other limits.
         let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
@@ -187,7 +188,7 @@ impl Keys {
 }
 
 /// The kind of a key in one of the lists.
-pub(super) fn kind_of(keys: &[(String, Kind)], key: &str) -> Option<Kind> {
+pub(super) fn kind_of(keys: &[(String, ValueKind)], key: &str) -> Option<ValueKind> {
     keys.iter().find(|(known, _)| known == key).map(|(_, kind)| *kind)
 }
 
@@ -201,7 +202,7 @@ fn hint(name: Option<String>) -> Hint {
 }
 
 /// A key of the same name in another section, else the one that is spelled most like it.
-fn nearest_key(key: &str, keys: &[(String, Kind)]) -> Option<String> {
+fn nearest_key(key: &str, keys: &[(String, ValueKind)]) -> Option<String> {
     let (section, name) = parts(key);
     let known = || keys.iter().map(|(known, _)| known.as_str());
     let moved = known().find(|known| parts(known).1 == name);

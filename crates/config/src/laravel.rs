@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fanfare_laravel::dotenv::{
-    AppNames, Application, Driver, Prefix, PrefixOrigin, Project, ProjectError, Said, USUAL_REDIS,
+    AppNames, Application, Driver, Prefix, PrefixOrigin, Project, ProjectError, USUAL_REDIS, Variable,
 };
 use toml::Value;
 
 use super::apps::FixedApp;
-use super::fault::{Cause, Fault, Place};
+use super::effective::Effective;
+use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
-use super::settled::Settled;
 
 /// The port that Reverb listens on if nobody says another.
 const REVERB_PORT: &str = "8080";
@@ -53,7 +53,7 @@ pub(super) fn open(
             (file, fault.line, Cause::NotADotEnv(fault.to_string()))
         }
     };
-    faults.push(Fault { place: Place::File { path, line, column: None }, cause });
+    faults.push(Fault { place: Origin::File { path, line, column: None }, cause });
     None
 }
 
@@ -67,19 +67,19 @@ pub(super) fn is_used(project: &Project, names: AppNames) -> bool {
 }
 
 /// A variable that is more than empty, with its place.
-pub(super) fn filled(project: &Project, name: &str) -> Option<(String, Place)> {
+pub(super) fn filled(project: &Project, name: &str) -> Option<(String, Origin)> {
     project.application.filled(name).map(|said| (said.value.clone(), place(project, &said)))
 }
 
 /// The settings that a project's variables mean; `address` is where the server would listen without them.
 pub(super) fn settings(project: &Project, address: &str, faults: &mut Vec<Fault>) -> Vec<Given> {
-    let mut table: Vec<(&str, String, Said)> = Vec::new();
+    let mut table: Vec<(&str, String, Variable)> = Vec::new();
     if let Some((Driver::Redis, driver)) = project.application.driver() {
         table.extend(redis_feed(project, &driver, faults));
     }
     table.extend(listen(project, address).map(|(value, said)| ("listen.addr", value, said)));
     table.extend(path_prefix(project).map(|(value, said)| ("listen.path_prefix", value, said)));
-    let given = |(key, value, said): (&str, String, Said)| Given {
+    let given = |(key, value, said): (&str, String, Variable)| Given {
         place: place(project, &said),
         key: key.to_owned(),
         value: Value::String(value),
@@ -92,7 +92,7 @@ pub(super) fn settings(project: &Project, address: &str, faults: &mut Vec<Fault>
 /// `redis` the application is asked who may join, for it signs nothing.
 pub(super) fn app_settings(project: &Project) -> Vec<Given> {
     let application = &project.application;
-    let given = |key: &str, value: Value, said: &Said| Given {
+    let given = |key: &str, value: Value, said: &Variable| Given {
         place: place(project, said),
         key: key.to_owned(),
         value,
@@ -105,14 +105,14 @@ pub(super) fn app_settings(project: &Project) -> Vec<Given> {
         all.extend(
             application.auth_url().map(|said| given("authorization.url", said.value.as_str().into(), &said)),
         );
-        let origins = |said: &Said| Value::Array(vec![said.value.as_str().into()]);
+        let origins = |said: &Variable| Value::Array(vec![said.value.as_str().into()]);
         all.extend(application.origin().map(|said| given("authorization.origins", origins(&said), &said)));
     }
     all
 }
 
 /// Where Reverb would listen; else where PHP sends to, if that is this machine and in clear.
-fn listen(project: &Project, address: &str) -> Option<(String, Said)> {
+fn listen(project: &Project, address: &str) -> Option<(String, Variable)> {
     let application = &project.application;
     let names = application.names()?;
     if names == AppNames::Reverb {
@@ -143,7 +143,7 @@ fn joined(host: &str, port: &str) -> String {
 }
 
 /// The path in front of everything that Reverb would answer.
-fn path_prefix(project: &Project) -> Option<(String, Said)> {
+fn path_prefix(project: &Project) -> Option<(String, Variable)> {
     let application = &project.application;
     let said = application.filled("REVERB_SERVER_PATH").filter(|_| application.uses(AppNames::Reverb))?;
     let path = said.value.trim_matches('/');
@@ -153,12 +153,13 @@ fn path_prefix(project: &Project) -> Option<(String, Said)> {
 /// Where an application with the driver `redis` publishes, and what it puts in front of its channels.
 fn redis_feed(
     project: &Project,
-    driver: &Said,
+    driver: &Variable,
     faults: &mut Vec<Fault>,
-) -> Vec<(&'static str, String, Said)> {
+) -> Vec<(&'static str, String, Variable)> {
     let application = &project.application;
-    let url =
-        application.redis_url().unwrap_or_else(|| Said { value: USUAL_REDIS.to_owned(), ..driver.clone() });
+    let url = application
+        .redis_url()
+        .unwrap_or_else(|| Variable { value: USUAL_REDIS.to_owned(), ..driver.clone() });
     let name = ["REDIS_PREFIX", "APP_NAME"].into_iter().find_map(|name| application.said(name));
     let said = name.unwrap_or_else(|| driver.clone());
     let Some(prefix) = project.redis_prefix() else {
@@ -168,20 +169,20 @@ fn redis_feed(
     vec![("redis_feed.url", url.value.clone(), url), ("redis_feed.prefix", prefix.value, said)]
 }
 
-fn place(project: &Project, said: &Said) -> Place {
+fn place(project: &Project, said: &Variable) -> Origin {
     let name = said.name.clone();
     match said.line {
-        Some(line) => Place::DotEnv { path: project.file.clone(), line, name },
-        None => Place::Variable(name),
+        Some(line) => Origin::DotEnv { path: project.file.clone(), line, name },
+        None => Origin::Variable(name),
     }
 }
 
 impl Laravel {
     /// What a project has decided of the settings and apps that hold.
-    pub(super) fn new(project: &Project, settled: &Settled, fixed: &[FixedApp]) -> Self {
+    pub(super) fn new(project: &Project, effective: &Effective, fixed: &[FixedApp]) -> Self {
         let mut taken = Vec::new();
         for FixedApp { place, app, .. } in fixed {
-            if let Place::DotEnv { name, .. } = place {
+            if let Origin::DotEnv { name, .. } = place {
                 taken.push(format!("app {} ({name})", app.id));
                 let asked = app.authorization.url.iter();
                 taken.extend(asked.map(|url| format!("authorization.url of the app = {url:?} (APP_URL)")));
@@ -190,14 +191,14 @@ impl Laravel {
                 }));
             }
         }
-        for (key, value, place) in settled.all() {
-            if let Place::DotEnv { name, .. } = place {
+        for (key, value, place) in effective.all() {
+            if let Origin::DotEnv { name, .. } = place {
                 taken.push(format!("{key} = {value} ({name})"));
             }
         }
         let mut notes = notes(project);
-        let outside = |said: &Said| said.line.is_none();
-        if settled.text("apps.database").is_empty()
+        let outside = |said: &Variable| said.line.is_none();
+        if effective.text("apps.database").is_empty()
             && project.application.filled("DATABASE_URL").as_ref().is_some_and(outside)
         {
             notes.push(NOT_OUR_DATABASE.to_owned());

@@ -7,6 +7,7 @@ mod apps;
 mod authorities;
 pub mod certificate;
 mod database;
+mod effective;
 mod environment;
 mod fault;
 mod file;
@@ -20,7 +21,6 @@ mod redis_url;
 mod rules;
 mod sections;
 mod server_url;
-mod settled;
 mod sources;
 mod timeouts;
 mod tls;
@@ -36,48 +36,48 @@ use fanfare_apps::{Database, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
 
 pub use self::authorities::Authorities;
-pub use self::fault::{Cause, Fault, Place};
+pub use self::fault::{Cause, Fault, Origin};
 pub use self::laravel::Laravel;
-pub use self::redis_feed::{NoFeed, RedisFeed};
+pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
-pub use self::sections::{Apps, Limits, Listen, Log, LogFormat};
+pub use self::sections::{AppsSection, LimitsSection, ListenSection, LogFormat, LogSection};
 pub use self::server_url::ServerUrl;
 pub use self::sources::{Flags, Sources};
-pub use self::timeouts::Timeouts;
-pub use self::tls::Tls;
-pub use self::webhooks::Webhooks;
+pub use self::timeouts::TimeoutsSection;
+pub use self::tls::TlsSection;
+pub use self::webhooks::WebhooksSection;
 
 use self::apps::FixedApp;
+use self::effective::Effective;
 use self::given::Gathered;
 use self::keys::Keys;
-use self::settled::Settled;
 
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Config {
     /// `[listen]`.
-    pub listen: Listen,
+    pub listen: ListenSection,
     /// `[limits]` of the node; those of apps are in [`Config::default_limits`].
-    pub limits: Limits,
+    pub limits: LimitsSection,
     /// `[timeouts]`.
-    pub timeouts: Timeouts,
+    pub timeouts: TimeoutsSection,
     /// Whose certificates are believed.
     pub authorities: Authorities,
     /// `[apps]` but for the apps themselves.
-    pub apps: Apps,
+    pub apps: AppsSection,
     /// `[redis_feed]`.
-    pub redis_feed: RedisFeed,
+    pub redis_feed: RedisFeedSection,
     /// `[webhooks]`.
-    pub webhooks: Webhooks,
+    pub webhooks: WebhooksSection,
     /// `[log]`.
-    pub log: Log,
+    pub log: LogSection,
     /// What a Laravel application's `.env` has gathered.
     pub laravel: Option<Laravel>,
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
     database: Option<Database>,
     master_keys: MasterKeys,
-    settled: Settled,
+    effective: Effective,
 }
 
 impl Config {
@@ -89,10 +89,10 @@ impl Config {
         let keys = Keys::all();
         let mut faults = Vec::new();
         let mut gathered = Gathered::default();
-        let mut settled = Settled::of_defaults();
+        let mut effective = Effective::of_defaults();
         if let Some(path) = sources.defaults() {
             file::read(&path, &keys, &mut gathered, &mut faults);
-            settled.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
+            effective.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
         }
         if let Some(path) = sources.file() {
             file::read(&path, &keys, &mut gathered, &mut faults);
@@ -100,11 +100,11 @@ impl Config {
         let project = sources.laravel.as_deref();
         let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
         if let Some(project) = &project {
-            let given = laravel::settings(project, &settled.text("listen.addr"), &mut faults);
-            settled.put_all(given, &keys, &mut faults);
+            let given = laravel::settings(project, &effective.text("listen.addr"), &mut faults);
+            effective.put_all(given, &keys, &mut faults);
         }
-        settled.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
-        let port_of = settled.text("listen.addr");
+        effective.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
+        let port_of = effective.text("listen.addr");
         // With a Laravel project that variable is the application's own.
         let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
         let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
@@ -114,37 +114,37 @@ impl Config {
             faults.retain(|fault| !matches!(fault.cause, Cause::VariableMissing { .. }));
         }
         gathered.settings.extend(sources.flags.given(&mut faults));
-        settled.put_all(gathered.settings, &keys, &mut faults);
-        let default_limits = settled.app_limits();
+        effective.put_all(gathered.settings, &keys, &mut faults);
+        let default_limits = effective.app_limits();
         let fixed = apps::resolve(gathered.apps, &default_limits, &keys, &mut faults);
-        rules::check(&settled, &default_limits, &fixed, &mut faults);
-        let redis_feed = redis_feed::read(&settled, &fixed, &mut faults);
-        let authorities = Authorities::read(&settled, &mut faults);
+        rules::check(&effective, &default_limits, &fixed, &mut faults);
+        let redis_feed = redis_feed::read(&effective, &fixed, &mut faults);
+        let authorities = Authorities::read(&effective, &mut faults);
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
-        let master_keys = master_key::read(variable, &settled, &mut faults);
-        let tls = tls::read(&settled, sources.certificate, &mut faults);
+        let master_keys = master_key::read(variable, &effective, &mut faults);
+        let tls = tls::read(&effective, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            let config = Self::from_settled(settled, default_limits, fixed, redis_feed, authorities);
+            let config = Self::from_effective(effective, default_limits, fixed, redis_feed, authorities);
             // What is shown of the settings is masked by now.
             let laravel =
-                project.as_ref().map(|project| Laravel::new(project, &config.settled, &config.fixed));
-            Ok(Self { master_keys, laravel, listen: Listen { tls, ..config.listen }, ..config })
+                project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
+            Ok(Self { master_keys, laravel, listen: ListenSection { tls, ..config.listen }, ..config })
         } else {
             Err(faults)
         }
     }
 
-    fn from_settled(
-        mut settled: Settled,
+    fn from_effective(
+        mut effective: Effective,
         default_limits: AppLimits,
         fixed: Vec<FixedApp>,
-        redis_feed: RedisFeed,
+        redis_feed: RedisFeedSection,
         authorities: Authorities,
     ) -> Self {
-        let apps: Apps = settled.section("apps");
-        let database = match (&*settled.text("apps.database"), fixed.is_empty()) {
+        let apps: AppsSection = effective.section("apps");
+        let database = match (&*effective.text("apps.database"), fixed.is_empty()) {
             ("", false) => None,
             ("", true) => Some("sqlite".to_owned()),
             (named, _) => Some(named.to_owned()),
@@ -152,27 +152,27 @@ impl Config {
         let database = database.map(|text| {
             Database::parse(&text, &apps.data_dir).expect("the name of the database was checked")
         });
-        if !settled.text("apps.database").is_empty() {
-            settled.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
+        if !effective.text("apps.database").is_empty() {
+            effective.mask("apps.database", database.as_ref().map_or_else(String::new, ToString::to_string));
         }
         if let Some(address) = &redis_feed.address {
-            settled.mask("redis_feed.url", address.to_string());
+            effective.mask("redis_feed.url", address.to_string());
         }
         Self {
             redis_feed,
             authorities,
-            listen: settled.section("listen"),
-            limits: settled.section("limits"),
-            timeouts: settled.section("timeouts"),
-            webhooks: settled.section("webhooks"),
-            log: settled.section("log"),
+            listen: effective.section("listen"),
+            limits: effective.section("limits"),
+            timeouts: effective.section("timeouts"),
+            webhooks: effective.section("webhooks"),
+            log: effective.section("log"),
             apps,
             default_limits,
             fixed,
             database,
             master_keys: MasterKeys::default(),
             laravel: None,
-            settled,
+            effective,
         }
     }
 
@@ -186,7 +186,7 @@ impl Config {
     #[must_use]
     pub fn effective(&self) -> String {
         let embedded = self.is_embedded().then_some(&*self.apps.data_dir);
-        print::effective(&self.settled, &self.fixed, embedded)
+        print::effective(&self.effective, &self.fixed, embedded)
     }
 }
 

@@ -6,8 +6,8 @@ use std::fs;
 
 use fanfare_apps::MasterKeys;
 
-use super::fault::{Cause, Fault, Place};
-use super::settled::Settled;
+use super::effective::Effective;
+use super::fault::{Cause, Fault, Origin};
 
 /// Holds the keys themselves, a line each.
 pub(super) const VARIABLE: &str = "FANFARE_MASTER_KEY";
@@ -16,14 +16,14 @@ pub(super) const VARIABLE: &str = "FANFARE_MASTER_KEY";
 const SETTING: &str = "apps.master_key_file";
 
 /// The keys; none if neither names any.
-pub(super) fn read(variable: Option<&str>, settled: &Settled, faults: &mut Vec<Fault>) -> MasterKeys {
-    let file = settled.text(SETTING);
+pub(super) fn read(variable: Option<&str>, effective: &Effective, faults: &mut Vec<Fault>) -> MasterKeys {
+    let file = effective.text(SETTING);
     let (text, place, what) = match (variable, &*file) {
         (None, "") => return MasterKeys::default(),
-        (Some(text), _) => (Ok(text.to_owned()), Place::Variable(VARIABLE.to_owned()), "it".to_owned()),
+        (Some(text), _) => (Ok(text.to_owned()), Origin::Variable(VARIABLE.to_owned()), "it".to_owned()),
         (None, path) => {
             let text = fs::read_to_string(path).map_err(|error| error.to_string());
-            (text, settled.get(SETTING).1.clone(), format!("{SETTING}, {path},"))
+            (text, effective.get(SETTING).1.clone(), format!("{SETTING}, {path},"))
         }
     };
     let keys = match text {

@@ -11,9 +11,9 @@ use fanfare_protocol::webhook::Webhook;
 use toml::Value;
 
 use super::apps::FixedApp;
-use super::fault::Place;
+use super::effective::Effective;
+use super::fault::Origin;
 use super::keys::Keys;
-use super::settled::Settled;
 use crate::redis_url::shown_url;
 
 /// What stands in place of a secret; itself none that could be used.
@@ -21,7 +21,7 @@ const MASK: &str = "***";
 
 /// All settings in TOML; behind each that is not a default, where it comes from. `embedded` is the data directory of a
 /// server that keeps its own database.
-pub(super) fn effective(settled: &Settled, apps: &[FixedApp], embedded: Option<&Path>) -> String {
+pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Option<&Path>) -> String {
     let mut text =
         String::from("# What holds, and behind it where it was set; no comment means the default.\n");
     let mut section = "";
@@ -32,9 +32,9 @@ pub(super) fn effective(settled: &Settled, apps: &[FixedApp], embedded: Option<&
             let _ = writeln!(text, "\n[{of}]");
             section = of;
         }
-        let (value, place) = settled.get(key);
+        let (value, place) = effective.get(key);
         let _ = match place {
-            Place::Default => writeln!(text, "{name} = {value}"),
+            Origin::Default => writeln!(text, "{name} = {value}"),
             place => writeln!(text, "{name} = {value} # {place}"),
         };
     }

@@ -3,16 +3,16 @@
 //! Refuses what would listen to nothing, or could not tell whose broadcast it is. A prefix is never guessed: a wrong
 //! one would deliver private broadcasts on channels with public names.
 
-use fanfare_laravel::feed::{Address, NotAnAddress};
+use fanfare_laravel::feed::{NotAnAddress, RedisAddress};
 use fanfare_outgoing::{Reach, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 
 use super::apps::FixedApp;
 use super::authorities;
-use super::fault::{Cause, Fault, Place};
-use super::sections::Apps;
-use super::settled::Settled;
+use super::effective::Effective;
+use super::fault::{Cause, Fault, Origin};
+use super::sections::AppsSection;
 
 const URL: &str = "redis_feed.url";
 const PREFIX: &str = "redis_feed.prefix";
@@ -21,9 +21,9 @@ const CA_FILE: &str = "redis_feed.ca_file";
 
 /// The node's feed, and what apps take over from it.
 #[derive(Clone, Debug)]
-pub struct RedisFeed {
+pub struct RedisFeedSection {
     /// The Redis of all apps that name none.
-    pub address: Option<Address>,
+    pub address: Option<RedisAddress>,
     /// The prefix of the node's own feed; `None` if nobody has said one.
     pub prefix: Option<String>,
     /// Who gets the node's own feed; for the embedded database the start puts its first app here.
@@ -48,18 +48,18 @@ pub enum NoFeed {
     NoPrefix,
 }
 
-impl RedisFeed {
+impl RedisFeedSection {
     /// The Redis and the prefix that an app's broadcasts come from, if it has any.
     ///
     /// # Errors
     /// What is missing, or wrong.
-    pub fn of(&self, app: &App) -> Result<Option<(Address, String)>, NoFeed> {
+    pub fn of(&self, app: &App) -> Result<Option<(RedisAddress, String)>, NoFeed> {
         let own = &app.redis_feed;
         let Some(prefix) = self.prefix_of(app) else {
             return if own.url.is_some() { Err(NoFeed::NoPrefix) } else { Ok(None) };
         };
         let address = match &own.url {
-            Some(url) => Address::parse(url.expose())?.within(self.reach),
+            Some(url) => RedisAddress::parse(url.expose())?.within(self.reach),
             None => self.address.clone().ok_or(NoFeed::NoUrl)?,
         };
         Ok(Some((address, prefix.to_owned())))
@@ -74,35 +74,35 @@ impl RedisFeed {
 }
 
 /// Reads the section, and checks it against the apps.
-pub(super) fn read(settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault>) -> RedisFeed {
-    let given = |key| Some(settled.text(key)).filter(|text| !text.is_empty());
+pub(super) fn read(effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<Fault>) -> RedisFeedSection {
+    let given = |key| Some(effective.text(key)).filter(|text| !text.is_empty());
     let only = match fixed {
         [only] => Some(only.app.id.clone()),
         _ => None,
     };
-    let mut feed = RedisFeed {
-        address: given(URL).and_then(|url| Address::parse(&url).ok()),
-        prefix: (*settled.get(PREFIX).1 != Place::Default).then(|| settled.text(PREFIX)),
+    let mut feed = RedisFeedSection {
+        address: given(URL).and_then(|url| RedisAddress::parse(&url).ok()),
+        prefix: (*effective.get(PREFIX).1 != Origin::Default).then(|| effective.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
-        trust: authorities::trust(settled, CA_FILE, faults),
+        trust: authorities::trust(effective, CA_FILE, faults),
         // Two that are one Redis are told apart by who may be led there only when they are connected to.
         reach: Reach::Anywhere,
     };
-    if ![URL, PREFIX, APP].into_iter().any(|key| settled.is_faulty(key)) {
-        check_node(&feed, settled, fixed, faults);
+    if ![URL, PREFIX, APP].into_iter().any(|key| effective.is_faulty(key)) {
+        check_node(&feed, effective, fixed, faults);
         check_apps(&feed, fixed, faults);
     }
-    feed.reach = settled.section::<Apps>("apps").reach();
+    feed.reach = effective.section::<AppsSection>("apps").reach();
     feed
 }
 
 /// Whether the node's own feed has all that it needs.
-fn check_node(feed: &RedisFeed, settled: &Settled, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
-    let has_database = !settled.text("apps.database").is_empty();
+fn check_node(feed: &RedisFeedSection, effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
+    let has_database = !effective.text("apps.database").is_empty();
     let is_embedded = fixed.is_empty() && !has_database;
-    let mut fault = |key, cause| faults.push(Fault { place: settled.get(key).1.clone(), cause });
+    let mut fault = |key, cause| faults.push(Fault { place: effective.get(key).1.clone(), cause });
     if feed.address.is_none() {
-        for key in [PREFIX, APP].into_iter().filter(|key| !settled.text(key).is_empty()) {
+        for key in [PREFIX, APP].into_iter().filter(|key| !effective.text(key).is_empty()) {
             fault(key, Cause::NoFeedUrl { key: key.to_owned(), url: URL.to_owned() });
         }
         return;
@@ -124,8 +124,8 @@ fn check_node(feed: &RedisFeed, settled: &Settled, fixed: &[FixedApp], faults: &
 }
 
 /// Whether the apps of the configuration have all that they need, and each its own.
-fn check_apps(feed: &RedisFeed, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
-    let mut feeds: Vec<(String, (Address, String))> = Vec::new();
+fn check_apps(feed: &RedisFeedSection, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
+    let mut feeds: Vec<(String, (RedisAddress, String))> = Vec::new();
     for FixedApp { place, name, app } in fixed {
         let cause = match feed.of(app) {
             Ok(None) => continue,

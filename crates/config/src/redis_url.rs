@@ -1,6 +1,6 @@
 //! The URL of a Redis as operators give it, and as it is shown to them.
 
-use fanfare_laravel::feed::Address;
+use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::RedisUrl;
 use serde_json::{Map, Value};
 
@@ -11,14 +11,14 @@ const MASK: &str = "***";
 #[must_use]
 pub fn redis_url_faults(settings: &Map<String, Value>) -> Vec<String> {
     let url = settings.get("redis_feed").and_then(|feed| feed.get("url")).and_then(Value::as_str);
-    let fault = url.and_then(|url| Address::parse(url).err());
+    let fault = url.and_then(|url| RedisAddress::parse(url).err());
     fault.map(|fault| format!("redis_feed.url: {fault}")).into_iter().collect()
 }
 
 /// The URL without user and password.
 #[must_use]
 pub fn shown_url(url: &RedisUrl) -> String {
-    Address::parse(url.expose()).map_or_else(|_| MASK.to_owned(), |address| address.to_string())
+    RedisAddress::parse(url.expose()).map_or_else(|_| MASK.to_owned(), |address| address.to_string())
 }
 
 #[cfg(test)]

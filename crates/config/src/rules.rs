@@ -9,8 +9,8 @@ use fanfare_protocol::app::Limits as AppLimits;
 use fanfare_protocol::frame::FRAME_COST;
 
 use super::apps::FixedApp;
-use super::fault::{Cause, Fault, Place};
-use super::settled::Settled;
+use super::effective::Effective;
+use super::fault::{Cause, Fault, Origin};
 
 /// Room for what stands around an event or a member's data in a message or a request.
 const AROUND: usize = 1024;
@@ -28,31 +28,36 @@ const PER_CHARACTER: usize = 3;
 const FRAME: usize = 256 + FRAME_COST;
 
 /// Checks settings against each other.
-pub(super) fn check(settled: &Settled, defaults: &AppLimits, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
-    check_ports(settled, faults);
-    check_outboxes(settled, faults);
+pub(super) fn check(
+    effective: &Effective,
+    defaults: &AppLimits,
+    fixed: &[FixedApp],
+    faults: &mut Vec<Fault>,
+) {
+    check_ports(effective, faults);
+    check_outboxes(effective, faults);
     let needs = Need::all(defaults);
     for need in &needs {
-        check_need(settled, need, "", None, faults);
+        check_need(effective, need, "", None, faults);
     }
     for FixedApp { place, name, app } in fixed {
         for (need, of_defaults) in Need::all(&app.limits).iter().zip(&needs) {
             // What the defaults need, too, was said of them.
             if need.bytes > of_defaults.bytes {
-                check_need(settled, need, &format!("{name}."), Some(place), faults);
+                check_need(effective, need, &format!("{name}."), Some(place), faults);
             }
         }
     }
 }
 
 /// One outbox may be full without all together being too much.
-fn check_outboxes(settled: &Settled, faults: &mut Vec<Fault>) {
+fn check_outboxes(effective: &Effective, faults: &mut Vec<Fault>) {
     let (all, one) = ("limits.outboxes_bytes", "limits.outbox_bytes");
-    let (Some(value), Some(least)) = (settled.count(all), settled.count(one)) else { return };
+    let (Some(value), Some(least)) = (effective.count(all), effective.count(one)) else { return };
     if value == 0 || value >= least {
         return;
     }
-    let place = settled.get(all).1.clone();
+    let place = effective.get(all).1.clone();
     let reason = "what waits for a single client";
     let cause = Cause::TooSmall { key: all.to_owned(), value, least, reason, others: one.to_owned() };
     faults.push(Fault { place, cause });
@@ -125,16 +130,16 @@ pub(super) fn largest_roster(limits: &AppLimits) -> usize {
         + FRAME
 }
 
-fn check_need(settled: &Settled, need: &Need, of: &str, app: Option<&Place>, faults: &mut Vec<Fault>) {
-    let Some(value) = settled.count(need.key) else {
+fn check_need(effective: &Effective, need: &Need, of: &str, app: Option<&Origin>, faults: &mut Vec<Fault>) {
+    let Some(value) = effective.count(need.key) else {
         return;
     };
-    if value >= need.bytes || need.limits.iter().any(|key| settled.is_faulty(key)) {
+    if value >= need.bytes || need.limits.iter().any(|key| effective.is_faulty(key)) {
         return;
     }
     let keys = std::iter::once(&need.key).chain(need.limits);
-    let set = keys.map(|key| settled.get(key).1).find(|place| **place != Place::Default);
-    let place = app.or(set).unwrap_or(&Place::Default).clone();
+    let set = keys.map(|key| effective.get(key).1).find(|place| **place != Origin::Default);
+    let place = app.or(set).unwrap_or(&Origin::Default).clone();
     let others: Vec<String> = need.limits.iter().map(|key| format!("{of}{key}")).collect();
     let cause = Cause::TooSmall {
         key: need.key.to_owned(),
@@ -147,23 +152,23 @@ fn check_need(settled: &Settled, need: &Need, of: &str, app: Option<&Place>, fau
 }
 
 /// Two listeners cannot have one port, unless it is 0 or their addresses differ.
-fn check_ports(settled: &Settled, faults: &mut Vec<Fault>) {
+fn check_ports(effective: &Effective, faults: &mut Vec<Fault>) {
     let pairs = [
         ("listen.addr", "listen.admin_addr"),
         ("listen.addr", "tls.addr"),
         ("listen.admin_addr", "tls.addr"),
     ];
-    let address = |key| settled.get(key).0.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
+    let address = |key| effective.get(key).0.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
     for (one, other) in pairs {
         let (Some(first), Some(second)) = (address(one), address(other)) else { continue };
         let same_host =
             first.ip() == second.ip() || first.ip().is_unspecified() || second.ip().is_unspecified();
-        let faulty = settled.is_faulty(one) || settled.is_faulty(other);
+        let faulty = effective.is_faulty(one) || effective.is_faulty(other);
         if first.port() == 0 || first.port() != second.port() || !same_host || faulty {
             continue;
         }
-        let places = [one, other].map(|key| settled.get(key).1);
-        let place = places.into_iter().find(|place| **place != Place::Default).unwrap_or(&Place::Default);
+        let places = [one, other].map(|key| effective.get(key).1);
+        let place = places.into_iter().find(|place| **place != Origin::Default).unwrap_or(&Origin::Default);
         let cause = Cause::SamePort { one: format!("{one} ({first})"), other: format!("{other} ({second})") };
         faults.push(Fault { place: place.clone(), cause });
     }

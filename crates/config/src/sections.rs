@@ -9,11 +9,11 @@ use fanfare_outgoing::Reach;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::tls::Tls;
+use super::tls::TlsSection;
 
 /// `[listen]`: addresses and what is expected of whoever comes.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Listen {
+pub struct ListenSection {
     /// Where clients and back ends connect.
     pub addr: SocketAddr,
     /// Where metrics and health are answered.
@@ -28,12 +28,12 @@ pub struct Listen {
     pub version_required: bool,
     /// `[tls]`: another listener, if there is one.
     #[serde(skip)]
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSection>,
 }
 
 /// `[limits]` of the whole node.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Limits {
+pub struct LimitsSection {
     /// Most WebSockets; 0 means as many as file descriptors allow.
     pub connections: usize,
     /// Most HTTP connections of the public listeners; 0 means a share of the file descriptors.
@@ -65,7 +65,7 @@ pub struct Limits {
 
 /// `[apps]`: how apps are kept.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Apps {
+pub struct AppsSection {
     /// How long an app read from the database is used before it is read again.
     pub cache_seconds: u64,
     /// Where files are kept.
@@ -74,7 +74,7 @@ pub struct Apps {
     pub allow_private: bool,
 }
 
-impl Apps {
+impl AppsSection {
     /// Where webhooks, applications and Redis servers of apps may be.
     #[must_use]
     pub const fn reach(&self) -> Reach {
@@ -84,7 +84,7 @@ impl Apps {
 
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Log {
+pub struct LogSection {
     /// How a line looks.
     pub format: LogFormat,
     /// Which lines there are, in the syntax of `tracing`'s filters.

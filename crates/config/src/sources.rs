@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 
 /// Names the configuration file where the command line does not.
@@ -65,7 +65,7 @@ impl Sources {
 impl Flags {
     pub(super) fn given(&self, faults: &mut Vec<Fault>) -> Vec<Given> {
         let given = |flag, key: &str, text: String| Given {
-            place: Place::Flag(flag),
+            place: Origin::Flag(flag),
             key: key.to_owned(),
             value: text.into(),
         };
@@ -78,7 +78,7 @@ impl Flags {
         if let Some(path) = &self.data_dir {
             match path.to_str() {
                 Some(text) => all.push(given("--data-dir", "apps.data_dir", text.to_owned())),
-                None => faults.push(Fault { place: Place::Flag("--data-dir"), cause: Cause::NotUtf8 }),
+                None => faults.push(Fault { place: Origin::Flag("--data-dir"), cause: Cause::NotUtf8 }),
             }
         }
         all

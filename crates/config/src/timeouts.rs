@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// `[timeouts]`, in seconds.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Timeouts {
+pub struct TimeoutsSection {
     /// To send a whole HTTP request.
     pub handshake: u32,
     /// Between two requests on an HTTP connection; told to clients.
@@ -27,7 +27,7 @@ pub struct Timeouts {
     pub application: u32,
 }
 
-impl Timeouts {
+impl TimeoutsSection {
     /// To send a whole HTTP request.
     #[must_use]
     pub fn handshake(&self) -> Duration {

@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::fault::{Cause, Fault, Place};
-use super::settled::Settled;
+use super::effective::Effective;
+use super::fault::{Cause, Fault, Origin};
 use crate::certificate::{Certificate, Files};
 
 const KEYS: [&str; 3] = ["tls.addr", "tls.cert_file", "tls.key_file"];
 
 /// `[tls]`, where it is set.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct TlsSection {
     /// Where clients and back ends connect over TLS.
     pub addr: SocketAddr,
     /// What they are shown.
@@ -19,27 +19,28 @@ pub struct Tls {
 }
 
 /// All three or none; the files are looked into if `look_into` says so.
-pub(super) fn read(settled: &Settled, look_into: bool, faults: &mut Vec<Fault>) -> Option<Tls> {
-    let (given, missing): (Vec<_>, Vec<_>) = KEYS.into_iter().partition(|key| !settled.text(key).is_empty());
-    if given.is_empty() || KEYS.into_iter().any(|key| settled.is_faulty(key)) {
+pub(super) fn read(effective: &Effective, look_into: bool, faults: &mut Vec<Fault>) -> Option<TlsSection> {
+    let (given, missing): (Vec<_>, Vec<_>) =
+        KEYS.into_iter().partition(|key| !effective.text(key).is_empty());
+    if given.is_empty() || KEYS.into_iter().any(|key| effective.is_faulty(key)) {
         return None;
     }
-    let place_of = |key: &str| settled.get(key).1.clone();
+    let place_of = |key: &str| effective.get(key).1.clone();
     if !missing.is_empty() {
         let cause = Cause::TlsIncomplete { given: given.join(" and "), missing: missing.join(" and ") };
         faults.push(Fault { place: place_of(given[0]), cause });
         return None;
     }
     let files = Files {
-        certificate: PathBuf::from(settled.text(KEYS[1])),
-        key: PathBuf::from(settled.text(KEYS[2])),
+        certificate: PathBuf::from(effective.text(KEYS[1])),
+        key: PathBuf::from(effective.text(KEYS[2])),
     };
     if look_into && let Err(error) = Certificate::read(&files) {
         let key = error.setting();
         let cause = Cause::Certificate { key, fault: error.to_string() };
-        let place: Place = place_of(key);
+        let place: Origin = place_of(key);
         faults.push(Fault { place, cause });
     }
-    let addr = settled.text(KEYS[0]).parse().expect("an address was checked");
-    Some(Tls { addr, files })
+    let addr = effective.text(KEYS[0]).parse().expect("an address was checked");
+    Some(TlsSection { addr, files })
 }

@@ -9,7 +9,7 @@ use fanfare_apps::{
     Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, are_channel_prefixes, is_feed_prefix, is_http_url,
     is_passable_header, is_web_origin,
 };
-use fanfare_laravel::feed::Address;
+use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::{MustEqual, OriginPattern};
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use fanfare_protocol::webhook;
@@ -18,12 +18,12 @@ use toml::Value;
 use tracing_subscriber::EnvFilter;
 
 use super::fault::Cause;
-use super::keys::Kind;
+use super::keys::ValueKind;
 
 /// Most characters of a wrong value that are repeated to the operator.
 const MOST_REPEATED: usize = 60;
 
-impl Kind {
+impl ValueKind {
     /// A variable's text as the kind of value that is wanted; lists are parted by commas.
     pub fn read(self, text: &str) -> Value {
         let as_text = || Value::String(text.to_owned());
@@ -47,7 +47,7 @@ impl Kind {
             };
         }
         if let (Self::RedisUrl, Value::String(text)) = (self, &value) {
-            return match Address::parse(text) {
+            return match RedisAddress::parse(text) {
                 Err(fault) if !text.is_empty() => Err(Cause::RedisUrl { key: key.to_owned(), fault }),
                 _ => Ok(value),
             };

@@ -4,7 +4,7 @@
 
 use fanfare_apps::{MOST_WEBHOOKS, WebhookFault};
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 
 /// How keys of webhooks begin.
@@ -27,8 +27,8 @@ pub(super) fn without_number(key: &str) -> Option<(String, usize)> {
 }
 
 /// What is missing, and what is too much; `places` are those of the webhooks.
-pub(super) fn check(app: &str, places: &[Place], settings: &[Given], faults: &mut Vec<Fault>) {
-    let mut fault = |place: &Place, text: String| {
+pub(super) fn check(app: &str, places: &[Origin], settings: &[Given], faults: &mut Vec<Fault>) {
+    let mut fault = |place: &Origin, text: String| {
         let cause = Cause::Webhook { text: format!("{app}.{text}") };
         faults.push(Fault { place: place.clone(), cause });
     };

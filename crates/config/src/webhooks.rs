@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// How webhooks are sent; all times are in milliseconds.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Webhooks {
+pub struct WebhooksSection {
     /// How long `channel_vacated` and `member_removed` wait for a return (HOOK-021).
     pub delay: u32,
     /// How long events are collected for one request (HOOK-024).
@@ -23,7 +23,7 @@ pub struct Webhooks {
     pub requests: usize,
 }
 
-impl Webhooks {
+impl WebhooksSection {
     /// As those take it who send them.
     #[must_use]
     pub fn settings(&self) -> fanfare_webhooks::Settings {

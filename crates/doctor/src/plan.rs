@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_config::{Config, Fault, ServerUrl, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
-use fanfare_laravel::feed::Address;
+use fanfare_laravel::feed::RedisAddress;
 use fanfare_outgoing::Trust;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, Secret};
@@ -221,14 +221,14 @@ fn redis(
     let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
     if let Some(url) = &asked.redis {
         let prefix = of_project().or_else(|| configured.and_then(|(_, prefix)| prefix));
-        return Some(of(Address::parse(url), prefix));
+        return Some(of(RedisAddress::parse(url), prefix));
     }
     let application = project.map(|project| &project.application);
     if let Some(application) = application
         && let Some((Driver::Redis, _)) = application.driver()
     {
         let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
-        return Some(of(Address::parse(&url), of_project()));
+        return Some(of(RedisAddress::parse(&url), of_project()));
     }
     configured.map(|(address, prefix)| of(Ok(address), prefix))
 }

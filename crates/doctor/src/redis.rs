@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{self, Address, FeedError, NotAnAddress, Seen};
+use fanfare_laravel::feed::{self, FeedError, NotAnAddress, RedisAddress, Seen};
 use fanfare_outgoing::Trust;
 
 use super::hop::{Complaint, Outcome, complain};
@@ -12,7 +12,7 @@ use super::hop::{Complaint, Outcome, complain};
 #[derive(Clone)]
 pub struct AskedRedis {
     /// Where it is, or why that is no address.
-    pub address: Result<Address, NotAnAddress>,
+    pub address: Result<RedisAddress, NotAnAddress>,
     /// Whose certificates are believed.
     pub trust: Trust,
     /// The prefix that is set, or would be.
@@ -141,7 +141,7 @@ mod tests {
 
     fn asked(prefix: Option<&str>) -> AskedRedis {
         AskedRedis {
-            address: Address::parse("redis://127.0.0.1"),
+            address: RedisAddress::parse("redis://127.0.0.1"),
             trust: Trust::public(),
             prefix: prefix.map(str::to_owned),
         }

@@ -20,7 +20,7 @@ use hashbrown::hash_table::Entry;
 use self::changes::Due;
 use crate::bell::Bells;
 use crate::cache::ParkedEvents;
-use crate::channel::{Channel, Counting, Counts, Joining, SubscribeError};
+use crate::channel::{Channel, Counting, Joining, Occupancy, SubscribeError};
 use crate::conn::{Conn, Sockets, give_back};
 use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
 use crate::transitions::Transitions;
@@ -41,7 +41,7 @@ pub struct AppHub {
     hasher: RandomState,
     /// Guards the list of open connections.
     conns: Mutex<Sockets<Arc<Conn>>>,
-    places_taken: AtomicUsize,
+    slots_taken: AtomicUsize,
     pub(crate) users: Users,
     /// Channels with something to tell their subscribers.
     due: Due,
@@ -66,7 +66,7 @@ impl AppHub {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             conns: Mutex::default(),
-            places_taken: AtomicUsize::new(0),
+            slots_taken: AtomicUsize::new(0),
             users: Users::default(),
             parked: ParkedEvents::default(),
         }
@@ -84,9 +84,9 @@ impl AppHub {
             return;
         }
         let before = std::mem::replace(&mut *self.app.write(), Arc::clone(app));
-        let begun = app.told().without(before.told());
-        if !begun.is_empty() {
-            self.transitions.begin(begun);
+        let newly_wanted = app.told().without(before.told());
+        if !newly_wanted.is_empty() {
+            self.transitions.begin(newly_wanted);
         }
     }
 
@@ -114,11 +114,11 @@ impl AppHub {
 
     /// Takes one of the app's `max_connections` places, if one is free (WS-061).
     #[must_use]
-    pub fn take_place(self: &Arc<Self>) -> Option<Place> {
+    pub fn take_slot(self: &Arc<Self>) -> Option<Slot> {
         let most = self.app.read().max_connections.unwrap_or(usize::MAX);
         let free = |taken: usize| (taken < most).then_some(taken + 1);
-        let taken = self.places_taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then(|| Place(Arc::clone(self)))
+        let taken = self.slots_taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        taken.is_ok().then(|| Slot(Arc::clone(self)))
     }
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many outboxes took the frame.
@@ -145,7 +145,7 @@ impl AppHub {
 
     /// Occupancy of the channel; all zero for a channel that does not exist.
     #[must_use]
-    pub fn counts(&self, channel: &ChannelName) -> Counts {
+    pub fn counts(&self, channel: &ChannelName) -> Occupancy {
         self.look(channel, Channel::counts).unwrap_or_default()
     }
 
@@ -157,7 +157,7 @@ impl AppHub {
 
     /// Shows the occupied channels of one shard whose names begin with `prefix`, without users' own channels (API-030,
     /// API-033). There are [`SHARDS`] shards. `show` is called under the shard's lock.
-    pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Counts)) {
+    pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Occupancy)) {
         let shard = self.shards[shard].lock();
         let begins = |channel: &&Channel| channel.name.as_str().starts_with(prefix);
         for channel in shard.iter().filter(|channel| channel.is_shown()).filter(begins) {
@@ -246,10 +246,10 @@ impl AppHub {
 
 /// One of an app's `max_connections`, released on drop.
 #[derive(Debug)]
-pub struct Place(Arc<AppHub>);
+pub struct Slot(Arc<AppHub>);
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.places_taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.slots_taken.fetch_sub(1, Ordering::Relaxed);
     }
 }

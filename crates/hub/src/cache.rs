@@ -36,13 +36,13 @@ struct Table {
 
 #[derive(Debug, Default)]
 struct Queue {
-    oldest_first: BTreeMap<Turn, ChannelName>,
+    oldest_first: BTreeMap<ExpiryKey, ChannelName>,
     numbers: u64,
 }
 
 /// An event's expiry, and a number that makes the key unique; the oldest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Turn {
+pub(crate) struct ExpiryKey {
     until: u64,
     number: u64,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Turn {
 /// A parked event's entry in the table, removed on drop.
 #[derive(Debug)]
 struct Parked {
-    turn: Turn,
+    turn: ExpiryKey,
     bytes: usize,
     of: ParkedEvents,
 }
@@ -83,7 +83,7 @@ impl Last {
     }
 
     /// Whether the event is parked under this key.
-    pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
+    pub(crate) fn is_parked_as(&self, turn: ExpiryKey) -> bool {
         self.parked.as_ref().is_some_and(|parked| parked.turn == turn)
     }
 }
@@ -92,7 +92,7 @@ impl ParkedEvents {
     fn add(&self, name: &ChannelName, until: u64, bytes: usize) -> Parked {
         let mut queue = self.0.queue.lock();
         queue.numbers += 1;
-        let turn = Turn { until, number: queue.numbers };
+        let turn = ExpiryKey { until, number: queue.numbers };
         queue.oldest_first.insert(turn, name.clone());
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         Parked { turn, bytes, of: self.clone() }
@@ -104,12 +104,12 @@ impl ParkedEvents {
     }
 
     /// The next event to be evicted.
-    pub(crate) fn oldest(&self) -> Option<(Turn, ChannelName)> {
+    pub(crate) fn oldest(&self) -> Option<(ExpiryKey, ChannelName)> {
         self.0.queue.lock().oldest_first.first_key_value().map(|(turn, name)| (*turn, name.clone()))
     }
 }
 
-impl Turn {
+impl ExpiryKey {
     /// Whether the event has expired.
     pub(crate) const fn has_expired(self, now: u64) -> bool {
         self.until <= now

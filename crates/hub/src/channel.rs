@@ -16,8 +16,8 @@ use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use self::merging::{Change, Merging, is_same};
-use crate::cache::{Last, ParkedEvents, Turn};
+use self::merging::{MemberChange, Merging, is_same};
+use crate::cache::{ExpiryKey, Last, ParkedEvents};
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::sync::RandomState;
 use crate::transitions::Hooks;
@@ -53,7 +53,7 @@ pub(crate) struct Joining<'a> {
 
 /// Occupancy of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Occupancy {
     /// Subscribed connections.
     pub subscriptions: usize,
     /// Distinct users, on presence channels; else 0.
@@ -163,7 +163,7 @@ impl Channel {
         let roster = users.iter().map(|(id, user)| (id, &user.info));
         conn.outbox.push(&server::presence_succeeded(&self.name, roster));
         if is_new {
-            self.tell_change(&identity.user_id, Change::Came(identity.user_info));
+            self.tell_change(&identity.user_id, MemberChange::Came(identity.user_info));
         }
         Ok((identity.user_id, is_new))
     }
@@ -210,7 +210,7 @@ impl Channel {
     }
 
     /// Whether a parked event under this key is all that the channel holds.
-    pub(crate) fn is_parked_as(&self, turn: Turn) -> bool {
+    pub(crate) fn is_parked_as(&self, turn: ExpiryKey) -> bool {
         self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
     }
 
@@ -261,7 +261,7 @@ impl Channel {
         user.get_mut().connections -= 1;
         if user.get().connections == 0 {
             let (id, User { info, is_replaced, .. }) = user.remove_entry();
-            self.tell_change(&id, Change::Went { info, is_replaced });
+            self.tell_change(&id, MemberChange::Went { info, is_replaced });
             hooks.tell(Kind::Presence, || Transition::Left(self.name.clone(), id));
         }
     }
@@ -299,8 +299,8 @@ impl Channel {
         self.members.get(&socket)?.user.clone()
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
+    pub(crate) fn counts(&self) -> Occupancy {
+        Occupancy {
             subscriptions: self.members.len(),
             users: self.users.as_ref().map_or(0, |users| users.len()),
         }

@@ -132,8 +132,8 @@ mod tests {
         let newer = Arc::new(newer);
         let again = hubs.open(&newer);
         assert!(Arc::ptr_eq(&hub, &again));
-        assert!(hub.take_place().is_some());
+        assert!(hub.take_slot().is_some());
         again.set_app(&newer);
-        assert!(hub.take_place().is_none());
+        assert!(hub.take_slot().is_none());
     }
 }

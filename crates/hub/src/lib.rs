@@ -17,9 +17,9 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, Place, SHARDS};
+pub use app_hub::{AppHub, Cached, SHARDS, Slot};
 pub use budget::Budget;
-pub use channel::{Counts, SubscribeError};
+pub use channel::{Occupancy, SubscribeError};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};

@@ -14,7 +14,7 @@ use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 
 use self::frames::{Frames, cost};
-use self::pongs::{Place, Pongs};
+use self::pongs::{PongFate, Pongs};
 use crate::budget::Budget;
 use crate::sync::Mutex;
 
@@ -103,11 +103,11 @@ impl Outbox {
         let place = queue.rare.get_or_insert_default().pongs.add(pong);
         drop(queue);
         match place {
-            Place::Queue(pong) => {
+            PongFate::Queue(pong) => {
                 self.push(&pong);
             }
-            Place::Kept => {}
-            Place::TooMany => {
+            PongFate::Kept => {}
+            PongFate::TooMany => {
                 self.give_up(CloseReason::SlowReader, 0);
             }
         }

@@ -38,7 +38,7 @@ struct Queue {
     /// Transitions dropped since the last `take`.
     lost: u64,
     /// Kinds that became wanted since the last `take`.
-    begun: Kinds,
+    newly_wanted: Kinds,
     /// The bell has the app.
     is_due: bool,
 }
@@ -49,7 +49,7 @@ pub struct TakenTransitions {
     /// Transitions dropped because the queue was full; the gap is behind the transitions taken.
     pub lost: u64,
     /// Kinds that became wanted: present channels and users have not been reported for them.
-    pub begun: Kinds,
+    pub newly_wanted: Kinds,
     /// More transitions wait, and no further wake-up comes for them.
     pub more: bool,
 }
@@ -89,7 +89,7 @@ impl Transitions {
 
     /// Notes kinds that are wanted from now on.
     pub(crate) fn begin(&self, kinds: Kinds) {
-        self.change(|queue| queue.begun = queue.begun.and(kinds));
+        self.change(|queue| queue.newly_wanted = queue.newly_wanted.and(kinds));
     }
 
     fn change(&self, change: impl FnOnce(&mut Queue)) {
@@ -119,8 +119,8 @@ impl Transitions {
             return TakenTransitions { more, ..TakenTransitions::default() };
         }
         // A gap is behind the last waiting transition, and nowhere else.
-        let (lost, begun) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.begun));
-        TakenTransitions { lost, begun, more }
+        let (lost, newly_wanted) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.newly_wanted));
+        TakenTransitions { lost, newly_wanted, more }
     }
 
     /// Whether nothing is to be taken.

@@ -12,7 +12,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::Event;
+use fanfare_protocol::server::QuotedEvent;
 use serde_json::Value;
 
 fn hub(members: usize) -> Arc<AppHub> {
@@ -62,7 +62,7 @@ fn ws_125_the_acknowledgement_comes_before_every_event_of_the_channel() {
             scope.spawn(move || {
                 let mut number = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let frame = Event::new("n", format!("{publisher}:{number}")).on(news);
+                    let frame = QuotedEvent::new("n", format!("{publisher}:{number}")).on(news);
                     hub.deliver(news, &frame, None);
                     number += 1;
                 }
@@ -215,7 +215,7 @@ fn api_014_the_excluded_connection_gets_nothing_and_everybody_else_does() {
     for conn in &mut conns {
         conn.subscribe(news.clone(), None, 0).expect("subscribed");
     }
-    let frame = Event::new("n", "1").on(&news);
+    let frame = QuotedEvent::new("n", "1").on(&news);
     assert_eq!(hub.deliver(&news, &frame, Some(SocketId::from_bits(1))), 2);
     assert_eq!(received(&conns[1]).len(), 1);
     assert_eq!(received(&conns[2]).len(), 2);
@@ -224,10 +224,10 @@ fn api_014_the_excluded_connection_gets_nothing_and_everybody_else_does() {
 #[test]
 fn ws_061_places_are_given_back() {
     let hub = hub(100);
-    let places: Vec<_> = (0..1000).map(|_| hub.take_place().expect("a free place")).collect();
-    assert!(hub.take_place().is_none());
+    let places: Vec<_> = (0..1000).map(|_| hub.take_slot().expect("a free place")).collect();
+    assert!(hub.take_slot().is_none());
     drop(places);
-    assert!(hub.take_place().is_some());
+    assert!(hub.take_slot().is_some());
 }
 
 #[test]

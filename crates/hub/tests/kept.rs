@@ -11,7 +11,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::Event;
+use fanfare_protocol::server::QuotedEvent;
 use serde_json::Value;
 
 fn app(cache_bytes: usize) -> Arc<App> {
@@ -36,7 +36,7 @@ fn connect(hub: &Arc<AppHub>, id: u64) -> Subscriptions {
 
 fn publish(hub: &AppHub, name: &str, data: &str, until: u64) {
     let name = channel(name);
-    hub.deliver_and_keep(&name, &Event::new("e", data).on(&name), None, until);
+    hub.deliver_and_keep(&name, &QuotedEvent::new("e", data).on(&name), None, until);
 }
 
 fn is_kept(hub: &AppHub, name: &str, now: u64) -> bool {

@@ -10,7 +10,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::Event;
+use fanfare_protocol::server::QuotedEvent;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ fn storm(hub: &Arc<AppHub>) {
 
 /// An event to the channel, before which everybody is sent the waiting changes.
 fn publish(hub: &Arc<AppHub>) {
-    hub.deliver(&channel(ROOM), &Event::new("e", "{}").on(&channel(ROOM)), None);
+    hub.deliver(&channel(ROOM), &QuotedEvent::new("e", "{}").on(&channel(ROOM)), None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use fanfare_hub::{AppHub, Budget, Conn, Subscriptions, Taken};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::SocketId;
-use fanfare_protocol::server::Event;
+use fanfare_protocol::server::QuotedEvent;
 use parking_lot::Mutex;
 
 /// Records that a connection's task was woken.
@@ -43,7 +43,7 @@ fn subscribers_are_handed_an_event_in_the_order_in_which_they_came() {
             subscriptions
         })
         .collect();
-    hub.deliver(&news, &Event::new("e", "1").on(&news), None);
+    hub.deliver(&news, &QuotedEvent::new("e", "1").on(&news), None);
     assert_eq!(*woken.lock(), came);
     drop(all);
 }

@@ -10,8 +10,8 @@ use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::Event;
-use fanfare_protocol::webhook::{ClientEvent, Kind, Kinds, Transition, Webhook};
+use fanfare_protocol::server::QuotedEvent;
+use fanfare_protocol::webhook::{Kind, Kinds, SentEvent, Transition, Webhook};
 
 use support::Wakes;
 
@@ -59,8 +59,8 @@ fn visit(hub: &Arc<AppHub>) {
         }
     }
     let name = channel("cache-a");
-    hub.deliver_and_keep(&name, &Event::new("e", "d").on(&name), None, 1000);
-    hub.deliver_and_keep(&name, &Event::new("e", "d").on(&name), None, 1000);
+    hub.deliver_and_keep(&name, &QuotedEvent::new("e", "d").on(&name), None, 1000);
+    hub.deliver_and_keep(&name, &QuotedEvent::new("e", "d").on(&name), None, 1000);
     drop(connections);
 }
 
@@ -157,15 +157,15 @@ fn whoever_takes_is_told_once_which_kinds_are_new_behind_all_that_waited() {
     hub.set_app(&app(&[Kind::Presence, Kind::CacheMiss]));
     let mut all = Vec::new();
     let first = hub.take_transitions(&mut all, 1);
-    assert_eq!((first.begun, first.more), (Kinds::NONE, true));
+    assert_eq!((first.newly_wanted, first.more), (Kinds::NONE, true));
     let rest = hub.take_transitions(&mut all, 1);
-    assert_eq!((all.len(), rest.begun), (2, Kinds::from_iter([Kind::Presence, Kind::CacheMiss])));
+    assert_eq!((all.len(), rest.newly_wanted), (2, Kinds::from_iter([Kind::Presence, Kind::CacheMiss])));
     assert_eq!(hub.take_transitions(&mut all, 1), fanfare_hub::TakenTransitions::default());
 }
 
 #[test]
 fn ws_168_a_client_event_is_made_up_only_where_a_webhook_wants_it() {
-    let event = || ClientEvent {
+    let event = || SentEvent {
         channel: channel("private-a"),
         name: "client-e".to_owned(),
         data: "d".into(),
@@ -201,7 +201,7 @@ fn large_events_of_clients_fill_the_queue_by_their_bytes() {
     let hub = AppHub::new(app(&[Kind::ClientEvents]));
     let channel = channel("private-a");
     for _ in 0..5 {
-        hub.tell_client_event(&channel, || ClientEvent {
+        hub.tell_client_event(&channel, || SentEvent {
             channel: channel.clone(),
             name: String::new(),
             data: "x".repeat(1 << 20).into(),

@@ -14,7 +14,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::{FRAME_COST, Frame};
 use fanfare_protocol::ids::SocketId;
-use fanfare_protocol::server::{Event, signin_success};
+use fanfare_protocol::server::{QuotedEvent, signin_success};
 use fanfare_protocol::user::UserData;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::{future, thread};
@@ -273,7 +273,7 @@ fn ws_125_and_ws_058_a_connection_closed_from_outside_ends_and_leaves_nothing_be
             let hub = Arc::clone(&hub);
             thread::spawn(move || {
                 let took = ["0", "1", "2"]
-                    .map(|data| hub.deliver(&news(), &Event::new("e", data).on(&news()), None));
+                    .map(|data| hub.deliver(&news(), &QuotedEvent::new("e", data).on(&news()), None));
                 took.iter().sum::<usize>()
             })
         };

@@ -5,10 +5,10 @@
 
 mod answer;
 mod denial;
-mod question;
+mod request;
 mod verdict;
 
 pub use answer::ask;
 pub use denial::{Denial, DenialKind};
-pub use question::{Question, Subject, passed_on};
+pub use request::{AuthorizationRequest, Subject, passed_on};
 pub use verdict::{Answered, Yes, judge};

@@ -15,8 +15,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use application::{AppNames, Application, Driver, Said, Target, USUAL_REDIS};
-pub use error::{DotEnvError, Fault, MOST_BYTES};
+pub use application::{AppNames, Application, Driver, Target, USUAL_REDIS, Variable};
+pub use error::{DotEnvError, DotEnvFault, MOST_BYTES};
 pub use prefix::{Prefix, PrefixOrigin};
 pub use project::{Project, ProjectError};
 
@@ -47,7 +47,7 @@ impl DotEnv {
     /// The first line that Laravel would refuse, and quotes that are never closed, which Laravel passes over.
     pub fn parse(text: &str, outside: impl Fn(&str) -> Option<String>) -> Result<Self, DotEnvError> {
         if text.len() > MOST_BYTES {
-            return Err(DotEnvError { line: 0, what: Fault::TooLarge });
+            return Err(DotEnvError { line: 0, what: DotEnvFault::TooLarge });
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut read = Self::default();

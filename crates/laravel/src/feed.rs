@@ -4,21 +4,21 @@
 //! apps and channels, logs nothing, and shows no password.
 
 mod address;
+mod connection;
 mod error;
 mod happening;
-mod link;
 mod message;
 mod packed;
-mod places;
 mod prefix;
 mod resp;
+mod servers;
 mod subscriber;
 mod subscription;
 mod watch;
 
-pub use address::{Address, Host, NotAnAddress};
+pub use address::{Host, NotAnAddress, RedisAddress};
 pub use error::FeedError;
-pub use happening::{Happening, Wanted};
+pub use happening::{Happening, WantedPrefixes};
 pub use message::{Broadcast, NotABroadcast};
 pub use packed::Packed;
 pub use prefix::{Prefixes, pattern};

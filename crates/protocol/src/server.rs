@@ -19,12 +19,12 @@ const EVENT_FRAME: usize = 40;
 
 /// An event on its way to one or more channels; name and data are quoted once for all of them.
 #[derive(Debug)]
-pub struct Event {
+pub struct QuotedEvent {
     /// `{"event":NAME,"data":DATA`
     head: Vec<u8>,
 }
 
-impl Event {
+impl QuotedEvent {
     /// `data` goes out byte for byte, as a JSON string (WS-104).
     #[must_use]
     pub fn new<'a>(name: &str, data: impl Into<Data<'a>>) -> Self {
@@ -81,13 +81,13 @@ impl Event {
 #[must_use]
 pub fn connection_established(socket: SocketId, activity_timeout: u32) -> Frame {
     let data = format!(r#"{{"socket_id":"{socket}","activity_timeout":{activity_timeout}}}"#);
-    Event::new("pusher:connection_established", &data).alone()
+    QuotedEvent::new("pusher:connection_established", &data).alone()
 }
 
 /// `pusher:pong` (WS-042).
 #[must_use]
 pub fn pong() -> Frame {
-    Event::new("pusher:pong", "{}").alone()
+    QuotedEvent::new("pusher:pong", "{}").alone()
 }
 
 /// `pusher:error` (WS-102, WS-130): the one event whose `data` is an object.
@@ -116,7 +116,7 @@ pub fn subscription_error(channel: &str, kind: &str, message: &str, status: u16)
     let mut data = String::from_utf8_lossy(&data).into_owned();
     // Writing to a String cannot fail.
     let _ = write!(data, r#","status":{status}}}"#);
-    let event = Event::new("pusher:subscription_error", &data);
+    let event = QuotedEvent::new("pusher:subscription_error", &data);
     Frame::text(event.head.len() + channel.len() + EVENT_FRAME, |out| {
         event.push_head_and_channel(out, channel);
         out.push(b'}');
@@ -126,7 +126,7 @@ pub fn subscription_error(channel: &str, kind: &str, message: &str, status: u16)
 /// `pusher_internal:subscription_succeeded` of any channel but presence (WS-120).
 #[must_use]
 pub fn subscription_succeeded(channel: &ChannelName) -> Frame {
-    Event::new("pusher_internal:subscription_succeeded", "{}").on(channel)
+    QuotedEvent::new("pusher_internal:subscription_succeeded", "{}").on(channel)
 }
 
 /// `pusher_internal:subscription_succeeded` of a presence channel, with the whole roster (WS-121).
@@ -135,7 +135,7 @@ pub fn presence_succeeded<'a>(
     channel: &ChannelName,
     users: impl Iterator<Item = (&'a UserId, &'a UserInfo)>,
 ) -> Frame {
-    Event::new("pusher_internal:subscription_succeeded", roster(users)).on(channel)
+    QuotedEvent::new("pusher_internal:subscription_succeeded", roster(users)).on(channel)
 }
 
 /// `pusher_internal:member_added` (WS-150).
@@ -147,7 +147,7 @@ pub fn member_added(channel: &ChannelName, user: &UserId, info: &UserInfo) -> Fr
     data.extend_from_slice(br#","user_info":"#);
     data.extend_from_slice(info_json(info).as_bytes());
     data.push(b'}');
-    Event::new("pusher_internal:member_added", &String::from_utf8_lossy(&data)).on(channel)
+    QuotedEvent::new("pusher_internal:member_added", &String::from_utf8_lossy(&data)).on(channel)
 }
 
 /// `pusher_internal:member_removed` (WS-151).
@@ -157,20 +157,20 @@ pub fn member_removed(channel: &ChannelName, user: &UserId) -> Frame {
     data.extend_from_slice(br#"{"user_id":"#);
     push_string(&mut data, user.as_str());
     data.push(b'}');
-    Event::new("pusher_internal:member_removed", &String::from_utf8_lossy(&data)).on(channel)
+    QuotedEvent::new("pusher_internal:member_removed", &String::from_utf8_lossy(&data)).on(channel)
 }
 
 /// `pusher:cache_miss` (WS-172).
 #[must_use]
 pub fn cache_miss(channel: &ChannelName) -> Frame {
-    Event::new("pusher:cache_miss", "{}").on(channel)
+    QuotedEvent::new("pusher:cache_miss", "{}").on(channel)
 }
 
 /// `pusher_internal:subscription_count` (WS-175).
 #[must_use]
 pub fn subscription_count(channel: &ChannelName, count: usize) -> Frame {
     let data = format!(r#"{{"subscription_count":{count}}}"#);
-    Event::new("pusher_internal:subscription_count", &data).on(channel)
+    QuotedEvent::new("pusher_internal:subscription_count", &data).on(channel)
 }
 
 /// `pusher:signin_success`; `user_data` as received, quoted twice over (WS-183).
@@ -180,7 +180,7 @@ pub fn signin_success(user_data: &str) -> Frame {
     data.extend_from_slice(br#"{"user_data":"#);
     push_string(&mut data, user_data);
     data.push(b'}');
-    Event::new("pusher:signin_success", &String::from_utf8_lossy(&data)).alone()
+    QuotedEvent::new("pusher:signin_success", &String::from_utf8_lossy(&data)).alone()
 }
 
 /// `pusher_internal:watchlist_events`: users online and offline; empty lists are left out (WS-195).
@@ -207,7 +207,7 @@ pub fn watchlist_events(online: &[&UserId], offline: &[&UserId]) -> Frame {
         data.extend_from_slice(b"]}");
     }
     data.extend_from_slice(b"]}");
-    Event::new("pusher_internal:watchlist_events", &String::from_utf8_lossy(&data)).alone()
+    QuotedEvent::new("pusher_internal:watchlist_events", &String::from_utf8_lossy(&data)).alone()
 }
 
 /// The `data` of an event as published, read from its frame as a JSON string (API-037).
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn ws_104_event_data_is_passed_byte_for_byte() {
         for data in ["", "not json", "{\"a\": 1}", "\u{0}\u{1f}\"\\/é☃\u{1f600}\u{2028}"] {
-            let frame = Event::new("App\\Events\\OrderShipped", data).on(&channel("news"));
+            let frame = QuotedEvent::new("App\\Events\\OrderShipped", data).on(&channel("news"));
             let json: serde_json::Value = serde_json::from_str(text(&frame)).expect("JSON");
             assert_eq!(json["data"], data);
             assert_eq!(json["event"], "App\\Events\\OrderShipped");
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn ws_022_keys_come_in_hosted_pushers_order() {
         assert_eq!(
-            text(&Event::new("hello", r#"{"a":1}"#).on(&channel("news"))),
+            text(&QuotedEvent::new("hello", r#"{"a":1}"#).on(&channel("news"))),
             r#"{"event":"hello","data":"{\"a\":1}","channel":"news"}"#
         );
         assert_eq!(text(&pong()), r#"{"event":"pusher:pong","data":"{}"}"#);
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn ws_164_and_ws_165_a_client_event_names_its_user_on_presence_channels() {
-        let event = Event::new("client-typing", r#"{"a":1}"#);
+        let event = QuotedEvent::new("client-typing", r#"{"a":1}"#);
         assert_eq!(
             text(&event.from_client(&channel("private-a"), None)),
             r#"{"event":"client-typing","data":"{\"a\":1}","channel":"private-a"}"#
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn api_037_the_data_of_an_event_is_read_back_as_it_was() {
         for data in ["", "x", "{\"a\": \"\\u00e9 é\"}"] {
-            let read = data_of(&Event::new("e", data).on(&channel("cache-a"))).expect("its data");
+            let read = data_of(&QuotedEvent::new("e", data).on(&channel("cache-a"))).expect("its data");
             assert_eq!(crate::json::string(read.get()).as_deref(), Some(data));
         }
     }

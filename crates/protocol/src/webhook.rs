@@ -7,9 +7,9 @@ mod event;
 mod kinds;
 mod transition;
 
-pub use self::event::{Event, body};
+pub use self::event::{WebhookEvent, body};
 pub use self::kinds::{Kind, Kinds};
-pub use self::transition::{ClientEvent, Present, Transition};
+pub use self::transition::{Present, SentEvent, Transition};
 
 use crate::channel::ChannelName;
 

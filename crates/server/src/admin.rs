@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tracing::Level;
 
 use self::problem::Problem;
-use self::routes::{Action, Routes};
+use self::routes::{Action, AdminRoutes};
 use self::shared::Admin;
 use self::wrong_tokens::WrongTokens;
 use crate::connections::{Listening, RequestBody, Site};
@@ -63,7 +63,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
     let places = Arc::clone(&state.operators_places);
     let admin = Admin {
         state,
-        routes: Routes::default(),
+        routes: AdminRoutes::default(),
         wrong_tokens: WrongTokens::default(),
         under_way: Semaphore::new(most_at_once),
     };

@@ -15,7 +15,7 @@ use fanfare_config::redis_url_faults;
 use serde_json::{Map, Value, json};
 
 use crate::app_json::{self, Secrets};
-use crate::command_line::{AppAction, AppCommand, Create, Update as Wanted};
+use crate::command_line::{AppAction, AppCommand, CreateOptions, UpdateOptions};
 
 /// Longest secret file that is read, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -93,18 +93,18 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<String, Command
     })
 }
 
-async fn create(apps: &Apps, wanted: Create, json: bool) -> Result<String, CommandError> {
+async fn create(apps: &Apps, wanted: CreateOptions, json: bool) -> Result<String, CommandError> {
     let mut settings = given::settings(&wanted.set, &[]).map_err(CommandError::Options)?;
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
-    let Create { id, name, key, .. } = wanted;
+    let CreateOptions { id, name, key, .. } = wanted;
     let faults = redis_url_faults(&settings);
     let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
 }
 
-async fn update(apps: &Apps, wanted: Wanted, json: bool) -> Result<String, CommandError> {
+async fn update(apps: &Apps, wanted: UpdateOptions, json: bool) -> Result<String, CommandError> {
     let mut settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let faults = redis_url_faults(&settings);

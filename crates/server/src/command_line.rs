@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use fanfare_doctor::Doctor;
 
-pub use app::{AppAction, AppCommand, Create, Update};
+pub use app::{AppAction, AppCommand, CreateOptions, UpdateOptions};
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use send::Send;
@@ -93,7 +93,7 @@ pub enum Command {
 
 /// The database that a command works on, and how what it finds is shown.
 #[derive(Clone, Debug, Args)]
-pub struct Place {
+pub struct DataPlace {
     /// Read settings from this TOML file; the environment counts as for `serve`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,

@@ -35,7 +35,7 @@ use crate::log::limited::{Line, limited};
 
 pub use closed::{Closed, Listener};
 pub use network::network;
-pub use places::{Bounds, Place, Places};
+pub use places::{ConnectionBounds, Place, Places};
 pub use request_body::RequestBody;
 pub use site::{Listening, Site};
 pub use stream::{Rewound, Watched};

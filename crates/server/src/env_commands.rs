@@ -4,7 +4,7 @@ use fanfare_config::Config;
 use fanfare_config::certificate;
 
 use crate::command_line::LaravelEnv;
-use crate::first_app::{FirstApp, open_apps};
+use crate::first_app::{ShownApp, open_apps};
 use crate::laravel_lines::LaravelLines;
 use crate::paste_lines::{Invocation, NO_APP, OverTls, PasteLines, Ways};
 use crate::start::StartError;
@@ -15,7 +15,7 @@ use crate::start::StartError;
 /// The apps' database could not be opened.
 pub async fn env(config: &Config, invocation: &Invocation) -> Result<String, StartError> {
     let apps = open_apps(config).await?;
-    let Some(first) = FirstApp::find(config, &apps).await? else {
+    let Some(first) = ShownApp::find(config, &apps).await? else {
         return Ok(format!("{NO_APP}\n"));
     };
     let lines = PasteLines {
@@ -37,7 +37,7 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, S
     let apps = open_apps(config).await?;
     let app = match &asked.app {
         Some(id) => apps.by_id(id).await?,
-        None => FirstApp::find(config, &apps).await?.map(|first| first.app),
+        None => ShownApp::find(config, &apps).await?.map(|first| first.app),
     };
     let app = app.ok_or(StartError::NoApp)?;
     let Ways { back_end: php, browser, .. } = Ways::to(&app, config.listen.addr, over_tls(config).as_ref());

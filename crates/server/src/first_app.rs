@@ -9,7 +9,7 @@ use fanfare_config::Config;
 use fanfare_protocol::app::App;
 
 /// An app, and what is known of its secret.
-pub struct FirstApp {
+pub struct ShownApp {
     /// The app itself.
     pub app: Arc<App>,
     /// The app is in the embedded database, so that nobody else knows its secret.
@@ -26,7 +26,7 @@ pub async fn open_apps(config: &Config) -> Result<Apps, AppsError> {
     Apps::open(config.fixed_apps(), config.database(), config.kept()).await
 }
 
-impl FirstApp {
+impl ShownApp {
     /// The first configured app; or, in the embedded database, the first there, made if there is none.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use fanfare_config::Listen;
+use fanfare_config::ListenSection;
 
 /// Most bytes of an answer that are looked at.
 const MOST: u64 = 8 * 1024;
@@ -43,7 +43,7 @@ pub enum NotWell {
 ///
 /// # Errors
 /// If the answer is not yes, or none comes within `timeout`.
-pub fn ask(listen: &Listen, is_for_ready: bool, timeout: Duration) -> Result<String, NotWell> {
+pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Result<String, NotWell> {
     let operators = ("listen.admin_addr", listen.admin_addr);
     let (path, (setting, address)) = match (is_for_ready, listen.addr.port()) {
         (true, _) => ("/ready", operators),

@@ -4,7 +4,6 @@
 
 mod admission;
 pub(crate) mod answer;
-mod asked;
 mod authorize;
 pub(crate) mod body;
 mod channels;
@@ -13,6 +12,7 @@ mod event;
 mod events;
 mod forwarded;
 pub(crate) mod host;
+mod received;
 mod refused;
 mod routes;
 mod signed;
@@ -26,12 +26,12 @@ use hyper::{Method, Request, StatusCode};
 use matchit::Match;
 
 pub use answer::Answer;
-pub use asked::Peer;
 pub use error::ApiError;
 pub use forwarded::client_address;
-pub use routes::Routes;
+pub use received::Peer;
+pub use routes::PublicRoutes;
 
-use asked::Asked;
+use received::Received;
 use refused::Noted;
 use routes::{Route, own_path};
 
@@ -41,14 +41,14 @@ use crate::state::State;
 /// Answers one request of the public listener.
 pub async fn answer(
     state: Arc<State>,
-    routes: Arc<Routes>,
+    routes: Arc<PublicRoutes>,
     peer: Peer,
     request: Request<RequestBody>,
 ) -> Answer {
     let full_path = request.uri().path().to_owned();
     let path = own_path(&full_path, &state.config.listen.path_prefix);
     let noted = Noted::of(&state, peer, &request);
-    let asked = Asked { path, peer, request };
+    let asked = Received { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -69,7 +69,11 @@ pub(crate) fn forbid_sniffing(answer: &mut Answer) {
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-async fn find_and_answer(state: &Arc<State>, routes: &Routes, asked: Asked<'_>) -> Result<Answer, ApiError> {
+async fn find_and_answer(
+    state: &Arc<State>,
+    routes: &PublicRoutes,
+    asked: Received<'_>,
+) -> Result<Answer, ApiError> {
     host::of(&asked.request)?;
     let matched = routes.find(asked.path);
     let websocket = matched.as_ref().filter(|matched| *matched.value == Route::WebSocket);
@@ -98,7 +102,7 @@ fn is_handshake<B>(request: &Request<B>, is_at_websocket: bool) -> bool {
 async fn dispatch(
     state: &Arc<State>,
     matched: &Match<'_, '_, &Route>,
-    asked: Asked<'_>,
+    asked: Received<'_>,
 ) -> Result<Answer, ApiError> {
     let route = *matched.value;
     // Browsers ask with other methods whether they may ask.

@@ -6,14 +6,14 @@ use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::connections::{Listening, RequestBody, Site};
-use crate::http::{self, Answer, Peer, Routes, answer};
+use crate::http::{self, Answer, Peer, PublicRoutes, answer};
 use crate::state::State;
-use crate::tls::Tls;
+use crate::tls::ServerTls;
 
 /// What clients and back ends ask for.
 struct Public {
     state: Arc<State>,
-    routes: Arc<Routes>,
+    routes: Arc<PublicRoutes>,
 }
 
 impl Site for Public {
@@ -35,7 +35,7 @@ impl Site for Public {
 }
 
 /// Accepts until the drain is over, then waits for the requests that are under way; over TLS if so told.
-pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<Tls>>) {
+pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
     Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.drain.over()).await;
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fanfare_apps::Change;
+use fanfare_apps::AppChange;
 use fanfare_hub::AppHub;
 use fanfare_protocol::app::App;
 use fanfare_protocol::close::CloseReason;
@@ -22,9 +22,9 @@ pub async fn follow(state: Arc<State>, feeds: Arc<RedisFeeds>) {
     state.apps.follow(on).await;
 }
 
-fn apply(state: &State, change: Change) {
+fn apply(state: &State, change: AppChange) {
     match change {
-        Change::Now(app) => {
+        AppChange::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
             state.tenants.set_gone(&app.id, false);
             let hub = state.hubs.get(&app.id);
@@ -37,8 +37,8 @@ fn apply(state: &State, change: Change) {
                 close_all(&hub, &CloseReason::AppDisabled);
             }
         }
-        Change::Same(_) => {}
-        Change::Gone(app) => {
+        AppChange::Same(_) => {}
+        AppChange::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
             state.tenants.set_gone(&app.id, true);
             let hub = state.hubs.get(&app.id);

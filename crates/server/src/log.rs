@@ -5,7 +5,7 @@
 
 pub mod limited;
 
-use fanfare_config::{Log, LogFormat};
+use fanfare_config::{LogFormat, LogSection};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
@@ -26,7 +26,7 @@ impl Drop for Guard {
 ///
 /// # Errors
 /// The filter is no valid list of `target=level` directives.
-pub fn begin(settings: &Log) -> Result<Guard, String> {
+pub fn begin(settings: &LogSection) -> Result<Guard, String> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());

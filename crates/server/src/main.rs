@@ -9,8 +9,8 @@ use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError};
 use fanfare_server::command_line::{
-    Command, CommandLine, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Health, LaravelAction,
-    LaravelCommand, LaravelEnv, Place, Send, Serve,
+    Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Health,
+    LaravelAction, LaravelCommand, LaravelEnv, Send, Serve,
 };
 use fanfare_server::env_commands;
 use fanfare_server::paste_lines::Invocation;
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 }
 
 /// `fanfare app …` and `fanfare token …`.
-fn manage(place: Place, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
+fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
     let sources = Sources { file: place.config, environment: environment(), flags, ..Sources::default() };
     let config = match Config::load(&sources) {

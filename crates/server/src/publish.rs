@@ -14,11 +14,11 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::{server, webhook};
 
 use crate::state::State;
-use crate::tenants::{Counts, Source, Tenant};
+use crate::tenants::{EventCounts, Source, Tenant};
 
 /// An event from a back end that has passed every check.
 #[derive(Debug)]
-pub struct Event<'a> {
+pub struct BackEndEvent<'a> {
     /// Its name.
     pub name: &'a str,
     /// Passed on byte for byte (WS-104).
@@ -46,7 +46,7 @@ pub struct ClientEvent<'a> {
 ///
 /// # Errors
 /// The quota that they would exceed together; none of them is published then.
-pub fn publish(state: &State, app: &Arc<App>, events: &[Event<'_>]) -> Result<(), OverQuota> {
+pub fn publish(state: &State, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Result<(), OverQuota> {
     let tenant = state.tenants.of(&app.id);
     let messages = events.iter().map(|event| event.channels.len()).sum();
     tenant.admit(app, messages, state.moment())?;
@@ -58,7 +58,7 @@ pub fn publish(state: &State, app: &Arc<App>, events: &[Event<'_>]) -> Result<()
         state.hubs.get(&app.id)
     };
     for event in events {
-        let mut counts = Counts { messages: event.channels.len() as u64, ..Counts::default() };
+        let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
         if let Some(hub) = &hub {
             deliver(state, app, (hub, event), &mut counts);
         }
@@ -67,8 +67,8 @@ pub fn publish(state: &State, app: &Arc<App>, events: &[Event<'_>]) -> Result<()
     Ok(())
 }
 
-fn deliver(state: &State, app: &App, (hub, event): (&AppHub, &Event<'_>), counts: &mut Counts) {
-    let quoted = server::Event::new(event.name, event.data);
+fn deliver(state: &State, app: &App, (hub, event): (&AppHub, &BackEndEvent<'_>), counts: &mut EventCounts) {
+    let quoted = server::QuotedEvent::new(event.name, event.data);
     for channel in event.channels {
         let frame = quoted.on(channel);
         let took = if channel.is_cached() {
@@ -93,13 +93,13 @@ pub fn publish_client_event(
 ) -> Result<(), OverQuota> {
     tenant.admit(&hub.app(), 1, state.moment())?;
     let user = hub.user_of(event.channel, event.sender);
-    let quoted = server::Event::new(event.name, event.data);
+    let quoted = server::QuotedEvent::new(event.name, event.data);
     let frame = quoted.from_client(event.channel, user.as_ref());
     let took = hub.deliver(event.channel, &frame, Some(event.sender));
-    let mut counts = Counts { messages: 1, ..Counts::default() };
+    let mut counts = EventCounts { messages: 1, ..EventCounts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);
-    hub.tell_client_event(event.channel, || webhook::ClientEvent {
+    hub.tell_client_event(event.channel, || webhook::SentEvent {
         channel: event.channel.clone(),
         name: event.name.to_owned(),
         data: event.data.clone().into_owned(),

@@ -4,8 +4,8 @@
 //! delivers to its own subscribers, so that nothing is ever passed on to other nodes from here.
 
 mod apps;
-mod connection;
 mod dropped;
+mod events;
 mod numbers;
 mod publishing;
 mod queue;

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fanfare_hub::{Place, Subscriptions};
+use fanfare_hub::{Slot, Subscriptions};
 use fanfare_protocol::client::ClientMessage;
 use fanfare_protocol::close::{CloseReason, shortened};
 use fanfare_protocol::error::ProtocolError;
@@ -43,7 +43,7 @@ pub struct Session {
     /// The app's numbers, found once.
     tenant: Arc<Tenant>,
     /// The place in the app's quota, once there is one (WS-062).
-    place: Option<Place>,
+    place: Option<Slot>,
     faults: Allowance,
     client_events: Allowance,
     /// Subscribing and signing in, which many others may hear of.
@@ -53,7 +53,7 @@ pub struct Session {
 impl Session {
     /// The session of a connection without subscriptions.
     #[must_use]
-    pub fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Place>) -> Self {
+    pub fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Slot>) -> Self {
         let hub = subscriptions.hub();
         let tenant = state.tenants.of(&hub.app().id);
         tenant.saw_connections(hub.connections());
@@ -122,7 +122,7 @@ impl Session {
     fn authorize(&mut self, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
         if self.place.is_none() {
             let hub = self.subscriptions.hub();
-            self.place = hub.take_place();
+            self.place = hub.take_slot();
             if self.place.is_none() {
                 let limit = hub.app().max_connections.unwrap_or_default();
                 return ControlFlow::Break(CloseReason::OverQuota { limit });

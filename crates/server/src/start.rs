@@ -19,15 +19,15 @@ use tokio::task::JoinHandle;
 
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
-use crate::first_app::{FirstApp, open_apps};
+use crate::first_app::{ShownApp, open_apps};
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::stop::{Parts, stop};
 use crate::tasks::Tasks;
-use crate::tls::{Tls, reload};
-use crate::usage::Storing;
-use crate::webhooks::Telling;
+use crate::tls::{ServerTls, reload};
+use crate::usage::UsageTask;
+use crate::webhooks::WebhookTask;
 use crate::{admin, chores, descriptors, listen};
 
 /// A part that could not be started.
@@ -77,12 +77,13 @@ pub enum ServeError {
 struct SecureListener {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Arc<Tls>,
+    tls: Arc<ServerTls>,
 }
 
 impl SecureListener {
-    async fn open(settings: &fanfare_config::Tls) -> Result<Self, StartError> {
-        let tls = Tls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
+    async fn open(settings: &fanfare_config::TlsSection) -> Result<Self, StartError> {
+        let tls =
+            ServerTls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
         let listener = bind(settings.addr, "tls.addr", "--tls-listen").await?;
         let address = listener.local_addr().unwrap_or(settings.addr);
         Ok(Self { listener, address, tls: Arc::new(tls) })
@@ -97,8 +98,8 @@ impl SecureListener {
 pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
-    storing: Option<Storing>,
-    telling: Telling,
+    usage: Option<UsageTask>,
+    telling: WebhookTask,
     /// They end when this is dropped.
     feeds: Arc<RedisFeeds>,
     /// Has the certificate for TLS read again, if there is one.
@@ -109,7 +110,7 @@ pub struct Server {
     pub over_tls: Option<OverTls>,
     /// Where operators ask.
     pub admin_listening: SocketAddr,
-    first: Option<FirstApp>,
+    first: Option<ShownApp>,
     division: Division,
 }
 
@@ -123,8 +124,8 @@ impl Server {
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
         let apps = open_apps(&config).await?;
-        let first = FirstApp::find(&config, &apps).await?;
-        if let Some(FirstApp { app, embedded: true, .. }) = &first {
+        let first = ShownApp::find(&config, &apps).await?;
+        if let Some(ShownApp { app, embedded: true, .. }) = &first {
             config.redis_feed.app.get_or_insert_with(|| app.id.clone());
         }
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
@@ -154,8 +155,8 @@ impl Server {
             tasks.spawn("apps' database", upkeep);
         }
         Ok(Self {
-            storing: Storing::begin(&state),
-            telling: Telling::begin(&state),
+            usage: UsageTask::begin(&state),
+            telling: WebhookTask::begin(&state),
             state,
             accepting,
             feeds,
@@ -186,12 +187,12 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
 impl Server {
     /// Serves until a signal or a task that has failed begins the end; a second signal cuts the end short.
     async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
-        let Self { state, accepting, telling, storing, feeds, .. } = self;
+        let Self { state, accepting, telling, usage, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
             task = state.tasks.failed() => Some(task),
         };
-        let parts = Parts { accepting, telling, storing };
+        let parts = Parts { accepting, telling, usage };
         tokio::select! {
             () = stop(&state, parts) => {}
             // A second signal means that the operator does not want to wait.

@@ -9,7 +9,7 @@ use fanfare_hub::{Budget, Hubs};
 use tokio::time::Instant;
 
 use crate::clock::unix_seconds;
-use crate::connections::{Bounds, Listener, Places};
+use crate::connections::{ConnectionBounds, Listener, Places};
 use crate::descriptors::Division;
 use crate::drain::Drain;
 use crate::memory;
@@ -61,8 +61,9 @@ impl State {
         let redis_feed: Arc<Numbers> = Arc::default();
         let exempt = config.listen.trusted_proxies.clone();
         let (all, per_address) = (division.http, division.http_per_address);
-        let places = Arc::new(Places::new(Bounds { listener: Listener::Public, all, per_address, exempt }));
-        let operators_places = Arc::new(Places::new(Bounds {
+        let places =
+            Arc::new(Places::new(ConnectionBounds { listener: Listener::Public, all, per_address, exempt }));
+        let operators_places = Arc::new(Places::new(ConnectionBounds {
             listener: Listener::Operators,
             all: division.operators,
             per_address: usize::MAX,

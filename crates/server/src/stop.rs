@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
-use crate::usage::Storing;
-use crate::webhooks::Telling;
+use crate::usage::UsageTask;
+use crate::webhooks::WebhookTask;
 
 /// The most that the end takes beyond `timeouts.drain`.
 pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -38,14 +38,14 @@ pub struct Parts {
     /// The public listeners, which end behind the last request.
     pub accepting: Vec<JoinHandle<()>>,
     /// What tells webhooks.
-    pub telling: Telling,
+    pub telling: WebhookTask,
     /// What stores usage, if there is a database.
-    pub storing: Option<Storing>,
+    pub usage: Option<UsageTask>,
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
 /// what was used.
-pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Parts) {
+pub async fn stop(state: &Arc<State>, Parts { accepting, telling, usage }: Parts) {
     state.tasks.stop();
     let window_ends = Instant::now() + state.config.timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
@@ -59,8 +59,8 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, telling, storing }: Par
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
     telling.end(window_ends + WEBHOOKS).await;
-    if let Some(storing) = storing {
-        storing.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
+    if let Some(usage) = usage {
+        usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
     }
     tracing::info!(target: "fanfare", connections_left = left, "stopped");
 }

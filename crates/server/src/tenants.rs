@@ -17,9 +17,9 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use authorizations::{Authorizations, Busy, Most, OnNode, Outcome, Turn};
+pub use authorizations::{AuthorizationOutcome, Authorizations, Busy, Most, OnNode, Turn};
 pub use moment::Moment;
-pub use tenant::{Counts, Source, Tenant};
+pub use tenant::{EventCounts, Source, Tenant};
 
 /// The tenants of this node.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ mod tests {
     fn an_idle_app_leaves_the_table_an_hour_after_its_numbers_were_stored() {
         let tenants = Tenants::default();
         let id = AppId::from("1");
-        tenants.of(&id).count_event(Source::BackEnd, Counts { messages: 1, ..Counts::default() });
+        tenants.of(&id).count_event(Source::BackEnd, EventCounts { messages: 1, ..EventCounts::default() });
         tenants.drop_idle(1000);
         assert!(is_there(&tenants, "1"), "its numbers are not stored yet");
         store_all(&tenants, 10);
@@ -115,7 +115,7 @@ mod tests {
         store_all(&tenants, 10);
         tenants.drop_idle(10);
         assert!(is_there(&tenants, "1"), "a connection holds it");
-        held.count_event(Source::Client, Counts { messages: 1, ..Counts::default() });
+        held.count_event(Source::Client, EventCounts { messages: 1, ..EventCounts::default() });
         drop(held);
         tenants.drop_idle(10);
         assert!(is_there(&tenants, "1"), "its last message is not stored");

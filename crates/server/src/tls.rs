@@ -25,7 +25,7 @@ use crate::clock::unix_seconds;
 pub use socket::TlsSocket;
 
 /// Everything that TLS connections are begun with.
-pub struct Tls {
+pub struct ServerTls {
     files: Files,
     current: RwLock<Current>,
 }
@@ -37,7 +37,7 @@ struct Current {
     stamp: Option<Stamp>,
 }
 
-impl Tls {
+impl ServerTls {
     /// Reads the certificate and its key.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MOST_AT_ONCE: usize = 200;
 
 /// The task that stores usage.
-pub struct Storing {
+pub struct UsageTask {
     task: JoinHandle<()>,
     end: oneshot::Sender<()>,
 }
@@ -40,7 +40,7 @@ enum Wake {
     End,
 }
 
-impl Storing {
+impl UsageTask {
     /// Begins, if there is a database to store anything in.
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Option<Self> {

@@ -18,12 +18,12 @@ use crate::state::State;
 const MOST_AT_ONCE: usize = 1000;
 
 /// The task that brings it.
-pub struct Telling {
+pub struct WebhookTask {
     task: JoinHandle<()>,
     end: oneshot::Sender<Instant>,
 }
 
-impl Telling {
+impl WebhookTask {
     /// Begins.
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Self {
@@ -73,14 +73,14 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
 fn bring(state: &State, hub: &AppHub) -> bool {
     let mut transitions = Vec::new();
     let taken = hub.take_transitions(&mut transitions, MOST_AT_ONCE);
-    let looks = taken.lost > 0 || !taken.begun.is_empty();
+    let looks = taken.lost > 0 || !taken.newly_wanted.is_empty();
     if transitions.is_empty() && !looks {
         return taken.more;
     }
     // Asked for behind the transitions: whatever happens from now on is told later.
     let present = if looks { hub.present() } else { Vec::new() };
     let tally: Arc<dyn Tally> = state.tenants.of(&hub.app().id);
-    let news = News { transitions, lost: taken.lost, begun: taken.begun, present };
+    let news = News { transitions, lost: taken.lost, newly_wanted: taken.newly_wanted, present };
     state.outgoing.webhooks.hear(&tally, news, || hub.app());
     taken.more
 }

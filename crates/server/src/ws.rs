@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Conn, Place, Subscriptions};
+use fanfare_hub::{AppHub, Conn, Slot, Subscriptions};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
@@ -29,7 +29,7 @@ use crate::log::limited::{Line, limited};
 use crate::session::Session;
 use crate::state::{Seat, State};
 
-pub use early::{Bare, into_socket};
+pub use early::{BareSocket, into_socket};
 pub use farewell::refuse;
 use read::Receiver;
 use socket::Socket;
@@ -42,7 +42,7 @@ pub struct Newcomer {
     /// The protocol version that it speaks.
     pub version: Version,
     /// Its place in the app's quota; `None` until it is authorized, where that is demanded (WS-062).
-    pub place: Option<Place>,
+    pub place: Option<Slot>,
     /// Its place on the node.
     pub seat: Seat,
 }

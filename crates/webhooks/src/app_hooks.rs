@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use fanfare_protocol::app::App;
-use fanfare_protocol::webhook::{Event, Kind, Transition, Webhook};
+use fanfare_protocol::webhook::{Kind, Transition, Webhook, WebhookEvent};
 
+use crate::endpoint::{Endpoint, Owner, Shared};
 use crate::misses::Misses;
 use crate::news::News;
-use crate::outlet::{Outlet, Owner, Shared};
 use crate::request::Waiting;
 use crate::tracker::Tracker;
 
@@ -19,7 +19,7 @@ pub(crate) struct AppHooks {
     tracker: Tracker,
     misses: Misses,
     /// One outlet for each URL that wants any event.
-    outlets: Vec<Arc<Outlet>>,
+    endpoints: Vec<Arc<Endpoint>>,
     /// When the app is listed as due.
     pub listed: Option<u64>,
 }
@@ -33,10 +33,10 @@ impl AppHooks {
             shared: Arc::clone(shared),
             tracker: Tracker::new(delay),
             misses: Misses::default(),
-            outlets: Vec::new(),
+            endpoints: Vec::new(),
             listed: None,
         };
-        hooks.set_outlets();
+        hooks.set_endpoints();
         hooks
     }
 
@@ -51,29 +51,29 @@ impl AppHooks {
         if forgotten.contains(Kind::CacheMiss) {
             self.misses = Misses::default();
         }
-        self.set_outlets();
+        self.set_endpoints();
     }
 
-    fn set_outlets(&mut self) {
+    fn set_endpoints(&mut self) {
         let (app, owner, shared) = (&self.app, &self.owner, &self.shared);
-        let before = std::mem::take(&mut self.outlets);
-        let outlet = |webhook: &Webhook| {
-            let known = before.iter().find(|outlet| outlet.url == webhook.url).map(Arc::clone);
-            let outlet = known.unwrap_or_else(|| Arc::new(Outlet::new(webhook, owner.clone(), shared)));
-            outlet.set(webhook, app.credentials.first());
-            outlet
+        let before = std::mem::take(&mut self.endpoints);
+        let endpoint = |webhook: &Webhook| {
+            let known = before.iter().find(|endpoint| endpoint.url == webhook.url).map(Arc::clone);
+            let endpoint = known.unwrap_or_else(|| Arc::new(Endpoint::new(webhook, owner.clone(), shared)));
+            endpoint.set(webhook, app.credentials.first());
+            endpoint
         };
-        self.outlets = app.webhooks.iter().filter(|webhook| webhook.enabled).map(outlet).collect();
-        for outlet in before {
-            if !self.outlets.iter().any(|kept| Arc::ptr_eq(kept, &outlet)) {
-                outlet.close();
+        self.endpoints = app.webhooks.iter().filter(|webhook| webhook.enabled).map(endpoint).collect();
+        for endpoint in before {
+            if !self.endpoints.iter().any(|kept| Arc::ptr_eq(kept, &endpoint)) {
+                endpoint.close();
             }
         }
     }
 
     /// Sends the events that follow from the news.
     pub(crate) fn hear(&mut self, news: News, now: u64) {
-        let News { transitions, lost, begun, present } = news;
+        let News { transitions, lost, newly_wanted, present } = news;
         let wanted = self.app.told();
         // Skips transitions of kinds that no webhook wants any more: their entries would stay for ever.
         for transition in transitions.into_iter().filter(|one| wanted.contains(one.kind())) {
@@ -91,7 +91,7 @@ impl AppHooks {
                 }
             }
         }
-        self.tracker.adopt(&present, begun.among(wanted));
+        self.tracker.adopt(&present, newly_wanted.among(wanted));
         if lost > 0 {
             self.owner.tally.dropped(lost);
             let app = self.app.id.as_str();
@@ -120,9 +120,9 @@ impl AppHooks {
     }
 
     fn tell(&self, transition: &Transition) {
-        if let Some(waiting) = Event::of(transition).map(Waiting::from_now) {
-            for outlet in &self.outlets {
-                outlet.tell(&waiting);
+        if let Some(waiting) = WebhookEvent::of(transition).map(Waiting::from_now) {
+            for endpoint in &self.endpoints {
+                endpoint.tell(&waiting);
             }
         }
     }
@@ -130,21 +130,21 @@ impl AppHooks {
     /// Whether the value can be dropped without loss.
     pub(crate) fn is_idle(&self, now: u64) -> bool {
         let nobody_is_there = self.tracker.is_empty() && self.misses.is_over(now);
-        nobody_is_there && self.outlets.iter().all(|outlet| outlet.is_idle())
+        nobody_is_there && self.endpoints.iter().all(|endpoint| endpoint.is_idle())
     }
 
     /// Sends every delayed event now, and retries every waiting request once, at once.
     pub(crate) fn end(&mut self) {
         self.tell_due(u64::MAX, usize::MAX);
-        for outlet in &self.outlets {
-            outlet.end();
+        for endpoint in &self.endpoints {
+            endpoint.end();
         }
     }
 
     /// Drops every event and request.
     pub(crate) fn close(&self) {
-        for outlet in &self.outlets {
-            outlet.close();
+        for endpoint in &self.endpoints {
+            endpoint.close();
         }
     }
 }

@@ -5,9 +5,9 @@
 //! connection: callers pass in transitions, and never wait.
 
 mod app_hooks;
+mod endpoint;
 mod misses;
 mod news;
-mod outlet;
 mod queue;
 mod request;
 mod settings;

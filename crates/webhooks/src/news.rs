@@ -10,7 +10,7 @@ pub struct News {
     /// Number of transitions lost behind them.
     pub lost: u64,
     /// Kinds that a webhook has just begun to want. Subjects already present are recorded without an event.
-    pub begun: Kinds,
+    pub newly_wanted: Kinds,
     /// The state behind all transitions; needed only after a loss or for newly wanted kinds.
     pub present: Vec<Present>,
 }

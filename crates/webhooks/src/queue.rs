@@ -44,7 +44,7 @@ pub(crate) struct Queue {
     under_way: UnderWay,
     held: Held,
     lost: Lost,
-    mood: Mood,
+    state: QueueState,
 }
 
 /// Requests under way.
@@ -75,7 +75,7 @@ pub(crate) struct Lost {
 
 /// The state of a URL, which decides how requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+enum QueueState {
     Usual,
     /// The last request failed: one request at a time, with a backoff that grows with every failure, so that
     /// a URL that hangs or refuses takes little from other URLs.
@@ -127,7 +127,7 @@ impl Queue {
             under_way: UnderWay::default(),
             held: Held { events: 0, bytes: 0, in_all },
             lost: Lost::default(),
-            mood: Mood::Usual,
+            state: QueueState::Usual,
         }
     }
 
@@ -151,7 +151,7 @@ impl Queue {
         }
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
         let next = match retry {
-            Some(due) if due <= now || self.mood == Mood::Ending => self.retries.pop_first()?.1,
+            Some(due) if due <= now || self.state == QueueState::Ending => self.retries.pop_first()?.1,
             _ => self.fresh(credential, now)?,
         };
         self.under_way.count += 1;
@@ -167,14 +167,14 @@ impl Queue {
 
     /// Whether the last request failed.
     pub(crate) const fn is_failing(&self) -> bool {
-        matches!(self.mood, Mood::Failing { .. })
+        matches!(self.state, QueueState::Failing { .. })
     }
 
     /// End of the backoff.
     const fn pauses_until(&self) -> Option<Instant> {
-        match self.mood {
-            Mood::Failing { until, .. } => Some(until),
-            Mood::Usual | Mood::Ending => None,
+        match self.state {
+            QueueState::Failing { until, .. } => Some(until),
+            QueueState::Usual | QueueState::Ending => None,
         }
     }
 
@@ -184,7 +184,7 @@ impl Queue {
         let count = if self.batch {
             let is_ready = first.since + self.settings.batch <= now
                 || self.waiting.len() >= MOST_BATCHED
-                || self.mood == Mood::Ending;
+                || self.state == QueueState::Ending;
             // One after the other, so that events arrive in order.
             if !is_ready || !self.under_way.fresh.is_empty() {
                 return None;
@@ -246,7 +246,7 @@ impl Queue {
         self.held.remove(request.events, request.bytes);
         let was_failing = self.is_failing();
         if was_failing {
-            self.mood = Mood::Usual;
+            self.state = QueueState::Usual;
         }
         was_failing
     }
@@ -256,21 +256,21 @@ impl Queue {
     pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
         self.ended(&request);
         let due = now + self.pause(request.failed);
-        if self.mood == Mood::Ending || self.settings.is_late(request.since, due) {
+        if self.state == QueueState::Ending || self.settings.is_late(request.since, due) {
             self.give_up(request.events, request.bytes);
         } else {
             request.failed += 1;
             self.turns += 1;
             self.retries.insert((due, self.turns), request);
         }
-        let before = self.mood;
+        let before = self.state;
         let in_a_row = match before {
-            Mood::Usual => 1,
-            Mood::Failing { in_a_row, .. } => in_a_row.saturating_add(1),
-            Mood::Ending => return false,
+            QueueState::Usual => 1,
+            QueueState::Failing { in_a_row, .. } => in_a_row.saturating_add(1),
+            QueueState::Ending => return false,
         };
-        self.mood = Mood::Failing { in_a_row, until: now + self.pause_of_all(in_a_row) };
-        before == Mood::Usual
+        self.state = QueueState::Failing { in_a_row, until: now + self.pause_of_all(in_a_row) };
+        before == QueueState::Usual
     }
 
     /// Pause between two requests to a failing URL, whatever their events: negligible after a single failure,
@@ -314,7 +314,7 @@ impl Queue {
 
     /// Tries everything that waits once more, at once, and nothing a second time.
     pub(crate) fn end(&mut self) {
-        self.mood = Mood::Ending;
+        self.state = QueueState::Ending;
     }
 
     /// Drops everything; ends of requests under way must not be reported any more.

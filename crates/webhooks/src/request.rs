@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::utc::since_1970;
-use fanfare_protocol::webhook::{self, Event};
+use fanfare_protocol::webhook::{self, WebhookEvent};
 use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ const AROUND: usize = 128;
 /// An event that waits for its request.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
-    pub event: Arc<Event>,
+    pub event: Arc<WebhookEvent>,
     pub since: Instant,
     /// The same moment, in milliseconds since 1970.
     pub time_ms: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Prepared {
 
 impl Waiting {
     /// An event that has just happened.
-    pub(crate) fn from_now(event: Event) -> Self {
+    pub(crate) fn from_now(event: WebhookEvent) -> Self {
         Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
     }
 

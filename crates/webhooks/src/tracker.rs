@@ -21,13 +21,13 @@ enum Subject {
 }
 
 /// When a leave is due, and a number that keeps leaves of one moment in order.
-type Turn = (u64, u64);
+type DueKey = (u64, u64);
 
 /// The state of a subject whose last event was a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     There,
-    Going(Turn),
+    Delayed(DueKey),
 }
 
 /// The subjects of one app.
@@ -37,7 +37,7 @@ pub(crate) struct Tracker {
     most_waiting: usize,
     /// Every subject that has joined and not left.
     known: HashMap<Subject, Known>,
-    waiting: BTreeMap<Turn, Subject>,
+    waiting: BTreeMap<DueKey, Subject>,
     turns: u64,
 }
 
@@ -61,7 +61,7 @@ impl Tracker {
         match self.known.insert(subject.clone(), Known::There) {
             None => Some(subject.has_come()),
             Some(Known::There) => None,
-            Some(Known::Going(turn)) => {
+            Some(Known::Delayed(turn)) => {
                 self.waiting.remove(&turn);
                 None
             }
@@ -76,7 +76,7 @@ impl Tracker {
         }
         self.turns += 1;
         let turn = (now + self.delay, self.turns);
-        *known = Known::Going(turn);
+        *known = Known::Delayed(turn);
         self.waiting.insert(turn, subject);
         (self.waiting.len() > self.most_waiting).then(|| self.tell_first()).flatten()
     }

@@ -29,7 +29,7 @@ pub(crate) struct Turns {
 
 /// A quick turn that is wanted or taken, until the drop of this value.
 #[derive(Debug)]
-pub(crate) struct Wanted(Arc<Turns>);
+pub(crate) struct TurnRequest(Arc<Turns>);
 
 /// The quick turn ended without an answer, and all patient turns are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ impl Turns {
     }
 
     /// Asks for a quick turn.
-    pub(crate) fn want(self: &Arc<Self>) -> Wanted {
+    pub(crate) fn want(self: &Arc<Self>) -> TurnRequest {
         self.wanted.fetch_add(1, Ordering::Relaxed);
-        Wanted(Arc::clone(self))
+        TurnRequest(Arc::clone(self))
     }
 
     /// Makes an attempt in a patient turn, as soon as a turn is free.
@@ -61,7 +61,7 @@ impl Turns {
     }
 }
 
-impl Wanted {
+impl TurnRequest {
     /// Makes an attempt as soon as a quick turn is free.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Wanted {
     }
 }
 
-impl Drop for Wanted {
+impl Drop for TurnRequest {
     fn drop(&mut self) {
         self.0.wanted.fetch_sub(1, Ordering::Relaxed);
     }
@@ -102,11 +102,11 @@ mod tests {
     async fn hook_023_who_is_not_answered_holds_a_quick_turn_for_a_moment_and_is_broken_off_if_many_are_not()
     {
         let turns = Arc::new(Turns::new(2));
-        let begun = Instant::now();
+        let newly_wanted = Instant::now();
         let hangs = tokio::spawn(turns.want().quick(pending::<()>()));
         tokio::task::yield_now().await;
         assert_eq!(turns.want().quick(async { 1 }).await, Ok(1));
-        assert!(begun.elapsed() >= QUICK, "it waited for a quick turn to end");
+        assert!(newly_wanted.elapsed() >= QUICK, "it waited for a quick turn to end");
         let slow = async { sleep(QUICK + Duration::from_secs(1)).await };
         assert_eq!(turns.want().quick(slow).await, Err(Crowded));
         hangs.abort();
@@ -123,9 +123,9 @@ mod tests {
         let failing = Arc::clone(&turns);
         let hangs = tokio::spawn(async move { failing.patient(pending::<()>()).await });
         tokio::task::yield_now().await;
-        let begun = Instant::now();
+        let newly_wanted = Instant::now();
         assert_eq!(turns.want().quick(async { 1 }).await, Ok(1));
-        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(newly_wanted.elapsed(), Duration::ZERO);
         let other = timeout(Duration::from_secs(60), turns.patient(async { 1 })).await;
         assert!(other.is_err(), "it waits for the one that hangs");
         hangs.abort();

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app_hooks::AppHooks;
+use crate::endpoint::{Owner, Shared};
 use crate::news::News;
-use crate::outlet::{Owner, Shared};
 use crate::settings::{Settings, Spawn, Tally};
 
 /// Most delayed events that are sent in one call.

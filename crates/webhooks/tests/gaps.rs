@@ -144,8 +144,8 @@ async fn hook_012_what_was_missed_is_made_up_for_from_how_things_are_and_counted
 async fn of_whoever_was_there_before_a_webhook_only_the_going_is_told() {
     let test = Test::start(&[Kind::ChannelExistence, Kind::Presence]).await;
     let present = vec![Present { channel: channel("presence-a"), users: vec!["u".into()] }];
-    let begun = Kinds::from_iter([Kind::Presence]);
-    test.hear(News { begun, present, ..News::default() });
+    let newly_wanted = Kinds::from_iter([Kind::Presence]);
+    test.hear(News { newly_wanted, present, ..News::default() });
     test.hear_all(vec![
         Transition::Left(channel("presence-a"), "u".into()),
         Transition::Vacated(channel("presence-a")),

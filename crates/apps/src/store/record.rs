@@ -7,7 +7,7 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use sqlx::FromRow;
 
-use super::{Fault, Reading, Record};
+use super::{Reading, Record, RowFault};
 use crate::master_keys::{MasterKeys, Owner, SealFault};
 use crate::settings::AppSettings;
 
@@ -46,7 +46,7 @@ impl Row {
 }
 
 fn fault(app: String, cause: String) -> Record {
-    Record::Faulty(Fault { app, cause })
+    Record::Faulty(RowFault { app, cause })
 }
 
 fn settings(row: &Row, keys: &MasterKeys) -> Result<AppSettings, String> {

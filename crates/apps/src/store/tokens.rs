@@ -38,7 +38,7 @@ const REVOKE_POSTGRES: &str =
     "UPDATE admin_tokens SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL";
 
 /// A token to be stored.
-pub(crate) struct Kept<'a> {
+pub(crate) struct StoredToken<'a> {
     pub name: &'a str,
     pub hash: &'a str,
     pub scopes: &'a str,
@@ -67,7 +67,7 @@ pub(crate) struct ValidToken {
 
 impl Store {
     /// Stores a token; returns its id.
-    pub async fn add_token(&self, token: &Kept<'_>) -> Result<i64, sqlx::Error> {
+    pub async fn add_token(&self, token: &StoredToken<'_>) -> Result<i64, sqlx::Error> {
         let add = match self {
             Self::Sqlite(_) => ADD_SQLITE,
             Self::Postgres(_) => ADD_POSTGRES,

@@ -9,7 +9,7 @@ pub mod postgres;
 
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, Database, Kept, MasterKeys};
+use fanfare_apps::{Apps, AppsError, Database, MasterKeys, Storage};
 use fanfare_protocol::app::Limits;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -48,8 +48,8 @@ pub enum Operator {
 }
 
 /// Apps kept without a master key.
-pub fn kept(defaults: Limits, cache_seconds: u64) -> Kept {
-    Kept { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
+pub fn kept(defaults: Limits, cache_seconds: u64) -> Storage {
+    Storage { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
 }
 
 /// Runs the upkeep, which ends outages, as in a server.

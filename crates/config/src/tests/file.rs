@@ -6,8 +6,8 @@ use std::path::Path;
 use fanfare_protocol::app::Limits;
 
 use super::Setup;
+use crate::effective::DEFAULTS;
 use crate::keys::Keys;
-use crate::settled::DEFAULTS;
 use crate::{Config, LogFormat};
 
 #[test]

@@ -4,7 +4,7 @@ use fanfare_protocol::app::Limits;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::FRAME_COST;
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::{Event, presence_succeeded};
+use fanfare_protocol::server::{QuotedEvent, presence_succeeded};
 
 use super::{APP_3, Setup, env};
 use crate::Flags;
@@ -63,7 +63,7 @@ fn all_outboxes_together_must_hold_as_much_as_one() {
 fn no_legal_event_is_larger_than_what_an_outbox_must_hold() {
     let limits = Limits::default();
     let channel = ChannelName::parse(&"c".repeat(limits.channel_name), limits.channel_name).unwrap();
-    let event = Event::new(&"\u{1}".repeat(limits.event_name), "\u{1}".repeat(limits.event_bytes));
+    let event = QuotedEvent::new(&"\u{1}".repeat(limits.event_name), "\u{1}".repeat(limits.event_bytes));
     let frame = event.on(&channel).bytes().len();
     let most = largest_event(&limits, limits.event_bytes);
     assert!((most - 512..=most - FRAME_COST).contains(&frame), "{frame}");

@@ -7,7 +7,7 @@ use fanfare_protocol::ids::SocketId;
 use hashbrown::hash_table::Entry;
 
 use super::AppHub;
-use crate::cache::Turn;
+use crate::cache::ExpiryKey;
 use crate::channel::Channel;
 
 /// The cached event of a channel.
@@ -85,7 +85,7 @@ impl AppHub {
     }
 
     /// Drops a parked event with its channel. An event that is missing here was evicted by another caller already.
-    fn give_up(&self, turn: Turn, name: &ChannelName) {
+    fn give_up(&self, turn: ExpiryKey, name: &ChannelName) {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         if let Ok(entry) =

@@ -1,7 +1,7 @@
 //! What an app's webhooks are to be sent: taking transitions, adding client events, and a snapshot after a loss.
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::webhook::{ClientEvent, Kind, Present, Transition};
+use fanfare_protocol::webhook::{Kind, Present, SentEvent, Transition};
 
 use super::AppHub;
 use crate::transitions::TakenTransitions;
@@ -13,7 +13,7 @@ impl AppHub {
     }
 
     /// Queues an event that a client has sent, if a webhook wants it (WS-168).
-    pub fn tell_client_event(&self, channel: &ChannelName, event: impl FnOnce() -> ClientEvent) {
+    pub fn tell_client_event(&self, channel: &ChannelName, event: impl FnOnce() -> SentEvent) {
         let hooks = self.transitions.hooks(&self.app.read(), channel);
         hooks.tell(Kind::ClientEvents, || Transition::Sent(Box::new(event())));
     }

@@ -56,7 +56,7 @@ enum Known {
 }
 
 /// What happens to a user's membership.
-pub(super) enum Change {
+pub(super) enum MemberChange {
     Came(UserInfo),
     Went {
         info: UserInfo,
@@ -84,13 +84,13 @@ impl Merging {
 
 impl Channel {
     /// Sends a user's join or leave to all members; the user's own connection is not among them (WS-150, WS-151).
-    pub(super) fn tell_change(&mut self, user: &UserId, change: Change) {
+    pub(super) fn tell_change(&mut self, user: &UserId, change: MemberChange) {
         if self.members.is_empty() {
             return;
         }
         let (frame, known) = match change {
-            Change::Came(info) => (server::member_added(&self.name, user, &info), Known::Absent),
-            Change::Went { info, is_replaced } => {
+            MemberChange::Came(info) => (server::member_added(&self.name, user, &info), Known::Absent),
+            MemberChange::Went { info, is_replaced } => {
                 let known = if is_replaced { None } else { Some(info) };
                 (server::member_removed(&self.name, user), Known::Present(known))
             }

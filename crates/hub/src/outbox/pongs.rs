@@ -19,7 +19,7 @@ pub(super) struct Pongs {
 }
 
 /// Where an answer belongs.
-pub(super) enum Place {
+pub(super) enum PongFate {
     /// Behind the queued frames.
     Queue(Frame),
     /// In place of the answer before.
@@ -29,15 +29,15 @@ pub(super) enum Place {
 }
 
 impl Pongs {
-    pub(super) fn add(&mut self, pong: Frame) -> Place {
+    pub(super) fn add(&mut self, pong: Frame) -> PongFate {
         self.asked += 1;
         if self.asked <= MOST_QUEUED {
-            return Place::Queue(pong);
+            return PongFate::Queue(pong);
         }
         if self.asked > MOST {
-            return Place::TooMany;
+            return PongFate::TooMany;
         }
         self.newest = Some(pong);
-        Place::Kept
+        PongFate::Kept
     }
 }

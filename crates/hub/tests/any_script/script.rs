@@ -11,7 +11,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server::{Event, signin_success};
+use fanfare_protocol::server::{QuotedEvent, signin_success};
 use fanfare_protocol::user::UserData;
 use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
 use proptest::prelude::*;
@@ -244,7 +244,7 @@ impl Actor {
         let event = Published { slot: self.slot, channel: at, number: self.numbers[at] };
         self.numbers[at] += 1;
         let name = channel(at);
-        let frame = Event::new("e", format!("{}:{}", event.slot, event.number)).on(&name);
+        let frame = QuotedEvent::new("e", format!("{}:{}", event.slot, event.number)).on(&name);
         let took = if is_cached(at) {
             self.hub.deliver_and_keep(&name, &frame, except, until)
         } else {

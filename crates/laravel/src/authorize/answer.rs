@@ -5,7 +5,7 @@ use fanfare_protocol::app::{Authorization, Limits};
 use hyper::header::LOCATION;
 
 use super::denial::Denial;
-use super::question::Question;
+use super::request::AuthorizationRequest;
 use super::verdict::{Answered, Yes, judge};
 
 /// Asks the application once, and reads its answer.
@@ -14,7 +14,7 @@ use super::verdict::{Answered, Yes, judge};
 /// The answer is not a yes, or no answer came.
 pub async fn ask(
     client: &Client,
-    question: &Question<'_>,
+    question: &AuthorizationRequest<'_>,
     bounds: Bounds,
     settings: &Authorization,
     limits: &Limits,

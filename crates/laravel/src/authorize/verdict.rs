@@ -16,7 +16,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::denial::Denial;
-use super::question::Subject;
+use super::request::Subject;
 
 /// The parts of an application's answer that count.
 #[derive(Clone, Copy, Debug)]

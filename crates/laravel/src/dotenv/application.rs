@@ -11,7 +11,7 @@ use super::DotEnv;
 
 /// A variable with its value and its line. Not `Debug`: the value may be a secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Variable {
     /// The variable's name.
     pub name: String,
     /// The value; may be empty.
@@ -52,9 +52,9 @@ pub struct Target {
     /// `http` or `https`.
     pub scheme: String,
     /// A name or an address; no scheme, no port.
-    pub host: Said,
+    pub host: Variable,
     /// The port, and the variable that sets the port; 443 by default.
-    pub port: (u16, Option<Said>),
+    pub port: (u16, Option<Variable>),
 }
 
 /// An application's variables.
@@ -102,7 +102,7 @@ impl Application {
 
     /// A variable, if the variable is set at all.
     #[must_use]
-    pub fn said(&self, name: &str) -> Option<Said> {
+    pub fn said(&self, name: &str) -> Option<Variable> {
         let outside = self.environment.iter().find(|(known, _)| known == name);
         let (value, line) = match outside {
             Some((_, value)) => (value.clone(), None),
@@ -117,18 +117,18 @@ impl Application {
             "empty" | "(empty)" => String::new(),
             _ => without_inner_quotes(value),
         };
-        Some(Said { name: name.to_owned(), value, line })
+        Some(Variable { name: name.to_owned(), value, line })
     }
 
     /// A variable with a value that is not empty.
     #[must_use]
-    pub fn filled(&self, name: &str) -> Option<Said> {
+    pub fn filled(&self, name: &str) -> Option<Variable> {
         self.said(name).filter(|said| !said.value.is_empty())
     }
 
     /// The broadcaster, by the variable of Laravel 11 or the older one.
     #[must_use]
-    pub fn driver(&self) -> Option<(Driver, Said)> {
+    pub fn driver(&self) -> Option<(Driver, Variable)> {
         let said = self.filled("BROADCAST_CONNECTION").or_else(|| self.filled("BROADCAST_DRIVER"))?;
         let driver = match said.value.as_str() {
             "pusher" => Driver::Pusher,
@@ -152,7 +152,7 @@ impl Application {
 
     /// Id, key and secret, as far as they are set.
     #[must_use]
-    pub fn credentials(&self, names: AppNames) -> [Option<Said>; 3] {
+    pub fn credentials(&self, names: AppNames) -> [Option<Variable>; 3] {
         ["ID", "KEY", "SECRET"].map(|part| self.filled(&format!("{}_APP_{part}", names.prefix())))
     }
 
@@ -182,21 +182,21 @@ impl Application {
 
     /// The application's authorization route, below `APP_URL`.
     #[must_use]
-    pub fn auth_url(&self) -> Option<Said> {
+    pub fn auth_url(&self) -> Option<Variable> {
         let said = self.filled("APP_URL")?;
-        Some(Said { value: format!("{}/broadcasting/auth", said.value.trim_end_matches('/')), ..said })
+        Some(Variable { value: format!("{}/broadcasting/auth", said.value.trim_end_matches('/')), ..said })
     }
 
     /// The origin of the application's pages: `APP_URL` without a path.
     #[must_use]
-    pub fn origin(&self) -> Option<Said> {
+    pub fn origin(&self) -> Option<Variable> {
         let said = self.filled("APP_URL")?;
-        Some(Said { value: said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"), ..said })
+        Some(Variable { value: said.value.splitn(4, '/').take(3).collect::<Vec<_>>().join("/"), ..said })
     }
 
     /// The Redis of Laravel's connection `default`, as a URL; `None` without a variable that names one.
     #[must_use]
-    pub fn redis_url(&self) -> Option<Said> {
+    pub fn redis_url(&self) -> Option<Variable> {
         if let Some(url) = self.filled("REDIS_URL") {
             return Some(url);
         }
@@ -226,7 +226,7 @@ impl Application {
             };
             format!("{scheme}://{login}{bare}:{}", part("REDIS_PORT").unwrap_or_else(|| "6379".to_owned()))
         };
-        Some(Said { value, ..host })
+        Some(Variable { value, ..host })
     }
 }
 

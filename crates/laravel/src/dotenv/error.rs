@@ -10,13 +10,13 @@ pub struct DotEnvError {
     /// The line, from 1; 0 means the file as a whole.
     pub line: usize,
     /// The line's fault.
-    pub what: Fault,
+    pub what: DotEnvFault,
 }
 
 /// The fault of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what they are")]
-pub enum Fault {
+pub enum DotEnvFault {
     #[error("larger than {MOST_BYTES} bytes; is it a .env at all?")]
     TooLarge,
     #[error("nothing stands in front of =; write NAME=value")]

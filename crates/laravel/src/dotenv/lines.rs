@@ -2,7 +2,7 @@
 //!
 //! Only a value with an open double quote continues on the next line.
 
-use super::error::{DotEnvError, Fault};
+use super::error::{DotEnvError, DotEnvFault};
 
 /// Each entry with the number of its first line.
 pub(super) fn entries(text: &str) -> Result<Vec<(usize, String)>, DotEnvError> {
@@ -25,7 +25,7 @@ pub(super) fn entries(text: &str) -> Result<Vec<(usize, String)>, DotEnvError> {
         }
     }
     match open {
-        Some((line, _)) => Err(DotEnvError { line, what: Fault::Unclosed }),
+        Some((line, _)) => Err(DotEnvError { line, what: DotEnvFault::Unclosed }),
         None => Ok(found),
     }
 }

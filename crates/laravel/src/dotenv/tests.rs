@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{AppNames, Application, DotEnv, DotEnvError, Driver, Fault, MOST_BYTES};
+use super::{AppNames, Application, DotEnv, DotEnvError, DotEnvFault, Driver, MOST_BYTES};
 
 fn read(text: &str) -> DotEnv {
     DotEnv::parse(text, |_| None).unwrap_or_else(|error| panic!("{text:?}: {} in line {}", error, error.line))
@@ -17,7 +17,7 @@ fn expect(text: &str, values: &[(&str, &str)]) {
 }
 
 #[track_caller]
-fn expect_fault(text: &str, line: usize, what: Fault) {
+fn expect_fault(text: &str, line: usize, what: DotEnvFault) {
     let error = DotEnv::parse(text, |_| None).err();
     assert_eq!(error, Some(DotEnvError { line, what }), "{text:?}");
 }
@@ -75,19 +75,19 @@ fn of_a_name_that_comes_twice_the_last_holds_and_one_without_a_value_has_none() 
 
 #[test]
 fn faults_name_their_line_and_no_value() {
-    expect_fault("A=b\nB=hush hush", 2, Fault::Space);
-    expect_fault("A='hush' hush", 1, Fault::Space);
-    expect_fault("\nA='hush", 2, Fault::Unclosed);
-    expect_fault("A=\"hush\nB=c\n", 1, Fault::Unclosed);
-    expect_fault("A=\"\\hush\"", 1, Fault::Escape);
-    expect_fault("=hush", 1, Fault::NoName);
-    expect_fault("A B=hush", 1, Fault::Name);
-    expect_fault("A-B=hush", 1, Fault::Name);
+    expect_fault("A=b\nB=hush hush", 2, DotEnvFault::Space);
+    expect_fault("A='hush' hush", 1, DotEnvFault::Space);
+    expect_fault("\nA='hush", 2, DotEnvFault::Unclosed);
+    expect_fault("A=\"hush\nB=c\n", 1, DotEnvFault::Unclosed);
+    expect_fault("A=\"\\hush\"", 1, DotEnvFault::Escape);
+    expect_fault("=hush", 1, DotEnvFault::NoName);
+    expect_fault("A B=hush", 1, DotEnvFault::Name);
+    expect_fault("A-B=hush", 1, DotEnvFault::Name);
 }
 
 #[test]
 fn a_file_that_is_too_large_is_refused_and_values_do_not_grow_without_end() {
-    expect_fault(&"A".repeat(MOST_BYTES + 1), 0, Fault::TooLarge);
+    expect_fault(&"A".repeat(MOST_BYTES + 1), 0, DotEnvFault::TooLarge);
     let mut doubling = String::from("A0=0123456789\n");
     for number in 1..60 {
         doubling.push_str(&format!("A{number}=${{A{}}}${{A{}}}\n", number - 1, number - 1));

@@ -5,7 +5,7 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use super::error::Fault;
+use super::error::DotEnvFault;
 
 /// A piece of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,19 +17,19 @@ pub(super) enum Piece {
 }
 
 /// The name of an entry and its value, if the entry has a value.
-pub(super) fn entry(text: &str) -> Result<(&str, Option<Vec<Piece>>), Fault> {
+pub(super) fn entry(text: &str) -> Result<(&str, Option<Vec<Piece>>), DotEnvFault> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (trimmed(name), Some(trimmed(value))),
         None => (trimmed(text), None),
     };
     if name.is_empty() {
-        return Err(Fault::NoName);
+        return Err(DotEnvFault::NoName);
     }
     let name =
         unquoted(name.strip_prefix("export").filter(|rest| rest.starts_with(is_space)).unwrap_or(name));
     let legal = |character: char| character.is_alphanumeric() || matches!(character, '_' | '.');
     if name.is_empty() || !name.chars().all(legal) {
-        return Err(Fault::Name);
+        return Err(DotEnvFault::Name);
     }
     let value = value.map(|value| Reader { text: value, rest: value.char_indices().peekable() }.read());
     Ok((name, value.transpose()?))
@@ -56,7 +56,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(mut self) -> Result<Vec<Piece>, Fault> {
+    fn read(mut self) -> Result<Vec<Piece>, DotEnvFault> {
         let mut pieces = Pieces::default();
         match self.rest.peek() {
             Some((_, '\'')) => self.single_quoted(&mut pieces)?,
@@ -73,7 +73,7 @@ impl Reader<'_> {
         }
     }
 
-    fn single_quoted(&mut self, pieces: &mut Pieces) -> Result<(), Fault> {
+    fn single_quoted(&mut self, pieces: &mut Pieces) -> Result<(), DotEnvFault> {
         self.rest.next();
         for (_, character) in self.rest.by_ref() {
             match character {
@@ -81,10 +81,10 @@ impl Reader<'_> {
                 _ => pieces.push(character),
             }
         }
-        Err(Fault::Unclosed)
+        Err(DotEnvFault::Unclosed)
     }
 
-    fn double_quoted(&mut self, pieces: &mut Pieces) -> Result<(), Fault> {
+    fn double_quoted(&mut self, pieces: &mut Pieces) -> Result<(), DotEnvFault> {
         self.rest.next();
         while let Some((at, character)) = self.rest.next() {
             match character {
@@ -94,18 +94,18 @@ impl Reader<'_> {
                 _ => pieces.push(character),
             }
         }
-        Err(Fault::Unclosed)
+        Err(DotEnvFault::Unclosed)
     }
 
-    fn escaped(&mut self) -> Result<char, Fault> {
-        match self.rest.next().ok_or(Fault::Unclosed)?.1 {
+    fn escaped(&mut self) -> Result<char, DotEnvFault> {
+        match self.rest.next().ok_or(DotEnvFault::Unclosed)?.1 {
             same @ ('"' | '\\' | '$') => Ok(same),
             'f' => Ok('\u{c}'),
             'n' => Ok('\n'),
             'r' => Ok('\r'),
             't' => Ok('\t'),
             'v' => Ok('\u{b}'),
-            _ => Err(Fault::Escape),
+            _ => Err(DotEnvFault::Escape),
         }
     }
 
@@ -124,10 +124,10 @@ impl Reader<'_> {
     }
 
     /// Behind a value only a comment may follow.
-    fn nothing_more(&mut self) -> Result<(), Fault> {
+    fn nothing_more(&mut self) -> Result<(), DotEnvFault> {
         match self.rest.find(|(_, character)| !is_space(*character)) {
             None | Some((_, '#')) => Ok(()),
-            Some(_) => Err(Fault::Space),
+            Some(_) => Err(DotEnvFault::Space),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The address of a Redis, as an operator writes it: one server, Sentinels, or a Cluster; with or without TLS.
 //!
-//! Only parses; `link` connects. Never shows a password, nor repeats a text that may hold a password.
+//! Only parses; `connection` connects. Never shows a password, nor repeats a text that may hold a password.
 
 use std::fmt;
 
@@ -21,11 +21,11 @@ const MASK: &str = "***";
 
 /// A Redis to connect to. Two equal addresses are one Redis, reached with the same rights.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Address {
+pub struct RedisAddress {
     /// Whether connections use TLS.
     pub(super) tls: bool,
     pub(super) log_in: Option<LogIn>,
-    pub(super) place: Place,
+    pub(super) topology: Topology,
     /// Which addresses the Redis may have.
     pub(super) reach: Reach,
 }
@@ -40,7 +40,7 @@ pub(super) struct LogIn {
 
 /// The topology at the address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum Topology {
     /// A single Redis.
     Single(Host),
     /// Sentinels, which know the address of the master.
@@ -93,7 +93,7 @@ pub enum NotAnAddress {
     TooLong,
 }
 
-impl Address {
+impl RedisAddress {
     /// Parses a URL. The number of a database is accepted and ignored: broadcasts know no databases.
     ///
     /// # Errors
@@ -115,13 +115,13 @@ impl Address {
             None => (None, rest),
         };
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let place = match kind {
+        let topology = match kind {
             "" => single(hosts, path)?,
             "cluster" => cluster(hosts, path)?,
             "sentinel" => sentinels(hosts, path)?,
             _ => return Err(NotAnAddress::Scheme),
         };
-        Ok(Self { tls, log_in, place, reach: Reach::Anywhere })
+        Ok(Self { tls, log_in, topology, reach: Reach::Anywhere })
     }
 
     /// The same address, restricted to `reach` for every host, also for hosts that Sentinels or a Cluster name.
@@ -133,9 +133,9 @@ impl Address {
     /// The hosts of the address.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
-        match &self.place {
-            Place::Single(host) => std::slice::from_ref(host),
-            Place::Sentinels { hosts, .. } | Place::Cluster(hosts) => hosts,
+        match &self.topology {
+            Topology::Single(host) => std::slice::from_ref(host),
+            Topology::Sentinels { hosts, .. } | Topology::Cluster(hosts) => hosts,
         }
     }
 }
@@ -158,29 +158,31 @@ impl LogIn {
     }
 }
 
-fn single(hosts: &str, path: &str) -> Result<Place, NotAnAddress> {
+fn single(hosts: &str, path: &str) -> Result<Topology, NotAnAddress> {
     let mut hosts = parse_hosts(hosts, REDIS_PORT)?;
     check_database(path)?;
     match (hosts.pop(), hosts.is_empty()) {
-        (Some(host), true) => Ok(Place::Single(host)),
+        (Some(host), true) => Ok(Topology::Single(host)),
         _ => Err(NotAnAddress::SeveralHosts),
     }
 }
 
-fn cluster(hosts: &str, path: &str) -> Result<Place, NotAnAddress> {
+fn cluster(hosts: &str, path: &str) -> Result<Topology, NotAnAddress> {
     let hosts = parse_hosts(hosts, REDIS_PORT)?;
     check_database(path)?;
-    Ok(Place::Cluster(hosts))
+    Ok(Topology::Cluster(hosts))
 }
 
-fn sentinels(hosts: &str, path: &str) -> Result<Place, NotAnAddress> {
+fn sentinels(hosts: &str, path: &str) -> Result<Topology, NotAnAddress> {
     let hosts = parse_hosts(hosts, SENTINEL_PORT)?;
     let (master, database) = path.split_once('/').unwrap_or((path, ""));
     check_database(database)?;
     let is_legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     match master {
         "" => Err(NotAnAddress::NoMaster),
-        master if master.bytes().all(is_legal) => Ok(Place::Sentinels { hosts, master: Box::from(master) }),
+        master if master.bytes().all(is_legal) => {
+            Ok(Topology::Sentinels { hosts, master: Box::from(master) })
+        }
         _ => Err(NotAnAddress::Path),
     }
 }
@@ -233,13 +235,13 @@ impl fmt::Display for Host {
 }
 
 /// The printable form: user and password are masked.
-impl fmt::Display for Address {
+impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.tls { "rediss" } else { "redis" })?;
-        f.write_str(match self.place {
-            Place::Single(_) => "://",
-            Place::Sentinels { .. } => "+sentinel://",
-            Place::Cluster(_) => "+cluster://",
+        f.write_str(match self.topology {
+            Topology::Single(_) => "://",
+            Topology::Sentinels { .. } => "+sentinel://",
+            Topology::Cluster(_) => "+cluster://",
         })?;
         if self.log_in.is_some() {
             write!(f, "{MASK}@")?;
@@ -247,14 +249,14 @@ impl fmt::Display for Address {
         for (at, host) in self.hosts().iter().enumerate() {
             write!(f, "{}{host}", if at == 0 { "" } else { "," })?;
         }
-        match &self.place {
-            Place::Sentinels { master, .. } => write!(f, "/{master}"),
-            Place::Single(_) | Place::Cluster(_) => Ok(()),
+        match &self.topology {
+            Topology::Sentinels { master, .. } => write!(f, "/{master}"),
+            Topology::Single(_) | Topology::Cluster(_) => Ok(()),
         }
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")
     }
@@ -264,7 +266,7 @@ impl fmt::Debug for Address {
 mod tests {
     use super::*;
 
-    fn log_in(address: &Address) -> Option<(Option<&str>, &str)> {
+    fn log_in(address: &RedisAddress) -> Option<(Option<&str>, &str)> {
         address.log_in.as_ref().map(|log_in| (log_in.user.as_deref(), &*log_in.password))
     }
 
@@ -282,7 +284,7 @@ mod tests {
             ("redis+cluster://a:7000,b:7001", "redis+cluster://a:7000,b:7001"),
             ("rediss+cluster://:hush@a", "rediss+cluster://***@a:6379"),
         ] {
-            let address = Address::parse(text).expect(text);
+            let address = RedisAddress::parse(text).expect(text);
             assert_eq!(address.to_string(), shown);
             assert_eq!(format!("{address:?}"), format!("Address({shown})"));
         }
@@ -297,13 +299,13 @@ mod tests {
             ("redis://u%3A:p%40%2F%C3%BC@h", Some((Some("u:"), "p@/ü"))),
             ("redis://u:p:p@p/p?p#p@h", Some((Some("u"), "p:p@p/p?p#p"))),
         ] {
-            assert_eq!(log_in(&Address::parse(text).unwrap()), expected, "{text}");
+            assert_eq!(log_in(&RedisAddress::parse(text).unwrap()), expected, "{text}");
         }
     }
 
     #[test]
     fn the_same_redis_with_the_same_rights_is_one_address_whatever_the_database() {
-        let parse = |text| Address::parse(text).unwrap();
+        let parse = |text| RedisAddress::parse(text).unwrap();
         assert_eq!(parse("redis://u:p@h"), parse("redis://u:p@h:6379/5"));
         assert_ne!(parse("redis://u:p@h"), parse("redis://u:q@h"));
         assert_ne!(parse("redis://u:p@h"), parse("rediss://u:p@h"));
@@ -345,7 +347,7 @@ mod tests {
             ("redis+cluster://h/0?password=hush", Path),
             (&long, TooLong),
         ] {
-            let found = Address::parse(text).expect_err(text);
+            let found = RedisAddress::parse(text).expect_err(text);
             assert_eq!(found, fault, "{text}");
             assert!(!format!("{found} {found:?}").contains("hush"), "{text}");
         }

@@ -8,7 +8,7 @@ use super::address::Host;
 use super::error::FeedError;
 
 /// The prefixes whose channels are wanted.
-pub type Wanted = BTreeSet<Arc<str>>;
+pub type WantedPrefixes = BTreeSet<Arc<str>>;
 
 /// An event of a subscriber.
 #[derive(Debug)]

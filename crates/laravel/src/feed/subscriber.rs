@@ -7,12 +7,12 @@ use fanfare_outgoing::Trust;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::address::{Address, Host};
+use super::address::{Host, RedisAddress};
+use super::connection::Connector;
 use super::error::FeedError;
-use super::happening::{Happening, Wanted};
-use super::link::Door;
-use super::places::Places;
-use super::subscription::{Said, follow};
+use super::happening::{Happening, WantedPrefixes};
+use super::servers::Servers;
+use super::subscription::{SubscriptionEvent, follow};
 
 /// Backoff between two attempts: the shortest, and the longest.
 const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -22,16 +22,16 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
 /// One connection for any number of prefixes.
 pub struct Subscriber {
-    places: Places,
-    door: Door,
+    servers: Servers,
+    connector: Connector,
 }
 
 impl Subscriber {
     /// A subscriber that has not connected yet; messages of up to `longest` bytes are kept.
     #[must_use]
-    pub fn new(address: &Address, trust: &Trust, longest: u64) -> Self {
+    pub fn new(address: &RedisAddress, trust: &Trust, longest: u64) -> Self {
         let tls = Arc::new(trust.client_config());
-        Self { places: Places::of(address), door: Door::new(address, &tls, longest) }
+        Self { servers: Servers::of(address), connector: Connector::new(address, &tls, longest) }
     }
 
     /// Subscribes to the wanted prefixes, reports every event, and never gives up. Ends when the sender of `wanted` is
@@ -41,21 +41,23 @@ impl Subscriber {
     /// read meanwhile.
     pub async fn run(
         mut self,
-        mut wanted: watch::Receiver<Wanted>,
+        mut wanted: watch::Receiver<WantedPrefixes>,
         mut on: impl FnMut(Happening<'_>) + Send,
     ) {
         let mut away = Away::default();
         while wanted.has_changed().is_ok() {
-            let error = match self.places.open(&self.door).await {
-                Ok((link, host)) => {
-                    let heard = link.heard.clone();
-                    let followed = follow(link, &mut wanted, |said| match said {
-                        Said::Ready => on(Happening::Subscribed { host: &host, gap: away.end() }),
-                        Said::Heard(happening) => on(happening),
+            let error = match self.servers.open(&self.connector).await {
+                Ok((connection, host)) => {
+                    let heard = connection.heard.clone();
+                    let followed = follow(connection, &mut wanted, |said| match said {
+                        SubscriptionEvent::Ready => {
+                            on(Happening::Subscribed { host: &host, gap: away.end() })
+                        }
+                        SubscriptionEvent::Heard(happening) => on(happening),
                     });
                     let error = tokio::select! {
                         error = followed => error,
-                        () = until_moved(&self.places, &host, &self.door) => FeedError::Moved,
+                        () = until_moved(&self.servers, &host, &self.connector) => FeedError::Moved,
                     };
                     // The break of a silent connection has no known time.
                     away.begin(if error == FeedError::Silent { heard.at() } else { Instant::now() });
@@ -102,10 +104,10 @@ impl Away {
 }
 
 /// Returns when the Sentinels name another master; never without Sentinels.
-async fn until_moved(places: &Places, host: &Host, door: &Door) {
+async fn until_moved(servers: &Servers, host: &Host, connector: &Connector) {
     loop {
         sleep(BETWEEN_QUESTIONS).await;
-        if places.has_moved(host, door).await {
+        if servers.has_moved(host, connector).await {
             return;
         }
     }

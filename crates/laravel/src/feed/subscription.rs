@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::connection::Connection;
 use super::error::FeedError;
-use super::happening::{Happening, Wanted};
-use super::link::Link;
+use super::happening::{Happening, WantedPrefixes};
 use super::prefix::{Prefixes, pattern};
 use super::resp::{LastHeard, Reader, Value, command};
 
@@ -27,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(7);
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
 
 /// A report about a subscription.
-pub(super) enum Said<'a> {
+pub(super) enum SubscriptionEvent<'a> {
     /// Every prefix that was wanted at first has an answer.
     Ready,
     /// An event that only this connection knows of.
@@ -35,7 +35,7 @@ pub(super) enum Said<'a> {
 }
 
 /// A command without an answer yet.
-enum Question {
+enum Pending {
     Subscribe(Arc<str>),
     Unsubscribe(Arc<str>),
     Ping,
@@ -43,22 +43,22 @@ enum Question {
 
 /// State shared by the sending and the receiving half. Each lock guards only its own field.
 #[derive(Default)]
-struct Asked {
+struct Unanswered {
     /// In the order of sending; bounded by the number of wanted prefixes, and a PING or two.
-    open: Mutex<VecDeque<Question>>,
+    open: Mutex<VecDeque<Pending>>,
     refused: Mutex<BTreeSet<Arc<str>>>,
 }
 
 /// Runs the subscription until its loss, or until the sender of `wanted` is dropped.
 pub(super) async fn follow(
-    link: Link,
-    wanted: &mut watch::Receiver<Wanted>,
-    on: impl FnMut(Said<'_>) + Send,
+    connection: Connection,
+    wanted: &mut watch::Receiver<WantedPrefixes>,
+    on: impl FnMut(SubscriptionEvent<'_>) + Send,
 ) -> FeedError {
-    let asked = Asked::default();
+    let asked = Unanswered::default();
     let ended = tokio::select! {
-        ended = listen(link.reader, &asked, on) => ended,
-        ended = speak(link.writer, &link.heard, &asked, wanted) => ended,
+        ended = listen(connection.reader, &asked, on) => ended,
+        ended = speak(connection.writer, &connection.heard, &asked, wanted) => ended,
     };
     ended.err().unwrap_or(FeedError::Closed)
 }
@@ -67,17 +67,17 @@ pub(super) async fn follow(
 async fn speak(
     mut writer: impl AsyncWrite + Unpin,
     heard: &LastHeard,
-    asked: &Asked,
-    wanted: &mut watch::Receiver<Wanted>,
+    asked: &Unanswered,
+    wanted: &mut watch::Receiver<WantedPrefixes>,
 ) -> Result<(), FeedError> {
-    let mut subscribed = Wanted::new();
+    let mut subscribed = WantedPrefixes::new();
     let mut ask_again = Instant::now() + BEFORE_ASKING_AGAIN;
     loop {
         let now = wanted.borrow_and_update().clone();
-        let questions = questions(&subscribed, &now);
+        let commands = commands(&subscribed, &now);
         subscribed = now;
-        let bytes: Vec<u8> = questions.iter().flat_map(Question::command).collect();
-        asked.open.lock().extend(questions);
+        let bytes: Vec<u8> = commands.iter().flat_map(Pending::command).collect();
+        asked.open.lock().extend(commands);
         let written = async {
             writer.write_all(&bytes).await?;
             writer.flush().await
@@ -103,13 +103,13 @@ async fn speak(
 }
 
 /// A command for each difference, so that a refused prefix does not block others; and a PING.
-fn questions(before: &Wanted, now: &Wanted) -> Vec<Question> {
-    let new = now.difference(before).map(|prefix| Question::Subscribe(Arc::clone(prefix)));
-    let gone = before.difference(now).map(|prefix| Question::Unsubscribe(Arc::clone(prefix)));
-    new.chain(gone).chain([Question::Ping]).collect()
+fn commands(before: &WantedPrefixes, now: &WantedPrefixes) -> Vec<Pending> {
+    let new = now.difference(before).map(|prefix| Pending::Subscribe(Arc::clone(prefix)));
+    let gone = before.difference(now).map(|prefix| Pending::Unsubscribe(Arc::clone(prefix)));
+    new.chain(gone).chain([Pending::Ping]).collect()
 }
 
-impl Question {
+impl Pending {
     fn command(&self) -> Vec<u8> {
         match self {
             Self::Subscribe(prefix) => command(&["PSUBSCRIBE", &pattern(prefix)]),
@@ -122,8 +122,8 @@ impl Question {
 /// Reports messages, and the answers to commands.
 async fn listen(
     mut reader: Reader<impl AsyncRead + Unpin>,
-    asked: &Asked,
-    mut on: impl FnMut(Said<'_>) + Send,
+    asked: &Unanswered,
+    mut on: impl FnMut(SubscriptionEvent<'_>) + Send,
 ) -> Result<(), FeedError> {
     // Prefixes subscribed at this point of the received data, with their patterns.
     let mut subscribed: Prefixes<String> = Prefixes::default();
@@ -142,28 +142,28 @@ async fn listen(
         match (question, value) {
             // The log-in is missing, not a right.
             (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
-            (Question::Subscribe(prefix), Value::Error(text)) => {
+            (Pending::Subscribe(prefix), Value::Error(text)) => {
                 let error = FeedError::refused(&text);
-                on(Said::Heard(Happening::Refused { prefix: &prefix, error: &error }));
+                on(SubscriptionEvent::Heard(Happening::Refused { prefix: &prefix, error: &error }));
                 refused.insert(Arc::clone(&prefix));
                 asked.refused.lock().insert(prefix);
             }
-            (Question::Subscribe(prefix), Value::List(_)) => {
+            (Pending::Subscribe(prefix), Value::List(_)) => {
                 if refused.remove(&prefix) {
-                    on(Said::Heard(Happening::Granted { prefix: &prefix }));
+                    on(SubscriptionEvent::Heard(Happening::Granted { prefix: &prefix }));
                 }
                 subscribed.insert(&prefix, pattern(&prefix));
             }
-            (Question::Unsubscribe(prefix), _) => {
+            (Pending::Unsubscribe(prefix), _) => {
                 refused.remove(&prefix);
                 subscribed.remove(&prefix);
             }
-            (Question::Ping, _) if !is_ready => {
+            (Pending::Ping, _) if !is_ready => {
                 is_ready = true;
-                on(Said::Ready);
+                on(SubscriptionEvent::Ready);
             }
-            (Question::Ping, _) => {}
-            (Question::Subscribe(_), _) => return Err(FeedError::NotRedis),
+            (Pending::Ping, _) => {}
+            (Pending::Subscribe(_), _) => return Err(FeedError::NotRedis),
         }
     }
 }
@@ -191,7 +191,7 @@ fn message(value: Value) -> Result<Message, Value> {
 
 /// Redis sends a message once for each subscribed prefix of its channel; only the one of the longest prefix is
 /// reported. Channels whose names are not UTF-8 are ignored.
-fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(Said<'_>)) {
+fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(SubscriptionEvent<'_>)) {
     let (Value::Text(pattern), Value::Text(channel)) = (message.pattern, message.channel) else { return };
     let Ok(channel) = std::str::from_utf8(&channel) else { return };
     let is_first = subscribed.longest_of(channel).is_some_and(|(longest, _)| longest.as_bytes() == pattern);
@@ -199,8 +199,8 @@ fn tell(subscribed: &Prefixes<String>, message: Message, on: &mut impl FnMut(Sai
         return;
     }
     match message.payload {
-        Value::Text(payload) => on(Said::Heard(Happening::Message { channel, payload })),
-        Value::TooLong(bytes) => on(Said::Heard(Happening::TooLong { channel, bytes })),
+        Value::Text(payload) => on(SubscriptionEvent::Heard(Happening::Message { channel, payload })),
+        Value::TooLong(bytes) => on(SubscriptionEvent::Heard(Happening::TooLong { channel, bytes })),
         _ => {}
     }
 }

@@ -8,9 +8,9 @@ use fanfare_outgoing::Trust;
 use tokio::sync::watch as watching;
 use tokio::time::timeout;
 
-use super::address::Address;
+use super::address::RedisAddress;
 use super::error::FeedError;
-use super::happening::{Happening, Wanted};
+use super::happening::{Happening, WantedPrefixes};
 use super::message::{Broadcast, NotABroadcast};
 use super::packed::Packed;
 use super::subscriber::Subscriber;
@@ -38,13 +38,13 @@ pub struct Seen {
 /// # Errors
 /// The subscription was down at the end of that time.
 pub async fn watch(
-    address: &Address,
+    address: &RedisAddress,
     trust: &Trust,
     time: Duration,
 ) -> Result<BTreeMap<String, Seen>, FeedError> {
     let everything: Arc<str> = Arc::from("");
     // Wanted until the sender is dropped.
-    let (_wanting, wanted) = watching::channel(Wanted::from([everything]));
+    let (_wanting, wanted) = watching::channel(WantedPrefixes::from([everything]));
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut state = Err(FeedError::Silent);
     let looking = Subscriber::new(address, trust, LONGEST).run(wanted, |happening| match happening {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_laravel::feed::{Address, Seen, watch};
+use fanfare_laravel::feed::{RedisAddress, Seen, watch};
 use fanfare_outgoing::Trust;
 
 use crate::support::redis::{Redis, until};
@@ -88,7 +88,7 @@ fn a_message_over_the_bound_is_told_of_and_passed_over() {
 #[test]
 fn a_look_at_everything_tells_which_prefixes_there_are() {
     let redis = Redis::start();
-    let address = Address::parse(&redis.url()).unwrap();
+    let address = RedisAddress::parse(&redis.url()).unwrap();
     let looking = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(watch(&address, &Trust::public(), Duration::from_secs(2)))

@@ -1,7 +1,7 @@
 //! The events of webhooks as JSON, and the body of a request (HOOK-001, HOOK-010 … HOOK-016).
 
 use super::kinds::Kind;
-use super::transition::{ClientEvent, Transition};
+use super::transition::{SentEvent, Transition};
 use crate::channel::{ChannelKind, ChannelName};
 
 use crate::ids::UserId;
@@ -12,7 +12,7 @@ const AROUND: usize = 96;
 
 /// One event of a webhook, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct WebhookEvent {
     /// The event's kind.
     pub kind: Kind,
     /// The event's channel; every event has one (HOOK-007).
@@ -21,7 +21,7 @@ pub struct Event {
     pub json: String,
 }
 
-impl Event {
+impl WebhookEvent {
     /// The event of a transition; `None` for a transition that only ends a silence, and for users' own channels
     /// (HOOK-019).
     #[must_use]
@@ -69,7 +69,7 @@ impl Event {
     }
 }
 
-impl ClientEvent {
+impl SentEvent {
     fn push(&self, json: &mut Vec<u8>) {
         push_member(json, "event", &self.name);
         json.extend_from_slice(br#","data":"#);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn json(transition: &Transition) -> String {
-        Event::of(transition).expect("it is told").json
+        WebhookEvent::of(transition).expect("it is told").json
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn hook_019_nothing_is_told_of_users_own_channels() {
-        assert_eq!(Event::of(&Transition::Occupied(channel("#server-to-user-1"))), None);
+        assert_eq!(WebhookEvent::of(&Transition::Occupied(channel("#server-to-user-1"))), None);
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         );
         let presence = channel("presence-foobar");
         let added = json(&Transition::Joined(presence.clone(), UserId::from("u1")));
-        let sent = json(&Transition::Sent(Box::new(ClientEvent {
+        let sent = json(&Transition::Sent(Box::new(SentEvent {
             channel: presence,
             name: "client-hi".to_owned(),
             data: r#"{"a":1}"#.into(),

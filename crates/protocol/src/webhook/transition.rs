@@ -9,7 +9,7 @@ use crate::ids::{SocketId, UserId};
 
 /// A client event that was sent to others (HOOK-015).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientEvent {
+pub struct SentEvent {
     /// The event's channel.
     pub channel: ChannelName,
     /// The event's name.
@@ -51,7 +51,7 @@ pub enum Transition {
     /// The subscription count has changed to this number (WS-175).
     Counted(ChannelName, usize),
     /// A client has sent an event to others (WS-168).
-    Sent(Box<ClientEvent>),
+    Sent(Box<SentEvent>),
 }
 
 impl Transition {

@@ -67,7 +67,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 13] {
 }
 
 /// The list by paths, each with what its methods ask for.
-pub(super) struct Routes(Router<Vec<(Method, Action)>>);
+pub(super) struct AdminRoutes(Router<Vec<(Method, Action)>>);
 
 /// What a request means.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub(super) struct Found {
     pub key: String,
 }
 
-impl Default for Routes {
+impl Default for AdminRoutes {
     fn default() -> Self {
         let mut by_path: Vec<(&'static str, Vec<(Method, Action)>)> = Vec::new();
         for (method, path, action) in all() {
@@ -96,7 +96,7 @@ impl Default for Routes {
     }
 }
 
-impl Routes {
+impl AdminRoutes {
     /// The route of a request. HEAD asks for what GET asks for; the connection sends the answer without its body.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn find(method: &Method, path: &str) -> Result<Found, Problem> {
-        Routes::default().find(method, path)
+        AdminRoutes::default().find(method, path)
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
-use super::routes::Routes;
+use super::routes::AdminRoutes;
 use super::wrong_tokens::WrongTokens;
 use crate::state::State;
 
 /// What the requests of the listener share.
 pub(super) struct Admin {
     pub state: Arc<State>,
-    pub routes: Routes,
+    pub routes: AdminRoutes,
     pub wrong_tokens: WrongTokens,
     pub under_way: Semaphore,
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fanfare_apps::MOST_HOURS;
 
-use super::Place;
+use super::DataPlace;
 
 /// `fanfare app`.
 #[derive(Debug, Args)]
 pub struct AppCommand {
     /// Where the apps are.
     #[command(flatten)]
-    pub place: Place,
+    pub place: DataPlace,
     /// What to do.
     #[command(subcommand)]
     pub action: AppAction,
@@ -22,7 +22,7 @@ pub struct AppCommand {
 #[derive(Debug, Subcommand)]
 pub enum AppAction {
     /// Make an app; what is not given is made up, and its secret is printed this once
-    Create(Create),
+    Create(CreateOptions),
     /// List apps in the order of their ids
     List {
         /// Only those behind this id
@@ -49,7 +49,7 @@ pub enum AppAction {
         hours: u32,
     },
     /// Change an app: its name and any of its settings
-    Update(Update),
+    Update(UpdateOptions),
     /// Give an app one more key and secret; the older ones stay valid
     RotateKey {
         /// Which app
@@ -83,7 +83,7 @@ pub enum AppAction {
 
 /// An app to be made.
 #[derive(Debug, Args)]
-pub struct Create {
+pub struct CreateOptions {
     /// 1 to 64 of A-Z a-z 0-9 _ -; Python's SDK wants digits alone [default: seven random ones]
     #[arg(long)]
     pub id: Option<String>,
@@ -106,7 +106,7 @@ pub struct Create {
 
 /// What to change.
 #[derive(Debug, Args)]
-pub struct Update {
+pub struct UpdateOptions {
     /// Which app
     pub id: String,
     /// For people

@@ -3,14 +3,14 @@
 use clap::{Args, Subcommand};
 use fanfare_apps::Scope;
 
-use super::Place;
+use super::DataPlace;
 
 /// `fanfare token`.
 #[derive(Debug, Args)]
 pub struct TokenCommand {
     /// Where the tokens are.
     #[command(flatten)]
-    pub place: Place,
+    pub place: DataPlace,
     /// What to do.
     #[command(subcommand)]
     pub action: TokenAction,

@@ -29,7 +29,7 @@ const HEAD_BYTES: usize = 64 * 1024;
 const WARM: Duration = Duration::from_secs(2);
 
 /// What became of a connection.
-pub(super) enum Outcome<S> {
+pub(super) enum ExchangeEnd<S> {
     /// The connection has ended, or speaks HTTP no more.
     Over,
     /// The connection has to be closed.
@@ -52,7 +52,7 @@ pub(super) async fn run<A: Site, S: Transport>(
     stream: S,
     early: Bytes,
     timer: Pin<&mut Sleep>,
-) -> Outcome<S> {
+) -> ExchangeEnd<S> {
     let activity = Arc::clone(stream.watched().place().activity());
     let mut watch = Watch::new(listening, &activity, timer);
     if !early.is_empty() {
@@ -81,9 +81,9 @@ pub(super) async fn run<A: Site, S: Transport>(
         watch.poll(cx).map(Some)
     })
     .await;
-    let Some(seen) = seen else { return Outcome::Over };
+    let Some(seen) = seen else { return ExchangeEnd::Over };
     // It is no WebSocket: then it would be done.
-    let Some(parts) = connection.into_parts() else { return Outcome::Over };
+    let Some(parts) = connection.into_parts() else { return ExchangeEnd::Over };
     let (stream, rest) = parts.io.into_inner().into_parts();
     match seen {
         Watched::Close(why) => {
@@ -92,12 +92,12 @@ pub(super) async fn run<A: Site, S: Transport>(
                 // What is unsent would stay in the system for minutes. A socket that refuses is closed all the same.
                 let _ = SockRef::from(stream.watched().tcp()).set_linger(Some(Duration::ZERO));
             }
-            Outcome::Closed(why)
+            ExchangeEnd::Closed(why)
         }
         Watched::Cold => {
             // Copied: hyper's buffer keeps 8 KiB alive, even if it is empty.
             let unread = Bytes::from([parts.read_buf, rest].concat());
-            Outcome::Quiet(stream, unread)
+            ExchangeEnd::Quiet(stream, unread)
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum Beginning {
     /// A method of HTTP.
     PlainHttp,
     /// A record of TLS that belongs to a handshake: type 22, version 3.
-    Tls,
+    ServerTls,
     /// All else.
     Other,
 }
@@ -65,7 +65,7 @@ impl Beginning {
         } else if bytes.first().is_some_and(u8::is_ascii_uppercase) {
             Self::PlainHttp
         } else if bytes.starts_with(TLS_HANDSHAKE) {
-            Self::Tls
+            Self::ServerTls
         } else {
             Self::Other
         }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_handshake_of_any_version_of_tls_is_known_by_its_first_bytes() {
         for minor in 0..=4 {
-            assert_eq!(Beginning::in_bytes(&[22, 3, minor, 2, 0]), Beginning::Tls);
+            assert_eq!(Beginning::in_bytes(&[22, 3, minor, 2, 0]), Beginning::ServerTls);
         }
     }
 

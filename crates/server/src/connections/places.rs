@@ -32,7 +32,7 @@ const OF_ADDRESS: usize = 1;
 
 /// The most connections there may be.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct ConnectionBounds {
     /// Where the connections come.
     pub listener: Listener,
     /// Altogether.
@@ -46,7 +46,7 @@ pub struct Bounds {
 /// All HTTP connections of the public listeners, or of the operators'.
 #[derive(Debug)]
 pub struct Places {
-    bounds: Bounds,
+    bounds: ConnectionBounds,
     started: Instant,
     crowds: Mutex<Crowds>,
     /// Connections that hold a place now.
@@ -91,7 +91,7 @@ pub struct Place {
 impl Places {
     /// Places that nobody has taken.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: ConnectionBounds) -> Self {
         Self {
             bounds,
             started: Instant::now(),

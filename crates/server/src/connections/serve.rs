@@ -16,13 +16,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Level;
 
 use super::closed::Closed;
-use super::exchange::{self, Outcome};
+use super::exchange::{self, ExchangeEnd};
 use super::first_bytes::Beginning;
 use super::site::{Listening, Site};
 use super::stream::{Transport, Watched};
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
-use crate::tls::Tls;
+use crate::tls::ServerTls;
 
 /// How much longer an idle connection is kept than its client was told, so that a request which leaves in the last
 /// moment still finds it open.
@@ -53,7 +53,9 @@ pub(super) async fn connection<A: Site>(
         Beginning::PlainHttp if listening.tls.is_some() => {
             Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
-        Beginning::Tls if listening.tls.is_none() => Box::pin(Beginning::refuse_tls(stream, peer)).await,
+        Beginning::ServerTls if listening.tls.is_none() => {
+            Box::pin(Beginning::refuse_tls(stream, peer)).await
+        }
         _ => match listening.tls.clone() {
             None => exchanges(&listening, stream, timer, peer).await,
             Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
@@ -68,7 +70,7 @@ pub(super) async fn connection<A: Site>(
 /// others out.
 async fn over_tls<A: Site>(
     listening: Arc<Listening<A>>,
-    tls: Arc<Tls>,
+    tls: Arc<ServerTls>,
     stream: Watched,
     mut timer: Pin<&mut Sleep>,
     peer: Peer,
@@ -117,9 +119,9 @@ async fn exchanges<A: Site, S: Transport>(
     loop {
         let exchanging = exchange::run(listening, peer, stream, early, timer.as_mut());
         match Box::pin(exchanging).await {
-            Outcome::Over => return,
-            Outcome::Closed(why) => return closed(listening, why, peer),
-            Outcome::Quiet(bare, unread) => (stream, early) = (bare, unread),
+            ExchangeEnd::Over => return,
+            ExchangeEnd::Closed(why) => return closed(listening, why, peer),
+            ExchangeEnd::Quiet(bare, unread) => (stream, early) = (bare, unread),
         }
         if early.is_empty() {
             let activity = stream.watched().place().activity();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_config::Timeouts;
+use fanfare_config::TimeoutsSection;
 use hyper::Request;
 use hyper::header::HeaderValue;
 
@@ -11,7 +11,7 @@ use super::places::Places;
 use super::request_body::RequestBody;
 use crate::http::{Answer, Peer};
 use crate::state::State;
-use crate::tls::Tls;
+use crate::tls::ServerTls;
 
 /// What a listener answers.
 pub trait Site: Send + Sync + 'static {
@@ -29,7 +29,7 @@ pub trait Site: Send + Sync + 'static {
 pub struct Listening<A> {
     pub(super) site: A,
     pub(super) places: Arc<Places>,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) times: Times,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    fn of(timeouts: &Timeouts) -> Self {
+    fn of(timeouts: &TimeoutsSection) -> Self {
         let keep_alive = format!("timeout={}", timeouts.keep_alive);
         Self {
             head: timeouts.handshake(),
@@ -60,7 +60,7 @@ impl Times {
 impl<A: Site> Listening<A> {
     /// A listener whose connections take `places`, and speak TLS if so told.
     #[must_use]
-    pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<Tls>>) -> Self {
+    pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<ServerTls>>) -> Self {
         let times = Times::of(&site.state().config.timeouts);
         Self { site, places, tls, times }
     }

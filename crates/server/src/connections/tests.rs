@@ -110,7 +110,12 @@ async fn an_answer_that_is_cut_off_for_a_newcomer_does_not_end_like_a_whole_one(
 }
 
 fn places(all: usize, per_address: usize) -> Arc<Places> {
-    Arc::new(Places::new(Bounds { listener: Listener::Public, all, per_address, exempt: Vec::new() }))
+    Arc::new(Places::new(ConnectionBounds {
+        listener: Listener::Public,
+        all,
+        per_address,
+        exempt: Vec::new(),
+    }))
 }
 
 fn address(last: u8) -> IpAddr {

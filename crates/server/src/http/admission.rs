@@ -20,14 +20,14 @@ use percent_encoding::percent_decode_str;
 use tracing::Level;
 
 use super::answer::Answer;
-use super::asked::Asked;
 use super::error::ApiError;
 use super::forwarded::{came_over_tls, client_address};
+use super::received::Received;
 use crate::connections::{Place, RequestBody};
 use crate::log::limited::{Line, limited};
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
-use crate::ws::{self, Bare, Newcomer};
+use crate::ws::{self, BareSocket, Newcomer};
 
 /// Longest part of a key that is logged, in bytes.
 const MOST_REPEATED: usize = 100;
@@ -49,7 +49,11 @@ struct Refusal {
 ///
 /// # Errors
 /// What came is no WebSocket handshake, so that no WebSocket could tell it.
-pub async fn admit(state: &Arc<State>, key: Option<&str>, mut asked: Asked<'_>) -> Result<Answer, ApiError> {
+pub async fn admit(
+    state: &Arc<State>,
+    key: Option<&str>,
+    mut asked: Received<'_>,
+) -> Result<Answer, ApiError> {
     let upgraded = hyper::upgrade::on(&mut asked.request);
     let mut response = shake_hands(&mut asked.request)?;
     if let Some(protocol) = subprotocol(asked.request.headers()) {
@@ -83,14 +87,14 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
         return;
     };
     match (decision, socket) {
-        (Ok(newcomer), Bare::Plain(socket)) => {
+        (Ok(newcomer), BareSocket::Plain(socket)) => {
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        (Ok(newcomer), Bare::Tls(socket)) => {
+        (Ok(newcomer), BareSocket::Tls(socket)) => {
             tokio::spawn(ws::run(state, newcomer, socket, early));
         }
-        (Err(refusal), Bare::Plain(socket)) => refuse(&state, refusal, socket, &place).await,
-        (Err(refusal), Bare::Tls(socket)) => refuse(&state, refusal, socket, &place).await,
+        (Err(refusal), BareSocket::Plain(socket)) => refuse(&state, refusal, socket, &place).await,
+        (Err(refusal), BareSocket::Tls(socket)) => refuse(&state, refusal, socket, &place).await,
     }
 }
 
@@ -113,7 +117,7 @@ async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &P
 }
 
 /// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).
-async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Asked<'_>) -> Result<Newcomer, Refusal> {
+async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> Result<Newcomer, Refusal> {
     let query = Query::parse(asked.request.uri().query().unwrap_or_default());
     let spoken = query.get("protocol");
     let version = Version::parse(spoken, state.config.listen.version_required);
@@ -155,14 +159,14 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Asked<'_>) -> Res
         None
     } else {
         let limit = app.max_connections.unwrap_or_default();
-        Some(hub.take_place().ok_or_else(|| refused(CloseReason::OverQuota { limit }))?)
+        Some(hub.take_slot().ok_or_else(|| refused(CloseReason::OverQuota { limit }))?)
     };
     let seat = Node::take_seat(state).ok_or_else(|| refused(CloseReason::OverCapacity))?;
     Ok(Newcomer { hub, version, place, seat })
 }
 
 /// What an app demands of every connection.
-fn check_app(state: &State, app: &App, asked: &Asked<'_>) -> Result<(), CloseReason> {
+fn check_app(state: &State, app: &App, asked: &Received<'_>) -> Result<(), CloseReason> {
     let headers = asked.request.headers();
     if !app.enabled {
         return Err(CloseReason::AppDisabled);

@@ -10,7 +10,7 @@ mod refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use fanfare_laravel::authorize::{Denial, Question, Subject, Yes, ask, passed_on};
+use fanfare_laravel::authorize::{AuthorizationRequest, Denial, Subject, Yes, ask, passed_on};
 use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, channel_answer, user_answer};
@@ -31,11 +31,11 @@ use super::forwarded::client_address;
 use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::state::State;
-use crate::tenants::{Most, Outcome, Tenant};
+use crate::tenants::{AuthorizationOutcome, Most, Tenant};
 
 /// What is to be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AuthorizationKind {
     /// That a client may join a channel.
     Channel,
     /// Who a client is.
@@ -43,12 +43,12 @@ pub(super) enum Kind {
 }
 
 /// A client that wants something signed, and by which key.
-struct Wanted<'a> {
+struct Asking<'a> {
     state: &'a State,
     app: &'a App,
     credential: &'a Credential,
     tenant: &'a Tenant,
-    kind: Kind,
+    kind: AuthorizationKind,
     peer: IpAddr,
 }
 
@@ -59,7 +59,7 @@ struct Wanted<'a> {
 pub(super) async fn answer(
     state: &Arc<State>,
     raw_key: &str,
-    kind: Kind,
+    kind: AuthorizationKind,
     peer: IpAddr,
     request: Request<RequestBody>,
 ) -> Answer {
@@ -79,7 +79,7 @@ pub(super) async fn answer(
         Ok(app) => match app.credential(&key) {
             Some(credential) => {
                 let tenant = state.tenants.of(&app.id);
-                let wanted = Wanted { state, app: &app, credential, tenant: &tenant, kind, peer };
+                let wanted = Asking { state, app: &app, credential, tenant: &tenant, kind, peer };
                 Ok(wanted.answer(&page, request).await)
             }
             None => Err(Refusal::Api(ApiError::UnknownKey(key.clone().into_owned()))),
@@ -115,25 +115,26 @@ async fn find(state: &State, key: &str) -> Result<Arc<App>, ApiError> {
 }
 
 /// Whether the app's application is asked at all.
-fn is_asked(app: &App, kind: Kind) -> bool {
+fn is_asked(app: &App, kind: AuthorizationKind) -> bool {
     let settings = &app.authorization;
     let url = match kind {
-        Kind::Channel => &settings.url,
-        Kind::User => &settings.user_url,
+        AuthorizationKind::Channel => &settings.url,
+        AuthorizationKind::User => &settings.user_url,
     };
     app.enabled && url.is_some()
 }
 
-impl Wanted<'_> {
+impl Asking<'_> {
     async fn answer(&self, page: &Page, request: Request<RequestBody>) -> Answer {
         let mut asked_for = None;
         let result = self.sign(page, request, &mut asked_for).await;
         let (channel, socket) = asked_for.as_ref().map(AskedFor::names).unwrap_or_default();
-        let channel = if self.kind == Kind::User { "(sign-in)" } else { &*shortened(channel, 200) };
+        let channel =
+            if self.kind == AuthorizationKind::User { "(sign-in)" } else { &*shortened(channel, 200) };
         let (app, socket) = (self.app.id.as_str(), &*shortened(socket, 40));
         match result {
             Ok(json) => {
-                self.tenant.authorizations.count(Outcome::Allowed);
+                self.tenant.authorizations.count(AuthorizationOutcome::Allowed);
                 tracing::debug!(target: "fanfare::authorization", app, channel, socket, "signed");
                 answer::json(StatusCode::OK, json)
             }
@@ -163,8 +164,8 @@ impl Wanted<'_> {
         }
         let settings = &self.app.authorization;
         let (url, setting) = match self.kind {
-            Kind::Channel => (&settings.url, "authorization.url"),
-            Kind::User => (&settings.user_url, "authorization.user_url"),
+            AuthorizationKind::Channel => (&settings.url, "authorization.url"),
+            AuthorizationKind::User => (&settings.user_url, "authorization.user_url"),
         };
         let url = url.as_deref().ok_or(Refusal::NotConfigured(setting))?;
         page.check()?;
@@ -173,14 +174,14 @@ impl Wanted<'_> {
             noted.insert(asked_for::receive(request, self.state.config.timeouts.handshake()).await?);
         let socket = asked_for.socket()?;
         let channel = match self.kind {
-            Kind::Channel => {
+            AuthorizationKind::Channel => {
                 let prefix = self.state.config.redis_feed.prefix_of(self.app);
                 Some(asked_for.channel(&self.app.limits, prefix)?)
             }
-            Kind::User => None,
+            AuthorizationKind::User => None,
         };
         let subject = channel.as_ref().map_or(Subject::User, Subject::Channel);
-        let question = Question { url, subject, socket, headers: self.shown(&headers) };
+        let question = AuthorizationRequest { url, subject, socket, headers: self.shown(&headers) };
         let signed = match (self.ask(&question).await?, subject) {
             (Yes::Signed(json), _) => return Ok(json),
             (Yes::Unsigned(data), Subject::Channel(channel)) => {
@@ -194,7 +195,7 @@ impl Wanted<'_> {
     }
 
     /// Asks the application when it is this client's turn.
-    async fn ask(&self, question: &Question<'_>) -> Result<Yes, Refusal> {
+    async fn ask(&self, question: &AuthorizationRequest<'_>) -> Result<Yes, Refusal> {
         let config = &self.state.config;
         let (limits, patience) = (&config.limits, config.timeouts.application());
         let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fanfare_hub::{Counts, SHARDS};
+use fanfare_hub::{Occupancy, SHARDS};
 use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
 use fanfare_protocol::server::data_of;
 use percent_encoding::percent_decode_str;
@@ -37,12 +37,12 @@ pub struct Attributes {
     pub subscription_count: Option<usize>,
     /// The last event of a cache channel, or null.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache: Option<Option<Cache>>,
+    pub cache: Option<Option<CachedEvent>>,
 }
 
 /// What a cache channel keeps (API-037).
 #[derive(Debug, Serialize)]
-pub struct Cache {
+pub struct CachedEvent {
     /// The event's data.
     data: Box<RawValue>,
     /// Whole seconds until it expires.
@@ -90,7 +90,7 @@ pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
 }
 
 /// Adds a channel and a comma; legal names need no quoting.
-fn push_channel(json: &mut String, name: &ChannelName, counts: Counts, info: Info) {
+fn push_channel(json: &mut String, name: &ChannelName, counts: Occupancy, info: Info) {
     let is_presence = name.kind() == ChannelKind::Presence;
     let attributes = Attributes {
         user_count: info.user_count.then_some(counts.users),
@@ -126,7 +126,7 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     let cached = || {
         let now = state.milliseconds();
         let cached = hub.as_ref()?.cached(&channel, now)?;
-        Some(Cache { data: data_of(&cached.frame)?, ttl: cached.until.saturating_sub(now) / 1000 })
+        Some(CachedEvent { data: data_of(&cached.frame)?, ttl: cached.until.saturating_sub(now) / 1000 })
     };
     Ok(object(&One {
         occupied: counts.subscriptions > 0,

@@ -12,7 +12,7 @@ use super::channels::{Attributes, decoded};
 use super::error::ApiError;
 use super::event::{Checked, Fields, Info, object};
 use super::signed::Signed;
-use crate::publish::{Event, publish};
+use crate::publish::{BackEndEvent, publish};
 use crate::state::State;
 
 /// One event to one or more channels (API-010 … API-021); the JSON of the answer.
@@ -66,7 +66,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     } else {
         "{}".to_owned()
     };
-    let events: Vec<Event<'_>> = events.iter().map(as_event).collect();
+    let events: Vec<BackEndEvent<'_>> = events.iter().map(as_event).collect();
     publish(state, &signed.app, &events).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
@@ -123,6 +123,6 @@ fn attributes_of<'a>(
     channels.iter().map(|channel| (channel.as_str(), attributes(channel))).collect()
 }
 
-fn as_event<'a>(event: &'a Checked<'_>) -> Event<'a> {
-    Event { name: &event.name, data: &event.data, channels: &event.channels, except: event.except }
+fn as_event<'a>(event: &'a Checked<'_>) -> BackEndEvent<'a> {
+    BackEndEvent { name: &event.name, data: &event.data, channels: &event.channels, except: event.except }
 }

@@ -12,7 +12,7 @@ use tracing::Level;
 use super::Peer;
 use super::error::ApiError;
 use super::forwarded::client_address;
-use super::routes::{Routes, own_path};
+use super::routes::{PublicRoutes, own_path};
 use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::state::State;
@@ -40,7 +40,7 @@ impl Noted {
     }
 
     /// Logs that the request was refused.
-    pub async fn log(&self, state: &State, routes: &Routes, error: &ApiError) {
+    pub async fn log(&self, state: &State, routes: &PublicRoutes, error: &ApiError) {
         if matches!(
             error,
             ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp

@@ -9,7 +9,7 @@ use super::authorize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     WebSocket,
-    Authorize(authorize::Kind),
+    Authorize(authorize::AuthorizationKind),
     Up,
     Events,
     BatchEvents,
@@ -50,15 +50,15 @@ impl Route {
 }
 
 /// The list.
-pub struct Routes(Router<Route>);
+pub struct PublicRoutes(Router<Route>);
 
-impl Default for Routes {
+impl Default for PublicRoutes {
     fn default() -> Self {
         let mut router = Router::new();
         for (path, route) in [
             ("/app/{key}", Route::WebSocket),
-            ("/app/{key}/auth", Route::Authorize(authorize::Kind::Channel)),
-            ("/app/{key}/user-auth", Route::Authorize(authorize::Kind::User)),
+            ("/app/{key}/auth", Route::Authorize(authorize::AuthorizationKind::Channel)),
+            ("/app/{key}/user-auth", Route::Authorize(authorize::AuthorizationKind::User)),
             ("/up", Route::Up),
             ("/apps/{app}/events", Route::Events),
             ("/apps/{app}/batch_events", Route::BatchEvents),
@@ -76,7 +76,7 @@ impl Default for Routes {
     }
 }
 
-impl Routes {
+impl PublicRoutes {
     /// The route of a path that [`own_path`] has returned, and what stands in its places.
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<Match<'_, 'p, &Route>> {
         self.0.at(path).ok()

@@ -6,23 +6,23 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use fanfare_apps::Change;
+use fanfare_apps::AppChange;
 use fanfare_config::NoFeed;
-use fanfare_laravel::feed::{Address, Subscriber, Wanted};
+use fanfare_laravel::feed::{RedisAddress, Subscriber, WantedPrefixes};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use super::connection::{Ear, Routes};
-use super::publishing::{self, Route};
-use super::queue::{Room, queue};
+use super::events::{FeedEvents, FeedRoutes};
+use super::publishing::{self, FeedRoute};
+use super::queue::{ByteBudget, queue};
 use crate::state::State;
 
 /// All feeds of this node.
 pub struct RedisFeeds {
     state: Arc<State>,
-    room: Room,
+    room: ByteBudget,
     /// Held while a feed begins or ends; nothing waits under it.
     table: Mutex<Table>,
 }
@@ -30,37 +30,37 @@ pub struct RedisFeeds {
 #[derive(Default)]
 struct Table {
     feeds: HashMap<AppId, Feed>,
-    connections: HashMap<Address, Connection>,
+    connections: HashMap<RedisAddress, Connection>,
     /// Why apps have no feed that should, each told once.
     faulty: HashMap<AppId, NoFeed>,
 }
 
 /// The feed of one app.
 struct Feed {
-    address: Address,
+    address: RedisAddress,
     prefix: String,
-    route: Arc<Route>,
+    route: Arc<FeedRoute>,
 }
 
 /// A Redis that is listened to, until this is dropped.
 struct Connection {
-    wanted: watch::Sender<Wanted>,
-    routes: Arc<RwLock<Routes>>,
+    wanted: watch::Sender<WantedPrefixes>,
+    routes: Arc<RwLock<FeedRoutes>>,
 }
 
 impl RedisFeeds {
     /// Feeds of nobody yet.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
-        let room = Room::new(state.config.limits.request_bytes);
+        let room = ByteBudget::new(state.config.limits.request_bytes);
         Self { state, room, table: Mutex::default() }
     }
 
     /// Takes in what has become of an app of the database.
-    pub fn hear(&self, change: &Change) {
+    pub fn hear(&self, change: &AppChange) {
         match change {
-            Change::Now(app) | Change::Same(app) => self.set(app),
-            Change::Gone(app) => {
+            AppChange::Now(app) | AppChange::Same(app) => self.set(app),
+            AppChange::Gone(app) => {
                 let mut table = self.table.lock();
                 table.faulty.remove(&app.id);
                 if let Some(feed) = table.feeds.remove(&app.id) {
@@ -104,11 +104,11 @@ impl RedisFeeds {
         }
     }
 
-    fn begin(&self, table: &mut Table, app: &Arc<App>, address: Address, prefix: String) {
-        let (filling, emptying) = queue(&self.room);
+    fn begin(&self, table: &mut Table, app: &Arc<App>, address: RedisAddress, prefix: String) {
+        let (sender, receiver) = queue(&self.room);
         let numbers = self.state.redis_feed.begin(&app.id);
-        let route = Arc::new(Route::new(Arc::clone(app), filling, numbers));
-        let publishing = publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), emptying);
+        let route = Arc::new(FeedRoute::new(Arc::clone(app), sender, numbers));
+        let publishing = publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), receiver);
         self.state.tasks.spawn_work("publishing of a Redis feed", publishing);
         let connection = match table.connections.entry(address.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -129,15 +129,16 @@ impl RedisFeeds {
         table.feeds.insert(app.id.clone(), Feed { address, prefix, route });
     }
 
-    fn connect(&self, address: &Address) -> Connection {
-        let (wanted, wants) = watch::channel(Wanted::new());
-        let routes: Arc<RwLock<Routes>> = Arc::default();
+    fn connect(&self, address: &RedisAddress) -> Connection {
+        let (wanted, wants) = watch::channel(WantedPrefixes::new());
+        let routes: Arc<RwLock<FeedRoutes>> = Arc::default();
         self.state.redis_feed.connect(address);
-        let mut ear = Ear::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
+        let mut events =
+            FeedEvents::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
         let config = &self.state.config;
         let longest = config.limits.request_bytes as u64;
         let subscriber = Subscriber::new(address, &config.redis_feed.trust, longest);
-        let listening = subscriber.run(wants, move |happening| ear.hear(happening));
+        let listening = subscriber.run(wants, move |happening| events.hear(happening));
         self.state.tasks.spawn_work("Redis feed", listening);
         Connection { wanted, routes }
     }
@@ -175,7 +176,7 @@ fn rank(app: &AppId, state: &State) -> (bool, usize, AppId) {
     (!is_fixed, app.as_str().len(), app.clone())
 }
 
-fn warn_of_sharing(sharing: &[Arc<Route>]) {
+fn warn_of_sharing(sharing: &[Arc<FeedRoute>]) {
     let [first, others @ ..] = sharing else { return };
     let app = first.app().id.clone();
     for other in others {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_laravel::feed::{Address, FeedError};
+use fanfare_laravel::feed::{FeedError, RedisAddress};
 use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ pub struct Numbers {
     /// Guards the table only. Those of apps that have a feed now.
     apps: Mutex<HashMap<AppId, Arc<AppNumbers>>>,
     /// Guards the table only.
-    connections: Mutex<HashMap<Address, Connection>>,
+    connections: Mutex<HashMap<RedisAddress, Connection>>,
     gaps: AtomicU64,
     gap_milliseconds: AtomicU64,
 }
@@ -91,18 +91,18 @@ impl Numbers {
     }
 
     /// A connection is to be made.
-    pub(super) fn connect(&self, address: &Address) {
+    pub(super) fn connect(&self, address: &RedisAddress) {
         let begun = Connection { away: Some(Instant::now()), refused: BTreeMap::new() };
         self.connections.lock().insert(address.clone(), begun);
     }
 
     /// A connection is not wanted any more.
-    pub(super) fn disconnect(&self, address: &Address) {
+    pub(super) fn disconnect(&self, address: &RedisAddress) {
         self.connections.lock().remove(address);
     }
 
     /// A connection is subscribed, after a gap.
-    pub(super) fn subscribed(&self, address: &Address, gap: Option<Duration>) {
+    pub(super) fn subscribed(&self, address: &RedisAddress, gap: Option<Duration>) {
         if let Some(connection) = self.connections.lock().get_mut(address) {
             connection.away = None;
         }
@@ -114,7 +114,7 @@ impl Numbers {
     }
 
     /// A connection is away, and what was refused on it will be asked for anew.
-    pub(super) fn away(&self, address: &Address) {
+    pub(super) fn away(&self, address: &RedisAddress) {
         if let Some(connection) = self.connections.lock().get_mut(address) {
             connection.away.get_or_insert_with(Instant::now);
             connection.refused.clear();
@@ -122,7 +122,7 @@ impl Numbers {
     }
 
     /// Redis refuses the channels of a prefix.
-    pub(super) fn refused(&self, address: &Address, prefix: &str, error: &FeedError) {
+    pub(super) fn refused(&self, address: &RedisAddress, prefix: &str, error: &FeedError) {
         let word = match error {
             FeedError::Refused(text) => REFUSALS.into_iter().find(|word| text.starts_with(word)),
             _ => None,
@@ -134,7 +134,7 @@ impl Numbers {
     }
 
     /// The channels of a prefix are listened to, or not wanted any more; whether they were refused.
-    pub(super) fn granted(&self, address: &Address, prefix: &str) -> bool {
+    pub(super) fn granted(&self, address: &RedisAddress, prefix: &str) -> bool {
         let mut connections = self.connections.lock();
         connections.get_mut(address).is_some_and(|connection| connection.refused.remove(prefix).is_some())
     }
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_connection_is_away_until_it_is_subscribed_and_gaps_add_up() {
         let numbers = Numbers::default();
-        let [one, other] = ["redis://a", "redis://b"].map(|url| Address::parse(url).unwrap());
+        let [one, other] = ["redis://a", "redis://b"].map(|url| RedisAddress::parse(url).unwrap());
         numbers.connect(&one);
         numbers.connect(&other);
         assert_eq!((numbers.connections().all, numbers.connections().away), (2, 2));
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_prefix_is_refused_until_it_is_granted_or_the_connection_is_lost() {
         let numbers = Numbers::default();
-        let address = Address::parse("redis://a").unwrap();
+        let address = RedisAddress::parse("redis://a").unwrap();
         let error = FeedError::Refused("NOPERM this user has no permissions".to_owned());
         numbers.connect(&address);
         numbers.refused(&address, "a_", &error);

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::dropped::Dropped;
 use super::numbers::AppNumbers;
-use super::queue::{Emptying, Filling, Message};
-use crate::publish::{Event, publish};
+use super::queue::{Message, QueueReceiver, QueueSender};
+use crate::publish::{BackEndEvent, publish};
 use crate::state::State;
 
 /// What Laravel's default prefixes end in.
@@ -19,16 +19,16 @@ const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
 
 /// An app's way from a Redis to its subscribers.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(super) struct FeedRoute {
     /// Guards the reference only; the app as it is now.
     app: Mutex<Arc<App>>,
-    filling: Filling,
+    sender: QueueSender,
     numbers: Arc<AppNumbers>,
 }
 
-impl Route {
-    pub fn new(app: Arc<App>, filling: Filling, numbers: Arc<AppNumbers>) -> Self {
-        Self { app: Mutex::new(app), filling, numbers }
+impl FeedRoute {
+    pub fn new(app: Arc<App>, sender: QueueSender, numbers: Arc<AppNumbers>) -> Self {
+        Self { app: Mutex::new(app), sender, numbers }
     }
 
     pub fn app(&self) -> Arc<App> {
@@ -43,7 +43,7 @@ impl Route {
     /// A message has come; it is published soon, or dropped now. Never waits.
     pub fn receive(&self, channel: &str, payload: Vec<u8>) {
         self.numbers.receive();
-        if let Err(full) = self.filling.push(Message { channel: Box::from(channel), payload }) {
+        if let Err(full) = self.sender.push(Message { channel: Box::from(channel), payload }) {
             self.numbers.count_dropped(Dropped::QueueFull, channel);
             if full.is_first {
                 let app = self.numbers.app.as_str();
@@ -61,13 +61,13 @@ impl Route {
 
 /// Publishes what comes, until nothing can come any more. Knows the route only while there is a message, for the
 /// route holds the other end.
-pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<Route>, mut emptying: Emptying) {
-    while let Some(Message { channel, payload }) = emptying.next().await {
+pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
+    while let Some(Message { channel, payload }) = receiver.next().await {
         let Some(route) = route.upgrade() else { return };
         if let Err(why) = publish_one(&state, &route.app(), &channel, &payload) {
             route.numbers.count_dropped(why, &channel);
         }
-        if let Some(count) = emptying.take_dropped() {
+        if let Some(count) = receiver.take_dropped() {
             let app = route.numbers.app.as_str();
             tracing::warn!(target: "fanfare::redis_feed", app, count, "there is room again for messages");
         }
@@ -86,7 +86,7 @@ fn publish_one(state: &State, app: &Arc<App>, channel: &str, payload: &[u8]) -> 
     if data.len() > app.limits.event_bytes {
         return Err(Dropped::TooLarge);
     }
-    let event = Event { name: &event, data: &data, channels: &[channel], except };
+    let event = BackEndEvent { name: &event, data: &data, channels: &[channel], except };
     publish(state, app, &[event]).map_err(|_| Dropped::OverQuota)
 }
 

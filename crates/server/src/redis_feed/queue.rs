@@ -29,12 +29,12 @@ pub(super) struct Message {
 
 /// The bytes that wait for all apps of the node, and the most that may.
 #[derive(Clone, Debug)]
-pub(super) struct Room {
+pub(super) struct ByteBudget {
     taken: Arc<AtomicUsize>,
     most_of_one: usize,
 }
 
-impl Room {
+impl ByteBudget {
     /// Nothing waits yet; messages have at most `longest` bytes.
     pub fn new(longest: usize) -> Self {
         Self { taken: Arc::default(), most_of_one: MOST_BYTES.max(2 * longest) }
@@ -47,19 +47,19 @@ struct Shared {
     bytes: AtomicUsize,
     /// Messages dropped since there was no room; 0 while there is.
     dropped: AtomicU64,
-    room: Room,
+    room: ByteBudget,
 }
 
 /// The end that Redis fills.
 #[derive(Debug)]
-pub(super) struct Filling {
+pub(super) struct QueueSender {
     sender: mpsc::Sender<Message>,
     shared: Arc<Shared>,
 }
 
 /// The end that is published.
 #[derive(Debug)]
-pub(super) struct Emptying {
+pub(super) struct QueueReceiver {
     receiver: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
 }
@@ -72,11 +72,11 @@ pub(super) struct Full {
 }
 
 /// An empty queue.
-pub(super) fn queue(room: &Room) -> (Filling, Emptying) {
+pub(super) fn queue(room: &ByteBudget) -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(MOST_MESSAGES);
     let shared =
         Arc::new(Shared { bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), room: room.clone() });
-    (Filling { sender, shared: Arc::clone(&shared) }, Emptying { receiver, shared })
+    (QueueSender { sender, shared: Arc::clone(&shared) }, QueueReceiver { receiver, shared })
 }
 
 impl Message {
@@ -85,7 +85,7 @@ impl Message {
     }
 }
 
-impl Filling {
+impl QueueSender {
     /// Adds a message; never waits.
     pub fn push(&self, message: Message) -> Result<(), Full> {
         let size = message.size();
@@ -103,7 +103,7 @@ impl Filling {
     }
 }
 
-impl Emptying {
+impl QueueReceiver {
     /// The next message; `None` when nobody can add any.
     pub async fn next(&mut self) -> Option<Message> {
         let message = self.receiver.recv().await?;
@@ -121,7 +121,7 @@ impl Emptying {
 }
 
 /// What still waits is not published, and takes no room of others.
-impl Drop for Emptying {
+impl Drop for QueueReceiver {
     fn drop(&mut self) {
         self.receiver.close();
         while let Ok(message) = self.receiver.try_recv() {
@@ -161,51 +161,49 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_the_count_is_dropped_and_told_once_when_it_begins_and_once_when_it_ends() {
-        let (filling, mut emptying) = queue(&Room::new(1024));
+        let (sender, mut receiver) = queue(&ByteBudget::new(1024));
         for _ in 0..MOST_MESSAGES {
-            filling.push(message(1)).unwrap();
+            sender.push(message(1)).unwrap();
         }
-        assert_eq!(filling.push(message(1)), Err(Full { is_first: true }));
-        assert_eq!(filling.push(message(1)), Err(Full { is_first: false }));
-        assert_eq!(emptying.take_dropped(), None, "it is full still");
+        assert_eq!(sender.push(message(1)), Err(Full { is_first: true }));
+        assert_eq!(sender.push(message(1)), Err(Full { is_first: false }));
+        assert_eq!(receiver.take_dropped(), None, "it is full still");
         for _ in 0..MOST_MESSAGES {
-            emptying.next().await.unwrap();
+            receiver.next().await.unwrap();
         }
-        assert_eq!(emptying.take_dropped(), Some(2));
-        assert_eq!(emptying.take_dropped(), None);
-        filling.push(message(1)).unwrap();
-        drop(filling);
-        assert!(emptying.next().await.is_some() && emptying.next().await.is_none());
+        assert_eq!(receiver.take_dropped(), Some(2));
+        assert_eq!(receiver.take_dropped(), None);
+        sender.push(message(1)).unwrap();
+        drop(sender);
+        assert!(receiver.next().await.is_some() && receiver.next().await.is_none());
     }
 
     #[tokio::test]
     async fn what_is_over_the_bytes_is_dropped_until_some_are_taken_out() {
-        let (filling, mut emptying) = queue(&Room::new(1024));
+        let (sender, mut receiver) = queue(&ByteBudget::new(1024));
         for _ in 0..7 {
-            filling.push(message(1024 * 1024)).unwrap();
+            sender.push(message(1024 * 1024)).unwrap();
         }
-        assert!(filling.push(message(1024 * 1024)).is_err(), "with what is around them they are too many");
-        filling.push(message(1)).unwrap();
-        emptying.next().await.unwrap();
-        filling.push(message(1024 * 1024)).unwrap();
+        assert!(sender.push(message(1024 * 1024)).is_err(), "with what is around them they are too many");
+        sender.push(message(1)).unwrap();
+        receiver.next().await.unwrap();
+        sender.push(message(1024 * 1024)).unwrap();
     }
 
     #[test]
     fn the_longest_message_that_is_read_always_fits() {
         let longest = 50 * 1024 * 1024;
-        let (filling, _emptying) = queue(&Room::new(longest));
-        assert!(filling.push(message(longest)).is_ok());
+        let (sender, _receiver) = queue(&ByteBudget::new(longest));
+        assert!(sender.push(message(longest)).is_ok());
     }
 
     #[test]
     fn all_queues_together_have_a_bound_and_one_that_ends_gives_its_room_to_others() {
-        let room = Room::new(1024);
+        let room = ByteBudget::new(1024);
         let mut queues: Vec<_> = (0..9).map(|_| queue(&room)).collect();
         let filled: Vec<usize> = queues
             .iter()
-            .map(|(filling, _)| {
-                (0..8).take_while(|_| filling.push(message(1024 * 1024 - 100)).is_ok()).count()
-            })
+            .map(|(sender, _)| (0..8).take_while(|_| sender.push(message(1024 * 1024 - 100)).is_ok()).count())
             .collect();
         assert_eq!(filled, [8, 8, 8, 8, 8, 8, 8, 8, 0]);
         queues.remove(0);

@@ -6,7 +6,7 @@ use fanfare_config::ServerUrl;
 
 use super::Server;
 use crate::descriptors::Division;
-use crate::first_app::FirstApp;
+use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
 
 /// Logs what runs and where, with which limits, and that there is no app.
@@ -56,7 +56,7 @@ pub(super) fn print(server: &Server, invocation: Invocation) {
         text.push_str(&laravel.text());
     }
     match first {
-        Some(FirstApp { app, embedded, new }) => {
+        Some(ShownApp { app, embedded, new }) => {
             // Standard output often ends in a log: a secret is shown when it is new, or to a person.
             let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
             let path_prefix = &state.config.listen.path_prefix;

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What became of a request for an authorization, and the name by which it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuthorizationOutcome {
     /// Signed.
     Allowed,
     /// The application said no.
@@ -28,7 +28,7 @@ pub enum Outcome {
     Refused,
 }
 
-impl Outcome {
+impl AuthorizationOutcome {
     /// All there are, in the order in which they are counted.
     pub const ALL: [Self; 7] = [
         Self::Allowed,
@@ -82,10 +82,10 @@ impl OnNode {
 
     /// A place for an app that has `own` already; it gets no more than as many as are left, so that a newcomer always
     /// finds some.
-    fn take(&self, own: usize) -> Option<Place<'_>> {
+    fn take(&self, own: usize) -> Option<Slot<'_>> {
         let free = |count: usize| (own < self.most.saturating_sub(count)).then_some(count + 1);
         let taken = self.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then(|| Place(&self.under_way))
+        taken.is_ok().then(|| Slot(&self.under_way))
     }
 }
 
@@ -93,8 +93,8 @@ impl OnNode {
 #[derive(Debug)]
 pub struct Turn<'a> {
     _turn: SemaphorePermit<'a>,
-    _on_node: Place<'a>,
-    _own: Place<'a>,
+    _on_node: Slot<'a>,
+    _own: Slot<'a>,
 }
 
 /// No turn to ask: too many wait, or too long.
@@ -109,8 +109,8 @@ pub struct Authorizations {
     waiting: AtomicUsize,
     /// Asked and waiting.
     under_way: AtomicUsize,
-    /// In the order of [`Outcome::ALL`].
-    outcomes: [AtomicU64; Outcome::ALL.len()],
+    /// In the order of [`AuthorizationOutcome::ALL`].
+    outcomes: [AtomicU64; AuthorizationOutcome::ALL.len()],
 }
 
 impl Authorizations {
@@ -120,12 +120,12 @@ impl Authorizations {
     /// Too many wait already, of this app or of all, or there was no turn in time.
     pub async fn turn<'a>(&'a self, most: Most, node: &'a OnNode) -> Result<Turn<'a>, Busy> {
         let _on_node = node.take(self.under_way.load(Ordering::Relaxed)).ok_or(Busy)?;
-        let _own = Place::take(&self.under_way, usize::MAX).ok_or(Busy)?;
+        let _own = Slot::take(&self.under_way, usize::MAX).ok_or(Busy)?;
         let turns = self.turns.get_or_init(|| Semaphore::new(most.at_once));
         if let Ok(_turn) = turns.try_acquire() {
             return Ok(Turn { _turn, _on_node, _own });
         }
-        let _place = Place::take(&self.waiting, most.waiting).ok_or(Busy)?;
+        let _place = Slot::take(&self.waiting, most.waiting).ok_or(Busy)?;
         match tokio::time::timeout(most.patience, turns.acquire()).await {
             Ok(Ok(_turn)) => Ok(Turn { _turn, _on_node, _own }),
             // The second never comes: nobody closes the semaphore.
@@ -134,22 +134,23 @@ impl Authorizations {
     }
 
     /// Counts what became of one.
-    pub fn count(&self, outcome: Outcome) {
+    pub fn count(&self, outcome: AuthorizationOutcome) {
         self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often each has happened, in the order of [`Outcome::ALL`].
+    /// How often each has happened, in the order of [`AuthorizationOutcome::ALL`].
     #[must_use]
-    pub fn counts(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
-        Outcome::ALL.map(|outcome| (outcome, self.outcomes[outcome as usize].load(Ordering::Relaxed)))
+    pub fn counts(&self) -> [(AuthorizationOutcome, u64); AuthorizationOutcome::ALL.len()] {
+        AuthorizationOutcome::ALL
+            .map(|outcome| (outcome, self.outcomes[outcome as usize].load(Ordering::Relaxed)))
     }
 }
 
 /// A place among those who wait, or are under way, given back when dropped.
 #[derive(Debug)]
-struct Place<'a>(&'a AtomicUsize);
+struct Slot<'a>(&'a AtomicUsize);
 
-impl<'a> Place<'a> {
+impl<'a> Slot<'a> {
     fn take(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
         let free = |count: usize| (count < most).then_some(count + 1);
         let taken = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
@@ -157,7 +158,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -248,7 +249,7 @@ mod tests {
     #[test]
     fn each_outcome_has_a_counter_of_its_own() {
         let app = Authorizations::default();
-        for (times, outcome) in Outcome::ALL.into_iter().enumerate() {
+        for (times, outcome) in AuthorizationOutcome::ALL.into_iter().enumerate() {
             (0..times).for_each(|_| app.count(outcome));
         }
         for (times, (outcome, count)) in app.counts().into_iter().enumerate() {

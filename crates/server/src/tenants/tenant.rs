@@ -29,7 +29,7 @@ pub enum Source {
 
 /// What became of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct EventCounts {
     /// Its channels.
     pub messages: u64,
     /// Connections that took it, for each channel.
@@ -38,7 +38,7 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-impl Counts {
+impl EventCounts {
     /// So many connections took the frame.
     pub fn add_deliveries(&mut self, took: usize, frame: &Frame) {
         self.deliveries += took as u64;
@@ -140,8 +140,8 @@ impl Tenant {
     }
 
     /// Adds what became of one event.
-    pub fn count_event(&self, source: Source, counts: Counts) {
-        let Counts { messages, deliveries, bytes } = counts;
+    pub fn count_event(&self, source: Source, counts: EventCounts) {
+        let EventCounts { messages, deliveries, bytes } = counts;
         match source {
             Source::BackEnd => {
                 self.events.fetch_add(1, Ordering::Relaxed);
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn what_became_of_events_is_counted_by_source() {
         let tenant = tenant();
-        tenant.count_event(Source::BackEnd, Counts { messages: 3, deliveries: 5, bytes: 100 });
-        tenant.count_event(Source::Client, Counts { messages: 1, deliveries: 2, bytes: 30 });
+        tenant.count_event(Source::BackEnd, EventCounts { messages: 3, deliveries: 5, bytes: 100 });
+        tenant.count_event(Source::Client, EventCounts { messages: 1, deliveries: 2, bytes: 30 });
         tenant.delivered();
         tenant.failed();
         tenant.dropped(9);

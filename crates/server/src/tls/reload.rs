@@ -13,7 +13,7 @@ use fanfare_config::certificate::{CertificateError, Files};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
-use super::{Current, Tls};
+use super::{Current, ServerTls};
 use crate::clock::unix_seconds;
 use crate::state::State;
 
@@ -66,7 +66,7 @@ enum Look {
 }
 
 /// Follows the files until the process ends; `asked` has them read whether they have changed or not.
-pub async fn follow(state: Arc<State>, tls: Arc<Tls>, asked: Arc<Notify>) {
+pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faulty = 0;
@@ -108,7 +108,7 @@ pub async fn follow(state: Arc<State>, tls: Arc<Tls>, asked: Arc<Notify>) {
     }
 }
 
-impl Tls {
+impl ServerTls {
     /// Reads the files if they have changed or if it is `asked` for; what cannot be used is read anew each time.
     fn look(&self, asked: bool) -> Look {
         let stamp = Stamp::of(&self.files);

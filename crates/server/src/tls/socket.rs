@@ -53,7 +53,7 @@ impl Records {
     /// Gives the system all that is encrypted.
     fn push(&mut self, stream: &TcpStream) -> io::Result<()> {
         while self.session.wants_write() {
-            if self.session.write_tls(&mut Bare(stream))? == 0 {
+            if self.session.write_tls(&mut TryTcp(stream))? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
@@ -62,7 +62,7 @@ impl Records {
 
     /// Takes what the system has, and decrypts what is whole.
     fn pull(&mut self, stream: &TcpStream) -> io::Result<()> {
-        self.session.read_tls(&mut Bare(stream))?;
+        self.session.read_tls(&mut TryTcp(stream))?;
         let state = self.session.process_new_packets();
         // An alert that says what was wrong, or the answer to a change of keys. Where the system takes neither
         // now, the answer goes before whatever is written next, as it has to.
@@ -118,15 +118,15 @@ impl Socket for TlsSocket {
 }
 
 /// The TCP connection, for a library that reads and writes by `std`'s traits.
-struct Bare<'a>(&'a TcpStream);
+struct TryTcp<'a>(&'a TcpStream);
 
-impl Read for Bare<'_> {
+impl Read for TryTcp<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
     }
 }
 
-impl Write for Bare<'_> {
+impl Write for TryTcp<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }

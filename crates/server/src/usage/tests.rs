@@ -10,7 +10,7 @@ use fanfare_protocol::ids::SocketId;
 use super::*;
 use crate::descriptors::Division;
 use crate::tasks::Tasks;
-use crate::tenants::{Counts, Source};
+use crate::tenants::{EventCounts, Source};
 use fanfare_config::Config;
 
 /// A name that the table does not take, so that nothing can be written under it.
@@ -32,7 +32,7 @@ fn publish(state: &State, messages: usize) -> bool {
     let tenant = state.tenants.of(&AppId::from("7"));
     let is_let_through = tenant.admit(&app(10), messages, state.moment()).is_ok();
     if is_let_through {
-        let counts = Counts { messages: messages as u64, deliveries: 2, bytes: 100 };
+        let counts = EventCounts { messages: messages as u64, deliveries: 2, bytes: 100 };
         tenant.count_event(Source::BackEnd, counts);
     }
     is_let_through

@@ -10,7 +10,7 @@ use crate::connections::{Place, Rewound, Watched};
 use crate::tls::TlsSocket;
 
 /// What a WebSocket runs on.
-pub enum Bare {
+pub enum BareSocket {
     /// Everybody underway can read it.
     Plain(TcpStream),
     /// Nobody can.
@@ -22,12 +22,12 @@ pub enum Bare {
 ///
 /// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
 #[must_use]
-pub fn into_socket(upgraded: Upgraded) -> Option<(Bare, Vec<u8>, Place)> {
+pub fn into_socket(upgraded: Upgraded) -> Option<(BareSocket, Vec<u8>, Place)> {
     let upgraded = match upgraded.downcast::<TokioIo<Rewound<Watched>>>() {
         Ok(parts) => {
             let (stream, early) = taken_apart(parts);
             let (tcp, place) = stream.into_parts();
-            return Some((Bare::Plain(tcp), early, place));
+            return Some((BareSocket::Plain(tcp), early, place));
         }
         Err(upgraded) => upgraded,
     };
@@ -35,7 +35,7 @@ pub fn into_socket(upgraded: Upgraded) -> Option<(Bare, Vec<u8>, Place)> {
     let (stream, early) = taken_apart(parts);
     let (stream, session) = stream.into_inner();
     let (tcp, place) = stream.into_parts();
-    Some((Bare::Tls(TlsSocket::new(tcp, session)), early, place))
+    Some((BareSocket::Tls(TlsSocket::new(tcp, session)), early, place))
 }
 
 fn taken_apart<S>(Parts { io, read_buf, .. }: Parts<TokioIo<Rewound<S>>>) -> (S, Vec<u8>) {

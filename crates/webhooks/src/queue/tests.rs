@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::AppKey;
-use fanfare_protocol::webhook::{ClientEvent, Event, Transition};
+use fanfare_protocol::webhook::{SentEvent, Transition, WebhookEvent};
 
 use super::*;
 
@@ -14,19 +14,19 @@ fn credential() -> Credential {
     Credential { key: AppKey::from("k"), secret: Secret::new("s") }
 }
 
-fn occupied(channel: &str) -> Event {
-    Event::of(&Transition::Occupied(ChannelName::parse(channel, 164).unwrap())).unwrap()
+fn occupied(channel: &str) -> WebhookEvent {
+    WebhookEvent::of(&Transition::Occupied(ChannelName::parse(channel, 164).unwrap())).unwrap()
 }
 
-fn large(bytes: usize) -> Event {
-    let event = ClientEvent {
+fn large(bytes: usize) -> WebhookEvent {
+    let event = SentEvent {
         channel: ChannelName::parse("private-a", 164).unwrap(),
         name: "client-e".to_owned(),
         data: "x".repeat(bytes).into(),
         sender: "1.1".parse().unwrap(),
         user: None,
     };
-    Event::of(&Transition::Sent(Box::new(event))).unwrap()
+    WebhookEvent::of(&Transition::Sent(Box::new(event))).unwrap()
 }
 
 /// A queue, and the time of every event put into the queue.
@@ -46,7 +46,7 @@ impl Test {
         Self::with(Settings::default(), batch)
     }
 
-    fn put(&mut self, event: Event) {
+    fn put(&mut self, event: WebhookEvent) {
         self.queue.push(Waiting { event: Arc::new(event), since: self.start, time_ms: 7 });
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use fanfare_laravel::feed::{Address, FeedError, Happening, Subscriber, Wanted};
+use fanfare_laravel::feed::{FeedError, Happening, RedisAddress, Subscriber, WantedPrefixes};
 use fanfare_outgoing::Trust;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -32,7 +32,7 @@ pub enum Told {
 /// A running subscriber; ended when dropped.
 pub struct Listening {
     told: Receiver<Told>,
-    wanted: watch::Sender<Wanted>,
+    wanted: watch::Sender<WantedPrefixes>,
     _runtime: Runtime,
 }
 
@@ -45,7 +45,7 @@ impl Listening {
         let runtime = Runtime::new().unwrap();
         let (sender, told) = channel();
         let (wanted, wants) = watch::channel(set(prefixes));
-        let subscriber = Subscriber::new(&Address::parse(url).unwrap(), trust, LONGEST);
+        let subscriber = Subscriber::new(&RedisAddress::parse(url).unwrap(), trust, LONGEST);
         runtime.spawn(subscriber.run(wants, move |happening| drop(sender.send(as_told(happening)))));
         Self { told, wanted, _runtime: runtime }
     }
@@ -104,7 +104,7 @@ impl Listening {
     }
 }
 
-fn set(prefixes: &[&str]) -> Wanted {
+fn set(prefixes: &[&str]) -> WantedPrefixes {
     prefixes.iter().map(|&prefix| Arc::from(prefix)).collect()
 }
 

@@ -10,7 +10,7 @@ use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
 use crate::http::error::ApiError;
-use crate::tenants::Outcome;
+use crate::tenants::AuthorizationOutcome;
 
 /// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
 pub(super) const BODY_BYTES: usize = 16 * 1024;
@@ -70,16 +70,16 @@ impl Refusal {
         }
     }
 
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> AuthorizationOutcome {
         match self {
-            Self::Busy => Outcome::Busy,
+            Self::Busy => AuthorizationOutcome::Busy,
             Self::Denied(denial) => match denial.kind() {
-                DenialKind::Denied => Outcome::Denied,
-                DenialKind::NotUnderstood => Outcome::NotUnderstood,
-                DenialKind::Failed => Outcome::Failed,
-                DenialKind::Late => Outcome::Late,
+                DenialKind::Denied => AuthorizationOutcome::Denied,
+                DenialKind::NotUnderstood => AuthorizationOutcome::NotUnderstood,
+                DenialKind::Failed => AuthorizationOutcome::Failed,
+                DenialKind::Late => AuthorizationOutcome::Late,
             },
-            _ => Outcome::Refused,
+            _ => AuthorizationOutcome::Refused,
         }
     }
 

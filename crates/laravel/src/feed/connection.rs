@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::address::{Address, Host, LogIn};
+use super::address::{Host, LogIn, RedisAddress};
 use super::error::FeedError;
 use super::resp::{Heard, LastHeard, Reader, Value, command};
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The options of connections; clones share the settings of TLS.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct Connector {
     /// `None`: without TLS.
     tls: Option<TlsConnector>,
     log_in: Option<LogIn>,
@@ -31,7 +31,7 @@ pub(super) struct Door {
 }
 
 /// A connection that is logged in.
-pub(super) struct Link {
+pub(super) struct Connection {
     pub reader: Reader<Heard<ReadHalf<Box<dyn Stream>>>>,
     pub writer: WriteHalf<Box<dyn Stream>>,
     pub heard: LastHeard,
@@ -42,30 +42,30 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
-impl Door {
-    pub fn new(address: &Address, tls: &Arc<ClientConfig>, longest: u64) -> Self {
+impl Connector {
+    pub fn new(address: &RedisAddress, tls: &Arc<ClientConfig>, longest: u64) -> Self {
         let tls = address.tls.then(|| TlsConnector::from(Arc::clone(tls)));
         Self { tls, log_in: address.log_in.clone(), reach: address.reach, longest }
     }
 
     /// Connects and logs in.
-    pub async fn open(&self, host: &Host) -> Result<Link, FeedError> {
+    pub async fn open(&self, host: &Host) -> Result<Connection, FeedError> {
         self.within_patience(host, async {
-            let mut link = self.connect(host).await?;
-            link.log_in(host, self.log_in.as_ref()).await?;
-            Ok(link)
+            let mut connection = self.connect(host).await?;
+            connection.log_in(host, self.log_in.as_ref()).await?;
+            Ok(connection)
         })
         .await
     }
 
     /// Connects to a Sentinel. Most Sentinels need no password; the others are given the credentials of their Redis.
-    pub async fn open_sentinel(&self, host: &Host) -> Result<Link, FeedError> {
+    pub async fn open_sentinel(&self, host: &Host) -> Result<Connection, FeedError> {
         self.within_patience(host, async {
-            let mut link = self.connect(host).await?;
-            if let Value::Error(_) = link.ask(&["PING"]).await? {
-                link.log_in(host, self.log_in.as_ref()).await?;
+            let mut connection = self.connect(host).await?;
+            if let Value::Error(_) = connection.ask(&["PING"]).await? {
+                connection.log_in(host, self.log_in.as_ref()).await?;
             }
-            Ok(link)
+            Ok(connection)
         })
         .await
     }
@@ -73,8 +73,8 @@ impl Door {
     async fn within_patience(
         &self,
         host: &Host,
-        open: impl Future<Output = Result<Link, FeedError>>,
-    ) -> Result<Link, FeedError> {
+        open: impl Future<Output = Result<Connection, FeedError>>,
+    ) -> Result<Connection, FeedError> {
         timeout(PATIENCE, open).await.unwrap_or_else(|_| {
             let cause = match self.tls {
                 Some(_) => "no answer in time; does it speak TLS?",
@@ -91,7 +91,7 @@ impl Door {
         Ok(tcp)
     }
 
-    async fn connect(&self, host: &Host) -> Result<Link, FeedError> {
+    async fn connect(&self, host: &Host) -> Result<Connection, FeedError> {
         let tcp = self
             .dial(host)
             .await
@@ -108,11 +108,11 @@ impl Door {
         let (source, writer) = tokio::io::split(stream);
         let heard = LastHeard::now();
         let reader = Reader::new(Heard { source, last: heard.clone() }, self.longest);
-        Ok(Link { reader, writer, heard })
+        Ok(Connection { reader, writer, heard })
     }
 }
 
-impl Link {
+impl Connection {
     async fn log_in(&mut self, host: &Host, log_in: Option<&LogIn>) -> Result<(), FeedError> {
         let answer = match log_in {
             Some(LogIn { user: Some(user), password }) => self.ask(&["AUTH", user, password]).await?,

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{Address, FeedError, Happening, Prefixes};
+use fanfare_laravel::feed::{FeedError, Happening, Prefixes, RedisAddress};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use super::numbers::Numbers;
-use super::publishing::Route;
+use super::publishing::FeedRoute;
 
 /// Least time between two lines about the same trouble.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
@@ -18,20 +18,20 @@ const BETWEEN_LINES: Duration = Duration::from_secs(60);
 const MOST_LINES: usize = 1000;
 
 /// The apps of one Redis by their prefixes; of several apps with one prefix the first gets everything.
-pub(super) type Routes = Prefixes<Vec<Arc<Route>>>;
+pub(super) type FeedRoutes = Prefixes<Vec<Arc<FeedRoute>>>;
 
 /// What listens to one Redis.
-pub(super) struct Ear {
-    address: Address,
+pub(super) struct FeedEvents {
+    address: RedisAddress,
     /// Held for a look-up at most.
-    routes: Arc<RwLock<Routes>>,
+    routes: Arc<RwLock<FeedRoutes>>,
     numbers: Arc<Numbers>,
     /// The last lines about trouble with the connection, or with a prefix, and when they were written.
     lines: HashMap<Option<Box<str>>, (FeedError, Instant)>,
 }
 
-impl Ear {
-    pub fn new(address: Address, routes: Arc<RwLock<Routes>>, numbers: Arc<Numbers>) -> Self {
+impl FeedEvents {
+    pub fn new(address: RedisAddress, routes: Arc<RwLock<FeedRoutes>>, numbers: Arc<Numbers>) -> Self {
         Self { address, routes, numbers, lines: HashMap::new() }
     }
 
@@ -93,7 +93,7 @@ impl Ear {
         }
     }
 
-    fn route<'a>(&self, channel: &'a str) -> Option<(Arc<Route>, &'a str)> {
+    fn route<'a>(&self, channel: &'a str) -> Option<(Arc<FeedRoute>, &'a str)> {
         let routes = self.routes.read();
         let (routes, rest) = routes.longest_of(channel)?;
         Some((Arc::clone(routes.first()?), rest))
@@ -121,15 +121,17 @@ mod tests {
 
     #[test]
     fn the_same_trouble_is_told_once_a_minute_for_the_connection_and_for_each_prefix() {
-        let address = Address::parse("redis://h").unwrap();
-        let mut ear = Ear::new(address, Arc::default(), Arc::default());
-        assert!(ear.is_news(None, &FeedError::Closed) && !ear.is_news(None, &FeedError::Closed));
-        assert!(ear.is_news(None, &FeedError::Silent) && ear.is_news(None, &FeedError::Closed));
-        assert!(ear.is_news(Some("a_"), &FeedError::Closed) && ear.is_news(Some("b_"), &FeedError::Closed));
-        assert!(!ear.is_news(Some("a_"), &FeedError::Closed));
+        let address = RedisAddress::parse("redis://h").unwrap();
+        let mut events = FeedEvents::new(address, Arc::default(), Arc::default());
+        assert!(events.is_news(None, &FeedError::Closed) && !events.is_news(None, &FeedError::Closed));
+        assert!(events.is_news(None, &FeedError::Silent) && events.is_news(None, &FeedError::Closed));
+        assert!(
+            events.is_news(Some("a_"), &FeedError::Closed) && events.is_news(Some("b_"), &FeedError::Closed)
+        );
+        assert!(!events.is_news(Some("a_"), &FeedError::Closed));
         for number in 0..2 * MOST_LINES {
-            assert!(ear.is_news(Some(&number.to_string()), &FeedError::Closed));
+            assert!(events.is_news(Some(&number.to_string()), &FeedError::Closed));
         }
-        assert!(ear.lines.len() <= MOST_LINES);
+        assert!(events.lines.len() <= MOST_LINES);
     }
 }

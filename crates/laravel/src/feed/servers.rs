@@ -7,68 +7,68 @@ use std::panic::resume_unwind;
 
 use tokio::task::JoinSet;
 
-use super::address::{Address, Host, Place};
+use super::address::{Host, RedisAddress, Topology};
+use super::connection::{Connection, Connector};
 use super::error::FeedError;
-use super::link::{Door, Link};
 use super::resp::Value;
 
 /// Most nodes of a Cluster that are remembered beside the nodes of the address.
 const MOST_LEARNED: usize = 64;
 
 /// Chooses the server of the next connection.
-pub(super) struct Places {
-    place: Place,
+pub(super) struct Servers {
+    topology: Topology,
     /// Nodes of the Cluster that other nodes have named.
     learned: Vec<Host>,
     /// Number of attempts.
     attempts: usize,
 }
 
-impl Places {
-    pub fn of(address: &Address) -> Self {
-        Self { place: address.place.clone(), learned: Vec::new(), attempts: 0 }
+impl Servers {
+    pub fn of(address: &RedisAddress) -> Self {
+        Self { topology: address.topology.clone(), learned: Vec::new(), attempts: 0 }
     }
 
     /// Connects; each attempt at a Cluster uses another node.
-    pub async fn open(&mut self, door: &Door) -> Result<(Link, Host), FeedError> {
-        let host = match &self.place {
-            Place::Single(host) => host.clone(),
-            Place::Sentinels { hosts, master } => master_of(hosts, master, door).await?,
-            Place::Cluster(named) => {
+    pub async fn open(&mut self, connector: &Connector) -> Result<(Connection, Host), FeedError> {
+        let host = match &self.topology {
+            Topology::Single(host) => host.clone(),
+            Topology::Sentinels { hosts, master } => master_of(hosts, master, connector).await?,
+            Topology::Cluster(named) => {
                 let all: Vec<&Host> = named.iter().chain(&self.learned).collect();
                 let at = self.attempts % all.len().max(1);
                 self.attempts += 1;
                 all.get(at).map(|host| (*host).clone()).ok_or(FeedError::NotRedis)?
             }
         };
-        let mut link = door.open(&host).await?;
-        if let Place::Cluster(named) = &self.place {
+        let mut connection = connector.open(&host).await?;
+        if let Topology::Cluster(named) = &self.topology {
             // A node that refuses the command is good enough to subscribe to.
-            if let Value::Text(nodes) = link.ask(&["CLUSTER", "NODES"]).await? {
+            if let Value::Text(nodes) = connection.ask(&["CLUSTER", "NODES"]).await? {
                 self.learned = nodes_of(&String::from_utf8_lossy(&nodes));
                 self.learned.retain(|node| !named.contains(node));
             }
         }
-        Ok((link, host))
+        Ok((connection, host))
     }
 
     /// Whether the Sentinels name another master now.
-    pub async fn has_moved(&self, host: &Host, door: &Door) -> bool {
-        match &self.place {
-            Place::Sentinels { hosts, master } => {
-                master_of(hosts, master, door).await.is_ok_and(|master| master != *host)
+    pub async fn has_moved(&self, host: &Host, connector: &Connector) -> bool {
+        match &self.topology {
+            Topology::Sentinels { hosts, master } => {
+                master_of(hosts, master, connector).await.is_ok_and(|master| master != *host)
             }
-            Place::Single(_) | Place::Cluster(_) => false,
+            Topology::Single(_) | Topology::Cluster(_) => false,
         }
     }
 }
 
 /// The master that most of the Sentinels name; a Sentinel that is cut off from the others may name an old one.
-async fn master_of(hosts: &[Host], master: &str, door: &Door) -> Result<Host, FeedError> {
+async fn master_of(hosts: &[Host], master: &str, connector: &Connector) -> Result<Host, FeedError> {
     let mut asked = JoinSet::new();
     for host in hosts {
-        let (host, door, master) = (host.clone(), door.clone(), master.to_owned());
-        asked.spawn(async move { ask_sentinel(&host, &master, &door).await });
+        let (host, connector, master) = (host.clone(), connector.clone(), master.to_owned());
+        asked.spawn(async move { ask_sentinel(&host, &master, &connector).await });
     }
     let mut votes: HashMap<Host, usize> = HashMap::new();
     let mut failed = None;
@@ -85,9 +85,9 @@ async fn master_of(hosts: &[Host], master: &str, door: &Door) -> Result<Host, Fe
     most.map(|(host, _)| host).ok_or_else(|| failed.unwrap_or(FeedError::NotRedis))
 }
 
-async fn ask_sentinel(host: &Host, master: &str, door: &Door) -> Result<Host, FeedError> {
-    let mut link = door.open_sentinel(host).await?;
-    match link.ask(&["SENTINEL", "get-master-addr-by-name", master]).await? {
+async fn ask_sentinel(host: &Host, master: &str, connector: &Connector) -> Result<Host, FeedError> {
+    let mut connection = connector.open_sentinel(host).await?;
+    match connection.ask(&["SENTINEL", "get-master-addr-by-name", master]).await? {
         Value::List(parts) => match &parts[..] {
             [Value::Text(name), Value::Text(port)] => {
                 let name = String::from_utf8_lossy(name);

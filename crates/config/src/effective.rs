@@ -10,7 +10,7 @@ use fanfare_protocol::app::Limits as AppLimits;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::fault::{Cause, Fault, Place};
+use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 use super::keys::{Keys, kind_of};
 
@@ -19,20 +19,20 @@ pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
 /// The settings that hold.
 #[derive(Debug)]
-pub(super) struct Settled {
-    settings: BTreeMap<String, (Value, Place)>,
+pub(super) struct Effective {
+    settings: BTreeMap<String, (Value, Origin)>,
     /// Keys that somebody has set wrongly.
     faulty: BTreeSet<String>,
 }
 
-impl Settled {
+impl Effective {
     pub fn of_defaults() -> Self {
         let defaults: Table = DEFAULTS.parse().expect("a test reads the defaults");
         let mut settings = BTreeMap::new();
         for (section, values) in defaults {
             let Value::Table(values) = values else { continue };
             for (name, value) in values {
-                settings.insert(format!("{section}.{name}"), (value, Place::Default));
+                settings.insert(format!("{section}.{name}"), (value, Origin::Default));
             }
         }
         Self { settings, faulty: BTreeSet::new() }
@@ -57,18 +57,18 @@ impl Settled {
         }
     }
 
-    pub fn get(&self, key: &str) -> (&Value, &Place) {
+    pub fn get(&self, key: &str) -> (&Value, &Origin) {
         let (value, place) = self.settings.get(key).expect("every key has a default");
         (value, place)
     }
 
     /// Whether a variable has decided a key.
     pub fn is_by_variable(&self, key: &str, variable: &str) -> bool {
-        matches!(self.get(key).1, Place::Variable(name) if name == variable)
+        matches!(self.get(key).1, Origin::Variable(name) if name == variable)
     }
 
     /// Every key with its value and where that comes from.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Place)> {
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
         self.settings.iter().map(|(key, (value, place))| (&**key, value, place))
     }
 
@@ -116,9 +116,9 @@ impl Settled {
 
 impl Cause {
     /// The cause in the words that fit the place.
-    fn of(self, place: &Place) -> Self {
+    fn of(self, place: &Origin) -> Self {
         match (self, place) {
-            (Self::Database { fault, .. }, Place::Variable(name)) if name == "DATABASE_URL" => {
+            (Self::Database { fault, .. }, Origin::Variable(name)) if name == "DATABASE_URL" => {
                 Self::DatabaseUrl { fault }
             }
             (cause, _) => cause,

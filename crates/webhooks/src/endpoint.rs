@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::queue::{Lost, Queue};
 use crate::request::{Prepared, Waiting};
 use crate::settings::{Settings, Spawn, Tally};
-use crate::turns::{QUICK, Turns, Wanted};
+use crate::turns::{QUICK, TurnRequest, Turns};
 
 /// Most bytes of an answer that are read; the answer's content is ignored.
 const MOST_ANSWER: usize = 64 * 1024;
@@ -63,7 +63,7 @@ pub(crate) struct Owner {
 }
 
 /// One URL.
-pub(crate) struct Outlet {
+pub(crate) struct Endpoint {
     pub url: String,
     host: String,
     owner: Owner,
@@ -105,7 +105,7 @@ impl Shared {
     }
 }
 
-impl Outlet {
+impl Endpoint {
     pub(crate) fn new(webhook: &Webhook, owner: Owner, shared: &Arc<Shared>) -> Self {
         let host = webhook.url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
         Self {
@@ -233,7 +233,7 @@ impl Outlet {
     async fn attempt(
         self: Arc<Self>,
         request: Prepared,
-        wanted: Option<Wanted>,
+        wanted: Option<TurnRequest>,
     ) -> (Prepared, Result<(), Failure>) {
         let sending = self.send(&request);
         let outcome = match wanted {

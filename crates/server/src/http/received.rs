@@ -16,7 +16,7 @@ pub struct Peer {
 }
 
 /// A request on its way to its route.
-pub(super) struct Asked<'a> {
+pub(super) struct Received<'a> {
     /// The path as the routes are written (WS-003, AUTH-012).
     pub path: &'a str,
     pub peer: Peer,

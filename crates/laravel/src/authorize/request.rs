@@ -25,7 +25,7 @@ pub enum Subject<'a> {
 
 /// A question to an application.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
+pub struct AuthorizationRequest<'a> {
     /// The application's URL: the app's setting.
     pub url: &'a str,
     /// The channel or sign-in to be signed.
@@ -69,7 +69,7 @@ pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr) -> Header
     passed
 }
 
-impl Question<'_> {
+impl AuthorizationRequest<'_> {
     /// The HTTP request; `None` for an invalid URL, which settings do not allow.
     pub(super) fn request(&self) -> Option<Request<Full<Bytes>>> {
         let uri: Uri = self.url.parse().ok()?;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_form_names_the_socket_and_the_channel_and_nothing_else() {
         let channel = ChannelName::parse("presence-a=b@c,d.e;f", 164).expect("a name");
-        let mut question = Question {
+        let mut question = AuthorizationRequest {
             url: "http://app.test/auth?x=1",
             subject: Subject::Channel(&channel),
             socket: "12.34".parse().expect("an id"),
