@@ -6,6 +6,7 @@ mod manifests;
 mod prose;
 mod rust_text;
 mod tree;
+mod type_names;
 
 use tree::{Fault, TextFile};
 
@@ -39,6 +40,11 @@ fn no_file_is_longer_than_anyone_reads() {
 #[test]
 fn names_say_what_a_thing_is() {
     assert_none(in_rust(rust_text::names));
+}
+
+#[test]
+fn a_public_types_name_is_said_once() {
+    assert_none(type_names::faults(&rust_files()));
 }
 
 #[test]
