@@ -83,7 +83,7 @@ test('ws_161 without the setting a client event is an error of the connection, w
   assert.equal(code, null);
   const words = 'To send client events, you must enable this feature in the Settings page of your dashboard.';
   assert.ok(message.startsWith(words), message);
-  assert.match(message, /setting client_events/);
+  assert.match(message, /client_events = true/);
   assert.deepEqual(await heardBy(scene, 'private-chat', ann, bob), [[], []]);
   assert.equal(ann.pusher.connection.state, 'connected');
 });

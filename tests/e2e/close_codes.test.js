@@ -21,7 +21,7 @@ describe('a connection that ends', { concurrency: true }, () => {
     const second = scene.connecting();
     const errors = inboxOf(second.connection, 'error');
     const waits = inboxOf(second.connection, 'connecting_in');
-    assert.deepEqual(await reported(errors), { code: 4100, message: 'Over capacity' });
+    assert.deepEqual(await reported(errors), { code: 4100, message: 'Over capacity (setting limits.connections)' });
     assert.equal(await waits.next(), 1);
     first.disconnect();
     await inState(second, 'connected');

@@ -61,7 +61,7 @@ test('an unknown key ends in disconnected after one attempt', async (t) => {
   const { error } = await errors.next();
   assert.deepEqual(error.data, {
     code: 4001,
-    message: 'App key no-such-key not in this cluster. Did you forget to specify the cluster?',
+    message: 'App key no-such-key not in this cluster. Did you forget to specify the cluster? (no such key here)',
   });
   // pusher-js would come back at once, or after one second, if it meant to.
   await staysEmpty(inboxOf(pusher.connection, 'connecting'), 2500);
@@ -76,7 +76,7 @@ test('a disabled app and a full one refuse with 4003 and 4004', async (t) => {
 
   const off = scene.connecting({ key: 'key-off' });
   const offErrors = inboxOf(off.connection, 'error');
-  assert.deepEqual((await offErrors.next()).error.data, { code: 4003, message: 'Application disabled' });
+  assert.deepEqual((await offErrors.next()).error.data, { code: 4003, message: 'Application disabled (setting enabled)' });
 
   await scene.client({ key: 'key-small' });
   const second = scene.connecting({ key: 'key-small' });

@@ -213,7 +213,7 @@ test('ws_062 only who signs in or joins a private channel in time may stay', asy
   for (const [pusher, errors] of unauthorized) {
     await inState(pusher, 'disconnected');
     const { data } = errors.all[0];
-    assert.deepEqual(data, { code: 4009, message: 'Connection not authorized within timeout' });
+    assert.deepEqual(data, { code: 4009, message: 'Connection not authorized within timeout (setting timeouts.authorize)' });
   }
   const greetings = inboxOf(user.user, 'hello');
   await scene.sdk.sendToUser('ann', 'hello', 1);

@@ -22,7 +22,7 @@ async function printed(t, driver, port) {
   const config = path.join(directory, 'fanfare.toml');
   await writeFile(config, ONE_APP);
   const args = ['laravel', 'env', '--driver', driver, '--config', config, '--listen', `127.0.0.1:${port}`];
-  const [dotenv, connection, script] = (await run(BINARY, args, BARE)).split(/^# (?:\.env|config|Browser).*\n/m).slice(1);
+  const [dotenv, connection, script] = (await run(BINARY, args, BARE)).split(/^(?:#|\/\/) (?:\.env|config|Browser).*\n/m).slice(1);
   const env = Object.fromEntries([...dotenv.matchAll(/^(\w+)="?(.*?)"?$/gm)].map(([, name, value]) => [name, value]));
   const filled = (value) => value.replace(/\$\{(\w+)\}/g, (_, name) => env[name]);
   const built = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, filled(value)]));

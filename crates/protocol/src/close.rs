@@ -7,20 +7,27 @@ use std::borrow::Cow;
 
 use crate::ws::DecodeError;
 
+/// Longest part of an unknown key that is sent back, in bytes: so that a UUID fits, and the text into a close frame.
+const MOST_OF_A_KEY: usize = 36;
+
 /// The end of a connection, or its refusal at the handshake.
 ///
-/// `Display` is the text for the close frame: at most 123 bytes (WS-050). The text may repeat the client's, so logs
-/// get [`CloseReason::label`].
+/// `Display` is the text for the close frame: at most 123 bytes (WS-050). Hosted Pusher's words stand first, because
+/// people search for them; behind them stands what is so here. The text may repeat the key, the origin or the path that
+/// came; [`CloseReason::label`] repeats nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
     /// 4000: the app requires TLS, and the client connected without (WS-063).
-    #[error("Application only accepts SSL connections, reconnect using wss://")]
+    #[error("Application only accepts SSL connections, reconnect using wss:// (setting force_tls)")]
     TlsRequired,
     /// 4001: no app has this key.
-    #[error("App key {} not in this cluster. Did you forget to specify the cluster?", shortened(.0, 50))]
+    #[error(
+        "App key {} not in this cluster. Did you forget to specify the cluster? (no such key here)",
+        fitting(.0)
+    )]
     UnknownKey(String),
     /// 4003: the app is switched off.
-    #[error("Application disabled")]
+    #[error("Application disabled (setting enabled)")]
     AppDisabled,
     /// 4004: the app has reached its connection quota (LIM-026).
     #[error("Account over quota (at most {limit} connections, setting max_connections)")]
@@ -35,19 +42,19 @@ pub enum CloseReason {
     #[error("Unsupported protocol version: 4, 5, 6 and 7 are spoken here")]
     VersionUnsupported,
     /// 4008: no protocol version was given, and the server requires a version.
-    #[error("No protocol version supplied")]
+    #[error("No protocol version supplied (setting listen.version_required)")]
     VersionMissing,
     /// 4009: the page's origin is not one of the app's.
-    #[error("Origin not allowed: {}", shortened(.0, 90))]
+    #[error("Origin not allowed: {} (setting allowed_origins)", shortened(.0, 70))]
     OriginRefused(String),
     /// 4009: the app requires authorization, and the client did not authorize in time (WS-062).
-    #[error("Connection not authorized within timeout")]
+    #[error("Connection not authorized within timeout (setting timeouts.authorize)")]
     NotAuthorized,
     /// 4009: the app's back end has ended the connections of this user (API-062).
     #[error("You got disconnected by the app.")]
     Terminated,
     /// 4100: the node has reached its limit of connections.
-    #[error("Over capacity")]
+    #[error("Over capacity (setting limits.connections)")]
     OverCapacity,
     /// 4100: the app could not be looked up; the key may be right.
     #[error("Apps cannot be looked up at the moment")]
@@ -155,6 +162,12 @@ impl CloseReason {
     }
 }
 
+/// The key, or as much of it as fits into a close frame.
+fn fitting(key: &str) -> Cow<'_, str> {
+    let ellipsis = '…'.len_utf8();
+    if key.len() <= MOST_OF_A_KEY { Cow::Borrowed(key) } else { shortened(key, MOST_OF_A_KEY - ellipsis) }
+}
+
 /// The text, or its first `most` bytes (fewer, not to cut a character) and an ellipsis.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
@@ -202,6 +215,13 @@ mod tests {
     }
 
     #[test]
+    fn a_key_as_long_as_a_uuid_is_repeated_whole() {
+        let key = "f".repeat(36);
+        assert!(CloseReason::UnknownKey(key.clone()).to_string().contains(&format!(" {key} ")));
+        assert!(CloseReason::UnknownKey(key + "f").to_string().contains('…'));
+    }
+
+    #[test]
     fn ws_055_no_code_is_4300_or_above() {
         for reason in all() {
             assert!(reason.code().is_none_or(|code| code < 4300), "{reason:?}");
@@ -212,7 +232,7 @@ mod tests {
     fn an_unknown_key_is_answered_in_hosted_pushers_words() {
         assert_eq!(
             CloseReason::UnknownKey("abc".into()).to_string(),
-            "App key abc not in this cluster. Did you forget to specify the cluster?"
+            "App key abc not in this cluster. Did you forget to specify the cluster? (no such key here)"
         );
     }
 }

@@ -279,7 +279,7 @@ mod tests {
             ),
             (
                 ProtocolError::ClientEvent(ClientEventFault::Off),
-                "To send client events, you must enable this feature in the Settings page of your dashboard. (setting client_events)",
+                "To send client events, you must enable this feature in the Settings page of your dashboard. (here: client_events = true in the app's settings)",
             ),
         ];
         for (error, text) in cases {

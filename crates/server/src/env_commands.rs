@@ -6,7 +6,7 @@ use fanfare_config::certificate;
 use crate::command_line::LaravelEnv;
 use crate::first_app::{ShownApp, open_apps};
 use crate::laravel_lines::LaravelLines;
-use crate::paste_lines::{Invocation, NO_APP, OverTls, PasteLines, Ways};
+use crate::paste_lines::{Invocation, NO_APP, OverTls, PROXY, PasteLines, Ways};
 use crate::start::StartError;
 
 /// The lines of `fanfare env`.
@@ -40,7 +40,9 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, S
         None => ShownApp::find(config, &apps).await?.map(|first| first.app),
     };
     let app = app.ok_or(StartError::NoApp)?;
-    let Ways { back_end: php, browser, .. } = Ways::to(&app, config.listen.addr, over_tls(config).as_ref());
+    let Ways { back_end: php, browser, needs_proxy } =
+        Ways::to(&app, config.listen.addr, over_tls(config).as_ref());
+    let note = if needs_proxy && asked.public.is_none() { format!("# {PROXY}\n") } else { String::new() };
     let lines = LaravelLines {
         secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
         app: &app,
@@ -48,7 +50,7 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, S
         php,
         path_prefix: &config.listen.path_prefix,
     };
-    Ok(lines.text(asked.driver))
+    Ok(note + &lines.text(asked.driver))
 }
 
 /// The listener for TLS, if one is configured.

@@ -25,7 +25,7 @@ pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanf
                           and in the same environment, makes one while the server runs.";
 
 /// Said above lines with a proxy that has to be filled in; behind the sign of a comment.
-const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
+pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
                      that does TLS.";
 
 /// Options by which `fanfare send` finds the server.

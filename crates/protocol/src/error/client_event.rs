@@ -11,7 +11,7 @@ pub enum ClientEventFault {
     /// Client events are off for the app.
     #[error(
         "To send client events, you must enable this feature in the Settings page of your dashboard. \
-         (setting client_events)"
+         (here: client_events = true in the app's settings)"
     )]
     Off,
     /// No `channel` or no `data` (WS-169).

@@ -8,7 +8,7 @@ use crate::support::socket::{Frame, Socket};
 use crate::support::upgrade::Upgrade;
 use crate::support::{APP, OTHER};
 
-const TLS_ONLY: &str = "Application only accepts SSL connections, reconnect using wss://";
+const TLS_ONLY: &str = "Application only accepts SSL connections, reconnect using wss:// (setting force_tls)";
 
 fn open_with(server: &TestServer, name: &str, value: &str) -> Socket {
     Upgrade::to(&pusher_js(APP)).header(name, value).open(server.addr).1
@@ -17,9 +17,9 @@ fn open_with(server: &TestServer, name: &str, value: &str) -> Socket {
 #[test]
 fn ws_060_a_disabled_app_is_closed_with_4003() {
     let server = Setup::with_app("enabled = false").start();
-    server.open(&pusher_js(APP)).expect_close(4003, "Application disabled");
+    server.open(&pusher_js(APP)).expect_close(4003, "Application disabled (setting enabled)");
     let old = server.open(&format!("/app/{}?protocol=5", APP.key));
-    { old }.expect_close_by_event(4003, "Application disabled");
+    { old }.expect_close_by_event(4003, "Application disabled (setting enabled)");
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn ws_061_a_full_node_sends_newcomers_away_with_4100() {
     let server = Setup::new().config("[limits]\nconnections = 2").app(OTHER, "").start();
     let _first = server.connect();
     let _second = server.connect_to(OTHER);
-    server.open(&pusher_js(APP)).expect_close(4100, "Over capacity");
-    server.open(&pusher_js(OTHER)).expect_close(4100, "Over capacity");
+    server.open(&pusher_js(APP)).expect_close(4100, "Over capacity (setting limits.connections)");
+    server.open(&pusher_js(OTHER)).expect_close(4100, "Over capacity (setting limits.connections)");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn ws_062_a_connection_that_is_not_authorized_in_time_is_closed_with_4009() {
     let mut presence = server.connect();
     presence.join(APP, "presence-a", r#"{"user_id":"u1"}"#);
     let mut old = server.open(&format!("/app/{}?protocol=5", APP.key)).established(50);
-    let reason = "Connection not authorized within timeout";
+    let reason = "Connection not authorized within timeout (setting timeouts.authorize)";
     silent.expect_close(4009, reason);
     public.expect_close(4009, reason);
     old.expect_close_by_event(4009, reason);
@@ -177,7 +177,7 @@ fn ws_062_an_app_that_does_not_ask_for_it_keeps_everybody() {
         .start();
     let mut other = server.connect_to(OTHER);
     let mut strict = server.connect();
-    strict.expect_close(4009, "Connection not authorized within timeout");
+    strict.expect_close(4009, "Connection not authorized within timeout (setting timeouts.authorize)");
     other.expect_nothing_more();
 }
 

@@ -5,7 +5,7 @@ use crate::support::setup::Setup;
 use crate::support::socket::Socket;
 use crate::support::{APP, eventually, over_quota};
 
-const TOO_LATE: &str = "Connection not authorized within timeout";
+const TOO_LATE: &str = "Connection not authorized within timeout (setting timeouts.authorize)";
 
 fn strict(settings: &str) -> Setup {
     Setup::with_app(&format!("authorized_connections = true\n{settings}"))

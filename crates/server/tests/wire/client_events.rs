@@ -104,7 +104,7 @@ fn ws_161_client_events_are_off_by_default() {
     sender.client_event(PRIVATE, "client-typing", "{}");
     sender.expect_error(
         "To send client events, you must enable this feature in the Settings page of your dashboard. \
-         (setting client_events)",
+         (here: client_events = true in the app's settings)",
     );
     listener.expect_nothing_more();
     server.api().publish(PRIVATE, "e", "d");

@@ -14,9 +14,10 @@ use crate::support::{APP, PONG};
 fn ws_001_keys_are_case_sensitive() {
     let server = Setup::bare().app(crate::support::App { key: "AbCdEf", ..APP }, "").start();
     server.open("/app/AbCdEf?protocol=7").established(50);
-    server
-        .open("/app/abcdef?protocol=7")
-        .expect_close(4001, "App key abcdef not in this cluster. Did you forget to specify the cluster?");
+    server.open("/app/abcdef?protocol=7").expect_close(
+        4001,
+        "App key abcdef not in this cluster. Did you forget to specify the cluster? (no such key here)",
+    );
 }
 
 #[test]
@@ -55,8 +56,10 @@ fn ws_005_a_refusal_is_told_after_the_upgrade() {
     let server = TestServer::start();
     let (head, mut socket) = Upgrade::to("/app/nosuchkey?protocol=7").open(server.addr);
     assert_eq!(head.status, 101);
-    socket
-        .expect_close(4001, "App key nosuchkey not in this cluster. Did you forget to specify the cluster?");
+    socket.expect_close(
+        4001,
+        "App key nosuchkey not in this cluster. Did you forget to specify the cluster? (no such key here)",
+    );
 }
 
 #[test]

@@ -180,6 +180,34 @@ fn the_lines_for_a_driver_are_for_dotenv_configuration_and_echo() {
     );
 }
 
+/// What `fanfare laravel env` prints by this configuration.
+fn lines_by(config: &str) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("fanfare.toml"), config).expect("the folder can be written to");
+    let ended = run(binary(folder.path()).args(["laravel", "env", "--config", "fanfare.toml"]));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    ended.stdout
+}
+
+const APP_OF_LINES: &str = "[[apps.list]]\nid = \"3\"\nkey = \"k\"\nsecret = \"s\"\n";
+
+#[test]
+fn the_lines_are_for_the_listener_with_tls_where_there_is_one() {
+    let tls = "[tls]\naddr = \"127.0.0.1:6443\"\ncert_file = \"none.pem\"\nkey_file = \"none.pem\"\n";
+    let printed = lines_by(&format!("{tls}{APP_OF_LINES}"));
+    expect_lines(
+        &printed,
+        &["PUSHER_PORT=6443", "PUSHER_SCHEME=https", "VITE_PUSHER_PORT=\"${PUSHER_PORT}\""],
+    );
+}
+
+#[test]
+fn an_app_that_takes_tls_alone_gets_lines_for_a_proxy_where_there_is_no_such_listener() {
+    let printed = lines_by(&format!("{APP_OF_LINES}force_tls = true\n"));
+    expect_lines(&printed, &["PUSHER_SCHEME=http", "VITE_PUSHER_SCHEME=https"]);
+    assert!(printed.contains("put in the host and port of the proxy"), "{printed}");
+}
+
 #[test]
 fn an_app_that_is_not_there_and_a_public_url_that_is_none_are_told() {
     let ended = Setup::bare().command(Some("laravel")).arguments(&["env", "--app", "99"]).run();

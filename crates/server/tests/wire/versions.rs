@@ -44,15 +44,20 @@ fn ws_012_versions_that_are_none_or_too_new_are_closed_with_4007() {
 fn ws_012_a_missing_version_is_7() {
     let server = TestServer::start();
     server.open(&format!("/app/{}", APP.key)).established(50);
-    server
-        .open("/app/unknown")
-        .expect_close(4001, "App key unknown not in this cluster. Did you forget to specify the cluster?");
+    server.open("/app/unknown").expect_close(
+        4001,
+        "App key unknown not in this cluster. Did you forget to specify the cluster? (no such key here)",
+    );
 }
 
 #[test]
 fn ws_012_a_missing_version_is_4008_by_setting() {
     let server = Setup::new().config("[listen]\nversion_required = true").start();
-    expect_refused(server.open(&format!("/app/{}", APP.key)), 4008, "No protocol version supplied");
+    expect_refused(
+        server.open(&format!("/app/{}", APP.key)),
+        4008,
+        "No protocol version supplied (setting listen.version_required)",
+    );
     open(&server, "7").established(50);
 }
 
@@ -100,7 +105,8 @@ fn ws_014_and_ws_015_all_versions_get_the_same_frames() {
 #[test]
 fn ws_053_versions_4_and_5_hear_of_a_close_by_event_first() {
     let server = TestServer::start();
-    let text = "App key nobody not in this cluster. Did you forget to specify the cluster?";
+    let text =
+        "App key nobody not in this cluster. Did you forget to specify the cluster? (no such key here)";
     for version in ["4", "5"] {
         server.open(&format!("/app/nobody?protocol={version}")).expect_close_by_event(4001, text);
     }
@@ -109,7 +115,8 @@ fn ws_053_versions_4_and_5_hear_of_a_close_by_event_first() {
 #[test]
 fn ws_053_versions_6_and_7_hear_of_a_close_by_the_close_frame_alone() {
     let server = TestServer::start();
-    let text = "App key nobody not in this cluster. Did you forget to specify the cluster?";
+    let text =
+        "App key nobody not in this cluster. Did you forget to specify the cluster? (no such key here)";
     for version in ["6", "7"] {
         server.open(&format!("/app/nobody?protocol={version}")).expect_close(4001, text);
     }
