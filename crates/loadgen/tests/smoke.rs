@@ -55,14 +55,14 @@ fn assert_positive(figures: &Value, names: &[&str]) {
     }
 }
 
-const SHORT: [&str; 4] = ["--seconds", "0.3", "--warmup", "0.1"];
+const SHORT: [&str; 4] = ["--seconds", "1", "--warmup", "0.2"];
 
 #[test]
 fn events_at_a_rate_reach_every_subscriber_and_are_timed() {
     let figures = Rawlimit::start().figures(&[&["fanout", "--n", "50", "--rate", "50"][..], &SHORT].concat());
     assert_positive(&figures, &["server_cpu_us_per_delivery", "latency_p99_us", "generator_late_p99_us"]);
     assert_eq!(figures["deliveries"].as_u64().unwrap(), 50 * figures["events"].as_u64().unwrap());
-    assert!(figures["latencies_measured"].as_u64().unwrap() < figures["deliveries"].as_u64().unwrap());
+    assert_positive(&figures, &["latencies_measured"]);
 }
 
 #[test]

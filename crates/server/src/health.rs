@@ -69,7 +69,7 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
     let status = head.lines().next().unwrap_or_default();
     let status = status.split_once(' ').map_or("by something that is no HTTP", |(_, status)| status);
     let is_ours = if is_for_ready { body.starts_with("ready") } else { body.trim() == r#"{"health":"OK"}"# };
-    let told = format!("{} ({})", status.escape_debug(), body.trim().escape_debug());
+    let told = format!("{status} ({})", body.trim()).replace(char::is_control, " ");
     if status.starts_with("200") && is_ours {
         Ok(format!("http://{at}{path} is answered {told}"))
     } else {

@@ -40,9 +40,12 @@ pub const NODE: Requirement =
 
 /// What makes the certificates of the tests with Node, as its users would.
 pub const OPENSSL: Requirement = Requirement {
-    what: "OpenSSL 3 or newer (openssl)",
-    is_there: || output_of("openssl", &["version"]).is_some_and(|text| !text.starts_with("OpenSSL 1")),
-    debian: &["openssl"],
+    what: "OpenSSL 3 or newer (openssl), and curl",
+    is_there: || {
+        output_of("openssl", &["version"]).is_some_and(|text| !text.starts_with("OpenSSL 1"))
+            && output_of("curl", &["--version"]).is_some()
+    },
+    debian: &["openssl", "curl"],
 };
 
 /// Python 3 with what makes virtual environments.
