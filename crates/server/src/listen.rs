@@ -1,4 +1,4 @@
-//! The public listeners, plain and TLS: what they answer is [`http`].
+//! The public listeners, plain and TLS; [`http`] answers their requests.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::http::{self, Answer, Peer, PublicRoutes, answer};
 use crate::state::State;
 use crate::tls::ServerTls;
 
-/// What clients and back ends ask for.
+/// The site for clients and back ends.
 struct Public {
     state: Arc<State>,
     routes: Arc<PublicRoutes>,
@@ -34,7 +34,7 @@ impl Site for Public {
     }
 }
 
-/// Accepts until the drain is over, then waits for the requests that are under way; over TLS if so told.
+/// Accepts until the drain is over, then waits for the requests under way; over TLS if given.
 pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
     Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.drain.over()).await;

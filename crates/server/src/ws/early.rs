@@ -9,16 +9,16 @@ use tokio_rustls::server::TlsStream;
 use crate::connections::{Place, Rewound, Watched};
 use crate::tls::TlsSocket;
 
-/// What a WebSocket runs on.
+/// The transport of a WebSocket.
 pub enum BareSocket {
-    /// Everybody underway can read it.
+    /// Readable by everybody on the way.
     Plain(TcpStream),
-    /// Nobody can.
+    /// Encrypted.
     Tls(TlsSocket),
 }
 
-/// The socket, what the client had sent behind its request already, and the place among the HTTP connections, which
-/// a WebSocket has no need of.
+/// The socket, the bytes that the client sent behind its request already, and the slot among the HTTP connections,
+/// which a WebSocket does not need.
 ///
 /// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
 #[must_use]
