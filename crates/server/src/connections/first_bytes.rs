@@ -43,7 +43,7 @@ pub(super) enum Beginning {
     /// An HTTP method.
     PlainHttp,
     /// A TLS handshake record: type 22, version 3.
-    ServerTls,
+    Tls,
     /// Anything else.
     Other,
 }
@@ -65,7 +65,7 @@ impl Beginning {
         } else if bytes.first().is_some_and(u8::is_ascii_uppercase) {
             Self::PlainHttp
         } else if bytes.starts_with(TLS_HANDSHAKE) {
-            Self::ServerTls
+            Self::Tls
         } else {
             Self::Other
         }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_handshake_of_any_version_of_tls_is_known_by_its_first_bytes() {
         for minor in 0..=4 {
-            assert_eq!(Beginning::in_bytes(&[22, 3, minor, 2, 0]), Beginning::ServerTls);
+            assert_eq!(Beginning::in_bytes(&[22, 3, minor, 2, 0]), Beginning::Tls);
         }
     }
 

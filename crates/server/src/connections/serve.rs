@@ -53,7 +53,7 @@ pub(super) async fn connection<A: Site>(
         Beginning::PlainHttp if listening.tls.is_some() => {
             Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
-        Beginning::ServerTls if listening.tls.is_none() => {
+        Beginning::Tls if listening.tls.is_none() => {
             Box::pin(Beginning::refuse_tls(stream, peer)).await
         }
         _ => match listening.tls.clone() {
