@@ -33,8 +33,8 @@ use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
 use crate::state::State;
 
-/// Requests that the database may work on at once; more are refused, so that they hold half of the listener's places
-/// at most. Health and metrics are answered whatever is under way.
+/// Most requests that the database works on at once; more are refused, so that API requests hold half of the
+/// listener's slots at most. Health and metrics are answered under any load.
 const MOST_AT_ONCE: usize = 64;
 
 impl Site for Admin {
@@ -53,12 +53,12 @@ impl Site for Admin {
     }
 }
 
-/// Answers operators until the process ends, also while it drains.
+/// Serves operators until the process ends, also during the drain.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
     run_with(state, listener, MOST_AT_ONCE).await;
 }
 
-/// [`run`], with so many requests under way at once.
+/// [`run`], with this many requests under way at once.
 async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize) {
     let places = Arc::clone(&state.operators_places);
     let admin = Admin {
@@ -109,8 +109,8 @@ async fn find_and_answer(
     })
 }
 
-/// A node without its database, or without a Redis that broadcasts come from, still serves the apps that it knows, so that it stays ready: taken out of
-/// the balancer, it would drop connections that nothing is wrong with.
+/// A node without its database, or without the Redis of a feed, still serves the apps that the node knows, and
+/// stays ready: taken out of the balancer, the node would drop connections that work.
 fn ready(state: &State) -> Answer {
     if state.drain.has_begun() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");

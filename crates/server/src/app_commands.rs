@@ -1,7 +1,7 @@
-//! Doing what `fanfare app …` asks for.
+//! Runs `fanfare app …`.
 //!
-//! Works on the database directly, whether a server runs or not; running ones hear of it by
-//! themselves. A secret is printed when it is made, or when it is asked for.
+//! Works on the database directly, whether a server runs or not; running servers follow the change by
+//! themselves. A secret is printed when the secret is made or asked for, never else.
 
 mod given;
 mod table;
@@ -17,10 +17,10 @@ use serde_json::{Map, Value, json};
 use crate::app_json::{self, Secrets};
 use crate::command_line::{AppAction, AppCommand, CreateOptions, UpdateOptions};
 
-/// Longest secret file that is read, in bytes.
+/// Longest secret file, in bytes.
 const MOST_SECRET: u64 = 4096;
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The database cannot be opened.
@@ -29,7 +29,7 @@ pub enum CommandError {
     /// The operation was refused, or the database does not answer.
     #[error("{0}")]
     Operation(#[from] OperationError),
-    /// An option cannot be understood: each with its reason.
+    /// Options that cannot be parsed: each with its reason.
     #[error("{}", .0.join("\n"))]
     Options(Vec<String>),
     /// The file of a secret cannot be read.
@@ -38,7 +38,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Whether the one who asked has made the fault; else a part was away.
+    /// Whether the caller made the fault; otherwise a part was away.
     #[must_use]
     pub const fn is_askers(&self) -> bool {
         match self {
@@ -48,7 +48,7 @@ impl CommandError {
     }
 }
 
-/// Does it; what is to be printed.
+/// Runs the command; returns the text to print.
 ///
 /// # Errors
 /// Nothing was changed.
@@ -139,7 +139,7 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// Puts the URL of a Redis that stands in a file to the settings.
+/// Adds a Redis URL, read from a file, to the settings.
 fn put_redis_url(settings: &mut Map<String, Value>, file: Option<&Path>) -> Result<(), CommandError> {
     if let Some(file) = file {
         given::put(settings, "redis_feed.url", read_secret(file)?.into());
@@ -147,7 +147,7 @@ fn put_redis_url(settings: &mut Map<String, Value>, file: Option<&Path>) -> Resu
     Ok(())
 }
 
-/// A secret does not belong on a command line, where everybody on the machine can see it.
+/// A secret does not belong on a command line, which every process on the machine can read.
 fn read_secret(path: &Path) -> Result<String, CommandError> {
     let mut text = String::new();
     let read = if path == Path::new("-") {

@@ -1,6 +1,6 @@
-//! What operators do to apps over HTTP: who may, then what, then the answer.
+//! Operations of the administration API on apps: check the token, run the operation, answer.
 //!
-//! A secret leaves in the answer to what has made it, or to whoever may ask for it; nowhere else.
+//! A secret is in the answer of the operation that made the secret, or where the scope `secrets` allows; nowhere else.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,10 +26,10 @@ use crate::http::body::Arriving;
 /// Largest body, in bytes: settings are short.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Longest time that an operation takes, though a page of a thousand apps is read.
+/// Timeout of one operation; long enough to read a page of a thousand apps.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a request says.
+/// The parsed request.
 struct Asked<'a> {
     found: &'a Found,
     query: Query,
@@ -37,10 +37,10 @@ struct Asked<'a> {
     by: Bearer,
 }
 
-/// Answers one request of the administration API. Nothing of [`Admin::enter`] is held while the peer is waited for.
+/// Answers one request of the administration API. No permit of [`Admin::enter`] is held while waiting for the peer.
 ///
 /// # Errors
-/// It is refused, in this order: for its body's announced size, its token, its scope, its body, what it says.
+/// The request is refused, in this order: announced body size, token, scope, body, content.
 pub(super) async fn answer(
     admin: &Admin,
     peer: IpAddr,
@@ -66,7 +66,7 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-/// Whose token allows what is asked for.
+/// The bearer whose token has the scope of the action.
 async fn who(
     admin: &Admin,
     peer: IpAddr,
@@ -156,7 +156,7 @@ impl Asked<'_> {
         if faults.is_empty() { Ok(()) } else { Err(Problem::Query(faults)) }
     }
 
-    /// Who has done what; the token by its number.
+    /// Logs who has done what; the token by its number.
     fn log(&self, app: &str, what: &str) {
         let Bearer { id, name, .. } = &self.by;
         tracing::info!(target: "fanfare::admin", app, token = id, name, "{what}");
@@ -171,7 +171,7 @@ fn created(value: &Value) -> Answer {
     json(StatusCode::CREATED, line(value))
 }
 
-/// With a newline for those who use `curl`.
+/// The JSON with a newline, for terminals.
 fn line(value: &Value) -> String {
     format!("{value}\n")
 }

@@ -1,6 +1,6 @@
-//! Who asks: the bearer token of a request (RFC 6750), checked against the database each time.
+//! Authentication: the bearer token of a request (RFC 6750), checked against the database each time.
 //!
-//! Remembers no right token, so that one that is revoked is refused at once; repeats none.
+//! Never caches a valid token, so that a revoked token is refused at once; never repeats a token.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use tokio::time::{Instant, timeout};
 use super::problem::Problem;
 use super::shared::Admin;
 
-/// Longest time that a token is looked for.
+/// Timeout of a token's look-up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whose token a request has.
+/// The bearer that a request's token belongs to.
 ///
 /// # Errors
-/// It has none, or not a valid one; the address has shown too many wrong ones; the database, without which there
-/// are no tokens, is away; or as much is under way as may be.
+/// No token, or no valid one; too many wrong tokens from this address; the database, which holds the
+/// tokens, is away; or too many requests are under way.
 pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> Result<Bearer, Problem> {
     let apps = &admin.state.apps;
     if !apps.has_database() {
@@ -44,7 +44,7 @@ pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> R
     })
 }
 
-/// What stands behind `Bearer `.
+/// The text behind `Bearer `.
 fn token_in(header: &HeaderValue) -> Option<&str> {
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,7 +1,7 @@
-//! What an operator's request says: its query and its body, of which every fault is found.
+//! Parses an operator's request: its query and its body; finds every fault.
 //!
-//! Decides only which names there are and what kind of value each has; what is legal is decided where
-//! it is done.
+//! Knows only the names and the kind of value of each; the operation itself decides which values are
+//! legal.
 
 use fanfare_apps::{MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-/// Apps on a page, unless something else is asked for.
+/// Default number of apps on a page.
 const USUAL_PAGE: usize = 100;
 
-/// Hours of usage, unless something else is asked for.
+/// Default number of hours of usage.
 const USUAL_HOURS: u32 = 24;
 
-/// Every parameter of the query that is not `known`, or is given more than once.
+/// Every parameter of the query that is not `known`, or is given twice.
 pub(super) fn faults_of(query: &Query, known: &[&str]) -> Vec<String> {
     let mut seen: Vec<&str> = Vec::new();
     let mut faults = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn faults_of(query: &Query, known: &[&str]) -> Vec<String> {
     faults
 }
 
-/// Which page of the list is asked for: behind which app, and how long.
+/// The page of the list to answer: the app before it, and its length.
 ///
 /// # Errors
 /// Every fault of the query.
@@ -54,7 +54,7 @@ pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), Problem> {
     Err(Problem::Query(faults))
 }
 
-/// Whether secrets are asked for.
+/// Whether the request wants secrets.
 ///
 /// # Errors
 /// Every fault of the query.
@@ -71,7 +71,7 @@ pub(super) fn secrets(query: &Query) -> Result<bool, Problem> {
     if faults.is_empty() { Ok(secrets) } else { Err(Problem::Query(faults)) }
 }
 
-/// How many hours back from the end of this one are asked for.
+/// The number of hours wanted, back from the end of the current hour.
 ///
 /// # Errors
 /// Every fault of the query.
@@ -86,7 +86,7 @@ pub(super) fn hours(query: &Query) -> Result<u32, Problem> {
     Err(Problem::Query(faults))
 }
 
-/// An app to be made; `faults` are those of the query.
+/// The app to create; `faults` are those of the query.
 ///
 /// # Errors
 /// The body is no JSON object; every other fault is left in the result.
@@ -109,7 +109,7 @@ pub(super) fn new_app(body: &[u8], faults: Vec<String>) -> Result<NewApp, Proble
     Ok(new)
 }
 
-/// What is to change; `faults` are those of the query.
+/// The change to an app; `faults` are those of the query.
 ///
 /// # Errors
 /// The body is no JSON object; every other fault is left in the result.
@@ -122,7 +122,7 @@ pub(super) fn update(body: &[u8], faults: Vec<String>) -> Result<Update, Problem
     Ok(Update { name, enabled, settings, faults })
 }
 
-/// The faults of a body that has nothing to say, and `faults`.
+/// The faults of a body that should be empty, and `faults`.
 ///
 /// # Errors
 /// The body is no JSON object.
@@ -130,14 +130,14 @@ pub(super) fn nothing(body: &[u8], faults: Vec<String>) -> Result<Vec<String>, P
     Ok(Fields::read(body, faults)?.end(&[]))
 }
 
-/// The fields of a JSON object, each taken out once, and what is wrong with them.
+/// The fields of a JSON object, each taken out once, and the faults found.
 struct Fields {
     object: Map<String, Value>,
     faults: Vec<String>,
 }
 
 impl Fields {
-    /// No body is an object without fields.
+    /// An empty body counts as an object without fields.
     fn read(body: &[u8], faults: Vec<String>) -> Result<Self, Problem> {
         if body.is_empty() {
             return Ok(Self { object: Map::new(), faults });
@@ -176,7 +176,7 @@ impl Fields {
         None
     }
 
-    /// All faults, those fields included that nobody has asked for.
+    /// All faults, unknown fields included.
     fn end(mut self, known: &[&str]) -> Vec<String> {
         self.faults.extend(self.object.keys().map(|name| match known {
             [] => format!("unknown field {name}; there are none here"),

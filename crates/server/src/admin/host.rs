@@ -1,8 +1,8 @@
-//! Whom a request of the operators' listener is for: the listener answers to addresses and to names it knows.
+//! The host check of the operators' listener: addresses and known names are allowed.
 //!
-//! A page of a stranger can have its own name lead to this machine, so that a browser lets it read what it gets
-//! from here (DNS rebinding). The browser then says that name in `Host`. An address cannot be led elsewhere, so
-//! every address is fine: orchestrators ask by those of their containers.
+//! A stranger's page can point its own name at this machine, so that a browser lets the page read the answers
+//! (DNS rebinding). The browser then sends that name in `Host`. An address cannot be pointed elsewhere, so
+//! every address is allowed: orchestrators use the addresses of their containers.
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use hyper::Request;
 use super::problem::Problem;
 use crate::http::host;
 
-/// Lets a request pass whose `Host` is an address, `localhost`, or one of these names; and one without a name,
-/// which no browser sends.
+/// Allows a request whose `Host` is an address, `localhost`, or one of these names; and a request without a
+/// host, which no browser sends.
 ///
 /// # Errors
 /// The header is faulty, or names another host.

@@ -1,6 +1,6 @@
-//! The description of the operators' listener in OpenAPI 3.1, as it is served.
+//! The OpenAPI 3.1 description of the operators' listener, as served.
 //!
-//! Written by hand; the tests hold it against the routes and against the settings that there are.
+//! Written by hand; tests compare the document with the routes and with the settings.
 
 /// The document.
 pub(super) const TEXT: &str = include_str!("openapi.json");

@@ -1,5 +1,5 @@
-//! What an operator's request was refused for: problem details (RFC 9457), the one table of their
-//! statuses, types and sentences. Holds no secret and no token.
+//! Refusals of operators' requests: problem details (RFC 9457), the one table of their statuses, types and
+//! sentences. Holds no secret and no token.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,57 +15,57 @@ use crate::http::answer::with_type;
 use crate::http::body::BodyError;
 use crate::http::host;
 
-/// Most bytes of a sentence that repeats what came.
+/// Most bytes of a sentence that repeats input.
 const LONGEST: usize = 500;
 
-/// Why a request is refused; nothing has changed then, but for [`Problem::TooLate`].
+/// Why a request is refused; nothing has changed then, except after [`Problem::TooLate`].
 ///
-/// `Display` is the sentence about this very request, for the caller alone; logs get [`Problem::label`].
+/// `Display` is the sentence about this request, for the caller alone; logs get [`Problem::label`].
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     /// The header `Host` is missing, doubled, or no host.
     #[error("{}", host::FAULT)]
     FaultyHost,
-    /// The request is for a host that is not this one; which.
+    /// The request names this host, which is not allowed.
     #[error(
         "This listener does not answer to the host {}: ask by address or as localhost, or list the name \
          in listen.admin_hosts",
         shortened(.0, 200)
     )]
     ForeignHost(String),
-    /// There is no such route.
+    /// No route has this path.
     #[error("There is nothing at this path; /v1/openapi.json lists what there is")]
     NoSuchPath,
-    /// The path is right, the method is not; those that are.
+    /// The path exists, the method does not; the methods allowed.
     #[error("This path answers to {0} only")]
     MethodNotAllowed(String),
-    /// No token came.
+    /// No token was sent.
     #[error(
         "This request needs the header `Authorization: Bearer TOKEN`; `fanfare token create` makes a token"
     )]
     NoToken,
-    /// It is unknown, malformed, expired or revoked: which of these is nobody's business.
+    /// The token is unknown, malformed, expired or revoked; the answer does not say which.
     #[error("This token is not valid")]
     WrongToken,
-    /// The address has to wait before another token is looked at.
+    /// The address has to wait before its next token is checked.
     #[error("Too many wrong tokens have come from this address; no token is looked at until it has waited")]
     TooManyWrongTokens(Duration),
-    /// The token is not good for this.
+    /// The token lacks this scope.
     #[error("This token does not have the scope {0}")]
     ScopeMissing(Scope),
     /// Parameters that are unknown or have illegal values.
     #[error("The query has faults")]
     Query(Vec<String>),
-    /// There is no body to work with.
+    /// The body is missing or unusable.
     #[error("{}", about_body(.0))]
     Body(BodyError),
-    /// The body is not JSON; why.
+    /// The body is not JSON; the reason.
     #[error("The body is not JSON: {0}")]
     NotJson(String),
     /// The body is JSON, but no object.
     #[error("The body is no JSON object")]
     NotAnObject,
-    /// There is nowhere to keep tokens and apps.
+    /// No database is configured for tokens and apps.
     #[error(
         "No database is configured, so that there are no tokens and no apps that could be changed; set \
          apps.database"
@@ -74,21 +74,21 @@ pub(super) enum Problem {
     /// The database does not answer.
     #[error("The apps' database does not answer; nothing has been changed")]
     DatabaseAway,
-    /// The database answers, but stores nothing.
+    /// The database answers reads, but stores nothing.
     #[error(
         "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been changed"
     )]
     DatabaseUnwritable,
-    /// The database works on as many requests as it may.
+    /// The database works on the most requests allowed.
     #[error("Too many requests are under way; nothing has been changed")]
     Busy,
-    /// It has not been done in time; perhaps it has been done after all.
+    /// The operation timed out; the operation may have been done after all.
     #[error("The apps' database has not answered in time; look whether what was asked for has been done")]
     TooLate,
-    /// The server has failed.
+    /// The server failed.
     #[error("The server has failed at this request; look whether what was asked for has been done")]
     Panic,
-    /// What was asked for could not be done.
+    /// The operation was refused.
     #[error("{}", about_operation(.0))]
     Operation(OperationError),
 }
@@ -157,7 +157,7 @@ impl Problem {
         }
     }
 
-    /// The last part of the type, for logs: the sentence may repeat what came.
+    /// The last part of the type, for logs: the sentence may repeat input.
     pub const fn label(&self) -> &'static str {
         self.kind().1
     }
@@ -203,7 +203,7 @@ impl Problem {
             Self::Busy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            // What is left of the body is not read, so the connection cannot be used again.
+            // The rest of the body is not read, so the connection cannot be reused.
             Self::Body(_) | Self::FaultyHost | Self::ForeignHost(_) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -221,7 +221,7 @@ fn about_body(error: &BodyError) -> String {
     }
 }
 
-/// What has several faults lists them beside the sentence.
+/// Several faults are listed beside the sentence.
 fn about_operation(error: &OperationError) -> String {
     match error {
         OperationError::Faults(_) => "What was asked for has faults".to_owned(),

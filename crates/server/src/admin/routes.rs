@@ -1,4 +1,4 @@
-//! All routes of the operators' listener in one list, and which of them a request means.
+//! All routes of the operators' listener in one list, and the match of a request.
 
 use fanfare_apps::Scope;
 use hyper::Method;
@@ -6,7 +6,7 @@ use matchit::Router;
 
 use super::problem::Problem;
 
-/// What a method and a path ask for.
+/// The action of a method and a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Up,
@@ -25,12 +25,12 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Whether what is to be done is told in the request's body.
+    /// Whether the action has parameters in the request's body.
     pub const fn has_body(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::RotateKey)
     }
 
-    /// What the token must be good for; `secrets` says whether secrets are asked for.
+    /// The scope that the action needs; `secrets` says whether the request wants secrets.
     pub const fn scope(self, secrets: bool) -> Scope {
         match self {
             Self::Keys if secrets => Scope::Secrets,
@@ -69,13 +69,13 @@ pub(super) fn all() -> [(Method, &'static str, Action); 13] {
 /// The list by paths, each with what its methods ask for.
 pub(super) struct AdminRoutes(Router<Vec<(Method, Action)>>);
 
-/// What a request means.
+/// The match of a request.
 #[derive(Debug)]
 pub(super) struct Found {
     pub action: Action,
-    /// The app of the path; empty if it names none.
+    /// The app in the path, or empty.
     pub id: String,
-    /// The key of the path; empty if it names none.
+    /// The key in the path, or empty.
     pub key: String,
 }
 
@@ -100,7 +100,7 @@ impl AdminRoutes {
     /// The route of a request. HEAD asks for what GET asks for; the connection sends the answer without its body.
     ///
     /// # Errors
-    /// There is no such path, or it does not answer to the method.
+    /// The path does not exist, or does not answer to the method.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found, Problem> {
         let matched = self.0.at(path).map_err(|_| Problem::NoSuchPath)?;
         let actions = matched.value;
@@ -114,7 +114,7 @@ impl AdminRoutes {
     }
 }
 
-/// What a 405 allows for a method of the list.
+/// The `Allow` header of a 405 for a method of the list.
 fn allowed(own: &Method) -> &str {
     if *own == Method::GET { "GET, HEAD" } else { own.as_str() }
 }

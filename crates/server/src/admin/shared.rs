@@ -1,4 +1,4 @@
-//! What the requests of the operators' listener share.
+//! State that the requests of the operators' listener share.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::routes::AdminRoutes;
 use super::wrong_tokens::WrongTokens;
 use crate::state::State;
 
-/// What the requests of the listener share.
+/// State that the requests of the listener share.
 pub(super) struct Admin {
     pub state: Arc<State>,
     pub routes: AdminRoutes,
@@ -18,10 +18,10 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// A turn to ask the database for something. It must not be held while the peer is waited for.
+    /// A permit to use the database. The permit must not be held while waiting for the peer.
     ///
     /// # Errors
-    /// As much is under way as may be.
+    /// Too many requests are under way.
     pub fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.under_way.try_acquire().map_err(|_| Problem::Busy)
     }

@@ -1,4 +1,4 @@
-//! What is answered while the database works on as much as it may.
+//! Answers while the database works on the most requests allowed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::descriptors::Division;
 use crate::tasks::Tasks;
 use fanfare_config::Config;
 
-/// The longest wait for what must come.
+/// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A listener on which nothing more may be under way.
+/// A listener without a free permit.
 async fn fully_occupied(folder: &tempfile::TempDir) -> SocketAddr {
     let config = Config::default();
     let database = Database::parse("sqlite", folder.path()).expect("a database");

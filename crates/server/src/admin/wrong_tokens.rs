@@ -1,7 +1,7 @@
-//! Who has shown wrong tokens lately, so that guessing does not become the database's work.
+//! The rate limit of wrong tokens by address, so that guessing never loads the database.
 //!
-//! Holds a bounded number of addresses; when it is full, the one whose minute began first is forgotten.
-//! What one address does never counts for another.
+//! Holds a bounded number of addresses; when full, the address with the oldest window is evicted.
+//! Wrong tokens of one address never count for another.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,10 +15,10 @@ use crate::connections::network;
 /// Wrong tokens that an address may show within a [`WINDOW`].
 pub(super) const MOST_WRONG: u32 = 20;
 
-/// How long wrong tokens count, from the first of them.
+/// How long wrong tokens count, from the first wrong token.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Most addresses that are remembered. With more of them a token is no easier to guess: it has 256 bits.
+/// Most addresses remembered. Eviction makes no token easier to guess: a token has 256 bits.
 const MOST_ADDRESSES: usize = 1024;
 
 /// The wrong tokens of each address.
@@ -32,14 +32,14 @@ struct Wrong {
 }
 
 impl WrongTokens {
-    /// How long the address has to wait before another token of it is looked at.
+    /// How long the address has to wait before its next token is checked.
     pub fn wait_of(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let table = self.0.lock();
         let wrong = table.get(&network(address)).filter(|wrong| wrong.count >= MOST_WRONG)?;
         (wrong.since + WINDOW).checked_duration_since(now).filter(|wait| !wait.is_zero())
     }
 
-    /// The address has shown a wrong token.
+    /// The address has sent a wrong token.
     pub fn count(&self, address: IpAddr, now: Instant) {
         let mut table = self.0.lock();
         let address = network(address);

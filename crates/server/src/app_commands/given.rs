@@ -1,11 +1,11 @@
 //! Settings as the command line gives them: `NAME=VALUE`.
 //!
-//! Decides only what kind of value a text is; whether the setting exists and may have it is decided
-//! where it is set.
+//! Knows only the kind of value of a text; the operation decides whether the setting exists and may have
+//! that value.
 
 use serde_json::{Map, Value};
 
-/// What is set, and, as null, what is taken back.
+/// The settings to set, and, as null, those to unset.
 ///
 /// # Errors
 /// Every option that is no `NAME=VALUE`.
@@ -24,7 +24,7 @@ pub(super) fn settings(set: &[String], unset: &[String]) -> Result<Map<String, V
     if faults.is_empty() { Ok(settings) } else { Err(faults) }
 }
 
-/// Puts a setting, in its section if its name has one.
+/// Adds a setting, in its section if the name has a section.
 pub(super) fn put(settings: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         Some((section, name)) => {
@@ -39,7 +39,7 @@ pub(super) fn put(settings: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-/// A number, a switch or a list where the text is one; lists of hosts may be parted by commas.
+/// A number, a switch or a list where the text reads as such; hosts may be separated by commas.
 fn read(name: &str, text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Array(_))) => value,
