@@ -1,6 +1,6 @@
 //! An app as JSON, for programs: the one shape of the command line and of the administration API.
 //!
-//! Holds a secret only where it was asked for.
+//! Holds a secret only on request.
 
 use std::ops::Range;
 
@@ -14,9 +14,9 @@ use crate::clock::unix_seconds;
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
-    /// They are left out.
+    /// Secrets are left out.
     Hidden,
-    /// They were asked for.
+    /// Secrets are included.
     Shown,
 }
 
@@ -34,7 +34,7 @@ pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
     })
 }
 
-/// What differs from the server's defaults, with the URL of a Redis as it may be shown.
+/// The settings that differ from the server's defaults; the URL of a Redis without its password.
 #[must_use]
 pub fn settings(record: &AppRecord) -> Map<String, Value> {
     let mut settings = record.settings.clone();
@@ -51,19 +51,19 @@ pub fn page(page: &Page) -> Value {
     json!({ "apps": apps, "next": page.next })
 }
 
-/// The pairs of an app.
+/// The key pairs of an app.
 #[must_use]
 pub fn keys(record: &AppRecord, secrets: Secrets) -> Value {
     json!({ "keys": pairs(record, secrets) })
 }
 
-/// A pair that was made just now, with its secret.
+/// A new key pair, with its secret.
 #[must_use]
 pub fn new_key(pair: &NewKey) -> Value {
     json!({ "key": pair.key, "secret": pair.secret.expose() })
 }
 
-/// What an app has used from one hour until before another; hours in which it has used nothing are left out.
+/// The usage of an app from one hour until before another; hours without usage are left out.
 #[must_use]
 pub fn usage(app: &str, hours: Range<u64>, used: &[HourOfUsage]) -> Value {
     let each = used.iter().map(|HourOfUsage { hour, usage }| {
@@ -80,7 +80,7 @@ pub fn usage(app: &str, hours: Range<u64>, used: &[HourOfUsage]) -> Value {
     })
 }
 
-/// What an app has used in this hour and the hours before it, `hours` in all.
+/// The usage of an app in the current hour and the hours before, `hours` in all.
 ///
 /// # Errors
 /// The database is away.
@@ -90,7 +90,7 @@ pub async fn latest_usage(apps: &Apps, app: &str, hours: u32) -> Result<Value, O
     Ok(usage(app, range, &used))
 }
 
-/// This hour and those before it, counted from 1970.
+/// The current hour and the hours before, counted from 1970.
 #[must_use]
 pub fn latest_hours(hours: u32) -> Range<u64> {
     let until = unix_seconds() / 3600 + 1;
@@ -107,7 +107,7 @@ pub fn total(used: &[HourOfUsage]) -> Usage {
     total
 }
 
-/// When an hour began that is counted from 1970.
+/// The start of an hour that is counted from 1970.
 #[must_use]
 pub fn hour_moment(hour: u64) -> String {
     utc(hour.saturating_mul(3600))
@@ -133,7 +133,7 @@ fn key(pair: &KeyRecord, secrets: Secrets) -> Value {
     Value::Object(object)
 }
 
-/// Milliseconds since 1970 as people and programs read them.
+/// Milliseconds since 1970, formatted for people and programs.
 #[must_use]
 pub fn moment(milliseconds: i64) -> String {
     utc(u64::try_from(milliseconds / 1000).unwrap_or(0))

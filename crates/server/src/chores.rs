@@ -1,5 +1,5 @@
-//! What is done every now and then, whatever happens: forgetting what is over, telling channels who came, who went
-//! and how many there are, and closing the largest readers when too much waits for all.
+//! Periodic work: evicting expired state, sending merged joins, leaves and counts to channels, and closing the largest
+//! slow consumers when too many bytes wait for all clients.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use crate::state::State;
 /// How often hubs without connections, and events that have expired, are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How often crowded channels are told how many they are (WS-176).
+/// How often crowded channels get their subscription counts (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
 
-/// How long comings and goings that press on a channel wait, to be merged.
+/// How long the joins and leaves of a crowded channel are held back, to be merged.
 const MERGE: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether too much waits for clients, though nobody has said so, and how often the log may
-/// say that it did.
+/// How often the bytes that wait for clients are checked without a wake-up, and the shortest time between two log
+/// lines about closed readers.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long closed readers are given to free what they were writing, before it is looked again.
+/// How long closed readers get to free their buffers before the next check.
 const FREEING: Duration = Duration::from_millis(20);
 
-/// Begins, until the end of the process.
+/// Starts the tasks, which run until the process ends.
 pub fn begin(state: &Arc<State>) {
     state.tasks.spawn("sweep", sweep(Arc::clone(state)));
     state.tasks.spawn("counts of channels", tell_counts(Arc::clone(state)));
@@ -35,7 +35,7 @@ pub fn begin(state: &Arc<State>) {
     state.tasks.spawn("memory of outboxes", relieve(Arc::clone(state)));
 }
 
-/// Drops what apps without connections have left behind.
+/// Drops the state left by apps without connections.
 async fn sweep(state: Arc<State>) {
     let mut every = interval(SWEEP);
     loop {
@@ -56,7 +56,7 @@ async fn tell_counts(state: Arc<State>) {
     }
 }
 
-/// Tells what was to be merged; sleeps while there is nothing.
+/// Sends merged changes; sleeps while there are none.
 async fn tell_changes(state: Arc<State>) {
     loop {
         let mut apps = poll_fn(|cx| state.hubs.poll_changes(cx)).await;
@@ -70,14 +70,14 @@ async fn tell_changes(state: Arc<State>) {
     }
 }
 
-/// Closes the largest readers whenever more waits for clients than may.
+/// Closes the largest readers whenever more bytes wait for clients than allowed.
 async fn relieve(state: Arc<State>) {
     let budget = Arc::clone(state.hubs.budget());
-    // Closed since a line of the log said so.
+    // Number of readers closed since the last log line.
     let (mut untold, mut told_at) = (0, None::<Instant>);
     loop {
         memory::give_back();
-        // The time limit is for what nobody has noticed: many outboxes that are full of little.
+        // The timeout catches what nobody reports: many outboxes, each with few bytes.
         let _ = timeout(LOOK, poll_fn(|cx| budget.poll_over(cx))).await;
         let held = budget.held();
         untold += state.hubs.relieve();

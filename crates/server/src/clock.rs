@@ -1,6 +1,6 @@
-//! The calendar's clock, for signatures, certificates, quotas of a day and dates of answers.
+//! Wall-clock time, for signatures, certificates, daily quotas and dates of answers.
 //!
-//! Never used for measuring how long something takes: it may be set back.
+//! Never measures durations: the clock may be set back.
 
 use std::time::SystemTime;
 

@@ -1,6 +1,6 @@
-//! Rows of texts as people read them on a terminal.
+//! Rows of text as a table for the terminal.
 
-/// Columns as wide as what is in them.
+/// Columns as wide as their content.
 #[must_use]
 pub fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];

@@ -1,4 +1,4 @@
-//! The command line: what can be asked of `fanfare`, and its help.
+//! The command line of `fanfare`: commands, options, help.
 
 mod app;
 mod health;
@@ -21,7 +21,7 @@ pub use token::{TokenAction, TokenCommand};
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
 
-/// The exit status of a doctor who has found something, and of a health check that has failed.
+/// The exit status of a doctor with findings, and of a failed health check.
 pub const EXIT_AMISS: u8 = 1;
 
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).

@@ -1,7 +1,7 @@
-//! How HTTP connections are served, by the public listeners and the operators' alike: accept, hold to bounds of
-//! number and time, answer requests, and never stop over one bad peer.
+//! HTTP connections of the public listeners and of the operators': accept, bound in number and time, answer
+//! requests, and never stop because of one bad peer.
 //!
-//! What is answered belongs to the [`Site`] behind a listener. Per-request work stays tiny: no task, no lock of
+//! Answers belong to the [`Site`] behind a listener. Per-request work stays tiny: no task, no lock of
 //! all connections, no timer.
 
 mod activity;
@@ -40,22 +40,22 @@ pub use request_body::RequestBody;
 pub use site::{Listening, Site};
 pub use stream::{Rewound, Watched};
 
-/// Most bytes that the system keeps of a connection beyond what the peer is ready for.
+/// Most bytes of one connection in the system's send buffer.
 ///
-/// Without a bound the system would copy megabytes for each reader that stalls, and the memory of a copy is held
-/// until all that was copied beside it has been read. For HTTP and for the WebSockets that come of HTTP, whose outbox
+/// Without a bound the system would copy megabytes for each stalled reader, and a copy's memory is held until the
+/// data copied beside it has been read. Holds for HTTP and for WebSockets, whose outbox shares frames and costs less.
 /// is shared with others and costs less.
 const UNSENT: u32 = 64 * 1024;
 
-/// How long accepting rests when no file descriptor is left.
+/// Backoff of accepting while no file descriptor is left.
 const REST: Duration = Duration::from_millis(50);
 
 impl<A: Site> Listening<A> {
-    /// Accepts until `over`, then waits for the requests that are under way.
+    /// Accepts until `over`, then waits for the requests under way.
     pub async fn run(self, listener: TcpListener, over: impl Future<Output = ()>) {
         let listening = Arc::new(self);
         let mut over = pin!(over);
-        // Nothing is ever sent: the channel closes when the last connection has dropped its end.
+        // Nothing is ever sent: the channel closes when the last connection drops its sender.
         let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
         let mut out_of_descriptors = false;
         loop {
@@ -68,7 +68,7 @@ impl<A: Site> Listening<A> {
                     out_of_descriptors = false;
                     listening.admit(stream, address.ip().to_canonical(), &under_way);
                     if listening.places.is_full() {
-                        // The connection that was closed to make room gets a turn to end.
+                        // Lets the connection that was closed to make room end.
                         yield_now().await;
                     }
                 }
@@ -93,8 +93,8 @@ impl<A: Site> Listening<A> {
         let _ = all_done.recv().await;
     }
 
-    /// Serves a newcomer in a task of its own, which counts as under way until it ends; or closes it, if there is
-    /// no place.
+    /// Serves a new connection in a task of its own, which counts as under way until the task ends; or closes the
+    /// connection, if no slot is free.
     fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, under_way: &mpsc::Sender<Infallible>) {
         let place = match Places::enter(&self.places, address) {
             Ok(place) => place,
@@ -111,7 +111,7 @@ impl<A: Site> Listening<A> {
             }
         };
         let socket = SockRef::from(&stream);
-        // Small frames are to leave at once. A socket that refuses an option still works.
+        // Small frames leave at once. A socket that refuses an option still works.
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
         let peer = Peer { address, over_tls: self.tls.is_some() };
@@ -121,7 +121,7 @@ impl<A: Site> Listening<A> {
     }
 }
 
-/// Errors of `accept` that are the peer's, who has left already.
+/// Errors of `accept` that concern one peer, which has left already.
 fn concerns_one_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),

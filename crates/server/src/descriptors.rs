@@ -1,4 +1,4 @@
-//! The limit of file descriptors: raised as far as it goes, and divided among those who need some.
+//! The limit of file descriptors: raised as far as possible, and divided among their users.
 
 use fanfare_config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -9,22 +9,22 @@ const RESERVED: u64 = 192;
 /// Descriptors kept for connections of operators and monitors.
 const OPERATORS: u64 = 128;
 
-/// One in so many of the descriptors that are left is for an HTTP connection, the others for WebSockets.
+/// Share of the remaining descriptors, 1 in this many, for HTTP connections; WebSockets get the others.
 const HTTP_SHARE: usize = 8;
 
-/// Least and most HTTP connections, if the setting does not say how many. An active one takes 40 KiB for buffers.
+/// Least and most HTTP connections, if the setting names no number. An active connection takes 40 KiB for buffers.
 const HTTP_LEAST: usize = 64;
 const HTTP_MOST: usize = 8192;
 
-/// For one in so many of all descriptors, the applications of all apps may have a question that is asked or waits, if
-/// the setting does not say how many; and the least and most of them.
+/// Default share of all descriptors, 1 in this many, for requests to the applications of all apps, waiting ones
+/// included; and the least and the most of them.
 const AUTHORIZATIONS_SHARE: u64 = 16;
 const AUTHORIZATIONS: std::ops::RangeInclusive<usize> = 64..=1024;
 
-/// One address may have one in so many of the HTTP connections, if the setting does not say how many.
+/// Default share of the HTTP connections, 1 in this many, for one address.
 const ADDRESS_SHARE: usize = 4;
 
-/// Assumed where there is no limit.
+/// Assumed without a limit.
 const PLENTY: u64 = 1 << 20;
 
 /// Raises the soft limit to the hard one; returns the limit in force.
@@ -36,26 +36,26 @@ pub fn raise_limit() -> u64 {
     current.unwrap_or(PLENTY)
 }
 
-/// Who may have how many of the file descriptors open at once.
+/// The number of file descriptors for each use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Division {
-    /// All that the process may open.
+    /// The limit of the process.
     pub limit: u64,
     /// WebSockets (`limits.connections`).
     pub websockets: usize,
     /// HTTP connections of the public listeners (`limits.http_connections`).
     pub http: usize,
-    /// Those of one client address (`limits.http_connections_per_address`).
+    /// HTTP connections of one client address (`limits.http_connections_per_address`).
     pub http_per_address: usize,
     /// Connections of the operators' listener.
     pub operators: usize,
-    /// Questions to applications of all apps together (`limits.authorizations_node`).
+    /// Requests to applications of all apps together (`limits.authorizations_node`).
     pub authorizations: usize,
 }
 
 impl Division {
-    /// Divides `limit` descriptors: first those for the server itself, for webhooks and for questions to applications, at most half of all; of the
-    /// rest a share for HTTP, the others for WebSockets. What the settings say counts as it is.
+    /// Divides `limit` descriptors: first those for the server itself, for webhooks and for requests to applications,
+    /// at most half of all; then a share for HTTP; WebSockets get the rest. Numbers in the settings are used as given.
     #[must_use]
     pub fn new(config: &Config, limit: u64) -> Self {
         let given = Given {
@@ -68,14 +68,14 @@ impl Division {
         given.divide(limit)
     }
 
-    /// How many descriptors may be in use, if all take what they may.
+    /// Most descriptors in use at once.
     #[must_use]
     pub fn needed(&self) -> u64 {
         (self.websockets as u64).saturating_add(self.http as u64).saturating_add(self.operators as u64)
     }
 }
 
-/// What the settings say; 0 for what is to be derived.
+/// Numbers from the settings; 0 means derived.
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
     websockets: usize,

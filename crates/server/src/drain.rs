@@ -1,21 +1,21 @@
-//! How far a server is on its way out, for those who let newcomers in.
+//! The progress of a graceful shutdown, for code that admits connections and requests.
 //!
 //! Closes nothing itself.
 
 use tokio::sync::{Notify, watch};
 
-/// How far the server is on its way out.
+/// The stage of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// It is not.
+    /// No shutdown.
     Running,
-    /// Connections are being closed, newcomers sent elsewhere.
+    /// Connections are being closed; new ones are sent elsewhere.
     Draining,
-    /// Only requests that are under way are finished.
+    /// Only requests under way are finished.
     Over,
 }
 
-/// Whether the server is stopping, and a bell for each connection that has ended.
+/// The stage, and a notification for each connection that has ended.
 #[derive(Debug)]
 pub struct Drain {
     phase: watch::Sender<Phase>,
@@ -29,34 +29,34 @@ impl Default for Drain {
 }
 
 impl Drain {
-    /// Whether newcomers are to be sent elsewhere.
+    /// Whether new connections are sent elsewhere.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
     }
 
-    /// Waits until nothing more is to be accepted.
+    /// Waits until the server accepts nothing more.
     pub async fn over(&self) {
         // The sender lives in `self`, so waiting cannot fail.
         let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Over).await;
     }
 
-    /// Newcomers are sent elsewhere from now on.
+    /// Sends new connections elsewhere from now on.
     pub fn begin(&self) {
         self.phase.send_replace(Phase::Draining);
     }
 
-    /// Nothing more is accepted from now on.
+    /// Accepts nothing more from now on.
     pub fn end(&self) {
         self.phase.send_replace(Phase::Over);
     }
 
-    /// Waits until a connection has given its place back.
+    /// Waits until a connection has released its slot.
     pub async fn one_ended(&self) {
         self.ended.notified().await;
     }
 
-    /// A connection has given its place back.
+    /// A connection has released its slot.
     pub fn connection_ended(&self) {
         self.ended.notify_one();
     }

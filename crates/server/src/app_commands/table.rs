@@ -1,4 +1,4 @@
-//! Apps as people read them.
+//! Apps as text for the terminal.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ pub(super) fn list(page: &Page) -> String {
     text
 }
 
-/// Everything of one app.
+/// All facts of one app.
 pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
     let mut text = aligned(&[
         ["id".to_owned(), record.id.clone()],
@@ -54,7 +54,7 @@ pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
     text
 }
 
-/// One line for each hour, and one for all of them.
+/// One line for each hour, and a line of totals.
 pub(super) fn usage(used: &[HourOfUsage]) -> String {
     if used.is_empty() {
         return "Nothing was used in these hours.\n".to_owned();
@@ -82,14 +82,14 @@ fn usage_row(first: String, usage: &Usage) -> [String; 9] {
     std::array::from_fn(|_| cells.next().unwrap_or_default())
 }
 
-/// What to write down of a new app.
+/// The credentials of a new app, to be written down.
 pub(super) fn new_app(record: &AppRecord, pair: &NewKey) -> String {
     let mut rows = vec![["app id".to_owned(), record.id.clone()]];
     rows.extend(pair_rows(pair));
     aligned(&rows)
 }
 
-/// What to write down of a new key.
+/// The credentials of a new key, to be written down.
 pub(super) fn new_key(pair: &NewKey) -> String {
     aligned(&pair_rows(pair))
 }

@@ -1,4 +1,4 @@
-//! `fanfare app …`: what can be asked of the apps in the database.
+//! `fanfare app …`: commands for the apps in the database.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `fanfare laravel …`: what can be asked for a Laravel application.
+//! `fanfare laravel …`: commands for a Laravel application.
 
 use clap::{Args, Subcommand};
 use fanfare_config::ServerUrl;

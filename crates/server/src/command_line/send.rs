@@ -1,4 +1,4 @@
-//! `fanfare send`: an event to be published, and by which server.
+//! `fanfare send`: the event to publish, and the server to use.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `fanfare token …`: what can be asked of the tokens of the administration API.
+//! `fanfare token …`: commands for the tokens of the administration API.
 
 use clap::{Args, Subcommand};
 use fanfare_apps::Scope;

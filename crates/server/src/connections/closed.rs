@@ -1,28 +1,28 @@
-//! Why the server closes connections, in the words of metrics and logs.
+//! Why the server closes connections: reasons, as metrics and logs name them.
 
-/// Why a connection was closed by the server, other than by the rules of HTTP.
+/// Why the server closed a connection, other than by the rules of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// The connection was the idlest, and a newcomer needed its place.
+    /// The connection was the idlest, and a new one needed its slot.
     MadeRoom,
-    /// The connection was a newcomer, all places were taken, and a request was under way on each.
+    /// The connection was new, all slots were taken, and a request was under way on each.
     Full,
-    /// The connection was a newcomer, and the same held for all places of its address.
+    /// The connection was new, and the same held for all slots of its address.
     AddressFull,
-    /// The connection was too slow with its first byte, its TLS handshake or the head of a request.
+    /// The first byte, the TLS handshake or the head of a request timed out.
     Late,
-    /// The connection was without a request for `timeouts.keep_alive`.
+    /// No request for `timeouts.keep_alive`.
     Idle,
-    /// The connection was not read from: its answer stayed unsent.
+    /// The peer did not read: its answer stayed unsent.
     Unread,
 }
 
 impl Closed {
-    /// All of them, in the order of their numbers.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Self; 6] =
         [Self::MadeRoom, Self::Full, Self::AddressFull, Self::Late, Self::Idle, Self::Unread];
 
-    /// As metrics and logs have it.
+    /// The name in metrics and logs.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Closed {
         }
     }
 
-    /// What an operator may do about it.
+    /// Advice for the operator.
     pub(super) const fn advice(self, listener: Listener) -> &'static str {
         match (self, listener) {
             (Self::MadeRoom, Listener::Public) => {
@@ -63,7 +63,7 @@ impl Closed {
     }
 }
 
-/// Whose connections share places.
+/// Which connections share slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
     /// The public listeners, plain and TLS.

@@ -1,7 +1,7 @@
-//! The header `Date`, made once a second and thread.
+//! The header `Date`, built once a second and thread.
 //!
-//! hyper makes it, too, but goes on from the latest moment that it has seen: after a clock that was ahead is set
-//! right, its dates stay ahead until the clock has caught up.
+//! hyper can send the header, but continues from the latest moment seen: after a clock that was ahead is set
+//! right, hyper's dates stay ahead until the clock has caught up.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use httpdate::HttpDate;
 use hyper::header::HeaderValue;
 
-/// The text of the second that it was asked for last.
+/// The text of the last second asked for.
 struct Made {
     second: u64,
     value: HeaderValue,
@@ -19,7 +19,7 @@ thread_local! {
     static MADE: RefCell<Option<Made>> = const { RefCell::new(None) };
 }
 
-/// What time it is.
+/// The current time.
 pub(super) fn now() -> HeaderValue {
     at(crate::clock::unix_seconds())
 }

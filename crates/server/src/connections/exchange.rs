@@ -1,6 +1,6 @@
-//! Requests and answers over one connection, by hyper, with an eye on the time.
+//! Requests and answers over one connection, by hyper, with timeouts.
 //!
-//! The timer is set anew only when it would ring too late: requests that come and go do not touch it.
+//! The timer is reset only when its wake-up would be too late: short requests do not touch the timer.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -34,18 +34,18 @@ pub(super) enum ExchangeEnd<S> {
     Over,
     /// The connection has to be closed.
     Closed(Closed),
-    /// The connection is idle: the bare stream, and what has been read of the next request.
+    /// The connection is idle: the bare stream, and the bytes already read of the next request.
     Quiet(S, Bytes),
 }
 
-/// What the watch says of a connection that goes on for now.
+/// The result of a check.
 enum Watched {
     Close(Closed),
     /// The connection has been idle for a while.
     Cold,
 }
 
-/// Serves requests until the connection ends, or has been idle for a while; `early` was read before.
+/// Serves requests until the connection ends, or has been idle for a while; `early` bytes were read before.
 pub(super) async fn run<A: Site, S: Transport>(
     listening: &Arc<Listening<A>>,
     peer: Peer,
@@ -60,7 +60,7 @@ pub(super) async fn run<A: Site, S: Transport>(
     }
     let respond =
         service_fn(|request| respond::respond(Arc::clone(listening), Arc::clone(&activity), peer, request));
-    // Time is kept here: hyper has one limit for a head and for being idle.
+    // Timeouts are kept here: hyper has one limit for a head and for idling.
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
@@ -72,7 +72,7 @@ pub(super) async fn run<A: Site, S: Transport>(
             Pin::new(&mut connection).graceful_shutdown();
         }
         if let Poll::Ready(done) = Pin::new(&mut connection).poll(cx) {
-            // A peer that breaks off, or never was HTTP, concerns nobody else.
+            // A peer that breaks off, or never spoke HTTP, concerns nobody else.
             if let Err(error) = done {
                 tracing::debug!(target: "fanfare::http", %error, "connection failed");
             }
@@ -89,36 +89,36 @@ pub(super) async fn run<A: Site, S: Transport>(
         Watched::Close(why) => {
             let is_cut_off = why == Closed::MadeRoom && activity.blocked_at().is_some();
             if why == Closed::Unread || is_cut_off {
-                // What is unsent would stay in the system for minutes. A socket that refuses is closed all the same.
+                // Unsent bytes would stay in the system for minutes. A socket that refuses is closed all the same.
                 let _ = SockRef::from(stream.watched().tcp()).set_linger(Some(Duration::ZERO));
             }
             ExchangeEnd::Closed(why)
         }
         Watched::Cold => {
-            // Copied: hyper's buffer keeps 8 KiB alive, even if it is empty.
+            // Copied: hyper's buffer keeps 8 KiB alive, even when empty.
             let unread = Bytes::from([parts.read_buf, rest].concat());
             ExchangeEnd::Quiet(stream, unread)
         }
     }
 }
 
-/// What a connection may take its time for.
+/// The timeouts of one connection.
 struct Watch<'a, A> {
     listening: &'a Listening<A>,
     activity: &'a Activity,
     timer: Pin<&'a mut Sleep>,
-    /// Whether the timer wakes this task when it rings.
+    /// Whether the timer will wake the task.
     is_set: bool,
-    /// By when a connection without a request has to send one.
+    /// The deadline of the first request.
     first_by: Instant,
-    /// How many requests had been answered when the next two were noted.
+    /// Number of requests answered when the next two fields were set.
     answered: u32,
-    /// When the first byte of a request was seen that is not there yet.
+    /// When the first byte of the next request's head was seen, while the head is incomplete.
     head_since: Option<Instant>,
-    /// When the body of the request under way was waited for the first time, in microseconds: a peer that sends
-    /// it byte by byte grows no younger.
+    /// When the current request first waited for its body, in microseconds: a peer that sends its body byte by byte
+    /// does not reset the age.
     body_since: Option<u64>,
-    /// Since when the socket has taken nothing, and how much it had taken by then.
+    /// Since when the socket has accepted nothing, and the bytes accepted by then.
     stuck: Option<(Instant, u64)>,
 }
 
@@ -138,8 +138,8 @@ impl<'a, A: Site> Watch<'a, A> {
         }
     }
 
-    /// Ready when the connection has to be closed or has been idle for a while. To be called behind hyper, which
-    /// has read and written all that it can then.
+    /// Ready when the connection has to be closed or has been idle for a while. Must be called after hyper, which
+    /// has then read and written all that is possible.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Watched> {
         if self.activity.is_leaving() {
             return Poll::Ready(Watched::Close(Closed::MadeRoom));
@@ -160,19 +160,19 @@ impl<'a, A: Site> Watch<'a, A> {
             if Instant::now() >= due {
                 return Poll::Ready(then);
             }
-            // It was set for what has come to pass since.
+            // The timer was set for a moment that is not due any more.
             self.timer.as_mut().reset(due);
         }
     }
 
-    /// Notes how far the next request has come.
+    /// Updates the progress of the next request.
     fn note_request(&mut self) {
         let answered = self.activity.answered();
         if std::mem::replace(&mut self.answered, answered) != answered {
             (self.head_since, self.body_since) = (None, None);
         }
         if self.activity.waiting().is_none() {
-            // The head is there.
+            // The head is complete.
             self.head_since = None;
         }
         if self.activity.wants_body() {
@@ -181,8 +181,8 @@ impl<'a, A: Site> Watch<'a, A> {
         }
     }
 
-    /// What comes to pass if nothing happens, and when; nothing, while a request is under way: the code
-    /// that answers has bounds of its own.
+    /// The result if nothing happens, and when; `None` while a request is under way: the code that answers has
+    /// timeouts of its own.
     fn due(&mut self) -> Option<(Instant, Watched)> {
         let times = &self.listening.times;
         if let Some(written) = self.activity.blocked_at() {
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(hear(&mut watch), None, "the request is under way");
         activity.end(places.now());
         hear(&mut watch);
-        // A request that is answered before the watch looks again.
+        // The request is answered before the next check.
         let answered = Instant::now();
         activity.begin();
         activity.end(places.now());

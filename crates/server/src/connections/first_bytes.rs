@@ -1,5 +1,5 @@
-//! What a connection begins with that cannot be answered as it expects, and the sentence for whoever looks for the
-//! fault: the PROXY protocol of balancers, plain HTTP where TLS is spoken, and TLS where it is not.
+//! First bytes that cannot be answered as their sender expects, and the sentence that explains the fault:
+//! the PROXY protocol of balancers, plain HTTP on a TLS port, and TLS on a plain port.
 
 use std::task::{Context, Poll};
 
@@ -12,35 +12,35 @@ use crate::http::Peer;
 use crate::log::limited::{Line, limited};
 use crate::ws::farewell;
 
-/// What version 1 of the PROXY protocol begins with; no method of HTTP is called so.
+/// The start of version 1 of the PROXY protocol; no HTTP method has this name.
 const PROXY_V1: &[u8] = b"PROXY ";
 
-/// What version 2 begins with.
+/// The start of version 2.
 const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// What the first record of TLS begins with, whatever its version.
+/// The start of the first TLS record, in every version.
 const TLS_HANDSHAKE: &[u8] = &[22, 3];
 
-/// What a browser or a back end is told that did not begin with TLS.
+/// The answer to a browser or a back end that speaks plain HTTP on a TLS port.
 const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 58\r\nConnection: close\r\n\r\nThis port speaks TLS: begin with https:// or with wss://.\n";
 
-/// What a client is told that begins with TLS where none is spoken; such a client says "wrong version number" or the
-/// like, and shows this only to who looks closely.
+/// The answer to a client that speaks TLS on a plain port; such a client reports "wrong version number" or the
+/// like, and shows this text only on a close look.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 64\r\nConnection: close\r\n\r\nThis port does not speak TLS: begin with http:// or with ws://.\n";
 
-/// What a balancer is told that begins with the PROXY protocol.
+/// The answer to a balancer that sends the PROXY protocol.
 const NO_PROXY_PROTOCOL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 88\r\nConnection: close\r\n\r\n\
     This port does not speak the PROXY protocol: switch it off in the proxy in front of it.\n";
 
-/// What the first bytes of a connection are.
+/// The protocol that the first bytes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
     /// A header of the PROXY protocol, in either version.
     ProxyProtocol,
-    /// A method of HTTP.
+    /// An HTTP method.
     PlainHttp,
     /// A record of TLS that belongs to a handshake: type 22, version 3.
     ServerTls,
@@ -49,13 +49,13 @@ pub(super) enum Beginning {
 }
 
 impl Beginning {
-    /// Waits for bytes, or the end, and looks at them without taking them.
+    /// Waits for bytes, or the end, and peeks at the bytes.
     ///
-    /// Readiness of the socket does not suffice: a ready socket often has no bytes.
+    /// Readiness of the socket is not enough: a ready socket often has no bytes.
     pub(super) fn poll(tcp: &TcpStream, cx: &mut Context<'_>) -> Poll<Self> {
         let mut first = [0; PROXY_V2.len()];
         let mut first = ReadBuf::new(&mut first);
-        // A connection that is broken will be found out by whoever reads from it.
+        // The next read reports a broken connection.
         tcp.poll_peek(cx, &mut first).map(|_| Self::in_bytes(first.filled()))
     }
 

@@ -1,8 +1,8 @@
-//! What strangers are counted by: their address, or of IPv6 their network.
+//! The unit by which strangers are counted: their address, or their IPv6 network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What an address is counted with. A client that has one address of IPv6 has at least the 64 bits below it.
+/// The network that an address counts in. A client with one IPv6 address has at least the 64 bits below.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,7 +1,7 @@
-//! How many HTTP connections there may be, of the node and of each client address, and which one is closed to make
-//! room for a newcomer.
+//! The bounds on HTTP connections, of the node and of each client address, and the choice of the connection to
+//! close for a new one.
 //!
-//! The lock is taken when a connection comes and when it goes, never for a request, and nothing is waited for.
+//! The lock is taken when a connection begins and ends, never for a request, and nothing waits under the lock.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -19,39 +19,39 @@ use super::activity::{Activity, Group, Waiting};
 use super::closed::{Closed, Listener};
 use super::network::network;
 
-/// Connections that may be on their way out, chosen but not gone yet, beside those that stay.
+/// Connections that may be closing, chosen but not gone yet, beside those that stay.
 const LEAVING: usize = 64;
 
-/// Of the connections that wait for their peer, one in so many is remembered to be closed next, so that not all have to be looked at
-/// for each newcomer.
+/// Share of the waiting connections, 1 in this many, that a search remembers as next to close, so that not every new
+/// connection needs a search of all.
 const REMEMBERED: usize = 16;
 
 /// Positions of a connection in the lists.
 const OF_NODE: usize = 0;
 const OF_ADDRESS: usize = 1;
 
-/// The most connections there may be.
+/// The bounds on connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
     /// Where the connections come.
     pub listener: Listener,
-    /// Altogether.
+    /// Most connections in all.
     pub all: usize,
-    /// From one client address; of IPv6, from one network of 64 bits, which is what a stranger has.
+    /// Most connections of one client address; of IPv6, of one 64-bit network, which is what a stranger has.
     pub per_address: usize,
-    /// Addresses that the second bound does not hold for: all clients behind a proxy come from its address.
+    /// Addresses without the bound by address: all clients behind a proxy have its address.
     pub exempt: Vec<IpNet>,
 }
 
-/// All HTTP connections of the public listeners, or of the operators'.
+/// All HTTP connections of the public listeners, or of the operators' listener.
 #[derive(Debug)]
 pub struct Places {
     bounds: ConnectionBounds,
     started: Instant,
     crowds: Mutex<Crowds>,
-    /// Connections that hold a place now.
+    /// Connections that hold a slot now.
     open: AtomicUsize,
-    /// Whether all are to end with the request under way.
+    /// Whether all connections are to end after the request under way.
     ending: AtomicBool,
     closed: [AtomicU64; Closed::ALL.len()],
 }
@@ -66,22 +66,22 @@ struct Crowds {
 #[derive(Debug, Default)]
 struct Crowd {
     members: Vec<Arc<Activity>>,
-    /// The idlest of the last look, the idlest of all at the end.
+    /// The idlest connections found by the last search, the idlest of all at the end.
     idlest: Vec<Candidate>,
-    /// Members that were chosen to make room and are still there.
+    /// Members that were chosen to make room and have not ended yet.
     leaving: usize,
 }
 
-/// A connection that may be chosen to make room, as a look at it has shown.
+/// A candidate for closing, as the search saw the connection.
 #[derive(Debug)]
 struct Candidate {
-    /// Whether an answer of it is being written that the peer does not read just now.
+    /// Whether an answer is being written that the peer does not read at the moment.
     is_blocked: bool,
     waiting: Waiting,
     activity: Arc<Activity>,
 }
 
-/// A connection's place, given back when dropped.
+/// A connection's slot, released on drop.
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
@@ -89,7 +89,7 @@ pub struct Place {
 }
 
 impl Places {
-    /// Places that nobody has taken.
+    /// Slots, all free.
     #[must_use]
     pub fn new(bounds: ConnectionBounds) -> Self {
         Self {
@@ -102,10 +102,10 @@ impl Places {
         }
     }
 
-    /// Takes a place for a connection from this address; if none is free, the idlest connection makes room.
+    /// Takes a slot for a connection from this address; if none is free, the idlest connection is closed.
     ///
     /// # Errors
-    /// The server works on a request of every connection that could make room.
+    /// A request is under way on every connection that could be closed.
     pub fn enter(this: &Arc<Self>, address: IpAddr) -> Result<Place, Closed> {
         Self::enter_at(this, address, this.now())
     }
@@ -143,7 +143,7 @@ impl Places {
         Ok(())
     }
 
-    /// Notes that a connection was told to leave.
+    /// Marks a connection as leaving.
     fn leave_soon(&self, crowds: &mut Crowds, chosen: &Activity) {
         crowds.node.leaving += 1;
         if let Some(crowd) = chosen.group.and_then(|group| crowds.by_address.get_mut(&group)) {
@@ -152,7 +152,7 @@ impl Places {
         self.count(Closed::MadeRoom);
     }
 
-    /// Closes the idlest connection, if there is one without a request under way.
+    /// Closes the idlest connection, if any connection has no request under way.
     pub fn make_room(&self) {
         let mut crowds = self.crowds.lock();
         if let Some(chosen) = crowds.node.choose() {
@@ -162,7 +162,7 @@ impl Places {
 
     fn leave(&self, activity: &Arc<Activity>) {
         let mut crowds = self.crowds.lock();
-        // A crowd may still remember the connection as an idle one: it is not to be chosen any more.
+        // A crowd may still remember the connection as idle; the connection must not be chosen any more.
         activity.begin();
         crowds.node.remove(activity, OF_NODE);
         if let Some(group) = activity.group
@@ -176,7 +176,7 @@ impl Places {
         self.open.store(crowds.node.members.len(), Ordering::Relaxed);
     }
 
-    /// Has every connection end, with the request that is under way on it.
+    /// Ends every connection after its request under way.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Release);
         for activity in &self.crowds.lock().node.members {
@@ -189,58 +189,58 @@ impl Places {
         self.ending.load(Ordering::Acquire)
     }
 
-    /// Whether the next newcomer needs another's place.
+    /// Whether the next new connection needs another's slot.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.open() >= self.bounds.all
     }
 
-    /// Connections that hold a place now.
+    /// Connections that hold a slot now.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Addresses that are counted.
+    /// Addresses in the table.
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         self.crowds.lock().by_address.len()
     }
 
-    /// Connections that were chosen to make room and are still there.
+    /// Connections that were chosen to make room and have not ended yet.
     #[cfg(test)]
     pub(super) fn leaving(&self) -> usize {
         self.crowds.lock().node.leaving
     }
 
-    /// The most there may be.
+    /// The bound on all connections.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.bounds.all
     }
 
-    /// Counts a connection that the server closes.
+    /// Counts a connection closed by the server.
     pub(super) fn count(&self, why: Closed) {
         self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What an operator may do about a connection that the server closes.
+    /// Advice for the operator about a connection closed by the server.
     pub(super) const fn advice(&self, why: Closed) -> &'static str {
         why.advice(self.bounds.listener)
     }
 
-    /// How many connections the server has closed for this reason.
+    /// Number of connections that the server closed for this reason.
     #[must_use]
     pub fn closed(&self, why: Closed) -> u64 {
         self.closed[why as usize].load(Ordering::Relaxed)
     }
 
-    /// The present, in microseconds.
+    /// The current moment, in microseconds.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The moment that a number of microseconds stands for.
+    /// The moment of a number of microseconds.
     pub(super) fn moment(&self, microseconds: u64) -> Instant {
         self.started + std::time::Duration::from_micros(microseconds)
     }
@@ -265,7 +265,7 @@ impl Crowd {
         self.leaving -= usize::from(activity.was_chosen());
     }
 
-    /// Tells the idlest member to leave.
+    /// Chooses the idlest member to close.
     fn choose(&mut self) -> Option<Arc<Activity>> {
         if self.leaving >= LEAVING {
             return None;
@@ -276,8 +276,8 @@ impl Crowd {
         })
     }
 
-    /// The idlest of the last look that is idle still. A connection that was not remembered then has not been idle
-    /// for longer since.
+    /// The idlest remembered connection that is still idle. A connection that the last search did not remember has
+    /// not been idle for longer since.
     fn next(&mut self) -> Option<Arc<Activity>> {
         while let Some(Candidate { is_blocked, waiting, activity }) = self.idlest.pop() {
             let is_newly_blocked = !is_blocked && activity.blocked_at().is_some();
@@ -288,8 +288,8 @@ impl Crowd {
         None
     }
 
-    /// Looks at all members, and remembers the idlest of them. A connection whose answer is still being written comes
-    /// behind all others.
+    /// Searches all members, and remembers the idlest. A connection whose answer is still being written ranks behind
+    /// all others.
     fn look(&mut self) {
         let candidate = |activity: &Arc<Activity>| {
             let (waiting, is_blocked) = (activity.waiting()?, activity.blocked_at().is_some());
@@ -308,7 +308,7 @@ impl Crowd {
 }
 
 impl Candidate {
-    /// The least is closed first.
+    /// The least rank is closed first.
     fn rank(&self) -> (bool, Waiting) {
         (self.is_blocked, self.waiting)
     }
@@ -319,7 +319,7 @@ impl Place {
         &self.activity
     }
 
-    /// Runs a farewell until it is over, or until a newcomer needs the place.
+    /// Runs a farewell until its end, or until a new connection needs the slot.
     pub async fn until_needed(&self, farewell: impl Future<Output = ()>) {
         self.activity.wait_for_peer(self.places.now());
         let mut farewell = pin!(farewell);

@@ -1,8 +1,8 @@
-//! The body of a request, which writes down whether the peer is waited for.
+//! The body of a request, which records the wait for the peer.
 //!
-//! A connection whose body does not come is closed for a newcomer like an idle one. A body that is there when it
-//! is asked for costs nothing but a flag: since when the peer is waited for is noted by the connection, once nothing
-//! more is to be read.
+//! A connection whose body does not arrive is closed for a new one like an idle connection. A body that is there
+//! when read costs only a flag: the connection records the start of the wait once nothing more can be
+//! read.
 
 use std::pin::Pin;
 use std::sync::Arc;

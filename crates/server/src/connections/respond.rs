@@ -1,4 +1,4 @@
-//! Around the answering of one request: what was under way, a panic as a 500, and the headers of the connection.
+//! Around the answer to one request: the request under way, a panic as a 500, and the headers of the connection.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -17,14 +17,14 @@ use super::request_body::RequestBody;
 use super::site::{Listening, Site};
 use crate::http::{Answer, Peer};
 
-/// Most requests of one connection: the last answer says that the connection is closed.
+/// Most requests of one connection: the last answer closes the connection.
 const MOST_REQUESTS: u32 = 100_000;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Answers a request.
 ///
-/// The answer is whole when it is given to hyper ([`Answer`]); what becomes of a connection that is idle relies
+/// The answer is whole when hyper gets the answer ([`Answer`]); the handling of idle connections relies
 /// on that.
 pub(super) async fn respond<A: Site>(
     listening: Arc<Listening<A>>,
@@ -62,7 +62,7 @@ pub(super) async fn respond<A: Site>(
     Ok(answer)
 }
 
-/// Whether a connection is kept for another request, as far as its client is concerned.
+/// Whether the client allows another request on the connection.
 fn stays_open(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !headers.get_all(CONNECTION).iter().any(says_close)
 }
@@ -71,7 +71,7 @@ fn says_close(value: &HeaderValue) -> bool {
     value.to_str().is_ok_and(|list| list.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")))
 }
 
-/// Says whether the connection is closed behind this answer, or how long it is kept.
+/// Sets the headers that announce the close of the connection, or its keep-alive time.
 fn set_connection(headers: &mut HeaderMap, closes: bool, keep_alive: &HeaderValue) {
     if headers.get_all(CONNECTION).iter().any(says_close) {
         return;
@@ -83,10 +83,10 @@ fn set_connection(headers: &mut HeaderMap, closes: bool, keep_alive: &HeaderValu
     }
 }
 
-/// The output of a future, or nothing if it panics.
+/// The output of a future, or `None` after a panic.
 ///
-/// What it shares with others is behind locks that a panic does not poison, and in tables whose entries undo
-/// themselves when dropped.
+/// Shared state is behind locks that a panic does not poison, and in tables whose entries remove themselves
+/// on drop.
 async fn catch_panic<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

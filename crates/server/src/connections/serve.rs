@@ -1,6 +1,6 @@
 //! The life of one connection: wait for bytes on the bare socket, exchange requests and answers, wait again.
 //!
-//! A connection that waits has neither hyper's buffers nor anything of TLS but its session.
+//! A waiting connection holds no buffers of hyper, and of TLS only the session.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -24,14 +24,14 @@ use crate::http::Peer;
 use crate::log::limited::{Line, limited};
 use crate::tls::ServerTls;
 
-/// How much longer an idle connection is kept than its client was told, so that a request which leaves in the last
-/// moment still finds it open.
+/// How much longer an idle connection is kept than its client was told, so that a last-moment request still finds
+/// the connection open.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves a connection until it is closed or becomes a WebSocket; at the end of the server, until the request under
+/// Serves a connection until it is closed or becomes a WebSocket; during shutdown, until the request under
 /// way is answered. Holds `under_way` for as long.
 ///
-/// What is needed seldom or for a moment is boxed: an idle connection is to take little room.
+/// Rare or short-lived state is boxed: an idle connection takes little memory.
 pub(super) async fn connection<A: Site>(
     listening: Arc<Listening<A>>,
     stream: Watched,
@@ -64,10 +64,10 @@ pub(super) async fn connection<A: Site>(
     drop(under_way);
 }
 
-/// Does the handshake of TLS, within the time for it, and goes on.
+/// Completes the TLS handshake, within its timeout, and goes on.
 ///
-/// As many handshakes may be under way as there are places: a bound below that would let those who stall keep
-/// others out.
+/// All slots may be in a handshake at once: a lower bound would let stalling peers keep others
+/// out.
 async fn over_tls<A: Site>(
     listening: Arc<Listening<A>>,
     tls: Arc<ServerTls>,
@@ -90,12 +90,12 @@ async fn over_tls<A: Site>(
     let client = peer.address;
     match shaken {
         Ok(Ok(stream)) => {
-            // What has come was the handshake's.
+            // The bytes seen so far were the handshake's.
             activity.set_heard(false);
             exchanges(&listening, stream, timer, peer).await;
         }
-        // What rustls finds wrong, and what the peer finds wrong with the certificate, is worth a line. That a peer
-        // hangs up is what health checks of balancers do.
+        // Faults that rustls finds, and faults of the certificate that the peer finds, deserve a log line. A peer that
+        // hangs up does not: health checks of balancers do so.
         Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => limited!(
             Line::TlsHandshake,
             target: "fanfare::tls",
@@ -108,7 +108,7 @@ async fn over_tls<A: Site>(
     }
 }
 
-/// Exchanges requests and answers for as long as the connection lasts.
+/// Exchanges requests and answers until the connection ends.
 async fn exchanges<A: Site, S: Transport>(
     listening: &Arc<Listening<A>>,
     mut stream: S,
@@ -125,7 +125,7 @@ async fn exchanges<A: Site, S: Transport>(
         }
         if early.is_empty() {
             let activity = stream.watched().place().activity();
-            // Nobody else makes a quiet connection busy.
+            // Only this task makes a quiet connection busy.
             let since = activity.quiet_since().unwrap_or_else(|| listening.places.now());
             let until = listening.idle_until(since);
             let until = (until, Closed::Idle);
@@ -137,7 +137,7 @@ async fn exchanges<A: Site, S: Transport>(
     }
 }
 
-/// Waits until there is something to read, and looks what it is; `None` if the connection is over.
+/// Waits for bytes, and identifies their protocol; `None` if the connection has ended.
 async fn wait_for_bytes<A: Site>(
     listening: &Listening<A>,
     stream: &Watched,
@@ -148,7 +148,7 @@ async fn wait_for_bytes<A: Site>(
     let activity = stream.place().activity();
     timer.as_mut().reset(until);
     let ended = poll_fn(|cx| {
-        // First of all: what came before the connection was told to leave is answered.
+        // Bytes are checked first: a request that arrived before the connection was chosen is answered.
         if let Poll::Ready(beginning) = Beginning::poll(stream.tcp(), cx) {
             Poll::Ready(Ok(beginning))
         } else if activity.is_leaving() {
@@ -171,17 +171,17 @@ async fn wait_for_bytes<A: Site>(
 }
 
 impl<A: Site> Listening<A> {
-    /// Until when a connection is kept that has been idle since then.
+    /// The deadline of a connection that has been idle since then.
     pub(super) fn idle_until(&self, since: u64) -> Instant {
         self.places.moment(since) + self.times.idle + GRACE
     }
 }
 
-/// Counts and logs a connection that the server closes.
+/// Counts and logs a connection closed by the server.
 fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
     let (client, reason) = (peer.address, why.label());
     match why {
-        // Counted when it was chosen.
+        // Counted already, when chosen.
         Closed::MadeRoom => {}
         _ => listening.places.count(why),
     }

@@ -1,4 +1,4 @@
-//! What a listener answers, and what all its connections share.
+//! The answers of a listener, and the state that all its connections share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::http::{Answer, Peer};
 use crate::state::State;
 use crate::tls::ServerTls;
 
-/// What a listener answers.
+/// The answers of a listener.
 pub trait Site: Send + Sync + 'static {
-    /// What the site shares with the rest of the server.
+    /// The state that the site shares with the rest of the server.
     fn state(&self) -> &State;
 
-    /// Answers one request; a status of 101 hands the connection over to what was upgraded to.
+    /// Answers one request; a status of 101 hands the connection over to the upgraded protocol.
     fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send;
 
-    /// What a request is answered whose answering has panicked.
+    /// The answer after a panic.
     fn after_panic(&self) -> Answer;
 }
 
-/// Everything that the connections of one listener share.
+/// State that the connections of one listener share.
 pub struct Listening<A> {
     pub(super) site: A,
     pub(super) places: Arc<Places>,
@@ -33,15 +33,15 @@ pub struct Listening<A> {
     pub(super) times: Times,
 }
 
-/// How long connections may take, or be silent.
+/// Timeouts of connections.
 pub(super) struct Times {
-    /// For the first byte of a connection, for a TLS handshake, and for a head from its first byte on.
+    /// Of the first byte of a connection, of a TLS handshake, and of a head from its first byte on.
     pub(super) head: Duration,
-    /// Without a request between two of them.
+    /// Of idling between two requests.
     pub(super) idle: Duration,
-    /// Without a byte being taken of what is written.
+    /// Of a write from which the socket accepts no byte.
     pub(super) write: Duration,
-    /// The header `Keep-Alive` that tells of `idle`.
+    /// The header `Keep-Alive` that announces `idle`.
     pub(super) keep_alive: HeaderValue,
 }
 
@@ -58,7 +58,7 @@ impl Times {
 }
 
 impl<A: Site> Listening<A> {
-    /// A listener whose connections take `places`, and speak TLS if so told.
+    /// A listener whose connections take `places`, over TLS if given.
     #[must_use]
     pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<ServerTls>>) -> Self {
         let times = Times::of(&site.state().config.timeouts);

@@ -1,6 +1,6 @@
-//! A TCP connection that writes down what it does, and holds its place among the HTTP connections.
+//! A TCP connection that records its progress, and holds its slot among the HTTP connections.
 //!
-//! Under TLS as well, so that what counts as progress is what the system has taken.
+//! Sits below TLS as well, so that progress means bytes accepted by the system.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::places::Place;
 
-/// A TCP connection with its place.
+/// A TCP connection with its slot.
 #[derive(Debug)]
 pub struct Watched {
     tcp: TcpStream,
@@ -25,7 +25,7 @@ impl Watched {
         Self { tcp, place }
     }
 
-    /// The connection, and the place that it no longer needs once HTTP is over.
+    /// The connection, and the slot, which is not needed after HTTP.
     #[must_use]
     pub fn into_parts(self) -> (TcpStream, Place) {
         (self.tcp, self.place)
@@ -86,7 +86,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // TCP holds nothing back.
+        // TCP buffers nothing here.
         Poll::Ready(Ok(()))
     }
 
@@ -95,7 +95,7 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// What HTTP is spoken over: a [`Watched`] connection, with or without TLS.
+/// The transport of HTTP: a [`Watched`] connection, with or without TLS.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The connection underneath.
     fn watched(&self) -> &Watched;
@@ -113,7 +113,7 @@ impl Transport for TlsStream<Watched> {
     }
 }
 
-/// A stream of which some bytes have been read too early.
+/// A stream with bytes that were read early.
 #[derive(Debug)]
 pub struct Rewound<S> {
     early: Bytes,
@@ -125,7 +125,7 @@ impl<S> Rewound<S> {
         Self { early, stream }
     }
 
-    /// The stream, and what is left of the early bytes.
+    /// The stream, and the rest of the early bytes.
     pub fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.early)
     }

@@ -1,4 +1,4 @@
-//! A site whose answers fail, and places that are taken and given back.
+//! A site whose answers panic, and slots that are taken and released.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,13 @@ use crate::http::{Answer, answer};
 use crate::state::State;
 use crate::tasks::Tasks;
 
-/// The longest wait for what must come.
+/// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// More than the system takes at once.
+/// More bytes than the system accepts at once.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// Fails at `/panic`, before and behind a wait; has much to say at `/large`.
+/// Panics at `/panic`, before and after a wait; answers at `/large` with a large body.
 pub(super) struct Faulty(Arc<State>);
 
 impl Site for Faulty {
@@ -45,7 +45,7 @@ impl Site for Faulty {
     }
 }
 
-/// A faulty site with room for so many connections.
+/// A faulty site with this many slots.
 pub(super) async fn site(http: usize) -> Faulty {
     let config = Config::default();
     let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
@@ -53,7 +53,7 @@ pub(super) async fn site(http: usize) -> Faulty {
     Faulty(Arc::new(State::new(config, apps, Tasks::default(), &division)))
 }
 
-/// The state and the address of a [`site`] that is being served.
+/// The state and the address of a served [`site`].
 async fn faulty(http: usize) -> (Arc<State>, std::net::SocketAddr) {
     let site = site(http).await;
     let state = Arc::clone(&site.0);
@@ -233,7 +233,7 @@ fn who_hangs_up_unasked_is_never_counted_as_on_the_way_out() {
         }
         all.push(enter(&places, 1).expect("the idlest makes room"));
         assert_eq!(places.leaving(), 1);
-        // The one that was told, and those that were remembered to be next.
+        // The chosen connection, and those remembered as next.
         all.drain(..8);
         assert_eq!(places.leaving(), 0);
         all.truncate(40);
@@ -266,7 +266,7 @@ fn who_was_told_to_leave_while_a_request_came_answers_it_and_says_close() {
     first.activity().begin();
     assert!(first.activity().must_close(), "told to leave");
     first.activity().end(later());
-    // It may be chosen again, but is not counted out twice.
+    // The connection may be chosen again, but is not subtracted twice.
     second.activity().begin();
     assert!(enter(&places, 1).is_err());
     drop(first);
