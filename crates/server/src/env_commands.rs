@@ -1,4 +1,4 @@
-//! `fanfare env` and `fanfare laravel env`: the lines to paste, without a server.
+//! `fanfare env` and `fanfare laravel env`: lines to paste, without a running server.
 
 use fanfare_config::Config;
 use fanfare_config::certificate;

@@ -1,6 +1,6 @@
-//! The app that lines are printed for: opens what the configuration names, and finds the first app in it.
+//! The app for the printed lines: opens the apps of the configuration, and finds the first.
 //!
-//! Makes an app in the embedded database alone, where nobody else would.
+//! Creates an app only in the embedded database, where no other program would.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use fanfare_protocol::app::App;
 pub struct ShownApp {
     /// The app itself.
     pub app: Arc<App>,
-    /// The app is in the embedded database, so that nobody else knows its secret.
+    /// The app is in the embedded database, so that its secret is known nowhere else.
     pub embedded: bool,
-    /// The app was made just now.
+    /// The app was created just now.
     pub new: bool,
 }
 
@@ -30,7 +30,7 @@ impl ShownApp {
     /// The first configured app; or, in the embedded database, the first there, made if there is none.
     ///
     /// # Errors
-    /// The database could not be read, or the app not be made.
+    /// The database could not be read, or the app not be created.
     pub async fn find(config: &Config, apps: &Apps) -> Result<Option<Self>, AppsError> {
         if config.is_embedded() {
             let first = apps.first_or_invent().await?;

@@ -1,6 +1,6 @@
 //! `fanfare health`: whether the server that a configuration describes is alive, or ready for more.
 //!
-//! Asks as any other client does, over plain HTTP on this machine. Never looks at the process, and needs no shell.
+//! Connects as any other client does, over plain HTTP on this machine. Never looks at the process, and needs no shell.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,38 +8,38 @@ use std::time::{Duration, Instant};
 
 use fanfare_config::ListenSection;
 
-/// Most bytes of an answer that are looked at.
+/// Most bytes read of an answer.
 const MOST: u64 = 8 * 1024;
 
-/// Why a server is not well.
+/// Why the health check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotWell {
-    /// The configuration leaves the port to the system.
+    /// The port is chosen by the system, so that the configuration does not name it.
     #[error("{0} is port 0, which the system chooses: name the port by --listen or --admin-listen")]
     AnyPort(&'static str),
     /// No connection, or no answer in time.
     #[error("http://{at}{path}: {reason}")]
     Silent {
-        /// Where it was looked for.
+        /// The address tried.
         at: SocketAddr,
-        /// What was asked.
+        /// The path requested.
         path: &'static str,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
-    /// The server says no, or it is another server.
+    /// The server answers that it is not well, or another server answers.
     #[error("http://{at}{path} is answered {answer}")]
     Refused {
-        /// Where it was asked.
+        /// The address asked.
         at: SocketAddr,
-        /// What was asked.
+        /// The path requested.
         path: &'static str,
-        /// The first line of the answer, and its body.
+        /// The status line of the answer, and its body.
         answer: String,
     },
 }
 
-/// Asks `/up` of the public listener, or `/ready` of the operators' one; the line that says what was answered.
+/// Requests `/up` of the public listener, or `/ready` of the operators' listener; returns the answer as a line.
 ///
 /// # Errors
 /// If the answer is not yes, or none comes within `timeout`.
@@ -47,8 +47,8 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
     let operators = ("listen.admin_addr", listen.admin_addr);
     let (path, (setting, address)) = match (is_for_ready, listen.addr.port()) {
         (true, _) => ("/ready", operators),
-        // A server that is to be reached by TLS alone may leave its plain port to the system; the operators' listener
-        // answers the same question.
+        // A server for TLS alone may leave its plain port to the system; the operators' listener answers the same
+        // request.
         (false, 0) => ("/up", operators),
         (false, _) => ("/up", ("listen.addr", listen.addr)),
     };
@@ -77,7 +77,7 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
     }
 }
 
-/// By which addresses a listener is reached from this machine; "everywhere" is none.
+/// The addresses that reach a listener from this machine; "everywhere" is not an address to connect to.
 fn near(listen: SocketAddr) -> Vec<SocketAddr> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let hosts = match listen.ip() {
@@ -88,7 +88,7 @@ fn near(listen: SocketAddr) -> Vec<SocketAddr> {
     hosts.into_iter().map(|host| SocketAddr::new(host, listen.port())).collect()
 }
 
-/// One request; all of the answer, or as much as is looked at.
+/// Sends one request; returns the answer, cut at the bound.
 fn exchange(at: SocketAddr, path: &str, deadline: Instant) -> io::Result<String> {
     let left = || {
         let left = deadline.saturating_duration_since(Instant::now());

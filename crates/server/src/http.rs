@@ -1,6 +1,6 @@
-//! The HTTP API for back ends, the door to the WebSocket, and what clients ask before they join a channel.
+//! The HTTP API for back ends, the upgrade to the WebSocket, and the authorization endpoint for clients.
 //!
-//! Answers are those of Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
+//! Answers follow Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
 
 mod admission;
 pub(crate) mod answer;
@@ -56,7 +56,7 @@ pub async fn answer(
             error.into_answer()
         }
     };
-    // Requests that have become a WebSocket are counted as connections.
+    // Requests that became a WebSocket are counted as connections.
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         state.metrics.request_answered(answer.status().as_u16());
     }
@@ -64,7 +64,7 @@ pub async fn answer(
     answer
 }
 
-/// Has browsers believe the type of an answer: sentences repeat what came.
+/// Tells browsers not to guess the type of an answer: sentences repeat input.
 pub(crate) fn forbid_sniffing(answer: &mut Answer) {
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
@@ -90,9 +90,9 @@ async fn find_and_answer(
     }
 }
 
-/// Whether a request is to become a WebSocket. Elsewhere than at a WebSocket's path it must be a whole handshake
-/// for that (WS-009): some proxies put the headers Upgrade and Connection into every request, and these do not
-/// count there.
+/// Whether a request asks for a WebSocket. At any path but a WebSocket's the headers must be a whole handshake
+/// (WS-009): some proxies put the headers Upgrade and Connection into every request, and these do not count
+/// there.
 fn is_handshake<B>(request: &Request<B>, is_at_websocket: bool) -> bool {
     request.method() == Method::GET
         && fastwebsockets::upgrade::is_upgrade_request(request)
@@ -105,7 +105,7 @@ async fn dispatch(
     asked: Received<'_>,
 ) -> Result<Answer, ApiError> {
     let route = *matched.value;
-    // Browsers ask with other methods whether they may ask.
+    // Browsers send preflights with another method.
     if let Route::Authorize(kind) = route {
         let key = matched.params.get("key").unwrap_or_default();
         return Ok(authorize::answer(state, key, kind, asked.peer.address, asked.request).await);

@@ -1,7 +1,7 @@
-//! Whether a WebSocket is let in: the checks of WS-060 in their order.
+//! Admission of WebSockets: the checks of WS-060 in their order.
 //!
-//! The upgrade itself is always completed; a refusal is told behind it, by close code, because that
-//! is what clients can read (WS-005).
+//! The upgrade itself is always completed; a refusal follows as a close code, because clients can read
+//! close codes (WS-005).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,23 +29,23 @@ use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, BareSocket, Newcomer};
 
-/// Longest part of a key that is logged, in bytes.
+/// Longest logged part of a key, in bytes.
 const MOST_REPEATED: usize = 100;
 
-/// A connection that is not let in.
+/// A refused connection.
 struct Refusal {
     reason: CloseReason,
-    /// Whether the client expects to hear of it by event (WS-053).
+    /// Whether the client expects the refusal as an event (WS-053).
     by_event: bool,
     client: IpAddr,
-    /// The key that the client has named, if it is at a WebSocket's path.
+    /// The key that the client sent, at a WebSocket's path.
     key: Option<String>,
-    /// Whose key that is.
+    /// The app of the key.
     app: Option<AppId>,
 }
 
-/// Answers the handshake, and goes on with the connection in a task of its own. `key` is that of the path, as it
-/// came; `None` where the path is not a WebSocket's.
+/// Answers the handshake, and continues the connection in a task of its own. `key` is the path's key, as sent;
+/// `None` where the path is not a WebSocket's.
 ///
 /// # Errors
 /// What came is no WebSocket handshake, so that no WebSocket could tell it.
@@ -64,8 +64,8 @@ pub async fn admit(
     Ok(response)
 }
 
-/// The answer to a handshake (RFC 6455, 4.2). The key is only repeated in its way, whatever it is: HAProxy's usual
-/// check sends one that is no base64.
+/// The answer to a handshake (RFC 6455, 4.2). The key is only hashed, whatever its content: HAProxy's usual
+/// health check sends a key that is not base64.
 fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
     if request.version() < hyper::Version::HTTP_11 {
         return Err(ApiError::HandshakeInOldHttp);
@@ -79,10 +79,10 @@ fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
     }
 }
 
-/// Waits for the bare socket, and frees the handshake's buffers by going on in a fresh task.
+/// Waits for the bare socket, and frees the handshake's buffers by continuing in a fresh task.
 async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
-    // A handshake that broke off has nobody left to tell.
-    // The place among the HTTP connections is kept for a refusal, which takes a moment.
+    // A broken handshake leaves no peer to inform.
+    // The HTTP connection's slot is kept during a refusal, which takes a moment.
     let Some((socket, early, place)) = upgraded.await.ok().and_then(ws::into_socket) else {
         return;
     };
@@ -150,11 +150,11 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> 
         return Err(refused(CloseReason::ShuttingDown));
     }
     let hub = state.hubs.open(&app);
-    // A change that came between the look-up and here was not told to a hub that did not exist.
+    // A change between the look-up and here did not reach a hub that did not exist.
     if let Ok(Some(now)) = state.apps.by_key(key).await {
         hub.set_app(&now);
     }
-    // A connection that has yet to authorize itself does not count (WS-062).
+    // An unauthorized connection does not count in the quota (WS-062).
     let place = if app.authorized_connections {
         None
     } else {

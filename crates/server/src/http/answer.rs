@@ -14,7 +14,7 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_type(status, "application/json", body.into())
 }
 
-/// The JSON of an answer made of names and numbers.
+/// An answer's JSON, for values made of names and numbers.
 pub fn object(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }
@@ -26,7 +26,7 @@ pub fn accepted() -> Answer {
     answer
 }
 
-/// One sentence, with a newline for those who use `curl` (API-005).
+/// One sentence, with a newline for terminals (API-005).
 pub fn text(status: StatusCode, sentence: &str) -> Answer {
     with_type(status, "text/plain; charset=utf-8", Bytes::from(format!("{sentence}\n")))
 }

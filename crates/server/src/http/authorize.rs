@@ -1,7 +1,7 @@
-//! `POST /app/KEY/auth` and `/app/KEY/user-auth`: what stock clients ask before they join or sign in.
+//! `POST /app/KEY/auth` and `/app/KEY/user-auth`: requests that stock clients send before a subscription or sign-in.
 //!
-//! The app's own application decides; whatever can be refused without it is refused here. Asks nowhere but at
-//! the URL of the app's settings, and says yes only where the application does.
+//! The app's own application decides; refusals that need no decision are made here. Sends requests only to the
+//! URL in the app's settings, and signs only after the application's yes.
 
 mod asked_for;
 mod page;
@@ -33,12 +33,12 @@ use crate::log::limited::{Line, limited};
 use crate::state::State;
 use crate::tenants::{AuthorizationOutcome, Most, Tenant};
 
-/// What is to be signed.
+/// What to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthorizationKind {
     /// That a client may join a channel.
     Channel,
-    /// Who a client is.
+    /// The identity of a client.
     User,
 }
 
@@ -52,10 +52,10 @@ struct Asking<'a> {
     peer: IpAddr,
 }
 
-/// Answers a client, or a browser that asks whether a page may ask.
+/// Answers a client, or a browser's preflight.
 ///
-/// A page of any origin may read why the application is not asked, so that a browser can show it: the same is said to
-/// everybody, whatever cookies came.
+/// A page of any origin may read why the application is not asked, so that a browser can show the reason: that answer
+/// is the same for everybody, whatever cookies the request has.
 pub(super) async fn answer(
     state: &Arc<State>,
     raw_key: &str,
@@ -97,7 +97,7 @@ pub(super) async fn answer(
         refusal.into_answer()
     });
     page.put_headers(answer.headers_mut());
-    // Permissions change: a yes is for now.
+    // Permissions change: a signature must not be cached.
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
@@ -152,7 +152,7 @@ impl Asking<'_> {
         }
     }
 
-    /// The JSON that the client wants to read; notes what was asked for as soon as that is known.
+    /// The answer's JSON for the client; notes the requested names as soon as these are known.
     async fn sign(
         &self,
         page: &Page,
@@ -207,7 +207,7 @@ impl Asking<'_> {
         asked.map_err(|denial: Denial| Refusal::Denied(Box::new(denial)))
     }
 
-    /// What of the client's request the application sees.
+    /// The headers of the client's request that the application gets.
     fn shown(&self, headers: &HeaderMap) -> HeaderMap {
         let client = client_address(self.state, headers, self.peer);
         passed_on(headers, &self.app.authorization.headers, client)

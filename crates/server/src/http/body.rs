@@ -1,6 +1,6 @@
-//! Reading a request's body, never more of it than is allowed, nor longer than is decent.
+//! Reads a request's body, bounded in bytes and time.
 //!
-//! For both listeners; what a fault is answered with is theirs to say.
+//! For both listeners; each chooses its own answer to a fault.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ use tokio::time::timeout;
 
 use crate::connections::RequestBody;
 
-/// Of a body that is too large, this many times the limit is thrown away before the answer, so that
-/// a client that writes everything first gets to read it.
+/// Of a body that is too large, at most this many times the limit is discarded before the answer, so that a
+/// client that writes everything first can read the answer.
 const DISCARDED_TIMES: usize = 8;
 
-/// How long throwing away may take.
+/// Timeout of discarding.
 const DISCARDING: Duration = Duration::from_secs(1);
 
-/// Why there is no body to work with. What is left of it is not read, so that the connection cannot be
-/// used again.
+/// Why the body is unusable. The rest of the body is not read, so that the connection cannot be
+/// reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is larger than is allowed.
+    /// The body is larger than allowed.
     TooBig {
-        /// What is allowed.
+        /// The limit.
         limit: usize,
-        /// What was announced, if anything was.
+        /// The announced size, if any.
         size: Option<u64>,
     },
-    /// It did not come in time.
+    /// The body timed out.
     Late,
-    /// It broke off, or is not HTTP.
+    /// The body broke off, or is not HTTP.
     Broken,
 }
 
@@ -51,7 +51,7 @@ pub async fn read(
     Arriving::of(request, limit).await?.read(patience).await
 }
 
-/// A request whose body has not been read, and announces no more than it may have.
+/// A request whose body has not been read, and announces no more than the limit.
 pub struct Arriving {
     request: Request<RequestBody>,
     limit: usize,
@@ -87,7 +87,7 @@ impl Arriving {
         self.request.uri()
     }
 
-    /// Bytes of the body, as far as they are announced.
+    /// The announced bytes of the body.
     pub fn announced(&self) -> u64 {
         self.request.body().size_hint().lower()
     }
@@ -107,23 +107,23 @@ impl Arriving {
         }
     }
 
-    /// Throws the body away, for a request that is refused; returns why: a body that is larger than is allowed goes
-    /// before all else that is wrong.
+    /// Discards the body of a refused request; returns the reason: a body that is too large goes before
+    /// every other fault.
     pub async fn refused<E: From<BodyError>>(self, error: E) -> E {
         let limit = self.limit;
         if self.throw_away(limit).await { BodyError::TooBig { limit, size: None }.into() } else { error }
     }
 
-    /// Throws away at most so many bytes, so that a client which writes everything first gets to read the answer;
-    /// whether there is more.
+    /// Discards at most this many bytes, so that a client which writes everything first can read the answer;
+    /// returns whether more bytes follow.
     async fn throw_away(self, most: usize) -> bool {
-        // A client that asks first has not sent anything, and reading would invite it to.
+        // A client that expects a `100 Continue` has sent no body yet, and reading would invite the body.
         let asks_first = self.request.headers().contains_key(EXPECT);
         !asks_first && discard(self.request.into_body(), most).await
     }
 }
 
-/// Throws away what is already on its way, at most so many bytes; whether there is more.
+/// Discards bytes already on their way, at most this many; returns whether more follow.
 async fn discard(mut body: RequestBody, most: usize) -> bool {
     let most = most as u64;
     if body.size_hint().lower() > most {

@@ -1,4 +1,4 @@
-//! What is asked about channels: the list, one of them, its users.
+//! Queries about channels: the list, one channel, its users.
 //!
 //! Counts come from the hub's own tables; nothing is cached.
 
@@ -20,13 +20,13 @@ use super::event::Info;
 use super::signed::Signed;
 use crate::state::State;
 
-/// Channels that are put in order, or written, before others get their turn.
+/// Channels that are sorted, or written, before the task yields.
 const TURN: usize = 500;
 
-/// Lists that are written at once; more wait.
+/// Most lists written at once; others wait.
 static LISTS: Semaphore = Semaphore::const_new(2);
 
-/// The attributes of a channel; what was not asked for, or cannot be had, is left out.
+/// The attributes of a channel; attributes that were not asked for, or do not exist, are left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Attributes {
     /// Distinct users, on presence channels.
@@ -40,19 +40,19 @@ pub struct Attributes {
     pub cache: Option<Option<CachedEvent>>,
 }
 
-/// What a cache channel keeps (API-037).
+/// The cached event of a cache channel (API-037).
 #[derive(Debug, Serialize)]
 pub struct CachedEvent {
     /// The event's data.
     data: Box<RawValue>,
-    /// Whole seconds until it expires.
+    /// Whole seconds until the event expires.
     ttl: u64,
 }
 
 /// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
 ///
-/// In the order of their names. Put together in turns, so that a list of hundreds of thousands keeps nobody waiting; a
-/// few lists at a time, for each is as long as its channels are many.
+/// Sorted by name. Built in turns, so that a list of hundreds of thousands does not block other requests; at most a
+/// few lists at a time, because each takes memory for all its channels.
 ///
 /// # Errors
 /// `user_count` without a filter for presence channels (API-031).
@@ -138,7 +138,7 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     }))
 }
 
-/// `GET /apps/ID/channels/NAME/stats`, the older form of the same question (API-071); the JSON of the answer.
+/// `GET /apps/ID/channels/NAME/stats`, the older form of the same query (API-071); the JSON of the answer.
 ///
 /// # Errors
 /// An invalid name.
@@ -194,7 +194,7 @@ fn belongs_to_signature(name: &str) -> bool {
     name.starts_with("auth_") || name == "body_md5"
 }
 
-/// The channel's name out of the path, where it may be percent-encoded.
+/// The channel's name from the path, where the name may be percent-encoded.
 pub fn decoded(raw_name: &str, signed: &Signed) -> Result<ChannelName, ApiError> {
     let name = percent_decode_str(raw_name).decode_utf8_lossy();
     ChannelName::parse(&name, signed.app.limits.channel_name)

@@ -1,4 +1,4 @@
-//! What a caller of the HTTP API did wrong: the one table of its statuses and sentences.
+//! Errors of HTTP API requests: the one table of their statuses and sentences.
 
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
@@ -12,18 +12,18 @@ use super::answer::{self, Answer};
 use super::body::BodyError;
 use super::host::{self, FaultyHost};
 
-/// A request that is refused; nothing has been published then.
+/// A refused request; nothing has been published then.
 ///
-/// `Display` is the sentence of the answer. It may repeat what came, a signature too, which no log may.
+/// `Display` is the sentence of the answer. The sentence may repeat input, a signature too, which no log may.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 404: no such path; as it came.
+    /// 404: no such path; the path as sent.
     #[error("{NOTHING_AT}: {}", shortened(.0, 200))]
     NoRoute(String),
     /// 400: the header `Host` is missing, doubled, or no host (RFC 9112, 3.2).
     #[error("{}", host::FAULT)]
     FaultyHost,
-    /// 405: the path is right, the method is not; the one that is (API-009).
+    /// 405: the path is right, the method is not; the right method (API-009).
     #[error("This path answers to {} only", allowed(.0).replace(", ", " and "))]
     MethodNotAllowed(Method),
     /// 426: a plain GET of the WebSocket's address (WS-008).
@@ -38,7 +38,7 @@ pub enum ApiError {
     /// 400: a WebSocket handshake that has a body.
     #[error("A WebSocket handshake has no body")]
     HandshakeWithBody,
-    /// 426: a WebSocket handshake in HTTP/1.0, which knows no upgrade.
+    /// 426: a WebSocket handshake in HTTP/1.0, which has no upgrade.
     #[error(
         "This WebSocket handshake came in HTTP/1.0, which knows no WebSockets: a proxy in between must speak \
          HTTP/1.1; with nginx, put `proxy_http_version 1.1;` beside the headers Upgrade and Connection"
@@ -50,16 +50,16 @@ pub enum ApiError {
     /// 404: no app has this key.
     #[error("There is no app with the key {}", shortened(.0, 100))]
     UnknownKey(String),
-    /// 403: the app is switched off.
+    /// 403: the app is disabled.
     #[error("This app is disabled")]
     AppDisabled,
-    /// 403: the app has had all the messages that it may (API-005).
+    /// 403: the app is over its quota of messages (API-005).
     #[error(transparent)]
     OverQuota(OverQuota),
     /// 503: the app could not be looked up.
     #[error("Apps cannot be looked up at the moment; try again")]
     AppsUnavailable,
-    /// 401: the signature, or what belongs to it (AUTH-010).
+    /// 401: the signature, or a parameter of the signature (AUTH-010).
     #[error("{}", .0.message())]
     Unauthorized(RequestError),
     /// 413: the request's body is too large.
@@ -70,10 +70,10 @@ pub enum ApiError {
     RequestTooBig {
         /// The setting `limits.request_bytes`.
         limit: usize,
-        /// What was announced, if anything was.
+        /// The announced size, if any.
         size: Option<u64>,
     },
-    /// 408: the body did not come.
+    /// 408: the body timed out.
     #[error("The request body did not arrive in time")]
     BodyTimeout,
     /// 400: the body broke off, or is not HTTP.
@@ -85,17 +85,17 @@ pub enum ApiError {
     /// 400: a field is missing or of the wrong type (API-016).
     #[error("Expected {field} parameter to be {expected}")]
     WrongType {
-        /// Its name.
+        /// The field's name.
         field: &'static str,
-        /// What it is to be.
+        /// The expected type.
         expected: &'static str,
     },
     /// 400: LIM-001, LIM-015 (API-020).
     #[error("{}", invalid_name(.name, *.fault))]
     InvalidChannelName {
-        /// As it came.
+        /// The name, as sent.
         name: String,
-        /// What it breaks.
+        /// The broken rule.
         fault: InvalidName,
     },
     /// 400: LIM-004, LIM-007.
@@ -110,7 +110,7 @@ pub enum ApiError {
     EventTooBig {
         /// The setting `limits.event_bytes`.
         limit: usize,
-        /// What came.
+        /// The event's size.
         size: usize,
     },
     /// 400: the raw data of an event is not UTF-8 (API-070).
@@ -124,7 +124,7 @@ pub enum ApiError {
     TooManyChannels {
         /// The setting `limits.channels_per_event`.
         limit: usize,
-        /// How many came.
+        /// The number given.
         given: usize,
     },
     /// 400: no channel at all (API-021).
@@ -135,7 +135,7 @@ pub enum ApiError {
     BatchTooBig {
         /// The setting `limits.batch`.
         limit: usize,
-        /// How many came.
+        /// The number given.
         given: usize,
     },
     /// 400: an attribute that this channel, or this filter, cannot have (API-031, API-036).
@@ -144,7 +144,7 @@ pub enum ApiError {
          filter_by_prefix must begin with presence-"
     )]
     UserCountNeedsPresence,
-    /// 400: `cache` of a channel that is not a cache channel (API-036).
+    /// 400: `cache` of a channel without a cache (API-036).
     #[error("The attribute cache exists on cache channels only")]
     CacheNeedsCacheChannel,
     /// 400: users of a channel that is not a presence channel (API-041).
@@ -185,7 +185,7 @@ impl ApiError {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             }
-            // What is left of the body is not read, so the connection cannot be used again.
+            // The rest of the body is not read, so the connection cannot be reused.
             Self::RequestTooBig { .. }
             | Self::BodyTimeout
             | Self::BodyBroken
@@ -199,12 +199,12 @@ impl ApiError {
     }
 }
 
-/// The size of a body, if one was announced.
+/// The announced size of a body, if any.
 fn announced(size: Option<u64>) -> String {
     size.map(|size| format!(" of {size} bytes")).unwrap_or_default()
 }
 
-/// What a 405 allows: where a route answers to GET, it answers to HEAD.
+/// The `Allow` header of a 405: a route that answers GET answers HEAD too.
 fn allowed(method: &Method) -> &'static str {
     if *method == Method::GET { "GET, HEAD" } else { "POST" }
 }

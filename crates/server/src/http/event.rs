@@ -1,4 +1,4 @@
-//! One event as a back end sends it: from JSON or from the query, checked field by field.
+//! One event from a back end: parsed from JSON or from the query, checked field by field.
 
 use std::borrow::Cow;
 
@@ -31,18 +31,18 @@ pub struct Fields<'a> {
     info: Option<&'a RawValue>,
 }
 
-/// An event that may be published.
+/// A checked event.
 #[derive(Debug)]
 pub struct Checked<'a> {
-    /// Its name.
+    /// The event's name.
     pub name: Cow<'a, str>,
-    /// Its data, byte for byte.
+    /// The event's data, byte for byte.
     pub data: Data<'a>,
     /// Distinct channels, in the order given (API-015).
     pub channels: Vec<ChannelName>,
-    /// Who does not get it.
+    /// The connection that does not get the event.
     pub except: Option<SocketId>,
-    /// What the answer is to tell of each channel; `None` if nothing was asked.
+    /// The attributes to answer for each channel; `None` if the event asked for none.
     pub info: Option<Info>,
 }
 
@@ -51,7 +51,7 @@ pub struct Checked<'a> {
 pub struct Info {
     /// Distinct users of a presence channel.
     pub user_count: bool,
-    /// Connections.
+    /// Number of connections.
     pub subscription_count: bool,
     /// The last event of a cache channel.
     pub cache: bool,
@@ -126,7 +126,7 @@ impl<'a> Checked<'a> {
         check_event_name(&name, &app.limits)?;
         let channels = distinct_channels(names, app)?;
         check_size(app, &data)?;
-        // An id that cannot be one of ours excludes nobody (API-014).
+        // An id that no connection here can have excludes nobody (API-014).
         let except = socket_id.and_then(|id| id.parse().ok());
         Ok(Self { name, data, channels, except, info: info.map(Info::parse) })
     }
@@ -145,7 +145,7 @@ impl Fields<'_> {
     }
 }
 
-/// Reads a JSON object, and nothing else, into fields.
+/// Parses a JSON object, and nothing else, into fields.
 pub fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     std::str::from_utf8(body).ok().and_then(json::object).ok_or(ApiError::NotJson)
 }
@@ -178,7 +178,7 @@ const fn wrong_type(field: &'static str, expected: &'static str) -> ApiError {
     ApiError::WrongType { field, expected }
 }
 
-/// A string, or nothing where the field is absent or null.
+/// A string, or `None` where the field is absent or null.
 fn string<'a>(raw: Option<&'a RawValue>, field: &'static str) -> Result<Option<Cow<'a, str>>, ApiError> {
     match raw.map(RawValue::get) {
         None | Some("null") => Ok(None),
@@ -197,7 +197,7 @@ fn strings(raw: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, ApiError> {
     }
 }
 
-/// The event's data; what is not a string becomes its compact JSON (API-018).
+/// The event's data; a value that is not a string becomes its compact JSON (API-018).
 fn data(raw: Option<&RawValue>) -> Result<Data<'_>, ApiError> {
     raw.and_then(|raw| Data::of_json(raw.get())).ok_or(wrong_type("data", "a string"))
 }

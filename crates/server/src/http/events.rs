@@ -18,7 +18,7 @@ use crate::state::State;
 /// One event to one or more channels (API-010 … API-021); the JSON of the answer.
 ///
 /// # Errors
-/// Anything wrong with any part; nothing is published then (API-020).
+/// Any fault in any part; nothing is published then (API-020).
 pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let event = if signed.body.is_empty() {
         Checked::from_query(&signed.query, &signed.app)?
@@ -39,7 +39,7 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
 /// Several events to a channel each (API-025 … API-028); the JSON of the answer.
 ///
 /// # Errors
-/// Anything wrong with any item; none is published then (API-027).
+/// Any fault in any item; no item is published then (API-027).
 pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     #[derive(Deserialize)]
     struct Batch<'a> {
@@ -74,7 +74,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
 /// One event to one channel, its data the body as it came (API-070).
 ///
 /// # Errors
-/// Anything wrong with any part; nothing is published then.
+/// Any fault in any part; nothing is published then.
 pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
     let channel = decoded(raw_channel, signed)?;
     let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
@@ -103,7 +103,7 @@ fn item_attributes(state: &State, app: &App, event: &Checked<'_>) -> Attributes 
     attributes_of(state, app, &event.channels, info).into_values().next().unwrap_or_default()
 }
 
-/// One entry for each channel; attributes that it cannot have are left out (API-013).
+/// One entry for each channel; attributes that the channel cannot have are left out (API-013).
 fn attributes_of<'a>(
     state: &State,
     app: &App,

@@ -1,7 +1,7 @@
-//! What proxies say of the clients behind them: who they are, and whether they came over TLS.
+//! Proxies' headers about the client: its address, and whether the client uses TLS.
 //!
-//! Believes only those that the operator trusts (`listen.trusted_proxies`): anybody can write a header. A proxy
-//! that writes one header lets a client's other headers pass, so that the usual one goes before the others.
+//! Believes only trusted proxies (`listen.trusted_proxies`): anybody can write a header. A proxy that writes one
+//! header lets a client's other headers pass, so that the most common header is read first.
 
 mod element;
 
@@ -18,7 +18,7 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const SSL: HeaderName = HeaderName::from_static("x-forwarded-ssl");
 
 /// The client's address: the last in `X-Forwarded-For`, or else in `Forwarded`, that is not a trusted proxy's, if
-/// the connection comes from such a proxy; else the connection's own.
+/// the connection comes from a trusted proxy; else the connection's own.
 #[must_use]
 pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     behind(&state.config.listen.trusted_proxies, headers, peer)
@@ -34,14 +34,14 @@ fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         if !is_trusted(trusted, nearest) {
             break;
         }
-        // What lies behind something that is no address was written by nobody who can be believed.
+        // Entries beyond one that is no address come from nobody trusted.
         let Some(address) = address(hop.trim()) else { break };
         nearest = address;
     }
     nearest
 }
 
-/// Whether the client itself used TLS, as a trusted proxy says (WS-063): by `X-Forwarded-Proto`, or else by
+/// Whether the client used TLS, according to a trusted proxy (WS-063): by `X-Forwarded-Proto`, or else by
 /// `Forwarded`, or else by `X-Forwarded-Ssl`.
 pub(super) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
     over_tls(&state.config.listen.trusted_proxies, headers, peer)
@@ -67,7 +67,7 @@ fn over_tls(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> bool {
 }
 
 /// Follows `Forwarded` back from proxy to proxy as long as they are trusted: the address of the client, and the
-/// scheme that the farthest of them was asked by.
+/// scheme of the request to the farthest trusted proxy.
 fn way_back<'a>(trusted: &[IpNet], headers: &'a HeaderMap, peer: IpAddr) -> (IpAddr, Option<&'a str>) {
     let all: Vec<Element<'a>> = texts(headers, FORWARDED).into_iter().flat_map(elements).collect();
     let (mut nearest, mut scheme) = (peer, None);
@@ -82,7 +82,7 @@ fn way_back<'a>(trusted: &[IpNet], headers: &'a HeaderMap, peer: IpAddr) -> (IpA
     (nearest, scheme)
 }
 
-/// The values of a header; one that is no text is empty.
+/// The values of a header; a value that is no text is empty.
 fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect()
 }
@@ -91,7 +91,7 @@ fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// An address as proxies write it, some with a port.
+/// An address in the proxies' notation, some with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().ok();
@@ -118,7 +118,7 @@ mod tests {
         map
     }
 
-    /// The client's address, when a connection from `peer` has these headers.
+    /// The client's address for a connection from `peer` with these headers.
     fn client_of(peer: &str, headers: &[(HeaderName, &str)]) -> String {
         behind(&trusted(), &map(headers), peer.parse().expect("an address")).to_string()
     }

@@ -1,21 +1,21 @@
-//! The header `Host`: every request of HTTP/1.1 has it once, and it is a name or an address (RFC 9112, 3.2).
+//! The header `Host`: every HTTP/1.1 request has the header once, with a name or an address (RFC 9112, 3.2).
 //!
-//! For both listeners; which names are answered to is theirs to say.
+//! For both listeners; each decides which names are its own.
 
 use hyper::header::HOST;
 use hyper::{Request, Version};
 
-/// What is answered to a request without, or with more than one.
+/// The answer to a request without the header, or with two.
 pub const FAULT: &str = "A request needs the header Host exactly once, and in it a name or an address";
 
 /// The header is missing, doubled, or no host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultyHost;
 
-/// The host that a request is for, with its port; empty where none is named, as HTTP/1.0 allows.
+/// The host of a request, with its port; empty where no host is named, as HTTP/1.0 allows.
 ///
 /// # Errors
-/// The header is missing though the request is one of HTTP/1.1, is there twice, or holds what no host has.
+/// The header is missing in an HTTP/1.1 request, is there twice, or holds no host.
 pub fn of<B>(request: &Request<B>) -> Result<&str, FaultyHost> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -30,7 +30,7 @@ pub fn of<B>(request: &Request<B>) -> Result<&str, FaultyHost> {
 /// Whether a character may stand in a host or its port (RFC 3986, 3.2.2).
 const fn is_of_host(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
-        // Legal in names, though no name has them.
+        // Legal in names, though no real name has them.
         || matches!(b, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
 }
 

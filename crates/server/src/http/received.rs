@@ -1,4 +1,4 @@
-//! What a request of the public listener comes with, before its route is known.
+//! A request of the public listener, and its context, before routing.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use hyper::Request;
 
 use crate::connections::RequestBody;
 
-/// Who a connection was accepted from.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// Of the client, or of a proxy in front of it.
+    /// The address of the client, or of a proxy in front.
     pub address: IpAddr,
     /// Whether the connection is encrypted.
     pub over_tls: bool,

@@ -1,4 +1,4 @@
-//! Refused requests in the log: whose they are, and why. Never holds a secret, a signature or what was signed.
+//! The log of refused requests: their app, and the reason. Never holds a secret, a signature or signed text.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,13 +17,13 @@ use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::state::State;
 
-/// Longest part of a path or key that is logged, in bytes.
+/// Longest logged part of a path or key, in bytes.
 const MOST_REPEATED: usize = 200;
 
-/// What stands in place of a key that is the app's secret.
+/// Logged in place of a key that is the app's secret.
 const IS_THE_SECRET: &str = "(the secret of this app: key and secret have changed places)";
 
-/// What a line about a request needs to know of it, kept while the request is answered.
+/// The facts for the log line, kept while the request is answered.
 pub(super) struct Noted {
     method: Method,
     uri: Uri,
@@ -86,8 +86,8 @@ impl Noted {
     }
 }
 
-/// Whether a request was for nothing that is here, as those of scanners are. A path that holds one of ours, in front of
-/// it a prefix that nobody knows, is a back end's or a browser's that has lost its way.
+/// Whether a request was for no path of this server, as scanners send. A path that holds a known path behind an
+/// unknown prefix comes from a back end or a browser with a wrong setting.
 fn is_of_nobody(error: &ApiError) -> bool {
     match error {
         ApiError::NoRoute(path) => !path.contains("/apps/") && !path.contains("/app/"),
@@ -96,7 +96,7 @@ fn is_of_nobody(error: &ApiError) -> bool {
     }
 }
 
-/// The sentence that the caller gets; without the signature, if that is what is wrong.
+/// The answer's sentence; a sentence about a signature loses the signature.
 fn reason(error: &ApiError) -> Cow<'static, str> {
     match error {
         ApiError::Unauthorized(RequestError::SignatureMismatch { .. }) => {
@@ -107,7 +107,7 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
     }
 }
 
-/// Whether a text that came as a key is a secret of the app. Takes constant time, as checking a signature does.
+/// Whether a text sent as a key is a secret of the app. Takes constant time, as the check of a signature does.
 async fn is_secret_of(state: &State, app_id: &str, text: &str) -> bool {
     const ANY: &[&[u8]] = &[b"key"];
     let Ok(Some(app)) = state.apps.by_id(app_id).await else { return false };

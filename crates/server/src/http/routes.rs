@@ -1,11 +1,11 @@
-//! All routes of the public listener in one list, and which of them a path means.
+//! All routes of the public listener in one list, and the match of a path.
 
 use hyper::Method;
 use matchit::{Match, Router};
 
 use super::authorize;
 
-/// What a path leads to.
+/// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     WebSocket,
@@ -23,7 +23,7 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// The one method that the route answers to (API-009); where it is GET, HEAD is answered as well.
+    /// The method of the route (API-009); a GET route answers HEAD as well.
     pub const fn method(self) -> Method {
         match self {
             Self::Events
@@ -41,8 +41,8 @@ impl Route {
         }
     }
 
-    /// Whether a request with this method is answered. What HEAD is answered is what GET would be, which the
-    /// connection sends without its body.
+    /// Whether the route answers the method. HEAD gets the answer to GET, which the connection sends without its
+    /// body.
     pub fn answers_to(self, method: &Method) -> bool {
         let own = self.method();
         *method == own || (own == Method::GET && *method == Method::HEAD)
@@ -84,7 +84,7 @@ impl PublicRoutes {
 }
 
 /// The path as the routes are written: without the configured prefix (WS-003), without a second slash at its
-/// start, as `wsPath: '/'` makes it, and without one at its end.
+/// start, as `wsPath: '/'` sends, and without a slash at its end.
 pub(super) fn own_path<'a>(path: &'a str, prefix: &str) -> &'a str {
     let path = with_one_slash(path);
     let path = behind_prefix(path, prefix).map_or(path, with_one_slash);
@@ -98,7 +98,7 @@ fn with_one_slash(path: &str) -> &str {
     if path.starts_with("//") { &path[1..] } else { path }
 }
 
-/// The path behind the configured prefix, if it is there: proxies that take it off themselves are fine, too.
+/// The path behind the configured prefix, if the prefix is there: proxies may strip it.
 fn behind_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| !prefix.is_empty() && rest.starts_with('/'))
 }

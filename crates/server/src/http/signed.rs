@@ -1,7 +1,7 @@
 //! A signed request of an app's back end: received, bounded, verified (AUTH-001 … AUTH-012).
 //!
-//! The order is the point: size, then signature, before the body is read, so that no stranger can have the server keep
-//! one; what was signed of the body before anything is parsed.
+//! The order matters: size, then signature, before the body is read, so that no stranger can have the server buffer
+//! a body; the body's signature before anything is parsed.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use crate::clock::unix_seconds;
 use crate::connections::RequestBody;
 use crate::state::State;
 
-/// A request whose signature is the app's.
+/// A request with a valid signature of the app.
 pub struct Signed {
-    /// Whose it is.
+    /// The app.
     pub app: Arc<App>,
     /// The decoded query.
     pub query: Query,
-    /// The body as it was signed.
+    /// The signed body.
     pub body: Bytes,
 }
 
-/// Reads a request and verifies it; `path` is without the configured prefix.
+/// Reads a request and verifies its signature; `path` is without the configured prefix.
 ///
 /// # Errors
-/// In this order: body too large (also one that comes in chunks, of a request that is refused for something else), no
-/// `auth_key`, unknown app, wrong signature, body late or broken off, not the signed body, app disabled.
+/// In this order: body too large (also a chunked body of a request that is refused for another reason), no
+/// `auth_key`, unknown app, wrong signature, body late or broken off, body not the signed body, app disabled.
 pub async fn receive(
     state: &State,
     app_id: &str,
@@ -52,7 +52,7 @@ pub async fn receive(
     Ok(Signed { app, query, body })
 }
 
-/// Everything but the body; the app whose key has signed the request.
+/// Checks all but the body; returns the app whose key signed the request.
 async fn check_head(
     state: &State,
     app_id: &str,

@@ -1,4 +1,4 @@
-//! What is asked, and told, about connections and signed-in users rather than channels.
+//! Requests about connections and signed-in users rather than channels.
 
 use fanfare_protocol::close::CloseReason;
 use percent_encoding::percent_decode_str;
@@ -8,8 +8,8 @@ use super::answer::object;
 use super::signed::Signed;
 use crate::state::State;
 
-/// `POST /apps/ID/users/UID/terminate_connections` (API-060 … API-064): closes whoever is signed in as
-/// the user, if anybody is; the JSON of the answer.
+/// `POST /apps/ID/users/UID/terminate_connections` (API-060 … API-064): closes all connections of a user,
+/// if there are any; the JSON of the answer.
 pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
     let user = percent_decode_str(raw_user).decode_utf8_lossy();
     if let Some(hub) = state.hubs.get(&signed.app.id) {
@@ -18,7 +18,7 @@ pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
     "{}".to_owned()
 }
 
-/// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: how many are open on this node.
+/// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: the number of connections on this node.
 pub fn connections(state: &State, signed: &Signed) -> String {
     #[derive(Serialize)]
     struct Connections {

@@ -1,7 +1,7 @@
 //! The page for a person who opens the server's address in a browser.
 //!
-//! Only for who asks for a page: every other request for `/` is answered as one for what is not there. Holds nothing of
-//! this server's: no version, no app, no setting.
+//! Only for requests that accept a page: every other request for `/` gets the answer of an unknown path. Holds no facts
+//! of this server: no version, no app, no setting.
 
 use bytes::Bytes;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, VARY};
@@ -11,10 +11,10 @@ use super::answer::{self, Answer};
 
 const PAGE: &str = include_str!("welcome.html");
 
-/// Nothing is loaded, run, framed or sent.
+/// Nothing may be loaded, run, framed or sent.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Whether a person's browser asks for the server's own address; `path` is as the routes are written.
+/// Whether a person's browser requests the server's own address; `path` is as the routes are written.
 pub(super) fn is_asked_for<B>(path: &str, prefix: &str, request: &Request<B>) -> bool {
     let is_root = path == "/" || (!prefix.is_empty() && path == prefix);
     let wants_page = |value: &HeaderValue| value.to_str().is_ok_and(|list| list.contains("text/html"));

@@ -1,4 +1,4 @@
-//! What a client asks for: a form, or the same fields in JSON; and what is refused before anybody is asked.
+//! The client's request: a form, or the same fields in JSON; and the refusals before the application is asked.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::refusal::{BODY_BYTES, Refusal};
 use crate::connections::RequestBody;
 use crate::http::body;
 
-/// The fields, as they came.
+/// The fields, as sent.
 #[derive(Debug, Deserialize)]
 pub(super) struct AskedFor {
     #[serde(default)]
@@ -27,7 +27,7 @@ pub(super) struct AskedFor {
 /// Reads the body of a request.
 ///
 /// # Errors
-/// There is none to work with.
+/// The body is missing or unusable.
 pub(super) async fn receive(request: Request<RequestBody>, patience: Duration) -> Result<AskedFor, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_json =
@@ -43,27 +43,27 @@ pub(super) async fn receive(request: Request<RequestBody>, patience: Duration) -
 }
 
 impl AskedFor {
-    /// The channel's name and the socket's id as they came, for the log.
+    /// The channel's name and the socket's id as sent, for the log.
     pub fn names(&self) -> (&str, &str) {
         (self.channel_name.as_deref().unwrap_or_default(), self.socket_id.as_deref().unwrap_or_default())
     }
 
-    /// For which socket. Only its form is checked: it may be that of another node, and a signature is of no use
-    /// to anybody but the connection with that id (AUTH-025).
+    /// The socket. Only its form is checked: the socket may be another node's, and a signature is useless for every
+    /// other connection (AUTH-025).
     ///
     /// # Errors
-    /// There is none, or it is no socket id.
+    /// The field is missing, or is no socket id.
     pub fn socket(&self) -> Result<SocketId, Refusal> {
         let text = self.socket_id.as_deref().ok_or(Refusal::Missing("socket_id"))?;
         text.parse().map_err(|_| Refusal::NotASocketId)
     }
 
-    /// For which channel. Applications on the redis broadcaster look at the name without their Redis prefix to
-    /// find the callback, and with it to decide whether a login is needed: a name that does not itself begin
-    /// with `private-` or `presence-` must never get there; nor one that would be another without the prefix.
+    /// The channel. Applications on the redis broadcaster look at the name without their Redis prefix to find
+    /// the callback, and with the prefix to decide whether a login is needed: a name that does not itself begin
+    /// with `private-` or `presence-` must never get there; nor a name that would be another without the prefix.
     ///
     /// # Errors
-    /// There is none, it is no name, or one that nobody signs.
+    /// The field is missing, is no channel name, or names a channel that is never signed.
     pub fn channel(&self, limits: &Limits, redis_prefix: Option<&str>) -> Result<ChannelName, Refusal> {
         let text = self.channel_name.as_deref().ok_or(Refusal::Missing("channel_name"))?;
         let channel = ChannelName::parse(text, limits.channel_name)

@@ -1,7 +1,7 @@
-//! Whose page asks: cross-origin requests are for the origins of the app's settings.
+//! CORS: cross-origin requests are for the origins in the app's settings.
 //!
-//! Never allows every origin. An origin that is not listed may read why it is refused, and nothing that an application
-//! has said.
+//! Never allows every origin. An origin that is not listed may read why its request is refused, but no answer of
+//! an application.
 
 use http_body_util::Full;
 use hyper::header::{
@@ -14,25 +14,25 @@ use hyper::{Response, StatusCode};
 use super::refusal::Refusal;
 use crate::http::answer::Answer;
 
-/// The longest list of headers that a browser may ask for.
+/// Longest list of headers that a preflight may ask for, in bytes.
 const ASKED_HEADERS_BYTES: usize = 1024;
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Page {
-    /// From no page, or from one that need not be allowed: of this very origin, as far as can be seen.
+    /// No page, or an origin that needs no leave: the server's own, as far as the headers show.
     Own,
-    /// From a listed origin.
+    /// A listed origin.
     Listed(HeaderValue),
-    /// From an origin that is not listed, for an application that may be asked: it is refused.
+    /// An origin that is not listed, for an application that may be asked: the request is refused.
     Stranger(HeaderValue),
-    /// From any origin, where no application is asked: it may read why.
+    /// Any origin, where no application is asked: the page may read why.
     Reader(HeaderValue),
 }
 
 impl Page {
-    /// Tells by the request's headers. An origin that is not listed may be the server's own, whose name the
-    /// server does not know behind a proxy; whether it is, browsers say in `Sec-Fetch-Site`.
+    /// Reads the origin from the request's headers. An origin that is not listed may be the server's own, whose name
+    /// the server does not know behind a proxy; browsers answer that question in `Sec-Fetch-Site`.
     pub fn of(listed: &[String], headers: &HeaderMap) -> Self {
         let Some(value) = headers.get(ORIGIN) else {
             return Self::Own;
@@ -48,15 +48,15 @@ impl Page {
         }
     }
 
-    /// As [`Page::of`], where no application is asked, so that there is nothing to keep from anybody.
+    /// As [`Page::of`], where no application is asked, so that the answer needs no protection.
     pub fn of_reader(headers: &HeaderMap) -> Self {
         headers.get(ORIGIN).map_or(Self::Own, |value| Self::Reader(value.clone()))
     }
 
-    /// Whether the page may ask.
+    /// Whether the page may send the request.
     ///
     /// # Errors
-    /// It may not: its origin is not listed.
+    /// The page's origin is not listed.
     pub fn check(&self) -> Result<(), Refusal> {
         match self {
             Self::Own | Self::Listed(_) | Self::Reader(_) => Ok(()),
@@ -64,7 +64,7 @@ impl Page {
         }
     }
 
-    /// The answer to a browser that asks before it lets a page ask.
+    /// The answer to a preflight.
     ///
     /// # Errors
     /// The page's origin is not listed.
@@ -86,7 +86,7 @@ impl Page {
         Ok(answer)
     }
 
-    /// What the browser wants to read in every answer, a refusal too.
+    /// Adds the CORS headers, which every answer needs, a refusal too.
     pub fn put_headers(&self, headers: &mut HeaderMap) {
         headers.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
         if let Self::Listed(origin) | Self::Stranger(origin) | Self::Reader(origin) = self {
@@ -105,7 +105,7 @@ fn is_list_of_names(list: &HeaderValue) -> bool {
     list.len() <= ASKED_HEADERS_BYTES && list.as_bytes().iter().all(legal)
 }
 
-/// Whether an origin is the listed one, or has names in front of one that is listed with `*.`.
+/// Whether an origin is the listed one, or a subdomain of an origin listed with `*.`.
 fn fits(pattern: &str, origin: &str) -> bool {
     let Some((start, end)) = pattern.split_once("*.") else {
         return pattern.eq_ignore_ascii_case(origin);

@@ -1,4 +1,4 @@
-//! Why nothing is signed: what the client is answered, and what the log says.
+//! Why nothing is signed: the client's answer, and the reason in the log.
 
 use fanfare_laravel::authorize::{Denial, DenialKind};
 use fanfare_protocol::channel::InvalidName;
@@ -12,10 +12,10 @@ use crate::http::body::BodyError;
 use crate::http::error::ApiError;
 use crate::tenants::AuthorizationOutcome;
 
-/// The largest body; a form is some hundred bytes, and what else is in it is not passed on.
+/// The largest body; a form has some hundred bytes, and other fields are not passed on.
 pub(super) const BODY_BYTES: usize = 16 * 1024;
 
-/// A request that is not signed. Its text is for the log.
+/// A request that is not signed. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error(transparent)]
@@ -45,7 +45,7 @@ pub(super) enum Refusal {
          limits.authorizations, limits.authorizations_waiting, limits.authorizations_node)"
     )]
     Busy,
-    // Boxed: it is much larger than the others.
+    // Boxed: the variant is much larger than the others.
     #[error("{0}")]
     Denied(Box<Denial>),
 }
@@ -83,7 +83,7 @@ impl Refusal {
         }
     }
 
-    /// One sentence for the client; what is the application's own affair is left to the log.
+    /// One sentence for the client; details of the application stay in the log.
     fn sentence(&self) -> String {
         let text = match self {
             Self::Api(error) => return error.to_string(),
@@ -133,7 +133,7 @@ impl Refusal {
         let mut answer = answer::text(self.status(), &self.sentence());
         let headers = answer.headers_mut();
         match self {
-            // What is left of the body is not read, so the connection cannot be used again.
+            // The rest of the body is not read, so the connection cannot be reused.
             Self::Body(_) => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -1,9 +1,9 @@
 //! The header `Forwarded` (RFC 7239): an element for each proxy on the way, the nearest last.
 
-/// What one proxy says of whom it was connected to by.
+/// One proxy's account of the connection to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Element<'a> {
-    /// The address, as it is written there.
+    /// The address of the proxy's client, as written.
     pub from: Option<&'a str>,
     /// The scheme of the request.
     pub proto: Option<&'a str>,
@@ -26,7 +26,7 @@ pub(super) fn elements(header: &str) -> impl Iterator<Item = Element<'_>> {
     })
 }
 
-/// The text, parted where the separator stands outside of quotes.
+/// The text, split at separators outside of quotes.
 fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
@@ -37,7 +37,7 @@ fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A value without its quotes. None that is of use here has escaped characters.
+/// A value without its quotes. Values of use here have no escaped characters.
 fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
