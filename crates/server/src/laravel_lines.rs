@@ -1,13 +1,13 @@
-//! `fanfare laravel env`: what a Laravel application needs to broadcast through this server.
+//! `fanfare laravel env`: the settings of a Laravel application that broadcasts through this server.
 //!
 //! Three blocks for one driver: `.env`, the connection in `config/broadcasting.php`, and Echo. PHP and browsers may
-//! have different ways to the server; each line says whose it is for.
+//! reach the server by different addresses; each line names its user.
 
 use clap::ValueEnum;
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
-/// Which of Laravel's broadcasters is used.
+/// The Laravel broadcaster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LaravelDriver {
     /// Pusher's PHP SDK, with PUSHER_... variables; every version of Laravel has it
@@ -22,13 +22,13 @@ pub enum LaravelDriver {
 /// The lines for one app.
 #[derive(Debug)]
 pub struct LaravelLines<'a> {
-    /// Whose credentials.
+    /// The app whose credentials are printed.
     pub app: &'a App,
-    /// The secret, or what stands in its place.
+    /// The secret, or its placeholder.
     pub secret: &'a str,
-    /// Where PHP sends to.
+    /// The address for PHP.
     pub php: ServerUrl,
-    /// Where browsers connect to.
+    /// The address for browsers.
     pub browser: ServerUrl,
     /// The configured path prefix.
     pub path_prefix: &'a str,
@@ -72,7 +72,7 @@ impl LaravelLines<'_> {
         lines.push(format!("{of}_PORT={}", self.php.port));
         lines.push(format!("{of}_SCHEME={}", self.php.scheme()));
         if !self.path_prefix.is_empty() {
-            // PHP's SDK loses a path that does not end in a slash.
+            // PHP's SDK drops a path that does not end in a slash.
             lines.push(format!("{of}_PATH={}/", self.path_prefix));
         }
         if of == "PUSHER" {

@@ -1,6 +1,6 @@
-//! Everything of Fanfare that touches the outside: sockets, HTTP, configuration, lifecycle.
+//! The parts of Fanfare that do I/O: sockets, HTTP, lifecycle.
 //!
-//! `ws` is the life of a WebSocket, `http` the API for back ends, `publish` the one way in for
+//! `ws` is the life of a WebSocket, `http` the API for back ends, `publish` the only entry for
 //! events; `start` puts the parts together.
 
 pub mod admin;

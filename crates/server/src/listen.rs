@@ -1,4 +1,4 @@
-//! The public listeners, plain and TLS: what they answer is [`http`].
+//! The public listeners, plain and TLS; [`http`] answers their requests.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::http::{self, Answer, Peer, PublicRoutes, answer};
 use crate::state::State;
 use crate::tls::ServerTls;
 
-/// What clients and back ends ask for.
+/// The site for clients and back ends.
 struct Public {
     state: Arc<State>,
     routes: Arc<PublicRoutes>,

@@ -1,7 +1,7 @@
-//! What becomes of live connections when their app is changed.
+//! The effect of a changed app on its live connections.
 //!
 //! Settings hold from the next command on; an app that is disabled or deleted loses its connections.
-//! A quota that is lowered is for newcomers: nobody is closed for it.
+//! A lowered quota is for new connections: no connection is closed for a quota.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn apply(state: &State, change: AppChange) {
             if let Some(hub) = &hub {
                 hub.set_app(&app);
             }
-            // Behind the hub, of which webhooks ask what the settings are.
+            // After the hub's update, because webhooks ask the hub for the settings.
             state.outgoing.webhooks.set_app(&app);
             if let Some(hub) = hub.filter(|_| !app.enabled) {
                 close_all(&hub, &CloseReason::AppDisabled);
@@ -43,7 +43,7 @@ fn apply(state: &State, change: AppChange) {
             state.tenants.set_gone(&app.id, true);
             let hub = state.hubs.get(&app.id);
             if let Some(hub) = &hub {
-                // Whoever is on the way in finds it disabled, and nobody is told who goes.
+                // Connections being admitted find the app disabled, and no webhooks about leaves are sent.
                 hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
             }
             state.outgoing.webhooks.remove(&app.id);

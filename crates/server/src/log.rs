@@ -1,7 +1,7 @@
-//! Logs: where they go and in which form.
+//! Logs: destination and format.
 //!
-//! Written by a thread of their own from a bounded queue: a stuck terminal or pipe loses lines, it
-//! never stops the server. What strangers can cause is [`limited`] in rate.
+//! Written by a thread of their own from a bounded queue: a stuck terminal or pipe loses lines, but
+//! never stops the server. Lines that strangers can cause are [`limited`] in rate.
 
 pub mod limited;
 
@@ -9,10 +9,10 @@ use fanfare_config::{LogFormat, LogSection};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
-/// Logging goes on until this is dropped; what was not written yet is written then.
+/// Logging goes on until the guard is dropped; dropping writes the remaining lines.
 #[derive(Debug)]
 pub struct Guard {
-    /// Dropped behind the last line.
+    /// Dropped after the last line.
     _worker: WorkerGuard,
 }
 

@@ -1,4 +1,4 @@
-//! `fanfare`: reads the command line, loads the configuration, starts.
+//! `fanfare`: parses the command line, loads the configuration, runs the command.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use fanfare_server::{health, log};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is done with a configuration.
+/// The command to run with a configuration.
 enum Task {
     Serve,
     PrintLines,
@@ -228,9 +228,9 @@ fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
         }
         Ok(())
     });
-    // A name that is being looked up, or a file on a disk that does not answer, must not hold the end up.
+    // A name being looked up, or a file on a disk that does not answer, must not delay the exit.
     runtime.shutdown_background();
-    // The log's last lines are written before the process ends.
+    // The last log lines are written before the process ends.
     drop(guard);
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -244,7 +244,7 @@ fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
     }
 }
 
-/// Prints; a closed standard output is no reason to complain.
+/// Prints; a closed standard output is not an error.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
@@ -253,7 +253,7 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "fanfare: {text}");
 }
 
-/// The variables that are text; others cannot be settings.
+/// The variables that are valid text; others cannot be settings.
 fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -1,41 +1,41 @@
-//! How much memory there is for the server: that of the machine, or of the control group that it runs in; and giving
-//! back what is not used any more.
+//! The memory limit of the server, from the machine or from its control group; and giving freed memory back
+//! to the system.
 //!
-//! Limits are read once, at the start. What cannot be read is no limit.
+//! Limits are read once, at the start. An unreadable limit counts as none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The share of the memory that may hold what waits for clients.
+/// Part of the memory, 1 in this many, that may hold bytes waiting for clients.
 const SHARE: u64 = 4;
 
-/// Assumed where nothing can be read.
+/// Assumed where no limit can be read.
 const SOME: u64 = 1 << 30;
 
-/// More than the allocator has in its pages for small objects.
+/// Larger than the objects that the allocator keeps in pages of small objects.
 const LARGE: usize = 4 << 20;
 
-/// Has memory that was freed a second ago or more go back to the system.
+/// Gives memory that was freed at least a second ago back to the system.
 ///
 /// mimalloc looks for such memory only when a large object is freed, which may not happen for hours: after 800 readers
-/// with 0.3 MB each had been closed, 319 MB stayed; with this call once a second, what is in use.
+/// with 0.3 MB each had been closed, 319 MB stayed; with this call once a second, only the memory in use stays.
 pub fn give_back() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
-/// How many bytes may wait for all clients together: the setting, or a share of the memory if it is 0.
+/// Most bytes that may wait for all clients together: the setting, or a share of the memory if the setting is 0.
 #[must_use]
 pub fn outboxes(setting: usize) -> usize {
     if setting > 0 { setting } else { share_of(Path::new("/")) }
 }
 
-/// The share of what there is; `root` is where the files of the system are.
+/// The share of the memory; `root` is the root of the system's files.
 fn share_of(root: &Path) -> usize {
     let available = [of_machine(root), of_group(root)].into_iter().flatten().min().unwrap_or(SOME);
     usize::try_from(available / SHARE).unwrap_or(usize::MAX)
 }
 
-/// What the machine has.
+/// The machine's memory.
 fn of_machine(root: &Path) -> Option<u64> {
     let lines = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let total = lines.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -43,18 +43,18 @@ fn of_machine(root: &Path) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The lowest limit of the control group and those around it.
+/// The lowest limit of the control group and its parents.
 fn of_group(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     groups.lines().filter_map(|line| Group::read(line)?.limit(root)).min()
 }
 
-/// A line of `/proc/self/cgroup` that concerns memory.
+/// A line of `/proc/self/cgroup` about memory.
 struct Group<'a> {
-    /// Where the hierarchy is mounted, and the file with the limit.
+    /// The mount point of the hierarchy, and the file with the limit.
     mount: &'static str,
     file: &'static str,
-    /// Within the hierarchy.
+    /// The path within the hierarchy.
     path: &'a str,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Group<'a> {
         let mut folder: PathBuf = mount.join(self.path.trim_start_matches('/'));
         let mut lowest: Option<u64> = None;
         while folder.starts_with(&mount) {
-            // `max` is no number, and no limit.
+            // `max` is not a number, and means no limit.
             let text = fs::read_to_string(folder.join(self.file)).unwrap_or_default();
             lowest = text.trim().parse().ok().into_iter().chain(lowest).min();
             if !folder.pop() {
@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
 mod tests {
     use super::*;
 
-    /// The files of a system as a process in a group sees them.
+    /// The system's files, as a process in a group sees them.
     fn system(groups: &str, limits: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in [&[("proc/self/cgroup", groups)], limits].concat() {

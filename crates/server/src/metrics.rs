@@ -1,6 +1,6 @@
-//! What is counted, and its Prometheus text.
+//! Counters, and their Prometheus text.
 //!
-//! Gauges are read from the live tables when asked for, so they cannot drift. Labels are apps, codes
+//! Gauges are read from the live tables on each scrape, so they cannot drift. Labels are apps, codes
 //! and statuses, never channels or connections.
 
 mod http_connections;
@@ -90,14 +90,14 @@ impl Metrics {
     /// A WebSocket has ended, or was refused.
     pub fn connection_closed(&self, reason: &CloseReason) {
         let code = match reason {
-            // Clients may say any code; series must not be theirs to make.
+            // Clients may send any code; clients must not create series.
             CloseReason::ByClient(Some(code)) if !(1000..1016).contains(code) => "other".to_owned(),
             _ => reason.code().map_or_else(|| "none".to_owned(), |code| code.to_string()),
         };
         self.closes.get_or_create(&CloseLabels { code, reason: reason.label() }).inc();
     }
 
-    /// A client has said something.
+    /// A client has sent a message.
     pub fn message_received(&self) {
         self.messages.inc();
     }
@@ -107,17 +107,17 @@ impl Metrics {
         self.requests.get_or_create(&StatusLabels { status }).inc();
     }
 
-    /// What is named has panicked.
+    /// A task or an answer, by this name, has panicked.
     pub fn panicked(&self, what: &'static str) {
         self.panics.get_or_create(&PanicLabels { r#where: what }).inc();
     }
 
-    /// Another certificate is in use; `moment` is when it expires, in Unix seconds.
+    /// A new certificate is in use; `moment` is its expiry, in Unix seconds.
     pub fn certificate_expires(&self, moment: u64) {
         self.certificate_expires.store(moment, Ordering::Relaxed);
     }
 
-    /// Everything, in the Prometheus text format.
+    /// All metrics, in the Prometheus text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What asks and tells the servers of others: one client for each purpose, made at the start.
+//! Outgoing requests to other servers: one client for each purpose, built at the start.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use fanfare_webhooks::{Spawn, Webhooks};
 
 use crate::tasks::Tasks;
 
-/// All that goes out from here, but for what comes from a Redis.
+/// All outgoing clients, except the Redis feeds.
 pub struct Outgoing {
-    /// Asks the apps' own applications.
+    /// Sends authorization requests to the apps' own applications.
     pub applications: Client,
-    /// Tells the apps' back ends what happens.
+    /// Sends webhooks to the apps' back ends.
     pub webhooks: Webhooks,
 }
 
 impl Outgoing {
-    /// Clients as they are configured; what they do by themselves is done in these tasks.
+    /// Clients as configured; their background work runs in these tasks.
     #[must_use]
     pub fn new(config: &Config, tasks: &Tasks) -> Self {
         let Config { authorities, apps, webhooks, .. } = config;
         let usual = Options { reach: apps.reach(), ..Options::default() };
         let tasks = tasks.clone();
         let spawn: Spawn = Arc::new(move |sending| tasks.spawn_work("webhooks of a URL", sending));
-        // PHP's SDK looks for headers letter by letter (HOOK-003).
+        // PHP's SDK compares header names with their case (HOOK-003).
         let letter_by_letter = Options { title_case_headers: true, ..usual };
         Self {
             applications: Client::with(&authorities.authorization, usual),

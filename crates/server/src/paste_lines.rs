@@ -1,8 +1,8 @@
-//! The lines that a newcomer pastes: a page with pusher-js or Echo, a back end, a Laravel `.env`, and the commands to
-//! try them by.
+//! The lines for a newcomer to paste: a page with pusher-js or Echo, a back end, a Laravel `.env`, and the commands to
+//! test them.
 //!
-//! Complete on purpose: `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports` are what people forget, and
-//! pusher-js then talks to somebody else's servers. Each block can be pasted with its heading.
+//! Complete on purpose: people forget `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports`, and
+//! pusher-js then connects to other servers. Each block can be pasted with its heading.
 
 mod invocation;
 mod ways;
@@ -17,10 +17,10 @@ use crate::laravel_lines::{LaravelDriver, LaravelLines};
 pub use invocation::Invocation;
 pub use ways::{OverTls, Ways};
 
-/// What stands in place of a secret that is not to be shown.
+/// The placeholder of a hidden secret.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
 
-/// What is said where no app is.
+/// Printed in place of the lines where no app exists.
 pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanfare app create`, with the same --config \
                           and in the same environment, makes one while the server runs.";
 
@@ -28,31 +28,31 @@ pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanf
 pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
                      that does TLS.";
 
-/// Options by which `fanfare send` finds the server.
+/// Options that tell `fanfare send` the server.
 const OF_SEND: [&str; 5] = ["--config", "--laravel", "--data-dir", "--listen", "--url"];
 
-/// Options by which `fanfare doctor` finds it.
+/// Options that tell `fanfare doctor` the server.
 const OF_DOCTOR: [&str; 2] = ["--config", "--laravel"];
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
 pub struct PasteLines<'a> {
-    /// Whose credentials.
+    /// The app whose credentials are printed.
     pub app: &'a App,
-    /// Where the server listens.
+    /// The address that the server listens on.
     pub listen: SocketAddr,
-    /// Where it listens for TLS, if it does: then the lines are for that.
+    /// The TLS listener, if there is one: then the lines use TLS.
     pub over_tls: Option<OverTls>,
     /// The configured path prefix.
     pub path_prefix: &'a str,
-    /// Whether the secret is printed, too.
+    /// Whether the secret is printed.
     pub show_secret: bool,
-    /// How the program was called.
+    /// The command line that started the program.
     pub invocation: &'a Invocation,
 }
 
 impl PasteLines<'_> {
-    /// All of it, as text.
+    /// All lines, as text.
     #[must_use]
     pub fn text(&self) -> String {
         let ways = Ways::to(self.app, self.listen, self.over_tls.as_ref());
@@ -73,7 +73,7 @@ impl PasteLines<'_> {
                 self.echo(&ways),
             ),
         ];
-        // The SDK for Node knows no path in front.
+        // The SDK for Node has no path prefix.
         if self.path_prefix.is_empty() {
             let heading = "// Back end: Pusher's SDK for Node (npm install pusher); those for other languages take the same";
             blocks.push((heading.to_owned(), self.back_end(&ways.back_end)));

@@ -1,7 +1,7 @@
-//! The one way in for new events, from back ends and from clients.
+//! The only entry for new events, from back ends and from clients.
 //!
 //! Encodes once per channel and hands the same bytes to every subscriber; never waits. An app that is over a
-//! quota is stopped here, before anything is encoded; what was delivered is counted once per event.
+//! quota is refused here, before encoding; usage is counted once per event.
 
 use std::sync::Arc;
 
@@ -16,33 +16,33 @@ use fanfare_protocol::{server, webhook};
 use crate::state::State;
 use crate::tenants::{EventCounts, Source, Tenant};
 
-/// An event from a back end that has passed every check.
+/// A checked event from a back end.
 #[derive(Debug)]
 pub struct BackEndEvent<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Passed on byte for byte (WS-104).
+    /// The event's data, passed on byte for byte (WS-104).
     pub data: &'a Data<'a>,
     /// Distinct channels (API-015).
     pub channels: &'a [ChannelName],
-    /// The connection that does not get it (API-014).
+    /// The connection that does not get the event (API-014).
     pub except: Option<SocketId>,
 }
 
-/// An event from a client that may send it.
+/// A checked event from a client.
 #[derive(Debug)]
 pub struct ClientEvent<'a> {
-    /// Its name.
+    /// The event's name.
     pub name: &'a str,
-    /// As others get it (WS-164).
+    /// The event's data, as other clients get it (WS-164).
     pub data: &'a Data<'a>,
-    /// The one channel.
+    /// The event's only channel.
     pub channel: &'a ChannelName,
-    /// Who sent it, and does not get it.
+    /// The sender, who does not get the event.
     pub sender: SocketId,
 }
 
-/// Publishes events of `app` to the subscribers on this node; cache channels keep them (WS-170).
+/// Publishes events of `app` to the subscribers on this node; cache channels keep the last event (WS-170).
 ///
 /// # Errors
 /// The quota that they would exceed together; none of them is published then.
@@ -52,7 +52,7 @@ pub fn publish(state: &State, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Re
     tenant.admit(app, messages, state.moment())?;
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
     let hub = if is_kept {
-        // It is kept also if nobody is connected yet (API-019).
+        // Cached also while no client is connected (API-019).
         Some(state.hubs.open(app))
     } else {
         state.hubs.get(&app.id)
@@ -81,10 +81,10 @@ fn deliver(state: &State, app: &App, (hub, event): (&AppHub, &BackEndEvent<'_>),
     }
 }
 
-/// Publishes an event of a client to the other subscribers on this node; it is never kept (WS-167).
+/// Publishes an event of a client to the other subscribers on this node; client events are never cached (WS-167).
 ///
 /// # Errors
-/// The quota of the app that does not allow it; nothing is published then.
+/// The app's quota that is exceeded; nothing is published then.
 pub fn publish_client_event(
     state: &State,
     hub: &AppHub,

@@ -1,28 +1,28 @@
-//! So many in a second: a bucket that holds one second's worth, as one number. For messages of an app, and for
-//! lines of the log.
+//! Rate limit: a token bucket that holds one second's worth, as one number. For messages of an app, and for
+//! log lines.
 //!
-//! Knows no clock; nothing ticks: what was taken is forgiven by the time that passes. What is refused writes
-//! nothing, so that a flood of refusals slows nobody on another core.
+//! Knows no clock; nothing ticks: elapsed time refills the bucket. A refusal writes nothing, so that a flood of
+//! refusals slows no other core.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What was taken of the bucket, as the moment when it is full again, in nanoseconds.
+/// The moment when the bucket is full again, in nanoseconds.
 ///
-/// A quota that changes takes over the debt in time, a second at most.
+/// A changed quota takes over the debt in time, a second at most.
 #[derive(Debug, Default)]
 pub struct Rate {
     full_at: AtomicU64,
 }
 
 impl Rate {
-    /// Nothing was taken yet.
+    /// A full bucket.
     pub const fn new() -> Self {
         Self { full_at: AtomicU64::new(0) }
     }
 
-    /// Takes so many, or none; `now` in nanoseconds.
+    /// Takes `count` tokens, or none; `now` in nanoseconds.
     pub fn take(&self, count: usize, per_second: usize, now: u64) -> bool {
         let cost = u128::from(SECOND) * count as u128 / per_second.max(1) as u128;
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);

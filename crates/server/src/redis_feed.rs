@@ -1,7 +1,7 @@
-//! Laravel's `redis` broadcasts: which app listens to which Redis, and what becomes of a message.
+//! Laravel's `redis` broadcasts: which app subscribes to which Redis, and the way of a message to subscribers.
 //!
-//! One connection for each Redis, however many apps have their broadcasts there. Every node listens for itself and
-//! delivers to its own subscribers, so that nothing is ever passed on to other nodes from here.
+//! One connection for each Redis, whatever the number of its apps. Every node subscribes for itself and
+//! delivers to its own subscribers, so that no node forwards messages to other nodes.
 
 mod apps;
 mod dropped;

@@ -1,5 +1,5 @@
-//! Lines of the log that strangers can cause: so many of each kind in a second, and of the rest only how many
-//! there were.
+//! The rate limit of log lines that strangers can cause: a number of lines of each kind a second, and a count of the
+//! lines left out.
 //!
 //! A line within the limit costs one atomic operation, a line beyond it two. Nothing is allocated, no lock is
 //! taken, and the fields of a line that is left out are not computed. Lines that operators ask for with
@@ -11,19 +11,19 @@ use std::time::{Duration, Instant};
 
 use crate::rate::Rate;
 
-/// Lines of one kind at once, and in each second.
+/// Lines of one kind at once, and per second.
 const PER_SECOND: usize = 50;
 
-/// How long lines are counted before the count is logged.
+/// How long left-out lines are counted before the count is logged.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The moment that rates are measured from.
+/// The zero of the rate limits' clock.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Whether a task is about to log the counts.
 static TELLING: AtomicBool = AtomicBool::new(false);
 
-/// Defines the kinds, each with the words that say which lines were left out.
+/// Defines the kinds, each with the words that name the left-out lines.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
         /// A kind of line that strangers can cause.
@@ -32,41 +32,41 @@ macro_rules! kinds {
             $($(#[$doc])* $kind,)*
         }
 
-        /// Of each kind, in the order of the enum.
+        /// The limits of each kind, in the order of the enum.
         static KINDS: [Limited; [$($name),*].len()] = [$(Limited::new($name)),*];
     };
 }
 
 kinds! {
-    /// A WebSocket was not let in.
+    /// A WebSocket was refused.
     ConnectionRefused = "connection refused",
     /// A WebSocket has ended.
     ConnectionClosed = "connection closed",
-    /// A WebSocket has ended because its client does not read.
+    /// A WebSocket was closed because its client is a slow consumer.
     SlowReader = "slow reader closed",
-    /// A handshake of WebSocket was refused by status, such as one in HTTP/1.0.
+    /// A WebSocket handshake was refused by HTTP status, such as a handshake in HTTP/1.0.
     FaultyHandshake = "WebSocket handshake refused",
     /// A request of the HTTP API was refused.
     RequestRefused = "request refused",
     /// A request of the administration API was refused.
     OperatorRefused = "operator's request refused",
-    /// A connection that begins with TLS where none is spoken, or without TLS where TLS is spoken.
+    /// A connection speaks TLS on a plain port, or no TLS on a TLS port.
     WrongPort = "wrong port for TLS",
-    /// A handshake of TLS has failed.
+    /// A TLS handshake has failed.
     TlsHandshake = "TLS handshake failed",
-    /// A connection that begins with a PROXY protocol header.
+    /// A connection begins with a PROXY protocol header.
     ProxyProtocol = "PROXY protocol",
-    /// The system has given no connection, for lack of file descriptors.
+    /// The system refused to accept a connection, for lack of file descriptors.
     NotAccepted = "cannot accept connections",
-    /// A plain HTTP connection was closed before its time.
+    /// The server closed a plain HTTP connection early.
     HttpConnection = "HTTP connection closed",
     /// A request of the operators' listener with a foreign host.
     ForeignHost = "foreign host refused",
-    /// A client was not authorized, or its page may not ask.
+    /// A client was not authorized, or its page's origin is not allowed.
     NotAuthorized = "not authorized",
 }
 
-/// Writes a line of a [`Line`] unless too many were written lately: the arguments of `tracing::event!` behind the
+/// Writes a line of a [`Line`] within its rate limit: the arguments of `tracing::event!` behind the
 /// kind, the target and the level.
 macro_rules! limited {
     ($kind:expr, target: $target:literal, $level:expr, $($field:tt)+) => {
@@ -78,7 +78,7 @@ macro_rules! limited {
 pub(crate) use limited;
 
 impl Line {
-    /// Whether a line may be written now. If not, the line is counted, and the count is logged within a second or so.
+    /// Whether a line may be written now. If not, the line is counted, and the count is logged within about a second.
     pub fn admits(self) -> bool {
         let now = u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let admitted = self.limited().admits(now);
@@ -106,7 +106,7 @@ impl Limited {
         Self { name, rate: Rate::new(), left_out: AtomicU64::new(0) }
     }
 
-    /// Whether a line may be written; `now` in nanoseconds. Counts those that may not.
+    /// Whether a line may be written; `now` in nanoseconds. Counts the lines refused.
     fn admits(&self, now: u64) -> bool {
         let admitted = self.rate.take(1, PER_SECOND, now);
         if !admitted {
@@ -115,13 +115,13 @@ impl Limited {
         admitted
     }
 
-    /// How many lines were left out since the last call.
+    /// Number of lines left out since the last call.
     fn take_left_out(&self) -> u64 {
         self.left_out.swap(0, Ordering::Relaxed)
     }
 }
 
-/// Logs the counts when the period is over; one task does that for all kinds.
+/// Logs the counts at the end of the period; one task does so for all kinds.
 fn tell_soon() {
     if TELLING.load(Ordering::Relaxed) {
         return;
@@ -131,14 +131,14 @@ fn tell_soon() {
     if !TELLING.swap(true, Ordering::AcqRel) {
         runtime.spawn(async {
             tokio::time::sleep(PERIOD).await;
-            // First, so that what is counted from here on begins another task.
+            // Cleared first, so that lines counted from here on start another task.
             TELLING.store(false, Ordering::Release);
             tell();
         });
     }
 }
 
-/// Logs how many lines of which kind were left out.
+/// Logs the number of left-out lines of each kind.
 pub(super) fn tell() {
     for limited in &KINDS {
         let left_out = limited.take_left_out();

@@ -1,4 +1,4 @@
-//! HTTP connections: how many there are, how many there may be, and how many the server has closed and why.
+//! HTTP connections: their number, their bound, and those closed by the server, by reason.
 
 use std::fmt::Error;
 

@@ -1,4 +1,4 @@
-//! The label that metrics of one app have.
+//! The label of one app's metrics.
 
 use std::fmt::{Error, Write as _};
 

@@ -1,4 +1,4 @@
-//! What is read from the live tables at the moment of the question, app by app.
+//! Metrics read from the live tables on each scrape, app by app.
 
 use std::fmt::Error;
 use std::sync::Arc;
@@ -19,26 +19,26 @@ use crate::redis_feed::Numbers;
 use crate::tasks::Tasks;
 use crate::tenants::{Tenant, Tenants};
 
-/// Where it is read from.
+/// The sources of the metrics.
 #[derive(Debug)]
 pub struct Live {
-    /// Who is connected.
+    /// Connections, users and channels.
     pub hubs: Arc<Hubs>,
-    /// What each app has used.
+    /// The usage of each app.
     pub tenants: Arc<Tenants>,
-    /// What is heard of each Redis with broadcasts.
+    /// The numbers of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
-    /// Which tasks have failed.
+    /// The failed tasks.
     pub tasks: Tasks,
-    /// Whether the apps' database does.
+    /// Whether the apps' database answers.
     pub database_answers: watch::Receiver<bool>,
-    /// Whether what is written to it is stored.
+    /// Whether the apps' database stores writes.
     pub database_stores: watch::Receiver<bool>,
     /// HTTP connections of the public listeners.
     pub places: Arc<Places>,
     /// HTTP connections of the operators' listener.
     pub operators_places: Arc<Places>,
-    /// When the certificate for TLS expires, in Unix seconds; 0 if there is none.
+    /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
     pub certificate_expires: Arc<AtomicU64>,
 }
 

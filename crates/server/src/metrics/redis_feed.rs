@@ -1,4 +1,4 @@
-//! What is heard of each Redis with broadcasts, as metrics.
+//! Metrics of each Redis with broadcasts.
 
 use std::fmt::Error;
 

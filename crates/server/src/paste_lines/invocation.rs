@@ -1,4 +1,4 @@
-//! How the program was called, so that a command which is printed finds the same program, apps and server.
+//! The program's own command line, so that a printed command uses the same program, apps and server.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use fanfare_config::Sources;
 
-/// A program and the options that say whose server is meant.
+/// A program and the options that identify the server.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     program: String,
@@ -14,13 +14,13 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// The program by the name that it was called by, and where its settings come from.
+    /// The program's name as called, and the source of its settings.
     #[must_use]
     pub fn of(program: Option<OsString>, sources: &Sources) -> Self {
         let program = program.and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
         let Sources { file, laravel, flags, .. } = sources;
         let shown = |path: &Option<PathBuf>| path.as_deref().map(|path| path.display().to_string());
-        // A port that the system chooses is not known before it has.
+        // A port that the system chooses is unknown until the server listens.
         let listen = flags.listen.as_ref().map(ToString::to_string).filter(|listen| !listen.ends_with(":0"));
         Self { program: program.unwrap_or_else(|| "fanfare".to_owned()), options: Vec::new() }
             .with("--config", shown(file))
@@ -29,14 +29,14 @@ impl Invocation {
             .with("--listen", listen)
     }
 
-    /// With an option that was given, if it was.
+    /// Adds an option, if the option was given.
     #[must_use]
     pub fn with(mut self, option: &'static str, value: Option<String>) -> Self {
         self.options.extend(value.map(|value| (option, value)));
         self
     }
 
-    /// A command with those of the options that it has, as a shell takes it.
+    /// A command with those of the options that the command has, quoted for a shell.
     #[must_use]
     pub fn command(&self, name: &str, takes: &[&str]) -> String {
         let mut command = format!("{} {name}", quoted(&self.program));
@@ -48,7 +48,7 @@ impl Invocation {
     }
 }
 
-/// A word for a shell.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@,+%".contains(&b);
     if !word.is_empty() && word.bytes().all(is_plain) {

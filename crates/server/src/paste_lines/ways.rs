@@ -1,36 +1,36 @@
-//! How a server is reached: by back ends, and by browsers, which may have to take another way.
+//! The addresses of a server: for back ends, and for browsers, which may need another one.
 
 use std::net::SocketAddr;
 
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
-/// What stands in place of a proxy that nobody has named.
+/// The placeholder of a proxy without a known name.
 const SOME_PROXY: &str = "ws.example.com";
 
 /// A listener for TLS.
 #[derive(Clone, Debug)]
 pub struct OverTls {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub listen: SocketAddr,
-    /// The name in its certificate, without which clients refuse it.
+    /// The name in its certificate; clients refuse another name.
     pub host: Option<String>,
 }
 
-/// Where to connect to.
+/// The addresses to connect to.
 #[derive(Clone, Debug)]
 pub struct Ways {
     /// For back ends.
     pub back_end: ServerUrl,
     /// For browsers.
     pub browser: ServerUrl,
-    /// The browsers' way is that of a proxy whose name nobody has said.
+    /// The browsers' address is that of a proxy with an unknown name.
     pub needs_proxy: bool,
 }
 
 impl Ways {
-    /// The ways to an app's server: by its listener for TLS if there is one, by the name in the certificate. Browsers
-    /// of an app that takes TLS alone need a proxy where there is none.
+    /// The addresses of an app's server: by its TLS listener if there is one, with the name in the certificate.
+    /// Browsers of an app that allows TLS alone need a proxy where there is no such listener.
     #[must_use]
     pub fn to(app: &App, listen: SocketAddr, over_tls: Option<&OverTls>) -> Self {
         let back_end = match over_tls {

@@ -1,6 +1,6 @@
-//! Which apps take broadcasts from which Redis now; follows every change of them at once.
+//! Which apps take broadcasts from which Redis now; applies every change of an app at once.
 //!
-//! An app whose feed is faulty goes on without; a Redis that nobody wants any more is left.
+//! An app with a faulty feed goes on without a feed; the connection to an unused Redis is closed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -42,14 +42,14 @@ struct Feed {
     route: Arc<FeedRoute>,
 }
 
-/// A Redis that is listened to, until this is dropped.
+/// A subscribed Redis connection, closed on drop.
 struct Connection {
     wanted: watch::Sender<WantedPrefixes>,
     routes: Arc<RwLock<FeedRoutes>>,
 }
 
 impl RedisFeeds {
-    /// Feeds of nobody yet.
+    /// No feeds yet.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
         let room = ByteBudget::new(state.config.limits.request_bytes);
@@ -70,7 +70,7 @@ impl RedisFeeds {
         }
     }
 
-    /// Has the app's feed be as the app says now.
+    /// Makes the app's feed match the app's settings.
     pub fn set(&self, app: &Arc<App>) {
         let wanted = if app.enabled { self.state.config.redis_feed.of(app) } else { Ok(None) };
         let mut table = self.table.lock();
@@ -93,7 +93,7 @@ impl RedisFeeds {
             }
             (_, wanted) => {
                 let before = table.feeds.remove(&app.id);
-                // Begins first: a Redis that is wanted still is not left in between.
+                // Begins the new feed first: a Redis that is still wanted is not disconnected in between.
                 if let Some((address, prefix)) = wanted {
                     self.begin(&mut table, app, address, prefix);
                 }
@@ -143,7 +143,7 @@ impl RedisFeeds {
         Connection { wanted, routes }
     }
 
-    /// Ends a feed that is not in the table any more.
+    /// Ends a feed that was removed from the table.
     fn end(&self, table: &mut Table, app: &AppId, Feed { address, prefix, route }: &Feed) {
         tracing::info!(target: "fanfare::redis_feed", app = app.as_str(), redis = %address, prefix, "feed ends");
         if !table.feeds.contains_key(app) {
@@ -170,7 +170,7 @@ impl RedisFeeds {
     }
 }
 
-/// Who comes first of those that share a prefix, the same on every node: the configuration's apps, then the smaller id.
+/// The order of apps that share a prefix, the same on every node: the configuration's apps, then the smaller id.
 fn rank(app: &AppId, state: &State) -> (bool, usize, AppId) {
     let is_fixed = state.apps.is_fixed(app.as_str());
     (!is_fixed, app.as_str().len(), app.clone())

@@ -1,52 +1,52 @@
-//! Why a message of Redis does not reach subscribers.
+//! Why a Redis message does not reach subscribers.
 
 use fanfare_laravel::feed::{NotABroadcast, Packed};
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::event_name::InvalidEventName;
 
-/// The reasons, each counted and told apart.
+/// The reasons, each counted and logged by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Dropped {
-    /// Something else that the application publishes; nobody's fault.
+    /// Another message of the application; not a fault.
     #[error("it is no broadcast")]
     NotABroadcast,
-    /// An event of the protocol's own.
+    /// An event reserved by the protocol.
     #[error("event names beginning with pusher: and pusher_internal: are reserved")]
     ReservedEvent,
     /// An empty event name, or a long one.
     #[error("the event name is empty, or longer than limits.event_name")]
     EventName,
-    /// What is behind the prefix is no channel.
+    /// The rest behind the prefix is no channel.
     #[error("what is behind the prefix is no name of a channel, or longer than limits.channel_name")]
     ChannelName,
-    /// The prefix is only the beginning of the application's.
+    /// The configured prefix is only the beginning of the application's.
     #[error(
         "the application's prefix seems to be longer than redis_feed.prefix; \
          its private channels would be delivered under public names"
     )]
     Prefix,
-    /// Laravel publishes to encrypted channels in clear.
+    /// Laravel publishes to encrypted channels without encryption.
     #[error("the redis broadcaster does not encrypt what it publishes on encrypted channels")]
     Encrypted,
-    /// Larger than events may be.
+    /// Larger than the limit of events.
     #[error("it is larger than limits.event_bytes or limits.request_bytes")]
     TooLarge,
     /// The app is over a quota.
     #[error("the app is over a quota of messages")]
     OverQuota,
-    /// phpredis has a serializer for everything that it sends.
+    /// phpredis serializes everything sent.
     #[error(
         "phpredis has serialized it, and no client of broadcasts reads that: set database.redis.options.serializer to \
          Redis::SERIALIZER_NONE for the connection that broadcasts"
     )]
     Serialized,
-    /// phpredis compresses everything that it sends.
+    /// phpredis compresses everything sent.
     #[error(
         "phpredis has compressed it, and no client of broadcasts reads that: set database.redis.options.compression \
          to Redis::COMPRESSION_NONE for the connection that broadcasts"
     )]
     Compressed,
-    /// Messages come faster than they can be published.
+    /// Messages arrive faster than they can be published.
     #[error("too many messages wait for being published")]
     QueueFull,
 }
@@ -67,7 +67,7 @@ impl Dropped {
         Self::QueueFull,
     ];
 
-    /// As a label of metrics and a field of logs.
+    /// The label in metrics and the field in logs.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! One Redis that apps have their broadcasts on: whose a message is, and what is logged of the connection.
+//! One Redis with broadcasts: finds the app of a message, and logs the connection's state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::numbers::Numbers;
 use super::publishing::FeedRoute;
 
-/// Least time between two lines about the same trouble.
+/// Least time between two log lines about the same trouble.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
-/// Most kinds of trouble that are told apart; with more, some are told again sooner.
+/// Most kinds of trouble remembered; beyond the bound a kind may be logged again sooner.
 const MOST_LINES: usize = 1000;
 
 /// The apps of one Redis by their prefixes; of several apps with one prefix the first gets everything.
@@ -26,7 +26,7 @@ pub(super) struct FeedEvents {
     /// Held for a look-up at most.
     routes: Arc<RwLock<FeedRoutes>>,
     numbers: Arc<Numbers>,
-    /// The last lines about trouble with the connection, or with a prefix, and when they were written.
+    /// The last log lines about trouble with the connection, or with a prefix, and when they were written.
     lines: HashMap<Option<Box<str>>, (FeedError, Instant)>,
 }
 
@@ -35,7 +35,7 @@ impl FeedEvents {
         Self { address, routes, numbers, lines: HashMap::new() }
     }
 
-    /// Takes in what happens; never waits.
+    /// Receives an event; never waits.
     pub fn hear(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Message { channel, payload } => {
@@ -99,7 +99,7 @@ impl FeedEvents {
         Some((Arc::clone(routes.first()?), rest))
     }
 
-    /// Whether the trouble is another one than the last of its kind, or that was told a while ago.
+    /// Whether the trouble differs from the last of its kind, or was last logged a while ago.
     fn is_news(&mut self, prefix: Option<&str>, error: &FeedError) -> bool {
         let (kind, now) = (prefix.map(Box::from), Instant::now());
         let is_old =

@@ -1,6 +1,6 @@
-//! What was heard of each Redis, and what became of it: counters, and which connections there are.
+//! The numbers of each Redis: counters of received and dropped messages, and the state of connections.
 //!
-//! A reason for which messages of an app are dropped is logged once a minute at most, and never with a payload.
+//! For each app a reason for dropping messages is logged once a minute at most, and never with a payload.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use tokio::time::Instant;
 
 use super::dropped::Dropped;
 
-/// Least time between two lines about one app and reason.
+/// Least time between two log lines about one app and reason.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
-/// Most characters of a channel's name that are logged.
+/// Most logged characters of a channel's name.
 const MOST_LOGGED: usize = 200;
 
 /// The numbers of all feeds of this node.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// Guards the table only. Those of apps that have a feed now.
+    /// The numbers of apps that have a feed now. The lock guards the table only.
     apps: Mutex<HashMap<AppId, Arc<AppNumbers>>>,
     /// Guards the table only.
     connections: Mutex<HashMap<RedisAddress, Connection>>,
@@ -31,49 +31,49 @@ pub struct Numbers {
     gap_milliseconds: AtomicU64,
 }
 
-/// What is known of one Redis.
+/// The state of one Redis.
 #[derive(Debug)]
 struct Connection {
-    /// Since when it is away, if it is.
+    /// Since when the connection is lost, if it is.
     away: Option<Instant>,
-    /// The prefixes whose channels Redis refuses: since when, and why. No more than are wanted.
+    /// The prefixes whose channels Redis refuses: since when, and why. At most the wanted prefixes.
     refused: BTreeMap<Box<str>, (Instant, &'static str)>,
 }
 
-/// How the connections to all Redis servers are.
+/// The state of all Redis connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// How many there are to be.
+    /// Number of wanted connections.
     pub all: usize,
-    /// How many of them are away.
+    /// Number of lost connections.
     pub away: usize,
-    /// For how long the longest is away.
+    /// How long the longest loss has lasted.
     pub away_for: Option<Duration>,
-    /// How many are there, and refuse the channels of a prefix.
+    /// Number of connections that are up and refuse the channels of a prefix.
     pub refusing: usize,
-    /// For how long the first refused prefix is refused.
+    /// How long the oldest refusal has lasted.
     pub refused_for: Option<Duration>,
-    /// Prefixes that are refused, by the word with which Redis does.
+    /// Number of refused prefixes, by the word of Redis' refusal.
     pub refused: BTreeMap<&'static str, usize>,
 }
 
-/// The words with which Redis refuses; whatever else it says is `ERR`.
+/// The words of Redis' refusals; all others count as `ERR`.
 const REFUSALS: [&str; 3] = ["NOPERM", "NOAUTH", "LOADING"];
 
-/// Those of one app.
+/// The numbers of one app.
 #[derive(Debug)]
 pub struct AppNumbers {
-    /// Whose.
+    /// The app.
     pub app: AppId,
     received: AtomicU64,
-    /// By the numbers of [`Dropped`].
+    /// Dropped messages, by the number of the [`Dropped`].
     dropped: [AtomicU64; Dropped::ALL.len()],
-    /// Guards the moments only: when a line was written, and how many were dropped by then.
+    /// When a line was written for each reason, and the number dropped by then. The lock guards these only.
     lines: Mutex<[Option<(Instant, u64)>; Dropped::ALL.len()]>,
 }
 
 impl Numbers {
-    /// Those of an app whose feed begins.
+    /// The numbers of an app whose feed begins.
     pub(super) fn begin(&self, app: &AppId) -> Arc<AppNumbers> {
         let mut apps = self.apps.lock();
         Arc::clone(apps.entry(app.clone()).or_insert_with(|| Arc::new(AppNumbers::new(app.clone()))))
@@ -84,7 +84,7 @@ impl Numbers {
         self.apps.lock().remove(app);
     }
 
-    /// Those of all apps.
+    /// The numbers of all apps.
     #[must_use]
     pub fn apps(&self) -> Vec<Arc<AppNumbers>> {
         self.apps.lock().values().map(Arc::clone).collect()
@@ -139,7 +139,7 @@ impl Numbers {
         connections.get_mut(address).is_some_and(|connection| connection.refused.remove(prefix).is_some())
     }
 
-    /// How the connections are.
+    /// The state of the connections.
     #[must_use]
     pub fn connections(&self) -> Connections {
         let connections = self.connections.lock();
@@ -159,7 +159,7 @@ impl Numbers {
         sum
     }
 
-    /// How often one was away, and for how long in all.
+    /// The number of losses of all connections, and their total time.
     #[must_use]
     pub fn gaps(&self) -> (u64, Duration) {
         let milliseconds = self.gap_milliseconds.load(Ordering::Relaxed);
@@ -177,16 +177,16 @@ impl AppNumbers {
         }
     }
 
-    /// A message has come under the app's prefix.
+    /// A message has arrived under the app's prefix.
     pub(super) fn receive(&self) {
         self.received.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message is dropped; `channel` is its name behind the prefix.
+    /// A message was dropped; `channel` is its name behind the prefix.
     pub(super) fn count_dropped(&self, why: Dropped, channel: &str) {
         let dropped = self.dropped[why as usize].fetch_add(1, Ordering::Relaxed) + 1;
         if why == Dropped::QueueFull {
-            // The queue itself tells when that begins and ends.
+            // The queue itself logs when dropping begins and ends.
             return;
         }
         let Some(count) = self.line(why, dropped, Instant::now()) else { return };
@@ -199,7 +199,7 @@ impl AppNumbers {
         }
     }
 
-    /// How many were dropped for this reason since the last line about it, if it is time for one.
+    /// Number dropped for this reason since its last log line, if another line is due.
     fn line(&self, why: Dropped, dropped: u64, now: Instant) -> Option<u64> {
         let mut lines = self.lines.lock();
         let before = lines[why as usize];
@@ -210,13 +210,13 @@ impl AppNumbers {
         Some(dropped.saturating_sub(before.map_or(0, |(_, by_then)| by_then)))
     }
 
-    /// Messages that have come under the app's prefix.
+    /// Messages received under the app's prefix.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// How many were dropped, for each reason.
+    /// Number of dropped messages, by reason.
     #[must_use]
     pub fn dropped(&self) -> [(Dropped, u64); Dropped::ALL.len()] {
         Dropped::ALL.map(|why| (why, self.dropped[why as usize].load(Ordering::Relaxed)))

@@ -1,4 +1,4 @@
-//! From a message of an app's queue to its subscribers: the checks of the HTTP API, then the one way in.
+//! From a message in an app's queue to its subscribers: the checks of the HTTP API, then the common entry for events.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::queue::{Message, QueueReceiver, QueueSender};
 use crate::publish::{BackEndEvent, publish};
 use crate::state::State;
 
-/// What Laravel's default prefixes end in.
+/// The ends of Laravel's default prefixes.
 const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
 
-/// An app's way from a Redis to its subscribers.
+/// The route of an app's messages from a Redis to its subscribers.
 #[derive(Debug)]
 pub(super) struct FeedRoute {
     /// Guards the reference only; the app as it is now.
@@ -35,12 +35,12 @@ impl FeedRoute {
         Arc::clone(&self.app.lock())
     }
 
-    /// Its settings have changed.
+    /// The app's settings have changed.
     pub fn set_app(&self, app: &Arc<App>) {
         *self.app.lock() = Arc::clone(app);
     }
 
-    /// A message has come; it is published soon, or dropped now. Never waits.
+    /// A message has arrived; queued, or dropped if the queue is full. Never waits.
     pub fn receive(&self, channel: &str, payload: Vec<u8>) {
         self.numbers.receive();
         if let Err(full) = self.sender.push(Message { channel: Box::from(channel), payload }) {
@@ -52,7 +52,7 @@ impl FeedRoute {
         }
     }
 
-    /// A message has come that was too long to be read.
+    /// A message has arrived that was too long to be read.
     pub fn receive_too_long(&self, channel: &str) {
         self.numbers.receive();
         self.numbers.count_dropped(Dropped::TooLarge, channel);
@@ -90,7 +90,7 @@ fn publish_one(state: &State, app: &Arc<App>, channel: &str, payload: &[u8]) -> 
     publish(state, app, &[event]).map_err(|_| Dropped::OverQuota)
 }
 
-/// Whether a public name is a guarded one behind what looks like the rest of a prefix.
+/// Whether a public name is a guarded one behind something that looks like the rest of a prefix.
 fn is_prefixed(channel: &str) -> bool {
     ["private-", "presence-"].iter().any(|kind| {
         let before = channel.match_indices(kind).filter_map(|(at, _)| channel.get(..at));

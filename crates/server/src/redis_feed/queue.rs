@@ -1,33 +1,33 @@
 //! The queue of one app between a Redis and publishing: bounded in messages and bytes; what does not fit is dropped.
 //!
-//! Each app has its own, so that one which floods loses its own messages and nobody else's.
+//! Each app has its own queue, so that an app that floods loses only its own messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-/// Most messages that wait for one app.
+/// Most messages in the queue of one app.
 const MOST_MESSAGES: usize = 1024;
 
-/// Most bytes that wait for one app, unless a single message may have more.
+/// Most bytes in the queue of one app, unless a single message may have more.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// So many times as much may wait for all apps of the node together.
+/// The bound of all queues of the node, as a multiple of one queue's.
 const ALL_BYTES: usize = 8;
 
-/// Bytes of a message beside its texts.
+/// Overhead of a message in bytes, beside its texts.
 const AROUND: usize = 64;
 
-/// A message that waits.
+/// A queued message.
 #[derive(Debug)]
 pub(super) struct Message {
-    /// Without the prefix.
+    /// The channel without the prefix.
     pub channel: Box<str>,
     pub payload: Vec<u8>,
 }
 
-/// The bytes that wait for all apps of the node, and the most that may.
+/// The bytes queued for all apps of the node, and their bound.
 #[derive(Clone, Debug)]
 pub(super) struct ByteBudget {
     taken: Arc<AtomicUsize>,
@@ -41,33 +41,33 @@ impl ByteBudget {
     }
 }
 
-/// What both ends know.
+/// State that both ends share.
 #[derive(Debug)]
 struct Shared {
     bytes: AtomicUsize,
-    /// Messages dropped since there was no room; 0 while there is.
+    /// Messages dropped since the queue became full; 0 while there is room.
     dropped: AtomicU64,
     room: ByteBudget,
 }
 
-/// The end that Redis fills.
+/// The sending end, for the Redis connection.
 #[derive(Debug)]
 pub(super) struct QueueSender {
     sender: mpsc::Sender<Message>,
     shared: Arc<Shared>,
 }
 
-/// The end that is published.
+/// The receiving end, for publishing.
 #[derive(Debug)]
 pub(super) struct QueueReceiver {
     receiver: mpsc::Receiver<Message>,
     shared: Arc<Shared>,
 }
 
-/// A message was dropped.
+/// The queue was full, and the message dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
-    /// It is the first since there was room.
+    /// The message is the first dropped since there was room.
     pub is_first: bool,
 }
 
@@ -111,7 +111,7 @@ impl QueueReceiver {
         Some(message)
     }
 
-    /// How many were dropped, told once, when the queue has been emptied.
+    /// Number of dropped messages, returned once, when the queue has been emptied.
     pub fn take_dropped(&self) -> Option<u64> {
         if self.shared.dropped.load(Ordering::Relaxed) == 0 || !self.receiver.is_empty() {
             return None;
@@ -131,7 +131,7 @@ impl Drop for QueueReceiver {
 }
 
 impl Shared {
-    /// Takes room for so many bytes, if there is.
+    /// Reserves this many bytes, if there is room.
     fn take(&self, size: usize) -> bool {
         let fits = |most: usize| move |taken: usize| Some(taken + size).filter(|sum| *sum <= most);
         let (own, all) = (fits(self.room.most_of_one), fits(self.room.most_of_one * ALL_BYTES));
