@@ -1,6 +1,6 @@
-//! `fanfare send`: publishes one event by the HTTP API, signed as a back end signs.
+//! `fanfare send`: publishes one event by the HTTP API, signed like a back end's.
 //!
-//! Makes neither an app nor a database: an event of an app that no server knows reaches nobody.
+//! Creates neither an app nor a database: an event of an app that no server knows reaches no client.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::clock::unix_seconds;
 use crate::command_line::Send;
 use crate::first_app::open_apps;
 
-/// How much the request may take.
+/// The bounds of the request.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 64 * 1024 };
 
-/// Longest part of a refusal that is repeated, in bytes.
+/// Longest repeated part of a refusal, in bytes.
 const MOST_REPEATED: usize = 500;
 
 /// Why an event was not published.
@@ -32,52 +32,52 @@ pub enum SendError {
     /// The apps' database.
     #[error(transparent)]
     Apps(#[from] AppsError),
-    /// The embedded database has not been made.
+    /// The embedded database does not exist.
     #[error(
         "there is no database at {0}: start the server first, or say where it keeps its data (--data-dir, --config)"
     )]
     NoDatabase(Database),
-    /// There is no app, or none with the id that was asked for.
+    /// There is no app, or none with the id given.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
-    /// The channel's name is none.
+    /// The channel's name is not legal.
     #[error("the channel's name is not legal: {0:?}")]
     ChannelName(InvalidName),
-    /// Nothing is encrypted here.
+    /// The channel is encrypted; this command does not encrypt.
     #[error(
         "clients could not read what is sent here to an encrypted channel: the SDK of a back end encrypts it, with a key \
          that Fanfare does not have"
     )]
     Encrypted,
-    /// The server does not answer.
+    /// The server cannot be reached.
     #[error("{url} does not answer: {error} (does the server run? --listen and --url say where it is)")]
     Unanswered {
-        /// Where it was asked.
+        /// The URL requested.
         url: String,
-        /// What went wrong.
+        /// The cause.
         error: OutgoingError,
     },
     /// The server has refused.
     #[error("{url} has refused with {status}: {said}")]
     Refused {
-        /// Where it was asked.
+        /// The URL requested.
         url: String,
         /// The status of the answer.
         status: u16,
-        /// Its sentence.
+        /// The sentence of the answer.
         said: String,
     },
 }
 
 impl SendError {
-    /// Whether the one who asked has made the fault; else a part was away, or has refused.
+    /// Whether the caller made the fault; otherwise a part was away, or has refused.
     #[must_use]
     pub const fn is_askers(&self) -> bool {
         matches!(self, Self::NoDatabase(_) | Self::NoApp | Self::ChannelName(_) | Self::Encrypted)
     }
 }
 
-/// Publishes the event; what is to be printed.
+/// Publishes the event; returns the text to print.
 ///
 /// # Errors
 /// The event was not published, as far as is known.
@@ -126,7 +126,7 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
     Ok(format!("{} was sent to {channel} of app {} at {url}{heard}.\n", asked.event, app.id))
 }
 
-/// Who has got the event, as the answer says.
+/// Who received the event, according to the answer.
 fn heard_by(body: &[u8], channel: &str) -> String {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     match answer["channels"][channel]["subscription_count"].as_u64() {

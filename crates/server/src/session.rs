@@ -1,7 +1,7 @@
-//! What a connected client may do: one function for each message that it can send, in files of its own
-//! where there is more to it.
+//! The commands of a connected client: one function for each message from the client, in a file of its own
+//! where the command is long.
 //!
-//! Never waits: whatever takes time is queued. A failed command answers with one `pusher:error` and
+//! Never waits: slow work is queued. A failed command answers with one `pusher:error` and
 //! changes nothing (WS-130).
 
 mod allowance;
@@ -26,27 +26,27 @@ use crate::state::State;
 use crate::tenants::Tenant;
 use allowance::Allowance;
 
-/// Faulty commands that may come at once, and the number forgiven in a second (WS-214).
+/// Faulty commands allowed at once, and the number forgiven per second (WS-214).
 const FAULTS_AT_ONCE: usize = 100;
 const FAULTS_PER_SECOND: usize = 10;
 
-/// Subscriptions that may come at once, as the seconds in which so many may come one after the other.
+/// Burst of subscriptions, as the seconds of the rate limit allowed at once.
 const SECONDS_AT_ONCE: usize = 10;
 
-/// Longest part of a channel's name that is logged, in bytes.
+/// Longest logged part of a channel's name, in bytes.
 const MOST_LOGGED: usize = 200;
 
 /// The state of one connection; owned by its task.
 pub struct Session {
     state: Arc<State>,
     subscriptions: Subscriptions,
-    /// The app's numbers, found once.
+    /// The app's numbers, looked up once.
     tenant: Arc<Tenant>,
     /// The place in the app's quota, once there is one (WS-062).
     place: Option<Slot>,
     faults: Allowance,
     client_events: Allowance,
-    /// Subscribing and signing in, which many others may hear of.
+    /// The rate limit of subscriptions and sign-ins, which many other clients may hear of.
     changes: Allowance,
 }
 
@@ -61,8 +61,8 @@ impl Session {
         Self { state, subscriptions, tenant, place, faults, client_events, changes }
     }
 
-    /// Whatever the client sent; breaks when the connection is to end. `authorized` is set when it may
-    /// stay.
+    /// Handles a message from the client; breaks when the connection is to end. Sets `authorized` when the connection
+    /// may stay.
     pub fn on_incoming(
         &mut self,
         incoming: Incoming<'_>,
@@ -118,7 +118,7 @@ impl Session {
         self.subscriptions.conn().outbox.push_pong(Frame::pong(payload));
     }
 
-    /// An unauthorized connection does not count in the quota; from here on it does (WS-062).
+    /// Takes a quota slot: an unauthorized connection does not count in the quota (WS-062).
     fn authorize(&mut self, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
         if self.place.is_none() {
             let hub = self.subscriptions.hub();
@@ -132,8 +132,8 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    /// Takes one of the subscriptions and sign-ins that the connection may ask for; generous at once, for that is
-    /// how pages begin.
+    /// Takes one of the subscriptions and sign-ins that the rate limit allows; bursts are allowed, because pages begin
+    /// with one.
     fn take_change(&mut self) -> Result<(), ProtocolError> {
         let limits = &self.state.config.limits;
         let limit = limits.subscriptions_per_second;
@@ -142,12 +142,12 @@ impl Session {
         if taken { Ok(()) } else { Err(ProtocolError::TooManySubscriptions { limit }) }
     }
 
-    /// Answers a failed command that is about no channel.
+    /// Answers a failed command without a channel.
     fn on_fault(&mut self, error: &ProtocolError) -> ControlFlow<CloseReason> {
         self.on_fault_at(None, error)
     }
 
-    /// Answers a failed command; too many of them end the connection (WS-130, WS-214).
+    /// Answers a failed command; too many failures end the connection (WS-130, WS-214).
     fn on_fault_at(&mut self, channel: Option<&str>, error: &ProtocolError) -> ControlFlow<CloseReason> {
         tracing::debug!(
             target: "fanfare::connection",
@@ -176,19 +176,19 @@ impl Session {
         self.subscriptions.conn().id
     }
 
-    /// The id of the app that it connected to.
+    /// The id of the connection's app.
     #[must_use]
     pub fn app_id(&self) -> String {
         self.subscriptions.hub().app().id.to_string()
     }
 
-    /// Whether the app is switched on.
+    /// Whether the app is enabled.
     #[must_use]
     pub fn app_is_enabled(&self) -> bool {
         self.subscriptions.hub().app().enabled
     }
 
-    /// How many channels it is subscribed to.
+    /// Number of subscribed channels.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.subscriptions.len()

@@ -1,4 +1,4 @@
-//! From a configuration to a running server, and what begins its end.
+//! From a configuration to a running server, and the triggers of its shutdown.
 //!
 //! A part that cannot start stops the start.
 
@@ -39,22 +39,22 @@ pub enum StartError {
     /// A listener.
     #[error("cannot listen on {address}: {error} (setting {setting}, option {option})")]
     Listen {
-        /// The address that was asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// Where it is set in the configuration.
+        /// The setting of the address.
         setting: &'static str,
-        /// Where it is set on the command line.
+        /// The command line option of the address.
         option: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// An app that was asked for by its id.
+    /// No app has the id given.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
     /// The certificate for TLS.
     #[error("{}: {error}", error.setting())]
     Certificate {
-        /// What is wrong.
+        /// The fault.
         error: CertificateError,
     },
     /// Signal handling.
@@ -65,15 +65,15 @@ pub enum StartError {
 /// Why a server has ended with a status other than 0.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// It has not begun.
+    /// The server could not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A task that is to live as long as the server has panicked, or ended; the server has drained.
+    /// A server task panicked or ended early; the server has drained.
     #[error("a task of the server has failed ({0}); the log above says how")]
     Task(&'static str),
 }
 
-/// The listener for TLS before it accepts.
+/// The TLS listener before it accepts.
 struct SecureListener {
     listener: TcpListener,
     address: SocketAddr,
@@ -102,13 +102,13 @@ pub struct Server {
     telling: WebhookTask,
     /// They end when this is dropped.
     feeds: Arc<RedisFeeds>,
-    /// Has the certificate for TLS read again, if there is one.
+    /// Wakes the task that reloads the TLS certificate, if there is one.
     read_certificate: Option<Arc<Notify>>,
-    /// Where clients and back ends connect.
+    /// The address for clients and back ends.
     pub listening: SocketAddr,
-    /// Where they connect over TLS, and the name to call it by.
+    /// The TLS address, and the name in the certificate.
     pub over_tls: Option<OverTls>,
-    /// Where operators ask.
+    /// The address for operators.
     pub admin_listening: SocketAddr,
     first: Option<ShownApp>,
     division: Division,
@@ -118,7 +118,7 @@ impl Server {
     /// Starts every part.
     ///
     /// # Errors
-    /// A part could not be started; none goes on then.
+    /// A part could not be started; all parts are stopped then.
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
@@ -170,7 +170,7 @@ impl Server {
     }
 }
 
-/// Runs a server until it has been told to stop and has drained; `invocation` is for the commands that it prints.
+/// Runs a server until a signal and the drain after it; `invocation` is for the printed commands.
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
@@ -185,7 +185,7 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
 }
 
 impl Server {
-    /// Serves until a signal or a task that has failed begins the end; a second signal cuts the end short.
+    /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
     async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
         let Self { state, accepting, telling, usage, feeds, .. } = self;
         let failed = tokio::select! {
@@ -205,7 +205,7 @@ impl Server {
     }
 }
 
-/// Brings the tables of the apps' database up to date; of several at once, one does it. What there is to say.
+/// Migrates the apps' database; of several processes at once, one does. Returns the line to print.
 ///
 /// # Errors
 /// The database could not be opened, or its tables not changed.

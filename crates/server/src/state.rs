@@ -1,4 +1,4 @@
-//! What every connection and request shares; built once, at the start.
+//! State shared by all connections and requests; built once, at the start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,36 +23,36 @@ use crate::tenants::{Moment, OnNode, Tenants};
 pub struct State {
     /// The effective configuration.
     pub config: Config,
-    /// Which apps exist.
+    /// The apps.
     pub apps: Apps,
-    /// The live state of each.
+    /// The live state of each app.
     pub hubs: Arc<Hubs>,
-    /// What each has used, and whether it may use more.
+    /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
-    /// Questions to the applications of all apps.
+    /// Requests to the applications of all apps.
     pub asking: OnNode,
-    /// Asks and tells the servers of others.
+    /// Clients for outgoing requests.
     pub outgoing: Outgoing,
-    /// What is heard of each Redis with broadcasts.
+    /// The numbers of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
-    /// What is counted.
+    /// The counters.
     pub metrics: Metrics,
-    /// What goes on for as long as the server.
+    /// The tasks that live as long as the server.
     pub tasks: Tasks,
     /// Whether the server is stopping.
     pub drain: Drain,
-    /// HTTP connections of the public listeners, and the most there may be.
+    /// HTTP connections of the public listeners, and their bound.
     pub places: Arc<Places>,
-    /// HTTP connections of the operators' listener, and the most there may be.
+    /// HTTP connections of the operators' listener, and their bound.
     pub operators_places: Arc<Places>,
-    /// WebSockets open on this node, and the most there may be (WS-060).
+    /// WebSockets open on this node, and their bound (WS-060).
     pub node: Node,
-    /// The moment that connections count their silence from.
+    /// The zero of [`State::milliseconds`].
     pub started: Instant,
 }
 
 impl State {
-    /// The parts of a server that nobody uses yet; `division` says how many connections it holds.
+    /// The parts of a new server; `division` gives the numbers of connections.
     #[must_use]
     pub fn new(config: Config, apps: Apps, tasks: Tasks, division: &Division) -> Self {
         let outgoing = Outgoing::new(&config, &tasks);
@@ -98,13 +98,13 @@ impl State {
         }
     }
 
-    /// Milliseconds since the start, by which silence is measured.
+    /// Milliseconds since the start, for measuring silence.
     #[must_use]
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// The present, as quotas go by it.
+    /// The current moment, for quotas.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -112,7 +112,7 @@ impl State {
     }
 }
 
-/// How many WebSockets the node holds.
+/// The number of WebSockets on the node, and its bound.
 #[derive(Debug)]
 pub struct Node {
     open: AtomicUsize,
@@ -126,7 +126,7 @@ impl Node {
         Self { open: AtomicUsize::new(0), capacity }
     }
 
-    /// Takes a place if one is free.
+    /// Takes a slot if one is free.
     #[must_use]
     pub fn take_seat(state: &Arc<State>) -> Option<Seat> {
         let free = |open: usize| (open < state.node.capacity).then_some(open + 1);
@@ -134,20 +134,20 @@ impl Node {
         taken.is_ok().then(|| Seat(Arc::clone(state)))
     }
 
-    /// Connections that hold a place now.
+    /// Connections that hold a slot now.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// The most there may be.
+    /// The bound on connections.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
 }
 
-/// A place on the node, given back when dropped.
+/// A slot on the node, released on drop.
 pub struct Seat(Arc<State>);
 
 impl Drop for Seat {

@@ -1,7 +1,7 @@
-//! The end of a server: connections, then HTTP requests, then webhooks, then what was used.
+//! Graceful shutdown: connections, then HTTP requests, then webhooks, then usage.
 //!
-//! Every part has its deadline, counted from the first moment of the end, so that the whole never takes longer than
-//! `timeouts.drain` and [`AFTER_DRAIN`]: a supervisor has a patience too, ten seconds with `docker stop`.
+//! Every part has its deadline, counted from the start of the shutdown, so that the whole never takes longer than
+//! `timeouts.drain` and [`AFTER_DRAIN`]: supervisors have a timeout too, ten seconds with `docker stop`.
 
 mod closing;
 
@@ -15,27 +15,27 @@ use crate::state::State;
 use crate::usage::UsageTask;
 use crate::webhooks::WebhookTask;
 
-/// The most that the end takes beyond `timeouts.drain`.
+/// Longest time of the shutdown beyond `timeouts.drain`.
 pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
-/// When closing ends, from the end of the drain window on: a peer has a second to answer its close.
+/// Deadline of closing, from the end of the drain window on: a peer has a second to answer its close.
 const CLOSES: Duration = Duration::from_millis(1250);
 
-/// When HTTP requests under way are given up.
+/// Deadline of HTTP requests under way.
 const REQUESTS: Duration = Duration::from_millis(1500);
 
-/// When webhooks are given up; what remains is for the numbers of usage, in which webhooks are counted.
+/// Deadline of webhooks; the rest of the time is for storing usage, which counts webhooks.
 const WEBHOOKS: Duration = Duration::from_millis(2250);
 
-/// How long the end waits for HTTP requests, even if there is more time.
+/// Longest wait for HTTP requests, even if the deadline is later.
 const REQUESTS_AT_MOST: Duration = Duration::from_secs(1);
 
-/// How long the end waits for the database, even if there is more time.
+/// Longest wait for the database, even if the deadline is later.
 const USAGE_AT_MOST: Duration = Duration::from_secs(3);
 
-/// What is waited for at the end.
+/// The parts to wait for.
 pub struct Parts {
-    /// The public listeners, which end behind the last request.
+    /// The public listeners, which end after the last request.
     pub accepting: Vec<JoinHandle<()>>,
     /// What tells webhooks.
     pub telling: WebhookTask,

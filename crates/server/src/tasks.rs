@@ -1,8 +1,8 @@
-//! The owner of every task that lives as long as the server, and of those that live as long as something is wanted.
+//! The owner of every task that lives as long as the server, and of work that ends by itself.
 //!
-//! A task that panics, or that ends before its time, is logged with its name and counted, and the server begins to
-//! stop. Never starts a task anew: what the task shared may be half changed. Tasks of one request or one connection
-//! are not kept here.
+//! A task that panics, or that ends early, is logged with its name and counted, and the server begins to
+//! shut down. Never restarts a task: the task's shared state may be half changed. Tasks of one request or one
+//! connection are not kept here.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Spawns tasks, and knows which of them have failed.
+/// Spawns tasks, and records their failures.
 #[derive(Clone, Debug)]
 pub struct Tasks(Arc<Inner>);
 
@@ -21,18 +21,18 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     /// The first task that has failed.
     failed: watch::Sender<Option<&'static str>>,
-    /// Whether tasks may end because the server does.
+    /// Whether tasks may end because the server stops.
     is_stopping: AtomicBool,
-    /// How many tasks have failed, by name.
+    /// Number of failed tasks, by name.
     counts: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// How long a task is to live.
+/// The lifetime of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     /// As long as the server.
     Server,
-    /// Until the task has nothing left to do.
+    /// Until the task's work is done.
     Work,
 }
 
@@ -47,7 +47,7 @@ impl Default for Tasks {
 }
 
 impl Tasks {
-    /// Spawns a task that is to live until the server stops. What is returned ends with the task.
+    /// Spawns a task that is to live until the server stops. The returned handle ends with the task.
     pub fn spawn(
         &self,
         name: &'static str,
@@ -66,7 +66,7 @@ impl Tasks {
         self.0.is_stopping.store(true, Ordering::Release);
     }
 
-    /// Waits until a task has failed; its name.
+    /// Waits until a task has failed; returns its name.
     pub async fn failed(&self) -> &'static str {
         loop {
             let mut failed = self.0.failed.subscribe();
@@ -79,7 +79,7 @@ impl Tasks {
         }
     }
 
-    /// The names of the tasks that have failed, and how often each has.
+    /// The names of failed tasks, and the number of failures of each.
     #[must_use]
     pub fn failures(&self) -> Vec<(&'static str, u64)> {
         self.0.counts.lock().iter().map(|(name, count)| (*name, *count)).collect()

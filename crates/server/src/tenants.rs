@@ -1,7 +1,7 @@
-//! What each app has used on this node, and whether it may use more: counters and quotas, one small struct an app.
+//! The usage of each app on this node, and its quotas: counters, one small struct for each app.
 //!
 //! Looked up once for each request and each connection, added to once for each event and channel, never for a
-//! delivery. Knows no clock and no database: `usage` brings the hours and carries the numbers away.
+//! delivery. Knows no clock and no database: `usage` passes in the hours and stores the numbers.
 
 mod authorizations;
 mod day;
@@ -24,16 +24,16 @@ pub use tenant::{EventCounts, Source, Tenant};
 /// The tenants of this node.
 #[derive(Debug, Default)]
 pub struct Tenants {
-    /// Guards the table only. Only apps that exist get here, and those that are idle leave it.
+    /// The lock guards the table only. Only existing apps are added, and idle apps are evicted.
     table: Mutex<HashMap<AppId, Arc<Tenant>>>,
-    /// Guards the list of those that were made since somebody asked; as long as the table at most.
+    /// Tenants added since the last [`Tenants::made`]; at most as long as the table. The lock guards the list.
     newcomers: Mutex<Vec<AppId>>,
-    /// Rings when one was made.
+    /// Wakes when a tenant was added.
     made: Notify,
 }
 
 impl Tenants {
-    /// The app's numbers, at zero if there are none.
+    /// The app's numbers, created at zero if missing.
     #[must_use]
     pub fn of(&self, app: &AppId) -> Arc<Tenant> {
         let mut table = self.table.lock();
@@ -48,13 +48,13 @@ impl Tenants {
         tenant
     }
 
-    /// All of them.
+    /// All tenants.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Tenant>> {
         self.table.lock().values().map(Arc::clone).collect()
     }
 
-    /// Waits until there are some that were made since this was asked last.
+    /// Waits for tenants that were added since the last call.
     pub async fn made(&self) -> Vec<Arc<Tenant>> {
         self.made.notified().await;
         let table = self.table.lock();
@@ -62,17 +62,17 @@ impl Tenants {
         newcomers.iter().filter_map(|app| table.get(app).map(Arc::clone)).collect()
     }
 
-    /// Notes whether an app was deleted, so that its numbers need not be kept longer than until they are stored.
+    /// Records whether an app was deleted, so that its numbers are kept only until stored.
     pub fn set_gone(&self, app: &AppId, gone: bool) {
         if let Some(tenant) = self.table.lock().get(app) {
             tenant.gone.store(gone, Ordering::Relaxed);
         }
     }
 
-    /// Drops those that nobody holds and whose numbers are stored, if their app is gone or has been idle for an
-    /// hour. Where there is no database to store them in, all stay: they are those of the configuration.
+    /// Drops unused tenants whose numbers are stored, if their app is deleted or has been idle for an
+    /// hour. Without a database all tenants stay: all are of the configuration.
     pub fn drop_idle(&self, hour: u64) {
-        // Under the lock nobody can come by one that only the table holds.
+        // Under the lock, a tenant that only the table holds cannot be handed out.
         self.table.lock().retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.may_leave(hour));
     }
 }

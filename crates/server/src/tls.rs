@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 on a listener of its own: the certificate in use, and the handshake.
 //!
-//! A new certificate comes with a new configuration as a whole, so that sessions begun under the old one are
-//! not resumed; connections that are open go on. Never logs a key.
+//! A new certificate comes with a new configuration as a whole, so that sessions of the old certificate are
+//! not resumed; open connections go on. Never logs a key.
 
 pub mod reload;
 mod socket;
@@ -33,7 +33,7 @@ pub struct ServerTls {
 struct Current {
     config: Arc<ServerConfig>,
     certificate: Certificate,
-    /// The files as they were when they were read.
+    /// The state of the files when last read.
     stamp: Option<Stamp>,
 }
 
@@ -41,17 +41,17 @@ impl ServerTls {
     /// Reads the certificate and its key.
     ///
     /// # Errors
-    /// They cannot be used.
+    /// The files cannot be used.
     pub fn open(files: Files) -> Result<Self, CertificateError> {
         let current = Current::read(&files)?;
         current.certificate.log("TLS certificate", unix_seconds());
         Ok(Self { files, current: RwLock::new(current) })
     }
 
-    /// Does the handshake of a connection; how long it may take is the caller's business.
+    /// Completes the handshake of a connection; the timeout is the caller's.
     ///
     /// # Errors
-    /// The peer does not speak TLS, or no version and cipher that are spoken here.
+    /// The peer does not speak TLS, or shares no version and cipher with the server.
     pub async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(&self, stream: IO) -> io::Result<TlsStream<IO>> {
         let config = Arc::clone(&self.current.read().config);
         TlsAcceptor::from(config).accept(stream).await
@@ -63,7 +63,7 @@ impl ServerTls {
         self.current.read().certificate.expires()
     }
 
-    /// The first name of the certificate that can be connected to.
+    /// The first name in the certificate that clients can connect to.
     #[must_use]
     pub fn host(&self) -> Option<String> {
         self.current.read().certificate.host()
@@ -72,7 +72,7 @@ impl ServerTls {
 
 impl Current {
     fn read(files: &Files) -> Result<Self, CertificateError> {
-        // Before the files themselves: a change in between is found by the next look.
+        // Taken before the files are read: a change in between is found by the next check.
         let stamp = Stamp::of(files);
         let certificate = Certificate::read(files)?;
         Ok(Self { config: Arc::new(config(&certificate)), certificate, stamp })
@@ -87,7 +87,7 @@ fn config(certificate: &Certificate) -> ServerConfig {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Clients that return after a restart of their network save a signature each; nothing is kept for them here.
+    // Clients that return after a network restart save a signature each; the server keeps no state for them here.
     if let Ok(ticketer) = ring::Ticketer::new() {
         config.ticketer = ticketer;
     }

@@ -1,6 +1,6 @@
-//! Doing what `fanfare token …` asks for.
+//! Runs `fanfare token …`.
 //!
-//! Works on the database directly, whether a server runs or not. A token is printed when it is made,
+//! Works on the database directly, whether a server runs or not. A token is printed when created,
 //! and never again.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::app_json::moment;
 use crate::columns::aligned;
 use crate::command_line::{TokenAction, TokenCommand};
 
-/// Does it; what is to be printed.
+/// Runs the command; returns the text to print.
 ///
 /// # Errors
 /// Nothing was changed.

@@ -1,7 +1,7 @@
-//! Carries what apps have used from their counters to the database, and back after a restart.
+//! Stores the usage of apps in the database, and restores the day's count after a restart.
 //!
-//! One task, so that nothing is written twice or overtakes anything: once a minute, and once more at the end.
-//! What cannot be written stays for the next time; a crash loses a minute at most. Nobody waits for it.
+//! One task, so that no number is written twice or out of order: once a minute, and once more at the end.
+//! A failed write is retried the next minute; a crash loses a minute at most. Nobody waits for the task.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,15 +28,15 @@ pub struct UsageTask {
     end: oneshot::Sender<()>,
 }
 
-/// Why the task does something.
+/// Why the task wakes.
 enum Wake {
-    /// There are new tenants, whose earlier messages of today are not known.
+    /// New tenants, whose earlier messages of today are not known.
     Made(Vec<Arc<Tenant>>),
-    /// What was used until now belongs to the hour that is over.
+    /// The hour is over: usage until now belongs to the hour.
     Hour,
-    /// It is time to write.
+    /// The minute is over: time to write.
     Minute,
-    /// Nothing more will be used.
+    /// The server ends: no more usage.
     End,
 }
 
@@ -50,7 +50,7 @@ impl UsageTask {
         })
     }
 
-    /// Stores what is left, until the deadline at most, and ends.
+    /// Stores the rest, until the deadline at most, and ends the task.
     pub async fn end(self, deadline: Instant) {
         // Fails only if the task has ended.
         let _ = self.end.send(());
@@ -79,7 +79,7 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
         close_books(&state, hour);
         hour = hours(since_1970(SystemTime::now()));
         if matches!(wake, Wake::Minute | Wake::End) {
-            // Also those who could not be told when they were made.
+            // Tenants whose earlier messages could not be read when they were added are included.
             learn_earlier(&state, &node, state.tenants.all()).await;
             write(&state, &node).await;
             state.tenants.drop_idle(hour);
@@ -90,28 +90,28 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
     }
 }
 
-/// Puts what was counted since the last time to the hour that it was counted in.
+/// Books the usage since the last time to its hour.
 fn close_books(state: &State, hour: u64) {
     for tenant in state.tenants.all() {
         tenant.close_books(hour, || state.hubs.get(&tenant.app).map_or(0, |hub| hub.connections()));
     }
 }
 
-/// Tells each new tenant how many messages of today are stored already, so that a restart gives nobody a
+/// Reads for each new tenant the messages of today that are stored already, so that a restart gives nobody a
 /// second day's quota.
 async fn learn_earlier(state: &State, node: &str, tenants: Vec<Arc<Tenant>>) {
     for tenant in tenants.iter().filter(|tenant| tenant.wants_earlier()) {
         let day = state.moment().day;
         match state.apps.messages_since(tenant.app.as_str(), node, day * 24).await {
             Ok(messages) => tenant.add_earlier(messages, day),
-            // The others would hear the same; they are asked for in a minute.
+            // The other tenants would fail too; the next minute retries.
             Err(error) => return tracing::debug!(target: "fanfare::apps", %error, "usage was not read"),
         }
     }
 }
 
-/// Writes what is in the books. Tenants that have not learned of earlier messages wait: those that are written
-/// before would be learned of as earlier ones.
+/// Writes the books. Tenants that have not read their earlier messages wait: rows written before would be read as
+/// earlier messages.
 async fn write(state: &State, node: &str) {
     let mut unwritten: Vec<(Arc<Tenant>, HourOfUsage)> = Vec::new();
     for tenant in state.tenants.all().into_iter().filter(|tenant| !tenant.wants_earlier()) {
@@ -132,9 +132,9 @@ async fn write(state: &State, node: &str) {
     }
 }
 
-/// Host name and port, as configured. It is the same after a restart, so that the peak of an hour is not counted
-/// twice and the day's messages are found again, and differs between processes of one host. Of two nodes that
-/// share it all the same, counts still add up; only their peak is the higher one instead of the sum.
+/// Host name and port, as configured. The name is the same after a restart, so that the peak of an hour is not
+/// counted twice and the day's messages are found again, and differs between processes of one host. If two nodes
+/// share a name, counts still add up; only their peak is the higher one instead of the sum.
 fn node_name(port: u16) -> String {
     let system = rustix::system::uname();
     format!("{}:{port}", system.nodename().to_string_lossy())

@@ -1,6 +1,6 @@
-//! Brings what happens in the hubs to the webhooks, and says when something is due.
+//! Passes the transitions of the hubs to the webhooks, and wakes the webhooks when an event is due.
 //!
-//! One task for all apps, so that what happened on a channel is heard in its order. It never waits for a URL.
+//! One task for all apps, so that the transitions of a channel keep their order. Never waits for a URL.
 
 use std::future::{poll_fn, ready};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::state::State;
 
-/// Most that is brought of one app before others have their turn.
+/// Most transitions of one app in a turn.
 const MOST_AT_ONCE: usize = 1000;
 
 /// The task that brings it.
@@ -31,7 +31,7 @@ impl WebhookTask {
         Self { task: state.tasks.spawn("webhooks", run(Arc::clone(state), ended)), end }
     }
 
-    /// Sends what waits, until the deadline at most, and ends.
+    /// Sends waiting events, until the deadline at most, and ends the task.
     pub async fn end(self, deadline: Instant) {
         // Both fail only if the task has ended.
         let _ = self.end.send(deadline);
@@ -52,12 +52,12 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
                 for hub in state.hubs.all() {
                     while bring(&state, &hub) {}
                 }
-                // Without a deadline the server has ended.
+                // No deadline: the server has ended.
                 let Ok(deadline) = deadline else { return };
                 return webhooks.end(deadline).await;
             }
         }
-        // One round: whoever has more has it told behind all others, and behind the goings that are due.
+        // One round: an app with more transitions continues after all others, and after delayed events that are due.
         for app in std::mem::take(&mut due) {
             if let Some(hub) = state.hubs.get(&app)
                 && bring(&state, &hub)
@@ -69,7 +69,7 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
     }
 }
 
-/// Brings some of what has happened; whether there is more.
+/// Passes some transitions of an app; returns whether there are more.
 fn bring(state: &State, hub: &AppHub) -> bool {
     let mut transitions = Vec::new();
     let taken = hub.take_transitions(&mut transitions, MOST_AT_ONCE);
@@ -77,7 +77,7 @@ fn bring(state: &State, hub: &AppHub) -> bool {
     if transitions.is_empty() && !looks {
         return taken.more;
     }
-    // Asked for behind the transitions: whatever happens from now on is told later.
+    // Read after the transitions: later changes are later transitions.
     let present = if looks { hub.present() } else { Vec::new() };
     let tally: Arc<dyn Tally> = state.tenants.of(&hub.app().id);
     let news = News { transitions, lost: taken.lost, newly_wanted: taken.newly_wanted, present };

@@ -1,7 +1,7 @@
-//! The life of one WebSocket: one task, three loops over borrowed halves, one goodbye.
+//! The life of one WebSocket: one task, three loops over borrowed halves, one close.
 //!
-//! Each loop lives as long as the connection, so nothing is cancelled half-way through a frame.
-//! Nothing here waits for anything but this socket and its clock.
+//! Each loop lives as long as the connection, so no loop is cancelled half-way through a frame.
+//! Waits only for this socket and its clock.
 
 mod early;
 pub mod farewell;
@@ -37,9 +37,9 @@ use write::Writer;
 
 /// An admitted connection, from the upgrade on.
 pub struct Newcomer {
-    /// The app that it connected to.
+    /// The connection's app.
     pub hub: Arc<AppHub>,
-    /// The protocol version that it speaks.
+    /// The connection's protocol version.
     pub version: Version,
     /// Its place in the app's quota; `None` until it is authorized, where that is demanded (WS-062).
     pub place: Option<Slot>,
@@ -47,14 +47,14 @@ pub struct Newcomer {
     pub seat: Seat,
 }
 
-/// So many bytes that wait for a client end a turn of its messages: a roster of a presence channel may be as large as
-/// the answers to hundreds of messages.
+/// Bytes waiting for a client that end a turn of its messages: a presence roster may be as large as the answers to
+/// hundreds of messages.
 const MUCH: usize = 64 * 1024;
 
-/// What the loops of a connection tell one another.
+/// State shared by the loops of a connection.
 #[derive(Debug)]
 struct Signs {
-    /// When something was heard last, in milliseconds since the server's start (WS-040).
+    /// When the last bytes arrived, in milliseconds since the server's start (WS-040).
     heard: AtomicU64,
     /// Whether the connection may stay without authorizing itself (WS-062).
     authorized: AtomicBool,
@@ -66,7 +66,7 @@ impl Signs {
     }
 }
 
-/// Hears a connection's messages, for its session.
+/// Receives a connection's messages, for its session.
 struct Ears<'a> {
     session: &'a mut Session,
     conn: &'a Conn,
@@ -103,7 +103,7 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
     state.metrics.connection_opened();
     let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
     if !session.app_is_enabled() {
-        // It was disabled before this connection could be found to be closed.
+        // The app was disabled before the connection was in the hub's table to be closed.
         conn.outbox.close(CloseReason::AppDisabled);
     }
     let mut writer = Writer::new(&socket);
@@ -115,10 +115,10 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
         until_one_ends(&conn, &mut writer, reading, watching).await
     };
     let rest = writer.into_rest(&conn.outbox, &reason);
-    // What is left is the goodbye, which takes its time.
+    // Only the close remains, which takes its time.
     conn.freed();
     log_close(&session, &reason, (state.milliseconds() - since) / 1000);
-    // Leaves every channel before the goodbye takes its time.
+    // Leaves every channel before the close takes its time.
     drop(session);
     Box::pin(farewell::say(&socket, rest, version, &reason)).await;
     state.metrics.connection_closed(&reason);
@@ -128,8 +128,8 @@ pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, ea
 
 /// Runs the three loops until one of them ends.
 ///
-/// A frame for the connection is what its task is woken for most: then the loop of the outbox alone is
-/// polled. The other two wake the task through [`Conn`], which remembers that it was they.
+/// Most wake-ups of the task are for a frame to send: then only the loop of the outbox is polled. Reading and
+/// watchdog wake the task through [`Conn`], which sets a flag; the task polls them only then.
 async fn until_one_ends<S: Socket>(
     conn: &Arc<Conn>,
     writer: &mut Writer<'_, S>,
@@ -149,7 +149,7 @@ async fn until_one_ends<S: Socket>(
         }
         let written = writer.poll(cx, &conn.outbox);
         if conn.is_stirred() {
-            // Stirred before the waker was back in the outbox, where it would have been found.
+            // Set before the waker was back in the outbox, where setting the flag would have woken the task.
             cx.waker().wake_by_ref();
         }
         written
@@ -157,12 +157,12 @@ async fn until_one_ends<S: Socket>(
     .await
 }
 
-/// 64 random bits: unique without asking anybody (WS-031).
+/// 64 random bits: unique without coordination (WS-031).
 fn random_socket_id() -> SocketId {
     SocketId::from_bits(getrandom::u64().expect("the operating system has random numbers"))
 }
 
-/// One line for each end of a connection, with its reason; of very many a second only how many they are.
+/// One log line for each end of a connection, with its reason; a flood of lines is only counted.
 fn log_close(session: &Session, reason: &CloseReason, seconds: u64) {
     let line = if *reason == CloseReason::SlowReader { Line::SlowReader } else { Line::ConnectionClosed };
     limited!(

@@ -1,21 +1,21 @@
-//! How often something may happen: so many times at once, and so many times in each second.
+//! Rate limit of one connection: a number at once, and a number per second.
 //!
-//! Knows no clock; nothing ticks: what was taken is forgiven by the time that passes.
+//! Knows no clock; nothing ticks: elapsed time refills the allowance.
 
-/// What is left of it, as the moment when all of it will be there again.
+/// The rest of the allowance, as the moment when the allowance is full again.
 #[derive(Debug)]
 pub struct Allowance {
-    /// In microseconds, for the time between two of a thousand in a second is less than one millisecond.
+    /// In microseconds, because at a thousand per second the time between two is less than a millisecond.
     full_at: u64,
 }
 
 impl Allowance {
-    /// Nothing of it has been taken.
+    /// A full allowance.
     pub const fn full() -> Self {
         Self { full_at: 0 }
     }
 
-    /// Takes one, if there is one; `now` in milliseconds, never going back.
+    /// Takes 1, if available; `now` in milliseconds, never going back.
     pub fn take(&mut self, now: u64, at_once: usize, per_second: usize) -> bool {
         let each = 1_000_000 / (per_second.max(1) as u64);
         let now = now * 1000;

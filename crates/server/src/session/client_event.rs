@@ -7,7 +7,7 @@ use super::Session;
 use crate::publish::{ClientEvent, publish_client_event};
 
 impl Session {
-    /// Checks what a client may send, and passes it on; `data` is the text that others will get.
+    /// Checks a client event, and publishes the event; `data` is the text for other clients.
     pub(super) fn client_event(
         &mut self,
         name: &str,

@@ -1,4 +1,4 @@
-//! `pusher:signin`: the connection stands for a user from now on (WS-180 … WS-187).
+//! `pusher:signin`: signs the connection in as a user (WS-180 … WS-187).
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,7 @@ use fanfare_protocol::user::UserData;
 use super::Session;
 
 impl Session {
-    /// Signs in, or answers why not; a watchlist that is too long is told beside the success (WS-196).
+    /// Signs in, or answers why not; a watchlist that is too long gets an error beside the success (WS-196).
     pub(super) fn on_sign_in(
         &mut self,
         auth: &str,

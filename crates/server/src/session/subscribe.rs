@@ -1,4 +1,4 @@
-//! `pusher:subscribe`: who may listen to what (WS-110 … WS-137).
+//! `pusher:subscribe`: who may subscribe to which channel (WS-110 … WS-137).
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,4 @@
-//! Which apps get broadcasts from a Redis, from the start on.
+//! The Redis feeds of a server, from the start on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::live_apps;
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 
-/// How often the app with the node's own feed is looked up, if it is one of the database's.
+/// Interval of look-ups of the app with the node's own feed, if the app is in the database.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
-/// Begins to listen for the apps of the configuration, and for each of the database as soon as it is read.
+/// Starts the feeds of the configuration's apps, and of each app of the database as soon as the app is read.
 pub(super) fn begin(state: &Arc<State>) -> Arc<RedisFeeds> {
     let nodes_own = state.config.redis_feed.app.clone();
     let feeds = Arc::new(RedisFeeds::new(Arc::clone(state)));
@@ -32,13 +32,13 @@ pub(super) fn begin(state: &Arc<State>) -> Arc<RedisFeeds> {
     feeds
 }
 
-/// Sees to it that an app of the database is known which has the node's own feed: nothing in its settings says so.
+/// Keeps the app with the node's own feed known, if the app is in the database: its settings do not name the feed.
 async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
     let mut every = tokio::time::interval(LOOK_UP);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        // While the database is away there will be another look.
+        // While the database is away, the next look-up tries again.
         if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
             feeds.set(&app);
         }

@@ -1,4 +1,4 @@
-//! What a server says when it is ready: a line of the log for programs, the ready line and what to paste for people.
+//! Output of a ready server: a log line for programs, the ready line and lines to paste for people.
 
 use std::io::{self, Write as _};
 
@@ -9,7 +9,7 @@ use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
 
-/// Logs what runs and where, with which limits, and that there is no app.
+/// Logs the parts that run, their addresses and limits, and the absence of apps.
 pub(super) fn log(server: &Server) {
     let Server { state, listening, over_tls, admin_listening, first, .. } = server;
     let config = &state.config;
@@ -47,7 +47,7 @@ fn log_limits(division: &Division) {
     }
 }
 
-/// Prints the ready line, and what to paste (the contract of the first line is in docs/configuration.md).
+/// Prints the ready line, and lines to paste (the contract of the first line is in docs/configuration.md).
 pub(super) fn print(server: &Server, invocation: Invocation) {
     let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
     let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
@@ -60,7 +60,7 @@ pub(super) fn print(server: &Server, invocation: Invocation) {
             // Standard output often ends in a log: a secret is shown when it is new, or to a person.
             let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
             let path_prefix = &state.config.listen.path_prefix;
-            // A port that the system has chosen is in no configuration.
+            // The configuration does not hold a port that the system has chosen.
             let is_chosen = state.config.listen.addr.port() == 0;
             let ServerUrl { host, port, .. } = ServerUrl::near(*listening);
             let invocation = &invocation.with("--url", is_chosen.then(|| format!("http://{host}:{port}")));
@@ -86,6 +86,6 @@ pub(super) fn print(server: &Server, invocation: Invocation) {
         ));
     }
     let mut out = io::stdout().lock();
-    // A closed standard output is no reason to stop.
+    // A closed standard output does not stop the server.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

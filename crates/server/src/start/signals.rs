@@ -1,7 +1,7 @@
-//! The signals that a server listens to, from before its first part is started.
+//! The signals of a server, caught from before its first part is started.
 //!
-//! SIGHUP has read again what a running server can replace, and never ends a server: a terminal that is closed sends
-//! it as well.
+//! SIGHUP reloads what a running server can replace, and never ends a server: a closing terminal sends SIGHUP as
+//! well.
 
 use std::io;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
-/// Signals as they come.
+/// Streams of caught signals.
 pub(super) struct Signals {
-    /// Those that ask a server to stop.
+    /// The signals that stop a server.
     pub stop: StopSignals,
-    /// The one that asks a server to read again.
+    /// The signal that reloads.
     pub hangup: Signal,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct StopSignals {
 }
 
 impl Signals {
-    /// From here on none of the signals ends the process by itself.
+    /// Catches the signals: from here on none ends the process by itself.
     pub fn begin() -> io::Result<Self> {
         let stop = StopSignals {
             terminate: signal(SignalKind::terminate())?,
@@ -35,7 +35,7 @@ impl Signals {
 }
 
 impl StopSignals {
-    /// Waits for the next of the two.
+    /// Waits for the next SIGTERM or SIGINT.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -44,8 +44,8 @@ impl StopSignals {
     }
 }
 
-/// Answers SIGHUP for as long as the process lives, and logs what is read again: the certificate for TLS, whose
-/// follower is woken, and what comes of it is logged there.
+/// Answers SIGHUP for as long as the process lives, and logs the reload: the follower of the TLS certificate is
+/// woken, and logs the result itself.
 pub(super) async fn follow_hangup(mut hangup: Signal, certificate: Option<Arc<Notify>>) {
     while hangup.recv().await.is_some() {
         match &certificate {
@@ -62,6 +62,6 @@ pub(super) async fn follow_hangup(mut hangup: Signal, certificate: Option<Arc<No
             ),
         }
     }
-    // No more signals come: the runtime ends.
+    // No more signals: the runtime ends.
     std::future::pending::<()>().await;
 }

@@ -1,4 +1,4 @@
-//! A server that loses one of its tasks, in a process of the test's.
+//! A server that loses one of its tasks, run in the test's process.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn config(folder: &TempDir) -> Config {
     Config::load(&Sources { file: Some(file), flags, ..Sources::default() }).expect("a legal configuration")
 }
 
-/// What a server answers to a GET that is the last of its connection.
+/// The answer to a GET that is the last request of its connection.
 async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -32,7 +32,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// A WebSocket that the server has admitted, and that never closes by itself.
+/// An admitted WebSocket that never closes by itself.
 async fn websocket(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     let request = "GET /app/key-3?protocol=7 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\

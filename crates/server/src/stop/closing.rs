@@ -1,4 +1,4 @@
-//! Closing all connections without a herd: which is closed when, and how the end is waited for (WS-057).
+//! Closes all connections without a reconnect storm: when each is closed, and how long the shutdown waits (WS-057).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::state::State;
 
-/// How long HTTP connections are answered during a drain at least, if there are any.
+/// Shortest time that HTTP connections are answered during a drain, if there are any.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether there are any.
+/// How often the number of HTTP connections is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Closes every connection at a moment of its own within the window, and waits for the last.
 ///
-/// The listener stays open meanwhile: newcomers are closed with 4100, upon which pusher-js comes back
-/// after a second, and back ends go on publishing to those who are still here. A port that refuses
+/// The listener stays open meanwhile: new connections are closed with 4100, upon which pusher-js reconnects
+/// after a second, and back ends go on publishing to the connections that remain. A port that refuses
 /// would cost a pusher-js client fifteen seconds.
 ///
-/// Returns how many were still there at the deadline, which lies behind the window.
+/// Returns the number of connections left at the deadline, which lies behind the window.
 pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
     state.drain.begin();
     let window = state.config.timeouts.drain();
@@ -43,7 +43,7 @@ pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
     left
 }
 
-/// Closes what is left, also those who were still joining at the snapshot; returns how many stayed.
+/// Closes the rest, connections that were joining at the snapshot included; returns the number left.
 async fn end(state: &Arc<State>, deadline: Instant) -> usize {
     for conn in state.hubs.all().iter().flat_map(|hub| hub.conns()) {
         conn.outbox.close(CloseReason::ServerRestarting);
@@ -52,15 +52,15 @@ async fn end(state: &Arc<State>, deadline: Instant) -> usize {
     state.node.open()
 }
 
-/// Goes on answering for a moment, so that back ends which keep connections alive are told to connect elsewhere, and
-/// balancers see that the server is not ready, also where no WebSocket takes its time.
+/// Goes on answering for a moment, so that back ends with keep-alive connections are told to connect elsewhere, and
+/// balancers see that the server is not ready, also where no WebSocket delays the shutdown.
 async fn back_ends_told(state: &State, deadline: Instant) {
     while state.places.open() > 0 && Instant::now() < deadline {
         sleep(LOOK).await;
     }
 }
 
-/// Waits for the last connection to end, until `deadline`; tells whether it has.
+/// Waits for the last connection to end, until `deadline`; returns whether all have ended.
 async fn all_gone(state: &State, deadline: Instant) -> bool {
     while state.node.open() > 0 {
         if timeout_at(deadline, state.drain.one_ended()).await.is_err() {
@@ -70,7 +70,7 @@ async fn all_gone(state: &State, deadline: Instant) -> bool {
     true
 }
 
-/// In random order, so that neighbours in the table do not return to the same node together.
+/// Random order, so that neighbours in the table do not reconnect to the same node together.
 fn shuffled(mut conns: Vec<Arc<Conn>>) -> Vec<Arc<Conn>> {
     conns.sort_unstable_by_key(|conn| conn.id.bits());
     conns

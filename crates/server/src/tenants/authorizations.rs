@@ -1,7 +1,7 @@
-//! How many questions one app's application is asked at once, how many wait, and what became of them.
+//! Authorization requests to one app's application: the limit under way, the waiting queue, and counts of outcomes.
 //!
-//! Each app has its own, so that a slow application delays nobody else's users. All together have a bound too, for each
-//! holds a file descriptor or two; and whoever has many of the places leaves the rest to others.
+//! Each app has its own limit, so that a slow application delays no other app's users. All apps share a bound too,
+//! because each request holds a file descriptor or two; an app with many of the slots leaves the rest to others.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// What became of a request for an authorization, and the name by which it is counted.
+/// The outcome of an authorization request, and the name of its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorizationOutcome {
     /// Signed.
     Allowed,
     /// The application said no.
     Denied,
-    /// The application answered with something that is neither.
+    /// The application gave an answer that is neither yes nor no.
     NotUnderstood,
-    /// The application failed, or is not there.
+    /// The application failed, or cannot be reached.
     Failed,
-    /// The application was too slow.
+    /// The application timed out.
     Late,
-    /// Too many were there already: the application was not asked.
+    /// Too many requests are under way: the application was not asked.
     Busy,
-    /// What was asked for is never signed: the application was not asked.
+    /// The requested signature is never given: the application was not asked.
     Refused,
 }
 
@@ -40,7 +40,7 @@ impl AuthorizationOutcome {
         Self::Refused,
     ];
 
-    /// The label of its counter.
+    /// The label of the counter.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -55,18 +55,18 @@ impl AuthorizationOutcome {
     }
 }
 
-/// How many at most; the settings `limits.authorizations` and `limits.authorizations_waiting`.
+/// The bounds; the settings `limits.authorizations` and `limits.authorizations_waiting`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Most {
-    /// Asked at once.
+    /// Most requests under way.
     pub at_once: usize,
-    /// Waiting for their turn.
+    /// Most waiting requests.
     pub waiting: usize,
-    /// How long they wait.
+    /// Timeout of waiting.
     pub patience: Duration,
 }
 
-/// The questions of all apps together.
+/// The requests of all apps together.
 #[derive(Debug)]
 pub struct OnNode {
     most: usize,
@@ -74,7 +74,7 @@ pub struct OnNode {
 }
 
 impl OnNode {
-    /// At most so many at once, be they asked or waiting.
+    /// At most this many requests at once, waiting ones included.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { most, under_way: AtomicUsize::new(0) }
@@ -89,7 +89,7 @@ impl OnNode {
     }
 }
 
-/// A turn to ask, which ends when it is dropped.
+/// A permit to ask the application, released on drop.
 #[derive(Debug)]
 pub struct Turn<'a> {
     _turn: SemaphorePermit<'a>,
@@ -97,27 +97,27 @@ pub struct Turn<'a> {
     _own: Slot<'a>,
 }
 
-/// No turn to ask: too many wait, or too long.
+/// No permit: the queue is full, or waiting timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy;
 
-/// One app's questions.
+/// The requests of one app.
 #[derive(Debug, Default)]
 pub struct Authorizations {
-    /// Made when the first is asked: most apps never are.
+    /// Created on first use: most apps never send a request.
     turns: OnceLock<Semaphore>,
     waiting: AtomicUsize,
-    /// Asked and waiting.
+    /// Requests under way or waiting.
     under_way: AtomicUsize,
     /// In the order of [`AuthorizationOutcome::ALL`].
     outcomes: [AtomicU64; AuthorizationOutcome::ALL.len()],
 }
 
 impl Authorizations {
-    /// Waits for a turn to ask.
+    /// Waits for a permit to ask the application.
     ///
     /// # Errors
-    /// Too many wait already, of this app or of all, or there was no turn in time.
+    /// The queue is full, of this app or of all, or waiting timed out.
     pub async fn turn<'a>(&'a self, most: Most, node: &'a OnNode) -> Result<Turn<'a>, Busy> {
         let _on_node = node.take(self.under_way.load(Ordering::Relaxed)).ok_or(Busy)?;
         let _own = Slot::take(&self.under_way, usize::MAX).ok_or(Busy)?;
@@ -128,7 +128,7 @@ impl Authorizations {
         let _place = Slot::take(&self.waiting, most.waiting).ok_or(Busy)?;
         match tokio::time::timeout(most.patience, turns.acquire()).await {
             Ok(Ok(_turn)) => Ok(Turn { _turn, _on_node, _own }),
-            // The second never comes: nobody closes the semaphore.
+            // The second error never occurs: the semaphore is never closed.
             Err(_) | Ok(Err(_)) => Err(Busy),
         }
     }
@@ -146,7 +146,7 @@ impl Authorizations {
     }
 }
 
-/// A place among those who wait, or are under way, given back when dropped.
+/// A slot of a request, waiting or under way, released on drop.
 #[derive(Debug)]
 struct Slot<'a>(&'a AtomicUsize);
 
@@ -174,7 +174,7 @@ mod tests {
 
     const MOST: Most = Most { at_once: 2, waiting: 1, patience: Duration::from_secs(3600) };
 
-    /// One look at a future.
+    /// Polls a future once.
     fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }

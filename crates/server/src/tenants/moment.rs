@@ -1,6 +1,6 @@
-//! When something was used, by the clocks that quotas go by. Reads none of them.
+//! The moment of usage, by the clocks of the quotas. Reads no clock.
 
-/// The moment of a message, by the two clocks that quotas go by.
+/// The moment of a message, by the two clocks of the quotas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Since the server's start; never goes back.

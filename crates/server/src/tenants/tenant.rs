@@ -1,6 +1,6 @@
 //! The numbers of one app on this node.
 //!
-//! Counters only grow; what is stored of them, and what not, is in the books beside them.
+//! Counters only grow; the books beside them hold the usage that is not stored yet.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,23 +18,23 @@ use super::moment::Moment;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
 
-/// Where a message comes from.
+/// The source of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The HTTP API.
     BackEnd,
-    /// A connection.
+    /// A client.
     Client,
 }
 
-/// What became of one event.
+/// The cost of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventCounts {
     /// Its channels.
     pub messages: u64,
-    /// Connections that took it, for each channel.
+    /// Number of connections that took the event, summed over its channels.
     pub deliveries: u64,
-    /// Bytes of the frames that they took.
+    /// Bytes of the delivered frames.
     pub bytes: u64,
 }
 
@@ -46,12 +46,12 @@ impl EventCounts {
     }
 }
 
-/// One app's numbers since this was made.
+/// The numbers of one app since this value was created.
 #[derive(Debug)]
 pub struct Tenant {
-    /// Whose.
+    /// The app.
     pub app: AppId,
-    /// What its application is asked.
+    /// Authorization requests to the app's application.
     pub authorizations: Authorizations,
     rate: Rate,
     day: Day,
@@ -63,17 +63,17 @@ pub struct Tenant {
     webhooks: WebhookCounts,
     /// Refused messages, in the order of [`Tenant::refused`].
     refused: [AtomicU64; 2],
-    /// The most connections since the books were closed last.
+    /// The most connections since the books were last closed.
     peak: AtomicU64,
-    /// The messages of today that were stored before this was made are in `day`.
+    /// Whether `day` includes the messages of today that were stored before this value was created.
     knows_earlier: AtomicBool,
-    /// The app was deleted.
+    /// Whether the app was deleted.
     pub(super) gone: AtomicBool,
-    /// Guards the books only; the counters do not wait for it.
+    /// The lock guards the books only; counters never wait for it.
     unwritten: Mutex<Unwritten>,
 }
 
-/// What became of its webhooks.
+/// Counts of the app's webhooks.
 #[derive(Debug, Default)]
 struct WebhookCounts {
     deliveries: AtomicU64,
@@ -116,10 +116,10 @@ impl Tenant {
         }
     }
 
-    /// Takes so many messages out of the app's quotas, a second's and a day's; all of them or none.
+    /// Takes messages out of the app's quotas, per second and per day; all of them or none.
     ///
     /// # Errors
-    /// The quota that does not allow it.
+    /// The quota that is exceeded.
     pub fn admit(&self, app: &App, came: usize, now: Moment) -> Result<(), OverQuota> {
         let (per_second, per_day) = (app.messages_per_second, app.messages_per_day);
         let over = |quota, limit| {
@@ -135,7 +135,7 @@ impl Tenant {
         if self.day.take(came, per_day, now.day) {
             return Ok(());
         }
-        // Others have been faster since it was looked at.
+        // Other threads have taken the quota since the check.
         Err(over(Quota::Day, per_day.unwrap_or_default()))
     }
 
@@ -157,18 +157,18 @@ impl Tenant {
         }
     }
 
-    /// So many connections were there at once.
+    /// Records the number of connections at one moment.
     pub fn saw_connections(&self, count: usize) {
         self.peak.fetch_max(count as u64, Ordering::Relaxed);
     }
 
-    /// Events from back ends.
+    /// Number of events from back ends.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// Everything that is stored but for the peak, which is 0 here.
+    /// All stored numbers except the peak, which is 0 here.
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage {
@@ -183,7 +183,7 @@ impl Tenant {
         }
     }
 
-    /// Messages that each quota has refused.
+    /// Number of messages refused by each quota.
     #[must_use]
     pub fn refused(&self) -> [(Quota, u64); 2] {
         [Quota::Second, Quota::Day].map(|quota| (quota, self.refused[quota as usize].load(Ordering::Relaxed)))
@@ -195,35 +195,35 @@ impl Tenant {
         !self.knows_earlier.load(Ordering::Relaxed)
     }
 
-    /// Takes over the messages of a day that were stored before this was made.
+    /// Adds the messages of a day that were stored before this value was created.
     pub fn add_earlier(&self, messages: u64, day: u64) {
         if !self.knows_earlier.swap(true, Ordering::Relaxed) {
             self.day.add_earlier(messages, day);
         }
     }
 
-    /// Puts what was counted since the last time to an hour. The peak begins anew with the connections
-    /// that there are now.
+    /// Books the usage since the last closing to an hour. The peak restarts at the current number of
+    /// connections.
     pub fn close_books(&self, hour: u64, connections: impl FnOnce() -> usize) {
         let mut books = self.unwritten.lock();
         let peak_connections = self.peak.swap(0, Ordering::Relaxed);
-        // Asked for behind the swap: whoever connects meanwhile has raised the new peak or is counted here.
+        // Read after the swap: a connection meanwhile has raised the new peak or is counted here.
         self.saw_connections(connections());
         books.close(hour, Usage { peak_connections, ..self.usage() });
     }
 
-    /// Takes what is to be stored.
+    /// Takes the numbers to store.
     #[must_use]
     pub fn take_unwritten(&self) -> Vec<HourOfUsage> {
         self.unwritten.lock().take()
     }
 
-    /// Takes back what could not be stored.
+    /// Puts back numbers that could not be stored.
     pub fn put_back(&self, used: HourOfUsage) {
         self.unwritten.lock().add(used);
     }
 
-    /// Whether nothing is lost with it, and nobody will miss it.
+    /// Whether the tenant can be dropped without loss.
     pub(super) fn may_leave(&self, hour: u64) -> bool {
         let books = self.unwritten.lock();
         let is_written = books.is_written(self.usage()) && self.peak.load(Ordering::Relaxed) == 0;

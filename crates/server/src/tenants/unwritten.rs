@@ -1,33 +1,33 @@
-//! What was used and is not stored yet, by the hour that it was used in.
+//! Usage that is not stored yet, by hour.
 //!
-//! Only the task that stores usage opens these books; whoever counts never waits for it.
+//! Only the task that stores usage opens these books; counting never waits for the task.
 
 use std::collections::VecDeque;
 
 use fanfare_apps::{HourOfUsage, Usage};
 
-/// Hours that are told apart while the database is away; what comes later is put to the last of them.
+/// Most separate hours while the database is away; later usage is booked to the last hour.
 const MOST_HOURS: usize = 72;
 
 /// The books of one app.
 #[derive(Debug, Default)]
 pub struct Unwritten {
-    /// The counters as they were when the books were closed last.
+    /// The counters when the books were last closed.
     counted: Usage,
     hours: VecDeque<HourOfUsage>,
-    /// The hour of the last closing, and the highest peak in it that is in the books or stored.
+    /// The hour of the last closing, and its highest peak in the books or stored.
     peak: (u64, u64),
-    /// The last hour in which anything was used.
+    /// The last hour with usage.
     active: u64,
 }
 
 impl Unwritten {
-    /// Puts what was counted since the last time to an hour; `now` are the counters, with the peak since then.
+    /// Books the usage since the last closing to an hour; `now` are the counters, with the peak since then.
     pub fn close(&mut self, hour: u64, now: Usage) {
         let before = std::mem::replace(&mut self.counted, now);
         let known_peak = if self.peak.0 == hour { self.peak.1 } else { 0 };
         let used = Usage {
-            // A peak that is known already is no reason to write.
+            // A known peak needs no new row.
             peak_connections: if now.peak_connections > known_peak { now.peak_connections } else { 0 },
             backend_messages: now.backend_messages - before.backend_messages,
             client_messages: now.client_messages - before.client_messages,
@@ -44,12 +44,12 @@ impl Unwritten {
         self.add(HourOfUsage { hour, usage: used });
     }
 
-    /// What is to be stored; whoever cannot store it gives it back to [`Unwritten::add`].
+    /// Takes the usage to store; a caller that fails to store returns it to [`Unwritten::add`].
     pub fn take(&mut self) -> Vec<HourOfUsage> {
         self.hours.drain(..).collect()
     }
 
-    /// Adds to what is to be stored.
+    /// Adds to the usage to store.
     pub fn add(&mut self, used: HourOfUsage) {
         if used.usage.is_nothing() {
             return;
@@ -64,12 +64,12 @@ impl Unwritten {
         }
     }
 
-    /// Whether everything is stored, and nothing was used in this hour or the one before it.
+    /// Whether everything is stored, and the current hour and the one before had no usage.
     pub fn is_idle(&self, hour: u64) -> bool {
         self.hours.is_empty() && hour > self.active + 1
     }
 
-    /// Whether everything is stored that the counters tell of.
+    /// Whether all usage in the counters is stored.
     pub fn is_written(&self, counters: Usage) -> bool {
         self.hours.is_empty() && Usage { peak_connections: 0, ..self.counted } == counters
     }

@@ -1,6 +1,6 @@
-//! Certificates that change: the files are looked at every two seconds, and read anew on SIGHUP.
+//! Reload of certificates: the files are checked every two seconds, and read again on SIGHUP.
 //!
-//! Never lets go of a certificate that can be used for files that cannot.
+//! Never replaces a working certificate by unusable files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,14 +17,14 @@ use super::{Current, ServerTls};
 use crate::clock::unix_seconds;
 use crate::state::State;
 
-/// How often the files are looked at.
+/// Interval of checks.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Looks in a row that must find the files faulty before that is said: whoever writes two files has written
-/// one of them first.
+/// Consecutive checks that must find the files faulty before the fault is logged: an update of two files writes
+/// one first.
 const PATIENCE: u32 = 2;
 
-/// What tells a file from what it was before, links followed, without reading it.
+/// The identity of a file's version, links followed, without reading the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp([FileStamp; 2]);
 
@@ -36,7 +36,7 @@ struct FileStamp {
 }
 
 impl Stamp {
-    /// Of both files as they are now; `None` if one is not there.
+    /// The stamp of both files now; `None` if one is missing.
     pub fn of(files: &Files) -> Option<Self> {
         Some(Self([FileStamp::of(&files.certificate)?, FileStamp::of(&files.key)?]))
     }
@@ -53,15 +53,15 @@ impl FileStamp {
     }
 }
 
-/// What a look at the files came to.
+/// The result of a check.
 enum Look {
-    /// They are as they were when they were read.
+    /// The files have not changed since they were read.
     Unchanged,
-    /// They were read, and are in use from now on.
+    /// The files were read, and are in use from now on.
     New,
-    /// They were read, and hold what was in use already.
+    /// The files were read, and hold the certificate in use.
     Same,
-    /// They cannot be used.
+    /// The files cannot be used.
     Faulty(CertificateError),
 }
 
@@ -77,10 +77,10 @@ pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) 
             _ = every.tick() => false,
         };
         let looking = Arc::clone(&tls);
-        // A file may be on a disk that does not answer.
+        // The disk of a file may not answer.
         let look = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
             Ok(look) => look,
-            // A look that panics once over these files panics every time.
+            // A check that panics once over these files panics every time.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime ends.
             Err(_) => return,

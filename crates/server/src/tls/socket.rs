@@ -1,6 +1,6 @@
-//! A TLS connection as the loops of a WebSocket use it: records in, records out, nothing that waits.
+//! A TLS connection for the loops of a WebSocket: records in, records out, never waiting.
 //!
-//! Keeps at most one record of what it has taken and the system has not.
+//! Keeps at most one record that was accepted from the caller and not yet by the system.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Context, Poll};
@@ -11,29 +11,29 @@ use tokio::net::TcpStream;
 
 use crate::ws::socket::Socket;
 
-/// The most bytes that one record carries, and that are taken at once.
+/// Most bytes of one record, and of one write.
 const RECORD: usize = 16 * 1024;
 
 /// An established TLS connection.
 pub struct TlsSocket {
     stream: TcpStream,
-    /// Held for one step of encrypting or decrypting, by the connection's own task alone. Boxed, because a task
-    /// has room for its socket twice, and a kilobyte is to be there once.
+    /// Locked for one step of encrypting or decrypting, by the connection's own task alone. Boxed, because a task
+    /// has room for its socket twice, and the kilobyte should be there once.
     records: Box<Mutex<Records>>,
 }
 
 struct Records {
     session: ServerConnection,
-    /// Bytes that are decrypted and have not been read.
+    /// Number of decrypted bytes that have not been read.
     unread: usize,
 }
 
 impl TlsSocket {
-    /// Goes on where the handshake, or HTTP, has left off.
+    /// Continues the connection after the handshake, or after HTTP.
     #[must_use]
     pub fn new(stream: TcpStream, mut session: ServerConnection) -> Self {
         session.set_buffer_limit(Some(RECORD));
-        // An error is told again to whoever reads.
+        // The next read reports the error again.
         let unread = session.process_new_packets().map_or(0, |state| state.plaintext_bytes_to_read());
         Self { stream, records: Box::new(Mutex::new(Records { session, unread })) }
     }
@@ -50,7 +50,7 @@ impl TlsSocket {
 }
 
 impl Records {
-    /// Gives the system all that is encrypted.
+    /// Writes all encrypted bytes to the system.
     fn push(&mut self, stream: &TcpStream) -> io::Result<()> {
         while self.session.wants_write() {
             if self.session.write_tls(&mut TryTcp(stream))? == 0 {
@@ -60,12 +60,12 @@ impl Records {
         Ok(())
     }
 
-    /// Takes what the system has, and decrypts what is whole.
+    /// Reads from the system, and decrypts whole records.
     fn pull(&mut self, stream: &TcpStream) -> io::Result<()> {
         self.session.read_tls(&mut TryTcp(stream))?;
         let state = self.session.process_new_packets();
-        // An alert that says what was wrong, or the answer to a change of keys. Where the system takes neither
-        // now, the answer goes before whatever is written next, as it has to.
+        // An alert that names the fault, or the answer to a change of keys. If the system takes neither now, the
+        // answer is written before all later bytes, as required.
         let _ = self.push(stream);
         let state = state.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         self.unread = state.plaintext_bytes_to_read();
@@ -99,7 +99,7 @@ impl Socket for TlsSocket {
         self.write(|writer| writer.write(bytes))
     }
 
-    /// All of it becomes one record, as far as it fits.
+    /// All parts become one record, up to its size.
     fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         self.write(|writer| writer.write_vectored(parts))
     }

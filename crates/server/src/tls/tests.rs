@@ -1,4 +1,4 @@
-//! The socket between rustls and the system: what is kept where, when one of them is full.
+//! The socket between rustls and the system: where bytes are kept when one of the two is full.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -20,10 +20,10 @@ use super::*;
 use crate::ws::socket::Socket;
 use crate::ws::write::Writer;
 
-/// The longest wait for what must come.
+/// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Both ends of a connection, the handshake done.
+/// Both ends of a connection after the handshake.
 async fn pair() -> (TlsStream<TcpStream>, client::TlsStream<TcpStream>) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ fn socket_of(stream: TlsStream<TcpStream>) -> TlsSocket {
     TlsSocket::new(tcp, session)
 }
 
-/// Writes records until the system takes no more; how many bytes were taken.
+/// Writes records until the system takes no more; returns the number of bytes written.
 async fn fill(socket: &TlsSocket) -> usize {
     let mut taken = 0;
     loop {
@@ -94,7 +94,7 @@ async fn what_the_system_did_not_take_follows_although_nothing_new_is_written() 
         assert!(expected < 100 << 20, "the system takes everything, or nothing is said to be kept back");
         let writing = poll_fn(|cx| Poll::Ready(writer.poll(cx, &outbox))).await;
         assert_eq!(writing, Poll::Pending);
-        // Lets the runtime see whether the system takes more.
+        // Lets the runtime notice that the system takes more.
         tokio::task::yield_now().await;
     }
     let mut all = vec![0; expected];

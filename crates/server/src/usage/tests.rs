@@ -1,4 +1,4 @@
-//! Numbers on their way to a database and back, with no clock ticking.
+//! Usage on its way to a database and back, without a clock.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 use crate::tenants::{EventCounts, Source};
 use fanfare_config::Config;
 
-/// A name that the table does not take, so that nothing can be written under it.
+/// A name that the table refuses, so that every write under it fails.
 const NO_NODE: &str = "";
 
 async fn state(folder: &Path) -> State {
@@ -27,7 +27,7 @@ fn app(messages_per_day: usize) -> App {
     App { messages_per_day: Some(messages_per_day), ..App::new(AppId::from("7"), Vec::new()) }
 }
 
-/// As many messages as quotas and counters hear of.
+/// Publishes this many messages, as far as quotas and counters see.
 fn publish(state: &State, messages: usize) -> bool {
     let tenant = state.tenants.of(&AppId::from("7"));
     let is_let_through = tenant.admit(&app(10), messages, state.moment()).is_ok();

@@ -13,12 +13,12 @@ use crate::tls::TlsSocket;
 pub enum BareSocket {
     /// Everybody underway can read it.
     Plain(TcpStream),
-    /// Nobody can.
+    /// Encrypted.
     Tls(TlsSocket),
 }
 
-/// The socket, what the client had sent behind its request already, and the place among the HTTP connections, which
-/// a WebSocket has no need of.
+/// The socket, the bytes that the client sent behind its request already, and the slot among the HTTP connections,
+/// which a WebSocket does not need.
 ///
 /// The bytes are copied: hyper's own buffer would keep 8 KiB alive for the connection's life.
 #[must_use]

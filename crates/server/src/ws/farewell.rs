@@ -1,4 +1,4 @@
-//! The last words of a connection: the error event for old clients, the close frame, and a moment
+//! The close of a connection: the error event for old clients, the close frame, and a moment
 //! for the peer to read them.
 
 use std::future::poll_fn;
@@ -13,23 +13,23 @@ use tokio::time::timeout;
 
 use super::socket::{Socket, unless_blocked};
 
-/// All that a goodbye may take.
+/// Timeout of the close.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a peer may still send before it is cut off: enough for what was on its way.
+/// Most bytes that a peer may still send: enough for messages already on their way.
 const MOST_THROWN_AWAY: usize = 1 << 20;
 
-/// Tells a connection that was never admitted why, and closes it (WS-005, WS-054).
+/// Sends a refused connection the reason, and closes the connection (WS-005, WS-054).
 pub async fn refuse<S: Socket>(socket: S, by_event: bool, reason: &CloseReason) {
     hang_up(&socket, last_words(&[], by_event, reason)).await;
 }
 
-/// Has the peer read these bytes, and hangs up.
+/// Writes these bytes, waits for the peer to read them, and closes.
 pub async fn hang_up<S: Socket>(socket: &S, words: Vec<u8>) {
     let _ = timeout(PATIENCE, exchange(socket, words)).await;
 }
 
-/// Ends an established connection; `rest` is what has to be written before.
+/// Closes an established connection; `rest` is written before.
 pub async fn say<S: Socket>(socket: &S, rest: Vec<Bytes>, version: Version, reason: &CloseReason) {
     if reason.can_be_told() {
         let words = last_words(&rest, version.hears_of_close_by_event(), reason);
@@ -46,8 +46,8 @@ fn last_words(rest: &[Bytes], by_event: bool, reason: &CloseReason) -> Vec<u8> {
     words
 }
 
-/// Writes, then reads on until the peer has closed: a socket that is dropped with unread bytes is
-/// reset, and the peer might lose the close frame over it.
+/// Writes, then reads until the peer has closed: a socket that is dropped with unread bytes is
+/// reset, and the peer might lose the close frame because of the reset.
 ///
 /// Waits by `poll_*_ready`, which gives other tasks and the time limit their turn even if the peer
 /// never stops sending.

@@ -1,7 +1,7 @@
 //! Bytes in: one scratch buffer per thread, messages handled in place.
 //!
-//! Keeps nothing of a connection but the incomplete tail that the decoder holds, and does not know what
-//! messages mean.
+//! Keeps no data of a connection except the incomplete tail in the decoder, and does not know the
+//! messages' meaning.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -14,11 +14,11 @@ use tokio::task::yield_now;
 
 use super::socket::Socket;
 
-/// One read takes at most this much, which is also the most that waits of a connection to be decoded, but for what
-/// came along with the handshake.
+/// Most bytes of one read, and also the most that wait for the decoder, except bytes that came along with the
+/// handshake.
 const SCRATCH: usize = 16 * 1024;
 
-/// Messages that are handled before the writer and other connections of the thread get their turn.
+/// Messages handled before the writer and other connections of the thread get their turn.
 const TURN: usize = 32;
 
 thread_local! {
@@ -26,18 +26,18 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
-/// What is done with what is read.
+/// Receives what is read.
 pub trait Receiver {
-    /// Something was read, a whole message or not.
+    /// Bytes have arrived, a whole message or not.
     fn heard(&self);
 
-    /// So many bytes of memory hold a message that is not complete; told after each turn.
+    /// The memory of incomplete messages, in bytes; called after each turn.
     fn holds(&self, bytes: usize);
 
-    /// Whether a turn is over before its last message, because a message was much work.
+    /// Whether a turn ends before its last message, because a message was much work.
     fn has_worked_enough(&self) -> bool;
 
-    /// A message; breaks when the connection is to end.
+    /// Handles a message; breaks when the connection is to end.
     fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason>;
 }
 
@@ -87,13 +87,13 @@ pub async fn run<S: Socket>(
             return reason;
         }
         if more_waits {
-            // Who sends without pause does not keep the thread from others.
+            // A client that sends without pause must not block the thread.
             yield_now().await;
         }
     }
 }
 
-/// What was read, and is for another turn to decode; boxed by its owner, for hardly any connection has some.
+/// Bytes that were read and wait for a later turn; boxed by its owner, because few connections have any.
 struct Rest {
     bytes: Vec<u8>,
     decoded: usize,
@@ -105,7 +105,7 @@ impl Rest {
     }
 }
 
-/// Decodes as much as one turn may; returns how many bytes that were.
+/// Decodes as much as one turn allows; returns the number of bytes decoded.
 fn decode(
     decoder: &mut Decoder,
     bytes: &mut [u8],
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// How many messages were handled in the longest turn, of what came as the second of two pieces.
+    /// Number of messages handled in the longest turn, of the second of two pieces.
     async fn longest_turn(early: Vec<u8>, later: &[u8], is_much_work: bool) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -1,6 +1,6 @@
-//! What the loops of a connection ask of its socket, whether its bytes are encrypted or not.
+//! The socket operations of a connection's loops, encrypted or not.
 //!
-//! Compiled once for each kind, so that a plain socket pays nothing for the other. Never waits by itself.
+//! Compiled once for each kind, so that a plain socket pays nothing for TLS. Never waits by itself.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll};
@@ -9,49 +9,49 @@ use tokio::net::TcpStream;
 
 /// A socket that several loops of one task read from and write to at the same time.
 ///
-/// What cannot be done at once ends with `WouldBlock`, and can be waited for by [`Socket::poll_read_ready`]
+/// An operation that cannot be done at once fails with `WouldBlock`; wait by [`Socket::poll_read_ready`]
 /// or [`Socket::poll_write_ready`].
 pub trait Socket: Send + Sync + 'static {
     /// The TCP connection underneath.
     fn tcp(&self) -> &TcpStream;
 
-    /// Ready when it is worth trying to read.
+    /// Ready when a read may succeed.
     ///
     /// # Errors
     /// The runtime is shutting down.
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Reads what is there; 0 at the end.
+    /// Reads available bytes; 0 at the end.
     ///
     /// # Errors
-    /// Nothing is there, or the connection is broken.
+    /// No bytes are available, or the connection is broken.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes as many of the bytes as it can; how many.
+    /// Takes as many of the bytes as possible; returns their number.
     ///
     /// # Errors
-    /// It can take none, or the connection is broken.
+    /// The socket takes no bytes, or the connection is broken.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// As [`Socket::try_write`], with bytes that lie apart.
+    /// As [`Socket::try_write`], with bytes in several parts.
     ///
     /// # Errors
-    /// It can take none, or the connection is broken.
+    /// The socket takes no bytes, or the connection is broken.
     fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Whether it keeps bytes back that it has taken and the system has not.
+    /// Whether the socket holds bytes that were accepted here but not by the system.
     fn holds_back(&self) -> bool;
 
-    /// Gives the system what it holds back.
+    /// Gives the system the held bytes.
     ///
     /// # Errors
-    /// The system does not take all of it, or the connection is broken.
+    /// The system does not take all of them, or the connection is broken.
     fn try_flush(&self) -> io::Result<()>;
 
-    /// Takes the sign that nothing will follow, where encryption has one.
+    /// Queues the end-of-stream sign, where encryption has one.
     fn conclude(&self);
 
-    /// Ready when it is worth trying to write.
+    /// Ready when a write may succeed.
     ///
     /// # Errors
     /// The runtime is shutting down.
@@ -100,7 +100,7 @@ impl Socket for TcpStream {
     fn conclude(&self) {}
 }
 
-/// What was done; nothing, if the socket was not ready after all.
+/// The result; `None` if the socket was not ready after all.
 pub(super) fn unless_blocked<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     match done {
         Ok(done) => Ok(Some(done)),

@@ -1,11 +1,11 @@
-//! What an idle connection costs, as far as types can tell.
+//! The memory of an idle connection, as far as types show.
 
 use tokio::net::TcpStream;
 
 use super::*;
 use crate::tls::TlsSocket;
 
-/// The most bytes that a connection's task may take, whatever the allocator adds.
+/// Most bytes of a connection's task, without the allocator's overhead.
 const BUDGET: usize = 1536;
 
 /// Bytes of the task that a function of this shape starts.

@@ -1,4 +1,4 @@
-//! Silence: a Ping frame after a while, the end if it stays unanswered (WS-044).
+//! Silence: a Ping frame after a while, and a close if unanswered (WS-044).
 //!
 //! Never sends `pusher:ping` as an event: only one of the official clients answers it (WS-041).
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Signs;
 use crate::state::State;
 
-/// Returns when the connection is to end for being silent, or for not having authorized itself.
+/// Returns when the connection is to end for silence, or for not authorizing in time.
 pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReason {
     let timeouts = &state.config.timeouts;
     let authorize_by = state.milliseconds() + milliseconds(timeouts.authorize());
@@ -21,7 +21,7 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
     let pong = milliseconds(timeouts.pong());
     let sleep = sleep_until(Instant::now());
     tokio::pin!(sleep);
-    // When the Ping frame was sent that has not been answered yet.
+    // When the unanswered Ping frame was sent.
     let mut pinged = None;
     loop {
         let now = state.milliseconds();
@@ -37,7 +37,7 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
         }
         let due = match pinged {
             Some(at) if now >= at + pong => return CloseReason::PongMissing,
-            // An answer that comes meanwhile is followed by the next silence, which may be shorter than the wait.
+            // A later answer starts the next silence, which may be shorter than the wait.
             Some(at) => (at + pong).min(now + activity),
             None => heard + activity,
         };

@@ -1,6 +1,6 @@
-//! Bytes out: whatever is queued goes into one vectored write.
+//! Bytes out: all queued frames go into one vectored write.
 //!
-//! Frames are never copied; only what a full socket did not take is kept here.
+//! Frames are never copied; only bytes that a full socket did not take are kept here.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -29,14 +29,14 @@ thread_local! {
 /// Writes an outbox to a socket.
 pub struct Writer<'a, S> {
     socket: &'a S,
-    /// Taken from the outbox, but not by the socket; usually empty.
+    /// Taken from the outbox, but not yet by the socket; usually empty.
     stuck: VecDeque<Bytes>,
-    /// Whether the first of them has been written in part.
+    /// Whether the first stuck frame has been written in part.
     mid_frame: bool,
 }
 
 impl<'a, S: Socket> Writer<'a, S> {
-    /// A writer that nothing is stuck in.
+    /// A writer without stuck frames.
     #[must_use]
     pub fn new(socket: &'a S) -> Self {
         Self { socket, stuck: VecDeque::new(), mid_frame: false }
@@ -47,10 +47,10 @@ impl<'a, S: Socket> Writer<'a, S> {
         poll_fn(|cx| self.poll(cx, outbox)).await
     }
 
-    /// What has to be written before the close frame.
+    /// The bytes to write before the close frame.
     ///
-    /// Everything that is queued; but of a reader that was too slow only the rest of a frame that was
-    /// cut short, without which a close frame could not be read.
+    /// All queued frames; but for a slow consumer only the rest of a frame that was cut short, without
+    /// which a close frame could not be read.
     #[must_use]
     pub fn into_rest(mut self, outbox: &Outbox, reason: &CloseReason) -> Vec<Bytes> {
         if reason.gives_up_what_waits() {
@@ -63,7 +63,7 @@ impl<'a, S: Socket> Writer<'a, S> {
         self.stuck.into_iter().chain(queued.iter().map(|frame| frame.bytes().clone())).collect()
     }
 
-    /// One step of [`Writer::run`]; a task that gets `Pending` has left its waker in the outbox, or is awake.
+    /// One step of [`Writer::run`]; after `Pending` the task's waker is in the outbox, or the task is awake.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<CloseReason> {
         for _ in 0..TURN {
             if self.stuck.is_empty() && !self.socket.holds_back() {
@@ -93,7 +93,7 @@ impl<'a, S: Socket> Writer<'a, S> {
         Poll::Pending
     }
 
-    /// Writes a batch; what the socket does not take becomes stuck.
+    /// Writes a batch; frames that the socket does not take become stuck.
     fn write_frames(&mut self, frames: &[Frame]) -> std::io::Result<()> {
         if frames.is_empty() {
             return Ok(());
@@ -138,7 +138,7 @@ impl<'a, S: Socket> Writer<'a, S> {
     /// One system call; 0 if the socket is full.
     fn try_write<'b>(&self, mut buffers: impl ExactSizeIterator<Item = &'b [u8]>) -> std::io::Result<usize> {
         let written = match (buffers.len(), buffers.next()) {
-            // A lone frame, which most are, leaves by the cheaper call.
+            // A single frame, the usual case, is sent by the cheaper call.
             (1, Some(buffer)) => self.socket.try_write(buffer),
             (_, first) => self.try_write_many(first.into_iter().chain(buffers)),
         };
