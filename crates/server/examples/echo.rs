@@ -1,7 +1,7 @@
-//! A WebSocket server that sends back what it is sent, for suites that test conformance from outside.
+//! A WebSocket server that echoes messages, for conformance suites of third parties.
 //!
-//! It has no reading, decoding, queueing, writing or closing of its own: all of it is the code that
-//! Fanfare's connections run on. Listens on the loopback address only, on the port given or on a free one.
+//! The example has no reading, decoding, queueing, writing or closing of its own: all is the code of
+//! Fanfare's connections. Listens on the loopback address only, on the port given or on a free one.
 #![allow(clippy::print_stdout, reason = "the address is printed for whoever starts it")]
 
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// The longest message, and the longest that the suites send.
 const MESSAGE_BYTES: usize = 16 << 20;
 
-/// Room for a few of the longest, headers included.
+/// Room for a few of the longest messages, headers included.
 const OUTBOX_BYTES: usize = 4 * MESSAGE_BYTES;
 
 #[global_allocator]
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("Echo is ready: ws://{}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
-        // A peer that has left already is found out by the connection.
+        // The connection reports a peer that has left already.
         let _ = stream.set_nodelay(true);
         let connection =
             http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades();
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Completes the handshake, and goes on with the connection in a task of its own.
+/// Completes the handshake, and continues the connection in a task of its own.
 async fn answer(mut request: Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let upgraded = hyper::upgrade::on(&mut request);
     let mut response = Response::new(Full::default());
@@ -72,7 +72,7 @@ async fn begin(upgraded: OnUpgrade) {
     }
 }
 
-/// Sends back what it is sent.
+/// Sends messages back.
 struct Echo<'a>(&'a Outbox);
 
 impl Receiver for Echo<'_> {
@@ -100,7 +100,7 @@ impl Receiver for Echo<'_> {
     }
 }
 
-/// One connection, as [`ws::run`] has it, but for what messages mean.
+/// One connection, as in [`ws::run`], except for the meaning of messages.
 async fn echo(stream: TcpStream, early: Vec<u8>) {
     let outbox = Outbox::new(Budget::of_each(OUTBOX_BYTES));
     let mut writer = Writer::new(&stream);

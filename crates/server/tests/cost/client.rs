@@ -1,4 +1,4 @@
-//! Clients that allocate nothing once they are connected, so that only the server's memory is counted.
+//! Clients that allocate nothing after they are connected, so that only the server's memory is counted.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use sha2::Sha256;
 
 use crate::server::{ID, KEY, SECRET};
 
-/// Longest wait for anything that must come.
+/// The deadline of every wait.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A WebSocket that has heard `connection_established`.
+/// A WebSocket that has received `connection_established`.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(address).expect("the server accepts");
     socket.set_nodelay(true).expect("a socket need not wait for more to send");
@@ -22,7 +22,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Makes a connection a WebSocket that has heard `connection_established`.
+/// Makes a connection a WebSocket that has received `connection_established`.
 pub fn upgrade(socket: &mut (impl Read + Write)) {
     write!(
         socket,
@@ -53,7 +53,7 @@ pub fn send(socket: &mut impl Write, text: &str) {
     socket.write_all(&bytes).expect("the server reads");
 }
 
-/// Reads a frame away; returns the length of its payload.
+/// Reads and discards a frame; returns the length of its payload.
 pub fn frame(socket: &mut impl Read) -> usize {
     let mut head = [0; 2];
     socket.read_exact(&mut head).expect("a frame");
@@ -88,7 +88,7 @@ pub fn signed(method: &str, path: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Asks over a connection that is kept alive; returns the length of the answer, which fits in `answer`.
+/// Sends a request over a kept-alive connection; returns the length of the answer, which fits in `answer`.
 pub fn ask(api: &mut TcpStream, question: &[u8], answer: &mut [u8]) -> usize {
     api.write_all(question).expect("the server reads");
     let length = api.read(answer).expect("an answer");

@@ -1,11 +1,11 @@
-//! What a delivery and a publish cost in allocations, and a burst in system calls.
+//! The cost of a delivery and a publish in allocations, and of a burst in system calls.
 
 use std::net::TcpStream;
 
 use crate::server::{Running, start};
 use crate::{client, during, my_turn};
 
-/// Publishes measured at once; what happens beside them is spread over so many.
+/// Publishes measured at once; unrelated allocations are spread over this many.
 const PUBLISHES: usize = 200;
 
 /// Most allocations of one publish over HTTP to one subscriber.
@@ -15,7 +15,7 @@ fn event() -> Vec<u8> {
     client::signed("POST", "events", r#"{"name":"e","data":"{\"a\":1}","channels":["news"]}"#)
 }
 
-/// Publishes so many times, each time waiting until everybody has it; returns the allocations.
+/// Publishes this many times, each time waiting until every client has the event; returns the allocations.
 fn publish(api: &mut TcpStream, crowd: &mut [TcpStream], request: &[u8]) -> usize {
     let mut answer = [0; 4096];
     let mut once = || {
@@ -24,7 +24,7 @@ fn publish(api: &mut TcpStream, crowd: &mut [TcpStream], request: &[u8]) -> usiz
             client::frame(socket);
         }
     };
-    // What is allocated once, and kept, is not the cost of a publish.
+    // Memory that is allocated once, and kept, is not the cost of a publish.
     for _ in 0..20 {
         once();
     }
@@ -95,7 +95,7 @@ fn a_burst_of_ten_leaves_in_one_system_call_for_each_subscriber() {
     let mut crowd = server.crowd(100, "news");
     let calls = burst_of_ten(&server, &mut crowd);
     println!("{calls} writes for 1000 deliveries in bursts of ten");
-    // One for the answer, and a few that waking up the runtime takes.
+    // One write for the answer, and a few for waking up the runtime.
     assert!(calls >= 100, "{calls} writes to 100 subscribers: they are not counted any more");
     assert!(calls <= 110, "{calls} writes for bursts of ten to 100 subscribers; look at ws::write");
 }

@@ -1,9 +1,9 @@
-//! What must not cost more than it does, by figures that do not depend on time: allocations, bytes and
+//! Ceilings of the server's costs, in figures that do not depend on time: allocations, bytes and
 //! system calls of the server itself, which runs within this process.
 //!
 //! The process has one allocator and one count of system calls, so one test runs at a time, and clients
-//! allocate nothing while something is measured. Each ceiling is a little above what was measured when
-//! it was set; every test prints its figure.
+//! allocate nothing during a measurement. Each ceiling is a little above the figure measured when the ceiling
+//! was set; every test prints its figure.
 #![allow(clippy::print_stdout, reason = "the figures are worth reading even if they pass")]
 
 mod client;
@@ -23,21 +23,21 @@ use crate::client::DEADLINE;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Held by the one test that runs.
+/// Held by the running test.
 static TURN: Mutex<()> = Mutex::new(());
 
 fn my_turn() -> MutexGuard<'static, ()> {
     TURN.lock()
 }
 
-/// What was allocated, and not, while something happened.
+/// The allocations and deallocations of an action.
 fn during(happens: impl FnOnce()) -> Stats {
     let region = Region::new(ALLOCATOR);
     happens();
     region.change()
 }
 
-/// Bytes of heap of each of so many since the region began; waits until they are no more than `most`, or for the
+/// Bytes of heap of each of `count` since the region began; waits until the bytes are at most `most`, or for the
 /// deadline.
 fn settled(region: &Region<'_, System>, count: usize, most: i64) -> i64 {
     let began = Instant::now();
@@ -50,7 +50,7 @@ fn settled(region: &Region<'_, System>, count: usize, most: i64) -> i64 {
     }
 }
 
-/// Bytes that were allocated and are still there.
+/// Bytes that were allocated and not freed.
 fn kept(change: &Stats) -> i64 {
     let signed = |bytes: usize| i64::try_from(bytes).expect("less than half the address space");
     signed(change.bytes_allocated) - signed(change.bytes_deallocated)

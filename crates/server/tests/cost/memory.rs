@@ -1,4 +1,4 @@
-//! What a connection and a channel cost in heap, and what is left when they have gone.
+//! The heap cost of a connection and a channel, and the rest after they have ended.
 
 use std::net::TcpStream;
 use std::time::Instant;
@@ -14,7 +14,7 @@ const CROWD: usize = 500;
 /// Most bytes of heap of a connection with one subscription that is shared with others.
 const BYTES_PER_CONNECTION: i64 = 1_900;
 
-/// Most bytes that a connection leaves behind, counted over all that were there.
+/// Most bytes that a connection leaves behind, averaged over all.
 const BYTES_LEFT: i64 = 16;
 
 fn come(server: &Running) -> Vec<TcpStream> {
@@ -32,13 +32,13 @@ fn leave(server: &Running, crowd: Vec<TcpStream>) {
 fn an_idle_connection_takes_little_heap_and_leaves_nothing() {
     let _turn = my_turn();
     let server = start();
-    // What the first crowd of its size needs once is not measured.
+    // One-time memory for the first crowd of this size is not measured.
     leave(&server, come(&server));
     let mut crowd = Vec::new();
     let coming = during(|| crowd = come(&server));
     let region = Region::new(ALLOCATOR);
     leave(&server, crowd);
-    // The last tasks end a moment after their connections have been counted out.
+    // The last tasks end a moment after their connections are no longer counted.
     let left_now = || (kept(&coming) + kept(&region.change())) / CROWD as i64;
     let began = Instant::now();
     while left_now() > BYTES_LEFT && began.elapsed() < DEADLINE {
@@ -73,7 +73,7 @@ fn an_idle_http_connection_takes_little_heap() {
         }
         crowd
     };
-    // What the first crowd of its size needs once is not measured.
+    // One-time memory for the first crowd of this size is not measured.
     drop(come());
     server.wait_for_no_http();
     let region = Region::new(ALLOCATOR);
@@ -101,7 +101,7 @@ fn a_channel_that_was_left_leaves_nothing() {
                 ),
             );
         }
-        // Whatever was sent before has been done when this is answered.
+        // The answer shows that all earlier commands were handled.
         client::send(&mut socket, r#"{"event":"pusher:ping"}"#);
         client::frame(&mut socket);
     };
@@ -146,7 +146,7 @@ fn a_reader_that_stalls_has_its_events_in_the_outbox_and_few_in_the_system() {
     println!("{most} bytes in the system at most, of 960000 that were published");
     assert!(most > 8000, "{most} bytes are held: they are not counted any more");
     assert!(most <= BYTES_IN_THE_SYSTEM, "{most} bytes held; look at UNSENT in connections");
-    // All of it is there for whoever reads on after all.
+    // All data is there for a peer that reads on after all.
     for _ in 0..120 {
         assert!(client::frame(&mut stalled) > 8000);
     }

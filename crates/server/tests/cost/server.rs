@@ -18,9 +18,9 @@ pub const SECRET: &str = "7ad3773142a6692b25b8";
 pub struct Running {
     pub address: SocketAddr,
     pub admin: SocketAddr,
-    /// Where it speaks TLS, if it does.
+    /// The TLS address, if there is one.
     pub tls: Option<SocketAddr>,
-    // The order is that of dropping: the server first, then what it reads.
+    // The order is that of dropping: the server first, then the files of its settings.
     _runtime: Runtime,
     _folder: TempDir,
 }
@@ -29,7 +29,7 @@ pub fn start() -> Running {
     start_in(tempfile::tempdir().expect("a temporary folder can be made"), "")
 }
 
-/// As [`start`], with settings; what they name is in the folder.
+/// As [`start`], with settings; files named in the settings are in the folder.
 pub fn start_in(folder: TempDir, settings: &str) -> Running {
     let file: PathBuf = folder.path().join("fanfare.toml");
     let app = format!("{settings}\n[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
@@ -71,7 +71,7 @@ impl Running {
         crowd
     }
 
-    /// Waits until nobody is connected who is no WebSocket.
+    /// Waits until every connection is a WebSocket.
     pub fn wait_for_no_http(&self) {
         let mut operator = TcpStream::connect(self.admin).expect("the server accepts");
         let mut answer = vec![0; 64 * 1024];
@@ -88,7 +88,7 @@ impl Running {
         }
     }
 
-    /// Waits until the server says that so many are connected.
+    /// Waits until the server reports this many connections.
     pub fn wait_for_connections(&self, count: usize) {
         let mut api = TcpStream::connect(self.address).expect("the server accepts");
         let question = client::signed("GET", "connections", "");

@@ -1,4 +1,4 @@
-//! What a connection costs in heap that is encrypted.
+//! The heap cost of an encrypted connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ const CROWD: usize = 300;
 /// Most bytes of heap of an idle connection over TLS with one subscription.
 const BYTES_PER_CONNECTION: i64 = 10_000;
 
-/// A server with a certificate, and a client that believes it.
+/// A server with a certificate, and a client that trusts the certificate.
 fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConfig>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a legal name");
@@ -38,12 +38,12 @@ fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConf
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]);
     let mut config = config.expect("ring speaks both").with_root_certificates(roots).with_no_client_auth();
-    // What a client keeps for its next connection is not the server's.
+    // The memory that a client keeps for its next connection is not the server's.
     config.resumption = rustls::client::Resumption::disabled();
     (start_in(folder, &settings), Arc::new(config))
 }
 
-/// Connections whose clients have forgotten everything of TLS, so that only the server remembers.
+/// Connections whose clients have dropped their TLS state, so that only the server's remains.
 fn come(server: &Running, config: &Arc<ClientConfig>) -> Vec<TcpStream> {
     let address = server.tls.expect("the server speaks TLS");
     let mut crowd = Vec::with_capacity(CROWD);
@@ -67,7 +67,7 @@ fn an_idle_connection_over_tls_takes_a_bounded_heap() {
     let _turn = my_turn();
     for version in [&TLS12, &TLS13] {
         let (server, config) = start(version);
-        // What the first crowd of its size needs once is not measured.
+        // One-time memory for the first crowd of this size is not measured.
         drop(come(&server, &config));
         server.wait_for_connections(0);
         let mut crowd = Vec::new();
@@ -104,7 +104,7 @@ fn an_idle_http_connection_over_tls_takes_a_bounded_heap() {
         }
         crowd
     };
-    // What the first crowd of its size needs once is not measured.
+    // One-time memory for the first crowd of this size is not measured.
     drop(come());
     server.wait_for_no_http();
     let region = Region::new(ALLOCATOR);
