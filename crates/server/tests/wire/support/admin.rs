@@ -1,6 +1,6 @@
-//! The administration API as an operator's program calls it, one connection a request.
+//! The administration API as an operator's program calls it, one connection for each request.
 //!
-//! Every answer is held against the OpenAPI document that the server hands out.
+//! Every answer is checked against the OpenAPI document that the server serves.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::http::{Answer, Http};
 use super::server::TestServer;
 
-/// Somebody with a token, or without.
+/// An operator with a token, or without.
 pub struct Admin {
     addr: SocketAddr,
     from: IpAddr,
-    /// The header `Authorization`, if it is sent.
+    /// The header `Authorization`, if sent.
     authorization: Option<String>,
     document: Value,
 }
@@ -26,7 +26,7 @@ pub struct Reply {
     pub json: Value,
 }
 
-/// A token, made by the command line.
+/// A token, created by the command line.
 #[track_caller]
 pub fn token(server: &TestServer, scopes: &str) -> String {
     let made = server.commanded(&["token", "create", "--name", "test", "--scope", scopes, "--json"]);
@@ -103,7 +103,7 @@ impl Admin {
         head
     }
 
-    /// Sends what may not be a whole request.
+    /// Sends bytes that may not be a whole request.
     #[track_caller]
     pub fn send_bytes(&self, method: &str, path: &str, request: &str) -> Reply {
         let mut http = Http::connect_from(self.from, self.addr);
@@ -117,7 +117,7 @@ impl Admin {
         Reply { answer, json }
     }
 
-    /// Whatever a documented operation answers is documented, with its type.
+    /// Checks that an answer of a documented operation is documented, with its type.
     #[track_caller]
     fn expect_documented(&self, method: &str, path: &str, answer: &Answer) {
         let path = path.split('?').next().unwrap_or_default();

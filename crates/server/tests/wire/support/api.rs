@@ -8,7 +8,7 @@ use super::http::{Answer, Http};
 use super::signing::{hmac, md5, string_to_sign};
 use super::{APP, App, quoted};
 
-/// A request that is signed when it is sent; every part can be spoilt.
+/// A request that is signed when sent; every part can be spoilt.
 #[derive(Clone)]
 pub struct Request {
     method: &'static str,
@@ -16,13 +16,13 @@ pub struct Request {
     query: Vec<(String, String)>,
     body: Vec<u8>,
     headers: String,
-    /// Values as they are, not percent-encoded, as Node and Go write them (AUTH-006).
+    /// Values are not percent-encoded, as Node and Go write them (AUTH-006).
     raw: bool,
     secret: &'static str,
     auth: Auth,
 }
 
-/// The parameters of AUTH-001; `None` leaves one out.
+/// The parameters of AUTH-001; `None` leaves a parameter out.
 #[derive(Clone)]
 pub struct Auth {
     pub key: Option<String>,
@@ -31,7 +31,7 @@ pub struct Auth {
     pub body_md5: Option<String>,
     /// In place of the right signature.
     pub signature: Option<String>,
-    /// In place of the path that is asked for.
+    /// In place of the requested path.
     pub signed_path: Option<String>,
 }
 
@@ -84,7 +84,7 @@ impl Request {
         self
     }
 
-    /// Changes what is said about the sender, before it is signed.
+    /// Changes the authentication parameters before the signature.
     pub fn auth(mut self, change: impl FnOnce(&mut Auth)) -> Self {
         change(&mut self.auth);
         self
@@ -102,13 +102,13 @@ impl Request {
         self.query.iter().cloned().chain(auth).collect()
     }
 
-    /// What the server must sign to accept the request.
+    /// The text that the signature must cover for the request to be accepted.
     pub fn signed_text(&self) -> String {
         let path = self.auth.signed_path.as_ref().unwrap_or(&self.path);
         string_to_sign(self.method, path, &self.parameters())
     }
 
-    /// The signature that is sent.
+    /// The signature to send.
     pub fn signature(&self) -> String {
         self.auth.signature.clone().unwrap_or_else(|| hmac(self.secret, &self.signed_text()))
     }
@@ -156,7 +156,7 @@ fn encoded(value: &str) -> String {
 pub struct Api {
     http: Http,
     app: App,
-    /// Where to connect anew when the server has said that it closes the connection.
+    /// Where to reconnect when the server has announced that it closes the connection.
     addr: Option<SocketAddr>,
     is_closed: bool,
 }

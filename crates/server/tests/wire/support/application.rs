@@ -1,4 +1,4 @@
-//! The application of an app: an HTTP server of its own that answers as the test says, and keeps what it was asked.
+//! The application of an app: an HTTP server of its own that answers as the test says, and records its requests.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,28 +10,28 @@ use parking_lot::{Condvar, Mutex};
 
 use super::DEADLINE;
 
-/// What it says to a question.
+/// The answer to a question.
 pub enum Reply {
     /// A whole answer, labelled as Laravel labels it.
     Body(u16, &'static str),
     /// Any bytes, and the end of the connection.
     Raw(Vec<u8>),
-    /// Nothing until it is let go; then yes to everything.
+    /// No answer until [`Application::let_go`]; then yes to everything.
     Hang,
 }
 
-/// A question that it was asked.
+/// A request to the application.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// Method and target.
     pub line: String,
-    /// Everything before the body, as it came.
+    /// The bytes before the body, as received.
     pub head: String,
     headers: Vec<(String, String)>,
     pub body: String,
 }
 
-/// A running application; it ends when it is dropped.
+/// A running application, stopped on drop.
 pub struct Application {
     pub addr: SocketAddr,
     shared: Arc<Shared>,
@@ -46,7 +46,7 @@ struct Shared {
 #[derive(Default)]
 struct Inner {
     questions: Vec<Question>,
-    /// Whoever hangs answers.
+    /// Whether hanging requests are to be answered.
     let_go: bool,
     stopped: bool,
 }
@@ -61,7 +61,7 @@ impl Question {
 }
 
 impl Application {
-    /// An application that says the same to everybody.
+    /// An application with the same answer to every request.
     pub fn saying(status: u16, body: &'static str) -> Self {
         Self::start(move |_| Reply::Body(status, body))
     }
@@ -89,7 +89,7 @@ impl Application {
         Self { addr, shared }
     }
 
-    /// Its route for channels, and the one for users.
+    /// The settings of its channel route and its user route.
     pub fn settings(&self) -> String {
         let addr = self.addr;
         format!(
@@ -98,12 +98,12 @@ impl Application {
         )
     }
 
-    /// All that it was asked so far.
+    /// All requests so far.
     pub fn questions(&self) -> Vec<Question> {
         self.shared.inner.lock().questions.clone()
     }
 
-    /// Waits until it was asked so often.
+    /// Waits for this many requests.
     #[track_caller]
     pub fn expect_questions(&self, count: usize) {
         let deadline = Instant::now() + DEADLINE;
@@ -114,7 +114,7 @@ impl Application {
         }
     }
 
-    /// Lets those go that hang.
+    /// Answers the hanging requests.
     pub fn let_go(&self) {
         self.shared.inner.lock().let_go = true;
         self.shared.changed.notify_all();
@@ -125,12 +125,12 @@ impl Drop for Application {
     fn drop(&mut self) {
         self.shared.inner.lock().stopped = true;
         self.let_go();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.addr));
     }
 }
 
-/// Answers one question after the other.
+/// Answers requests one after the other.
 fn serve(mut stream: TcpStream, reply: &dyn Fn(&Question) -> Reply, shared: &Shared) {
     while let Some(question) = read(&mut stream) {
         let reply = reply(&question);
@@ -139,7 +139,7 @@ fn serve(mut stream: TcpStream, reply: &dyn Fn(&Question) -> Reply, shared: &Sha
         let (status, body) = match reply {
             Reply::Body(status, body) => (status, body),
             Reply::Raw(bytes) => {
-                // The server may have heard enough by now.
+                // The server may have read enough by now.
                 let _ = stream.write_all(&bytes);
                 let _ = stream.shutdown(Shutdown::Write);
                 return;
@@ -160,7 +160,7 @@ fn serve(mut stream: TcpStream, reply: &dyn Fn(&Question) -> Reply, shared: &Sha
     }
 }
 
-/// The next question; `None` when the connection is over.
+/// The next request; `None` when the connection is over.
 fn read(stream: &mut TcpStream) -> Option<Question> {
     let mut bytes = Vec::new();
     let mut some = [0; 4096];
@@ -175,7 +175,7 @@ fn read(stream: &mut TcpStream) -> Option<Question> {
     }
 }
 
-/// The question, once all of it is there.
+/// The request, once complete.
 fn parse(bytes: &[u8]) -> Option<Question> {
     let text = std::str::from_utf8(bytes).expect("questions are text");
     let (head, body) = text.split_once("\r\n\r\n")?;

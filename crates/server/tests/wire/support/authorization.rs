@@ -1,4 +1,4 @@
-//! What a client posts before it joins a channel or signs in.
+//! A client's POST before a subscription or a sign-in.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -66,7 +66,7 @@ impl Post {
         )
     }
 
-    /// Sends it; the answer is to be read later.
+    /// Sends the request; the answer is to be read later.
     #[track_caller]
     pub fn begin(&self, addr: SocketAddr) -> Http {
         let mut http = Http::connect(addr);
@@ -80,7 +80,7 @@ impl Post {
     }
 }
 
-/// Waits for the line of the log that tells of a denial, and holds all these texts.
+/// Waits for the log line about a denial that holds all these texts.
 #[track_caller]
 pub fn expect_denial_logged(server: &TestServer, texts: &[&str]) {
     server.process.log_line(&format!("a denial with {texts:?}"), |line| {

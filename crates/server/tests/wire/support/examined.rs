@@ -1,16 +1,16 @@
-//! `fanfare doctor`, run and read: each hop with what was found there.
+//! `fanfare doctor`, run and parsed: each hop with its findings.
 
 use serde_json::Value;
 
 use super::setup::{Ended, binary, run};
 
-/// What the doctor has found.
+/// The doctor's findings.
 pub struct Examined {
     pub status: i32,
     hops: Vec<Value>,
 }
 
-/// Runs the doctor for people.
+/// Runs the doctor with text output.
 #[track_caller]
 pub fn doctor(arguments: &[&str]) -> Ended {
     doctor_in(&[], arguments)
@@ -24,7 +24,7 @@ fn doctor_in(environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
     run(binary(folder.path()).arg("doctor").args(arguments).envs(variables))
 }
 
-/// Runs the doctor for programs.
+/// Runs the doctor with JSON output.
 #[track_caller]
 pub fn examine(arguments: &[&str]) -> Examined {
     examine_in(&[], arguments)
@@ -40,7 +40,7 @@ pub fn examine_in(environment: &[(&str, &str)], arguments: &[&str]) -> Examined 
 }
 
 impl Examined {
-    /// A hop ended so, and what was found there and what to do mention all of this.
+    /// A hop has this verdict, and its finding and advice mention all of this.
     #[track_caller]
     pub fn expect(&self, hop: &str, outcome: &str, mentions: &[&str]) -> &Self {
         let found = self.hops.iter().find(|found| found["hop"] == hop);
@@ -62,19 +62,19 @@ impl Examined {
         self
     }
 
-    /// Something is amiss, and the exit status tells.
+    /// The doctor has findings, and the exit status says so.
     #[track_caller]
     pub fn expect_failed(&self, hop: &str, mentions: &[&str]) -> &Self {
         assert_eq!(self.status, 1, "{:#?}", self.hops);
         self.expect(hop, "failed", mentions)
     }
 
-    /// Whether anything at all that was found mentions this.
+    /// Whether any finding mentions this.
     pub fn mentions(&self, text: &str) -> bool {
         self.hops.iter().any(|hop| hop.to_string().contains(text))
     }
 
-    /// Every hop that was looked at is well.
+    /// Every examined hop is well.
     #[track_caller]
     pub fn expect_well(&self, hops: &[&str]) -> &Self {
         assert_eq!(self.status, 0, "{:#?}", self.hops);

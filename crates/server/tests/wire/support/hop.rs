@@ -1,4 +1,4 @@
-//! A proxy in front of the server: a network hop of its own that changes what passes, as misconfigured ones do.
+//! A proxy in front of the server: a network hop of its own that changes requests, as misconfigured proxies do.
 
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,16 +7,16 @@ use std::thread;
 
 use super::eventually;
 
-/// A running proxy; it accepts until the test's process ends.
+/// A running proxy, which accepts until the test's process ends.
 pub struct Hop {
     pub addr: SocketAddr,
 }
 
-/// What a proxy does to each request.
+/// A proxy's changes to each request.
 struct Changes {
-    /// What it puts in front of everything that it passes on.
+    /// Bytes in front of everything that the proxy passes on.
     header: &'static [u8],
-    /// What it makes of a head.
+    /// The change to a head.
     head: Box<dyn Fn(&str) -> String + Send + Sync>,
     loses_bodies: bool,
 }
@@ -28,7 +28,7 @@ impl Changes {
 }
 
 impl Hop {
-    /// A proxy that passes on to `server` what `change` makes of the head of each request.
+    /// A proxy that passes on to `server` the head of each request as changed by `change`.
     pub fn before(server: SocketAddr, change: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self::with(server, Changes::of_heads(change))
     }
@@ -51,7 +51,7 @@ impl Hop {
         Self { addr }
     }
 
-    /// A proxy that passes on heads as they are, and says that there is no body.
+    /// A proxy that passes on heads unchanged, and announces an empty body.
     pub fn losing_bodies(server: SocketAddr) -> Self {
         let emptied = |head: &str| {
             let lines = head.split_inclusive("\r\n");
@@ -68,7 +68,7 @@ impl Hop {
         })
     }
 
-    /// A proxy that loses what stands behind the `?`.
+    /// A proxy that drops the part after the `?`.
     pub fn losing_queries(server: SocketAddr) -> Self {
         Self::before(server, |head| {
             let (start, rest) = head.split_once('?').expect("every request here has a query");
@@ -77,13 +77,13 @@ impl Hop {
         })
     }
 
-    /// As whoever is behind it is told to reach it.
+    /// The URL for clients behind the proxy.
     pub fn url(&self) -> String {
         format!("ws://{}", self.addr)
     }
 }
 
-/// Passes on one request, and all that comes behind it in both directions.
+/// Passes on one request, and all later bytes in both directions.
 fn pass_on(mut client: TcpStream, server: SocketAddr, changes: &Changes) {
     let mut read = Vec::new();
     let mut some = [0; 4096];
@@ -99,7 +99,7 @@ fn pass_on(mut client: TcpStream, server: SocketAddr, changes: &Changes) {
     let mut head = (changes.head)(std::str::from_utf8(&read[..end]).expect("heads are text here"));
     let is_upgrade = head.contains("Upgrade: websocket");
     if !is_upgrade {
-        // So that the next request comes here as the first of a connection, too.
+        // So that the next request is the first of a connection, too.
         let at = head.find("\r\n").expect("a head has lines") + 2;
         head.insert_str(at, "Connection: close\r\n");
     }
@@ -112,7 +112,7 @@ fn pass_on(mut client: TcpStream, server: SocketAddr, changes: &Changes) {
         let (mut up, mut from_client) =
             (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
         thread::spawn(move || {
-            // Whichever side breaks off, the other hears of it.
+            // If either side breaks off, so does the other.
             let _ = copy(&mut from_client, &mut up);
             let _ = up.shutdown(Shutdown::Write);
         });

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand over one TCP connection: what is written is exactly what the test says.
+//! HTTP/1.1 by hand over one TCP connection: the test decides every byte sent.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use super::DEADLINE;
 use super::stream::Stream;
 
-/// One TCP connection, and what was read of it too early.
+/// One TCP connection, and the bytes read too early.
 pub struct Http {
     stream: Stream,
     unread: Vec<u8>,
@@ -42,7 +42,7 @@ impl Head {
         }
     }
 
-    /// The value of a header, if it was sent; `name` in lower case.
+    /// The value of a header, if sent; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -107,7 +107,7 @@ impl Http {
         Self::over(Stream::Plain(TcpStream::from(socket)))
     }
 
-    /// A connection whose receive buffer is small, for those who do not read.
+    /// A connection with a small receive buffer, for peers that do not read.
     pub fn connect_narrow(addr: SocketAddr) -> Self {
         let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = socket(family, SocketType::STREAM, None).expect("the system has sockets");
@@ -128,7 +128,7 @@ impl Http {
         self.stream.write_all(bytes).expect("the server is reading");
     }
 
-    /// As [`Self::write`], to a server that may have hung up; says whether it took the bytes.
+    /// As [`Self::write`], to a server that may have hung up; returns whether the server accepted the bytes.
     pub fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
@@ -193,7 +193,7 @@ impl Http {
         self.answer()
     }
 
-    /// Whether the server neither says anything nor hangs up for so long.
+    /// Whether the server neither sends anything nor hangs up for this long.
     pub fn is_left_alone_for(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).expect("a socket takes a timeout");
         let mut byte = [0];
@@ -203,7 +203,7 @@ impl Http {
         quiet
     }
 
-    /// Reads a little after so long, and throws it away; how many bytes there were.
+    /// Reads a little after this long, and discards the bytes; returns their number.
     #[track_caller]
     pub fn some_after(&mut self, pause: Duration) -> usize {
         std::thread::sleep(pause);
@@ -211,7 +211,7 @@ impl Http {
         std::mem::take(&mut self.unread).len() + self.stream.read(&mut some).expect("the answer goes on")
     }
 
-    /// Reads until the server hangs up and returns all that came before; fails at the deadline.
+    /// Reads until the server hangs up and returns all bytes before; fails at the deadline.
     #[track_caller]
     pub fn until_end(&mut self) -> String {
         while self.fill() {}
@@ -243,7 +243,7 @@ impl Http {
         &self.stream
     }
 
-    /// The connection itself and what was read too early, after an upgrade.
+    /// The connection itself and the bytes read too early, after an upgrade.
     pub fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.stream, self.unread)
     }

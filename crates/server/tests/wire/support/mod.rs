@@ -1,4 +1,4 @@
-//! What the wire tests speak to the server with: the real binary, raw sockets, own signatures.
+//! The wire tests' tools: the real binary, raw sockets, own signatures.
 //!
 //! Nothing here uses the server's crates: a fault that client and server share would not be seen.
 
@@ -33,7 +33,7 @@ pub mod certificates;
 
 use std::time::{Duration, Instant};
 
-/// The longest wait for anything that must come; only a failing test ever waits this long.
+/// The deadline of every wait; only a failing test ever waits this long.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Credentials of an app.
@@ -44,21 +44,21 @@ pub struct App {
     pub secret: &'static str,
 }
 
-/// The app of the protocol reference's worked examples; every server of a test has it unless told otherwise.
+/// The app of the protocol reference's worked examples; every test server has the app unless configured otherwise.
 pub const APP: App = App { id: "3", key: "278d425bdf160c739803", secret: "7ad3773142a6692b25b8" };
 
 /// A second tenant.
 pub const OTHER: App = App { id: "44", key: "otherkey0123456789ab", secret: "othersecret0123456789" };
 
-/// What a connection beyond its app's `max_connections` is told (WS-061).
+/// The close reason of a connection beyond its app's `max_connections` (WS-061).
 pub fn over_quota(limit: usize) -> String {
     format!("Account over quota (at most {limit} connections, setting max_connections)")
 }
 
-/// What every connection hears in answer to `pusher:ping` (WS-042).
+/// The answer to `pusher:ping` on every connection (WS-042).
 pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 
-/// Asks again and again until there is an answer; for effects that no event announces.
+/// Polls until there is an answer; for effects that no event announces.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! The binary as a child process, with all that it says.
+//! The binary as a child process, with all its output.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,7 +21,7 @@ pub struct Process {
     listener: Option<JoinHandle<()>>,
 }
 
-/// What came on standard error so far.
+/// Standard error so far.
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
@@ -51,7 +51,7 @@ impl Process {
         self.stdout.lock().recv_timeout(DEADLINE).ok()
     }
 
-    /// The lines of standard output that have come and were not read yet.
+    /// The lines of standard output that have arrived and were not read yet.
     pub fn lines_so_far(&self) -> Vec<String> {
         self.stdout.lock().try_iter().collect()
     }
@@ -61,7 +61,7 @@ impl Process {
         self.stderr.lines.lock().join("\n")
     }
 
-    /// Waits for a line on standard error that the test picks out something of.
+    /// Waits for a line on standard error that `pick` accepts.
     #[track_caller]
     pub fn log_line<T>(&self, what: &str, pick: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
@@ -80,7 +80,7 @@ impl Process {
         kill_process(id.expect("a child has a process id"), signal).expect("a child takes signals");
     }
 
-    /// Bounds the files that the process may write, as a disk that is full does; `None` takes the bound away. The
+    /// Limits the size of files that the process may write, like a full disk; `None` removes the limit. The
     /// process has to ignore `XFSZ`.
     pub fn bound_files(&self, bytes: Option<u64>) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -88,7 +88,7 @@ impl Process {
         prlimit(id, Resource::Fsize, limit).expect("a child's limits can be changed");
     }
 
-    /// The most memory that the process has had, in bytes.
+    /// The process's peak memory, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("Linux tells of a process");
@@ -97,7 +97,7 @@ impl Process {
         kilobytes.parse::<u64>().expect("a number") * 1024
     }
 
-    /// Waits for the end, and for the last line of the log.
+    /// Waits for the end, and for the last log line.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
         let status =
@@ -111,7 +111,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if the process has ended, which is what is wanted.
+        // Both fail only if the process has ended already, which is wanted.
         drop(self.child.kill());
         drop(self.child.wait());
         if thread::panicking() {

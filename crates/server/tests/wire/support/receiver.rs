@@ -1,4 +1,4 @@
-//! A back end that webhooks are sent to, and what came.
+//! A back end that receives webhooks, and records them.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,26 +9,26 @@ use super::application::{Application, Question, Reply};
 use super::signing::hmac;
 use super::{App, eventually};
 
-/// Everything that a webhook can be told.
+/// All kinds of webhook events.
 pub const ALL: &[&str] =
     &["channel_existence", "presence", "client_events", "cache_miss", "subscription_count"];
 
-/// A URL that records what it is sent.
+/// A URL that records its requests.
 pub struct Receiver(Application);
 
 impl Receiver {
-    /// One that is content with everything.
+    /// A receiver that accepts every request.
     pub fn new() -> Self {
         Self::saying(|_| Reply::Body(200, ""))
     }
 
-    /// One that says something else to each request; they are numbered from 0.
+    /// A receiver with an answer of its own for each request; requests are numbered from 0.
     pub fn saying(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let count = AtomicUsize::new(0);
         Self(Application::start(move |_| reply(count.fetch_add(1, Ordering::Relaxed))))
     }
 
-    /// One that says nothing until it is let go.
+    /// A receiver that sends no answer until let go.
     pub fn hanging() -> Self {
         Self::saying(|_| Reply::Hang)
     }
@@ -41,12 +41,12 @@ impl Receiver {
         self.0.addr.to_string()
     }
 
-    /// Lines of TOML for an app that tells it these events.
+    /// Lines of TOML for an app with a webhook to the receiver for these events.
     pub fn setting(&self, events: &[&str]) -> String {
         format!("[[apps.list.webhooks]]\nurl = {:?}\nevents = {events:?}\n", self.url())
     }
 
-    /// The whole setting `webhooks` as JSON, with this one alone.
+    /// The whole setting `webhooks` as JSON, with a webhook to this receiver alone.
     pub fn json(&self, events: &[&str]) -> String {
         serde_json::json!([{"url": self.url(), "events": events}]).to_string()
     }
@@ -55,20 +55,20 @@ impl Receiver {
         self.0.let_go();
     }
 
-    /// All that came so far.
+    /// All requests so far.
     pub fn so_far(&self) -> Vec<Question> {
         self.0.questions()
     }
 
-    /// Waits for so many requests, and gives all that came.
+    /// Waits for this many requests; returns all so far.
     #[track_caller]
     pub fn requests(&self, count: usize) -> Vec<Question> {
         self.0.expect_questions(count);
         self.so_far()
     }
 
-    /// Waits for so many events, in as many requests as it takes; no more may have come. Those of a channel are
-    /// in this order; those of different channels may overtake one another.
+    /// Waits for these events, in any number of requests; no more may have come. Events of a channel are
+    /// in this order; events of different channels may overtake one another.
     #[track_caller]
     pub fn expect(&self, events: &[&str]) {
         let found = eventually(&format!("{} events at a receiver", events.len()), || {
@@ -86,14 +86,14 @@ fn channel(event: &str) -> &str {
     event.split(' ').nth(1).unwrap_or_default()
 }
 
-/// The events of a request as they stand in it, without spaces.
+/// The events of a request in their order, without spaces.
 pub fn events_of(request: &Question) -> Vec<String> {
     let body: Value = serde_json::from_str(&request.body).expect("HOOK-001: a body is JSON");
     let events = body["events"].as_array().expect("HOOK-001: events are a list");
     events.iter().map(short).collect()
 }
 
-/// An event in a line: its name, its channel, and whatever else it has by the alphabet.
+/// An event in a line: its name, its channel, and all other fields by the alphabet.
 fn short(event: &Value) -> String {
     let members = event.as_object().expect("an event is an object");
     let text = |name: &str| event[name].as_str().expect("HOOK-007: every event has a channel and a name");
@@ -104,7 +104,7 @@ fn short(event: &Value) -> String {
     line
 }
 
-/// Signed with this app's pair over the very bytes of the body (AUTH-050).
+/// The request is signed with this app's pair over the bytes of the body (AUTH-050).
 #[track_caller]
 pub fn expect_signed(request: &Question, app: App) {
     assert_eq!(request.header("x-pusher-key").as_deref(), Some(app.key));

@@ -1,4 +1,4 @@
-//! A running server: where it listens, how to talk to it, how to stop it.
+//! A running server: its addresses, its clients, its stop.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ pub struct TestServer {
     /// Before `folder`, so that it is dropped first.
     pub process: Process,
     folder: TempDir,
-    /// The first line of its standard output.
+    /// The first line of standard output.
     pub ready: String,
-    /// Where clients and back ends connect.
+    /// The address for clients and back ends.
     pub addr: SocketAddr,
-    /// Where clients and back ends connect over TLS, if they can.
+    /// The TLS address for clients and back ends, if there is one.
     pub tls: Option<SocketAddr>,
-    /// Where operators look.
+    /// The address for operators.
     pub admin: SocketAddr,
 }
 
@@ -37,7 +37,7 @@ impl TestServer {
         Setup::new().start()
     }
 
-    /// A server that keeps its apps in SQLite, and has been given the app of the reference.
+    /// A server that keeps its apps in SQLite, with the app of the reference.
     #[track_caller]
     pub fn with_stored_app(settings: &[&str]) -> Self {
         let server = Setup::bare().start();
@@ -47,7 +47,7 @@ impl TestServer {
         server
     }
 
-    /// Has the command line make the app of the reference, called shop, with settings as `NAME=VALUE`.
+    /// Creates the app of the reference, called shop, by the command line, with settings as `NAME=VALUE`.
     #[track_caller]
     pub fn create_app(&self, settings: &[&str], environment: &[(&str, &str)]) -> Ended {
         fs::write(self.folder().join("secret"), APP.secret).expect("the folder can be written to");
@@ -60,14 +60,14 @@ impl TestServer {
         run(&mut command)
     }
 
-    /// Waits until the server has heard of the app of the reference.
+    /// Waits until the server knows the app of the reference.
     #[track_caller]
     pub fn expect_app_known(&self) {
         let is_known = || (self.api().get("/channels", &[]).head.status == 200).then_some(());
         eventually("the app is known", is_known);
     }
 
-    /// Reads the addresses out of the ready line.
+    /// Parses the addresses in the ready line.
     #[track_caller]
     pub fn new(process: Process, ready: String, folder: TempDir) -> Self {
         let found = ready.strip_prefix("Fanfare is ready: http://");
@@ -85,7 +85,7 @@ impl TestServer {
         }
     }
 
-    /// Where the process runs and keeps its data.
+    /// The folder in which the process runs and keeps its data.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -116,13 +116,13 @@ impl TestServer {
         Api::connect(self.addr, app)
     }
 
-    /// What the command line says where this server keeps its data.
+    /// Runs a command on this server's data.
     #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Ended {
         run(binary(self.folder.path()).args(arguments))
     }
 
-    /// As [`TestServer::command`], which must succeed; what it printed.
+    /// As [`TestServer::command`], which must succeed; returns the output.
     #[track_caller]
     pub fn commanded(&self, arguments: &[&str]) -> String {
         let ended = self.command(arguments);
@@ -142,7 +142,7 @@ impl TestServer {
         get(self.addr, path)
     }
 
-    /// The value of a metric, named with its labels as it is printed; 0 if it is not there.
+    /// The value of a metric, named with its labels as printed; 0 if the metric is missing.
     #[track_caller]
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.admin("/metrics").body;
@@ -156,14 +156,14 @@ impl TestServer {
         eventually(&format!("{name} {value}"), || ((self.metric(name) - value).abs() < 0.5).then_some(()));
     }
 
-    /// Asks it to stop, and demands a clean end; the folder outlives it.
+    /// Asks the server to stop, and demands a clean end; returns the folder.
     #[track_caller]
     pub fn stop(self) -> TempDir {
         self.process.signal(Signal::TERM);
         self.drained()
     }
 
-    /// Demands a clean end of a server that was asked to stop.
+    /// Demands a clean end of a stopping server.
     #[track_caller]
     pub fn drained(mut self) -> TempDir {
         assert_eq!(self.process.ended().code(), Some(0), "a drain ends with status 0");

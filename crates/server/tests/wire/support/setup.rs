@@ -1,4 +1,4 @@
-//! How a server is to be started: configuration file, flags, environment, folder.
+//! The start of a server: configuration file, flags, environment, folder.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,7 +11,7 @@ use super::process::Process;
 use super::server::TestServer;
 use super::{APP, App, DEADLINE};
 
-/// Variables of the tests' own surroundings that would change what the binary does.
+/// Variables of the tests' own environment that would change the binary's behaviour.
 const READ_BY_THE_BINARY: [&str; 8] =
     ["FANFARE", "PUSHER_", "REVERB_", "REDIS_", "BROADCAST_", "APP_", "DATABASE_URL", "PORT"];
 
@@ -23,11 +23,11 @@ pub struct Setup {
     apps: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    /// What a shell does before it becomes the binary.
+    /// Shell commands that run before the shell becomes the binary.
     before: Vec<String>,
 }
 
-/// What a process that ends by itself has left.
+/// The output and status of a process that ended by itself.
 pub struct Ended {
     pub status: i32,
     pub stdout: String,
@@ -95,13 +95,13 @@ impl Setup {
         self
     }
 
-    /// Lets the process open no more than so many files.
+    /// Limits the number of the process's open files.
     pub fn descriptors(mut self, limit: u32) -> Self {
         self.before.push(format!("ulimit -n {limit}"));
         self
     }
 
-    /// The binary is started with this signal ignored.
+    /// Starts the binary with this signal ignored.
     pub fn ignoring(mut self, signal: &'static str) -> Self {
         self.before.push(format!("trap '' {signal}"));
         self
@@ -118,12 +118,12 @@ impl Setup {
         self
     }
 
-    /// Starts it, and waits for nothing.
+    /// Starts the process, and waits for nothing.
     pub fn spawn(&self) -> Process {
         Process::spawn(&mut self.as_command())
     }
 
-    /// Starts it and waits until it says that it is ready.
+    /// Starts the process and waits for the ready line.
     #[track_caller]
     pub fn start(self) -> TestServer {
         let process = self.spawn();
@@ -136,7 +136,7 @@ impl Setup {
         TestServer::new(process, ready, self.folder)
     }
 
-    /// Runs it until it ends by itself.
+    /// Runs the process until it ends by itself.
     #[track_caller]
     pub fn run(&self) -> Ended {
         run(&mut self.as_command())
@@ -162,7 +162,7 @@ impl Setup {
     }
 }
 
-/// The command, by a shell that does this first and becomes the command.
+/// The command, by a shell that runs `before` first and then becomes the command.
 fn behind(before: &[String], command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("{} && exec \"$0\" \"$@\"", before.join(" && ")));
@@ -177,7 +177,7 @@ fn behind(before: &[String], command: &Command) -> Command {
     shell
 }
 
-/// The binary, in a folder, without what the tests' own surroundings would tell it.
+/// The binary, in a folder, without variables of the tests' own environment.
 pub fn binary(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
     for (name, _) in std::env::vars_os() {

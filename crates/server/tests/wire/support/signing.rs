@@ -32,7 +32,7 @@ pub fn user_auth(app: App, socket_id: &str, user_data: &str) -> String {
     format!("{}:{}", app.key, hmac(app.secret, &format!("{socket_id}::user::{user_data}")))
 }
 
-/// The string that is signed for a request (AUTH-002, AUTH-005).
+/// The string to sign for a request (AUTH-002, AUTH-005).
 pub fn string_to_sign(method: &str, path: &str, parameters: &[(String, String)]) -> String {
     let mut sorted: Vec<(String, &str)> =
         parameters.iter().map(|(name, value)| (name.to_lowercase(), value.as_str())).collect();

@@ -10,7 +10,7 @@ use super::signing::{channel_auth, user_auth};
 use super::stream::Stream;
 use super::{APP, App, DEADLINE, PONG, quoted};
 
-/// First byte of a frame: the last one of its message.
+/// First byte of a frame: the last frame of its message.
 pub const FIN: u8 = 0x80;
 pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
@@ -21,16 +21,16 @@ pub const PONG_FRAME: u8 = 0xA;
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// What the server sent.
+/// A message from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
     Text(String),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
-    /// The TCP connection is over.
+    /// The TCP connection has ended.
     End,
-    /// The TCP connection is over in the middle of a frame, or of TLS.
+    /// The TCP connection has ended in the middle of a frame, or of TLS.
     Cut,
 }
 
@@ -66,7 +66,7 @@ pub struct Socket {
     stream: Stream,
     unread: Vec<u8>,
     cut: bool,
-    /// The socket id that the server gave; empty until [`Self::established`].
+    /// The socket id from the server; empty until [`Self::established`].
     pub id: String,
 }
 
@@ -96,7 +96,7 @@ impl Socket {
         self.stream.write_all(bytes).expect("the server is reading");
     }
 
-    /// As [`Self::raw`], to a server that may have hung up; says whether it took the bytes.
+    /// As [`Self::raw`], to a server that may have hung up; returns whether the server accepted the bytes.
     pub fn try_raw(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
@@ -151,7 +151,7 @@ impl Socket {
         frame["presence"].take()
     }
 
-    /// Subscribes to a channel of whatever kind, on presence channels as `u` and the socket id.
+    /// Subscribes to a channel of any kind, on presence channels as `u` and the socket id.
     #[track_caller]
     pub fn join_any(&mut self, channel: &str) {
         if channel.starts_with("presence-") {
@@ -179,7 +179,7 @@ impl Socket {
         self.expect_text(&format!(r#"{{"event":"pusher:signin_success","data":{data}}}"#));
     }
 
-    /// Sends a client event; `data` is JSON as it is to stand in the frame (WS-160).
+    /// Sends a client event; `data` is JSON for the frame (WS-160).
     #[track_caller]
     pub fn client_event(&mut self, channel: &str, event: &str, data: &str) {
         let (channel, event) = (quoted(channel), quoted(event));
@@ -191,7 +191,7 @@ impl Socket {
         self.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{{"channel":{}}}}}"#, quoted(channel)));
     }
 
-    /// Says goodbye as browsers do and reads until the server has hung up.
+    /// Closes as browsers do and reads until the server has hung up.
     #[track_caller]
     pub fn close(mut self) {
         self.raw(&masked(FIN | CLOSE, &1000_u16.to_be_bytes()));
@@ -234,14 +234,14 @@ impl Socket {
         self.expect_text(&format!(r#"{{"event":{event},"data":{data},"channel":{channel}}}"#));
     }
 
-    /// The next message says how many are subscribed (WS-175).
+    /// The next message is this subscription count (WS-175).
     #[track_caller]
     pub fn expect_count(&mut self, channel: &str, count: usize) {
         let data = format!(r#"{{"subscription_count":{count}}}"#);
         self.expect_event(channel, "pusher_internal:subscription_count", &data);
     }
 
-    /// The next message says that a cache channel has nothing to show (WS-172).
+    /// The next message is a cache miss (WS-172).
     #[track_caller]
     pub fn expect_cache_miss(&mut self, channel: &str) {
         self.expect_event(channel, "pusher:cache_miss", "{}");
@@ -267,7 +267,7 @@ impl Socket {
         ));
     }
 
-    /// The next message is a `pusher:error`, shaped as WS-102 wants; returns code and text.
+    /// The next message is a `pusher:error` in the shape of WS-102; returns code and text.
     #[track_caller]
     pub fn error(&mut self) -> (Option<u64>, String) {
         let frame = self.json();
@@ -292,7 +292,7 @@ impl Socket {
         self.expect_end();
     }
 
-    /// As [`Self::expect_close`], whatever the reason.
+    /// As [`Self::expect_close`], with any reason.
     #[track_caller]
     pub fn expect_close_code(&mut self, code: u16) {
         match self.frame() {
@@ -313,7 +313,7 @@ impl Socket {
         assert_eq!(self.frame(), Frame::End, "the server hangs up after its close");
     }
 
-    /// Whether nothing at all comes for this long; a stimulus (a silent client), not a wait.
+    /// Whether no byte arrives for this long; a stimulus (a silent client), not a wait.
     #[track_caller]
     pub fn is_left_alone_for(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).expect("a socket takes a timeout");
@@ -322,7 +322,7 @@ impl Socket {
         quiet
     }
 
-    /// The next frame, whatever it is.
+    /// The next frame of any kind.
     #[track_caller]
     pub fn frame(&mut self) -> Frame {
         let Some((opcode, payload)) = self.whole_frame() else {
@@ -343,7 +343,7 @@ impl Socket {
         }
     }
 
-    /// Opcode and payload; `None` if the connection is over.
+    /// Opcode and payload; `None` if the connection has ended.
     #[track_caller]
     fn whole_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
@@ -362,7 +362,7 @@ impl Socket {
         }
     }
 
-    /// Reads some more; false when the connection is over.
+    /// Reads some more; false when the connection has ended.
     fn fill(&mut self) -> Result<bool, Timeout> {
         let mut some = [0; 16_384];
         match self.stream.read(&mut some) {
@@ -371,7 +371,7 @@ impl Socket {
                 Ok(count > 0)
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(false),
-            // TCP has ended without the sign that TLS has for it.
+            // TCP has ended without the close alert of TLS.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 self.cut = true;
                 Ok(false)

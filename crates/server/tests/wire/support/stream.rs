@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
-/// What is read from and written to.
+/// A stream to read from and write to.
 pub enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),

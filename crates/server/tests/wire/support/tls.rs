@@ -1,4 +1,4 @@
-//! A private CA, the certificates that it issues, and clients that believe it alone.
+//! A private CA, the certificates that the CA issues, and clients that trust this CA alone.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -19,20 +19,20 @@ use super::stream::Stream;
 use super::upgrade::Upgrade;
 use super::{APP, DEADLINE};
 
-/// The name that certificates are for.
+/// The name in the certificates.
 pub const HOST: &str = "ws.test";
 
-/// The versions of TLS that are spoken.
+/// The supported versions of TLS.
 pub const BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
-/// An authority that nobody else believes.
+/// A CA that only the tests trust.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, as PEM.
 pub struct Issued {
     pub certificate: String,
     pub key: String,
-    /// By which clients know which one they were shown.
+    /// The certificate for comparison with the one that a client was shown.
     pub der: CertificateDer<'static>,
 }
 
@@ -46,7 +46,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("a key signs"))
     }
 
-    /// A certificate for [`HOST`] that counts now.
+    /// A certificate for [`HOST`] that is valid now.
     pub fn issue(&self) -> Issued {
         self.issue_with(|_| {})
     }
@@ -67,7 +67,7 @@ impl Authority {
         Issued { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
     }
 
-    /// A client that believes this authority alone.
+    /// A client that trusts this authority alone.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).expect("a certificate");
@@ -78,7 +78,7 @@ impl Authority {
 }
 
 impl Issued {
-    /// Writes both files where [`tls_setup`] has them.
+    /// Writes both files to the paths of [`tls_setup`].
     pub fn write_to(&self, folder: &Path) {
         write_files(folder, &self.certificate, &self.key);
     }
@@ -89,12 +89,12 @@ pub fn write_files(folder: &Path, certificate: &str, key: &str) {
     fs::write(folder.join("key.pem"), key).expect("the folder can be written to");
 }
 
-/// A server with TLS on a free port besides the plain one, for which files are there or not.
+/// A server with TLS on a free port besides the plain one, whose certificate files may exist or not.
 pub fn tls_setup(setup: Setup) -> Setup {
     setup.config("[tls]\naddr = \"127.0.0.1:0\"\ncert_file = \"cert.pem\"\nkey_file = \"key.pem\"")
 }
 
-/// A server with a certificate, and who issued that.
+/// A server with a certificate, and the issuer.
 pub struct Secured {
     pub server: TestServer,
     pub authority: Authority,
@@ -115,7 +115,7 @@ impl Secured {
         Self { server: tls_setup(setup).start(), authority, issued }
     }
 
-    /// A server whose certificate is for these names and otherwise as `change` has it; and the file with its
+    /// A server whose certificate is for these names, changed by `change`; and the file with its
     /// authority.
     #[track_caller]
     pub fn start_for(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Self, NamedTempFile) {
@@ -135,7 +135,7 @@ impl Secured {
         self.server.tls.expect("the server speaks TLS")
     }
 
-    /// A connection over either version.
+    /// A connection over any version.
     #[track_caller]
     pub fn http(&self) -> Http {
         self.http_over(&BOTH)
@@ -157,7 +157,7 @@ impl Secured {
         Upgrade::to(&pusher_js(APP)).open_over(self.http()).1
     }
 
-    /// A connection that is ready for commands.
+    /// A connection ready for commands.
     #[track_caller]
     pub fn connect(&self) -> Socket {
         self.open().established(50)
@@ -165,7 +165,7 @@ impl Secured {
 }
 
 impl Http {
-    /// A connection on which the handshake is done.
+    /// A connection after the handshake.
     #[track_caller]
     pub fn over_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
         Self::try_over_tls(addr, config).unwrap_or_else(|error| panic!("no handshake: {error}"))
@@ -191,7 +191,7 @@ impl Http {
         }
     }
 
-    /// The certificate that the server has shown.
+    /// The certificate that the server has sent.
     pub fn shown(&self) -> CertificateDer<'static> {
         let chain = self.session().peer_certificates().expect("servers show one");
         chain.first().expect("servers show one").clone()

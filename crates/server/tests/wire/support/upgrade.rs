@@ -40,13 +40,13 @@ impl Upgrade {
         self
     }
 
-    /// Sends it; the server must switch protocols.
+    /// Sends the request; the server must switch protocols.
     #[track_caller]
     pub fn open(self, addr: SocketAddr) -> (Head, Socket) {
         self.open_over(Http::connect(addr))
     }
 
-    /// As [`Self::open`], over a connection that is there already.
+    /// As [`Self::open`], over an open connection.
     #[track_caller]
     pub fn open_over(self, mut http: Http) -> (Head, Socket) {
         http.write(&self.bytes());
@@ -56,7 +56,7 @@ impl Upgrade {
         (head, Socket::new(http))
     }
 
-    /// The request, and what follows it.
+    /// The request, and the bytes after the request.
     pub fn bytes(self) -> Vec<u8> {
         let Self { target, host, mut headers, behind } = self;
         if !headers.contains("Connection:") {
