@@ -9,14 +9,14 @@ use crate::support::{APP, App, OTHER, PONG, eventually};
 
 const ALL: &str = "read,write,secrets";
 
-/// A server that keeps its apps in SQLite, and somebody who may do everything.
+/// A server that keeps its apps in SQLite, and an operator with every scope.
 fn start() -> (TestServer, Admin) {
     let server = Setup::bare().start();
     let admin = Admin::with(&server, ALL);
     (server, admin)
 }
 
-/// Makes the app of the reference, and waits until the server has heard of it.
+/// Creates the app of the reference, and waits until the server knows the app.
 fn create(server: &TestServer, admin: &Admin, settings: &Value) {
     let body = json!({"id": APP.id, "key": APP.key, "secret": APP.secret, "settings": settings});
     admin.post("/v1/apps", &body.to_string()).expect(201);

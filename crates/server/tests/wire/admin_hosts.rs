@@ -1,4 +1,4 @@
-//! By which names the operators' listener may be asked: a stranger's page cannot read it by a name of its own.
+//! Host names of the operators' listener: a stranger's page cannot read the listener by the page's own name.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What the administration API refuses, and in which words.
+//! Refusals of the administration API, and their sentences.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER};
 
-/// A server that keeps its apps in SQLite with one app in it, and somebody who may do everything.
+/// A server that keeps its apps in SQLite with one app, and an operator with every scope.
 fn start() -> (TestServer, Admin) {
     let server = Setup::bare().config("[timeouts]\nhandshake = 1").start();
     let admin = Admin::with(&server, "read,write,secrets");

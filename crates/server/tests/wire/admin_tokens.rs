@@ -1,4 +1,4 @@
-//! Tokens of the administration API: made and revoked by the command line, checked by the server.
+//! Tokens of the administration API: created and revoked by the command line, checked by the server.
 
 use std::net::Ipv4Addr;
 
@@ -111,7 +111,7 @@ fn after_twenty_wrong_tokens_an_address_has_to_wait_and_others_do_not() {
         assert!((1..=60).contains(&wait), "{wait}");
     };
     too_many(&wrong);
-    // The address is not to be a way to try on: its next token is not looked at, right or wrong.
+    // No guessing from this address: its next token is not checked, right or wrong.
     too_many(&Admin::nobody(&server).bearing(&right).from(Ipv4Addr::new(127, 0, 0, 2)));
     Admin::nobody(&server).from(Ipv4Addr::new(127, 0, 0, 2)).get("/v1/apps").refused(401, "no-token", &[]);
     let elsewhere = Admin::nobody(&server).bearing(&right);

@@ -141,7 +141,7 @@ fn ws_010_an_origin_off_the_list_is_closed_with_4009() {
         ["https://evil.example", "https://example.com.evil.example", "https://notexample.com", "null"]
     {
         let mut socket = open_with(&server, "Origin", origin);
-        // WS-010 wants the event for all versions, WS-053 for the old ones: either will do here.
+        // WS-010 wants the event for all versions, WS-053 for the old versions: either passes here.
         let mut frame = socket.frame();
         if matches!(&frame, Frame::Text(text) if text.contains(r#""code":4009"#)) {
             frame = socket.frame();

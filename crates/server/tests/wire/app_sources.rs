@@ -1,4 +1,4 @@
-//! Where apps come from: file, environment, database, or the first run.
+//! Sources of apps: file, environment, database, or the first run.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -64,7 +64,7 @@ fn an_app_may_have_a_name_for_an_id() {
     assert_eq!(stored.command(&["app", "create", "--id", "my app"]).status, 64);
 }
 
-/// The app that a first run has made up, read from what it prints.
+/// The app created by a first run, parsed from the output.
 fn made_up(server: &TestServer) -> App {
     let (mut id, mut key, mut secret) = (None, None, None);
     while id.is_none() || key.is_none() || secret.is_none() {
@@ -100,7 +100,7 @@ fn a_first_run_makes_up_an_app_and_the_next_run_has_the_same() {
     let again = Setup::bare().in_folder(folder).start();
     expect_usable(&again, app);
     let folder = again.stop();
-    // A secret that is not new is shown to those who ask for it.
+    // An older secret is shown on request.
     let ended = Setup::bare().command(Some("env")).in_folder(folder).run();
     for line in [format!("PUSHER_APP_ID={}", app.id), format!("PUSHER_APP_SECRET={}", app.secret)] {
         assert!(ended.stdout.lines().any(|found| found == line), "{line} is not in\n{}", ended.stdout);

@@ -1,4 +1,4 @@
-//! What operators are told while the apps' database is away.
+//! Operators' view while the apps' database is away.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A thousand at once, and an application that hangs: who waits, who is turned away, and who notices nothing.
+//! A thousand requests at once, and an application that hangs: which wait, which are refused, and who is unaffected.
 
 use crate::support::OTHER;
 use crate::support::application::{Application, Reply};
@@ -32,10 +32,10 @@ fn beyond_those_who_are_asked_some_wait_and_the_rest_are_turned_away_at_once() {
     );
     let mut all = begin(&server, 5);
     hanging.expect_questions(2);
-    // Five have taken all places: of those who come now, each is turned away as soon as the five are there.
+    // Five requests hold all slots: every further one is refused as soon as the five are there.
     let mut turned_away = begin(&server, 4);
     server.expect_metric(&outcome("busy"), 4.0);
-    // Whichever four of the nine they were: the five others are answered when the application goes on.
+    // Whichever four of the nine were refused: the five others are answered when the application goes on.
     all.append(&mut turned_away);
     hanging.let_go();
     let answers: Vec<_> = all.iter_mut().map(Http::answer).collect();
@@ -60,7 +60,7 @@ fn whoever_waits_for_a_turn_waits_no_longer_than_for_an_answer() {
     let mut all = begin(&server, 3);
     let mut statuses: Vec<u16> = all.iter_mut().map(|http| http.answer().head.status).collect();
     statuses.sort_unstable();
-    // The first is late. Then one gets the turn and is late as well, or its patience was over already.
+    // The first times out. Then one gets the permit and times out as well, or had timed out already.
     assert!(
         statuses.ends_with(&[504]) && statuses.iter().all(|status| [503, 504].contains(status)),
         "{statuses:?}"

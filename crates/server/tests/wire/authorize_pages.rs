@@ -1,4 +1,4 @@
-//! Which pages may ask: the headers by which browsers decide.
+//! CORS of the authorization endpoint: the headers that browsers decide by.
 
 use crate::support::OTHER;
 use crate::support::application::Application;
@@ -80,7 +80,7 @@ fn without_an_origin_and_from_the_servers_own_nothing_need_be_listed() {
         Post::channel("private-a")
             .header("Origin", "https://own.test")
             .header("Sec-Fetch-Site", "same-origin"),
-        // An older browser, or plain HTTP: it keeps the answer from a stranger by itself.
+        // An older browser, or plain HTTP: the browser itself keeps the answer from a stranger.
         Post::channel("private-a").header("Origin", "https://own.test"),
     ];
     for post in own {
@@ -124,7 +124,7 @@ fn a_preflight_of_a_stranger_is_refused_and_the_log_names_the_setting() {
     assert_eq!(preflight(&unset, LISTED[0], "").head.status, 403, "no origin is listed");
 }
 
-/// Paths that nobody is asked for, and what is said there.
+/// Paths where no application is asked, and the answer there.
 const UNASKED: [(&str, u16, &str); 4] = [
     ("/app/278d425bdf160c739803/auth", 404, "set authorization.url of the app to its URL"),
     ("/app/278d425bdf160c739803/user-auth", 404, "set authorization.user_url of the app to its URL"),

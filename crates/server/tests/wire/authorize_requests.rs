@@ -1,4 +1,4 @@
-//! What an application is asked, and what is refused without asking it.
+//! Requests to an application, and refusals without asking the application.
 
 use crate::support::application::Application;
 use crate::support::authorization::{Post, SOCKET, expect_denial_logged};
@@ -99,8 +99,8 @@ fn json_is_read_as_a_form_is() {
     assert_eq!(application.questions().len(), 1);
 }
 
-/// Laravel's redis broadcaster takes its prefix off before it looks for a callback, and only afterwards looks at
-/// the name that came to see whether a login is needed.
+/// Laravel's redis broadcaster strips its prefix before looking for a callback, and only afterwards checks
+/// the name as sent to see whether a login is needed.
 #[test]
 fn a_name_behind_a_redis_prefix_never_reaches_the_application() {
     let application = yes();
@@ -121,7 +121,7 @@ fn a_name_behind_a_redis_prefix_never_reaches_the_application() {
             .refused_with(403, "Only names that begin with private- or presence- are authorized");
     }
     expect_denial_logged(&server, &["laravel_database_private-orders", "status=403", "was not asked"]);
-    // A second field, and fields that PHP would take for the same one, are not passed on either.
+    // A second field, and fields that PHP treats as the same one, are not passed on either.
     let form = format!(
         "socket_id={SOCKET}&channel_name={PRIVATE}&channel_name=laravel_database_private-x\
          &channel.name=laravel_database_private-x&channel_name[]=laravel_database_private-x"
@@ -298,7 +298,7 @@ fn a_client_that_leaves_takes_its_question_along() {
     application.expect_questions(1);
     Post::channel(PRIVATE).send(&server).refused(503, "try again");
     drop(leaving);
-    // Whoever gets the turn hangs now, and is asked: nobody waits for one who has left.
+    // The next request reaches the application: no permit waits for a client that has left.
     let _next = eventually("the turn is free again", || {
         let next = Post::channel(PRIVATE).begin(server.addr);
         (application.questions().len() > 1).then_some(next)

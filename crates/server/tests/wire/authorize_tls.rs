@@ -1,4 +1,4 @@
-//! An application with a certificate of its operator's own.
+//! An application with a certificate of its operator's own CA.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use crate::support::{APP, quoted};
 
 const CHANNEL: &str = "private-orders";
 
-/// Says yes to everybody, over TLS, with a certificate that nobody knows; gives its PEM.
+/// An application that allows every request, over TLS, with an unknown certificate; returns the PEM.
 fn application() -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
@@ -36,7 +36,7 @@ fn application() -> (SocketAddr, String) {
         for stream in listener.incoming().map_while(Result::ok) {
             let connection = ServerConnection::new(Arc::clone(&config)).expect("the settings are whole");
             let mut tls = StreamOwned::new(connection, stream);
-            // Whoever does not trust it hangs up.
+            // A client that does not trust the certificate hangs up.
             if tls.read(&mut [0; 4096]).is_ok() {
                 let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue");
             }

@@ -1,4 +1,4 @@
-//! How an application's answer is read, row by row: what the client hears, and what the log says.
+//! The meaning of an application's answer, row by row: the client's answer, and the log line.
 
 use serde_json::json;
 
@@ -79,7 +79,7 @@ fn auth_030_a_user_that_the_application_did_not_sign_is_signed() {
     assert_eq!(socket.json()["event"], "pusher:signin_success");
 }
 
-/// What an application answers, what the client hears, and what the log says.
+/// The application's answer, the client's answer, and the log line.
 type Row = (&'static str, u16, &'static str, u16, &'static str);
 
 const ROWS: [Row; 23] = [

@@ -1,4 +1,4 @@
-//! Apps that keep only authorized connections, and places in the quota (WS-062, LIM-026).
+//! Apps that keep only authorized connections, and their quota slots (WS-062, LIM-026).
 
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
@@ -11,7 +11,7 @@ fn strict(settings: &str) -> Setup {
     Setup::with_app(&format!("authorized_connections = true\n{settings}"))
 }
 
-/// A server that asks for authorization within a second.
+/// A server that requires authorization within a second.
 fn impatient() -> TestServer {
     strict("").config("[timeouts]\nauthorize = 1").start()
 }
@@ -22,7 +22,7 @@ fn ws_062_a_sign_in_authorizes() {
     let mut signed_in = server.connect();
     signed_in.sign_in(APP, r#"{"id":"u1"}"#);
     let mut silent = server.connect();
-    // Opened later, closed for its silence: by then the other's time is over, too.
+    // Opened later, closed for its silence: by then the other's timeout is over, too.
     silent.expect_close(4009, TOO_LATE);
     signed_in.expect_nothing_more();
     signed_in.subscribe("#server-to-user-u1");
@@ -59,7 +59,7 @@ fn ws_062_only_the_authorized_count_in_the_quota() {
     let mut sockets: Vec<Socket> = (0..5).map(|_| server.connect()).collect();
     sockets[0].sign_in(APP, r#"{"id":"u1"}"#);
     sockets[1].subscribe_private(APP, "private-a");
-    // More of the same by the same connection takes no further place.
+    // Further authorizations of the connection take no further slot.
     sockets[1].sign_in(APP, r#"{"id":"u2"}"#);
     sockets[1].subscribe_private(APP, "private-b");
     for socket in &mut sockets {

@@ -1,4 +1,4 @@
-//! What a client can make the server hold or do, and what happens when it is too much.
+//! Bounds on the memory and work that a client can cause, and the policy beyond each bound.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::support::{APP, PONG, eventually};
 
 const OUTBOX: u64 = 1 << 20;
 
-/// Has clients send the same frame over and over without reading, until each has been closed for it.
+/// Clients send the same frame over and over without reading, until each has been closed for that.
 ///
-/// Returns by how many bytes the server's memory has grown at most, for each of them.
+/// Returns the largest growth of the server's memory, divided by the clients.
 fn grown_by_each(server: &TestServer, frame: &[u8], most_frames: usize) -> u64 {
     const CLIENTS: u64 = 16;
     const AT_ONCE: usize = 1000;
-    // What the first crowd of its size needs once is not measured.
+    // One-time memory for the first crowd of this size is not measured.
     drop((0..CLIENTS).map(|_| server.connect()).collect::<Vec<_>>());
     server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
     let closed_before = server.metric(SLOW_READERS);
@@ -97,13 +97,13 @@ fn when_all_outboxes_together_are_full_the_largest_readers_are_closed_and_memory
     server
         .process
         .log_line("that too much waits", |line| line.contains("limits.outboxes_bytes").then_some(()));
-    // A reader with little to read stays, whatever others do.
+    // A reader with few bytes waiting stays, whatever others do.
     for _ in 0..10 {
         assert!(small.text().contains("xxx"));
     }
     small.expect_nothing_more();
     let ended = slow.iter_mut().find_map(|socket| {
-        // What is answered by those who stay.
+        // The answers to the clients that stay.
         socket.try_raw(&masked(FIN | TEXT, br#"{"event":"pusher:ping"}"#));
         loop {
             match socket.frame() {
@@ -123,10 +123,10 @@ fn messages_that_never_end_count_as_well() {
     let server = Setup::new().config("[limits]\noutboxes_bytes = 1048576").start();
     let mut good = server.connect();
     let text = masked(FIN | TEXT, &[b'x'; 32_000]);
-    // A few more than fit.
+    // A few more than the bound allows.
     let mut begun: Vec<Socket> = (0..36).map(|_| server.connect()).collect();
     for socket in &mut begun {
-        // It may be among those closed.
+        // The client may be among those closed.
         socket.try_raw(&text[..text.len() - 1]);
         good.expect_nothing_more();
     }

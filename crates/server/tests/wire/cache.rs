@@ -1,4 +1,4 @@
-//! Cache channels: the last event of a back end greets who comes later (WS-170 … WS-174).
+//! Cache channels: a new subscriber gets the last event of a back end (WS-170 … WS-174).
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::support::{APP, OTHER, eventually};
 
 const CHANNEL: &str = "cache-a";
 
-/// Every kind of channel that keeps its last event.
+/// Every kind of channel with a cached event.
 const KINDS: [&str; 4] = ["cache-a", "private-cache-a", "private-encrypted-cache-a", "presence-cache-a"];
 
 #[test]
@@ -338,7 +338,7 @@ fn of_events_that_nobody_listens_to_the_oldest_go_when_they_take_too_much() {
     let data = "x".repeat(1000);
     for number in 0..50 {
         api.publish(&format!("cache-{number}"), "e", &data);
-        // Whatever had to go, it was not what has just been published.
+        // Whatever was evicted, the event just published was not.
         let body = api.get(&format!("/channels/cache-{number}"), &[("info", "cache")]).body;
         assert!(body.contains(&data), "the newest, {number}, was given up: {body}");
     }

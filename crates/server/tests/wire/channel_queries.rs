@@ -1,4 +1,4 @@
-//! Asking what is occupied, and by whom (API-030 … API-041).
+//! Queries about occupied channels and their users (API-030 … API-041).
 
 use serde_json::{Value, json};
 

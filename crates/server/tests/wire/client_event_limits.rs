@@ -1,4 +1,4 @@
-//! How many client events a connection may send, and how large (WS-163, LIM-008, LIM-012, LIM-014).
+//! The rate limit and the size of client events (WS-163, LIM-008, LIM-012, LIM-014).
 
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
@@ -20,8 +20,8 @@ fn pair(server: &TestServer) -> (Socket, Socket) {
     (sender, listener)
 }
 
-/// A pair after a burst of one event more than `limit`, whose last was dropped. A machine that took so
-/// long over a burst that its last one was legal again gets another try.
+/// A pair after a burst of one event more than `limit`, whose last was dropped. A machine so slow that the
+/// last event was within the limit again gets another try.
 fn pair_after_one_too_many(server: &TestServer, limit: usize, error: &str) -> (Socket, Socket) {
     eventually("one event too many is dropped", || {
         let (mut sender, mut listener) = pair(server);
@@ -88,7 +88,7 @@ fn ws_163_however_many_are_dropped_the_connection_stays_and_works() {
     passes_again(&mut sender, &mut listener);
 }
 
-/// Sends until the allowance has grown again and one passes.
+/// Sends until the rate limit has room again and one event passes.
 fn passes_again(sender: &mut Socket, listener: &mut Socket) {
     assert_eq!(listener.json()["event"], "e");
     loop {
@@ -156,7 +156,7 @@ fn lim_012_the_data_of_a_client_event_has_at_most_10240_bytes() {
 fn lim_012_the_size_is_that_of_the_text_that_is_passed_on() {
     let server = with_limits("client_event_bytes = 10");
     let (mut sender, mut listener) = pair(&server);
-    // Six bytes in the frame for each character, and much white space, but ten bytes in the end.
+    // Six bytes in the frame for each character, and much white space, but ten bytes after decoding.
     sender.client_event(
         CHANNEL,
         "client-e",

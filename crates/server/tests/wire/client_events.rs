@@ -1,4 +1,4 @@
-//! Events from one subscriber to the others: who gets what, byte for byte (WS-160 … WS-169).
+//! Events from one subscriber to the others: their receivers, byte for byte (WS-160 … WS-169).
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::support::{APP, OTHER, PONG};
 const PRIVATE: &str = "private-a";
 const ROOM: &str = "presence-room";
 
-/// A server whose app has client events.
+/// A server whose app has client events enabled.
 fn switched_on() -> TestServer {
     Setup::with_app("client_events = true").start()
 }

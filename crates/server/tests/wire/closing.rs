@@ -1,4 +1,4 @@
-//! A client's own goodbye, and what it leaves behind (WS-051, WS-058).
+//! A client's own close, and its effects (WS-051, WS-058).
 
 use crate::support::eventually;
 use crate::support::server::TestServer;

@@ -1,4 +1,4 @@
-//! Settings from file, environment and flags; faults are all told at once (exit 64).
+//! Settings from file, environment and flags; all faults are reported at once (exit 64).
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::api::Request;
 use crate::support::setup::{Ended, Setup};
 use crate::support::{APP, App};
 
-/// The faults that were printed, without their start.
+/// The printed faults, without their prefix.
 fn faults(ended: &Ended) -> Vec<&str> {
     let faults = ended.stderr.lines().filter_map(|line| line.strip_prefix("fanfare: fault: "));
     let faults: Vec<&str> = faults.collect();

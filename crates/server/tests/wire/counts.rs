@@ -1,4 +1,4 @@
-//! How many are subscribed (WS-124, WS-143, WS-152, WS-175 … WS-177).
+//! Subscription counts (WS-124, WS-143, WS-152, WS-175 … WS-177).
 
 use crate::support::APP;
 use crate::support::server::TestServer;
@@ -151,7 +151,7 @@ fn ws_152_members_that_come_back_at_once_are_told_both_ways() {
     watcher.join(APP, "presence-a", r#"{"user_id":"w"}"#);
     let mut bob = server.connect();
     bob.join(APP, "presence-a", r#"{"user_id":"u2"}"#);
-    // A page that is loaded anew: nothing waits to see whether the member returns.
+    // A reloaded page: no delay to see whether the member returns.
     bob.close();
     server.connect().join(APP, "presence-a", r#"{"user_id":"u2"}"#);
     let names: Vec<_> = (0..3).map(|_| watcher.json()["event"].to_string()).collect();
@@ -179,7 +179,7 @@ fn ws_175_up_to_a_hundred_connections_each_change_is_told() {
     sockets[0].expect_nothing_more();
 }
 
-/// This one takes up to five seconds, for that is the rule.
+/// The test takes up to five seconds, because of the rule.
 #[test]
 fn ws_176_above_a_hundred_connections_counts_come_now_and_then_and_the_last_is_right() {
     let server = switched_on();
@@ -204,7 +204,7 @@ fn ws_176_above_a_hundred_connections_counts_come_now_and_then_and_the_last_is_r
     assert!(late.len() < 5, "five changes above a hundred, told as {late:?}");
     first.expect_nothing_more();
     for mut socket in crowd.into_iter().skip(95) {
-        // Everybody hears of it, also those who came above a hundred.
+        // All subscribers get the count, also those beyond a hundred.
         while !socket.text().contains(r#"{\"subscription_count\":105}"#) {}
     }
     for count in (1..=100).rev() {

@@ -1,5 +1,5 @@
 //! Texts that were cut in the middle of a surrogate pair, as browsers cut and send them: legal JSON that no UTF-8 can
-//! hold. They reach the others as they came (WS-104, WS-164).
+//! hold. The texts are delivered unchanged (WS-104, WS-164).
 
 use serde_json::Value;
 

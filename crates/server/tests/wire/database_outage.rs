@@ -1,4 +1,4 @@
-//! A Postgres that dies while clients connect, publish and subscribe: apps in use go on, and all heals by itself.
+//! A Postgres that dies while clients connect, publish and subscribe: apps in use go on, and all recovers by itself.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::support::{APP, eventually};
 
 const UNKNOWN: &str = "/app/unheard-of?protocol=7";
 
-/// A server on an empty Postgres, and the app of the reference made in it.
+/// A server on an empty Postgres that holds only the app of the reference.
 fn start(postgres: &Postgres) -> TestServer {
     let server = Setup::bare().env("DATABASE_URL", &postgres.url()).start();
     let made = server.create_app(&[], &[("DATABASE_URL", &postgres.url())]);
@@ -21,7 +21,7 @@ fn start(postgres: &Postgres) -> TestServer {
     server
 }
 
-/// What the command line does on that Postgres.
+/// Runs the command line on that Postgres.
 #[track_caller]
 fn fanfare(server: &TestServer, postgres: &Postgres, arguments: &[&str]) {
     let mut command: Command = binary(server.folder());
@@ -29,7 +29,7 @@ fn fanfare(server: &TestServer, postgres: &Postgres, arguments: &[&str]) {
     assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
 }
 
-/// The code that a newcomer is closed with.
+/// The close code of a new connection.
 fn closed_with(server: &TestServer, target: &str) -> Option<u16> {
     match server.open(target).frame() {
         Frame::Close(code, _) => code,
@@ -45,7 +45,7 @@ fn apps_in_use_go_on_while_postgres_is_dead_and_unknown_keys_are_told_to_come_ba
     before.subscribe_private(APP, "private-a");
     assert_eq!(closed_with(&server, UNKNOWN), Some(4001));
 
-    // Somebody publishes all the while, and must never be refused.
+    // A back end publishes all the while, and must never be refused.
     let (stop, published) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {

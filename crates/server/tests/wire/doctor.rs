@@ -1,4 +1,4 @@
-//! The doctor before a server that is well, and before each fault made real.
+//! The doctor on a working server, and on each real fault.
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::support::{APP, App};
 
 const CREDENTIALS: [&str; 6] = ["--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
 
-/// The doctor is sent to a server of the app of the reference, with further arguments.
+/// Runs the doctor on a server of the app of the reference, with further arguments.
 fn examine_at(url: &str, arguments: &[&str]) -> crate::support::examined::Examined {
     examine(&[&["--url", url], &CREDENTIALS[..], arguments].concat())
 }
@@ -23,7 +23,7 @@ fn url(server: &TestServer) -> String {
     format!("ws://{}", server.addr)
 }
 
-/// A server that answers everything with these bytes.
+/// A server that answers every request with these bytes.
 fn answering(status: &str, headers: &str, body: &str) -> Application {
     let length = body.len();
     Application::raw(&format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}"))
@@ -152,7 +152,7 @@ fn a_certificate_for_another_name_and_one_that_has_expired_are_told() {
     }
 }
 
-/// What `openssl req -x509` makes by itself; curl takes it, rustls does not.
+/// A default certificate of `openssl req -x509`; curl accepts the certificate, rustls does not.
 #[test]
 fn a_certificate_that_is_its_own_authority_is_told_how_to_make_another() {
     let (secured, authority) =

@@ -1,4 +1,4 @@
-//! The doctor before Laravel's side: a Redis that it publishes on, and its route for authorization.
+//! The doctor on Laravel's side: the Redis that Laravel publishes to, and its authorization route.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -15,7 +15,7 @@ use crate::support::setup::Setup;
 use crate::support::signing::hmac;
 use crate::support::{APP, App};
 
-/// Publishes as Laravel does on a channel, again and again, as long as something runs.
+/// Publishes to a channel as Laravel does, again and again, while `run` runs.
 fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
     let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
     publishing_as(redis, channel, payload, run)

@@ -1,4 +1,4 @@
-//! The doctor behind a proxy that changes requests: the server's own answer says what came of what was sent.
+//! The doctor behind a proxy that changes requests: the server's own answer shows what arrived.
 
 use crate::proxy_protocol;
 use crate::support::application::Application;

@@ -1,4 +1,4 @@
-//! Stopping without a herd (WS-056, WS-057).
+//! Graceful shutdown without a reconnect storm (WS-056, WS-057).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,14 +55,14 @@ fn ws_057_version_5_hears_of_the_drain_by_event_first() {
 fn ws_057_newcomers_during_the_drain_are_not_made_to_reconnect_at_once() {
     let server = draining_for(2).start();
     let held: Vec<Socket> = (0..20).map(|_| server.connect()).collect();
-    // Connected before the drain, upgraded in it: the race of a real restart.
+    // Connected before the drain, upgraded during the drain: the race of a real restart.
     let mut early = Http::connect(server.addr);
     early.write(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(early.answer().head.status, 200);
     server.process.signal(Signal::TERM);
     eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
     for mut http in [Some(early), Http::try_connect(server.addr)].into_iter().flatten() {
-        // Hung up on, or told to wait: 4100 are the bytes 16 and 4.
+        // Closed without a frame, or with a reconnect delay: 4100 are the bytes 16 and 4.
         http.try_write(&Upgrade::to(&pusher_js(APP)).bytes());
         let answer = http.until_end();
         assert!(answer.is_empty() || answer.contains("\u{10}\u{4}Server shutting down"), "{answer:?}");
@@ -106,7 +106,7 @@ fn ws_057_a_request_in_flight_is_answered() {
     let (head, rest) = bytes.split_at(bytes.len() - 10);
     let mut http = Http::connect(server.addr);
     http.write(head);
-    // Answered behind the half request, so the server has read that.
+    // This answer follows the half request, so the server has read the half.
     assert_eq!(server.public("/up").head.status, 200);
     server.process.signal(Signal::TERM);
     eventually("it says that it drains", || (server.admin("/ready").head.status == 503).then_some(()));
@@ -151,7 +151,7 @@ fn clients_that_never_answer_and_webhooks_that_hang_do_not_hold_the_end_up() {
     let start = Instant::now();
     server.process.signal(Signal::TERM);
     server.drained();
-    // The drain, three seconds for all that follows, and some for a slow machine.
+    // The drain, three seconds for the rest, and some for a slow machine.
     assert!(start.elapsed() < Duration::from_millis(1000 + 3000 + 900), "{:?}", start.elapsed());
     drop(sockets);
 }

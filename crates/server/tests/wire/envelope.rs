@@ -1,4 +1,4 @@
-//! The shape of whatever the server says (WS-033, WS-034, WS-100 … WS-105, WS-134).
+//! The shape of all server messages (WS-033, WS-034, WS-100 … WS-105, WS-134).
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn settle(socket: &mut Socket) -> Vec<Value> {
     frames
 }
 
-/// Two connections that have caused nearly every event there is; what each of them heard.
+/// Two connections that have caused nearly every event there is; the messages to each.
 fn everything() -> Vec<Value> {
     let server = Setup::with_app(
         "client_events = true\nsubscription_counts = true\nwatchlist_events = true\nsubscription_error_event = true",
@@ -177,7 +177,7 @@ fn ws_033_the_first_frame_is_the_greeting_or_an_error_with_a_numeric_code_or_a_c
 fn ws_034_the_first_frame_waits_for_nothing_that_the_client_does() {
     let server = TestServer::start();
     let mut silent = server.open(&pusher_js(APP));
-    // Many others come and talk; the silent one has been greeted all the same, and first of all.
+    // Many other clients come and talk; the silent one still gets its first frame, before all others.
     for _ in 0..20 {
         server.connect().subscribe("news");
     }

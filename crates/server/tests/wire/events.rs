@@ -1,4 +1,4 @@
-//! Publishing over HTTP: who gets what, byte for byte (WS-104, API-010 … API-019).
+//! Publishing over HTTP: receivers of an event, byte for byte (WS-104, API-010 … API-019).
 
 use serde_json::json;
 

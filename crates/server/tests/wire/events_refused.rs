@@ -1,4 +1,4 @@
-//! Events that are not accepted, and why (API-016 … API-021, LIM-004, LIM-007).
+//! Refused events, and the reasons (API-016 … API-021, LIM-004, LIM-007).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! WebSocket framing: what a message is made of, and which bytes are too much (WS-020 … WS-023, RFC 6455).
+//! WebSocket framing: fragments of a message, and size limits (WS-020 … WS-023, RFC 6455).
 
 use crate::support::PONG;
 use crate::support::server::TestServer;
@@ -202,7 +202,7 @@ fn frames_against_rfc_6455_close_with_1002() {
         socket.raw(&bytes);
         match socket.frame() {
             Frame::Close(Some(1002), _) => socket.expect_end(),
-            // Too long is as true of the last as malformed.
+            // The last frame is too long as well as malformed.
             Frame::Close(Some(1009), _) if what.starts_with("length") => socket.expect_end(),
             other => panic!("{what}: expected a close with 1002, got {other:?}"),
         }

@@ -228,7 +228,7 @@ fn an_odd_key_of_a_handshake_is_taken_as_health_checks_send_it() {
     assert_eq!(http.head().status, 101);
 }
 
-/// A handshake in which something is other than it should be.
+/// A handshake in which a part may be wrong.
 fn handshake(request_line: &str, headers: &str, body: &str) -> String {
     format!(
         "{request_line}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

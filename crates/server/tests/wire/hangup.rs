@@ -1,4 +1,4 @@
-//! SIGHUP, which supervisors send for a reload and terminals when they are closed: no server ends over it.
+//! SIGHUP, which supervisors send for a reload and terminals when they close: no server ends because of SIGHUP.
 
 use std::net::TcpListener;
 
@@ -40,7 +40,7 @@ fn a_server_that_has_not_started_yet_goes_on() {
     let database = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("postgres://u:p@{}/x", database.local_addr().expect("a bound socket has an address"));
     let mut process = Setup::bare().env("DATABASE_URL", &url).spawn();
-    // The server waits for the database's first word, and listens nowhere.
+    // The server waits for the database's first answer, and listens nowhere.
     let (silent, _) = database.accept().expect("the server asks the database");
     process.signal(Signal::HUP);
     drop((silent, database));

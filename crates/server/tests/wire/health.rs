@@ -1,4 +1,4 @@
-//! `fanfare health`: what a container's health check and an orchestrator's probe get to know.
+//! `fanfare health`: results for a container's health check and an orchestrator's probe.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -8,7 +8,7 @@ use crate::support::eventually;
 use crate::support::server::TestServer;
 use crate::support::setup::{Ended, Setup};
 
-/// `fanfare health` with the addresses that a configuration file says.
+/// `fanfare health` with the addresses of a configuration file.
 fn health(addr: &str, admin_addr: &str, arguments: &[&str]) -> Ended {
     let config =
         format!("[listen]\naddr = \"{addr}\"\nadmin_addr = \"{admin_addr}\"\npath_prefix = \"/fanfare\"");
@@ -82,7 +82,7 @@ fn what_does_not_answer_or_is_another_server_is_status_1_with_the_reason() {
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("refused"), "{}", ended.stderr);
 
-    // Our own operators' listener has no such page: as good as any other server.
+    // The operators' listener has no such page, and stands for any other server.
     let other = TestServer::start();
     let ended = health("127.0.0.1:1", &text(other.addr), &["--ready"]);
     assert_eq!(ended.status, 1);

@@ -136,7 +136,7 @@ fn unknown_routes_are_404_with_a_sentence() {
     }
 }
 
-/// What a browser says that is shown an address.
+/// The `Accept` header of a browser that opens an address.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 #[test]
@@ -203,7 +203,7 @@ fn api_009_other_methods_are_405_and_there_are_no_cors_headers() {
     }
 }
 
-/// What HEAD is answered, which has to be all that comes.
+/// The answer to HEAD, after which nothing may come.
 #[track_caller]
 fn head_of(addr: SocketAddr, request: &Request) -> Head {
     let mut http = Http::connect(addr);

@@ -1,4 +1,4 @@
-//! How many HTTP connections there may be, and who is closed for a newcomer.
+//! The bounds on HTTP connections, and the connection that is closed for a new one.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn closed(listener: &str, reason: &str) -> String {
 
 const OPEN: &str = "fanfare_http_connections{listener=\"public\"}";
 
-/// A connection that has asked once, and is kept alive.
+/// A kept-alive connection after one request.
 #[track_caller]
 fn kept_alive(addr: SocketAddr) -> Http {
     let mut http = Http::connect(addr);
@@ -34,7 +34,7 @@ fn kept_alive(addr: SocketAddr) -> Http {
 
 const EVENT: &str = r#"{"name":"e","channels":["news"],"data":"d"}"#;
 
-/// A connection whose request's body does not come.
+/// A connection whose request's body does not arrive.
 #[track_caller]
 fn without_body(addr: SocketAddr) -> Http {
     let mut http = Http::connect(addr);
@@ -45,7 +45,7 @@ fn without_body(addr: SocketAddr) -> Http {
     http
 }
 
-/// Connections whose requests the application does not answer, so that they are under way.
+/// Connections whose requests the application does not answer, so that the requests stay under way.
 #[track_caller]
 fn under_way(server: &TestServer, application: &Application, count: usize) -> Vec<Http> {
     let all = (0..count).map(|_| Post::channel("private-orders").begin(server.addr)).collect();
@@ -53,7 +53,7 @@ fn under_way(server: &TestServer, application: &Application, count: usize) -> Ve
     all
 }
 
-/// Whether the server has hung up on a connection that nothing was sent on; and nobody else's turn is waited for.
+/// Whether the server has closed a connection on which nothing was sent; without waiting for others.
 #[track_caller]
 fn expect_closed(mut http: Http) {
     assert_eq!(http.until_end(), "");
@@ -65,7 +65,7 @@ fn the_idlest_connection_is_closed_for_a_newcomer() {
     let mut first = kept_alive(server.addr);
     let second = kept_alive(server.addr);
     let mut third = kept_alive(server.addr);
-    // Now the second has been idle for longest.
+    // Now the second connection has been idle for longest.
     assert!(third.is_left_alone_for(Duration::from_millis(20)));
     first.get("/up").expect(HEALTHY);
     let mut newcomer = kept_alive(server.addr);
@@ -154,7 +154,7 @@ fn refusals_that_are_not_read_keep_nobody_out() {
             })
             .collect();
         let made_room = server.metric(&closed("public", "made_room"));
-        // Each refused connection waits for its peer to hang up, for a second at most.
+        // Each refused connection waits for its peer to hang up, for at most a second.
         let began = Instant::now();
         let _newcomers: Vec<Http> = (0..4).map(|_| kept_alive(server.addr)).collect();
         let told = server.metric(&closed("public", "made_room")) - made_room;
@@ -252,7 +252,7 @@ fn the_last_of_a_hundred_thousand_answers_says_that_the_connection_is_closed() {
     assert_eq!(http.until_end(), "");
 }
 
-/// Room for the sockets of a crowd in this process.
+/// Raises the file descriptor limit for the sockets of a crowd in this process.
 fn raise_descriptors() {
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).expect("up to the hard limit");
@@ -262,7 +262,7 @@ fn raise_descriptors() {
 fn those_who_are_told_that_they_are_not_let_in_keep_no_place_from_newcomers() {
     let server = Setup::new().config("[limits]\nhttp_connections = 4").start();
     let refused = Upgrade::to("/app/no-such-key?protocol=7").bytes();
-    // Each would have a second to answer the close, and none does.
+    // Each client would have a second to answer the close, and none answers.
     let mut silent = Vec::new();
     for bytes in [&refused[..], b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n"] {
         for _ in 0..100 {
@@ -292,7 +292,7 @@ fn a_node_without_a_seat_for_websockets_still_answers_back_ends() {
 fn http_connections_that_are_kept_alive_take_no_descriptor_of_others() {
     raise_descriptors();
     let server = Setup::new().descriptors(400).start();
-    // More than the process may open, on both listeners.
+    // More connections than the process may open, on both listeners.
     let mut crowd: Vec<Http> = Vec::new();
     for number in 0..500 {
         let addr = if number % 3 == 0 { server.admin } else { server.addr };
@@ -319,7 +319,7 @@ fn the_operators_listener_answers_whoever_keeps_connections_open() {
     }
 }
 
-/// More connections than the operators' listener has places.
+/// More connections than the operators' listener has slots.
 const OPERATORS_CROWD: usize = 150;
 
 #[test]

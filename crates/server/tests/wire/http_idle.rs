@@ -1,4 +1,4 @@
-//! How long an HTTP connection without a request is kept, and what its client is told of it.
+//! The keep-alive time of an HTTP connection, and its announcement to the client.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use crate::support::tls::Secured;
 
 const HEALTHY: &str = r#"{"health":"OK"}"#;
 
-/// Longer than the server keeps buffers for a connection that is idle.
+/// Longer than the server keeps buffers for an idle connection.
 const COLD: Duration = Duration::from_millis(2600);
 
 fn with_keep_alive(seconds: u32) -> Secured {
     Secured::start_with(Setup::new().config(&format!("[timeouts]\nhandshake = 1\nkeep_alive = {seconds}")))
 }
 
-/// A connection to each listener that has asked once.
+/// A connection to each listener after one request.
 fn connections(secured: &Secured) -> [Http; 3] {
     let mut all = [Http::connect(secured.server.addr), Http::connect(secured.server.admin), secured.http()];
     for http in &mut all {

@@ -1,4 +1,4 @@
-//! `serve --laravel` with `.env` files as Laravel's versions have them, and `laravel env`, which prints the lines.
+//! `serve --laravel` with the `.env` files of Laravel's versions, and `laravel env`, which prints the lines.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::{Setup, binary, run};
 
-/// A port that nobody listens on.
+/// A port without a listener.
 fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     free.local_addr().expect("a bound socket has an address").port()
@@ -23,7 +23,7 @@ fn of(dotenv: &str) -> Setup {
     setup.arguments(&["--laravel", ".", "--admin-listen", "127.0.0.1:0"])
 }
 
-/// The app is served: one connects with its key, and its back end publishes.
+/// The app is served: a client connects with its key, and its back end publishes.
 fn expect_served(server: &TestServer, app: App) {
     let mut socket = server.connect_to(app);
     socket.subscribe("orders");
@@ -132,7 +132,7 @@ fn a_dotenv_that_cannot_be_read_ends_the_start_with_64() {
     assert!(!ended.stderr.contains("hush"), "{}", ended.stderr);
 }
 
-/// What `fanfare laravel env` prints for the app of the reference.
+/// The output of `fanfare laravel env` for the app of the reference.
 fn lines(arguments: &[&str]) -> String {
     let setup = Setup::new().config("[listen]\npath_prefix = \"/ws\"").arguments(&["--check"]);
     let checked = setup.run();

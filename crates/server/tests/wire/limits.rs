@@ -1,4 +1,4 @@
-//! Names and numbers with a bound, and the settings that move it (LIM-001 … LIM-003, LIM-015 … LIM-031).
+//! Limits of names and numbers, and the settings of the limits (LIM-001 … LIM-003, LIM-015 … LIM-031).
 
 use serde_json::json;
 

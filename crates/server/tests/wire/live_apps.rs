@@ -1,4 +1,4 @@
-//! Apps that are made, changed and deleted by the command line while a server runs on their database.
+//! Apps that are created, changed and deleted by the command line while a server runs on their database.
 
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::socket::Frame;
@@ -99,7 +99,7 @@ fn a_rotated_key_is_valid_beside_the_old_one_until_that_is_revoked() {
         (server.api().get("/channels", &[]).head.status == 401).then_some(())
     });
     server.open(&pusher_js(APP)).expect_close_code(4001);
-    // Who is connected stays.
+    // Existing connections stay.
     server.api_of(new).publish("private-a", "e", "later");
     old_client.expect_event("private-a", "e", "later");
 }

@@ -10,7 +10,7 @@ use crate::support::setup::Setup;
 use crate::support::socket::{FIN, Frame, PONG_FRAME, Socket, TEXT, masked};
 use crate::support::{APP, PONG};
 
-/// One server with time-outs of a second for the tests of this module that run at the same time.
+/// One server with timeouts of a second for the tests of this module that run at the same time.
 fn impatient() -> Arc<TestServer> {
     static SHARED: Mutex<Weak<TestServer>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock();

@@ -1,4 +1,4 @@
-//! Why something was refused: an operator finds it in the log, with whom it concerns, and never with a secret.
+//! Reasons of refusals in the log: with app and key, and never with a secret.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use crate::support::{APP, OTHER, eventually};
 
 const JSON: &str = "[log]\nformat = \"json\"\n";
 
-/// Waits for a line of a JSON log with this message and these fields, which it returns.
+/// Waits for a line of a JSON log with this message and these fields; returns the line.
 #[track_caller]
 fn logged(server: &TestServer, message: &str, fields: &Value) -> Value {
     let wanted = fields.as_object().expect("an object");

@@ -1,4 +1,4 @@
-//! What is written about connections, and what must never be written.
+//! Log lines about connections, and secrets that must never be logged.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ fn json_logs() -> TestServer {
     Setup::new().config("[log]\nformat = \"json\"\n[timeouts]\nactivity = 1\npong = 1").start()
 }
 
-/// The line about the close of this connection, as its fields.
+/// The line about the close of this connection, as JSON fields.
 fn close_of(server: &TestServer, id: &str) -> Value {
     server.process.log_line(&format!("the close of {id}"), |line| {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
@@ -46,7 +46,7 @@ fn the_close_of_a_connection_is_one_line_with_app_socket_code_and_reason() {
     assert_eq!(fields["reason"], "pong_missing");
 }
 
-/// Does a little of everything; returns what must not be found in a log.
+/// Uses every feature a little; returns the texts that must not be in a log.
 fn use_everything(server: &TestServer) -> Vec<String> {
     let mut socket = server.connect();
     let info = r#"{"user_id":"u1","user_info":{"name":"confidential-name"}}"#;
@@ -127,7 +127,7 @@ fn a_key_that_tries_to_forge_a_line_of_the_log_does_not() {
     assert!(!log.contains("\u{1b}[31m"), "control characters are escaped");
 }
 
-/// How many refused connections are logged one by one, and how many only counted.
+/// Number of refused connections logged one by one, and number only counted.
 fn refusals_told_of(server: &TestServer) -> (u64, u64) {
     let (mut lines, mut left_out) = (0, 0);
     for line in server.process.stderr().lines() {
@@ -154,7 +154,7 @@ fn a_flood_of_refused_connections_is_logged_as_a_few_lines_and_a_count() {
         (lines + left_out == flood).then_some(lines)
     });
     assert!(lines <= most, "{lines} lines, at most {most}");
-    // Lines of other kinds are not left out for it.
+    // Lines of other kinds are still logged.
     let socket = server.open(&format!("/app/{}", APP.key)).established(1);
     let id = socket.id.clone();
     socket.close();

@@ -1,6 +1,6 @@
-//! The server as it is seen from outside: the real binary, real sockets, bytes compared.
+//! The server from outside: the real binary, real sockets, bytes compared.
 //!
-//! One module a concern; a test is named after the rule of the protocol reference that it holds.
+//! One module for each concern; a test is named after the rule of the protocol reference that the test checks.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! What operators count.
+//! The metrics for operators.
 
 use crate::support::APP;
 use crate::support::server::{TestServer, pusher_js};

@@ -29,7 +29,7 @@ fn api_070_the_body_is_the_data_and_the_answer_is_202_without_a_body() {
         accepted(&post(&mut api, "my-channel", &[("name", "my-event")], data.as_bytes()));
         socket.expect_event("my-channel", "my-event", data);
     }
-    // The connection can be used again: nothing is left of an answer.
+    // The connection can be reused: no bytes of an answer are left.
     api.get("/channels", &[]).expect(r#"{"channels":{"my-channel":{}}}"#);
 }
 

@@ -1,4 +1,4 @@
-//! One bad peer among good ones: slow readers, storms of faults, heads that never end (WS-214).
+//! One bad peer among good ones: slow consumers, storms of faults, heads that never end (WS-214).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ use crate::support::{APP, DEADLINE, eventually};
 
 pub const SLOW_READERS: &str = r#"fanfare_closes_total{code="4100",reason="slow_reader"}"#;
 
-/// Publishes ten full events at a time, numbered from 0, and lets `listener` keep up, until a slow
-/// reader was closed; returns how many events there were.
+/// Publishes ten full events at a time, numbered from 0, and lets `listener` keep up, until a slow consumer
+/// was closed; returns the number of events.
 pub fn publish_until_a_slow_reader_is_closed(server: &TestServer, listener: &mut Socket) -> usize {
     let filling = "x".repeat(10_000);
     let mut api = server.api();
@@ -50,7 +50,7 @@ fn a_subscriber_that_does_not_read_is_closed_and_nobody_else_notices() {
     expect_whole_events_and_the_close(&mut slow);
 }
 
-/// What a slow reader does get is whole events in order, and then the end.
+/// A slow consumer gets whole events in order, and then the end.
 pub fn expect_whole_events_and_the_close(slow: &mut Socket) {
     let mut last = None;
     loop {
@@ -105,7 +105,7 @@ fn ws_214_a_flood_of_faults_is_cut_off_with_4100() {
             bad.expect_error("Received invalid JSON");
         }
         let mut frame = bad.frame();
-        // A slow machine forgives some more meanwhile; the one too many is answered as well.
+        // A slow machine forgives some more meanwhile; the fault beyond the limit is answered as well.
         while matches!(&frame, Frame::Text(text) if text.contains("Received invalid JSON")) {
             frame = bad.frame();
         }
@@ -134,7 +134,7 @@ fn a_storm_of_malformed_messages_leaves_others_untouched() {
         storm.extend(masked(FIN | TEXT, br#"{"event":"pusher:subscribe","data":{"channel":"a b"}}"#));
     }
     for _ in 0..10 {
-        // It may be cut off for it (WS-214).
+        // The connection may be closed for its faults (WS-214).
         if !bad.try_raw(&storm) {
             break;
         }
@@ -171,9 +171,9 @@ fn a_storm_of_broken_connections_leaves_others_untouched() {
     server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
 }
 
-/// Sends faults for as long as the server takes them, and reads nothing.
+/// Sends faults for as long as the server accepts bytes, and reads nothing.
 fn flood(bad: &mut Socket) {
-    // The text that should have been signed comes back in the error.
+    // The error repeats the text that should have been signed.
     let (key, data) = (APP.key, "x".repeat(10_000));
     let command = format!(
         r#"{{"event":"pusher:subscribe","data":{{"auth":"{key}:00","channel":"private-a","channel_data":"{data}"}}}}"#
@@ -212,7 +212,7 @@ fn clients_that_flood_without_reading_are_cut_off_and_stall_nobody() {
     good.expect_nothing_more();
 }
 
-/// How long a connection that sends this and then nothing is kept.
+/// How long the server keeps a connection that sends this and then nothing.
 fn kept_after(server: &TestServer, bytes: &[u8]) -> Duration {
     let start = Instant::now();
     let mut http = Http::connect(server.addr);
@@ -261,7 +261,7 @@ fn a_head_of_any_size_is_not_collected() {
     let mut sent = 0;
     while http.try_write(header.as_bytes()) {
         sent += header.len();
-        // More than the kernel's buffers of both ends can hold: somebody must have read it.
+        // More than the kernel's buffers of both ends can hold: the server must have read some.
         assert!(sent < 64 << 20, "64 MiB of headers were taken");
     }
 }

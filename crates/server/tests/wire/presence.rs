@@ -1,4 +1,4 @@
-//! Presence: who is there, and who hears of it (WS-115 … WS-124, WS-150 … WS-154, DIFF-19, DIFF-22).
+//! Presence rosters, and their joins and leaves (WS-115 … WS-124, WS-150 … WS-154, DIFF-19, DIFF-22).
 
 use std::collections::BTreeSet;
 
@@ -182,7 +182,7 @@ fn ws_116_numeric_ids_are_strings_everywhere() {
     expect_removed(&mut ann, "10");
 }
 
-/// The listing of these users in the order that the server has chosen, which nobody promises.
+/// The listing of these users in the server's order, which the protocol does not define.
 fn users(expected: &[&str], server: &TestServer) -> Value {
     let answer = server.api().get(&format!("/channels/{ROOM}/users"), &[]).body;
     let mut sorted = expected.to_vec();
@@ -311,13 +311,13 @@ fn ws_154_the_roster_and_the_later_frames_add_up_to_the_truth() {
     assert_eq!(present, expected.collect());
 }
 
-/// Reads until everything that was asked for has been answered.
+/// Reads until every command has been answered.
 fn settle(socket: &mut Socket) {
     socket.send(r#"{"event":"pusher:ping"}"#);
     while socket.json()["event"] != "pusher:pong" {}
 }
 
-/// Follows the member frames that have come, strictly: nobody joins twice or leaves unseen.
+/// Applies the member frames strictly: nobody joins twice or leaves unseen.
 fn replay(observer: &mut Socket, present: &mut BTreeSet<String>) {
     observer.send(r#"{"event":"pusher:ping"}"#);
     loop {

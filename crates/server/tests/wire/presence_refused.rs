@@ -1,4 +1,4 @@
-//! Who may not join a presence channel (WS-115, WS-116, WS-136, LIM-020 … LIM-022).
+//! Refused presence subscriptions (WS-115, WS-116, WS-136, LIM-020 … LIM-022).
 
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;

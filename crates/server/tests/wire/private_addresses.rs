@@ -1,4 +1,4 @@
-//! What apps name can be kept to the public internet; what the operator names stays where it is.
+//! URLs of apps can be limited to the public internet; the operator's own URLs are not.
 
 use crate::redis_feed::event;
 use crate::support::application::Application;

@@ -1,4 +1,4 @@
-//! Balancers that speak the PROXY protocol: not supported yet, and told so where somebody will look.
+//! Balancers that speak the PROXY protocol: not supported yet, and both log and answer say so.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Quotas of messages: what is over one is refused whole, and nobody else notices.
+//! Quotas of messages: a publish over a quota is refused whole, and no other app is affected.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn over(limit: usize, each: &str, came: usize) -> String {
     )
 }
 
-/// An event to so many channels, the first of which is `news`.
+/// An event to this many channels, the first of which is `news`.
 fn to_channels(count: usize) -> String {
     let channels: Vec<String> =
         (0..count).map(|at| if at == 0 { "news".to_owned() } else { format!("news-{at}") }).collect();
@@ -40,7 +40,7 @@ fn refused(api: &mut Api) -> bool {
 fn api_005_what_is_over_the_rate_is_403_and_nothing_of_it_is_published() {
     let server = Setup::with_app("messages_per_second = 5").start();
     let (mut socket, mut api) = (listener(&server), server.api());
-    // More than there ever is, so that it does not matter how fast this machine is.
+    // More than can ever come, so that the machine's speed does not matter.
     api.post("/events", to_channels(6)).refused_with(403, &over(5, "second", 6));
     api.post("/batch_events", batch_of(7)).refused_with(403, &over(5, "second", 7));
     socket.expect_nothing_more();
@@ -141,7 +141,7 @@ fn a_restart_gives_no_second_day_s_quota() {
     drop(api);
     let again = Setup::bare().in_folder(server.stop()).start();
     let mut api = again.api();
-    // What comes while the database is asked is let through; without asking, a thousand would be.
+    // Messages during the database query are allowed; without the query, a thousand would be.
     let more = (0..1000).take_while(|_| !refused(&mut api)).count();
     assert!(more < 600, "{more} more than 900");
 }

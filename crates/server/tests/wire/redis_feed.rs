@@ -23,7 +23,7 @@ pub fn expect_listening(server: &TestServer) {
     server.expect_metric("fanfare_redis_feed_connections_up", 1.0);
 }
 
-/// What Laravel publishes for an event.
+/// Laravel's message for an event.
 pub fn event(name: &str, data: &str, socket: &str) -> String {
     let name = name.replace('\\', "\\\\");
     format!(r#"{{"event":"{name}","data":{data},"socket":{socket}}}"#)
@@ -65,7 +65,7 @@ fn notifications_models_and_presence_channels_arrive() {
     let model = r#"{"model":{"id":5},"connection":null,"queue":null,"afterCommit":false}"#;
     redis.broadcast(&[&prefixed("presence-room.1")], &event("PostUpdated", model, "null"));
     socket.expect_event("presence-room.1", "PostUpdated", model);
-    // Laravel 5.1 knew no socket, and published through the client itself.
+    // Laravel 5.1 had no socket id, and published through the client itself.
     redis.publish(&prefixed("presence-room.1"), r#"{"event":"old","data":{"a":1}}"#);
     socket.expect_event("presence-room.1", "old", r#"{"a":1}"#);
 }
@@ -196,7 +196,7 @@ fn a_prefix_that_redis_refuses_is_told_until_it_is_allowed() {
     server.expect_metric("fanfare_redis_feed_connections", 1.0);
 
     redis.says(&["ACL", "SETUSER", "fanfare", &format!("&{PREFIX}*")]);
-    // What was refused is asked for again after eight seconds.
+    // A refused subscription is retried after eight seconds.
     until("it is allowed", || (server.admin("/ready").body == "ready\n").then_some(()));
     expect_listening(&server);
     server.expect_metric("fanfare_redis_feed_prefixes_refused{reason=\"NOPERM\"}", 0.0);

@@ -6,7 +6,7 @@ use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, App, OTHER, eventually};
 
-/// Waits until so many prefixes of a Redis are listened to.
+/// Waits until this many prefixes of a Redis are subscribed.
 fn expect_prefixes(redis: &Redis, count: usize) {
     let wanted = count.to_string();
     eventually(&format!("{count} prefixes"), || (redis.says(&["PUBSUB", "NUMPAT"]) == wanted).then_some(()));

@@ -1,4 +1,4 @@
-//! What comes over Redis and is not delivered: counted by reason, logged without a payload, in nobody's way.
+//! Messages of Redis that are dropped: counted by reason, logged without a payload, and never blocking others.
 
 use crate::redis_feed::{PREFIX, event, expect_listening, listening_to, prefixed};
 use crate::support::APP;
@@ -11,7 +11,7 @@ fn dropped(server: &TestServer, reason: &str) -> f64 {
     server.metric(&format!("fanfare_redis_feed_dropped_total{{app=\"3\",reason=\"{reason}\"}}"))
 }
 
-/// Messages of an app come in order: what is there before this was all.
+/// An app's messages arrive in order: the marker shows that nothing came before.
 fn expect_only_marker(redis: &Redis, socket: &mut Socket, channel: &str) {
     redis.publish(&prefixed(channel), &event("marker", "0", "null"));
     socket.expect_event(channel, "marker", "0");
@@ -65,7 +65,7 @@ fn what_phpredis_has_packed_is_dropped_with_the_name_of_the_option() {
     for message in &serialized {
         redis.publish(&prefixed("news"), message);
     }
-    // LZF begins with a run of 32 bytes as they are.
+    // LZF begins with a run of 32 literal bytes.
     redis.publish(&prefixed("news"), &format!("\u{1f}{plain}"));
     expect_only_marker(&redis, &mut socket, "news");
     server.expect_metric("fanfare_redis_feed_dropped_total{app=\"3\",reason=\"serialized\"}", 2.0);
@@ -165,7 +165,7 @@ fn a_flood_of_what_is_no_event_is_in_nobodys_way() {
         }
     });
     server.expect_metric("fanfare_redis_feed_messages_total{app=\"3\"}", FLOOD as f64);
-    // Those that did not fit into the queue are the others.
+    // The other messages did not fit into the queue.
     let all = || dropped(&server, "not_a_broadcast") + dropped(&server, "queue_full");
     crate::support::eventually("each is counted", || ((all() - FLOOD as f64).abs() < 0.5).then_some(()));
     expect_only_marker(&redis, &mut socket, "news");

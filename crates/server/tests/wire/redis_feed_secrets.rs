@@ -62,7 +62,7 @@ fn command_line_administration_api_and_log_show_no_password() {
     for text in &said {
         assert!(text.contains(&shown(&redis)) && !text.contains(PASSWORD), "{text}");
     }
-    // What is shown cannot be stored by mistake; the password stays.
+    // A masked URL cannot be stored by mistake; the password stays.
     let body = serde_json::json!({"settings": {"redis_feed": {"url": shown(&redis)}}}).to_string();
     let fault =
         "redis_feed.url: the Redis URL has its password masked; leave it out to keep the one that is stored";

@@ -1,4 +1,4 @@
-//! Faults of `redis_feed` in the configuration: told at the start, with what to do.
+//! Faults of `redis_feed` in the configuration: reported at the start, with advice.
 
 use crate::support::setup::Setup;
 use crate::support::{APP, App, OTHER};

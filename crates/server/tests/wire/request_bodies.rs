@@ -1,4 +1,4 @@
-//! How bodies may arrive, and how much of them is read (LIM-030, API-005).
+//! Framing of request bodies, and the limit on reading them (LIM-030, API-005).
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::support::{APP, DEADLINE};
 
 const EVENT: &str = r#"{"name":"e","channels":["news"],"data":"in pieces"}"#;
 
-/// The head of a signed request for [`EVENT`] that says how its body comes.
+/// The head of a signed request for [`EVENT`] with this framing of the body.
 fn head(framing: &str) -> String {
     format!("{}{framing}\r\n\r\n", Request::post("/apps/3/events", EVENT).open_head())
 }
@@ -136,7 +136,7 @@ fn a_body_whose_signature_is_wrong_is_refused_before_it_comes_and_never_kept() {
     const BODY: usize = 1 << 20;
     let server = TestServer::start();
     let head = unsigned_but_for_the_key(&format!("Content-Length: {BODY}"));
-    // What the first requests of their size need once is not measured.
+    // One-time memory for the first requests of this size is not measured.
     let mut warm = Http::connect(server.addr);
     warm.write(head.as_bytes());
     warm.write(&vec![b'x'; BODY]);
@@ -145,7 +145,7 @@ fn a_body_whose_signature_is_wrong_is_refused_before_it_comes_and_never_kept() {
     let mut senders: Vec<Http> = (0..SENDERS).map(|_| Http::connect(server.addr)).collect();
     for sender in &mut senders {
         sender.write(head.as_bytes());
-        // All but the end, for which the server would have to wait.
+        // All but the end, which the server would have to wait for.
         sender.try_write(&vec![b'x'; BODY - 1]);
     }
     for sender in &mut senders {
@@ -155,7 +155,7 @@ fn a_body_whose_signature_is_wrong_is_refused_before_it_comes_and_never_kept() {
     assert!(grown < (SENDERS * BODY / 2) as u64, "{grown} bytes for {SENDERS} bodies of {BODY}");
 }
 
-/// A head that everybody can send who knows the app's key, which is no secret.
+/// A head that anybody can send who knows the app's key, which is no secret.
 fn unsigned_but_for_the_key(framing: &str) -> String {
     let (key, now) = (APP.key, now());
     let md5 = "0".repeat(32);

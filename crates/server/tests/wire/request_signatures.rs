@@ -1,4 +1,4 @@
-//! Who may ask: the signature of HTTP requests (AUTH-001 … AUTH-011).
+//! Authentication of HTTP requests by signature (AUTH-001 … AUTH-011).
 
 use crate::support::api::{Auth, Request, now};
 use crate::support::server::TestServer;
@@ -152,7 +152,7 @@ fn auth_003_body_md5_must_be_that_of_the_body() {
     let mut api = server.api();
     let missing = Request::post("/apps/3/events", EVENT).auth(|auth| auth.body_md5 = None);
     api.send(&missing).refused(401, "body_md5");
-    // AUTH-010: said before the signature is looked at, for which the body need not come.
+    // AUTH-010: refused before the signature is checked, for which the body need not arrive.
     let unsigned = Request::post("/apps/3/events", EVENT).auth(|auth| {
         auth.body_md5 = None;
         auth.signature = Some("0".repeat(64));
@@ -222,7 +222,7 @@ fn auth_005_encoded_brackets_are_brackets() {
 #[test]
 fn auth_002_parameter_names_are_signed_in_lower_case() {
     let server = TestServer::start();
-    // Whether the parameters themselves are welcome is another question (API-007).
+    // Whether the endpoint takes the parameters is another question (API-007).
     let answer = server.api().send(&channels().param("Zebra", "x").param("unknown", ""));
     assert_ne!(answer.head.status, 401, "{answer:?}");
 }

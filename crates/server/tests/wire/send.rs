@@ -1,4 +1,4 @@
-//! `fanfare send`: an event from the command line, by the way of a back end.
+//! `fanfare send`: an event from the command line, sent like a back end's.
 
 use crate::support::setup::{Setup, binary, run};
 use crate::support::{APP, OTHER, quoted};

@@ -1,4 +1,4 @@
-//! The channel of one user, and the end of its connections (WS-190 … WS-193, API-060 … API-064).
+//! The channel of one user, and the close of the user's connections (WS-190 … WS-193, API-060 … API-064).
 
 use serde_json::json;
 

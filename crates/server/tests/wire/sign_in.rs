@@ -1,4 +1,4 @@
-//! Signing in: a connection stands for a user (WS-115, WS-180 … WS-186, AUTH-030).
+//! Signing in as a user (WS-115, WS-180 … WS-186, AUTH-030).
 
 use serde_json::json;
 

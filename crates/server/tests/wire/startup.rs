@@ -1,4 +1,4 @@
-//! Starting: the ready line, what can be pasted, and ports that are taken (exit 69).
+//! Starting: the ready line, the lines to paste, and ports in use (exit 69).
 
 use std::net::TcpListener;
 

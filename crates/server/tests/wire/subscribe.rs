@@ -1,4 +1,4 @@
-//! Subscribing and unsubscribing, as it should go (WS-108 … WS-125, WS-140 … WS-143, WS-200, AUTH-020 …).
+//! Successful subscribing and unsubscribing (WS-108 … WS-125, WS-140 … WS-143, WS-200, AUTH-020 …).
 
 use crate::support::server::TestServer;
 use crate::support::signing::channel_auth;

@@ -1,4 +1,4 @@
-//! Subscribing and unsubscribing, as it fails: one error, and nothing else changes (WS-130 … WS-141, WS-191).
+//! Failed subscribing and unsubscribing: one error, and nothing else changes (WS-130 … WS-141, WS-191).
 
 use serde_json::json;
 

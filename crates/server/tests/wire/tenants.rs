@@ -1,4 +1,4 @@
-//! Apps on one server do not notice one another.
+//! Apps on one server do not affect one another.
 
 use serde_json::json;
 

@@ -101,7 +101,7 @@ fn what_a_client_sends_along_with_its_request_is_not_lost() {
     let secured = Secured::start();
     let ask = masked(FIN | TEXT, br#"{"event":"pusher:subscribe","data":{"channel":"news"}}"#);
     for version in BOTH {
-        // More than one record, so that some of it is still encrypted when the upgrade comes.
+        // More than one record, so that a part is still encrypted at the upgrade.
         let mut behind = ask.clone();
         let filling = format!(r#"{{"event":"pusher:ping","data":{{"x":"{}"}}}}"#, "x".repeat(30_000));
         behind.extend(masked(FIN | TEXT, filling.as_bytes()));

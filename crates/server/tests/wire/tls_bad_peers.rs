@@ -1,4 +1,4 @@
-//! Who comes to the wrong port, stalls, or breaks off in TLS: cut off, and nobody else notices.
+//! Peers on the wrong port, and peers that stall or break off in TLS: closed, without effect on others.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -22,18 +22,18 @@ fn expect_undisturbed(good: &mut Socket) {
     good.expect_nothing_more();
 }
 
-/// All that comes until the server hangs up.
+/// All bytes until the server hangs up.
 fn until_end(mut stream: TcpStream) -> Vec<u8> {
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
     let mut all = Vec::new();
-    // It may be reset, if the server did not read everything.
+    // The connection may be reset, if the server did not read everything.
     if let Err(error) = stream.read_to_end(&mut all) {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "not hung up on");
     }
     all
 }
 
-/// A hello as a client sends it that speaks this version at most, with a cipher of that time.
+/// The hello of a client with this version at most, with a cipher of that time.
 fn hello(version: [u8; 2]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([7; 32]);
@@ -110,7 +110,7 @@ fn a_handshake_that_trickles_is_cut_off() {
     let secured = impatient();
     let mut stream = TcpStream::connect(secured.addr()).expect("the server accepts");
     stream.write_all(HALF_A_HELLO).expect("the server reads");
-    // What is announced would take more than a minute.
+    // The announced bytes would take more than a minute.
     eventually("the trickle is cut off", || stream.write_all(&[0]).is_err().then_some(()));
 }
 
@@ -132,7 +132,7 @@ fn noise_in_place_of_a_handshake_harms_nobody() {
         b"\x80\x2e\x01\x00\x02",
     ] {
         let mut stream = TcpStream::connect(secured.addr()).expect("the server accepts");
-        // It may be cut off before all of it was sent.
+        // The connection may be closed before all bytes were sent.
         drop(stream.write_all(noise));
         drop(stream.shutdown(Shutdown::Write));
         until_end(stream);

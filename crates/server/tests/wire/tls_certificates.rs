@@ -1,4 +1,4 @@
-//! Certificates: what is refused at the start, and how they are replaced while the server runs.
+//! Certificates: refusals at the start, and replacement while the server runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,10 +13,10 @@ use crate::support::setup::{Ended, Setup};
 use crate::support::socket::Socket;
 use crate::support::tls::{Authority, BOTH, Issued, Secured, tls_setup, write_files};
 
-/// Connections that are open while the certificate is replaced.
+/// Number of connections that are open while the certificate is replaced.
 const CROWD: usize = 1000;
 
-/// Room for the crowd's sockets in this process.
+/// Raises the file descriptor limit for the crowd's sockets in this process.
 fn raise_descriptors() {
     let hard = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: hard, maximum: hard }).expect("up to the hard limit");
@@ -27,7 +27,7 @@ fn expect_newcomers_to_see(secured: &Secured, new: &Issued) {
     eventually("newcomers see the new certificate", || (secured.http().shown() == new.der).then_some(()));
 }
 
-/// Replaces the certificate under a crowd; nobody is dropped, and everybody still gets what is published.
+/// Replaces the certificate under a crowd; no connection is closed, and every client still gets events.
 fn swap_under_a_crowd(swap: impl FnOnce(&Secured, &Issued)) {
     raise_descriptors();
     let secured = Secured::start();
@@ -91,7 +91,7 @@ fn a_link_that_points_elsewhere_replaces_the_certificate() {
     expect_newcomers_to_see(&secured, &new);
 }
 
-/// The files as given are refused with these words, the old certificate stays, and right files help.
+/// The files are refused with these words, the old certificate stays, and right files repair the fault.
 fn expect_refused_and_mended(certificate: Option<&str>, key: Option<&str>, words: &str) {
     let secured = Secured::start();
     let mut open = secured.connect();
@@ -159,7 +159,7 @@ fn the_metrics_say_when_the_certificate_in_use_expires() {
     assert!(!plain.admin("/metrics").body.lines().any(|line| line.starts_with(EXPIRES)));
 }
 
-/// What a start says that does not succeed, with these files.
+/// The output of a start that fails because of these files.
 fn refused(certificate: &str, key: &str) -> Ended {
     let setup = tls_setup(Setup::new());
     write_files(setup.folder(), certificate, key);

@@ -1,4 +1,4 @@
-//! Bytes over TLS: order, size, readers that do not read, and the end.
+//! Bytes over TLS: order, size, slow consumers, and the end.
 
 use rustix::process::Signal;
 use rustls::SupportedProtocolVersion;
@@ -29,7 +29,7 @@ fn events_of_many_records_arrive_whole_and_in_order() {
     let mut sockets = BOTH.map(|version| connect_over(&secured, version));
     sockets.iter_mut().for_each(|socket| socket.subscribe("large"));
     let mut api = secured.api();
-    // Just around the size of a record, and then far beyond it, a megabyte at a time.
+    // Sizes around a record's, and then far beyond, a megabyte at a time.
     for size in [16_200, 16_300, 16_384, 16_400, 100_000] {
         let data = |at: usize| format!("{at} {}", "x".repeat(size));
         let batch: Vec<_> =
@@ -110,7 +110,7 @@ fn the_drain_closes_tls_connections_with_4200_and_ends_their_tls_in_order() {
     kept.get("/channels", &[]).expect(r#"{"channels":{}}"#);
     secured.server.process.signal(Signal::TERM);
     for socket in &mut sockets {
-        // The end is seen only if TLS says so: without its last alert it would be an error here.
+        // The end is read without error only after the close alert of TLS.
         socket.expect_close(4200, "Server shutting down");
     }
     secured.server.drained();

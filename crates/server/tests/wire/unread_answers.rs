@@ -1,4 +1,4 @@
-//! Answers that nobody reads: given up when nothing of them is taken, on every listener.
+//! Unread answers: given up when the peer takes no bytes, on every listener.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ fn impatient() -> Secured {
     Secured::start_with(Setup::new().config("[timeouts]\nhttp_write = 1\nkeep_alive = 60"))
 }
 
-/// Sends requests for as long as the server takes them, and reads nothing; then waits to be hung up on.
+/// Sends requests for as long as the server accepts bytes, and reads nothing; then waits for the close.
 fn ask_and_never_read(mut http: Http) {
     let requests = b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
     let began = Instant::now();
@@ -53,7 +53,7 @@ fn an_answer_that_is_read_slowly_is_not_given_up() {
     http.write(&crate::support::api::Request::get("/apps/3/channels").bytes());
     let began = Instant::now();
     let mut read = 0;
-    // Longer than the server waits for a byte to be taken.
+    // Longer than the server's write timeout.
     while read < 3000 * 150 {
         assert!(began.elapsed() < DEADLINE * 2);
         read += http.some_after(std::time::Duration::from_millis(30));

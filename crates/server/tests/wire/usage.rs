@@ -1,4 +1,4 @@
-//! What apps have used, as the command line tells it and as metrics do.
+//! The usage of apps, in the command line and in metrics.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,13 +9,13 @@ use crate::support::server::TestServer;
 use crate::support::setup::{Setup, binary, run};
 use crate::support::socket::Socket;
 
-/// Reads an event; the bytes that it took, with the WebSocket header.
+/// Reads an event; returns its bytes, with the WebSocket header.
 fn bytes_of(socket: &mut Socket) -> usize {
     let length = socket.text().len();
     length + if length < 126 { 2 } else { 4 }
 }
 
-/// What the command line says where a server kept its data.
+/// The output of the command line on the data of a stopped server.
 #[track_caller]
 fn told(folder: &TempDir, arguments: &[&str]) -> String {
     let ended = run(binary(folder.path()).arg("app").args(arguments));
@@ -30,7 +30,7 @@ fn total(folder: &TempDir) -> Value {
     usage["total"].clone()
 }
 
-/// Uses the app in every way that is counted: three connections, four messages of back ends, one of a client.
+/// Causes every kind of usage: three connections, four messages of back ends, one of a client.
 fn use_it(server: &TestServer) -> usize {
     let mut sockets = [server.connect(), server.connect(), server.connect()];
     for socket in &mut sockets[..2] {
@@ -46,7 +46,7 @@ fn use_it(server: &TestServer) -> usize {
     let mut bytes: usize = sockets[..2].iter_mut().map(|socket| bytes_of(socket) + bytes_of(socket)).sum();
     sockets[0].client_event("private-a", "client-e", "1");
     bytes += bytes_of(&mut sockets[1]);
-    // What is refused is no message.
+    // A refused message is not counted.
     sockets[0].client_event("private-other", "client-e", "1");
     assert!(sockets[0].error().0.is_none());
     api.post("/events", "no JSON").refused(400, "JSON");
@@ -69,7 +69,7 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     let last: Vec<&str> = table.lines().last().unwrap_or_default().split_whitespace().collect();
     assert_eq!(last, ["total", "3", "4", "1", "5", &bytes.to_string(), "0", "0", "0"], "{table}");
 
-    // A second run adds to it, and the peak is the higher one.
+    // A second run adds up, and the peak is the higher one.
     let again = Setup::bare().in_folder(folder).start();
     let bytes = bytes + use_it(&again);
     again.expect_metric("fanfare_connections{app=\"3\"}", 0.0);
@@ -87,7 +87,7 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     admin.get("/v1/apps/3/usage?hours=0&x").expect(400);
     let folder = server.stop();
 
-    // It is still to be billed when the app has gone.
+    // The usage of a deleted app is still to be billed.
     told(&folder, &["delete", APP.id]);
     assert_eq!(total(&folder), twice);
 }

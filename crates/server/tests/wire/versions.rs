@@ -1,4 +1,4 @@
-//! Protocol versions, and how each hears of a close (WS-011 … WS-015, WS-053).
+//! Protocol versions, and the form of a close in each (WS-011 … WS-015, WS-053).
 
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
@@ -11,8 +11,8 @@ fn open(server: &TestServer, version: &str) -> Socket {
     server.open(&format!("/app/{}?protocol={version}&client=test&version=1", APP.key))
 }
 
-/// A refusal of a client whose version is not spoken here: it may be told by event as well, which
-/// harms nobody at the handshake (WS-053, WS-054); the close is what counts.
+/// A refusal of a client with an unsupported version: the error event may come as well, which
+/// harms no client at the handshake (WS-053, WS-054); the close is what counts.
 #[track_caller]
 fn expect_refused(mut socket: Socket, code: u16, reason: &str) {
     let mut frame = socket.frame();
@@ -76,7 +76,7 @@ fn ws_013_versions_4_to_7_are_spoken_alike() {
 fn ws_014_and_ws_015_all_versions_get_the_same_frames() {
     let server = Setup::with_app("client_events = true\nsubscription_counts = true").start();
     let frames_of = |version: &str| -> Vec<String> {
-        // WS-015: the first frame names the activity timeout to every version.
+        // WS-015: the first frame holds the activity timeout in every version.
         let mut socket = open(&server, version).established(50);
         socket.subscribe("news");
         socket.expect_count("news", 1);

@@ -1,4 +1,4 @@
-//! Who of the watchlist is online (WS-195 … WS-198, LIM-023).
+//! Online status of a watchlist's users (WS-195 … WS-198, LIM-023).
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ fn user(id: &str, watchlist: &[&str]) -> String {
     json!({"id": id, "watchlist": watchlist}).to_string()
 }
 
-/// A connection signed in as this user, who watches nobody.
+/// A connection signed in as this user, with an empty watchlist.
 fn online(server: &TestServer, id: &str) -> Socket {
     let mut socket = server.connect();
     socket.sign_in(APP, &format!(r#"{{"id":"{id}"}}"#));
     socket
 }
 
-/// The next message tells of one user, byte for byte.
+/// The next message is about one user, byte for byte.
 #[track_caller]
 fn expect_one(socket: &mut Socket, name: &str, id: &str) {
     socket.expect_text(&format!(
@@ -32,7 +32,7 @@ fn expect_one(socket: &mut Socket, name: &str, id: &str) {
     ));
 }
 
-/// Who is online and who is offline by the next message.
+/// The online and offline users in the next message.
 #[track_caller]
 fn state(socket: &mut Socket) -> (BTreeSet<String>, BTreeSet<String>) {
     let frame = socket.json();
@@ -163,7 +163,7 @@ fn ws_182_signing_in_again_is_no_coming_online() {
 #[test]
 fn ws_196_of_101_users_the_first_hundred_are_watched_and_the_sign_in_succeeds() {
     let server = switched_on();
-    // In no order, so that the first ones are not the smallest.
+    // Unordered, so that the first users are not the smallest.
     let ids: Vec<String> = (0..101).map(|number| format!("u{}", (number * 37) % 101)).collect();
     let mut watcher = server.connect();
     watcher.sign_in(APP, &json!({"id": "watcher", "watchlist": ids}).to_string());
@@ -209,7 +209,7 @@ fn ws_197_a_user_is_online_from_its_first_connection_to_its_last() {
     let second = online(&server, "a");
     watcher.expect_nothing_more();
     first.close();
-    // The close has been seen: the node has two connections left.
+    // The close has been handled: the node has two connections left.
     server.expect_metric("fanfare_connections{app=\"3\"}", 2.0);
     watcher.expect_nothing_more();
     second.close();

@@ -1,4 +1,4 @@
-//! What waits for webhooks is bounded, and what is left at the end is counted.
+//! The queue of webhooks is bounded, and the events left at the end are counted.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn a_full_queue_drops_what_comes_and_has_room_again_when_it_is_sent() {
     let mut socket = server.connect();
     for number in 0..12 {
         socket.subscribe(&format!("c{number}"));
-        // One after the other, so that nothing is dropped here.
+        // Sent one after the other, so that no event is dropped here.
         witness.requests(number + 1);
     }
     server.expect_metric(DROPPED, 7.0);
@@ -55,7 +55,7 @@ fn hook_024_thousands_of_channels_that_come_and_go_at_once_are_told_of_in_batche
     assert_eq!(bodies.matches("channel_vacated").count(), 3000);
 }
 
-/// The total of what the app of the reference has used, as a server has left it.
+/// The total usage of the app of the reference on the data of a stopped server.
 #[track_caller]
 fn total(server: TestServer) -> Value {
     let folder = server.stop();

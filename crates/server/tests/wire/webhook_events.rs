@@ -1,11 +1,11 @@
-//! What webhooks are told, kind by kind.
+//! Webhook events, kind by kind.
 
 use crate::support::receiver::{ALL, Receiver};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, eventually};
 
-/// A server that tells nobody late, and an app with this receiver and settings.
+/// A server without webhook delays, and an app with this receiver and settings.
 fn told(receiver: &Receiver, events: &[&str], settings: &str) -> TestServer {
     let app = format!("{settings}\n{}", receiver.setting(events));
     Setup::bare().config("[webhooks]\ndelay = 0").app(APP, &app).start()
@@ -59,7 +59,7 @@ fn ws_168_and_hook_015_a_client_event_is_told_with_its_data_as_text_and_on_prese
         socket.client_event(channel, "client-e", data);
         receiver.expect(&wanted[..=at].iter().map(String::as_str).collect::<Vec<_>>());
     }
-    // What is refused is no event.
+    // A refused event causes no webhook.
     socket.client_event("private-other", "client-e", "1");
     assert!(socket.error().0.is_none());
     socket.client_event("private-a", "client-e", "2");
@@ -69,7 +69,7 @@ fn ws_168_and_hook_015_a_client_event_is_told_with_its_data_as_text_and_on_prese
 #[test]
 fn ws_172_and_hook_013_and_hook_018_an_empty_cache_is_told_once_until_it_is_filled() {
     let receiver = Receiver::new();
-    // An event is given up as soon as nobody is subscribed, so that the channel is empty again.
+    // The cached event is evicted as soon as no client is subscribed, so that the channel is empty again.
     let server = told(&receiver, &["cache_miss"], "[apps.list.limits]\ncache_bytes = 1");
     for _ in 0..2 {
         let mut socket = server.connect();
@@ -148,7 +148,7 @@ fn hook_019_nothing_is_told_of_users_own_channels() {
     socket.expect_event("#server-to-user-7", "e", "d");
     socket.unsubscribe("#server-to-user-7");
     socket.expect_nothing_more();
-    // What comes later has come: what was before it would have.
+    // The later event has arrived: an earlier one would have, too.
     socket.subscribe("news");
     receiver.expect(&["channel_occupied news", "subscription_count news subscription_count=1"]);
 }

@@ -1,4 +1,4 @@
-//! Receivers that fail, hang, are not there or lead elsewhere.
+//! Receivers that fail, hang, are unreachable or redirect.
 
 use crate::support::application::Reply;
 use crate::support::receiver::{Receiver, expect_signed};
@@ -8,12 +8,12 @@ use crate::support::{APP, OTHER, eventually};
 
 const EVENTS: &[&str] = &["channel_existence"];
 
-/// A server that tries again after milliseconds.
+/// A server that retries after milliseconds.
 fn trying(config: &str, webhooks: &str) -> TestServer {
     Setup::bare().config(&format!("[webhooks]\nretry = 1\n{config}")).app(APP, webhooks).start()
 }
 
-/// A server that gives up what would have to be tried again.
+/// A server that gives up instead of retrying.
 fn trying_once(config: &str, webhooks: &str) -> TestServer {
     let config = format!("[webhooks]\nretry = 60000\ngive_up = 50000\n{config}");
     Setup::bare().config(&config).app(APP, webhooks).start()

@@ -1,4 +1,4 @@
-//! Requests of webhooks, byte for byte: head, body, signature, and what goes into one.
+//! Webhook requests, byte for byte: head, body, signature, and the events of one request.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -58,15 +58,15 @@ fn hook_002_without_batching_each_event_is_a_request_of_its_own() {
         socket.subscribe(channel);
     }
     let mut told: Vec<Vec<String>> = receiver.requests(3).iter().map(events_of).collect();
-    // Those of different channels may overtake one another.
+    // Events of different channels may overtake one another.
     told.sort();
     assert_eq!(told, [["channel_occupied a"], ["channel_occupied b"], ["channel_occupied c"]]);
 }
 
-/// A receiver of batches that is busy with a first while the test does something; then the rest comes at once.
+/// A receiver of batches that is busy with a first one while the test acts; then the rest comes at once.
 struct Batches {
     receiver: Receiver,
-    /// Told the same, without batches: when it has an event, that waits for the other, too.
+    /// Gets the same events, without batches: an event here shows that the other receiver's waits, too.
     witness: Receiver,
     server: TestServer,
     _first: Socket,
@@ -83,7 +83,7 @@ impl Batches {
         Self { receiver, witness, server, _first: first }
     }
 
-    /// The batches after the first, when so many events are waiting.
+    /// The batches after the first, when this many events are waiting.
     #[track_caller]
     fn rest(&self, events: usize) -> Vec<Vec<String>> {
         self.witness.requests(events);

@@ -1,4 +1,4 @@
-//! Webhooks as they are set up, shown, changed and taken away again.
+//! Webhooks as they are set up, shown, changed and removed.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::support::{APP, eventually};
 
 const EVENTS: &[&str] = &["channel_existence"];
 
-/// A server on whose database the command line and the administration work.
+/// A server whose database the command line and the administration API change.
 fn stored(settings: &[&str]) -> TestServer {
     let server = Setup::bare().config("[webhooks]\ndelay = 0").start();
     assert_eq!(server.create_app(settings, &[]).status, 0);
@@ -31,7 +31,7 @@ fn an_app_that_gets_a_webhook_is_told_of_what_happens_from_then_on() {
         socket.expect_nothing_more();
         (!receiver.so_far().is_empty()).then_some(())
     });
-    // Whoever was there already is told of when they go.
+    // Members present before the webhook cause events when they leave.
     socket.unsubscribe("before");
     eventually("the going of who was there", || {
         let bodies: String = receiver.so_far().into_iter().map(|request| request.body).collect();

@@ -1,4 +1,4 @@
-//! When webhooks are told: comings at once, goings late or never, and always in turns.
+//! The timing of webhooks: joins at once, leaves late or never, and always alternating.
 
 use std::thread;
 
@@ -34,7 +34,7 @@ fn hook_021_who_is_back_within_the_delay_was_never_away() {
     let receiver = Receiver::new();
     let server = delayed(&receiver, 60_000);
     for round in 0..3 {
-        // As a page that is loaded anew: another connection of the same user.
+        // Like a reloaded page: another connection of the same user.
         let mut socket = server.connect();
         socket.join(APP, "presence-a", r#"{"user_id":"u"}"#);
         if round == 1 {
@@ -83,13 +83,13 @@ fn hook_012_however_many_come_and_go_what_is_told_of_a_channel_and_of_a_user_alt
                     socket.unsubscribe("news");
                     socket.ask_signed(APP, "presence-a", Some(r#"{"user_id":"u"}"#));
                     socket.unsubscribe("presence-a");
-                    // Others of the same user tell nothing, and whoever is there sees nobody come.
+                    // Other connections of the same user cause no event, and members present cause no join.
                     assert!(socket.text().contains("subscription_succeeded"));
                 }
             });
         }
     });
-    // Who is still waiting to be told of is told of at the end.
+    // Delayed events are sent at the end.
     let folder = server.stop();
     drop(folder);
     let told: Vec<String> = receiver.so_far().iter().flat_map(events_of).collect();
