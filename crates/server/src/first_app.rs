@@ -8,7 +8,7 @@ use fanfare_apps::{Apps, AppsError};
 use fanfare_config::Config;
 use fanfare_protocol::app::App;
 
-/// An app, and what is known of its secret.
+/// An app, and the facts about its secret.
 pub struct ShownApp {
     /// The app itself.
     pub app: Arc<App>,

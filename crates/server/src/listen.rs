@@ -34,7 +34,7 @@ impl Site for Public {
     }
 }
 
-/// Accepts until the drain is over, then waits for the requests that are under way; over TLS if so told.
+/// Accepts until the drain is over, then waits for the requests under way; over TLS if given.
 pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
     Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.drain.over()).await;

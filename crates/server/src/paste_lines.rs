@@ -24,7 +24,7 @@ const HIDDEN: &str = "(hidden: fanfare env prints it)";
 pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanfare app create`, with the same --config \
                           and in the same environment, makes one while the server runs.";
 
-/// Said above lines with a proxy that has to be filled in; behind the sign of a comment.
+/// Printed above lines with a proxy's placeholder, as a comment.
 pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
                      that does TLS.";
 

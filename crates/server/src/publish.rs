@@ -19,7 +19,7 @@ use crate::tenants::{EventCounts, Source, Tenant};
 /// A checked event from a back end.
 #[derive(Debug)]
 pub struct BackEndEvent<'a> {
-    /// Its name.
+    /// The event's name.
     pub name: &'a str,
     /// The event's data, passed on byte for byte (WS-104).
     pub data: &'a Data<'a>,

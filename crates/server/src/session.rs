@@ -42,7 +42,7 @@ pub struct Session {
     subscriptions: Subscriptions,
     /// The app's numbers, looked up once.
     tenant: Arc<Tenant>,
-    /// The place in the app's quota, once there is one (WS-062).
+    /// The slot in the app's quota, once taken (WS-062).
     place: Option<Slot>,
     faults: Allowance,
     client_events: Allowance,

@@ -100,7 +100,7 @@ pub struct Server {
     accepting: Vec<JoinHandle<()>>,
     usage: Option<UsageTask>,
     telling: WebhookTask,
-    /// They end when this is dropped.
+    /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
     /// Wakes the task that reloads the TLS certificate, if there is one.
     read_certificate: Option<Arc<Notify>>,

@@ -37,14 +37,14 @@ const USAGE_AT_MOST: Duration = Duration::from_secs(3);
 pub struct Parts {
     /// The public listeners, which end after the last request.
     pub accepting: Vec<JoinHandle<()>>,
-    /// What tells webhooks.
+    /// The task that sends webhooks.
     pub telling: WebhookTask,
-    /// What stores usage, if there is a database.
+    /// The task that stores usage, if there is a database.
     pub usage: Option<UsageTask>,
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
-/// what was used.
+/// usage.
 pub async fn stop(state: &Arc<State>, Parts { accepting, telling, usage }: Parts) {
     state.tasks.stop();
     let window_ends = Instant::now() + state.config.timeouts.drain();

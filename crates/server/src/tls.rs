@@ -24,7 +24,7 @@ use crate::clock::unix_seconds;
 
 pub use socket::TlsSocket;
 
-/// Everything that TLS connections are begun with.
+/// The state for new TLS connections.
 pub struct ServerTls {
     files: Files,
     current: RwLock<Current>,

@@ -41,7 +41,7 @@ enum Wake {
 }
 
 impl UsageTask {
-    /// Begins, if there is a database to store anything in.
+    /// Starts the task, if there is a database.
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Option<Self> {
         state.apps.has_database().then(|| {

@@ -17,14 +17,14 @@ use crate::state::State;
 /// Most transitions of one app in a turn.
 const MOST_AT_ONCE: usize = 1000;
 
-/// The task that brings it.
+/// The task that passes transitions.
 pub struct WebhookTask {
     task: JoinHandle<()>,
     end: oneshot::Sender<Instant>,
 }
 
 impl WebhookTask {
-    /// Begins.
+    /// Starts the task.
     #[must_use]
     pub fn begin(state: &Arc<State>) -> Self {
         let (end, ended) = oneshot::channel();

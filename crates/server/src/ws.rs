@@ -41,9 +41,9 @@ pub struct Newcomer {
     pub hub: Arc<AppHub>,
     /// The connection's protocol version.
     pub version: Version,
-    /// Its place in the app's quota; `None` until it is authorized, where that is demanded (WS-062).
+    /// The slot in the app's quota; `None` until the connection is authorized, where that is required (WS-062).
     pub place: Option<Slot>,
-    /// Its place on the node.
+    /// The slot on the node.
     pub seat: Seat,
 }
 

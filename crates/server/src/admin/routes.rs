@@ -66,7 +66,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 13] {
     ]
 }
 
-/// The list by paths, each with what its methods ask for.
+/// The list by paths, each with its methods and their actions.
 pub(super) struct AdminRoutes(Router<Vec<(Method, Action)>>);
 
 /// The match of a request.

@@ -28,9 +28,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// How long hyper keeps its buffers after an answer, for the next request.
 const WARM: Duration = Duration::from_secs(2);
 
-/// What became of a connection.
+/// How a connection ended.
 pub(super) enum ExchangeEnd<S> {
-    /// The connection has ended, or speaks HTTP no more.
+    /// The connection has ended, or no longer speaks HTTP.
     Over,
     /// The connection has to be closed.
     Closed(Closed),
@@ -82,7 +82,7 @@ pub(super) async fn run<A: Site, S: Transport>(
     })
     .await;
     let Some(seen) = seen else { return ExchangeEnd::Over };
-    // It is no WebSocket: then it would be done.
+    // No WebSocket took over, otherwise the future would be done.
     let Some(parts) = connection.into_parts() else { return ExchangeEnd::Over };
     let (stream, rest) = parts.io.into_inner().into_parts();
     match seen {

@@ -42,9 +42,9 @@ pub(super) enum Beginning {
     ProxyProtocol,
     /// An HTTP method.
     PlainHttp,
-    /// A record of TLS that belongs to a handshake: type 22, version 3.
+    /// A TLS handshake record: type 22, version 3.
     ServerTls,
-    /// All else.
+    /// Anything else.
     Other,
 }
 

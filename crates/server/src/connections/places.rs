@@ -33,7 +33,7 @@ const OF_ADDRESS: usize = 1;
 /// The bounds on connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionBounds {
-    /// Where the connections come.
+    /// The listener.
     pub listener: Listener,
     /// Most connections in all.
     pub all: usize,

@@ -165,7 +165,7 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> 
     Ok(Newcomer { hub, version, place, seat })
 }
 
-/// What an app demands of every connection.
+/// The app's conditions for every connection.
 fn check_app(state: &State, app: &App, asked: &Received<'_>) -> Result<(), CloseReason> {
     let headers = asked.request.headers();
     if !app.enabled {

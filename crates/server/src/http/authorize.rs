@@ -36,13 +36,13 @@ use crate::tenants::{AuthorizationOutcome, Most, Tenant};
 /// What to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthorizationKind {
-    /// That a client may join a channel.
+    /// Leave for a client to join a channel.
     Channel,
     /// The identity of a client.
     User,
 }
 
-/// A client that wants something signed, and by which key.
+/// A client's request for a signature, and the key to sign with.
 struct Asking<'a> {
     state: &'a State,
     app: &'a App,
@@ -114,7 +114,7 @@ async fn find(state: &State, key: &str) -> Result<Arc<App>, ApiError> {
     }
 }
 
-/// Whether the app's application is asked at all.
+/// Whether the app's application decides such requests.
 fn is_asked(app: &App, kind: AuthorizationKind) -> bool {
     let settings = &app.authorization;
     let url = match kind {
@@ -194,7 +194,7 @@ impl Asking<'_> {
         Ok(signed.into())
     }
 
-    /// Asks the application when it is this client's turn.
+    /// Sends the request to the application when a slot is free.
     async fn ask(&self, question: &AuthorizationRequest<'_>) -> Result<Yes, Refusal> {
         let config = &self.state.config;
         let (limits, patience) = (&config.limits, config.timeouts.application());

@@ -15,7 +15,7 @@ pub struct Peer {
     pub over_tls: bool,
 }
 
-/// A request on its way to its route.
+/// A request before its route is known.
 pub(super) struct Received<'a> {
     /// The path as the routes are written (WS-003, AUTH-012).
     pub path: &'a str,

@@ -77,7 +77,7 @@ impl Default for PublicRoutes {
 }
 
 impl PublicRoutes {
-    /// The route of a path that [`own_path`] has returned, and what stands in its places.
+    /// The route of a path that [`own_path`] has returned, and its parameters.
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<Match<'_, 'p, &Route>> {
         self.0.at(path).ok()
     }

@@ -23,7 +23,7 @@ use crate::state::State;
 pub struct RedisFeeds {
     state: Arc<State>,
     room: ByteBudget,
-    /// Held while a feed begins or ends; nothing waits under it.
+    /// Held while a feed begins or ends; nothing waits under the lock.
     table: Mutex<Table>,
 }
 
@@ -31,7 +31,7 @@ pub struct RedisFeeds {
 struct Table {
     feeds: HashMap<AppId, Feed>,
     connections: HashMap<RedisAddress, Connection>,
-    /// Why apps have no feed that should, each told once.
+    /// Why apps lack the feed of their settings; each reason is logged once.
     faulty: HashMap<AppId, NoFeed>,
 }
 
@@ -56,7 +56,7 @@ impl RedisFeeds {
         Self { state, room, table: Mutex::default() }
     }
 
-    /// Takes in what has become of an app of the database.
+    /// Applies a change of an app in the database.
     pub fn hear(&self, change: &AppChange) {
         match change {
             AppChange::Now(app) | AppChange::Same(app) => self.set(app),

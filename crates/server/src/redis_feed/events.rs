@@ -17,13 +17,13 @@ const BETWEEN_LINES: Duration = Duration::from_secs(60);
 /// Most kinds of trouble remembered; beyond the bound a kind may be logged again sooner.
 const MOST_LINES: usize = 1000;
 
-/// The apps of one Redis by their prefixes; of several apps with one prefix the first gets everything.
+/// The apps of one Redis by their prefixes; of several apps with one prefix the first gets all messages.
 pub(super) type FeedRoutes = Prefixes<Vec<Arc<FeedRoute>>>;
 
-/// What listens to one Redis.
+/// Receives the events of one Redis connection.
 pub(super) struct FeedEvents {
     address: RedisAddress,
-    /// Held for a look-up at most.
+    /// Locked for a look-up at most.
     routes: Arc<RwLock<FeedRoutes>>,
     numbers: Arc<Numbers>,
     /// The last log lines about trouble with the connection, or with a prefix, and when they were written.

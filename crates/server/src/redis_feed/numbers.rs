@@ -25,7 +25,7 @@ const MOST_LOGGED: usize = 200;
 pub struct Numbers {
     /// The numbers of apps that have a feed now. The lock guards the table only.
     apps: Mutex<HashMap<AppId, Arc<AppNumbers>>>,
-    /// Guards the table only.
+    /// The lock guards the table only.
     connections: Mutex<HashMap<RedisAddress, Connection>>,
     gaps: AtomicU64,
     gap_milliseconds: AtomicU64,
@@ -96,7 +96,7 @@ impl Numbers {
         self.connections.lock().insert(address.clone(), begun);
     }
 
-    /// A connection is not wanted any more.
+    /// A connection is no longer wanted.
     pub(super) fn disconnect(&self, address: &RedisAddress) {
         self.connections.lock().remove(address);
     }
@@ -113,7 +113,7 @@ impl Numbers {
         }
     }
 
-    /// A connection is away, and what was refused on it will be asked for anew.
+    /// A connection is lost; its refused prefixes will be requested again.
     pub(super) fn away(&self, address: &RedisAddress) {
         if let Some(connection) = self.connections.lock().get_mut(address) {
             connection.away.get_or_insert_with(Instant::now);
@@ -133,7 +133,7 @@ impl Numbers {
         }
     }
 
-    /// The channels of a prefix are listened to, or not wanted any more; whether they were refused.
+    /// The channels of a prefix are subscribed, or no longer wanted; returns whether the prefix was refused.
     pub(super) fn granted(&self, address: &RedisAddress, prefix: &str) -> bool {
         let mut connections = self.connections.lock();
         connections.get_mut(address).is_some_and(|connection| connection.refused.remove(prefix).is_some())

@@ -20,7 +20,7 @@ const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
 /// The route of an app's messages from a Redis to its subscribers.
 #[derive(Debug)]
 pub(super) struct FeedRoute {
-    /// Guards the reference only; the app as it is now.
+    /// The app as it is now. The lock guards the reference only.
     app: Mutex<Arc<App>>,
     sender: QueueSender,
     numbers: Arc<AppNumbers>,
@@ -59,8 +59,8 @@ impl FeedRoute {
     }
 }
 
-/// Publishes what comes, until nothing can come any more. Knows the route only while there is a message, for the
-/// route holds the other end.
+/// Publishes messages until no more can arrive. Holds the route only while publishing a message, because the
+/// route holds the sending end.
 pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
     while let Some(Message { channel, payload }) = receiver.next().await {
         let Some(route) = route.upgrade() else { return };

@@ -35,7 +35,7 @@ pub(super) struct ByteBudget {
 }
 
 impl ByteBudget {
-    /// Nothing waits yet; messages have at most `longest` bytes.
+    /// Empty queues; messages have at most `longest` bytes.
     pub fn new(longest: usize) -> Self {
         Self { taken: Arc::default(), most_of_one: MOST_BYTES.max(2 * longest) }
     }
@@ -104,7 +104,7 @@ impl QueueSender {
 }
 
 impl QueueReceiver {
-    /// The next message; `None` when nobody can add any.
+    /// The next message; `None` when all senders are gone.
     pub async fn next(&mut self) -> Option<Message> {
         let message = self.receiver.recv().await?;
         self.shared.give_back(message.size());
@@ -120,7 +120,7 @@ impl QueueReceiver {
     }
 }
 
-/// What still waits is not published, and takes no room of others.
+/// Queued messages are dropped without publishing, and release their bytes.
 impl Drop for QueueReceiver {
     fn drop(&mut self) {
         self.receiver.close();

@@ -57,7 +57,7 @@ pub(super) fn print(server: &Server, invocation: Invocation) {
     }
     match first {
         Some(ShownApp { app, embedded, new }) => {
-            // Standard output often ends in a log: a secret is shown when it is new, or to a person.
+            // Standard output often ends in a log: a secret is printed when new, or to a terminal.
             let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
             let path_prefix = &state.config.listen.path_prefix;
             // The configuration does not hold a port that the system has chosen.

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The outcome of an authorization request, and the name of its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorizationOutcome {
-    /// Signed.
+    /// The request was signed.
     Allowed,
     /// The application said no.
     Denied,
@@ -29,7 +29,7 @@ pub enum AuthorizationOutcome {
 }
 
 impl AuthorizationOutcome {
-    /// All there are, in the order in which they are counted.
+    /// All outcomes, in the order of their counters.
     pub const ALL: [Self; 7] = [
         Self::Allowed,
         Self::Denied,
@@ -80,8 +80,8 @@ impl OnNode {
         Self { most, under_way: AtomicUsize::new(0) }
     }
 
-    /// A place for an app that has `own` already; it gets no more than as many as are left, so that a newcomer always
-    /// finds some.
+    /// A slot for an app that holds `own` already; an app holds at most as many slots as are free, so that a new app
+    /// always finds some.
     fn take(&self, own: usize) -> Option<Slot<'_>> {
         let free = |count: usize| (own < self.most.saturating_sub(count)).then_some(count + 1);
         let taken = self.under_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
@@ -109,7 +109,7 @@ pub struct Authorizations {
     waiting: AtomicUsize,
     /// Requests under way or waiting.
     under_way: AtomicUsize,
-    /// In the order of [`AuthorizationOutcome::ALL`].
+    /// Counts, in the order of [`AuthorizationOutcome::ALL`].
     outcomes: [AtomicU64; AuthorizationOutcome::ALL.len()],
 }
 
@@ -133,12 +133,12 @@ impl Authorizations {
         }
     }
 
-    /// Counts what became of one.
+    /// Counts an outcome.
     pub fn count(&self, outcome: AuthorizationOutcome) {
         self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often each has happened, in the order of [`AuthorizationOutcome::ALL`].
+    /// The number of each outcome, in the order of [`AuthorizationOutcome::ALL`].
     #[must_use]
     pub fn counts(&self) -> [(AuthorizationOutcome, u64); AuthorizationOutcome::ALL.len()] {
         AuthorizationOutcome::ALL

@@ -30,7 +30,7 @@ pub enum Source {
 /// The cost of one event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventCounts {
-    /// Its channels.
+    /// Number of channels.
     pub messages: u64,
     /// Number of connections that took the event, summed over its channels.
     pub deliveries: u64,
@@ -39,7 +39,7 @@ pub struct EventCounts {
 }
 
 impl EventCounts {
-    /// So many connections took the frame.
+    /// Adds the deliveries of a frame to `took` connections.
     pub fn add_deliveries(&mut self, took: usize, frame: &Frame) {
         self.deliveries += took as u64;
         self.bytes += (took * frame.bytes().len()) as u64;
@@ -139,7 +139,7 @@ impl Tenant {
         Err(over(Quota::Day, per_day.unwrap_or_default()))
     }
 
-    /// Adds what became of one event.
+    /// Adds the cost of one event.
     pub fn count_event(&self, source: Source, counts: EventCounts) {
         let EventCounts { messages, deliveries, bytes } = counts;
         match source {

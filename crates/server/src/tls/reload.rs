@@ -65,7 +65,7 @@ enum Look {
     Faulty(CertificateError),
 }
 
-/// Follows the files until the process ends; `asked` has them read whether they have changed or not.
+/// Follows the files until the process ends; `asked` forces a read, changed or not.
 pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -109,7 +109,7 @@ pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) 
 }
 
 impl ServerTls {
-    /// Reads the files if they have changed or if it is `asked` for; what cannot be used is read anew each time.
+    /// Reads the files after a change or if `asked`; unusable files are read again each time.
     fn look(&self, asked: bool) -> Look {
         let stamp = Stamp::of(&self.files);
         if !asked && stamp.is_some() && stamp == self.current.read().stamp {

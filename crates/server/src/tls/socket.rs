@@ -117,7 +117,7 @@ impl Socket for TlsSocket {
     }
 }
 
-/// The TCP connection, for a library that reads and writes by `std`'s traits.
+/// The TCP connection, for a library that uses the traits of `std::io`.
 struct TryTcp<'a>(&'a TcpStream);
 
 impl Read for TryTcp<'_> {

@@ -9,9 +9,9 @@ use tokio_rustls::server::TlsStream;
 use crate::connections::{Place, Rewound, Watched};
 use crate::tls::TlsSocket;
 
-/// What a WebSocket runs on.
+/// The transport of a WebSocket.
 pub enum BareSocket {
-    /// Everybody underway can read it.
+    /// Readable by everybody on the way.
     Plain(TcpStream),
     /// Encrypted.
     Tls(TlsSocket),
