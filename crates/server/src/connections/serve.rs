@@ -53,9 +53,7 @@ pub(super) async fn connection<A: Site>(
         Beginning::PlainHttp if listening.tls.is_some() => {
             Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
-        Beginning::Tls if listening.tls.is_none() => {
-            Box::pin(Beginning::refuse_tls(stream, peer)).await
-        }
+        Beginning::Tls if listening.tls.is_none() => Box::pin(Beginning::refuse_tls(stream, peer)).await,
         _ => match listening.tls.clone() {
             None => exchanges(&listening, stream, timer, peer).await,
             Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,

@@ -109,7 +109,7 @@ pub struct Authorizations {
     waiting: AtomicUsize,
     /// Requests under way or waiting.
     under_way: AtomicUsize,
-    /// Counts, in the order of [`Outcome::ALL`].
+    /// Counts, in the order of [`AuthorizationOutcome::ALL`].
     outcomes: [AtomicU64; AuthorizationOutcome::ALL.len()],
 }
 
@@ -138,7 +138,7 @@ impl Authorizations {
         self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The number of each outcome, in the order of [`Outcome::ALL`].
+    /// The number of each outcome, in the order of [`AuthorizationOutcome::ALL`].
     #[must_use]
     pub fn counts(&self) -> [(AuthorizationOutcome, u64); AuthorizationOutcome::ALL.len()] {
         AuthorizationOutcome::ALL

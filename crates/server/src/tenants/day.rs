@@ -1,6 +1,6 @@
 //! Messages since midnight UTC: the day and its count in one number.
 //!
-//! Knows no clock. Counts also where there is no quota, so that one which is set at noon knows of the morning.
+//! Knows no clock. Counts also where there is no quota, so that a quota set at noon includes the morning.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const COUNT_BITS: u32 = 40;
 const MOST: u64 = (1 << COUNT_BITS) - 1;
 
-/// The messages of the latest day that there were any.
+/// The messages of the latest day with any.
 #[derive(Debug, Default)]
 pub struct Day {
     packed: AtomicU64,
 }
 
 impl Day {
-    /// Counts so many messages, or none of them if there would be more than `most` on this day.
+    /// Counts `count` messages, or none if the day would have more than `most`.
     pub fn take(&self, count: usize, most: Option<usize>, day: u64) -> bool {
         let counted = |packed: u64| {
             let sum = count_on(packed, day).saturating_add(count as u64);
@@ -30,13 +30,13 @@ impl Day {
         sum <= most as u64
     }
 
-    /// Counts messages of before this counter was made; those of an earlier day than it is now are forgotten.
+    /// Counts messages from before this counter was created; messages of a past day are ignored.
     pub fn add_earlier(&self, count: u64, day: u64) {
         let counted = |packed: u64| {
             let is_over = packed >> COUNT_BITS > day;
             (!is_over).then(|| pack(day, count_on(packed, day).saturating_add(count)))
         };
-        // Refused only if that day is over.
+        // Refused only if the day is over.
         let _ = self.packed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
     }
 }

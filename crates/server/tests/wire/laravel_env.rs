@@ -180,7 +180,7 @@ fn the_lines_for_a_driver_are_for_dotenv_configuration_and_echo() {
     );
 }
 
-/// What `fanfare laravel env` prints by this configuration.
+/// The output of `fanfare laravel env` with this configuration.
 fn lines_by(config: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     fs::write(folder.path().join("fanfare.toml"), config).expect("the folder can be written to");
