@@ -14,8 +14,8 @@ use fanfare_protocol::app::{App, Limits};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::timeout;
 
+use fanfare_testing::postgres::Postgres;
 use support::Stage;
-use support::postgres::Postgres;
 
 on_both!(
     a_change_of_a_known_app_is_told_and_answered,

@@ -14,9 +14,9 @@ use fanfare_apps::{Apps, AppsError, Database};
 use fanfare_protocol::app::Limits;
 use tokio::time::timeout;
 
+use fanfare_testing::postgres::{PASSWORD, Postgres};
 use support::Stage;
 use support::log::Log;
-use support::postgres::{PASSWORD, Postgres};
 
 const APP_7: &str = "
     INSERT INTO apps (id) VALUES ('7');

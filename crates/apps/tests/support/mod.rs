@@ -5,16 +5,14 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod log;
-pub mod postgres;
 
 use std::path::Path;
 
 use fanfare_apps::{Apps, AppsError, Database, Kept, MasterKeys};
 use fanfare_protocol::app::Limits;
+use fanfare_testing::postgres::Postgres;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
-
-use self::postgres::Postgres;
 
 /// Runs each behaviour on an empty database of both kinds.
 #[allow(unused_macros, reason = "not every test program needs it")]

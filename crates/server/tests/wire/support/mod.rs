@@ -19,18 +19,6 @@ pub mod stream;
 pub mod tls;
 pub mod upgrade;
 
-#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
-#[path = "../../../../apps/tests/support/postgres.rs"]
-pub mod postgres;
-
-#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the feed, which use all of it")]
-#[path = "../../../../laravel/tests/feed/support/redis.rs"]
-pub mod redis;
-
-#[allow(clippy::unwrap_used, reason = "shared with the tests of the feed")]
-#[path = "../../../../laravel/tests/feed/support/certificates.rs"]
-pub mod certificates;
-
 use std::time::{Duration, Instant};
 
 /// The longest wait for anything that must come; only a failing test ever waits this long.
