@@ -47,13 +47,18 @@ pub fn over_quota(limit: usize) -> String {
 pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 
 /// Asks again and again until there is an answer; for effects that no event announces.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    eventually_within(DEADLINE, what, ask)
+}
+
+/// The same for what is much work, which takes long where much else runs.
+pub fn eventually_within<T>(deadline: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < DEADLINE, "within {DEADLINE:?} never: {what}");
+        assert!(start.elapsed() < deadline, "within {deadline:?} never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
