@@ -2,8 +2,6 @@
 //!
 //! Each test has databases of its own, so that tests run side by side.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 pub mod log;
 
 use std::path::Path;
@@ -15,7 +13,6 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// Runs each behaviour on an empty database of both kinds.
-#[allow(unused_macros, reason = "not every test program needs it")]
 macro_rules! on_both {
     ($($behaviour:ident),+ $(,)?) => {
         mod sqlite {
