@@ -1,10 +1,13 @@
 //! Which checks there are, and in which order they run.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::process::Command;
 use std::thread;
+
+use serde_json::Value;
 
 use crate::log::Log;
 use crate::once::once_for;
@@ -15,6 +18,9 @@ use crate::python::Environment;
 use crate::step::{Steps, command};
 use crate::workspace::{root, target};
 use crate::{autobahn, rules};
+
+/// The program of the tests over the wire.
+const WIRE: &str = "wire";
 
 /// A workspace of its own, which the root's commands leave out.
 const FUZZ: &str = "fuzz/Cargo.toml";
@@ -149,20 +155,40 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
 }
 
 fn rust(steps: &mut Steps) {
-    steps.run("cargo test", |log| {
+    steps.run("Rust: crate by crate", |log| {
         let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
-        log.execute(tests.env("RUST_TEST_THREADS", test_threads()))
+        tests.args(["--lib", "--bins", "--examples"]);
+        for name in test_programs()?.iter().filter(|name| *name != WIRE) {
+            tests.args(["--test", name]);
+        }
+        log.execute(&mut tests)
+    });
+    steps.run("Rust: over the wire", |log| {
+        let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast", "--test", WIRE]);
+        log.execute(tests.env("RUST_TEST_THREADS", wire_threads()))
     });
     steps.run("the corpora of the fuzz targets", |log| cargo(log, &["test", "--manifest-path", FUZZ]));
     steps.run("interleavings of the hub", interleavings);
 }
 
-/// How many tests of a program run at once, unless the environment says how many.
+/// The names of the programs of tests that the workspace has.
+fn test_programs() -> Result<BTreeSet<String>, String> {
+    let metadata = cargo_command(&["metadata", "--no-deps", "--format-version=1", "--locked"])
+        .output()
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_slice(&metadata.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.filter_map(|package| package["targets"].as_array()).flatten();
+    let programs = targets.filter(|target| target["kind"][0] == "test");
+    Ok(programs.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// How many tests over the wire run at once, unless the environment says how many.
 ///
-/// Tests over the wire wait for other processes more than they compute: with four for each core they take about a
-/// third of the time that they take with one. With eight they take as long as with four, and so they do in
-/// cargo-nextest.
-fn test_threads() -> OsString {
+/// These tests wait for other processes more than they compute: with four for each core they take about a third of
+/// the time that they take with one. Eight for each core, and cargo-nextest, are no faster. The other tests compute.
+fn wire_threads() -> OsString {
     env::var_os("RUST_TEST_THREADS").unwrap_or_else(|| {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         (4 * cores).to_string().into()

@@ -27,9 +27,9 @@ fn grown_by_each(server: &TestServer, frame: &[u8]) -> u64 {
     server.expect_metric("fanfare_connections{app=\"3\"}", 1.0);
     let closed_before = server.metric(SLOW_READERS);
     let before = server.process.peak_memory();
-    let mut clients: Vec<Socket> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let mut clients: Vec<Socket> = (0..CLIENTS).map(|_| server.connect_narrow()).collect();
     let flood = frame.repeat(AT_ONCE);
-    // How much fits between the two depends on when which of them runs.
+    // How much fits between the two depends on which of them runs when.
     eventually_within(A_MINUTE, "all were closed as slow readers", || {
         clients.retain_mut(|client| client.try_raw(&flood));
         (server.metric(SLOW_READERS) - closed_before > CLIENTS as f64 - 0.5).then_some(())
