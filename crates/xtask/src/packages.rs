@@ -117,7 +117,7 @@ pub fn provide(log: &Log, requirements: &[Requirement], may_install: bool) -> Re
     }
 }
 
-/// Those that are not there, each once.
+/// The requirements that this machine lacks, each once.
 pub fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
     let mut missing: Vec<Requirement> = Vec::new();
     for &one in requirements {

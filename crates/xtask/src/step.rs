@@ -26,7 +26,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// None yet; their output will be in `target/xtask/NAME.log`.
+    /// No steps yet; the output of all will be in `target/xtask/NAME.log`.
     ///
     /// # Errors
     /// In words: why that file cannot be written.

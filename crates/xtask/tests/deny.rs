@@ -28,7 +28,7 @@ fn allowed() -> BTreeSet<String> {
 struct Package {
     name: String,
     licence: Option<String>,
-    /// None for our own.
+    /// Where the crate comes from; nothing for our own.
     source: Option<String>,
 }
 

@@ -46,7 +46,7 @@ impl Case {
 /// Reads the report's `index.json`, which is about one server.
 ///
 /// # Errors
-/// It is not of the form that the suite writes.
+/// In words: how the text differs from what the suite writes.
 pub fn parse(json: &str) -> Result<Vec<Case>, String> {
     let report: Value = serde_json::from_str(json).map_err(|error| format!("the report: {error}"))?;
     let servers = report.as_object().ok_or("the report names no server")?;
