@@ -1,16 +1,26 @@
 //! Which checks there are, and in which order they run.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
+use std::num::NonZero;
 use std::process::Command;
-use std::{env, fs};
+use std::thread;
 
-use crate::autobahn::{self, Extent};
+use serde_json::Value;
+
+use crate::log::Log;
+use crate::once::once_for;
 use crate::packages::{
-    self, LARAVEL, NODE, OPENSSL, PHP, POSTGRES, PROXIES, PYTHON, PYTHON2, REDIS, Requirement,
+    self, APACHE, CADDY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
 };
-use crate::rules;
-use crate::step::{Steps, command, execute};
+use crate::python::Environment;
+use crate::step::{Steps, command};
 use crate::workspace::{root, target};
+use crate::{autobahn, rules};
+
+/// The program of the tests over the wire.
+const WIRE: &str = "wire";
 
 /// A workspace of its own, which the root's commands leave out.
 const FUZZ: &str = "fuzz/Cargo.toml";
@@ -41,27 +51,30 @@ impl Group {
 
     /// The group with this name on the command line.
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "tidy" => Self::Tidy,
-            "rust" => Self::Rust,
-            "autobahn" => Self::Autobahn,
-            "node" => Self::Node,
-            "python" => Self::Python,
-            "php" => Self::Php,
-            "laravel" => Self::Laravel,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tidy => "tidy",
+            Self::Rust => "rust",
+            Self::Autobahn => "autobahn",
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Php => "php",
+            Self::Laravel => "laravel",
+        }
     }
 
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
             Self::Rust => &[POSTGRES, REDIS],
-            Self::Autobahn => &[PYTHON2],
+            Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
-            Self::Laravel => &[NODE, LARAVEL, REDIS, PROXIES],
+            Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, CADDY, APACHE],
         }
     }
 
@@ -71,20 +84,32 @@ impl Group {
 }
 
 /// Runs the groups, one after the other, failures or not; true if all is well.
-pub fn run(groups: &[Group]) -> bool {
-    let mut steps = Steps::default();
+///
+/// A group that needs what is missing, and may not or cannot be installed, is not run.
+///
+/// # Errors
+/// In words: why the log cannot be written.
+pub fn run(groups: &[Group], may_install: bool) -> Result<bool, String> {
+    let mut steps = Steps::begin("test")?;
     let requirements: Vec<Requirement> =
         groups.iter().flat_map(|group| group.requirements()).copied().collect();
-    steps.run("what the tests need", || packages::provide(&requirements));
+    steps.run("what the tests need", |log| packages::provide(log, &requirements, may_install));
+    let (groups, unable): (Vec<Group>, Vec<Group>) =
+        groups.iter().partition(|group| packages::missing_of(group.requirements()).is_empty());
+    for group in unable {
+        let missing: Vec<&str> =
+            packages::missing_of(group.requirements()).iter().map(|one| one.what).collect();
+        steps.skip(group.name(), &format!("needs {}", missing.join("; ")));
+    }
     for &group in groups.iter().filter(|group| !group.needs_binary()) {
         match group {
             Group::Tidy => tidy(&mut steps, !groups.contains(&Group::Rust)),
-            Group::Autobahn => autobahn::run(&mut steps, Extent::Reduced, || cargo(building(groups, ECHO))),
+            Group::Autobahn => autobahn::run(&mut steps, |log| cargo(log, building(&groups, ECHO))),
             _ => rust(&mut steps),
         }
     }
     let mut clients = groups.iter().filter(|group| group.needs_binary()).peekable();
-    if clients.peek().is_some() && steps.run("the binary", || cargo(building(groups, BINARY))) {
+    if clients.peek().is_some() && steps.run("the binary", |log| cargo(log, building(&groups, BINARY))) {
         for &group in clients {
             match group {
                 Group::Node => node(&mut steps),
@@ -94,19 +119,7 @@ pub fn run(groups: &[Group]) -> bool {
             }
         }
     }
-    steps.summarize()
-}
-
-/// Runs the Autobahn suite alone; true if all is well.
-pub fn run_autobahn(extent: Extent) -> bool {
-    let mut steps = Steps::default();
-    if steps.run("what the suite needs", || packages::provide(Group::Autobahn.requirements())) {
-        autobahn::run(&mut steps, extent, || match extent {
-            Extent::Full => cargo(&[ECHO, &["--release"]].concat()),
-            Extent::Reduced => cargo(ECHO),
-        });
-    }
-    steps.summarize()
+    Ok(steps.summarize())
 }
 
 /// What builds the development binary: it checks more than a release does.
@@ -126,32 +139,72 @@ fn building(groups: &[Group], alone: &'static [&'static str]) -> &'static [&'sta
 }
 
 fn tidy(steps: &mut Steps, with_rules: bool) {
-    steps.run("rustfmt", || cargo(&["fmt", "--all", "--", "--check"]));
+    steps.run("rustfmt", |log| cargo(log, &["fmt", "--all", "--", "--check"]));
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    steps.run("clippy", || cargo(&lints));
-    steps.run("rustfmt of the fuzz targets", || cargo(&["fmt", "--manifest-path", FUZZ, "--", "--check"]));
-    steps.run("clippy of the fuzz targets", || {
-        cargo(&["clippy", "--manifest-path", FUZZ, "--all-targets", "--", "-D", "warnings"])
+    steps.run("clippy", |log| cargo(log, &lints));
+    steps.run("rustfmt of the fuzz targets", |log| {
+        cargo(log, &["fmt", "--manifest-path", FUZZ, "--", "--check"])
+    });
+    steps.run("clippy of the fuzz targets", |log| {
+        cargo(log, &["clippy", "--manifest-path", FUZZ, "--all-targets", "--", "-D", "warnings"])
     });
     steps.run("the rules of the protocol have tests", rules::report);
     if with_rules {
-        steps.run("the rules of the code", || cargo(&["test", "--package", "xtask"]));
+        steps.run("the rules of the code", |log| cargo(log, &["test", "--package", "xtask"]));
     }
 }
 
 fn rust(steps: &mut Steps) {
-    steps.run("cargo test", || cargo(&["test", "--workspace", "--no-fail-fast"]));
-    steps.run("the corpora of the fuzz targets", || cargo(&["test", "--manifest-path", FUZZ]));
+    steps.run("Rust: crate by crate", |log| {
+        let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+        tests.args(["--lib", "--bins", "--examples"]);
+        for name in test_programs()?.iter().filter(|name| *name != WIRE) {
+            tests.args(["--test", name]);
+        }
+        log.execute(&mut tests)
+    });
+    steps.run("Rust: over the wire", |log| {
+        let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast", "--test", WIRE]);
+        log.execute(tests.env("RUST_TEST_THREADS", wire_threads()))
+    });
+    steps.run("the corpora of the fuzz targets", |log| cargo(log, &["test", "--manifest-path", FUZZ]));
     steps.run("interleavings of the hub", interleavings);
 }
 
+/// The names of the programs of tests that the workspace has.
+fn test_programs() -> Result<BTreeSet<String>, String> {
+    let metadata = cargo_command(&["metadata", "--no-deps", "--format-version=1", "--locked"])
+        .output()
+        .map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_slice(&metadata.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.filter_map(|package| package["targets"].as_array()).flatten();
+    let programs = targets.filter(|target| target["kind"][0] == "test");
+    Ok(programs.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// How many tests over the wire run at once, unless the environment says how many.
+///
+/// These tests wait for other processes more than they compute: with four for each core they take about a third of
+/// the time that they take with one. Eight for each core, and cargo-nextest, are no faster. The other tests compute.
+fn wire_threads() -> OsString {
+    env::var_os("RUST_TEST_THREADS").unwrap_or_else(|| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        (4 * cores).to_string().into()
+    })
+}
+
 /// The hub's tests that try many orders of events, built with locks that a scheduler holds in its hand.
-pub fn interleavings() -> Result<(), String> {
+///
+/// # Errors
+/// In words: how the tests ended.
+pub fn interleavings(log: &Log) -> Result<(), String> {
     let tests = ["--package", "fanfare-hub", "--test", "waking", "--test", "any_script"];
     let mut cargo = cargo_command(&[&["test", "--profile", "interleavings"][..], &tests].concat());
     // A place of its own, so that neither build makes the other start anew.
     cargo.env("CARGO_TARGET_DIR", target().join("shuttle")).env("RUSTFLAGS", "--cfg shuttle");
-    execute(&mut cargo)
+    log.execute(&mut cargo)
 }
 
 fn node(steps: &mut Steps) {
@@ -165,45 +218,35 @@ fn laravel(steps: &mut Steps) {
 /// The tests of Node in `folder`, with the packages that all of them share.
 fn node_tests(steps: &mut Steps, name: &str, folder: &str) {
     let packages = root().join("tests/e2e");
-    let installed = steps.run("npm packages", || {
-        once_for(&packages.join("package-lock.json"), &packages.join("node_modules"), || {
-            execute(&mut command("npm", &["ci"], packages.clone()))
+    let installed = steps.run("npm packages", |log| {
+        once_for(log, &packages.join("package-lock.json"), &packages.join("node_modules"), || {
+            log.execute(&mut command("npm", &["ci"], packages.clone()))
         })
     });
     if installed {
         let arguments = ["--test", "--test-reporter=spec"];
-        steps.run(name, || execute(&mut with_binary(command("node", &arguments, root().join(folder)))));
+        steps
+            .run(name, |log| log.execute(&mut with_binary(command("node", &arguments, root().join(folder)))));
     }
 }
 
 fn python(steps: &mut Steps) {
-    let directory = root().join("tests/e2e-python");
-    let environment = target().join("e2e-venv");
-    let python = environment.join("bin/python").to_string_lossy().into_owned();
-    let place = environment.to_string_lossy().into_owned();
-    let installed = steps.run("Python packages", || {
-        once_for(&directory.join("requirements.txt"), &environment, || {
-            execute(&mut command("python3", &["-m", "venv", "--clear", &place], directory.clone()))?;
-            let arguments = ["-m", "pip", "install", "--quiet", "--requirement", "requirements.txt"];
-            execute(&mut command(&python, &arguments, directory.clone()))
-        })
-    });
-    if installed {
+    let environment = Environment::of("tests/e2e-python", "e2e-venv");
+    if steps.run("Python packages", |log| environment.fill(log)) {
         let arguments = ["-m", "unittest", "--verbose"];
-        steps.run("Python: SDK", || {
-            execute(&mut with_binary(command(&python, &arguments, directory.clone())))
-        });
+        let tests = command(&environment.program("python"), &arguments, environment.tests);
+        steps.run("Python: SDK", |log| log.execute(&mut with_binary(tests)));
     }
 }
 
 fn php(steps: &mut Steps) {
-    steps.run("PHP: as Laravel's broadcaster speaks", || {
-        execute(&mut with_binary(command("php", &["broadcast.php"], root().join("tests/e2e-php"))))
+    steps.run("PHP: as Laravel's broadcaster speaks", |log| {
+        log.execute(&mut with_binary(command("php", &["broadcast.php"], root().join("tests/e2e-php"))))
     });
 }
 
-fn cargo(arguments: &[&str]) -> Result<(), String> {
-    execute(&mut cargo_command(arguments))
+fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
+    log.execute(&mut cargo_command(arguments))
 }
 
 fn cargo_command(arguments: &[&str]) -> Command {
@@ -223,20 +266,4 @@ fn cargo_command(arguments: &[&str]) -> Command {
 fn with_binary(mut command: Command) -> Command {
     command.env("FANFARE_BIN", target().join("debug/fanfare"));
     command
-}
-
-/// Runs `install` unless it ran well for these very `pins` before, and `place` is still there.
-pub fn once_for(
-    pins: &Path,
-    place: &Path,
-    install: impl FnOnce() -> Result<(), String>,
-) -> Result<(), String> {
-    let wanted = fs::read(pins).map_err(|error| format!("{}: {error}", pins.display()))?;
-    let done: PathBuf = place.join(".installed-for");
-    if fs::read(&done).is_ok_and(|found| found == wanted) {
-        println!("as {} wants it already", pins.display());
-        return Ok(());
-    }
-    install()?;
-    fs::write(&done, wanted).map_err(|error| format!("{}: {error}", done.display()))
 }

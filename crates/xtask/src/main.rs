@@ -5,34 +5,39 @@
 
 mod autobahn;
 mod checks;
+mod log;
+mod once;
 mod packages;
+mod python;
 mod rules;
 mod step;
 mod workspace;
 
 use std::process::ExitCode;
 
-use autobahn::Extent;
 use checks::Group;
+use log::Log;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php|laravel]
-       cargo xtask autobahn [--reduced]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php|laravel] [--no-install]
+       cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask rules
 
-Installs what the tests need (with apt-get, as root on Debian or Ubuntu; elsewhere it says what is
-missing), then runs them all:
+`test` runs all tests, or one group of them; prints a line for each step, and puts all output into a file:
   tidy      rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
   rust      cargo test --workspace, the fuzz targets' corpora, and the interleavings
-  autobahn  the reduced form of the Autobahn suite below (tests/autobahn)
+  autobahn  the Autobahn suite for WebSockets, all but compression, against an echo over the code that reads
+            and writes every connection (tests/autobahn)
   node      pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
   python    the Python SDK against the built binary (tests/e2e-python)
   php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
   laravel   a Laravel application with Echo, and the documented proxies, before the built binary (tests/laravel)
 
-`autobahn` runs the Autobahn suite, all of it but compression, against an echo over the code that reads and
-writes every connection; `--reduced` leaves out megabytes. It needs Python 2.7, which you have to install
-yourself (pyenv install 2.7.18): Debian has had no package of it since version 12.
+Before them `test` installs the Debian packages that the tests need and this machine lacks, if it is root on
+Debian or Ubuntu. Services of these packages are neither started nor enabled. With --no-install, for others
+than root and on other systems `test` says what is missing, and runs only the groups that have all they need.
+
+`autobahn` is `test --only autobahn`.
 
 `interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`).
 
@@ -42,32 +47,45 @@ test nor a reason in docs/protocol.md.";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let groups = match words[..] {
-        ["test"] => Group::ALL.to_vec(),
-        ["test", "--only", name] => match Group::named(name) {
-            Some(group) => vec![group],
-            None => return misused(&format!("no such group of tests: {name}")),
-        },
-        ["autobahn"] => return ended(checks::run_autobahn(Extent::Full)),
-        ["autobahn", "--reduced"] => return ended(checks::run_autobahn(Extent::Reduced)),
-        ["interleavings"] => return ended(told(checks::interleavings())),
-        ["rules"] => return ended(told(rules::report())),
+    let ended = match words[..] {
         ["help" | "--help" | "-h"] | ["test", "--help" | "-h"] => {
             println!("{USAGE}");
-            return ExitCode::SUCCESS;
+            Ok(true)
         }
+        ["test", ref options @ ..] => match asked_for(options) {
+            Ok((groups, may_install)) => checks::run(&groups, may_install),
+            Err(why) => return misused(&why),
+        },
+        ["autobahn"] => checks::run(&[Group::Autobahn], true),
+        ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
+        ["rules"] => rules::report(&Log::Terminal).map(|()| true),
         _ => return misused("what to do?"),
     };
-    ended(checks::run(&groups))
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn ended(well: bool) -> ExitCode {
-    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Says what went wrong; true if nothing did.
-fn told(result: Result<(), String>) -> bool {
-    result.inspect_err(|faults| eprintln!("{faults}")).is_ok()
+/// Which groups, and whether what they need may be installed.
+fn asked_for(options: &[&str]) -> Result<(Vec<Group>, bool), String> {
+    let (mut groups, mut may_install) = (Group::ALL.to_vec(), true);
+    let mut rest = options.iter();
+    while let Some(&option) = rest.next() {
+        match option {
+            "--no-install" => may_install = false,
+            "--only" => {
+                let name = rest.next().copied().unwrap_or_default();
+                groups = vec![Group::named(name).ok_or(format!("no such group of tests: {name}"))?];
+            }
+            _ => return Err(format!("no such option: {option}")),
+        }
+    }
+    Ok((groups, may_install))
 }
 
 fn misused(why: &str) -> ExitCode {

@@ -1,10 +1,11 @@
 //! The programs that tests need beside Rust: whether they are there, and getting them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
-use crate::step::{execute, output_of};
+use crate::log::Log;
+use crate::step::{command, output_of};
+use crate::workspace::root;
 
 /// The oldest Node that the clients under test still run on.
 const OLDEST_NODE: u32 = 18;
@@ -38,7 +39,7 @@ pub const REDIS: Requirement = Requirement {
 pub const NODE: Requirement =
     Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };
 
-/// What makes the certificates of the tests with Node, as its users would.
+/// What makes the certificates of the tests with Node and proxies, as their users would.
 pub const OPENSSL: Requirement = Requirement {
     what: "OpenSSL 3 or newer (openssl), and curl",
     is_there: || {
@@ -48,18 +49,14 @@ pub const OPENSSL: Requirement = Requirement {
     debian: &["openssl", "curl"],
 };
 
-/// Python 3 with what makes virtual environments.
+/// Python with what makes virtual environments, as new as the Autobahn suite wants it.
 pub const PYTHON: Requirement = Requirement {
-    what: "Python 3 with venv",
-    is_there: || output_of("python3", &["-c", "import venv, ensurepip"]).is_some(),
+    what: "Python 3.10 or newer with venv",
+    is_there: || {
+        let question = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+        output_of("python3", &["-c", question]).is_some()
+    },
     debian: &["python3", "python3-venv"],
-};
-
-/// Python 2.7, which the Autobahn suite is written in; Debian has no package of it any more.
-pub const PYTHON2: Requirement = Requirement {
-    what: "Python 2.7 with pip, in PATH as python2.7 or by pyenv (pyenv install 2.7.18)",
-    is_there: || python2().is_some(),
-    debian: &[],
 };
 
 /// PHP for the command line with cURL.
@@ -85,31 +82,37 @@ pub const LARAVEL: Requirement = Requirement {
     debian: &["php-cli", "php-curl", "php-sqlite3", "php-redis", "php-predis", "php-laravel-framework"],
 };
 
-/// The proxies whose documented snippets are under test, and what makes a certificate for them.
-pub const PROXIES: Requirement = Requirement {
-    what: "nginx, Caddy, Apache 2 and openssl",
-    is_there: || {
-        let asked = [("nginx", "-v"), ("caddy", "version"), ("apache2", "-v"), ("openssl", "version")];
-        asked.iter().all(|&(program, question)| output_of(program, &[question]).is_some())
-    },
-    debian: &["nginx-light", "caddy", "apache2-bin", "openssl"],
+/// The proxies whose documented snippets are under test.
+pub const NGINX: Requirement = Requirement {
+    what: "nginx",
+    is_there: || output_of("nginx", &["-v"]).is_some(),
+    debian: &["nginx-light"],
 };
 
-/// Sees to it that everything is there, by installing it where that can be done.
+/// See [`NGINX`].
+pub const CADDY: Requirement = Requirement {
+    what: "Caddy",
+    is_there: || output_of("caddy", &["version"]).is_some(),
+    debian: &["caddy"],
+};
+
+/// See [`NGINX`]; the package has the program without the service.
+pub const APACHE: Requirement = Requirement {
+    what: "Apache 2 (apache2)",
+    is_there: || output_of("apache2", &["-v"]).is_some(),
+    debian: &["apache2-bin"],
+};
+
+/// Sees to it that everything is there, by installing it where that can be done and `may_install`.
 ///
 /// # Errors
 /// In words: what is missing, and what to install.
-pub fn provide(requirements: &[Requirement]) -> Result<(), String> {
+pub fn provide(log: &Log, requirements: &[Requirement], may_install: bool) -> Result<(), String> {
     let missing = missing_of(requirements);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if can_install() {
-        let packages: Vec<&str> = missing.iter().flat_map(|one| one.debian).copied().collect();
-        if !packages.is_empty() {
-            execute(&mut apt_get(&["update"]))?;
-            execute(apt_get(&["install", "--yes", "--no-install-recommends"]).args(packages))?;
-        }
+    let packages: Vec<&str> = missing.iter().flat_map(|one| one.debian).copied().collect();
+    if may_install && !packages.is_empty() && can_install() {
+        let mut install = command("sh", &["crates/xtask/src/packages/install.sh"], root());
+        log.execute(install.args(packages))?;
     }
     match &missing_of(requirements)[..] {
         [] => Ok(()),
@@ -117,19 +120,23 @@ pub fn provide(requirements: &[Requirement]) -> Result<(), String> {
     }
 }
 
-fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
-    requirements.iter().filter(|one| !(one.is_there)()).copied().collect()
+/// The requirements that this machine lacks, each once.
+pub fn missing_of(requirements: &[Requirement]) -> Vec<Requirement> {
+    let mut missing: Vec<Requirement> = Vec::new();
+    for &one in requirements {
+        if !missing.iter().any(|other| other.what == one.what) && !(one.is_there)() {
+            missing.push(one);
+        }
+    }
+    missing
 }
 
 fn complaint(missing: &[Requirement]) -> String {
     let lines: Vec<String> = missing
         .iter()
-        .map(|one| match one.debian {
-            [] => one.what.to_owned(),
-            packages => format!("{} (on Debian: apt-get install {})", one.what, packages.join(" ")),
-        })
+        .map(|one| format!("{} (on Debian: apt-get install {})", one.what, one.debian.join(" ")))
         .collect();
-    format!("please install {}", lines.join(", and "))
+    format!("missing:\n  {}", lines.join("\n  "))
 }
 
 fn can_install() -> bool {
@@ -140,30 +147,10 @@ fn can_install() -> bool {
     is_debian && output_of("id", &["-u"]).as_deref() == Some("0")
 }
 
-fn apt_get(arguments: &[&str]) -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(arguments);
-    command
-}
-
 fn node_is_there() -> bool {
     let major = output_of("node", &["--version"])
         .and_then(|version| version.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major >= OLDEST_NODE) && output_of("npm", &["--version"]).is_some()
-}
-
-/// A Python 2.7 with pip. pyenv's own commands in PATH may name a version that is not switched on, so those
-/// that it has installed are asked themselves.
-pub fn python2() -> Option<PathBuf> {
-    let pyenv = env::var_os("PYENV_ROOT")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".pyenv")))
-        .and_then(|root| fs::read_dir(root.join("versions")).ok());
-    let installed = pyenv.into_iter().flatten().flatten().map(|version| version.path().join("bin/python2.7"));
-    let question = "import pip, sys; sys.exit(sys.version_info[:2] != (2, 7))";
-    std::iter::once(PathBuf::from("python2.7"))
-        .chain(installed)
-        .find(|python| output_of(&python.to_string_lossy(), &["-c", question]).is_some())
 }
 
 fn postgres_is_there() -> bool {

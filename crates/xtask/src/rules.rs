@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::log::Log;
 use crate::workspace::root;
 
 /// Where tests are.
@@ -25,8 +26,8 @@ const FAMILIES: [&str; 5] = ["WS", "LIM", "AUTH", "API", "HOOK"];
 /// The heading in `docs/protocol.md` over the rules that no test holds.
 const WITHOUT: &str = "## Rules without a test";
 
-/// Prints every rule with the number of its tests; an error if one has neither tests nor a reason.
-pub fn report() -> Result<(), String> {
+/// Says every rule with the number of its tests; an error if one has neither tests nor a reason.
+pub fn report(log: &Log) -> Result<(), String> {
     let rules = rules_of(&read("docs/rules.md")?);
     let text = read("docs/protocol.md")?;
     let without = text.split_once(WITHOUT).map(|(_, rest)| rules_of(rest)).unwrap_or_default();
@@ -36,16 +37,17 @@ pub fn report() -> Result<(), String> {
         let count = tests.get(rule).map_or(0, Vec::len);
         match (count, without.get(rule)) {
             (0, None) => faults.push(format!("{rule} ({says}) has no test and no reason why")),
-            (0, Some(why)) => println!("{rule}  none: {why}"),
+            (0, Some(why)) => log.say(format_args!("{rule}  none: {why}")),
             (_, Some(_)) => faults.push(format!("{rule} has {count} tests; docs/protocol.md says none")),
-            (count, None) => println!("{rule}  {count:3}  {says}"),
+            (count, None) => log.say(format_args!("{rule}  {count:3}  {says}")),
         }
     }
     for rule in tests.keys().chain(without.keys()).filter(|rule| !rules.contains_key(*rule)) {
         faults.push(format!("{rule} is no rule of docs/rules.md"));
     }
     let held = rules.keys().filter(|rule| tests.contains_key(*rule)).count();
-    println!("{} rules: {held} held by tests, {} without a test for a reason", rules.len(), without.len());
+    let (all, excused) = (rules.len(), without.len());
+    log.say(format_args!("{all} rules: {held} held by tests, {excused} without a test for a reason"));
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 

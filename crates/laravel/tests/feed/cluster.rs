@@ -1,7 +1,8 @@
 //! A Redis Cluster: the feed subscribes to one node, and to another when that dies.
 
 use crate::support::Listening;
-use crate::support::redis::{Redis, until};
+use fanfare_testing::redis::Redis;
+use fanfare_testing::until;
 
 fn cluster() -> [Redis; 3] {
     let nodes = [Redis::cluster_node(), Redis::cluster_node(), Redis::cluster_node()];

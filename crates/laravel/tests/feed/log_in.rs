@@ -2,8 +2,9 @@
 
 use fanfare_laravel::feed::FeedError;
 
-use crate::support::redis::{Redis, until};
 use crate::support::{Listening, Told};
+use fanfare_testing::redis::Redis;
+use fanfare_testing::until;
 
 /// The rights that docs/laravel-redis.md asks for, and an operator with all rights.
 const USERS: &str = "\

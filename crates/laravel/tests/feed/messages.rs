@@ -5,8 +5,9 @@ use std::time::Duration;
 use fanfare_laravel::feed::{RedisAddress, Seen, watch};
 use fanfare_outgoing::Trust;
 
-use crate::support::redis::{Redis, until};
 use crate::support::{LONGEST, Listening, Told};
+use fanfare_testing::redis::Redis;
+use fanfare_testing::until;
 
 /// In the form of Laravel 12.
 const EVENT: &str =

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use fanfare_laravel::feed::FeedError;
 
-use crate::support::redis::Redis;
 use crate::support::{Listening, Told};
+use fanfare_testing::redis::Redis;
 
 #[test]
 fn a_redis_that_is_killed_and_restarted_is_subscribed_to_again_and_the_gap_is_told() {

@@ -2,8 +2,9 @@
 
 use fanfare_laravel::feed::FeedError;
 
-use crate::support::redis::{Redis, free_port, until};
 use crate::support::{Listening, Told};
+use fanfare_testing::redis::{Redis, free_port};
+use fanfare_testing::until;
 
 /// A master, its replica, and a Sentinel that knows both.
 fn guarded() -> (Redis, Redis, Redis) {

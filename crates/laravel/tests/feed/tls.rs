@@ -5,8 +5,8 @@ use fanfare_outgoing::Trust;
 use tempfile::TempDir;
 
 use crate::support::Listening;
-use crate::support::certificates::certificates;
-use crate::support::redis::Redis;
+use fanfare_testing::certificates;
+use fanfare_testing::redis::Redis;
 
 fn trust(directory: &TempDir) -> Trust {
     Trust::with_file(&directory.path().join("ca.pem")).unwrap()
@@ -14,7 +14,7 @@ fn trust(directory: &TempDir) -> Trust {
 
 #[test]
 fn a_private_authority_is_believed_once_it_is_named() {
-    let certificates = certificates();
+    let certificates = certificates::directory();
     let redis = Redis::tls(certificates.path());
     let url = redis.url().replace("redis:", "rediss:");
     let feed = Listening::trusting(&url, &["a_"], &trust(&certificates));
@@ -25,10 +25,10 @@ fn a_private_authority_is_believed_once_it_is_named() {
 
 #[test]
 fn an_authority_that_is_not_believed_is_told_with_the_setting_that_names_it() {
-    let certificates = certificates();
+    let certificates = certificates::directory();
     let redis = Redis::tls(certificates.path());
     let url = redis.url().replace("redis:", "rediss:");
-    for trust in [Trust::public(), trust(&crate::support::certificates::certificates())] {
+    for trust in [Trust::public(), trust(&certificates::directory())] {
         let error = Listening::trusting(&url, &["a_"], &trust).away();
         assert!(matches!(error, FeedError::Tls { .. }), "{error}");
         let text = error.to_string();
@@ -38,7 +38,7 @@ fn an_authority_that_is_not_believed_is_told_with_the_setting_that_names_it() {
 
 #[test]
 fn a_certificate_for_another_name_is_not_believed() {
-    let certificates = certificates();
+    let certificates = certificates::directory();
     let redis = Redis::tls(certificates.path());
     let url = format!("rediss://localhost:{}", redis.port);
     let error = Listening::trusting(&url, &["a_"], &trust(&certificates)).away();
@@ -50,7 +50,7 @@ fn tls_where_there_is_none_and_none_where_it_is_wanted_is_told() {
     let plain = Redis::start();
     let error = Listening::to(&plain.url().replace("redis:", "rediss:"), &["a_"]).away();
     assert!(error.to_string().ends_with("no answer in time; does it speak TLS?"), "{error}");
-    let certificates = certificates();
+    let certificates = certificates::directory();
     let tls = Redis::tls(certificates.path());
     let error = Listening::to(&tls.url(), &["a_"]).away();
     assert!(matches!(error, FeedError::Closed | FeedError::NotRedis | FeedError::Lost(_)), "{error}");

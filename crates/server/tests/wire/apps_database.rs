@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::support::admin::Admin;
-use crate::support::postgres::Postgres;
 use crate::support::setup::{Setup, binary, run};
 use crate::support::{APP, eventually};
+use fanfare_testing::postgres::Postgres;
 
 const UP: &str = "fanfare_apps_database_up";
 const WRITABLE: &str = "fanfare_apps_database_writable";

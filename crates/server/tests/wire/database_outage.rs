@@ -4,11 +4,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::support::postgres::Postgres;
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::{Setup, binary, run};
 use crate::support::socket::Frame;
 use crate::support::{APP, eventually};
+use fanfare_testing::postgres::Postgres;
 
 const UNKNOWN: &str = "/app/unheard-of?protocol=7";
 

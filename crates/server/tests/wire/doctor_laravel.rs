@@ -9,11 +9,11 @@ use std::thread;
 
 use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine};
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::signing::hmac;
 use crate::support::{APP, App};
+use fanfare_testing::redis::Redis;
 
 /// Publishes to a channel as Laravel does, again and again, while `run` runs.
 fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {

@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::support::App;
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::{Setup, binary, run};
+use fanfare_testing::redis::Redis;
 
 /// A port without a listener.
 fn free_port() -> u16 {

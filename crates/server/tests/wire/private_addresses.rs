@@ -5,10 +5,10 @@ use crate::support::application::Application;
 use crate::support::authorization::{Post, expect_denial_logged};
 use crate::support::eventually;
 use crate::support::receiver::Receiver;
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER};
+use fanfare_testing::redis::Redis;
 
 const REFUSED: &str = "127.0.0.1 is not a public address, and apps.allow_private is off";
 

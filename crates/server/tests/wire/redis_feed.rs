@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::redis::{Redis, until};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER, eventually};
+use fanfare_testing::redis::Redis;
+use fanfare_testing::until;
 
 pub const PREFIX: &str = "laravel_database_";
 

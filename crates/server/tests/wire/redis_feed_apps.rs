@@ -1,10 +1,10 @@
 //! Which app gets the broadcasts of which Redis: apps of the configuration and of the database, and changes of them.
 
 use crate::redis_feed::{event, expect_listening};
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, App, OTHER, eventually};
+use fanfare_testing::redis::Redis;
 
 /// Waits until this many prefixes of a Redis are subscribed.
 fn expect_prefixes(redis: &Redis, count: usize) {

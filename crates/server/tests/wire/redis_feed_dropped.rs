@@ -2,10 +2,10 @@
 
 use crate::redis_feed::{PREFIX, event, expect_listening, listening_to, prefixed};
 use crate::support::APP;
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::socket::Socket;
+use fanfare_testing::redis::Redis;
 
 fn dropped(server: &TestServer, reason: &str) -> f64 {
     server.metric(&format!("fanfare_redis_feed_dropped_total{{app=\"3\",reason=\"{reason}\"}}"))

@@ -3,11 +3,11 @@
 use std::fs;
 
 use crate::support::admin::Admin;
-use crate::support::certificates::certificates;
-use crate::support::redis::Redis;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, eventually};
+use fanfare_testing::certificates;
+use fanfare_testing::redis::Redis;
 
 const PASSWORD: &str = "hush-hush";
 
@@ -114,7 +114,7 @@ fn a_url_that_was_stored_before_there_was_a_master_key_is_sealed_with_the_secret
 
 #[test]
 fn a_private_authority_is_believed_for_the_redis_of_node_and_apps() {
-    let certificates = certificates();
+    let certificates = certificates::directory();
     let redis = Redis::tls(certificates.path());
     let ca = certificates.path().join("ca.pem");
     let app = format!("redis_feed = {{ url = \"rediss://127.0.0.1:{}\", prefix = \"a_\" }}", redis.port);

@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The name that the server under test has in the report.
-pub const AGENT: &str = "fanfare";
-
 /// What the suite calls a case that went well, or that no rule decides.
 const GOOD: [&str; 3] = ["OK", "NON-STRICT", "INFORMATIONAL"];
 
@@ -46,13 +43,14 @@ impl Case {
     }
 }
 
-/// Reads the report's `index.json`.
+/// Reads the report's `index.json`, which is about one server.
 ///
 /// # Errors
-/// It is not of the form that the suite writes.
+/// In words: how the text differs from what the suite writes.
 pub fn parse(json: &str) -> Result<Vec<Case>, String> {
     let report: Value = serde_json::from_str(json).map_err(|error| format!("the report: {error}"))?;
-    let cases = report.get(AGENT).and_then(Value::as_object).ok_or("the report has no cases")?;
+    let servers = report.as_object().ok_or("the report names no server")?;
+    let cases = servers.values().next().and_then(Value::as_object).ok_or("the report has no cases")?;
     let word = |case: &Value, name| case.get(name).and_then(Value::as_str).unwrap_or("missing").to_owned();
     let read = |(number, case): (&String, &Value)| Case {
         number: number.clone(),
@@ -109,7 +107,7 @@ pub fn judge(cases: &[Case], expected: usize) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    const REPORT: &str = r#"{"fanfare": {
+    const REPORT: &str = r#"{"127.0.0.1:9001": {
         "1.1.1": {"behavior": "OK", "behaviorClose": "OK"},
         "6.4.1": {"behavior": "NON-STRICT", "behaviorClose": "OK"},
         "7.1.1": {"behavior": "OK", "behaviorClose": "UNCLEAN"},
@@ -132,5 +130,10 @@ mod tests {
         assert_eq!(faults, named);
         assert_eq!(judge(&cases[1..2], 1), Err("10.1.1: UNIMPLEMENTED, close OK".to_owned()));
         assert_eq!(judge(&cases[..1], 1), Ok(()));
+    }
+
+    #[test]
+    fn a_report_without_cases_is_refused() {
+        assert!(parse("{}").is_err() && parse(r#"{"127.0.0.1:9001": []}"#).is_err());
     }
 }

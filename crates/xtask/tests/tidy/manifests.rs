@@ -47,6 +47,9 @@ fn differences(root: &TextFile, fuzz: &TextFile) -> Vec<Fault> {
         .collect()
 }
 
+/// What tests stand on; no part of the server.
+const TESTING: &str = "fanfare-testing";
+
 /// Which of our crates a crate may use: the arrows of ARCHITECTURE.md. `server` may use all.
 fn arrows_of(name: &str) -> &'static [&'static str] {
     match name {
@@ -75,7 +78,11 @@ fn faults_of(file: &TextFile) -> Vec<Fault> {
     let mut faults = Vec::new();
     for dependency in dependencies_of(&manifest) {
         let line = file.text.lines().position(|line| line.starts_with(dependency)).unwrap_or(0);
-        if dependency.starts_with("fanfare-") && !may_use(name, dependency) {
+        if dependency == TESTING {
+            faults.push(
+                file.fault(line, format!("`{TESTING}` is for tests: use it in `[dev-dependencies]` alone")),
+            );
+        } else if dependency.starts_with("fanfare-") && !may_use(name, dependency) {
             let what = format!(
                 "`{name}` must not depend on `{dependency}`: the arrows are in ARCHITECTURE.md; let `server` bring the two together"
             );
@@ -134,6 +141,20 @@ mod tests {
             count("crates/loadgen/Cargo.toml", "[dependencies]\nfanfare-protocol.workspace = true"),
             1
         );
+    }
+
+    #[test]
+    fn what_tests_stand_on_is_found_outside_of_tests() {
+        assert_eq!(count("crates/server/Cargo.toml", "[dependencies]\nfanfare-testing.workspace = true"), 1);
+        assert_eq!(
+            count("crates/apps/Cargo.toml", "[build-dependencies]\nfanfare-testing.workspace = true"),
+            1
+        );
+        assert_eq!(
+            count("crates/apps/Cargo.toml", "[dev-dependencies]\nfanfare-testing.workspace = true"),
+            0
+        );
+        assert_eq!(count("crates/testing/Cargo.toml", "[dependencies]\nfanfare-apps.workspace = true"), 1);
     }
 
     #[test]

@@ -20,13 +20,14 @@ const FOREIGN: [(&str, &str); 9] = [
 const REGISTRY: &str = "a registry's host: everybody's client has its own setting for that";
 
 /// Folders whose doc comments follow [`unnamed_subjects`]; add a folder when its comments do.
-const NAMES_SUBJECTS: [&str; 8] = [
+const NAMES_SUBJECTS: [&str; 9] = [
     "crates/apps/",
     "crates/hub/",
     "crates/laravel/",
     "crates/outgoing/",
     "crates/protocol/",
     "crates/server/",
+    "crates/testing/",
     "crates/webhooks/",
     "fuzz/",
 ];

@@ -1,8 +1,5 @@
 //! A subscriber for the tests of the feed, whose events are read one after another.
 
-pub mod certificates;
-pub mod redis;
-
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};

@@ -19,18 +19,6 @@ pub mod stream;
 pub mod tls;
 pub mod upgrade;
 
-#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the apps, which use all of it")]
-#[path = "../../../../apps/tests/support/postgres.rs"]
-pub mod postgres;
-
-#[allow(clippy::unwrap_used, dead_code, reason = "shared with the tests of the feed, which use all of it")]
-#[path = "../../../../laravel/tests/feed/support/redis.rs"]
-pub mod redis;
-
-#[allow(clippy::unwrap_used, reason = "shared with the tests of the feed")]
-#[path = "../../../../laravel/tests/feed/support/certificates.rs"]
-pub mod certificates;
-
 use std::time::{Duration, Instant};
 
 /// The deadline of every wait; only a failing test ever waits this long.
@@ -59,13 +47,18 @@ pub fn over_quota(limit: usize) -> String {
 pub const PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 
 /// Polls until there is an answer; for effects that no event announces.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    eventually_within(DEADLINE, what, ask)
+}
+
+/// [`eventually`] for much work, which takes long where much else runs.
+pub fn eventually_within<T>(deadline: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < DEADLINE, "within {DEADLINE:?} never: {what}");
+        assert!(start.elapsed() < deadline, "within {deadline:?} never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,10 +1,5 @@
 //! Changes of the database by others: reported within a moment, and answered from then on.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +9,8 @@ use fanfare_protocol::app::{App, Limits};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::timeout;
 
-use support::Stage;
-use support::postgres::Postgres;
+use crate::support::Stage;
+use fanfare_testing::postgres::Postgres;
 
 on_both!(
     a_change_of_a_known_app_is_told_and_answered,
@@ -212,8 +207,8 @@ async fn what_changes_while_nobody_listens_is_told_when_listening_begins_anew() 
 async fn changes_are_told_again_after_postgres_was_dead() {
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
-    let apps = support::kept_up(
-        Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.unwrap(),
+    let apps = crate::support::kept_up(
+        Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 60)).await.unwrap(),
     );
     let mut stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;

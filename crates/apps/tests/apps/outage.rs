@@ -1,9 +1,5 @@
 //! An outage of the database while the server runs: known apps go on, and the server recovers by itself.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-mod support;
-
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +10,9 @@ use fanfare_apps::{Apps, AppsError, Database};
 use fanfare_protocol::app::Limits;
 use tokio::time::timeout;
 
-use support::Stage;
-use support::log::Log;
-use support::postgres::{PASSWORD, Postgres};
+use crate::support::Stage;
+use crate::support::log::Log;
+use fanfare_testing::postgres::{PASSWORD, Postgres};
 
 const APP_7: &str = "
     INSERT INTO apps (id) VALUES ('7');
@@ -28,8 +24,9 @@ async fn known_apps_go_on_while_postgres_is_dead_and_new_ones_come_with_its_retu
     let log = Log::record();
     let mut server = Postgres::start();
     let database = Database::parse(&server.url(), Path::new("/nowhere")).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 0)).await.unwrap();
-    let apps = support::kept_up(apps);
+    let apps =
+        Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 0)).await.unwrap();
+    let apps = crate::support::kept_up(apps);
     let stage = Stage::Postgres(server);
     stage.operator().await.run(APP_7).await;
     stage.operator().await.run("INSERT INTO apps (id) VALUES ('8')").await;
@@ -155,7 +152,8 @@ async fn a_database_that_cannot_be_opened_stops_the_start_without_showing_its_pa
     for (url, cause) in [(&wrong, "password authentication failed for user \"fanfare\""), (&url, "")] {
         let database = Database::parse(url, Path::new("/nowhere")).unwrap();
         let begun = Instant::now();
-        let error = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.err();
+        let error =
+            Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 60)).await.err();
         let shown = error.map(|error| format!("{error} {error:?}")).expect("not opened");
         assert!(begun.elapsed() < Duration::from_secs(4));
         assert!(shown.starts_with("the Postgres database cannot be opened: "), "{shown}");

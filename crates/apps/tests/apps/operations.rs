@@ -1,10 +1,5 @@
 //! Operators' changes of apps: one suite, run against SQLite and against Postgres.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::sync::Arc;
 
 use fanfare_apps::{AppSettings, Apps, MasterKeys, NewApp, OperationError, Storage, Update};
@@ -13,7 +8,7 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
 use serde_json::{Map, Value};
 
-use support::Stage;
+use crate::support::Stage;
 
 on_both!(
     a_new_app_can_be_used_at_once,
@@ -125,7 +120,7 @@ async fn pages_of_any_length_join_without_a_gap_or_a_repetition(stage: Stage) {
         |id: &str| Credential { key: AppKey::from(&*format!("key-{id}")), secret: Secret::new("hush") };
     let fixed = ["500", "7", "2"]
         .map(|id| AppSettings::default().into_app(AppId::from(id), vec![pair(id)], &Limits::default()));
-    let kept = support::kept(Limits::default(), 60);
+    let kept = crate::support::kept(Limits::default(), 60);
     let apps = Apps::open(fixed.to_vec(), Some(stage.database()), kept).await.unwrap();
     for most in 1..=7 {
         let (mut found, mut after) = (Vec::new(), None::<String>);
@@ -240,7 +235,7 @@ async fn a_deleted_app_is_gone_with_its_keys(stage: Stage) {
 async fn the_configurations_apps_are_shown_and_not_changed(stage: Stage) {
     let pair = Credential { key: AppKey::from("key-3"), secret: Secret::new("hush") };
     let fixed = AppSettings::default().into_app(AppId::from("3"), vec![pair], &Limits::default());
-    let kept = support::kept(Limits::default(), 60);
+    let kept = crate::support::kept(Limits::default(), 60);
     let apps = Apps::open(vec![fixed], Some(stage.database()), kept).await.unwrap();
     apps.create(new("2", "key-2")).await.unwrap();
     assert_eq!(ids(&apps, None, 10).await, ["3", "2"], "the configuration's first");

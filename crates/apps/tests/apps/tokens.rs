@@ -1,15 +1,10 @@
 //! The tokens of the administration API: one suite, run against SQLite and against Postgres.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::collections::BTreeSet;
 
 use fanfare_apps::{Apps, MOST_TOKENS_LISTED, NewToken, OperationError, Scope};
 
-use support::Stage;
+use crate::support::Stage;
 
 on_both!(
     a_token_is_known_by_itself_alone,
@@ -154,7 +149,7 @@ async fn what_is_not_sql_is_not_run(stage: Stage) {
 
 #[tokio::test]
 async fn without_a_database_there_are_no_tokens() {
-    let kept = support::kept(fanfare_protocol::app::Limits::default(), 60);
+    let kept = crate::support::kept(fanfare_protocol::app::Limits::default(), 60);
     let apps = Apps::open(Vec::new(), None, kept).await.unwrap();
     assert!(!apps.has_database());
     for refused in [

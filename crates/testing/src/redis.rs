@@ -7,12 +7,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// Deadline for a server to accept connections, and for everything else that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::PATIENCE;
 
 /// The script by which Laravel's broadcaster publishes to several channels at once.
 const LARAVELS_SCRIPT: &str = "for i = 2, #ARGV do\n  redis.call('publish', ARGV[i], ARGV[1])\nend";
@@ -23,6 +22,7 @@ pub struct Redis {
     /// Directives of the configuration file beside those that all tests need.
     settings: String,
     sentinel: bool,
+    /// Where the server listens.
     pub port: u16,
     server: Option<Child>,
     /// The log-in options of `redis-cli`.
@@ -30,6 +30,7 @@ pub struct Redis {
 }
 
 impl Redis {
+    /// Starts a server.
     pub fn start() -> Self {
         Self::with("")
     }
@@ -83,6 +84,7 @@ impl Redis {
         self
     }
 
+    /// Where the server listens, without a password.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -186,17 +188,5 @@ fn run(command: &mut Command) -> Child {
         let _ = server.kill();
         let _ = server.wait();
         assert!(Instant::now() < deadline, "Redis does not start:\n{said}");
-    }
-}
-
-/// Repeats a question until there is an answer; for changes that a server makes in its own time.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,17 +1,13 @@
 //! A database that answers and stores nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-mod support;
-
 use std::time::Duration;
 
 use fanfare_apps::{HourOfUsage, NewApp, NewToken, OperationError, Scope, Usage};
 use fanfare_protocol::ids::AppId;
 use tokio::time::timeout;
 
-use support::Stage;
-use support::log::Log;
+use crate::support::Stage;
+use crate::support::log::Log;
 
 const UNWRITABLE: &str =
     "the apps' database stores nothing; apps go on, but neither changes nor usage are kept";

@@ -1,9 +1,5 @@
 //! The first app, created in a new SQLite database and stored.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,7 +11,7 @@ use fanfare_protocol::ids::is_app_id;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use support::Stage;
+use crate::support::Stage;
 
 #[tokio::test]
 async fn the_first_app_is_made_up_once_and_kept() {
@@ -46,7 +42,8 @@ async fn of_processes_that_start_at_once_one_makes_the_first_app() {
             let (database, all_open) = (stage.database(), Arc::clone(&all_open));
             starting.spawn(async move {
                 let apps =
-                    Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await?;
+                    Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 60))
+                        .await?;
                 all_open.wait().await;
                 apps.first_or_invent().await
             });
@@ -69,7 +66,7 @@ async fn no_app_is_made_up_where_there_is_one() {
 
 #[tokio::test]
 async fn no_app_is_made_up_in_postgres_or_without_a_database() {
-    let without = Apps::open(Vec::new(), None, support::kept(Limits::default(), 60)).await.unwrap();
+    let without = Apps::open(Vec::new(), None, crate::support::kept(Limits::default(), 60)).await.unwrap();
     assert!(matches!(without.first_or_invent().await, Err(AppsError::NotEmbedded)));
     let stage = Stage::postgres();
     let apps = stage.open(60).await;
@@ -82,7 +79,8 @@ async fn the_database_file_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("new").join("data");
     let database = Database::parse("sqlite", &data).unwrap();
-    let apps = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.unwrap();
+    let apps =
+        Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 60)).await.unwrap();
     apps.first_or_invent().await.unwrap();
     assert_eq!(mode(&data), 0o700);
     let mut files = 0;
@@ -108,7 +106,8 @@ async fn a_file_that_cannot_be_a_database_stops_the_start() {
         ),
     ] {
         let database = Database::parse(&text, Path::new("/nowhere")).unwrap();
-        let error = Apps::open(Vec::new(), Some(database), support::kept(Limits::default(), 60)).await.err();
+        let error =
+            Apps::open(Vec::new(), Some(database), crate::support::kept(Limits::default(), 60)).await.err();
         let error = error.expect("not opened").to_string();
         assert!(error.starts_with(&start), "{error}");
     }

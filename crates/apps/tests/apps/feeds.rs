@@ -1,10 +1,5 @@
 //! Apps with broadcasts from a Redis: reported without a look-up, and the Redis' URL stored as a secret.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +9,7 @@ use serde_json::json;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::timeout;
 
-use support::Stage;
+use crate::support::Stage;
 
 on_both!(
     every_app_with_a_feed_is_told_of_at_first_and_no_other_is,

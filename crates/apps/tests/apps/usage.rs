@@ -1,15 +1,10 @@
 //! The usage of apps: one suite, run against SQLite and against Postgres.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use fanfare_apps::{Apps, HourOfUsage, NewApp, OperationError, Usage};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::AppId;
 
-use support::Stage;
+use crate::support::Stage;
 
 on_both!(
     what_is_added_adds_up_and_the_peak_is_the_highest,
@@ -105,7 +100,7 @@ async fn what_cannot_be_added_whole_is_not_added_at_all(stage: Stage) {
 
 #[tokio::test]
 async fn without_a_database_there_is_nothing_to_add_to() {
-    let apps = Apps::open(Vec::new(), None, support::kept(Limits::default(), 60)).await.unwrap();
+    let apps = Apps::open(Vec::new(), None, crate::support::kept(Limits::default(), 60)).await.unwrap();
     assert!(!apps.has_database());
     let refused = apps.add_usage("node-1", &[used("7", HOUR, 1)]).await;
     assert!(matches!(refused, Err(OperationError::NoDatabase)));

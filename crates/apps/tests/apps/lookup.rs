@@ -1,10 +1,5 @@
 //! Finding apps in a database: one suite, run against SQLite and against Postgres.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,8 +8,8 @@ use fanfare_protocol::app::{App, Limits, OriginPattern};
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
 
-use support::Stage;
-use support::log::Log;
+use crate::support::Stage;
+use crate::support::log::Log;
 
 on_both!(
     an_app_is_found_by_its_id_and_any_valid_key,
@@ -78,8 +73,9 @@ async fn an_app_is_found_by_its_id_and_any_valid_key(stage: Stage) {
 
 async fn settings_of_a_row_override_the_defaults(stage: Stage) {
     let defaults = Limits { members: 55, ..Limits::default() };
-    let apps =
-        Apps::open(Vec::new(), Some(stage.database()), support::kept(defaults.clone(), 60)).await.unwrap();
+    let apps = Apps::open(Vec::new(), Some(stage.database()), crate::support::kept(defaults.clone(), 60))
+        .await
+        .unwrap();
     stage
         .operator()
         .await
@@ -138,7 +134,7 @@ async fn a_key_of_no_app_is_remembered_for_a_moment(stage: Stage) {
 
 async fn the_configurations_apps_win_over_the_databases(stage: Stage) {
     let fixed = ["7", "9"].map(|id| fixed(id, &format!("key-{id}"), &format!("fixed-{id}")));
-    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), support::kept(Limits::default(), 0))
+    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), crate::support::kept(Limits::default(), 0))
         .await
         .unwrap();
     let mut operator = stage.operator().await;
@@ -225,9 +221,10 @@ async fn a_database_of_a_newer_version_is_refused(stage: Stage) {
 
 #[tokio::test]
 async fn without_a_database_only_the_configurations_apps_exist() {
-    let apps = Apps::open(vec![fixed("3", "key-3", "secret-3")], None, support::kept(Limits::default(), 60))
-        .await
-        .unwrap();
+    let apps =
+        Apps::open(vec![fixed("3", "key-3", "secret-3")], None, crate::support::kept(Limits::default(), 60))
+            .await
+            .unwrap();
     assert!(apps.by_id("3").await.unwrap().is_some() && apps.by_key("key-3").await.unwrap().is_some());
     assert!(apps.by_id("4").await.unwrap().is_none() && apps.by_key("key-4").await.unwrap().is_none());
     assert!(*apps.database_answers().borrow());

@@ -1,12 +1,12 @@
-//! Certificates of the test's own.
+//! Certificates of a test's own, from an authority of its own.
 
 use std::fs;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-/// A directory with an authority's certificate, and a certificate signed by it for this machine, with its key.
-pub fn certificates() -> TempDir {
+/// A directory with `ca.pem`, an authority's certificate, and `cert.pem` and `key.pem` that it has issued for 127.0.0.1.
+pub fn directory() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: String| fs::write(directory.path().join(name), text).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();

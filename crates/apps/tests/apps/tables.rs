@@ -1,10 +1,5 @@
 //! Databases with foreign tables, and the migration of older tables of Fanfare's.
 
-#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
-#[macro_use]
-mod support;
-
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +8,7 @@ use fanfare_protocol::app::Limits;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
 
-use support::Stage;
+use crate::support::Stage;
 
 on_both!(
     a_database_with_tables_of_others_alone_is_not_touched_unless_it_was_named_for_us,
@@ -24,7 +19,7 @@ on_both!(
 const UUID: &str = "9f1c2b7e-8a54-4c0e-9d5c-0a1b2c3d4e5f";
 
 async fn open(stage: &Stage, takes_foreign: bool) -> Result<Apps, AppsError> {
-    let kept = Storage { takes_foreign, ..support::kept(Limits::default(), 60) };
+    let kept = Storage { takes_foreign, ..crate::support::kept(Limits::default(), 60) };
     Apps::open(Vec::new(), Some(stage.database()), kept).await
 }
 

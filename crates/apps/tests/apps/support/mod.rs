@@ -2,22 +2,17 @@
 //!
 //! Each test has databases of its own, so that tests run side by side.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 pub mod log;
-pub mod postgres;
 
 use std::path::Path;
 
 use fanfare_apps::{Apps, AppsError, Database, MasterKeys, Storage};
 use fanfare_protocol::app::Limits;
+use fanfare_testing::postgres::Postgres;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
-use self::postgres::Postgres;
-
 /// Runs each behaviour on an empty database of both kinds.
-#[allow(unused_macros, reason = "not every test program needs it")]
 macro_rules! on_both {
     ($($behaviour:ident),+ $(,)?) => {
         mod sqlite {

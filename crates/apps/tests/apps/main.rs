@@ -1,0 +1,18 @@
+//! The apps as a server uses them: on real databases, with changes by others, and while a database is away.
+//!
+//! One module a concern, and one program for all: each program is linked with both databases.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+#[macro_use]
+mod support;
+
+mod changes;
+mod feeds;
+mod first_app;
+mod lookup;
+mod operations;
+mod outage;
+mod tables;
+mod tokens;
+mod unwritable;
+mod usage;
