@@ -85,7 +85,7 @@ pub(super) fn read(effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<F
         prefix: (*effective.get(PREFIX).1 != Origin::Default).then(|| effective.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
         trust: authorities::trust(effective, CA_FILE, faults),
-        // Two that are one Redis are told apart by who may be led there only when they are connected to.
+        // Part of an address's equality: open here, so that apps with the same Redis compare equal; set below.
         reach: Reach::Anywhere,
     };
     if ![URL, PREFIX, APP].into_iter().any(|key| effective.is_faulty(key)) {

@@ -24,7 +24,7 @@ pub struct WebhooksSection {
 }
 
 impl WebhooksSection {
-    /// As those take it who send them.
+    /// Converts to the settings of the crate `webhooks`.
     #[must_use]
     pub fn settings(&self) -> fanfare_webhooks::Settings {
         let milliseconds = |count: u32| Duration::from_millis(count.into());

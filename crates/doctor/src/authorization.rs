@@ -205,7 +205,7 @@ fn of_ours(channel: &str, response: &Response) -> String {
     }
 }
 
-/// Whether it is of use to nobody but to whoever signs it.
+/// Whether the application said yes without signing, so that only Fanfare's own endpoint can use the answer.
 fn is_yes_without_a_signature(channel: &str, response: &Response) -> bool {
     matches!(judged_by_us(channel, response), Some(Ok(Yes::Unsigned(_))))
 }

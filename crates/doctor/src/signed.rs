@@ -48,7 +48,7 @@ impl Signer {
     }
 }
 
-/// Asks which channels there are, which every app may.
+/// Sends `GET /channels`, which needs no special setting, to test the signature.
 pub(super) async fn channels(
     client: &Client,
     place: &BaseUrl,
