@@ -27,7 +27,6 @@ use matchit::Match;
 
 pub use answer::Answer;
 pub use error::ApiError;
-pub use forwarded::client_address;
 pub use received::Peer;
 pub use routes::PublicRoutes;
 

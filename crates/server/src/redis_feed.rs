@@ -11,5 +11,4 @@ mod publishing;
 mod queue;
 
 pub use apps::RedisFeeds;
-pub use dropped::Dropped;
-pub use numbers::{AppNumbers, Connections, Numbers};
+pub use numbers::Numbers;

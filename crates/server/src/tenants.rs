@@ -17,7 +17,7 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use authorizations::{AuthorizationOutcome, Authorizations, Busy, Most, OnNode, Turn};
+pub use authorizations::{AuthorizationOutcome, Most, OnNode};
 pub use moment::Moment;
 pub use tenant::{EventCounts, Source, Tenant};
 
