@@ -100,12 +100,12 @@ impl Plan {
         let id = app.as_ref().and_then(|app| app.id.as_deref());
         let configured = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
         let configured = configured.as_ref();
-        let redis = redis(asked, &config, (project, configured), &trust);
+        let redis = redis(asked, &config, project, configured, &trust);
         let proxy = browser
             .as_ref()
             .zip(app.as_ref())
             .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
-        let question = question(asked, (project, configured), proxy)?;
+        let question = question(asked, project, configured, proxy)?;
         if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
             return Err(PlanError::Nothing);
         }
@@ -205,7 +205,8 @@ fn family(project: &Project) -> AppNames {
 fn redis(
     asked: &Doctor,
     config: &Config,
-    (project, app): (Option<&Project>, Option<&App>),
+    project: Option<&Project>,
+    app: Option<&App>,
     trust: &Trust,
 ) -> Option<AskedRedis> {
     let feed = &config.redis_feed;
@@ -235,7 +236,8 @@ fn redis(
 
 fn question(
     asked: &Doctor,
-    (project, app): (Option<&Project>, Option<&App>),
+    project: Option<&Project>,
+    app: Option<&App>,
     proxy: Option<String>,
 ) -> Result<Option<Question>, PlanError> {
     let Some(channel) = asked.channel.clone() else {

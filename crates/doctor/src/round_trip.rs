@@ -8,7 +8,7 @@ use serde_json::json;
 use super::base_url::BaseUrl;
 use super::changed::{self, Sent};
 use super::hop::{Complaint, Finding, complain, repeated};
-use super::signed::{Signer, redirected, unanswered};
+use super::signed::{Signer, Unsigned, redirected, unanswered};
 use super::socket::Socket;
 
 /// Publishes on a channel that nobody else is on; the socket is given back if it can still be used.
@@ -30,7 +30,7 @@ pub(super) async fn make(
     }
     let body = json!({ "name": EVENT, "channel": channel, "data": "{}" }).to_string();
     let start = Instant::now();
-    match signer.send(client, place, "POST", ("/events", body)).await {
+    match signer.send(client, place, Unsigned { method: "POST", path: "/events", body }).await {
         (_, Err(error)) => return (Err(unanswered(place, &error)), Some(socket)),
         (sent, Ok(response)) if response.status.as_u16() != 200 => {
             return (Err(refused(&sent, &response)), Some(socket));

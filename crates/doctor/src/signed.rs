@@ -17,6 +17,14 @@ use super::hop::{Complaint, Finding, complain, repeated};
 use super::redirect::{self, Sender};
 use fanfare_protocol::error::NOTHING_AT;
 
+/// A request before its signature.
+pub(super) struct Unsigned<'a> {
+    pub method: &'a str,
+    /// Below the path of the app.
+    pub path: &'a str,
+    pub body: String,
+}
+
 /// Who signs, and for which app.
 pub(super) struct Signer {
     pub app_id: String,
@@ -29,8 +37,7 @@ impl Signer {
         &self,
         client: &Client,
         place: &BaseUrl,
-        method: &str,
-        (path, body): (&str, String),
+        Unsigned { method, path, body }: Unsigned<'_>,
     ) -> (Sent, Result<Response, OutgoingError>) {
         let path = format!("/apps/{}{path}", self.app_id);
         let now = since_1970(SystemTime::now()).as_secs();
@@ -54,7 +61,8 @@ pub(super) async fn channels(
     place: &BaseUrl,
     signer: &Signer,
 ) -> (Finding, Option<Reading>) {
-    match signer.send(client, place, "GET", ("/channels", String::new())).await {
+    let request = Unsigned { method: "GET", path: "/channels", body: String::new() };
+    match signer.send(client, place, request).await {
         (sent, Ok(response)) => {
             let reading = Reading::of(&response);
             (judge(place, signer, &sent, &response), reading)

@@ -54,13 +54,13 @@ impl Socket {
             Came::Message(message) if message["event"] == "pusher:error" => {
                 let code = message["data"]["code"].as_u64();
                 let text = message["data"]["message"].as_str().unwrap_or_default();
-                Err(refused((place, key), code, text))
+                Err(refused(place, key, code, text))
             }
             Came::Message(_) => complain(
                 "the first message is not pusher:connection_established",
                 "Something else than a server of the Pusher protocol answers at this path.",
             ),
-            Came::Close(code, text) => Err(refused((place, key), code.map(u64::from), &text)),
+            Came::Close(code, text) => Err(refused(place, key, code.map(u64::from), &text)),
             Came::End => complain(
                 "the connection ends behind the handshake",
                 "The proxy closes it (with nginx, look for `proxy_http_version 1.1;` in the location), or the server has \
@@ -122,7 +122,7 @@ impl Socket {
 }
 
 /// What a refusal of a connection to a place by a key means.
-fn refused((place, key): (&BaseUrl, &str), code: Option<u64>, text: &str) -> Complaint {
+fn refused(place: &BaseUrl, key: &str, code: Option<u64>, text: &str) -> Complaint {
     let path = place.path_of(key);
     let changed = match code {
         Some(4005) => changed::path_without_route(text).and_then(|came| changed::path(&path, came)),

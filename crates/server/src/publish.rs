@@ -60,14 +60,14 @@ pub fn publish(state: &State, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Re
     for event in events {
         let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
         if let Some(hub) = &hub {
-            deliver(state, app, (hub, event), &mut counts);
+            deliver(state, app, hub, event, &mut counts);
         }
         tenant.count_event(Source::BackEnd, counts);
     }
     Ok(())
 }
 
-fn deliver(state: &State, app: &App, (hub, event): (&AppHub, &BackEndEvent<'_>), counts: &mut EventCounts) {
+fn deliver(state: &State, app: &App, hub: &AppHub, event: &BackEndEvent<'_>, counts: &mut EventCounts) {
     let quoted = server::QuotedEvent::new(event.name, event.data);
     for channel in event.channels {
         let frame = quoted.on(channel);

@@ -46,7 +46,8 @@ pub(super) async fn connection<A: Site>(
     .await;
     let first_byte_by = Instant::now() + listening.times.head;
     let mut timer = pin!(sleep_until(first_byte_by));
-    let waiting = wait_for_bytes(&listening, &stream, timer.as_mut(), (first_byte_by, Closed::Late), peer);
+    let deadline = Deadline { until: first_byte_by, or_else: Closed::Late };
+    let waiting = wait_for_bytes(&listening, &stream, timer.as_mut(), deadline, peer);
     let Some(beginning) = waiting.await else { return };
     match beginning {
         Beginning::ProxyProtocol => Box::pin(Beginning::refuse_proxy_protocol(stream, peer)).await,
@@ -125,9 +126,8 @@ async fn exchanges<A: Site, S: Transport>(
             let activity = stream.watched().place().activity();
             // Only this task makes a quiet connection busy.
             let since = activity.quiet_since().unwrap_or_else(|| listening.places.now());
-            let until = listening.idle_until(since);
-            let until = (until, Closed::Idle);
-            let waiting = wait_for_bytes(listening, stream.watched(), timer.as_mut(), until, peer);
+            let deadline = Deadline { until: listening.idle_until(since), or_else: Closed::Idle };
+            let waiting = wait_for_bytes(listening, stream.watched(), timer.as_mut(), deadline, peer);
             if waiting.await.is_none() {
                 return;
             }
@@ -135,12 +135,18 @@ async fn exchanges<A: Site, S: Transport>(
     }
 }
 
+/// How long bytes are waited for, and why the connection is closed if none come.
+struct Deadline {
+    until: Instant,
+    or_else: Closed,
+}
+
 /// Waits for bytes, and identifies their protocol; `None` if the connection has ended.
 async fn wait_for_bytes<A: Site>(
     listening: &Listening<A>,
     stream: &Watched,
     mut timer: Pin<&mut Sleep>,
-    (until, or_else): (Instant, Closed),
+    Deadline { until, or_else }: Deadline,
     peer: Peer,
 ) -> Option<Beginning> {
     let activity = stream.place().activity();

@@ -31,7 +31,16 @@ pub struct Fields<'a> {
     info: Option<&'a RawValue>,
 }
 
-/// A checked event.
+/// An event whose fields have the right types, and perhaps values that are not legal.
+struct Unchecked<'a, 'names> {
+    name: Cow<'a, str>,
+    data: Data<'a>,
+    channels: &'names [Cow<'names, str>],
+    socket_id: Option<&'names str>,
+    info: Option<&'names str>,
+}
+
+/// An event that may be published.
 #[derive(Debug)]
 pub struct Checked<'a> {
     /// The event's name.
@@ -83,7 +92,8 @@ impl<'a> Checked<'a> {
         names.extend(strings(fields.channels)?);
         let socket_id = string(fields.socket_id, "socket_id")?;
         let info = string(fields.info, "info")?;
-        Self::check(app, name, data, &names, (socket_id.as_deref(), info.as_deref()))
+        Unchecked { name, data, channels: &names, socket_id: socket_id.as_deref(), info: info.as_deref() }
+            .check(app)
     }
 
     /// Checks the parameters of a query, for a request without a body (API-002).
@@ -95,7 +105,8 @@ impl<'a> Checked<'a> {
         let data = query.get("data").ok_or(wrong_type("data", "a string"))?;
         let names: Vec<Cow<'_, str>> =
             query.get("channel").into_iter().chain(query.all("channels[]")).map(Cow::from).collect();
-        Self::check(app, name.into(), data.into(), &names, (query.get("socket_id"), query.get("info")))
+        let (socket_id, info) = (query.get("socket_id"), query.get("info"));
+        Unchecked { name: name.into(), data: data.into(), channels: &names, socket_id, info }.check(app)
     }
 
     /// Checks an event to one channel whose data is the body itself (API-070).
@@ -115,20 +126,17 @@ impl<'a> Checked<'a> {
         let except = query.get("socket_id").and_then(|id| id.parse().ok());
         Ok(Self { name: name.into(), data, channels: vec![channel], except, info: None })
     }
+}
 
-    fn check(
-        app: &App,
-        name: Cow<'a, str>,
-        data: Data<'a>,
-        names: &[Cow<'_, str>],
-        (socket_id, info): (Option<&str>, Option<&str>),
-    ) -> Result<Self, ApiError> {
+impl<'a> Unchecked<'a, '_> {
+    fn check(self, app: &App) -> Result<Checked<'a>, ApiError> {
+        let Self { name, data, channels, socket_id, info } = self;
         check_event_name(&name, &app.limits)?;
-        let channels = distinct_channels(names, app)?;
+        let channels = distinct_channels(channels, app)?;
         check_size(app, &data)?;
         // An id that no connection here can have excludes nobody (API-014).
         let except = socket_id.and_then(|id| id.parse().ok());
-        Ok(Self { name, data, channels, except, info: info.map(Info::parse) })
+        Ok(Checked { name, data, channels, except, info: info.map(Info::parse) })
     }
 }
 
