@@ -1,6 +1,6 @@
 <?php
-// PHP's client side as Laravel's broadcaster speaks it: the same requests and the same judgement of answers as with
-// Pusher's PHP library, written anew here with cURL, so that no package has to be installed.
+// PHP's client side as in Laravel's broadcaster: the same requests and the same checks of answers as with
+// Pusher's PHP library, rewritten here with cURL, so that no package is needed.
 
 declare(strict_types=1);
 
@@ -13,7 +13,7 @@ final class Broadcaster
 {
     private CurlHandle $curl;
 
-    /** How many TCP connections all requests so far have needed. */
+    /** The number of TCP connections so far. */
     public int $connections = 0;
 
     public function __construct(
@@ -22,11 +22,11 @@ final class Broadcaster
         private readonly string $key,
         private readonly string $secret,
     ) {
-        // One handle for all requests, as in a queue worker: it keeps its connection alive.
+        // One handle for all requests, as in a queue worker: the handle keeps its connection alive.
         $this->curl = curl_init();
     }
 
-    /** `channel` for one channel, `channels` for several; `socket_id` only where there is one. */
+    /** `channel` for one channel, `channels` for several; `socket_id` only if there is one. */
     public function broadcast(array $channels, string $event, array $payload, ?string $socketId = null): array
     {
         $body = ['name' => $event, 'data' => json_encode($payload)];
@@ -42,7 +42,7 @@ final class Broadcaster
         return $this->request('GET', $path, $query, null);
     }
 
-    /** What `/broadcasting/auth` answers for a private or (with a user) a presence channel. */
+    /** The answer of `/broadcasting/auth` for a private or (with a user) a presence channel. */
     public function authorize(string $socketId, string $channel, ?array $user = null): array
     {
         $signed = "{$socketId}:{$channel}";
@@ -54,7 +54,7 @@ final class Broadcaster
         return ['auth' => $this->key . ':' . hash_hmac('sha256', $signed, $this->secret)] + $answer;
     }
 
-    /** What `/broadcasting/user-auth` answers for a user who signs in. */
+    /** The answer of `/broadcasting/user-auth` for a user who signs in. */
     public function authenticate(string $socketId, array $user): array
     {
         $data = json_encode($user);
@@ -115,7 +115,7 @@ final class Broadcaster
         if ($status !== 200) {
             throw new BroadcastFailed("Pusher error: {$answer}.", $status);
         }
-        // As an object first: an empty list would pass for an empty map otherwise.
+        // As an object first, because an empty list would pass for an empty map otherwise.
         if (!is_object(json_decode($answer))) {
             throw new BroadcastFailed("Data decoding error: {$answer}", $status);
         }

@@ -42,11 +42,11 @@ final class RunningFanfare
         return "http://{$this->host}:{$this->port}";
     }
 
-    /** Ends the server; fails unless it ends by itself with status 0. */
+    /** Stops the server with SIGTERM; fails unless the exit status is 0. */
     public function stop(): void
     {
         proc_terminate($this->process);
-        // The end of its output is the end of the process.
+        // The end of the output is the end of the process.
         $this->within15Seconds(fn () => feof($this->stdout) || fread($this->stdout, 8192) === false);
         fclose($this->stdout);
         $status = proc_close($this->process);
@@ -59,7 +59,7 @@ final class RunningFanfare
         }
     }
 
-    /** Ends the server at once, without a word: after a failure that has been told already. */
+    /** Kills the server without a message: after a failure that has been reported already. */
     public function kill(): void
     {
         if (is_resource($this->process)) {

@@ -1,5 +1,5 @@
 <?php
-// A WebSocket subscriber: as much of RFC 6455 as text frames below 64 KiB need.
+// A WebSocket subscriber with the part of RFC 6455 for text frames below 64 KiB.
 
 declare(strict_types=1);
 
@@ -32,7 +32,7 @@ final class Subscriber
         $this->socketId = json_decode($this->next('pusher:connection_established')['data'], true)['socket_id'];
     }
 
-    /** The next event, which must have this name; 10 s without it are an error. */
+    /** The next event, which must have this name; a timeout of 10 s is an error. */
     public function next(string $event): array
     {
         $frame = json_decode($this->frame(0x81), true);
@@ -49,7 +49,7 @@ final class Subscriber
         return $this->next('pusher_internal:subscription_succeeded');
     }
 
-    /** Signs in and subscribes to what is sent to the user; returns what the server says of the user. */
+    /** Signs in and subscribes to the user's messages; returns the user in the server's answer. */
     public function signIn(array $credentials): array
     {
         $this->send(json_encode(['event' => 'pusher:signin', 'data' => $credentials]));
@@ -59,7 +59,7 @@ final class Subscriber
         return $user;
     }
 
-    /** Code and reason of the close frame, which must be the next that comes. */
+    /** Code and reason of the close frame, which must be the next frame. */
     public function closed(): array
     {
         $content = $this->frame(0x88);

@@ -1,5 +1,6 @@
 <?php
-// Runs PHP's client side as Laravel's broadcaster speaks it against the built binary. Ends with status 1 on a failure.
+// Tests PHP's client side, as in Laravel's broadcaster, with the built binary. Exits with status 1 on a
+// failure.
 
 declare(strict_types=1);
 
@@ -15,7 +16,7 @@ function same(mixed $expected, mixed $found): void
     }
 }
 
-/** Fails unless the call fails as the PHP library would, with this status. */
+/** Fails unless the call fails like the PHP library, with this status. */
 function refused(int $status, string $words, callable $call): void
 {
     try {
@@ -38,7 +39,7 @@ function subscriber(RunningFanfare $server): Subscriber
     return new Subscriber($server->host, $server->port, RunningFanfare::KEY);
 }
 
-/** A subscriber that is signed in. */
+/** A signed-in subscriber. */
 function signedIn(RunningFanfare $server, array $user): Subscriber
 {
     $subscriber = subscriber($server);

@@ -26,7 +26,7 @@ secret = "{SECRET}"
 
 
 class Fanfare:
-    """A server on free ports: `host` and `port` are where clients go."""
+    """A server on free ports: `host` and `port` are for clients."""
 
     def __init__(self, config=CONFIG):
         self._directory = tempfile.TemporaryDirectory(prefix="fanfare-e2e-")
@@ -56,13 +56,13 @@ class Fanfare:
             self._process.wait()
             self._log.seek(0)
             raise AssertionError(f"no ready line within 10 s, but {line!r}; stderr:\n{self._log.read()}")
-        # Whatever else is printed must not fill the pipe.
+        # Further output must not fill the pipe.
         self._rest = threading.Thread(target=self._process.stdout.read, daemon=True)
         self._rest.start()
         return found[1], int(found[2])
 
     def stop(self):
-        """Ends the server; fails unless it ends by itself with status 0."""
+        """Stops the server with SIGTERM; fails unless the exit status is 0."""
         self._process.terminate()
         try:
             status = self._process.wait(timeout=15)

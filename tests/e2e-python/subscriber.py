@@ -1,4 +1,4 @@
-"""A client by hand: what a test needs to see that something arrives."""
+"""A minimal client: enough for a test to see events arrive."""
 
 import json
 
@@ -8,7 +8,7 @@ from running_fanfare import KEY
 
 
 class Subscriber:
-    """A WebSocket that speaks the protocol by hand; every wait ends after 10 s with an error."""
+    """A WebSocket that speaks the protocol by hand; every wait has a timeout of 10 s."""
 
     def __init__(self, server):
         url = f"ws://{server.host}:{server.port}/app/{KEY}?protocol=7&client=test&version=1"
@@ -17,7 +17,7 @@ class Subscriber:
         self.socket_id = json.loads(established["data"])["socket_id"]
 
     def closed(self):
-        """Code and reason of the close frame, which must be the next that comes."""
+        """Code and reason of the close frame, which must be the next frame."""
         opcode, content = self._socket.recv_data()
         assert opcode == websocket.ABNF.OPCODE_CLOSE, content
         self._socket.shutdown()
@@ -33,7 +33,7 @@ class Subscriber:
         self._socket.send(json.dumps({"event": event, "data": data}))
 
     def sign_in(self, **credentials):
-        """Signs in, and subscribes to what is sent to the user; returns what the server says of it."""
+        """Signs in, and subscribes to the user's messages; returns the user in the server's answer."""
         self.send("pusher:signin", credentials)
         user = json.loads(json.loads(self.next("pusher:signin_success")["data"])["user_data"])
         self.subscribe(f"#server-to-user-{user['id']}")

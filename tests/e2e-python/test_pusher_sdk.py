@@ -1,4 +1,4 @@
-"""The stock Python SDK, and what it signs, against the built binary."""
+"""The stock Python SDK, and its signatures, against the built binary."""
 
 import json
 import unittest

@@ -42,7 +42,7 @@ class Users(unittest.TestCase):
 
     def test_api_063_the_sdk_asks_at_a_wrong_path_and_is_told_so(self):
         ann = self.signed_in({"id": "ann"})
-        # The SDK leaves out /apps/ID, which no server can make up for: the key names no app in a path.
+        # The SDK leaves out /apps/ID, which no server can repair: the key names no app in a path.
         with self.assertRaisesRegex(PusherBadStatus, "404: There is nothing at this path"):
             self.sdk.terminate_user_connections("ann")
         self.sdk.send_to_user("ann", "still here", {})
@@ -78,7 +78,7 @@ class Cache(unittest.TestCase):
 
 
 class Signatures(unittest.TestCase):
-    """No server here: the worked examples that the server is tested with as well."""
+    """Uses no server: the worked examples of the server's own tests."""
 
     SOCKET = "1234.1234"
     MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -113,7 +113,7 @@ class Signatures(unittest.TestCase):
             self.assertEqual(self.sdk.validate_webhook(KEY, signature, body), json.loads(body))
             self.assertIsNone(self.sdk.validate_webhook(KEY, signature, body.replace("foobar", "other")))
             self.assertIsNone(self.sdk.validate_webhook("other", signature, body))
-        # The SDK takes none that is older than five minutes.
+        # The SDK refuses webhooks older than five minutes.
         with mock.patch("time.time", return_value=1_700_000_301):
             self.assertIsNone(self.sdk.validate_webhook(KEY, signature, body))
 

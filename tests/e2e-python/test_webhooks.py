@@ -1,4 +1,4 @@
-"""What the stock Python SDK makes of the webhooks that it receives."""
+"""Webhooks as the stock Python SDK reads them."""
 
 import http.server
 import pathlib
@@ -105,7 +105,7 @@ class Webhooks(unittest.TestCase):
         subscriber = Subscriber(server)
         self.addCleanup(subscriber.close)
         subscriber.subscribe("news")
-        # Until it listens Fanfare tries again.
+        # Fanfare retries until the port listens.
         deadline = threading.Timer(10, receiver.kill)
         deadline.start()
         self.addCleanup(deadline.cancel)

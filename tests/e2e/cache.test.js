@@ -1,4 +1,4 @@
-// Cache channels: the last event is there for those who come later.
+// Cache channels: later subscribers get the last event.
 import assert from 'node:assert/strict';
 
 import { appWith, ONE_APP } from './support/fanfare.js';
@@ -8,7 +8,7 @@ import { allDone, Inbox, inboxOf, subscribed, until } from './support/waiting.js
 const ANN = { user_id: 'ann', user_info: { name: 'Ann' } };
 const KINDS = ['cache-news', 'private-cache-news', 'private-encrypted-cache-news', 'presence-cache-news'];
 
-/** A new client that subscribes to `name`: all that its channel emits, in order. */
+/** A new client that subscribes to `name`, and all events of its channel, in order. */
 async function listener(scene, name) {
   const pusher = await scene.client({ user: ANN });
   const channel = pusher.subscribe(name);
@@ -34,7 +34,7 @@ for (const name of KINDS) {
     const second = await listener(scene, name);
     assert.deepEqual(await second.heard.next(), ['price', { euro: 2 }]);
     await scene.sdk.trigger(name, 'fence', {});
-    // Only the newcomer got it again, once, and without a word of a miss.
+    // Only the new subscriber got the event again, once, and without a cache miss.
     assert.deepEqual(await second.heard.next(), ['fence', {}]);
     assert.deepEqual(await first.heard.next(), ['fence', {}]);
   });
@@ -127,7 +127,7 @@ test('ws_203 a key that has changed is asked for anew, and the cached event is r
   const pusher = await scene.client({ channelAuthorization: { customHandler } });
   const channel = pusher.subscribe(name);
   const [misses, events] = [inboxOf(channel, 'pusher:cache_miss'), inboxOf(channel, 'price')];
-  // No ciphertext, and nothing to decrypt: pusher-js leaves alone what begins with pusher:.
+  // No ciphertext, and nothing to decrypt: pusher-js does not decrypt events that begin with pusher:.
   assert.deepEqual(await misses.next(), {});
   assert.deepEqual(asked, [ENCRYPTION_KEY]);
   signer = sdkFor(scene.server, { encryptionMasterKeyBase64: newKey });

@@ -1,4 +1,4 @@
-// Events from client to client: who gets them, as what, and what is refused.
+// Client events: recipients, content, and refusals.
 import assert from 'node:assert/strict';
 
 import { appWith } from './support/fanfare.js';
@@ -7,7 +7,7 @@ import { allDone, Inbox, inboxOf, subscribed } from './support/waiting.js';
 
 const ON = { config: appWith('client_events = true') };
 
-/** A subscriber of `name`, and what it hears: [event, data, metadata], up to what ends it. */
+/** A subscriber of `name`, and its events: [event, data, metadata], up to the last. */
 async function listener(scene, name, user) {
   const pusher = await scene.client({ user });
   const channel = pusher.subscribe(name);
@@ -19,7 +19,7 @@ async function listener(scene, name, user) {
   return { pusher, channel, heard, errors: inboxOf(pusher.connection, 'error') };
 }
 
-/** What each listener has heard until now, without the event that marks the moment. */
+/** The events of each listener so far, without the event that marks the moment. */
 async function heardBy(scene, name, ...listeners) {
   await scene.sdk.trigger(name, 'fence', {});
   const all = [];

@@ -1,4 +1,4 @@
-// What pusher-js does when its connection ends, for each code that it can bring about.
+// The reaction of pusher-js to the end of its connection, for each close code that can occur.
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 
@@ -7,13 +7,13 @@ import { APP, appWith, ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
 import { inboxOf, inState, subscribed } from './support/waiting.js';
 
-/** What the connection reports of its end: code and message. */
+/** The connection's report of its end: code and message. */
 const reported = async (errors) => {
   const { data, error } = await errors.next();
   return data ?? error.data;
 };
 
-// pusher-js waits a second before it returns: all of them wait at the same time.
+// pusher-js waits a second before reconnecting: all tests wait at the same time.
 describe('a connection that ends', { concurrency: true }, () => {
   test('ws_052 4100 at the handshake: pusher-js comes back each second, until there is room', async (t) => {
     const scene = await Scene.open(t, { config: `[limits]\nconnections = 1\n${ONE_APP}` });

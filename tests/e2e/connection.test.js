@@ -1,4 +1,4 @@
-// Getting connected, staying so, and being refused, with stock pusher-js.
+// Connecting, staying connected, and being refused, with stock pusher-js.
 import assert from 'node:assert/strict';
 
 import { ONE_APP } from './support/fanfare.js';
@@ -27,7 +27,7 @@ test('ws_042 pusher:ping is answered with pusher:pong', async (t) => {
 
 test('ws_043 the activity check of pusher-js finds the connection alive', async (t) => {
   const scene = await Scene.open(t);
-  // Without an answer this client would give up its connection 300 ms after its check.
+  // Without an answer this client would close its connection 300 ms after its ping.
   const pusher = await scene.client({ activityTimeout: 100, pongTimeout: 300 });
   const states = inboxOf(pusher.connection, 'state_change');
   await staysEmpty(states, 1500);
@@ -63,7 +63,7 @@ test('an unknown key ends in disconnected after one attempt', async (t) => {
     code: 4001,
     message: 'App key no-such-key not in this cluster. Did you forget to specify the cluster? (no such key here)',
   });
-  // pusher-js would come back at once, or after one second, if it meant to.
+  // pusher-js would reconnect at once, or after one second.
   await staysEmpty(inboxOf(pusher.connection, 'connecting'), 2500);
   assert.equal(pusher.connection.state, 'disconnected');
   assert.equal(await scene.server.metric('fanfare_closes_total', { code: '4001', reason: 'unknown_key' }), 1);

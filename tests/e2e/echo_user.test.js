@@ -1,4 +1,4 @@
-// What Laravel Echo offers beyond listening to a back end: whispers, errors, signing in.
+// Other features of Laravel Echo: whispers, errors, signing in.
 import assert from 'node:assert/strict';
 
 import { inbox, subscription } from './support/echo.js';

@@ -1,4 +1,4 @@
-// Who is in a presence channel, as pusher-js sees it.
+// Members of a presence channel, as pusher-js reports them.
 import assert from 'node:assert/strict';
 
 import { ONE_APP } from './support/fanfare.js';
@@ -17,7 +17,7 @@ async function member(scene, user) {
   return { pusher, room, fence, added, removed };
 }
 
-/** Events of one channel keep their order: all that came before has arrived when this has. */
+/** Events of one channel keep their order: when this event has arrived, all earlier ones have. */
 async function fence(scene, ...members) {
   await scene.sdk.trigger('presence-room', 'fence', {});
   for (const one of members) await one.fence.next();

@@ -1,4 +1,4 @@
-// What `fanfare` prints to be pasted is run here as it stands.
+// The lines that `fanfare` prints to be pasted run here unchanged.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ function environmentIn(text) {
   return Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, filled(value)]));
 }
 
-/** The text of `new NAME(…)`, up to its closing parenthesis; undefined if it is not there (yet). */
+/** The text of `new NAME(…)`, up to its closing parenthesis; undefined if missing (yet). */
 function snippetIn(text, name) {
   const start = text.indexOf(`new ${name}(`);
   if (start < 0) return undefined;
@@ -35,7 +35,7 @@ function snippetIn(text, name) {
   return undefined;
 }
 
-/** Runs a snippet where its imports, its build tool's environment and the page's window are. */
+/** Runs a snippet with its imports, its build tool's environment and the page's window. */
 function run(snippet, environment) {
   const code = snippet.replaceAll('import.meta.env', 'environment');
   return new Function('Pusher', 'Echo', 'environment', 'window', `return ${code};`)(Pusher, Echo, environment, {
@@ -56,18 +56,18 @@ function sdkFrom(environment, family = 'PUSHER') {
   });
 }
 
-/** The printed blocks, each with its heading: what stands between empty lines. */
+/** The printed blocks, each with its heading; blocks are separated by empty lines. */
 const blocksIn = (text) => text.split(/\n\n+/).map((block) => `${block.trim()}\n`);
 const isJavaScript = (block) => block.startsWith('//');
 
-/** The printed block whose heading holds this. */
+/** The printed block whose heading contains this. */
 function blockOf(text, heading) {
   const found = blocksIn(text).find((block) => block.split('\n')[0].includes(heading));
   assert.ok(found, `no block on ${heading} in\n${text}`);
   return found;
 }
 
-/** A server on its own, without any configuration, once all its lines are there. */
+/** A server without any configuration, once all lines are printed. */
 async function unconfigured(t) {
   const scene = await Scene.open(t, { config: '' });
   const printed = () => scene.server.stdout;
@@ -88,7 +88,7 @@ test('the pusher-js snippet connects and hears what the printed environment publ
 
 test('the Echo snippet connects and hears what the printed environment publishes', async (t) => {
   const { scene, text, environment } = await unconfigured(t);
-  // Echo looks for pusher-js where the page has it.
+  // Echo looks for pusher-js in the page's window.
   globalThis.window = { Pusher };
   t.after(() => delete globalThis.window);
   const echo = scene.adopt(run(snippetIn(text, 'Echo'), environment));

@@ -1,4 +1,4 @@
-// A back end of one's own that signs: the programs of docs/private-channels.md, as they stand there.
+// A back end that signs: the programs of docs/private-channels.md, unchanged.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ import { inboxOf, signedIn, subscribed, until } from './support/waiting.js';
 const PAGE = 'private-channels.md';
 const MODULES = fileURLToPath(new URL('./node_modules', import.meta.url));
 
-/** The text with every `from` replaced; each must be there, so that the page and the test stay one. */
+/** The text with every `from` replaced; each must occur, so that page and test stay in step. */
 function replaced(text, pairs) {
   for (const [from, to] of pairs) {
     assert.ok(text.includes(from), `the page has no ${from}`);
@@ -37,7 +37,7 @@ async function freePort() {
 
 const answers = (port) => fetch(`http://127.0.0.1:${port}/`).then(() => true, () => false);
 
-/** The page's back end in Node, for this server; its port. */
+/** The page's back end in Node, for this server; gives its port. */
 async function backEnd(t, server) {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-private-'));
   t.after(() => rm(directory, { recursive: true, force: true }));

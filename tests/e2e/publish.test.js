@@ -52,7 +52,7 @@ test('api_014 the connection named by socket_id is left out, on both endpoints',
   const socket_id = sender.connection.socket_id;
   await scene.sdk.trigger('news', 'hello', 'others only', { socket_id });
   await scene.sdk.triggerBatch([{ channel: 'news', name: 'hello', data: 'others again', socket_id }]);
-  // An id that nobody has, or can have, leaves out nobody.
+  // An id of no connection excludes no subscriber.
   await scene.sdk.trigger('news', 'hello', 'everybody', { socket_id: '1.1' });
   const odd = { name: 'hello', channel: 'news', data: '"everybody again"', socket_id: 'nonsense' };
   await scene.sdk.post({ path: '/events', body: odd });
@@ -140,7 +140,7 @@ test('api_020 a bad channel name is a 400, and nothing is published', async (t) 
   const events = inboxOf(channel, 'hello');
   await subscribed(channel);
   for (const name of ['a b', 'ü', '#news', '', 'x'.repeat(165)]) {
-    // The SDK's own check is passed by: this body is what a client without one would send.
+    // This body bypasses the SDK's own check.
     const body = { name: 'hello', data: 'refused', channels: ['news', name] };
     const error = await refusal(scene.sdk.post({ path: '/events', body }));
     assert.equal(error.status, 400, name);

@@ -1,4 +1,4 @@
-// Asking over HTTP which channels are there and who is in them, with the stock Node SDK.
+// Querying channels and their members over HTTP, with the stock Node SDK.
 import assert from 'node:assert/strict';
 
 import { ONE_APP } from './support/fanfare.js';

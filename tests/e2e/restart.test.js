@@ -1,4 +1,4 @@
-// What clients go through when their server stops or is replaced.
+// Clients during a stop or a replacement of their server.
 import assert from 'node:assert/strict';
 
 import { startBalancer } from './support/balancer.js';
@@ -6,7 +6,7 @@ import { appWith, ONE_APP } from './support/fanfare.js';
 import { Scene, test } from './support/scene.js';
 import { inboxOf, signedIn, signIn, subscribed, until } from './support/waiting.js';
 
-/** A client with a public and a presence channel, and what it hears of a restart. */
+/** A client with a public and a presence channel, and its events during a restart. */
 async function subscriber(scene, options) {
   const pusher = await scene.client({ user: { user_id: 'ann' }, ...options });
   const channels = ['news', 'presence-room'].map((name) => pusher.subscribe(name));
@@ -22,7 +22,7 @@ async function subscriber(scene, options) {
 }
 
 async function hasReturned(scene, client, within) {
-  // An established connection reports the close code itself first, then what it makes of it.
+  // An established connection reports the close code first, then its interpretation.
   assert.deepEqual((await client.errors.next()).data, { code: 4200, message: 'Server shutting down' });
   await client.connected.next(within);
   assert.notEqual(client.pusher.connection.socket_id, client.socketId);
@@ -48,7 +48,7 @@ test('ws_185 ws_171 on the next server a user signs in, and all its channels are
   const balancer = await startBalancer(scene.server);
   t.after(() => balancer.stop());
   const signsInAs = { id: 'ann', user_info: { name: 'Ann' }, watchlist: ['ann', 'bob'] };
-  // Without a user of its own the presence channel is joined by who is signed in, so after the sign-in.
+  // Without its own user the presence channel takes the signed-in user, so after the sign-in.
   const pusher = await scene.client({ signsInAs, wsPort: balancer.port });
   await signIn(pusher);
   const names = ['cache-news', 'private-chat', 'presence-room', 'private-encrypted-cache-orders'];
@@ -80,7 +80,7 @@ test('ws_185 ws_171 on the next server a user signs in, and all its channels are
   await subscribed(bobsChat);
   bobsChat.trigger('client-typing', 'bob');
   assert.equal(await typing.next(), 'bob');
-  // What became of the old connection, and nothing of the new one.
+  // The errors are those of the old connection, none of the new one.
   assert.ok(errors.all.every((error) => (error.data ?? error.error.data).code === 4200), JSON.stringify(errors.all));
 });
 
@@ -88,7 +88,7 @@ test('ws_057 a client comes back to a server that is started again in its place'
   const scene = await Scene.open(t);
   const client = await subscriber(scene);
   await scene.restartInPlace();
-  // An attempt that found nobody listening keeps pusher-js from the next one for 15 s.
+  // After a refused connection attempt pusher-js waits 15 s for the next.
   await hasReturned(scene, client, 40_000);
 });
 
@@ -111,7 +111,7 @@ test('ws_057 while a server drains, newcomers are told to come back and it is no
 test('a server whose clients have gone stops at once, however long it might drain', async (t) => {
   const scene = await Scene.open(t, { config: ONE_APP.replace('drain = 1', 'drain = 60') });
   await scene.client();
-  // Far less than the drain: `stop` itself gives up after 15 s.
+  // Far less than the drain: `stop` itself has a timeout of 15 s.
   await scene.server.stop();
   scene.server = undefined;
 });

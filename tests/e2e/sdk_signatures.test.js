@@ -1,6 +1,6 @@
-// What the stock Node SDK signs and verifies: the worked examples that the server is tested with as well.
+// Signing and verifying with the stock Node SDK: the worked examples of the server's own tests.
 //
-// No server here. If one of these fails after an update, the SDK has changed, not Fanfare.
+// Uses no server. If one of these fails after an update, the SDK has changed, not Fanfare.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -86,7 +86,7 @@ test('auth_050 webhook', () => {
     assert.equal(webhook.getTime().getTime(), JSON.parse(rawBody).time_ms);
     const forged = { headers, rawBody: rawBody.replace('foobar', 'other') };
     assert.equal(sdk.webhook(forged).isValid(), false);
-    // The one content type that it takes; a parameter behind it is too much already.
+    // The only accepted content type; even a parameter is refused.
     const described = { headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, rawBody };
     assert.equal(sdk.webhook(described).isValid(), false);
   }

@@ -1,4 +1,4 @@
-// Users who sign in: what pusher-js makes of it, messages to a user, and apps that demand it.
+// Users who sign in: the reports of pusher-js, messages to a user, and apps that require signing in.
 import assert from 'node:assert/strict';
 
 import { appWith, ONE_APP } from './support/fanfare.js';
@@ -8,12 +8,12 @@ import { allDone, inboxOf, inState, signedIn, signIn, subscribed } from './suppo
 const ANN = { id: 'ann', user_info: { name: 'Ann ☃' } };
 const BOB = { id: 'bob' };
 
-/** Signs in by hand, as pusher-js does it below. */
+/** Signs in by hand, with the message of pusher-js. */
 function sendSignIn(sdk, pusher, user) {
   pusher.send_event('pusher:signin', sdk.authenticateUser(pusher.connection.socket_id, user));
 }
 
-/** What the next `pusher:signin_success` says of the user. */
+/** The user in the next `pusher:signin_success`. */
 async function nextSuccess(messages) {
   let message;
   do message = await messages.next();
@@ -62,7 +62,7 @@ test('ws_191 nobody else may subscribe to the channel of a user', async (t) => {
   const [bob, stranger] = [await scene.signedIn(BOB), await scene.client()];
   for (const pusher of [bob, stranger]) {
     const errors = inboxOf(pusher.connection, 'error');
-    // subscribe() itself refuses such names; this is what it would send.
+    // subscribe() itself refuses such names; this is the message it would send.
     pusher.send_event('pusher:subscribe', { auth: '', channel: '#server-to-user-ann' });
     const { code, message } = (await errors.next()).data;
     assert.deepEqual([code, message], [4009, 'Only the signed-in user may subscribe to #server-to-user-ann']);
@@ -139,7 +139,7 @@ test('ws_182 the same user may sign in again and say something new, another may 
   sendSignIn(scene.sdk, pusher, BOB);
   const { code, message } = (await errors.next()).data;
   assert.deepEqual([code, message], [4009, 'This connection is signed in as ann already']);
-  // pusher-js answers each success by subscribing to the channel of the user: twice is an error to it.
+  // pusher-js answers each success by subscribing to the user's channel: a second time is an error.
   sendSignIn(scene.sdk, pusher, { id: 'ann', user_info: { name: 'Ann II' } });
   assert.deepEqual(await nextSuccess(messages), { id: 'ann', user_info: { name: 'Ann II' } });
   await subscribed(pusher.subscribe('presence-room'));

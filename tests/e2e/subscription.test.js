@@ -1,4 +1,4 @@
-// Subscribing to channels of every kind, and being told why not.
+// Subscribing to channels of every kind, and the reasons of refusals.
 import assert from 'node:assert/strict';
 
 import { appWith } from './support/fanfare.js';
@@ -45,7 +45,7 @@ test('ws_140 after unsubscribe nothing comes any more', async (t) => {
   const [left, kept] = [pusher.subscribe('left'), pusher.subscribe('kept')];
   await Promise.all([subscribed(left), subscribed(kept)]);
   pusher.unsubscribe('left');
-  // Commands of one connection are done in order: the pong says that unsubscribe is over.
+  // The server processes commands of one connection in order: the pong shows that unsubscribe is done.
   pusher.send_event('pusher:ping', {});
   while ((await messages.next()).event !== 'pusher:pong');
   await scene.sdk.trigger(['left', 'kept'], 'hello', {});
@@ -133,7 +133,7 @@ test('an endpoint that refuses is a subscription error of the channel', async (t
   assert.equal(pusher.connection.state, 'connected');
 });
 
-/** A private channel whose subscription the server will refuse, and what it and its connection hear of it. */
+/** A private channel whose subscription the server will refuse, and the errors of channel and connection. */
 async function refusedByTheServer(t, options) {
   const scene = await Scene.open(t, options);
   const other = await scene.authorizationBy(sdkFor(scene.server, { secret: 'not-the-secret' }));

@@ -1,4 +1,4 @@
-// How many are subscribed to a channel, as pusher-js is told.
+// The number of a channel's subscribers, as pusher-js reports it.
 import assert from 'node:assert/strict';
 
 import { appWith } from './support/fanfare.js';
@@ -33,7 +33,7 @@ for (const name of ['news', 'private-orders', 'cache-news', 'private-encrypted-o
     cy.pusher.disconnect();
     assert.deepEqual(await ann.counts.next(), count(1));
     assert.equal(ann.channel.subscriptionCount, 1);
-    // A count is no event of the application: on an encrypted channel nothing tries to decrypt it.
+    // A count is no event of the application: pusher-js does not decrypt counts on an encrypted channel.
     await scene.sdk.trigger(name, 'fence', { after: 'counts' });
     assert.deepEqual(await ann.fences.next(), { after: 'counts' });
     assert.equal(ann.counts.all.length, 5);
@@ -86,7 +86,7 @@ test('ws_176 among more than a hundred a change is told later, and many changes 
   };
   await toldUntil(150);
   assert.ok(told.length < 10, `each of these was told: ${told}`);
-  // As soon as there are no more than a hundred again, each change is told at once.
+  // At a hundred subscribers or fewer, each change is sent at once.
   for (const { pusher } of crowd) pusher.disconnect();
   await toldUntil(100);
 });

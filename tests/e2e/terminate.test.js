@@ -10,7 +10,7 @@ test('api_060 api_062 every tab of the user is closed with 4009, and others stay
   const scene = await Scene.open(t);
   const tabs = [await scene.signedIn({ id: 'ann' }), await scene.signedIn({ id: 'ann' })];
   const bob = await scene.signedIn({ id: 'bob' });
-  // To be a member by that name is not to be signed in.
+  // A member of that name is not signed in.
   const member = await scene.client({ user: { user_id: 'ann' } });
   await subscribed(member.subscribe('presence-room'));
   const errors = tabs.map((pusher) => inboxOf(pusher.connection, 'error'));
@@ -37,7 +37,7 @@ test('ws_052 api_062 pusher-js stays away until connect(), and then signs in by 
   const retries = ['connecting', 'connecting_in'].map((event) => inboxOf(pusher.connection, event));
   await scene.sdk.terminateUserConnections('ann');
   await inState(pusher, 'disconnected');
-  // A retry is announced in the same breath as the close, if there is to be one.
+  // pusher-js announces a retry together with the close, if at all.
   assert.deepEqual(retries.map((inbox) => inbox.all), [[], []]);
   pusher.connect();
   await inState(pusher, 'connected');

@@ -1,4 +1,4 @@
-// Stock clients over wss and https, with a certificate of a private CA, which is replaced under them.
+// Stock clients over wss and https, with a certificate of a private CA, replaced while connected.
 import assert from 'node:assert/strict';
 
 import { shell } from './support/docs.js';
@@ -7,7 +7,7 @@ import { Scene, test } from './support/scene.js';
 import { Authority, clientProcess, shownAt } from './support/tls.js';
 import { until } from './support/waiting.js';
 
-/** Takes what the process says until all of `wanted` came, in whatever order; states are kept apart. */
+/** Takes the process's messages until all of `wanted` came, in any order; states are kept apart. */
 async function hear(client, wanted) {
   const open = wanted.map((message) => JSON.stringify(message));
   while (open.length > 0) {

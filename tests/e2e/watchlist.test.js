@@ -1,4 +1,4 @@
-// Who of a user's watchlist comes and goes, as pusher-js tells it.
+// Online and offline users of a watchlist, as pusher-js reports them.
 import assert from 'node:assert/strict';
 
 import { appWith } from './support/fanfare.js';
@@ -7,7 +7,7 @@ import { allDone, Inbox, inboxOf, signIn, subscribed, until } from './support/wa
 
 const ON = { config: appWith('watchlist_events = true') };
 
-/** Signs Ann in, who watches these users: her client and what her watchlist tells. */
+/** Signs Ann in, who watches these users: her client and its watchlist events. */
 async function watcher(scene, watchlist) {
   const pusher = await scene.client({ signsInAs: { id: 'ann', watchlist } });
   const heard = new Inbox('a watchlist event');
@@ -19,7 +19,7 @@ async function watcher(scene, watchlist) {
   return { pusher, heard, errors };
 }
 
-/** Resolves when the server has no more than `left` connections. */
+/** Resolves when the server has at most `left` connections. */
 const haveGone = (scene, left) =>
   until(async () => (await scene.server.metric('fanfare_connections')) === left, `the last ${left} connections`);
 

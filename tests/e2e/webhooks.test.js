@@ -1,4 +1,4 @@
-// What the stock Node SDK makes of the webhooks that it receives.
+// Webhooks as the stock Node SDK reads them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -9,7 +9,7 @@ import { Inbox, subscribed } from './support/waiting.js';
 
 const ALL = ['channel_existence', 'presence', 'client_events', 'cache_miss', 'subscription_count'];
 
-/** A server whose app tells a back end everything, and what that is sent: headers and body. */
+/** A server whose app sends all webhooks to a back end, and the requests there: headers and body. */
 async function told(t, { events = ALL, batch = false } = {}) {
   const requests = new Inbox('a webhook');
   const backEnd = createServer(async (request, response) => {

@@ -1,5 +1,5 @@
-// Fanfare asks the application who may listen, and signs: on Laravel's `redis` broadcaster stock clients can join
-// nothing otherwise.
+// Fanfare asks the application for authorization, and signs: with Laravel's `redis` broadcaster stock clients
+// cannot join private channels otherwise.
 import assert from 'node:assert/strict';
 
 import { inbox, subscription } from '../e2e/support/echo.js';
@@ -7,21 +7,21 @@ import { APP } from '../e2e/support/fanfare.js';
 import { askingWithCookie } from './support/laravel.js';
 import { DEFAULT_PREFIX, authorizedBy, openPusher, openRedis, test } from './support/scene.js';
 
-/** Where Fanfare is asked. */
+/** The URL at Fanfare. */
 const endpoint = (scene) => `${scene.server.url.origin}/app/${APP.key}/auth`;
 
-/** What it answers to the form of a client that shows nothing. */
+/** The answer to the form of a client without credentials. */
 const ask = (scene, form) => fetch(endpoint(scene), { method: 'POST', body: new URLSearchParams(form) });
 
 test('a name with the Redis prefix in front is refused, for which Laravel asks for no login', async (t) => {
   const scene = await openRedis(t, { authorizedAt: '/broadcasting/auth' });
   const stranger = await scene.as('Ann');
   const form = { socket_id: stranger.socketId(), channel_name: `${DEFAULT_PREFIX}private-lobby` };
-  // The hole is there: the application says yes to somebody without any login.
+  // The security hole: the application says yes to a client without any login.
   assert.deepEqual(await scene.app.authorize(form), { status: 200, text: 'true' });
   const answer = await ask(scene, form);
   assert.equal(answer.status, 403, await answer.text());
-  // Under its own name the channel wants one.
+  // Under its own name the channel requires a login.
   assert.equal((await ask(scene, { ...form, channel_name: 'private-lobby' })).status, 403);
 });
 

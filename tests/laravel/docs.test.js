@@ -1,4 +1,4 @@
-// What docs/ tells to write into a configuration file is one that Fanfare takes, and its links lead somewhere.
+// The configuration files in docs/ are valid for Fanfare, and the links lead somewhere.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import test from 'node:test';
@@ -10,7 +10,7 @@ import { BINARY } from '../e2e/support/fanfare.js';
 import { trustedCertificate } from './support/certificate.js';
 import { run } from './support/processes.js';
 
-/** In front of a block without a table of its own, which is about an app's settings. */
+/** Prepended to a block without a table of its own, which is about an app's settings. */
 const APP = '[[apps.list]]\nid = "3"\nkey = "key"\nsecret = "secret"\n';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -26,7 +26,7 @@ test('every TOML in the docs is a configuration without a fault', async (t) => {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-docs-'));
   t.after(() => rm(directory, { recursive: true }));
   const file = path.join(directory, 'fanfare.toml');
-  // What the docs name are the files of whoever reads them.
+  // The files named in the docs are the readers' own.
   const { certificate, key } = await trustedCertificate(directory);
   const files = { cert_file: certificate, key_file: key, ca_file: certificate };
   let checked = 0;
@@ -44,7 +44,7 @@ test('every TOML in the docs is a configuration without a fault', async (t) => {
   assert.ok(checked > 0, 'no TOML was found');
 });
 
-/** The names by which a page's headings are linked to. */
+/** The anchors of a page's headings. */
 const anchorsOf = (text) =>
   [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
 

@@ -1,5 +1,5 @@
-// From a project as it stands: what `fanfare laravel env` prints is what the application has, its `.env` is all the
-// configuration that Fanfare gets, and the doctor finds nothing amiss.
+// From a project unchanged: `fanfare laravel env` prints what the application has, its `.env` is all the
+// configuration of Fanfare, and the doctor finds no fault.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { startLaravel, test } from './support/scene.js';
 
 const BARE = { env: { PATH: process.env.PATH } };
 
-/** What is printed for an app whose server listens on this port: `.env`, connection, and the options of Echo. */
+/** The printed lines for an app whose server listens on this port: `.env`, connection, and the options of Echo. */
 async function printed(t, driver, port) {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-printed-'));
   t.after(() => rm(directory, { recursive: true }));
@@ -31,7 +31,7 @@ async function printed(t, driver, port) {
   return { env, connection, echo };
 }
 
-/** The application with what was printed, and Fanfare with the application's `.env`. */
+/** The application with the printed lines, and Fanfare with the application's `.env`. */
 async function open(t, driver, changes = {}) {
   const lines = await printed(t, driver, await freePort());
   const app = await startLaravel(t, { env: { ...lines.env, ...changes }, connections: lines.connection });
@@ -40,7 +40,7 @@ async function open(t, driver, changes = {}) {
   return Object.assign(scene, { app, options: lines.echo, cookie: await app.login('Ann') });
 }
 
-/** Has the application ship an order while `listens`, and gives what a private channel of it heard. */
+/** Has the application ship an order while `listens`, and gives the event on a private channel. */
 async function shipped(scene, endpoint) {
   const echo = await scene.echo({ ...scene.options, ...askingWithCookie(endpoint, scene.cookie) });
   const orders = echo.private('orders.1');
@@ -50,7 +50,7 @@ async function shipped(scene, endpoint) {
   return heard.next();
 }
 
-/** What the doctor finds, by hop, while the application broadcasts. */
+/** The doctor's findings, by hop, while the application broadcasts. */
 async function examined(scene, ...options) {
   const args = ['doctor', '--laravel', scene.app.directory, '--json', ...options];
   let ended = false;

@@ -1,4 +1,4 @@
-// Fanfare and the application behind a proxy, which is configured as docs/behind-….md say.
+// Fanfare and the application behind a proxy with the configurations of docs/behind-….md.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { get } from 'node:http';
@@ -25,7 +25,7 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
         const channels = [echo.channel('orders'), echo.private('orders.1')];
         const inboxes = channels.map((channel) => inbox('event', (put) => channel.listen('OrderShipped', put)));
         await Promise.all(channels.map(subscription));
-        // Published through the proxy too: the signature is of what Fanfare sees.
+        // Published through the proxy too: the signature covers the request as Fanfare sees it.
         await scene.app.post('/orders/1/ship');
         for (const shipped of inboxes) assert.equal((await shipped.next()).id, 1);
       });
@@ -46,7 +46,7 @@ test('nginx, a path of the application with TLS: Fanfare asks it with the cookie
 async function open(t, proxy, { withTls, withPath }) {
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-proxy-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  // Over TLS the app insists on it, which shows that Fanfare hears from the proxy how a client came.
+  // The app requires TLS, which shows that the proxy tells Fanfare how a client connects.
   const appPort = await freePort();
   const config = appWith(
     `force_tls = ${withTls}`,
@@ -80,7 +80,7 @@ async function open(t, proxy, { withTls, withPath }) {
   return scene;
 }
 
-/** What a GET is answered with. */
+/** The answer to a GET. */
 function statusOf(url) {
   return new Promise((resolve, reject) => {
     const ask = url.startsWith('https:') ? getByTls : get;

@@ -1,4 +1,4 @@
-// Laravel's `pusher` broadcaster: events come over HTTP, and the application signs for its channels by itself.
+// Laravel's `pusher` broadcaster: events come over HTTP, and the application signs for its channels.
 import assert from 'node:assert/strict';
 
 import { subscription } from '../e2e/support/echo.js';

@@ -1,4 +1,4 @@
-// Laravel's `redis` broadcaster: events come out of Redis, and Fanfare asks the application who may listen.
+// Laravel's `redis` broadcaster: events come from Redis, and Fanfare asks the application for authorization.
 import assert from 'node:assert/strict';
 
 import { inbox, subscription } from '../e2e/support/echo.js';
@@ -27,13 +27,13 @@ for (const client of ['phpredis', 'predis']) {
 test('redis: with another prefix than the configured one nothing is delivered, under no name', async (t) => {
   const scene = await openRedis(t, { heard: 'shop_database_' });
   const echo = await scene.as('Ann');
-  // By its name a public channel that anybody may join, if the prefix were left in front.
+  // With the prefix left in front, the name would be a public channel that anybody may join.
   const names = ['orders', `${DEFAULT_PREFIX}orders`, `${DEFAULT_PREFIX}private-orders.1`];
   const channels = names.map((name) => echo.channel(name));
   const inboxes = channels.map((channel) => inbox('OrderShipped', (put) => channel.listen('OrderShipped', put)));
   await Promise.all(channels.map(subscription));
   await scene.app.post('/orders/1/ship');
-  // What comes behind it with the right prefix, on the same connection to Redis, comes after it.
+  // A later message with the right prefix, on the same connection to Redis, arrives later.
   await scene.redis.ask(`PUBLISH shop_database_orders '{"event":"App\\\\Events\\\\OrderShipped","data":"last"}'`);
   assert.equal(await inboxes[0].next(), 'last');
   for (const nothing of inboxes) assert.ok(nothing.all.every((data) => data === 'last'), nothing.name);

@@ -1,4 +1,4 @@
-// The receivers of docs/webhooks.md: they take what Fanfare sends, and refuse what somebody else does.
+// The receivers of docs/webhooks.md: accept Fanfare's requests, and refuse others.
 import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,13 +16,13 @@ const PAGE = fileURLToPath(new URL('../../docs/webhooks.md', import.meta.url));
 const SDKS = fileURLToPath(new URL('../e2e', import.meta.url));
 const ENV = { PATH: process.env.PATH, PUSHER_APP_ID: APP.id, PUSHER_APP_KEY: APP.key, PUSHER_APP_SECRET: APP.secret };
 
-/** The block of the page behind a paragraph that begins so. */
+/** The block of the page after a paragraph that begins so. */
 async function block(paragraph) {
   const [, behind] = (await readFile(PAGE, 'utf8')).split(`\n${paragraph}`);
   return /^```\w+\n([^]*?)^```$/m.exec(behind)[1];
 }
 
-/** Fanfare tells the receiver of two channels, which it logs; a request with another signature is refused. */
+/** Fanfare notifies the receiver of two channels, which it logs; a request with another signature is refused. */
 async function takesAndRefuses(t, url, log) {
   const webhook = ['[[apps.list.webhooks]]', `url = "${url}"`, 'events = ["channel_existence"]', 'batch = true'];
   const scene = await Scene.open(t, { config: appWith(...webhook) });

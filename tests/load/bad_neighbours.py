@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md states: what others do badly delays nothing else.
+"""Measures a statement of docs/performance.md: faults of one app delay no other.
 
-Starts the server, an application that hangs and one that answers at once, and a Redis, all on loopback, and prints how
-long a publish, its event to the last of some subscribers, and another app's authorization take: with nobody in the way,
-with a thousand authorizations that wait for the application that hangs, while Redis is flooded with messages that are no
-events, and while a third app has ten webhooks, of which none can be delivered, told of clients that come and go. Asserts
-nothing. Needs redis-server and redis-benchmark.
+Starts the server, a hanging application and one that answers at once, and a Redis, all on loopback, and prints the times
+of a publish, of its event to the last of some subscribers, and of another app's authorization: without other load, with a
+thousand authorizations that wait for the hanging application, while Redis is flooded with messages that are no events, and
+while a third app has ten failing webhooks for the changes of busy clients. Asserts nothing. Needs redis-server and
+redis-benchmark.
 
     tests/load/bad_neighbours.py [--waiting 1000] [--subscribers 200] [--events 500]
 """
@@ -35,7 +35,7 @@ POST = (f"POST /app/key-1/auth HTTP/1.1\r\nHost: fanfare\r\nContent-Type: applic
 
 
 class Application:
-    """Says yes to everybody, or nothing at all."""
+    """Says yes to every request, or does not answer."""
 
     def __init__(self, answers):
         self.answers, self.asked = answers, []
@@ -89,12 +89,12 @@ class Flood:
         self.begun, self.before = time.perf_counter(), self.published()
 
     def published(self):
-        """How many commands Redis has carried out so far."""
+        """The number of commands that Redis has executed so far."""
         asked = subprocess.run(["redis-cli", "-p", str(self.port), "INFO", "stats"], capture_output=True, text=True, check=True)
         return int(asked.stdout.split("total_commands_processed:")[1].split()[0])
 
     def end(self):
-        """Ends it; how many a second there were."""
+        """Stops the flood; returns the rate a second."""
         rate = (self.published() - self.before) / (time.perf_counter() - self.begun)
         self.process.kill()
         self.process.wait()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md states of many tenants: 10,000 apps in a database, 1,000 of them in use.
+"""Measures a statement of docs/performance.md on many tenants: 10,000 apps in a database, 1,000 of them in use.
 
 Makes a SQLite database of its own, starts the server on it, on loopback, and prints one line for each figure:
 the start, memory for each app, the first look-up of an app and every later one. Asserts nothing.

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md states: apps whose webhooks hang do not delay the webhooks of another.
+"""Measures a statement of docs/performance.md: apps whose webhooks hang do not delay the webhooks of another.
 
-Starts the server with many apps, each with one webhook, all of them hanging but that of one app, and prints how long it
-takes from what happens on a channel of that app until its receiver is told: before the others have anything to tell, and
-every five seconds from then on. Asserts nothing.
+Starts the server with many apps, each with one webhook, all hanging but that of one app, and prints the time from a change
+on a channel of that app until its receiver gets the event: before the other apps have events, and every five seconds from
+then on. Asserts nothing.
 
     tests/load/many_webhooks.py [--apps 500] [--rounds 5]
 """
@@ -25,7 +25,7 @@ ROUND = 5
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Notes how old the events are that it is told."""
+    """Records the age of each received event."""
 
     protocol_version = "HTTP/1.1"
     ages = []

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md states: Fanfare beside the yardstick `loadgen rawlimit`, in the same run.
+"""Measures the tables of docs/performance.md: Fanfare beside the yardstick `loadgen rawlimit`, in the same run.
 
 Starts both servers itself, pinned, on loopback; prints one line for each budget. Asserts nothing: figures
-depend on the machine, ratios less so. What does not depend on time is held by the tests in
+depend on the machine, ratios less so. Figures that do not depend on time are checked by the tests in
 crates/server/tests/cost.
 
     cargo build --release -p fanfare-server -p loadgen
@@ -53,7 +53,7 @@ class Server:
         return int(line.split()[1]) * 1024
 
     def stop(self):
-        # At once: a drain would only be waited for.
+        # Killed at once: a drain would only cost time.
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -96,7 +96,7 @@ def figure(key, cores, scenario, *options):
 
 
 def memory(cores, n):
-    """RSS for each idle connection, and what is left of it when all have gone."""
+    """RSS of each idle connection, and the part that remains when all have closed."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server("fanfare", cores, Path(folder))
         try:

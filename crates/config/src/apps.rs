@@ -24,7 +24,7 @@ pub(super) struct FixedApp {
     pub app: App,
 }
 
-/// What an app's table holds. Not `Debug`: it has the secret.
+/// The contents of an app's table. Not `Debug`: the table has the secret.
 #[derive(Deserialize)]
 struct Entry {
     id: String,
@@ -34,14 +34,14 @@ struct Entry {
     settings: AppSettings,
 }
 
-/// Who has an id or a key.
+/// Owners of ids and keys, so that none is used twice.
 #[derive(Default)]
 struct Owners {
     ids: BTreeMap<String, String>,
     keys: BTreeMap<String, String>,
 }
 
-/// Resolves all apps; one that is given twice by variables, or again as in the file, is one.
+/// Resolves all apps; an app that variables name twice, or that repeats the file's, counts once.
 pub(super) fn resolve(
     given: Vec<GivenApp>,
     defaults: &AppLimits,
@@ -68,7 +68,7 @@ pub(super) fn resolve(
     fixed
 }
 
-/// Whether what is given names the app by the very same id, key and secret.
+/// Whether a source gives the app's own id, key and secret.
 fn has_credentials(app: &App, given: &GivenApp) -> bool {
     let value = |key: &str| given.settings.iter().find(|setting| setting.key == key)?.value.as_str();
     let pair = value("key").and_then(|key| app.credential(key));
@@ -102,7 +102,7 @@ fn check(app: GivenApp, keys: &Keys, owners: &mut Owners, faults: &mut Vec<Fault
     legal.then(|| entry.try_into().expect("every value was checked against the list of keys"))
 }
 
-/// How a key of an app is called in a fault: a variable's own name stands in front already.
+/// The name of an app's key in a fault; for a variable, `place` shows the variable's own name already.
 fn shown_key(app: &str, place: &Origin, key: &str) -> String {
     match place {
         Origin::Variable(_) | Origin::DotEnv { .. } => format!("the app's {key}"),
@@ -116,7 +116,7 @@ fn put(entry: &mut Table, key: &str, value: Value) {
     {
         let list = entry.entry(list).or_insert_with(|| Value::Array(Vec::new()));
         if let Value::Array(list) = list {
-            // They come in their order, and none is empty.
+            // Tables come in order, and none is empty.
             list.resize_with(list.len().max(number), || Value::Table(Table::new()));
             if let Value::Table(webhook) = &mut list[number - 1] {
                 webhook.insert(name.to_owned(), value);
@@ -138,7 +138,7 @@ fn put(entry: &mut Table, key: &str, value: Value) {
 }
 
 impl Owners {
-    /// Notes whose an id or key is; every other setting may be shared.
+    /// Records the owner of an id or key; every other setting may be shared.
     fn claim(&mut self, app: &str, setting: &str, value: Value) -> Result<Value, Cause> {
         let (what, owners) = match setting {
             "id" => ("id", &mut self.ids),

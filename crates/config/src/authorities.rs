@@ -1,4 +1,5 @@
-//! The settings called `ca_file`: whose certificates are believed of other servers, besides public authorities'.
+//! The settings called `ca_file`: certificate authorities to trust for other servers, besides the public
+//! ones.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use fanfare_outgoing::Trust;
 use super::effective::Effective;
 use super::fault::{Cause, Fault};
 
-/// Of whom certificates are believed, but for those of Redis servers.
+/// The trusted authorities, except those of Redis servers.
 #[derive(Clone, Debug)]
 pub struct Authorities {
     /// Of apps' own applications.
@@ -17,7 +18,7 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// Reads the files that are named.
+    /// Reads the configured files.
     pub(super) fn read(effective: &Effective, faults: &mut Vec<Fault>) -> Self {
         Self {
             authorization: trust(effective, "authorization.ca_file", faults),
@@ -26,7 +27,7 @@ impl Authorities {
     }
 }
 
-/// Reads the file that this setting names; without one it is the public authorities alone.
+/// Reads the file that this setting names; without a file only the public authorities are trusted.
 pub(super) fn trust(effective: &Effective, key: &str, faults: &mut Vec<Fault>) -> Trust {
     let path = effective.text(key);
     if path.is_empty() {

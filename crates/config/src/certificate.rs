@@ -1,7 +1,7 @@
-//! A certificate with its key, as two files of PEM hold them, and everything that can be wrong with them.
+//! A certificate with its key, read from two PEM files, and the possible faults of both.
 //!
-//! Never shows a key. A certificate that has expired is used nevertheless: a server that does not start
-//! helps nobody, and clients say what is wrong.
+//! Never shows a key. An expired certificate is still used: a server that does not start helps nobody, and
+//! clients report the expiry.
 
 use std::fs;
 use std::io;
@@ -15,12 +15,12 @@ use rustls::{Error, InconsistentKeys};
 
 use crate::validity::{Facts, Validity, date};
 
-/// Where a certificate and its key are.
+/// The paths of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
-    /// The certificate, and behind it those that it goes back to (`tls.cert_file`).
+    /// The certificate, followed by its intermediate certificates (`tls.cert_file`).
     pub certificate: PathBuf,
-    /// Its key (`tls.key_file`).
+    /// The certificate's key (`tls.key_file`).
     pub key: PathBuf,
 }
 
@@ -54,7 +54,7 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
-    /// The setting that names the file which is wrong.
+    /// The setting that names the faulty file.
     #[must_use]
     pub const fn setting(&self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Certificate {
     /// Reads and checks both files.
     ///
     /// # Errors
-    /// They cannot be read, or are not what they should be.
+    /// A file cannot be read, or the contents are not a certificate or its key.
     pub fn read(files: &Files) -> Result<Self, CertificateError> {
         let chain = read_chain(&files.certificate)?;
         let facts = match chain.first() {
@@ -96,19 +96,19 @@ impl Certificate {
         }
     }
 
-    /// As rustls wants it.
+    /// The form that rustls takes.
     #[must_use]
     pub fn certified(&self) -> CertifiedKey {
         self.certified.clone()
     }
 
-    /// Whether both are the same, and those that they go back to as well.
+    /// Whether both certificates are the same, intermediate certificates included.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.certified.cert == other.certified.cert
     }
 
-    /// When it expires, in Unix seconds.
+    /// The expiry, in Unix seconds.
     #[must_use]
     pub const fn expires(&self) -> u64 {
         self.facts.not_after
@@ -120,7 +120,7 @@ impl Certificate {
         host_of(&self.facts)
     }
 
-    /// Says what it is for and how long it counts from `now`, in Unix seconds; that it does not, as a warning.
+    /// Logs the names and the validity at `now`, in Unix seconds; an invalid certificate is a warning.
     pub fn log(&self, event: &str, now: u64) {
         let (names, from, until) =
             (self.facts.names.join(" "), date(self.facts.not_before), date(self.facts.not_after));
@@ -140,7 +140,7 @@ impl Certificate {
     }
 }
 
-/// The first name in a file of certificates that is not a wildcard; none, if there is no such file.
+/// The first name in a file of certificates that is not a wildcard; `None` if the file cannot be read.
 #[must_use]
 pub fn host_in(path: &Path) -> Option<String> {
     host_of(&Facts::of(read_chain(path).ok()?.first()?).ok()?)

@@ -1,6 +1,6 @@
-//! The settings of the node while sources are laid over one another, and where each comes from.
+//! The settings of the node, merged from all sources, and the origin of each.
 //!
-//! Holds only legal values: a wrong one becomes a fault and leaves what was there.
+//! Holds only legal values: an illegal value becomes a fault and leaves the earlier value.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -17,11 +17,11 @@ use super::keys::{Keys, kind_of};
 /// Every setting with its default.
 pub(super) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-/// The settings that hold.
+/// The effective settings.
 #[derive(Debug)]
 pub(super) struct Effective {
     settings: BTreeMap<String, (Value, Origin)>,
-    /// Keys that somebody has set wrongly.
+    /// Keys with a faulty value in some source.
     faulty: BTreeSet<String>,
 }
 
@@ -38,7 +38,7 @@ impl Effective {
         Self { settings, faulty: BTreeSet::new() }
     }
 
-    /// Lays settings over those that hold, one after another.
+    /// Merges settings over the earlier ones, in order.
     pub fn put_all(&mut self, all: Vec<Given>, keys: &Keys, faults: &mut Vec<Fault>) {
         for Given { place, key, value } in all {
             let checked = match kind_of(&keys.node, &key) {
@@ -62,22 +62,22 @@ impl Effective {
         (value, place)
     }
 
-    /// Whether a variable has decided a key.
+    /// Whether a variable has set a key.
     pub fn is_by_variable(&self, key: &str, variable: &str) -> bool {
         matches!(self.get(key).1, Origin::Variable(name) if name == variable)
     }
 
-    /// Every key with its value and where that comes from.
+    /// Every key with its value and origin.
     pub fn all(&self) -> impl Iterator<Item = (&str, &Value, &Origin)> {
         self.settings.iter().map(|(key, (value, place))| (&**key, value, place))
     }
 
-    /// The text of a key whose kind is a text.
+    /// The text of a key of a text kind.
     pub fn text(&self, key: &str) -> String {
         self.get(key).0.as_str().unwrap_or_default().to_owned()
     }
 
-    /// The number of a key that counts; `None` if somebody has set it wrongly.
+    /// The number of a numeric key; `None` if a source gave a faulty value.
     pub fn count(&self, key: &str) -> Option<usize> {
         let number = self.get(key).0.as_integer().and_then(|number| usize::try_from(number).ok());
         number.filter(|_| !self.is_faulty(key))
@@ -87,14 +87,14 @@ impl Effective {
         self.faulty.contains(key)
     }
 
-    /// Replaces a value by what may be shown of it.
+    /// Replaces a value by its masked form.
     pub fn mask(&mut self, key: &str, shown: String) {
         if let Some((value, _)) = self.settings.get_mut(key) {
             *value = Value::String(shown);
         }
     }
 
-    /// One section as its type; what the type does not know is left out.
+    /// One section as its type; fields unknown to the type are left out.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> T {
         self.table(name).try_into().expect("every value was checked against the list of keys")
     }
@@ -115,7 +115,7 @@ impl Effective {
 }
 
 impl Cause {
-    /// The cause in the words that fit the place.
+    /// The cause, worded for the origin.
     fn of(self, place: &Origin) -> Self {
         match (self, place) {
             (Self::Database { fault, .. }, Origin::Variable(name)) if name == "DATABASE_URL" => {

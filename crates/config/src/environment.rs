@@ -1,7 +1,7 @@
-//! The environment: `FANFARE__SECTION__KEY`, and the variables that others know.
+//! The environment: `FANFARE__SECTION__KEY`, and variables that other programs share.
 //!
-//! `PORT`, `DATABASE_URL`, `PUSHER_APP_*` and `REVERB_APP_*` count as unset if they are empty: files
-//! named `.env` are full of such. Where both speak, `FANFARE__` goes before `PORT` and `DATABASE_URL`.
+//! `PORT`, `DATABASE_URL`, `PUSHER_APP_*` and `REVERB_APP_*` count as unset if empty: `.env` files are full
+//! of empty variables. `FANFARE__` overrides `PORT` and `DATABASE_URL`.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ const PREFIX: &str = "FANFARE__";
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
 
-/// What a variable of an app is for, its value and where that was set, and its name.
+/// The setting that an app's variable gives, the value with its origin, and the variable's name.
 type Variable = (&'static str, Option<(String, Origin)>, String);
 
-/// Reads the variables that are settings; `address` is where the server would listen without them.
+/// Reads the variables that are settings; `address` is the listener's address without these variables.
 pub(super) fn read(
     variables: &[(String, String)],
     address: String,
@@ -52,8 +52,8 @@ pub(super) fn read(
     }
 }
 
-/// Reads the apps that variables define: those of the environment, and of a Laravel application's `.env`
-/// under it.
+/// Reads the apps that variables define: those of the environment, then those of a Laravel application's
+/// `.env`.
 pub(super) fn read_apps(
     variables: &[(String, String)],
     project: Option<&Project>,
@@ -67,7 +67,7 @@ pub(super) fn read_apps(
     for names in [AppNames::Pusher, AppNames::Reverb] {
         let prefix = names.prefix();
         let values = APP.map(|(key, suffix)| (key, format!("{prefix}_{suffix}")));
-        // An application that sends with the one family may have a rest of the other lying about.
+        // An application that uses one family may have leftover variables of the other.
         let project = project.filter(|project| laravel::is_used(project, names));
         let values = values.map(|(key, name)| match project {
             Some(project) => (key, laravel::filled(project, &name), name),
@@ -108,14 +108,14 @@ fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults
             }
         }
     }
-    // Of an app without all three, what is missing has been gathered.
+    // For an app without all three, the missing variables have been reported.
     if settings.len() == APP.len() {
         let place = settings[0].place.clone();
         gathered.apps.push(GivenApp { place, name: format!("{prefix}_APP"), webhooks: Vec::new(), settings });
     }
 }
 
-/// The setting that stands behind `FANFARE__`.
+/// The setting named after `FANFARE__`.
 fn setting(name: &str, value: &str, keys: &Keys) -> Result<(String, Value), Cause> {
     let key = name.replace("__", ".").to_lowercase();
     match kind_of(&keys.node, &key) {

@@ -1,6 +1,7 @@
-//! What can be wrong with a configuration, in words for the operator.
+//! Faults of a configuration, worded for the operator.
 //!
-//! One line each: where, what, and what to do. Never repeats a secret, nor the URL of a database or a Redis.
+//! One line each: the place, the fault, and the remedy. Never repeats a secret, nor the URL of a database or
+//! a Redis.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
@@ -9,27 +10,27 @@ use fanfare_apps::NotADatabase;
 use fanfare_laravel::feed::NotAnAddress;
 use fanfare_outgoing::TrustError;
 
-/// One thing that is wrong.
+/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where it was said.
+    /// The place of the faulty setting.
     pub place: Origin,
-    /// What is wrong with it.
+    /// The fault itself.
     pub cause: Cause,
 }
 
-/// Where a setting comes from.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody has set it.
+    /// The built-in default.
     Default,
     /// The configuration file.
     File {
-        /// As it was named.
+        /// The path as given.
         path: PathBuf,
-        /// From 1; 0 means the file as a whole.
+        /// From 1; 0 means the whole file.
         line: usize,
-        /// From 1; told where TOML itself is broken.
+        /// From 1; known only for a syntax error of TOML.
         column: Option<usize>,
     },
     /// A variable in the `.env` of a Laravel application.
@@ -47,7 +48,7 @@ pub enum Origin {
     Flag(&'static str),
 }
 
-/// What is wrong. `key` is the full name of a setting, such as `limits.batch`.
+/// The kind of fault. `key` is the full name of a setting, such as `limits.batch`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what the fields are")]
 pub enum Cause {
@@ -130,17 +131,17 @@ pub enum Cause {
     TooSmall { key: String, value: usize, least: usize, reason: &'static str, others: String },
 }
 
-/// What the operator may have meant.
+/// A suggestion for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// The nearest name that exists.
     Nearest(String),
-    /// None is near.
+    /// No name is near.
     Reference,
 }
 
 impl Origin {
-    /// Faults are told in the order of the sources, those of the file by line.
+    /// The order of faults: by source, and within the file by line.
     pub(super) fn order(&self) -> (u8, usize) {
         match self {
             Self::File { line, .. } => (0, *line),
@@ -152,7 +153,7 @@ impl Origin {
     }
 }
 
-/// One line, whatever names it repeats: control characters are escaped.
+/// One line, whatever names the fault repeats: control characters are escaped.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match &self.place {

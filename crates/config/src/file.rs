@@ -1,6 +1,6 @@
-//! The configuration file: from TOML to settings and apps, each with its line.
+//! The configuration file: from TOML to settings and apps, each with its line number.
 //!
-//! Checks only what has a section and a list where they belong; values are checked by their keys.
+//! Checks only that sections and lists stand where they belong; values are checked in `keys`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use super::given::{Gathered, Given, GivenApp};
 use super::keys::Keys;
 use super::webhook_list;
 
-/// Reads a file; what cannot be understood becomes a fault.
+/// Reads a file; an unreadable part becomes a fault.
 pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &mut Vec<Fault>) {
     let file = File { path, lines: Vec::new() };
     let text = match fs::read_to_string(path) {
@@ -40,10 +40,10 @@ pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &m
     }
 }
 
-/// Where things stand.
+/// The text with its line numbers.
 struct File<'a> {
     path: &'a Path,
-    /// Where each line begins, in bytes.
+    /// The start of each line, in bytes.
     lines: Vec<usize>,
 }
 
@@ -164,7 +164,7 @@ impl Reader<'_> {
     fn given(&mut self, place: Origin, key: String, value: Spanned<DeValue<'_>>) -> Option<Given> {
         match Value::deserialize(ValueDeserializer::from(value)) {
             Ok(value) => Some(Given { place, key, value }),
-            // All else was refused by the parser.
+            // The parser has refused everything else.
             Err(_) => {
                 self.faults.push(Fault { place, cause: Cause::TooLarge { key } });
                 None

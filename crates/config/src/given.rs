@@ -1,4 +1,4 @@
-//! What the sources give, before it is settled which of them holds.
+//! Settings as the sources give them, before the merge.
 //!
 //! Nothing here is checked yet.
 
@@ -6,7 +6,7 @@ use toml::Value;
 
 use super::fault::Origin;
 
-/// A setting as one source gives it.
+/// A setting from one source.
 #[derive(Clone)]
 pub(super) struct Given {
     pub place: Origin,
@@ -14,18 +14,18 @@ pub(super) struct Given {
     pub value: Value,
 }
 
-/// An app as one source gives it.
+/// An app from one source.
 pub(super) struct GivenApp {
     pub place: Origin,
-    /// What the operator knows it by: `apps.list[1]` or `PUSHER_APP`.
+    /// The operator's name for the app: `apps.list[1]` or `PUSHER_APP`.
     pub name: String,
-    /// Where each of its webhooks stands.
+    /// The place of each webhook.
     pub webhooks: Vec<Origin>,
     /// By key within the app, such as `secret` or `limits.batch`.
     pub settings: Vec<Given>,
 }
 
-/// What all sources give together: settings by key, and apps.
+/// Settings of all sources by key, and apps.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub settings: Vec<Given>,

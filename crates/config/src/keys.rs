@@ -1,6 +1,7 @@
-//! Every key there is, with the values it may have.
+//! Every key, with its legal values.
 //!
-//! The one list: what is not here is unknown. A test holds it against `config/default.toml`.
+//! The single list: a key that is missing here is unknown. A test compares the list with
+//! `config/default.toml`.
 
 use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA, nearest};
 
@@ -103,7 +104,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("log.filter", ValueKind::Filter),
 ];
 
-/// The keys of one app, but for its limits.
+/// The keys of one app, except limits.
 const APP: &[(&str, ValueKind)] = &[
     ("id", ValueKind::AppId),
     ("key", ValueKind::AppKey),
@@ -137,7 +138,7 @@ const APP: &[(&str, ValueKind)] = &[
 const SECTIONS: [&str; 9] =
     ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "webhooks", "log"];
 
-/// All keys; those of an app without the name of the app, such as `limits.batch` or `secret`.
+/// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`.
 pub(super) struct Keys {
     pub node: Vec<(String, ValueKind)>,
     pub app: Vec<(String, ValueKind)>,
@@ -151,7 +152,7 @@ impl Keys {
         let own =
             |keys: &[(&str, ValueKind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
         let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(APP));
-        // Printed in this order: beside the other limits.
+        // Printed beside the other limits.
         let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
         node.splice(behind..behind, limits.clone());
         app.extend(limits);
@@ -171,17 +172,17 @@ impl Keys {
         nearest(name, SECTIONS.into_iter()).map_or(Hint::Reference, |near| Hint::Nearest(format!("[{near}]")))
     }
 
-    /// The key of the node that is meant by one which does not exist.
+    /// The nearest key of the node to an unknown one.
     pub fn nearest_of_node(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.node))
     }
 
-    /// The key of an app that is meant by one which does not exist.
+    /// The nearest key of an app to an unknown one.
     pub fn nearest_of_app(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.app))
     }
 
-    /// The variable that is meant by a key which does not exist.
+    /// The nearest variable to an unknown key.
     pub fn nearest_variable(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.node).map(variable))
     }
@@ -201,12 +202,12 @@ fn hint(name: Option<String>) -> Hint {
     name.map_or(Hint::Reference, Hint::Nearest)
 }
 
-/// A key of the same name in another section, else the one that is spelled most like it.
+/// A key of the same name in another section, else the key with the most similar spelling.
 fn nearest_key(key: &str, keys: &[(String, ValueKind)]) -> Option<String> {
     let (section, name) = parts(key);
     let known = || keys.iter().map(|(known, _)| known.as_str());
     let moved = known().find(|known| parts(known).1 == name);
-    // Within a section the section's own letters make nothing more alike.
+    // Within a section the section's own letters do not count as similarity.
     let beside = || {
         let names = known().map(parts).filter(|(of, _)| *of == section).map(|(_, name)| name);
         nearest(name, names).map(|name| joined(section, name))

@@ -1,7 +1,7 @@
-//! What a Laravel application's `.env` means for the server's settings.
+//! The server's settings from a Laravel application's `.env`.
 //!
-//! One table: a key, a value, and the variable that says so. These go under everything that is said to Fanfare
-//! itself, for they were written for another program.
+//! One table: a key, a value, and the variable. Fanfare's own sources override these settings, because the
+//! `.env` was written for another program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,29 +16,29 @@ use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 
-/// The port that Reverb listens on if nobody says another.
+/// Reverb's default port.
 const REVERB_PORT: &str = "8080";
 
-/// Said of an application whose clients would have no key.
+/// The note on an application without a key for clients.
 const NO_APP: &str =
     "it names no app (PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET, or their REVERB_ twins)";
 
-/// Said where the application's database might have been meant for Fanfare.
+/// The note where the application's database might have been meant for Fanfare.
 const NOT_OUR_DATABASE: &str = "DATABASE_URL is taken for the application's own and is not used; a database for \
                                 Fanfare's apps is named by FANFARE__APPS__DATABASE";
 
-/// What was taken from a `.env`, in words for whoever starts the server.
+/// The values taken from a `.env`, in words for the operator who starts the server.
 #[derive(Clone, Debug)]
 pub struct Laravel {
     /// The file.
     pub file: PathBuf,
-    /// Each setting that it has decided, as `key = value (variable)`; no secret is among them.
+    /// Each setting from the file, as `key = value (variable)`, without secrets.
     pub taken: Vec<String>,
-    /// What the operator should know besides.
+    /// Further notes for the operator.
     pub notes: Vec<String>,
 }
 
-/// Reads a project; one that cannot be read becomes a fault.
+/// Reads a project; an unreadable project becomes a fault.
 pub(super) fn open(
     path: &Path,
     environment: &[(String, String)],
@@ -57,7 +57,7 @@ pub(super) fn open(
     None
 }
 
-/// Whether the project's app of this family counts: it is that of its driver, or it is whole.
+/// Whether the project's app of this family counts: the driver uses the family, or the app is complete.
 pub(super) fn is_used(project: &Project, names: AppNames) -> bool {
     let application = &project.application;
     match application.driver() {
@@ -66,12 +66,12 @@ pub(super) fn is_used(project: &Project, names: AppNames) -> bool {
     }
 }
 
-/// A variable that is more than empty, with its place.
+/// A non-empty variable, with its origin.
 pub(super) fn filled(project: &Project, name: &str) -> Option<(String, Origin)> {
     project.application.filled(name).map(|said| (said.value.clone(), place(project, &said)))
 }
 
-/// The settings that a project's variables mean; `address` is where the server would listen without them.
+/// The settings from a project's variables; `address` is the listener's address without these variables.
 pub(super) fn settings(project: &Project, address: &str, faults: &mut Vec<Fault>) -> Vec<Given> {
     let mut table: Vec<(&str, String, Variable)> = Vec::new();
     if let Some((Driver::Redis, driver)) = project.application.driver() {
@@ -87,9 +87,9 @@ pub(super) fn settings(project: &Project, address: &str, faults: &mut Vec<Fault>
     table.into_iter().map(given).collect()
 }
 
-/// The settings of the app that a project's variables name. Whispers are on where the server that the
-/// application was written for had them on: Reverb, and laravel-echo-server, which `redis` was for. With
-/// `redis` the application is asked who may join, for it signs nothing.
+/// The settings of the app that a project's variables name. Client events are on if the application's former
+/// server had them on: Reverb, or laravel-echo-server for `redis`. With `redis` Fanfare asks the application
+/// for authorization, because the driver signs nothing.
 pub(super) fn app_settings(project: &Project) -> Vec<Given> {
     let application = &project.application;
     let given = |key: &str, value: Value, said: &Variable| Given {
@@ -111,7 +111,7 @@ pub(super) fn app_settings(project: &Project) -> Vec<Given> {
     all
 }
 
-/// Where Reverb would listen; else where PHP sends to, if that is this machine and in clear.
+/// Reverb's listening address; else the address that PHP sends to, if on this machine and without TLS.
 fn listen(project: &Project, address: &str) -> Option<(String, Variable)> {
     let application = &project.application;
     let names = application.names()?;
@@ -142,7 +142,7 @@ fn joined(host: &str, port: &str) -> String {
     }
 }
 
-/// The path in front of everything that Reverb would answer.
+/// The path prefix of Reverb.
 fn path_prefix(project: &Project) -> Option<(String, Variable)> {
     let application = &project.application;
     let said = application.filled("REVERB_SERVER_PATH").filter(|_| application.uses(AppNames::Reverb))?;
@@ -150,7 +150,7 @@ fn path_prefix(project: &Project) -> Option<(String, Variable)> {
     (!path.is_empty()).then(|| (format!("/{path}"), said.clone()))
 }
 
-/// Where an application with the driver `redis` publishes, and what it puts in front of its channels.
+/// The Redis that an application with the driver `redis` publishes to, and the prefix of its channels.
 fn redis_feed(
     project: &Project,
     driver: &Variable,
@@ -178,7 +178,7 @@ fn place(project: &Project, said: &Variable) -> Origin {
 }
 
 impl Laravel {
-    /// What a project has decided of the settings and apps that hold.
+    /// The part of the effective settings and apps that comes from a project.
     pub(super) fn new(project: &Project, effective: &Effective, fixed: &[FixedApp]) -> Self {
         let mut taken = Vec::new();
         for FixedApp { place, app, .. } in fixed {
@@ -206,7 +206,7 @@ impl Laravel {
         Self { file: project.file.clone(), taken, notes }
     }
 
-    /// As it is printed at the start.
+    /// The text printed at the start.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text =
@@ -221,7 +221,7 @@ impl Laravel {
     }
 }
 
-/// What is likely to be amiss, although it is no fault of a setting.
+/// Likely problems that are no faults of a setting.
 fn notes(project: &Project) -> Vec<String> {
     let application = &project.application;
     let mut notes = Vec::new();
@@ -250,7 +250,7 @@ fn notes(project: &Project) -> Vec<String> {
     notes
 }
 
-/// Whether what PHP sends can arrive.
+/// A note if events from PHP cannot arrive.
 fn note_of_target(application: &Application, names: AppNames) -> Option<String> {
     let prefix = names.prefix();
     match application.target(prefix) {

@@ -1,7 +1,8 @@
-//! The configuration: where settings come from, and what they must be.
+//! The configuration: the sources of settings, and their legal values.
 //!
-//! Defaults, those of a package, then a Laravel application's `.env`, the file, the environment, the command line; the
-//! later wins. Reads everything it is given before it says no: all faults are told at once. Shows no secret.
+//! Defaults, a package's defaults, a Laravel application's `.env`, the file, the environment, the command
+//! line: the later source wins. Reads all sources before refusing: all faults are reported at once. Shows no
+//! secret.
 
 mod apps;
 mod authorities;
@@ -57,13 +58,13 @@ use self::keys::Keys;
 pub struct Config {
     /// `[listen]`.
     pub listen: ListenSection,
-    /// `[limits]` of the node; those of apps are in [`Config::default_limits`].
+    /// `[limits]` of the node; limits of apps are in [`Config::default_limits`].
     pub limits: LimitsSection,
     /// `[timeouts]`.
     pub timeouts: TimeoutsSection,
-    /// Whose certificates are believed.
+    /// The trusted certificate authorities.
     pub authorities: Authorities,
-    /// `[apps]` but for the apps themselves.
+    /// `[apps]` without the apps themselves.
     pub apps: AppsSection,
     /// `[redis_feed]`.
     pub redis_feed: RedisFeedSection,
@@ -71,7 +72,7 @@ pub struct Config {
     pub webhooks: WebhooksSection,
     /// `[log]`.
     pub log: LogSection,
-    /// What a Laravel application's `.env` has gathered.
+    /// The values from a Laravel application's `.env`.
     pub laravel: Option<Laravel>,
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
@@ -84,7 +85,7 @@ impl Config {
     /// Reads and checks all settings.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the sources.
+    /// All faults, in the order of the sources.
     pub fn load(sources: &Sources) -> Result<Self, Vec<Fault>> {
         let keys = Keys::all();
         let mut faults = Vec::new();
@@ -105,7 +106,7 @@ impl Config {
         }
         effective.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
         let port_of = effective.text("listen.addr");
-        // With a Laravel project that variable is the application's own.
+        // With a Laravel project that variable belongs to the application.
         let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
         let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
         environment::read(&ours, port_of, &keys, &mut gathered, &mut faults);
@@ -127,7 +128,7 @@ impl Config {
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
             let config = Self::from_effective(effective, default_limits, fixed, redis_feed, authorities);
-            // What is shown of the settings is masked by now.
+            // The shown settings are masked by now.
             let laravel =
                 project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
             Ok(Self { master_keys, laravel, listen: ListenSection { tls, ..config.listen }, ..config })
@@ -182,7 +183,7 @@ impl Config {
         self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
     }
 
-    /// Every setting as it holds, in TOML, with secrets masked and where it comes from.
+    /// Every effective setting, in TOML, with its origin, and with secrets masked.
     #[must_use]
     pub fn effective(&self) -> String {
         let embedded = self.is_embedded().then_some(&*self.apps.data_dir);
@@ -191,7 +192,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// What holds if nothing is said: `config/default.toml`.
+    /// The built-in defaults: `config/default.toml`.
     fn default() -> Self {
         Self::load(&Sources::default()).expect("a test loads the defaults")
     }

@@ -1,6 +1,6 @@
-//! The keys that apps' secrets are sealed with: from a variable, or from a file.
+//! The keys that seal apps' secrets: from a variable, or from a file.
 //!
-//! Never shows a key. The variable goes before the file.
+//! Never shows a key. The variable overrides the file.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use fanfare_apps::MasterKeys;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 
-/// Holds the keys themselves, a line each.
+/// The variable with the keys themselves, one a line.
 pub(super) const VARIABLE: &str = "FANFARE_MASTER_KEY";
 
-/// Names the file that holds them.
+/// The setting that names the file of keys.
 const SETTING: &str = "apps.master_key_file";
 
-/// The keys; none if neither names any.
+/// The keys; none if neither source is set.
 pub(super) fn read(variable: Option<&str>, effective: &Effective, faults: &mut Vec<Fault>) -> MasterKeys {
     let file = effective.text(SETTING);
     let (text, place, what) = match (variable, &*file) {

@@ -1,6 +1,6 @@
 //! The effective configuration, as `--print` shows it.
 //!
-//! Without secrets: apps stand as comments, for without theirs they would be others.
+//! Without secrets: apps are printed as comments, because an app without its secret would be another app.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,11 +16,11 @@ use super::fault::Origin;
 use super::keys::Keys;
 use crate::redis_url::shown_url;
 
-/// What stands in place of a secret; itself none that could be used.
+/// The mask of a secret; never a legal secret itself.
 const MASK: &str = "***";
 
-/// All settings in TOML; behind each that is not a default, where it comes from. `embedded` is the data directory of a
-/// server that keeps its own database.
+/// All settings in TOML; each that is not a default with its origin. `embedded` is the data directory of a
+/// server that keeps a database of its own.
 pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Option<&Path>) -> String {
     let mut text =
         String::from("# What holds, and behind it where it was set; no comment means the default.\n");
@@ -94,7 +94,7 @@ fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
     ]
 }
 
-/// An app's settings but for its sections; a quota only if there is one.
+/// An app's settings without its sections; a quota only if set.
 fn settings(app: &App) -> Vec<(&'static str, Value)> {
     let App {
         id,
@@ -138,7 +138,7 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
     all
 }
 
-/// How the app's application is asked; only what is set.
+/// The settings of an app's authorization, only those that are set.
 fn authorization(asked: &Authorization) -> Vec<(&'static str, Value)> {
     let Authorization { url, user_url, origins, headers, must_equal } = asked;
     let text = |name, text: Option<String>| Some((name, Value::String(text?)));

@@ -1,7 +1,7 @@
-//! `[redis_feed]`: the Redis that Laravel's broadcasts come from, and which app gets them.
+//! `[redis_feed]`: the Redis of Laravel's broadcasts, and the app that gets them.
 //!
-//! Refuses what would listen to nothing, or could not tell whose broadcast it is. A prefix is never guessed: a wrong
-//! one would deliver private broadcasts on channels with public names.
+//! Refuses a feed that would listen to nothing, or could not assign its broadcasts to an app. A prefix is
+//! never guessed: a wrong prefix would deliver private broadcasts on channels with public names.
 
 use fanfare_laravel::feed::{NotAnAddress, RedisAddress};
 use fanfare_outgoing::{Reach, Trust};
@@ -19,31 +19,31 @@ const PREFIX: &str = "redis_feed.prefix";
 const APP: &str = "redis_feed.app";
 const CA_FILE: &str = "redis_feed.ca_file";
 
-/// The node's feed, and what apps take over from it.
+/// The node's feed, and the defaults of apps' feeds.
 #[derive(Clone, Debug)]
 pub struct RedisFeedSection {
     /// The Redis of all apps that name none.
     pub address: Option<RedisAddress>,
-    /// The prefix of the node's own feed; `None` if nobody has said one.
+    /// The prefix of the node's own feed; `None` if not set.
     pub prefix: Option<String>,
-    /// Who gets the node's own feed; for the embedded database the start puts its first app here.
+    /// The app that gets the node's own feed; for the embedded database the start sets its first app here.
     pub app: Option<AppId>,
-    /// Whose certificates are believed, also for the Redis of apps.
+    /// The trusted certificate authorities, also for the Redis of apps.
     pub trust: Trust,
-    /// Where the Redis of an app may be; the node's may be anywhere.
+    /// The addresses allowed for the Redis of an app; the node's Redis may be anywhere.
     pub reach: Reach,
 }
 
-/// A feed that an app should have cannot be.
+/// Why an app's feed cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoFeed {
-    /// Its URL is none.
+    /// The URL is invalid.
     #[error("redis_feed.url: {0}")]
     Url(#[from] NotAnAddress),
-    /// Neither has it a Redis, nor the node.
+    /// Neither the app nor the node has a Redis.
     #[error("redis_feed.prefix is set, but neither the app's redis_feed.url nor the node's")]
     NoUrl,
-    /// It has a Redis, but no prefix.
+    /// The app has a Redis, but no prefix.
     #[error("redis_feed.url is set without redis_feed.prefix")]
     NoPrefix,
 }
@@ -52,7 +52,7 @@ impl RedisFeedSection {
     /// The Redis and the prefix that an app's broadcasts come from, if it has any.
     ///
     /// # Errors
-    /// What is missing, or wrong.
+    /// The missing or wrong part.
     pub fn of(&self, app: &App) -> Result<Option<(RedisAddress, String)>, NoFeed> {
         let own = &app.redis_feed;
         let Some(prefix) = self.prefix_of(app) else {
@@ -65,7 +65,7 @@ impl RedisFeedSection {
         Ok(Some((address, prefix.to_owned())))
     }
 
-    /// What the app's channels begin with in Redis; `None` if its broadcasts do not come from there.
+    /// The prefix of the app's channels in Redis; `None` if the app has no broadcasts from Redis.
     #[must_use]
     pub fn prefix_of<'a>(&'a self, app: &'a App) -> Option<&'a str> {
         let nodes = if self.app.as_ref() == Some(&app.id) { self.prefix.as_deref() } else { None };
@@ -85,7 +85,8 @@ pub(super) fn read(effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<F
         prefix: (*effective.get(PREFIX).1 != Origin::Default).then(|| effective.text(PREFIX)),
         app: given(APP).map(|id| AppId::from(&*id)).or(only),
         trust: authorities::trust(effective, CA_FILE, faults),
-        // Part of an address's equality: open here, so that apps with the same Redis compare equal; set below.
+        // `reach` is part of an address's equality: open here, so that apps with the same Redis compare equal; set
+        // below.
         reach: Reach::Anywhere,
     };
     if ![URL, PREFIX, APP].into_iter().any(|key| effective.is_faulty(key)) {
@@ -96,7 +97,7 @@ pub(super) fn read(effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<F
     feed
 }
 
-/// Whether the node's own feed has all that it needs.
+/// Checks that the node's own feed is complete.
 fn check_node(feed: &RedisFeedSection, effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
     let has_database = !effective.text("apps.database").is_empty();
     let is_embedded = fixed.is_empty() && !has_database;
@@ -109,7 +110,7 @@ fn check_node(feed: &RedisFeedSection, effective: &Effective, fixed: &[FixedApp]
     }
     let Some(id) = &feed.app else {
         let is_for_others = has_database || fixed.iter().any(|fixed| !fixed.app.redis_feed.is_none());
-        // The first app of the embedded database gets it.
+        // The first app of the embedded database gets the feed.
         if !is_embedded && (feed.prefix.is_some() || !is_for_others) {
             fault(URL, Cause::NoFeedApp);
         }
@@ -123,7 +124,7 @@ fn check_node(feed: &RedisFeedSection, effective: &Effective, fixed: &[FixedApp]
     }
 }
 
-/// Whether the apps of the configuration have all that they need, and each its own.
+/// Checks that the feeds of the configuration's apps are complete and distinct.
 fn check_apps(feed: &RedisFeedSection, fixed: &[FixedApp], faults: &mut Vec<Fault>) {
     let mut feeds: Vec<(String, (RedisAddress, String))> = Vec::new();
     for FixedApp { place, name, app } in fixed {
@@ -137,12 +138,12 @@ fn check_apps(feed: &RedisFeedSection, fixed: &[FixedApp], faults: &mut Vec<Faul
                 }
             },
             Err(NoFeed::NoPrefix) => Cause::NoFeedPrefix { key: format!("{name}.{PREFIX}") },
-            // It would be the node's own feed, of which this was said.
+            // Such an app gets the node's own feed, whose missing URL was reported.
             Err(NoFeed::NoUrl) if app.redis_feed.prefix.is_none() => continue,
             Err(NoFeed::NoUrl) => {
                 Cause::NoFeedUrl { key: format!("{name}.{PREFIX}"), url: format!("{URL} or {name}.{URL}") }
             }
-            // Every value was checked by its kind.
+            // Each value was checked by its kind.
             Err(NoFeed::Url(fault)) => Cause::RedisUrl { key: format!("{name}.{URL}"), fault },
         };
         faults.push(Fault { place: place.clone(), cause });

@@ -1,13 +1,13 @@
-//! The URL of a Redis as operators give it, and as it is shown to them.
+//! The URL of a Redis in its given form, and in its masked form for operators.
 
 use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::RedisUrl;
 use serde_json::{Map, Value};
 
-/// What stands in place of a URL that cannot be read.
+/// The mask of a URL that cannot be read.
 const MASK: &str = "***";
 
-/// What is wrong with the URL among an app's settings; whatever else may be is found where they are set.
+/// Faults of the URL among an app's settings; the setting itself is checked for all else.
 #[must_use]
 pub fn redis_url_faults(settings: &Map<String, Value>) -> Vec<String> {
     let url = settings.get("redis_feed").and_then(|feed| feed.get("url")).and_then(Value::as_str);
@@ -42,7 +42,7 @@ mod tests {
         {
             assert_eq!(faults(fine), [""; 0]);
         }
-        // Another type is found where it is set.
+        // A wrong type is reported where the setting is checked.
         for other in
             [json!({"redis_feed": null}), json!({"redis_feed": {"url": null}}), json!({"redis_feed": 7})]
         {

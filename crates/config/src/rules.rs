@@ -1,7 +1,7 @@
-//! What settings must be to each other.
+//! Rules between settings.
 //!
-//! Refuses limits that a legal event or a full presence channel would break at run time, where the
-//! cause is hard to see. Says nothing of a key that was already found wrong.
+//! Refuses limits that a legal event or a full presence channel would exceed at run time, where the cause is
+//! hard to see. Skips keys with a known fault.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 
-/// Room for what stands around an event or a member's data in a message or a request.
+/// Room for the envelope of an event or a member's data in a message or a request.
 const AROUND: usize = 1024;
 
 /// JSON writes a control character as six, such as `\u0001`.
@@ -42,7 +42,7 @@ pub(super) fn check(
     }
     for FixedApp { place, name, app } in fixed {
         for (need, of_defaults) in Need::all(&app.limits).iter().zip(&needs) {
-            // What the defaults need, too, was said of them.
+            // A fault that the defaults already have was reported for them.
             if need.bytes > of_defaults.bytes {
                 check_need(effective, need, &format!("{name}."), Some(place), faults);
             }
@@ -50,7 +50,7 @@ pub(super) fn check(
     }
 }
 
-/// One outbox may be full without all together being too much.
+/// A single full outbox must fit into the limit of all outboxes.
 fn check_outboxes(effective: &Effective, faults: &mut Vec<Fault>) {
     let (all, one) = ("limits.outboxes_bytes", "limits.outbox_bytes");
     let (Some(value), Some(least)) = (effective.count(all), effective.count(one)) else { return };
@@ -63,12 +63,12 @@ fn check_outboxes(effective: &Effective, faults: &mut Vec<Fault>) {
     faults.push(Fault { place, cause });
 }
 
-/// How many bytes a setting of the node must have for an app's limits.
+/// The bytes that a setting of the node must have for an app's limits.
 struct Need {
     key: &'static str,
     bytes: usize,
     reason: &'static str,
-    /// The limits that call for so much.
+    /// The limits behind this need.
     limits: &'static [&'static str],
 }
 

@@ -1,6 +1,6 @@
-//! `[listen]`, `[limits]` of the node, `[apps]` and `[log]`, as the rest of the server uses them.
+//! `[listen]`, `[limits]` of the node, `[apps]` and `[log]`, as typed settings for the rest of the server.
 //!
-//! What the settings may be is checked elsewhere; these hold nothing that was not.
+//! Only checked values are stored here; the checks are elsewhere.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use serde::Deserialize;
 
 use super::tls::TlsSection;
 
-/// `[listen]`: addresses and what is expected of whoever comes.
+/// `[listen]`: addresses, and requirements of clients.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ListenSection {
-    /// Where clients and back ends connect.
+    /// The listener of clients and back ends.
     pub addr: SocketAddr,
-    /// Where metrics and health are answered.
+    /// The listener of metrics and health.
     pub admin_addr: SocketAddr,
-    /// Names that the second may be asked by, besides localhost and addresses.
+    /// Host names that `admin_addr` answers to, besides localhost and addresses.
     pub admin_hosts: Vec<String>,
-    /// In front of every public path; empty, or begins with a slash and ends without one (WS-003).
+    /// The prefix of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
-    /// Who is believed on the clients behind it: `X-Forwarded-For`, `X-Forwarded-Proto` and the like (WS-063).
+    /// Proxies whose headers are trusted: `X-Forwarded-For`, `X-Forwarded-Proto` and the like (WS-063).
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
@@ -38,44 +38,45 @@ pub struct LimitsSection {
     pub connections: usize,
     /// Most HTTP connections of the public listeners; 0 means a share of the file descriptors.
     pub http_connections: usize,
-    /// Most of those from one client address; 0 means a quarter.
+    /// Most HTTP connections from one client address; 0 means a quarter.
     pub http_connections_per_address: usize,
     /// Largest message from a client, in bytes.
     pub message_bytes: usize,
-    /// Most bytes that wait for one client.
+    /// Most bytes queued for one client.
     pub outbox_bytes: usize,
-    /// Most bytes that wait for all clients together, incomplete messages of theirs included; 0 means a quarter of
-    /// the memory there is.
+    /// Most bytes queued for all clients together, their incomplete messages included; 0 means a quarter of
+    /// the memory.
     pub outboxes_bytes: usize,
     /// Most subscriptions of one connection.
     pub channels_per_connection: usize,
-    /// Most subscriptions that one connection may ask for in each second.
+    /// Rate limit of one connection's subscriptions, a second.
     pub subscriptions_per_second: usize,
     /// Largest HTTP body, in bytes.
     pub request_bytes: usize,
-    /// Most questions to one app's application at once.
+    /// Most concurrent requests to one app's application.
     pub authorizations: usize,
-    /// Most that wait for such a question to be over.
+    /// Most requests in the queue for one app's application.
     pub authorizations_waiting: usize,
-    /// Most questions to the applications of all apps together, asked and waiting; 0: as descriptors allow.
+    /// Most requests to the applications of all apps together, in progress and queued; 0: as descriptors
+    /// allow.
     pub authorizations_node: usize,
     /// Largest answer of an application, in bytes.
     pub authorization_bytes: usize,
 }
 
-/// `[apps]`: how apps are kept.
+/// `[apps]`: storage of apps.
 #[derive(Clone, Debug, Deserialize)]
 pub struct AppsSection {
-    /// How long an app read from the database is used before it is read again.
+    /// Seconds until an app read from the database is refreshed.
     pub cache_seconds: u64,
-    /// Where files are kept.
+    /// The directory of Fanfare's files.
     pub data_dir: PathBuf,
-    /// Whether what apps name may be at addresses that are not public.
+    /// Whether apps may name addresses that are not public.
     pub allow_private: bool,
 }
 
 impl AppsSection {
-    /// Where webhooks, applications and Redis servers of apps may be.
+    /// The addresses allowed for webhooks, applications and Redis servers of apps.
     #[must_use]
     pub const fn reach(&self) -> Reach {
         if self.allow_private { Reach::Anywhere } else { Reach::PublicOnly }
@@ -85,13 +86,13 @@ impl AppsSection {
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LogSection {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// Which lines there are, in the syntax of `tracing`'s filters.
+    /// The filter of lines, in the syntax of `tracing`'s filters.
     pub filter: String,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {

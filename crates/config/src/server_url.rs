@@ -1,6 +1,6 @@
-//! Where a server is reached: scheme, host and port.
+//! The URL of a server: scheme, host and port.
 //!
-//! Knows no path; who has one keeps it beside.
+//! Contains no path; callers keep a path beside the URL.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,16 +9,16 @@ use http::Uri;
 /// The URL of a server, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
-    /// By `https` and `wss`.
+    /// `https` and `wss`.
     pub tls: bool,
-    /// A name or an address; one of IPv6 in brackets.
+    /// A name or an address; an IPv6 address stands in brackets.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
 impl ServerUrl {
-    /// A listener's address as one that can be connected to from this machine; "everywhere" is none.
+    /// A listener's address that this machine can connect to; the unspecified address becomes loopback.
     #[must_use]
     pub fn near(listen: SocketAddr) -> Self {
         let host = match listen.ip() {
@@ -32,7 +32,7 @@ impl ServerUrl {
     /// Reads `https://host`, with a port or without; `wss` and `ws` mean the same as `https` and `http`.
     ///
     /// # Errors
-    /// In words, what it should be.
+    /// The expected form, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             "must be a URL such as https://ws.example.com or http://10.0.0.5:6001, without a path".to_owned()
@@ -42,7 +42,7 @@ impl ServerUrl {
         Self::of(&uri).filter(|_| is_bare).ok_or_else(wrong)
     }
 
-    /// Whereto a URL leads, whatever path it has; `None` if it is neither of the web nor of WebSockets.
+    /// The server of a URL with any path; `None` for a scheme other than of HTTP and WebSockets.
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
         let tls = match uri.scheme_str()? {

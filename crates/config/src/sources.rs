@@ -1,4 +1,4 @@
-//! Where settings are read from: what the caller found on the command line and in the environment.
+//! The sources of settings: the caller's findings on the command line and in the environment.
 //!
 //! Reads nothing itself.
 
@@ -11,23 +11,23 @@ use super::given::Given;
 /// Names the configuration file where the command line does not.
 const CONFIG: &str = "FANFARE_CONFIG";
 
-/// Names a file with defaults of whoever packages the server, such as those of the Docker image.
+/// Names a file with a package's defaults, such as those of the Docker image.
 const DEFAULTS: &str = "FANFARE_DEFAULTS";
 
-/// Where settings are read from.
+/// The sources of settings.
 #[derive(Default)]
 pub struct Sources {
-    /// A TOML file; `None`: the one that the variable `FANFARE_CONFIG` names.
+    /// A TOML file; `None`: the file that the variable `FANFARE_CONFIG` names.
     pub file: Option<PathBuf>,
     /// A Laravel project's directory, or its `.env`.
     pub laravel: Option<PathBuf>,
-    /// Names and values; those that mean nothing to Fanfare are ignored.
+    /// Names and values; unknown variables are ignored.
     pub environment: Vec<(String, String)>,
-    /// What the command line says.
+    /// The options of the command line.
     pub flags: Flags,
-    /// Whether the files of `[tls]` are looked into, which commands that serve nobody have no need of.
+    /// Whether the files of `[tls]` are read; commands that serve nobody skip them.
     pub certificate: bool,
-    /// Whether variables may name an app in part, for commands whose options may say the rest.
+    /// Whether variables may name an app in part, for commands whose options may complete the app.
     pub apps_in_part: bool,
 }
 
@@ -50,7 +50,7 @@ impl Sources {
         self.file.clone().or_else(|| self.named_by(CONFIG))
     }
 
-    /// The file under all other sources.
+    /// The file of defaults, which every other source overrides.
     pub(super) fn defaults(&self) -> Option<PathBuf> {
         self.named_by(DEFAULTS)
     }

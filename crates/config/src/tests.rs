@@ -1,4 +1,4 @@
-//! What an operator gets to read, sentence by sentence.
+//! The messages to an operator, sentence by sentence.
 
 mod apps;
 mod authorization;
@@ -19,7 +19,7 @@ use super::{Config, Flags, Sources};
 /// Lines of TOML for an app without faults.
 const APP_3: &str = "[[apps.list]]\nid = \"3\"\nkey = \"key-3\"\nsecret = \"hush-3\"\n";
 
-/// What a server is started with.
+/// The inputs of a server's start.
 #[derive(Default)]
 struct Setup {
     directory: Option<TempDir>,
@@ -52,7 +52,7 @@ impl Setup {
         Config::load(&self.sources).unwrap_or_else(|faults| panic!("{faults:#?}"))
     }
 
-    /// The faults as they are printed; the file's directory is left out.
+    /// The faults as printed, without the file's directory.
     #[track_caller]
     fn faults(&self) -> Vec<String> {
         let directory = self.directory.as_ref().map_or_else(PathBuf::new, |dir| dir.path().join(""));

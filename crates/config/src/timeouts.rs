@@ -1,4 +1,4 @@
-//! `[timeouts]`: how long others may take, or be silent. All settings are whole seconds.
+//! `[timeouts]`: timeouts of clients, applications and the shutdown. All settings are whole seconds.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ pub struct TimeoutsSection {
     pub handshake: u32,
     /// Between two requests on an HTTP connection; told to clients.
     pub keep_alive: u32,
-    /// Without a byte of an HTTP answer being taken.
+    /// For an HTTP client to read any byte of an answer.
     pub http_write: u32,
     /// Silence before a Ping; told to clients (WS-030).
     pub activity: u32,
     /// From Ping to Pong.
     pub pong: u32,
-    /// Over which connections are closed at the end.
+    /// Time over which a graceful shutdown closes connections.
     pub drain: u32,
-    /// To authorize oneself (WS-062).
+    /// For a client to authorize its connection (WS-062).
     pub authorize: u32,
-    /// Between the clock of a signed request and the server's (LIM-025).
+    /// Largest difference between the clock of a signed request and the server's (LIM-025).
     pub clock_skew: u32,
-    /// For an application to say whether a client may join.
+    /// For an application to answer whether a client may join.
     pub application: u32,
 }
 
@@ -40,7 +40,7 @@ impl TimeoutsSection {
         Duration::from_secs(self.keep_alive.into())
     }
 
-    /// Without a byte of an HTTP answer being taken.
+    /// For an HTTP client to read any byte of an answer.
     #[must_use]
     pub fn http_write(&self) -> Duration {
         Duration::from_secs(self.http_write.into())
@@ -58,13 +58,13 @@ impl TimeoutsSection {
         Duration::from_secs(self.pong.into())
     }
 
-    /// Over which connections are closed at the end.
+    /// Time over which a graceful shutdown closes connections.
     #[must_use]
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.drain.into())
     }
 
-    /// To authorize oneself.
+    /// For a client to authorize its connection.
     #[must_use]
     pub fn authorize(&self) -> Duration {
         Duration::from_secs(self.authorize.into())

@@ -1,4 +1,4 @@
-//! `[tls]`: three settings that go together, and the files that two of them name.
+//! `[tls]`: three settings that belong together, and the files that two of them name.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ const KEYS: [&str; 3] = ["tls.addr", "tls.cert_file", "tls.key_file"];
 /// `[tls]`, where it is set.
 #[derive(Clone, Debug)]
 pub struct TlsSection {
-    /// Where clients and back ends connect over TLS.
+    /// The listener of clients and back ends over TLS.
     pub addr: SocketAddr,
-    /// What they are shown.
+    /// The certificate shown to clients.
     pub files: Files,
 }
 
-/// All three or none; the files are looked into if `look_into` says so.
+/// Requires all three or none; reads the files if `look_into` is true.
 pub(super) fn read(effective: &Effective, look_into: bool, faults: &mut Vec<Fault>) -> Option<TlsSection> {
     let (given, missing): (Vec<_>, Vec<_>) =
         KEYS.into_iter().partition(|key| !effective.text(key).is_empty());

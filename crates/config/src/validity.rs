@@ -1,4 +1,4 @@
-//! From when to when a certificate counts, and the names that it is for.
+//! The validity of a certificate, and its names.
 
 use fanfare_protocol::utc::utc;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -7,39 +7,39 @@ use webpki::{EndEntityCert, Error, KeyUsage};
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// A moment that no certificate outlasts: the end of the year 9999.
+/// A time that no certificate outlasts: the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// What a certificate says of itself.
+/// The facts in a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// In seconds since 1970.
     pub not_before: u64,
     /// In seconds since 1970.
     pub not_after: u64,
-    /// The names of hosts, wildcards included.
+    /// Host names, wildcards included.
     pub names: Vec<String>,
 }
 
-/// Whether a certificate counts now.
+/// Whether a certificate is valid now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
-    /// It does, for so many days more.
+    /// Valid, for so many days more.
     For {
-        /// Whole days that are left.
+        /// Whole days until the expiry.
         days: u64,
     },
-    /// It does not yet.
+    /// Not valid yet.
     NotYet,
-    /// It does no longer.
+    /// No longer valid.
     Expired,
 }
 
 impl Facts {
-    /// Reads them; the cryptography is not looked at.
+    /// Reads a certificate without checking any signature.
     ///
     /// # Errors
-    /// The bytes are not those of a certificate.
+    /// The bytes are not a certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
         let certificate = EndEntityCert::try_from(certificate)?;
         let not_before = match verified_at(&certificate, 0) {
@@ -54,7 +54,7 @@ impl Facts {
         Ok(Self { not_before, not_after, names })
     }
 
-    /// Whether it counts at `now`, in Unix seconds.
+    /// The validity at `now`, in Unix seconds.
     #[must_use]
     pub const fn validity(&self, now: u64) -> Validity {
         if now < self.not_before {
@@ -67,13 +67,14 @@ impl Facts {
     }
 }
 
-/// Asked of a moment when it cannot count, a certificate tells when it does; nobody has to have signed it.
+/// Verification at a time outside the validity names the validity in its error; the certificate needs no
+/// signer.
 fn verified_at(certificate: &EndEntityCert<'_>, seconds: u64) -> Result<(), Error> {
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
     certificate.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None).map(|_| ())
 }
 
-/// A moment as the day that it falls on, such as 2026-11-25 (UTC).
+/// The day of a time, such as 2026-11-25 (UTC).
 pub fn date(seconds: u64) -> String {
     let mut day = utc(seconds);
     day.truncate("2026-11-25".len());

@@ -1,6 +1,6 @@
-//! One value: how a variable's text is read, and whether a value is legal for its key.
+//! One value: reading a variable's text, and checking that a value is legal for its key.
 //!
-//! Knows nothing of other keys. A key or secret is never repeated, nor the name of a database or a Redis.
+//! Ignores other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -20,11 +20,11 @@ use tracing_subscriber::EnvFilter;
 use super::fault::Cause;
 use super::keys::ValueKind;
 
-/// Most characters of a wrong value that are repeated to the operator.
+/// Most characters of a faulty value that are repeated to the operator.
 const MOST_REPEATED: usize = 60;
 
 impl ValueKind {
-    /// A variable's text as the kind of value that is wanted; lists are parted by commas.
+    /// A variable's text as the expected kind of value; lists are separated by commas.
     pub fn read(self, text: &str) -> Value {
         let as_text = || Value::String(text.to_owned());
         match self {
@@ -38,7 +38,7 @@ impl ValueKind {
         }
     }
 
-    /// The value in the one form that the rest of the program reads.
+    /// The value in the canonical form for the rest of the program.
     pub fn check(self, key: &str, value: Value) -> Result<Value, Cause> {
         if let (Self::Database, Value::String(text)) = (self, &value) {
             return match Database::parse(text, Path::new("")) {
@@ -59,7 +59,7 @@ impl ValueKind {
         })
     }
 
-    /// The value, or what is wrong with it.
+    /// The value, or its fault.
     fn accept(self, value: &Value) -> Result<Value, String> {
         match (self, value) {
             (Self::Count { least, most }, Value::Integer(number)) => {
@@ -181,7 +181,7 @@ impl ValueKind {
     }
 }
 
-/// A list whose every part passes; else the first that does not.
+/// A list whose every part is legal; else the first fault.
 fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Value, String> {
     let accepted = parts.iter().map(|part| {
         let text = part.as_str().and_then(&accept);
@@ -190,19 +190,19 @@ fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Valu
     accepted.collect::<Result<_, _>>().map(Value::Array)
 }
 
-/// A network in its usual form; a single address is a network of one.
+/// A network in its canonical form; a single address is a network of one.
 fn network(text: &str) -> Option<String> {
     let network = text.parse::<IpNet>().ok();
     network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
 }
 
-/// Whether a text is the name of a host as it may stand in a request.
+/// Whether a text is a legal host name in a request.
 fn is_host_name(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     (1..=253).contains(&text.len()) && text.bytes().all(legal) && !text.ends_with('.')
 }
 
-/// What is wrong with a key or secret, without repeating it.
+/// The fault of a key or secret, without repeating the value.
 fn unfit(text: &str) -> Option<String> {
     if is_key_or_secret(text) {
         return None;
@@ -214,7 +214,7 @@ fn unfit(text: &str) -> Option<String> {
     })
 }
 
-/// Whether a text may stand in front of every path.
+/// Whether a text may be the prefix of every path.
 fn is_path_prefix(text: &str) -> bool {
     let part_is_legal = |part: &str| {
         let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
@@ -223,7 +223,7 @@ fn is_path_prefix(text: &str) -> bool {
     text.is_empty() || text.strip_prefix('/').is_some_and(|path| path.split('/').all(part_is_legal))
 }
 
-/// A wrong value as it is repeated to the operator.
+/// A faulty value in its repeated form for the operator.
 fn describe(value: &Value) -> String {
     match value {
         Value::String(text) if text.chars().count() > MOST_REPEATED => {

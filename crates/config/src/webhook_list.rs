@@ -1,13 +1,13 @@
 //! `[[apps.list.webhooks]]`: the webhooks of an app in the file, each a table with a line of its own.
 //!
-//! Checks what a list must be as a whole; the value of each key is checked as that of any other.
+//! Checks the list as a whole; the value of each key is checked as for any other key.
 
 use fanfare_apps::{MOST_WEBHOOKS, WebhookFault};
 
 use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 
-/// How keys of webhooks begin.
+/// The beginning of webhooks' keys.
 const NAME: &str = "webhooks";
 
 /// The key of a webhook's setting, such as `webhooks[2].url`; `number` counts from 1.
@@ -20,13 +20,13 @@ pub(super) fn is_list(key: &str) -> bool {
     key == NAME
 }
 
-/// A key as the list of keys has it, such as `webhooks.url`, and the number of the webhook.
+/// A key in the form of the list of keys, such as `webhooks.url`, and the number of the webhook.
 pub(super) fn without_number(key: &str) -> Option<(String, usize)> {
     let (number, setting) = key.strip_prefix(NAME)?.strip_prefix('[')?.split_once("].")?;
     Some((format!("{NAME}.{setting}"), number.parse().ok()?))
 }
 
-/// What is missing, and what is too much; `places` are those of the webhooks.
+/// Reports missing settings and too many webhooks; `places` are the places of the webhooks.
 pub(super) fn check(app: &str, places: &[Origin], settings: &[Given], faults: &mut Vec<Fault>) {
     let mut fault = |place: &Origin, text: String| {
         let cause = Cause::Webhook { text: format!("{app}.{text}") };

@@ -1,4 +1,4 @@
-//! `[webhooks]`: what is the same for the webhooks of all apps.
+//! `[webhooks]`: settings of the webhooks of all apps.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ pub struct WebhooksSection {
     pub delay: u32,
     /// How long events are collected for one request (HOOK-024).
     pub batch: u32,
-    /// For one attempt, from looking up the name to the status of the answer (HOOK-023).
+    /// Timeout of one attempt, from looking up the name to the status of the answer (HOOK-023).
     pub timeout: u32,
-    /// From the first failure to the second attempt.
+    /// Backoff from the first failure to the second attempt.
     pub retry: u32,
-    /// How old an event may get before it is given up (HOOK-022).
+    /// Maximum age of an event before it is dropped (HOOK-022).
     pub give_up: u32,
-    /// Most events that wait for one URL.
+    /// Most events queued for one URL.
     pub queue: usize,
-    /// Most requests at once, of all apps together.
+    /// Most concurrent requests of all apps together.
     pub requests: usize,
 }
 

@@ -1,10 +1,10 @@
-//! The app whose way is looked at.
+//! The app that the doctor examines.
 //!
 //! Holds the secret; never shows it.
 
 use fanfare_protocol::auth::Credential;
 
-/// An app as it is known to whoever asks. Not `Debug`: it holds the secret.
+/// An app with its credentials, as far as known. Not `Debug`: the secret is inside.
 pub struct ExaminedApp {
     pub(super) id: Option<String>,
     pub(super) key: String,

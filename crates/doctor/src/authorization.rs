@@ -1,4 +1,4 @@
-//! The application's answer for a channel, and what stock pusher-js would make of it.
+//! The application's answer for a channel, and how stock pusher-js reads the answer.
 
 use bytes::Bytes;
 use fanfare_laravel::authorize::{Answered, Denial, Subject, Yes, judge as judge_for_us};
@@ -15,20 +15,20 @@ use super::app::ExaminedApp;
 use super::bounds::BOUNDS;
 use super::hop::{Complaint, Finding, complain, repeated};
 
-/// A question to an application. Not `Debug`: a header may hold a session.
+/// A request to an application. Not `Debug`: a header may hold a session.
 #[derive(Clone)]
 pub struct Question {
-    /// Where it is asked.
+    /// The application's URL.
     pub url: String,
-    /// About which channel.
+    /// The channel to join.
     pub channel: String,
-    /// Who asks: cookies and the like.
+    /// The user's headers: cookies and the like.
     pub headers: Vec<(String, String)>,
-    /// Where Fanfare would ask in the client's stead; for advice.
+    /// The endpoint of Fanfare that asks on the client's behalf; for advice.
     pub proxy: Option<String>,
 }
 
-/// Asks as pusher-js does: a form, and no word of JSON.
+/// Sends the same form as pusher-js, without a JSON `Accept` header.
 pub(super) async fn ask(
     client: &Client,
     question: &Question,
@@ -155,7 +155,7 @@ fn refusal(status: u16, location: &str) -> String {
     }
 }
 
-/// The application signs by itself.
+/// An answer that the application signed itself.
 fn signed(
     channel: &str,
     answer: &serde_json::Map<String, Value>,
@@ -196,7 +196,7 @@ fn signed(
     Ok(format!("{channel}: the application says yes and signs; pusher-js can subscribe"))
 }
 
-/// What Fanfare's own endpoint, which asks in the client's stead, would make of the answer.
+/// How Fanfare's own endpoint, which asks on the client's behalf, would read the answer.
 fn of_ours(channel: &str, response: &Response) -> String {
     match judged_by_us(channel, response) {
         None => "It is no name of a channel.".to_owned(),
@@ -210,7 +210,7 @@ fn is_yes_without_a_signature(channel: &str, response: &Response) -> bool {
     matches!(judged_by_us(channel, response), Some(Ok(Yes::Unsigned(_))))
 }
 
-/// `None` if that is no name of a channel.
+/// `None` for an illegal channel name.
 fn judged_by_us(channel: &str, response: &Response) -> Option<Result<Yes, Denial>> {
     let limits = Limits::default();
     let name = ChannelName::parse(channel, limits.channel_name).ok()?;
@@ -218,7 +218,7 @@ fn judged_by_us(channel: &str, response: &Response) -> Option<Result<Yes, Denial
     Some(judge_for_us(&answered, Subject::Channel(&name), None, &limits))
 }
 
-/// What the redis broadcaster answers, and whatever else is JSON without a signature.
+/// The answer of the redis broadcaster, and any other JSON without a signature.
 fn unsigned(question: &Question, answer: &Value) -> Complaint {
     let channel = question.channel.as_str();
     let through_us = match &question.proxy {

@@ -1,12 +1,12 @@
-//! Where a server is: its URL with the path that stands in front of everything.
+//! The URL of a server, with the path prefix.
 //!
-//! Asks nobody.
+//! Sends no request.
 
 use fanfare_config::ServerUrl;
 use fanfare_laravel::dotenv::Project;
 use hyper::Uri;
 
-/// Where a server is, and what stands in front of its paths.
+/// A server, and the prefix of its paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     pub(super) tls: bool,
@@ -21,12 +21,12 @@ impl BaseUrl {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let ServerUrl { tls, host, port } = ServerUrl::of(&uri)?;
-        // What pusher-js or the SDK would put behind the prefix may be pasted, too.
+        // A pasted URL may include the path that pusher-js or the SDK appends to the prefix.
         let path = uri.path().split("/app/").next().unwrap_or_default();
         Some(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
     }
 
-    /// Of `REVERB_…` or `PUSHER_…`, or their copies for browsers.
+    /// From the variables `REVERB_…` or `PUSHER_…`, or their copies for browsers.
     pub(super) fn of(project: &Project, family: &str, prefix: &str) -> Option<Self> {
         let target = project.application.target(family)?;
         let tls = target.scheme != "http";
@@ -37,7 +37,7 @@ impl BaseUrl {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// With the scheme `http` or `ws`, or what it is with TLS.
+    /// The URL with the scheme `http` or `ws`, or the same scheme with TLS.
     pub(super) fn url(&self, scheme: &str) -> String {
         let tls = if self.tls { "s" } else { "" };
         format!("{scheme}{tls}://{}{}", self.authority(), self.prefix)
@@ -52,7 +52,7 @@ impl BaseUrl {
         if self.prefix.is_empty() { "/" } else { &self.prefix }
     }
 
-    /// Whether it is this machine.
+    /// Whether the server is on this machine.
     pub(super) fn is_near(&self) -> bool {
         let ip = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
         self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())

@@ -1,11 +1,11 @@
-//! How long the doctor waits for any one thing, and how much is read of an answer.
+//! The doctor's timeout for each step, and the largest answer to read.
 
 use std::time::Duration;
 
 use fanfare_outgoing::Bounds;
 
-/// Longest wait for any one thing.
+/// Timeout of each step.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How much one request may take.
+/// Limits of one request.
 pub(super) const BOUNDS: Bounds = Bounds { time: PATIENCE, bytes: 64 * 1024 };

@@ -1,20 +1,21 @@
-//! What a proxy has made of a request on its way: what was sent, held against what the server says came.
+//! What a proxy changed in a request: the request as sent, compared with the server's words about the request
+//! received.
 //!
-//! Only an answer of Fanfare's own tells; of anybody else's nothing is concluded here.
+//! Only an answer of Fanfare's own counts; other answers lead to no conclusion here.
 
 use fanfare_protocol::error::NOTHING_AT;
 
 /// A request as it was sent.
 pub(super) struct Sent {
     pub method: String,
-    /// With what stands in front of it there ([`super::base_url::BaseUrl::prefix`]).
+    /// With the path prefix of the server ([`super::base_url::BaseUrl::prefix`]).
     pub path: String,
-    /// Everything behind the question mark.
+    /// The query string, without the question mark.
     pub query: String,
 }
 
-/// What to do about a proxy that has changed a signed request; `line` is the first of the answer. `None` if the
-/// server does not say that anything is other than it was sent.
+/// The remedy for a proxy that changed a signed request; `line` is the first line of the answer. `None` if
+/// the server names no difference.
 pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
     if let Some(mend) = proxy_protocol(line) {
         return Some(mend);
@@ -34,7 +35,7 @@ pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
         return (!is_same(ours.unwrap_or_default(), id))
             .then(|| path_changed(&sent.path, &format!("/apps/{id}/…")));
     }
-    // The digest was made of the body that was sent.
+    // The digest was made of the body as sent.
     if line.starts_with("Invalid body_md5") {
         return Some(
             "A proxy in between loses the body of the request, or changes it. Have it pass on bodies as they come; with \
@@ -51,12 +52,12 @@ pub(super) fn signed_request(sent: &Sent, line: &str) -> Option<String> {
     signed_text(line).and_then(|(method, came, query)| signed(sent, method, came, query))
 }
 
-/// What to do about a proxy that has changed the path; `None` if it has not.
+/// The remedy for a proxy that changed the path; `None` if the path is unchanged.
 pub(super) fn path(sent: &str, came: &str) -> Option<String> {
     (!is_same(sent, came)).then(|| path_changed(sent, came))
 }
 
-/// What to do about a proxy that drops the query.
+/// The remedy for a proxy that drops the query string.
 pub(super) fn query_lost(path: &str) -> String {
     format!(
         "The request arrives without its query: a proxy in between drops what stands behind the `?` of {path}. With \
@@ -65,8 +66,8 @@ pub(super) fn query_lost(path: &str) -> String {
     )
 }
 
-/// What to do about a balancer that begins each connection with the PROXY protocol; `None` if the server does not
-/// say that one does.
+/// The remedy for a load balancer that begins each connection with the PROXY protocol; `None` if the server
+/// does not report that.
 pub(super) fn proxy_protocol(said: &str) -> Option<String> {
     said.contains("does not speak the PROXY protocol").then(|| {
         "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare does not speak. \
@@ -76,7 +77,7 @@ pub(super) fn proxy_protocol(said: &str) -> Option<String> {
     })
 }
 
-/// The path that the server says it has no route for: by status 404, or behind a handshake by 4005.
+/// The path for which the server reports no route: by status 404, or after a handshake by 4005.
 pub(super) fn path_without_route(said: &str) -> Option<&str> {
     let plain = said.strip_prefix(NOTHING_AT).and_then(|rest| rest.strip_prefix(": "));
     plain.or_else(|| said.strip_prefix("Path not found: connect to /app/KEY, not "))
@@ -98,7 +99,7 @@ fn query_changed(how: &str) -> String {
     format!("A proxy changes the query: {how}. Have it pass on what stands behind the `?` as it comes.")
 }
 
-/// Method, path and query that the server would have signed.
+/// Method, path and query in the server's signed text.
 fn signed_text(line: &str) -> Option<(&str, &str, &str)> {
     let (_, rest) = line.split_once("HmacSHA256Hex(\"")?;
     let (text, _) = rest.split_once("\", your_secret_key")?;
@@ -110,7 +111,7 @@ fn signed(sent: &Sent, method: &str, came: &str, query: &str) -> Option<String> 
     if !method.eq_ignore_ascii_case(&sent.method) {
         return Some(format!("A proxy changes the method: {} was sent, and {method} arrives.", sent.method));
     }
-    // The server leaves out what stands in front of its own paths.
+    // The server leaves out the prefix of its own paths.
     if came.is_empty() || !sent.path.ends_with(came) || !came.starts_with("/apps/") {
         return Some(path_changed(&sent.path, came));
     }
@@ -130,7 +131,7 @@ fn signed(sent: &Sent, method: &str, came: &str, query: &str) -> Option<String> 
     })
 }
 
-/// Whether the server speaks of this text, which it may have cut short.
+/// Whether the server's text, which may be truncated, is this text.
 fn is_same(sent: &str, said: &str) -> bool {
     match said.strip_suffix('…') {
         Some(start) => sent.starts_with(start),

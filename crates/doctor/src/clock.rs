@@ -1,6 +1,6 @@
-//! How far the server's clock is from this machine's.
+//! The difference between the server's clock and this machine's.
 //!
-//! Signed requests carry the time of whoever signs; too far from the server's, they are refused (LIM-025).
+//! Signed requests carry the signer's time; the server refuses a time too far from its own (LIM-025).
 
 use std::time::{Duration, SystemTime};
 
@@ -13,20 +13,20 @@ use super::base_url::BaseUrl;
 use super::bounds::BOUNDS;
 use super::hop::{Finding, complain};
 
-/// Nobody notices a difference below.
+/// A smaller difference, in seconds, has no effect.
 const LITTLE: u64 = 5;
 
-/// From here on something is wrong: half of what servers let pass by default.
+/// From this difference on the clocks are at fault: half of what servers accept by default.
 const MUCH: u64 = 300;
 
-/// The server's time as an answer told it, and this machine's.
+/// The server's time from an answer, and this machine's.
 pub(super) struct Reading {
     theirs: SystemTime,
     ours: SystemTime,
 }
 
 impl Reading {
-    /// That of an answer with a date.
+    /// The reading of an answer with a date.
     pub fn of(response: &Response) -> Option<Self> {
         let date = response.headers.get("date")?.to_str().ok()?;
         Some(Self { theirs: httpdate::parse_http_date(date).ok()?, ours: SystemTime::now() })
@@ -60,7 +60,7 @@ fn rounded(difference: Duration) -> String {
     }
 }
 
-/// Asks for an answer whose date is all that matters.
+/// Requests any answer, for its date alone.
 pub(super) async fn ask(client: &Client, place: &BaseUrl) -> Option<Reading> {
     let request = Request::get(format!("{}/up", place.url("http"))).body(Full::new(Bytes::new())).ok()?;
     Reading::of(&client.send(request, BOUNDS).await.ok()?)

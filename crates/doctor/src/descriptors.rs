@@ -1,4 +1,4 @@
-//! How many connections the server's file descriptors allow, as far as that can be seen from here.
+//! The number of connections that the server's file descriptors allow, as far as visible from here.
 
 use bytes::Bytes;
 use fanfare_outgoing::Client;
@@ -8,10 +8,10 @@ use rustix::process::{Resource, getrlimit};
 
 use super::bounds::BOUNDS;
 
-/// Where operators ask unless they have set another address.
+/// The default address of the operators' listener.
 const ADMIN: &str = "http://127.0.0.1:9600/metrics";
 
-/// The server's limit where its metrics can be read, else this machine's.
+/// The server's limit if its metrics are readable, else this machine's.
 pub(super) async fn look(client: &Client, near: bool) -> String {
     let metrics = if near { metrics(client).await } else { None };
     match metrics {

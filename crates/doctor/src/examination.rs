@@ -1,6 +1,6 @@
-//! The examination: one hop after another, those that depend on a failed one skipped.
+//! The examination: hop after hop; a hop that depends on a failed one is skipped.
 //!
-//! Knows the order of the hops; what each of them looks at is a file of its own.
+//! Owns the order of the hops; each hop's checks are in a file of their own.
 
 use fanfare_outgoing::Client;
 
@@ -11,14 +11,14 @@ use super::reach::Io;
 use super::socket::Socket;
 use super::{authorization, clock, descriptors, reach, redis, round_trip, signed, tls, upgrade};
 
-/// What is known so far.
+/// The findings so far.
 struct Examination<'a> {
     plan: &'a Plan,
     client: Client,
     hops: Vec<Hop>,
 }
 
-/// Looks at everything that the plan names; one hop after another, those that depend on a failed one skipped.
+/// Checks every hop of the plan in order; a hop that depends on a failed one is skipped.
 pub async fn examine(plan: &Plan) -> Vec<Hop> {
     let client = Client::new(&plan.trust);
     let mut examination = Examination { plan, client, hops: Vec::new() };
@@ -33,7 +33,7 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
 }
 
 impl Examination<'_> {
-    /// Notes what was found; `None` if it was bad.
+    /// Records a finding; `None` for a failure.
     fn note(&mut self, name: &str, finding: Finding) -> Option<()> {
         let outcome = match finding {
             Ok(what) => Outcome::Passed(what),
@@ -56,7 +56,7 @@ impl Examination<'_> {
         self.hops.iter().any(|hop| hop.name == name && matches!(hop.outcome, Outcome::Failed(_)))
     }
 
-    /// Name, TCP and TLS of one way to the server.
+    /// Name, TCP and TLS of one path to the server.
     async fn connect(&mut self, way: Way, place: &BaseUrl) -> Option<Box<dyn Io>> {
         let (tcp, tls) = match way {
             Way::Both => ("TCP", "TLS"),
@@ -82,7 +82,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Connects as a browser does.
+    /// Connects like a browser.
     async fn browsers_way(&mut self) -> Option<Socket> {
         const UPGRADE: &str = "WebSocket upgrade";
         const KEY: &str = "app key";
@@ -116,7 +116,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Asks as a back end does; the answer's date, and when it came.
+    /// Sends requests like a back end; returns the answer's date, and its time of arrival.
     async fn back_ends_way(&mut self, connected: bool) -> Option<clock::Reading> {
         const SIGNATURE: &str = "signature";
         let plan = self.plan;
@@ -158,7 +158,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Publishes what the socket is to hear.
+    /// Publishes an event that the socket should receive.
     async fn round_trip(&mut self, socket: Option<Socket>) -> Option<Socket> {
         const ROUND_TRIP: &str = "publish and receive";
         let (Some(place), true) = (&self.plan.back_end, self.plan.browser.is_some()) else { return socket };

@@ -1,45 +1,45 @@
-//! One hop of the way, and what was found there.
+//! One hop of a message's path, and the finding there.
 
-/// A hop that was looked at, or not.
+/// A hop, checked or skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// What it is called.
+    /// The hop's name.
     pub name: String,
-    /// What was found.
+    /// The finding.
     pub outcome: Outcome,
 }
 
-/// What was found at a hop.
+/// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All is well; in what way.
+    /// No fault; the text gives details.
     Passed(String),
     /// Neither good nor bad by itself.
     Noted(String),
-    /// Something is amiss.
+    /// A fault.
     Failed(Complaint),
-    /// It was not looked at; why.
+    /// Not checked; the text gives the reason.
     Skipped(String),
 }
 
-/// What is amiss.
+/// A fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// What was seen.
+    /// The observation.
     pub what: String,
-    /// What to do.
+    /// The remedy.
     pub mend: String,
 }
 
-/// What is well, or what is amiss.
+/// The details of a pass, or the fault.
 pub(super) type Finding = Result<String, Complaint>;
 
-/// What somebody else has said, as it may be repeated: without control characters, and not all of it if that is long.
+/// A text of another program in its repeatable form: without control characters, and truncated if long.
 pub(super) fn repeated(text: &str, most: usize) -> String {
     text.chars().filter(|character| !character.is_control()).take(most).collect()
 }
 
-/// A complaint with what to do.
+/// A complaint with its remedy.
 pub(super) fn complain<T>(what: impl Into<String>, mend: impl Into<String>) -> Result<T, Complaint> {
     Err(Complaint { what: what.into(), mend: mend.into() })
 }

@@ -1,7 +1,7 @@
-//! `fanfare doctor`: follows a message one hop at a time, and says what to do where it is lost.
+//! `fanfare doctor`: checks each hop of a message's path, and names the remedy for the one that fails.
 //!
-//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but a random public channel that nobody else
-//! is on. Every wait is bounded. Never shows a secret.
+//! Sends the same requests as a browser, a back end and Laravel's Redis. Changes nothing except a random
+//! public channel of its own. Every wait has a timeout. Never shows a secret.
 
 mod app;
 mod authorization;

@@ -1,4 +1,4 @@
-//! `fanfare doctor`: what can be looked at.
+//! The options of `fanfare doctor`.
 
 use std::path::PathBuf;
 

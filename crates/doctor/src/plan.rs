@@ -1,4 +1,4 @@
-//! What is looked at: made of an application's `.env`, a configuration and the command line, the last going first.
+//! The plan of checks, from an application's `.env`, a configuration and the command line; the last wins.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::options::Doctor;
 use super::redis::AskedRedis;
 use super::signed::Signer;
 
-/// Whose variables name an app.
+/// The families of variables that name an app.
 const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
 
-/// All that is looked at.
+/// Everything to check.
 pub struct Plan {
-    /// Where browsers connect.
+    /// The server's URL for browsers.
     pub(super) browser: Option<BaseUrl>,
-    /// Where back ends send to.
+    /// The server's URL for back ends.
     pub(super) back_end: Option<BaseUrl>,
     pub(super) app: Option<ExaminedApp>,
     /// The page's origin.
@@ -31,54 +31,54 @@ pub struct Plan {
     pub(super) redis: Option<AskedRedis>,
     pub(super) question: Option<Question>,
     pub(super) trust: Trust,
-    /// How long Redis is watched.
+    /// How long the doctor listens to Redis.
     pub(super) watch: Duration,
 }
 
-/// Whose way to the server.
+/// A path to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Browsers and back ends have the same.
+    /// Browsers and back ends use the same.
     Both,
     Browser,
     BackEnd,
 }
 
-/// Why there is nothing to look at.
+/// Why there is nothing to check.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Nobody has said what.
+    /// No input names anything to check.
     #[error(
         "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL"
     )]
     Nothing,
-    /// A URL of the command line.
+    /// An invalid URL on the command line.
     #[error("{option}: must be {expected}")]
     Url {
         /// The option.
         option: &'static str,
-        /// What it should be.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A question about nothing.
+    /// An authorization check without a channel.
     #[error("--auth-url: say which channel to ask about, with --channel private-NAME")]
     NoChannel,
-    /// A header of the command line.
+    /// An invalid header on the command line.
     #[error("--header: must be NAME: VALUE")]
     Header,
-    /// The file of authorities.
+    /// An invalid file of authorities.
     #[error("--ca-file: {0}")]
     CaFile(fanfare_outgoing::TrustError),
-    /// The `.env` or the configuration.
+    /// Faults of the `.env` or the configuration.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Faults(Vec<Fault>),
 }
 
 impl Plan {
-    /// Of what the command line, the project and the configuration say.
+    /// Combines the command line, the project and the configuration.
     ///
     /// # Errors
-    /// Something cannot be read, or nothing was said.
+    /// A source cannot be read, or no source names anything to check.
     pub fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
         let sources = Sources {
             file: asked.config.clone(),
@@ -88,7 +88,7 @@ impl Plan {
             ..Sources::default()
         };
         let config = Config::load(&sources).map_err(PlanError::Faults)?;
-        // Read once already, so that it can be read.
+        // The configuration has read the project already, so reading succeeds.
         let project = asked.laravel.as_deref().and_then(|path| Project::open(path, &environment).ok());
         let project = project.as_ref();
         let trust = match &asked.ca_file {
@@ -118,20 +118,20 @@ impl Plan {
         if self.back_end.is_none() || self.browser == self.back_end { Way::Both } else { Way::Browser }
     }
 
-    /// Who signs, if all that it takes is known.
+    /// The signer, if all credentials are known.
     pub(super) fn signer(&self) -> Option<Signer> {
         let app = self.app.as_ref()?;
         Some(Signer { app_id: app.id.clone()?, credential: app.credential.clone()? })
     }
 }
 
-/// The URL of a server that the command line names.
+/// The URL of a server on the command line.
 fn parse_url(option: &'static str, text: &str) -> Result<BaseUrl, PlanError> {
     let expected = "a URL such as wss://ws.example.com or http://127.0.0.1:6001/prefix";
     BaseUrl::parse(text).ok_or(PlanError::Url { option, expected })
 }
 
-/// Where browsers connect, and where back ends send to.
+/// The server's URLs for browsers and for back ends.
 fn places(
     asked: &Doctor,
     config: &Config,
@@ -142,7 +142,7 @@ fn places(
     let prefix = &config.listen.path_prefix;
     let family = project.map_or(AppNames::Pusher, family).prefix();
     let of = |family: &str| project.and_then(|project| BaseUrl::of(project, family, prefix));
-    // A server is where it listens, if no application says how it is reached.
+    // The listener's address, if no application names the server's address.
     let listens = || {
         let address = ServerUrl::near(config.listen.addr);
         let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
@@ -153,8 +153,8 @@ fn places(
     Ok((browser, back_end))
 }
 
-/// The app: what no option says is taken from the variables, then from the configuration's app of that key or id, or
-/// else its first.
+/// The app: missing options come from the variables, then from the configuration's app with that key or id,
+/// else from its first app.
 fn app(asked: &Doctor, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Option<ExaminedApp> {
     let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
     let key = asked.key.clone().or_else(|| variable("APP_KEY"));
@@ -173,8 +173,8 @@ fn app(asked: &Doctor, config: &Config, variable: &dyn Fn(&str) -> Option<String
     Some(ExaminedApp { id, key, credential })
 }
 
-/// What `PUSHER_…` or `REVERB_…` says: those of a project, or the first of the two in the environment that names an
-/// app, if only in part.
+/// The value of `PUSHER_…` or `REVERB_…`: from a project, or from the first family in the environment that
+/// names an app, even in part.
 fn variable(project: Option<&Project>, environment: &[(String, String)], suffix: &str) -> Option<String> {
     if let Some(project) = project {
         let said = project.application.filled(&format!("{}_{suffix}", family(project).prefix()));
@@ -192,7 +192,7 @@ fn variable(project: Option<&Project>, environment: &[(String, String)], suffix:
     filled(families.iter().find(|family| names_an_app(family))?, suffix)
 }
 
-/// The variables that a project's events are sent with, even if they name an app only in part.
+/// The variables of a project's broadcast driver, even if the variables name an app only in part.
 fn family(project: &Project) -> AppNames {
     let application = &project.application;
     let used = || FAMILIES.into_iter().filter(|names| application.uses(*names));
@@ -201,7 +201,7 @@ fn family(project: &Project) -> AppNames {
     names.unwrap_or(AppNames::Pusher)
 }
 
-/// The Redis: that of the command line, of a project with that driver, of the configuration's app, or of the node.
+/// The Redis: of the command line, of a project with that driver, of the configuration's app, or of the node.
 fn redis(
     asked: &Doctor,
     config: &Config,

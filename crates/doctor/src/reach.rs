@@ -1,4 +1,4 @@
-//! The first hop: a name becomes addresses, and one of them takes a connection.
+//! The first hop: resolves a name to addresses, and connects to one.
 
 use std::io::{self, ErrorKind};
 
@@ -10,12 +10,12 @@ use super::base_url::BaseUrl;
 use super::bounds::PATIENCE;
 use super::hop::{Complaint, complain};
 
-/// Bytes both ways.
+/// A byte stream in both directions.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
 
-/// A connection, and to which address.
+/// A connection, and its address.
 pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Complaint> {
     let BaseUrl { host, port, .. } = place;
     let unknown = || {

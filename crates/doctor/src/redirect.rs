@@ -1,17 +1,17 @@
-//! A redirect in place of an answer: where to it leads, and what to do about it.
+//! A redirect instead of an answer: its target, and the remedy.
 //!
 //! Never repeats the query of its target: signed requests would come back with their signatures.
 
 use super::hop::{Complaint, repeated};
 
-/// Who was sent elsewhere.
+/// The kind of client that was redirected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     Browser,
     BackEnd,
 }
 
-/// What is to be said of an answer by this status and `Location`; `None` if it is no redirect.
+/// The complaint for an answer with this status and `Location`; `None` if the answer is no redirect.
 pub(super) fn complaint(sender: Sender, status: u16, location: &str) -> Option<Complaint> {
     if !matches!(status, 301..=303 | 307 | 308) {
         return None;

@@ -1,4 +1,4 @@
-//! Laravel's Redis: whether it can be listened to, and under which prefix the application publishes.
+//! Laravel's Redis: whether the doctor can subscribe, and which prefix the application uses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use fanfare_outgoing::Trust;
 
 use super::hop::{Complaint, Outcome, complain};
 
-/// A Redis to look at.
+/// A Redis to check.
 #[derive(Clone)]
 pub struct AskedRedis {
-    /// Where it is, or why that is no address.
+    /// The address, or the fault of the URL.
     pub address: Result<RedisAddress, NotAnAddress>,
-    /// Whose certificates are believed.
+    /// The trusted certificate authorities.
     pub trust: Trust,
-    /// The prefix that is set, or would be.
+    /// The configured prefix, or the presumed one.
     pub prefix: Option<String>,
 }
 
-/// Everything that is published for a time, by prefix.
+/// Every message of a time span, counted by prefix.
 pub(super) async fn watch(
     asked: &AskedRedis,
     time: Duration,
@@ -63,12 +63,12 @@ fn mend(error: &FeedError) -> &'static str {
     }
 }
 
-/// Whether the application publishes where it is listened to.
+/// Whether the application publishes under the configured prefix.
 pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Duration) -> Outcome {
     let broadcasts = |fits: &dyn Fn(&str) -> bool| -> u64 {
         seen.iter().filter(|(prefix, _)| fits(prefix)).map(|(_, seen)| seen.broadcasts).sum()
     };
-    // Of a public channel the whole name is seen, unless its prefix is one of Laravel's own.
+    // A public channel shows only its whole name, unless its prefix has the form of Laravel's.
     let has_own = |seen: &str| seen.contains("database_") || seen.contains("database-");
     let heard = |prefix: &str, seen: &str| seen.starts_with(prefix) && (!prefix.is_empty() || !has_own(seen));
     let others: Vec<&str> = seen

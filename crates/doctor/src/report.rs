@@ -1,4 +1,4 @@
-//! What was found, for people and for programs.
+//! The findings, for people and for programs.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use serde_json::json as value;
 
 use super::hop::{Complaint, Hop, Outcome};
 
-/// Lines with a tick, a cross, a dash for what was skipped, or a dot; what to do is indented below.
+/// Lines with a tick, a cross, a dash for a skipped hop, or a dot; the remedy is indented below.
 #[must_use]
 pub fn text(hops: &[Hop]) -> String {
     let width = hops.iter().map(|hop| hop.name.chars().count()).max().unwrap_or(0);
@@ -27,8 +27,8 @@ pub fn text(hops: &[Hop]) -> String {
     text
 }
 
-/// A list with one object a hop: `hop`, `outcome` (`passed`, `noted`, `failed`, `skipped`), `what`, and `mend`
-/// where it failed.
+/// A list with one object a hop: `hop`, `outcome` (`passed`, `noted`, `failed`, `skipped`), `what`, and
+/// `mend` for a failed hop.
 #[must_use]
 pub fn json(hops: &[Hop]) -> String {
     let hops = hops.iter().map(|Hop { name, outcome }| {

@@ -1,4 +1,4 @@
-//! The whole way: what a back end publishes has to arrive at a subscriber.
+//! The whole path: an event from a back end must arrive at a subscriber.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::hop::{Complaint, Finding, complain, repeated};
 use super::signed::{Signer, Unsigned, redirected, unanswered};
 use super::socket::Socket;
 
-/// Publishes on a channel that nobody else is on; the socket is given back if it can still be used.
+/// Publishes on a channel without other subscribers; returns the socket if still usable.
 pub(super) async fn make(
     client: &Client,
     place: &BaseUrl,
@@ -54,7 +54,7 @@ pub(super) async fn make(
     }
 }
 
-/// Why the event was not taken.
+/// Why the server refused the event.
 fn refused(sent: &Sent, response: &Response) -> Complaint {
     if let Some(complaint) = redirected(response) {
         return complaint;
@@ -71,7 +71,7 @@ fn refused(sent: &Sent, response: &Response) -> Complaint {
 
 fn random_channel() -> String {
     let mut bytes = [0; 8];
-    // Without randomness the name is one that somebody else may be on, who then hears one event more.
+    // Without randomness another client may be on the channel, and gets one event more.
     let _ = getrandom::fill(&mut bytes);
     format!("fanfare-doctor-{:016x}", u64::from_be_bytes(bytes))
 }

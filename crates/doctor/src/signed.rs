@@ -1,4 +1,4 @@
-//! The back end's hop: a signed request, and what a refusal of it means.
+//! The back end's hop: a signed request, and the meaning of a refusal.
 
 use std::time::SystemTime;
 
@@ -25,14 +25,14 @@ pub(super) struct Unsigned<'a> {
     pub body: String,
 }
 
-/// Who signs, and for which app.
+/// The signer, and its app.
 pub(super) struct Signer {
     pub app_id: String,
     pub credential: Credential,
 }
 
 impl Signer {
-    /// Sends a signed request to a path below that of the app; what was sent, and what came of it.
+    /// Sends a signed request to a path below the app's; returns the request, and its answer.
     pub async fn send(
         &self,
         client: &Client,
@@ -80,7 +80,7 @@ pub(super) fn unanswered(place: &BaseUrl, error: &OutgoingError) -> Complaint {
     }
 }
 
-/// An answer that leads elsewhere.
+/// An answer that redirects.
 pub(super) fn redirected(response: &Response) -> Option<Complaint> {
     let location = response.headers.get("location").and_then(|value| value.to_str().ok());
     redirect::complaint(Sender::BackEnd, response.status.as_u16(), location.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A WebSocket as a client has it: what it is told first, and the events after.
+//! A client's WebSocket: the first message, and the events after.
 
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocket};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(super) struct Socket {
     id: String,
 }
 
-/// Something that came.
+/// A received item.
 enum Came {
     Message(Value),
     Close(Option<u16>, String),
@@ -35,12 +35,12 @@ impl Socket {
         Self { stream, id: String::new() }
     }
 
-    /// The socket id; empty before it was told.
+    /// The socket id; empty before the server has sent one.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Waits for the first message, which tells whether the app's key is right.
+    /// Waits for the first message, which shows whether the app's key is valid.
     pub async fn established(mut self, place: &BaseUrl, key: &str) -> Result<(String, Self), Complaint> {
         match self.next().await {
             Came::Message(message) if message["event"] == "pusher:connection_established" => {
@@ -73,14 +73,14 @@ impl Socket {
         }
     }
 
-    /// Sends an event of the protocol; a broken connection shows in what is read next.
+    /// Sends an event of the protocol; the next read reports a broken connection.
     pub async fn send(&mut self, event: &str, data: Value) {
         let text = json!({ "event": event, "data": data }).to_string();
         let frame = Frame::text(Payload::Owned(text.into_bytes()));
         let _ = timeout(PATIENCE, self.stream.write_frame(frame)).await;
     }
 
-    /// Waits for this event of a channel, past others; `Err` says what came instead.
+    /// Waits for this event of a channel, and skips others; `Err` describes the message that came instead.
     pub async fn expect(&mut self, event: &str, channel: &str) -> Result<Value, String> {
         let wait = async {
             loop {
@@ -104,7 +104,7 @@ impl Socket {
     }
 
     async fn next(&mut self) -> Came {
-        // A wait that was given up leaves half a frame; nobody reads on after that.
+        // A timed-out read leaves half a frame; nothing reads after that.
         let frame = match timeout(PATIENCE, self.stream.read_frame()).await {
             Ok(Ok(frame)) => frame,
             Ok(Err(_)) => return Came::End,
@@ -121,13 +121,13 @@ impl Socket {
     }
 }
 
-/// What a refusal of a connection to a place by a key means.
+/// The meaning of a refused connection to a server with a key.
 fn refused(place: &BaseUrl, key: &str, code: Option<u64>, text: &str) -> Complaint {
     let path = place.path_of(key);
     let changed = match code {
         Some(4005) => changed::path_without_route(text).and_then(|came| changed::path(&path, came)),
         Some(4001) => key_in(text).and_then(|came| changed::path(key, came)),
-        // The version that clients speak stands in the query.
+        // The clients' protocol version is in the query string.
         Some(4008) => Some(changed::query_lost(&path)),
         _ => None,
     };
@@ -156,7 +156,7 @@ fn refused(place: &BaseUrl, key: &str, code: Option<u64>, text: &str) -> Complai
     }
 }
 
-/// The key that a server says it does not know.
+/// The unknown key that the server's text names.
 fn key_in(text: &str) -> Option<&str> {
     text.strip_prefix("App key ")?.split_once(" not in this cluster").map(|(key, _)| key)
 }

@@ -1,4 +1,4 @@
-//! The second hop: TLS, with the chain, the name and the days that are left.
+//! The second hop: TLS, with the chain, the name and the days until the expiry.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,10 +18,10 @@ use super::bounds::PATIENCE;
 use super::hop::{Complaint, Finding, complain};
 use super::reach::Io;
 
-/// From here on a certificate's end is near: renewals are made thirty days before.
+/// Fewer days until the expiry are a warning: renewals happen thirty days before.
 const FEW_DAYS: u64 = 14;
 
-/// The stream behind the handshake, and what is to be said of the certificate.
+/// The stream after the handshake, and the finding about the certificate.
 pub(super) async fn begin(
     place: &BaseUrl,
     trust: &Trust,

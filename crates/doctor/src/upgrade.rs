@@ -1,4 +1,4 @@
-//! The third hop: an HTTP request becomes a WebSocket, if whatever stands in front lets it.
+//! The third hop: an HTTP request becomes a WebSocket, if every proxy forwards the upgrade.
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
@@ -15,16 +15,16 @@ use fanfare_protocol::error::NOTHING_AT;
 /// Longest head of an answer that is read, and most of a body, in bytes.
 const MOST_BYTES: u64 = 16 * 1024;
 
-/// The protocol's own example of a key; what matters here is only whether it comes back rightly.
+/// The RFC's own example of a key; only a correct answer to the key matters.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What a server makes of that key.
+/// The correct answer to that key.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// An answer that is no WebSocket.
 struct Answer {
     status: u16,
-    /// Lower-case names.
+    /// Names in lower case.
     headers: Vec<(String, String)>,
     body: String,
 }
@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-/// Asks for a WebSocket as pusher-js does.
+/// Requests a WebSocket like pusher-js.
 pub(super) async fn ask(
     place: &BaseUrl,
     key: &str,
@@ -79,7 +79,7 @@ pub(super) async fn ask(
     }
 }
 
-/// The head of an answer; its body, too, unless it is a WebSocket.
+/// The head of an answer; the body too, unless the answer is a WebSocket.
 async fn read(stream: &mut BufReader<Box<dyn Io>>) -> Option<Answer> {
     let mut lines = Vec::new();
     let mut left = MOST_BYTES;
@@ -121,7 +121,7 @@ fn complaint(place: &BaseUrl, key: &str, answer: &Answer) -> Complaint {
              add to the location:\n    proxy_http_version 1.1;"
                 .to_owned()
         }
-        // Ours says in its own words that the header did not arrive.
+        // Fanfare's own answer says that the header did not arrive.
         426 => passing_on(front),
         404 if path_changed.is_some() => path_changed.unwrap_or_default(),
         404 if body.contains(NOTHING_AT) => format!(
@@ -136,7 +136,7 @@ fn complaint(place: &BaseUrl, key: &str, answer: &Answer) -> Complaint {
             place.url("ws")
         ),
         400 if proxy_protocol.is_some() => proxy_protocol.unwrap_or_default(),
-        // Ours, nginx's and Go's words for it.
+        // The texts of Fanfare, nginx and Go.
         400 if ["port speaks TLS", "HTTPS port", "HTTPS server"].iter().any(|words| body.contains(words)) => {
             "This port speaks TLS: use wss:// and https:// (PUSHER_SCHEME=https, forceTLS: true).".to_owned()
         }
@@ -155,7 +155,7 @@ fn complaint(place: &BaseUrl, key: &str, answer: &Answer) -> Complaint {
     Complaint { what: format!("the handshake is answered {status}{by}{said}"), mend }
 }
 
-/// How a proxy is told to pass on an upgrade.
+/// The configuration that makes a proxy forward an upgrade.
 fn passing_on(front: &str) -> String {
     let front = front.to_ascii_lowercase();
     let how = if front.contains("nginx") || front.contains("openresty") {

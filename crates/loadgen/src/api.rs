@@ -1,4 +1,5 @@
-//! The HTTP API as a back end uses it: signed requests on kept-alive connections, and just enough of the answers.
+//! The HTTP API from a back end's side: signed requests on kept-alive connections, and a minimal parser of
+//! answers.
 
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use sha2::Sha256;
 use crate::arguments::Target;
 use crate::payload::{Payload, Stamp};
 
-/// Makes whole requests to publish.
+/// Builds whole requests to publish.
 pub(crate) struct Requests {
     path: String,
     key: String,
@@ -52,17 +53,17 @@ impl Requests {
     }
 }
 
-/// An answer of which all bytes are there.
+/// A complete answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub status: u16,
     /// Bytes of head and body.
     pub length: usize,
-    /// The server closes the connection behind it.
+    /// The server closes the connection after this answer.
     pub closes: bool,
 }
 
-/// The answer at the beginning of `bytes`; `None` until all of it is there. It must say its length.
+/// The answer at the beginning of `bytes`; `None` until complete. The answer must have a length.
 pub(crate) fn answer(bytes: &[u8]) -> Option<Answer> {
     let head = end_of_head(bytes)?;
     let status = std::str::from_utf8(bytes.get(9..12)?).ok()?.parse().ok()?;
@@ -71,7 +72,7 @@ pub(crate) fn answer(bytes: &[u8]) -> Option<Answer> {
     (bytes.len() >= head + body).then_some(Answer { status, length: head + body, closes })
 }
 
-/// Where the head of a request or answer ends, behind the empty line.
+/// The end of the head of a request or answer, after the empty line.
 pub(crate) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }

@@ -15,13 +15,14 @@ use crate::payload::Finder;
 use crate::socket::{Came, Socket};
 use crate::tally::Tally;
 
-/// Bytes read at once.
+/// Most bytes of one read.
 const READ: usize = 64 * 1024;
 
-/// Addresses that clients come from in turn: each has some 28,000 ports, of which closed connections keep theirs.
+/// Number of client addresses, used in turn: each has about 28,000 ports, and closed connections keep their
+/// ports for a while.
 const SOURCES: u8 = 32;
 
-/// Bytes that the kernel takes for a client that will not read, about.
+/// Kernel buffer of a client that stops reading, in bytes, approximate.
 const SLOW_BUFFER: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,34 +38,34 @@ enum Step {
 struct Client {
     socket: Option<Socket>,
     step: Step,
-    /// Stops reading once it is subscribed.
+    /// Stops reading once subscribed.
     is_slow: bool,
     channel: usize,
-    /// The beginning of a frame, or of an answer.
+    /// The beginning of an incomplete frame, or of an answer.
     tail: Vec<u8>,
 }
 
-/// All of them; a client is known by its index, which is its token as well.
+/// All clients; a client's index is its token as well.
 pub(crate) struct Clients {
     all: Vec<Client>,
     channels: Vec<String>,
-    /// Of each channel, the subscribers that read.
+    /// For each channel, the number of subscribers that read.
     readers: Vec<u32>,
     port: u16,
     handshake: String,
     next_source: u8,
     buffer: Vec<u8>,
     finder: Finder,
-    /// Those that have become subscribers since this was last emptied.
+    /// Clients that became subscribers since this list was last emptied.
     pub subscribed: Vec<usize>,
-    /// Those whose close was answered since this was last emptied.
+    /// Clients whose close was answered since this list was last emptied.
     pub left: Vec<usize>,
-    /// Those between connecting and being subscribed.
+    /// Clients between connecting and being subscribed.
     pub arriving: usize,
 }
 
 impl Clients {
-    /// So many closed clients, spread over so many channels; the first `slow` will not read.
+    /// Creates `count` closed clients, spread over the channels; the first `slow` will not read.
     pub(crate) fn new(target: &Target, count: usize, channels: usize, slow: usize) -> Self {
         let channels: Vec<String> = (0..channels.max(1)).map(|number| format!("load-{number}")).collect();
         let client = |number: usize| Client {
@@ -96,17 +97,17 @@ impl Clients {
         }
     }
 
-    /// A channel's name, and how many of its subscribers read.
+    /// A channel's name, and the number of its subscribers that read.
     pub(crate) fn channel(&self, number: usize) -> (&str, u32) {
         (&self.channels[number], self.readers[number])
     }
 
-    /// How many channels there are.
+    /// The number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.channels.len()
     }
 
-    /// How many clients there are.
+    /// The number of clients.
     pub(crate) fn count(&self) -> usize {
         self.all.len()
     }
@@ -125,7 +126,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Sends a close frame; the client is among `left` once the server has closed.
+    /// Sends a close frame; the client is in `left` once the server has closed.
     pub(crate) fn leave(&mut self, number: usize) {
         let client = &mut self.all[number];
         if client.step == Step::Ready && !client.is_slow {
@@ -135,7 +136,7 @@ impl Clients {
         self.send(number, CLOSE, &1000_u16.to_be_bytes());
     }
 
-    /// Something has changed about a client's socket.
+    /// Processes a readiness event of a client's socket.
     pub(crate) fn on_event(
         &mut self,
         number: usize,
@@ -167,7 +168,7 @@ impl Clients {
         self.buffer = buffer;
     }
 
-    /// Takes what was read: from the buffer of all if nothing waits, which is how almost all of it comes.
+    /// Takes the bytes of a read: from the shared buffer if no tail is kept, which is the usual case.
     fn take(&mut self, number: usize, bytes: &[u8], tally: &mut Tally, now: u64) {
         let mut tail = std::mem::take(&mut self.all[number].tail);
         if tail.is_empty() {
@@ -183,7 +184,7 @@ impl Clients {
         }
     }
 
-    /// How many bytes were whole.
+    /// Returns the number of bytes in complete frames.
     fn parse(&mut self, number: usize, bytes: &[u8], tally: &mut Tally, now: u64) -> usize {
         let mut at = 0;
         if self.all[number].step == Step::Upgrading {
@@ -237,7 +238,7 @@ impl Clients {
         }
     }
 
-    /// The server has closed.
+    /// The server has closed the connection.
     fn end(&mut self, number: usize, tally: &mut Tally) {
         let client = &mut self.all[number];
         match client.step {
@@ -266,7 +267,7 @@ fn connect(source: Ipv4Addr, port: u16, is_slow: bool) -> io::Result<TcpStream> 
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((source, 0)).into())?;
     match socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()) {
-        // On loopback this is under way, or done.
+        // On loopback the connection is in progress, or established.
         Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
             Err(error)
         }

@@ -1,4 +1,4 @@
-//! The one loop: clients, publishers, the clock, and what is measured between two moments.
+//! The single loop: clients, publishers, the clock, and the resources used between two moments.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,32 +16,32 @@ use crate::publishers::Publishers;
 use crate::report::Report;
 use crate::tally::Tally;
 
-/// Handshakes under way at once.
+/// Most handshakes in progress.
 const ARRIVING: usize = 64;
 
-/// How long arriving may take, all together.
+/// Timeout of connecting all clients.
 const ARRIVAL: u64 = 120 * SECOND;
 
-/// After so long without progress there is no point in polling without sleep.
+/// After so long without progress the loop stops polling without sleep.
 const PATIENCE: u64 = SECOND / 5;
 
 /// In nanoseconds, as all times here.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// Everything that a scenario moves.
+/// Everything that a scenario uses.
 pub(crate) struct Engine {
     poll: Poll,
     events: Events,
     begun: Instant,
     spin: Spin,
-    /// The server that is measured.
+    /// The server under test.
     pub server: Process,
     pub clients: Clients,
     pub publishers: Publishers,
     pub tally: Tally,
 }
 
-/// What was used up to a moment.
+/// Resources used up to a moment.
 pub(crate) struct Moment {
     at: u64,
     server_cpu: Option<u64>,
@@ -50,16 +50,16 @@ pub(crate) struct Moment {
     deliveries: u64,
 }
 
-/// What was used between two moments.
+/// Resources used between two moments.
 pub(crate) struct Stretch {
     pub seconds: f64,
-    /// In microseconds; `None` if the server's process was not named.
+    /// In microseconds; `None` without the server's process id.
     pub server_cpu: Option<f64>,
     pub deliveries: u64,
 }
 
 impl Engine {
-    /// Raises the limit of descriptors; connects nobody.
+    /// Raises the limit of descriptors; connects no client.
     pub(crate) fn new(target: &Target, clients: Clients, bytes: usize) -> Outcome<Self> {
         let limit = getrlimit(Resource::Nofile).maximum;
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit, maximum: limit });
@@ -115,25 +115,25 @@ impl Engine {
         self.clients.open(self.poll.registry(), number).map_err(refused)
     }
 
-    /// Opens connections to publish by.
+    /// Opens connections to publish on.
     pub(crate) fn open_publishers(&mut self, count: usize) -> Outcome<()> {
         self.publishers.open(self.poll.registry(), count).map_err(refused)
     }
 
-    /// Publishes an event that is due at `due` to a channel.
+    /// Publishes an event with the due time `due` to a channel.
     pub(crate) fn publish(&mut self, channel: usize, due: u64) {
         let (name, readers) = self.clients.channel(channel);
         let number = self.tally.publish(readers);
         self.publishers.publish(name, (due, number), &mut self.tally, since(self.begun));
     }
 
-    /// Waits for events, until a time at most, and works on them.
+    /// Waits for events, until a time at most, and processes them.
     pub(crate) fn poll(&mut self, until: u64) -> Outcome<()> {
         let now = self.now();
         let is_under_way =
             self.tally.is_outstanding() || self.publishers.is_busy() || self.clients.arriving > 0;
         let spins = self.spin == Spin::Auto && is_under_way && now < self.tally.progress + PATIENCE;
-        // Down to whole milliseconds, which is what the kernel is asked for; what is left is spent polling.
+        // Rounded down to whole milliseconds, the kernel's unit here; the rest is spent polling.
         let wait = if spins { 0 } else { until.saturating_sub(now) / 1_000_000 };
         match self.poll.poll(&mut self.events, Some(Duration::from_millis(wait))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -159,7 +159,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets things be for a while, answering pings.
+    /// Waits for a time, and answers pings.
     pub(crate) fn rest(&mut self, seconds: f64) -> Outcome<()> {
         let end = self.now() + nanoseconds(seconds);
         while self.now() < end {
@@ -168,7 +168,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits for what is under way, five seconds at most.
+    /// Waits for requests and deliveries in progress, five seconds at most.
     pub(crate) fn settle(&mut self) -> Outcome<()> {
         let end = self.now() + 5 * SECOND;
         while self.now() < end && (self.tally.is_outstanding() || self.publishers.is_busy()) {
@@ -177,7 +177,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What was used so far.
+    /// Resources used so far.
     pub(crate) fn moment(&self) -> Moment {
         Moment {
             server_cpu: self.server.cpu(),
@@ -188,7 +188,7 @@ impl Engine {
         }
     }
 
-    /// Puts what is known of every run; what was lost or refused is a fault.
+    /// Reports the figures of every run; lost or refused events are a fault.
     pub(crate) fn close_books(&self, report: &mut Report) {
         let (lost, twice) = self.tally.lost_and_twice();
         for (what, count) in [("lost", lost), ("came twice", twice)] {
@@ -203,7 +203,7 @@ impl Engine {
 }
 
 impl Moment {
-    /// From this moment to a later one.
+    /// The stretch from this moment to a later one.
     pub(crate) fn until(&self, end: &Self, report: &mut Report) -> Stretch {
         let seconds = end.at.saturating_sub(self.at) as f64 / 1e9;
         let server_cpu =
@@ -213,7 +213,7 @@ impl Moment {
         report.put("seconds", seconds);
         if let Some(server_cpu) = server_cpu {
             report.put("server_cpu_percent", server_cpu / 1e4 / seconds);
-            // Of the whole machine: figures with much of it are worth little.
+            // Of the whole machine: a high value makes the figures unreliable.
             report.put("cpu_seconds_of_others", others.max(0.0));
         }
         Stretch { seconds, server_cpu, deliveries: end.deliveries - self.deliveries }

@@ -1,4 +1,4 @@
-//! Publishing to subscribers, at a fixed rate or as fast as events arrive, also beside subscribers that do not read.
+//! Publishing to subscribers, at a fixed rate or as fast as events arrive, also beside slow consumers.
 
 use crate::Outcome;
 use crate::arguments::{Fanout, Target};
@@ -7,10 +7,10 @@ use crate::engine::{Engine, Moment, SECOND, nanoseconds};
 use crate::histogram::Histogram;
 use crate::report::Report;
 
-/// Connections to publish by, where events come at a rate.
+/// Connections to publish on, at a fixed rate.
 const PUBLISHERS: usize = 8;
 
-/// Which channel is next: random enough to be in no cache, and the same in every run.
+/// A generator for the next channel: random enough to miss the caches, and the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -20,7 +20,7 @@ impl Dice {
     }
 }
 
-/// When events are due.
+/// The schedule of events.
 struct Pace {
     next: f64,
     gap: f64,
@@ -28,7 +28,7 @@ struct Pace {
     late: Histogram,
 }
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(target: &Target, options: &Fanout) -> Outcome<Report> {
     if options.rate <= 0.0 || options.slow > options.n || options.inflight == 0 {
         return Err("--rate and --inflight above 0, and --slow at most --n".to_owned());
@@ -63,7 +63,7 @@ pub(crate) fn run(target: &Target, options: &Fanout) -> Outcome<Report> {
     Ok(report)
 }
 
-/// The load, warm-up included; the moments between which it is measured.
+/// The load, warm-up included; returns the moments around the measured time.
 fn load(engine: &mut Engine, options: &Fanout, pace: &mut Pace) -> Outcome<(Moment, Moment)> {
     let measured_from = engine.now() + nanoseconds(options.span.warmup);
     let end = measured_from + nanoseconds(options.span.seconds);
@@ -75,7 +75,7 @@ fn load(engine: &mut Engine, options: &Fanout, pace: &mut Pace) -> Outcome<(Mome
         if start.is_none() && now >= measured_from {
             engine.tally.measure();
             start = Some(engine.moment());
-            // The time that this took is nobody's latency.
+            // The time of this step counts as no latency.
             pace.next = pace.next.max(engine.now() as f64);
         }
         if options.saturate {

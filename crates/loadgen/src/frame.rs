@@ -1,31 +1,32 @@
-//! WebSocket frames, as far as a generator and its yardstick need them: whole text messages in single frames.
+//! A minimal codec of WebSocket frames for the generator and its yardstick: whole text messages in single
+//! frames.
 
 /// A text message.
 pub(crate) const TEXT: u8 = 1;
 /// The end of a connection, with a code.
 pub(crate) const CLOSE: u8 = 8;
-/// Asks whether the other end is still there.
+/// Asks whether the peer is alive.
 pub(crate) const PING: u8 = 9;
 /// Answers a ping.
 pub(crate) const PONG: u8 = 10;
 
-/// The key of RFC 6455's own example. Every client sends it, so that the answer is known as well.
+/// The key of RFC 6455's own example. Every client sends this key, so that the answer is known as well.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The answer to [`KEY`].
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// A frame of which all bytes are there.
+/// A complete frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
-    /// What it is, such as [`TEXT`].
+    /// The kind of frame, such as [`TEXT`].
     pub opcode: u8,
-    /// Where its payload is.
+    /// The payload's position.
     pub payload: std::ops::Range<usize>,
-    /// With what the payload is masked.
+    /// The payload's mask.
     pub mask: Option<[u8; 4]>,
 }
 
-/// The frame that begins at `from`; `None` until all of it is there.
+/// The frame that begins at `from`; `None` until complete.
 pub(crate) fn next(bytes: &[u8], from: usize) -> Option<Frame> {
     let head = bytes.get(from..from + 2)?;
     let short = usize::from(head[1] & 0x7f);
@@ -46,21 +47,21 @@ pub(crate) fn next(bytes: &[u8], from: usize) -> Option<Frame> {
     (end <= bytes.len()).then_some(Frame { opcode: head[0] & 0x0f, payload: at..end, mask })
 }
 
-/// Applies a mask to a payload, or takes it away.
+/// Applies a mask to a payload, or removes the mask.
 pub(crate) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     for (at, byte) in payload.iter_mut().enumerate() {
         *byte ^= mask[at % 4];
     }
 }
 
-/// Appends a frame as servers send them.
+/// Appends a frame in a server's form.
 pub(crate) fn put(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     put_head(out, opcode, payload.len(), 0);
     out.extend_from_slice(payload);
 }
 
-/// Appends a frame as clients send them. The mask keeps proxies from being misled, of which there are none here: it
-/// may always be the same, but not nothing, for servers might take a short way.
+/// Appends a frame in a client's form. The mask protects proxies, and there are none here: the mask is always
+/// the same, but not zero, because servers might have a fast path for zero.
 pub(crate) fn put_masked(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     const MASK: [u8; 4] = [0x5a, 0x17, 0xc3, 0x3e];
     put_head(out, opcode, payload.len(), 0x80);

@@ -1,9 +1,9 @@
-//! Times in buckets: a fixed amount of memory for any number of them, each known to within one percent.
+//! A histogram of times: a fixed amount of memory for any number of times, each within one percent.
 
 /// Buckets for each doubling.
 const FINE: u32 = 7;
 
-/// How many times there were of each length.
+/// The number of times in each bucket.
 pub(crate) struct Histogram {
     buckets: Vec<u64>,
     count: u64,
@@ -28,19 +28,19 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// One more, in nanoseconds.
+    /// Counts one time, in nanoseconds.
     pub(crate) fn record(&mut self, nanoseconds: u64) {
         self.buckets[bucket(nanoseconds)] += 1;
         self.count += 1;
         self.longest = self.longest.max(nanoseconds);
     }
 
-    /// How many there were.
+    /// The number of times.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The time that `share` (0 to 1) of all do not exceed, in microseconds.
+    /// The time that `share` (0 to 1) of all times do not exceed, in microseconds.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let wanted = (self.count as f64 * share).ceil().max(1.0) as u64;
         let mut seen = 0;

@@ -1,7 +1,7 @@
 //! `loadgen`: load for a server of the Pusher protocol on this machine, and `loadgen rawlimit`, the yardstick.
 //!
-//! One thread and no JSON parser while deliveries are received, so that the generator can share a small machine with
-//! the server that it measures. Never sends anything to another machine.
+//! One thread and no JSON parser while receiving deliveries, so that the generator can share a small machine
+//! with the server. Never sends anything to another machine.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod api;
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Scenario};
 use clap::Parser;
 
-/// What can go wrong with a run, for the person who reads.
+/// An error of a run, worded for people.
 pub(crate) type Outcome<T> = Result<T, String>;
 
 fn main() -> ExitCode {

@@ -1,22 +1,22 @@
-//! The data of an event: a JSON object with the time when it was due and its number in it, found again without parsing.
+//! The data of an event: a JSON object with the due time and the event's number, read back without parsing.
 
 use std::io::Write as _;
 
 const MARK: &[u8; 4] = b"LG~~";
 const STAMP: usize = MARK.len() + 16 + 8;
 
-/// When an event was due, in nanoseconds of the generator's clock, and which event it is.
+/// The due time of an event, in nanoseconds of the generator's clock, and the event's number.
 pub(crate) type Stamp = (u64, u32);
 
-/// Makes the data of events, of one size.
+/// Builds the data of events, of one size.
 pub(crate) struct Payload {
-    /// What follows the stamp, quotes escaped as they are within a JSON text.
+    /// The text after the stamp, with quotes escaped for a JSON string.
     rest: Vec<u8>,
 }
 
 impl Payload {
-    /// Data of `bytes` bytes, 40 at least: with a field about every 32 bytes, so that there are quotes to escape as in
-    /// real events.
+    /// Data of `bytes` bytes, 40 at least: a field about every 32 bytes gives as many quotes to escape as
+    /// real events have.
     pub(crate) fn new(bytes: usize) -> Self {
         let mut left = bytes.saturating_sub(br#"{"t":""}"#.len() + STAMP);
         let mut rest = br#"\""#.to_vec();
@@ -31,7 +31,7 @@ impl Payload {
         Self { rest }
     }
 
-    /// Appends the data as it stands within a JSON text.
+    /// Appends the data, escaped for a JSON string.
     pub(crate) fn put(&self, out: &mut Vec<u8>, (due, number): Stamp) {
         out.extend_from_slice(br#"{\"t\":\""#);
         out.extend_from_slice(MARK);
@@ -41,14 +41,14 @@ impl Payload {
     }
 }
 
-/// Finds stamps; remembers where the last was, for the next is there as well.
+/// Finds stamps; remembers the position of the last, because the next has the same position.
 #[derive(Default)]
 pub(crate) struct Finder {
     at: usize,
 }
 
 impl Finder {
-    /// The stamp in a message, if there is one.
+    /// The stamp in a message, if any.
     pub(crate) fn find(&mut self, message: &[u8]) -> Option<Stamp> {
         let is_there = |at: usize| message.get(at..at + MARK.len()) == Some(MARK.as_slice());
         if !is_there(self.at) {

@@ -1,11 +1,11 @@
-//! What the server's process has used, from `/proc`.
+//! Resources used by the server's process, from `/proc`.
 
 use std::fs;
 
 /// Nanoseconds of a tick of `/proc/PID/stat`, which Linux fixes at a hundredth of a second.
 const TICK: u64 = 10_000_000;
 
-/// The process of the server that is measured, if it was named.
+/// The process of the server under test, if named.
 #[derive(Clone, Copy)]
 pub(crate) struct Process {
     pid: Option<u32>,
@@ -16,7 +16,7 @@ impl Process {
         Self { pid }
     }
 
-    /// CPU time of all its threads that live, in nanoseconds.
+    /// CPU time of all living threads, in nanoseconds.
     pub(crate) fn cpu(self) -> Option<u64> {
         let pid = self.pid?;
         let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
@@ -28,7 +28,7 @@ impl Process {
         if exact > 0 { Some(exact) } else { in_ticks(pid) }
     }
 
-    /// Its resident memory, in bytes.
+    /// Resident memory, in bytes.
     pub(crate) fn rss(self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -43,7 +43,7 @@ fn in_ticks(pid: u32) -> Option<u64> {
     Some((fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?) * TICK)
 }
 
-/// CPU time that the whole machine has used, in seconds: what neither the server nor the generator used is noise.
+/// CPU time of the whole machine, in seconds: time of other processes is noise.
 pub(crate) fn machine_cpu() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks = |at: usize| stat.split_whitespace().nth(at)?.parse::<u64>().ok();

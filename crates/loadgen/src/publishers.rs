@@ -1,5 +1,5 @@
-//! The back end: kept-alive connections to the HTTP API, one request at a time each. What is due while all are busy
-//! waits, and its time runs.
+//! The back end: kept-alive connections to the HTTP API, one request at a time each. With all connections
+//! busy an event waits, and its latency counts from the due time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,17 +15,17 @@ use crate::payload::Stamp;
 use crate::socket::{Came, Socket};
 use crate::tally::Tally;
 
-/// The most that may be due and not sent.
+/// Most events waiting for a connection.
 const WAITING: usize = 100_000;
 
 struct Publisher {
     socket: Socket,
     came: Vec<u8>,
-    /// When the request was sent that is not answered yet.
+    /// The time of sending the request that has no answer yet.
     asked: Option<u64>,
 }
 
-/// All of them; the token of the first is `first_token`.
+/// All publishers; the token of the first is `first_token`.
 pub(crate) struct Publishers {
     all: Vec<Publisher>,
     idle: Vec<usize>,
@@ -37,7 +37,7 @@ pub(crate) struct Publishers {
     bytes: Vec<u8>,
     /// Requests that were answered with 200.
     pub answered: u64,
-    /// From sending a request to its answer; of those since the histogram was last replaced.
+    /// Time from request to answer, since the histogram was last replaced.
     pub latencies: Histogram,
 }
 
@@ -57,7 +57,7 @@ impl Publishers {
         }
     }
 
-    /// Opens so many connections.
+    /// Opens `count` connections.
     pub(crate) fn open(&mut self, registry: &Registry, count: usize) -> io::Result<()> {
         for number in 0..count.max(1) {
             let socket = connect(registry, self.port, self.first_token + number)?;
@@ -67,17 +67,17 @@ impl Publishers {
         Ok(())
     }
 
-    /// Whether one has nothing to do.
+    /// Whether a connection is free.
     pub(crate) fn is_idle(&self) -> bool {
         !self.idle.is_empty()
     }
 
-    /// Whether any request is not answered.
+    /// Whether any request has no answer yet.
     pub(crate) fn is_busy(&self) -> bool {
         self.idle.len() < self.all.len()
     }
 
-    /// Publishes to a channel, or puts that off until a connection is free.
+    /// Publishes to a channel, or queues the event until a connection is free.
     pub(crate) fn publish(&mut self, channel: &str, stamp: Stamp, tally: &mut Tally, now: u64) {
         if let Some(number) = self.idle.pop() {
             self.ask(number, channel, stamp, now);
@@ -96,7 +96,7 @@ impl Publishers {
         publisher.socket.send(&self.bytes);
     }
 
-    /// Something has changed about a connection.
+    /// Processes a readiness event of a connection.
     pub(crate) fn on_event(
         &mut self,
         registry: &Registry,

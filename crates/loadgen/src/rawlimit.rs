@@ -1,6 +1,6 @@
-//! The yardstick: about the least that a server on one thread can do and still speak the protocol. Each frame is made
-//! once and sent to every subscriber with a plain `send()`. Checks no signature, limits nothing, times nothing out; only
-//! what `loadgen` sends is understood.
+//! The yardstick: about the least work for a server on one thread that speaks the protocol. Each frame is
+//! built once and sent to every subscriber with a plain `send()`. Checks no signature, and has no limits and
+//! no timeouts; understands only the requests of `loadgen`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use crate::socket::{Came, Socket};
 const LISTENER: Token = Token(usize::MAX);
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
-/// A publish, of which name and data are handed on as they are written.
+/// A publish, whose name and data are forwarded without parsing.
 #[derive(Deserialize)]
 struct Publish<'a> {
     #[serde(borrow)]
@@ -45,7 +45,7 @@ struct Subscription<'a> {
 struct Peer {
     socket: Socket,
     is_websocket: bool,
-    /// Its channel, and its place there.
+    /// The channel, and the position in its list.
     place: Option<(usize, usize)>,
     tail: Vec<u8>,
 }
@@ -138,7 +138,7 @@ impl Server {
         }
     }
 
-    /// How many bytes were whole; `None` at the end.
+    /// The number of bytes in complete requests; `None` at the end.
     fn read_requests(&mut self, number: usize, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(length) = end_of_head(&bytes[at..]) {

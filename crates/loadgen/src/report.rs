@@ -1,10 +1,10 @@
-//! What a run has found: names and figures, as one JSON object.
+//! The result of a run: names and figures, as one JSON object.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// The figures of a run, in the order in which they were put.
+/// The figures of a run, in order of insertion.
 #[derive(Default)]
 pub(crate) struct Report {
     figures: Map<String, Value>,
@@ -12,17 +12,17 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// One more figure.
+    /// Adds a figure.
     pub(crate) fn put(&mut self, name: &str, figure: impl Into<Value>) {
         self.figures.insert(name.to_owned(), figure.into());
     }
 
-    /// Something that must not happen: the run is not ok.
+    /// Adds a fault: the run is not ok.
     pub(crate) fn fault(&mut self, what: String) {
         self.faults.push(what);
     }
 
-    /// Whether nothing went wrong.
+    /// Whether the run has no fault.
     pub(crate) fn is_ok(&self) -> bool {
         self.faults.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The scenarios other than fan-out: each brings connections up, loads the server for a while, and reports.
+//! The scenarios other than fan-out: each connects clients, loads the server for a time, and reports.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn reach(target: &Target) -> Outcome<()> {
     }
 }
 
-/// Memory of subscribers that do nothing.
+/// The memory of idle subscribers.
 pub(crate) fn idle(target: &Target, options: &Idle) -> Outcome<Report> {
     let mut engine = Engine::new(target, Clients::new(target, options.n, options.channels, 0), 64)?;
     let before = engine.server.rss().ok_or("--pid must name the server's process")?;
@@ -79,7 +79,7 @@ pub(crate) fn http(target: &Target, options: &Http) -> Outcome<Report> {
     Ok(report)
 }
 
-/// Connects, subscribes and closes, over and over.
+/// Connects, subscribes and closes repeatedly.
 pub(crate) fn churn(target: &Target, options: &Churn) -> Outcome<Report> {
     let mut engine = Engine::new(target, Clients::new(target, options.n, 1, 0), 64)?;
     (0..options.n).try_for_each(|number| engine.open(number))?;
@@ -106,7 +106,8 @@ pub(crate) fn churn(target: &Target, options: &Churn) -> Outcome<Report> {
     Ok(report)
 }
 
-/// Warm-up and the measured time: `step` is called again and again, with `true` once, when the measured time begins.
+/// Warm-up and the measured time: `step` is called repeatedly, once with `true` at the start of the measured
+/// time.
 fn measured(
     engine: &mut Engine,
     span: &Span,

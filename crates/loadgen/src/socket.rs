@@ -1,42 +1,42 @@
-//! A connected socket that never waits: what the kernel does not take is kept until it does.
+//! A non-blocking socket: bytes that the kernel refuses are queued.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-/// Both directions, told of when they change.
+/// Readiness of both directions.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// One end of a connection.
 pub(crate) struct Socket {
     stream: TcpStream,
-    /// What is still to be written.
+    /// Bytes still to be written.
     out: Vec<u8>,
 }
 
-/// What came of reading.
+/// The result of a read.
 #[derive(Debug)]
 pub(crate) enum Came {
-    /// So many bytes; whether there may be more. Where the other end has closed, what follows is to be read as well: no
-    /// further event comes of it.
+    /// The number of bytes, and whether there may be more. After the peer has closed, the rest must be read
+    /// at once, because no further readiness event follows.
     Bytes(usize, bool),
     /// Nothing for now.
     Nothing,
-    /// The other end has closed, or the connection is broken.
+    /// The peer has closed, or the connection is broken.
     End,
 }
 
 impl Socket {
-    /// Takes a stream over, to be told of by `token`.
+    /// Takes a stream, registered under `token`.
     pub(crate) fn new(mut stream: TcpStream, registry: &Registry, token: usize) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         registry.register(&mut stream, Token(token), BOTH)?;
         Ok(Self { stream, out: Vec::new() })
     }
 
-    /// Sends with one system call, as far as the kernel takes it; keeps the rest. A broken connection is seen by the
-    /// next [`Socket::read`].
+    /// Sends with one system call, as much as the kernel takes; queues the rest. The next [`Socket::read`]
+    /// reports a broken connection.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let mut sent = 0;
         if self.out.is_empty() {
@@ -47,7 +47,7 @@ impl Socket {
         }
     }
 
-    /// Sends what was kept; to be called when the socket has become writable.
+    /// Sends queued bytes; to be called when the socket is writable.
     pub(crate) fn flush(&mut self) {
         while !self.out.is_empty() {
             match self.stream.write(&self.out) {

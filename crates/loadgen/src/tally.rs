@@ -1,4 +1,4 @@
-//! The books of a run: what was published, who was to get it, who got it, and how long that took.
+//! The counts of a run: published events, their expected and actual recipients, and the latencies.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,19 @@ struct Event {
 /// Every event, and the faults.
 pub(crate) struct Tally {
     events: Vec<Event>,
-    /// Events from this one on are measured.
+    /// Index of the first measured event.
     measured_from: usize,
-    /// From when an event was due until a subscriber had read it.
+    /// Time from an event's due time until a subscriber has read the event.
     pub latencies: Histogram,
-    /// Events handed to a subscriber each.
+    /// Deliveries so far.
     pub deliveries: u64,
-    /// Deliveries that there should have been by now, or soon.
+    /// Deliveries expected of all published events.
     pub expected: u64,
-    /// Events that have reached everybody.
+    /// Events that have reached all their subscribers.
     pub finished: usize,
-    /// When the last delivery came, or the last answer.
+    /// The time of the last delivery or answer.
     pub progress: u64,
-    /// What must not happen, and how often it has.
+    /// Faults, and how often each occurred.
     pub faults: BTreeMap<String, u64>,
 }
 
@@ -46,14 +46,14 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// One more event, which `expected` subscribers are to get; its number.
+    /// Adds an event with `expected` subscribers; returns the event's number.
     pub(crate) fn publish(&mut self, expected: u32) -> u32 {
         self.events.push(Event { expected, got: 0 });
         self.expected += u64::from(expected);
         u32::try_from(self.events.len() - 1).expect("a run ends before four thousand million events")
     }
 
-    /// Somebody has got an event.
+    /// Records a delivery.
     pub(crate) fn deliver(&mut self, (due, number): Stamp, now: u64) {
         let number = number as usize;
         let Some(event) = self.events.get_mut(number) else { return };
@@ -66,29 +66,29 @@ impl Tally {
         }
     }
 
-    /// Events from now on are measured.
+    /// Measures all events from now on.
     pub(crate) fn measure(&mut self) {
         self.measured_from = self.events.len();
     }
 
-    /// Events so far.
+    /// The number of events so far.
     pub(crate) fn published(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether something is still to come.
+    /// Whether a delivery is still missing.
     pub(crate) fn is_outstanding(&self) -> bool {
         self.deliveries < self.expected
     }
 
-    /// Deliveries that are missing, and such as came twice.
+    /// The number of missing deliveries, and of repeated ones.
     pub(crate) fn lost_and_twice(&self) -> (u64, u64) {
         let lost = self.events.iter().map(|event| u64::from(event.expected.saturating_sub(event.got))).sum();
         let twice = self.events.iter().map(|event| u64::from(event.got.saturating_sub(event.expected))).sum();
         (lost, twice)
     }
 
-    /// Something that must not happen.
+    /// Records a fault.
     pub(crate) fn fault(&mut self, what: &str) {
         *self.faults.entry(what.to_owned()).or_default() += 1;
     }

@@ -1,4 +1,4 @@
-//! Every scenario, for a moment, against the yardstick: the figures are there, and what goes wrong is told.
+//! Every scenario, briefly, against the yardstick: the figures are there, and faults are reported.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader};
@@ -6,11 +6,11 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// The yardstick, until the end of a test.
+/// The yardstick, stopped at the end of a test.
 struct Rawlimit {
     process: Child,
     port: String,
-    // Kept open, so that printing goes on working.
+    // Kept open, so that the process can keep printing.
     _output: BufReader<ChildStdout>,
 }
 
@@ -29,7 +29,7 @@ impl Rawlimit {
         loadgen().args(scenario).args(["--port", &self.port, "--pid", &pid]).output().unwrap()
     }
 
-    /// The figures of a run in which nothing went wrong.
+    /// The figures of a run without faults.
     fn figures(&self, scenario: &[&str]) -> Value {
         let done = self.run(scenario);
         let text = String::from_utf8(done.stdout).unwrap();

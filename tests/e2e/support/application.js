@@ -1,13 +1,13 @@
-// An application that Fanfare asks who may join a channel, as Laravel answers with one broadcaster or another.
+// An application that Fanfare asks for authorization, with the answers of Laravel's broadcasters.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
 import { APP } from './fanfare.js';
 
-/** Who is known, by bearer token. */
+/** Users by bearer token. */
 export const USERS = { 'ann-token': { id: 7, name: 'Ann' }, 'bob-token': { id: 12, name: 'Bob' } };
 
-/** The `redis` broadcaster: it cannot sign, and a member's data is an object. Nobody may join `private-closed`. */
+/** The `redis` broadcaster: cannot sign, and a member's data is an object. Nobody may join `private-closed`. */
 export function redisBroadcaster({ user, channel }) {
   if (!user || channel === 'private-closed') return [403, { message: 'no' }];
   if (channel === null) return [200, { id: String(user.id), user_info: user }];
@@ -15,7 +15,7 @@ export function redisBroadcaster({ user, channel }) {
   return [200, { channel_data: { user_id: user.id, user_info: user } }];
 }
 
-/** The `pusher` broadcaster, which signs by itself, here with the Node SDK. */
+/** The `pusher` broadcaster, which signs, here with the Node SDK. */
 export const pusherBroadcaster = (sdk) => (asked) => {
   const { user, channel, socketId } = asked;
   if (!user || channel === 'private-closed') return [403, { message: 'no' }];
@@ -24,7 +24,7 @@ export const pusherBroadcaster = (sdk) => (asked) => {
   return [200, sdk.authorizeChannel(socketId, channel, member)];
 };
 
-/** Starts an application; it is stopped when the test ends. Gives the settings that make Fanfare ask it. */
+/** Starts an application, stopped when the test ends. Gives the settings that make Fanfare ask the application. */
 export async function startApplication(t, broadcaster) {
   const server = createServer(async (request, response) => {
     let body = '';
@@ -32,7 +32,7 @@ export async function startApplication(t, broadcaster) {
     const form = new URLSearchParams(body);
     const user = USERS[request.headers.authorization?.replace('Bearer ', '')];
     const [status, answer] = broadcaster({ user, channel: form.get('channel_name'), socketId: form.get('socket_id') });
-    // As Laravel labels the JSON of its redis broadcaster.
+    // Laravel's label of the JSON of its redis broadcaster.
     response.writeHead(status, { 'content-type': 'text/html; charset=UTF-8' });
     response.end(JSON.stringify(answer));
   });
@@ -46,7 +46,7 @@ export async function startApplication(t, broadcaster) {
   return [`authorization.url = "${base}/auth"`, `authorization.user_url = "${base}/user-auth"`];
 }
 
-/** Options of a client that asks Fanfare, and shows this token. */
+/** Options of a client that asks Fanfare with this token. */
 export function asking(server, token) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const endpoint = (name) => new URL(`/app/${APP.key}/${name}`, server.url).href;

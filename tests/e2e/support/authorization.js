@@ -1,11 +1,11 @@
-// The application's side of channel authorization and user authentication, made of the stock Node SDK.
+// The application's side of channel authorization and user authentication, with the stock Node SDK.
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 
 /**
- * Answers what `pusher-js` posts, as an application would: `/auth?user=JSON` signs a presence channel for that
- * user (an object with `user_id`; `null` signs it without naming anybody), any other channel for anybody;
- * `/user-auth?user=JSON` signs that user in (an object with `id`); anything else says no.
+ * Answers the requests of `pusher-js` as an application would: `/auth?user=JSON` signs a presence channel for
+ * that user (an object with `user_id`; `null` signs without a user), any other channel for every user;
+ * `/user-auth?user=JSON` signs that user in (an object with `id`); refuses anything else.
  */
 export async function startAuthorization(sdk) {
   const answers = {
@@ -29,9 +29,9 @@ export async function startAuthorization(sdk) {
   await once(server, 'listening');
   const base = `http://127.0.0.1:${server.address().port}`;
   return {
-    /** Where a client posts to for a channel; `user` is who it is. */
+    /** The URL for a channel's authorization by `user`. */
     endpoint: (user = null) => `${base}/auth?user=${encodeURIComponent(JSON.stringify(user))}`,
-    /** Where a client posts to in order to sign in. */
+    /** The URL for signing in. */
     userEndpoint: (user) => `${base}/user-auth?user=${encodeURIComponent(JSON.stringify(user))}`,
     refusing: `${base}/refuse`,
     stop: () =>

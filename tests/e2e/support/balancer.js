@@ -1,8 +1,8 @@
-// Stands where a load balancer stands: one address for clients, whichever server is behind it.
+// A simple load balancer: one address for clients, in front of a replaceable server.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
-/** Passes bytes on to `server` until told otherwise; connections stay where they are. */
+/** Forwards new connections to `server`, which can be changed; open connections stay. */
 export async function startBalancer(server) {
   let behind = server;
   const sockets = new Set();
@@ -23,7 +23,7 @@ export async function startBalancer(server) {
   return {
     port: balancer.address().port,
     pointTo: (next) => (behind = next),
-    /** Breaks every connection, without a word to either side. */
+    /** Breaks every connection without notice to either side. */
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },

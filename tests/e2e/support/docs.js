@@ -1,4 +1,4 @@
-// The commands that docs/ tells to run are the ones that run here.
+// The commands in docs/ are the ones that run here.
 import { execFile } from 'node:child_process';
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -25,7 +25,7 @@ export async function blocksIn(page, heading, language) {
   return found;
 }
 
-/** Runs commands in a directory, the first failure ends them; `fanfare` is the built binary. What they print. */
+/** Runs commands in a directory until the first failure; `fanfare` is the built binary. Gives the output. */
 export async function shell(commands, directory, env = {}) {
   const PATH = `${path.dirname(BINARY)}:${process.env.PATH}`;
   const ran = promisify(execFile)('sh', ['-euc', commands], { cwd: directory, env: { PATH, ...env } });

@@ -1,7 +1,7 @@
-// Listening with Laravel Echo, whose methods take callbacks and tell no names.
+// Listening with Laravel Echo, whose callbacks get no event names.
 import { Inbox, subscribed } from './waiting.js';
 
-/** Collects what `bind` hands to the callback it is given; with `all`, all arguments of each call. */
+/** Collects the arguments of the callback given to `bind`; with `all`, all arguments of each call. */
 export function inbox(name, bind, { all = false } = {}) {
   const collected = new Inbox(name);
   bind((...items) => collected.put(all ? items : items[0]));

@@ -1,4 +1,4 @@
-// Starts the built binary, reads what it prints and stops it again.
+// Starts the built binary, reads its output and stops it again.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ export const BINARY = path.resolve(process.env.FANFARE_BIN ?? path.join(ROOT, 't
 /** The credentials of Pusher's own documentation. */
 export const APP = { id: '3', key: '278d425bdf160c739803', secret: '7ad3773142a6692b25b8' };
 
-/** One app, and a drain that is over soon. */
+/** One app, and a short drain. */
 export const ONE_APP = `
 [timeouts]
 drain = 1
@@ -27,7 +27,7 @@ secret = "${APP.secret}"
 /** The same with more settings of the app, each a line of TOML. */
 export const appWith = (...settings) => `${ONE_APP}${settings.join('\n')}\n`;
 
-/** A running server: the addresses it printed, its output, and ways to ask and stop it. */
+/** A running server: the printed addresses, the output, and ways to query and stop the server. */
 export class Fanfare {
   #child;
   #exit;
@@ -36,9 +36,9 @@ export class Fanfare {
   stderr = '';
 
   /**
-   * Resolves when both ports accept. `config` is the text of the configuration file, `env` is added to
-   * an otherwise bare environment, `listen` and `adminListen` are HOST:PORT (port 0: a free one). With a Laravel
-   * project in `laravel` it listens where that says.
+   * Resolves when both ports accept. `config` is the text of the configuration file, `env` is added to an
+   * otherwise bare environment, `listen` and `adminListen` are HOST:PORT (port 0: a free one). With a Laravel
+   * project in `laravel` the server listens at the project's address.
    */
   static async start({ config = ONE_APP, env = {}, laravel, listen = '127.0.0.1:0', adminListen = '127.0.0.1:0' } = {}) {
     const server = new Fanfare();
@@ -88,7 +88,7 @@ export class Fanfare {
     throw new Error(`${BINARY}: ${why}\n--- stdout\n${this.stdout}\n--- stderr\n${this.stderr}`);
   }
 
-  /** HOST:PORT of the listener for clients, to start another server in the same place. */
+  /** HOST:PORT of the listener for clients, to start another server at the same address. */
   get address() {
     return this.url.host;
   }
@@ -101,7 +101,7 @@ export class Fanfare {
     return Number(this.url.port);
   }
 
-  /** Asks the server to end; fails unless it ends by itself with status 0. */
+  /** Stops the server with SIGTERM; fails unless the exit status is 0. */
   async stop() {
     this.#child.kill('SIGTERM');
     let status;

@@ -1,4 +1,4 @@
-// A server, an application and its clients: what every test starts from.
+// A server, an application and its clients: the start of every test.
 import nodeTest from 'node:test';
 
 import Echo from 'laravel-echo';
@@ -12,7 +12,7 @@ import { inState, signIn } from './waiting.js';
 
 export const ENCRYPTION_KEY = 'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 
-/** The stock Node SDK for the app of the server; `changes` replaces options. */
+/** The stock Node SDK for the server's app; `changes` replaces options. */
 export function sdkFor(server, changes = {}) {
   return new PusherSdk({
     appId: APP.id,
@@ -26,10 +26,10 @@ export function sdkFor(server, changes = {}) {
   });
 }
 
-/** The scene of each test that is running. */
+/** The scene of each running test. */
 const scenes = new WeakMap();
 
-/** A test as Node runs it; if it fails, what its server logged is shown. */
+/** A test as Node runs it; a failure prints the server's log. */
 export function test(name, body) {
   nodeTest(name, { timeout: 60_000 }, async (t) => {
     try {
@@ -45,7 +45,7 @@ export class Scene {
   #clients = [];
   #endpoints = [];
 
-  /** Starts a server that is stopped when the test ends, after all its clients have gone. */
+  /** Starts a server, stopped when the test ends, after all its clients are disconnected. */
   static async open(t, options) {
     const scene = new Scene();
     scenes.set(t, scene);
@@ -70,8 +70,8 @@ export class Scene {
   }
 
   /**
-   * Options that every client here needs: `user` is who its authorization endpoint takes it for, `signsInAs`
-   * what the other endpoint signs for it. A client with an `authEndpoint` is authorized there.
+   * Options of every client here: `user` is the user for its authorization endpoint, `signsInAs` the user for
+   * the sign-in endpoint. A client with an `authEndpoint` is authorized there.
    */
   #options({ user, signsInAs, authEndpoint }) {
     const channelAuthorization = { endpoint: this.authorization.endpoint(user) };
@@ -87,7 +87,7 @@ export class Scene {
     };
   }
 
-  /** A pusher-js client that is on its way to be connected. */
+  /** A pusher-js client that is connecting. */
   connecting({ user, signsInAs, key = APP.key, ...options } = {}) {
     const pusher = new Pusher(key, { ...this.#options({ user, signsInAs }), ...options });
     this.#clients.push(pusher);
@@ -101,7 +101,7 @@ export class Scene {
     return pusher;
   }
 
-  /** A client that is signed in as this user (an object with `id`), and hears what is sent to the user. */
+  /** A client signed in as this user (an object with `id`), subscribed to the user's messages. */
   async signedIn(signsInAs, options) {
     const pusher = await this.client({ signsInAs, ...options });
     await signIn(pusher);
@@ -117,7 +117,7 @@ export class Scene {
     return echo;
   }
 
-  /** Sees to it that a client made elsewhere is disconnected at the end. */
+  /** Has a client made elsewhere disconnected at the end. */
   adopt(client) {
     this.#clients.push(client);
     return client;
@@ -131,7 +131,7 @@ export class Scene {
     await this.startNext({ listen: address });
   }
 
-  /** Starts another server, which is the scene's from now on; the one before is given back, still running. */
+  /** Starts another server for the scene; returns the earlier one, still running. */
   async startNext(options) {
     const before = this.server;
     this.server = await Fanfare.start(options);

@@ -1,9 +1,9 @@
-// The one timer of pusher-js that would outlive its test.
+// The only timer of pusher-js that would outlive its test.
 //
-// When a server has closed a connection for good, pusher-js for Node closes the socket below once more. That starts
-// 30 s of waiting for an answer which has come already, and the process of the tests would sit them out.
+// When a server has closed a connection for good, pusher-js for Node closes the inner socket once more. That
+// close waits 30 s for an answer that has already come, and the process of the tests would wait as well.
 
-/** What the WebSocket library inside pusher-js waits for the other side of a close, in milliseconds. */
+/** Timeout of the WebSocket library inside pusher-js for the peer's close, in milliseconds. */
 const CLOSE_TIMEOUT = 30_000;
 
 const { setTimeout: start } = globalThis;

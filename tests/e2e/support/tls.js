@@ -1,4 +1,5 @@
-// A private CA and certificates of it, made with the commands of docs/tls.md, and clients in a process that trusts it.
+// A private CA and its certificates, made with the commands of docs/tls.md, and clients in a process that
+// trusts the CA.
 import { fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { Inbox } from './waiting.js';
 
 const CLIENT = fileURLToPath(new URL('./tls_client.js', import.meta.url));
 
-/** A CA, and a certificate of it for localhost, in a folder that is removed when the test ends. */
+/** A CA and its certificate for localhost, in a folder that is removed when the test ends. */
 export class Authority {
   #issue;
 
@@ -35,13 +36,13 @@ export class Authority {
     return `[tls]\naddr = "127.0.0.1:0"\ncert_file = "${this.file('fullchain.pem')}"\nkey_file = "${this.file('privkey.pem')}"\n`;
   }
 
-  /** Puts a new certificate, and a new key, in place of those before. */
+  /** Replaces the certificate and the key. */
   async issue() {
     await shell(this.#issue, this.directory);
   }
 }
 
-/** The serial number of the certificate that newcomers are shown. */
+/** The serial number of the certificate on new connections. */
 export function shownAt(port) {
   return new Promise((resolve, reject) => {
     const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
@@ -52,7 +53,7 @@ export function shownAt(port) {
   });
 }
 
-/** A process with stock clients, which believes `ca` besides the public authorities; what it says is in `said`. */
+/** A process with stock clients, which trusts `ca` besides the public authorities; its messages are in `said`. */
 export function clientProcess(t, { url, ca }) {
   const { NODE_EXTRA_CA_CERTS, ...env } = process.env;
   const child = fork(CLIENT, [url.hostname === '127.0.0.1' ? 'localhost' : url.hostname, url.port], {

@@ -1,4 +1,5 @@
-// A process of its own: Node reads NODE_EXTRA_CA_CERTS once, when it starts. Says what happens over its channel.
+// A separate process, because Node reads NODE_EXTRA_CA_CERTS only at the start. Reports events over its
+// channel.
 import Echo from 'laravel-echo';
 import PusherSdk from 'pusher';
 import Pusher from 'pusher-js';

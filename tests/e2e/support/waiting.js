@@ -1,10 +1,10 @@
-// Waiting for something that is seen to happen, never for a time to pass.
+// Waiting for an observable event, never for a time to pass.
 import assert from 'node:assert/strict';
 
-/** Milliseconds that anything may take before a test gives up on it. */
+/** Timeout of every wait, in milliseconds. */
 const DEADLINE = 10_000;
 
-/** The promise's value, or an error that names what did not come. */
+/** The promise's value, or a timeout error that names the missing thing. */
 export function withDeadline(promise, what, within = DEADLINE) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -13,7 +13,7 @@ export function withDeadline(promise, what, within = DEADLINE) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Asks `question` again and again until the answer is true, and gives that answer back. */
+/** Repeats `question` until the answer is true, and gives that answer. */
 export async function until(question, what, within = DEADLINE) {
   const end = Date.now() + within;
   for (;;) {
@@ -24,7 +24,7 @@ export async function until(question, what, within = DEADLINE) {
   }
 }
 
-/** What came by one way, in order; `next` waits for the first that was not taken yet. */
+/** Received items in order; `next` waits for the first that was not taken yet. */
 export class Inbox {
   #taken = 0;
   #wake = () => {};
@@ -48,14 +48,14 @@ export class Inbox {
   }
 }
 
-/** Collects what a pusher-js channel or connection hands to those who bind to `event`. */
+/** Collects the events that a pusher-js channel or connection passes to callbacks of `event`. */
 export function inboxOf(target, event) {
   const inbox = new Inbox(`${event} on ${target.name ?? 'the connection'}`);
   target.bind(event, (data) => inbox.put(data));
   return inbox;
 }
 
-/** Resolves when pusher-js says that the channel is subscribed; gives presence members. */
+/** Resolves when pusher-js reports the channel as subscribed; gives presence members. */
 export async function subscribed(channel) {
   if (channel.subscribed) return channel.members;
   return withDeadline(
@@ -67,27 +67,27 @@ export async function subscribed(channel) {
   );
 }
 
-/** Signs in, and resolves when the channel for what is sent to the user is subscribed too. */
+/** Signs in, and resolves when the channel for the user's messages is subscribed too. */
 export async function signIn(pusher) {
   pusher.signin();
   await signedIn(pusher);
 }
 
-/** Resolves when the sign-in that is under way is over; fails if it did not succeed. */
+/** Resolves when the sign-in in progress is over; fails if it did not succeed. */
 export async function signedIn(pusher) {
   await withDeadline(pusher.user.signinDonePromise, 'the end of the sign-in');
   assert.ok(pusher.user.user_data, 'the sign-in did not succeed');
   await subscribed(pusher.user.serverToUserChannel);
 }
 
-/** Resolves when the server has done all that this client has sent so far: commands are done in order. */
+/** Resolves when the server has processed all commands of this client: commands are processed in order. */
 export async function allDone(pusher) {
   const messages = inboxOf(pusher.connection, 'message');
   pusher.send_event('pusher:ping', {});
   while ((await messages.next()).event !== 'pusher:pong');
 }
 
-/** Resolves when the connection is, or gets, into `state`. */
+/** Resolves when the connection is in `state`, now or later. */
 export async function inState(pusher, state, within = DEADLINE) {
   if (pusher.connection.state === state) return;
   await withDeadline(new Promise((resolve) => pusher.connection.bind(state, resolve)), `the state ${state}`, within);

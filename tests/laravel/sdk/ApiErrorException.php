@@ -1,5 +1,5 @@
 <?php
-// By this class Laravel knows that the library is of version 5 or newer, and it is what such a library raises.
+// This class tells Laravel that the library is of version 5 or newer; such a library raises it.
 
 declare(strict_types=1);
 

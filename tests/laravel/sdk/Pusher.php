@@ -1,7 +1,7 @@
 <?php
-// Stands where Pusher's PHP library stands, which no package of Debian has: as much of its interface as Laravel's
-// pusher broadcaster calls, over the same requests that tests/e2e-php makes. ../README.md tells how to run the tests
-// with the library itself.
+// Replaces Pusher's PHP library, which Debian does not package: the part of its interface that Laravel's
+// pusher broadcaster calls, with the requests of tests/e2e-php. ../README.md tells how to run the tests with
+// the library itself.
 
 declare(strict_types=1);
 
@@ -16,7 +16,7 @@ final class Pusher
     public function __construct(string $key, string $secret, string $appId, array $options = [])
     {
         $url = "{$options['scheme']}://{$options['host']}:{$options['port']}";
-        // The path in front is no part of what is signed; without a slash at its end the library loses it.
+        // The path prefix is not signed; without a slash at its end the library drops the prefix.
         $path = $options['path'] ?? '';
         $url .= str_ends_with($path, '/') ? rtrim($path, '/') : '';
         $this->broadcaster = new \Broadcaster($url, $appId, $key, $secret);
@@ -41,7 +41,7 @@ final class Pusher
         return $this->authorization($channel, $socketId, null);
     }
 
-    /** The id is a string here, whatever type the user's key has. */
+    /** The id is a string here, whatever the type of the user's key. */
     public function presence_auth(string $channel, string $socketId, string $userId, mixed $userInfo): string
     {
         return $this->authorization($channel, $socketId, ['user_id' => $userId, 'user_info' => $userInfo]);

@@ -1,5 +1,5 @@
 <?php
-// Raised for what is not sent at all.
+// Raised before anything is sent.
 
 declare(strict_types=1);
 

@@ -1,4 +1,5 @@
-// What a Laravel application broadcasts, as stock Echo hears it; the same for every driver and Redis client.
+// Broadcasts of a Laravel application, as stock Echo receives them; the same for every driver and Redis
+// client.
 import assert from 'node:assert/strict';
 
 import { inbox, subscription } from '../../e2e/support/echo.js';
@@ -7,8 +8,8 @@ import { test } from './scene.js';
 const DETAILS = { link: 'a/b', to: 'Grüße ☃', weight: 2.5, gift: null, extras: [] };
 
 /**
- * Registers the tests. `open(t)` gives a scene with the application as `app` and with `as(user)`, an Echo of a user;
- * `channelsAtATime` is how many channels this driver takes for one event.
+ * Registers the tests. `open(t)` gives a scene with the application as `app` and with `as(user)`, an Echo of
+ * a user; `channelsAtATime` is how many channels this driver takes for one event.
  */
 export function broadcasts(label, open, { channelsAtATime }) {
   const tell = (name, body) => test(`${label}: ${name}`, async (t) => body(await open(t)));
@@ -19,7 +20,7 @@ export function broadcasts(label, open, { channelsAtATime }) {
     const inboxes = channels.map((channel) => inbox('OrderShipped', (put) => channel.listen('OrderShipped', put)));
     await Promise.all(channels.map(subscription));
     await scene.app.post('/orders/1/ship');
-    // The same on both, and no word of the sender's socket.
+    // The same on both channels, and without the sender's socket id.
     for (const shipped of inboxes) assert.deepEqual(await shipped.next(), { id: 1, details: DETAILS });
   });
 

@@ -5,7 +5,7 @@ import tls from 'node:tls';
 
 import { run } from './processes.js';
 
-/** Makes the two files in `directory`, and has every TLS connection that this process makes trust them alone. */
+/** Makes the two files in `directory`; every TLS connection of this process then trusts this authority alone. */
 export async function trustedCertificate(directory) {
   const [certificate, key] = ['certificate.pem', 'key.pem'].map((name) => path.join(directory, name));
   const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
@@ -16,7 +16,7 @@ export async function trustedCertificate(directory) {
   return { certificate, key };
 }
 
-/** pusher-js has no option for whom to trust, and Node reads its variable for it only once, before anything runs. */
+/** pusher-js has no option for authorities, and Node reads its variable only once, before anything runs. */
 function trust(ca) {
   const { connect } = trust;
   tls.connect = (options, ...rest) => connect.call(tls, { ...options, ca }, ...rest);

@@ -1,4 +1,5 @@
-// The Laravel application of ../app, as a process: a copy of it with an `.env` of its own, and ways to ask it.
+// The Laravel application of ../app, as a process: a copy with an `.env` of its own, and ways to send
+// requests.
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +12,7 @@ const HERE = fileURLToPath(new URL('..', import.meta.url));
 /** Pusher's PHP library: ours, or the folder `src` of the one that Composer installs. */
 const LIBRARY = path.resolve(process.env.PUSHER_PHP_LIBRARY ?? path.join(HERE, 'sdk'));
 
-/** The users that the application knows, by name. */
+/** The application's users, by name. */
 const USERS = { Ann: { id: 1, token: 'token-of-ann' }, Bob: { id: 2, token: 'token-of-bob' } };
 
 export class Laravel {
@@ -19,8 +20,8 @@ export class Laravel {
   #process;
 
   /**
-   * Resolves when it answers. `env` are the lines of its `.env`; `ini` are settings of PHP; `connections` is PHP to
-   * stand in config/broadcasting.php in place of its own.
+   * Resolves when the application answers. `env` are the lines of its `.env`; `ini` are settings of PHP;
+   * `connections` is PHP that replaces the connections in config/broadcasting.php.
    */
   static async start({ env = {}, ini = {}, port, connections } = {}) {
     const app = new Laravel();
@@ -53,12 +54,12 @@ export class Laravel {
     await this.#process.readyWhen(async () => (await fetch(this.url)).status === 404, 'the application');
   }
 
-  /** Nothing of the environment of the tests reaches it but where programs are. */
+  /** Of the tests' environment the process gets only the path of programs. */
   get #place() {
     return { cwd: this.#directory, env: { PATH: process.env.PATH, PUSHER_PHP_LIBRARY: LIBRARY } };
   }
 
-  /** Where it is laid out. */
+  /** The directory of the copy. */
   get directory() {
     return this.#directory;
   }
@@ -72,7 +73,7 @@ export class Laravel {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Has `user` do something, as a page of the application would; `socketId` is the page's connection. */
+  /** Sends a request as `user`, as a page of the application would; `socketId` is the page's connection. */
   async post(path, { user = 'Ann', body = {}, socketId } = {}) {
     const headers = { accept: 'application/json', 'content-type': 'application/json', ...bearer(user) };
     if (socketId) headers['x-socket-id'] = socketId;
@@ -88,7 +89,7 @@ export class Laravel {
     return answer.headers.getSetCookie().map((cookie) => cookie.split(';')[0]).join('; ');
   }
 
-  /** What /broadcasting/auth answers to a form, given a cookie or not. */
+  /** The answer of /broadcasting/auth to a form, with a cookie or without. */
   async authorize(form, headers = {}) {
     const body = new URLSearchParams(form);
     const answer = await fetch(`${this.url}/broadcasting/auth`, { method: 'POST', headers, body });
@@ -96,7 +97,7 @@ export class Laravel {
   }
 }
 
-/** The options with which Echo is authorized as this user, by the application itself. */
+/** The options with which the application itself authorizes Echo as this user. */
 export const authorizedAs = (user, app) => ({
   authEndpoint: `${app.url}/api/broadcasting/auth`,
   bearerToken: USERS[user].token,
@@ -105,8 +106,8 @@ export const authorizedAs = (user, app) => ({
 const bearer = (user) => ({ authorization: `Bearer ${USERS[user].token}` });
 
 /**
- * The option with which Echo asks at `url` with a cookie, as a browser does by itself on the page's own host:
- * pusher-js for Node has no cookies.
+ * The option with which Echo asks at `url` with a cookie, as a browser does on the page's own host: pusher-js
+ * for Node has no cookies.
  */
 export const askingWithCookie = (url, cookie) => ({
   channelAuthorization: {

@@ -1,14 +1,14 @@
-// Programs that a test starts for itself, on loopback, and stops by their process.
+// Programs that a test starts on loopback, and stops by their process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 import { until, withDeadline } from '../../e2e/support/waiting.js';
 
-/** Milliseconds that a program may take to be ready, on a machine that does much else. */
+/** Timeout for a program's start, in milliseconds, on a busy machine. */
 const START = 30_000;
 
-/** A port that nobody listened on a moment ago, for programs that cannot pick one themselves. */
+/** A port that was free a moment ago, for programs that cannot pick a port themselves. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -22,7 +22,7 @@ export class Running {
   #child;
   #exit;
   #ended = false;
-  /** What it has written, to standard output and standard error. */
+  /** The output so far, standard output and standard error. */
   output = '';
 
   constructor(program, args, options = {}) {
@@ -39,7 +39,7 @@ export class Running {
     }).finally(() => (this.#ended = true));
   }
 
-  /** Resolves when the program can be asked, as `question` finds; fails if it ends before. */
+  /** Resolves when the program answers `question`; fails if the program ends before. */
   async readyWhen(question, what) {
     await until(async () => {
       if (this.#ended) throw new Error(`${what} ended:\n${this.output}`);
@@ -47,12 +47,12 @@ export class Running {
     }, what, START);
   }
 
-  /** The status with which it ends by itself. */
+  /** The exit status. */
   ended(what) {
     return withDeadline(this.#exit, `the end of ${what}`, START);
   }
 
-  /** Asks it to end, and sees to it. */
+  /** Stops the process, and waits for the end. */
   async stop(signal = 'SIGTERM') {
     if (!this.#ended) this.#child.kill(signal);
     await withDeadline(this.#exit, 'the end').catch(() => this.#child.kill('SIGKILL'));
@@ -60,7 +60,7 @@ export class Running {
   }
 }
 
-/** Runs a program to its end; fails, with its output, unless that is good. */
+/** Runs a program to its end; fails, with its output, on a bad status. */
 export async function run(program, args, options) {
   const running = new Running(program, args, options);
   const status = await running.ended(`${program} ${args.join(' ')}`);

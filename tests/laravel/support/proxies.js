@@ -1,7 +1,7 @@
-// The proxies: how the documented text becomes a configuration on loopback, and the process that runs it.
+// The proxies: turning the documented text into a configuration on loopback, and the process that runs it.
 //
-// What is replaced is the same everywhere: the host name, where to listen, the certificate, and the address of Fanfare.
-// What is added is what a distribution's package has around such a file.
+// The replaced parts are the same everywhere: the host name, the listening address, the certificate, and the
+// address of Fanfare. The added parts are those of a distribution's package around such a file.
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -55,7 +55,7 @@ const caddy = {
   pathTitle: "in the application's block",
   path: (text, { port, tls, app }) =>
     `${caddy.address(port, tls)}\n${text}\nhandle {\n reverse_proxy ${new URL(app).host}\n}\n}\n`,
-  /** For a public name Caddy gets a certificate by itself, which no test can have. */
+  /** For a public name Caddy obtains a certificate itself, which is impossible in a test. */
   address: (port, tls) =>
     tls
       ? `https://localhost:${port} {\n bind 127.0.0.1\n tls ${tls.certificate} ${tls.key}`
@@ -91,7 +91,7 @@ const apache = {
     return `<VirtualHost 127.0.0.1:${port}>\n${engine}${text}\nProxyPass / ${app}/\n</VirtualHost>\n`;
   },
   async start(site, directory, { port }) {
-    // What Debian has switched on from the start, and what the page says to switch on.
+    // The modules that Debian enables by default, and those that the page enables.
     const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'headers', 'ssl'];
     const loaded = modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`);
     const user = process.getuid() === 0 ? 'User www-data\nGroup www-data' : '';
@@ -110,9 +110,9 @@ const certificateOf = (tls) => [
 export const PROXIES = { nginx, caddy, apache };
 
 /**
- * Starts a proxy with the documented text in `directory`, and resolves when it passes requests on to Fanfare.
- * `tls` are the files of a certificate, or nothing; `app` is given for the text that goes into the application's host,
- * and is its address.
+ * Starts a proxy with the documented text in `directory`, and resolves when the proxy forwards requests to
+ * Fanfare. `tls` are the files of a certificate, or nothing; `app` is the application's address, for the text
+ * that goes into the application's host.
  */
 export async function startProxy(proxy, { directory, port, tls, fanfare, app }) {
   const title = app ? proxy.pathTitle : proxy.ownHostTitle;

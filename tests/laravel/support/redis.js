@@ -20,7 +20,7 @@ export class Redis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** The first line of what Redis answers to a command of plain words. */
+  /** The first line of Redis' answer to a command of plain words. */
   ask(command) {
     return new Promise((resolve, reject) => {
       const socket = connect(this.port, '127.0.0.1', () => socket.write(`${command}\r\n`));
@@ -32,7 +32,7 @@ export class Redis {
     });
   }
 
-  /** Resolves when somebody listens for broadcasts: what is published before is nobody's. */
+  /** Resolves when a subscriber listens for broadcasts: earlier messages are lost. */
   async listenedTo() {
     await until(async () => (await this.ask('PUBSUB NUMPAT')) !== ':0', 'a subscription in Redis');
   }

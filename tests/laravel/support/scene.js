@@ -1,4 +1,4 @@
-// Fanfare, the Laravel application, and stock Echo for its users: what every test here starts from.
+// Fanfare, the Laravel application, and stock Echo for its users: the start of every test here.
 import { APP, appWith } from '../../e2e/support/fanfare.js';
 import { Scene, test as e2eTest } from '../../e2e/support/scene.js';
 import { Laravel, authorizedAs } from './laravel.js';
@@ -19,7 +19,7 @@ export const pusherEnv = ({ host, port }, changes = {}) => ({
 
 const apps = new WeakMap();
 
-/** A test as Node runs it; if it fails, what the application and the server logged is shown. */
+/** A test as Node runs it; a failure prints the logs of the application and the server. */
 export function test(name, body) {
   e2eTest(name, async (t) => {
     try {
@@ -31,7 +31,7 @@ export function test(name, body) {
   });
 }
 
-/** Starts the application, which is stopped when the test ends. */
+/** Starts the application, stopped when the test ends. */
 export async function startLaravel(t, options) {
   const app = await Laravel.start(options);
   apps.set(t, app);
@@ -39,15 +39,15 @@ export async function startLaravel(t, options) {
   return app;
 }
 
-/** The setting by which Fanfare asks the application on this port who may listen. */
+/** The setting by which Fanfare asks the application on this port for authorization. */
 const asking = (port, path) => `authorization = { url = "http://127.0.0.1:${port}${path}" }`;
 
-/** Where users are known by a bearer token. */
+/** The route that identifies users by a bearer token. */
 const BY_TOKEN = '/api/broadcasting/auth';
 
 /**
- * Fanfare and the application on its `pusher` driver, which authorizes channels by itself; `asks`: Fanfare can ask it,
- * too.
+ * Fanfare and the application with its `pusher` driver, which authorizes channels itself; with `asks`,
+ * Fanfare can ask the application, too.
  */
 export async function openPusher(t, { asks = false } = {}) {
   const port = await freePort();
@@ -58,13 +58,13 @@ export async function openPusher(t, { asks = false } = {}) {
   return scene;
 }
 
-/** What Laravel's prefix is in Redis unless `.env` says something else, for an application called Laravel. */
+/** Laravel's default prefix in Redis, for an application called Laravel. */
 export const DEFAULT_PREFIX = 'laravel_database_';
 
 /**
- * Fanfare, a Redis, and the application on its `redis` driver: events come out of Redis, and Fanfare asks the
- * application who may listen, at `authorizedAt`. `prefix` is what `.env` says of it, or nothing; `heard` is what
- * Fanfare is told.
+ * Fanfare, a Redis, and the application with its `redis` driver: events come from Redis, and Fanfare asks the
+ * application for authorization, at `authorizedAt`. `prefix` is the value in `.env`, or nothing; `heard` is
+ * the prefix in Fanfare's settings.
  */
 export async function openRedis(t, options = {}) {
   const { client = 'phpredis', prefix, heard = prefix ?? DEFAULT_PREFIX, authorizedAt = BY_TOKEN } = options;
@@ -86,7 +86,7 @@ export async function openRedis(t, options = {}) {
   return scene;
 }
 
-/** The options with which Echo is authorized as this user by Fanfare, which asks the application. */
+/** The options with which Fanfare, which asks the application, authorizes Echo as this user. */
 export const authorizedBy = (server, user) => ({
   ...authorizedAs(user, { url: '' }),
   authEndpoint: `${server.url.origin}/app/${APP.key}/auth`,

@@ -1,4 +1,4 @@
-// The configurations that docs/ tells to write are the ones under test.
+// The configurations in docs/ are the ones under test.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ export async function snippet(page, title) {
   return found[0];
 }
 
-/** The text with every `from` replaced by its `to`; each must be there, so that the page and the test stay one. */
+/** The text with every `from` replaced by its `to`; each must occur, so that page and test stay in step. */
 export function replaced(text, pairs) {
   for (const [from, to] of pairs) {
     assert.ok(text.includes(from), `the documented text has no "${from}":\n${text}`);

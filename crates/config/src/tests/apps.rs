@@ -1,4 +1,4 @@
-//! The apps of the file, and which database is opened beside them.
+//! The apps of the file, and the database opened beside them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How an app's application is asked: what is accepted, refused and shown.
+//! The settings of an app's authorization: accepted, refused and shown values.
 
 use super::{APP_3, Setup};
 use crate::Config;

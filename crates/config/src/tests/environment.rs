@@ -1,4 +1,4 @@
-//! Variables and flags, and who goes before whom.
+//! Variables and flags, and which source wins.
 
 use std::path::Path;
 

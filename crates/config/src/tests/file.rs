@@ -200,7 +200,7 @@ fn path_prefixes_that_would_never_match_are_refused() {
     }
 }
 
-/// The lines without the comments that say where a value comes from.
+/// The lines without the comments on origins.
 fn without_places(text: &str) -> Vec<&str> {
     text.lines().map(|line| line.split(" # ").next().unwrap_or(line)).collect()
 }

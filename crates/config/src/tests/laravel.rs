@@ -10,7 +10,7 @@ const PUSHER: &str =
 const REVERB: &str = "BROADCAST_CONNECTION=reverb\nREVERB_APP_ID=8\nREVERB_APP_KEY=key-8\n\
                       REVERB_APP_SECRET=hush-8\nREVERB_HOST=\"localhost\"\nREVERB_PORT=8080\nREVERB_SCHEME=http\n";
 
-/// With this `.env`, above the rest of the setup.
+/// With this `.env`, overridden by the rest of the setup.
 fn project(mut setup: Setup, dotenv: &str) -> Setup {
     let directory = setup.directory.take().unwrap_or_else(|| tempfile::tempdir().unwrap());
     fs::write(directory.path().join(".env"), dotenv).unwrap();
@@ -23,7 +23,7 @@ fn of(dotenv: &str) -> Setup {
     project(Setup::default(), dotenv)
 }
 
-/// What was taken from the `.env`, line by line.
+/// The values taken from the `.env`, line by line.
 fn taken(setup: &Setup) -> Vec<String> {
     setup.load().laravel.unwrap().taken
 }

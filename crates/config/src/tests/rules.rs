@@ -1,4 +1,4 @@
-//! Settings that do not go together.
+//! Settings that contradict each other.
 
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::channel::ChannelName;

@@ -1,4 +1,4 @@
-//! What `--print` shows.
+//! The output of `--print`.
 
 use super::{APP_3, Setup, env};
 use crate::Flags;

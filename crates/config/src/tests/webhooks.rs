@@ -1,4 +1,4 @@
-//! Webhooks in the file: what is accepted, refused and shown.
+//! Webhooks in the file: accepted, refused and shown values.
 
 use std::time::Duration;
 

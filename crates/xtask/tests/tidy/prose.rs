@@ -20,10 +20,13 @@ const FOREIGN: [(&str, &str); 9] = [
 const REGISTRY: &str = "a registry's host: everybody's client has its own setting for that";
 
 /// Folders whose doc comments follow [`unnamed_subjects`]; add a folder when its comments do.
-const NAMES_SUBJECTS: [&str; 9] = [
+const NAMES_SUBJECTS: [&str; 12] = [
     "crates/apps/",
+    "crates/config/",
+    "crates/doctor/",
     "crates/hub/",
     "crates/laravel/",
+    "crates/loadgen/",
     "crates/outgoing/",
     "crates/protocol/",
     "crates/server/",

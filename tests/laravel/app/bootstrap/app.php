@@ -1,5 +1,5 @@
 <?php
-// The application as the skeleton of Laravel 8 makes it, but loaded from Debian's packages instead of Composer's.
+// The application as in the skeleton of Laravel 8, but loaded from Debian's packages instead of Composer's.
 
 declare(strict_types=1);
 
@@ -10,12 +10,12 @@ use Illuminate\Foundation\Application;
 
 require_once 'Illuminate/autoload.php';
 
-// The real Pusher library sends its requests with Guzzle, which Debian packages by itself.
+// The real Pusher library sends its requests with Guzzle, a separate package of Debian.
 if (stream_resolve_include_path('GuzzleHttp/autoload.php')) {
     require_once 'GuzzleHttp/autoload.php';
 }
 
-// PSR-4, as composer.json would say it. Pusher's library is where the tests' driver says: see ../README.md.
+// PSR-4, as in composer.json. The tests set the path of Pusher's library: see ../README.md.
 spl_autoload_register(function (string $class): void {
     $folders = ['App\\' => dirname(__DIR__) . '/app/', 'Pusher\\' => getenv('PUSHER_PHP_LIBRARY') . '/'];
     foreach ($folders as $namespace => $folder) {

@@ -1,5 +1,5 @@
 <?php
-// The skeleton's, with the host options that it has had since Laravel 9: users of Laravel 8 add them by hand.
+// The skeleton's, with the host options of Laravel 9 and later: users of Laravel 8 add them by hand.
 
 declare(strict_types=1);
 
@@ -15,7 +15,7 @@ return [
                 'host' => env('PUSHER_HOST'),
                 'port' => env('PUSHER_PORT', 443),
                 'scheme' => env('PUSHER_SCHEME', 'https'),
-                // The slash at the end is needed: without it Pusher's library loses the path.
+                // The slash at the end is required: without it Pusher's library drops the path.
                 'path' => env('PUSHER_PATH', ''),
             ],
         ],

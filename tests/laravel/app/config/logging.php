@@ -1,5 +1,5 @@
 <?php
-// To standard error, which the tests show where something fails.
+// To standard error, which the tests show after a failure.
 
 declare(strict_types=1);
 

@@ -1,5 +1,5 @@
 <?php
-// What would wait for a worker is done at once.
+// Jobs run at once, without a worker.
 
 declare(strict_types=1);
 

@@ -1,5 +1,5 @@
 <?php
-// There are none but those of Laravel's error pages.
+// Only the views of Laravel's error pages.
 
 declare(strict_types=1);
 

@@ -1,5 +1,5 @@
 <?php
-// What the tests have the application broadcast. Each answer tells that it was sent.
+// The broadcasts of the tests. Each answer confirms the sending.
 
 declare(strict_types=1);
 
@@ -17,7 +17,8 @@ Route::post('/orders/{order}/ship', function (Request $request, Order $order) {
     if ($request->boolean('to_others')) {
         $event->toOthers();
     }
-    // The event is sent when the pending broadcast goes, as at the end of any line that does not keep it.
+    // The event is sent when the pending broadcast is destroyed, as at the end of any line that does not keep
+    // it.
     unset($event);
     return ['sent' => true];
 });
@@ -32,7 +33,8 @@ Route::post('/rooms/{room}/messages', function (Request $request, string $room) 
     return ['sent' => true];
 });
 
-// One event each for so many channels at a time: from Laravel 9.12 on its pusher driver cuts the list by itself.
+// One event for each group of so many channels: from Laravel 9.12 on its pusher driver splits the list by
+// itself.
 Route::post('/prices', function (Request $request) {
     $names = array_map(fn (int $number) => "price.{$number}", range(1, (int) $request->input('channels')));
     foreach (array_chunk($names, (int) $request->input('at_a_time')) as $some) {

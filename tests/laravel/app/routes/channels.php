@@ -1,5 +1,5 @@
 <?php
-// Who may listen where.
+// The authorization of channels.
 
 declare(strict_types=1);
 
@@ -11,12 +11,13 @@ Broadcast::channel('orders.{order}', fn (User $user, Order $order) => $order->us
 Broadcast::channel('App.Models.Order.{order}', fn (User $user, Order $order) => $order->user_id === $user->id);
 Broadcast::channel('App.Models.User.{id}', fn (User $user, int $id) => $user->id === $id);
 
-// Who is there is told as this array.
+// The member's data is this array.
 Broadcast::channel('room.{id}', fn (User $user, string $id) => ['id' => $user->id, 'name' => $user->name]);
 
-// On a presence channel this names nobody: a mistake that Laravel's redis broadcaster answers with a plain true.
+// On a presence channel this answer names no user: a mistake that Laravel's redis broadcaster answers with a
+// plain true.
 Broadcast::channel('nameless', fn (User $user) => true);
 
-// Yes without a look at the user: enough where Laravel sees to it that there is one. With its redis broadcaster it
-// does not for a name with the Redis prefix in front, and hands over null.
+// Yes without checking the user: enough where Laravel ensures that there is one. Laravel's redis broadcaster
+// does not for a name with the Redis prefix in front, and passes null.
 Broadcast::channel('lobby', fn ($user) => true);

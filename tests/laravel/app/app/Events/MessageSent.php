@@ -1,5 +1,5 @@
 <?php
-// To those in a room, under a name and with a payload of its own.
+// To the members of a room, with a name and a payload of its own.
 
 declare(strict_types=1);
 

@@ -17,7 +17,7 @@ final class OrderShipped implements ShouldBroadcastNow
 
     public int $id;
 
-    /** What encoders disagree about: slashes, text above ASCII, floats, null, and an empty array. */
+    /** Values that encoders disagree about: slashes, text above ASCII, floats, null, and an empty array. */
     public array $details = ['link' => 'a/b', 'to' => 'Grüße ☃', 'weight' => 2.5, 'gift' => null, 'extras' => []];
 
     public function __construct(Order $order)

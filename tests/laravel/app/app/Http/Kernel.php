@@ -1,5 +1,6 @@
 <?php
-// The group `web` is the skeleton's: encrypted cookies, a session, and a CSRF token for whatever is no GET.
+// The group `web` is the skeleton's: encrypted cookies, a session, and a CSRF token for every request but
+// GET.
 
 declare(strict_types=1);
 

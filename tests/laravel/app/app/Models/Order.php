@@ -1,5 +1,5 @@
 <?php
-// An order broadcasts what becomes of it, to private-App.Models.Order.ID.
+// An order broadcasts its changes to private-App.Models.Order.ID.
 
 declare(strict_types=1);
 

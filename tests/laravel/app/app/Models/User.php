@@ -1,5 +1,5 @@
 <?php
-// Known by a session or by the token in `api_token`. Its notifications go to private-App.Models.User.ID.
+// Identified by a session or by the token in `api_token`. Notifications go to private-App.Models.User.ID.
 
 declare(strict_types=1);
 

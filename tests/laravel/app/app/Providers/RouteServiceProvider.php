@@ -1,5 +1,5 @@
 <?php
-// Where requests go: the application's own routes, and Laravel's for the authorization of channels.
+// The application's own routes, and Laravel's routes for the authorization of channels.
 
 declare(strict_types=1);
 
@@ -17,7 +17,8 @@ final class RouteServiceProvider extends ServiceProvider
             Route::middleware('web')->group(base_path('routes/web.php'));
             Route::prefix('api')->middleware(['api', 'auth:api'])->group(base_path('routes/api.php'));
         });
-        // /broadcasting/auth knows users by their session's cookie, /api/broadcasting/auth by a bearer token.
+        // /broadcasting/auth identifies users by the session cookie, /api/broadcasting/auth by a bearer
+        // token.
         Broadcast::routes();
         Broadcast::routes(['prefix' => 'api', 'middleware' => ['api', 'auth:api']]);
         require base_path('routes/channels.php');

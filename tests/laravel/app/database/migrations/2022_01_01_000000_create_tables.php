@@ -1,5 +1,5 @@
 <?php
-// The tables, and the two users and orders that the tests know.
+// The tables, and the two users and orders of the tests.
 
 declare(strict_types=1);
 
