@@ -4,7 +4,7 @@
 //! waits for the database: two seconds at most, and not at all during a known outage.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fanfare_protocol::app::{App, Limits};
@@ -172,6 +172,18 @@ impl Apps {
     #[must_use]
     pub fn database_away_for(&self) -> Option<Duration> {
         self.stored.as_ref()?.outage.since().map(|since| since.elapsed())
+    }
+
+    /// Waits for the end of every outage of the database; `None` without a database. Unless the future is polled, an
+    /// outage never ends. Ends with the last user of the apps.
+    #[must_use]
+    pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let stored = self.stored.as_ref()?;
+        let store = Arc::downgrade(&stored.store);
+        let (away, unwritable) = (stored.outage.clone(), stored.unwritable.clone());
+        Some(async move {
+            tokio::join!(away.watch(Weak::clone(&store)), unwritable.watch(store));
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the database answers, and whether the database stores writes.
 //!
 //! Between the first failure and the first success no look-up waits for the database: the task of
-//! [`Apps::upkeep`] alone probes, once a second. Each outage is logged once at its start and once at its end.
+//! [`Apps::upkeep`](crate::Apps::upkeep) alone probes, once a second. Each outage is logged once at its start and once at its end.
 
 use std::fmt::Display;
 use std::sync::{Arc, Weak};
@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::READING;
-use crate::apps::Apps;
 use crate::store::Store;
 
 /// Time between two attempts during an outage.
@@ -89,7 +88,7 @@ impl Outage {
     }
 
     /// Ends every outage as soon as the database works again; returns when the last user of the store is dropped.
-    async fn watch(self, store: Weak<Store>) {
+    pub async fn watch(self, store: Weak<Store>) {
         let mut works = self.works.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         while works.wait_for(|works| !works).await.is_ok() {
@@ -105,19 +104,5 @@ impl Outage {
                 self.end();
             }
         }
-    }
-}
-
-impl Apps {
-    /// Waits for the end of every outage of the database; `None` without a database. Unless the future is polled, an
-    /// outage never ends. Ends with the last user of the apps.
-    #[must_use]
-    pub fn upkeep(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let stored = self.stored.as_ref()?;
-        let store = Arc::downgrade(&stored.store);
-        let (away, unwritable) = (stored.outage.clone(), stored.unwritable.clone());
-        Some(async move {
-            tokio::join!(away.watch(Weak::clone(&store)), unwritable.watch(store));
-        })
     }
 }

@@ -13,13 +13,13 @@ mod usage;
 mod write;
 mod writing;
 
-use fanfare_protocol::app::{App, Limits};
+use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Credential;
 use sqlx::{PgPool, SqlitePool};
 
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
-pub(crate) use self::record::{new_app, open_feed_url, random_id, random_pair};
+pub(crate) use self::record::{Reading, Record, RowFault, new_app, open_feed_url, random_id, random_pair};
 pub(crate) use self::tokens::{ListedToken, StoredToken as KeptToken};
 pub(crate) use self::write::{Listed, ListedKey};
 use crate::master_keys::{MasterKeys, Owner};
@@ -52,29 +52,6 @@ const NO_ID: &str = "";
 pub(crate) enum Ask {
     Key(Box<str>),
     Id(Box<str>),
-}
-
-/// The rows of an app.
-#[derive(Clone, Debug)]
-pub(crate) enum Record<A = App> {
-    App(A),
-    /// The app's row cannot be used.
-    Faulty(RowFault),
-}
-
-/// The app whose row cannot be used, and the cause.
-#[derive(Clone, Debug)]
-pub(crate) struct RowFault {
-    pub app: String,
-    pub cause: String,
-}
-
-/// Options for turning rows into an app.
-#[derive(Clone, Debug)]
-pub(crate) struct Reading {
-    /// The limits of an app that sets none.
-    pub defaults: Limits,
-    pub keys: MasterKeys,
 }
 
 /// An open database with migrated tables.

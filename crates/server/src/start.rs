@@ -179,8 +179,8 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
     let server = Server::open(config).await?;
     let read_again = follow_hangup(hangup, server.read_certificate.clone());
     server.state.tasks.spawn("SIGHUP", read_again);
-    ready::log(&server);
-    ready::print(&server, invocation);
+    server.log_ready();
+    server.print_ready(invocation);
     server.run(&mut stop).await
 }
 

@@ -7,9 +7,31 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use sqlx::FromRow;
 
-use super::{Reading, Record, RowFault};
 use crate::master_keys::{MasterKeys, Owner, SealFault};
 use crate::settings::AppSettings;
+
+/// The rows of an app.
+#[derive(Clone, Debug)]
+pub(crate) enum Record<A = App> {
+    App(A),
+    /// The app's row cannot be used.
+    Faulty(RowFault),
+}
+
+/// The app whose row cannot be used, and the cause.
+#[derive(Clone, Debug)]
+pub(crate) struct RowFault {
+    pub app: String,
+    pub cause: String,
+}
+
+/// Options for turning rows into an app.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// The limits of an app that sets none.
+    pub defaults: Limits,
+    pub keys: MasterKeys,
+}
 
 /// An app with one of its pairs, if it has any. Not `Debug`: the pair holds a secret.
 #[derive(FromRow)]

@@ -9,23 +9,69 @@ use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
 
-/// Logs the parts that run, their addresses and limits, and the absence of apps.
-pub(super) fn log(server: &Server) {
-    let Server { state, listening, over_tls, admin_listening, first, .. } = server;
-    let config = &state.config;
-    tracing::info!(
-        target: "fanfare",
-        version = env!("CARGO_PKG_VERSION"),
-        listen = %listening,
-        tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
-        admin = %admin_listening,
-        database = config.database().map(tracing::field::display),
-        configured_apps = config.fixed_apps().len(),
-        "ready"
-    );
-    log_limits(&server.division);
-    if first.is_none() {
-        tracing::warn!(target: "fanfare", "{NO_APP}");
+impl Server {
+    /// Logs the parts that run, their addresses and limits, and the absence of apps.
+    pub(super) fn log_ready(&self) {
+        let Server { state, listening, over_tls, admin_listening, first, .. } = self;
+        let config = &state.config;
+        tracing::info!(
+            target: "fanfare",
+            version = env!("CARGO_PKG_VERSION"),
+            listen = %listening,
+            tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
+            admin = %admin_listening,
+            database = config.database().map(tracing::field::display),
+            configured_apps = config.fixed_apps().len(),
+            "ready"
+        );
+        log_limits(&self.division);
+        if first.is_none() {
+            tracing::warn!(target: "fanfare", "{NO_APP}");
+        }
+    }
+
+    /// Prints the ready line, and lines to paste (the contract of the first line is in docs/configuration.md).
+    pub(super) fn print_ready(&self, invocation: Invocation) {
+        let Server { state, listening, over_tls, admin_listening: admin, first, .. } = self;
+        let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
+        let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
+        if let Some(laravel) = &state.config.laravel {
+            text.push_str(&laravel.text());
+        }
+        match first {
+            Some(ShownApp { app, embedded, new }) => {
+                // Standard output often ends in a log: a secret is printed when new, or to a terminal.
+                let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
+                let path_prefix = &state.config.listen.path_prefix;
+                // The configuration does not hold a port that the system has chosen.
+                let is_chosen = state.config.listen.addr.port() == 0;
+                let ServerUrl { host, port, .. } = ServerUrl::near(*listening);
+                let invocation =
+                    &invocation.with("--url", is_chosen.then(|| format!("http://{host}:{port}")));
+                let (listen, over_tls) = (*listening, over_tls.clone());
+                let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };
+                text.push_str(&lines.text());
+                if !show_secret {
+                    text.push_str(
+                        "\n(`fanfare env` with the same options prints these lines with the secret.)\n",
+                    );
+                }
+            }
+            None => {
+                text.push('\n');
+                text.push_str(NO_APP);
+                text.push('\n');
+            }
+        }
+        if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
+            let port = listening.port();
+            text.push_str(&format!(
+                "\nOnly this machine can connect; `--listen 0.0.0.0:{port}` lets others in.\n"
+            ));
+        }
+        let mut out = io::stdout().lock();
+        // A closed standard output does not stop the self.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 
@@ -45,47 +91,4 @@ fn log_limits(division: &Division) {
              descriptors are allowed: raise the hard limit (LimitNOFILE= with systemd, --ulimit nofile= with Docker)"
         );
     }
-}
-
-/// Prints the ready line, and lines to paste (the contract of the first line is in docs/configuration.md).
-pub(super) fn print(server: &Server, invocation: Invocation) {
-    let Server { state, listening, over_tls, admin_listening: admin, first, .. } = server;
-    let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
-    let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
-    if let Some(laravel) = &state.config.laravel {
-        text.push_str(&laravel.text());
-    }
-    match first {
-        Some(ShownApp { app, embedded, new }) => {
-            // Standard output often ends in a log: a secret is printed when new, or to a terminal.
-            let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-            let path_prefix = &state.config.listen.path_prefix;
-            // The configuration does not hold a port that the system has chosen.
-            let is_chosen = state.config.listen.addr.port() == 0;
-            let ServerUrl { host, port, .. } = ServerUrl::near(*listening);
-            let invocation = &invocation.with("--url", is_chosen.then(|| format!("http://{host}:{port}")));
-            let (listen, over_tls) = (*listening, over_tls.clone());
-            let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };
-            text.push_str(&lines.text());
-            if !show_secret {
-                text.push_str(
-                    "\n(`fanfare env` with the same options prints these lines with the secret.)\n",
-                );
-            }
-        }
-        None => {
-            text.push('\n');
-            text.push_str(NO_APP);
-            text.push('\n');
-        }
-    }
-    if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
-        let port = listening.port();
-        text.push_str(&format!(
-            "\nOnly this machine can connect; `--listen 0.0.0.0:{port}` lets others in.\n"
-        ));
-    }
-    let mut out = io::stdout().lock();
-    // A closed standard output does not stop the server.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
