@@ -27,9 +27,9 @@ pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, Update};
 pub use settings::{
     AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
-    MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, WebhookFault, WebhookSettings,
-    are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header, is_web_origin, named_limits,
-    nearest,
+    MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, SettingValue, WebhookFault,
+    WebhookSettings, are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header, is_web_origin,
+    named_limits, named_settings, nearest, unset_app,
 };
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};

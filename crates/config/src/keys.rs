@@ -3,7 +3,7 @@
 //! The single list: a key that is missing here is unknown. A test compares the list with
 //! `config/default.toml`.
 
-use fanfare_apps::{LIMIT_RANGES, MAX_CONNECTIONS, MESSAGE_QUOTA, nearest};
+use fanfare_apps::{LIMIT_RANGES, SettingValue, named_settings, nearest, unset_app};
 
 use super::fault::Hint;
 
@@ -104,22 +104,12 @@ const NODE: &[(&str, ValueKind)] = &[
     ("log.filter", ValueKind::Filter),
 ];
 
-/// The keys of one app, except limits.
-const APP: &[(&str, ValueKind)] = &[
-    ("id", ValueKind::AppId),
-    ("key", ValueKind::AppKey),
-    ("secret", ValueKind::AppSecret),
-    ("enabled", ValueKind::Switch),
-    ("max_connections", count(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end())),
-    ("messages_per_second", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
-    ("messages_per_day", count(*MESSAGE_QUOTA.start(), *MESSAGE_QUOTA.end())),
-    ("force_tls", ValueKind::Switch),
-    ("allowed_origins", ValueKind::Origins),
-    ("authorized_connections", ValueKind::Switch),
-    ("client_events", ValueKind::Switch),
-    ("subscription_counts", ValueKind::Switch),
-    ("watchlist_events", ValueKind::Switch),
-    ("subscription_error_event", ValueKind::Switch),
+/// What names an app and signs for it.
+const CREDENTIALS: &[(&str, ValueKind)] =
+    &[("id", ValueKind::AppId), ("key", ValueKind::AppKey), ("secret", ValueKind::AppSecret)];
+
+/// The keys of one app in sections, without its limits.
+const APP_SECTIONS: &[(&str, ValueKind)] = &[
     ("authorization.url", ValueKind::WebUrl),
     ("authorization.user_url", ValueKind::WebUrl),
     ("authorization.origins", ValueKind::WebOrigins),
@@ -149,9 +139,14 @@ impl Keys {
         let limits = LIMIT_RANGES
             .iter()
             .map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
-        let own =
-            |keys: &[(&str, ValueKind)]| keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect();
-        let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(APP));
+        let own = |keys: &[(&str, ValueKind)]| {
+            keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect::<Vec<_>>()
+        };
+        let (mut node, mut app): (Vec<_>, Vec<_>) = (own(NODE), own(CREDENTIALS));
+        app.extend(
+            named_settings(&unset_app()).map(|(name, value)| (name.to_owned(), kind_of_setting(&value))),
+        );
+        app.extend(own(APP_SECTIONS));
         // Printed beside the other limits.
         let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
         node.splice(behind..behind, limits.clone());
@@ -185,6 +180,14 @@ impl Keys {
     /// The nearest variable to an unknown key.
     pub fn nearest_variable(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.node).map(variable))
+    }
+}
+
+const fn kind_of_setting(value: &SettingValue<'_>) -> ValueKind {
+    match value {
+        SettingValue::Switch(_) => ValueKind::Switch,
+        SettingValue::Quota { legal, .. } => count(*legal.start(), *legal.end()),
+        SettingValue::Origins(_) => ValueKind::Origins,
     }
 }
 

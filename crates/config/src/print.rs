@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use fanfare_apps::named_limits;
+use fanfare_apps::{SettingValue, named_limits, named_settings};
 use fanfare_protocol::app::{App, Authorization, OriginPattern};
 use fanfare_protocol::webhook::Webhook;
 use toml::Value;
@@ -96,45 +96,20 @@ fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
 
 /// An app's settings without its sections; a quota only if set.
 fn settings(app: &App) -> Vec<(&'static str, Value)> {
-    let App {
-        id,
-        credentials,
-        enabled,
-        max_connections,
-        messages_per_second,
-        messages_per_day,
-        force_tls,
-        allowed_origins,
-        authorized_connections,
-        client_events,
-        subscription_counts,
-        watchlist_events,
-        subscription_error_event,
-        limits: _,
-        authorization: _,
-        redis_feed: _,
-        webhooks: _,
-    } = app;
-    let mut all = vec![("id", id.as_str().into())];
-    for pair in credentials {
+    let mut all = vec![("id", app.id.as_str().into())];
+    for pair in &app.credentials {
         all.push(("key", pair.key.as_str().into()));
         all.push(("secret", MASK.into()));
     }
-    all.push(("enabled", (*enabled).into()));
-    let quotas = [
-        ("max_connections", max_connections),
-        ("messages_per_second", messages_per_second),
-        ("messages_per_day", messages_per_day),
-    ];
-    all.extend(quotas.into_iter().filter_map(|(name, most)| Some((name, number((*most)?)))));
-    all.push(("force_tls", (*force_tls).into()));
-    let origins: Vec<&str> = allowed_origins.iter().map(OriginPattern::as_str).collect();
-    all.push(("allowed_origins", origins.into()));
-    all.push(("authorized_connections", (*authorized_connections).into()));
-    all.push(("client_events", (*client_events).into()));
-    all.push(("subscription_counts", (*subscription_counts).into()));
-    all.push(("watchlist_events", (*watchlist_events).into()));
-    all.push(("subscription_error_event", (*subscription_error_event).into()));
+    let shown = |value| match value {
+        SettingValue::Switch(on) => Some(on.into()),
+        SettingValue::Quota { most, .. } => most.map(number),
+        SettingValue::Origins(origins) => {
+            let origins: Vec<&str> = origins.iter().map(OriginPattern::as_str).collect();
+            Some(origins.into())
+        }
+    };
+    all.extend(named_settings(app).into_iter().filter_map(|(name, value)| Some((name, shown(value)?))));
     all
 }
 

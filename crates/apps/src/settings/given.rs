@@ -4,25 +4,10 @@
 
 use serde_json::{Map, Value};
 
+use super::named::{named_settings, unset_app};
 use super::nearest::nearest;
 use super::webhooks::as_far_as_legal;
 use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
-
-/// The settings of an app without its limits.
-const NAMES: &[&str] = &[
-    "enabled",
-    "max_connections",
-    "messages_per_second",
-    "messages_per_day",
-    "force_tls",
-    "allowed_origins",
-    "authorized_connections",
-    "client_events",
-    "subscription_counts",
-    "watchlist_events",
-    "subscription_error_event",
-    WEBHOOKS,
-];
 
 /// The one setting that is a list of objects.
 const WEBHOOKS: &str = "webhooks";
@@ -96,8 +81,13 @@ fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
     let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));
     let feed = FEED.iter().map(|name| format!("redis_feed.{name}"));
-    let names = NAMES.iter().map(|name| (*name).to_owned());
+    let names = names().into_iter().map(str::to_owned);
     names.chain(limits).chain(authorization).chain(feed)
+}
+
+/// The settings outside sections.
+fn names() -> Vec<&'static str> {
+    named_settings(&unset_app()).into_iter().map(|(name, _)| name).chain([WEBHOOKS]).collect()
 }
 
 fn is_known(key: &str) -> bool {
@@ -228,6 +218,6 @@ mod tests {
         }
         let fault = serde_json::from_str::<AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
         let listed: Vec<&str> = fault.split('`').skip(3).step_by(2).collect();
-        assert_eq!(listed, NAMES.iter().chain(SECTIONS).copied().collect::<Vec<_>>());
+        assert_eq!(listed, names().iter().chain(SECTIONS).copied().collect::<Vec<_>>());
     }
 }
