@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::Decoder;
-use super::head::{LONGEST_CONTROL, LONGEST_HEAD};
+use super::head::LONGEST_CONTROL;
 use super::sample::{Seen, frame};
+use super::{Decoder, Pending};
 
 /// A message as a client sends it: the frames, and their meaning.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ proptest! {
                 prop_assert!(decoder.is_idle());
                 break;
             }
-            prop_assert!(decoder.held() <= limit + LONGEST_CONTROL + LONGEST_HEAD);
+            prop_assert!(decoder.held() <= limit + LONGEST_CONTROL + size_of::<Pending>());
         }
     }
 

@@ -102,12 +102,6 @@ impl TestServer {
         self.connect_to(APP)
     }
 
-    /// The same with a small receive buffer: the system holds little of what such a client does not read.
-    #[track_caller]
-    pub fn connect_narrow(&self) -> Socket {
-        Upgrade::to(&pusher_js(APP)).open_over(Http::connect_narrow(self.addr)).1.established(50)
-    }
-
     #[track_caller]
     pub fn connect_to(&self, app: App) -> Socket {
         self.open(&pusher_js(app)).established(50)
