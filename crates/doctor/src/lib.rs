@@ -1,7 +1,7 @@
 //! `fanfare doctor`: follows a message one hop at a time, and says what to do where it is lost.
 //!
-//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but a random public channel that nobody else
-//! is on. Every wait is bounded. Never shows a secret.
+//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but for one connection and one event to
+//! a user made up for that, of which no webhook tells. Every wait is bounded. Never shows a secret.
 
 mod app;
 mod authorization;

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use fanfare_config::ServerUrl;
 
 use super::Server;
+use crate::command_line::VERSION;
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
@@ -15,7 +16,7 @@ pub(super) fn log(server: &Server) {
     let config = &state.config;
     tracing::info!(
         target: "fanfare",
-        version = env!("CARGO_PKG_VERSION"),
+        version = VERSION,
         listen = %listening,
         tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
         admin = %admin_listening,
@@ -24,6 +25,9 @@ pub(super) fn log(server: &Server) {
         "ready"
     );
     log_limits(&server.division);
+    for warning in &config.warnings {
+        tracing::warn!(target: "fanfare", "{warning}");
+    }
     if first.is_none() {
         tracing::warn!(target: "fanfare", "{NO_APP}");
     }
