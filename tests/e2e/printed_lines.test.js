@@ -176,8 +176,9 @@ test('fanfare env prints the same credentials as the server that keeps them', as
   const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-e2e-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const options = { cwd: directory, env: { PATH: process.env.PATH } };
-  const printed = async () => environmentIn((await promisify(execFile)(BINARY, ['env'], options)).stdout);
-  const [first, second] = [await printed(), await printed()];
+  const printed = async (...more) => environmentIn((await promisify(execFile)(BINARY, ['env', ...more], options)).stdout);
+  await assert.rejects(printed(), /--create-database/, 'no database is made by the way');
+  const [first, second] = [await printed('--create-database'), await printed()];
   assert.ok(first.PUSHER_APP_SECRET);
   assert.deepEqual(first, second);
 });

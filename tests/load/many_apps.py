@@ -87,7 +87,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "apps.db"
         named = {**os.environ, "DATABASE_URL": f"sqlite://{file}", "FANFARE__LOG__FILTER": "warn"}
-        subprocess.run([FANFARE, "migrate"], env=named, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([FANFARE, "migrate", "--create-database"], env=named, check=True, stdout=subprocess.DEVNULL)
         fill(file, asked.apps)
         begun = time.perf_counter()
         process = subprocess.Popen([FANFARE, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"],

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::cache::Cache;
+use crate::cause::cause;
 use crate::database::Database;
 use crate::error::AppsError;
 use crate::master_keys::MasterKeys;
@@ -45,6 +46,8 @@ pub struct Storage {
     pub keys: MasterKeys,
     /// Whether tables may be created in a database with another application's tables.
     pub takes_foreign: bool,
+    /// Whether the file of SQLite is made where there is none.
+    pub creates: bool,
 }
 
 /// The apps of the configuration.
@@ -60,6 +63,8 @@ pub(crate) struct Stored {
     pub store: Arc<Store>,
     pub reading: Reading,
     pub cache: Cache,
+    /// What is told of where the database is.
+    pub place: String,
     pub outage: Outage,
     /// Whether the database stores what is written.
     pub unwritable: Outage,
@@ -87,16 +92,17 @@ impl Apps {
     pub async fn open(
         fixed: Vec<App>,
         database: Option<Database>,
-        Storage { defaults, cache_seconds, keys, takes_foreign }: Storage,
+        Storage { defaults, cache_seconds, keys, takes_foreign, creates }: Storage,
     ) -> Result<Self, AppsError> {
         let fixed = Arc::new(Fixed::new(fixed));
         let stored = match database {
             Some(database) => {
                 let (old, old_ones) = mpsc::channel(MOST_OLD);
                 Some(Stored {
-                    store: Arc::new(Store::open(&database, takes_foreign).await?),
+                    store: Arc::new(Store::open(&database, takes_foreign, creates).await?),
                     reading: Reading { defaults, keys },
                     cache: Cache::new(cache_seconds),
+                    place: database.place(),
                     outage: Outage::none(),
                     unwritable: Outage::none_of_writing(),
                     fixed: Arc::clone(&fixed),
@@ -264,7 +270,7 @@ impl Stored {
     pub(crate) fn noting<T>(&self, written: Result<T, sqlx::Error>) -> Result<T, OperationError> {
         written.map_err(|error| {
             if self.store.is_unwritable(&error) {
-                self.unwritable.begin(&error);
+                self.unwritable.begin(&self.place, &cause(&error));
                 OperationError::Unwritable(error)
             } else {
                 OperationError::from(error)
@@ -276,8 +282,8 @@ impl Stored {
     pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Option<T> {
         match timeout(READING, answer).await {
             Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => self.outage.begin(&error),
-            Err(_) => self.outage.begin(&"no answer within two seconds"),
+            Ok(Err(error)) => self.outage.begin(&self.place, &cause(&error)),
+            Err(_) => self.outage.begin(&self.place, "no answer within two seconds"),
         }
         None
     }

@@ -79,7 +79,22 @@ impl Database {
     }
 }
 
-/// The printable form: the file of SQLite, the kind alone of Postgres.
+impl Database {
+    /// Where the database is, in words for an operator: the whole path of a file, or name and address of a server.
+    /// Never holds user or password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite(file) => {
+                let whole = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                format!("the SQLite file {}", whole.display())
+            }
+            Self::Postgres(url) => format!("the Postgres database {}", url.place()),
+        }
+    }
+}
+
+/// Printed as it may be shown: the file of SQLite, the kind alone of Postgres.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,9 +106,27 @@ impl fmt::Display for Database {
 
 impl PostgresUrl {
     fn parse(text: &str) -> Result<Self, NotADatabase> {
+        // A slash or hash in a password that is not written as %XX ends the host: what stands in front of it would
+        // count as an address, and be shown as one.
+        let behind_host = text.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '#']));
+        let is_cut = behind_host
+            .is_some_and(|(_, path)| path.split('?').next().is_some_and(|path| path.contains(['@', '#'])));
         match PgConnectOptions::from_str(text) {
-            Ok(_) => Ok(Self(Box::from(text))),
-            Err(_) => Err(NotADatabase::PostgresUrl),
+            Ok(_) if !is_cut => Ok(Self(Box::from(text))),
+            _ => Err(NotADatabase::PostgresUrl),
+        }
+    }
+
+    /// Name and address, such as `apps at db.example:5432`.
+    fn place(&self) -> String {
+        let options = self.options();
+        let address = match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        };
+        match options.get_database() {
+            Some(name) => format!("{name} at {address}"),
+            None => format!("at {address}"),
         }
     }
 
@@ -159,11 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn a_place_has_the_address_and_neither_user_nor_password() {
+        for (text, place) in [
+            ("postgres://user:hush-hush@db.example/shop", "the Postgres database shop at db.example:5432"),
+            ("postgres://hush@[::1]:5433/shop", "the Postgres database shop at [::1]:5433"),
+            ("postgres://hush:a%2Fb%40c@db/shop", "the Postgres database shop at db:5432"),
+            ("postgres://hush@db/shop?host=/run/pg", "the Postgres database shop at /run/pg"),
+            ("sqlite:///srv/apps.db", "the SQLite file /srv/apps.db"),
+        ] {
+            assert_eq!(parse(text).unwrap().place(), place);
+        }
+        assert_eq!(parse("sqlite").unwrap().place(), "the SQLite file /data/fanfare.db");
+    }
+
+    #[test]
     fn what_is_no_database_is_refused_without_repeating_it() {
         for (text, start) in [
             ("mysql://user:hush-hush@db/apps", "mysql is not supported; use sqlite"),
             ("redis://:hush-hush@db", "redis is not supported; use sqlite"),
             ("postgres://user:hush-hush@db:port/apps", "not a readable Postgres URL"),
+            ("postgres://user:1/hush@db/apps", "not a readable Postgres URL"),
+            ("postgres://user:1#hush@db/apps", "not a readable Postgres URL"),
             ("postgres://user:hush-hush@db/apps?sslmode=hush-hush", "not a readable Postgres URL"),
             ("user:hush-hush@db/apps", "not the name of a database"),
             ("hush-hush://db", "not the name of a database"),

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use sqlx::migrate::MigrateError;
 
-/// A failure of the apps' database.
+use crate::cause::{cause, cause_of_migration};
+
+/// What went wrong with the apps' database.
 #[derive(Debug, thiserror::Error)]
 pub enum AppsError {
     /// The database does not answer, and the app is not cached.
@@ -38,17 +40,33 @@ pub enum AppsError {
         cause: io::Error,
     },
     /// At the start: SQLite refuses the file.
-    #[error("the SQLite file {} cannot be used: {cause}", path.display())]
+    #[error("the SQLite file {} cannot be used: {}", path.display(), cause(error))]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// SQLite's error.
-        cause: sqlx::Error,
+        /// What SQLite says.
+        error: sqlx::Error,
+    },
+    /// There is no file, and none is to be made.
+    #[error(
+        "there is no database: the file {} does not exist, and none was made. If a server keeps its apps elsewhere, \
+         give the command the --config, the --data-dir or the environment of that server; --create-database makes a \
+         new database here",
+        path.display()
+    )]
+    Missing {
+        /// The file, with its whole path.
+        path: PathBuf,
     },
     /// At the start: Postgres cannot be reached or refuses the log-in.
-    #[error("the Postgres database cannot be opened: {0}")]
-    Postgres(sqlx::Error),
-    /// At the start: the database belongs to another application, and was named by a variable that others use as well.
+    #[error("{place} cannot be opened: {}", cause(error))]
+    Postgres {
+        /// Name and address of the database.
+        place: String,
+        /// What Postgres or the network says.
+        error: sqlx::Error,
+    },
+    /// At the start: the database is somebody else's, and was named by a variable that others use as well.
     #[error(
         "the database that DATABASE_URL names holds tables of another application and none of Fanfare's; nothing in \
          it was touched. If the variable is that application's, set FANFARE__APPS__DATABASE to a database for \
@@ -56,19 +74,31 @@ pub enum AppsError {
          same URL"
     )]
     Foreign,
-    /// At the start: the tables were created by a newer version.
+    /// At the start: a table of somebody else has the name of one of Fanfare's.
+    #[error(
+        "{place} holds a table {table} of another application, where Fanfare's own would be; nothing in it was \
+         touched. Give Fanfare a database of its own (for Postgres: CREATE DATABASE fanfare), and name that by \
+         apps.database or FANFARE__APPS__DATABASE"
+    )]
+    Clashing {
+        /// Where the database is.
+        place: String,
+        /// The table.
+        table: &'static str,
+    },
+    /// At the start: the tables were made by a newer version.
     #[error(
         "the apps' database belongs to a newer version of Fanfare (it has migration {0}); upgrade this one"
     )]
     TooNew(i64),
-    /// At the start: the tables cannot be created or migrated.
-    #[error("the tables of the apps' database cannot be brought up to date: {0}")]
+    /// At the start: the tables cannot be made or brought up to date.
+    #[error("the tables of the apps' database cannot be brought up to date: {}", cause_of_migration(.0))]
     Migration(MigrateError),
     /// At the start: another node has held the migration lock for too long.
     #[error("the tables of the apps' database have been in another node's hands for {0} seconds")]
     MigrationHeld(u64),
-    /// The first app cannot be created.
-    #[error("the first app cannot be made: {0}")]
+    /// The first app cannot be made.
+    #[error("the first app cannot be made: {}", cause(.0))]
     FirstApp(sqlx::Error),
     /// A first app is created only in the embedded SQLite database.
     #[error("a first app is made only in SQLite; add an app to the database named by apps.database")]

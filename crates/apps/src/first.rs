@@ -30,35 +30,40 @@ impl Apps {
             (None, None) => Ok(None),
             (None, Some(Stored { store, reading, .. })) => {
                 let record = store.oldest(reading).await.map_err(|_| AppsError::Unavailable)?;
-                record.map(usable).transpose()
+                Ok(record.map(usable).transpose()?.map(Arc::new))
             }
         }
     }
 
-    /// The first app; SQLite without any app gets one with random credentials.
+    /// The first app; in SQLite that never had an app, one is made with random credentials and kept. `None`: there is
+    /// no app any more, for somebody has deleted them.
     ///
     /// Of several processes that start at once on one file, one creates the app and all get it.
     ///
     /// # Errors
-    /// The database has no app and is not SQLite, or the database cannot be written.
-    pub async fn first_or_invent(&self) -> Result<FirstApp, AppsError> {
+    /// There is no app and the database is not SQLite, or it cannot be written.
+    pub async fn first_or_invent(&self) -> Result<Option<FirstApp>, AppsError> {
         if let Some(app) = self.first().await? {
-            return Ok(FirstApp { app, is_new: false });
+            return Ok(Some(FirstApp { app, is_new: false }));
         }
         let Some(stored) = &self.stored else {
             return Err(AppsError::NotEmbedded);
         };
         let invented = new_app(&stored.reading.defaults).map_err(AppsError::Random)?;
         let record = stored.store.oldest_or_add(&invented, &stored.reading).await;
-        let app = usable(record.map_err(AppsError::FirstApp)?.ok_or(AppsError::NotEmbedded)?)?;
+        let Some(record) = record.map_err(AppsError::FirstApp)?.ok_or(AppsError::NotEmbedded)? else {
+            return Ok(None);
+        };
+        let app = Arc::new(usable(record)?);
         let is_new = app.id == invented.id;
-        Ok(FirstApp { app, is_new })
+        Ok(Some(FirstApp { app, is_new }))
     }
 }
 
-fn usable(record: Record) -> Result<Arc<App>, AppsError> {
+/// The app, if its row can be used.
+pub(crate) fn usable(record: Record) -> Result<App, AppsError> {
     match record {
-        Record::App(app) => Ok(Arc::new(app)),
+        Record::App(app) => Ok(app),
         Record::Faulty(RowFault { app, cause }) => Err(AppsError::Faulty { app, fault: cause }),
     }
 }

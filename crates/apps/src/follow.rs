@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::READING;
 use crate::apps::{Apps, NotFound, Stored};
+use crate::cause::cause;
 use crate::store::{Ask, Changed, Listener, Record};
 
 /// Time between two attempts to listen.
@@ -42,8 +43,8 @@ impl Apps {
         loop {
             match timeout(READING, stored.store.listen()).await {
                 Ok(Ok(listener)) => follow_one(stored, listener, &mut old, &mut on).await,
-                Ok(Err(error)) => stored.outage.begin(&error),
-                Err(_) => stored.outage.begin(&"it cannot be listened to"),
+                Ok(Err(error)) => stored.outage.begin(&stored.place, &cause(&error)),
+                Err(_) => stored.outage.begin(&stored.place, "it cannot be listened to"),
             }
             sleep(BETWEEN_ATTEMPTS).await;
         }

@@ -6,6 +6,7 @@
 
 mod apps;
 mod cache;
+mod cause;
 mod database;
 mod error;
 mod first;
@@ -13,8 +14,11 @@ mod follow;
 mod master_keys;
 mod operations;
 mod outage;
+mod peek;
+mod placeholders;
 mod settings;
 mod store;
+mod time;
 mod tokens;
 mod usage;
 
@@ -24,13 +28,18 @@ pub use error::AppsError;
 pub use first::FirstApp;
 pub use follow::AppChange;
 pub use master_keys::{MasterKeyFault, MasterKeys};
-pub use operations::{AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, Update};
+pub use operations::{
+    AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, ToSeal, Update,
+};
+pub use peek::peek;
+pub use placeholders::is_placeholder;
 pub use settings::{
     AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
     MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, SettingValue, WebhookFault,
     WebhookSettings, are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header, is_web_origin,
-    named_limits, named_settings, nearest, unset_app,
+    named_limits, named_settings, nearest, setting_names, unset_app,
 };
+pub use time::TimeUnit;
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};
 

@@ -87,6 +87,11 @@ impl MasterKeys {
         !self.0.is_empty()
     }
 
+    /// The name of the key that seals: the beginning of its SHA-256, in hex.
+    pub(crate) fn first(&self) -> Option<&str> {
+        self.0.first().map(|key| &*key.id)
+    }
+
     /// The text to store for a secret.
     pub(crate) fn seal(&self, owner: Owner<'_>, secret: &str) -> Result<String, getrandom::Error> {
         let Some(first) = self.0.first() else { return Ok(secret.to_owned()) };

@@ -14,16 +14,22 @@ use serde_json::{Map, Value};
 
 pub use self::error::OperationError;
 pub use self::record::{AppRecord, KeyRecord};
+pub use self::seal::ToSeal;
 
 use crate::apps::{Apps, Stored};
 use crate::master_keys::{MasterKeys, Owner};
+use crate::placeholders::is_placeholder;
 use crate::settings::AppSettings;
 use crate::store::{Listed, random_id, random_pair};
 
 /// Longest name of an app, in characters.
 const LONGEST_NAME: usize = 200;
 
-/// Attempts at a change while others change the same app; each failure is another caller's success.
+/// Said of a secret that everybody knows.
+const PLACEHOLDER: &str = "secret is the one of an example, which everybody knows; give a random one, such as \
+                           `openssl rand -hex 20` prints";
+
+/// How often a change is tried while others change the same app; each failure is another's success.
 const MOST_ATTEMPTS: usize = 100;
 
 /// Most apps that are listed at once.
@@ -103,6 +109,9 @@ impl Apps {
         self.check_key(stored, &key, &mut wrong).await?;
         if !is_key_or_secret(&secret) {
             wrong.faults.push("secret is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned());
+        }
+        if is_placeholder(&secret) {
+            wrong.faults.push(PLACEHOLDER.to_owned());
         }
         let settings = AppSettings::default().with(&new.settings).unwrap_or_else(|found| {
             wrong.faults.extend(found);

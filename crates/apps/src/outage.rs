@@ -3,7 +3,6 @@
 //! Between the first failure and the first success no look-up waits for the database: the task of
 //! [`Apps::upkeep`](crate::Apps::upkeep) alone probes, once a second. Each outage is logged once at its start and once at its end.
 
-use std::fmt::Display;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -59,19 +58,21 @@ impl Outage {
         *self.since.lock()
     }
 
-    /// Reports a failure; the first report starts the outage.
-    pub fn begin(&self, cause: &(dyn Display + Sync)) {
+    /// Something has failed; the first to say so starts the outage. Logs where the database is, and the cause.
+    pub fn begin(&self, database: &str, cause: &str) {
         if self.works.send_if_modified(|works| std::mem::replace(works, false)) {
             *self.since.lock() = Some(Instant::now());
             match self.kind {
                 Kind::Away => tracing::error!(
                     target: "fanfare::apps",
-                    %cause,
+                    database,
+                    cause,
                     "the apps' database does not answer; apps in use go on, others are refused"
                 ),
                 Kind::Unwritable => tracing::error!(
                     target: "fanfare::apps",
-                    %cause,
+                    database,
+                    cause,
                     "the apps' database stores nothing; apps go on, but neither changes nor usage are kept"
                 ),
             }

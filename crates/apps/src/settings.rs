@@ -17,6 +17,7 @@ use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
+pub use self::given::setting_names;
 pub use self::named::{SettingValue, named_settings, unset_app};
 pub use self::nearest::nearest;
 pub use self::webhooks::{

@@ -44,7 +44,10 @@ const OLDEST: &str = rows_of_app!("(SELECT id FROM apps ORDER BY created_at, id 
 const ADD_APP: &str = "INSERT INTO apps (id, name) VALUES ($1, $2)";
 const ADD_KEY: &str = "INSERT INTO app_keys (key, app_id, secret) VALUES ($1, $2, $3)";
 
-/// An id that no app has: its look-up shows whether the tables answer.
+/// In SQLite: there is an app, or was. Who has deleted the last one does not want another at the next start.
+const HAD_APPS: &str = "PRAGMA user_version = 1";
+
+/// An id that no app has: looking it up shows whether the tables answer.
 const NO_ID: &str = "";
 
 /// The key or id of a look-up.
@@ -106,16 +109,24 @@ impl Store {
         }
     }
 
-    /// Adds `app` unless the table has one already, and returns the oldest; in one transaction.
+    /// Adds `app` unless there is one already, or was, and returns the oldest there is then; in one transaction.
     ///
     /// `None`: not SQLite.
-    pub async fn oldest_or_add(&self, app: &App, reading: &Reading) -> Result<Option<Record>, sqlx::Error> {
+    pub async fn oldest_or_add(
+        &self,
+        app: &App,
+        reading: &Reading,
+    ) -> Result<Option<Option<Record>>, sqlx::Error> {
         let Self::Sqlite(pool) = self else { return Ok(None) };
         // Takes the lock before reading: of two processes only one finds no app.
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
         let rows = sqlx::query_as(OLDEST).fetch_all(&mut *transaction).await?;
         if let Some(record) = record::from_rows(rows, reading) {
-            return Ok(Some(record));
+            return Ok(Some(Some(record)));
+        }
+        let had_apps: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+        if had_apps > 0 {
+            return Ok(Some(None));
         }
         sqlx::query(ADD_APP).bind(app.id.as_str()).bind("first app").execute(&mut *transaction).await?;
         for credential in &app.credentials {
@@ -126,8 +137,9 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
         }
+        sqlx::query(HAD_APPS).execute(&mut *transaction).await?;
         transaction.commit().await?;
-        Ok(Some(Record::App(app.clone())))
+        Ok(Some(Some(Record::App(app.clone()))))
     }
 }
 

@@ -93,7 +93,7 @@ impl Apps {
     /// usage, summed over all nodes. The peak is the sum of the nodes' peaks.
     ///
     /// # Errors
-    /// There is no database, or the database is away.
+    /// There is no such app, nor was one that has used anything; there is no database, or it is away.
     pub async fn usage(
         &self,
         id: &str,
@@ -101,7 +101,12 @@ impl Apps {
         to_hour: u64,
     ) -> Result<Vec<HourOfUsage>, OperationError> {
         let stored = self.usage_stored()?;
-        in_time(async { Ok(stored.store.usage(id, from_hour..to_hour, MOST_HOURS).await?) }).await
+        in_time(async {
+            let used = stored.store.usage(id, from_hour..to_hour, MOST_HOURS).await?;
+            let is_known = !used.is_empty() || self.is_fixed(id) || stored.store.knows(id).await?;
+            if is_known { Ok(used) } else { Err(OperationError::no_such_app(id)) }
+        })
+        .await
     }
 
     /// Messages of an app on a node since an hour, from back ends and clients.

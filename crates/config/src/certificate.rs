@@ -68,6 +68,10 @@ impl CertificateError {
     }
 }
 
+/// What is wrong with a certificate that is an authority itself.
+pub const AUTHORITY: &str = "its first certificate is an authority itself (CA:TRUE), which many clients refuse; make one \
+                             with basicConstraints=critical,CA:FALSE, as docs/tls.md shows";
+
 const CERTIFICATE: &str = "tls.cert_file";
 const KEY: &str = "tls.key_file";
 
@@ -108,6 +112,12 @@ impl Certificate {
         self.certified.cert == other.certified.cert
     }
 
+    /// Whether the certificate may sign others, and is therefore none for a server.
+    #[must_use]
+    pub const fn is_authority(&self) -> bool {
+        self.facts.is_authority
+    }
+
     /// The expiry, in Unix seconds.
     #[must_use]
     pub const fn expires(&self) -> u64 {
@@ -124,6 +134,9 @@ impl Certificate {
     pub fn log(&self, event: &str, now: u64) {
         let (names, from, until) =
             (self.facts.names.join(" "), date(self.facts.not_before), date(self.facts.not_after));
+        if self.facts.is_authority {
+            tracing::warn!(target: "fanfare::tls", names, "{event}: {AUTHORITY}");
+        }
         match self.facts.validity(now) {
             Validity::For { days } => {
                 tracing::info!(target: "fanfare::tls", names, expires = until, days, "{event}");

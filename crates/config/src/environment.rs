@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use fanfare_apps::nearest;
 use fanfare_laravel::dotenv::{AppNames, Project};
 use toml::Value;
 
-use super::fault::{Cause, Fault, Origin};
+use super::fault::{Cause, Fault, Hint, Origin};
 use super::given::{Gathered, Given, GivenApp};
-use super::keys::{Keys, ValueKind, kind_of};
+use super::keys::{Keys, ValueKind, kind_of, variable};
 use super::laravel;
+use super::master_key;
 
 const PREFIX: &str = "FANFARE__";
+
+/// What settings do not begin with, though many programs' do.
+const ONE_UNDERSCORE: &str = "FANFARE_";
 
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
@@ -48,6 +53,8 @@ pub(super) fn read(
     for (name, value) in &variables {
         if let Some(rest) = name.strip_prefix(PREFIX) {
             take(name, setting(rest, value, keys));
+        } else if let Some(meant) = meant_by(name, keys) {
+            take(name, Err(Cause::UnknownVariable(Hint::Nearest(meant))));
         }
     }
 }
@@ -113,6 +120,22 @@ fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults
         let place = settings[0].place.clone();
         gathered.apps.push(GivenApp { place, name: format!("{prefix}_APP"), webhooks: Vec::new(), settings });
     }
+}
+
+/// The variable that is meant by one with too few underscores, or by a misspelt name of the master key's. Others that
+/// begin with Fanfare's name are not Fanfare's: Kubernetes sets some for every service of that name.
+fn meant_by(name: &str, keys: &Keys) -> Option<String> {
+    let rest = name.strip_prefix(ONE_UNDERSCORE)?;
+    if name == master_key::VARIABLE {
+        return None;
+    }
+    let bare = |text: &str| text.replace('_', "").to_uppercase();
+    let setting = keys.node.iter().find(|(key, _)| bare(&key.replace('.', "")) == bare(rest));
+    let setting = setting.map(|(key, _)| variable(key.clone()));
+    setting.or_else(|| {
+        let own = master_key::VARIABLE.strip_prefix(ONE_UNDERSCORE);
+        nearest(rest, own.into_iter()).map(|_| master_key::VARIABLE.to_owned())
+    })
 }
 
 /// The setting named after `FANFARE__`.

@@ -75,6 +75,11 @@ pub enum Cause {
     NotAList,
     #[error("{key} must be {expected}; found {found}")]
     Wrong { key: String, expected: String, found: String },
+    #[error(
+        "{key} is the secret of an example, which everybody knows; set a random one, such as `openssl rand -hex 20` \
+         prints"
+    )]
+    Placeholder { key: String },
     #[error("{key} is a number too large to be read")]
     TooLarge { key: String },
     #[error("{key}: {fault}")]

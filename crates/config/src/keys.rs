@@ -3,7 +3,7 @@
 //! The single list: a key that is missing here is unknown. A test compares the list with
 //! `config/default.toml`.
 
-use fanfare_apps::{LIMIT_RANGES, SettingValue, named_settings, nearest, unset_app};
+use fanfare_apps::{LIMIT_RANGES, SettingValue, TimeUnit, named_settings, nearest, unset_app};
 
 use super::fault::Hint;
 
@@ -11,6 +11,12 @@ use super::fault::Hint;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ValueKind {
     Count {
+        least: usize,
+        most: usize,
+    },
+    /// A time; a bare number is in the unit, and so are the bounds.
+    Time {
+        unit: TimeUnit,
         least: usize,
         most: usize,
     },
@@ -46,6 +52,14 @@ const fn count(least: usize, most: usize) -> ValueKind {
     ValueKind::Count { least, most }
 }
 
+const fn seconds(least: usize, most: usize) -> ValueKind {
+    ValueKind::Time { unit: TimeUnit::Seconds, least, most }
+}
+
+const fn milliseconds(least: usize, most: usize) -> ValueKind {
+    ValueKind::Time { unit: TimeUnit::Milliseconds, least, most }
+}
+
 /// Longest of all times, in seconds: one day.
 const DAY: usize = 86_400;
 
@@ -73,18 +87,18 @@ const NODE: &[(&str, ValueKind)] = &[
     ("limits.authorizations_waiting", count(0, 100_000)),
     ("limits.authorizations_node", count(0, 1_000_000)),
     ("limits.authorization_bytes", count(1024, 16_777_216)),
-    ("timeouts.handshake", count(1, 3600)),
-    ("timeouts.keep_alive", count(1, DAY)),
-    ("timeouts.http_write", count(1, DAY)),
-    ("timeouts.activity", count(1, DAY)),
-    ("timeouts.pong", count(1, DAY)),
-    ("timeouts.drain", count(0, DAY)),
-    ("timeouts.authorize", count(1, DAY)),
-    ("timeouts.clock_skew", count(1, DAY)),
-    ("timeouts.application", count(1, 60)),
+    ("timeouts.handshake", seconds(1, 3600)),
+    ("timeouts.keep_alive", seconds(1, DAY)),
+    ("timeouts.http_write", seconds(1, DAY)),
+    ("timeouts.activity", seconds(1, DAY)),
+    ("timeouts.pong", seconds(1, DAY)),
+    ("timeouts.drain", seconds(0, DAY)),
+    ("timeouts.authorize", seconds(1, DAY)),
+    ("timeouts.clock_skew", seconds(1, DAY)),
+    ("timeouts.application", seconds(1, 60)),
     ("authorization.ca_file", ValueKind::File),
     ("apps.database", ValueKind::Database),
-    ("apps.cache_seconds", count(0, DAY)),
+    ("apps.cache_seconds", seconds(0, DAY)),
     ("apps.data_dir", ValueKind::Directory),
     ("apps.allow_private", ValueKind::Switch),
     ("apps.master_key_file", ValueKind::File),
@@ -92,11 +106,11 @@ const NODE: &[(&str, ValueKind)] = &[
     ("redis_feed.prefix", ValueKind::FeedPrefix),
     ("redis_feed.app", ValueKind::AppChoice),
     ("redis_feed.ca_file", ValueKind::File),
-    ("webhooks.delay", count(0, 60_000)),
-    ("webhooks.batch", count(0, 10_000)),
-    ("webhooks.timeout", count(1, 60_000)),
-    ("webhooks.retry", count(1, 60_000)),
-    ("webhooks.give_up", count(1, 300_000)),
+    ("webhooks.delay", milliseconds(0, 60_000)),
+    ("webhooks.batch", milliseconds(0, 10_000)),
+    ("webhooks.timeout", milliseconds(1, 60_000)),
+    ("webhooks.retry", milliseconds(1, 60_000)),
+    ("webhooks.give_up", milliseconds(1, 300_000)),
     ("webhooks.queue", count(1, 1_000_000)),
     ("webhooks.requests", count(1, 10_000)),
     ("webhooks.ca_file", ValueKind::File),
@@ -136,9 +150,10 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn all() -> Self {
-        let limits = LIMIT_RANGES
-            .iter()
-            .map(|(name, range)| (format!("limits.{name}"), count(*range.start(), *range.end())));
+        let limits = LIMIT_RANGES.iter().map(|(name, range)| {
+            let kind = if name.ends_with("_seconds") { seconds } else { count };
+            (format!("limits.{name}"), kind(*range.start(), *range.end()))
+        });
         let own = |keys: &[(&str, ValueKind)]| {
             keys.iter().map(|(key, kind)| ((*key).to_owned(), *kind)).collect::<Vec<_>>()
         };

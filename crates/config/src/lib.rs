@@ -12,6 +12,7 @@ mod effective;
 mod environment;
 mod fault;
 mod file;
+mod filter;
 mod given;
 mod keys;
 mod laravel;
@@ -27,6 +28,7 @@ mod timeouts;
 mod tls;
 pub mod validity;
 mod value;
+mod warnings;
 mod webhook_list;
 mod webhooks;
 
@@ -74,6 +76,8 @@ pub struct Config {
     pub log: LogSection,
     /// The values from a Laravel application's `.env`.
     pub laravel: Option<Laravel>,
+    /// What is legal, and most likely not what is wanted: a sentence each.
+    pub warnings: Vec<String>,
     default_limits: AppLimits,
     fixed: Vec<FixedApp>,
     database: Option<Database>,
@@ -124,6 +128,7 @@ impl Config {
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &effective, &mut faults);
+        let warnings = warnings::of(&effective, &redis_feed);
         let tls = tls::read(&effective, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
@@ -131,7 +136,13 @@ impl Config {
             // The shown settings are masked by now.
             let laravel =
                 project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
-            Ok(Self { master_keys, laravel, listen: ListenSection { tls, ..config.listen }, ..config })
+            Ok(Self {
+                master_keys,
+                laravel,
+                warnings,
+                listen: ListenSection { tls, ..config.listen },
+                ..config
+            })
         } else {
             Err(faults)
         }
@@ -173,6 +184,7 @@ impl Config {
             database,
             master_keys: MasterKeys::default(),
             laravel: None,
+            warnings: Vec::new(),
             effective,
         }
     }

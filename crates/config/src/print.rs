@@ -13,7 +13,7 @@ use toml::Value;
 use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::Origin;
-use super::keys::Keys;
+use super::keys::{Keys, ValueKind};
 use crate::redis_url::shown_url;
 
 /// The mask of a secret; never a legal secret itself.
@@ -26,13 +26,14 @@ pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Opti
         String::from("# What holds, and behind it where it was set; no comment means the default.\n");
     let mut section = "";
     let keys = Keys::all();
-    for (key, _) in &keys.node {
+    for (key, kind) in &keys.node {
         let (of, name) = key.split_once('.').expect("every key is in a section");
         if of != section {
             let _ = writeln!(text, "\n[{of}]");
             section = of;
         }
         let (value, place) = effective.get(key);
+        let value = &with_unit(*kind, value);
         let _ = match place {
             Origin::Default => writeln!(text, "{name} = {value}"),
             place => writeln!(text, "{name} = {value} # {place}"),
@@ -50,6 +51,14 @@ pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Opti
         write_app(&mut text, app);
     }
     text
+}
+
+/// A time as a text that says its unit; all else as it is.
+fn with_unit(kind: ValueKind, value: &Value) -> Value {
+    match (kind, value.as_integer().and_then(|count| u64::try_from(count).ok())) {
+        (ValueKind::Time { unit, .. }, Some(count)) => unit.show(count).into(),
+        _ => value.clone(),
+    }
 }
 
 fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {

@@ -2,7 +2,6 @@
 //!
 //! Reads nothing itself.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::fault::{Cause, Fault, Origin};
@@ -35,11 +34,11 @@ pub struct Sources {
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--listen`.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
     /// `--tls-listen`.
-    pub tls_listen: Option<SocketAddr>,
+    pub tls_listen: Option<String>,
     /// `--admin-listen`.
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<String>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
 }
@@ -70,11 +69,14 @@ impl Flags {
             value: text.into(),
         };
         let mut all = Vec::new();
-        all.extend(self.listen.map(|addr| given("--listen", "listen.addr", addr.to_string())));
-        all.extend(self.tls_listen.map(|addr| given("--tls-listen", "tls.addr", addr.to_string())));
-        all.extend(
-            self.admin_listen.map(|addr| given("--admin-listen", "listen.admin_addr", addr.to_string())),
-        );
+        let addresses = [
+            ("--listen", "listen.addr", &self.listen),
+            ("--tls-listen", "tls.addr", &self.tls_listen),
+            ("--admin-listen", "listen.admin_addr", &self.admin_listen),
+        ];
+        for (flag, key, text) in addresses {
+            all.extend(text.clone().map(|text| given(flag, key, text)));
+        }
         if let Some(path) = &self.data_dir {
             match path.to_str() {
                 Some(text) => all.push(given("--data-dir", "apps.data_dir", text.to_owned())),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
-use crate::certificate::{Certificate, Files};
+use crate::certificate::{AUTHORITY, Certificate, Files};
 
 const KEYS: [&str; 3] = ["tls.addr", "tls.cert_file", "tls.key_file"];
 
@@ -16,6 +16,16 @@ pub struct TlsSection {
     pub addr: SocketAddr,
     /// The certificate shown to clients.
     pub files: Files,
+}
+
+impl TlsSection {
+    /// What is to be said of a certificate that can be used, but that many clients refuse.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let certificate = Certificate::read(&self.files).ok()?;
+        let file = self.files.certificate.display();
+        certificate.is_authority().then(|| format!("tls.cert_file: {file}: {AUTHORITY}"))
+    }
 }
 
 /// Requires all three or none; reads the files if `look_into` is true.

@@ -19,6 +19,8 @@ pub struct Facts {
     pub not_after: u64,
     /// Host names, wildcards included.
     pub names: Vec<String>,
+    /// It may sign others (CA:TRUE); clients refuse such a one from a server.
+    pub is_authority: bool,
 }
 
 /// Whether a certificate is valid now.
@@ -41,6 +43,7 @@ impl Facts {
     /// # Errors
     /// The bytes are not a certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
+        let is_authority = is_authority(certificate);
         let certificate = EndEntityCert::try_from(certificate)?;
         let not_before = match verified_at(&certificate, 0) {
             Err(Error::CertNotValidYet { not_before, .. }) => not_before.as_secs(),
@@ -51,7 +54,7 @@ impl Facts {
             _ => END_OF_TIME,
         };
         let names = certificate.valid_dns_names().map(str::to_owned).collect();
-        Ok(Self { not_before, not_after, names })
+        Ok(Self { not_before, not_after, names, is_authority })
     }
 
     /// The validity at `now`, in Unix seconds.
@@ -65,6 +68,19 @@ impl Facts {
             Validity::For { days: (self.not_after - now) / DAY }
         }
     }
+}
+
+/// Whether the extension `basicConstraints` says CA:TRUE. The library tells that only of a chain that it trusts.
+fn is_authority(certificate: &[u8]) -> bool {
+    // The object identifier 2.5.29.19, and then, perhaps: this extension is critical.
+    const BASIC_CONSTRAINTS: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x13];
+    const TRUE: [u8; 3] = [0x01, 0x01, 0xff];
+    let mut at = certificate.windows(BASIC_CONSTRAINTS.len());
+    let Some(start) = at.position(|bytes| bytes == BASIC_CONSTRAINTS) else { return false };
+    let rest = &certificate[start + BASIC_CONSTRAINTS.len()..];
+    let rest = rest.strip_prefix(&TRUE).unwrap_or(rest);
+    // An octet string that holds a sequence whose first element is that truth.
+    matches!(rest, [0x04, _, 0x30, _, held @ ..] if held.starts_with(&TRUE))
 }
 
 /// Verification at a time outside the validity names the validity in its error; the certificate needs no
@@ -102,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_certificate_counts_from_its_first_second_to_its_last() {
-        let facts = Facts { not_before: 100, not_after: 100 + 3 * DAY, names: Vec::new() };
+        let facts =
+            Facts { not_before: 100, not_after: 100 + 3 * DAY, names: Vec::new(), is_authority: false };
         assert_eq!(facts.validity(99), Validity::NotYet);
         assert_eq!(facts.validity(100), Validity::For { days: 3 });
         assert_eq!(facts.validity(100 + 3 * DAY), Validity::For { days: 0 });

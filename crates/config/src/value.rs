@@ -2,12 +2,12 @@
 //!
 //! Ignores other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use fanfare_apps::{
-    Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, are_channel_prefixes, is_feed_prefix, is_http_url,
-    is_passable_header, is_web_origin,
+    Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, TimeUnit, are_channel_prefixes, is_feed_prefix,
+    is_http_url, is_passable_header, is_placeholder, is_web_origin,
 };
 use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::{MustEqual, OriginPattern};
@@ -15,9 +15,9 @@ use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use fanfare_protocol::webhook;
 use ipnet::IpNet;
 use toml::Value;
-use tracing_subscriber::EnvFilter;
 
 use super::fault::Cause;
+use super::filter;
 use super::keys::ValueKind;
 
 /// Most characters of a faulty value that are repeated to the operator.
@@ -28,7 +28,9 @@ impl ValueKind {
     pub fn read(self, text: &str) -> Value {
         let as_text = || Value::String(text.to_owned());
         match self {
-            Self::Count { .. } => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
+            Self::Count { .. } | Self::Time { .. } => {
+                text.trim().parse().map_or_else(|_| as_text(), Value::Integer)
+            }
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
             Self::Networks | Self::HostNames | Self::Origins | Self::WebOrigins | Self::Headers => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -45,6 +47,11 @@ impl ValueKind {
                 Err(fault) if !text.is_empty() => Err(Cause::Database { key: key.to_owned(), fault }),
                 _ => Ok(value),
             };
+        }
+        if let (Self::AppSecret, Value::String(text)) = (self, &value)
+            && is_placeholder(text)
+        {
+            return Err(Cause::Placeholder { key: key.to_owned() });
         }
         if let (Self::RedisUrl, Value::String(text)) = (self, &value) {
             return match RedisAddress::parse(text) {
@@ -66,6 +73,12 @@ impl ValueKind {
                 let fits = usize::try_from(*number).is_ok_and(|number| (least..=most).contains(&number));
                 fits.then(|| value.clone()).ok_or_else(|| describe(value))
             }
+            (Self::Time { unit, least, most }, Value::String(text)) => {
+                let count = unit.read(text).and_then(|count| i64::try_from(count).ok()).map(Value::Integer);
+                let count = count.ok_or_else(|| describe(value))?;
+                Self::Count { least, most }.accept(&count).map_err(|_| describe(value))
+            }
+            (Self::Time { least, most, .. }, Value::Integer(_)) => Self::Count { least, most }.accept(value),
             (Self::Switch, Value::Boolean(_)) => Ok(value.clone()),
             (Self::Networks, Value::Array(parts)) => each(parts, network),
             (Self::HostNames, Value::Array(parts)) => {
@@ -108,11 +121,11 @@ impl ValueKind {
         let legal = match self {
             Self::AddressOrNone if text.is_empty() => true,
             Self::Address | Self::AddressOrNone => {
-                return text.parse::<SocketAddr>().ok().map(|address| address.to_string());
+                return address(text).map(|address| address.to_string());
             }
             Self::Prefix => is_path_prefix(text),
             Self::Choice(choices) => choices.contains(&text),
-            Self::Filter => EnvFilter::try_new(text).is_ok(),
+            Self::Filter => filter::is_sensible(text),
             Self::Directory => !text.is_empty(),
             Self::File => true,
             Self::AppId => is_app_id(text),
@@ -128,8 +141,10 @@ impl ValueKind {
     fn expected(self) -> String {
         match self {
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Time { unit, least, most } => expected_time(unit, least, most),
             Self::Switch => "true or false".to_owned(),
-            Self::Address => "an IP address and a port, such as 127.0.0.1:6001 or [::]:6001".to_owned(),
+            Self::Address => "an IP address and a port, such as 127.0.0.1:6001 for this machine alone or 0.0.0.0:6001 for all"
+                    .to_owned(),
             Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or empty".to_owned(),
             Self::Networks => {
                 r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
@@ -139,7 +154,8 @@ impl ValueKind {
             }
             Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
             Self::Choice(choices) => choices.join(" or "),
-            Self::Filter => "a filter such as info or info,fanfare=debug".to_owned(),
+            Self::Filter => "a filter such as info or info,fanfare=debug; the levels are off, error, warn, info, debug and trace"
+                    .to_owned(),
             Self::Directory => "the path of a directory".to_owned(),
             Self::File => "the path of a file, or empty".to_owned(),
             Self::Database => {
@@ -181,6 +197,21 @@ impl ValueKind {
     }
 }
 
+/// What a time may be.
+fn expected_time(unit: TimeUnit, least: usize, most: usize) -> String {
+    let (least, most) = (unit.show(wide(least)), unit.show(wide(most)));
+    let example = if unit == TimeUnit::Seconds { "5s" } else { "250ms" };
+    let unit = unit.name();
+    format!(
+        r#"a time from {least} to {most}, as a number of {unit} or a text with a unit, such as "{example}""#
+    )
+}
+
+/// A bound as a count of time.
+fn wide(bound: usize) -> u64 {
+    u64::try_from(bound).unwrap_or(u64::MAX)
+}
+
 /// A list whose every part is legal; else the first fault.
 fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Value, String> {
     let accepted = parts.iter().map(|part| {
@@ -194,6 +225,15 @@ fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Valu
 fn network(text: &str) -> Option<String> {
     let network = text.parse::<IpNet>().ok();
     network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
+}
+
+/// An address with a port; localhost is the one name whose address is known without asking.
+fn address(text: &str) -> Option<SocketAddr> {
+    let port_of_localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    match port_of_localhost {
+        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        None => text.parse().ok(),
+    }
 }
 
 /// Whether a text is a legal host name in a request.

@@ -22,6 +22,9 @@ struct Examination<'a> {
 pub async fn examine(plan: &Plan) -> Vec<Hop> {
     let client = Client::new(&plan.trust);
     let mut examination = Examination { plan, client, hops: Vec::new() };
+    for warning in &plan.warnings {
+        examination.remark("configuration", warning.clone());
+    }
     let socket = examination.browsers_way().await;
     let date = examination.back_ends_way(socket.as_ref().is_some()).await;
     examination.clock(date);

@@ -1,7 +1,7 @@
 //! `fanfare doctor`: checks each hop of a message's path, and names the remedy for the one that fails.
 //!
-//! Sends the same requests as a browser, a back end and Laravel's Redis. Changes nothing except a random
-//! public channel of its own. Every wait has a timeout. Never shows a secret.
+//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but for one connection and one event to
+//! a user made up for that, of which no webhook tells. Every wait is bounded. Never shows a secret.
 
 mod app;
 mod authorization;

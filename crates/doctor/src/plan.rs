@@ -33,6 +33,8 @@ pub struct Plan {
     pub(super) trust: Trust,
     /// How long the doctor listens to Redis.
     pub(super) watch: Duration,
+    /// What the configuration itself has that is most likely not wanted.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A path to the server.
@@ -49,10 +51,20 @@ pub(super) enum Way {
 pub enum PlanError {
     /// No input names anything to check.
     #[error(
-        "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL"
+        "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL; or \
+         begin where the server has its fanfare-data"
     )]
     Nothing,
-    /// An invalid URL on the command line.
+    /// A question to nobody.
+    #[error(
+        "--channel: no URL is known that could be asked: the app has no authorization.url, and no .env has an APP_URL; \
+         name one with --auth-url"
+    )]
+    NobodyToAsk,
+    /// The database that the configuration names.
+    #[error("{0}")]
+    Apps(String),
+    /// A URL of the command line.
     #[error("{option}: must be {expected}")]
     Url {
         /// The option.
@@ -78,8 +90,8 @@ impl Plan {
     /// Combines the command line, the project and the configuration.
     ///
     /// # Errors
-    /// A source cannot be read, or no source names anything to check.
-    pub fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
+    /// Something cannot be read, or nothing was said.
+    pub async fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
         let sources = Sources {
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
@@ -87,19 +99,20 @@ impl Plan {
             apps_in_part: true,
             ..Sources::default()
         };
-        let config = Config::load(&sources).map_err(PlanError::Faults)?;
-        // The configuration has read the project already, so reading succeeds.
+        let mut config = Config::load(&sources).map_err(PlanError::Faults)?;
+        // Read once already, so that it can be read.
         let project = asked.laravel.as_deref().and_then(|path| Project::open(path, &environment).ok());
         let project = project.as_ref();
         let trust = match &asked.ca_file {
             Some(file) => Trust::with_file(file).map_err(PlanError::CaFile)?,
             None => Trust::public(),
         };
-        let (browser, back_end) = places(asked, &config, project)?;
-        let app = app(asked, &config, &|suffix| variable(project, &environment, suffix));
+        let variable = |suffix: &str| variable(project, &environment, suffix);
+        let apps = known_apps(asked, &mut config, &variable).await?;
+        let (browser, back_end) = places(asked, &config, project, !apps.is_empty())?;
+        let app = app(asked, &apps, &variable);
         let id = app.as_ref().and_then(|app| app.id.as_deref());
-        let configured = config.fixed_apps().into_iter().find(|app| Some(app.id.as_str()) == id);
-        let configured = configured.as_ref();
+        let configured = apps.iter().find(|app| Some(app.id.as_str()) == id);
         let redis = redis(asked, &config, project, configured, &trust);
         let proxy = browser
             .as_ref()
@@ -111,7 +124,8 @@ impl Plan {
         }
         let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
         let watch = Duration::from_secs(asked.watch.into());
-        Ok(Self { browser, back_end, app, origin, redis, question, trust, watch })
+        let warnings = std::mem::take(&mut config.warnings);
+        Ok(Self { browser, back_end, app, origin, redis, question, trust, watch, warnings })
     }
 
     pub(super) fn way_of_browsers(&self) -> Way {
@@ -131,11 +145,43 @@ fn parse_url(option: &'static str, text: &str) -> Result<BaseUrl, PlanError> {
     BaseUrl::parse(text).ok_or(PlanError::Url { option, expected })
 }
 
-/// The server's URLs for browsers and for back ends.
+/// The apps of the configuration, and the one of its database that is asked for, or is the first there. The database stays
+/// as it is.
+async fn known_apps(
+    asked: &Doctor,
+    config: &mut Config,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<App>, PlanError> {
+    let mut apps = config.fixed_apps();
+    let key = asked.key.clone().or_else(|| variable("APP_KEY"));
+    let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
+    let names_another = asked.url.is_some() || asked.laravel.is_some();
+    if names_another && key.is_none() && id.is_none() {
+        // The first app of this database may be none of the server that is named.
+        return Ok(apps);
+    }
+    match config.stored_app(key.as_deref(), id.as_deref()).await {
+        Ok(Some(app)) => {
+            if config.is_embedded() {
+                // As a start does.
+                config.redis_feed.app.get_or_insert_with(|| app.id.clone());
+            }
+            apps.push(app);
+        }
+        Ok(None) => {}
+        // A database of this machine need not be the one of a server elsewhere.
+        Err(_) if names_another => {}
+        Err(error) => return Err(PlanError::Apps(error.to_string())),
+    }
+    Ok(apps)
+}
+
+/// Where browsers connect, and where back ends send to; a server of this machine, if nothing is named and an app is known.
 fn places(
     asked: &Doctor,
     config: &Config,
     project: Option<&Project>,
+    knows_an_app: bool,
 ) -> Result<(Option<BaseUrl>, Option<BaseUrl>), PlanError> {
     let url = asked.url.as_deref().map(|text| parse_url("--url", text)).transpose()?;
     let api = asked.api.as_deref().map(|text| parse_url("--api", text)).transpose()?;
@@ -146,20 +192,20 @@ fn places(
     let listens = || {
         let address = ServerUrl::near(config.listen.addr);
         let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
-        (asked.config.is_some() || project.is_some()).then_some(place)
+        let is_named = asked.redis.is_some() || asked.auth_url.is_some() || asked.channel.is_some();
+        (asked.config.is_some() || project.is_some() || (knows_an_app && !is_named)).then_some(place)
     };
     let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
     let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());
     Ok((browser, back_end))
 }
 
-/// The app: missing options come from the variables, then from the configuration's app with that key or id,
-/// else from its first app.
-fn app(asked: &Doctor, config: &Config, variable: &dyn Fn(&str) -> Option<String>) -> Option<ExaminedApp> {
+/// The app: what no option says is taken from the variables, then from the configuration's app of that key or id, or
+/// else its first.
+fn app(asked: &Doctor, apps: &[App], variable: &dyn Fn(&str) -> Option<String>) -> Option<ExaminedApp> {
     let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
     let key = asked.key.clone().or_else(|| variable("APP_KEY"));
     let secret = asked.secret.clone().or_else(|| variable("APP_SECRET"));
-    let apps = config.fixed_apps();
     let of_key = |app: &&App| key.as_deref().is_some_and(|key| app.credential(key).is_some());
     let of_id = |app: &&App| id.as_deref() == Some(app.id.as_str());
     let configured = apps.iter().find(of_key).or_else(|| apps.iter().find(of_id)).or(apps.first());
@@ -245,14 +291,13 @@ fn question(
     };
     let of_project = || project?.application.auth_url().map(|said| said.value);
     let of_app = || app?.authorization.url.clone();
-    let url = asked.auth_url.clone().or_else(of_project).or_else(of_app);
-    let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-    let Some(url) = url else {
+    let url = asked.auth_url.clone().or_else(of_project).or_else(of_app).ok_or(PlanError::NobodyToAsk)?;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(PlanError::Url {
             option: "--auth-url",
             expected: "a URL such as https://app.example.com/broadcasting/auth",
         });
-    };
+    }
     let mut headers = Vec::new();
     headers.extend(asked.cookie.clone().map(|cookie| ("cookie".to_owned(), cookie)));
     for header in &asked.header {

@@ -1,8 +1,12 @@
-//! The whole path: an event from a back end must arrive at a subscriber.
+//! The whole way: what a back end publishes has to arrive at a subscriber.
+//!
+//! On the channel of a user whom nobody knows: only who holds the app's secret can sign in as one, no webhook tells of
+//! such a channel, and no list of channels shows it.
 
 use std::time::Instant;
 
 use fanfare_outgoing::{Client, Response};
+use fanfare_protocol::auth::Credential;
 use serde_json::json;
 
 use super::base_url::BaseUrl;
@@ -11,7 +15,7 @@ use super::hop::{Complaint, Finding, complain, repeated};
 use super::signed::{Signer, Unsigned, redirected, unanswered};
 use super::socket::Socket;
 
-/// Publishes on a channel without other subscribers; returns the socket if still usable.
+/// Signs in as a user made up for this, and publishes to that user; the socket is given back if it can still be used.
 pub(super) async fn make(
     client: &Client,
     place: &BaseUrl,
@@ -19,11 +23,11 @@ pub(super) async fn make(
     mut socket: Socket,
 ) -> (Finding, Option<Socket>) {
     const EVENT: &str = "fanfare-doctor";
-    let channel = random_channel();
-    socket.send("pusher:subscribe", json!({ "channel": channel })).await;
-    if let Err(why) = socket.expect("pusher_internal:subscription_succeeded", &channel).await {
+    let user = random_user();
+    let channel = format!("#server-to-user-{user}");
+    if let Err(why) = join(&mut socket, signer, &user, &channel).await {
         let finding = complain(
-            format!("a public channel cannot be joined: {why}"),
+            format!("nobody can sign in and join a channel: {why}"),
             "The log of the server says why; behind a proxy, see that it passes on messages both ways.",
         );
         return (finding, None);
@@ -37,7 +41,7 @@ pub(super) async fn make(
         }
         (_, Ok(_)) => {}
     }
-    match socket.expect(EVENT, &channel).await {
+    match socket.expect(EVENT, Some(&channel)).await {
         Ok(_) => {
             let finding =
                 Ok(format!("an event arrives after {:.1} ms", start.elapsed().as_secs_f64() * 1000.0));
@@ -54,7 +58,19 @@ pub(super) async fn make(
     }
 }
 
-/// Why the server refused the event.
+/// Signs in, and joins the channel that only this user may join; `Err` says what came instead.
+async fn join(socket: &mut Socket, signer: &Signer, user: &str, channel: &str) -> Result<(), String> {
+    let user_data = json!({ "id": user }).to_string();
+    let text = format!("{}::user::{user_data}", socket.id());
+    let Credential { key, secret } = &signer.credential;
+    let auth = format!("{}:{}", key.as_str(), secret.sign(&[text.as_bytes()]));
+    socket.send("pusher:signin", json!({ "auth": auth, "user_data": user_data })).await;
+    socket.expect("pusher:signin_success", None).await?;
+    socket.send("pusher:subscribe", json!({ "channel": channel })).await;
+    socket.expect("pusher_internal:subscription_succeeded", Some(channel)).await.map(drop)
+}
+
+/// Why the event was not taken.
 fn refused(sent: &Sent, response: &Response) -> Complaint {
     if let Some(complaint) = redirected(response) {
         return complaint;
@@ -69,9 +85,9 @@ fn refused(sent: &Sent, response: &Response) -> Complaint {
     }
 }
 
-fn random_channel() -> String {
+fn random_user() -> String {
     let mut bytes = [0; 8];
-    // Without randomness another client may be on the channel, and gets one event more.
+    // Without randomness the name may be another doctor's, who then hears one event more.
     let _ = getrandom::fill(&mut bytes);
-    format!("fanfare-doctor-{:016x}", u64::from_be_bytes(bytes))
+    format!("doctor-{:016x}", u64::from_be_bytes(bytes))
 }

@@ -80,12 +80,14 @@ impl Socket {
         let _ = timeout(PATIENCE, self.stream.write_frame(frame)).await;
     }
 
-    /// Waits for this event of a channel, and skips others; `Err` describes the message that came instead.
-    pub async fn expect(&mut self, event: &str, channel: &str) -> Result<Value, String> {
+    /// Waits for this event of a channel, or of none, past others; `Err` says what came instead.
+    pub async fn expect(&mut self, event: &str, channel: Option<&str>) -> Result<Value, String> {
         let wait = async {
             loop {
                 match self.next().await {
-                    Came::Message(message) if message["event"] == event && message["channel"] == channel => {
+                    Came::Message(message)
+                        if message["event"] == event && message["channel"].as_str() == channel =>
+                    {
                         return Ok(message);
                     }
                     Came::Message(message) if message["event"] == "pusher:error" => {

@@ -3,13 +3,14 @@
 //! Works on the database directly, whether a server runs or not; running servers follow the change by
 //! themselves. A secret is printed when the secret is made or asked for, never else.
 
+mod confirm;
 mod given;
 mod table;
 
 use std::io::Read as _;
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Update};
+use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Storage, Update};
 use fanfare_config::Config;
 use fanfare_config::redis_url_faults;
 use serde_json::{Map, Value, json};
@@ -32,6 +33,9 @@ pub enum CommandError {
     /// Options that cannot be parsed: each with its reason.
     #[error("{}", .0.join("\n"))]
     Options(Vec<String>),
+    /// Somebody has to say yes, and nobody did.
+    #[error("{0} Nothing was done; --yes does it without asking")]
+    NotConfirmed(String),
     /// The file of a secret cannot be read.
     #[error("the secret cannot be read: {0}")]
     SecretFile(std::io::Error),
@@ -42,55 +46,113 @@ impl CommandError {
     #[must_use]
     pub const fn is_askers(&self) -> bool {
         match self {
+            Self::Apps(AppsError::Missing { .. }) => true,
             Self::Apps(_) | Self::Operation(OperationError::Database(_) | OperationError::Random(_)) => false,
-            Self::Operation(_) | Self::Options(_) | Self::SecretFile(_) => true,
+            Self::Operation(_) | Self::Options(_) | Self::NotConfirmed(_) | Self::SecretFile(_) => true,
         }
     }
+}
+
+/// What is to be told of a command that was done.
+pub struct Done {
+    /// For standard output.
+    pub text: String,
+    /// The database that was written to, in words.
+    pub written: Option<String>,
+}
+
+impl Done {
+    /// Of a command that has only looked.
+    pub(crate) const fn looked(text: String) -> Self {
+        Self { text, written: None }
+    }
+
+    /// Of a command that has written to the database of the configuration.
+    pub(crate) fn wrote(text: String, config: &Config) -> Self {
+        Self { text, written: config.database().map(|database| database.place()) }
+    }
+}
+
+/// Opens the apps for a command, which makes no database unless it was told to.
+pub(crate) async fn open_apps(config: &Config, creates: bool) -> Result<Apps, AppsError> {
+    Apps::open(config.fixed_apps(), config.database(), Storage { creates, ..config.kept() }).await
 }
 
 /// Runs the command; returns the text to print.
 ///
 /// # Errors
 /// Nothing was changed.
-pub async fn run(config: &Config, command: AppCommand) -> Result<String, CommandError> {
-    let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
+pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandError> {
+    let apps = open_apps(config, command.place.create_database).await?;
     let json = command.place.json;
+    let wrote = |text| Done::wrote(text, config);
     Ok(match command.action {
-        AppAction::Create(wanted) => create(&apps, wanted, json).await?,
+        AppAction::Create(wanted) => wrote(create(&apps, wanted, json).await?),
         AppAction::List { after, limit } => {
             let page = apps.list(after.as_deref(), limit.into()).await?;
-            if json { pretty(&app_json::page(&page)) } else { table::list(&page) }
+            let place = config.database().map(|database| database.place());
+            Done::looked(if json { pretty(&app_json::page(&page)) } else { table::list(&page, place) })
         }
         AppAction::Show { id, secrets } => {
             let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
             let record = apps.show(&id).await?;
-            if json { pretty(&app_json::app(&record, secrets)) } else { table::one(&record, secrets) }
+            Done::looked(if json {
+                pretty(&app_json::app(&record, secrets))
+            } else {
+                table::one(&record, secrets)
+            })
         }
-        AppAction::Usage { id, hours } => usage(&apps, &id, hours, json).await?,
-        AppAction::Update(wanted) => update(&apps, wanted, json).await?,
+        AppAction::Usage { id, hours } => Done::looked(usage(&apps, &id, hours, json).await?),
+        AppAction::Update(wanted) => wrote(update(&apps, wanted, json).await?),
         AppAction::RotateKey { id } => {
+            apps.expect_known_master_key().await?;
             let pair = apps.rotate_key(&id).await?;
-            if json { pretty(&app_json::new_key(&pair)) } else { table::new_key(&pair) }
+            wrote(if json { pretty(&app_json::new_key(&pair)) } else { table::new_key(&pair) })
         }
         AppAction::RevokeKey { id, key } => {
             apps.revoke_key(&id, &key).await?;
-            done(json, &format!("key {key} of app {id} is not valid any more"))
+            wrote(done(json, &format!("key {key} of app {id} is not valid any more")))
         }
-        AppAction::Disable { id } => switch(&apps, &id, false, json).await?,
-        AppAction::Enable { id } => switch(&apps, &id, true, json).await?,
-        AppAction::Delete { id } => {
-            apps.delete(&id).await?;
-            done(json, &format!("app {id} is deleted"))
-        }
-        AppAction::SealSecrets => {
-            let count = apps.seal_secrets().await?;
-            if json {
-                pretty(&json!({ "sealed": count }))
-            } else {
-                format!("{count} secrets were sealed anew\n")
-            }
-        }
+        AppAction::Disable { id } => wrote(switch(&apps, &id, false, json).await?),
+        AppAction::Enable { id } => wrote(switch(&apps, &id, true, json).await?),
+        AppAction::Delete { id, yes } => wrote(delete(&apps, &id, yes, json).await?),
+        AppAction::SealSecrets { yes } => seal(&apps, config, yes, json).await?,
     })
+}
+
+async fn delete(apps: &Apps, id: &str, yes: bool, json: bool) -> Result<String, CommandError> {
+    let record = apps.show(id).await?;
+    if record.fixed {
+        return Err(OperationError::Fixed(id.to_owned()).into());
+    }
+    let name = if record.name.is_empty() { String::new() } else { format!(" ({})", record.name) };
+    let question = format!(
+        "Deleting app {id}{name} takes its keys away for good, closes its connections and refuses its back ends."
+    );
+    confirm::ask(&question, yes)?;
+    apps.delete(id).await?;
+    Ok(done(json, &format!("app {id} is deleted")))
+}
+
+async fn seal(apps: &Apps, config: &Config, yes: bool, json: bool) -> Result<Done, CommandError> {
+    let found = apps.to_seal().await?;
+    let count = found.len();
+    if !found.is_empty() {
+        let question = format!(
+            "{count} secrets are to be sealed with the master key {}. A server that runs without this key cannot use \
+             their apps from that moment on: first put the key on the first line of every server's \
+             apps.master_key_file, and restart each.",
+            found.key()
+        );
+        confirm::ask(&question, yes)?;
+        apps.seal(&found).await?;
+    }
+    let text = match (json, count) {
+        (true, _) => pretty(&json!({ "sealed": count })),
+        (false, 0) => format!("every secret is sealed with the master key {} already\n", found.key()),
+        (false, _) => format!("{count} secrets were sealed anew\n"),
+    };
+    Ok(if count == 0 { Done::looked(text) } else { Done::wrote(text, config) })
 }
 
 async fn create(apps: &Apps, wanted: CreateOptions, json: bool) -> Result<String, CommandError> {
@@ -99,6 +161,7 @@ async fn create(apps: &Apps, wanted: CreateOptions, json: bool) -> Result<String
     let secret = wanted.secret_file.as_deref().map(read_secret).transpose()?;
     let CreateOptions { id, name, key, .. } = wanted;
     let faults = redis_url_faults(&settings);
+    apps.expect_known_master_key().await?;
     let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
@@ -108,6 +171,9 @@ async fn update(apps: &Apps, wanted: UpdateOptions, json: bool) -> Result<String
     let mut settings = given::settings(&wanted.set, &wanted.unset).map_err(CommandError::Options)?;
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let faults = redis_url_faults(&settings);
+    if settings.get("redis_feed").is_some_and(|feed| feed.get("url").is_some_and(Value::is_string)) {
+        apps.expect_known_master_key().await?;
+    }
     let update = Update { name: wanted.name, settings, faults, ..Update::default() };
     let record = apps.update(&wanted.id, &update).await?;
     Ok(if json {

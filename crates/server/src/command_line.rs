@@ -1,22 +1,26 @@
 //! The command line of `fanfare`: commands, options, help.
 
 mod app;
+mod before;
 mod health;
 mod laravel;
 mod send;
 mod token;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, CreateOptions, UpdateOptions};
+pub use before::Misplaced;
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
+
+/// What `fanfare version` prints behind the name: the version, and the commit that a release was built from.
+pub const VERSION: &str = env!("FANFARE_VERSION");
 
 /// The exit status of a faulty command line or configuration (`EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
@@ -48,7 +52,7 @@ Examples:
   fanfare                                          start, with everything at its default
   fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
   fanfare serve --laravel /var/www/shop            serve a Laravel project as its .env says
-  fanfare serve --config fanfare.toml --check      look for faults in a configuration
+  fanfare --config fanfare.toml --check            look for faults in a configuration
   fanfare env                                      print the lines to paste once more
   fanfare send my-channel my-event '{}'            send a test event
   fanfare laravel env --driver reverb              print all that a Laravel application needs
@@ -58,7 +62,7 @@ Examples:
 
 /// `fanfare`.
 #[derive(Debug, Parser)]
-#[command(name = "fanfare", version, about = ABOUT, after_help = MORE, args_conflicts_with_subcommands = true)]
+#[command(name = "fanfare", version = VERSION, about = ABOUT, after_help = MORE)]
 pub struct CommandLine {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
@@ -74,7 +78,7 @@ pub enum Command {
     /// Start the server (this is what `fanfare` alone does)
     Serve(Serve),
     /// Print the lines to paste into a Laravel .env, a browser and a terminal
-    Env(Serve),
+    Env(Lines),
     /// Send an event to a channel, as a back end does, to see it arrive
     Send(Send),
     /// What a Laravel application needs to broadcast through this server
@@ -84,11 +88,13 @@ pub enum Command {
     /// Ask the server that this configuration describes whether it is well, for health checks
     Health(Health),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit
-    Migrate(Serve),
+    Migrate(Migrate),
     /// Make, show and change the apps in the database; running servers follow within a second
     App(AppCommand),
     /// Make, list and revoke the tokens of the administration API
     Token(TokenCommand),
+    /// Print the version, and the commit that it was built from
+    Version,
 }
 
 /// The database that a command works on, and how what it finds is shown.
@@ -100,12 +106,55 @@ pub struct DataPlace {
     /// Where the embedded database is kept [default: ./fanfare-data]
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
+    /// Make the embedded database if there is none, instead of refusing
+    #[arg(long, global = true)]
+    pub create_database: bool,
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
 }
 
-/// What `serve` and `env` are told.
+/// What `migrate` is told.
+#[derive(Debug, Default, Args)]
+pub struct Migrate {
+    /// Read settings from this TOML file; the environment counts as for `serve`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Leave out the database of this Laravel project's environment, as `serve` does
+    #[arg(long, value_name = "PATH")]
+    pub laravel: Option<PathBuf>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Make the embedded database if there is none, instead of refusing
+    #[arg(long)]
+    pub create_database: bool,
+}
+
+/// What `env` and `laravel env` are told of the server that the lines are for.
+#[derive(Debug, Default, Args)]
+pub struct Lines {
+    /// Read settings and apps from this TOML file; the environment counts as for `serve`
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Read app, address and Redis from a Laravel project's .env, under all other settings
+    #[arg(long, value_name = "PATH")]
+    pub laravel: Option<PathBuf>,
+    /// Where clients and back ends connect to [default: 127.0.0.1:6001]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Where they connect to over TLS, with the certificate of tls.cert_file [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub tls_listen: Option<String>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Make the embedded database, and an app in it, if there is none, instead of refusing
+    #[arg(long)]
+    pub create_database: bool,
+}
+
+/// What `serve` is told.
 #[derive(Debug, Default, Args)]
 pub struct Serve {
     /// Read settings and apps from this TOML file
@@ -116,13 +165,13 @@ pub struct Serve {
     pub laravel: Option<PathBuf>,
     /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
     /// Where they connect to over TLS, with the certificate of tls.cert_file [default: nowhere]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub tls_listen: Option<SocketAddr>,
+    pub tls_listen: Option<String>,
     /// Where /metrics, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<String>,
     /// Where the embedded database is kept [default: ./fanfare-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

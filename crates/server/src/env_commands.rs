@@ -3,18 +3,19 @@
 use fanfare_config::Config;
 use fanfare_config::certificate;
 
+use crate::app_commands::open_apps;
 use crate::command_line::LaravelEnv;
-use crate::first_app::{ShownApp, open_apps};
+use crate::first_app::ShownApp;
 use crate::laravel_lines::LaravelLines;
 use crate::paste_lines::{Invocation, NO_APP, OverTls, PROXY, PasteLines, Ways};
 use crate::start::StartError;
 
-/// The lines of `fanfare env`.
+/// The lines of `fanfare env`; `creates` says whether the embedded database is made where there is none.
 ///
 /// # Errors
 /// The apps' database could not be opened.
-pub async fn env(config: &Config, invocation: &Invocation) -> Result<String, StartError> {
-    let apps = open_apps(config).await?;
+pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Result<String, StartError> {
+    let apps = open_apps(config, creates).await?;
     let Some(first) = ShownApp::find(config, &apps).await? else {
         return Ok(format!("{NO_APP}\n"));
     };
@@ -34,7 +35,7 @@ pub async fn env(config: &Config, invocation: &Invocation) -> Result<String, Sta
 /// # Errors
 /// The apps' database could not be opened, or there is no such app.
 pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, StartError> {
-    let apps = open_apps(config).await?;
+    let apps = open_apps(config, asked.lines.create_database).await?;
     let app = match &asked.app {
         Some(id) => apps.by_id(id).await?,
         None => ShownApp::find(config, &apps).await?.map(|first| first.app),

@@ -27,14 +27,14 @@ pub async fn open_apps(config: &Config) -> Result<Apps, AppsError> {
 }
 
 impl ShownApp {
-    /// The first configured app; or, in the embedded database, the first there, created if there is none.
+    /// The first configured app; or, in the embedded database, the first there, created if there never was one.
     ///
     /// # Errors
     /// The database could not be read, or the app not be created.
     pub async fn find(config: &Config, apps: &Apps) -> Result<Option<Self>, AppsError> {
         if config.is_embedded() {
             let first = apps.first_or_invent().await?;
-            return Ok(Some(Self { app: first.app, embedded: true, new: first.is_new }));
+            return Ok(first.map(|first| Self { app: first.app, embedded: true, new: first.is_new }));
         }
         let app = apps.first().await?;
         Ok(app.map(|app| Self { app, embedded: false, new: false }))

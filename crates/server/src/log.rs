@@ -9,6 +9,9 @@ use fanfare_config::{LogFormat, LogSection};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
+/// A directive that leaves out the notices of Postgres.
+const NOTICES: &str = "sqlx::postgres::notice=off";
+
 /// Logging goes on until the guard is dropped; dropping writes the remaining lines.
 #[derive(Debug)]
 pub struct Guard {
@@ -29,6 +32,11 @@ impl Drop for Guard {
 pub fn begin(settings: &LogSection) -> Result<Guard, String> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
+    // What Postgres tells of tables that are there already is no news to anybody who has not asked for that library.
+    let filter = match NOTICES.parse() {
+        Ok(directive) if !settings.filter.contains("sqlx") => filter.add_directive(directive),
+        _ => filter,
+    };
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match settings.format {

@@ -5,17 +5,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use fanfare_apps::AppsError;
 use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
-use fanfare_server::app_commands::{self, CommandError};
+use fanfare_server::app_commands::{self, CommandError, Done};
 use fanfare_server::command_line::{
     Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Health,
-    LaravelAction, LaravelCommand, LaravelEnv, Send, Serve,
+    LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, VERSION,
 };
 use fanfare_server::env_commands;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::send_command;
-use fanfare_server::start::{self, ServeError};
+use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::{health, log};
 
@@ -25,9 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The command to run with a configuration.
 enum Task {
     Serve,
-    PrintLines,
+    PrintLines { create_database: bool },
     LaravelLines(Box<LaravelEnv>),
-    Migrate,
+    Migrate { create_database: bool },
 }
 
 fn main() -> ExitCode {
@@ -38,48 +39,108 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::SUCCESS };
         }
     };
-    let (task, options) = match command_line.command {
-        Some(Command::App(command)) => {
-            let place = command.place.clone();
-            return manage(place, async move |config| app_commands::run(&config, command).await);
+    let command = match command_line.into_command() {
+        Ok(command) => command,
+        Err(misplaced) => {
+            complain(&misplaced.to_string());
+            return ExitCode::from(EXIT_CONFIG);
         }
-        Some(Command::Token(command)) => {
-            let place = command.place.clone();
-            return manage(place, async move |config| token_commands::run(&config, command).await);
-        }
-        Some(Command::Doctor(asked)) => return examine(&asked),
-        Some(Command::Send(asked)) => return send(&asked),
-        Some(Command::Health(asked)) => return check_health(&asked),
-        Some(Command::Migrate(options)) => (Task::Migrate, options),
-        Some(Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) })) => {
-            let options = std::mem::take(&mut asked.serve);
-            (Task::LaravelLines(Box::new(asked)), options)
-        }
-        Some(Command::Env(options)) => (Task::PrintLines, options),
-        Some(Command::Serve(options)) => (Task::Serve, options),
-        None => (Task::Serve, command_line.serve),
     };
-    let sources = sources(&options, &task);
-    let config = match Config::load(&sources) {
+    match command {
+        Command::App(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| app_commands::run(&config, command).await)
+        }
+        Command::Token(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| token_commands::run(&config, command).await)
+        }
+        Command::Doctor(asked) => examine(&asked),
+        Command::Send(asked) => send(&asked),
+        Command::Health(asked) => check_health(&asked),
+        Command::Version => {
+            say(&format!("fanfare {VERSION}\n"));
+            ExitCode::SUCCESS
+        }
+        Command::Serve(options) => serve(options),
+        Command::Migrate(Migrate { config, laravel, data_dir, create_database }) => {
+            let flags = Flags { data_dir, ..Flags::default() };
+            let sources = Sources { file: config, laravel, flags, ..Sources::default() };
+            load_and_run(sources, Task::Migrate { create_database })
+        }
+        Command::Laravel(LaravelCommand { action: LaravelAction::Env(mut asked) }) => {
+            let sources = sources_of(&mut asked.lines);
+            load_and_run(sources, Task::LaravelLines(Box::new(asked)))
+        }
+        Command::Env(mut lines) => {
+            let sources = sources_of(&mut lines);
+            load_and_run(sources, Task::PrintLines { create_database: lines.create_database })
+        }
+    }
+}
+
+/// `fanfare serve`, `--check` and `--print`.
+fn serve(options: Serve) -> ExitCode {
+    let Serve { config, laravel, listen, tls_listen, admin_listen, data_dir, check, print } = options;
+    let flags = Flags { listen, tls_listen, admin_listen, data_dir };
+    let sources = Sources { file: config, laravel, flags, certificate: true, ..Sources::default() };
+    if !check && !print {
+        return load_and_run(sources, Task::Serve);
+    }
+    let config = match load(sources) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults),
+        Err(refused) => return refused,
     };
-    if options.print {
-        let _ = std::io::stdout().write_all(config.effective().as_bytes());
+    if print {
+        say(&config.effective());
     }
-    if options.print || options.check {
-        return ExitCode::SUCCESS;
+    if check {
+        let certificate = config.listen.tls.as_ref().and_then(|tls| tls.warning());
+        let warnings: Vec<&String> = config.warnings.iter().chain(&certificate).collect();
+        for warning in &warnings {
+            complain(&format!("warning: {warning}"));
+        }
+        // What is printed is a configuration file.
+        if !print && warnings.is_empty() {
+            say("The configuration is in order.\n");
+        } else if !print {
+            say("The configuration has no fault, but see the warnings.\n");
+        }
     }
-    run(config, task, Invocation::of(std::env::args_os().next(), &sources))
+    ExitCode::SUCCESS
+}
+
+/// The sources of `env` and `laravel env`.
+fn sources_of(lines: &mut Lines) -> Sources {
+    let flags = Flags {
+        listen: lines.listen.take(),
+        tls_listen: lines.tls_listen.take(),
+        data_dir: lines.data_dir.take(),
+        ..Flags::default()
+    };
+    Sources { file: lines.config.take(), laravel: lines.laravel.take(), flags, ..Sources::default() }
+}
+
+/// The configuration of these sources and the environment; else every fault is told.
+fn load(sources: Sources) -> Result<Config, ExitCode> {
+    Config::load(&Sources { environment: environment(), ..sources }).map_err(|faults| refuse(&faults))
+}
+
+fn load_and_run(sources: Sources, task: Task) -> ExitCode {
+    let sources = Sources { environment: environment(), ..sources };
+    let invocation = Invocation::of(std::env::args_os().next(), &sources);
+    match Config::load(&sources) {
+        Ok(config) => run(config, task, &invocation),
+        Err(faults) => refuse(&faults),
+    }
 }
 
 /// `fanfare app …` and `fanfare token …`.
-fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<String, CommandError>) -> ExitCode {
+fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
-    let sources = Sources { file: place.config, environment: environment(), flags, ..Sources::default() };
-    let config = match Config::load(&sources) {
+    let config = match load(Sources { file: place.config, flags, ..Sources::default() }) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults),
+        Err(refused) => return refused,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -89,8 +150,11 @@ fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<String, Comm
         }
     };
     match runtime.block_on(run(config)) {
-        Ok(text) => {
-            let _ = std::io::stdout().write_all(text.as_bytes());
+        Ok(Done { text, written }) => {
+            say(&text);
+            if let Some(database) = written {
+                complain(&format!("written to {database}"));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -105,7 +169,7 @@ fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<String, Comm
 /// `fanfare send`.
 fn send(asked: &Send) -> ExitCode {
     let Send { config, laravel, listen, data_dir, .. } = asked;
-    let flags = Flags { listen: *listen, data_dir: data_dir.clone(), ..Flags::default() };
+    let flags = Flags { listen: listen.clone(), data_dir: data_dir.clone(), ..Flags::default() };
     let (file, laravel, environment) = (config.clone(), laravel.clone(), environment());
     let config = match Config::load(&Sources { file, laravel, environment, flags, ..Sources::default() }) {
         Ok(config) => config,
@@ -132,7 +196,14 @@ fn send(asked: &Send) -> ExitCode {
 
 /// `fanfare doctor`.
 fn examine(asked: &Doctor) -> ExitCode {
-    let plan = match Plan::new(asked, environment()) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    let plan = match runtime.block_on(Plan::new(asked, environment())) {
         Ok(plan) => plan,
         Err(error) => {
             for line in error.to_string().lines() {
@@ -141,23 +212,17 @@ fn examine(asked: &Doctor) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return ExitCode::from(EXIT_UNAVAILABLE);
-        }
-    };
     let hops = runtime.block_on(doctor::examine(&plan));
     let text = if asked.json { doctor::json(&hops) } else { doctor::text(&hops) };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say(&text);
     let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
     if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS }
 }
 
 /// `fanfare health`.
 fn check_health(asked: &Health) -> ExitCode {
-    let flags = Flags { listen: asked.listen, admin_listen: asked.admin_listen, ..Flags::default() };
+    let flags =
+        Flags { listen: asked.listen.clone(), admin_listen: asked.admin_listen.clone(), ..Flags::default() };
     let sources = Sources {
         file: asked.config.clone(),
         laravel: asked.laravel.clone(),
@@ -188,23 +253,7 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn sources(options: &Serve, task: &Task) -> Sources {
-    Sources {
-        file: options.config.clone(),
-        laravel: options.laravel.clone(),
-        environment: environment(),
-        flags: Flags {
-            listen: options.listen,
-            tls_listen: options.tls_listen,
-            admin_listen: options.admin_listen,
-            data_dir: options.data_dir.clone(),
-        },
-        certificate: matches!(task, Task::Serve),
-        apps_in_part: false,
-    }
-}
-
-fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
+fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
     let guard = match log::begin(&config.log) {
         Ok(guard) => guard,
         Err(fault) => {
@@ -221,10 +270,12 @@ fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
     };
     let done: Result<(), ServeError> = runtime.block_on(async {
         match task {
-            Task::Serve => start::serve(config, invocation).await?,
-            Task::PrintLines => say(&env_commands::env(&config, &invocation).await?),
+            Task::Serve => start::serve(config, invocation.clone()).await?,
+            Task::PrintLines { create_database } => {
+                say(&env_commands::env(&config, invocation, create_database).await?)
+            }
             Task::LaravelLines(asked) => say(&env_commands::laravel_env(&config, *asked).await?),
-            Task::Migrate => say(&start::migrate(&config).await?),
+            Task::Migrate { create_database } => say(&start::migrate(&config, create_database).await?),
         }
         Ok(())
     });
@@ -237,6 +288,7 @@ fn run(config: Config, task: Task, invocation: Invocation) -> ExitCode {
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(match error {
+                ServeError::Start(StartError::Apps(AppsError::Missing { .. })) => EXIT_CONFIG,
                 ServeError::Start(_) => EXIT_UNAVAILABLE,
                 ServeError::Task(_) => EXIT_SOFTWARE,
             })

@@ -28,7 +28,7 @@ use crate::tasks::Tasks;
 use crate::tls::{ServerTls, reload};
 use crate::usage::UsageTask;
 use crate::webhooks::WebhookTask;
-use crate::{admin, chores, descriptors, listen};
+use crate::{admin, app_commands, chores, descriptors, listen};
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -205,13 +205,17 @@ impl Server {
     }
 }
 
-/// Migrates the apps' database; of several processes at once, one does. Returns the line to print.
+/// Migrates the apps' database; of several processes at once, one does. Returns the line to print. `creates`: the embedded
+/// database is created if none exists.
 ///
 /// # Errors
 /// The database could not be opened, or its tables not changed.
-pub async fn migrate(config: &Config) -> Result<String, StartError> {
-    open_apps(config).await?;
-    Ok("The tables of the apps' database are up to date.\n".to_owned())
+pub async fn migrate(config: &Config, creates: bool) -> Result<String, StartError> {
+    app_commands::open_apps(config, creates).await?;
+    Ok(match config.database() {
+        Some(database) => format!("The tables of {} are up to date.\n", database.place()),
+        None => "There is no database: the apps are those of the configuration.\n".to_owned(),
+    })
 }
 
 async fn bind(

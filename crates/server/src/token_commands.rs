@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{Apps, NewToken, Scope, TokenRecord};
+use fanfare_apps::{NewToken, Scope, TokenRecord};
 use fanfare_config::Config;
 use fanfare_protocol::auth::Secret;
 use serde_json::{Value, json};
 
-use crate::app_commands::CommandError;
+use crate::app_commands::{CommandError, Done, open_apps};
 use crate::app_json::moment;
 use crate::columns::aligned;
 use crate::command_line::{TokenAction, TokenCommand};
@@ -19,27 +19,29 @@ use crate::command_line::{TokenAction, TokenCommand};
 ///
 /// # Errors
 /// Nothing was changed.
-pub async fn run(config: &Config, command: TokenCommand) -> Result<String, CommandError> {
-    let apps = Apps::open(config.fixed_apps(), config.database(), config.kept()).await?;
+pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, CommandError> {
+    let apps = open_apps(config, command.place.create_database).await?;
     let is_json = command.place.json;
     Ok(match command.action {
         TokenAction::Create { name, scope, expires_in_days: days } => {
             let new = NewToken { name, scopes: scope.into_iter().collect(), days };
             let (record, token) = apps.create_token(&new).await?;
-            if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) }
+            let text = if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) };
+            Done::wrote(text, config)
         }
         TokenAction::List => {
             let records = apps.tokens().await?;
-            if is_json {
+            Done::looked(if is_json {
                 pretty(&json!({ "tokens": records.iter().map(one).collect::<Vec<_>>() }))
             } else {
                 list(&records)
-            }
+            })
         }
         TokenAction::Revoke { id } => {
             apps.revoke_token(id).await?;
             let sentence = format!("token {id} is not valid any more");
-            if is_json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") }
+            let text = if is_json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") };
+            Done::wrote(text, config)
         }
     })
 }

@@ -1,6 +1,8 @@
 //! Why an operation failed, without any change. Holds no secret.
 
-/// Why an operation failed.
+use crate::cause::cause;
+
+/// Why an operation was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// The request has faults: all of them.
@@ -32,14 +34,25 @@ pub enum OperationError {
     /// The configuration's apps change with the configuration.
     #[error("app {0} is in the configuration file or the environment; change it there")]
     Fixed(String),
-    /// There is no database for apps.
+    /// Secrets are to be sealed, and there is nothing to seal them with.
+    #[error(
+        "no master key is configured, so nothing was sealed; set apps.master_key_file or FANFARE_MASTER_KEY"
+    )]
+    NoMasterKey,
+    /// No secret is sealed with the first master key yet, so that servers may lack it.
+    #[error(
+        "no stored secret is sealed with the master key {0} yet; a server that does not have this key could not use \
+         the app. Give the key to every server first, restart them, and run `fanfare app seal-secrets`"
+    )]
+    NewMasterKey(String),
+    /// There is no database to keep apps in.
     #[error("no database is configured; set apps.database")]
     NoDatabase,
     /// The database does not answer, or refuses.
-    #[error("the apps' database does not answer: {0}")]
+    #[error("the apps' database does not answer: {}", cause(.0))]
     Database(sqlx::Error),
     /// The database answers, but stores nothing.
-    #[error("the apps' database stores nothing: {0}")]
+    #[error("the apps' database stores nothing: {}", cause(.0))]
     Unwritable(sqlx::Error),
     /// The system gives no random bytes.
     #[error("no random bytes: {0}")]

@@ -8,17 +8,45 @@ use crate::master_keys::{Owner, SealFault};
 use crate::settings::AppSettings;
 use crate::store::{Listed, open_feed_url};
 
+/// What is stored otherwise than the first master key would have it, found before anything is changed.
+pub struct ToSeal {
+    /// Key, and the stored text before and after.
+    secrets: Vec<(String, String, String)>,
+    /// App, and its settings after.
+    urls: Vec<(Listed, String)>,
+    key: String,
+}
+
+impl ToSeal {
+    /// How many secrets and URLs there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.secrets.len() + self.urls.len()
+    }
+
+    /// Whether everything is sealed with the first key already.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of the first master key, as the log of a server that lacks this key has it.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
 impl Apps {
-    /// Seals every stored secret with the first master key; returns the number of newly sealed secrets.
-    ///
-    /// Without master keys, sealed secrets cannot be opened, and nothing is changed.
+    /// Every stored secret that is not sealed with the first master key yet. Changes nothing.
     ///
     /// # Errors
-    /// A secret cannot be opened, or the database is away.
-    pub async fn seal_secrets(&self) -> Result<usize, OperationError> {
+    /// There is no master key, a secret cannot be opened, or the database is away.
+    pub async fn to_seal(&self) -> Result<ToSeal, OperationError> {
         let stored = self.writable()?;
         let keys = &stored.reading.keys;
-        let mut changes = Vec::new();
+        let key = keys.first().ok_or(OperationError::NoMasterKey)?.to_owned();
+        let mut secrets = Vec::new();
         for (app, key, before) in stored.store.secrets().await? {
             if keys.is_sealed_by_first(&before) {
                 continue;
@@ -26,7 +54,7 @@ impl Apps {
             let owner = Owner { app: &app, key: &key };
             let secret = keys.open(owner, &before).map_err(|fault| cannot_open(&app, &fault))?;
             let after = keys.seal(owner, &secret)?;
-            changes.push((key, before, after));
+            secrets.push((key, before, after));
         }
         let mut urls = Vec::new();
         for id in stored.store.feed_ids().await? {
@@ -36,13 +64,40 @@ impl Apps {
                 urls.push((row, after));
             }
         }
-        for (key, before, after) in &changes {
-            stored.store.reseal(key, before, after).await?;
+        Ok(ToSeal { secrets, urls, key })
+    }
+
+    /// Stores what was found by [`Apps::to_seal`], but for what somebody else has changed meanwhile. A server that lacks
+    /// the first master key cannot use the apps from then on.
+    ///
+    /// # Errors
+    /// The database is away, or stores nothing.
+    pub async fn seal(&self, found: &ToSeal) -> Result<(), OperationError> {
+        let stored = self.writable()?;
+        for (key, before, after) in &found.secrets {
+            stored.noting(stored.store.reseal(key, before, after).await)?;
         }
-        for (row, after) in &urls {
-            stored.store.reseal_settings(&row.id, &row.settings, after).await?;
+        for (row, after) in &found.urls {
+            stored.noting(stored.store.reseal_settings(&row.id, &row.settings, after).await)?;
         }
-        Ok(changes.len() + urls.len())
+        Ok(())
+    }
+
+    /// Nothing, if what is sealed from now on can be opened by every server, as far as the database tells: some secret
+    /// is sealed with the first master key already, or there is no secret yet, or no key.
+    ///
+    /// # Errors
+    /// The first key is new, or the database is away.
+    pub async fn expect_known_master_key(&self) -> Result<(), OperationError> {
+        let stored = self.writable()?;
+        let keys = &stored.reading.keys;
+        let Some(first) = keys.first() else { return Ok(()) };
+        let secrets = stored.store.secrets().await?;
+        if secrets.is_empty() || secrets.iter().any(|(_, _, stored)| keys.is_sealed_by_first(stored)) {
+            Ok(())
+        } else {
+            Err(OperationError::NewMasterKey(first.to_owned()))
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::named::{named_settings, unset_app};
 use super::nearest::nearest;
 use super::webhooks::as_far_as_legal;
 use super::{AppSettings, AuthorizationSettings, LIMIT_RANGES, WebhookSettings};
+use crate::time::TimeUnit;
 
 /// The one setting that is a list of objects.
 const WEBHOOKS: &str = "webhooks";
@@ -66,17 +67,37 @@ fn merge(into: &mut Map<String, Value>, given: &Map<String, Value>, section: &st
                 let list = as_far_as_legal(value, unknown_of_webhook, faults);
                 into.insert(name.clone(), list);
             }
-            value => match alone(&key, name, value) {
-                Ok(()) => {
-                    into.insert(name.clone(), value.clone());
+            value => {
+                match in_seconds(&key, value).and_then(|value| alone(&key, name, &value).map(|()| value)) {
+                    Ok(value) => {
+                        into.insert(name.clone(), value);
+                    }
+                    Err(fault) => faults.push(fault),
                 }
-                Err(fault) => faults.push(fault),
-            },
+            }
         }
     }
 }
 
-/// The settings that have a value; settings of a section with the section's name in front.
+/// The names of all settings, those in sections with the section in front, such as `limits.batch`.
+#[must_use]
+pub fn setting_names() -> Vec<String> {
+    known().collect()
+}
+
+/// A time with a unit, such as `"30m"`, as the number that is stored.
+fn in_seconds(key: &str, value: &Value) -> Result<Value, String> {
+    match value {
+        Value::String(text) if key.ends_with("_seconds") => {
+            TimeUnit::Seconds.read(text).map(Value::from).ok_or_else(|| {
+                format!("{key}: {text:?} is no time; give whole seconds, or a text such as \"30m\"")
+            })
+        }
+        _ => Ok(value.clone()),
+    }
+}
+
+/// The settings that have a value, those in sections with the section in front.
 fn known() -> impl Iterator<Item = String> {
     let limits = LIMIT_RANGES.iter().map(|(name, _)| format!("limits.{name}"));
     let authorization = AuthorizationSettings::NAMES.iter().map(|name| format!("authorization.{name}"));
@@ -122,8 +143,22 @@ fn alone(key: &str, name: &str, value: &Value) -> Result<(), String> {
     }
     match serde_json::from_value::<AppSettings>(object) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("{key}: {error}")),
+        Err(error) => Err(format!("{key}: {}", plainly(&error.to_string()))),
     }
+}
+
+/// What was expected, in words that are not Rust's.
+fn plainly(error: &str) -> String {
+    [
+        ("a boolean", "true or false"),
+        ("usize", "a whole number"),
+        ("a sequence", "a list"),
+        ("a string", "a text"),
+    ]
+    .into_iter()
+    .fold(error.to_owned(), |text, (theirs, ours)| {
+        text.replace(&format!("expected {theirs}"), &format!("expected {ours}"))
+    })
 }
 
 #[cfg(test)]
@@ -155,14 +190,26 @@ mod tests {
             with("{}", given).unwrap_err(),
             [
                 "unknown setting client_event; did you mean client_events?",
-                "force_tls: invalid type: string \"yes\", expected a boolean",
+                "force_tls: invalid type: string \"yes\", expected true or false",
                 "unknown setting limits.bach; did you mean limits.batch?",
-                "limits.members: invalid value: integer `-1`, expected usize",
+                "limits.members: invalid value: integer `-1`, expected a whole number",
                 "unknown setting zzz; config/default.toml lists those of an app",
                 "batch is 0; it must be from 1 to 10000",
                 "max_connections is 0; it must be from 1 to 100000000",
                 "allowed_origins holds \"https://example.com\"; give a host alone, such as example.com or *.example.com",
             ]
+        );
+    }
+
+    #[test]
+    fn a_time_may_have_a_unit() {
+        assert_eq!(
+            with("{}", r#"{"limits":{"cache_seconds":"30m"}}"#).unwrap(),
+            r#"{"limits":{"cache_seconds":1800}}"#
+        );
+        assert_eq!(
+            with("{}", r#"{"limits":{"cache_seconds":"250ms"}}"#).unwrap_err(),
+            [r#"limits.cache_seconds: "250ms" is no time; give whole seconds, or a text such as "30m""#]
         );
     }
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
-use tokio::time::{Instant, sleep, timeout};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, PgPool, SqlitePool};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Store, foreign};
+use super::Store;
+use super::foreign::{self, Tables};
 use crate::PATIENCE;
 use crate::database::{Database, PostgresUrl};
 use crate::error::AppsError;
@@ -33,22 +34,81 @@ static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 impl Store {
-    /// Opens the database and migrates its tables; another application's database only if `takes_foreign`.
-    pub async fn open(database: &Database, takes_foreign: bool) -> Result<Self, AppsError> {
+    /// Opens the database and brings its tables up to date; one that is somebody else's only if `takes_foreign`, a
+    /// file that is not there only if `creates`.
+    pub async fn open(database: &Database, takes_foreign: bool, creates: bool) -> Result<Self, AppsError> {
         match database {
-            Database::Sqlite(file) => open_sqlite(file, takes_foreign).await.map(Self::Sqlite),
-            Database::Postgres(url) => open_postgres(url, takes_foreign).await.map(Self::Postgres),
+            Database::Sqlite(file) if !creates && !holds_anything(file) => {
+                let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                Err(AppsError::Missing { path })
+            }
+            Database::Sqlite(file) => {
+                let failed = |error| AppsError::Sqlite { path: file.clone(), error };
+                // Before anything else: already to open it as ours would change the file.
+                let tables = foreign::of_sqlite(file).await.map_err(failed)?;
+                let may = may_use(&tables, takes_foreign, database)?;
+                open_sqlite(file, may).await.map(Self::Sqlite)
+            }
+            Database::Postgres(url) => {
+                let failed = |error| AppsError::Postgres { place: database.place(), error };
+                let pool = connect_postgres(url).await.map_err(failed)?;
+                let tables = foreign::of_postgres(&pool).await.map_err(failed)?;
+                let may = may_use(&tables, takes_foreign, database)?;
+                migrate_postgres(&pool, may).await?;
+                Ok(Self::Postgres(pool))
+            }
         }
     }
 }
 
-/// The file `….lock` next to the database stays behind, empty.
-async fn open_sqlite(file: &Path, takes_foreign: bool) -> Result<SqlitePool, AppsError> {
-    let failed = |cause| AppsError::Sqlite { path: PathBuf::from(file), cause };
-    // Before anything else: opening the database as Fanfare's would change the file.
-    if !takes_foreign && foreign::is_sqlite(file).await.map_err(failed)? {
-        return Err(AppsError::Foreign);
+impl Store {
+    /// Opens the database for reading alone; `None` if there is no file.
+    pub async fn open_as_it_is(database: &Database) -> Result<Option<Self>, AppsError> {
+        match database {
+            Database::Sqlite(file) if !holds_anything(file) => Ok(None),
+            Database::Sqlite(file) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(file)
+                    .read_only(true)
+                    .busy_timeout(PATIENCE)
+                    .disable_statement_logging();
+                let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+                let pool = pool.connect_with(options).await;
+                pool.map(|pool| Some(Self::Sqlite(pool)))
+                    .map_err(|error| AppsError::Sqlite { path: file.clone(), error })
+            }
+            Database::Postgres(url) => {
+                let failed = |error| AppsError::Postgres { place: database.place(), error };
+                Ok(Some(Self::Postgres(connect_postgres(url).await.map_err(failed)?)))
+            }
+        }
     }
+}
+
+/// That the tables there are leave room for ours.
+struct MayUse {
+    /// What others have done to their tables is not to be taken for ours.
+    place: String,
+    are_ours: bool,
+}
+
+/// Whether a file is more than a beginning that somebody has broken off.
+fn holds_anything(file: &Path) -> bool {
+    file.metadata().is_ok_and(|file| file.len() > 0)
+}
+
+fn may_use(tables: &Tables, takes_foreign: bool, database: &Database) -> Result<MayUse, AppsError> {
+    match tables {
+        Tables::Foreign if !takes_foreign => Err(AppsError::Foreign),
+        Tables::Clashing(table) => Err(AppsError::Clashing { place: database.place(), table }),
+        Tables::Ours | Tables::None | Tables::Foreign => {
+            Ok(MayUse { place: database.place(), are_ours: *tables == Tables::Ours })
+        }
+    }
+}
+
+/// A file next to the database, `….lock`, stays behind; it is empty.
+async fn open_sqlite(file: &Path, may: MayUse) -> Result<SqlitePool, AppsError> {
     make_private(file)?;
     let _alone = wait_until_alone(file).await?;
     let options = SqliteConnectOptions::new()
@@ -63,34 +123,50 @@ async fn open_sqlite(file: &Path, takes_foreign: bool) -> Result<SqlitePool, App
         .acquire_timeout(PATIENCE)
         .connect_with(options)
         .await
-        .map_err(failed)?;
-    SQLITE.run(&pool).await.map_err(migration_failed)?;
+        .map_err(|error| AppsError::Sqlite { path: PathBuf::from(file), error })?;
+    SQLITE.run(&pool).await.map_err(|error| may.failed(error))?;
     Ok(pool)
 }
 
-async fn open_postgres(url: &PostgresUrl, takes_foreign: bool) -> Result<PgPool, AppsError> {
+/// Waits for a server that is just starting; a pool would do that as well, but not say what it has waited for.
+async fn connect_postgres(url: &PostgresUrl) -> Result<PgPool, sqlx::Error> {
     let options = url.options().application_name("fanfare").disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(MOST_CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options)
-        .await
-        .map_err(AppsError::Postgres)?;
-    if !takes_foreign && foreign::is_postgres(&pool).await.map_err(AppsError::Postgres)? {
-        return Err(AppsError::Foreign);
+    let deadline = Instant::now() + PATIENCE;
+    let mut refused = None;
+    while let Ok(connected) = timeout_at(deadline, PgConnection::connect_with(&options)).await {
+        match connected {
+            Ok(connection) => {
+                connection.close().await?;
+                let pool = PgPoolOptions::new().max_connections(MOST_CONNECTIONS).acquire_timeout(PATIENCE);
+                return pool.connect_with(options).await;
+            }
+            Err(sqlx::Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                refused = Some(sqlx::Error::Io(error));
+                sleep(BETWEEN_ATTEMPTS).await;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    // Of several nodes that start together, sqlx lets one at a time migrate, by an advisory lock.
-    match timeout(Duration::from_secs(MIGRATION_SECONDS), POSTGRES.run(&pool)).await {
-        Ok(migrated) => migrated.map_err(migration_failed)?,
-        Err(_) => return Err(AppsError::MigrationHeld(MIGRATION_SECONDS)),
-    }
-    Ok(pool)
+    Err(refused.unwrap_or(sqlx::Error::PoolTimedOut))
 }
 
-fn migration_failed(error: MigrateError) -> AppsError {
-    match error {
-        MigrateError::VersionMissing(version) => AppsError::TooNew(version),
-        other => AppsError::Migration(other),
+/// Of several nodes that start together, sqlx lets one at a time do this, by an advisory lock.
+async fn migrate_postgres(pool: &PgPool, may: MayUse) -> Result<(), AppsError> {
+    match timeout(Duration::from_secs(MIGRATION_SECONDS), POSTGRES.run(pool)).await {
+        Ok(migrated) => migrated.map_err(|error| may.failed(error)),
+        Err(_) => Err(AppsError::MigrationHeld(MIGRATION_SECONDS)),
+    }
+}
+
+impl MayUse {
+    fn failed(self, error: MigrateError) -> AppsError {
+        match error {
+            MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) if !self.are_ours => {
+                AppsError::Clashing { place: self.place, table: foreign::MIGRATIONS }
+            }
+            MigrateError::VersionMissing(version) => AppsError::TooNew(version),
+            other => AppsError::Migration(other),
+        }
     }
 }
 

@@ -35,6 +35,9 @@ const HOURS: &str = "SELECT hour, CAST(SUM(peak_connections) AS bigint) AS peak_
      FROM app_usage WHERE app_id = $1 AND hour >= $2 AND hour < $3 \
      GROUP BY hour ORDER BY hour LIMIT $4";
 
+const KNOWN: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM apps WHERE id = $1) \
+     OR EXISTS (SELECT 1 FROM app_usage WHERE app_id = $1)";
+
 const MESSAGES: &str = "SELECT CAST(COALESCE(SUM(backend_messages + client_messages), 0) AS bigint) \
      FROM app_usage WHERE app_id = $1 AND node = $2 AND hour >= $3";
 
@@ -89,6 +92,14 @@ impl Store {
             sqlx::query_as(HOURS).bind(app).bind(from).bind(to).bind(most).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(HourOfUsage::from).collect())
+    }
+
+    /// Whether there is such an app, or was one that has used anything.
+    pub async fn knows(&self, app: &str) -> Result<bool, sqlx::Error> {
+        let found: Option<i32> = either!(self, pool => {
+            sqlx::query_scalar(KNOWN).bind(app).fetch_optional(pool).await?
+        });
+        Ok(found.is_some())
     }
 
     /// Messages of an app on a node since an hour.

@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::Store;
+use super::{HAD_APPS, Store};
 
 /// Runs the same code on either pool.
 macro_rules! either {
@@ -216,7 +216,17 @@ impl Store {
 
     /// Deletes an app with its pairs; false if no app has the id.
     pub async fn delete(&self, id: &str) -> Result<bool, sqlx::Error> {
-        either!(self, pool => Ok(sqlx::query(DELETE).bind(id).execute(pool).await?.rows_affected() > 0))
+        let done = match self {
+            Self::Sqlite(pool) => {
+                let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let done = sqlx::query(DELETE).bind(id).execute(&mut *transaction).await?;
+                sqlx::query(HAD_APPS).execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                done.rows_affected()
+            }
+            Self::Postgres(pool) => sqlx::query(DELETE).bind(id).execute(pool).await?.rows_affected(),
+        };
+        Ok(done > 0)
     }
 
     /// App, key and stored secret of every pair.

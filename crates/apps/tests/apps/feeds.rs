@@ -122,6 +122,7 @@ fn keys(digits: &[&str]) -> Storage {
         cache_seconds: 60,
         keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
         takes_foreign: true,
+        creates: true,
     }
 }
 
@@ -155,8 +156,10 @@ async fn a_url_is_sealed_where_there_is_a_master_key_and_a_new_one_takes_over(st
     assert!(is_whole(&sealing.update("2", &update).await.unwrap()));
 
     let rotating = open(&stage, keys(&["b", "a"])).await;
-    assert_eq!(rotating.seal_secrets().await.unwrap(), 4, "two secrets and two URLs");
-    assert_eq!(rotating.seal_secrets().await.unwrap(), 0);
+    let found = rotating.to_seal().await.unwrap();
+    assert_eq!(found.len(), 4, "two secrets and two URLs");
+    rotating.seal(&found).await.unwrap();
+    assert!(rotating.to_seal().await.unwrap().is_empty());
     assert!(!stored(&stage).await.concat().contains("hush-hush"));
     let after = open(&stage, keys(&["b"])).await;
     for (id, prefix) in [("1", "a_"), ("2", "b_")] {
@@ -171,7 +174,9 @@ async fn a_url_that_cannot_be_opened_makes_its_app_faulty(stage: Stage) {
     let refused = unable.by_id("1").await.unwrap_err().to_string();
     assert!(refused.contains("which is not configured (apps.master_key_file)"), "{refused}");
     assert!(unable.show("1").await.unwrap().redis_url.is_none());
-    assert!(matches!(unable.seal_secrets().await, Err(OperationError::Faults(_))));
+    assert!(matches!(unable.to_seal().await, Err(OperationError::NoMasterKey)));
+    let other = open(&stage, keys(&["b"])).await;
+    assert!(matches!(other.to_seal().await, Err(OperationError::Faults(_))));
 }
 
 async fn thousands_of_feeds_are_found(stage: Stage) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use fanfare_apps::{Apps, AppsError, Database, FirstApp};
+use fanfare_apps::{Apps, AppsError, Database, FirstApp, NewApp, Storage};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::is_app_id;
 use tokio::sync::Barrier;
@@ -18,7 +18,7 @@ async fn the_first_app_is_made_up_once_and_kept() {
     let stage = Stage::sqlite();
     let apps = stage.open(60).await;
     assert!(apps.first().await.unwrap().is_none());
-    let first = apps.first_or_invent().await.unwrap();
+    let first = apps.first_or_invent().await.unwrap().expect("an app");
     assert!(first.is_new && first.app.enabled);
     assert!(is_app_id(first.app.id.as_str()) && first.app.id.as_str().len() == 7);
     let [pair] = &first.app.credentials[..] else { panic!("one pair") };
@@ -26,7 +26,7 @@ async fn the_first_app_is_made_up_once_and_kept() {
     assert!(apps.by_key(pair.key.as_str()).await.unwrap().is_some());
     assert!(apps.by_id(first.app.id.as_str()).await.unwrap().is_some());
 
-    let again = stage.open(60).await.first_or_invent().await.unwrap();
+    let again = stage.open(60).await.first_or_invent().await.unwrap().expect("an app");
     assert!(!again.is_new);
     assert_eq!(again.app.id, first.app.id);
     assert_eq!(again.app.credentials[0].secret.expose(), pair.secret.expose());
@@ -48,7 +48,8 @@ async fn of_processes_that_start_at_once_one_makes_the_first_app() {
                 apps.first_or_invent().await
             });
         }
-        let found: Vec<FirstApp> = starting.join_all().await.into_iter().map(Result::unwrap).collect();
+        let found = starting.join_all().await.into_iter().map(|first| first.unwrap().expect("an app"));
+        let found: Vec<FirstApp> = found.collect();
         assert!(found.iter().all(|first| first.app.id == found[0].app.id));
         assert_eq!(found.iter().filter(|first| first.is_new).count(), 1);
     }
@@ -60,8 +61,43 @@ async fn no_app_is_made_up_where_there_is_one() {
     let apps = stage.open(60).await;
     stage.operator().await.run("INSERT INTO apps (id) VALUES ('7'), ('8')").await;
     stage.operator().await.run("UPDATE apps SET created_at = created_at - 1 WHERE id = '8'").await;
-    let first = apps.first_or_invent().await.unwrap();
+    let first = apps.first_or_invent().await.unwrap().expect("an app");
     assert_eq!((first.app.id.as_str(), first.is_new), ("8", false));
+}
+
+#[tokio::test]
+async fn whoever_deletes_the_last_app_gets_no_other() {
+    let stage = Stage::sqlite();
+    let apps = stage.open(60).await;
+    let first = apps.first_or_invent().await.unwrap().expect("an app");
+    apps.delete(first.app.id.as_str()).await.unwrap();
+    for _ in 0..2 {
+        assert!(stage.open(60).await.first_or_invent().await.unwrap().is_none());
+    }
+    let new = NewApp { id: Some("9".to_owned()), ..NewApp::default() };
+    stage.open(60).await.create(new).await.unwrap();
+    let found = stage.open(60).await.first_or_invent().await.unwrap().expect("an app");
+    assert_eq!((found.app.id.as_str(), found.is_new), ("9", false));
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_made_only_if_that_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("data").join("fanfare.db");
+    let database = Database::parse("sqlite", &directory.path().join("data")).unwrap();
+    let kept = Storage { creates: false, ..crate::support::kept(Limits::default(), 60) };
+    let open = async || Apps::open(Vec::new(), Some(database.clone()), kept.clone()).await;
+    let refused = open().await.err().expect("refused").to_string();
+    assert!(refused.contains(&format!("the file {} does not exist", file.display())), "{refused}");
+    assert!(refused.contains("--create-database"), "{refused}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "not even the directory");
+    // What a process has left that ended at once is no database either.
+    fs::create_dir(directory.path().join("data")).unwrap();
+    fs::write(&file, "").unwrap();
+    assert!(matches!(open().await.err(), Some(AppsError::Missing { .. })));
+    let made = crate::support::kept(Limits::default(), 60);
+    Apps::open(Vec::new(), Some(database.clone()), made).await.unwrap();
+    open().await.unwrap();
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ on_both!(
     a_deleted_app_is_gone_with_its_keys,
     the_configurations_apps_are_shown_and_not_changed,
     secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over,
+    a_master_key_that_nothing_is_sealed_with_yet_is_told_from_one_that_is_in_use,
+    a_secret_that_stands_in_the_examples_is_refused,
     what_is_not_sql_is_not_run,
 );
 
@@ -263,6 +265,7 @@ async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over
             cache_seconds: 60,
             keys: MasterKeys::parse(&lines.join("\n")).unwrap(),
             takes_foreign: true,
+            creates: true,
         }
     };
     let open = async |kept: Storage| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
@@ -284,14 +287,44 @@ async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over
     assert!(unable.by_key("plain").await.unwrap().is_some());
 
     let rotating = open(keys(&["b", "a"])).await;
-    assert_eq!(rotating.seal_secrets().await.unwrap(), 2, "the plain one as well");
-    assert_eq!(rotating.seal_secrets().await.unwrap(), 0);
+    let found = rotating.to_seal().await.unwrap();
+    assert_eq!(found.len(), 2, "the plain one as well");
+    rotating.seal(&found).await.unwrap();
+    assert!(rotating.to_seal().await.unwrap().is_empty());
     let after = open(keys(&["b"])).await;
     for key in ["plain", "sealed"] {
         assert_eq!(secret(&after, key).await, format!("secret-of-{key}"));
     }
     let old = open(keys(&["a"])).await;
     assert!(old.by_key("plain").await.is_err());
+}
+
+async fn a_master_key_that_nothing_is_sealed_with_yet_is_told_from_one_that_is_in_use(stage: Stage) {
+    let with = async |digit: &str| {
+        let keys = MasterKeys::parse(&digit.repeat(64)).unwrap();
+        let kept = Storage { keys, ..crate::support::kept(Limits::default(), 60) };
+        Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap()
+    };
+    let plain = stage.open(60).await;
+    assert!(plain.expect_known_master_key().await.is_ok(), "there is none");
+    let sealing = with("a").await;
+    assert!(
+        sealing.expect_known_master_key().await.is_ok(),
+        "there is no secret yet that a server could lack"
+    );
+    plain.create(new("7", "plain")).await.unwrap();
+    let refused = sealing.expect_known_master_key().await.unwrap_err().to_string();
+    assert!(refused.contains("fanfare app seal-secrets"), "{refused}");
+    sealing.seal(&sealing.to_seal().await.unwrap()).await.unwrap();
+    assert!(sealing.expect_known_master_key().await.is_ok());
+    assert!(matches!(with("b").await.expect_known_master_key().await, Err(OperationError::NewMasterKey(_))));
+}
+
+async fn a_secret_that_stands_in_the_examples_is_refused(stage: Stage) {
+    let apps = stage.open(60).await;
+    let refused = apps.create(NewApp { secret: Some("my-secret".to_owned()), ..new("7", "key-7") }).await;
+    let faults = faults(refused.err().expect("refused"));
+    assert!(faults[0].starts_with("secret is the one of an example, which everybody knows"), "{faults:?}");
 }
 
 async fn what_is_not_sql_is_not_run(stage: Stage) {

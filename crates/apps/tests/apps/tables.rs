@@ -12,6 +12,7 @@ use crate::support::Stage;
 
 on_both!(
     a_database_with_tables_of_others_alone_is_not_touched_unless_it_was_named_for_us,
+    a_table_of_somebody_else_with_a_name_of_ours_is_named_and_not_touched,
     tables_of_the_version_before_keep_their_apps_pairs_and_usage,
     ids_of_apps_may_be_names_and_uuids,
 );
@@ -40,17 +41,37 @@ fn folder(stage: &Stage) -> Vec<(String, Vec<u8>)> {
 async fn a_database_with_tables_of_others_alone_is_not_touched_unless_it_was_named_for_us(stage: Stage) {
     make(&stage);
     let mut operator = stage.operator().await;
-    operator.run("CREATE TABLE users (id integer); CREATE TABLE apps (id integer)").await;
+    operator.run("CREATE TABLE users (id integer)").await;
     let before = folder(&stage);
     let error = open(&stage, false).await.err().expect("refused");
     assert!(matches!(error, AppsError::Foreign), "{error}");
     assert!(folder(&stage) == before, "nothing was changed, nothing was made beside it");
-    operator.run("DROP TABLE apps").await;
-    assert!(matches!(open(&stage, false).await.err(), Some(AppsError::Foreign)));
-    // A database that is named for Fanfare gets tables beside the foreign ones, and counts as Fanfare's from then on.
+    // Named for Fanfare, tables of both are there, and from then on it is ours too.
     open(&stage, true).await.unwrap();
     open(&stage, false).await.unwrap();
     assert_eq!(operator.texts("SELECT 'there' FROM users").await, Vec::<String>::new());
+}
+
+async fn a_table_of_somebody_else_with_a_name_of_ours_is_named_and_not_touched(stage: Stage) {
+    make(&stage);
+    let mut operator = stage.operator().await;
+    let expect = async |made: &str, named: &str, before: Vec<(String, Vec<u8>)>| {
+        for takes_foreign in [false, true] {
+            let error = open(&stage, takes_foreign).await.err().expect("refused").to_string();
+            assert!(
+                error.contains(&format!("holds a table {named} of another application")),
+                "{made}: {error}"
+            );
+            assert!(error.contains("Give Fanfare a database of its own"), "{error}");
+            assert!(folder(&stage) == before, "nothing was changed, nothing was made beside it");
+        }
+    };
+    operator.run("CREATE TABLE apps (id integer)").await;
+    expect("one of the first", "apps", folder(&stage)).await;
+    operator.run("CREATE TABLE app_keys (id integer)").await;
+    expect("both, but not by our migrations", "apps", folder(&stage)).await;
+    operator.run("DROP TABLE apps; DROP TABLE app_keys; CREATE TABLE app_usage (id integer)").await;
+    expect("one of the later", "app_usage", folder(&stage)).await;
 }
 
 async fn tables_of_the_version_before_keep_their_apps_pairs_and_usage(stage: Stage) {

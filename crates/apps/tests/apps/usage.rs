@@ -52,8 +52,11 @@ async fn what_is_added_adds_up_and_the_peak_is_the_highest(stage: Stage) {
     };
     assert_eq!(usage(&apps, "7").await, [HourOfUsage { hour: HOUR, usage: sum }]);
     assert_eq!(usage(&apps, "8").await[0].usage.backend_messages, 3);
-    assert_eq!(usage(&apps, "9").await, []);
-    assert_eq!(usage(&apps, "7' OR '1'='1").await, []);
+    for unknown in ["9", "7' OR '1'='1"] {
+        let refused = apps.usage(unknown, 0, u64::MAX).await;
+        assert!(matches!(refused, Err(OperationError::NoSuchApp(_))), "{unknown}");
+    }
+    assert_eq!(apps.usage("7", 0, HOUR).await.unwrap(), [], "nothing in these hours, but the app is known");
 }
 
 async fn nodes_are_summed_with_their_peaks(stage: Stage) {
@@ -95,7 +98,7 @@ async fn what_cannot_be_added_whole_is_not_added_at_all(stage: Stage) {
     let apps = stage.open(60).await;
     let rows = [used("7", HOUR, 1), used("not an id", HOUR, 1)];
     assert!(matches!(apps.add_usage("node-1", &rows).await, Err(OperationError::Database(_))));
-    assert_eq!(usage(&apps, "7").await, []);
+    assert!(matches!(apps.usage("7", 0, u64::MAX).await, Err(OperationError::NoSuchApp(_))), "nothing of it");
 }
 
 #[tokio::test]

@@ -106,3 +106,13 @@ fn a_list_that_holds_no_apps_is_a_fault() {
     Setup::file("[apps.list]\nid = \"3\"\n")
         .expect_faults(&["fanfare.toml:1: apps.list must be a list of apps; write [[apps.list]] above each"]);
 }
+
+#[test]
+fn a_redis_that_no_app_is_known_to_hear_is_warned_of() {
+    let url = "[redis_feed]\nurl = \"redis://127.0.0.1\"\n";
+    let warnings = |toml: &str| Setup::file(toml).load().warnings;
+    let warned = warnings(url);
+    assert!(warned[0].starts_with("redis_feed.url is set without redis_feed.prefix: "), "{warned:?}");
+    assert_eq!(warnings(&format!("{url}prefix = \"a_\"\n")), Vec::<String>::new());
+    assert_eq!(warnings(""), Vec::<String>::new());
+}

@@ -86,6 +86,45 @@ fn unknown_variables_are_told_with_the_nearest_name() {
 }
 
 #[test]
+fn variables_with_one_underscore_are_told_with_the_name_that_is_meant_and_those_of_others_are_not() {
+    env(&[
+        ("FANFARE_LISTEN_ADDR", "0.0.0.0:6001"),
+        ("FANFARE_LOG__FILTER", "debug"),
+        ("FANFARE_MASTER_KEYS", "a"),
+        // What Kubernetes sets for a service, and what programs around Fanfare have for themselves.
+        ("FANFARE_SERVICE_HOST", "10.0.0.1"),
+        ("FANFARE_PORT", "tcp://10.0.0.1:6001"),
+        ("FANFARE_PORT_6001_TCP_ADDR", "10.0.0.1"),
+        ("FANFARE_BIN", "fanfare"),
+    ])
+    .expect_faults(&[
+        "FANFARE_LISTEN_ADDR: no such setting; did you mean FANFARE__LISTEN__ADDR?",
+        "FANFARE_LOG__FILTER: no such setting; did you mean FANFARE__LOG__FILTER?",
+        "FANFARE_MASTER_KEYS: no such setting; did you mean FANFARE_MASTER_KEY?",
+    ]);
+}
+
+#[test]
+fn a_time_is_a_number_in_the_settings_unit_or_a_text_with_its_own() {
+    let config = env(&[
+        ("FANFARE__TIMEOUTS__ACTIVITY", "2m"),
+        ("FANFARE__TIMEOUTS__PONG", "20"),
+        ("FANFARE__WEBHOOKS__TIMEOUT", "7s"),
+        ("FANFARE__WEBHOOKS__DELAY", "250"),
+        ("FANFARE__LIMITS__CACHE_SECONDS", "1h"),
+    ])
+    .load();
+    assert_eq!((config.timeouts.activity, config.timeouts.pong), (120, 20));
+    assert_eq!((config.webhooks.timeout, config.webhooks.delay), (7000, 250));
+    let text = config.effective();
+    for line in ["activity = \"2m\"", "timeout = \"7s\"", "delay = \"250ms\"", "cache_seconds = \"1h\""] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
+    }
+    let faults = env(&[("FANFARE__TIMEOUTS__ACTIVITY", "250ms")]).faults();
+    assert!(faults[0].contains("a time from 1s to 1d"), "{faults:?}");
+}
+
+#[test]
 fn port_changes_the_port_alone_and_yields_to_the_full_address() {
     assert_eq!(env(&[("PORT", "8080")]).load().listen.addr.to_string(), "127.0.0.1:8080");
     let everywhere = Setup::file("[listen]\naddr = \"[::]:6001\"").env(&[("PORT", "8080")]);

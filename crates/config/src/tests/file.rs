@@ -53,7 +53,8 @@ fn default_toml_as_a_file_changes_nothing() {
 fn default_toml_shows_every_key_of_an_app() {
     let commented = DEFAULTS.lines().skip_while(|line| *line != "# [[apps.list]]");
     let example = commented.map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join("\n");
-    let config = Setup::file(&example).load();
+    // That secret is known to everybody.
+    let config = Setup::file(&example.replace("write-a-long-random-text-here", "hush-1")).load();
     let app = &config.fixed_apps()[0];
     assert_eq!((app.max_connections, app.limits.event_bytes), (Some(500), 20_480));
     let own = Keys::all().app.into_iter().filter(|(key, _)| !key.starts_with("limits."));
@@ -65,6 +66,14 @@ fn default_toml_shows_every_key_of_an_app() {
 }
 
 #[test]
+fn the_secret_of_an_example_is_a_fault() {
+    Setup::file(include_str!("../../../../config/examples/laravel.toml")).expect_faults(&[
+        "fanfare.toml:7: apps.list[1].secret is the secret of an example, which everybody knows; set a random one, \
+         such as `openssl rand -hex 20` prints",
+    ]);
+}
+
+#[test]
 fn the_examples_have_no_faults() {
     for example in [
         include_str!("../../../../config/examples/laravel.toml"),
@@ -72,7 +81,8 @@ fn the_examples_have_no_faults() {
         include_str!("../../../../config/docker/defaults.toml"),
         include_str!("../../../../config/docker/fanfare.toml"),
     ] {
-        Setup::file(example).load();
+        // That secret is known to everybody.
+        Setup::file(&example.replace("write-a-long-random-secret-here", "hush-1")).load();
     }
 }
 
@@ -155,10 +165,10 @@ fn a_value_of_the_wrong_type_is_told_with_what_was_found() {
         "fanfare.toml:6: limits.event_bytes must be a whole number from 1 to 16777216; found a list",
         "fanfare.toml:7: limits.connections is a number too large to be read",
         "fanfare.toml:9: listen.version_required must be true or false; found the text \"yes\"",
-        "fanfare.toml:10: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 or [::]:6001; \
-         found the number 6001",
-        "fanfare.toml:11: listen.admin_addr must be an IP address and a port, such as 127.0.0.1:6001 or \
-         [::]:6001; found the date 1979-05-27",
+        "fanfare.toml:10: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine \
+         alone or 0.0.0.0:6001 for all; found the number 6001",
+        "fanfare.toml:11: listen.admin_addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine \
+         alone or 0.0.0.0:6001 for all; found the date 1979-05-27",
         "fanfare.toml:12: listen.trusted_proxies must be a list of networks or addresses, such as \
          [\"10.0.0.0/8\", \"192.0.2.1\"]; found the text \"10.0.0.0/8\"",
         "fanfare.toml:14: apps.list must be a list of apps; write [[apps.list]] above each",
@@ -170,24 +180,24 @@ fn a_value_of_the_wrong_type_is_told_with_what_was_found() {
 fn a_value_out_of_range_is_told_with_the_range() {
     Setup::file(
         "[limits]\nchannel_name = 201\nbatch = 0\nmembers = -1\n[timeouts]\nactivity = 0\npong = 90000\n\
-         [listen]\naddr = \"localhost:6001\"\npath_prefix = \"fanfare/\"\ntrusted_proxies = [\"::1\", \"anywhere\"]\n\
+         [listen]\naddr = \":6001\"\npath_prefix = \"fanfare/\"\ntrusted_proxies = [\"::1\", \"anywhere\"]\n\
          [log]\nformat = \"xml\"\nfilter = \"fanfare=loud\"\n[apps]\ndata_dir = \"\"\n",
     )
     .expect_faults(&[
         "fanfare.toml:2: limits.channel_name must be a whole number from 1 to 200; found the number 201",
         "fanfare.toml:3: limits.batch must be a whole number from 1 to 10000; found the number 0",
         "fanfare.toml:4: limits.members must be a whole number from 1 to 100000; found the number -1",
-        "fanfare.toml:6: timeouts.activity must be a whole number from 1 to 86400; found the number 0",
-        "fanfare.toml:7: timeouts.pong must be a whole number from 1 to 86400; found the number 90000",
-        "fanfare.toml:9: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 or [::]:6001; \
-         found the text \"localhost:6001\"",
+        "fanfare.toml:6: timeouts.activity must be a time from 1s to 1d, as a number of seconds or a text with a unit, such as \"5s\"; found the number 0",
+        "fanfare.toml:7: timeouts.pong must be a time from 1s to 1d, as a number of seconds or a text with a unit, such as \"5s\"; found the number 90000",
+        "fanfare.toml:9: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine alone \
+         or 0.0.0.0:6001 for all; found the text \":6001\"",
         "fanfare.toml:10: listen.path_prefix must be empty or a path such as /fanfare, without a slash at its \
          end; found the text \"fanfare/\"",
         "fanfare.toml:11: listen.trusted_proxies must be a list of networks or addresses, such as \
          [\"10.0.0.0/8\", \"192.0.2.1\"]; found the text \"anywhere\"",
         "fanfare.toml:13: log.format must be text or json; found the text \"xml\"",
-        "fanfare.toml:14: log.filter must be a filter such as info or info,fanfare=debug; \
-         found the text \"fanfare=loud\"",
+        "fanfare.toml:14: log.filter must be a filter such as info or info,fanfare=debug; the levels are off, \
+         error, warn, info, debug and trace; found the text \"fanfare=loud\"",
         "fanfare.toml:16: apps.data_dir must be the path of a directory; found the text \"\"",
     ]);
 }

@@ -8,7 +8,7 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
     let config =
         Setup::file(&format!("[limits]\nmembers = 77\n{APP_3}max_connections = 5\nmessages_per_day = 6\n"))
             .env(&[("FANFARE__LIMITS__BATCH", "7"), ("PORT", "8080")])
-            .flags(Flags { admin_listen: Some("127.0.0.1:0".parse().unwrap()), ..Flags::default() })
+            .flags(Flags { admin_listen: Some("localhost:0".to_owned()), ..Flags::default() })
             .load();
     let text = config.effective();
     for line in [
@@ -17,6 +17,8 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
         "admin_addr = \"127.0.0.1:0\" # --admin-listen",
         "trusted_proxies = [\"127.0.0.0/8\", \"::1/128\"]",
         "event_bytes = 10240",
+        "activity = \"50s\"",
+        "delay = \"3s\"",
         "batch = 7 # FANFARE__LIMITS__BATCH",
         "database = \"\"",
         "# The apps are comments because their secrets are not shown.",

@@ -91,7 +91,20 @@ fn what_holds_for_all_webhooks_has_bounds_and_defaults() {
         (Duration::ZERO, 7)
     );
     Setup::file("[webhooks]\ngive_up = 300001\nretry = 0\n").expect_faults(&[
-        "fanfare.toml:2: webhooks.give_up must be a whole number from 1 to 300000; found the number 300001",
-        "fanfare.toml:3: webhooks.retry must be a whole number from 1 to 60000; found the number 0",
+        "fanfare.toml:2: webhooks.give_up must be a time from 1ms to 5m, as a number of milliseconds or a text with a unit, such \
+         as \"250ms\"; found the number 300001",
+        "fanfare.toml:3: webhooks.retry must be a time from 1ms to 1m, as a number of milliseconds or a text with a unit, such \
+         as \"250ms\"; found the number 0",
     ]);
+}
+
+#[test]
+fn a_time_that_looks_like_seconds_is_warned_of() {
+    let warnings = |toml: &str| Setup::file(&format!("[webhooks]\n{toml}\n")).load().warnings;
+    assert_eq!(warnings("timeout = \"5s\"\nretry = 100"), Vec::<String>::new());
+    let warned = warnings("timeout = 5");
+    assert!(
+        warned[0].starts_with("webhooks.timeout is 5 milliseconds, ") && warned[0].contains("\"5s\""),
+        "{warned:?}"
+    );
 }

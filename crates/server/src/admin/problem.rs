@@ -147,6 +147,10 @@ impl Problem {
                 OperationError::NoSuchToken(_) => (StatusCode::NOT_FOUND, "no-such-token"),
                 OperationError::LastKey(_) => (StatusCode::CONFLICT, "last-key"),
                 OperationError::ChangedMeanwhile(_) => (StatusCode::CONFLICT, "changed-meanwhile"),
+                // Asked for by commands alone, which look at the keys first.
+                OperationError::NoMasterKey | OperationError::NewMasterKey(_) => {
+                    (StatusCode::CONFLICT, "master-key")
+                }
                 OperationError::Fixed(_) => (StatusCode::CONFLICT, "configuration-app"),
                 OperationError::NoDatabase | OperationError::Database(_) => {
                     (StatusCode::SERVICE_UNAVAILABLE, "database-away")

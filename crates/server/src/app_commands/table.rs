@@ -8,16 +8,18 @@ use serde_json::Value;
 use crate::app_json::{Secrets, hour_moment, moment, settings, total};
 use crate::columns::aligned;
 
-/// One line for each app of the page.
-pub(super) fn list(page: &Page) -> String {
+/// One line for each app of the page; `place` is told where there is none.
+pub(super) fn list(page: &Page, place: Option<String>) -> String {
     let records = &page.apps;
     if records.is_empty() {
-        return "There is no app here.\n".to_owned();
+        let place = place.map_or_else(String::new, |place| format!(" in {place}"));
+        return format!("There is no app here{place}.\n");
     }
     let mut rows = vec![["ID", "NAME", "STATE", "KEYS", "CREATED"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
-        let keys = record.keys.iter().filter(|pair| pair.revoked_at.is_none()).count();
-        [record.id.clone(), record.name.clone(), state(record).to_owned(), keys.to_string(), created(record)]
+        let keys = record.keys.iter().filter(|pair| pair.revoked_at.is_none());
+        let keys: Vec<&str> = keys.map(|pair| &*pair.key).collect();
+        [record.id.clone(), record.name.clone(), state(record).to_owned(), keys.join(","), created(record)]
     }));
     let mut text = aligned(&rows);
     if let Some(next) = &page.next {

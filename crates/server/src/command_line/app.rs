@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use fanfare_apps::MOST_HOURS;
+use fanfare_apps::{MOST_HOURS, setting_names};
 
 use super::DataPlace;
 
@@ -76,13 +76,40 @@ pub enum AppAction {
     Delete {
         /// Which app
         id: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
-    /// Seal all stored secrets with the first master key (see apps.master_key_file)
-    SealSecrets,
+    /// Seal all stored secrets with the first master key, which every server must have by then (docs/apps.md)
+    SealSecrets {
+        /// Do not ask: every server has the key
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Longest line of the list of settings, in characters.
+const WIDTH: usize = 96;
+
+/// The settings that there are, for the help.
+fn settings() -> String {
+    let mut text = String::from("Settings, which config/default.toml explains below [[apps.list]]:");
+    let mut width = WIDTH;
+    for name in setting_names() {
+        if width + name.len() + 1 > WIDTH {
+            text.push_str("\n ");
+            width = 1;
+        }
+        text.push(' ');
+        text.push_str(&name);
+        width += name.len() + 1;
+    }
+    text
 }
 
 /// An app to be made.
 #[derive(Debug, Args)]
+#[command(after_help = settings())]
 pub struct CreateOptions {
     /// 1 to 64 of A-Z a-z 0-9 _ -; Python's SDK wants digits alone [default: seven random ones]
     #[arg(long)]
@@ -106,6 +133,7 @@ pub struct CreateOptions {
 
 /// What to change.
 #[derive(Debug, Args)]
+#[command(after_help = settings())]
 pub struct UpdateOptions {
     /// Which app
     pub id: String,

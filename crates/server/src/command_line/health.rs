@@ -1,6 +1,5 @@
 //! The options of `fanfare health`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -35,8 +34,8 @@ pub struct Health {
     pub laravel: Option<PathBuf>,
     /// Where the server listens, if it was told on its command line
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
     /// Where /ready is answered, if it was told on its command line
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<String>,
 }

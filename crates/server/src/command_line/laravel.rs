@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fanfare_config::ServerUrl;
 
-use super::Serve;
+use super::Lines;
 use crate::laravel_lines::LaravelDriver;
 
 /// `fanfare laravel`.
@@ -35,5 +35,5 @@ pub struct LaravelEnv {
     pub public: Option<ServerUrl>,
     /// Of the server that the lines are for.
     #[command(flatten)]
-    pub serve: Serve,
+    pub lines: Lines,
 }

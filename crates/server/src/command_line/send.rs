@@ -1,6 +1,5 @@
 //! `fanfare send`: the event to publish, and the server to use.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -42,7 +41,7 @@ pub struct Send {
     pub laravel: Option<PathBuf>,
     /// Where the server listens [default: 127.0.0.1:6001]
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<String>,
     /// Where the embedded database is kept [default: ./fanfare-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

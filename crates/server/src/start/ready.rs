@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use fanfare_config::ServerUrl;
 
 use super::Server;
+use crate::command_line::VERSION;
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
@@ -16,7 +17,7 @@ impl Server {
         let config = &state.config;
         tracing::info!(
             target: "fanfare",
-            version = env!("CARGO_PKG_VERSION"),
+            version = VERSION,
             listen = %listening,
             tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
             admin = %admin_listening,
@@ -25,6 +26,9 @@ impl Server {
             "ready"
         );
         log_limits(&self.division);
+        for warning in &config.warnings {
+            tracing::warn!(target: "fanfare", "{warning}");
+        }
         if first.is_none() {
             tracing::warn!(target: "fanfare", "{NO_APP}");
         }
@@ -70,7 +74,7 @@ impl Server {
             ));
         }
         let mut out = io::stdout().lock();
-        // A closed standard output does not stop the self.
+        // A closed standard output does not stop the server.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }

@@ -17,8 +17,8 @@ fn config(folder: &TempDir) -> Config {
     let file = folder.path().join("fanfare.toml");
     let toml = "[timeouts]\ndrain = 2\n[[apps.list]]\nid = \"3\"\nkey = \"key-3\"\nsecret = \"s\"\n";
     std::fs::write(&file, toml).expect("the folder can be written to");
-    let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let flags = Flags { listen: free, admin_listen: free, ..Flags::default() };
+    let free = Some("127.0.0.1:0".to_owned());
+    let flags = Flags { listen: free.clone(), admin_listen: free, ..Flags::default() };
     Config::load(&Sources { file: Some(file), flags, ..Sources::default() }).expect("a legal configuration")
 }
 

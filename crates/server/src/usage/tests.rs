@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fanfare_apps::{Apps, Database, Usage};
+use fanfare_apps::{Apps, Database, OperationError, Usage};
 use fanfare_hub::{Budget, Conn, Subscriptions};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::SocketId;
@@ -39,7 +39,12 @@ fn publish(state: &State, messages: usize) -> bool {
 }
 
 async fn stored(state: &State) -> Vec<HourOfUsage> {
-    state.apps.usage("7", 0, u64::MAX).await.expect("the database answers")
+    match state.apps.usage("7", 0, u64::MAX).await {
+        Ok(hours) => hours,
+        // Nothing was stored of an app that is not in the database.
+        Err(OperationError::NoSuchApp(_)) => Vec::new(),
+        Err(error) => panic!("the database answers: {error}"),
+    }
 }
 
 fn used(hour: u64, messages: u64, events: u64, peak_connections: u64) -> HourOfUsage {

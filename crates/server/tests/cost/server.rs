@@ -34,9 +34,9 @@ pub fn start_in(folder: TempDir, settings: &str) -> Running {
     let file: PathBuf = folder.path().join("fanfare.toml");
     let app = format!("{settings}\n[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
     std::fs::write(&file, app).expect("the temporary folder can be written to");
-    let free = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let free = Some("127.0.0.1:0".to_owned());
     let flags = Flags {
-        listen: free,
+        listen: free.clone(),
         admin_listen: free,
         data_dir: Some(folder.path().to_owned()),
         ..Flags::default()

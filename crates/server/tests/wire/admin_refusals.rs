@@ -64,7 +64,7 @@ fn every_fault_of_a_change_is_in_one_answer_and_nothing_is_changed() {
             "name is not a text",
             "enabled is not true or false",
             "unknown field id; there are name, enabled, settings",
-            "limits.batch: invalid type: string \"many\", expected usize",
+            "limits.batch: invalid type: string \"many\", expected a whole number",
             "unknown setting zzz; config/default.toml lists those of an app",
         ],
     );

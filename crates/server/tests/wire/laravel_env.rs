@@ -210,7 +210,8 @@ fn an_app_that_takes_tls_alone_gets_lines_for_a_proxy_where_there_is_no_such_lis
 
 #[test]
 fn an_app_that_is_not_there_and_a_public_url_that_is_none_are_told() {
-    let ended = Setup::bare().command(Some("laravel")).arguments(&["env", "--app", "99"]).run();
+    let ended =
+        Setup::bare().command(Some("laravel")).arguments(&["env", "--app", "99", "--create-database"]).run();
     assert_eq!((ended.status, ended.stdout.as_str()), (69, ""), "{}", ended.stderr);
     assert!(ended.stderr.contains("no such app"), "{}", ended.stderr);
     let ended =

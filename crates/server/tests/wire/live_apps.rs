@@ -51,7 +51,7 @@ fn ws_050_the_connections_of_an_app_that_is_disabled_are_closed_with_4003() {
 fn ws_050_the_connections_of_an_app_that_is_deleted_are_closed_with_4001() {
     let server = TestServer::with_stored_app(&[]);
     let mut socket = server.connect();
-    server.commanded(&["app", "delete", APP.id]);
+    server.commanded(&["app", "delete", APP.id, "--yes"]);
     socket.expect_close_code(4001);
     server.open(&pusher_js(APP)).expect_close_code(4001);
     assert_eq!(server.api().get("/channels", &[]).head.status, 404);
@@ -109,7 +109,9 @@ fn the_command_line_lists_and_shows_apps_without_their_secrets() {
     let server = TestServer::with_stored_app(&["client_events=true", "limits.batch=3"]);
     let listed = server.commanded(&["app", "list"]);
     assert!(
-        listed.lines().any(|line| line.starts_with(APP.id) && line.contains("shop       enabled")),
+        listed.lines().any(|line| line.starts_with(APP.id)
+            && line.contains("shop       enabled")
+            && line.contains(APP.key)),
         "{listed}"
     );
     let shown = server.commanded(&["app", "show", APP.id]);
@@ -134,13 +136,14 @@ fn a_command_with_faults_tells_all_of_them_and_changes_nothing() {
         told,
         [
             "fanfare: unknown setting client_event; did you mean client_events?",
-            "fanfare: force_tls: invalid type: string \"perhaps\", expected a boolean",
+            "fanfare: force_tls: invalid type: string \"perhaps\", expected true or false",
             "fanfare: batch is 0; it must be from 1 to 10000",
         ]
     );
     for (arguments, says) in [
         (["app", "show", OTHER.id], "fanfare: there is no app 44"),
         (["app", "delete", OTHER.id], "fanfare: there is no app 44"),
+        (["app", "usage", OTHER.id], "fanfare: there is no app 44"),
     ] {
         let ended = server.command(&arguments);
         assert_eq!((ended.status, &*ended.stderr), (64, says));

@@ -48,7 +48,7 @@ fn an_app_of_the_database_gets_broadcasts_from_when_it_says_so_until_it_does_not
     server.expect_metric("fanfare_redis_feed_connections", 0.0);
     server.commanded(&["app", "update", APP.id, "--set", &url, "--set", "redis_feed.prefix=three_"]);
     expect_prefixes(&redis, 1);
-    server.commanded(&["app", "delete", APP.id]);
+    server.commanded(&["app", "delete", APP.id, "--yes"]);
     expect_prefixes(&redis, 0);
 }
 

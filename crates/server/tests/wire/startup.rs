@@ -43,7 +43,8 @@ fn a_database_without_apps_is_told_of_by_the_printed_lines_and_the_log() {
     server.process.log_line("that there is no app", |line| {
         (line.contains("WARN") && line.contains("`fanfare app create`")).then_some(())
     });
-    let ended = Setup::bare().command(Some("env")).config("[apps]\ndatabase = \"sqlite\"").run();
+    let env = Setup::bare().command(Some("env")).arguments(&["--create-database"]);
+    let ended = env.config("[apps]\ndatabase = \"sqlite\"").run();
     assert!(ended.status == 0 && ended.stdout.contains("`fanfare app create`"), "{}", ended.stdout);
 }
 

@@ -264,3 +264,28 @@ fn the_log_says_when_a_certificate_expires() {
         (line.contains("INFO") && line.contains("ws.test") && line.contains("2999-04-05")).then_some(())
     });
 }
+
+#[test]
+fn a_certificate_that_is_an_authority_itself_is_a_warning_at_the_start_and_of_a_check() {
+    let authority = Authority::new();
+    let issued = authority.issue_with(|params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let setup = tls_setup(Setup::new());
+    issued.write_to(setup.folder());
+    let checked = setup.run_with(&["--check"]);
+    assert_eq!(checked.status, 0, "{}", checked.stderr);
+    let warning = "its first certificate is an authority itself (CA:TRUE)";
+    assert!(
+        checked.stderr.contains(&format!("warning: tls.cert_file: cert.pem: {warning}")),
+        "{}",
+        checked.stderr
+    );
+    setup
+        .start()
+        .process
+        .log_line("the warning", |line| (line.contains("WARN") && line.contains(warning)).then_some(()));
+    let setup = tls_setup(Setup::new());
+    authority.issue_with(|params| params.is_ca = rcgen::IsCa::ExplicitNoCa).write_to(setup.folder());
+    assert_eq!(setup.run_with(&["--check"]).stderr, "");
+}

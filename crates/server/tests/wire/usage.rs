@@ -88,7 +88,7 @@ fn what_is_told_after_a_drain_is_what_was_sent_and_delivered() {
     let folder = server.stop();
 
     // The usage of a deleted app is still to be billed.
-    told(&folder, &["delete", APP.id]);
+    told(&folder, &["delete", APP.id, "--yes"]);
     assert_eq!(total(&folder), twice);
 }
 

@@ -52,7 +52,7 @@ fn a_webhook_that_is_taken_away_or_whose_app_is_deleted_is_told_nothing_more_and
     server.expect_metric(dropped, 1.0);
     socket.subscribe("sport");
     second.requests(1);
-    server.commanded(&["app", "delete", APP.id]);
+    server.commanded(&["app", "delete", APP.id, "--yes"]);
     server.expect_metric(dropped, 2.0);
     socket.expect_close_code(4001);
     server.stop();

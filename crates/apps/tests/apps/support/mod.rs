@@ -44,7 +44,7 @@ pub enum Operator {
 
 /// Apps kept without a master key.
 pub fn kept(defaults: Limits, cache_seconds: u64) -> Storage {
-    Storage { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true }
+    Storage { defaults, cache_seconds, keys: MasterKeys::default(), takes_foreign: true, creates: true }
 }
 
 /// Runs the upkeep, which ends outages, as in a server.

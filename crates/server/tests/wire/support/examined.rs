@@ -1,5 +1,7 @@
 //! `fanfare doctor`, run and parsed: each hop with its findings.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::setup::{Ended, binary, run};
@@ -34,6 +36,16 @@ pub fn examine(arguments: &[&str]) -> Examined {
 #[track_caller]
 pub fn examine_in(environment: &[(&str, &str)], arguments: &[&str]) -> Examined {
     let ended = doctor_in(environment, &[arguments, &["--json"]].concat());
+    let hops = serde_json::from_str(&ended.stdout);
+    let hops = hops.unwrap_or_else(|_| panic!("no JSON: {:?}\n{}", ended.stdout, ended.stderr));
+    Examined { status: ended.status, hops }
+}
+
+/// As [`examine_in`], where a server keeps its data.
+#[track_caller]
+pub fn examine_at_home(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Examined {
+    let variables = environment.iter().copied();
+    let ended = run(binary(folder).arg("doctor").args(arguments).arg("--json").envs(variables));
     let hops = serde_json::from_str(&ended.stdout);
     let hops = hops.unwrap_or_else(|_| panic!("no JSON: {:?}\n{}", ended.stdout, ended.stderr));
     Examined { status: ended.status, hops }

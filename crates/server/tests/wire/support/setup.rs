@@ -142,6 +142,12 @@ impl Setup {
         run(&mut self.as_command())
     }
 
+    /// As [`Setup::run`], with further arguments this once.
+    #[track_caller]
+    pub fn run_with(&self, arguments: &[&str]) -> Ended {
+        run(self.as_command().args(arguments))
+    }
+
     fn as_command(&self) -> Command {
         let mut command = binary(self.folder.path());
         command.args(self.command);

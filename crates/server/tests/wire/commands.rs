@@ -1,0 +1,161 @@
+//! The command line beside a server: which database a command works on, and what it says before it does harm.
+
+use std::fs;
+
+use crate::support::server::TestServer;
+use crate::support::setup::{Ended, Setup, binary, run};
+
+/// `fanfare` in an empty folder; what it said, and what it has left there.
+#[track_caller]
+fn alone(arguments: &[&str], environment: &[(&str, &str)]) -> (Ended, usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ended = run(binary(folder.path()).args(arguments).envs(environment.iter().copied()));
+    (ended, fs::read_dir(folder.path()).expect("it is there").count())
+}
+
+#[test]
+fn where_no_database_is_no_command_makes_one() {
+    for arguments in [
+        &["app", "create", "--name", "shop"][..],
+        &["app", "list"],
+        &["app", "usage", "3"],
+        &["app", "seal-secrets", "--yes"],
+        &["token", "create", "--name", "t", "--scope", "read"],
+        &["token", "list"],
+        &["migrate"],
+        &["env"],
+        &["laravel", "env"],
+    ] {
+        let (ended, left) = alone(arguments, &[]);
+        assert_eq!((ended.status, &*ended.stdout, left), (64, "", 0), "{arguments:?}: {}", ended.stderr);
+        for part in ["/fanfare-data/fanfare.db does not exist", "--data-dir", "--create-database makes a new"]
+        {
+            assert!(ended.stderr.contains(part), "{arguments:?}: {part} is not in {}", ended.stderr);
+        }
+    }
+    for arguments in [&["app", "create"][..], &["app", "list"], &["migrate"], &["env"]] {
+        let (ended, left) = alone(&[arguments, &["--create-database"]].concat(), &[]);
+        assert_eq!((ended.status, left), (0, 1), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_command_says_which_database_it_has_written_to() {
+    let server = TestServer::with_stored_app(&[]);
+    let file = server.folder().join("fanfare-data/fanfare.db");
+    let written = format!("fanfare: written to the SQLite file {}", file.display());
+    for arguments in [
+        &["app", "create", "--name", "other"][..],
+        &["app", "update", "3", "--name", "renamed"],
+        &["app", "rotate-key", "3", "--json"],
+        &["token", "create", "--name", "t", "--scope", "read"],
+    ] {
+        let ended = server.command(arguments);
+        assert_eq!((ended.status, &*ended.stderr), (0, &*written), "{arguments:?}");
+    }
+    for arguments in [&["app", "list"][..], &["app", "show", "3"], &["token", "list"]] {
+        assert_eq!(server.command(arguments).stderr, "", "{arguments:?}: nothing was written");
+    }
+}
+
+#[test]
+fn deleting_an_app_wants_a_yes_and_the_last_one_is_not_made_anew() {
+    let server = TestServer::with_stored_app(&[]);
+    let refused = server.command(&["app", "delete", "3"]);
+    assert_eq!(refused.status, 64);
+    assert!(refused.stderr.contains("Deleting app 3 (shop)") && refused.stderr.contains("--yes"));
+    let listed: serde_json::Value =
+        serde_json::from_str(&server.commanded(&["app", "list", "--json"])).expect("JSON");
+    for app in listed["apps"].as_array().expect("a list") {
+        server.commanded(&["app", "delete", app["id"].as_str().expect("a text"), "--yes"]);
+    }
+    let folder = server.stop();
+    let again = Setup::bare().in_folder(folder).start();
+    again.process.log_line("that there is no app", |line| line.contains("There is no app yet").then_some(()));
+    let listed = again.commanded(&["app", "list"]);
+    let place = again.folder().join("fanfare-data/fanfare.db");
+    assert_eq!(listed, format!("There is no app here in the SQLite file {}.\n", place.display()));
+}
+
+#[test]
+fn sealing_without_a_master_key_is_an_error() {
+    let server = TestServer::with_stored_app(&[]);
+    let ended = server.command(&["app", "seal-secrets", "--yes"]);
+    assert_eq!((ended.status, &*ended.stdout), (64, ""));
+    assert!(ended.stderr.contains("no master key is configured"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_check_says_that_all_is_well_or_what_to_see_to() {
+    let checked =
+        |config: &str| Setup::new().config(config).command(Some("serve")).arguments(&["--check"]).run();
+    let ended = checked("");
+    assert_eq!((ended.status, &*ended.stdout, &*ended.stderr), (0, "The configuration is in order.\n", ""));
+    let ended = checked("[webhooks]\ntimeout = 5");
+    assert_eq!(
+        (ended.status, &*ended.stdout),
+        (0, "The configuration has no fault, but see the warnings.\n")
+    );
+    assert!(
+        ended.stderr.starts_with("fanfare: warning: webhooks.timeout is 5 milliseconds"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn options_may_stand_before_the_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("f.toml"), "[apps]\ndata_dir = \"elsewhere\"\n").expect("it can be written");
+    let told = |arguments: &[&str]| run(binary(folder.path()).args(arguments));
+    let ended = told(&["--config", "f.toml", "serve", "--check"]);
+    assert_eq!((ended.status, &*ended.stdout), (0, "The configuration is in order.\n"), "{}", ended.stderr);
+    let ended = told(&["--config", "f.toml", "app", "list"]);
+    assert!(ended.stderr.contains("/elsewhere/fanfare.db does not exist"), "{}", ended.stderr);
+    let ended = told(&["--listen", "127.0.0.1:1", "app", "list"]);
+    assert_eq!(ended.status, 64);
+    assert!(ended.stderr.contains("--listen before app"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_address_is_understood_or_refused_with_an_example() {
+    for wrong in ["6001", ":6001", "example.com:6001"] {
+        let (ended, _) = alone(&["--listen", wrong, "--check"], &[]);
+        assert_eq!(ended.status, 64);
+        let expected = format!(
+            "fanfare: fault: --listen: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for \
+             this machine alone or 0.0.0.0:6001 for all; found the text {wrong:?}"
+        );
+        assert_eq!(ended.stderr, expected);
+    }
+    let (ended, _) = alone(&["--print"], &[("FANFARE__LISTEN__ADDR", "localhost:7001")]);
+    assert!(ended.stdout.contains("addr = \"127.0.0.1:7001\" # FANFARE__LISTEN__ADDR"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_version_is_told_with_what_it_was_built_from() {
+    let (ended, left) = alone(&["version"], &[]);
+    assert_eq!((ended.status, left), (0, 0));
+    let start = format!("fanfare {} (", env!("CARGO_PKG_VERSION"));
+    assert!(ended.stdout.starts_with(&start) && ended.stdout.ends_with(")\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_help_lists_the_settings_of_an_app() {
+    let (ended, _) = alone(&["app", "create", "--help"], &[]);
+    for name in ["client_events", "limits.cache_seconds", "redis_feed.prefix", "webhooks", "allowed_origins"]
+    {
+        assert!(ended.stdout.contains(name), "{name} is not in\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_postgres_that_is_not_there_is_named_without_its_password() {
+    let url = "postgres://fanfare:hush-hush@127.0.0.1:1/shop";
+    let (ended, _) = alone(&["app", "list"], &[("DATABASE_URL", url)]);
+    assert_eq!(ended.status, 69);
+    assert_eq!(
+        ended.stderr,
+        "fanfare: the Postgres database shop at 127.0.0.1:1 cannot be opened: Connection refused (os error 111)"
+    );
+}
