@@ -4,6 +4,7 @@
 //! the default. Owns which values are legal.
 
 mod authorization;
+mod fault;
 mod given;
 mod named;
 mod nearest;
@@ -17,21 +18,19 @@ use fanfare_protocol::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 pub use self::authorization::{AuthorizationSettings, is_http_url, is_passable_header, is_web_origin};
+pub use self::fault::{
+    LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, WebhookFault,
+};
 pub use self::given::setting_names;
 pub use self::named::{SettingValue, named_settings, unset_app};
 pub use self::nearest::nearest;
-pub use self::webhooks::{
-    MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, WebhookFault, WebhookSettings, are_channel_prefixes,
-};
+pub use self::webhooks::{WebhookSettings, are_channel_prefixes};
 
 /// Legal values of `max_connections`; an absent setting means no quota.
 pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 
 /// Legal values of `messages_per_second` and `messages_per_day`; an absent setting means no quota.
 pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
-
-/// Longest prefix of a Redis feed, in bytes.
-pub const LONGEST_FEED_PREFIX: usize = 200;
 
 /// The one list of the limits that an app may override, with their legal values.
 macro_rules! app_limits {
@@ -138,56 +137,6 @@ pub struct AppSettings {
     /// The Redis from which Laravel's `redis` broadcasts come. Default: none.
     #[serde(skip_serializing_if = "RedisFeed::is_none")]
     pub redis_feed: RedisFeed,
-}
-
-/// A setting with an illegal value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingFault {
-    /// A number is too small or too large.
-    #[error("{name} is {value}; it must be from {least} to {most}")]
-    OutOfRange {
-        /// The setting.
-        name: &'static str,
-        /// The value found.
-        value: usize,
-        /// The smallest legal value.
-        least: usize,
-        /// The largest legal value.
-        most: usize,
-    },
-    /// An allowed origin is no host pattern.
-    #[error("allowed_origins holds {0:?}; give a host alone, such as example.com or *.example.com")]
-    NotAHostPattern(String),
-    /// A text in a section has a form that the setting does not take.
-    #[error("{name} holds {value:?}; give {expected}")]
-    Unfit {
-        /// The setting.
-        name: &'static str,
-        /// The value found.
-        value: String,
-        /// The legal form.
-        expected: &'static str,
-    },
-    /// A webhook has a fault.
-    #[error("webhooks[{number}]{fault}")]
-    Webhook {
-        /// The webhook's position in the list, from 1.
-        number: usize,
-        /// The webhook's fault.
-        fault: WebhookFault,
-    },
-    /// There are too many webhooks.
-    #[error("webhooks holds {0}; there may be {MOST_WEBHOOKS}")]
-    TooManyWebhooks(usize),
-    /// A prefix is longer than any of Laravel's, or has control characters.
-    #[error("redis_feed.prefix is longer than {LONGEST_FEED_PREFIX} bytes, or holds control characters")]
-    FeedPrefix,
-    /// A Redis of the app's own is set without the prefix of its channels.
-    #[error(
-        "redis_feed.url is set without redis_feed.prefix; write Laravel's database.redis.options.prefix, \
-         or an empty text if there is none"
-    )]
-    NoFeedPrefix,
 }
 
 impl AppSettings {

@@ -19,7 +19,7 @@ pub struct Facts {
     pub not_after: u64,
     /// Host names, wildcards included.
     pub names: Vec<String>,
-    /// It may sign others (CA:TRUE); clients refuse such a one from a server.
+    /// The certificate may sign others (CA:TRUE), and clients refuse such a certificate from a server.
     pub is_authority: bool,
 }
 

@@ -129,7 +129,9 @@ async fn delete(apps: &Apps, id: &str, yes: bool, json: bool) -> Result<String, 
     let question = format!(
         "Deleting app {id}{name} takes its keys away for good, closes its connections and refuses its back ends."
     );
-    confirm::ask(&question, yes)?;
+    if !confirm::ask(&question, yes) {
+        return Err(CommandError::NotConfirmed(question));
+    }
     apps.delete(id).await?;
     Ok(done(json, &format!("app {id} is deleted")))
 }
@@ -144,7 +146,9 @@ async fn seal(apps: &Apps, config: &Config, yes: bool, json: bool) -> Result<Don
              apps.master_key_file, and restart each.",
             found.key()
         );
-        confirm::ask(&question, yes)?;
+        if !confirm::ask(&question, yes) {
+            return Err(CommandError::NotConfirmed(question));
+        }
         apps.seal(&found).await?;
     }
     let text = match (json, count) {

@@ -7,7 +7,7 @@ use fanfare_protocol::app::{Authorization, MustEqual};
 use http::{HeaderName, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::SettingFault;
+use super::fault::SettingFault;
 
 /// The section's settings for one app; absent ones are off or empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

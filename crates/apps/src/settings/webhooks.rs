@@ -6,13 +6,8 @@ use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{SettingFault, is_http_url};
-
-/// Most webhooks of one app.
-pub const MOST_WEBHOOKS: usize = 10;
-
-/// Most prefixes of one webhook.
-pub const MOST_CHANNEL_PREFIXES: usize = 20;
+use super::authorization::is_http_url;
+use super::fault::{MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, WebhookFault};
 
 /// The settings of one webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -33,34 +28,6 @@ pub struct WebhookSettings {
     /// Off: nothing is sent. Default: on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-}
-
-/// The fault of one webhook.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookFault {
-    /// The URL is missing.
-    #[error(" has no url")]
-    NoUrl,
-    /// The URL cannot be used.
-    #[error(
-        ".url holds {0:?}; give a URL such as https://example.com/webhooks, without a user or password in it"
-    )]
-    Url(String),
-    /// Another webhook of the app has the same URL.
-    #[error(".url is that of webhooks[{0}] already; put their events together")]
-    SameUrl(usize),
-    /// No event is wanted.
-    #[error(" has no events; name some of {}", Kind::names_explained())]
-    NoEvents,
-    /// No kind has this name.
-    #[error(".events holds {0:?}; there are {names}", names = Kind::names_explained())]
-    Event(String),
-    /// No channel begins with this prefix.
-    #[error(".channel_prefixes holds {0:?}; give 1 to 200 characters without control characters")]
-    Prefix(String),
-    /// The list is too long: every event is compared with each prefix.
-    #[error(".channel_prefixes holds {0}; there may be {MOST_CHANNEL_PREFIXES}")]
-    TooManyPrefixes(usize),
 }
 
 /// Whether the texts may be the prefixes of a webhook's channels.

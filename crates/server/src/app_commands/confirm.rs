@@ -4,23 +4,17 @@
 
 use std::io::{self, Write as _};
 
-use super::CommandError;
-
-/// Returns if somebody says yes, or has said so with the command.
-///
-/// # Errors
-/// Nobody did.
-pub(super) fn ask(question: &str, yes: bool) -> Result<(), CommandError> {
+/// Whether the answer to `question` is yes; `yes` is the answer that came with the command.
+pub(super) fn ask(question: &str, yes: bool) -> bool {
     if yes {
-        return Ok(());
+        return true;
     }
-    let refused = || CommandError::NotConfirmed(question.to_owned());
     if !rustix::termios::isatty(io::stdin()) {
-        return Err(refused());
+        return false;
     }
     let _ = write!(io::stderr(), "{question}\nType yes to go on: ");
     let mut answer = String::new();
-    // What cannot be read is no yes.
+    // An answer that cannot be read is no yes.
     let _ = io::stdin().read_line(&mut answer);
-    if answer.trim().eq_ignore_ascii_case("yes") { Ok(()) } else { Err(refused()) }
+    answer.trim().eq_ignore_ascii_case("yes")
 }
