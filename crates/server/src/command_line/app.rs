@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use fanfare_apps::{MOST_HOURS, setting_names};
 
-use super::DataPlace;
+use super::options::DataPlace;
 
 /// `fanfare app`.
 #[derive(Debug, Args)]

@@ -4,7 +4,9 @@
 
 use std::path::PathBuf;
 
-use super::{Command, CommandLine, DataPlace, LaravelAction, Lines, Migrate, Serve};
+use super::laravel::LaravelAction;
+use super::options::{DataPlace, Lines, Migrate, Serve};
+use super::{Command, CommandLine};
 
 /// Options that mean nothing to the command behind them.
 #[derive(Debug, thiserror::Error)]

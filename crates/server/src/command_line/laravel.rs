@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fanfare_config::ServerUrl;
 
-use super::Lines;
+use super::options::Lines;
 use crate::laravel_lines::LaravelDriver;
 
 /// `fanfare laravel`.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use fanfare_apps::Scope;
 
-use super::DataPlace;
+use super::options::DataPlace;
 
 /// `fanfare token`.
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! Every fault names the file, the line and what to do. Each rule is shown to find what it is for.
 
+mod circles;
 mod manifests;
 mod prose;
 mod rust_text;
@@ -65,6 +66,11 @@ fn no_test_is_skipped() {
 #[test]
 fn crates_depend_downwards_only_and_keep_the_lints() {
     assert_none(manifests::faults());
+}
+
+#[test]
+fn no_files_of_a_crate_use_each_other_in_a_circle() {
+    assert_none(circles::faults(&rust_files()));
 }
 
 #[test]
