@@ -128,11 +128,14 @@ const BINARY: &[&str] = &["build", "--package", "fanfare-server", "--bin", "fanf
 /// What builds the echo that the Autobahn suite is run against.
 const ECHO: &[&str] = &["build", "--package", "fanfare-server", "--example", "echo"];
 
+/// What builds all tests, and all programs with them.
+const ALL_TESTS: &[&str] = &["test", "--workspace", "--no-run"];
+
 /// How to have something built with the least new work: `alone` if nothing else has been built.
 fn building(groups: &[Group], alone: &'static [&'static str]) -> &'static [&'static str] {
     if groups.contains(&Group::Rust) {
         // The tests have built it, with the features that all crates and tests together ask for.
-        &["test", "--workspace", "--no-run", "--quiet"]
+        ALL_TESTS
     } else {
         alone
     }
@@ -155,6 +158,7 @@ fn tidy(steps: &mut Steps, with_rules: bool) {
 }
 
 fn rust(steps: &mut Steps) {
+    steps.run("Rust: build", |log| cargo(log, ALL_TESTS));
     steps.run("Rust: crate by crate", |log| {
         let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
         tests.args(["--lib", "--bins", "--examples"]);
@@ -164,7 +168,7 @@ fn rust(steps: &mut Steps) {
         log.execute(&mut tests)
     });
     steps.run("Rust: over the wire", |log| {
-        let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast", "--test", WIRE]);
+        let mut tests = command(&wire_program()?, &[], root().join("crates/server"));
         log.execute(tests.env("RUST_TEST_THREADS", wire_threads()))
     });
     steps.run("the corpora of the fuzz targets", |log| cargo(log, &["test", "--manifest-path", FUZZ]));
@@ -182,6 +186,23 @@ fn test_programs() -> Result<BTreeSet<String>, String> {
     let targets = packages.filter_map(|package| package["targets"].as_array()).flatten();
     let programs = targets.filter(|target| target["kind"][0] == "test");
     Ok(programs.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// The path of the program of the tests over the wire, which `cargo test --workspace` builds.
+///
+/// Cargo is not asked to run that program alone: for one crate, cargo would build half of the dependencies again, with
+/// the features that this crate asks for.
+fn wire_program() -> Result<String, String> {
+    let built = cargo_command(ALL_TESTS)
+        .arg("--message-format=json")
+        .output()
+        .map_err(|error| format!("cargo test --no-run: {error}"))?;
+    let output = String::from_utf8_lossy(&built.stdout);
+    let artifacts = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs =
+        artifacts.filter(|one| one["target"]["name"] == WIRE && one["target"]["kind"][0] == "test");
+    let program = programs.find_map(|one| one["executable"].as_str().map(str::to_owned));
+    program.ok_or_else(|| "cargo has not built the tests over the wire".to_owned())
 }
 
 /// How many tests over the wire run at once, unless the environment says how many.
