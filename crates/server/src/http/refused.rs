@@ -54,7 +54,7 @@ impl Noted {
         let query = Query::parse(self.uri.query().unwrap_or_default());
         let key = query.get("auth_key").or(param("key"));
         let key = match (app, key) {
-            (Some(app), Some(key)) if is_secret_of(state, app, key).await => Some(IS_THE_SECRET.into()),
+            (Some(app), Some(key)) => shown_key(state, app, key, error).await,
             (_, key) => key.map(|key| shortened(key, MOST_REPEATED)),
         };
         let app = app.map(|app| shortened(app, MOST_REPEATED));
@@ -107,11 +107,19 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
     }
 }
 
+/// A text sent as the key of an app, unless the text is a secret of the app, or may be one: a refused request never has
+/// the database asked, so that the secrets of an app that is not in memory are unknown.
+async fn shown_key<'k>(state: &State, app: &str, key: &'k str, error: &ApiError) -> Option<Cow<'k, str>> {
+    match state.apps.in_memory(app).await {
+        Some(app) if is_secret_of(&app, key) => Some(IS_THE_SECRET.into()),
+        None if !matches!(error, ApiError::UnknownApp(_)) => None,
+        _ => Some(shortened(key, MOST_REPEATED)),
+    }
+}
+
 /// Whether a text sent as a key is a secret of the app. Takes constant time, as the check of a signature does.
-async fn is_secret_of(state: &State, app_id: &str, text: &str) -> bool {
+fn is_secret_of(app: &App, text: &str) -> bool {
     const ANY: &[&[u8]] = &[b"key"];
-    let Ok(Some(app)) = state.apps.by_id(app_id).await else { return false };
-    let App { credentials, .. } = &*app;
     let signed = Secret::new(text).sign(ANY);
-    credentials.iter().any(|credential| credential.secret.verify(ANY, &signed))
+    app.credentials.iter().any(|credential| credential.secret.verify(ANY, &signed))
 }

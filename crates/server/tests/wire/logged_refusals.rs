@@ -83,6 +83,17 @@ fn a_secret_that_is_sent_as_the_key_is_not_logged() {
 }
 
 #[test]
+fn a_refusal_has_no_database_asked_and_leaves_out_a_key_that_may_be_the_secret() {
+    let server = Setup::bare().config(JSON).start();
+    assert_eq!(server.create_app(&[], &[]).status, 0);
+    let swapped = Request::get("/apps/3/events").auth(|auth| auth.key = Some(APP.secret.into()));
+    server.api().send(&swapped).refused(405, "");
+    let line = logged(&server, "request refused", &serde_json::json!({ "app": "3", "status": 405 }));
+    assert_eq!(line["fields"].get("key"), None, "{line}");
+    assert!(!server.process.stderr().contains(APP.secret));
+}
+
+#[test]
 fn a_back_end_that_has_lost_its_way_is_logged_and_a_scanner_is_not() {
     let server = Setup::new().config(JSON).start();
     for path in ["/wp-login.php", "/.env", "/lost/apps/3/events"] {
