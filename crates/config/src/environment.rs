@@ -13,7 +13,7 @@ use super::fault::{Cause, Fault, Hint, Origin};
 use super::given::{Gathered, Given, GivenApp};
 use super::keys::{Keys, ValueKind, kind_of, variable};
 use super::laravel;
-use super::master_key;
+use super::{master_key, sources};
 
 const PREFIX: &str = "FANFARE__";
 
@@ -122,19 +122,20 @@ fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults
     }
 }
 
-/// The variable that is meant by one with too few underscores, or by a misspelt name of the master key's. Others that
-/// begin with Fanfare's name are not Fanfare's: Kubernetes sets some for every service of that name.
+/// The variable that is meant by one with too few underscores, or by a misspelt name of a variable that is no setting.
+/// Others that begin with Fanfare's name are not Fanfare's: Kubernetes sets some for every service of that name.
 fn meant_by(name: &str, keys: &Keys) -> Option<String> {
     let rest = name.strip_prefix(ONE_UNDERSCORE)?;
-    if name == master_key::VARIABLE {
+    let own = [master_key::VARIABLE, sources::CONFIG, sources::DEFAULTS];
+    if own.contains(&name) {
         return None;
     }
     let bare = |text: &str| text.replace('_', "").to_uppercase();
     let setting = keys.node.iter().find(|(key, _)| bare(&key.replace('.', "")) == bare(rest));
     let setting = setting.map(|(key, _)| variable(key.clone()));
     setting.or_else(|| {
-        let own = master_key::VARIABLE.strip_prefix(ONE_UNDERSCORE);
-        nearest(rest, own.into_iter()).map(|_| master_key::VARIABLE.to_owned())
+        let own = own.into_iter().filter_map(|name| name.strip_prefix(ONE_UNDERSCORE));
+        nearest(rest, own).map(|own| format!("{ONE_UNDERSCORE}{own}"))
     })
 }
 

@@ -8,10 +8,10 @@ use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
 
 /// Names the configuration file where the command line does not.
-const CONFIG: &str = "FANFARE_CONFIG";
+pub(super) const CONFIG: &str = "FANFARE_CONFIG";
 
 /// Names a file with a package's defaults, such as those of the Docker image.
-const DEFAULTS: &str = "FANFARE_DEFAULTS";
+pub(super) const DEFAULTS: &str = "FANFARE_DEFAULTS";
 
 /// The sources of settings.
 #[derive(Default)]

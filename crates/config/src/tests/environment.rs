@@ -91,13 +91,18 @@ fn variables_with_one_underscore_are_told_with_the_name_that_is_meant_and_those_
         ("FANFARE_LISTEN_ADDR", "0.0.0.0:6001"),
         ("FANFARE_LOG__FILTER", "debug"),
         ("FANFARE_MASTER_KEYS", "a"),
+        ("FANFARE_CONFG", "a.toml"),
+        ("FANFARE_DEFAULT", "a.toml"),
         // What Kubernetes sets for a service, and what programs around Fanfare have for themselves.
         ("FANFARE_SERVICE_HOST", "10.0.0.1"),
+        ("FANFARE_SERVICE_PORT_CLIENTS", "6001"),
         ("FANFARE_PORT", "tcp://10.0.0.1:6001"),
         ("FANFARE_PORT_6001_TCP_ADDR", "10.0.0.1"),
         ("FANFARE_BIN", "fanfare"),
     ])
     .expect_faults(&[
+        "FANFARE_CONFG: no such setting; did you mean FANFARE_CONFIG?",
+        "FANFARE_DEFAULT: no such setting; did you mean FANFARE_DEFAULTS?",
         "FANFARE_LISTEN_ADDR: no such setting; did you mean FANFARE__LISTEN__ADDR?",
         "FANFARE_LOG__FILTER: no such setting; did you mean FANFARE__LOG__FILTER?",
         "FANFARE_MASTER_KEYS: no such setting; did you mean FANFARE_MASTER_KEY?",
