@@ -154,6 +154,13 @@ test('the printed command sends the event that the printed page logs', async (t)
   assert.match(said.stdout, /1 connection is subscribed/);
 });
 
+test('the printed doctor examines this very server', async (t) => {
+  const { scene, text } = await unconfigured(t);
+  const said = await promisify(execFile)('sh', ['-c', blockOf(text, 'not arrive')], { env: { PATH: process.env.PATH } });
+  assert.match(said.stdout, new RegExp(`TCP +127.0.0.1:${scene.server.port} `));
+  assert.match(said.stdout, /✓ publish and receive/);
+});
+
 test('the printed lines of a back end publish what the printed page hears', async (t) => {
   const { scene, text, environment } = await unconfigured(t);
   const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_config::{Config, Fault, ServerUrl, Sources};
+use fanfare_config::{Config, Fault, Flags, ServerUrl, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
 use fanfare_laravel::feed::RedisAddress;
 use fanfare_outgoing::Trust;
@@ -52,7 +52,7 @@ pub enum PlanError {
     /// No input names anything to check.
     #[error(
         "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL; or \
-         begin where the server has its fanfare-data"
+         begin where the server has its fanfare-data, or name that by --data-dir"
     )]
     Nothing,
     /// A question to nobody.
@@ -96,6 +96,11 @@ impl Plan {
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
             environment: environment.clone(),
+            flags: Flags {
+                listen: asked.listen.clone(),
+                data_dir: asked.data_dir.clone(),
+                ..Flags::default()
+            },
             apps_in_part: true,
             ..Sources::default()
         };
@@ -193,7 +198,8 @@ fn places(
         let address = ServerUrl::near(config.listen.addr);
         let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         let is_named = asked.redis.is_some() || asked.auth_url.is_some() || asked.channel.is_some();
-        (asked.config.is_some() || project.is_some() || (knows_an_app && !is_named)).then_some(place)
+        let is_meant = asked.config.is_some() || asked.listen.is_some() || project.is_some();
+        (is_meant || (knows_an_app && !is_named)).then_some(place)
     };
     let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
     let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());

@@ -28,11 +28,8 @@ pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanf
 pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
                      that does TLS.";
 
-/// Options that tell `fanfare send` the server.
-const OF_SEND: [&str; 5] = ["--config", "--laravel", "--data-dir", "--listen", "--url"];
-
-/// Options that tell `fanfare doctor` the server.
-const OF_DOCTOR: [&str; 2] = ["--config", "--laravel"];
+/// Options that tell `fanfare send` and `fanfare doctor` the server.
+const OF_SERVER: [&str; 4] = ["--config", "--laravel", "--data-dir", "--listen"];
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ impl PasteLines<'_> {
         }
         blocks.push(("# A test event, which the page above logs".to_owned(), self.test_event()));
         blocks.push(("# Is the server up?".to_owned(), format!("curl {}/up\n", url(&ways.back_end))));
-        let doctor = self.invocation.command("doctor", &OF_DOCTOR);
+        let doctor = self.invocation.command("doctor", &OF_SERVER);
         blocks.push(("# Does something not arrive?".to_owned(), format!("{doctor}\n")));
         blocks.iter().map(|(heading, body)| format!("\n{heading}\n{body}")).collect()
     }
@@ -140,7 +137,7 @@ impl PasteLines<'_> {
     }
 
     fn test_event(&self) -> String {
-        let command = self.invocation.command("send", &OF_SEND);
+        let command = self.invocation.command("send", &OF_SERVER);
         format!("{command} my-channel my-event '{{\"hello\":\"world\"}}'\n")
     }
 

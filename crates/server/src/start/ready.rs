@@ -2,8 +2,6 @@
 
 use std::io::{self, Write as _};
 
-use fanfare_config::ServerUrl;
-
 use super::Server;
 use crate::command_line::VERSION;
 use crate::descriptors::Division;
@@ -21,7 +19,7 @@ impl Server {
             listen = %listening,
             tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
             admin = %admin_listening,
-            database = config.database().map(tracing::field::display),
+            database = config.database().map(|database| database.place()),
             configured_apps = config.fixed_apps().len(),
             "ready"
         );
@@ -49,9 +47,7 @@ impl Server {
                 let path_prefix = &state.config.listen.path_prefix;
                 // The configuration does not hold a port that the system has chosen.
                 let is_chosen = state.config.listen.addr.port() == 0;
-                let ServerUrl { host, port, .. } = ServerUrl::near(*listening);
-                let invocation =
-                    &invocation.with("--url", is_chosen.then(|| format!("http://{host}:{port}")));
+                let invocation = &invocation.with("--listen", is_chosen.then(|| listening.to_string()));
                 let (listen, over_tls) = (*listening, over_tls.clone());
                 let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };
                 text.push_str(&lines.text());

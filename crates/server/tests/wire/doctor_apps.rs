@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::APP;
 use crate::support::application::Application;
-use crate::support::examined::{Examined, doctor, examine_at_home};
+use crate::support::examined::{Examined, doctor, examine, examine_at_home};
 use crate::support::receiver::{ALL, Receiver};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
@@ -21,6 +21,14 @@ fn alone(server: &TestServer, arguments: &[&str]) -> Examined {
 fn without_options_the_doctor_looks_at_this_machines_server_and_its_first_app() {
     let server = Setup::bare().start();
     alone(&server, &[]).expect_well(&WELL);
+}
+
+#[test]
+fn a_server_is_found_from_elsewhere_by_the_options_that_it_was_started_with() {
+    let server = Setup::bare().start();
+    let data = server.folder().join("fanfare-data");
+    let arguments = ["--data-dir", &*data.to_string_lossy(), "--listen", &server.addr.to_string()];
+    examine(&arguments).expect_well(&WELL);
 }
 
 #[test]
@@ -71,7 +79,7 @@ fn no_webhook_hears_of_the_doctor_and_no_list_of_channels_shows_one() {
     let url = format!("ws://{}", server.addr);
     let arguments = ["--url", &*url, "--key", APP.key, "--app-id", APP.id, "--secret", APP.secret];
     for _ in 0..2 {
-        crate::support::examined::examine(&arguments).expect_well(&WELL);
+        examine(&arguments).expect_well(&WELL);
     }
     // What happens later is told later: had the doctor been told of, it would stand in front.
     let mut socket = server.connect();

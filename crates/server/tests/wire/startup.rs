@@ -29,7 +29,7 @@ fn one_line_of_the_log_says_what_runs_where_and_with_which_database() {
         let server = setup.config(&config).start();
         server.process.log_line("what runs", |line| {
             let is_it = line.contains("ready") && line.contains(env!("CARGO_PKG_VERSION"));
-            let says = [server.addr.to_string(), server.admin.to_string(), file.clone()];
+            let says = [server.addr.to_string(), server.admin.to_string(), format!("the SQLite file {file}")];
             (is_it && says.iter().all(|text| line.contains(text))).then_some(())
         });
     }
