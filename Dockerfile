@@ -4,6 +4,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
+# What `fanfare version` says: the image is built without `.git`.
+ARG FANFARE_COMMIT=
 # The caches outlive a build, so that only what changed is built anew.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
