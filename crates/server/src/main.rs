@@ -19,6 +19,7 @@ use fanfare_server::send_command;
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::{health, log};
+use tokio::runtime::Runtime;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -135,6 +136,14 @@ fn load_and_run(sources: Sources, task: Task) -> ExitCode {
     }
 }
 
+/// The runtime of a command that serves nobody.
+fn one_thread() -> Result<Runtime, ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        complain(&format!("cannot start: {error}"));
+        ExitCode::from(EXIT_UNAVAILABLE)
+    })
+}
+
 /// `fanfare app …` and `fanfare token …`.
 fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>) -> ExitCode {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
@@ -142,12 +151,9 @@ fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, Comman
         Ok(config) => config,
         Err(refused) => return refused,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match one_thread() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return ExitCode::from(EXIT_UNAVAILABLE);
-        }
+        Err(refused) => return refused,
     };
     match runtime.block_on(run(config)) {
         Ok(Done { text, written }) => {
@@ -170,17 +176,14 @@ fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, Comman
 fn send(asked: &Send) -> ExitCode {
     let Send { config, laravel, listen, data_dir, .. } = asked;
     let flags = Flags { listen: listen.clone(), data_dir: data_dir.clone(), ..Flags::default() };
-    let (file, laravel, environment) = (config.clone(), laravel.clone(), environment());
-    let config = match Config::load(&Sources { file, laravel, environment, flags, ..Sources::default() }) {
+    let sources = Sources { file: config.clone(), laravel: laravel.clone(), flags, ..Sources::default() };
+    let config = match load(sources) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults),
+        Err(refused) => return refused,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match one_thread() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return ExitCode::from(EXIT_UNAVAILABLE);
-        }
+        Err(refused) => return refused,
     };
     match runtime.block_on(send_command::run(&config, asked)) {
         Ok(text) => {
@@ -196,12 +199,9 @@ fn send(asked: &Send) -> ExitCode {
 
 /// `fanfare doctor`.
 fn examine(asked: &Doctor) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match one_thread() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("cannot start: {error}"));
-            return ExitCode::from(EXIT_UNAVAILABLE);
-        }
+        Err(refused) => return refused,
     };
     let plan = match runtime.block_on(Plan::new(asked, environment())) {
         Ok(plan) => plan,
@@ -223,16 +223,10 @@ fn examine(asked: &Doctor) -> ExitCode {
 fn check_health(asked: &Health) -> ExitCode {
     let flags =
         Flags { listen: asked.listen.clone(), admin_listen: asked.admin_listen.clone(), ..Flags::default() };
-    let sources = Sources {
-        file: asked.config.clone(),
-        laravel: asked.laravel.clone(),
-        environment: environment(),
-        flags,
-        ..Sources::default()
-    };
-    let config = match Config::load(&sources) {
+    let (file, laravel) = (asked.config.clone(), asked.laravel.clone());
+    let config = match load(Sources { file, laravel, flags, ..Sources::default() }) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults),
+        Err(refused) => return refused,
     };
     match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
         Ok(line) => {

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::Signal;
 
+use crate::support::application::Application;
 use crate::support::eventually;
 use crate::support::server::TestServer;
 use crate::support::setup::{Ended, Setup};
@@ -81,6 +82,11 @@ fn what_does_not_answer_or_is_another_server_is_status_1_with_the_reason() {
     let ended = health(&hanging, "127.0.0.1:1", &[]);
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("refused"), "{}", ended.stderr);
+
+    let stranger = Application::raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let ended = health(&text(stranger.addr), "127.0.0.1:1", &[]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("/up is answered 200 OK (hi)"), "{}", ended.stderr);
 
     // The operators' listener has no such page, and stands for any other server.
     let other = TestServer::start();
