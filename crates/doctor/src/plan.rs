@@ -113,7 +113,7 @@ impl Plan {
             None => Trust::public(),
         };
         let variable = |suffix: &str| variable(project, &environment, suffix);
-        let apps = known_apps(asked, &mut config, &variable).await?;
+        let apps = known_apps(asked, &config, &variable).await?;
         let (browser, back_end) = places(asked, &config, project, !apps.is_empty())?;
         let app = app(asked, &apps, &variable);
         let id = app.as_ref().and_then(|app| app.id.as_deref());
@@ -154,7 +154,7 @@ fn parse_url(option: &'static str, text: &str) -> Result<BaseUrl, PlanError> {
 /// as it is.
 async fn known_apps(
     asked: &Doctor,
-    config: &mut Config,
+    config: &Config,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<App>, PlanError> {
     let mut apps = config.fixed_apps();
@@ -166,14 +166,7 @@ async fn known_apps(
         return Ok(apps);
     }
     match config.stored_app(key.as_deref(), id.as_deref()).await {
-        Ok(Some(app)) => {
-            if config.is_embedded() {
-                // As a start does.
-                config.redis_feed.app.get_or_insert_with(|| app.id.clone());
-            }
-            apps.push(app);
-        }
-        Ok(None) => {}
+        Ok(app) => apps.extend(app),
         // A database of this machine need not be the one of a server elsewhere.
         Err(_) if names_another => {}
         Err(error) => return Err(PlanError::Apps(error.to_string())),

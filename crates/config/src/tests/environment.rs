@@ -125,8 +125,10 @@ fn a_time_is_a_number_in_the_settings_unit_or_a_text_with_its_own() {
     for line in ["activity = \"2m\"", "timeout = \"7s\"", "delay = \"250ms\"", "cache_seconds = \"1h\""] {
         assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
     }
-    let faults = env(&[("FANFARE__TIMEOUTS__ACTIVITY", "250ms")]).faults();
-    assert!(faults[0].contains("a time from 1s to 1d"), "{faults:?}");
+    for wrong in ["250ms", "0s", "2d"] {
+        let faults = env(&[("FANFARE__TIMEOUTS__ACTIVITY", wrong)]).faults();
+        assert!(faults[0].contains("a time from 1s to 1d"), "{wrong}: {faults:?}");
+    }
 }
 
 #[test]

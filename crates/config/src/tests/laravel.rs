@@ -42,6 +42,15 @@ fn it_names_the_app_and_where_php_sends_to_is_where_the_server_listens() {
 }
 
 #[test]
+fn the_projects_address_goes_before_the_defaults_of_a_package() {
+    let setup = of(&format!("{PUSHER}PUSHER_HOST=127.0.0.1\nPUSHER_PORT=7001\nPUSHER_SCHEME=http"));
+    let defaults = setup.directory.as_ref().unwrap().path().join("defaults.toml");
+    fs::write(&defaults, "[listen]\naddr = \"0.0.0.0:6001\"\nadmin_addr = \"0.0.0.0:9601\"").unwrap();
+    let config = setup.env(&[("FANFARE_DEFAULTS", &defaults.to_string_lossy())]).load();
+    assert_eq!((config.listen.addr.port(), config.listen.admin_addr.port()), (7001, 9601));
+}
+
+#[test]
 fn the_applications_own_database_is_not_fanfares() {
     for url in ["mysql://root@db/shop", "postgres://root@db/shop"] {
         let exported = of(&format!("{PUSHER}DATABASE_URL={url}")).env(&[("DATABASE_URL", url)]);

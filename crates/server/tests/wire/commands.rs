@@ -78,6 +78,21 @@ fn deleting_an_app_wants_a_yes_and_the_last_one_is_not_made_anew() {
 }
 
 #[test]
+fn a_database_whose_only_app_a_command_has_made_and_deleted_gets_no_other() {
+    let setup = Setup::bare();
+    for arguments in
+        [&["app", "create", "--id", "7", "--create-database"][..], &["app", "delete", "7", "--yes"]]
+    {
+        let ended = run(binary(setup.folder()).args(arguments));
+        assert_eq!(ended.status, 0, "{arguments:?}: {}", ended.stderr);
+    }
+    let server = setup.start();
+    server
+        .process
+        .log_line("that there is no app", |line| line.contains("There is no app yet").then_some(()));
+}
+
+#[test]
 fn sealing_without_a_master_key_is_an_error() {
     let server = TestServer::with_stored_app(&[]);
     let ended = server.command(&["app", "seal-secrets", "--yes"]);

@@ -154,6 +154,8 @@ fn a_person_who_opens_the_servers_address_gets_a_page_and_nobody_else_does() {
             ("content-type", "text/html; charset=utf-8"),
             ("x-content-type-options", "nosniff"),
             ("vary", "Accept"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
             (
                 "content-security-policy",
                 "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

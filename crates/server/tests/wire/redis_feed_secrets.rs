@@ -113,9 +113,12 @@ fn a_url_that_was_stored_before_there_was_a_master_key_is_sealed_with_the_secret
     for part in ["3 secrets are to be sealed", "every server's apps.master_key_file", "--yes"] {
         assert!(refused.stderr.contains(part), "{part} is not in {}", refused.stderr);
     }
-    let rotated = setup.run_with(&["rotate-key", APP.id]);
-    assert_eq!(rotated.status, 64, "a key that servers may lack seals nothing by the way");
-    assert!(rotated.stderr.contains("fanfare app seal-secrets"), "{}", rotated.stderr);
+    let update = ["update", APP.id, "--set", &setting];
+    for arguments in [&["rotate-key", APP.id][..], &["create"], &update] {
+        let ended = setup.run_with(arguments);
+        assert_eq!(ended.status, 64, "a key that servers may lack seals nothing by the way: {arguments:?}");
+        assert!(ended.stderr.contains("fanfare app seal-secrets"), "{}", ended.stderr);
+    }
     let sealed = setup.run_with(&["seal-secrets", "--yes"]);
     assert_eq!((sealed.status, &*sealed.stdout), (0, "3 secrets were sealed anew\n"), "{}", sealed.stderr);
 }

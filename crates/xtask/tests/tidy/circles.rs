@@ -269,6 +269,7 @@ mod tests {
         for back in [
             "use crate::b::B;",
             "use super::b::B;",
+            "use super::b::*;",
             "fn f(_: super::b::B) {}",
             "use super::b; fn f() { b::g() }",
         ] {
@@ -292,6 +293,13 @@ mod tests {
         let parent = "mod c; use self::c::C; pub struct B;";
         assert_eq!(count(&[("lib", "mod b;"), ("b", parent), ("b/c", "use super::B; pub struct C;")]), 1);
         assert_eq!(count(&[("lib", "mod b;"), ("b", parent), ("b/c", "pub struct C;")]), 0);
+    }
+
+    #[test]
+    fn a_path_may_lead_up_more_than_one_folder() {
+        let above = ("b", "mod c; use self::c::d::D; pub struct B;");
+        let below = ("b/c/d", "use super::super::B; pub struct D;");
+        assert_eq!(count(&[("lib", "mod b;"), above, ("b/c", "pub mod d;"), below]), 1);
     }
 
     #[test]

@@ -69,6 +69,9 @@ mod tests {
         assert_eq!(both.len(), 1);
         assert!(both[0].starts_with("crates/c/src/d.rs:2: `Place`"), "{}", both[0]);
         assert!(both[0].contains("crates/a/src/b.rs"), "{}", both[0]);
+        for text in ["pub trait Place {}", "pub type Place = u8;", "pub union Place {"] {
+            assert_eq!(found("crates/c/src/d.rs", text).len(), 1, "{text}");
+        }
     }
 
     #[test]
