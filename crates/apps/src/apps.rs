@@ -144,7 +144,7 @@ impl Apps {
         }
     }
 
-    /// The app with the id as far as memory tells; never reads the database, and changes nothing of the cache.
+    /// The app with the id as far as memory tells; never reads the database.
     pub async fn in_memory(&self, id: &str) -> Option<Arc<App>> {
         match (self.fixed.by_id.get(id), &self.stored) {
             (Some(app), _) => Some(Arc::clone(app)),

@@ -5,9 +5,15 @@
 
 pub mod limited;
 
+use std::borrow::Cow;
+
 use fanfare_config::{LogFormat, LogSection};
+use fanfare_protocol::close::shortened;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
+
+/// Longest logged part of a key that is no app's, in bytes.
+const MOST_OF_UNKNOWN_KEY: usize = 8;
 
 /// A directive that leaves out the notices of Postgres.
 const NOTICES: &str = "sqlx::postgres::notice=off";
@@ -23,6 +29,11 @@ impl Drop for Guard {
     fn drop(&mut self) {
         limited::tell();
     }
+}
+
+/// A key that is no app's, as logs show it: people put the secret in the key's place.
+pub(crate) fn unknown_key(key: &str) -> Cow<'_, str> {
+    shortened(key, MOST_OF_UNKNOWN_KEY)
 }
 
 /// Starts logging to standard error; lines are flushed when the guard is dropped.

@@ -25,6 +25,7 @@ use super::forwarded::{came_over_tls, client_address};
 use super::received::Received;
 use crate::connections::{Place, RequestBody};
 use crate::log::limited::{Line, limited};
+use crate::log::unknown_key;
 use crate::state::{Node, State};
 use crate::ws::socket::Socket;
 use crate::ws::{self, BareSocket, Newcomer};
@@ -100,15 +101,23 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
 
 async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &Place) {
     let Refusal { reason, by_event, client, key, app } = refusal;
+    let key = key.as_deref().map(|key| match app {
+        Some(_) => shortened(key, MOST_REPEATED),
+        None => unknown_key(key),
+    });
+    let told = match &reason {
+        CloseReason::UnknownKey(key) => CloseReason::UnknownKey(unknown_key(key).into_owned()).to_string(),
+        other => other.to_string(),
+    };
     limited!(
         Line::ConnectionRefused,
         target: "fanfare::connection",
         Level::INFO,
         app = app.as_ref().map(AppId::as_str),
-        key = key.as_deref().map(|key| shortened(key, MOST_REPEATED)).as_deref(),
+        key = key.as_deref(),
         code = reason.code(),
         reason = reason.label(),
-        told = &*reason.to_string(),
+        told,
         %client,
         "connection refused"
     );

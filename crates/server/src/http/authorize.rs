@@ -30,6 +30,7 @@ use super::error::ApiError;
 use super::forwarded::client_address;
 use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
+use crate::log::unknown_key;
 use crate::state::State;
 use crate::tenants::{AuthorizationOutcome, Most, Tenant};
 
@@ -86,13 +87,14 @@ pub(super) async fn answer(
         },
     };
     let mut answer = answered.unwrap_or_else(|refusal| {
+        let shown = if app_id.is_some() { shortened(&key, 100) } else { unknown_key(&key) };
         limited!(
             Line::NotAuthorized,
             target: "fanfare::authorization",
             Level::INFO,
             app = app_id.as_ref().map(AppId::as_str),
-            key = &*shortened(&key, 100),
-            status = refusal.status().as_u16(), reason = refusal.to_string(), "not authorized"
+            key = &*shown,
+            status = refusal.status().as_u16(), reason = refusal.reason(), "not authorized"
         );
         refusal.into_answer()
     });

@@ -15,6 +15,7 @@ use super::forwarded::client_address;
 use super::routes::{PublicRoutes, own_path};
 use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
+use crate::log::unknown_key;
 use crate::state::State;
 
 /// Longest logged part of a path or key, in bytes.
@@ -54,12 +55,16 @@ impl Noted {
         let query = Query::parse(self.uri.query().unwrap_or_default());
         let key = query.get("auth_key").or(param("key"));
         let key = match (app, key) {
-            (Some(app), Some(key)) => shown_key(state, app, key, error).await,
-            (_, key) => key.map(|key| shortened(key, MOST_REPEATED)),
+            (Some(app), Some(key)) => Some(shown_key(state, app, key).await),
+            (_, key) => key.map(unknown_key),
         };
         let app = app.map(|app| shortened(app, MOST_REPEATED));
         let (app, key) = (app.as_deref(), key.as_deref());
-        let (method, path) = (self.method.as_str(), &*shortened(self.uri.path(), MOST_REPEATED));
+        let path = match param("key") {
+            Some(sent) => self.uri.path().replace(sent, &unknown_key(sent)),
+            None => self.uri.path().to_owned(),
+        };
+        let (method, path) = (self.method.as_str(), &*shortened(&path, MOST_REPEATED));
         let (status, client, reason) = (error.status().as_u16(), self.client, &*reason(error));
         if is_of_nobody(error) {
             tracing::debug!(target: "fanfare::http", status, method, path, %client, reason, "request refused");
@@ -107,13 +112,12 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
     }
 }
 
-/// A text sent as the key of an app, unless the text is a secret of the app, or may be one: a refused request never has
-/// the database asked, so that the secrets of an app that is not in memory are unknown.
-async fn shown_key<'k>(state: &State, app: &str, key: &'k str, error: &ApiError) -> Option<Cow<'k, str>> {
+/// The key sent for an app, as logs show it. Never has the database asked: strangers could have it asked at every refusal.
+async fn shown_key<'k>(state: &State, app: &str, key: &'k str) -> Cow<'k, str> {
     match state.apps.in_memory(app).await {
-        Some(app) if is_secret_of(&app, key) => Some(IS_THE_SECRET.into()),
-        None if !matches!(error, ApiError::UnknownApp(_)) => None,
-        _ => Some(shortened(key, MOST_REPEATED)),
+        Some(app) if app.credential(key).is_some() => shortened(key, MOST_REPEATED),
+        Some(app) if is_secret_of(&app, key) => IS_THE_SECRET.into(),
+        _ => unknown_key(key),
     }
 }
 

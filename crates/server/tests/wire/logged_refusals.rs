@@ -44,7 +44,7 @@ fn a_refused_request_is_one_line_with_app_key_status_path_and_reason() {
     for (request, status, fields) in [
         (wrong_signature, 401, r#"{"app":"3","key":"278d425bdf160c739803"}"#),
         (post("{}").auth(|auth| auth.key = None), 401, r#"{"reason":"Missing parameter: auth_key"}"#),
-        (post("{}").by(OTHER), 401, r#"{"key":"otherkey0123456789ab","reason":"Unknown auth_key"}"#),
+        (post("{}").by(OTHER), 401, r#"{"key":"otherkey…","reason":"Unknown auth_key"}"#),
         (old, 401, r#"{"app":"3"}"#),
         (
             Request::post("/apps/44/events", event(1)).by(OTHER),
@@ -83,13 +83,32 @@ fn a_secret_that_is_sent_as_the_key_is_not_logged() {
 }
 
 #[test]
-fn a_refusal_has_no_database_asked_and_leaves_out_a_key_that_may_be_the_secret() {
+fn a_refusal_has_no_database_asked_and_shows_the_beginning_of_a_key_that_may_be_the_secret() {
     let server = Setup::bare().config(JSON).start();
     assert_eq!(server.create_app(&[], &[]).status, 0);
     let swapped = Request::get("/apps/3/events").auth(|auth| auth.key = Some(APP.secret.into()));
     server.api().send(&swapped).refused(405, "");
-    let line = logged(&server, "request refused", &serde_json::json!({ "app": "3", "status": 405 }));
-    assert_eq!(line["fields"].get("key"), None, "{line}");
+    logged(&server, "request refused", &serde_json::json!({ "app": "3", "status": 405, "key": "7ad37731…" }));
+    assert!(!server.process.stderr().contains(APP.secret));
+}
+
+#[test]
+fn wherever_a_secret_stands_in_the_keys_place_the_log_has_its_beginning_alone() {
+    let server = Setup::new().config(JSON).start();
+    let path = |rest: &str| format!("/app/{}{rest}", APP.secret);
+    assert_eq!(server.public(&path("")).head.status, 426);
+    assert_eq!(server.public(&path("/auth")).head.status, 404);
+    server.open(&path("?protocol=7")).expect_close_code(4001);
+    server.open(&path("?protocol=99")).expect_close_code(4007);
+    let key = "7ad37731…";
+    for (message, fields) in [
+        ("request refused", serde_json::json!({ "status": 426, "key": key, "path": "/app/7ad37731…" })),
+        ("not authorized", serde_json::json!({ "status": 404, "key": key })),
+        ("connection refused", serde_json::json!({ "code": 4001, "key": key })),
+        ("connection refused", serde_json::json!({ "code": 4007, "key": key })),
+    ] {
+        logged(&server, message, &fields);
+    }
     assert!(!server.process.stderr().contains(APP.secret));
 }
 

@@ -10,6 +10,7 @@ use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
 use crate::http::error::ApiError;
+use crate::log::unknown_key;
 use crate::tenants::AuthorizationOutcome;
 
 /// The largest body; a form has some hundred bytes, and other fields are not passed on.
@@ -67,6 +68,16 @@ impl Refusal {
             | Self::InvalidChannel { .. } => StatusCode::BAD_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Denied(denial) => StatusCode::from_u16(denial.status()).unwrap_or(StatusCode::FORBIDDEN),
+        }
+    }
+
+    /// The reason for the log: without the whole of an unknown key, which may be a secret.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Api(ApiError::UnknownKey(key)) => {
+                ApiError::UnknownKey(unknown_key(key).into_owned()).to_string()
+            }
+            other => other.to_string(),
         }
     }
 
