@@ -3,7 +3,7 @@
 use fanfare_config::Config;
 use fanfare_config::certificate;
 
-use crate::app_commands::open_apps;
+use crate::app_commands::{Done, open_apps};
 use crate::command_line::LaravelEnv;
 use crate::first_app::ShownApp;
 use crate::laravel_lines::LaravelLines;
@@ -14,10 +14,10 @@ use crate::start::StartError;
 ///
 /// # Errors
 /// The apps' database could not be opened.
-pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Result<String, StartError> {
+pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Result<Done, StartError> {
     let apps = open_apps(config, creates).await?;
     let Some(first) = ShownApp::find(config, &apps).await? else {
-        return Ok(format!("{NO_APP}\n"));
+        return Ok(Done::looked(format!("{NO_APP}\n")));
     };
     let lines = PasteLines {
         app: &first.app,
@@ -27,18 +27,21 @@ pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Res
         show_secret: true,
         invocation,
     };
-    Ok(lines.text())
+    Ok(if first.new { Done::wrote(lines.text(), config) } else { Done::looked(lines.text()) })
 }
 
 /// The lines of `fanfare laravel env`.
 ///
 /// # Errors
 /// The apps' database could not be opened, or there is no such app.
-pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, StartError> {
+pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, StartError> {
     let apps = open_apps(config, asked.lines.create_database).await?;
-    let app = match &asked.app {
-        Some(id) => apps.by_id(id).await?,
-        None => ShownApp::find(config, &apps).await?.map(|first| first.app),
+    let (app, is_new) = match &asked.app {
+        Some(id) => (apps.by_id(id).await?, false),
+        None => match ShownApp::find(config, &apps).await? {
+            Some(first) => (Some(first.app), first.new),
+            None => (None, false),
+        },
     };
     let app = app.ok_or(StartError::NoApp)?;
     let Ways { back_end: php, browser, needs_proxy } =
@@ -51,7 +54,8 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<String, S
         php,
         path_prefix: &config.listen.path_prefix,
     };
-    Ok(note + &lines.text(asked.driver))
+    let text = note + &lines.text(asked.driver);
+    Ok(if is_new { Done::wrote(text, config) } else { Done::looked(text) })
 }
 
 /// The listener for TLS, if one is configured.

@@ -156,11 +156,8 @@ fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, Comman
         Err(refused) => return refused,
     };
     match runtime.block_on(run(config)) {
-        Ok(Done { text, written }) => {
-            say(&text);
-            if let Some(database) = written {
-                complain(&format!("written to {database}"));
-            }
+        Ok(done) => {
+            tell(&done);
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -266,9 +263,9 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
         match task {
             Task::Serve => start::serve(config, invocation.clone()).await?,
             Task::PrintLines { create_database } => {
-                say(&env_commands::env(&config, invocation, create_database).await?)
+                tell(&env_commands::env(&config, invocation, create_database).await?)
             }
-            Task::LaravelLines(asked) => say(&env_commands::laravel_env(&config, *asked).await?),
+            Task::LaravelLines(asked) => tell(&env_commands::laravel_env(&config, *asked).await?),
             Task::Migrate { create_database } => say(&start::migrate(&config, create_database).await?),
         }
         Ok(())
@@ -287,6 +284,14 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
                 ServeError::Task(_) => EXIT_SOFTWARE,
             })
         }
+    }
+}
+
+/// Prints what was done, and the database that was written to.
+fn tell(Done { text, written }: &Done) {
+    say(text);
+    if let Some(database) = written {
+        complain(&format!("written to {database}"));
     }
 }
 

@@ -37,6 +37,10 @@ fn where_no_database_is_no_command_makes_one() {
         let (ended, left) = alone(&[arguments, &["--create-database"]].concat(), &[]);
         assert_eq!((ended.status, left), (0, 1), "{arguments:?}: {}", ended.stderr);
     }
+    for arguments in [&["env"][..], &["laravel", "env"]] {
+        let (ended, _) = alone(&[arguments, &["--create-database"]].concat(), &[]);
+        assert!(ended.stderr.contains("written to the SQLite file"), "{arguments:?}: {}", ended.stderr);
+    }
 }
 
 #[test]
