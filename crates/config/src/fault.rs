@@ -84,7 +84,9 @@ pub enum Cause {
     TooLarge { key: String },
     #[error("{key}: {fault}")]
     Database { key: String, fault: NotADatabase },
-    #[error("{fault}; FANFARE__APPS__DATABASE goes before it, and says none if it is empty")]
+    #[error(
+        "{fault}; FANFARE__APPS__DATABASE overrides this variable, and means no database if set to nothing"
+    )]
     DatabaseUrl { fault: NotADatabase },
     #[error("{key}: {fault}")]
     RedisUrl { key: String, fault: NotAnAddress },

@@ -203,7 +203,7 @@ fn expected_time(unit: TimeUnit, least: usize, most: usize) -> String {
     let example = if unit == TimeUnit::Seconds { "5s" } else { "250ms" };
     let unit = unit.name();
     format!(
-        r#"a time from {least} to {most}, as a number of {unit} or a text with a unit, such as "{example}""#
+        r#"a time from {least} to {most}, a whole number of {unit}, bare or with a unit, such as "{example}""#
     )
 }
 

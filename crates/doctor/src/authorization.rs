@@ -138,8 +138,9 @@ fn refusal(status: u16, location: &str) -> String {
             repeated(location, 200)
         ),
         401 => "Nobody is logged in: give the cookie or token of a user (--cookie, --header).".to_owned(),
-        403 => "No: the callback in routes/channels.php says so, no pattern there fits the channel, or nobody is \
-                logged in. Patterns are without private- and presence-, and {x} matches no dot."
+        403 => "No: the application says so, or nobody is logged in (--cookie, --header). In Laravel the callback in \
+                routes/channels.php says so, or no pattern there fits the channel: patterns are without private- and \
+                presence-, and {x} matches no dot."
             .to_owned(),
         419 => "The CSRF token is missing: from Laravel 8.16 on the route is exempt; before, Echo needs csrfToken or a \
                 <meta name=\"csrf-token\">."

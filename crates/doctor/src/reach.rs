@@ -40,13 +40,17 @@ pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Comp
     }
     let Some((address, error)) = last else { return unknown() };
     if error.kind() == ErrorKind::ConnectionRefused {
-        return complain(
-            format!("{address} refuses connections: nothing listens there"),
+        let mend = if address.ip().is_loopback() {
+            "Start the server or proxy. If the server runs, it listens elsewhere: its first line names the address, to be given \
+             by --url. In a container this address is the container itself."
+                .to_owned()
+        } else {
             format!(
                 "Start the server or proxy. If it runs, it listens on another port, or on 127.0.0.1 alone, where \
                  other machines and containers do not get: fanfare serve --listen 0.0.0.0:{port}"
-            ),
-        );
+            )
+        };
+        return complain(format!("{address} refuses connections: nothing listens there"), mend);
     }
     complain(
         format!("{address} does not answer ({error})"),

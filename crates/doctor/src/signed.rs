@@ -115,14 +115,17 @@ fn judge(place: &BaseUrl, signer: &Signer, sent: &Sent, response: &Response) -> 
         ),
         401 if said.starts_with("Unknown auth_key") => complain(
             what,
-            "The key belongs to no app with this id: compare id and key with `fanfare app list`.",
+            "The key belongs to no app with this id: compare id and key with `fanfare app list`, run where the server runs.",
         ),
         401 => complain(
             what,
             "The secret is wrong: compare PUSHER_APP_SECRET with `fanfare env`, look for spaces and quotes around it, \
              and run `php artisan config:clear`.",
         ),
-        404 if said.contains("no app") => complain(what, "Compare PUSHER_APP_ID with `fanfare app list`."),
+        404 if said.contains("no app") => complain(
+            what,
+            "Compare PUSHER_APP_ID with `fanfare app list`, run where the server runs: another folder or environment has other apps.",
+        ),
         404 if said.starts_with(NOTHING_AT) => complain(
             what,
             format!(

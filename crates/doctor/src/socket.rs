@@ -136,7 +136,7 @@ fn refused(place: &BaseUrl, key: &str, code: Option<u64>, text: &str) -> Complai
     let mend = match code {
         Some(4001) => {
             "The server has no app with this key: compare PUSHER_APP_KEY (REVERB_APP_KEY, VITE_…) with \
-                       `fanfare app list`, and rebuild the page's assets after a change."
+                       `fanfare app list`, run where the server runs, and rebuild the page's assets after a change."
         }
         Some(4003) => "Switch the app on: fanfare app enable ID, or enabled = true.",
         Some(4004) => "The app has as many connections as it may: raise max_connections.",

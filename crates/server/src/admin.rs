@@ -85,8 +85,8 @@ async fn find_and_answer(
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
     host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
-        let host = request.headers().get(HOST);
-        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, ?host, problem = %problem.label(), "refused");
+        let host = request.headers().get(HOST).map(tracing::field::debug);
+        limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, host, problem = %problem.label(), "refused");
     })?;
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {

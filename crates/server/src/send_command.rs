@@ -11,6 +11,7 @@ use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
 use fanfare_protocol::auth::signed_query;
 use fanfare_protocol::channel::{ChannelKind, ChannelName, InvalidName};
 use fanfare_protocol::close::shortened;
+use fanfare_protocol::error::invalid_name;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::CONTENT_TYPE;
@@ -34,15 +35,22 @@ pub enum SendError {
     Apps(#[from] AppsError),
     /// The embedded database does not exist.
     #[error(
-        "there is no database at {0}: start the server first, or say where it keeps its data (--data-dir, --config)"
+        "there is no app to send as: {} does not exist. Start the server first, or say where it keeps its data (--data-dir, \
+         --config)",
+        .0.place()
     )]
     NoDatabase(Database),
     /// There is no app, or none with the id given.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
     /// The channel's name is not legal.
-    #[error("the channel's name is not legal: {0:?}")]
-    ChannelName(InvalidName),
+    #[error("{}", invalid_name(name, *fault))]
+    ChannelName {
+        /// The name.
+        name: String,
+        /// What is wrong with the name.
+        fault: InvalidName,
+    },
     /// The channel is encrypted; this command does not encrypt.
     #[error(
         "clients could not read what is sent here to an encrypted channel: the SDK of a back end encrypts it, with a key \
@@ -73,7 +81,7 @@ impl SendError {
     /// Whether the caller made the fault; otherwise a part was away, or has refused.
     #[must_use]
     pub const fn is_askers(&self) -> bool {
-        matches!(self, Self::NoDatabase(_) | Self::NoApp | Self::ChannelName(_) | Self::Encrypted)
+        matches!(self, Self::NoDatabase(_) | Self::NoApp | Self::ChannelName { .. } | Self::Encrypted)
     }
 }
 
@@ -94,8 +102,8 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
     };
     let app = app.ok_or(SendError::NoApp)?;
     let credential = app.credentials.first().ok_or(SendError::NoApp)?;
-    let channel =
-        ChannelName::parse(&asked.channel, app.limits.channel_name).map_err(SendError::ChannelName)?;
+    let channel = ChannelName::parse(&asked.channel, app.limits.channel_name)
+        .map_err(|fault| SendError::ChannelName { name: asked.channel.clone(), fault })?;
     if channel.kind() == ChannelKind::Encrypted {
         return Err(SendError::Encrypted);
     }

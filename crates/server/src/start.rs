@@ -123,17 +123,18 @@ impl Server {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
-        let apps = open_apps(&config).await?;
-        let first = ShownApp::find(&config, &apps).await?;
-        if let Some(ShownApp { app, embedded: true, .. }) = &first {
-            config.redis_feed.app.get_or_insert_with(|| app.id.clone());
-        }
+        // Before the database: a start that fails creates no app, and changes no tables under a server that runs.
         let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
         let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
         let secure = match &config.listen.tls {
             Some(settings) => Some(SecureListener::open(settings).await?),
             None => None,
         };
+        let apps = open_apps(&config).await?;
+        let first = ShownApp::find(&config, &apps).await?;
+        if let Some(ShownApp { app, embedded: true, .. }) = &first {
+            config.redis_feed.app.get_or_insert_with(|| app.id.clone());
+        }
         let over_tls = secure.as_ref().map(SecureListener::lines);
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);

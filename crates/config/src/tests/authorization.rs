@@ -64,7 +64,7 @@ fn what_holds_for_all_applications_has_bounds_and_defaults() {
     assert_eq!(config.limits.authorizations_waiting, 0);
     Setup::file("[limits]\nauthorizations = 0\n[timeouts]\napplication = 61\n").expect_faults(&[
         "fanfare.toml:2: limits.authorizations must be a whole number from 1 to 10000; found the number 0",
-        "fanfare.toml:4: timeouts.application must be a time from 1s to 1m, as a number of seconds or a text with a unit, \
+        "fanfare.toml:4: timeouts.application must be a time from 1s to 1m, a whole number of seconds, bare or with a unit, \
          such as \"5s\"; found the number 61",
     ]);
 }

@@ -168,8 +168,8 @@ fn a_database_that_cannot_be_used_is_told_without_its_url() {
     setup.expect_faults(&[
         &format!("fanfare.toml:2: apps.database: not the name of a database; {USE}"),
         &format!(
-            "DATABASE_URL: mysql is not supported; {USE}; FANFARE__APPS__DATABASE goes before it, and \
-             says none if it is empty"
+            "DATABASE_URL: mysql is not supported; {USE}; FANFARE__APPS__DATABASE overrides this variable, \
+             and means no database if set to nothing"
         ),
     ]);
     let config = env(&[("DATABASE_URL", "postgres://user:hush-hush@db/apps")]).load();

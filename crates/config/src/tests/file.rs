@@ -187,8 +187,8 @@ fn a_value_out_of_range_is_told_with_the_range() {
         "fanfare.toml:2: limits.channel_name must be a whole number from 1 to 200; found the number 201",
         "fanfare.toml:3: limits.batch must be a whole number from 1 to 10000; found the number 0",
         "fanfare.toml:4: limits.members must be a whole number from 1 to 100000; found the number -1",
-        "fanfare.toml:6: timeouts.activity must be a time from 1s to 1d, as a number of seconds or a text with a unit, such as \"5s\"; found the number 0",
-        "fanfare.toml:7: timeouts.pong must be a time from 1s to 1d, as a number of seconds or a text with a unit, such as \"5s\"; found the number 90000",
+        "fanfare.toml:6: timeouts.activity must be a time from 1s to 1d, a whole number of seconds, bare or with a unit, such as \"5s\"; found the number 0",
+        "fanfare.toml:7: timeouts.pong must be a time from 1s to 1d, a whole number of seconds, bare or with a unit, such as \"5s\"; found the number 90000",
         "fanfare.toml:9: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine alone \
          or 0.0.0.0:6001 for all; found the text \":6001\"",
         "fanfare.toml:10: listen.path_prefix must be empty or a path such as /fanfare, without a slash at its \

@@ -91,9 +91,9 @@ fn what_holds_for_all_webhooks_has_bounds_and_defaults() {
         (Duration::ZERO, 7)
     );
     Setup::file("[webhooks]\ngive_up = 300001\nretry = 0\n").expect_faults(&[
-        "fanfare.toml:2: webhooks.give_up must be a time from 1ms to 5m, as a number of milliseconds or a text with a unit, such \
+        "fanfare.toml:2: webhooks.give_up must be a time from 1ms to 5m, a whole number of milliseconds, bare or with a unit, such \
          as \"250ms\"; found the number 300001",
-        "fanfare.toml:3: webhooks.retry must be a time from 1ms to 1m, as a number of milliseconds or a text with a unit, such \
+        "fanfare.toml:3: webhooks.retry must be a time from 1ms to 1m, a whole number of milliseconds, bare or with a unit, such \
          as \"250ms\"; found the number 0",
     ]);
 }

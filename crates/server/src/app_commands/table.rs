@@ -59,7 +59,8 @@ pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
 /// One line for each hour, and a line of totals.
 pub(super) fn usage(used: &[HourOfUsage]) -> String {
     if used.is_empty() {
-        return "Nothing was used in these hours.\n".to_owned();
+        return "Nothing was used in these hours, as far as servers have told; each tells once a minute.\n"
+            .to_owned();
     }
     let columns = [
         "HOUR",

@@ -110,7 +110,7 @@ fn a_closed_port_and_a_name_that_is_none_end_the_way() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr();
     let free = free.expect("a bound socket has an address");
     let examined = examine_at(&format!("ws://{free}"), &[]);
-    examined.expect_failed("TCP", &["refuses connections", "--listen 0.0.0.0"]);
+    examined.expect_failed("TCP", &["refuses connections", "its first line names the address"]);
     for hop in ["WebSocket upgrade", "signature", "clock", "publish and receive"] {
         examined.expect(hop, "skipped", &[]);
     }

@@ -57,7 +57,7 @@ fn where_no_server_has_run_nothing_is_made() {
     let ended = ended.run();
     assert_eq!(ended.status, 64, "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("there is no database at sqlite://fanfare-data/fanfare.db"),
+        ended.stderr.contains("fanfare-data/fanfare.db does not exist. Start the server first"),
         "{}",
         ended.stderr
     );
@@ -72,7 +72,7 @@ fn what_went_wrong_is_said_with_what_to_do() {
         (&*url, ["news", "e"].as_slice(), 69, "has refused with 403: This app is disabled"),
         (&url, &["--app", "9", "news", "e"], 64, "there is no such app; `fanfare app list`"),
         (&url, &["private-encrypted-a", "e"], 64, "the SDK of a back end encrypts it"),
-        (&url, &["no channel", "e"], 64, "the channel's name is not legal"),
+        (&url, &["no channel", "e"], 64, "Invalid channel name: no channel"),
         (
             "http://127.0.0.1:1",
             &["news", "e"],

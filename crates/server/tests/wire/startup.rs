@@ -102,17 +102,20 @@ fn env_prints_the_lines_and_ends() {
 }
 
 #[test]
-fn a_port_that_is_taken_ends_the_start_with_69() {
+fn a_port_that_is_taken_ends_the_start_with_69_and_creates_no_database() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = taken.local_addr().expect("a bound socket has an address").to_string();
     for arguments in [
         ["--listen", &*addr, "--admin-listen", "127.0.0.1:0"],
         ["--listen", "127.0.0.1:0", "--admin-listen", &*addr],
     ] {
-        let ended = Setup::new().command(Some("serve")).arguments(&arguments).run();
+        let ended = Setup::bare().command(Some("serve")).arguments(&arguments);
+        let folder = ended.folder().to_owned();
+        let ended = ended.run();
         assert_eq!(ended.status, 69, "{}", ended.stderr);
         assert!(ended.stderr.contains(&addr), "{}", ended.stderr);
         assert!(!ended.stdout.contains("is ready"));
+        assert!(!folder.join("fanfare-data").exists());
     }
 }
 
