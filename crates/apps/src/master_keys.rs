@@ -122,6 +122,11 @@ impl MasterKeys {
         stored.starts_with(PREFIX)
     }
 
+    /// The beginning of every text that the first key seals; empty without a key.
+    pub(crate) fn prefix_of_first(&self) -> String {
+        self.first().map_or_else(String::new, |id| format!("{PREFIX}{id}:"))
+    }
+
     /// Whether the stored text is what the first key would store.
     pub(crate) fn is_sealed_by_first(&self, stored: &str) -> bool {
         match self.0.first() {

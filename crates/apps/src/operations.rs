@@ -101,6 +101,7 @@ impl Apps {
             Some(id) => id,
             None => random_id()?,
         };
+        stored.expect_known_master_key().await?;
         let made = random_pair()?;
         let key = new.key.unwrap_or(made.0);
         let secret = new.secret.unwrap_or(made.1);
@@ -182,6 +183,10 @@ impl Apps {
     /// No app has the id, every fault of `update`, or the database is away.
     pub async fn update(&self, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
         let stored = self.changeable(id)?;
+        let url = update.settings.get("redis_feed").and_then(|feed| feed.get("url"));
+        if url.is_some_and(Value::is_string) {
+            stored.expect_known_master_key().await?;
+        }
         for _ in 0..MOST_ATTEMPTS {
             let before = stored.row(id).await?;
             let after = updated(&before, update, &stored.reading.keys)?;
@@ -199,6 +204,7 @@ impl Apps {
     pub async fn rotate_key(&self, id: &str) -> Result<NewKey, OperationError> {
         let stored = self.changeable(id)?;
         stored.row(id).await?;
+        stored.expect_known_master_key().await?;
         let (key, secret) = random_pair()?;
         let sealed = stored.reading.keys.seal(Owner { app: id, key: &key }, &secret)?;
         stored.noting(stored.store.add_key(id, &key, &sealed).await)?;

@@ -19,7 +19,16 @@ pub fn text(hops: &[Hop]) -> String {
         }
     }
     let failed = hops.iter().filter(|hop| matches!(hop.outcome, Outcome::Failed(_))).count();
+    let is_skipped =
+        |name: &str| hops.iter().any(|hop| hop.name == name && matches!(hop.outcome, Outcome::Skipped(_)));
     let _ = match failed {
+        // A server was examined, but not the path of an event.
+        0 if is_skipped("publish and receive") => {
+            writeln!(
+                text,
+                "\nNothing is amiss in what was examined, but no event was sent: see the skipped lines."
+            )
+        }
         0 => writeln!(text, "\nNothing is amiss."),
         1 => writeln!(text, "\n1 thing is amiss: begin there."),
         many => writeln!(text, "\n{many} things are amiss: begin with the first."),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use fanfare_apps::{AppsError, Database};
 use fanfare_config::{Config, ServerUrl};
 use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
+use fanfare_protocol::app::App;
 use fanfare_protocol::auth::signed_query;
 use fanfare_protocol::channel::{ChannelKind, ChannelName, InvalidName};
 use fanfare_protocol::close::shortened;
@@ -19,7 +20,6 @@ use serde_json::{Value, json};
 
 use crate::clock::unix_seconds;
 use crate::command_line::Send;
-use crate::first_app::open_apps;
 
 /// The bounds of the request.
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 64 * 1024 };
@@ -95,12 +95,7 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
     {
         return Err(SendError::NoDatabase(database.clone()));
     }
-    let apps = open_apps(config).await?;
-    let app = match &asked.app {
-        Some(id) => apps.by_id(id).await?,
-        None => apps.first().await?,
-    };
-    let app = app.ok_or(SendError::NoApp)?;
+    let app = app(config, asked.app.as_deref()).await?.ok_or(SendError::NoApp)?;
     let credential = app.credentials.first().ok_or(SendError::NoApp)?;
     let channel = ChannelName::parse(&asked.channel, app.limits.channel_name)
         .map_err(|fault| SendError::ChannelName { name: asked.channel.clone(), fault })?;
@@ -132,6 +127,15 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
     }
     let heard = heard_by(&answer.body, channel.as_str());
     Ok(format!("{} was sent to {channel} of app {} at {url}{heard}.\n", asked.event, app.id))
+}
+
+/// The app with this id, or the first; the database is only read.
+async fn app(config: &Config, id: Option<&str>) -> Result<Option<App>, AppsError> {
+    let configured = config.fixed_apps().into_iter().find(|app| id.is_none_or(|id| app.id.as_str() == id));
+    match configured {
+        Some(app) => Ok(Some(app)),
+        None => config.stored_app(None, id).await,
+    }
 }
 
 /// Who received the event, according to the answer.

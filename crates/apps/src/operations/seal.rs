@@ -82,26 +82,24 @@ impl Apps {
         }
         Ok(())
     }
+}
 
+impl Stored {
     /// Nothing, if what is sealed from now on can be opened by every server, as far as the database tells: some secret
     /// is sealed with the first master key already, or there is no secret yet, or no key.
     ///
     /// # Errors
     /// The first key is new, or the database is away.
-    pub async fn expect_known_master_key(&self) -> Result<(), OperationError> {
-        let stored = self.writable()?;
-        let keys = &stored.reading.keys;
+    pub(super) async fn expect_known_master_key(&self) -> Result<(), OperationError> {
+        let keys = &self.reading.keys;
         let Some(first) = keys.first() else { return Ok(()) };
-        let secrets = stored.store.secrets().await?;
-        if secrets.is_empty() || secrets.iter().any(|(_, _, stored)| keys.is_sealed_by_first(stored)) {
+        if self.store.is_without_secrets_or_has(&keys.prefix_of_first()).await? {
             Ok(())
         } else {
             Err(OperationError::NewMasterKey(first.to_owned()))
         }
     }
-}
 
-impl Stored {
     /// The settings with the URL of the Redis sealed by the first key; `None` if the URL is absent or sealed by that
     /// key, or the settings cannot be read.
     fn with_sealed_url(&self, row: &Listed) -> Result<Option<String>, OperationError> {

@@ -80,6 +80,7 @@ const HOLD_POSTGRES: &str = "SELECT id FROM apps WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
 const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
 const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
+const SECRET_LIKE: &str = "SELECT key FROM app_keys WHERE secret LIKE $1 LIMIT 1";
 const SET_SETTINGS_SQLITE: &str = "UPDATE apps SET settings = $3 WHERE id = $1 AND settings = $2";
 const SET_SETTINGS_POSTGRES: &str =
     "UPDATE apps SET settings = CAST($3 AS jsonb) WHERE id = $1 AND settings = CAST($2 AS jsonb)";
@@ -232,6 +233,17 @@ impl Store {
     /// App, key and stored secret of every pair.
     pub async fn secrets(&self) -> Result<Vec<(String, String, String)>, sqlx::Error> {
         either!(self, pool => sqlx::query_as(SECRETS).fetch_all(pool).await)
+    }
+
+    /// Whether some secret begins like this, or there is no secret.
+    pub async fn is_without_secrets_or_has(&self, beginning: &str) -> Result<bool, sqlx::Error> {
+        Ok(self.has_secret_like(&format!("{beginning}%")).await? || !self.has_secret_like("%").await?)
+    }
+
+    async fn has_secret_like(&self, pattern: &str) -> Result<bool, sqlx::Error> {
+        let found: Option<(String,)> =
+            either!(self, pool => sqlx::query_as(SECRET_LIKE).bind(pattern).fetch_optional(pool).await)?;
+        Ok(found.is_some())
     }
 
     /// Stores a secret in another form, unless the secret has changed meanwhile.

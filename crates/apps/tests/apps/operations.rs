@@ -6,7 +6,7 @@ use fanfare_apps::{AppSettings, Apps, MasterKeys, NewApp, OperationError, Storag
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::support::Stage;
 
@@ -305,19 +305,26 @@ async fn a_master_key_that_nothing_is_sealed_with_yet_is_told_from_one_that_is_i
         let kept = Storage { keys, ..crate::support::kept(Limits::default(), 60) };
         Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap()
     };
-    let plain = stage.open(60).await;
-    assert!(plain.expect_known_master_key().await.is_ok(), "there is none");
     let sealing = with("a").await;
-    assert!(
-        sealing.expect_known_master_key().await.is_ok(),
-        "there is no secret yet that a server could lack"
-    );
-    plain.create(new("7", "plain")).await.unwrap();
-    let refused = sealing.expect_known_master_key().await.unwrap_err().to_string();
-    assert!(refused.contains("fanfare app seal-secrets"), "{refused}");
-    sealing.seal(&sealing.to_seal().await.unwrap()).await.unwrap();
-    assert!(sealing.expect_known_master_key().await.is_ok());
-    assert!(matches!(with("b").await.expect_known_master_key().await, Err(OperationError::NewMasterKey(_))));
+    sealing.create(new("6", "first")).await.expect("there is no secret yet that a server could lack");
+    sealing.create(new("7", "second")).await.expect("the key is in use");
+    let with_url = |url: &str| Update {
+        settings: json!({"redis_feed": {"url": url, "prefix": "a_"}}).as_object().unwrap().clone(),
+        ..Update::default()
+    };
+    let other = with("b").await;
+    let refused = other.create(new("8", "third")).await.err().expect("the key is new");
+    assert!(refused.to_string().contains("fanfare app seal-secrets"), "{refused}");
+    assert!(matches!(other.rotate_key("7").await, Err(OperationError::NewMasterKey(_))));
+    let update = other.update("7", &with_url("redis://localhost")).await;
+    assert!(matches!(update, Err(OperationError::NewMasterKey(_))));
+    let keys = MasterKeys::parse(&format!("{}\n{}", "b".repeat(64), "a".repeat(64))).unwrap();
+    let kept = Storage { keys, ..crate::support::kept(Limits::default(), 60) };
+    let rotating = Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
+    assert!(matches!(rotating.rotate_key("7").await, Err(OperationError::NewMasterKey(_))));
+    rotating.seal(&rotating.to_seal().await.unwrap()).await.unwrap();
+    rotating.rotate_key("7").await.expect("some secret is sealed with this key");
+    rotating.update("7", &with_url("redis://localhost")).await.expect("for a URL as well");
 }
 
 async fn a_secret_that_stands_in_the_examples_is_refused(stage: Stage) {

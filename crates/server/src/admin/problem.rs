@@ -147,7 +147,6 @@ impl Problem {
                 OperationError::NoSuchToken(_) => (StatusCode::NOT_FOUND, "no-such-token"),
                 OperationError::LastKey(_) => (StatusCode::CONFLICT, "last-key"),
                 OperationError::ChangedMeanwhile(_) => (StatusCode::CONFLICT, "changed-meanwhile"),
-                // Asked for by commands alone, which look at the keys first.
                 OperationError::NoMasterKey | OperationError::NewMasterKey(_) => {
                     (StatusCode::CONFLICT, "master-key")
                 }
