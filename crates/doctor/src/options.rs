@@ -25,6 +25,12 @@ pub struct Doctor {
     /// The server's configuration file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Where the server of this machine listens [default: 127.0.0.1:6001]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Where its embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Where browsers connect: ws://HOST:PORT/PREFIX or wss://...
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_config::{Config, Fault, ServerUrl, Sources};
+use fanfare_config::{Config, Fault, Flags, ServerUrl, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
 use fanfare_laravel::feed::RedisAddress;
 use fanfare_outgoing::Trust;
@@ -92,7 +92,10 @@ impl Plan {
     /// # Errors
     /// Something cannot be read, or nothing was said.
     pub async fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
+        let flags =
+            Flags { listen: asked.listen.clone(), data_dir: asked.data_dir.clone(), ..Flags::default() };
         let sources = Sources {
+            flags,
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
             environment: environment.clone(),
@@ -193,7 +196,8 @@ fn places(
         let address = ServerUrl::near(config.listen.addr);
         let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         let is_named = asked.redis.is_some() || asked.auth_url.is_some() || asked.channel.is_some();
-        (asked.config.is_some() || project.is_some() || (knows_an_app && !is_named)).then_some(place)
+        (asked.config.is_some() || asked.listen.is_some() || project.is_some() || (knows_an_app && !is_named))
+            .then_some(place)
     };
     let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
     let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());

@@ -32,7 +32,7 @@ pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [t
 const OF_SEND: [&str; 5] = ["--config", "--laravel", "--data-dir", "--listen", "--url"];
 
 /// Options that tell `fanfare doctor` the server.
-const OF_DOCTOR: [&str; 2] = ["--config", "--laravel"];
+const OF_DOCTOR: [&str; 4] = ["--config", "--laravel", "--data-dir", "--listen"];
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]

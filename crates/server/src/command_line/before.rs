@@ -39,6 +39,8 @@ impl CommandLine {
             Command::Doctor(doctor) => {
                 fill(&mut doctor.config, &mut before.config);
                 fill(&mut doctor.laravel, &mut before.laravel);
+                fill(&mut doctor.listen, &mut before.listen);
+                fill(&mut doctor.data_dir, &mut before.data_dir);
                 "doctor"
             }
             Command::Send(send) => {
@@ -160,7 +162,7 @@ mod tests {
         for (arguments, named) in [
             ("fanfare --listen 1 app list", "--listen before app: "),
             ("fanfare --check --print migrate", "--check and --print before migrate: "),
-            ("fanfare --data-dir d doctor", "--data-dir before doctor: "),
+            ("fanfare --tls-listen t doctor", "--tls-listen before doctor: "),
         ] {
             let refused = command(arguments).expect_err("refused").to_string();
             assert!(refused.starts_with(named), "{arguments}: {refused}");

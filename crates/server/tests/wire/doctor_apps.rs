@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::support::APP;
 use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine_at_home};
 use crate::support::receiver::{ALL, Receiver};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::{APP, eventually};
 use fanfare_testing::redis::Redis;
 
 const WELL: [&str; 5] = ["TCP", "app key", "signature", "clock", "publish and receive"];
@@ -21,6 +21,23 @@ fn alone(server: &TestServer, arguments: &[&str]) -> Examined {
 fn without_options_the_doctor_looks_at_this_machines_server_and_its_first_app() {
     let server = Setup::bare().start();
     alone(&server, &[]).expect_well(&WELL);
+}
+
+#[test]
+fn the_command_that_the_start_prints_finds_a_server_at_another_port_with_other_data() {
+    let data = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = data.path().to_str().expect("it is text");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let listen = port.expect("a free port").to_string();
+    let options = ["--listen", &listen, "--admin-listen", "127.0.0.1:0", "--data-dir", folder];
+    let server = Setup::bare().command(Some("serve")).arguments(&options).start();
+    let printed = eventually("the start prints the doctor's line", || {
+        let lines = server.process.lines_so_far();
+        lines.into_iter().find_map(|line| line.split_once(" doctor ").map(|(_, options)| options.to_owned()))
+    });
+    let elsewhere = tempfile::tempdir().expect("a temporary folder can be made");
+    let words: Vec<&str> = printed.split(' ').collect();
+    examine_at_home(elsewhere.path(), &[], &words).expect_well(&WELL);
 }
 
 #[test]
