@@ -176,7 +176,11 @@ impl Server {
 /// A part could not be started, or a task of the server has failed.
 pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeError> {
     let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
-    let server = Server::open(config).await?;
+    let server = tokio::select! {
+        server = Server::open(config) => server?,
+        // The database may be long in coming, up to a minute while another process migrates its tables.
+        () = stop.next() => return Ok(()),
+    };
     let read_again = follow_hangup(hangup, server.read_certificate.clone());
     server.state.tasks.spawn("SIGHUP", read_again);
     server.log_ready();
