@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::Signal;
 
+use crate::support::application::Application;
 use crate::support::eventually;
 use crate::support::server::TestServer;
 use crate::support::setup::{Ended, Setup};
@@ -50,6 +51,15 @@ fn a_server_whose_plain_port_is_any_is_asked_at_the_operators_listener() {
     let ended = health("127.0.0.1:0", "127.0.0.1:0", &[]);
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("listen.admin_addr is port 0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_large_page_of_another_server_is_told_in_part() {
+    let page = "x".repeat(7000);
+    let other = Application::raw(&format!("HTTP/1.1 200 OK\r\nContent-Length: 7000\r\n\r\n{page}"));
+    let ended = health(&text(other.addr), "127.0.0.1:1", &[]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.len() < 700 && ended.stderr.contains("200 OK (xxx"), "{}", ended.stderr);
 }
 
 #[test]
