@@ -26,5 +26,9 @@ pub async fn peek(
         Some(ask) => store.find(&ask, &reading).await,
         None => store.oldest(&reading).await,
     };
-    record.map_err(|_| AppsError::Unavailable)?.map(usable).transpose()
+    let unreadable = |error| match database {
+        Database::Sqlite(file) => AppsError::Sqlite { path: file.clone(), error },
+        Database::Postgres(_) => AppsError::Postgres { place: database.place(), error },
+    };
+    record.map_err(unreadable)?.map(usable).transpose()
 }

@@ -116,7 +116,7 @@ pub enum Cause {
          config('database.redis.options.prefix');\"` prints"
     )]
     PrefixUnknown,
-    #[error("{what} {fault}")]
+    #[error("{what}{fault}")]
     MasterKey { what: String, fault: String },
     #[error("{app} has no {key}; every app needs id, key and secret")]
     Missing { app: String, key: &'static str },

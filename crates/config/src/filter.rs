@@ -33,6 +33,8 @@ fn is_directive(text: &str) -> bool {
         return true;
     }
     match text.split_once('=') {
+        // A level in the place of a part, or a comma left out: the level of everything else would be silence.
+        Some((target, _)) if is_level(target.trim()) || target.trim().contains(char::is_whitespace) => false,
         Some((target, _)) => may_log(target.trim()),
         None => is_level(text) || (text.starts_with("fanfare") && may_log(text)),
     }
@@ -61,9 +63,17 @@ mod tests {
 
     #[test]
     fn a_misspelt_level_or_part_is_no_filter() {
-        for text in
-            ["inof", "fanfare=debgu", "info,inof", "fnafare=debug", "fanfare::webhoks=debug", "hyper", "6"]
-        {
+        for text in [
+            "inof",
+            "info=debug",
+            "error fanfare=debug",
+            "fanfare=debgu",
+            "info,inof",
+            "fnafare=debug",
+            "fanfare::webhoks=debug",
+            "hyper",
+            "6",
+        ] {
             assert!(!is_sensible(text), "{text}");
         }
     }

@@ -20,10 +20,10 @@ pub(super) fn read(variable: Option<&str>, effective: &Effective, faults: &mut V
     let file = effective.text(SETTING);
     let (text, place, what) = match (variable, &*file) {
         (None, "") => return MasterKeys::default(),
-        (Some(text), _) => (Ok(text.to_owned()), Origin::Variable(VARIABLE.to_owned()), "it".to_owned()),
+        (Some(text), _) => (Ok(text.to_owned()), Origin::Variable(VARIABLE.to_owned()), String::new()),
         (None, path) => {
             let text = fs::read_to_string(path).map_err(|error| error.to_string());
-            (text, effective.get(SETTING).1.clone(), format!("{SETTING}, {path},"))
+            (text, effective.get(SETTING).1.clone(), format!("{SETTING}, {path}: "))
         }
     };
     let keys = match text {

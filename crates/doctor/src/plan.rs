@@ -92,15 +92,13 @@ impl Plan {
     /// # Errors
     /// Something cannot be read, or nothing was said.
     pub async fn new(asked: &Doctor, environment: Vec<(String, String)>) -> Result<Self, PlanError> {
+        let flags =
+            Flags { listen: asked.listen.clone(), data_dir: asked.data_dir.clone(), ..Flags::default() };
         let sources = Sources {
+            flags,
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
             environment: environment.clone(),
-            flags: Flags {
-                listen: asked.listen.clone(),
-                data_dir: asked.data_dir.clone(),
-                ..Flags::default()
-            },
             apps_in_part: true,
             ..Sources::default()
         };

@@ -9,6 +9,7 @@ use fanfare_config::Config;
 use fanfare_protocol::app::App;
 
 /// An app, and the facts about its secret.
+#[derive(Clone)]
 pub struct ShownApp {
     /// The app itself.
     pub app: Arc<App>,

@@ -65,6 +65,14 @@ pub enum SendError {
         /// The cause.
         error: OutgoingError,
     },
+    /// The answer is a success, but not this API's.
+    #[error("{url} answers 200, but not as Fanfare does, so that nothing was sent: {said}")]
+    Foreign {
+        /// The URL requested.
+        url: String,
+        /// The beginning of the answer.
+        said: String,
+    },
     /// The server has refused.
     #[error("{url} has refused with {status}: {said}")]
     Refused {
@@ -121,11 +129,17 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
         Err(error) => Err(OutgoingError::Unreachable(error.to_string())),
     };
     let answer = answered.map_err(|error| SendError::Unanswered { url: url.clone(), error })?;
+    let said = || {
+        let text = String::from_utf8_lossy(&answer.body);
+        shortened(text.trim(), MOST_REPEATED).replace(char::is_control, " ")
+    };
     if answer.status.as_u16() != 200 {
-        let said = shortened(String::from_utf8_lossy(&answer.body).trim(), MOST_REPEATED).into_owned();
-        return Err(SendError::Refused { url, status: answer.status.as_u16(), said });
+        return Err(SendError::Refused { url, status: answer.status.as_u16(), said: said() });
     }
-    let heard = heard_by(&answer.body, channel.as_str());
+    let Ok(Value::Object(published)) = serde_json::from_slice(&answer.body) else {
+        return Err(SendError::Foreign { url, said: said() });
+    };
+    let heard = heard_by(&Value::Object(published), channel.as_str());
     Ok(format!("{} was sent to {channel} of app {} at {url}{heard}.\n", asked.event, app.id))
 }
 
@@ -139,8 +153,7 @@ async fn app(config: &Config, id: Option<&str>) -> Result<Option<App>, AppsError
 }
 
 /// Who received the event, according to the answer.
-fn heard_by(body: &[u8], channel: &str) -> String {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+fn heard_by(answer: &Value, channel: &str) -> String {
     match answer["channels"][channel]["subscription_count"].as_u64() {
         Some(0) => ": nobody is subscribed to it".to_owned(),
         Some(1) => ": 1 connection is subscribed to it".to_owned(),

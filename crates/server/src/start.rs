@@ -111,6 +111,7 @@ pub struct Server {
     /// The address for operators.
     pub admin_listening: SocketAddr,
     first: Option<ShownApp>,
+    has_no_app: bool,
     division: Division,
 }
 
@@ -131,7 +132,15 @@ impl Server {
             None => None,
         };
         let apps = open_apps(&config).await?;
-        let first = ShownApp::find(&config, &apps).await?;
+        let (first, has_no_app) = match ShownApp::find(&config, &apps).await {
+            Ok(first) => (first.clone(), first.is_none()),
+            // One app's fault is that app's alone: all others are served.
+            Err(error @ AppsError::Faulty { .. }) => {
+                tracing::error!(target: "fanfare::apps", %error, "the oldest app cannot be used");
+                (None, false)
+            }
+            Err(error) => return Err(error.into()),
+        };
         if let Some(ShownApp { app, embedded: true, .. }) = &first {
             config.redis_feed.app.get_or_insert_with(|| app.id.clone());
         }
@@ -166,6 +175,7 @@ impl Server {
             over_tls,
             admin_listening,
             first,
+            has_no_app,
             division,
         })
     }
@@ -177,7 +187,11 @@ impl Server {
 /// A part could not be started, or a task of the server has failed.
 pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeError> {
     let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
-    let server = Server::open(config).await?;
+    let server = tokio::select! {
+        server = Server::open(config) => server?,
+        // The database may be long in coming, up to a minute while another process migrates its tables.
+        () = stop.next() => return Ok(()),
+    };
     let read_again = follow_hangup(hangup, server.read_certificate.clone());
     server.state.tasks.spawn("SIGHUP", read_again);
     server.log_ready();

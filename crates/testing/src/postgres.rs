@@ -57,6 +57,11 @@ impl Postgres {
         format!("postgres://fanfare:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The server's port on this machine.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Ends the server at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.server.kill().unwrap();

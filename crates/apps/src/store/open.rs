@@ -38,7 +38,7 @@ impl Store {
     /// file that is not there only if `creates`.
     pub async fn open(database: &Database, takes_foreign: bool, creates: bool) -> Result<Self, AppsError> {
         match database {
-            Database::Sqlite(file) if !creates && !holds_anything(file) => {
+            Database::Sqlite(file) if !creates && !holds_anything(file)? => {
                 let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
                 Err(AppsError::Missing { path })
             }
@@ -65,7 +65,7 @@ impl Store {
     /// Opens the database for reading alone; `None` if there is no file.
     pub async fn open_as_it_is(database: &Database) -> Result<Option<Self>, AppsError> {
         match database {
-            Database::Sqlite(file) if !holds_anything(file) => Ok(None),
+            Database::Sqlite(file) if !holds_anything(file)? => Ok(None),
             Database::Sqlite(file) => {
                 let options = SqliteConnectOptions::new()
                     .filename(file)
@@ -92,9 +92,16 @@ struct MayUse {
     are_ours: bool,
 }
 
-/// Whether a file is more than a beginning that somebody has broken off.
-fn holds_anything(file: &Path) -> bool {
-    file.metadata().is_ok_and(|file| file.len() > 0)
+/// Whether there is a file that is more than a beginning that somebody has broken off.
+///
+/// # Errors
+/// Nobody can tell: the folder may be another user's.
+fn holds_anything(file: &Path) -> Result<bool, AppsError> {
+    match file.metadata() {
+        Ok(found) => Ok(found.len() > 0),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(AppsError::File { path: file.to_owned(), cause }),
+    }
 }
 
 fn may_use(tables: &Tables, takes_foreign: bool, database: &Database) -> Result<MayUse, AppsError> {

@@ -269,9 +269,9 @@ async fn secrets_are_sealed_where_there_is_a_master_key_and_a_new_one_takes_over
         }
     };
     let open = async |kept: Storage| Apps::open(Vec::new(), Some(stage.database()), kept).await.unwrap();
-    stage.open(60).await.create(new("7", "plain")).await.unwrap();
     let sealing = open(keys(&["a"])).await;
     sealing.create(new("8", "sealed")).await.unwrap();
+    stage.open(60).await.create(new("7", "plain")).await.unwrap();
     let mut operator = stage.operator().await;
     let stored = operator.texts("SELECT secret FROM app_keys ORDER BY key").await;
     assert!(stored[0] == "secret-of-plain" && stored[1].starts_with("sealed:1:"), "{stored:?}");

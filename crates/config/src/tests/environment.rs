@@ -286,3 +286,14 @@ fn a_variable_names_the_file_where_the_command_line_does_not() {
     let missing = env(&[("FANFARE_CONFIG", "/nowhere/fanfare.toml")]).faults();
     assert!(missing[0].starts_with("/nowhere/fanfare.toml: cannot be read"), "{missing:?}");
 }
+
+#[test]
+fn a_faulty_master_key_is_told_by_its_line_and_never_shown() {
+    let faults = Setup::file("").env(&[("FANFARE_MASTER_KEY", "hush-hush")]).faults();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].starts_with("FANFARE_MASTER_KEY: line 1 is no master key: 64 hex digits"),
+        "{faults:?}"
+    );
+    assert!(!faults[0].contains("hush"));
+}

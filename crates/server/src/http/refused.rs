@@ -48,6 +48,16 @@ impl Noted {
         ) {
             return self.log_handshake(error);
         }
+        let is_of_nobody = is_of_nobody(error);
+        // Asked first: a line that is not written must not cost a look-up of its app.
+        let is_written = if is_of_nobody {
+            tracing::enabled!(target: "fanfare::http", Level::DEBUG)
+        } else {
+            tracing::enabled!(target: "fanfare::http", Level::INFO) && Line::RequestRefused.admits()
+        };
+        if !is_written {
+            return;
+        }
         let path = own_path(self.uri.path(), &state.config.listen.path_prefix);
         let params = routes.find(path).map(|matched| matched.params);
         let param = |name| params.as_ref().and_then(|params| params.get(name));
@@ -61,21 +71,19 @@ impl Noted {
         let app = app.map(|app| shortened(app, MOST_REPEATED));
         let (app, key) = (app.as_deref(), key.as_deref());
         let path = match param("key") {
-            Some(sent) => self.uri.path().replace(sent, &unknown_key(sent)),
-            None => self.uri.path().to_owned(),
+            Some(sent) => unsigned(self.uri.path()).replace(sent, &unknown_key(sent)),
+            None => unsigned(self.uri.path()).to_owned(),
         };
         let (method, path) = (self.method.as_str(), &*shortened(&path, MOST_REPEATED));
         let (status, client, reason) = (error.status().as_u16(), self.client, &*reason(error));
-        if is_of_nobody(error) {
+        if is_of_nobody {
             tracing::debug!(target: "fanfare::http", status, method, path, %client, reason, "request refused");
-            return;
+        } else {
+            tracing::info!(
+                target: "fanfare::http",
+                app, key, status, method, path, %client, reason, "request refused"
+            );
         }
-        limited!(
-            Line::RequestRefused,
-            target: "fanfare::http",
-            Level::INFO,
-            app, key, status, method, path, %client, reason, "request refused"
-        );
     }
 
     fn log_handshake(&self, error: &ApiError) {
@@ -108,8 +116,14 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
             "Invalid signature: another secret has signed, or something has changed the request on its way"
                 .into()
         }
+        ApiError::NoRoute(path) => ApiError::NoRoute(unsigned(path).to_owned()).to_string().into(),
         _ => error.to_string().into(),
     }
+}
+
+/// A path without the signature of a URL whose question mark is lost or encoded, and what follows.
+fn unsigned(path: &str) -> &str {
+    path.split_once("auth_signature").map_or(path, |(before, _)| before)
 }
 
 /// The key sent for an app, as logs show it. Never has the database asked: strangers could have it asked at every refusal.

@@ -11,7 +11,7 @@ use crate::paste_lines::{Invocation, NO_APP, PasteLines};
 impl Server {
     /// Logs the parts that run, their addresses and limits, and the absence of apps.
     pub(super) fn log_ready(&self) {
-        let Server { state, listening, over_tls, admin_listening, first, .. } = self;
+        let Server { state, listening, over_tls, admin_listening, .. } = self;
         let config = &state.config;
         tracing::info!(
             target: "fanfare",
@@ -27,7 +27,7 @@ impl Server {
         for warning in &config.warnings {
             tracing::warn!(target: "fanfare", "{warning}");
         }
-        if first.is_none() {
+        if self.has_no_app {
             tracing::warn!(target: "fanfare", "{NO_APP}");
         }
     }
@@ -57,11 +57,12 @@ impl Server {
                     );
                 }
             }
-            None => {
+            None if self.has_no_app => {
                 text.push('\n');
                 text.push_str(NO_APP);
                 text.push('\n');
             }
+            None => {}
         }
         if listening.ip().is_loopback() && over_tls.as_ref().is_none_or(|tls| tls.listen.ip().is_loopback()) {
             let port = listening.port();

@@ -44,6 +44,38 @@ fn where_no_database_is_no_command_makes_one() {
 }
 
 #[test]
+fn a_database_that_cannot_be_looked_at_is_not_told_to_be_missing() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let database = folder.path().join("fanfare.db");
+    // What a folder of another user does to everybody but root.
+    std::os::unix::fs::symlink(&database, &database).expect("the folder can be written to");
+    let data = folder.path().to_str().expect("it is text");
+    for command in [&["app", "list"][..], &["env"], &["doctor"]] {
+        let (ended, _) = alone(&[command, &["--data-dir", data]].concat(), &[]);
+        assert!(
+            ended.status != 0 && ended.stderr.contains("fanfare.db cannot be opened: Too many levels"),
+            "{command:?}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("fanfare.db"), "no database".repeat(100)).expect("it can be written");
+    let data = folder.path().to_str().expect("it is text");
+    for command in [&["app", "list"][..], &["doctor"]] {
+        let (ended, _) = alone(&[command, &["--data-dir", data]].concat(), &[]);
+        assert!(
+            ended.stderr.contains("fanfare.db cannot be used: file is not a database"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
 fn a_command_says_which_database_it_has_written_to() {
     let server = TestServer::with_stored_app(&[]);
     let file = server.folder().join("fanfare-data/fanfare.db");

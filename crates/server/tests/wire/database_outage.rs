@@ -1,6 +1,9 @@
 //! A Postgres that dies while clients connect, publish and subscribe: apps in use go on, and all recovers by itself.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -78,6 +81,39 @@ fn apps_in_use_go_on_while_postgres_is_dead_and_unknown_keys_are_told_to_come_ba
     fanfare(&server, &postgres, &["app", "disable", APP.id]);
     before.expect_close_code(4003);
     assert_eq!(closed_with(&server, &pusher_js(APP)), Some(4003));
+}
+
+#[test]
+fn refused_requests_that_are_not_logged_ask_the_database_nothing() {
+    let postgres = Postgres::start();
+    let database = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let through = database.local_addr().expect("a listener has an address").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (count, port) = (Arc::clone(&asked), postgres.port());
+    thread::spawn(move || {
+        for client in database.incoming().map_while(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", port)).expect("Postgres takes connections");
+            let count = Arc::clone(&count);
+            let (mut from, mut to) =
+                (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+            thread::spawn(move || {
+                let mut some = [0; 4096];
+                while let Ok(bytes @ 1..) = from.read(&mut some) {
+                    count.fetch_add(bytes, Ordering::Relaxed);
+                    let _ = to.write_all(&some[..bytes]);
+                }
+            });
+            thread::spawn(move || std::io::copy(&mut &server, &mut &client));
+        }
+    });
+    let url = postgres.url().replace(&format!(":{port}/"), &format!(":{through}/"));
+    let server = Setup::bare().env("DATABASE_URL", &url).env("FANFARE__LOG__FILTER", "warn").start();
+    let before = asked.load(Ordering::Relaxed);
+    for app in 0..100 {
+        assert_eq!(server.public(&format!("/apps/unheard-of-{app}/events?auth_key=k")).head.status, 405);
+    }
+    let bytes = asked.load(Ordering::Relaxed) - before;
+    assert!(bytes < 2000, "{bytes} bytes were sent to the database");
 }
 
 #[test]

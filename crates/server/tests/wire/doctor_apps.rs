@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::support::APP;
 use crate::support::application::Application;
 use crate::support::examined::{Examined, doctor, examine, examine_at_home};
 use crate::support::receiver::{ALL, Receiver};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::{APP, eventually};
 use fanfare_testing::redis::Redis;
 
 const WELL: [&str; 5] = ["TCP", "app key", "signature", "clock", "publish and receive"];
@@ -29,6 +29,23 @@ fn a_server_is_found_from_elsewhere_by_the_options_that_it_was_started_with() {
     let data = server.folder().join("fanfare-data");
     let arguments = ["--data-dir", &*data.to_string_lossy(), "--listen", &server.addr.to_string()];
     examine(&arguments).expect_well(&WELL);
+}
+
+#[test]
+fn the_command_that_the_start_prints_finds_a_server_at_another_port_with_other_data() {
+    let data = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = data.path().to_str().expect("it is text");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let listen = port.expect("a free port").to_string();
+    let options = ["--listen", &listen, "--admin-listen", "127.0.0.1:0", "--data-dir", folder];
+    let server = Setup::bare().command(Some("serve")).arguments(&options).start();
+    let printed = eventually("the start prints the doctor's line", || {
+        let lines = server.process.lines_so_far();
+        lines.into_iter().find_map(|line| line.split_once(" doctor ").map(|(_, options)| options.to_owned()))
+    });
+    let elsewhere = tempfile::tempdir().expect("a temporary folder can be made");
+    let words: Vec<&str> = printed.split(' ').collect();
+    examine_at_home(elsewhere.path(), &[], &words).expect_well(&WELL);
 }
 
 #[test]

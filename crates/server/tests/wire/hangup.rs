@@ -1,9 +1,11 @@
 //! SIGHUP, which supervisors send for a reload and terminals when they close: no server ends because of SIGHUP.
 
+use std::fs::{self, File};
 use std::net::TcpListener;
 
 use rustix::process::Signal;
 
+use crate::support::eventually;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::tls::Secured;
@@ -33,6 +35,20 @@ fn with_tls_a_server_goes_on_and_says_what_is_read_again() {
         secured.server.process.log_line(said, |line| line.contains(said).then_some(()));
     }
     socket.expect_nothing_more();
+}
+
+#[test]
+fn a_server_that_waits_for_its_database_stops_when_told_to() {
+    let setup = Setup::bare();
+    let folder = setup.folder().join("fanfare-data");
+    fs::create_dir(&folder).expect("the folder can be written to");
+    // As while another process migrates the tables.
+    let other = File::create(folder.join("fanfare.db.lock")).expect("the folder can be written to");
+    other.lock().expect("nobody else has locked it");
+    let mut process = setup.spawn();
+    eventually("the server has begun", || folder.join("fanfare.db").exists().then_some(()));
+    process.signal(Signal::INT);
+    assert_eq!(process.ended().code(), Some(0), "{}", process.stderr());
 }
 
 #[test]

@@ -54,6 +54,15 @@ fn a_server_whose_plain_port_is_any_is_asked_at_the_operators_listener() {
 }
 
 #[test]
+fn a_large_page_of_another_server_is_told_in_part() {
+    let page = "x".repeat(7000);
+    let other = Application::raw(&format!("HTTP/1.1 200 OK\r\nContent-Length: 7000\r\n\r\n{page}"));
+    let ended = health(&text(other.addr), "127.0.0.1:1", &[]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.len() < 700 && ended.stderr.contains("200 OK (xxx"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_server_that_drains_is_alive_and_not_ready() {
     let server = Setup::new().config("[timeouts]\ndrain = 20").start();
     let _held = server.connect();

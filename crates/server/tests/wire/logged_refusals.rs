@@ -113,6 +113,17 @@ fn wherever_a_secret_stands_in_the_keys_place_the_log_has_its_beginning_alone() 
 }
 
 #[test]
+fn a_signature_that_has_come_into_the_path_is_not_logged() {
+    let server = Setup::new().config(JSON).start();
+    for path in ["/apps/3/events&auth_signature=abab", "/apps/3/channels%3Fa=b%26auth_signature=abab"] {
+        assert_eq!(server.public(path).head.status, 404);
+    }
+    logged(&server, "request refused", &serde_json::json!({ "path": "/apps/3/events&" }));
+    logged(&server, "request refused", &serde_json::json!({ "path": "/apps/3/channels%3Fa=b%26" }));
+    assert!(!server.process.stderr().contains("abab"));
+}
+
+#[test]
 fn a_back_end_that_has_lost_its_way_is_logged_and_a_scanner_is_not() {
     let server = Setup::new().config(JSON).start();
     for path in ["/wp-login.php", "/.env", "/lost/apps/3/events"] {

@@ -1,5 +1,6 @@
 //! `fanfare send`: an event from the command line, sent like a back end's.
 
+use crate::support::application::Application;
 use crate::support::setup::{Setup, binary, run};
 use crate::support::{APP, OTHER, quoted};
 
@@ -62,6 +63,25 @@ fn where_no_server_has_run_nothing_is_made() {
         ended.stderr
     );
     assert!(!folder.join("fanfare-data").exists());
+}
+
+#[test]
+fn a_page_of_another_server_counts_as_nothing_sent_and_is_told_in_one_line() {
+    let page = "<html>\u{1b}[31m\nfanfare: all is well";
+    let answer = |status: &str| {
+        Application::raw(&format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{page}", page.len()))
+    };
+    let server = Setup::new().start();
+    for (status, says) in [("200 OK", "answers 200, but not as Fanfare does"), ("404 X", "refused with 404")]
+    {
+        let other = answer(status);
+        let url = format!("http://{}", other.addr);
+        let ended = server.command(&["send", "--config", "fanfare.toml", "--url", &url, "news", "e"]);
+        assert_eq!((ended.status, &*ended.stdout), (69, ""), "{}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+        let told = ended.stderr.trim_end();
+        assert!(!told.contains(char::is_control), "one line without escapes: {told:?}");
+    }
 }
 
 #[test]

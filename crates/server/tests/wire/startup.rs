@@ -49,6 +49,19 @@ fn a_database_without_apps_is_told_of_by_the_printed_lines_and_the_log() {
 }
 
 #[test]
+fn an_oldest_app_that_cannot_be_used_does_not_keep_the_others_from_being_served() {
+    let server = Setup::bare().env("FANFARE_MASTER_KEY", &"a".repeat(64)).start();
+    assert_eq!(server.create_app(&[], &[]).status, 0);
+    let server = Setup::bare().in_folder(server.stop()).start();
+    drop(server.connect());
+    server.process.log_line("which app it is", |line| {
+        let is_it = line.contains("ERROR") && line.contains("the oldest app cannot be used");
+        (is_it && line.contains("master key")).then_some(())
+    });
+    assert!(!server.process.stderr().contains("There is no app"));
+}
+
+#[test]
 fn the_address_that_lets_others_in_has_the_port_in_use() {
     let server = TestServer::start();
     let said = format!("--listen 0.0.0.0:{}", server.addr.port());
