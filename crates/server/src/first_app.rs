@@ -1,4 +1,4 @@
-//! The app for the printed lines: opens the apps of the configuration, and finds the first.
+//! The app for the printed lines: the first.
 //!
 //! Creates an app only in the embedded database, where no other program would.
 
@@ -9,7 +9,6 @@ use fanfare_config::Config;
 use fanfare_protocol::app::App;
 
 /// An app, and the facts about its secret.
-#[derive(Clone)]
 pub struct ShownApp {
     /// The app itself.
     pub app: Arc<App>,
@@ -17,14 +16,6 @@ pub struct ShownApp {
     pub embedded: bool,
     /// The app was created just now.
     pub new: bool,
-}
-
-/// Opens the apps of the configuration, and their database if there is one.
-///
-/// # Errors
-/// The database could not be opened, or its tables not brought up to date.
-pub async fn open_apps(config: &Config) -> Result<Apps, AppsError> {
-    Apps::open(config.fixed_apps(), config.database(), config.kept()).await
 }
 
 impl ShownApp {

@@ -44,9 +44,8 @@ pub async fn answer(
     peer: Peer,
     request: Request<RequestBody>,
 ) -> Answer {
-    let full_path = request.uri().path().to_owned();
-    let path = own_path(&full_path, &state.config.listen.path_prefix);
     let noted = Noted::of(&state, peer, &request);
+    let path = own_path(noted.path(), &state.config.listen.path_prefix);
     let asked = Received { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,

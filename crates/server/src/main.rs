@@ -47,6 +47,11 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    run_command(command).unwrap_or_else(|refused| refused)
+}
+
+/// Runs a command; `Err` is the exit status of a command that could not begin.
+fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
     match command {
         Command::App(command) => {
             let place = command.place.clone();
@@ -61,7 +66,7 @@ fn main() -> ExitCode {
         Command::Health(asked) => check_health(&asked),
         Command::Version => {
             say(&format!("fanfare {VERSION}\n"));
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
         Command::Serve(options) => serve(options),
         Command::Migrate(Migrate { config, laravel, data_dir, create_database }) => {
@@ -81,17 +86,14 @@ fn main() -> ExitCode {
 }
 
 /// `fanfare serve`, `--check` and `--print`.
-fn serve(options: Serve) -> ExitCode {
+fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
     let Serve { config, laravel, listen, tls_listen, admin_listen, data_dir, check, print } = options;
     let flags = Flags { listen, tls_listen, admin_listen, data_dir };
     let sources = Sources { file: config, laravel, flags, certificate: true, ..Sources::default() };
     if !check && !print {
         return load_and_run(sources, Task::Serve);
     }
-    let config = match load(sources) {
-        Ok(config) => config,
-        Err(refused) => return refused,
-    };
+    let config = load(sources)?;
     if print {
         say(&config.effective());
     }
@@ -108,7 +110,7 @@ fn serve(options: Serve) -> ExitCode {
             say("The configuration has no fault, but see the warnings.\n");
         }
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The sources of `env` and `laravel env`.
@@ -127,13 +129,11 @@ fn load(sources: Sources) -> Result<Config, ExitCode> {
     Config::load(&Sources { environment: environment(), ..sources }).map_err(|faults| refuse(&faults))
 }
 
-fn load_and_run(sources: Sources, task: Task) -> ExitCode {
+fn load_and_run(sources: Sources, task: Task) -> Result<ExitCode, ExitCode> {
     let sources = Sources { environment: environment(), ..sources };
     let invocation = Invocation::of(std::env::args_os().next(), &sources);
-    match Config::load(&sources) {
-        Ok(config) => run(config, task, &invocation),
-        Err(faults) => refuse(&faults),
-    }
+    let config = Config::load(&sources).map_err(|faults| refuse(&faults))?;
+    Ok(run(config, task, &invocation))
 }
 
 /// The runtime of a command that serves nobody.
@@ -145,44 +145,33 @@ fn one_thread() -> Result<Runtime, ExitCode> {
 }
 
 /// `fanfare app …` and `fanfare token …`.
-fn manage(place: DataPlace, run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>) -> ExitCode {
+fn manage(
+    place: DataPlace,
+    run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>,
+) -> Result<ExitCode, ExitCode> {
     let flags = Flags { data_dir: place.data_dir, ..Flags::default() };
-    let config = match load(Sources { file: place.config, flags, ..Sources::default() }) {
-        Ok(config) => config,
-        Err(refused) => return refused,
-    };
-    let runtime = match one_thread() {
-        Ok(runtime) => runtime,
-        Err(refused) => return refused,
-    };
-    match runtime.block_on(run(config)) {
+    let config = load(Sources { file: place.config, flags, ..Sources::default() })?;
+    let runtime = one_thread()?;
+    Ok(match runtime.block_on(run(config)) {
         Ok(done) => {
             tell(&done);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            for line in error.to_string().lines() {
-                complain(line);
-            }
+            complain_of_each(&error.to_string());
             ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
-    }
+    })
 }
 
 /// `fanfare send`.
-fn send(asked: &Send) -> ExitCode {
+fn send(asked: &Send) -> Result<ExitCode, ExitCode> {
     let Send { config, laravel, listen, data_dir, .. } = asked;
     let flags = Flags { listen: listen.clone(), data_dir: data_dir.clone(), ..Flags::default() };
     let sources = Sources { file: config.clone(), laravel: laravel.clone(), flags, ..Sources::default() };
-    let config = match load(sources) {
-        Ok(config) => config,
-        Err(refused) => return refused,
-    };
-    let runtime = match one_thread() {
-        Ok(runtime) => runtime,
-        Err(refused) => return refused,
-    };
-    match runtime.block_on(send_command::run(&config, asked)) {
+    let config = load(sources)?;
+    let runtime = one_thread()?;
+    Ok(match runtime.block_on(send_command::run(&config, asked)) {
         Ok(text) => {
             say(&text);
             ExitCode::SUCCESS
@@ -191,50 +180,39 @@ fn send(asked: &Send) -> ExitCode {
             complain(&error.to_string());
             ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
-    }
+    })
 }
 
 /// `fanfare doctor`.
-fn examine(asked: &Doctor) -> ExitCode {
-    let runtime = match one_thread() {
-        Ok(runtime) => runtime,
-        Err(refused) => return refused,
-    };
-    let plan = match runtime.block_on(Plan::new(asked, environment())) {
-        Ok(plan) => plan,
-        Err(error) => {
-            for line in error.to_string().lines() {
-                complain(line);
-            }
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
+fn examine(asked: &Doctor) -> Result<ExitCode, ExitCode> {
+    let runtime = one_thread()?;
+    let plan = runtime.block_on(Plan::new(asked, environment())).map_err(|error| {
+        complain_of_each(&error.to_string());
+        ExitCode::from(EXIT_CONFIG)
+    })?;
     let hops = runtime.block_on(doctor::examine(&plan));
     let text = if asked.json { doctor::json(&hops) } else { doctor::text(&hops) };
     say(&text);
     let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
-    if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS }
+    Ok(if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS })
 }
 
 /// `fanfare health`.
-fn check_health(asked: &Health) -> ExitCode {
+fn check_health(asked: &Health) -> Result<ExitCode, ExitCode> {
     let flags =
         Flags { listen: asked.listen.clone(), admin_listen: asked.admin_listen.clone(), ..Flags::default() };
     let (file, laravel) = (asked.config.clone(), asked.laravel.clone());
-    let config = match load(Sources { file, laravel, flags, ..Sources::default() }) {
-        Ok(config) => config,
-        Err(refused) => return refused,
-    };
-    match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
+    let config = load(Sources { file, laravel, flags, ..Sources::default() })?;
+    Ok(match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
         Ok(line) => {
-            let _ = writeln!(std::io::stdout(), "{line}");
+            say(&format!("{line}\n"));
             ExitCode::SUCCESS
         }
         Err(reason) => {
             complain(&reason.to_string());
             ExitCode::from(EXIT_AMISS)
         }
-    }
+    })
 }
 
 fn refuse(faults: &[Fault]) -> ExitCode {
@@ -298,6 +276,13 @@ fn tell(Done { text, written }: &Done) {
 /// Prints; a closed standard output is not an error.
 fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// One complaint for each line.
+fn complain_of_each(lines: &str) {
+    for line in lines.lines() {
+        complain(line);
+    }
 }
 
 fn complain(text: &str) {

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
-use crate::first_app::{ShownApp, open_apps};
+use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
@@ -131,9 +131,10 @@ impl Server {
             Some(settings) => Some(SecureListener::open(settings).await?),
             None => None,
         };
-        let apps = open_apps(&config).await?;
+        let apps = app_commands::open_apps(&config, true).await?;
         let (first, has_no_app) = match ShownApp::find(&config, &apps).await {
-            Ok(first) => (first.clone(), first.is_none()),
+            Ok(Some(first)) => (Some(first), false),
+            Ok(None) => (None, true),
             // One app's fault is that app's alone: all others are served.
             Err(error @ AppsError::Faulty { .. }) => {
                 tracing::error!(target: "fanfare::apps", %error, "the oldest app cannot be used");

@@ -26,6 +26,10 @@ pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAdd
 
 fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let mut nearest = peer.to_canonical();
+    if !is_trusted(trusted, nearest) {
+        // Nearly every connection: no header is looked for.
+        return nearest;
+    }
     let lists = texts(headers, FOR);
     if lists.is_empty() {
         return way_back(trusted, headers, nearest).0;

@@ -40,6 +40,11 @@ impl Noted {
         }
     }
 
+    /// The path as it came.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
     /// Logs that the request was refused.
     pub async fn log(&self, state: &State, routes: &PublicRoutes, error: &ApiError) {
         if matches!(
@@ -58,7 +63,7 @@ impl Noted {
         if !is_written {
             return;
         }
-        let path = own_path(self.uri.path(), &state.config.listen.path_prefix);
+        let path = own_path(self.path(), &state.config.listen.path_prefix);
         let params = routes.find(path).map(|matched| matched.params);
         let param = |name| params.as_ref().and_then(|params| params.get(name));
         let app = param("app");
@@ -71,8 +76,8 @@ impl Noted {
         let app = app.map(|app| shortened(app, MOST_REPEATED));
         let (app, key) = (app.as_deref(), key.as_deref());
         let path = match param("key") {
-            Some(sent) => unsigned(self.uri.path()).replace(sent, &unknown_key(sent)),
-            None => unsigned(self.uri.path()).to_owned(),
+            Some(sent) => unsigned(self.path()).replace(sent, &unknown_key(sent)),
+            None => unsigned(self.path()).to_owned(),
         };
         let (method, path) = (self.method.as_str(), &*shortened(&path, MOST_REPEATED));
         let (status, client, reason) = (error.status().as_u16(), self.client, &*reason(error));
