@@ -75,13 +75,19 @@ async function unconfigured(t) {
   return { scene, text: printed(), environment: environmentIn(printed()) };
 }
 
-test('the pusher-js snippet connects and hears what the printed environment publishes', async (t) => {
+/** The printed page of a server without configuration, subscribed; and the events that it hears. */
+async function printedPage(t, channelName, event) {
   const { scene, text, environment } = await unconfigured(t);
   const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
   await inState(pusher, 'connected');
-  const channel = pusher.subscribe('news');
-  const events = inboxOf(channel, 'hello');
+  const channel = pusher.subscribe(channelName);
+  const events = inboxOf(channel, event);
   await subscribed(channel);
+  return { text, environment, events };
+}
+
+test('the pusher-js snippet connects and hears what the printed environment publishes', async (t) => {
+  const { environment, events } = await printedPage(t, 'news', 'hello');
   await sdkFrom(environment).trigger('news', 'hello', { from: 'env' });
   assert.deepEqual(await events.next(), { from: 'env' });
 });
@@ -143,12 +149,7 @@ test('each block of JavaScript is that with its heading, and each other block is
 });
 
 test('the printed command sends the event that the printed page logs', async (t) => {
-  const { scene, text, environment } = await unconfigured(t);
-  const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
-  await inState(pusher, 'connected');
-  const channel = pusher.subscribe('my-channel');
-  const events = inboxOf(channel, 'my-event');
-  await subscribed(channel);
+  const { text, events } = await printedPage(t, 'my-channel', 'my-event');
   const said = await promisify(execFile)('sh', ['-c', blockOf(text, 'A test event')], { env: { PATH: process.env.PATH } });
   assert.deepEqual(await events.next(), { hello: 'world' });
   assert.match(said.stdout, /1 connection is subscribed/);
@@ -162,12 +163,7 @@ test('the printed doctor examines this very server', async (t) => {
 });
 
 test('the printed lines of a back end publish what the printed page hears', async (t) => {
-  const { scene, text, environment } = await unconfigured(t);
-  const pusher = scene.adopt(run(snippetIn(text, 'Pusher'), environment));
-  await inState(pusher, 'connected');
-  const channel = pusher.subscribe('my-channel');
-  const events = inboxOf(channel, 'my-event');
-  await subscribed(channel);
+  const { text, events } = await printedPage(t, 'my-channel', 'my-event');
   new Function('require', blockOf(text, 'Back end'))(createRequire(import.meta.url));
   assert.deepEqual(await events.next(), { hello: 'world' });
 });
