@@ -18,16 +18,12 @@ pub use self::seal::ToSeal;
 
 use crate::apps::{Apps, Stored};
 use crate::master_keys::{MasterKeys, Owner};
-use crate::placeholders::is_placeholder;
+use crate::placeholders::{PLACEHOLDER, is_placeholder};
 use crate::settings::AppSettings;
 use crate::store::{Listed, random_id, random_pair};
 
 /// Longest name of an app, in characters.
 const LONGEST_NAME: usize = 200;
-
-/// Said of a secret that everybody knows.
-const PLACEHOLDER: &str = "secret is the one of an example, which everybody knows; give a random one, such as \
-                           `openssl rand -hex 20` prints";
 
 /// How often a change is tried while others change the same app; each failure is another's success.
 const MOST_ATTEMPTS: usize = 100;

@@ -4,6 +4,10 @@
 const KNOWN: [&str; 4] =
     ["my-secret", "a-long-random-secret", "write-a-long-random-secret-here", "write-a-long-random-text-here"];
 
+/// The fault of such a secret.
+pub(crate) const PLACEHOLDER: &str = "secret is the one of an example, which everybody knows; give a random one, such as \
+                                      `openssl rand -hex 20` prints";
+
 /// Whether a secret is one of the examples'.
 #[must_use]
 pub fn is_placeholder(secret: &str) -> bool {

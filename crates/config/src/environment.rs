@@ -20,6 +20,9 @@ const PREFIX: &str = "FANFARE__";
 /// What settings do not begin with, though many programs' do.
 const ONE_UNDERSCORE: &str = "FANFARE_";
 
+/// The variables that are no settings.
+const OWN: [&str; 3] = [master_key::VARIABLE, sources::CONFIG, sources::DEFAULTS];
+
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
 
@@ -122,19 +125,46 @@ fn read_app(prefix: &str, values: [Variable; 3], gathered: &mut Gathered, faults
     }
 }
 
+/// A sentence for each variable that begins with Fanfare's name, and that Fanfare does not know. Kubernetes sets some for
+/// every service of that name; these are left out.
+pub(super) fn unknown(variables: &[(String, String)], keys: &Keys) -> Vec<String> {
+    let is_ignored = |name: &str, value: &str| {
+        name.starts_with(ONE_UNDERSCORE)
+            && !name.starts_with(PREFIX)
+            && !OWN.contains(&name)
+            && meant_by(name, keys).is_none()
+            && !is_service_link(name, value)
+    };
+    let ignored = variables.iter().filter(|(name, value)| is_ignored(name, value));
+    ignored
+        .map(|(name, _)| {
+            format!("{name} is no variable of Fanfare's, and is ignored; a setting is written FANFARE__SECTION__NAME")
+        })
+        .collect()
+}
+
+/// Whether Kubernetes sets such a variable: `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_PORT=tcp://…`, `X_PORT_6001_TCP`.
+fn is_service_link(name: &str, value: &str) -> bool {
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && value.contains("://"))
+        || name.split_once("_PORT_").is_some_and(|(_, rest)| {
+            let protocol = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            ["_TCP", "_UDP", "_SCTP"].iter().any(|known| protocol.starts_with(known))
+        })
+}
+
 /// The variable that is meant by one with too few underscores, or by a misspelt name of a variable that is no setting.
-/// Others that begin with Fanfare's name are not Fanfare's: Kubernetes sets some for every service of that name.
 fn meant_by(name: &str, keys: &Keys) -> Option<String> {
     let rest = name.strip_prefix(ONE_UNDERSCORE)?;
-    let own = [master_key::VARIABLE, sources::CONFIG, sources::DEFAULTS];
-    if own.contains(&name) {
+    if OWN.contains(&name) {
         return None;
     }
     let bare = |text: &str| text.replace('_', "").to_uppercase();
     let setting = keys.node.iter().find(|(key, _)| bare(&key.replace('.', "")) == bare(rest));
     let setting = setting.map(|(key, _)| variable(key.clone()));
     setting.or_else(|| {
-        let own = own.into_iter().filter_map(|name| name.strip_prefix(ONE_UNDERSCORE));
+        let own = OWN.into_iter().filter_map(|name| name.strip_prefix(ONE_UNDERSCORE));
         nearest(rest, own).map(|own| format!("{ONE_UNDERSCORE}{own}"))
     })
 }

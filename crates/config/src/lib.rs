@@ -128,7 +128,8 @@ impl Config {
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &effective, &mut faults);
-        let warnings = warnings::of(&effective, &redis_feed);
+        let mut warnings = warnings::of(&effective, &redis_feed);
+        warnings.extend(environment::unknown(&sources.environment, &keys));
         let tls = tls::read(&effective, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {

@@ -20,6 +20,7 @@ use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::{health, log};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -91,6 +92,7 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
     let flags = Flags { listen, tls_listen, admin_listen, data_dir };
     let sources = Sources { file: config, laravel, flags, certificate: true, ..Sources::default() };
     if !check && !print {
+        outlive_hangups()?;
         return load_and_run(sources, Task::Serve);
     }
     let config = load(sources)?;
@@ -134,6 +136,17 @@ fn load_and_run(sources: Sources, task: Task) -> Result<ExitCode, ExitCode> {
     let invocation = Invocation::of(std::env::args_os().next(), &sources);
     let config = Config::load(&sources).map_err(|faults| refuse(&faults))?;
     Ok(run(config, task, &invocation))
+}
+
+/// SIGHUP does not end the process from here on, also while the configuration is read: a handler stays installed, and
+/// `start` listens to it later.
+fn outlive_hangups() -> Result<(), ExitCode> {
+    let runtime = one_thread()?;
+    let _within = runtime.enter();
+    signal(SignalKind::hangup()).map(drop).map_err(|error| {
+        complain(&format!("cannot wait for signals: {error}"));
+        ExitCode::from(EXIT_UNAVAILABLE)
+    })
 }
 
 /// The runtime of a command that serves nobody.

@@ -8,6 +8,7 @@ use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use sqlx::FromRow;
 
 use crate::master_keys::{MasterKeys, Owner, SealFault};
+use crate::placeholders::{PLACEHOLDER, is_placeholder};
 use crate::settings::AppSettings;
 
 /// The rows of an app.
@@ -100,6 +101,9 @@ pub(crate) fn open_feed_url(
 
 fn credential(app: &str, (key, stored): (String, String), keys: &MasterKeys) -> Result<Credential, String> {
     let secret = keys.open(Owner { app, key: &key }, &stored).map_err(|fault| fault.to_string())?;
+    if is_placeholder(&secret) {
+        return Err(PLACEHOLDER.to_owned());
+    }
     if is_key_or_secret(&key) && is_key_or_secret(&secret) {
         Ok(Credential { key: AppKey::from(&*key), secret: Secret::new(&secret) })
     } else {

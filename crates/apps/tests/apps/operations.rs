@@ -332,6 +332,10 @@ async fn a_secret_that_stands_in_the_examples_is_refused(stage: Stage) {
     let refused = apps.create(NewApp { secret: Some("my-secret".to_owned()), ..new("7", "key-7") }).await;
     let faults = faults(refused.err().expect("refused"));
     assert!(faults[0].starts_with("secret is the one of an example, which everybody knows"), "{faults:?}");
+    apps.create(new("8", "key-8")).await.unwrap();
+    stage.operator().await.run("UPDATE app_keys SET secret = 'my-secret'").await;
+    let refused = stage.open(60).await.by_key("key-8").await.unwrap_err().to_string();
+    assert!(refused.contains("secret is the one of an example"), "{refused}");
 }
 
 async fn what_is_not_sql_is_not_run(stage: Stage) {

@@ -297,3 +297,22 @@ fn a_faulty_master_key_is_told_by_its_line_and_never_shown() {
     );
     assert!(!faults[0].contains("hush"));
 }
+
+#[test]
+fn a_variable_with_fanfares_name_that_means_nothing_is_named_but_for_those_of_kubernetes() {
+    let loaded = env(&[
+        ("FANFARE_PORT", "7001"),
+        ("FANFARE_CHAT_PORT", "tcp://10.0.0.1:6001"),
+        ("FANFARE_PORT_6001_TCP_ADDR", "10.0.0.1"),
+        ("FANFARE_SERVICE_HOST", "10.0.0.1"),
+        ("FANFARE_SERVICE_PORT_CLIENTS", "6001"),
+        ("FANFARE_MASTER_KEY", ""),
+    ])
+    .load();
+    assert_eq!(
+        loaded.warnings,
+        [
+            "FANFARE_PORT is no variable of Fanfare's, and is ignored; a setting is written FANFARE__SECTION__NAME"
+        ]
+    );
+}
