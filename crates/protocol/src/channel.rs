@@ -6,8 +6,16 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ids::UserId;
+
 /// The prefix of a signed-in user's own channel, which only that user may listen to (LIM-002).
 const SERVER_TO_USER: &str = "#server-to-user-";
+
+/// The prefix of a hidden channel, whose one member is a user while that user is online (CL-051).
+const ONLINE: &str = "#online-";
+
+/// The hidden channel that an app's connections are counted on (CL-062).
+const CONNECTIONS: &str = "#connections";
 
 /// What a subscription to a channel requires, by the name alone (WS-108).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,42 @@ impl ChannelName {
         } else {
             Ok(Self(Arc::from(text)))
         }
+    }
+
+    /// The hidden channel of a user who may be online; no client can name it.
+    #[must_use]
+    pub fn online(user: &UserId) -> Self {
+        Self(Arc::from(format!("{ONLINE}{user}")))
+    }
+
+    /// The hidden channel of an app's connections; no client can name it.
+    #[must_use]
+    pub fn connections() -> Self {
+        Self(Arc::from(CONNECTIONS))
+    }
+
+    /// The user whose hidden channel this is.
+    #[must_use]
+    pub fn online_user(&self) -> Option<&str> {
+        self.0.strip_prefix(ONLINE)
+    }
+
+    /// Whether this is the hidden channel of an app's connections.
+    #[must_use]
+    pub fn is_connections(&self) -> bool {
+        &*self.0 == CONNECTIONS
+    }
+
+    /// A name that another node has checked.
+    #[must_use]
+    pub fn trusted(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
+    /// Whether nodes keep a roster of the channel: a presence channel, or a user's hidden one.
+    #[must_use]
+    pub fn has_roster(&self) -> bool {
+        self.kind() == ChannelKind::Presence || self.0.starts_with(ONLINE)
     }
 
     /// The user whose own channel this is, on channels of signed-in users (WS-190).

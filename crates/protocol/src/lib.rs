@@ -8,6 +8,7 @@ pub mod auth;
 pub mod channel;
 pub mod client;
 pub mod close;
+pub mod cluster;
 pub mod data;
 pub mod error;
 pub mod event_name;

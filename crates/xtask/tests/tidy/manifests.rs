@@ -56,6 +56,7 @@ fn arrows_of(name: &str) -> &'static [&'static str] {
         "protocol" | "outgoing" | "xtask" | "loadgen" => &[],
         "hub" => &["protocol"],
         "apps" | "webhooks" | "laravel" => &["protocol", "outgoing"],
+        "bus" => &["protocol", "outgoing", "redis"],
         "config" => &["protocol", "outgoing", "apps", "laravel", "webhooks"],
         "doctor" => &["protocol", "outgoing", "laravel", "config"],
         _ => &[],

@@ -1,0 +1,10 @@
+//! Other nodes, through Redis: events, who is on which channel, and which node tells back ends (CL-001 … CL-120).
+//!
+//! Owns what nodes agree on, and every way of falling out of touch and back. Never knows a hub, a connection or HTTP:
+//! `Local` is what the bus brings to its node.
+
+pub mod command;
+mod local;
+pub mod partition;
+
+pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};

@@ -1,0 +1,257 @@
+//! What a node tells the cluster about its channels, and what the cluster answers (CL-001 … CL-074).
+//!
+//! Plain values, shared by the hub, which makes changes and applies outcomes, and by the bus, which knows how nodes
+//! agree. Holds no decision.
+
+use std::time::Duration;
+
+use crate::channel::ChannelName;
+use crate::frame::Frame;
+use crate::ids::{SocketId, UserId};
+use crate::presence::UserInfo;
+use crate::webhook::Kinds;
+
+/// Names one life of a channel on one node: an outcome for an earlier life means nothing to a later one.
+pub type CopyId = u64;
+
+/// Names one join or leave of a user on one node; later ones have greater numbers.
+pub type Ticket = u64;
+
+/// A change on this node, in the order of the changes.
+///
+/// Every variant states the result, so that a repeated change does no harm.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The channel has its first subscriber on this node, or a user its first watcher.
+    Opened {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that begins.
+        copy: CopyId,
+    },
+    /// The last subscriber or watcher on this node has gone.
+    Closed {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that ends.
+        copy: CopyId,
+    },
+    /// The user's first connection on this node has joined, or one with a newer `user_info` (WS-123).
+    Joined(Joined),
+    /// The user's last connection on this node has left.
+    Left {
+        /// The channel.
+        channel: ChannelName,
+        /// The user.
+        user: UserId,
+        /// The leave's own number.
+        ticket: Ticket,
+    },
+    /// The number of subscriptions on this node has changed.
+    Counted {
+        /// The channel.
+        channel: ChannelName,
+        /// Subscriptions now; those that wait for their acknowledgement too.
+        count: usize,
+        /// Whether subscribers are told of the cluster's number.
+        told: Telling,
+        /// Whether a webhook of the app wants to know of occupied channels.
+        hooked: bool,
+    },
+    /// A back end has published to a cache channel (CL-040).
+    Kept(KeptEvent),
+    /// A subscriber found no event in a cache channel, and a webhook wants to know (HOOK-018).
+    Missed {
+        /// The channel.
+        channel: ChannelName,
+    },
+}
+
+/// A user who is on a presence channel, or signed in.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The user.
+    pub user: UserId,
+    /// The newest `user_info` that this node knows.
+    pub info: UserInfo,
+    /// The join's own number.
+    pub ticket: Ticket,
+    /// The most users that the channel may have in the cluster; `None` for any number (CL-016).
+    pub most: Option<usize>,
+    /// Whether a webhook of the app wants to know of members.
+    pub hooked: bool,
+}
+
+/// An event for a cache channel, as clients get it.
+#[derive(Clone, Debug)]
+pub struct KeptEvent {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The event.
+    pub frame: Frame,
+    /// The connection that does not get the event.
+    pub except: Option<SocketId>,
+    /// How long the event is kept.
+    pub lives: Duration,
+    /// Other nodes keep the event and deliver it to nobody: they heard of it themselves (CL-068).
+    pub quiet: bool,
+}
+
+/// Who hears of a channel's number of subscriptions (CL-022).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Telling {
+    /// Nobody.
+    #[default]
+    Off,
+    /// Subscribers or webhooks: at once up to a hundred, above that every five seconds.
+    Crowds,
+    /// Every node, at each change: for numbers that nodes decide by (CL-062).
+    Always,
+}
+
+/// What the cluster says about a channel of this node.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The cluster has the user's join.
+    Confirmed {
+        /// The channel.
+        channel: ChannelName,
+        /// The user.
+        user: UserId,
+        /// The join that was confirmed; another than the user's present one confirms nothing.
+        ticket: Ticket,
+    },
+    /// The channel has as many users as it may (WS-136).
+    Refused {
+        /// The channel.
+        channel: ChannelName,
+        /// The user.
+        user: UserId,
+        /// The join that was refused.
+        ticket: Ticket,
+    },
+    /// The user is on the channel; for a known user the newer `user_info` (CL-015).
+    Added {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+        /// The user.
+        user: UserId,
+        /// The newest `user_info`.
+        info: UserInfo,
+    },
+    /// The user is on the channel no more.
+    Removed {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+        /// The user.
+        user: UserId,
+    },
+    /// Every user on the channel.
+    Roster {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+        /// The users.
+        users: Vec<(UserId, UserInfo)>,
+        /// Users who are missing here are not removed: their nodes may not have said so yet (N8).
+        only_adds: bool,
+    },
+    /// The channel's roster is being read anew; who joins has to wait for it.
+    Doubtful {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+    },
+    /// Whoever waits for an acknowledgement gets it, with what this node knows (CL-006, CL-017).
+    Serve {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+    },
+    /// The cluster's number of subscriptions, to be told to subscribers (CL-022).
+    Count {
+        /// The channel.
+        channel: ChannelName,
+        /// Subscriptions in the cluster.
+        count: usize,
+    },
+    /// This node's change of the number was the one told: its webhooks tell it too (CL-035).
+    CountTold {
+        /// The channel.
+        channel: ChannelName,
+        /// Subscriptions in the cluster.
+        count: usize,
+    },
+    /// This node is the one to tell webhooks of an empty cache channel (CL-035).
+    MissTold {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// What is kept of a cache channel, as of a version (N12).
+    Cached {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+        /// The event, if one is kept.
+        found: Option<FoundEvent>,
+    },
+    /// The link was lost: echoes of this node's own events on the channel will not come (N12).
+    CacheLost {
+        /// The channel.
+        channel: ChannelName,
+        /// The life that is meant.
+        copy: CopyId,
+    },
+    /// The app's connections in the cluster (CL-062).
+    Total {
+        /// Connections in the cluster.
+        total: usize,
+        /// This node's part in it.
+        own: usize,
+    },
+}
+
+/// The kept event of a cache channel.
+#[derive(Clone, Debug)]
+pub struct FoundEvent {
+    /// The event's place in the order of all kept events of its topic.
+    pub version: u64,
+    /// The event.
+    pub frame: Frame,
+    /// How long the event is kept from now on.
+    pub lives: Duration,
+}
+
+/// Everything that one app has on this node, for a bus that has missed changes.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The channels with subscribers, and the users with watchers.
+    pub channels: Vec<OpenChannel>,
+    /// Kinds of webhooks that the app wants.
+    pub hooked: Kinds,
+}
+
+/// A channel with subscribers on this node, or a user's hidden channel.
+#[derive(Clone, Debug)]
+pub struct OpenChannel {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The channel's life; `None` without subscribers or watchers here.
+    pub copy: Option<CopyId>,
+    /// Subscriptions on this node.
+    pub count: usize,
+    /// Whether subscribers are told of the cluster's number.
+    pub told: Telling,
+    /// The users here.
+    pub users: Vec<Joined>,
+}
