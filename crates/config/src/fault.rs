@@ -7,8 +7,8 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use fanfare_apps::NotADatabase;
-use fanfare_laravel::feed::NotAnAddress;
 use fanfare_outgoing::TrustError;
+use fanfare_redis::NotAnAddress;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]

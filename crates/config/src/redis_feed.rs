@@ -3,10 +3,10 @@
 //! Refuses a feed that would listen to nothing, or could not assign its broadcasts to an app. A prefix is
 //! never guessed: a wrong prefix would deliver private broadcasts on channels with public names.
 
-use fanfare_laravel::feed::{NotAnAddress, RedisAddress};
 use fanfare_outgoing::{Reach, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
+use fanfare_redis::{NotAnAddress, RedisAddress};
 
 use super::apps::FixedApp;
 use super::authorities;

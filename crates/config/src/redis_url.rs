@@ -1,7 +1,7 @@
 //! The URL of a Redis in its given form, and in its masked form for operators.
 
-use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::RedisUrl;
+use fanfare_redis::RedisAddress;
 use serde_json::{Map, Value};
 
 /// The mask of a URL that cannot be read.

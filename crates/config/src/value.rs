@@ -9,10 +9,10 @@ use fanfare_apps::{
     Database, LONGEST_FEED_PREFIX, MOST_CHANNEL_PREFIXES, TimeUnit, are_channel_prefixes, is_feed_prefix,
     is_http_url, is_passable_header, is_placeholder, is_web_origin,
 };
-use fanfare_laravel::feed::RedisAddress;
 use fanfare_protocol::app::{MustEqual, OriginPattern};
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use fanfare_protocol::webhook;
+use fanfare_redis::RedisAddress;
 use ipnet::IpNet;
 use toml::Value;
 

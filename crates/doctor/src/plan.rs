@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use fanfare_config::{Config, Fault, Flags, ServerUrl, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
-use fanfare_laravel::feed::RedisAddress;
 use fanfare_outgoing::Trust;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, Secret};
+use fanfare_redis::RedisAddress;
 
 use super::app::ExaminedApp;
 use super::authorization::Question;

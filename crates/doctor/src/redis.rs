@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{self, FeedError, NotAnAddress, RedisAddress, Seen};
+use fanfare_laravel::feed::{self, Seen};
 use fanfare_outgoing::Trust;
+use fanfare_redis::{NotAnAddress, RedisAddress, RedisError};
 
 use super::hop::{Complaint, Outcome, complain};
 
@@ -38,27 +39,27 @@ pub(super) async fn watch(
     }
 }
 
-fn mend(error: &FeedError) -> &'static str {
+fn mend(error: &RedisError) -> &'static str {
     match error {
-        FeedError::Refused(text) if text.starts_with("NOAUTH") => {
+        RedisError::Refused(text) if text.starts_with("NOAUTH") => {
             "This Redis wants a password: give it in the URL (redis://:PASSWORD@HOST:PORT), or as REDIS_PASSWORD."
         }
-        FeedError::LogIn { .. } => {
+        RedisError::LogIn { .. } => {
             "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and with `ACL LIST` in Redis."
         }
-        FeedError::Refused(text) if text.starts_with("NOPERM") => {
+        RedisError::Refused(text) if text.starts_with("NOPERM") => {
             "The user may not listen: ACL SETUSER NAME +psubscribe +subscribe +ping allchannels. (The application's \
              needs +eval and +publish.)"
         }
-        FeedError::Unreachable { .. } => {
+        RedisError::Unreachable { .. } => {
             "Start Redis, or see to REDIS_HOST and REDIS_PORT. In Docker 127.0.0.1 is the container itself; Redis's \
              own `bind` and `protected-mode` keep other machines out."
         }
-        FeedError::Tls { .. } => {
+        RedisError::Tls { .. } => {
             "Use redis:// where Redis has no TLS, rediss:// where it has; a private authority is given with --ca-file."
         }
-        FeedError::NotRedis => "Another program listens there: see to REDIS_PORT.",
-        FeedError::NoMaster(_) => "Compare the name of the master with `sentinel monitor` of the sentinels.",
+        RedisError::NotRedis => "Another program listens there: see to REDIS_PORT.",
+        RedisError::NoMaster(_) => "Compare the name of the master with `sentinel monitor` of the sentinels.",
         _ => "See the log of Redis.",
     }
 }

@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_outgoing::Trust;
+use fanfare_redis::{Happening, RedisAddress, RedisError, Subscriber, WantedPrefixes};
 use tokio::sync::watch as watching;
 use tokio::time::timeout;
 
-use super::address::RedisAddress;
-use super::error::FeedError;
-use super::happening::{Happening, WantedPrefixes};
 use super::message::{Broadcast, NotABroadcast};
 use super::packed::Packed;
-use super::subscriber::Subscriber;
 
 /// Most prefixes that are told apart.
 const MOST_PREFIXES: usize = 100;
@@ -41,12 +38,12 @@ pub async fn watch(
     address: &RedisAddress,
     trust: &Trust,
     time: Duration,
-) -> Result<BTreeMap<String, Seen>, FeedError> {
+) -> Result<BTreeMap<String, Seen>, RedisError> {
     let everything: Arc<str> = Arc::from("");
     // Wanted until the sender is dropped.
     let (_wanting, wanted) = watching::channel(WantedPrefixes::from([everything]));
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
-    let mut state = Err(FeedError::Silent);
+    let mut state = Err(RedisError::Silent);
     let looking = Subscriber::new(address, trust, LONGEST).run(wanted, |happening| match happening {
         Happening::Subscribed { .. } => state = Ok(()),
         Happening::Away(error) | Happening::Refused { error, .. } => state = Err(error.clone()),

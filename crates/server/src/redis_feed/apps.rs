@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use fanfare_apps::AppChange;
 use fanfare_config::NoFeed;
-use fanfare_laravel::feed::{RedisAddress, Subscriber, WantedPrefixes};
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
+use fanfare_redis::{RedisAddress, Subscriber, WantedPrefixes};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{FeedError, Happening, Prefixes, RedisAddress};
+use fanfare_redis::{Happening, Prefixes, RedisAddress, RedisError};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
@@ -27,7 +27,7 @@ pub(super) struct FeedEvents {
     routes: Arc<RwLock<FeedRoutes>>,
     numbers: Arc<Numbers>,
     /// The last log lines about trouble with the connection, or with a prefix, and when they were written.
-    lines: HashMap<Option<Box<str>>, (FeedError, Instant)>,
+    lines: HashMap<Option<Box<str>>, (RedisError, Instant)>,
 }
 
 impl FeedEvents {
@@ -100,10 +100,10 @@ impl FeedEvents {
     }
 
     /// Whether the trouble differs from the last of its kind, or was last logged a while ago.
-    fn is_news(&mut self, prefix: Option<&str>, error: &FeedError) -> bool {
+    fn is_news(&mut self, prefix: Option<&str>, error: &RedisError) -> bool {
         let (kind, now) = (prefix.map(Box::from), Instant::now());
         let is_old =
-            |(last, at): &(FeedError, Instant)| last == error && now.duration_since(*at) < BETWEEN_LINES;
+            |(last, at): &(RedisError, Instant)| last == error && now.duration_since(*at) < BETWEEN_LINES;
         if self.lines.get(&kind).is_some_and(is_old) {
             return false;
         }
@@ -123,14 +123,15 @@ mod tests {
     fn the_same_trouble_is_told_once_a_minute_for_the_connection_and_for_each_prefix() {
         let address = RedisAddress::parse("redis://h").unwrap();
         let mut events = FeedEvents::new(address, Arc::default(), Arc::default());
-        assert!(events.is_news(None, &FeedError::Closed) && !events.is_news(None, &FeedError::Closed));
-        assert!(events.is_news(None, &FeedError::Silent) && events.is_news(None, &FeedError::Closed));
+        assert!(events.is_news(None, &RedisError::Closed) && !events.is_news(None, &RedisError::Closed));
+        assert!(events.is_news(None, &RedisError::Silent) && events.is_news(None, &RedisError::Closed));
         assert!(
-            events.is_news(Some("a_"), &FeedError::Closed) && events.is_news(Some("b_"), &FeedError::Closed)
+            events.is_news(Some("a_"), &RedisError::Closed)
+                && events.is_news(Some("b_"), &RedisError::Closed)
         );
-        assert!(!events.is_news(Some("a_"), &FeedError::Closed));
+        assert!(!events.is_news(Some("a_"), &RedisError::Closed));
         for number in 0..2 * MOST_LINES {
-            assert!(events.is_news(Some(&number.to_string()), &FeedError::Closed));
+            assert!(events.is_news(Some(&number.to_string()), &RedisError::Closed));
         }
         assert!(events.lines.len() <= MOST_LINES);
     }

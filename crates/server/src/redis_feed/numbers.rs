@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_laravel::feed::{FeedError, RedisAddress};
 use fanfare_protocol::ids::AppId;
+use fanfare_redis::{RedisAddress, RedisError};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -122,9 +122,9 @@ impl Numbers {
     }
 
     /// Redis refuses the channels of a prefix.
-    pub(super) fn refused(&self, address: &RedisAddress, prefix: &str, error: &FeedError) {
+    pub(super) fn refused(&self, address: &RedisAddress, prefix: &str, error: &RedisError) {
         let word = match error {
-            FeedError::Refused(text) => REFUSALS.into_iter().find(|word| text.starts_with(word)),
+            RedisError::Refused(text) => REFUSALS.into_iter().find(|word| text.starts_with(word)),
             _ => None,
         };
         if let Some(connection) = self.connections.lock().get_mut(address) {
@@ -262,10 +262,10 @@ mod tests {
     fn a_prefix_is_refused_until_it_is_granted_or_the_connection_is_lost() {
         let numbers = Numbers::default();
         let address = RedisAddress::parse("redis://a").unwrap();
-        let error = FeedError::Refused("NOPERM this user has no permissions".to_owned());
+        let error = RedisError::Refused("NOPERM this user has no permissions".to_owned());
         numbers.connect(&address);
         numbers.refused(&address, "a_", &error);
-        numbers.refused(&address, "b_", &FeedError::Refused("no".to_owned()));
+        numbers.refused(&address, "b_", &RedisError::Refused("no".to_owned()));
         numbers.subscribed(&address, None);
         let connections = numbers.connections();
         assert_eq!((connections.away, connections.refusing), (0, 1));

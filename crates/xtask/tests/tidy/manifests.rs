@@ -55,10 +55,12 @@ fn arrows_of(name: &str) -> &'static [&'static str] {
     match name {
         "protocol" | "outgoing" | "xtask" | "loadgen" => &[],
         "hub" => &["protocol"],
-        "apps" | "webhooks" | "laravel" => &["protocol", "outgoing"],
+        "apps" | "webhooks" => &["protocol", "outgoing"],
+        "redis" => &["outgoing"],
         "bus" => &["protocol", "outgoing", "redis"],
-        "config" => &["protocol", "outgoing", "apps", "laravel", "webhooks"],
-        "doctor" => &["protocol", "outgoing", "laravel", "config"],
+        "laravel" => &["protocol", "outgoing", "redis"],
+        "config" => &["protocol", "outgoing", "apps", "laravel", "redis", "webhooks"],
+        "doctor" => &["protocol", "outgoing", "laravel", "redis", "config"],
         _ => &[],
     }
 }

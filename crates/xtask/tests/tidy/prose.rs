@@ -20,7 +20,7 @@ const FOREIGN: [(&str, &str); 9] = [
 const REGISTRY: &str = "a registry's host: everybody's client has its own setting for that";
 
 /// Folders whose doc comments follow [`unnamed_subjects`]; add a folder when its comments do.
-const NAMES_SUBJECTS: [&str; 12] = [
+const NAMES_SUBJECTS: [&str; 13] = [
     "crates/apps/",
     "crates/config/",
     "crates/doctor/",
@@ -29,6 +29,7 @@ const NAMES_SUBJECTS: [&str; 12] = [
     "crates/loadgen/",
     "crates/outgoing/",
     "crates/protocol/",
+    "crates/redis/",
     "crates/server/",
     "crates/testing/",
     "crates/webhooks/",

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use fanfare_laravel::feed::FeedError;
+use fanfare_redis::RedisError;
 
 use crate::support::{Listening, Told};
 use fanfare_testing::redis::Redis;
@@ -16,8 +16,8 @@ fn a_redis_that_is_killed_and_restarted_is_subscribed_to_again_and_the_gap_is_to
     let before = Instant::now();
     redis.kill();
     let error = feed.away();
-    assert!(matches!(error, FeedError::Closed | FeedError::Lost(_)), "{error}");
-    assert!(matches!(feed.away(), FeedError::Unreachable { .. }));
+    assert!(matches!(error, RedisError::Closed | RedisError::Lost(_)), "{error}");
+    assert!(matches!(feed.away(), RedisError::Unreachable { .. }));
     redis.restart();
     let (port, gap) = feed.subscribed();
     assert_eq!(port, redis.port);
@@ -49,7 +49,7 @@ fn a_redis_that_is_away_at_first_is_a_gap_as_well() {
     let mut redis = Redis::start();
     redis.kill();
     let feed = Listening::to(&redis.url(), &["a_"]);
-    assert!(matches!(feed.away(), FeedError::Unreachable { .. }));
+    assert!(matches!(feed.away(), RedisError::Unreachable { .. }));
     redis.restart();
     assert!(feed.subscribed().1.is_some());
 }
@@ -60,7 +60,7 @@ fn a_redis_that_hangs_is_noticed_by_its_silence() {
     let feed = Listening::to(&redis.url(), &["a_"]);
     feed.subscribed();
     redis.signal("STOP");
-    assert_eq!(feed.away(), FeedError::Silent);
+    assert_eq!(feed.away(), RedisError::Silent);
     redis.signal("CONT");
     assert!(feed.subscribed().1.is_some());
     redis.publish("a_x", "after");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Host;
-use super::error::FeedError;
+use crate::address::Host;
+use crate::error::RedisError;
 
 /// The prefixes whose channels are wanted.
 pub type WantedPrefixes = BTreeSet<Arc<str>>;
@@ -22,7 +22,7 @@ pub enum Happening<'a> {
         gap: Option<Duration>,
     },
     /// The subscription is down, and a retry follows; reported for each attempt.
-    Away(&'a FeedError),
+    Away(&'a RedisError),
     /// A message.
     Message {
         /// The message's channel, which begins with a prefix that was wanted at some time.
@@ -47,6 +47,6 @@ pub enum Happening<'a> {
         /// The prefix.
         prefix: &'a str,
         /// The error of Redis.
-        error: &'a FeedError,
+        error: &'a RedisError,
     },
 }

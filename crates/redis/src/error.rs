@@ -1,14 +1,14 @@
 //! Faults of a Redis, in words for the operator; never with a password.
 
-use super::address::Host;
+use crate::address::Host;
 
 /// Longest part of a Redis' error that is repeated, in characters.
 const MOST_REPEATED: usize = 200;
 
-/// Why there is no subscription.
+/// Why there is no connection or no subscription.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what the fields are")]
-pub enum FeedError {
+pub enum RedisError {
     /// No connection can be made.
     #[error("{host} cannot be reached: {cause}")]
     Unreachable { host: Host, cause: String },
@@ -43,14 +43,14 @@ pub enum FeedError {
     Moved,
 }
 
-impl FeedError {
+impl RedisError {
     /// The error of a refused command, shortened.
-    pub(super) fn refused(text: &str) -> Self {
+    pub(crate) fn refused(text: &str) -> Self {
         Self::Refused(text.chars().filter(|character| !character.is_control()).take(MOST_REPEATED).collect())
     }
 
     /// The error of a refused log-in; only the error's first word is kept.
-    pub(super) fn log_in(host: &Host, text: &str) -> Self {
+    pub(crate) fn log_in(host: &Host, text: &str) -> Self {
         let code = text.split(' ').next().unwrap_or_default();
         let is_code = (1..=20).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase());
         Self::LogIn { host: host.clone(), code: if is_code { code } else { "ERR" }.to_owned() }

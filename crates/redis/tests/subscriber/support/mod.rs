@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use fanfare_laravel::feed::{FeedError, Happening, RedisAddress, Subscriber, WantedPrefixes};
 use fanfare_outgoing::Trust;
+use fanfare_redis::{Happening, RedisAddress, RedisError, Subscriber, WantedPrefixes};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -19,10 +19,10 @@ pub const LONGEST: u64 = 10_000;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     Subscribed { port: u16, gap: Option<Duration> },
-    Away(FeedError),
+    Away(RedisError),
     Message(String, String),
     TooLong(String, u64),
-    Refused(String, FeedError),
+    Refused(String, RedisError),
     Granted(String),
 }
 
@@ -93,7 +93,7 @@ impl Listening {
 
     /// Waits until the subscription is down; returns the cause.
     #[track_caller]
-    pub fn away(&self) -> FeedError {
+    pub fn away(&self) -> RedisError {
         self.find("an outage", |told| match told {
             Told::Away(error) => Some(error),
             _ => None,

@@ -1,10 +1,5 @@
 //! Which messages reach a subscriber, and how often.
 
-use std::time::Duration;
-
-use fanfare_laravel::feed::{RedisAddress, Seen, watch};
-use fanfare_outgoing::Trust;
-
 use crate::support::{LONGEST, Listening, Told};
 use fanfare_testing::redis::Redis;
 use fanfare_testing::until;
@@ -84,19 +79,4 @@ fn a_message_over_the_bound_is_told_of_and_passed_over() {
     feed.expect_message("a_x", &longest);
     feed.expect(&Told::TooLong("a_x".into(), LONGEST + 1));
     feed.expect_message("a_x", "after");
-}
-
-#[test]
-fn a_look_at_everything_tells_which_prefixes_there_are() {
-    let redis = Redis::start();
-    let address = RedisAddress::parse(&redis.url()).unwrap();
-    let looking = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(watch(&address, &Trust::public(), Duration::from_secs(2)))
-    });
-    until("somebody looks", || (redis.publish("laravel-database-private-a", EVENT) > 0).then_some(()));
-    redis.publish("laravel-database-news", "no event");
-    let seen = looking.join().unwrap().unwrap();
-    let expected = Seen { broadcasts: 1, others: 1, packed: None };
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [("laravel-database-".to_owned(), expected)]);
 }

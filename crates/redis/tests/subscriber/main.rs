@@ -1,4 +1,4 @@
-//! The feed against real servers: one Redis, one with rights and TLS, Sentinels, a Cluster; and the loss of each.
+//! The subscriber against real servers: one Redis, one with rights and TLS, Sentinels, a Cluster; and the loss of each.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;

@@ -1,6 +1,6 @@
 //! Servers that require a log-in, and grant users different rights.
 
-use fanfare_laravel::feed::FeedError;
+use fanfare_redis::RedisError;
 
 use crate::support::{Listening, Told};
 use fanfare_testing::redis::Redis;
@@ -36,7 +36,7 @@ fn a_wrong_password_is_told_as_such_and_not_repeated() {
     let redis = with_users();
     for log_in in ["fanfare:hush-hush", "nobody:hush-hush", ":hush-hush"] {
         let error = Listening::to(&url_of(&redis, log_in), &["laravel_database_"]).away();
-        assert!(matches!(&error, FeedError::LogIn { code, .. } if code == "WRONGPASS"), "{error}");
+        assert!(matches!(&error, RedisError::LogIn { code, .. } if code == "WRONGPASS"), "{error}");
         assert!(!format!("{error} {error:?}").contains("hush"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Redis over TLS, with a private authority.
 
-use fanfare_laravel::feed::FeedError;
 use fanfare_outgoing::Trust;
+use fanfare_redis::RedisError;
 use tempfile::TempDir;
 
 use crate::support::Listening;
@@ -30,7 +30,7 @@ fn an_authority_that_is_not_believed_is_told_with_the_setting_that_names_it() {
     let url = redis.url().replace("redis:", "rediss:");
     for trust in [Trust::public(), trust(&certificates::directory())] {
         let error = Listening::trusting(&url, &["a_"], &trust).away();
-        assert!(matches!(error, FeedError::Tls { .. }), "{error}");
+        assert!(matches!(error, RedisError::Tls { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("invalid peer certificate") && text.contains("redis_feed.ca_file"), "{text}");
     }
@@ -53,5 +53,5 @@ fn tls_where_there_is_none_and_none_where_it_is_wanted_is_told() {
     let certificates = certificates::directory();
     let tls = Redis::tls(certificates.path());
     let error = Listening::to(&tls.url(), &["a_"]).away();
-    assert!(matches!(error, FeedError::Closed | FeedError::NotRedis | FeedError::Lost(_)), "{error}");
+    assert!(matches!(error, RedisError::Closed | RedisError::NotRedis | RedisError::Lost(_)), "{error}");
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
 use tokio::time::Instant;
 
-use super::error::FeedError;
+use crate::error::RedisError;
 
 /// Longest line: a length, a number, or the text of an error.
 const LONGEST_LINE: u64 = 4096;
@@ -21,7 +21,7 @@ const MOST_PARTS: usize = 16;
 
 /// A value of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A text, also in the short form, such as `OK`.
     Text(Vec<u8>),
     /// A text of so many bytes, which was skipped.
@@ -33,7 +33,7 @@ pub(super) enum Value {
 }
 
 /// Reads value after value.
-pub(super) struct Reader<R> {
+pub(crate) struct Reader<R> {
     source: BufReader<R>,
     /// Longest text that is kept, in bytes.
     longest: u64,
@@ -45,7 +45,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     /// The next value; a value that was started must be read to its end.
-    pub async fn value(&mut self) -> Result<Value, FeedError> {
+    pub async fn value(&mut self) -> Result<Value, RedisError> {
         let (kind, rest) = self.line().await?;
         if kind != b'*' {
             return self.one(kind, rest).await;
@@ -53,14 +53,14 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let Some(count) = length(&rest)? else { return Ok(Value::Nothing) };
         let count = usize::try_from(count).ok().filter(|count| *count <= MOST_PARTS);
         let mut parts = Vec::new();
-        for _ in 0..count.ok_or(FeedError::NotRedis)? {
+        for _ in 0..count.ok_or(RedisError::NotRedis)? {
             let (kind, rest) = self.line().await?;
             parts.push(self.one(kind, rest).await?);
         }
         Ok(Value::List(parts))
     }
 
-    async fn one(&mut self, kind: u8, rest: Vec<u8>) -> Result<Value, FeedError> {
+    async fn one(&mut self, kind: u8, rest: Vec<u8>) -> Result<Value, RedisError> {
         match kind {
             b'+' => Ok(Value::Text(rest)),
             b'-' => Ok(Value::Error(String::from_utf8_lossy(&rest).into_owned())),
@@ -69,11 +69,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 None => Ok(Value::Nothing),
                 Some(length) => self.text(length).await,
             },
-            _ => Err(FeedError::NotRedis),
+            _ => Err(RedisError::NotRedis),
         }
     }
 
-    async fn text(&mut self, length: u64) -> Result<Value, FeedError> {
+    async fn text(&mut self, length: u64) -> Result<Value, RedisError> {
         let mut text = Vec::new();
         let mut source = (&mut self.source).take(length);
         let (read, value) = if length <= self.longest {
@@ -85,50 +85,50 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             )
         };
         if read < length {
-            return Err(FeedError::Closed);
+            return Err(RedisError::Closed);
         }
         let mut end = [0; 2];
         self.source.read_exact(&mut end).await.map_err(lost)?;
-        if end == *b"\r\n" { Ok(value) } else { Err(FeedError::NotRedis) }
+        if end == *b"\r\n" { Ok(value) } else { Err(RedisError::NotRedis) }
     }
 
     /// The first byte of a line, and the rest of it.
-    async fn line(&mut self) -> Result<(u8, Vec<u8>), FeedError> {
+    async fn line(&mut self) -> Result<(u8, Vec<u8>), RedisError> {
         let mut line = Vec::new();
         (&mut self.source).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(lost)?;
         if line.is_empty() {
-            return Err(FeedError::Closed);
+            return Err(RedisError::Closed);
         }
         match (line.first(), line.strip_suffix(b"\r\n")) {
             (Some(&kind), Some(line)) if !line.is_empty() => {
                 Ok((kind, line.get(1..).unwrap_or_default().to_vec()))
             }
-            _ => Err(FeedError::NotRedis),
+            _ => Err(RedisError::NotRedis),
         }
     }
 }
 
-fn number(text: &[u8]) -> Result<i64, FeedError> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(FeedError::NotRedis)
+fn number(text: &[u8]) -> Result<i64, RedisError> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(RedisError::NotRedis)
 }
 
 /// A length; `None` for a null value.
-fn length(text: &[u8]) -> Result<Option<u64>, FeedError> {
+fn length(text: &[u8]) -> Result<Option<u64>, RedisError> {
     match number(text)? {
         -1 => Ok(None),
-        length => u64::try_from(length).map(Some).map_err(|_| FeedError::NotRedis),
+        length => u64::try_from(length).map(Some).map_err(|_| RedisError::NotRedis),
     }
 }
 
-fn lost(error: io::Error) -> FeedError {
+fn lost(error: io::Error) -> RedisError {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => FeedError::Closed,
-        _ => FeedError::Lost(error.to_string()),
+        io::ErrorKind::UnexpectedEof => RedisError::Closed,
+        _ => RedisError::Lost(error.to_string()),
     }
 }
 
 /// A command with its arguments, in wire form.
-pub(super) fn command(parts: &[&str]) -> Vec<u8> {
+pub(crate) fn command(parts: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
     for part in parts {
         bytes.extend_from_slice(format!("${}\r\n{part}\r\n", part.len()).as_bytes());
@@ -138,7 +138,7 @@ pub(super) fn command(parts: &[&str]) -> Vec<u8> {
 
 /// When the last data arrived.
 #[derive(Clone, Debug)]
-pub(super) struct LastHeard {
+pub(crate) struct LastHeard {
     start: Instant,
     milliseconds: Arc<AtomicU64>,
 }
@@ -160,7 +160,7 @@ impl LastHeard {
 }
 
 /// A reader that records when data arrives.
-pub(super) struct Heard<R> {
+pub(crate) struct Heard<R> {
     pub source: R,
     pub last: LastHeard,
 }
@@ -184,7 +184,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Heard<R> {
 mod tests {
     use super::*;
 
-    async fn read(bytes: &[u8], longest: u64) -> Vec<Result<Value, FeedError>> {
+    async fn read(bytes: &[u8], longest: u64) -> Vec<Result<Value, RedisError>> {
         let mut reader = Reader::new(bytes, longest);
         let mut values = Vec::new();
         loop {
@@ -218,7 +218,7 @@ mod tests {
             list,
         ];
         let mut expected: Vec<_> = expected.into_iter().map(Ok).collect();
-        expected.push(Err(FeedError::Closed));
+        expected.push(Err(RedisError::Closed));
         assert_eq!(values, expected);
     }
 
@@ -248,14 +248,14 @@ mod tests {
             b"\x15\x03\x01\x00\x02\x02\x0a",
             &endless_line,
         ] {
-            assert_eq!(read(bytes, 100).await, [Err(FeedError::NotRedis)], "{bytes:?}");
+            assert_eq!(read(bytes, 100).await, [Err(RedisError::NotRedis)], "{bytes:?}");
         }
     }
 
     #[tokio::test]
     async fn an_end_in_the_middle_is_an_end() {
         for bytes in [&b"$5\r\nabc"[..], b"$200\r\nabc", b"$3\r\nabc", b"*2\r\n$1\r\na\r\n"] {
-            assert_eq!(read(bytes, 100).await, [Err(FeedError::Closed)], "{bytes:?}");
+            assert_eq!(read(bytes, 100).await, [Err(RedisError::Closed)], "{bytes:?}");
         }
     }
 

@@ -1,18 +1,17 @@
 //! A subscription that lasts for ever: after every failure the subscriber reconnects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_outgoing::Trust;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::address::{Host, RedisAddress};
-use super::connection::Connector;
-use super::error::FeedError;
-use super::happening::{Happening, WantedPrefixes};
-use super::servers::Servers;
-use super::subscription::{SubscriptionEvent, follow};
+use crate::address::{Host, RedisAddress};
+use crate::connection::Connector;
+use crate::error::RedisError;
+use crate::happening::{Happening, WantedPrefixes};
+use crate::servers::Servers;
+use crate::subscription::{SubscriptionEvent, follow};
 
 /// Backoff between two attempts: the shortest, and the longest.
 const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -30,8 +29,7 @@ impl Subscriber {
     /// A subscriber that has not connected yet; messages of up to `longest` bytes are kept.
     #[must_use]
     pub fn new(address: &RedisAddress, trust: &Trust, longest: u64) -> Self {
-        let tls = Arc::new(trust.client_config());
-        Self { servers: Servers::of(address), connector: Connector::new(address, &tls, longest) }
+        Self { servers: Servers::of(address), connector: Connector::new(address, trust, longest) }
     }
 
     /// Subscribes to the wanted prefixes, reports every event, and never gives up. Ends when the sender of `wanted` is
@@ -57,10 +55,10 @@ impl Subscriber {
                     });
                     let error = tokio::select! {
                         error = followed => error,
-                        () = until_moved(&self.servers, &host, &self.connector) => FeedError::Moved,
+                        () = until_moved(&self.servers, &host, &self.connector) => RedisError::Moved,
                     };
                     // The break of a silent connection has no known time.
-                    away.begin(if error == FeedError::Silent { heard.at() } else { Instant::now() });
+                    away.begin(if error == RedisError::Silent { heard.at() } else { Instant::now() });
                     error
                 }
                 Err(error) => {

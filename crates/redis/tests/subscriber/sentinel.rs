@@ -1,6 +1,6 @@
 //! Sentinels: the feed asks them for the master, and asks again.
 
-use fanfare_laravel::feed::FeedError;
+use fanfare_redis::RedisError;
 
 use crate::support::{Listening, Told};
 use fanfare_testing::redis::{Redis, free_port};
@@ -53,7 +53,7 @@ fn a_master_that_is_replaced_while_it_lives_is_left() {
 fn a_master_that_no_sentinel_knows_is_told_by_its_name() {
     let (_master, _replica, sentinel) = guarded();
     let feed = Listening::to(&format!("redis+sentinel://127.0.0.1:{}/other", sentinel.port), &["a_"]);
-    assert_eq!(feed.away(), FeedError::NoMaster("other".into()));
+    assert_eq!(feed.away(), RedisError::NoMaster("other".into()));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_master_that_lives_on_unnamed_is_left_for_the_one_that_is_named() {
     assert_eq!(feed.subscribed(), (old.port, None));
     sentinel.says(&["SENTINEL", "REMOVE", "main"]);
     sentinel.says(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &new.port.to_string(), "1"]);
-    assert_eq!(feed.away(), FeedError::Moved);
+    assert_eq!(feed.away(), RedisError::Moved);
     expect_subscription_at(&feed, new.port);
     until("the old one is left", || (old.publish("a_x", "m") == 0).then_some(()));
 }

@@ -7,16 +7,16 @@ use std::panic::resume_unwind;
 
 use tokio::task::JoinSet;
 
-use super::address::{Host, RedisAddress, Topology};
-use super::connection::{Connection, Connector};
-use super::error::FeedError;
-use super::resp::Value;
+use crate::address::{Host, RedisAddress, Topology};
+use crate::connection::{Connection, Connector};
+use crate::error::RedisError;
+use crate::resp::Value;
 
 /// Most nodes of a Cluster that are remembered beside the nodes of the address.
 const MOST_LEARNED: usize = 64;
 
 /// Chooses the server of the next connection.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     topology: Topology,
     /// Nodes of the Cluster that other nodes have named.
     learned: Vec<Host>,
@@ -26,11 +26,11 @@ pub(super) struct Servers {
 
 impl Servers {
     pub fn of(address: &RedisAddress) -> Self {
-        Self { topology: address.topology.clone(), learned: Vec::new(), attempts: 0 }
+        Self { topology: address.topology().clone(), learned: Vec::new(), attempts: 0 }
     }
 
     /// Connects; each attempt at a Cluster uses another node.
-    pub async fn open(&mut self, connector: &Connector) -> Result<(Connection, Host), FeedError> {
+    pub async fn open(&mut self, connector: &Connector) -> Result<(Connection, Host), RedisError> {
         let host = match &self.topology {
             Topology::Single(host) => host.clone(),
             Topology::Sentinels { hosts, master } => master_of(hosts, master, connector).await?,
@@ -38,7 +38,7 @@ impl Servers {
                 let all: Vec<&Host> = named.iter().chain(&self.learned).collect();
                 let at = self.attempts % all.len().max(1);
                 self.attempts += 1;
-                all.get(at).map(|host| (*host).clone()).ok_or(FeedError::NotRedis)?
+                all.get(at).map(|host| (*host).clone()).ok_or(RedisError::NotRedis)?
             }
         };
         let mut connection = connector.open(&host).await?;
@@ -63,8 +63,11 @@ impl Servers {
     }
 }
 
-/// The master that most of the Sentinels name; a Sentinel that is cut off from the others may name an old one.
-async fn master_of(hosts: &[Host], master: &str, connector: &Connector) -> Result<Host, FeedError> {
+/// The master that most of the Sentinels at `hosts` name; a Sentinel that is cut off from the others may name an old one.
+///
+/// # Errors
+/// No Sentinel named a master; the error of one of them.
+pub async fn master_of(hosts: &[Host], master: &str, connector: &Connector) -> Result<Host, RedisError> {
     let mut asked = JoinSet::new();
     for host in hosts {
         let (host, connector, master) = (host.clone(), connector.clone(), master.to_owned());
@@ -82,23 +85,23 @@ async fn master_of(hosts: &[Host], master: &str, connector: &Connector) -> Resul
         }
     }
     let most = votes.into_iter().max_by_key(|(_, votes)| *votes);
-    most.map(|(host, _)| host).ok_or_else(|| failed.unwrap_or(FeedError::NotRedis))
+    most.map(|(host, _)| host).ok_or_else(|| failed.unwrap_or(RedisError::NotRedis))
 }
 
-async fn ask_sentinel(host: &Host, master: &str, connector: &Connector) -> Result<Host, FeedError> {
+async fn ask_sentinel(host: &Host, master: &str, connector: &Connector) -> Result<Host, RedisError> {
     let mut connection = connector.open_sentinel(host).await?;
     match connection.ask(&["SENTINEL", "get-master-addr-by-name", master]).await? {
         Value::List(parts) => match &parts[..] {
             [Value::Text(name), Value::Text(port)] => {
                 let name = String::from_utf8_lossy(name);
-                let port = String::from_utf8_lossy(port).parse().map_err(|_| FeedError::NotRedis)?;
+                let port = String::from_utf8_lossy(port).parse().map_err(|_| RedisError::NotRedis)?;
                 Ok(Host { name: Box::from(&*name), port })
             }
-            _ => Err(FeedError::NotRedis),
+            _ => Err(RedisError::NotRedis),
         },
-        Value::Nothing => Err(FeedError::NoMaster(master.to_owned())),
-        Value::Error(text) => Err(FeedError::refused(&text)),
-        _ => Err(FeedError::NotRedis),
+        Value::Nothing => Err(RedisError::NoMaster(master.to_owned())),
+        Value::Error(text) => Err(RedisError::refused(&text)),
+        _ => Err(RedisError::NotRedis),
     }
 }
 

@@ -22,29 +22,31 @@ const MASK: &str = "***";
 /// A Redis to connect to. Two equal addresses are one Redis, reached with the same rights.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedisAddress {
-    /// Whether connections use TLS.
-    pub(super) tls: bool,
-    pub(super) log_in: Option<LogIn>,
-    pub(super) topology: Topology,
-    /// Which addresses the Redis may have.
-    pub(super) reach: Reach,
+    tls: bool,
+    log_in: Option<LogIn>,
+    topology: Topology,
+    reach: Reach,
 }
 
 /// User and password. Not `Debug`: the password is a secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct LogIn {
-    /// None: Redis' user `default`.
-    pub user: Option<Box<str>>,
-    pub password: Box<str>,
+pub struct LogIn {
+    user: Option<Box<str>>,
+    password: Box<str>,
 }
 
 /// The topology at the address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Topology {
+pub enum Topology {
     /// A single Redis.
     Single(Host),
     /// Sentinels, which know the address of the master.
-    Sentinels { hosts: Vec<Host>, master: Box<str> },
+    Sentinels {
+        /// The Sentinels.
+        hosts: Vec<Host>,
+        /// The name of the master that they watch.
+        master: Box<str>,
+    },
     /// Some nodes of the Cluster.
     Cluster(Vec<Host>),
 }
@@ -130,6 +132,30 @@ impl RedisAddress {
         Self { reach, ..self }
     }
 
+    /// Whether connections use TLS.
+    #[must_use]
+    pub const fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// User and password; `None` if the Redis wants none.
+    #[must_use]
+    pub const fn log_in(&self) -> Option<&LogIn> {
+        self.log_in.as_ref()
+    }
+
+    /// A single Redis, Sentinels or a Cluster.
+    #[must_use]
+    pub const fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Which addresses the Redis may have.
+    #[must_use]
+    pub const fn reach(&self) -> Reach {
+        self.reach
+    }
+
     /// The hosts of the address.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
@@ -141,6 +167,18 @@ impl RedisAddress {
 }
 
 impl LogIn {
+    /// The user; `None` is Redis' user `default`.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The password, a secret: for the log-in alone.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
     fn parse(text: &str) -> Result<Self, NotAnAddress> {
         if text.split(':').any(|part| part == MASK) {
             return Err(NotAnAddress::Masked);
@@ -197,7 +235,7 @@ fn parse_hosts(text: &str, port: u16) -> Result<Vec<Host>, NotAnAddress> {
 
 impl Host {
     /// Parses `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`.
-    pub(super) fn parse(text: &str, usual_port: u16) -> Result<Self, NotAnAddress> {
+    fn parse(text: &str, usual_port: u16) -> Result<Self, NotAnAddress> {
         let (name, port, is_address) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']').ok_or(NotAnAddress::Host)?;
@@ -267,7 +305,7 @@ mod tests {
     use super::*;
 
     fn log_in(address: &RedisAddress) -> Option<(Option<&str>, &str)> {
-        address.log_in.as_ref().map(|log_in| (log_in.user.as_deref(), &*log_in.password))
+        address.log_in().map(|log_in| (log_in.user(), log_in.password()))
     }
 
     #[test]

@@ -11,11 +11,11 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::Connection;
-use super::error::FeedError;
-use super::happening::{Happening, WantedPrefixes};
-use super::prefix::{Prefixes, pattern};
-use super::resp::{LastHeard, Reader, Value, command};
+use crate::connection::Connection;
+use crate::error::RedisError;
+use crate::happening::{Happening, WantedPrefixes};
+use crate::prefix::{Prefixes, pattern};
+use crate::resp::{LastHeard, Reader, Value, command};
 
 /// Time between two PINGs.
 const HEARTBEAT: Duration = Duration::from_secs(4);
@@ -27,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(7);
 const BEFORE_ASKING_AGAIN: Duration = Duration::from_secs(8);
 
 /// A report about a subscription.
-pub(super) enum SubscriptionEvent<'a> {
+pub(crate) enum SubscriptionEvent<'a> {
     /// Every prefix that was wanted at first has an answer.
     Ready,
     /// An event that only this connection knows of.
@@ -50,17 +50,17 @@ struct Unanswered {
 }
 
 /// Runs the subscription until its loss, or until the sender of `wanted` is dropped.
-pub(super) async fn follow(
+pub(crate) async fn follow(
     connection: Connection,
     wanted: &mut watch::Receiver<WantedPrefixes>,
     on: impl FnMut(SubscriptionEvent<'_>) + Send,
-) -> FeedError {
+) -> RedisError {
     let asked = Unanswered::default();
     let ended = tokio::select! {
         ended = listen(connection.reader, &asked, on) => ended,
         ended = speak(connection.writer, &connection.heard, &asked, wanted) => ended,
     };
-    ended.err().unwrap_or(FeedError::Closed)
+    ended.err().unwrap_or(RedisError::Closed)
 }
 
 /// Sends commands for changes of the wanted prefixes, and PINGs.
@@ -69,7 +69,7 @@ async fn speak(
     heard: &LastHeard,
     asked: &Unanswered,
     wanted: &mut watch::Receiver<WantedPrefixes>,
-) -> Result<(), FeedError> {
+) -> Result<(), RedisError> {
     let mut subscribed = WantedPrefixes::new();
     let mut ask_again = Instant::now() + BEFORE_ASKING_AGAIN;
     loop {
@@ -83,15 +83,15 @@ async fn speak(
             writer.flush().await
         };
         match timeout(SILENCE, written).await {
-            Ok(written) => written.map_err(|error| FeedError::Lost(error.to_string()))?,
-            Err(_) => return Err(FeedError::Silent),
+            Ok(written) => written.map_err(|error| RedisError::Lost(error.to_string()))?,
+            Err(_) => return Err(RedisError::Silent),
         }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return Ok(()) },
             () = sleep(HEARTBEAT) => {}
         }
         if heard.at().elapsed() > SILENCE {
-            return Err(FeedError::Silent);
+            return Err(RedisError::Silent);
         }
         if ask_again < Instant::now() {
             ask_again = Instant::now() + BEFORE_ASKING_AGAIN;
@@ -124,7 +124,7 @@ async fn listen(
     mut reader: Reader<impl AsyncRead + Unpin>,
     asked: &Unanswered,
     mut on: impl FnMut(SubscriptionEvent<'_>) + Send,
-) -> Result<(), FeedError> {
+) -> Result<(), RedisError> {
     // Prefixes subscribed at this point of the received data, with their patterns.
     let mut subscribed: Prefixes<String> = Prefixes::default();
     // Prefixes that were refused at the last attempt.
@@ -138,12 +138,12 @@ async fn listen(
             }
             Err(answer) => answer,
         };
-        let question = asked.open.lock().pop_front().ok_or(FeedError::NotRedis)?;
+        let question = asked.open.lock().pop_front().ok_or(RedisError::NotRedis)?;
         match (question, value) {
             // The log-in is missing, not a right.
-            (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(FeedError::refused(&text)),
+            (_, Value::Error(text)) if text.starts_with("NOAUTH") => return Err(RedisError::refused(&text)),
             (Pending::Subscribe(prefix), Value::Error(text)) => {
-                let error = FeedError::refused(&text);
+                let error = RedisError::refused(&text);
                 on(SubscriptionEvent::Heard(Happening::Refused { prefix: &prefix, error: &error }));
                 refused.insert(Arc::clone(&prefix));
                 asked.refused.lock().insert(prefix);
@@ -163,7 +163,7 @@ async fn listen(
                 on(SubscriptionEvent::Ready);
             }
             (Pending::Ping, _) => {}
-            (Pending::Subscribe(_), _) => return Err(FeedError::NotRedis),
+            (Pending::Subscribe(_), _) => return Err(RedisError::NotRedis),
         }
     }
 }

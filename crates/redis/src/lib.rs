@@ -1,0 +1,21 @@
+//! A Redis as other crates need it: its address, connections to it, and a subscription that reconnects for ever.
+//!
+//! Owns Sentinels, Clusters, TLS and the log-in. Knows no meaning of a message, logs nothing, and shows no password.
+
+mod address;
+mod connection;
+mod error;
+mod happening;
+mod prefix;
+mod resp;
+mod servers;
+mod subscriber;
+mod subscription;
+
+pub use address::{Host, LogIn, NotAnAddress, RedisAddress, Topology};
+pub use connection::{Connector, RedisStream};
+pub use error::RedisError;
+pub use happening::{Happening, WantedPrefixes};
+pub use prefix::{Prefixes, pattern};
+pub use servers::master_of;
+pub use subscriber::Subscriber;
