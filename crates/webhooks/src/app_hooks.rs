@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fanfare_protocol::app::App;
 use fanfare_protocol::webhook::{Kind, Transition, Webhook, WebhookEvent};
 
+use crate::decided::{Decided, Group};
 use crate::endpoint::{Endpoint, Owner, Shared};
 use crate::misses::Misses;
 use crate::news::News;
@@ -99,6 +100,27 @@ impl AppHooks {
             for told in self.tracker.catch_up(&present, wanted, now) {
                 self.tell(&told);
             }
+        }
+    }
+
+    /// Sends events as they are, to the URLs that want them.
+    pub(crate) fn send(&self, Decided { transitions, again }: Decided) {
+        let group = again.map(|again| Arc::new(Group::new(again)));
+        for event in transitions.iter().filter_map(WebhookEvent::of) {
+            let waiting = match &group {
+                Some(group) => Waiting::of_group(event, group),
+                None => Waiting::from_now(event),
+            };
+            for endpoint in &self.endpoints {
+                endpoint.tell(&waiting);
+            }
+        }
+    }
+
+    /// Drops the events of a source that are not under way.
+    pub(crate) fn withdraw(&self, source: u32) {
+        for endpoint in &self.endpoints {
+            endpoint.withdraw(source);
         }
     }
 

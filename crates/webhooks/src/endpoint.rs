@@ -159,6 +159,12 @@ impl Endpoint {
         !self.state.lock().is_running
     }
 
+    /// Drops the events of a source that are not under way.
+    pub(crate) fn withdraw(&self, source: u32) {
+        self.state.lock().queue.withdraw(source);
+        self.bell.notify_one();
+    }
+
     /// Retries every waiting request once, at once.
     pub(crate) fn end(&self) {
         self.state.lock().queue.end();

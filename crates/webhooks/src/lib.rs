@@ -5,6 +5,7 @@
 //! connection: callers pass in transitions, and never wait.
 
 mod app_hooks;
+mod decided;
 mod endpoint;
 mod misses;
 mod news;
@@ -15,6 +16,7 @@ mod tracker;
 mod turns;
 mod webhooks;
 
+pub use self::decided::{Decided, SentAgain};
 pub use self::news::News;
 pub use self::settings::{Settings, Spawn, Tally};
 pub use self::webhooks::Webhooks;

@@ -12,6 +12,7 @@ use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
 use tokio::time::Instant;
 
+use crate::decided::Group;
 use crate::request::{MOST_BODY, Prepared, Waiting};
 use crate::settings::Settings;
 
@@ -182,7 +183,8 @@ impl Queue {
     fn fresh(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         let first = self.waiting.front()?;
         let count = if self.batch {
-            let is_ready = first.since + self.settings.batch <= now
+            let is_ready = first.group.is_some()
+                || first.since + self.settings.batch <= now
                 || self.waiting.len() >= MOST_BATCHED
                 || self.state == QueueState::Ending;
             // One after the other, so that events arrive in order.
@@ -213,7 +215,11 @@ impl Queue {
         };
         match self.waiting.front() {
             Some(first) if first.event.is_encrypted() => 1,
-            _ => self.waiting.iter().take(MOST_BATCHED).enumerate().take_while(fits).count(),
+            Some(first) => {
+                let group = self.waiting.iter().take_while(|waiting| waiting.is_grouped_with(first));
+                group.take(MOST_BATCHED).enumerate().take_while(fits).count()
+            }
+            None => 0,
         }
     }
 
@@ -225,7 +231,7 @@ impl Queue {
         let retry = self.retries.first_key_value().map(|((due, _), _)| *due);
         let window = if self.batch { self.settings.batch } else { Duration::ZERO };
         let fresh = self.waiting.front().filter(|_| self.under_way.fresh.is_empty());
-        let fresh = fresh.map(|first| first.since + window);
+        let fresh = fresh.map(|first| if first.group.is_some() { first.since } else { first.since + window });
         let first = retry.into_iter().chain(fresh).min()?;
         Some(self.pauses_until().map_or(first, |until| first.max(until)))
     }
@@ -317,6 +323,29 @@ impl Queue {
         self.state = QueueState::Ending;
     }
 
+    /// Drops the events of a source that are not under way, and counts no loss: another node sends them.
+    pub(crate) fn withdraw(&mut self, source: u32) {
+        let is_of_source =
+            |group: &Option<Arc<Group>>| group.as_ref().is_some_and(|group| group.source == source);
+        let held = &mut self.held;
+        self.waiting.retain(|waiting| {
+            let goes = is_of_source(&waiting.group);
+            if goes {
+                held.remove(1, waiting.bytes());
+                withdrawn(&waiting.group);
+            }
+            !goes
+        });
+        self.retries.retain(|_, request| {
+            let goes = is_of_source(&request.group);
+            if goes {
+                held.remove(request.events, request.bytes);
+                withdrawn(&request.group);
+            }
+            !goes
+        });
+    }
+
     /// Drops everything; ends of requests under way must not be reported any more.
     pub(crate) fn clear(&mut self) {
         self.give_up(self.held.events, self.held.bytes);
@@ -333,6 +362,12 @@ impl Queue {
     /// Whether nothing waits and nothing is under way.
     pub(crate) const fn is_empty(&self) -> bool {
         self.held.events == 0
+    }
+}
+
+fn withdrawn(group: &Option<Arc<Group>>) {
+    if let Some(group) = group {
+        group.withdraw();
     }
 }
 

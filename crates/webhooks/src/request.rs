@@ -12,6 +12,8 @@ use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
 
+use crate::decided::Group;
+
 /// Largest body (HOOK-024), with room to spare for the JSON around the events.
 pub(crate) const MOST_BODY: usize = (1 << 20) - 1024;
 
@@ -25,6 +27,8 @@ pub(crate) struct Waiting {
     pub since: Instant,
     /// The same moment, in milliseconds since 1970.
     pub time_ms: u64,
+    /// The events that were decided with this one, if another node may send them again.
+    pub group: Option<Arc<Group>>,
 }
 
 /// A signed request, the same for every attempt.
@@ -42,12 +46,30 @@ pub(crate) struct Prepared {
     pub bytes: usize,
     /// The channel of a single event; requests of one channel are sent one after another.
     pub channel: Option<ChannelName>,
+    /// The group of the events.
+    pub group: Option<Arc<Group>>,
 }
 
 impl Waiting {
     /// An event that has just happened.
     pub(crate) fn from_now(event: WebhookEvent) -> Self {
-        Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds() }
+        Self { event: Arc::new(event), since: Instant::now(), time_ms: unix_milliseconds(), group: None }
+    }
+
+    /// An event of a group, whose time holds for all its requests.
+    pub(crate) fn of_group(event: WebhookEvent, group: &Arc<Group>) -> Self {
+        let time_ms = group.time_ms;
+        Self { event: Arc::new(event), since: Instant::now(), time_ms, group: Some(Arc::clone(group)) }
+    }
+
+    /// Whether both may stand in one request: events of a group are sent by themselves, so that a request that has to
+    /// be made again is the same (CL-032).
+    pub(crate) fn is_grouped_with(&self, other: &Self) -> bool {
+        match (&self.group, &other.group) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -71,7 +93,14 @@ impl Prepared {
             events: events.len(),
             bytes: events.iter().map(Waiting::bytes).sum(),
             channel: events.first().filter(|_| !batch).map(|first| first.event.channel.clone()),
+            group: events.first().and_then(|first| first.group.clone()),
         }
+    }
+
+    /// The body, in tests.
+    #[cfg(test)]
+    pub(crate) fn body(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
     }
 
     /// The HTTP request (HOOK-003); `None` for an invalid URL, which settings do not allow.

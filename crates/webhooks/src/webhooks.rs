@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app_hooks::AppHooks;
+use crate::decided::Decided;
 use crate::endpoint::{Owner, Shared};
 use crate::news::News;
 use crate::settings::{Settings, Spawn, Tally};
@@ -61,6 +62,26 @@ impl Webhooks {
         hooks.set(app);
         hooks.hear(news, self.now());
         table.list(&app.id);
+    }
+
+    /// Sends events that were decided elsewhere; as [`Webhooks::hear`] otherwise.
+    pub fn send(&self, tally: &Arc<dyn Tally>, decided: Decided, app: impl FnOnce() -> Arc<App>) {
+        let mut table = self.apps.lock();
+        let app = &app();
+        let hooks = table.hooks.entry(app.id.clone()).or_insert_with(|| {
+            let owner = Owner { app: app.id.clone(), tally: Arc::clone(tally) };
+            AppHooks::new(app, owner, &self.shared)
+        });
+        hooks.set(app);
+        hooks.send(decided);
+        table.list(&app.id);
+    }
+
+    /// Drops what was decided under a source and is not under way: another node sends it (CL-032).
+    pub fn withdraw(&self, source: u32) {
+        for hooks in self.apps.lock().hooks.values() {
+            hooks.withdraw(source);
+        }
     }
 
     /// Takes over newer settings of an app; events that are not wanted any more are dropped.

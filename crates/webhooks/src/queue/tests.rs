@@ -8,6 +8,8 @@ use fanfare_protocol::webhook::{SentEvent, Transition, WebhookEvent};
 
 use super::*;
 
+mod grouped;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn credential() -> Credential {
@@ -47,7 +49,7 @@ impl Test {
     }
 
     fn put(&mut self, event: WebhookEvent) {
-        self.queue.push(Waiting { event: Arc::new(event), since: self.start, time_ms: 7 });
+        self.queue.push(Waiting { event: Arc::new(event), since: self.start, time_ms: 7, group: None });
     }
 
     fn put_channels(&mut self, channels: &[&str]) {
@@ -212,7 +214,7 @@ fn however_many_queues_are_full_there_is_room_for_another_and_never_more_than_fo
     for queue in &mut queues {
         while queue.take_lost().no_room == 0 {
             let event = Arc::new(occupied("a"));
-            queue.push(Waiting { event, since: Instant::now(), time_ms: 7 });
+            queue.push(Waiting { event, since: Instant::now(), time_ms: 7, group: None });
         }
     }
     let held: Vec<usize> = queues.iter().map(|queue| queue.held.bytes).collect();
