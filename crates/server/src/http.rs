@@ -45,7 +45,7 @@ pub async fn answer(
     request: Request<RequestBody>,
 ) -> Answer {
     let noted = Noted::of(&state, peer, &request);
-    let path = own_path(noted.path(), &state.config.listen.path_prefix);
+    let path = own_path(noted.path(), &state.node.config.listen.path_prefix);
     let asked = Received { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
@@ -81,7 +81,7 @@ async fn find_and_answer(
     }
     match matched {
         Some(matched) => dispatch(state, &matched, asked).await,
-        None if welcome::is_asked_for(asked.path, &state.config.listen.path_prefix, &asked.request) => {
+        None if welcome::is_asked_for(asked.path, &state.node.config.listen.path_prefix, &asked.request) => {
             Ok(welcome::page())
         }
         None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),

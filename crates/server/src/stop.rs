@@ -8,12 +8,12 @@ mod closing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_node::telling::WebhookTask;
+use fanfare_node::usage::UsageTask;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
-use crate::usage::UsageTask;
-use crate::webhooks::WebhookTask;
 
 /// Longest time of the shutdown beyond `timeouts.drain`.
 pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -46,8 +46,8 @@ pub struct Parts {
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
 /// usage.
 pub async fn stop(state: &Arc<State>, Parts { accepting, telling, usage }: Parts) {
-    state.tasks.stop();
-    let window_ends = Instant::now() + state.config.timeouts.drain();
+    state.node.tasks.stop();
+    let window_ends = Instant::now() + state.node.config.timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
     let last_requests = async {
         for listener in accepting {

@@ -64,7 +64,7 @@ pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     }
     let mut found = BTreeMap::new();
     let _turn = LISTS.acquire().await;
-    if let Some(hub) = state.hubs.get(&signed.app.id) {
+    if let Some(hub) = state.node.hubs.get(&signed.app.id) {
         let mut piece = Vec::new();
         for shard in 0..SHARDS {
             hub.show_channels(shard, prefix, |name, counts| piece.push((name.clone(), counts)));
@@ -121,10 +121,10 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     if info.cache && !channel.is_cached() {
         return Err(ApiError::CacheNeedsCacheChannel);
     }
-    let hub = state.hubs.get(&signed.app.id);
+    let hub = state.node.hubs.get(&signed.app.id);
     let counts = hub.as_ref().map(|hub| hub.counts(&channel)).unwrap_or_default();
     let cached = || {
-        let now = state.milliseconds();
+        let now = state.node.milliseconds();
         let cached = hub.as_ref()?.cached(&channel, now)?;
         Some(CachedEvent { data: data_of(&cached.frame)?, ttl: cached.until.saturating_sub(now) / 1000 })
     };
@@ -152,7 +152,7 @@ pub fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
     }
 
     let channel = decoded(raw_name, signed)?;
-    let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
+    let counts = state.node.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
     Ok(object(&Stats {
         occupied: counts.subscriptions > 0,
         user_count: (channel.kind() == ChannelKind::Presence).then_some(counts.users),
@@ -182,7 +182,7 @@ pub fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
     if channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UsersNeedPresence);
     }
-    let ids = state.hubs.get(&signed.app.id).map(|hub| hub.user_ids(&channel)).unwrap_or_default();
+    let ids = state.node.hubs.get(&signed.app.id).map(|hub| hub.user_ids(&channel)).unwrap_or_default();
     Ok(object(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
 }
 

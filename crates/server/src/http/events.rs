@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fanfare_node::publish::{BackEndEvent, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use super::channels::{Attributes, decoded};
 use super::error::ApiError;
 use super::event::{Checked, Fields, Info, object};
 use super::signed::Signed;
-use crate::publish::{BackEndEvent, publish};
 use crate::state::State;
 
 /// One event to one or more channels (API-010 … API-021); the JSON of the answer.
@@ -32,7 +32,7 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
             answer::object(&Single { channels })
         }
     };
-    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -67,7 +67,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
         "{}".to_owned()
     };
     let events: Vec<BackEndEvent<'_>> = events.iter().map(as_event).collect();
-    publish(state, &signed.app, &events).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &events).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -78,7 +78,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
 pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
     let channel = decoded(raw_channel, signed)?;
     let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
-    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
+    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
 }
 
 #[derive(Serialize)]
@@ -110,7 +110,7 @@ fn attributes_of<'a>(
     channels: &'a [ChannelName],
     info: Info,
 ) -> BTreeMap<&'a str, Attributes> {
-    let hub = state.hubs.get(&app.id);
+    let hub = state.node.hubs.get(&app.id);
     let attributes = |channel: &ChannelName| {
         let counts = hub.as_ref().map(|hub| hub.counts(channel)).unwrap_or_default();
         let is_presence = channel.kind() == ChannelKind::Presence;

@@ -12,7 +12,7 @@ use crate::state::State;
 /// if there are any; the JSON of the answer.
 pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
     let user = percent_decode_str(raw_user).decode_utf8_lossy();
-    if let Some(hub) = state.hubs.get(&signed.app.id) {
+    if let Some(hub) = state.node.hubs.get(&signed.app.id) {
         hub.close_user(&user, &CloseReason::Terminated);
     }
     "{}".to_owned()
@@ -25,6 +25,6 @@ pub fn connections(state: &State, signed: &Signed) -> String {
         connections: usize,
     }
 
-    let connections = state.hubs.get(&signed.app.id).map_or(0, |hub| hub.connections());
+    let connections = state.node.hubs.get(&signed.app.id).map_or(0, |hub| hub.connections());
     object(&Connections { connections })
 }

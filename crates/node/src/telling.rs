@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep_until};
 
-use crate::state::State;
+use crate::node::Node;
 
 /// Most transitions of one app in a turn.
 const MOST_AT_ONCE: usize = 1000;
@@ -26,9 +26,9 @@ pub struct WebhookTask {
 impl WebhookTask {
     /// Starts the task.
     #[must_use]
-    pub fn begin(state: &Arc<State>) -> Self {
+    pub fn begin(node: &Arc<Node>) -> Self {
         let (end, ended) = oneshot::channel();
-        Self { task: state.tasks.spawn("webhooks", run(Arc::clone(state), ended)), end }
+        Self { task: node.tasks.spawn("webhooks", run(Arc::clone(node), ended)), end }
     }
 
     /// Sends waiting events, until the deadline at most, and ends the task.
@@ -39,18 +39,18 @@ impl WebhookTask {
     }
 }
 
-async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
-    let webhooks = &state.outgoing.webhooks;
+async fn run(node: Arc<Node>, mut ended: oneshot::Receiver<Instant>) {
+    let webhooks = &node.outgoing.webhooks;
     let mut due: Vec<AppId> = Vec::new();
     loop {
         let next = webhooks.tell_due();
         tokio::select! {
-            apps = poll_fn(|cx| state.hubs.poll_transitions(cx)) => due.extend(apps),
+            apps = poll_fn(|cx| node.hubs.poll_transitions(cx)) => due.extend(apps),
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             () = ready(()), if !due.is_empty() => {}
             deadline = &mut ended => {
-                for hub in state.hubs.all() {
-                    while bring(&state, &hub) {}
+                for hub in node.hubs.all() {
+                    while bring(&node, &hub) {}
                 }
                 // No deadline: the server has ended.
                 let Ok(deadline) = deadline else { return };
@@ -59,8 +59,8 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
         }
         // One round: an app with more transitions continues after all others, and after delayed events that are due.
         for app in std::mem::take(&mut due) {
-            if let Some(hub) = state.hubs.get(&app)
-                && bring(&state, &hub)
+            if let Some(hub) = node.hubs.get(&app)
+                && bring(&node, &hub)
             {
                 due.push(app);
             }
@@ -70,7 +70,7 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<Instant>) {
 }
 
 /// Passes some transitions of an app; returns whether there are more.
-fn bring(state: &State, hub: &AppHub) -> bool {
+fn bring(node: &Node, hub: &AppHub) -> bool {
     let mut transitions = Vec::new();
     let taken = hub.take_transitions(&mut transitions, MOST_AT_ONCE);
     let looks = taken.lost > 0 || !taken.newly_wanted.is_empty();
@@ -79,8 +79,8 @@ fn bring(state: &State, hub: &AppHub) -> bool {
     }
     // Read after the transitions: later changes are later transitions.
     let present = if looks { hub.present() } else { Vec::new() };
-    let tally: Arc<dyn Tally> = state.tenants.of(&hub.app().id);
+    let tally: Arc<dyn Tally> = node.tenants.of(&hub.app().id);
     let news = News { transitions, lost: taken.lost, newly_wanted: taken.newly_wanted, present };
-    state.outgoing.webhooks.hear(&tally, news, || hub.app());
+    node.outgoing.webhooks.hear(&tally, news, || hub.app());
     taken.more
 }
