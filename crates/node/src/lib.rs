@@ -2,6 +2,7 @@
 //!
 //! Knows no socket and no HTTP: `server` puts these around a [`Node`]. `publish` is the only entry for events.
 
+pub mod census;
 pub mod chores;
 pub mod clock;
 pub mod drain;
@@ -9,14 +10,15 @@ pub mod live_apps;
 pub mod metrics;
 pub mod publish;
 pub mod rate;
+pub mod relay;
 pub mod session;
 pub mod tasks;
-pub mod telling;
 pub mod tenants;
 pub mod usage;
 
 mod memory;
 mod node;
 mod outgoing;
+mod telling;
 
 pub use node::{Node, NodeBounds, Seat, Seats};

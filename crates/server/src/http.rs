@@ -125,13 +125,13 @@ async fn dispatch(
             events::raw(state, &signed, channel)?;
             return Ok(answer::accepted());
         }
-        Route::Events => events::single(state, &signed),
-        Route::BatchEvents => events::batch(state, &signed),
+        Route::Events => events::single(state, &signed).await,
+        Route::BatchEvents => events::batch(state, &signed).await,
         Route::Channels => channels::list(state, &signed).await,
-        Route::Channel => channels::one(state, &signed, channel),
-        Route::ChannelUsers => channels::users(state, &signed, channel),
-        Route::ChannelStats => channels::stats(state, &signed, channel),
-        Route::Connections => Ok(users::connections(state, &signed)),
+        Route::Channel => channels::one(state, &signed, channel).await,
+        Route::ChannelUsers => channels::users(state, &signed, channel).await,
+        Route::ChannelStats => channels::stats(state, &signed, channel).await,
+        Route::Connections => Ok(users::connections(state, &signed).await),
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
         Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::WebSocketOnly),
     }?;

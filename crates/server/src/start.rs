@@ -14,8 +14,8 @@ use fanfare_apps::AppsError;
 use fanfare_config::Config;
 use fanfare_config::certificate::CertificateError;
 use fanfare_node::chores;
+use fanfare_node::relay::RelayTask;
 use fanfare_node::tasks::Tasks;
-use fanfare_node::telling::WebhookTask;
 use fanfare_node::usage::UsageTask;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -100,7 +100,7 @@ pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
     usage: Option<UsageTask>,
-    telling: WebhookTask,
+    relay: RelayTask,
     /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
     /// Wakes the task that reloads the TLS certificate, if there is one.
@@ -168,7 +168,7 @@ impl Server {
         }
         Ok(Self {
             usage: UsageTask::begin(&state.node),
-            telling: WebhookTask::begin(&state.node),
+            relay: RelayTask::begin(&state.node),
             state,
             accepting,
             feeds,
@@ -204,12 +204,12 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
 impl Server {
     /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
     async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
-        let Self { state, accepting, telling, usage, feeds, .. } = self;
+        let Self { state, accepting, relay, usage, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
             task = state.node.tasks.failed() => Some(task),
         };
-        let parts = Parts { accepting, telling, usage };
+        let parts = Parts { accepting, relay, usage };
         tokio::select! {
             () = stop(&state, parts) => {}
             // A second signal means that the operator does not want to wait.
