@@ -84,7 +84,7 @@ async fn find_and_answer(
     peer: IpAddr,
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
-    host::check(&request, &admin.state.config.listen.admin_hosts).inspect_err(|problem| {
+    host::check(&request, &admin.state.node.config.listen.admin_hosts).inspect_err(|problem| {
         let host = request.headers().get(HOST).map(tracing::field::debug);
         limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, host, problem = %problem.label(), "refused");
     })?;
@@ -95,7 +95,7 @@ async fn find_and_answer(
         Action::Metrics => with_type(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            admin.state.metrics.text().into(),
+            admin.state.node.metrics.text().into(),
         ),
         Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
         _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
@@ -112,15 +112,15 @@ async fn find_and_answer(
 /// A node without its database, or without the Redis of a feed, still serves the apps that the node knows, and
 /// stays ready: taken out of the balancer, the node would drop connections that work.
 fn ready(state: &State) -> Answer {
-    if state.drain.has_begun() {
+    if state.node.drain.has_begun() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     let mut sentence = "ready".to_owned();
-    if let Some(away) = state.apps.database_away_for() {
+    if let Some(away) = state.node.apps.database_away_for() {
         let seconds = away.as_secs();
         let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");
     }
-    if let Some(unwritable) = state.apps.database_unwritable_for() {
+    if let Some(unwritable) = state.node.apps.database_unwritable_for() {
         let seconds = unwritable.as_secs();
         let _ = write!(
             sentence,

@@ -6,10 +6,9 @@ use std::ops::Range;
 
 use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationError, Page, Usage};
 use fanfare_config::shown_url;
+use fanfare_node::clock::unix_seconds;
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
-
-use crate::clock::unix_seconds;
 
 /// Whether secrets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub async fn answer(
     request: Request<RequestBody>,
 ) -> Answer {
     let noted = Noted::of(&state, peer, &request);
-    let path = own_path(noted.path(), &state.config.listen.path_prefix);
+    let path = own_path(noted.path(), &state.node.config.listen.path_prefix);
     let asked = Received { path, peer, request };
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
@@ -81,7 +81,7 @@ async fn find_and_answer(
     }
     match matched {
         Some(matched) => dispatch(state, &matched, asked).await,
-        None if welcome::is_asked_for(asked.path, &state.config.listen.path_prefix, &asked.request) => {
+        None if welcome::is_asked_for(asked.path, &state.node.config.listen.path_prefix, &asked.request) => {
             Ok(welcome::page())
         }
         None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),
@@ -125,13 +125,13 @@ async fn dispatch(
             events::raw(state, &signed, channel)?;
             return Ok(answer::accepted());
         }
-        Route::Events => events::single(state, &signed),
-        Route::BatchEvents => events::batch(state, &signed),
+        Route::Events => events::single(state, &signed).await,
+        Route::BatchEvents => events::batch(state, &signed).await,
         Route::Channels => channels::list(state, &signed).await,
-        Route::Channel => channels::one(state, &signed, channel),
-        Route::ChannelUsers => channels::users(state, &signed, channel),
-        Route::ChannelStats => channels::stats(state, &signed, channel),
-        Route::Connections => Ok(users::connections(state, &signed)),
+        Route::Channel => channels::one(state, &signed, channel).await,
+        Route::ChannelUsers => channels::users(state, &signed, channel).await,
+        Route::ChannelStats => channels::stats(state, &signed, channel).await,
+        Route::Connections => Ok(users::connections(state, &signed).await),
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
         Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::WebSocketOnly),
     }?;

@@ -37,5 +37,5 @@ impl Site for Public {
 /// Accepts until the drain is over, then waits for the requests under way; over TLS if given.
 pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
-    Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.drain.over()).await;
+    Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.node.drain.over()).await;
 }

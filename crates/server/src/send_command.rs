@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanfare_apps::{AppsError, Database};
 use fanfare_config::{Config, ServerUrl};
+use fanfare_node::clock::unix_seconds;
 use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::signed_query;
@@ -18,7 +19,6 @@ use hyper::Request;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::clock::unix_seconds;
 use crate::command_line::Send;
 
 /// The bounds of the request.

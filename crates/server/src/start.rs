@@ -13,6 +13,10 @@ use std::sync::Arc;
 use fanfare_apps::AppsError;
 use fanfare_config::Config;
 use fanfare_config::certificate::CertificateError;
+use fanfare_node::chores;
+use fanfare_node::relay::RelayTask;
+use fanfare_node::tasks::Tasks;
+use fanfare_node::usage::UsageTask;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -24,11 +28,8 @@ use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 use crate::stop::{Parts, stop};
-use crate::tasks::Tasks;
 use crate::tls::{ServerTls, reload};
-use crate::usage::UsageTask;
-use crate::webhooks::WebhookTask;
-use crate::{admin, app_commands, chores, descriptors, listen};
+use crate::{admin, app_commands, descriptors, listen};
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +100,7 @@ pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
     usage: Option<UsageTask>,
-    telling: WebhookTask,
+    relay: RelayTask,
     /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
     /// Wakes the task that reloads the TLS certificate, if there is one.
@@ -161,13 +162,13 @@ impl Server {
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
         let feeds = feeds::begin(&state);
-        chores::begin(&state);
-        if let Some(upkeep) = state.apps.upkeep() {
+        chores::begin(&state.node);
+        if let Some(upkeep) = state.node.apps.upkeep() {
             tasks.spawn("apps' database", upkeep);
         }
         Ok(Self {
-            usage: UsageTask::begin(&state),
-            telling: WebhookTask::begin(&state),
+            usage: UsageTask::begin(&state.node),
+            relay: RelayTask::begin(&state.node),
             state,
             accepting,
             feeds,
@@ -194,7 +195,7 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
         () = stop.next() => return Ok(()),
     };
     let read_again = follow_hangup(hangup, server.read_certificate.clone());
-    server.state.tasks.spawn("SIGHUP", read_again);
+    server.state.node.tasks.spawn("SIGHUP", read_again);
     server.log_ready();
     server.print_ready(invocation);
     server.run(&mut stop).await
@@ -203,12 +204,12 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
 impl Server {
     /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
     async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
-        let Self { state, accepting, telling, usage, feeds, .. } = self;
+        let Self { state, accepting, relay, usage, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
-            task = state.tasks.failed() => Some(task),
+            task = state.node.tasks.failed() => Some(task),
         };
-        let parts = Parts { accepting, telling, usage };
+        let parts = Parts { accepting, relay, usage };
         tokio::select! {
             () = stop(&state, parts) => {}
             // A second signal means that the operator does not want to wait.
@@ -216,7 +217,7 @@ impl Server {
         }
         drop(feeds);
         // A task may also have failed while the server stopped.
-        let failed = failed.or_else(|| state.tasks.failures().first().map(|(task, _)| *task));
+        let failed = failed.or_else(|| state.node.tasks.failures().first().map(|(task, _)| *task));
         failed.map_or(Ok(()), |task| Err(ServeError::Task(task)))
     }
 }

@@ -8,12 +8,12 @@ mod closing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_node::relay::RelayTask;
+use fanfare_node::usage::UsageTask;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::state::State;
-use crate::usage::UsageTask;
-use crate::webhooks::WebhookTask;
 
 /// Longest time of the shutdown beyond `timeouts.drain`.
 pub const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -37,17 +37,17 @@ const USAGE_AT_MOST: Duration = Duration::from_secs(3);
 pub struct Parts {
     /// The public listeners, which end after the last request.
     pub accepting: Vec<JoinHandle<()>>,
-    /// The task that sends webhooks.
-    pub telling: WebhookTask,
+    /// The task that hands over what happens in the hubs, and sends webhooks.
+    pub relay: RelayTask,
     /// The task that stores usage, if there is a database.
     pub usage: Option<UsageTask>,
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
 /// usage.
-pub async fn stop(state: &Arc<State>, Parts { accepting, telling, usage }: Parts) {
-    state.tasks.stop();
-    let window_ends = Instant::now() + state.config.timeouts.drain();
+pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage }: Parts) {
+    state.node.tasks.stop();
+    let window_ends = Instant::now() + state.node.config.timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
     let last_requests = async {
         for listener in accepting {
@@ -58,7 +58,7 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, telling, usage }: Parts
     if timeout_at(deadline, last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
-    telling.end(window_ends + WEBHOOKS).await;
+    relay.end(window_ends + WEBHOOKS).await;
     if let Some(usage) = usage {
         usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
     }

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use fanfare_config::certificate::{Certificate, CertificateError, Files};
+use fanfare_node::clock::unix_seconds;
 use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -20,7 +21,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use self::reload::Stamp;
-use crate::clock::unix_seconds;
 
 pub use socket::TlsSocket;
 

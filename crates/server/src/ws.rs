@@ -18,7 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use fanfare_hub::{AppHub, Conn, Slot, Subscriptions};
+use fanfare_node::session::Session;
+use fanfare_node::{Node, Seat};
 use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 use fanfare_protocol::version::Version;
@@ -26,8 +29,6 @@ use fanfare_protocol::ws::Incoming;
 use tracing::Level;
 
 use crate::log::limited::{Line, limited};
-use crate::session::Session;
-use crate::state::{Seat, State};
 
 pub use early::{BareSocket, into_socket};
 pub use farewell::refuse;
@@ -61,8 +62,8 @@ struct Signs {
 }
 
 impl Signs {
-    fn heard_now(&self, state: &State) {
-        self.heard.store(state.milliseconds(), Ordering::Relaxed);
+    fn heard_now(&self, node: &Node) {
+        self.heard.store(node.milliseconds(), Ordering::Relaxed);
     }
 }
 
@@ -71,12 +72,12 @@ struct Ears<'a> {
     session: &'a mut Session,
     conn: &'a Conn,
     signs: &'a Signs,
-    state: &'a State,
+    node: &'a Node,
 }
 
 impl Receiver for Ears<'_> {
     fn heard(&self) {
-        self.signs.heard_now(self.state);
+        self.signs.heard_now(self.node);
     }
 
     fn holds(&self, bytes: usize) {
@@ -88,40 +89,50 @@ impl Receiver for Ears<'_> {
     }
 
     fn on(&mut self, incoming: Incoming<'_>) -> ControlFlow<CloseReason> {
-        self.session.on_incoming(incoming, &self.signs.authorized)
+        match incoming {
+            Incoming::Text(text) => self.session.on_text(text, &self.signs.authorized),
+            Incoming::Binary(_) => self.session.on_binary(),
+            Incoming::Ping(payload) => {
+                // Answered at any time (WS-042).
+                self.conn.outbox.push_pong(Frame::pong(payload));
+                ControlFlow::Continue(())
+            }
+            Incoming::Pong => ControlFlow::Continue(()),
+            Incoming::Close(code) => ControlFlow::Break(CloseReason::ByClient(code)),
+        }
     }
 }
 
 /// Runs a connection to its end; `early` is what the client sent along with the upgrade request.
-pub async fn run<S: Socket>(state: Arc<State>, newcomer: Newcomer, socket: S, early: Vec<u8>) {
+pub async fn run<S: Socket>(node: Arc<Node>, newcomer: Newcomer, socket: S, early: Vec<u8>) {
     let Newcomer { hub, version, place, seat } = newcomer;
-    let conn = Arc::new(Conn::new(random_socket_id(), Arc::clone(state.hubs.budget())));
-    let activity = state.config.timeouts.activity;
+    let conn = Arc::new(Conn::new(random_socket_id(), Arc::clone(node.hubs.budget())));
+    let activity = node.config.timeouts.activity;
     conn.outbox.push(&server::connection_established(conn.id, activity));
-    let since = state.milliseconds();
+    let since = node.milliseconds();
     let signs = Signs { heard: AtomicU64::new(since), authorized: AtomicBool::new(place.is_some()) };
-    state.metrics.connection_opened();
-    let mut session = Session::new(Arc::clone(&state), Subscriptions::new(hub, Arc::clone(&conn)), place);
+    node.metrics.connection_opened();
+    let mut session = Session::new(Arc::clone(&node), Subscriptions::new(hub, Arc::clone(&conn)), place);
     if !session.app_is_enabled() {
         // The app was disabled before the connection was in the hub's table to be closed.
         conn.outbox.close(CloseReason::AppDisabled);
     }
     let mut writer = Writer::new(&socket);
-    let longest = state.config.limits.message_bytes;
+    let longest = node.config.limits.message_bytes;
     let reason = {
-        let ears = Ears { session: &mut session, conn: &conn, signs: &signs, state: &state };
+        let ears = Ears { session: &mut session, conn: &conn, signs: &signs, node: &node };
         let reading = pin!(read::run(&socket, early, longest, ears));
-        let watching = pin!(watchdog::run(&state, &conn, &signs));
+        let watching = pin!(watchdog::run(&node, &conn, &signs));
         until_one_ends(&conn, &mut writer, reading, watching).await
     };
     let rest = writer.into_rest(&conn.outbox, &reason);
     // Only the close remains, which takes its time.
     conn.freed();
-    log_close(&session, &reason, (state.milliseconds() - since) / 1000);
+    log_close(&session, &reason, (node.milliseconds() - since) / 1000);
     // Leaves every channel before the close takes its time.
     drop(session);
     Box::pin(farewell::say(&socket, rest, version, &reason)).await;
-    state.metrics.connection_closed(&reason);
+    node.metrics.connection_closed(&reason);
     drop(socket);
     drop(seat);
 }

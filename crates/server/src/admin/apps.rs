@@ -54,13 +54,13 @@ pub(super) async fn answer(
         Err(problem) => return Err(arriving.refused(problem).await),
     };
     let body = if found.action.has_body() {
-        arriving.read(admin.state.config.timeouts.handshake()).await?
+        arriving.read(admin.state.node.config.timeouts.handshake()).await?
     } else {
         Bytes::new()
     };
     let asked = Asked { found, query, body, by };
     let _turn = admin.enter()?;
-    let doing = perform(&admin.state.apps, &asked);
+    let doing = perform(&admin.state.node.apps, &asked);
     let mut answer = timeout(PATIENCE, doing).await.map_err(|_| Problem::TooLate)??;
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)

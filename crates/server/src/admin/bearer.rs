@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// No token, or no valid one; too many wrong tokens from this address; the database, which holds the
 /// tokens, is away; or too many requests are under way.
 pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> Result<Bearer, Problem> {
-    let apps = &admin.state.apps;
+    let apps = &admin.state.node.apps;
     if !apps.has_database() {
         return Err(Problem::NoDatabase);
     }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::descriptors::Division;
-use crate::tasks::Tasks;
 use fanfare_config::Config;
+use fanfare_node::tasks::Tasks;
 
 /// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);

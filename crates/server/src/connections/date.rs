@@ -21,7 +21,7 @@ thread_local! {
 
 /// The current time.
 pub(super) fn now() -> HeaderValue {
-    at(crate::clock::unix_seconds())
+    at(fanfare_node::clock::unix_seconds())
 }
 
 fn at(second: u64) -> HeaderValue {

@@ -52,7 +52,7 @@ pub(super) async fn respond<A: Site>(
     let closes = activity.must_close()
         || has_panicked
         || activity.answered() + 1 >= MOST_REQUESTS
-        || listening.site.state().drain.has_begun();
+        || listening.site.state().node.drain.has_begun();
     if may_stay {
         set_connection(answer.headers_mut(), closes, &listening.times.keep_alive);
     } else if closes {

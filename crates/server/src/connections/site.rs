@@ -61,7 +61,7 @@ impl<A: Site> Listening<A> {
     /// A listener whose connections take `places`, over TLS if given.
     #[must_use]
     pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<ServerTls>>) -> Self {
-        let times = Times::of(&site.state().config.timeouts);
+        let times = Times::of(&site.state().node.config.timeouts);
         Self { site, places, tls, times }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_apps::Apps;
 use fanfare_config::Config;
+use fanfare_node::tasks::Tasks;
 use hyper::{Request, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -13,7 +14,6 @@ use super::*;
 use crate::descriptors::Division;
 use crate::http::{Answer, answer};
 use crate::state::State;
-use crate::tasks::Tasks;
 
 /// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ async fn a_panic_in_answering_is_a_500_that_is_counted_and_ends_that_connection_
         let _ = other.read(&mut rest).await.unwrap();
         assert_eq!(&some, b"HTTP/1.1 200");
     }
-    assert!(state.metrics.text().contains("fanfare_panics_total{where=\"request\"} 2\n"));
+    assert!(state.node.metrics.text().contains("fanfare_panics_total{where=\"request\"} 2\n"));
 }
 
 #[tokio::test]

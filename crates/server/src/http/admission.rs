@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use fanfare_node::{Node, Seats};
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::close::{CloseReason, shortened};
@@ -26,7 +27,7 @@ use super::received::Received;
 use crate::connections::{Place, RequestBody};
 use crate::log::limited::{Line, limited};
 use crate::log::unknown_key;
-use crate::state::{Node, State};
+use crate::state::State;
 use crate::ws::socket::Socket;
 use crate::ws::{self, BareSocket, Newcomer};
 
@@ -61,7 +62,7 @@ pub async fn admit(
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     let decision = decide(state, key, &asked).await;
-    tokio::spawn(begin(Arc::clone(state), upgraded, decision));
+    tokio::spawn(begin(Arc::clone(&state.node), upgraded, decision));
     Ok(response)
 }
 
@@ -81,7 +82,7 @@ fn shake_hands(request: &mut Request<RequestBody>) -> Result<Answer, ApiError> {
 }
 
 /// Waits for the bare socket, and frees the handshake's buffers by continuing in a fresh task.
-async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
+async fn begin(node: Arc<Node>, upgraded: OnUpgrade, decision: Result<Newcomer, Refusal>) {
     // A broken handshake leaves no peer to inform.
     // The HTTP connection's slot is kept during a refusal, which takes a moment.
     let Some((socket, early, place)) = upgraded.await.ok().and_then(ws::into_socket) else {
@@ -89,17 +90,17 @@ async fn begin(state: Arc<State>, upgraded: OnUpgrade, decision: Result<Newcomer
     };
     match (decision, socket) {
         (Ok(newcomer), BareSocket::Plain(socket)) => {
-            tokio::spawn(ws::run(state, newcomer, socket, early));
+            tokio::spawn(ws::run(node, newcomer, socket, early));
         }
         (Ok(newcomer), BareSocket::Tls(socket)) => {
-            tokio::spawn(ws::run(state, newcomer, socket, early));
+            tokio::spawn(ws::run(node, newcomer, socket, early));
         }
-        (Err(refusal), BareSocket::Plain(socket)) => refuse(&state, refusal, socket, &place).await,
-        (Err(refusal), BareSocket::Tls(socket)) => refuse(&state, refusal, socket, &place).await,
+        (Err(refusal), BareSocket::Plain(socket)) => refuse(&node, refusal, socket, &place).await,
+        (Err(refusal), BareSocket::Tls(socket)) => refuse(&node, refusal, socket, &place).await,
     }
 }
 
-async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &Place) {
+async fn refuse<S: Socket>(node: &Node, refusal: Refusal, socket: S, place: &Place) {
     let Refusal { reason, by_event, client, key, app } = refusal;
     let key = key.as_deref().map(|key| match app {
         Some(_) => shortened(key, MOST_REPEATED),
@@ -122,14 +123,14 @@ async fn refuse<S: Socket>(state: &State, refusal: Refusal, socket: S, place: &P
         "connection refused"
     );
     place.until_needed(ws::refuse(socket, by_event, &reason)).await;
-    state.metrics.connection_closed(&reason);
+    node.metrics.connection_closed(&reason);
 }
 
 /// The checks, in the order of WS-060; the app is looked up before the answer (WS-034).
 async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> Result<Newcomer, Refusal> {
     let query = Query::parse(asked.request.uri().query().unwrap_or_default());
     let spoken = query.get("protocol");
-    let version = Version::parse(spoken, state.config.listen.version_required);
+    let version = Version::parse(spoken, state.node.config.listen.version_required);
     let by_event = match &version {
         Ok(version) => version.hears_of_close_by_event(),
         Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number < 6),
@@ -145,7 +146,7 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> 
     let path = asked.request.uri().path();
     let key = key.as_deref().ok_or_else(|| refused(None, CloseReason::PathNotFound(path.to_owned())))?;
     let version = version.map_err(|reason| refused(None, reason))?;
-    let app = match state.apps.by_key(key).await {
+    let app = match state.node.apps.by_key(key).await {
         Ok(Some(app)) => app,
         Ok(None) => return Err(refused(None, CloseReason::UnknownKey(key.to_owned()))),
         Err(error) => {
@@ -155,12 +156,12 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> 
     };
     let refused = |reason| refused(Some(&app), reason);
     check_app(state, &app, asked).map_err(refused)?;
-    if state.drain.has_begun() {
+    if state.node.drain.has_begun() {
         return Err(refused(CloseReason::ShuttingDown));
     }
-    let hub = state.hubs.open(&app);
+    let hub = state.node.hubs.open(&app);
     // A change between the look-up and here did not reach a hub that did not exist.
-    if let Ok(Some(now)) = state.apps.by_key(key).await {
+    if let Ok(Some(now)) = state.node.apps.by_key(key).await {
         hub.set_app(&now);
     }
     // An unauthorized connection does not count in the quota (WS-062).
@@ -170,7 +171,7 @@ async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> 
         let limit = app.max_connections.unwrap_or_default();
         Some(hub.take_slot().ok_or_else(|| refused(CloseReason::OverQuota { limit }))?)
     };
-    let seat = Node::take_seat(state).ok_or_else(|| refused(CloseReason::OverCapacity))?;
+    let seat = Seats::take(&state.node).ok_or_else(|| refused(CloseReason::OverCapacity))?;
     Ok(Newcomer { hub, version, place, seat })
 }
 

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use fanfare_laravel::authorize::{AuthorizationRequest, Denial, Subject, Yes, ask, passed_on};
+use fanfare_node::tenants::{AuthorizationOutcome, Most, Tenant};
 use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Credential, channel_answer, user_answer};
@@ -32,7 +33,6 @@ use crate::connections::RequestBody;
 use crate::log::limited::{Line, limited};
 use crate::log::unknown_key;
 use crate::state::State;
-use crate::tenants::{AuthorizationOutcome, Most, Tenant};
 
 /// What to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(super) async fn answer(
         }
         Ok(app) => match app.credential(&key) {
             Some(credential) => {
-                let tenant = state.tenants.of(&app.id);
+                let tenant = state.node.tenants.of(&app.id);
                 let wanted = Asking { state, app: &app, credential, tenant: &tenant, kind, peer };
                 Ok(wanted.answer(&page, request).await)
             }
@@ -106,7 +106,7 @@ pub(super) async fn answer(
 
 /// The app with a key.
 async fn find(state: &State, key: &str) -> Result<Arc<App>, ApiError> {
-    match state.apps.by_key(key).await {
+    match state.node.apps.by_key(key).await {
         Ok(Some(app)) => Ok(app),
         Ok(None) => Err(ApiError::UnknownKey(key.to_owned())),
         Err(error) => {
@@ -173,11 +173,11 @@ impl Asking<'_> {
         page.check()?;
         let headers = request.headers().clone();
         let asked_for =
-            noted.insert(asked_for::receive(request, self.state.config.timeouts.handshake()).await?);
+            noted.insert(asked_for::receive(request, self.state.node.config.timeouts.handshake()).await?);
         let socket = asked_for.socket()?;
         let channel = match self.kind {
             AuthorizationKind::Channel => {
-                let prefix = self.state.config.redis_feed.prefix_of(self.app);
+                let prefix = self.state.node.config.redis_feed.prefix_of(self.app);
                 Some(asked_for.channel(&self.app.limits, prefix)?)
             }
             AuthorizationKind::User => None,
@@ -198,14 +198,19 @@ impl Asking<'_> {
 
     /// Sends the request to the application when a slot is free.
     async fn ask(&self, question: &AuthorizationRequest<'_>) -> Result<Yes, Refusal> {
-        let config = &self.state.config;
+        let config = &self.state.node.config;
         let (limits, patience) = (&config.limits, config.timeouts.application());
         let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };
-        let _turn =
-            self.tenant.authorizations.turn(most, &self.state.asking).await.map_err(|_| Refusal::Busy)?;
+        let _turn = self
+            .tenant
+            .authorizations
+            .turn(most, &self.state.node.asking)
+            .await
+            .map_err(|_| Refusal::Busy)?;
         let bounds = Bounds { time: patience, bytes: limits.authorization_bytes };
         let App { authorization, limits, .. } = self.app;
-        let asked = ask(&self.state.outgoing.applications, question, bounds, authorization, limits).await;
+        let asked =
+            ask(&self.state.node.outgoing.applications, question, bounds, authorization, limits).await;
         asked.map_err(|denial: Denial| Refusal::Denied(Box::new(denial)))
     }
 

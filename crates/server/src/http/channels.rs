@@ -1,17 +1,16 @@
 //! Queries about channels: the list, one channel, its users.
 //!
-//! Counts come from the hub's own tables; nothing is cached.
+//! Counts come from the census; nothing is cached.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fanfare_hub::{Occupancy, SHARDS};
+use fanfare_hub::Occupancy;
+use fanfare_node::census;
 use fanfare_protocol::channel::{ChannelKind, ChannelName, is_presence_prefix};
 use fanfare_protocol::server::data_of;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 
 use super::answer::object;
@@ -20,11 +19,8 @@ use super::event::Info;
 use super::signed::Signed;
 use crate::state::State;
 
-/// Channels that are sorted, or written, before the task yields.
+/// Channels that are written before the task yields.
 const TURN: usize = 500;
-
-/// Most lists written at once; others wait.
-static LISTS: Semaphore = Semaphore::const_new(2);
 
 /// The attributes of a channel; attributes that were not asked for, or do not exist, are left out.
 #[derive(Debug, Default, Serialize)]
@@ -51,8 +47,7 @@ pub struct CachedEvent {
 
 /// `GET /apps/ID/channels` (API-030 … API-033); the JSON of the answer.
 ///
-/// Sorted by name. Built in turns, so that a list of hundreds of thousands does not block other requests; at most a
-/// few lists at a time, because each takes memory for all its channels.
+/// Sorted by name. Written in turns, so that a list of hundreds of thousands does not block other requests.
 ///
 /// # Errors
 /// `user_count` without a filter for presence channels (API-031).
@@ -62,21 +57,9 @@ pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     if info.user_count && !is_presence_prefix(prefix) {
         return Err(ApiError::UserCountNeedsPresence);
     }
-    let mut found = BTreeMap::new();
-    let _turn = LISTS.acquire().await;
-    if let Some(hub) = state.hubs.get(&signed.app.id) {
-        let mut piece = Vec::new();
-        for shard in 0..SHARDS {
-            hub.show_channels(shard, prefix, |name, counts| piece.push((name.clone(), counts)));
-            if piece.len() > TURN {
-                found.extend(piece.drain(..));
-                yield_now().await;
-            }
-        }
-        found.extend(piece);
-    }
+    let found = census::channels(&state.node, &signed.app.id, prefix).await;
     let mut json = r#"{"channels":{"#.to_owned();
-    for (at, (name, counts)) in found.iter().enumerate() {
+    for (at, (name, counts)) in found.channels.iter().enumerate() {
         push_channel(&mut json, name, *counts, info);
         if at % TURN == TURN - 1 {
             yield_now().await;
@@ -105,7 +88,7 @@ fn push_channel(json: &mut String, name: &ChannelName, counts: Occupancy, info: 
 ///
 /// # Errors
 /// An invalid name, or an attribute that channels of this kind do not have (API-036).
-pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+pub async fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct One {
         occupied: bool,
@@ -121,19 +104,22 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
     if info.cache && !channel.is_cached() {
         return Err(ApiError::CacheNeedsCacheChannel);
     }
-    let hub = state.hubs.get(&signed.app.id);
-    let counts = hub.as_ref().map(|hub| hub.counts(&channel)).unwrap_or_default();
-    let cached = || {
-        let now = state.milliseconds();
-        let cached = hub.as_ref()?.cached(&channel, now)?;
-        Some(CachedEvent { data: data_of(&cached.frame)?, ttl: cached.until.saturating_sub(now) / 1000 })
+    let (node, app) = (&state.node, &signed.app.id);
+    let counts = census::occupancy(node, app, &channel).await;
+    let cache = if info.cache {
+        let last = census::last_event(node, app, &channel).await;
+        Some(last.and_then(|last| {
+            Some(CachedEvent { data: data_of(&last.frame)?, ttl: last.milliseconds_left / 1000 })
+        }))
+    } else {
+        None
     };
     Ok(object(&One {
         occupied: counts.subscriptions > 0,
         attributes: Attributes {
             user_count: info.user_count.then_some(counts.users),
             subscription_count: info.subscription_count.then_some(counts.subscriptions),
-            cache: info.cache.then(cached),
+            cache,
         },
     }))
 }
@@ -142,7 +128,7 @@ pub fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, Api
 ///
 /// # Errors
 /// An invalid name.
-pub fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+pub async fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct Stats {
         occupied: bool,
@@ -152,7 +138,7 @@ pub fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
     }
 
     let channel = decoded(raw_name, signed)?;
-    let counts = state.hubs.get(&signed.app.id).map(|hub| hub.counts(&channel)).unwrap_or_default();
+    let counts = census::occupancy(&state.node, &signed.app.id, &channel).await;
     Ok(object(&Stats {
         occupied: counts.subscriptions > 0,
         user_count: (channel.kind() == ChannelKind::Presence).then_some(counts.users),
@@ -164,7 +150,7 @@ pub fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
 ///
 /// # Errors
 /// Not a presence channel, or a parameter that this endpoint does not take.
-pub fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
+pub async fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct Users {
         users: Vec<User>,
@@ -182,7 +168,7 @@ pub fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, A
     if channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UsersNeedPresence);
     }
-    let ids = state.hubs.get(&signed.app.id).map(|hub| hub.user_ids(&channel)).unwrap_or_default();
+    let ids = census::users(&state.node, &signed.app.id, &channel).await;
     Ok(object(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fanfare_hub::Occupancy;
+use fanfare_node::census;
+use fanfare_node::publish::{BackEndEvent, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use serde::{Deserialize, Serialize};
@@ -12,14 +15,13 @@ use super::channels::{Attributes, decoded};
 use super::error::ApiError;
 use super::event::{Checked, Fields, Info, object};
 use super::signed::Signed;
-use crate::publish::{BackEndEvent, publish};
 use crate::state::State;
 
 /// One event to one or more channels (API-010 … API-021); the JSON of the answer.
 ///
 /// # Errors
 /// Any fault in any part; nothing is published then (API-020).
-pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
+pub async fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let event = if signed.body.is_empty() {
         Checked::from_query(&signed.query, &signed.app)?
     } else {
@@ -28,11 +30,13 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let answer = match event.info {
         None => "{}".to_owned(),
         Some(info) => {
-            let channels = attributes_of(state, &signed.app, &event.channels, info);
-            answer::object(&Single { channels })
+            let channels: Vec<&ChannelName> = event.channels.iter().collect();
+            let counts = census::occupancies(&state.node, &signed.app.id, &channels).await;
+            let of = |(channel, counts)| (ChannelName::as_str(channel), attributes_of(channel, counts, info));
+            answer::object(&Single { channels: channels.into_iter().zip(counts).map(of).collect() })
         }
     };
-    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -40,7 +44,7 @@ pub fn single(state: &State, signed: &Signed) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// Any fault in any item; no item is published then (API-027).
-pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
+pub async fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     #[derive(Deserialize)]
     struct Batch<'a> {
         #[serde(borrow, default)]
@@ -60,14 +64,20 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let events: Vec<Checked<'_>> =
         items.into_iter().map(|item| item_of_batch(item, &signed.app)).collect::<Result<_, _>>()?;
     let answer = if events.iter().any(|event| event.info.is_some()) {
-        answer::object(&Batched {
-            batch: events.iter().map(|event| item_attributes(state, &signed.app, event)).collect(),
-        })
+        let asked: Vec<&ChannelName> =
+            events.iter().filter_map(asked_about).map(|(channel, _)| channel).collect();
+        let mut counts = census::occupancies(&state.node, &signed.app.id, &asked).await.into_iter();
+        let mut attributes = |event| {
+            let (channel, info) = asked_about(event)?;
+            Some(attributes_of(channel, counts.next()?, info))
+        };
+        let batch = events.iter().map(|event| attributes(event).unwrap_or_default()).collect();
+        answer::object(&Batched { batch })
     } else {
         "{}".to_owned()
     };
     let events: Vec<BackEndEvent<'_>> = events.iter().map(as_event).collect();
-    publish(state, &signed.app, &events).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &events).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -78,7 +88,7 @@ pub fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
 pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
     let channel = decoded(raw_channel, signed)?;
     let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
-    publish(state, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
+    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
 }
 
 #[derive(Serialize)]
@@ -98,29 +108,19 @@ fn item_of_batch<'a>(item: &'a RawValue, app: &App) -> Result<Checked<'a>, ApiEr
     Checked::from_fields(&fields, app)
 }
 
-fn item_attributes(state: &State, app: &App, event: &Checked<'_>) -> Attributes {
-    let info = event.info.unwrap_or_default();
-    attributes_of(state, app, &event.channels, info).into_values().next().unwrap_or_default()
+/// The channel of an item of a batch, and what is to be answered about the channel; `None` without `info`.
+fn asked_about<'a>(event: &'a Checked<'_>) -> Option<(&'a ChannelName, Info)> {
+    event.channels.first().zip(event.info)
 }
 
-/// One entry for each channel; attributes that the channel cannot have are left out (API-013).
-fn attributes_of<'a>(
-    state: &State,
-    app: &App,
-    channels: &'a [ChannelName],
-    info: Info,
-) -> BTreeMap<&'a str, Attributes> {
-    let hub = state.hubs.get(&app.id);
-    let attributes = |channel: &ChannelName| {
-        let counts = hub.as_ref().map(|hub| hub.counts(channel)).unwrap_or_default();
-        let is_presence = channel.kind() == ChannelKind::Presence;
-        Attributes {
-            user_count: (info.user_count && is_presence).then_some(counts.users),
-            subscription_count: info.subscription_count.then_some(counts.subscriptions),
-            cache: None,
-        }
-    };
-    channels.iter().map(|channel| (channel.as_str(), attributes(channel))).collect()
+/// Attributes that the channel cannot have are left out (API-013).
+fn attributes_of(channel: &ChannelName, counts: Occupancy, info: Info) -> Attributes {
+    let is_presence = channel.kind() == ChannelKind::Presence;
+    Attributes {
+        user_count: (info.user_count && is_presence).then_some(counts.users),
+        subscription_count: info.subscription_count.then_some(counts.subscriptions),
+        cache: None,
+    }
 }
 
 fn as_event<'a>(event: &'a Checked<'_>) -> BackEndEvent<'a> {

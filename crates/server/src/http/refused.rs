@@ -63,7 +63,7 @@ impl Noted {
         if !is_written {
             return;
         }
-        let path = own_path(self.path(), &state.config.listen.path_prefix);
+        let path = own_path(self.path(), &state.node.config.listen.path_prefix);
         let params = routes.find(path).map(|matched| matched.params);
         let param = |name| params.as_ref().and_then(|params| params.get(name));
         let app = param("app");
@@ -133,7 +133,7 @@ fn unsigned(path: &str) -> &str {
 
 /// The key sent for an app, as logs show it. Never has the database asked: strangers could have it asked at every refusal.
 async fn shown_key<'k>(state: &State, app: &str, key: &'k str) -> Cow<'k, str> {
-    match state.apps.in_memory(app).await {
+    match state.node.apps.in_memory(app).await {
         Some(app) if app.credential(key).is_some() => shortened(key, MOST_REPEATED),
         Some(app) if is_secret_of(&app, key) => IS_THE_SECRET.into(),
         _ => unknown_key(key),

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fanfare_node::clock::unix_seconds;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Clock, Query, RequestError, SignedBody, SignedRequest};
 use hyper::Request;
 
 use super::body::Arriving;
 use super::error::ApiError;
-use crate::clock::unix_seconds;
 use crate::connections::RequestBody;
 use crate::state::State;
 
@@ -37,14 +37,14 @@ pub async fn receive(
     path: &str,
     request: Request<RequestBody>,
 ) -> Result<Signed, ApiError> {
-    let limit = state.config.limits.request_bytes;
+    let limit = state.node.config.limits.request_bytes;
     let arriving = Arriving::of(request, limit).await?;
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
     let app = match check_head(state, app_id, path, &arriving, &query).await {
         Ok(app) => app,
         Err(error) => return Err(arriving.refused(error).await),
     };
-    let body = arriving.read(state.config.timeouts.handshake()).await?;
+    let body = arriving.read(state.node.config.timeouts.handshake()).await?;
     SignedBody::of(&query).check(&body).map_err(ApiError::Unauthorized)?;
     if !app.enabled {
         return Err(ApiError::AppDisabled);
@@ -63,7 +63,7 @@ async fn check_head(
     if query.get("auth_key").is_none() {
         return Err(ApiError::Unauthorized(RequestError::KeyMissing));
     }
-    let app = match state.apps.by_id(app_id).await {
+    let app = match state.node.apps.by_id(app_id).await {
         Ok(Some(app)) => app,
         Ok(None) => return Err(ApiError::UnknownApp(app_id.to_owned())),
         Err(error) => {
@@ -71,7 +71,7 @@ async fn check_head(
             return Err(ApiError::AppsUnavailable);
         }
     };
-    let clock = Clock { now: unix_seconds(), window: state.config.timeouts.clock_skew.into() };
+    let clock = Clock { now: unix_seconds(), window: state.node.config.timeouts.clock_skew.into() };
     let full_path = arriving.uri().path();
     SignedRequest { method: arriving.method().as_str(), path, full_path, query }
         .verify(&app, clock, arriving.announced() > 0)

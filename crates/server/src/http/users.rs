@@ -1,5 +1,6 @@
 //! Requests about connections and signed-in users rather than channels.
 
+use fanfare_node::census;
 use fanfare_protocol::close::CloseReason;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -12,19 +13,19 @@ use crate::state::State;
 /// if there are any; the JSON of the answer.
 pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
     let user = percent_decode_str(raw_user).decode_utf8_lossy();
-    if let Some(hub) = state.hubs.get(&signed.app.id) {
+    if let Some(hub) = state.node.hubs.get(&signed.app.id) {
         hub.close_user(&user, &CloseReason::Terminated);
     }
     "{}".to_owned()
 }
 
 /// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: the number of connections on this node.
-pub fn connections(state: &State, signed: &Signed) -> String {
+pub async fn connections(state: &State, signed: &Signed) -> String {
     #[derive(Serialize)]
     struct Connections {
         connections: usize,
     }
 
-    let connections = state.hubs.get(&signed.app.id).map_or(0, |hub| hub.connections());
+    let connections = census::connections(&state.node, &signed.app.id).await;
     object(&Connections { connections })
 }

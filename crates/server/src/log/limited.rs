@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::rate::Rate;
+use fanfare_node::rate::Rate;
 
 /// Lines of one kind at once, and per second.
 const PER_SECOND: usize = 50;

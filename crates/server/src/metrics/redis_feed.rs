@@ -2,12 +2,12 @@
 
 use std::fmt::Error;
 
+use fanfare_node::metrics::{AppLabel, AppLabels};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::labels::{AppLabel, AppLabels};
 use crate::redis_feed::Numbers;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

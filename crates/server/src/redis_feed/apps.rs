@@ -52,7 +52,7 @@ impl RedisFeeds {
     /// No feeds yet.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
-        let room = ByteBudget::new(state.config.limits.request_bytes);
+        let room = ByteBudget::new(state.node.config.limits.request_bytes);
         Self { state, room, table: Mutex::default() }
     }
 
@@ -72,7 +72,7 @@ impl RedisFeeds {
 
     /// Makes the app's feed match the app's settings.
     pub fn set(&self, app: &Arc<App>) {
-        let wanted = if app.enabled { self.state.config.redis_feed.of(app) } else { Ok(None) };
+        let wanted = if app.enabled { self.state.node.config.redis_feed.of(app) } else { Ok(None) };
         let mut table = self.table.lock();
         let wanted = match wanted {
             Ok(wanted) => {
@@ -108,8 +108,8 @@ impl RedisFeeds {
         let (sender, receiver) = queue(&self.room);
         let numbers = self.state.redis_feed.begin(&app.id);
         let route = Arc::new(FeedRoute::new(Arc::clone(app), sender, numbers));
-        let publishing = publishing::run(Arc::clone(&self.state), Arc::downgrade(&route), receiver);
-        self.state.tasks.spawn_work("publishing of a Redis feed", publishing);
+        let publishing = publishing::run(Arc::clone(&self.state.node), Arc::downgrade(&route), receiver);
+        self.state.node.tasks.spawn_work("publishing of a Redis feed", publishing);
         let connection = match table.connections.entry(address.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.connect(&address)),
@@ -135,11 +135,11 @@ impl RedisFeeds {
         self.state.redis_feed.connect(address);
         let mut events =
             FeedEvents::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
-        let config = &self.state.config;
+        let config = &self.state.node.config;
         let longest = config.limits.request_bytes as u64;
         let subscriber = Subscriber::new(address, &config.redis_feed.trust, longest);
         let listening = subscriber.run(wants, move |happening| events.hear(happening));
-        self.state.tasks.spawn_work("Redis feed", listening);
+        self.state.node.tasks.spawn_work("Redis feed", listening);
         Connection { wanted, routes }
     }
 
@@ -172,7 +172,7 @@ impl RedisFeeds {
 
 /// The order of apps that share a prefix, the same on every node: the configuration's apps, then the smaller id.
 fn rank(app: &AppId, state: &State) -> (bool, usize, AppId) {
-    let is_fixed = state.apps.is_fixed(app.as_str());
+    let is_fixed = state.node.apps.is_fixed(app.as_str());
     (!is_fixed, app.as_str().len(), app.clone())
 }
 

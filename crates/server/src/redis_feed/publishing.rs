@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use fanfare_laravel::feed::Broadcast;
+use fanfare_node::Node;
+use fanfare_node::publish::{BackEndEvent, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::event_name::check_event_name;
@@ -11,8 +13,6 @@ use parking_lot::Mutex;
 use super::dropped::Dropped;
 use super::numbers::AppNumbers;
 use super::queue::{Message, QueueReceiver, QueueSender};
-use crate::publish::{BackEndEvent, publish};
-use crate::state::State;
 
 /// The ends of Laravel's default prefixes.
 const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
@@ -61,10 +61,10 @@ impl FeedRoute {
 
 /// Publishes messages until no more can arrive. Holds the route only while publishing a message, because the
 /// route holds the sending end.
-pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
+pub(super) async fn run(node: Arc<Node>, route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
     while let Some(Message { channel, payload }) = receiver.next().await {
         let Some(route) = route.upgrade() else { return };
-        if let Err(why) = publish_one(&state, &route.app(), &channel, &payload) {
+        if let Err(why) = publish_one(&node, &route.app(), &channel, &payload) {
             route.numbers.count_dropped(why, &channel);
         }
         if let Some(count) = receiver.take_dropped() {
@@ -74,7 +74,7 @@ pub(super) async fn run(state: Arc<State>, route: std::sync::Weak<FeedRoute>, mu
     }
 }
 
-fn publish_one(state: &State, app: &Arc<App>, channel: &str, payload: &[u8]) -> Result<(), Dropped> {
+fn publish_one(node: &Node, app: &Arc<App>, channel: &str, payload: &[u8]) -> Result<(), Dropped> {
     let channel = ChannelName::parse(channel, app.limits.channel_name)?;
     match channel.kind() {
         ChannelKind::Encrypted => return Err(Dropped::Encrypted),
@@ -87,7 +87,7 @@ fn publish_one(state: &State, app: &Arc<App>, channel: &str, payload: &[u8]) -> 
         return Err(Dropped::TooLarge);
     }
     let event = BackEndEvent { name: &event, data: &data, channels: &[channel], except };
-    publish(state, app, &[event]).map_err(|_| Dropped::OverQuota)
+    publish(node, app, &[event]).map_err(|_| Dropped::OverQuota)
 }
 
 /// Whether a public name is a guarded one behind something that looks like the rest of a prefix.

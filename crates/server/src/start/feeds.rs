@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_node::live_apps;
 use fanfare_protocol::ids::AppId;
 use tokio::time::MissedTickBehavior;
 
-use crate::live_apps;
 use crate::redis_feed::RedisFeeds;
 use crate::state::State;
 
@@ -15,19 +15,20 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// Starts the feeds of the configuration's apps, and of each app of the database as soon as the app is read.
 pub(super) fn begin(state: &Arc<State>) -> Arc<RedisFeeds> {
-    let nodes_own = state.config.redis_feed.app.clone();
+    let nodes_own = state.node.config.redis_feed.app.clone();
     let feeds = Arc::new(RedisFeeds::new(Arc::clone(state)));
-    for app in state.config.fixed_apps() {
+    for app in state.node.config.fixed_apps() {
         feeds.set(&Arc::new(app));
     }
-    if let Some(id) = nodes_own.filter(|id| !state.apps.is_fixed(id.as_str())) {
+    if let Some(id) = nodes_own.filter(|id| !state.node.apps.is_fixed(id.as_str())) {
         let knowing = know_app(Arc::clone(state), Arc::clone(&feeds), id);
-        state.tasks.spawn("app of the node's Redis feed", knowing);
+        state.node.tasks.spawn("app of the node's Redis feed", knowing);
     }
     // Without a database there is nothing to follow.
-    if state.apps.has_database() {
-        let following = live_apps::follow(Arc::clone(state), Arc::clone(&feeds));
-        state.tasks.spawn("changes of apps", following);
+    if state.node.apps.has_database() {
+        let hearing = Arc::clone(&feeds);
+        let following = live_apps::follow(Arc::clone(&state.node), move |change| hearing.hear(change));
+        state.node.tasks.spawn("changes of apps", following);
     }
     feeds
 }
@@ -39,7 +40,7 @@ async fn know_app(state: Arc<State>, feeds: Arc<RedisFeeds>, id: AppId) {
     loop {
         every.tick().await;
         // While the database is away, the next look-up tries again.
-        if let Ok(Some(app)) = state.apps.by_id(id.as_str()).await {
+        if let Ok(Some(app)) = state.node.apps.by_id(id.as_str()).await {
             feeds.set(&app);
         }
     }

@@ -12,7 +12,7 @@ impl Server {
     /// Logs the parts that run, their addresses and limits, and the absence of apps.
     pub(super) fn log_ready(&self) {
         let Server { state, listening, over_tls, admin_listening, .. } = self;
-        let config = &state.config;
+        let config = &state.node.config;
         tracing::info!(
             target: "fanfare",
             version = VERSION,
@@ -37,16 +37,16 @@ impl Server {
         let Server { state, listening, over_tls, admin_listening: admin, first, .. } = self;
         let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
         let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
-        if let Some(laravel) = &state.config.laravel {
+        if let Some(laravel) = &state.node.config.laravel {
             text.push_str(&laravel.text());
         }
         match first {
             Some(ShownApp { app, embedded, new }) => {
                 // Standard output often ends in a log: a secret is printed when new, or to a terminal.
                 let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-                let path_prefix = &state.config.listen.path_prefix;
+                let path_prefix = &state.node.config.listen.path_prefix;
                 // The configuration does not hold a port that the system has chosen.
-                let is_chosen = state.config.listen.addr.port() == 0;
+                let is_chosen = state.node.config.listen.addr.port() == 0;
                 let invocation = &invocation.with("--listen", is_chosen.then(|| listening.to_string()));
                 let (listen, over_tls) = (*listening, over_tls.clone());
                 let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };

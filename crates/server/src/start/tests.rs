@@ -57,7 +57,7 @@ async fn a_server_that_loses_a_task_drains_says_that_it_is_not_ready_and_ends_wi
     assert!(get(admin, "/ready").await.starts_with("HTTP/1.1 200 "));
     assert!(!get(admin, "/metrics").await.contains("fanfare_tasks_failed_total{"));
 
-    state.tasks.spawn("on purpose", async { panic!("a task of the server panics") });
+    state.node.tasks.spawn("on purpose", async { panic!("a task of the server panics") });
     let begun = Instant::now();
     while !get(admin, "/ready").await.starts_with("HTTP/1.1 503 ") {
         assert!(begun.elapsed() < DEADLINE, "it is never not ready");

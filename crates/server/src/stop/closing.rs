@@ -23,10 +23,10 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// Returns the number of connections left at the deadline, which lies behind the window.
 pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
-    state.drain.begin();
-    let window = state.config.timeouts.drain();
+    state.node.drain.begin();
+    let window = state.node.config.timeouts.drain();
     let began = Instant::now();
-    let waiting: Vec<Arc<Conn>> = state.hubs.all().iter().flat_map(|hub| hub.conns()).collect();
+    let waiting: Vec<Arc<Conn>> = state.node.hubs.all().iter().flat_map(|hub| hub.conns()).collect();
     tracing::info!(target: "fanfare", connections = waiting.len(), seconds = window.as_secs(), "draining");
     let spacing = window / u32::try_from(waiting.len().max(1)).unwrap_or(u32::MAX);
     let mut moment = began;
@@ -39,17 +39,17 @@ pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
     }
     let left = end(state, deadline).await;
     back_ends_told(state, began + window.min(TELLING)).await;
-    state.drain.end();
+    state.node.drain.end();
     left
 }
 
 /// Closes the rest, connections that were joining at the snapshot included; returns the number left.
 async fn end(state: &Arc<State>, deadline: Instant) -> usize {
-    for conn in state.hubs.all().iter().flat_map(|hub| hub.conns()) {
+    for conn in state.node.hubs.all().iter().flat_map(|hub| hub.conns()) {
         conn.outbox.close(CloseReason::ServerRestarting);
     }
     all_gone(state, deadline).await;
-    state.node.open()
+    state.node.seats.open()
 }
 
 /// Goes on answering for a moment, so that back ends with keep-alive connections are told to connect elsewhere, and
@@ -62,9 +62,9 @@ async fn back_ends_told(state: &State, deadline: Instant) {
 
 /// Waits for the last connection to end, until `deadline`; returns whether all have ended.
 async fn all_gone(state: &State, deadline: Instant) -> bool {
-    while state.node.open() > 0 {
-        if timeout_at(deadline, state.drain.one_ended()).await.is_err() {
-            return state.node.open() == 0;
+    while state.node.seats.open() > 0 {
+        if timeout_at(deadline, state.node.drain.one_ended()).await.is_err() {
+            return state.node.seats.open() == 0;
         }
     }
     true

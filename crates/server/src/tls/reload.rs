@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_config::certificate::{CertificateError, Files};
+use fanfare_node::clock::unix_seconds;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 
 use super::{Current, ServerTls};
-use crate::clock::unix_seconds;
 use crate::state::State;
 
 /// Interval of checks.

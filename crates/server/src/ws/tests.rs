@@ -9,7 +9,7 @@ use crate::tls::TlsSocket;
 const BUDGET: usize = 1536;
 
 /// Bytes of the task that a function of this shape starts.
-fn size_of_task<S, Task>(_: fn(Arc<State>, Newcomer, S, Vec<u8>) -> Task) -> usize {
+fn size_of_task<S, Task>(_: fn(Arc<Node>, Newcomer, S, Vec<u8>) -> Task) -> usize {
     size_of::<Task>()
 }
 

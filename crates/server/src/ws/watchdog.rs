@@ -6,17 +6,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_hub::Conn;
+use fanfare_node::Node;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use tokio::time::{Instant, sleep_until};
 
 use super::Signs;
-use crate::state::State;
 
 /// Returns when the connection is to end for silence, or for not authorizing in time.
-pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReason {
-    let timeouts = &state.config.timeouts;
-    let authorize_by = state.milliseconds() + milliseconds(timeouts.authorize());
+pub(super) async fn run(node: &Node, conn: &Conn, signs: &Signs) -> CloseReason {
+    let timeouts = &node.config.timeouts;
+    let authorize_by = node.milliseconds() + milliseconds(timeouts.authorize());
     let activity = milliseconds(timeouts.activity());
     let pong = milliseconds(timeouts.pong());
     let sleep = sleep_until(Instant::now());
@@ -24,7 +24,7 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
     // When the unanswered Ping frame was sent.
     let mut pinged = None;
     loop {
-        let now = state.milliseconds();
+        let now = node.milliseconds();
         let heard = signs.heard.load(Ordering::Relaxed);
         let unauthorized = !signs.authorized.load(Ordering::Relaxed);
         if unauthorized && now >= authorize_by {
@@ -42,7 +42,7 @@ pub(super) async fn run(state: &State, conn: &Conn, signs: &Signs) -> CloseReaso
             None => heard + activity,
         };
         let due = if unauthorized { due.min(authorize_by) } else { due };
-        sleep.as_mut().reset(state.started + Duration::from_millis(due));
+        sleep.as_mut().reset(node.started + Duration::from_millis(due));
         sleep.as_mut().await;
     }
 }

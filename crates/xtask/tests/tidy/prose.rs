@@ -20,13 +20,14 @@ const FOREIGN: [(&str, &str); 9] = [
 const REGISTRY: &str = "a registry's host: everybody's client has its own setting for that";
 
 /// Folders whose doc comments follow [`unnamed_subjects`]; add a folder when its comments do.
-const NAMES_SUBJECTS: [&str; 13] = [
+const NAMES_SUBJECTS: [&str; 14] = [
     "crates/apps/",
     "crates/config/",
     "crates/doctor/",
     "crates/hub/",
     "crates/laravel/",
     "crates/loadgen/",
+    "crates/node/",
     "crates/outgoing/",
     "crates/protocol/",
     "crates/redis/",

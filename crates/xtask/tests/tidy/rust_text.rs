@@ -10,7 +10,7 @@ const DEFINITIONS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
 /// Where tasks are spawned that end with a request, a connection or a question; all others have their owner.
 const SPAWNING: [&str; 4] = [
-    "crates/server/src/tasks.rs",
+    "crates/node/src/tasks.rs",
     "crates/server/src/connections.rs",
     "crates/server/src/http/admission.rs",
     "crates/outgoing/src/lookups.rs",

@@ -1,6 +1,7 @@
 //! Why nothing is signed: the client's answer, and the reason in the log.
 
 use fanfare_laravel::authorize::{Denial, DenialKind};
+use fanfare_node::tenants::AuthorizationOutcome;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
 use fanfare_protocol::error::invalid_name;
@@ -11,7 +12,6 @@ use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
 use crate::http::error::ApiError;
 use crate::log::unknown_key;
-use crate::tenants::AuthorizationOutcome;
 
 /// The largest body; a form has some hundred bytes, and other fields are not passed on.
 pub(super) const BODY_BYTES: usize = 16 * 1024;

@@ -45,7 +45,7 @@ impl Session {
         if self.subscriptions.contains(channel.as_str()) {
             return Err(ProtocolError::ExistingSubscription(name()));
         }
-        let limit = self.state.config.limits.channels_per_connection;
+        let limit = self.node.config.limits.channels_per_connection;
         if self.subscriptions.len() >= limit {
             return Err(ProtocolError::TooManyChannels { limit });
         }
@@ -70,7 +70,7 @@ impl Session {
             (ChannelKind::Presence, None, None) => return Err(ProtocolError::ChannelDataMissing(name())),
             _ => None,
         };
-        match self.subscriptions.subscribe(channel.clone(), identity, self.state.milliseconds()) {
+        match self.subscriptions.subscribe(channel.clone(), identity, self.node.milliseconds()) {
             Ok(()) => Ok(kind),
             Err(SubscribeError::Existing) => Err(ProtocolError::ExistingSubscription(name())),
             Err(SubscribeError::Full) => {

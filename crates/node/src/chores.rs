@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::memory;
-use crate::state::State;
+use crate::node::Node;
 
 /// How often hubs without connections, and events that have expired, are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -28,51 +28,51 @@ const LOOK: Duration = Duration::from_secs(1);
 const FREEING: Duration = Duration::from_millis(20);
 
 /// Starts the tasks, which run until the process ends.
-pub fn begin(state: &Arc<State>) {
-    state.tasks.spawn("sweep", sweep(Arc::clone(state)));
-    state.tasks.spawn("counts of channels", tell_counts(Arc::clone(state)));
-    state.tasks.spawn("changes of channels", tell_changes(Arc::clone(state)));
-    state.tasks.spawn("memory of outboxes", relieve(Arc::clone(state)));
+pub fn begin(node: &Arc<Node>) {
+    node.tasks.spawn("sweep", sweep(Arc::clone(node)));
+    node.tasks.spawn("counts of channels", tell_counts(Arc::clone(node)));
+    node.tasks.spawn("changes of channels", tell_changes(Arc::clone(node)));
+    node.tasks.spawn("memory of outboxes", relieve(Arc::clone(node)));
 }
 
 /// Drops the state left by apps without connections.
-async fn sweep(state: Arc<State>) {
+async fn sweep(node: Arc<Node>) {
     let mut every = interval(SWEEP);
     loop {
         every.tick().await;
-        state.hubs.sweep(state.milliseconds());
-        state.outgoing.webhooks.drop_idle();
+        node.hubs.sweep(node.milliseconds());
+        node.outgoing.webhooks.drop_idle();
     }
 }
 
-async fn tell_counts(state: Arc<State>) {
+async fn tell_counts(node: Arc<Node>) {
     let mut every = interval(TELL_COUNTS);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        for hub in state.hubs.all() {
+        for hub in node.hubs.all() {
             hub.tell_counts();
         }
     }
 }
 
 /// Sends merged changes; sleeps while there are none.
-async fn tell_changes(state: Arc<State>) {
+async fn tell_changes(node: Arc<Node>) {
     loop {
-        let mut apps = poll_fn(|cx| state.hubs.poll_changes(cx)).await;
+        let mut apps = poll_fn(|cx| node.hubs.poll_changes(cx)).await;
         sleep(MERGE).await;
-        if let Poll::Ready(more) = state.hubs.poll_changes(&Context::from_waker(Waker::noop())) {
+        if let Poll::Ready(more) = node.hubs.poll_changes(&Context::from_waker(Waker::noop())) {
             apps.extend(more);
         }
-        for hub in apps.iter().filter_map(|app| state.hubs.get(app)) {
+        for hub in apps.iter().filter_map(|app| node.hubs.get(app)) {
             hub.tell_changes();
         }
     }
 }
 
 /// Closes the largest readers whenever more bytes wait for clients than allowed.
-async fn relieve(state: Arc<State>) {
-    let budget = Arc::clone(state.hubs.budget());
+async fn relieve(node: Arc<Node>) {
+    let budget = Arc::clone(node.hubs.budget());
     // Number of readers closed since the last log line.
     let (mut untold, mut told_at) = (0, None::<Instant>);
     loop {
@@ -80,7 +80,7 @@ async fn relieve(state: Arc<State>) {
         // The timeout catches what nobody reports: many outboxes, each with few bytes.
         let _ = timeout(LOOK, poll_fn(|cx| budget.poll_over(cx))).await;
         let held = budget.held();
-        untold += state.hubs.relieve();
+        untold += node.hubs.relieve();
         if untold > 0 && told_at.is_none_or(|at| at.elapsed() >= LOOK) {
             told_at = Some(Instant::now());
             tracing::warn!(

@@ -33,11 +33,11 @@ impl Session {
             return Err(ClientEventFault::TooBig { limit, size });
         }
         let limit = app.limits.client_events_per_second;
-        if !self.client_events.take(self.state.milliseconds(), limit, limit) {
+        if !self.client_events.take(self.node.milliseconds(), limit, limit) {
             return Err(ClientEventFault::TooMany { limit });
         }
         let event = ClientEvent { name, data, channel: &channel, sender: self.socket_id() };
-        publish_client_event(&self.state, self.subscriptions.hub(), &self.tenant, &event)
+        publish_client_event(&self.node, self.subscriptions.hub(), &self.tenant, &event)
             .map_err(ClientEventFault::OverQuota)
     }
 }

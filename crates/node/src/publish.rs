@@ -13,7 +13,7 @@ use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::{server, webhook};
 
-use crate::state::State;
+use crate::node::Node;
 use crate::tenants::{EventCounts, Source, Tenant};
 
 /// A checked event from a back end.
@@ -46,33 +46,33 @@ pub struct ClientEvent<'a> {
 ///
 /// # Errors
 /// The quota that all events together would exceed; no event is published then.
-pub fn publish(state: &State, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Result<(), OverQuota> {
-    let tenant = state.tenants.of(&app.id);
+pub fn publish(node: &Node, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Result<(), OverQuota> {
+    let tenant = node.tenants.of(&app.id);
     let messages = events.iter().map(|event| event.channels.len()).sum();
-    tenant.admit(app, messages, state.moment())?;
+    tenant.admit(app, messages, node.moment())?;
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
     let hub = if is_kept {
         // Cached also while no client is connected (API-019).
-        Some(state.hubs.open(app))
+        Some(node.hubs.open(app))
     } else {
-        state.hubs.get(&app.id)
+        node.hubs.get(&app.id)
     };
     for event in events {
         let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
         if let Some(hub) = &hub {
-            deliver(state, app, hub, event, &mut counts);
+            deliver(node, app, hub, event, &mut counts);
         }
         tenant.count_event(Source::BackEnd, counts);
     }
     Ok(())
 }
 
-fn deliver(state: &State, app: &App, hub: &AppHub, event: &BackEndEvent<'_>, counts: &mut EventCounts) {
+fn deliver(node: &Node, app: &App, hub: &AppHub, event: &BackEndEvent<'_>, counts: &mut EventCounts) {
     let quoted = server::QuotedEvent::new(event.name, event.data);
     for channel in event.channels {
         let frame = quoted.on(channel);
         let took = if channel.is_cached() {
-            let until = state.milliseconds() + 1000 * app.limits.cache_seconds as u64;
+            let until = node.milliseconds() + 1000 * app.limits.cache_seconds as u64;
             hub.deliver_and_keep(channel, &frame, event.except, until)
         } else {
             hub.deliver(channel, &frame, event.except)
@@ -86,12 +86,12 @@ fn deliver(state: &State, app: &App, hub: &AppHub, event: &BackEndEvent<'_>, cou
 /// # Errors
 /// The app's quota that is exceeded; nothing is published then.
 pub fn publish_client_event(
-    state: &State,
+    node: &Node,
     hub: &AppHub,
     tenant: &Tenant,
     event: &ClientEvent<'_>,
 ) -> Result<(), OverQuota> {
-    tenant.admit(&hub.app(), 1, state.moment())?;
+    tenant.admit(&hub.app(), 1, node.moment())?;
     let user = hub.user_of(event.channel, event.sender);
     let quoted = server::QuotedEvent::new(event.name, event.data);
     let frame = quoted.from_client(event.channel, user.as_ref());

@@ -5,14 +5,15 @@ use std::fmt::{Error, Write as _};
 use fanfare_protocol::ids::AppId;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
+/// The label `app`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct AppLabels {
+pub struct AppLabels {
     app: AppLabel,
 }
 
 /// An app's id as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub(super) struct AppLabel(pub(super) AppId);
+pub struct AppLabel(pub AppId);
 
 impl EncodeLabelValue for AppLabel {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), Error> {
@@ -21,7 +22,9 @@ impl EncodeLabelValue for AppLabel {
 }
 
 impl AppLabels {
-    pub(super) fn of(app: &AppId) -> Self {
+    /// The label of this app.
+    #[must_use]
+    pub fn of(app: &AppId) -> Self {
         Self { app: AppLabel(app.clone()) }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
 use prometheus_client::collector::Collector;
@@ -13,9 +12,6 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
 use super::labels::{AppLabel, AppLabels};
-use super::{http_connections, redis_feed};
-use crate::connections::Places;
-use crate::redis_feed::Numbers;
 use crate::tasks::Tasks;
 use crate::tenants::{Tenant, Tenants};
 
@@ -26,20 +22,12 @@ pub struct Live {
     pub hubs: Arc<Hubs>,
     /// The usage of each app.
     pub tenants: Arc<Tenants>,
-    /// The numbers of each Redis with broadcasts.
-    pub redis_feed: Arc<Numbers>,
     /// The failed tasks.
     pub tasks: Tasks,
     /// Whether the apps' database answers.
     pub database_answers: watch::Receiver<bool>,
     /// Whether the apps' database stores writes.
     pub database_stores: watch::Receiver<bool>,
-    /// HTTP connections of the public listeners.
-    pub places: Arc<Places>,
-    /// HTTP connections of the operators' listener.
-    pub operators_places: Arc<Places>,
-    /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
-    pub certificate_expires: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -63,12 +51,7 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
         self.counters(&mut encoder)?;
-        self.failed_tasks(&mut encoder)?;
-        http_connections::encode(
-            [("public", &self.places), ("admin", &self.operators_places)],
-            &mut encoder,
-        )?;
-        redis_feed::encode(&self.redis_feed, &mut encoder)
+        self.failed_tasks(&mut encoder)
     }
 }
 
@@ -114,13 +97,6 @@ impl Live {
         let (name, help) =
             ("apps_database_writable", "Whether the apps' database stores what is written, 1 or 0");
         writable.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        let expires = self.certificate_expires.load(Ordering::Relaxed);
-        if expires > 0 {
-            let help = "When the certificate in use for TLS expires, in Unix seconds";
-            let name = "tls_certificate_expires_timestamp_seconds";
-            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        }
         Ok(())
     }
 

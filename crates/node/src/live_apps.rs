@@ -10,29 +10,28 @@ use fanfare_hub::AppHub;
 use fanfare_protocol::app::App;
 use fanfare_protocol::close::CloseReason;
 
-use crate::redis_feed::RedisFeeds;
-use crate::state::State;
+use crate::node::Node;
 
-/// Applies every change of the database's apps, until the end of the process.
-pub async fn follow(state: Arc<State>, feeds: Arc<RedisFeeds>) {
+/// Applies every change of the database's apps, until the end of the process; `before` gets each change first.
+pub async fn follow(node: Arc<Node>, mut before: impl FnMut(&AppChange) + Send) {
     let on = |change| {
-        feeds.hear(&change);
-        apply(&state, change);
+        before(&change);
+        apply(&node, change);
     };
-    state.apps.follow(on).await;
+    node.apps.follow(on).await;
 }
 
-fn apply(state: &State, change: AppChange) {
+fn apply(node: &Node, change: AppChange) {
     match change {
         AppChange::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");
-            state.tenants.set_gone(&app.id, false);
-            let hub = state.hubs.get(&app.id);
+            node.tenants.set_gone(&app.id, false);
+            let hub = node.hubs.get(&app.id);
             if let Some(hub) = &hub {
                 hub.set_app(&app);
             }
             // After the hub's update, because webhooks ask the hub for the settings.
-            state.outgoing.webhooks.set_app(&app);
+            node.outgoing.webhooks.set_app(&app);
             if let Some(hub) = hub.filter(|_| !app.enabled) {
                 close_all(&hub, &CloseReason::AppDisabled);
             }
@@ -40,13 +39,13 @@ fn apply(state: &State, change: AppChange) {
         AppChange::Same(_) => {}
         AppChange::Gone(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), "app deleted");
-            state.tenants.set_gone(&app.id, true);
-            let hub = state.hubs.get(&app.id);
+            node.tenants.set_gone(&app.id, true);
+            let hub = node.hubs.get(&app.id);
             if let Some(hub) = &hub {
                 // Connections being admitted find the app disabled, and no webhooks about leaves are sent.
                 hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
             }
-            state.outgoing.webhooks.remove(&app.id);
+            node.outgoing.webhooks.remove(&app.id);
             if let Some(hub) = hub {
                 let key =
                     app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
-use crate::state::State;
+use crate::node::Node;
 use crate::tenants::Tenant;
 
 const BETWEEN_WRITES: Duration = Duration::from_secs(60);
@@ -43,10 +43,10 @@ enum Wake {
 impl UsageTask {
     /// Starts the task, if there is a database.
     #[must_use]
-    pub fn begin(state: &Arc<State>) -> Option<Self> {
-        state.apps.has_database().then(|| {
+    pub fn begin(node: &Arc<Node>) -> Option<Self> {
+        node.apps.has_database().then(|| {
             let (end, ended) = oneshot::channel();
-            Self { task: state.tasks.spawn("usage", run(Arc::clone(state), ended)), end }
+            Self { task: node.tasks.spawn("usage", run(Arc::clone(node), ended)), end }
         })
     }
 
@@ -60,29 +60,29 @@ impl UsageTask {
     }
 }
 
-async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
-    let node = node_name(state.config.listen.addr.port());
+async fn run(node: Arc<Node>, mut ended: oneshot::Receiver<()>) {
+    let name = node_name(node.config.listen.addr.port());
     let mut every = interval(BETWEEN_WRITES);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hour = hours(since_1970(SystemTime::now()));
     loop {
         let wake = tokio::select! {
-            made = state.tenants.made() => Wake::Made(made),
+            made = node.tenants.made() => Wake::Made(made),
             () = sleep(until_next_hour(since_1970(SystemTime::now()))) => Wake::Hour,
             _ = every.tick() => Wake::Minute,
             _ = &mut ended => Wake::End,
         };
         if let Wake::Made(tenants) = wake {
-            learn_earlier(&state, &node, tenants).await;
+            learn_earlier(&node, &name, tenants).await;
             continue;
         }
-        close_books(&state, hour);
+        close_books(&node, hour);
         hour = hours(since_1970(SystemTime::now()));
         if matches!(wake, Wake::Minute | Wake::End) {
             // Tenants whose earlier messages could not be read when they were added are included.
-            learn_earlier(&state, &node, state.tenants.all()).await;
-            write(&state, &node).await;
-            state.tenants.drop_idle(hour);
+            learn_earlier(&node, &name, node.tenants.all()).await;
+            write(&node, &name).await;
+            node.tenants.drop_idle(hour);
         }
         if matches!(wake, Wake::End) {
             return;
@@ -91,18 +91,18 @@ async fn run(state: Arc<State>, mut ended: oneshot::Receiver<()>) {
 }
 
 /// Books the usage since the last time to its hour.
-fn close_books(state: &State, hour: u64) {
-    for tenant in state.tenants.all() {
-        tenant.close_books(hour, || state.hubs.get(&tenant.app).map_or(0, |hub| hub.connections()));
+fn close_books(node: &Node, hour: u64) {
+    for tenant in node.tenants.all() {
+        tenant.close_books(hour, || node.hubs.get(&tenant.app).map_or(0, |hub| hub.connections()));
     }
 }
 
 /// Reads for each new tenant the messages of today that are stored already, so that a restart gives nobody a
 /// second day's quota.
-async fn learn_earlier(state: &State, node: &str, tenants: Vec<Arc<Tenant>>) {
+async fn learn_earlier(node: &Node, name: &str, tenants: Vec<Arc<Tenant>>) {
     for tenant in tenants.iter().filter(|tenant| tenant.wants_earlier()) {
-        let day = state.moment().day;
-        match state.apps.messages_since(tenant.app.as_str(), node, day * 24).await {
+        let day = node.moment().day;
+        match node.apps.messages_since(tenant.app.as_str(), name, day * 24).await {
             Ok(messages) => tenant.add_earlier(messages, day),
             // The other tenants would fail too; the next minute retries.
             Err(error) => return tracing::debug!(target: "fanfare::apps", %error, "usage was not read"),
@@ -112,16 +112,16 @@ async fn learn_earlier(state: &State, node: &str, tenants: Vec<Arc<Tenant>>) {
 
 /// Writes the books. Tenants that have not read their earlier messages wait: rows written before would be read as
 /// earlier messages.
-async fn write(state: &State, node: &str) {
+async fn write(node: &Node, name: &str) {
     let mut unwritten: Vec<(Arc<Tenant>, HourOfUsage)> = Vec::new();
-    for tenant in state.tenants.all().into_iter().filter(|tenant| !tenant.wants_earlier()) {
+    for tenant in node.tenants.all().into_iter().filter(|tenant| !tenant.wants_earlier()) {
         unwritten.extend(tenant.take_unwritten().into_iter().map(|used| (Arc::clone(&tenant), used)));
     }
     while !unwritten.is_empty() {
         let rest = unwritten.split_off(unwritten.len().min(MOST_AT_ONCE));
         let rows: Vec<(AppId, HourOfUsage)> =
             unwritten.iter().map(|(tenant, used)| (tenant.app.clone(), *used)).collect();
-        if let Err(error) = state.apps.add_usage(node, &rows).await {
+        if let Err(error) = node.apps.add_usage(name, &rows).await {
             tracing::warn!(target: "fanfare::apps", %error, "usage was not stored; trying again in a minute");
             for (tenant, used) in unwritten.into_iter().chain(rest) {
                 tenant.put_back(used);

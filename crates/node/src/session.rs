@@ -20,9 +20,8 @@ use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
-use fanfare_protocol::ws::Incoming;
 
-use crate::state::State;
+use crate::node::Node;
 use crate::tenants::Tenant;
 use allowance::Allowance;
 
@@ -38,7 +37,7 @@ const MOST_LOGGED: usize = 200;
 
 /// The state of one connection; owned by its task.
 pub struct Session {
-    state: Arc<State>,
+    node: Arc<Node>,
     subscriptions: Subscriptions,
     /// The app's numbers, looked up once.
     tenant: Arc<Tenant>,
@@ -53,35 +52,18 @@ pub struct Session {
 impl Session {
     /// The session of a connection without subscriptions.
     #[must_use]
-    pub fn new(state: Arc<State>, subscriptions: Subscriptions, place: Option<Slot>) -> Self {
+    pub fn new(node: Arc<Node>, subscriptions: Subscriptions, place: Option<Slot>) -> Self {
         let hub = subscriptions.hub();
-        let tenant = state.tenants.of(&hub.app().id);
+        let tenant = node.tenants.of(&hub.app().id);
         tenant.saw_connections(hub.connections());
         let [faults, client_events, changes] = [(); 3].map(|()| Allowance::full());
-        Self { state, subscriptions, tenant, place, faults, client_events, changes }
+        Self { node, subscriptions, tenant, place, faults, client_events, changes }
     }
 
     /// Handles a message from the client; breaks when the connection is to end. Sets `authorized` when the connection
     /// may stay.
-    pub fn on_incoming(
-        &mut self,
-        incoming: Incoming<'_>,
-        authorized: &AtomicBool,
-    ) -> ControlFlow<CloseReason> {
-        match incoming {
-            Incoming::Text(text) => self.on_text(text, authorized),
-            Incoming::Binary(_) => self.on_binary(),
-            Incoming::Ping(payload) => {
-                self.on_ping(payload);
-                ControlFlow::Continue(())
-            }
-            Incoming::Pong => ControlFlow::Continue(()),
-            Incoming::Close(code) => ControlFlow::Break(CloseReason::ByClient(code)),
-        }
-    }
-
-    fn on_text(&mut self, text: &str, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
-        self.state.metrics.message_received();
+    pub fn on_text(&mut self, text: &str, authorized: &AtomicBool) -> ControlFlow<CloseReason> {
+        self.node.metrics.message_received();
         match ClientMessage::parse(text) {
             Ok(ClientMessage::Ping) => {
                 self.send(&server::pong());
@@ -107,15 +89,10 @@ impl Session {
         }
     }
 
-    /// A binary message: not part of the protocol (WS-021).
-    fn on_binary(&mut self) -> ControlFlow<CloseReason> {
-        self.state.metrics.message_received();
+    /// Handles a binary message: not part of the protocol (WS-021). Breaks when the connection is to end.
+    pub fn on_binary(&mut self) -> ControlFlow<CloseReason> {
+        self.node.metrics.message_received();
         self.on_fault(&ProtocolError::BinaryMessage)
-    }
-
-    /// A Ping frame: answered at any time (WS-042).
-    fn on_ping(&self, payload: &[u8]) {
-        self.subscriptions.conn().outbox.push_pong(Frame::pong(payload));
     }
 
     /// Takes a quota slot: an unauthorized connection does not count in the quota (WS-062).
@@ -135,10 +112,10 @@ impl Session {
     /// Takes one of the subscriptions and sign-ins that the rate limit allows; bursts are allowed, because pages begin
     /// with one.
     fn take_change(&mut self) -> Result<(), ProtocolError> {
-        let limits = &self.state.config.limits;
+        let limits = &self.node.config.limits;
         let limit = limits.subscriptions_per_second;
         let at_once = (2 * limits.channels_per_connection).max(limit.saturating_mul(SECONDS_AT_ONCE));
-        let taken = self.changes.take(self.state.milliseconds(), at_once, limit);
+        let taken = self.changes.take(self.node.milliseconds(), at_once, limit);
         if taken { Ok(()) } else { Err(ProtocolError::TooManySubscriptions { limit }) }
     }
 
@@ -158,7 +135,7 @@ impl Session {
             "command refused"
         );
         self.send(&server::error(error.code(), &error.to_string()));
-        let now = self.state.milliseconds();
+        let now = self.node.milliseconds();
         if error.is_harmless() || self.faults.take(now, FAULTS_AT_ONCE, FAULTS_PER_SECOND) {
             ControlFlow::Continue(())
         } else {

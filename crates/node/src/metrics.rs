@@ -1,0 +1,82 @@
+//! Counters of the node, and the Prometheus text of all metrics.
+//!
+//! Gauges are read from the live tables on each scrape, so they cannot drift. Labels are apps, codes
+//! and statuses, never channels or connections.
+
+mod labels;
+mod live;
+
+use fanfare_protocol::close::CloseReason;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+pub use self::labels::{AppLabel, AppLabels};
+pub use self::live::Live;
+
+/// All counters, and the registry that prints them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    opened: Counter,
+    closes: Family<CloseLabels, Counter>,
+    messages: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CloseLabels {
+    code: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// Counters at zero, behind those of `registry`; gauges are read from `live`.
+    #[must_use]
+    pub fn new(live: Live, capacity: usize, mut registry: Registry) -> Self {
+        let metrics = Self {
+            opened: Counter::default(),
+            closes: Family::default(),
+            messages: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("connections_opened", "WebSockets admitted", metrics.opened.clone());
+        registry.register("closes", "WebSockets ended or refused, by close code", metrics.closes.clone());
+        registry.register("messages_received", "Messages from clients", metrics.messages.clone());
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+        registry.register("connections_capacity", "WebSockets this node takes at most", gauge);
+        registry.register_collector(Box::new(live));
+        Self { registry, ..metrics }
+    }
+
+    /// A WebSocket was admitted.
+    pub fn connection_opened(&self) {
+        self.opened.inc();
+    }
+
+    /// A WebSocket has ended, or was refused.
+    pub fn connection_closed(&self, reason: &CloseReason) {
+        let code = match reason {
+            // Clients may send any code; clients must not create series.
+            CloseReason::ByClient(Some(code)) if !(1000..1016).contains(code) => "other".to_owned(),
+            _ => reason.code().map_or_else(|| "none".to_owned(), |code| code.to_string()),
+        };
+        self.closes.get_or_create(&CloseLabels { code, reason: reason.label() }).inc();
+    }
+
+    /// A client has sent a message.
+    pub fn message_received(&self) {
+        self.messages.inc();
+    }
+
+    /// All metrics, in the Prometheus text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,139 @@
+//! A node: what all connections and requests share; built once, at the start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fanfare_apps::Apps;
+use fanfare_config::Config;
+use fanfare_hub::{Budget, Hubs};
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+
+use crate::clock::unix_seconds;
+use crate::drain::Drain;
+use crate::memory;
+use crate::metrics::{Live, Metrics};
+use crate::outgoing::Outgoing;
+use crate::tasks::Tasks;
+use crate::tenants::{Moment, OnNode, Tenants};
+
+/// What runs on this node.
+pub struct Node {
+    /// The effective configuration.
+    pub config: Config,
+    /// The apps.
+    pub apps: Apps,
+    /// The live state of each app.
+    pub hubs: Arc<Hubs>,
+    /// The usage of each app, and its quotas.
+    pub tenants: Arc<Tenants>,
+    /// Requests to the applications of all apps.
+    pub asking: OnNode,
+    /// Clients for outgoing requests.
+    pub outgoing: Outgoing,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The tasks that live as long as the server.
+    pub tasks: Tasks,
+    /// Whether the server is stopping.
+    pub drain: Drain,
+    /// Connections of clients open on this node, and their bound (WS-060).
+    pub seats: Seats,
+    /// The zero of [`Node::milliseconds`].
+    pub started: Instant,
+}
+
+/// The most of what costs the node file descriptors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeBounds {
+    /// Connections of clients (`limits.connections`).
+    pub seats: usize,
+    /// Requests to applications of all apps together (`limits.authorizations_node`).
+    pub authorizations: usize,
+}
+
+impl Node {
+    /// A new node. Metrics in `registry` are printed along with the node's own.
+    #[must_use]
+    pub fn new(config: Config, apps: Apps, tasks: Tasks, bounds: NodeBounds, registry: Registry) -> Self {
+        let outgoing = Outgoing::new(&config, &tasks);
+        let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
+        let (hubs, tenants) = (Arc::new(Hubs::new(budget)), Arc::new(Tenants::default()));
+        let live = Live {
+            hubs: Arc::clone(&hubs),
+            tenants: Arc::clone(&tenants),
+            tasks: tasks.clone(),
+            database_answers: apps.database_answers(),
+            database_stores: apps.database_stores(),
+        };
+        Self {
+            metrics: Metrics::new(live, bounds.seats, registry),
+            tasks,
+            drain: Drain::default(),
+            seats: Seats::new(bounds.seats),
+            started: Instant::now(),
+            asking: OnNode::new(bounds.authorizations),
+            hubs,
+            tenants,
+            outgoing,
+            apps,
+            config,
+        }
+    }
+
+    /// Milliseconds since the start, for measuring silence.
+    #[must_use]
+    pub fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The current moment, for quotas.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Moment { nanoseconds, day: unix_seconds() / 86_400 }
+    }
+}
+
+/// The number of connections of clients, and its bound.
+#[derive(Debug)]
+pub struct Seats {
+    open: AtomicUsize,
+    capacity: usize,
+}
+
+impl Seats {
+    const fn new(capacity: usize) -> Self {
+        Self { open: AtomicUsize::new(0), capacity }
+    }
+
+    /// Takes a slot if one is free.
+    #[must_use]
+    pub fn take(node: &Arc<Node>) -> Option<Seat> {
+        let free = |open: usize| (open < node.seats.capacity).then_some(open + 1);
+        let taken = node.seats.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        taken.is_ok().then(|| Seat(Arc::clone(node)))
+    }
+
+    /// Connections that hold a slot now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The bound on connections.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+/// A slot on the node, released on drop.
+pub struct Seat(Arc<Node>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.drain.connection_ended();
+    }
+}

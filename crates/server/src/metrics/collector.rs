@@ -1,0 +1,44 @@
+//! Metrics of the server that are read on each scrape, so that they cannot drift.
+
+use std::fmt::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::{http_connections, redis_feed};
+use crate::connections::Places;
+use crate::redis_feed::Numbers;
+
+/// The sources of the metrics.
+#[derive(Debug)]
+pub struct LiveServer {
+    /// The numbers of each Redis with broadcasts.
+    pub redis_feed: Arc<Numbers>,
+    /// HTTP connections of the public listeners.
+    pub places: Arc<Places>,
+    /// HTTP connections of the operators' listener.
+    pub operators_places: Arc<Places>,
+    /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
+    pub certificate_expires: Arc<AtomicU64>,
+}
+
+impl Collector for LiveServer {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let expires = self.certificate_expires.load(Ordering::Relaxed);
+        if expires > 0 {
+            let help = "When the certificate in use for TLS expires, in Unix seconds";
+            let name = "tls_certificate_expires_timestamp_seconds";
+            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        http_connections::encode(
+            [("public", &self.places), ("admin", &self.operators_places)],
+            &mut encoder,
+        )?;
+        redis_feed::encode(&self.redis_feed, &mut encoder)
+    }
+}
