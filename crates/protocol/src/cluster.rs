@@ -170,7 +170,7 @@ pub enum Outcome {
         /// The life that is meant.
         copy: CopyId,
     },
-    /// Whoever waits for an acknowledgement gets it, with what this node knows (CL-006, CL-017).
+    /// Connections that wait for an acknowledgement get it, with what this node knows (CL-006, CL-017).
     Serve {
         /// The channel.
         channel: ChannelName,

@@ -61,7 +61,7 @@ pub fn names(file: &TextFile) -> Vec<Fault> {
         let word = EMPTY_WORDS.iter().find(|word| name.ends_with(*word))?;
         Some(format!("`{name}`: every type is a {word}; say what this one is"))
     });
-    if EMPTY_FILE_NAMES.contains(&stem) || stem.starts_with("part") {
+    if EMPTY_FILE_NAMES.contains(&stem) || (stem.starts_with("part") && stem != "partition") {
         faults.push(file.fault(0, format!("`{stem}.rs`: name the file after what it owns")));
     }
     faults

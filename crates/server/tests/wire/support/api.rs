@@ -159,6 +159,8 @@ pub struct Api {
     /// Where to reconnect when the server has announced that it closes the connection.
     addr: Option<SocketAddr>,
     is_closed: bool,
+    /// A node that is asked the same first, so that it has told the cluster all that it knows.
+    first: Option<SocketAddr>,
 }
 
 impl Api {
@@ -167,7 +169,12 @@ impl Api {
     }
 
     pub fn over(http: Http, app: App) -> Self {
-        Self { http, app, addr: None, is_closed: false }
+        Self { http, app, addr: None, is_closed: false, first: None }
+    }
+
+    /// The back end of a second node: another node is asked before each question.
+    pub fn behind(self, first: SocketAddr) -> Self {
+        Self { first: Some(first), ..self }
     }
 
     #[track_caller]
@@ -185,7 +192,11 @@ impl Api {
     #[track_caller]
     pub fn get(&mut self, path: &str, query: &[(&str, &str)]) -> Answer {
         let request = Request::get(&self.path(path)).by(self.app);
-        self.send(&query.iter().fold(request, |request, (name, value)| request.param(name, value)))
+        let request = query.iter().fold(request, |request, (name, value)| request.param(name, value));
+        if let Some(first) = self.first {
+            Self::connect(first, self.app).send(&request);
+        }
+        self.send(&request)
     }
 
     /// POST to a path below `/apps/ID`, for instance `/events`.

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod api;
 pub mod application;
 pub mod authorization;
+pub mod cluster;
 pub mod examined;
 pub mod hop;
 pub mod http;

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::api::Api;
+use super::cluster::SecondNode;
 use super::http::{Answer, Http};
 use super::process::Process;
 use super::setup::{Ended, Setup, binary, run};
@@ -28,6 +29,8 @@ pub struct TestServer {
     pub tls: Option<SocketAddr>,
     /// The address for operators.
     pub admin: SocketAddr,
+    /// The other node, where servers come in pairs.
+    pub second: Option<Box<SecondNode>>,
 }
 
 impl TestServer {
@@ -82,7 +85,20 @@ impl TestServer {
             admin: admin.expect("the ready line names an address"),
             tls: tls.map(|tls| tls.parse().expect("the ready line names an address")),
             ready,
+            second: None,
         }
+    }
+
+    /// Makes a pair of two servers.
+    pub fn with(self, second: Self) -> Self {
+        let Self { process, folder, addr, admin, .. } = second;
+        let second = SecondNode::new(process, folder, addr, admin);
+        Self { second: Some(Box::new(second)), ..self }
+    }
+
+    /// The addresses of both nodes for operators; twice the same without a second node.
+    pub fn admins(&self) -> [SocketAddr; 2] {
+        [self.admin, self.second.as_ref().map_or(self.admin, |second| second.admin)]
     }
 
     /// The folder in which the process runs and keeps its data.
@@ -93,7 +109,8 @@ impl TestServer {
     /// An upgraded connection that has not read anything, as `pusher-js` opens it.
     #[track_caller]
     pub fn open(&self, target: &str) -> Socket {
-        Upgrade::to(target).open(self.addr).1
+        let second = self.second.as_ref().filter(|second| second.is_next());
+        Upgrade::to(target).open(second.map_or(self.addr, |second| second.addr)).1
     }
 
     /// A connection of the app of the reference, ready for commands.
@@ -113,7 +130,10 @@ impl TestServer {
     }
 
     pub fn api_of(&self, app: App) -> Api {
-        Api::connect(self.addr, app)
+        match &self.second {
+            Some(second) => Api::connect(second.addr, app).behind(self.addr),
+            None => Api::connect(self.addr, app),
+        }
     }
 
     /// Runs a command on this server's data.
@@ -142,12 +162,11 @@ impl TestServer {
         get(self.addr, path)
     }
 
-    /// The value of a metric, named with its labels as printed; 0 if the metric is missing.
+    /// The value of a metric, added up over the nodes; named with its labels as printed; 0 if the metric is missing.
     #[track_caller]
     pub fn metric(&self, name: &str) -> f64 {
-        let text = self.admin("/metrics").body;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.trim().parse().expect("a metric's value is a number"))
+        let others = self.second.as_ref().map(|second| second.admin);
+        [self.admin].into_iter().chain(others).map(|admin| metric_of(admin, name)).sum()
     }
 
     /// Waits until a metric has this value.
@@ -176,8 +195,14 @@ pub fn pusher_js(app: App) -> String {
     format!("/app/{}?protocol=7&client=js&version=8.6.0&flash=false", app.key)
 }
 
+fn metric_of(admin: SocketAddr, name: &str) -> f64 {
+    let text = get(admin, "/metrics").body;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.trim().parse().expect("a metric's value is a number"))
+}
+
 #[track_caller]
-fn get(addr: SocketAddr, path: &str) -> Answer {
+pub fn get(addr: SocketAddr, path: &str) -> Answer {
     let mut http = Http::connect(addr);
     http.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     http.answer()

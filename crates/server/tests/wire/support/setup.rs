@@ -7,6 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::cluster;
 use super::process::Process;
 use super::server::TestServer;
 use super::{APP, App, DEADLINE};
@@ -123,9 +124,49 @@ impl Setup {
         Process::spawn(&mut self.as_command())
     }
 
-    /// Starts the process and waits for the ready line.
+    /// Starts the process and waits for the ready line. Where servers come in pairs, and nothing speaks against it, starts
+    /// two.
     #[track_caller]
-    pub fn start(self) -> TestServer {
+    pub fn start(mut self) -> TestServer {
+        match cluster::bus_url().filter(|_| self.can_be_a_pair()) {
+            Some(url) => {
+                let (section, prefix) = cluster::settings(&url);
+                self.config.push_str(&section);
+                let second = self.copy();
+                let (first, second) = (self.started(), second.started());
+                let pair = first.with(second);
+                cluster::settle(&url, &prefix, pair.admins());
+                pair
+            }
+            None => self.started(),
+        }
+    }
+
+    /// Nodes share a database or equal configuration files, and SQLite is no database of several.
+    fn can_be_a_pair(&self) -> bool {
+        let says = |word: &str| {
+            let lines = [&self.config, &self.apps].into_iter().chain(&self.arguments);
+            lines.chain(self.environment.iter().map(|(name, _)| name)).any(|text| text.contains(word))
+        };
+        let against = ["database", "DATABASE", "[bus]", "tls", "redis_feed"];
+        self.command == Some("serve") && !self.apps.is_empty() && !against.into_iter().any(says)
+    }
+
+    /// The same start in a folder of its own.
+    fn copy(&self) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            command: self.command,
+            config: self.config.clone(),
+            apps: self.apps.clone(),
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            before: self.before.clone(),
+        }
+    }
+
+    #[track_caller]
+    fn started(self) -> TestServer {
         let process = self.spawn();
         let Some(ready) = process.line() else {
             panic!(
