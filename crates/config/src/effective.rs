@@ -87,10 +87,16 @@ impl Effective {
         self.faulty.contains(key)
     }
 
+    /// The first place that set one of the keys.
+    pub fn set_place(&self, keys: &[&str]) -> Origin {
+        let places = keys.iter().map(|key| self.get(key).1);
+        places.into_iter().find(|place| **place != Origin::Default).unwrap_or(&Origin::Default).clone()
+    }
+
     /// Replaces a value by its masked form.
-    pub fn mask(&mut self, key: &str, shown: String) {
+    pub fn mask(&mut self, key: &str, shown: impl Into<Value>) {
         if let Some((value, _)) = self.settings.get_mut(key) {
-            *value = Value::String(shown);
+            *value = shown.into();
         }
     }
 

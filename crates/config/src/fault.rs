@@ -108,6 +108,29 @@ pub enum Cause {
     NoSuchFeedApp(String),
     #[error("{app} has the same Redis and prefix as {other}; a broadcast can be for one app only")]
     SameFeed { app: String, other: String },
+    #[error(
+        "bus.urls has a Cluster beside another URL; a Cluster divides the work itself, so name it alone, with as many \
+         of its hosts as you like"
+    )]
+    BusOfClusters,
+    #[error("bus.urls names {url} twice; name each Redis once")]
+    SameBus { url: String },
+    #[error(
+        "apps.database is a SQLite file, which other nodes cannot read; with bus.urls use \
+         postgres://USER:PASSWORD@HOST/NAME, or list the same apps in the configuration of every node"
+    )]
+    BusWithSqlite,
+    #[error(
+        "bus.urls is set, but no app and no database is named, and other nodes cannot read the SQLite file that this \
+         one would keep; set apps.database to postgres://USER:PASSWORD@HOST/NAME, or list the same apps in the \
+         configuration of every node"
+    )]
+    BusWithoutApps,
+    #[error(
+        "bus.settling ({settling} s) must be longer than bus.lease ({lease} s): within it, nodes that were cut off \
+         come back; raise bus.settling or lower bus.lease"
+    )]
+    ShortSettling { settling: u64, lease: u64 },
     #[error("not a .env: {0}")]
     NotADotEnv(String),
     #[error(

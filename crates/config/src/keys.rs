@@ -8,7 +8,7 @@ use fanfare_apps::{LIMIT_RANGES, SettingValue, TimeUnit, named_settings, nearest
 use super::fault::Hint;
 
 /// The values that a key may have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
     Count {
         least: usize,
@@ -43,9 +43,15 @@ pub(super) enum ValueKind {
     HookEvents,
     ChannelPrefixes,
     RedisUrl,
+    RedisUrls,
     FeedPrefix,
     /// An app's id, or nothing.
     AppChoice,
+    PowerOfTwo {
+        most: usize,
+    },
+    BusPrefix,
+    NodeName,
 }
 
 const fn count(least: usize, most: usize) -> ValueKind {
@@ -106,6 +112,13 @@ const NODE: &[(&str, ValueKind)] = &[
     ("redis_feed.prefix", ValueKind::FeedPrefix),
     ("redis_feed.app", ValueKind::AppChoice),
     ("redis_feed.ca_file", ValueKind::File),
+    ("bus.urls", ValueKind::RedisUrls),
+    ("bus.prefix", ValueKind::BusPrefix),
+    ("bus.partitions", ValueKind::PowerOfTwo { most: 256 }),
+    ("bus.lease", seconds(2, 60)),
+    ("bus.settling", seconds(3, 300)),
+    ("bus.ca_file", ValueKind::File),
+    ("bus.node_name", ValueKind::NodeName),
     ("webhooks.delay", milliseconds(0, 60_000)),
     ("webhooks.batch", milliseconds(0, 10_000)),
     ("webhooks.timeout", milliseconds(1, 60_000)),
@@ -139,8 +152,8 @@ const APP_SECTIONS: &[(&str, ValueKind)] = &[
 ];
 
 /// The sections of a file.
-const SECTIONS: [&str; 9] =
-    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "webhooks", "log"];
+const SECTIONS: [&str; 10] =
+    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "bus", "webhooks", "log"];
 
 /// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`.
 pub(super) struct Keys {

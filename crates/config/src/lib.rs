@@ -6,6 +6,7 @@
 
 mod apps;
 mod authorities;
+mod bus;
 pub mod certificate;
 mod database;
 mod effective;
@@ -39,6 +40,7 @@ use fanfare_apps::{Database, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
 
 pub use self::authorities::Authorities;
+pub use self::bus::BusSection;
 pub use self::fault::{Cause, Fault, Origin};
 pub use self::laravel::Laravel;
 pub use self::redis_feed::{NoFeed, RedisFeedSection};
@@ -70,6 +72,8 @@ pub struct Config {
     pub apps: AppsSection,
     /// `[redis_feed]`.
     pub redis_feed: RedisFeedSection,
+    /// `[bus]`.
+    pub bus: BusSection,
     /// `[webhooks]`.
     pub webhooks: WebhooksSection,
     /// `[log]`.
@@ -124,6 +128,7 @@ impl Config {
         let fixed = apps::resolve(gathered.apps, &default_limits, &keys, &mut faults);
         rules::check(&effective, &default_limits, &fixed, &mut faults);
         let redis_feed = redis_feed::read(&effective, &fixed, &mut faults);
+        let bus = bus::read(&effective, &fixed, &mut faults);
         let authorities = Authorities::read(&effective, &mut faults);
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
@@ -133,7 +138,7 @@ impl Config {
         let tls = tls::read(&effective, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if faults.is_empty() {
-            let config = Self::from_effective(effective, default_limits, fixed, redis_feed, authorities);
+            let config = Self::from_effective(effective, fixed, redis_feed, bus, authorities);
             // The shown settings are masked by now.
             let laravel =
                 project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
@@ -151,9 +156,9 @@ impl Config {
 
     fn from_effective(
         mut effective: Effective,
-        default_limits: AppLimits,
         fixed: Vec<FixedApp>,
         redis_feed: RedisFeedSection,
+        bus: BusSection,
         authorities: Authorities,
     ) -> Self {
         let apps: AppsSection = effective.section("apps");
@@ -171,8 +176,11 @@ impl Config {
         if let Some(address) = &redis_feed.address {
             effective.mask("redis_feed.url", address.to_string());
         }
+        let shown: Vec<String> = bus.urls.iter().map(ToString::to_string).collect();
+        effective.mask("bus.urls", shown);
         Self {
             redis_feed,
+            bus,
             authorities,
             listen: effective.section("listen"),
             limits: effective.section("limits"),
@@ -180,7 +188,7 @@ impl Config {
             webhooks: effective.section("webhooks"),
             log: effective.section("log"),
             apps,
-            default_limits,
+            default_limits: effective.app_limits(),
             fixed,
             database,
             master_keys: MasterKeys::default(),

@@ -167,9 +167,7 @@ fn check_ports(effective: &Effective, faults: &mut Vec<Fault>) {
         if first.port() == 0 || first.port() != second.port() || !same_host || faulty {
             continue;
         }
-        let places = [one, other].map(|key| effective.get(key).1);
-        let place = places.into_iter().find(|place| **place != Origin::Default).unwrap_or(&Origin::Default);
         let cause = Cause::SamePort { one: format!("{one} ({first})"), other: format!("{other} ({second})") };
-        faults.push(Fault { place: place.clone(), cause });
+        faults.push(Fault { place: effective.set_place(&[one, other]), cause });
     }
 }

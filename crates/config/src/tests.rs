@@ -2,6 +2,7 @@
 
 mod apps;
 mod authorization;
+mod bus;
 mod environment;
 mod file;
 mod laravel;

@@ -16,6 +16,7 @@ use fanfare_redis::RedisAddress;
 use ipnet::IpNet;
 use toml::Value;
 
+use super::bus;
 use super::fault::Cause;
 use super::filter;
 use super::keys::ValueKind;
@@ -23,12 +24,18 @@ use super::keys::ValueKind;
 /// Most characters of a faulty value that are repeated to the operator.
 const MOST_REPEATED: usize = 60;
 
+/// Most Redis servers of a bus.
+const MOST_REDIS: usize = 64;
+
+/// Most characters of a node's name.
+const LONGEST_NAME: usize = 100;
+
 impl ValueKind {
     /// A variable's text as the expected kind of value; lists are separated by commas.
     pub fn read(self, text: &str) -> Value {
         let as_text = || Value::String(text.to_owned());
         match self {
-            Self::Count { .. } | Self::Time { .. } => {
+            Self::Count { .. } | Self::Time { .. } | Self::PowerOfTwo { .. } => {
                 text.trim().parse().map_or_else(|_| as_text(), Value::Integer)
             }
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
@@ -36,6 +43,7 @@ impl ValueKind {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
+            Self::RedisUrls => Value::Array(bus::split(text)),
             _ => as_text(),
         }
     }
@@ -59,10 +67,32 @@ impl ValueKind {
                 _ => Ok(value),
             };
         }
+        if self == Self::RedisUrls {
+            return self.check_urls(key, value);
+        }
         self.accept(&value).map_err(|found| Cause::Wrong {
             key: key.to_owned(),
             expected: self.expected(),
             found,
+        })
+    }
+
+    /// A list of URLs; a single text stands for a list, as in a variable.
+    fn check_urls(self, key: &str, value: Value) -> Result<Value, Cause> {
+        let value = match value {
+            Value::String(text) => self.read(&text),
+            other => other,
+        };
+        let faulty = match &value {
+            Value::Array(urls) if urls.len() <= MOST_REDIS => match bus::check_urls(urls) {
+                Ok(()) => return Ok(value),
+                Err(fault) => fault,
+            },
+            _ => None,
+        };
+        Err(match faulty {
+            Some(fault) => Cause::RedisUrl { key: key.to_owned(), fault },
+            None => Cause::Wrong { key: key.to_owned(), expected: self.expected(), found: describe(&value) },
         })
     }
 
@@ -71,6 +101,10 @@ impl ValueKind {
         match (self, value) {
             (Self::Count { least, most }, Value::Integer(number)) => {
                 let fits = usize::try_from(*number).is_ok_and(|number| (least..=most).contains(&number));
+                fits.then(|| value.clone()).ok_or_else(|| describe(value))
+            }
+            (Self::PowerOfTwo { most }, Value::Integer(number)) => {
+                let fits = usize::try_from(*number).is_ok_and(|n| n.is_power_of_two() && n <= most);
                 fits.then(|| value.clone()).ok_or_else(|| describe(value))
             }
             (Self::Time { unit, least, most }, Value::String(text)) => {
@@ -133,6 +167,8 @@ impl ValueKind {
             Self::Rule => MustEqual::parse(text).is_some(),
             Self::AppChoice => text.is_empty() || is_app_id(text),
             Self::FeedPrefix => is_feed_prefix(text),
+            Self::BusPrefix => is_bus_prefix(text),
+            Self::NodeName => text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control),
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -146,12 +182,6 @@ impl ValueKind {
             Self::Address => "an IP address and a port, such as 127.0.0.1:6001 for this machine alone or 0.0.0.0:6001 for all"
                     .to_owned(),
             Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or empty".to_owned(),
-            Self::Networks => {
-                r#"a list of networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#.to_owned()
-            }
-            Self::HostNames => {
-                r#"a list of names without scheme, port and path, such as ["fanfare.internal"]"#.to_owned()
-            }
             Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
             Self::Choice(choices) => choices.join(" or "),
             Self::Filter => "a filter such as info or info,fanfare=debug; the levels are off, error, warn, info, debug and trace"
@@ -167,6 +197,11 @@ impl ValueKind {
             Self::FeedPrefix => {
                 format!("a text of at most {LONGEST_FEED_PREFIX} bytes without control characters")
             }
+            Self::PowerOfTwo { most } => format!("a power of two from 1 to {most}"),
+            Self::BusPrefix => "1 to 64 of the characters A-Z a-z 0-9 _ - . : /".to_owned(),
+            Self::NodeName => {
+                format!("a text of at most {LONGEST_NAME} characters without control characters")
+            }
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
             Self::WebUrl => {
                 "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"
@@ -175,25 +210,36 @@ impl ValueKind {
             Self::HookUrl => {
                 "a URL such as https://example.com/webhooks, without a user or password in it".to_owned()
             }
-            Self::HookEvents => {
-                format!("a list of some of {}", webhook::Kind::names_explained())
-            }
-            Self::ChannelPrefixes => format!(
-                "a list of at most {MOST_CHANNEL_PREFIXES} texts of 1 to 200 characters without control characters"
-            ),
-            Self::WebOrigins => {
-                r#"a list of origins, such as ["https://app.example.com", "https://*.example.com"]"#.to_owned()
-            }
-            Self::Headers => {
-                r#"a list of headers that are not the connection's or the question's own, such as ["X-Tenant"]"#
-                    .to_owned()
-            }
             Self::Rule => "a field of the answer and its JSON value, such as code=0".to_owned(),
-            Self::Origins => {
-                r#"a list of hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
-                    .to_owned()
-            }
+            list => list.expected_list(),
         }
+    }
+
+    /// What a list must hold.
+    fn expected_list(self) -> String {
+        let text = match self {
+            Self::Networks => r#"networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#,
+            Self::HostNames => r#"names without scheme, port and path, such as ["fanfare.internal"]"#,
+            Self::Origins => {
+                r#"hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
+            }
+            Self::WebOrigins => r#"origins, such as ["https://app.example.com", "https://*.example.com"]"#,
+            Self::Headers => {
+                r#"headers that are not the connection's or the question's own, such as ["X-Tenant"]"#
+            }
+            Self::HookEvents => return format!("a list of some of {}", webhook::Kind::names_explained()),
+            Self::ChannelPrefixes => {
+                return format!(
+                    "a list of at most {MOST_CHANNEL_PREFIXES} texts of 1 to 200 characters without control characters"
+                );
+            }
+            _ => {
+                return format!(
+                    r#"a list of at most {MOST_REDIS} URLs, such as ["redis://USER:PASSWORD@HOST:PORT"]"#
+                );
+            }
+        };
+        format!("a list of {text}")
     }
 }
 
@@ -240,6 +286,12 @@ fn address(text: &str) -> Option<SocketAddr> {
 fn is_host_name(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     (1..=253).contains(&text.len()) && text.bytes().all(legal) && !text.ends_with('.')
+}
+
+/// Whether a text may begin every name in Redis: free of braces, which would be a hash tag, and of patterns.
+fn is_bus_prefix(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
+    (1..=64).contains(&text.len()) && text.bytes().all(legal)
 }
 
 /// The fault of a key or secret, without repeating the value.
