@@ -1,5 +1,8 @@
 //! A Redis of the test's own: started on a free port in a temporary directory, stopped by its process id.
 
+mod cluster;
+mod sentinels;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -11,6 +14,8 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
+pub use self::cluster::Cluster;
+pub use self::sentinels::Guarded;
 use crate::PATIENCE;
 
 /// The script by which Laravel's broadcaster publishes to several channels at once.
@@ -42,10 +47,15 @@ impl Redis {
 
     /// A server with TLS alone, and `ca.pem`, `cert.pem` and `key.pem` of a directory.
     pub fn tls(certificates: &Path) -> Self {
+        Self::tls_with(certificates, "")
+    }
+
+    /// As [`Redis::tls`], with additional lines in its configuration file.
+    pub fn tls_with(certificates: &Path, settings: &str) -> Self {
         let (port, path) = (free_port(), certificates.display());
         let settings = format!(
             "port 0\ntls-port {port}\ntls-cert-file {path}/cert.pem\ntls-key-file {path}/key.pem\n\
-             tls-ca-cert-file {path}/ca.pem\ntls-auth-clients no\n"
+             tls-ca-cert-file {path}/ca.pem\ntls-auth-clients no\n{settings}"
         );
         Self::on(port, &settings, false).log_in_with(&["--tls", "--insecure"])
     }
@@ -55,10 +65,15 @@ impl Redis {
         Self::with("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 2000\n")
     }
 
-    /// A Sentinel that watches a master called `main`.
+    /// A Sentinel that watches a master called `main`, and decides alone.
     pub fn sentinel(master: u16) -> Self {
+        Self::sentinel_of(master, 1)
+    }
+
+    /// A Sentinel that watches a master called `main`; so many Sentinels must agree that the master is down.
+    fn sentinel_of(master: u16, quorum: usize) -> Self {
         let settings = format!(
-            "sentinel monitor main 127.0.0.1 {master} 1\nsentinel down-after-milliseconds main 500\n\
+            "sentinel monitor main 127.0.0.1 {master} {quorum}\nsentinel down-after-milliseconds main 500\n\
              sentinel failover-timeout main 2000\n"
         );
         Self::on(free_port(), &settings, true)
@@ -127,6 +142,11 @@ impl Redis {
         let faults = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "redis-cli {arguments:?}: {text} {faults}");
         text
+    }
+
+    /// The number of clients of a kind: `normal`, `pubsub` or `replica`. The question's own client counts as `normal`.
+    pub fn clients(&self, kind: &str) -> usize {
+        self.says(&["CLIENT", "LIST", "TYPE", kind]).lines().filter(|line| line.contains("addr=")).count()
     }
 
     fn cli(&self) -> Command {

@@ -3,7 +3,7 @@
 use fanfare_redis::RedisError;
 
 use crate::support::{Listening, Told};
-use fanfare_testing::redis::{Redis, free_port};
+use fanfare_testing::redis::{Guarded, Redis, free_port};
 use fanfare_testing::until;
 
 /// A master, its replica, and a Sentinel that knows both.
@@ -29,12 +29,13 @@ fn expect_subscription_at(feed: &Listening, wanted: u16) {
 
 #[test]
 fn when_the_master_dies_the_next_one_is_subscribed_to() {
-    let (mut master, replica, sentinel) = guarded();
+    let mut guarded = Guarded::start(1);
     // One of several Sentinels may be dead itself.
-    let url = format!("redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main", free_port(), sentinel.port);
+    let url = guarded.url().replace("://", &format!("://127.0.0.1:{},", free_port()));
     let feed = Listening::to(&url, &["a_"]);
-    assert_eq!(feed.subscribed(), (master.port, None));
-    master.kill();
+    assert_eq!(feed.subscribed(), (guarded.servers[0].port, None));
+    guarded.servers[0].kill();
+    let replica = &guarded.servers[1];
     expect_subscription_at(&feed, replica.port);
     replica.publish("a_x", "m");
     feed.find("the message", |told| matches!(told, Told::Message(..)).then_some(()));
