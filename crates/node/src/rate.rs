@@ -24,11 +24,18 @@ impl Rate {
 
     /// Takes `count` tokens, or none; `now` in nanoseconds.
     pub fn take(&self, count: usize, per_second: usize, now: u64) -> bool {
+        self.take_at_most(count, per_second, per_second, now)
+    }
+
+    /// As [`Rate::take`]; a full bucket gives up to `at_once` tokens, and is in debt then. For a part of a larger quota,
+    /// which may be smaller than one request that the quota allows.
+    pub fn take_at_most(&self, count: usize, per_second: usize, at_once: usize, now: u64) -> bool {
         let cost = u128::from(SECOND) * count as u128 / per_second.max(1) as u128;
         let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let taken = |full_at: u64| {
+            let is_full = full_at <= now;
             let full_at = full_at.max(now).checked_add(cost)?;
-            (full_at - now <= SECOND).then_some(full_at)
+            (full_at - now <= SECOND || is_full && count <= at_once).then_some(full_at)
         };
         self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
     }
@@ -49,6 +56,14 @@ mod tests {
         assert_eq!(taken(5_100 * MS), 1);
         assert_eq!(taken(5_600 * MS), 5);
         assert_eq!(taken(60_000 * MS), 10);
+    }
+
+    #[test]
+    fn a_full_bucket_gives_one_large_request_and_is_in_debt_then() {
+        let rate = Rate::default();
+        assert!(rate.take_at_most(10, 2, 10, 0) && !rate.take_at_most(1, 2, 10, 4_000 * MS));
+        assert!(rate.take_at_most(1, 2, 10, 4_500 * MS));
+        assert!(!rate.take_at_most(11, 2, 10, 60_000 * MS));
     }
 
     #[test]

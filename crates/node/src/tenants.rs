@@ -6,6 +6,7 @@
 mod authorizations;
 mod day;
 mod moment;
+mod share;
 mod tenant;
 mod unwritten;
 
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 
 pub use authorizations::{AuthorizationOutcome, Most, OnNode};
 pub use moment::Moment;
+pub use share::Share;
 pub use tenant::{EventCounts, Source, Tenant};
 
 /// The tenants of this node.

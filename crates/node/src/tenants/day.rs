@@ -30,6 +30,16 @@ impl Day {
         sum <= most as u64
     }
 
+    /// The messages of a day.
+    pub fn count(&self, day: u64) -> u64 {
+        count_on(self.packed.load(Ordering::Relaxed), day)
+    }
+
+    /// Sets the messages of a day.
+    pub fn set(&self, count: u64, day: u64) {
+        self.packed.store(pack(day, count), Ordering::Relaxed);
+    }
+
     /// Counts messages from before this counter was created; messages of a past day are ignored.
     pub fn add_earlier(&self, count: u64, day: u64) {
         let counted = |packed: u64| {

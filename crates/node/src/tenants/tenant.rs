@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::authorizations::Authorizations;
 use super::day::Day;
 use super::moment::Moment;
+use super::share::Share;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
 
@@ -53,6 +54,8 @@ pub struct Tenant {
     pub app: AppId,
     /// Authorization requests to the app's application.
     pub authorizations: Authorizations,
+    /// What other nodes leave of the quotas.
+    pub share: Share,
     rate: Rate,
     day: Day,
     events: AtomicU64,
@@ -100,6 +103,7 @@ impl Tenant {
         Self {
             app,
             authorizations: Authorizations::default(),
+            share: Share::default(),
             rate: Rate::default(),
             day: Day::default(),
             events: AtomicU64::new(0),
@@ -126,13 +130,19 @@ impl Tenant {
             self.refused[quota as usize].fetch_add(came as u64, Ordering::Relaxed);
             OverQuota { quota, limit, came }
         };
-        if let Some(limit) = per_day.filter(|limit| !self.day.has_room(came, *limit, now.day)) {
+        let left = per_day.map(|limit| self.share.of_day(limit, now.day));
+        if let Some(limit) = per_day
+            && !left.is_none_or(|left| self.day.has_room(came, left, now.day))
+        {
             return Err(over(Quota::Day, limit));
         }
-        if let Some(limit) = per_second.filter(|limit| !self.rate.take(came, *limit, now.nanoseconds)) {
-            return Err(over(Quota::Second, limit));
+        if let Some(limit) = per_second {
+            self.share.want(came);
+            if !self.rate.take_at_most(came, self.share.of_second(limit), limit, now.nanoseconds) {
+                return Err(over(Quota::Second, limit));
+            }
         }
-        if self.day.take(came, per_day, now.day) {
+        if self.day.take(came, left, now.day) {
             return Ok(());
         }
         // Other threads have taken the quota since the check.
@@ -155,6 +165,12 @@ impl Tenant {
             self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
             self.delivered_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
+    }
+
+    /// Messages of a day on this node.
+    #[must_use]
+    pub fn messages_on(&self, day: u64) -> u64 {
+        self.day.count(day)
     }
 
     /// Records the number of connections at one moment.

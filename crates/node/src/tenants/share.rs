@@ -1,0 +1,111 @@
+//! This node's part of quotas that hold for all nodes together (CL-063, CL-064).
+//!
+//! Knows no bus: `relay` passes in what the nodes have agreed on. A node that stands alone has the whole of each quota.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::day::Day;
+
+/// The whole of a quota.
+const WHOLE: u32 = 1_000_000;
+
+/// What other nodes have used, and what this node may use of each second.
+#[derive(Debug)]
+pub struct Share {
+    /// Millionths of the quota for a second.
+    millionths: AtomicU32,
+    /// Messages that were offered since [`Share::take_demand`], refused ones too.
+    demand: AtomicU64,
+    /// Messages of the day on other nodes.
+    elsewhere: Day,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { millionths: AtomicU32::new(WHOLE), demand: AtomicU64::new(0), elsewhere: Day::default() }
+    }
+}
+
+impl Share {
+    /// Notes messages that want a part of the quota for a second.
+    pub(super) fn want(&self, messages: usize) {
+        self.demand.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// The messages noted since the last call.
+    pub fn take_demand(&self) -> u64 {
+        self.demand.swap(0, Ordering::Relaxed)
+    }
+
+    /// This node's part of a quota for a second, at least 1.
+    pub(super) fn of_second(&self, quota: usize) -> usize {
+        let millionths = self.millionths.load(Ordering::Relaxed);
+        if millionths == WHOLE {
+            return quota;
+        }
+        let part = quota as u128 * u128::from(millionths) / u128::from(WHOLE);
+        usize::try_from(part).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// What is left of a quota for a day by other nodes.
+    pub(super) fn of_day(&self, quota: usize, day: u64) -> usize {
+        quota.saturating_sub(usize::try_from(self.elsewhere.count(day)).unwrap_or(usize::MAX))
+    }
+
+    /// Sets the part of each second: in proportion to what was wanted here and by all `nodes`, at least a quarter of an equal
+    /// part; an equal part if nobody wanted anything (CL-064).
+    pub fn divide(&self, own: u64, all: u64, nodes: usize) {
+        let nodes = u64::try_from(nodes).unwrap_or(u64::MAX).max(1);
+        let equal = u64::from(WHOLE) / nodes;
+        let part = match all.max(own) {
+            0 => equal,
+            all => {
+                let wanted = u128::from(own) * u128::from(WHOLE) / u128::from(all);
+                u64::try_from(wanted).unwrap_or(u64::MAX).max(equal / 4)
+            }
+        };
+        self.millionths.store(u32::try_from(part).unwrap_or(WHOLE).min(WHOLE), Ordering::Relaxed);
+    }
+
+    /// Sets the messages of a day on other nodes.
+    pub fn set_elsewhere(&self, messages: u64, day: u64) {
+        self.elsewhere.set(messages, day);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_alone_has_the_whole_and_others_leave_the_rest() {
+        let share = Share::default();
+        assert_eq!((share.of_second(100), share.of_day(100, 7)), (100, 100));
+        share.set_elsewhere(30, 7);
+        assert_eq!((share.of_day(100, 7), share.of_day(20, 7), share.of_day(100, 8)), (70, 0, 100));
+    }
+
+    #[test]
+    fn cl_064_the_part_of_a_second_follows_the_demand_and_is_never_below_a_quarter_of_an_equal_part() {
+        let share = Share::default();
+        for (own, all, nodes, part) in [
+            (0, 0, 4, 250),
+            (10, 10, 4, 1000),
+            (30, 40, 4, 750),
+            (0, 40, 4, 62),
+            (5, 0, 1, 1000),
+            (1, 1_000_000_000, 1000, 1),
+        ] {
+            share.divide(own, all, nodes);
+            assert_eq!(share.of_second(1000), part, "{own} of {all} on {nodes}");
+        }
+    }
+
+    #[test]
+    fn the_demand_is_taken_once() {
+        let share = Share::default();
+        share.want(3);
+        share.want(4);
+        assert_eq!((share.take_demand(), share.take_demand()), (7, 0));
+    }
+}
