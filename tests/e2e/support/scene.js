@@ -8,6 +8,7 @@ import Pusher from 'pusher-js';
 import './timers.js';
 import { startAuthorization } from './authorization.js';
 import { APP, Fanfare } from './fanfare.js';
+import { startServer } from './pair.js';
 import { inState, signIn } from './waiting.js';
 
 export const ENCRYPTION_KEY = 'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
@@ -50,7 +51,7 @@ export class Scene {
     const scene = new Scene();
     scenes.set(t, scene);
     t.after(() => scene.#close());
-    scene.server = await Fanfare.start(options);
+    scene.server = await startServer(options);
     scene.sdk = sdkFor(scene.server);
     scene.authorization = await scene.authorizationBy(scene.sdk);
     return scene;
