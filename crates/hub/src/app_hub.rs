@@ -3,7 +3,10 @@
 //! Counts are lengths of the tables themselves: no counter of channels or members exists that could drift.
 
 mod changes;
+mod cluster;
 mod kept;
+mod outcomes;
+mod slots;
 mod told;
 
 use std::sync::Arc;
@@ -22,11 +25,13 @@ use crate::bell::Bells;
 use crate::cache::ParkedEvents;
 use crate::channel::{Channel, Counting, Joining, Occupancy, SubscribeError};
 use crate::conn::{Conn, Sockets, give_back};
-use crate::sync::{AtomicUsize, Mutex, Ordering, RandomState, RwLock};
-use crate::transitions::Transitions;
+use crate::sharing::{InCluster, Sharing};
+use crate::sync::{AtomicUsize, Mutex, RandomState, RwLock};
+use crate::transitions::{Hooks, Transitions};
 use crate::users::Users;
 
 pub use kept::Cached;
+pub use slots::Slot;
 
 /// Parts of an app's table of channels, each with a lock of its own.
 pub const SHARDS: usize = 256;
@@ -48,17 +53,20 @@ pub struct AppHub {
     parked: ParkedEvents,
     /// Transitions for the app's webhooks.
     transitions: Transitions,
+    /// The app's part in the cluster; absent where the node is alone.
+    sharing: Option<Arc<Sharing>>,
 }
 
 impl AppHub {
     /// The hub of an app without connections.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self::under(&Bells::default(), app)
+        Self::under(&Bells::default(), app, None)
     }
 
     /// A hub that rings these bells when a task has something to take.
-    pub(crate) fn under(bells: &Bells, app: Arc<App>) -> Self {
+    pub(crate) fn under(bells: &Bells, app: Arc<App>, sharing: Option<Sharing>) -> Self {
+        let sharing = sharing.map(Arc::new);
         Self {
             transitions: Transitions::new(app.id.clone(), Arc::clone(&bells.transitions)),
             due: Due::new(app.id.clone(), Arc::clone(&bells.changes)),
@@ -67,8 +75,9 @@ impl AppHub {
             hasher: RandomState::new(),
             conns: Mutex::default(),
             slots_taken: AtomicUsize::new(0),
-            users: Users::default(),
+            users: Users::new(sharing.clone()),
             parked: ParkedEvents::default(),
+            sharing,
         }
     }
 
@@ -87,6 +96,11 @@ impl AppHub {
         let newly_wanted = app.told().without(before.told());
         if !newly_wanted.is_empty() {
             self.transitions.begin(newly_wanted);
+        }
+        if let Some(sharing) = &self.sharing
+            && is_told_otherwise(&before, app)
+        {
+            sharing.changes.make_stale();
         }
     }
 
@@ -110,15 +124,6 @@ impl AppHub {
         let mut conns = self.conns.lock();
         conns.remove(&socket);
         give_back(&mut conns);
-    }
-
-    /// Takes one of the app's `max_connections` places, if one is free (WS-061).
-    #[must_use]
-    pub fn take_slot(self: &Arc<Self>) -> Option<Slot> {
-        let most = self.app.read().max_connections.unwrap_or(usize::MAX);
-        let free = |taken: usize| (taken < most).then_some(taken + 1);
-        let taken = self.slots_taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then(|| Slot(Arc::clone(self)))
     }
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many outboxes took the frame.
@@ -188,17 +193,24 @@ impl AppHub {
         let mut shard = self.shard(hash).lock();
         // Read under the lock: a look at the shard after a change of settings then finds all that is unreported.
         let app = self.app.read();
-        let hooks = self.transitions.hooks(&app, name);
+        let hooks = self.hooks(&app, name);
         let joining = Joining { conn, identity, most_users: app.limits.members, now, hooks };
+        let subscribe = |channel: &mut Channel| match &self.sharing {
+            None => channel.subscribe(joining),
+            Some(sharing) => {
+                channel.enter(joining, &InCluster { sharing, app: &app, hooks, now });
+                Ok(())
+            }
+        };
         let rehash = |channel: &Channel| self.hasher.hash_one(&channel.name);
         let mut channel = match shard.entry(hash, |channel| channel.name == *name, rehash) {
             Entry::Occupied(mut channel) => {
-                channel.get_mut().subscribe(joining)?;
+                subscribe(channel.get_mut())?;
                 channel
             }
             Entry::Vacant(vacant) => {
                 let mut channel = Channel::new(name.clone());
-                channel.subscribe(joining)?;
+                subscribe(&mut channel)?;
                 vacant.insert(channel)
             }
         };
@@ -207,10 +219,14 @@ impl AppHub {
     }
 
     pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId) {
+        if self.sharing.is_some() {
+            self.in_cluster(name, 0, |channel, at| channel.exit(socket, at));
+            return;
+        }
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         let app = self.app.read();
-        let hooks = self.transitions.hooks(&app, name);
+        let hooks = self.hooks(&app, name);
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
             channel.unsubscribe(socket, hooks);
@@ -223,6 +239,17 @@ impl AppHub {
         drop(app);
         drop(shard);
         self.make_room();
+    }
+
+    /// Whether the connection is subscribed to the channel, acknowledged or not.
+    pub(crate) fn has_member(&self, channel: &ChannelName, socket: SocketId) -> bool {
+        self.look(channel, |channel| channel.has_member(socket)).unwrap_or(false)
+    }
+
+    /// The transitions of the channel that webhooks want of this hub, and the kinds that they want at all.
+    fn hooks<'a>(&'a self, app: &App, name: &ChannelName) -> Hooks<'a> {
+        let hooks = self.transitions.hooks(app, name);
+        if self.sharing.is_some() { hooks.left_to_the_cluster() } else { hooks }
     }
 
     fn look<T>(&self, name: &ChannelName, read: impl FnOnce(&Channel) -> T) -> Option<T> {
@@ -244,12 +271,8 @@ impl AppHub {
     }
 }
 
-/// One of an app's `max_connections`, released on drop.
-#[derive(Debug)]
-pub struct Slot(Arc<AppHub>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.slots_taken.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Whether the cluster has been told of channels with settings that hold no more.
+fn is_told_otherwise(before: &App, now: &App) -> bool {
+    let told = |app: &App| (app.told(), app.subscription_counts, app.limits.members, app.max_connections);
+    told(before) != told(now)
 }

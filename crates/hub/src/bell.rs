@@ -27,6 +27,8 @@ pub(crate) struct Bells {
     pub(crate) transitions: Arc<Bell>,
     /// Rung by a hub whose channels have something to tell their subscribers.
     pub(crate) changes: Arc<Bell>,
+    /// Rung by a hub that has something for the cluster.
+    pub(crate) cluster: Arc<Bell>,
 }
 
 impl Bell {

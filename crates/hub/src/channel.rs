@@ -3,7 +3,13 @@
 //! Every method is called under the lock of the channel's shard and pushes under it, so that all
 //! subscribers see one order, and an acknowledgement comes before every event (WS-125).
 
+mod cache;
+mod copy;
+mod counts;
 mod merging;
+mod ordered;
+mod roster;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -16,18 +22,20 @@ use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use self::copy::ChannelCopy;
 use self::merging::{MemberChange, Merging, is_same};
-use crate::cache::{ExpiryKey, Last, ParkedEvents};
+use crate::cache::Last;
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
-/// With more subscribers than this, the count is sent now and then only (WS-176).
-const MOST_COUNTED_AT_ONCE: usize = 100;
+pub(crate) use self::counts::Counting;
+pub use self::ordered::OrderedEvent;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
+    /// Acknowledged subscribers.
     members: SocketsInOrder<Member>,
     /// Present on presence channels only; boxed to keep the others small.
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
@@ -38,6 +46,8 @@ pub(crate) struct Channel {
     /// The channel stands in the app's list of crowds whose count may be due.
     is_listed: bool,
     merging: Merging,
+    /// What the cluster says of the channel; absent where a node is alone.
+    copy: Option<Box<ChannelCopy>>,
 }
 
 /// A requested subscription.
@@ -69,21 +79,6 @@ pub enum SubscribeError {
     Full,
 }
 
-/// Who is sent the number of subscribers.
-#[derive(Clone, Copy)]
-pub(crate) struct Counting<'a> {
-    /// The subscribers themselves (WS-175).
-    pub(crate) subscribers: bool,
-    /// Webhooks that want the count (HOOK-016).
-    pub(crate) hooks: Hooks<'a>,
-}
-
-impl Counting<'_> {
-    pub(crate) const fn anybody(&self) -> bool {
-        self.subscribers || self.hooks.want(Kind::SubscriptionCount)
-    }
-}
-
 #[derive(Debug)]
 struct Member {
     conn: Arc<Conn>,
@@ -93,6 +88,7 @@ struct Member {
 
 #[derive(Debug)]
 struct User {
+    /// Acknowledged connections of the user on this node.
     connections: usize,
     info: UserInfo,
     /// `info` is newer than the info that other members were sent (WS-123).
@@ -109,6 +105,7 @@ impl Channel {
             count_is_due: false,
             is_listed: false,
             merging: Merging::default(),
+            copy: None,
         }
     }
 
@@ -118,7 +115,7 @@ impl Channel {
         let user = match identity {
             Some(identity) => Some(self.join(conn, identity, most_users)?),
             None => {
-                conn.outbox.push(&server::subscription_succeeded(&self.name));
+                conn.outbox.push(&self.acknowledgement());
                 None
             }
         };
@@ -133,6 +130,17 @@ impl Channel {
         self.merging.came(conn.id);
         self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
         Ok(())
+    }
+
+    /// `subscription_succeeded`, on presence channels with the whole roster (WS-120, WS-121).
+    fn acknowledgement(&self) -> Frame {
+        match &self.users {
+            Some(users) => {
+                let roster = users.iter().map(|(id, user)| (id, &user.info));
+                server::presence_succeeded(&self.name, roster)
+            }
+            None => server::subscription_succeeded(&self.name),
+        }
     }
 
     /// Counts a user in, and says whether the user is new; the acknowledgement holds the whole roster (WS-121).
@@ -160,97 +168,32 @@ impl Channel {
                 true
             }
         };
-        let roster = users.iter().map(|(id, user)| (id, &user.info));
-        conn.outbox.push(&server::presence_succeeded(&self.name, roster));
+        conn.outbox.push(&self.acknowledgement());
         if is_new {
             self.tell_change(&identity.user_id, MemberChange::Came(identity.user_info));
         }
         Ok((identity.user_id, is_new))
     }
 
-    /// Sends the cached event, or reports a cache miss (WS-171, WS-172).
-    fn send_last(&mut self, conn: &Conn, now: u64, hooks: Hooks<'_>) {
-        if !self.name.is_cached() {
-            return;
-        }
-        if let Some(last) = &mut self.last {
-            last.unpark();
-        }
-        match self.last(now) {
-            Some((frame, _)) => {
-                conn.outbox.push(frame);
-            }
-            None => {
-                conn.outbox.push(&server::cache_miss(&self.name));
-                self.last = None;
-                hooks.tell(Kind::CacheMiss, || Transition::Missed(self.name.clone()));
-            }
-        }
-    }
-
-    /// The cached event and its expiry.
-    pub(crate) fn last(&self, now: u64) -> Option<(&Frame, u64)> {
-        self.last.as_ref().and_then(|last| Some((last.at(now)?, last.until())))
-    }
-
-    /// Caches an event for later subscribers.
-    pub(crate) fn keep(&mut self, frame: &Frame, until: u64, hooks: Hooks<'_>) {
-        // A subscriber with a cache miss has removed the expired event already.
-        if self.last.is_none() {
-            hooks.tell(Kind::CacheMiss, || Transition::Filled(self.name.clone()));
-        }
-        self.last = Some(Box::new(Last::new(frame, until)));
-    }
-
-    /// Counts the cached event, if there is one, against the bound on channels without subscribers.
-    pub(crate) fn park(&mut self, parked: &ParkedEvents) {
-        if let Some(last) = self.last.as_mut().filter(|_| self.members.is_empty()) {
-            last.park(&self.name, parked);
-        }
-    }
-
-    /// Whether a parked event under this key is all that the channel holds.
-    pub(crate) fn is_parked_as(&self, turn: ExpiryKey) -> bool {
-        self.last.as_ref().is_some_and(|last| last.is_parked_as(turn))
-    }
-
-    /// Whether the channel has many subscribers, a count to send, and is not listed yet; marks it listed (WS-176).
-    pub(crate) fn is_crowd_to_be_counted(&mut self) -> bool {
-        let waits = self.count_is_due && self.members.len() > MOST_COUNTED_AT_ONCE;
-        waits && !std::mem::replace(&mut self.is_listed, true)
-    }
-
-    /// Sends the count if the count is due; the channel is not listed any more.
-    pub(crate) fn tell_listed_count(&mut self, told: Counting<'_>) {
-        self.is_listed = false;
-        self.tell_count_if_due(told);
-    }
-
-    fn tell_count_if_due(&mut self, told: Counting<'_>) {
-        if !std::mem::take(&mut self.count_is_due) {
-            return;
-        }
-        let count = self.members.len();
-        if told.subscribers && count > 0 {
-            self.push(&server::subscription_count(&self.name, count), None);
-        }
-        told.hooks.tell(Kind::SubscriptionCount, || Transition::Counted(self.name.clone(), count));
-    }
-
     /// Removes the connection, and sends the others a removed member if this was the user's last connection.
     pub(crate) fn unsubscribe(&mut self, socket: SocketId, hooks: Hooks<'_>) {
-        let Some(member) = self.members.swap_remove(&socket) else {
+        let Some(member) = self.remove_member(socket) else {
             return;
         };
-        if has_outgrown(self.members.len(), self.members.capacity()) {
-            self.members.shrink_to_fit();
-        }
         if let Some(user) = member.user {
             self.leave(user, hooks);
         }
         if self.members.is_empty() {
             hooks.tell(Kind::ChannelExistence, || Transition::Vacated(self.name.clone()));
         }
+    }
+
+    fn remove_member(&mut self, socket: SocketId) -> Option<Member> {
+        let member = self.members.swap_remove(&socket);
+        if has_outgrown(self.members.len(), self.members.capacity()) {
+            self.members.shrink_to_fit();
+        }
+        member
     }
 
     /// Counts a user out.
@@ -281,7 +224,7 @@ impl Channel {
 
     /// Whether anybody is subscribed.
     pub(crate) fn is_occupied(&self) -> bool {
-        !self.members.is_empty()
+        self.subscriptions() > 0
     }
 
     /// Whether back ends see the channel: the channel has a subscriber, and is no user's own channel.
@@ -291,22 +234,42 @@ impl Channel {
 
     /// Whether the channel can be dropped.
     pub(crate) fn is_idle(&self) -> bool {
-        self.members.is_empty() && self.last.is_none()
+        !self.is_occupied() && self.last.is_none()
+    }
+
+    /// Whether the connection is subscribed, acknowledged or not.
+    pub(crate) fn has_member(&self, socket: SocketId) -> bool {
+        self.member(socket).is_some()
     }
 
     /// The user that a subscriber stands for, on presence channels.
     pub(crate) fn user_of(&self, socket: SocketId) -> Option<UserId> {
-        self.members.get(&socket)?.user.clone()
+        self.member(socket)?.user.clone()
+    }
+
+    fn member(&self, socket: SocketId) -> Option<&Member> {
+        let waiting = || self.copy.as_ref().and_then(|copy| copy.waiting.get(&socket));
+        self.members.get(&socket).or_else(waiting)
+    }
+
+    /// Subscriptions, acknowledged or not.
+    fn subscriptions(&self) -> usize {
+        self.members.len() + self.copy.as_ref().map_or(0, |copy| copy.waiting.len())
     }
 
     pub(crate) fn counts(&self) -> Occupancy {
-        Occupancy {
-            subscriptions: self.members.len(),
-            users: self.users.as_ref().map_or(0, |users| users.len()),
-        }
+        let users = match &self.copy {
+            Some(copy) => copy.here.len(),
+            None => self.users.as_ref().map_or(0, |users| users.len()),
+        };
+        Occupancy { subscriptions: self.subscriptions(), users }
     }
 
+    /// The users with a subscription on this node.
     pub(crate) fn user_ids(&self) -> Vec<UserId> {
-        self.users.iter().flat_map(|users| users.keys().cloned()).collect()
+        match &self.copy {
+            Some(copy) => copy.here.keys().cloned().collect(),
+            None => self.users.iter().flat_map(|users| users.keys().cloned()).collect(),
+        }
     }
 }

@@ -22,6 +22,8 @@ pub struct Conn {
     pub outbox: Outbox,
     /// Something other than the outbox has woken the connection's task since the last [`Conn::take_stir`].
     stirred: AtomicBool,
+    /// The cluster has refused a subscription, and the connection's task has not forgotten the channel yet.
+    refused: AtomicBool,
     /// Bytes that hold an incomplete message of the client.
     incoming: AtomicU32,
 }
@@ -30,7 +32,13 @@ impl Conn {
     /// A connection with an empty outbox, which holds as much as the budget allows for one connection.
     #[must_use]
     pub const fn new(id: SocketId, budget: Arc<Budget>) -> Self {
-        Self { id, outbox: Outbox::new(budget), stirred: AtomicBool::new(true), incoming: AtomicU32::new(0) }
+        Self {
+            id,
+            outbox: Outbox::new(budget),
+            stirred: AtomicBool::new(true),
+            refused: AtomicBool::new(false),
+            incoming: AtomicU32::new(0),
+        }
     }
 
     /// Reports the bytes that hold an incomplete message of the client; the bytes count in the node's budget.
@@ -59,6 +67,21 @@ impl Conn {
     /// Bytes that wait because the client does not read, or does not complete a message.
     pub(crate) fn waiting(&self) -> usize {
         self.outbox.waiting().map_or(0, |waiting| waiting + self.incoming.load(Ordering::Relaxed) as usize)
+    }
+
+    /// Notes that a subscription has ended without the connection's task; called under the lock of the channel's shard.
+    pub(crate) fn refuse(&self) {
+        self.refused.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection's task may hold subscriptions that the cluster has refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// Whether [`Conn::is_refused`]; false until the next refusal.
+    pub(crate) fn take_refused(&self) -> bool {
+        self.is_refused() && self.refused.swap(false, Ordering::AcqRel)
     }
 
     /// Whether anything other than the outbox waits for the connection's task; true once, and at first.

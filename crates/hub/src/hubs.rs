@@ -12,6 +12,7 @@ use crate::app_hub::AppHub;
 use crate::bell::Bells;
 use crate::budget::Budget;
 use crate::conn::Conn;
+use crate::sharing::{Cluster, Sharing, Topics};
 use crate::sync::{Mutex, RandomState};
 
 /// Used once per connection and once per HTTP request, never per message.
@@ -21,6 +22,8 @@ pub struct Hubs {
     apps: Mutex<HashMap<AppId, Arc<AppHub>, RandomState>>,
     bells: Bells,
     budget: Arc<Budget>,
+    /// What the hubs share with the cluster; absent where the node is alone.
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Hubs {
@@ -28,6 +31,13 @@ impl Hubs {
     #[must_use]
     pub fn new(budget: Budget) -> Self {
         Self { budget: Arc::new(budget), ..Self::default() }
+    }
+
+    /// As [`Hubs::new`], for a node of a cluster: each hub queues its changes, and is told outcomes.
+    #[must_use]
+    pub fn shared(budget: Budget, topics: Arc<dyn Topics>) -> Self {
+        let cluster = Arc::new(Cluster::new(topics, budget.outbox_bytes()));
+        Self { cluster: Some(cluster), ..Self::new(budget) }
     }
 
     /// The bound on the outboxes of connections.
@@ -40,7 +50,11 @@ impl Hubs {
     #[must_use]
     pub fn open(&self, app: &Arc<App>) -> Arc<AppHub> {
         let mut apps = self.apps.lock();
-        let new = || Arc::new(AppHub::under(&self.bells, Arc::clone(app)));
+        let sharing = |cluster: &Arc<Cluster>| {
+            Sharing::new(app.id.clone(), Arc::clone(cluster), Arc::clone(&self.bells.cluster))
+        };
+        let new =
+            || Arc::new(AppHub::under(&self.bells, Arc::clone(app), self.cluster.as_ref().map(sharing)));
         Arc::clone(apps.entry(app.id.clone()).or_insert_with(new))
     }
 
@@ -71,6 +85,11 @@ impl Hubs {
     /// [`AppHub::tell_changes`].
     pub fn poll_changes(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
         self.bells.changes.poll(cx)
+    }
+
+    /// The apps whose hubs have got changes for the cluster since the last call; see [`AppHub::take_changes`].
+    pub fn poll_cluster_changes(&self, cx: &Context<'_>) -> Poll<Vec<AppId>> {
+        self.bells.cluster.poll(cx)
     }
 
     /// Closes the connections with the most waiting bytes, one after the other, until there is room in the budget

@@ -1,17 +1,20 @@
 //! Subscriptions of connections to channels, and putting frames into outboxes.
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then the app's
-//! settings, for one read; then outboxes, the lists of channels with changes, the queues of parked events and of
-//! transitions, which are leaves. Nothing waits under any of these locks.
+//! settings, for one read; then outboxes, the lists of channels with changes, the queues of parked events, of
+//! transitions and of changes for the cluster, which are leaves. Nothing waits under any of these locks.
 
 mod app_hub;
 mod bell;
 mod budget;
 mod cache;
+mod change_queue;
 mod channel;
 mod conn;
 mod hubs;
 mod outbox;
+mod sharing;
+mod standing;
 mod subscriptions;
 mod sync;
 mod transitions;
@@ -19,10 +22,12 @@ mod users;
 
 pub use app_hub::{AppHub, Cached, SHARDS, Slot};
 pub use budget::Budget;
-pub use channel::{Occupancy, SubscribeError};
+pub use change_queue::TakenChanges;
+pub use channel::{Occupancy, OrderedEvent, SubscribeError};
 pub use conn::Conn;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};
+pub use sharing::Topics;
 pub use subscriptions::Subscriptions;
 pub use transitions::TakenTransitions;
 pub use users::SignedIn;

@@ -46,6 +46,7 @@ impl Subscriptions {
         identity: Option<Identity>,
         now: u64,
     ) -> Result<(), SubscribeError> {
+        self.forget_refused();
         if self.channels.contains(&channel) {
             return Err(SubscribeError::Existing);
         }
@@ -56,6 +57,7 @@ impl Subscriptions {
 
     /// Leaves the channel; false if there was no subscription (WS-141).
     pub fn unsubscribe(&mut self, channel: &str) -> bool {
+        self.forget_refused();
         let Some(channel) = self.channels.take(channel) else {
             return false;
         };
@@ -84,25 +86,36 @@ impl Subscriptions {
     /// Number of subscribed channels.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.channels.len()
+        if !self.conn.is_refused() {
+            return self.channels.len();
+        }
+        self.channels.iter().filter(|channel| self.hub.has_member(channel, self.conn.id)).count()
     }
 
     /// Whether the connection has no subscription.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty()
+        self.len() == 0
     }
 
-    /// Whether the connection is subscribed to this channel.
+    /// Whether the connection is subscribed to this channel, acknowledged or not.
     #[must_use]
     pub fn contains(&self, channel: &str) -> bool {
-        self.channels.contains(channel)
+        self.get(channel).is_some()
     }
 
     /// The channel's name as subscribed, if the connection is subscribed.
     #[must_use]
     pub fn get(&self, channel: &str) -> Option<&ChannelName> {
-        self.channels.get(channel)
+        let name = self.channels.get(channel)?;
+        (!self.conn.is_refused() || self.hub.has_member(name, self.conn.id)).then_some(name)
+    }
+
+    /// Drops the channels whose subscriptions the cluster has refused (WS-136).
+    fn forget_refused(&mut self) {
+        if self.conn.take_refused() {
+            self.channels.retain(|channel| self.hub.has_member(channel, self.conn.id));
+        }
     }
 
     /// The app's hub.

@@ -11,7 +11,7 @@ pub(crate) use ahash::RandomState;
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 #[cfg(not(shuttle))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(shuttle)]
 pub(crate) use scheduled::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering, RandomState, RwLock};

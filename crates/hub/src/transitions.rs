@@ -58,7 +58,8 @@ pub struct TakenTransitions {
 #[derive(Clone, Copy)]
 pub(crate) struct Hooks<'a> {
     told: Kinds,
-    transitions: &'a Transitions,
+    /// Absent where the cluster tells webhooks of channels (CL-030).
+    transitions: Option<&'a Transitions>,
 }
 
 impl Transitions {
@@ -72,7 +73,7 @@ impl Transitions {
         if !told.is_empty() && channel.kind() == ChannelKind::ServerToUser {
             told = Kinds::NONE;
         }
-        Hooks { told, transitions: self }
+        Hooks { told, transitions: Some(self) }
     }
 
     fn push(&self, transition: Transition) {
@@ -137,8 +138,15 @@ impl Hooks<'_> {
 
     /// Queues the transition if a webhook wants its kind.
     pub(crate) fn tell(&self, kind: Kind, transition: impl FnOnce() -> Transition) {
-        if self.want(kind) {
-            self.transitions.push(transition());
+        if self.want(kind)
+            && let Some(transitions) = self.transitions
+        {
+            transitions.push(transition());
         }
+    }
+
+    /// The same kinds are wanted, and the hub queues none of them.
+    pub(crate) const fn left_to_the_cluster(self) -> Self {
+        Self { transitions: None, ..self }
     }
 }

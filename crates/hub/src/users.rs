@@ -4,6 +4,8 @@
 //! at sign-in and at the end of a signed-in connection, never for a message; outboxes are pushed to under the lock,
 //! as under a shard's.
 
+mod online;
+
 use std::sync::Arc;
 
 use fanfare_protocol::close::CloseReason;
@@ -14,22 +16,33 @@ use fanfare_protocol::server;
 use fanfare_protocol::user::UserData;
 use hashbrown::HashMap;
 
+use self::online::SharedUser;
 use crate::conn::{Conn, Sockets, give_back};
+use crate::sharing::Sharing;
 use crate::sync::{Mutex, RandomState};
 
 /// The signed-in users of one app, and the watched users.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Users {
     /// Guards the users and their sockets.
     table: Mutex<Table>,
+    /// The app's part in the cluster; absent where the node is alone.
+    sharing: Option<Arc<Sharing>>,
 }
 
-type Table = HashMap<UserId, User, RandomState>;
+#[derive(Debug, Default)]
+struct Table {
+    users: HashMap<UserId, User, RandomState>,
+    /// Watchers whose first list waits for the cluster, each with all users that it watches.
+    unlisted: Sockets<Vec<UserId>>,
+}
 
 #[derive(Debug, Default)]
 struct User {
     signed_in: Sockets<Arc<Conn>>,
     watchers: Sockets<Arc<Conn>>,
+    /// What the cluster says of the user; absent where a node is alone.
+    shared: Option<Box<SharedUser>>,
 }
 
 /// The user that a connection is signed in as, for the connection's whole life (WS-186).
@@ -43,8 +56,12 @@ pub struct SignedIn {
 }
 
 impl Users {
+    pub(crate) fn new(sharing: Option<Arc<Sharing>>) -> Self {
+        Self { table: Mutex::default(), sharing }
+    }
+
     /// Signs a connection in, or takes over the same user's newer data; pushes `success`, then the online users of
-    /// the watchlist (WS-195).
+    /// the watchlist (WS-195). In a cluster the list may wait for the cluster's answer.
     pub(crate) fn sign_in(
         &self,
         conn: &Arc<Conn>,
@@ -52,38 +69,47 @@ impl Users {
         user: UserData,
         success: &Frame,
     ) -> SignedIn {
+        let sharing = self.sharing.as_deref();
         let mut table = self.table.lock();
         if before.is_none() {
-            let signed_in = table.entry(user.id.clone()).or_default();
+            let signed_in = table.users.entry(user.id.clone()).or_default();
             signed_in.signed_in.insert(conn.id, Arc::clone(conn));
             if signed_in.signed_in.len() == 1 {
-                signed_in.tell_watchers(&server::watchlist_events(&[&user.id], &[]));
+                table.came_online(&user.id, sharing);
             }
         }
         conn.outbox.push(success);
-        unwatch(&mut table, conn.id, before.map_or(&[], |before| &before.watching));
-        watch(&mut table, conn, &user.watchlist);
+        let watched = before.map_or(&[][..], |before| &before.watching);
+        match sharing {
+            None => {
+                table.unwatch(conn.id, watched, None);
+                table.watch(conn, &user.watchlist);
+            }
+            Some(sharing) => table.watch_in_cluster(conn, watched, &user.watchlist, sharing),
+        }
         SignedIn { id: user.id, user_info: user.user_info, watching: user.watchlist }
     }
 
     /// The connection has ended.
     pub(crate) fn sign_out(&self, socket: SocketId, ended: &SignedIn) {
+        let sharing = self.sharing.as_deref();
         let mut table = self.table.lock();
-        unwatch(&mut table, socket, &ended.watching);
-        if let Some(user) = table.get_mut(&ended.id) {
+        table.unlisted.remove(&socket);
+        table.unwatch(socket, &ended.watching, sharing);
+        if let Some(user) = table.users.get_mut(&ended.id) {
             user.signed_in.remove(&socket);
             if user.signed_in.is_empty() {
-                user.tell_watchers(&server::watchlist_events(&[], &[&ended.id]));
+                table.went_offline(&ended.id, sharing);
             }
         }
-        forget_if_idle(&mut table, &ended.id);
-        give_back(&mut table);
+        table.forget_if_idle(&ended.id);
+        give_back(&mut table.users);
     }
 
     /// Closes every connection that is signed in as the user (API-060); returns the number of closed connections.
     pub(crate) fn close(&self, id: &str, reason: &CloseReason) -> usize {
         let table = self.table.lock();
-        let signed_in = table.get(id).map(|user| &user.signed_in);
+        let signed_in = table.users.get(id).map(|user| &user.signed_in);
         for conn in signed_in.iter().flat_map(|conns| conns.values()) {
             conn.outbox.close(reason.clone());
         }
@@ -92,41 +118,75 @@ impl Users {
 
     /// Number of users online.
     pub(crate) fn online(&self) -> usize {
-        self.table.lock().values().filter(|user| !user.signed_in.is_empty()).count()
+        self.table.lock().users.values().filter(|user| !user.signed_in.is_empty()).count()
+    }
+}
+
+impl Table {
+    /// The user's first connection on this node has signed in.
+    fn came_online(&mut self, id: &UserId, sharing: Option<&Sharing>) {
+        match sharing {
+            None => self.tell_watchers(id, true),
+            Some(sharing) => self.join_cluster(id, sharing),
+        }
+    }
+
+    /// The user's last connection on this node has ended.
+    fn went_offline(&mut self, id: &UserId, sharing: Option<&Sharing>) {
+        match sharing {
+            None => self.tell_watchers(id, false),
+            Some(sharing) => self.leave_cluster(id, sharing),
+        }
+    }
+
+    /// Tells everybody who watches the user, but not who is still to get a first list.
+    fn tell_watchers(&self, id: &UserId, is_online: bool) {
+        let Some(user) = self.users.get(id).filter(|user| !user.watchers.is_empty()) else { return };
+        let frame = match is_online {
+            true => server::watchlist_events(&[id], &[]),
+            false => server::watchlist_events(&[], &[id]),
+        };
+        for (_, watcher) in user.watchers.iter().filter(|(socket, _)| !self.unlisted.contains_key(*socket)) {
+            watcher.outbox.push(&frame);
+        }
+    }
+
+    fn watch(&mut self, conn: &Arc<Conn>, watchlist: &[UserId]) {
+        for id in watchlist {
+            self.users.entry(id.clone()).or_default().watchers.insert(conn.id, Arc::clone(conn));
+        }
+        self.send_list(conn, watchlist);
+    }
+
+    /// Sends the state of everybody on a watchlist (WS-195).
+    fn send_list(&self, conn: &Conn, watchlist: &[UserId]) {
+        let is_online = |id: &&UserId| self.users.get(*id).is_some_and(User::is_online);
+        let (online, offline): (Vec<&UserId>, Vec<&UserId>) = watchlist.iter().partition(is_online);
+        if !watchlist.is_empty() {
+            conn.outbox.push(&server::watchlist_events(&online, &offline));
+        }
+    }
+
+    fn unwatch(&mut self, socket: SocketId, watching: &[UserId], sharing: Option<&Sharing>) {
+        for id in watching {
+            if let Some(watched) = self.users.get_mut(id) {
+                watched.watchers.remove(&socket);
+                watched.close_if_unwatched(id, sharing);
+            }
+            self.forget_if_idle(id);
+        }
+    }
+
+    fn forget_if_idle(&mut self, id: &UserId) {
+        if self.users.get(id).is_some_and(|user| user.signed_in.is_empty() && user.watchers.is_empty()) {
+            self.users.remove(id);
+        }
     }
 }
 
 impl User {
-    fn tell_watchers(&self, frame: &Frame) {
-        for watcher in self.watchers.values() {
-            watcher.outbox.push(frame);
-        }
-    }
-}
-
-fn watch(table: &mut Table, conn: &Arc<Conn>, watchlist: &[UserId]) {
-    let (mut online, mut offline) = (Vec::new(), Vec::new());
-    for id in watchlist {
-        let watched = table.entry(id.clone()).or_default();
-        watched.watchers.insert(conn.id, Arc::clone(conn));
-        if watched.signed_in.is_empty() { offline.push(id) } else { online.push(id) }
-    }
-    if !watchlist.is_empty() {
-        conn.outbox.push(&server::watchlist_events(&online, &offline));
-    }
-}
-
-fn unwatch(table: &mut Table, socket: SocketId, watching: &[UserId]) {
-    for id in watching {
-        if let Some(watched) = table.get_mut(id) {
-            watched.watchers.remove(&socket);
-        }
-        forget_if_idle(table, id);
-    }
-}
-
-fn forget_if_idle(table: &mut Table, id: &UserId) {
-    if table.get(id).is_some_and(|user| user.signed_in.is_empty() && user.watchers.is_empty()) {
-        table.remove(id);
+    /// Whether the user is online, in the cluster if there is one.
+    fn is_online(&self) -> bool {
+        self.shared.as_ref().map_or(!self.signed_in.is_empty(), |shared| shared.is_online())
     }
 }

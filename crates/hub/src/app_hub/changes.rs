@@ -34,12 +34,17 @@ impl Due {
 impl AppHub {
     /// Called under the lock of the channel's shard, after a newcomer subscribed or a subscription ended.
     pub(super) fn changed(&self, channel: &mut Channel, told: Counting<'_>, newcomer: Option<&Conn>) {
-        if told.anybody() && channel.name.kind().has_counts() {
+        if self.sharing.is_none() && told.anybody() && channel.name.kind().has_counts() {
             channel.count_changed(told, newcomer);
             if channel.is_crowd_to_be_counted() {
                 self.due.crowds.lock().push(channel.name.clone());
             }
         }
+        self.list_told(channel);
+    }
+
+    /// Lists the channel for [`AppHub::tell_changes`], if its subscribers are to be told something later.
+    pub(super) fn list_told(&self, channel: &mut Channel) {
         if channel.is_to_be_told() {
             let mut changes = self.due.changes.lock();
             changes.push(channel.name.clone());
@@ -72,7 +77,7 @@ impl AppHub {
     fn with_listed(&self, name: &ChannelName, tell: impl FnOnce(&mut Channel, Counting<'_>)) {
         self.change(name, |channel| {
             let app = self.app.read();
-            let hooks = self.transitions.hooks(&app, name);
+            let hooks = self.hooks(&app, name);
             tell(channel, Counting { subscribers: app.subscription_counts, hooks });
         });
     }

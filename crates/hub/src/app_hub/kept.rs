@@ -20,7 +20,8 @@ pub struct Cached {
 }
 
 impl AppHub {
-    /// As [`AppHub::deliver`], and caches the event for later subscribers of this cache channel.
+    /// As [`AppHub::deliver`], and caches the event for later subscribers of this cache channel; in a cluster the event
+    /// is queued for the other nodes as well.
     ///
     /// `until` is the expiry on the clock of [`crate::Subscriptions::subscribe`]. Over the app's
     /// `limits.cache_bytes`, the oldest events of channels without subscribers are evicted.
@@ -31,6 +32,9 @@ impl AppHub {
         except: Option<SocketId>,
         until: u64,
     ) -> usize {
+        if let Some(sharing) = &self.sharing {
+            return self.keep_in_cluster(sharing, name, (frame, except, until), false);
+        }
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         let rehash = |channel: &Channel| self.hasher.hash_one(&channel.name);

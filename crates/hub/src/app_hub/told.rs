@@ -35,6 +35,7 @@ impl AppHub {
 
     /// Whether the hub must stay although no connection is open.
     pub(crate) fn keeps_anything(&self) -> bool {
-        self.parked_bytes() > 0 || !self.transitions.is_empty()
+        let has_changes = || self.sharing.as_ref().is_some_and(|sharing| !sharing.changes.is_empty());
+        self.parked_bytes() > 0 || !self.transitions.is_empty() || has_changes()
     }
 }

@@ -1,4 +1,4 @@
-//! Member events and counts under load: sent at once while they are few, merged while they are many.
+//! Member events under load: sent at once while they are few, merged while they are many.
 //!
 //! A waiting member event is sent at the next [`Channel::tell_changes`], or before the next event of the channel, so
 //! that all subscribers see one order. A user who joined and left in between is never announced. A connection that
@@ -9,20 +9,14 @@ use fanfare_protocol::presence::UserInfo;
 use fanfare_protocol::server;
 use indexmap::IndexMap;
 
-use super::{Channel, Counting, MOST_COUNTED_AT_ONCE};
-use crate::conn::{Conn, Sockets};
+use super::Channel;
+use super::counts::{Counting, MOST_COUNTED_AT_ONCE};
+use crate::conn::Sockets;
 use crate::sync::RandomState;
 
 /// Bytes of member events that a channel delivers at once between two calls of [`Channel::tell_changes`], over all
 /// its subscribers; the first change is sent in any case. Few where a scheduler tries many orders.
 const MEMBERS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 256 * 1024 };
-
-/// The same bound for counts, which are small: a hundred subscribers that subscribe one after the other, and
-/// unsubscribe, all get every count (WS-175).
-const COUNTS_AT_ONCE: usize = if cfg!(shuttle) { 400 } else { 1280 * 1024 };
-
-/// Bytes of a count event besides the channel's name.
-const COUNT: usize = 100;
 
 /// Users whose changes wait at most; over the bound the changes are sent.
 const MOST_WAITING: usize = 256;
@@ -74,7 +68,7 @@ impl Merging {
     }
 
     /// Whether so many bytes may be delivered at once; counts the bytes if so.
-    fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
+    pub(super) fn may_tell(&mut self, bytes: usize, most: usize) -> bool {
         let told = self.told as usize;
         let is_too_much = told > 0 && told + bytes > most;
         self.told = if is_too_much { u32::MAX } else { u32::try_from(told + bytes).unwrap_or(u32::MAX) };
@@ -106,22 +100,6 @@ impl Channel {
         }
         if waiting.known.len() >= MOST_WAITING {
             self.tell_members();
-        }
-    }
-
-    /// Sends the count to everybody, or lists the channel in the right list for later (WS-175, WS-176). A newcomer of
-    /// a channel with at most 100 subscribers is sent the count at once, right behind the acknowledgement (WS-124).
-    pub(crate) fn count_changed(&mut self, told: Counting<'_>, newcomer: Option<&Conn>) {
-        self.count_is_due = true;
-        if self.members.len() > MOST_COUNTED_AT_ONCE {
-            return;
-        }
-        let recipients = if told.subscribers { self.members.len() } else { 0 };
-        let bytes = (COUNT + self.name.as_str().len()) * recipients;
-        if self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
-            self.tell_count_if_due(told);
-        } else if let Some(newcomer) = newcomer.filter(|_| told.subscribers) {
-            newcomer.outbox.push(&server::subscription_count(&self.name, self.members.len()));
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// In ahash's shape, without randomness: the same order in every table, so that a failed schedule fails again.
 #[derive(Debug, Default)]

@@ -1,0 +1,83 @@
+//! What the cluster is told of this node: taking changes, a snapshot after a loss, and events of cache channels.
+
+use std::time::Duration;
+
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::{Change, KeptEvent, OpenChannel, Snapshot};
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::SocketId;
+
+use super::AppHub;
+use crate::change_queue::TakenChanges;
+use crate::channel::Channel;
+use crate::sharing::{InCluster, Sharing, told_of_connections};
+use crate::sync::Ordering;
+
+impl AppHub {
+    /// Moves up to `most` changes to the end of `into`, in the order in which they happened; none where the node is
+    /// alone.
+    pub fn take_changes(&self, into: &mut Vec<Change>, most: usize) -> TakenChanges {
+        self.sharing.as_ref().map_or_else(TakenChanges::default, |sharing| sharing.changes.take(into, most))
+    }
+
+    /// All that the app has on this node. Older changes that are taken after this snapshot do no harm: copies and tickets
+    /// with smaller numbers are older.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let Some(sharing) = self.sharing.as_deref() else { return Snapshot::default() };
+        let has_gap = sharing.changes.take_gap();
+        let mut channels = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let app = self.app.read();
+            for channel in shard.iter_mut() {
+                let hooks = self.hooks(&app, &channel.name);
+                let at = InCluster { sharing, app: &app, hooks, now: 0 };
+                channels.extend(channel.open_channel(has_gap, &at));
+            }
+        }
+        channels.extend(self.users.open_channels());
+        let app = self.app.read();
+        channels.push(OpenChannel {
+            channel: ChannelName::connections(),
+            copy: None,
+            count: self.slots_taken.load(Ordering::Relaxed),
+            told: told_of_connections(&app),
+            users: Vec::new(),
+        });
+        Snapshot { channels, hooked: app.told() }
+    }
+
+    /// Returns when every subscription that was acknowledged because its topic was live has its changes in the queue;
+    /// to be called after [`Topics::is_live`](crate::Topics::is_live) has become false, and before the topic is given up.
+    pub fn settle_acknowledgements(&self) {
+        for shard in &self.shards {
+            drop(shard.lock());
+        }
+    }
+
+    /// Delivers an event of a back end on this node, and queues the event for the cluster behind all earlier changes of
+    /// the channel. A channel without subscribers here keeps nothing here.
+    pub(super) fn keep_in_cluster(
+        &self,
+        sharing: &Sharing,
+        name: &ChannelName,
+        event: (&Frame, Option<SocketId>, u64),
+        is_quiet: bool,
+    ) -> usize {
+        let (frame, except, until) = event;
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash).lock();
+        let app = self.app.read();
+        sharing.push(Change::Kept(KeptEvent {
+            channel: name.clone(),
+            frame: frame.clone(),
+            except,
+            lives: Duration::from_secs(app.limits.cache_seconds as u64),
+            quiet: is_quiet,
+        }));
+        let Some(channel) = shard.find_mut(hash, |channel: &Channel| channel.name == *name) else { return 0 };
+        let at = InCluster { sharing, app: &app, hooks: self.hooks(&app, name), now: 0 };
+        channel.publish_ordered(frame, except, until, &at)
+    }
+}

@@ -1,0 +1,290 @@
+//! The kept event of a cache channel in a cluster: the order in which Redis keeps events counts (CL-040 … CL-043, N12).
+//!
+//! A newcomer gets an event either as the kept one or live, never both or neither. An own event is kept at once, and
+//! while own events are on their way to Redis and back, events of other nodes are delivered and not kept.
+
+mod reading;
+
+use fanfare_protocol::cluster::{Change, FoundEvent};
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::server;
+
+use self::reading::{Origin, Pending, Reading};
+use super::Channel;
+use crate::cache::Last;
+use crate::conn::{Conn, Sockets};
+use crate::sharing::InCluster;
+use crate::standing::Standing;
+
+/// An event of a cache channel as Redis has ordered it; own events come back as well.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderedEvent<'a> {
+    /// The event's place in the order of all kept events of the topic.
+    pub version: u64,
+    /// This node has sent the event, and has delivered it already.
+    pub is_own: bool,
+    /// The event is kept, and delivered to nobody: every node has heard of it by itself (CL-068).
+    pub is_quiet: bool,
+    /// The event.
+    pub frame: &'a Frame,
+    /// The connection that does not get the event.
+    pub except: Option<SocketId>,
+    /// Expiry, in milliseconds of the clock of [`Subscriptions::subscribe`](crate::Subscriptions::subscribe).
+    pub until: u64,
+}
+
+/// How the node's kept event stands to the order in Redis.
+#[derive(Debug)]
+pub(super) struct OrderedCache {
+    /// Events since Redis was asked for the kept one; absent once the answer has come.
+    reading: Option<Reading>,
+    /// Own events that have not come back.
+    own: usize,
+    /// The version of the first answer: what comes with none above it was in the answer.
+    first_read: u64,
+    /// The greatest version that was heard or read.
+    newest: u64,
+    /// A later answer that has overtaken events on their way.
+    ahead: Option<Ahead>,
+    /// Redis is away: nobody but this node says what is kept.
+    is_lost: bool,
+}
+
+/// An answer that holds an event which has not been heard yet.
+#[derive(Debug)]
+struct Ahead {
+    version: u64,
+    /// The event, while an own event is kept in its place.
+    found: Option<Box<Last>>,
+    /// Subscribers who were served the event as the kept one.
+    served: Sockets<()>,
+}
+
+impl Default for OrderedCache {
+    fn default() -> Self {
+        let reading = Some(Reading::default());
+        Self { reading, own: 0, first_read: 0, newest: 0, ahead: None, is_lost: false }
+    }
+}
+
+impl OrderedCache {
+    /// Whether the answer of Redis is still to come.
+    pub(super) const fn is_loading(&self) -> bool {
+        self.reading.is_some()
+    }
+}
+
+impl Channel {
+    fn ordered(&mut self) -> Option<&mut OrderedCache> {
+        self.copy.as_mut()?.cache.as_deref_mut()
+    }
+
+    /// Delivers and keeps an event of this node, which the cluster is told separately.
+    pub(crate) fn publish_ordered(
+        &mut self,
+        frame: &Frame,
+        except: Option<SocketId>,
+        until: u64,
+        at: &InCluster<'_>,
+    ) -> usize {
+        let Some(cache) = self.ordered() else { return 0 };
+        if let Some(reading) = &mut cache.reading {
+            reading.push(Pending { origin: Origin::Here, frame: frame.clone(), except, until }, at);
+            return 0;
+        }
+        cache.own += 1;
+        self.last = Some(Box::new(Last::new(frame, until)));
+        self.deliver(frame, except)
+    }
+
+    /// Delivers an event of another node and keeps it, or takes note that an own event has come back.
+    pub(crate) fn hear_ordered(&mut self, event: OrderedEvent<'_>, at: &InCluster<'_>) -> usize {
+        let OrderedEvent { version, is_own, is_quiet, frame, except, until } = event;
+        let Some(cache) = self.ordered() else { return 0 };
+        if let Some(reading) = &mut cache.reading {
+            let origin = if is_own { Origin::Echo { version } } else { Origin::Other { version, is_quiet } };
+            reading.push(Pending { origin, frame: frame.clone(), except, until }, at);
+            return 0;
+        }
+        if version <= cache.first_read {
+            return 0;
+        }
+        let ahead = cache.ahead.take_if(|ahead| ahead.version < version);
+        drop(ahead);
+        if is_own {
+            self.own_came_back(version, frame, until);
+            return 0;
+        }
+        cache.newest = cache.newest.max(version);
+        if cache.own == 0 && cache.ahead.is_none() {
+            self.last = Some(Box::new(Last::new(frame, until)));
+        }
+        if is_quiet { 0 } else { self.deliver_to_unserved(frame, except) }
+    }
+
+    /// The event is kept if no own event is on its way any more: the last event of the topic wins (CL-041).
+    fn own_came_back(&mut self, version: u64, frame: &Frame, until: u64) {
+        let Some(cache) = self.ordered() else { return };
+        cache.own = cache.own.saturating_sub(1);
+        cache.newest = cache.newest.max(version);
+        if cache.own > 0 {
+            return;
+        }
+        let found = cache.ahead.as_mut().and_then(|ahead| ahead.found.take());
+        if found.is_some() || cache.ahead.is_none() {
+            self.last = found.or_else(|| Some(Box::new(Last::new(frame, until))));
+        }
+    }
+
+    /// Delivers to everybody who was not served a newer event as the kept one.
+    fn deliver_to_unserved(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
+        self.tell_members();
+        let ahead = self.copy.as_ref().and_then(|copy| copy.cache.as_ref()?.ahead.as_ref());
+        let is_served = |socket: &SocketId| ahead.is_some_and(|ahead| ahead.served.contains_key(socket));
+        let meant = self.members.iter().filter(|(socket, _)| Some(**socket) != except && !is_served(socket));
+        meant.filter(|(_, member)| member.conn.outbox.push(frame)).count()
+    }
+
+    /// Takes over what Redis keeps: for the first time, then what has come meanwhile follows; or after the link was
+    /// lost.
+    pub(crate) fn read_cache(&mut self, found: Option<FoundEvent>, at: &InCluster<'_>) {
+        let version = found.as_ref().map_or(0, |found| found.version);
+        let lives = |found: &FoundEvent| u64::try_from(found.lives.as_millis()).unwrap_or(u64::MAX);
+        let found =
+            found.map(|found| Box::new(Last::new(&found.frame, at.now.saturating_add(lives(&found)))));
+        let Some(cache) = self.ordered() else { return };
+        cache.is_lost = false;
+        let Some(reading) = cache.reading.take_if(|reading| reading.is_covered_by(version)) else {
+            if cache.is_loading() {
+                self.read_cache_again(at);
+            } else {
+                self.read_later(version, found);
+            }
+            return;
+        };
+        (cache.first_read, cache.newest, cache.own) = (version, version, 0);
+        self.last = found;
+        self.acknowledge_ready(at);
+        for pending in reading.into_events() {
+            self.catch_up(pending, version, true);
+        }
+    }
+
+    /// Does with an event that has waited what would have been done at once.
+    fn catch_up(&mut self, pending: Pending, read: u64, is_delivered: bool) {
+        let Pending { origin, frame, except, until } = pending;
+        let Some(cache) = self.ordered() else { return };
+        let is_quiet = match origin {
+            Origin::Here => {
+                cache.own += 1;
+                self.last = Some(Box::new(Last::new(&frame, until)));
+                false
+            }
+            Origin::Echo { version } => {
+                if version > read {
+                    self.own_came_back(version, &frame, until);
+                }
+                return;
+            }
+            Origin::Other { version, .. } if version <= read => return,
+            Origin::Other { version, is_quiet } => {
+                cache.newest = cache.newest.max(version);
+                if cache.own == 0 {
+                    self.last = Some(Box::new(Last::new(&frame, until)));
+                }
+                is_quiet
+            }
+        };
+        if is_delivered && !is_quiet {
+            self.deliver(&frame, except);
+        }
+    }
+
+    /// Events that have waited were dropped, and the answer lacks them: a new copy begins, which is read anew.
+    fn read_cache_again(&mut self, at: &InCluster<'_>) {
+        let Some(copy) = &mut self.copy else { return };
+        copy.id = at.sharing.next_number();
+        copy.roster = Standing::Doubtful;
+        copy.cache = Some(Box::default());
+        at.sharing.push(Change::Opened { channel: self.name.clone(), copy: copy.id });
+    }
+
+    /// Takes over an answer while an event is kept already, if the answer is newer than all that was heard.
+    fn read_later(&mut self, version: u64, found: Option<Box<Last>>) {
+        let Some(cache) = self.ordered() else { return };
+        if version == 0 && cache.newest == 0 && cache.own == 0 {
+            // Redis has lost what it kept.
+            self.last = None;
+        } else if version > cache.newest {
+            cache.newest = version;
+            let is_kept = cache.own == 0;
+            let (kept, found) = if is_kept { (found, None) } else { (None, found) };
+            cache.ahead = Some(Ahead { version, found, served: Sockets::default() });
+            if is_kept {
+                self.last = kept;
+            }
+        }
+    }
+
+    /// The link was lost: own events will not come back, and versions may begin anew. What is kept is served (CL-043).
+    pub(crate) fn lose_cache(&mut self, at: &InCluster<'_>) {
+        self.stop_reading_cache();
+        if let Some(cache) = self.ordered() {
+            (cache.own, cache.first_read, cache.newest, cache.ahead) = (0, 0, 0, None);
+        }
+        self.acknowledge_ready(at);
+    }
+
+    /// Keeps the last of the events that have come while Redis was asked, for its answer may never come.
+    pub(super) fn stop_reading_cache(&mut self) {
+        let Some(cache) = self.ordered() else { return };
+        cache.is_lost = true;
+        let reading = cache.reading.take();
+        for pending in reading.into_iter().flat_map(Reading::into_events) {
+            self.catch_up(pending, 0, false);
+        }
+    }
+
+    /// Changes were dropped before the cluster had them: own events may never come back, and the answer to an open
+    /// question may not be as of the right place.
+    pub(super) fn forget_own_events(&mut self, at: &InCluster<'_>) {
+        let Some(cache) = self.ordered() else { return };
+        cache.own = 0;
+        if cache.is_loading() {
+            self.read_cache_again(at);
+        }
+    }
+
+    /// Sends what is kept; true if nothing is kept, which the connection is told (WS-172).
+    pub(super) fn send_kept(&mut self, conn: &Conn, at: &InCluster<'_>) -> bool {
+        if !self.name.is_cached() {
+            return false;
+        }
+        if let Some((frame, _)) = self.last(at.now) {
+            conn.outbox.push(frame);
+            if let Some(cache) = self.ordered()
+                && let Some(ahead) = cache.ahead.as_mut().filter(|_| cache.own == 0)
+            {
+                ahead.served.insert(conn.id, ());
+            }
+            return false;
+        }
+        self.last = None;
+        conn.outbox.push(&server::cache_miss(&self.name));
+        true
+    }
+
+    /// Whether webhooks are to hear that nothing is kept, as far as this node knows (CL-035, CL-043).
+    pub(super) fn tells_misses(&self) -> bool {
+        let cache = self.copy.as_ref().and_then(|copy| copy.cache.as_ref());
+        cache.is_some_and(|cache| !cache.is_lost)
+    }
+
+    /// The subscription has ended.
+    pub(super) fn forget_served(&mut self, socket: SocketId) {
+        if let Some(ahead) = self.ordered().and_then(|cache| cache.ahead.as_mut()) {
+            ahead.served.remove(&socket);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Subscribing in a cluster: a newcomer waits until the cluster has answered, and is acknowledged from this node's copy
+//! (CL-006, N5).
+//!
+//! Who waits gets no event of the channel, and counts as subscribed everywhere else.
+
+use std::sync::Arc;
+
+use fanfare_protocol::close::shortened;
+use fanfare_protocol::cluster::{Change, CopyId, OpenChannel, Ticket};
+use fanfare_protocol::error::ProtocolError;
+use fanfare_protocol::ids::{SocketId, UserId};
+use fanfare_protocol::presence::Identity;
+use fanfare_protocol::server;
+use fanfare_protocol::webhook::Kind;
+use hashbrown::hash_map::Entry;
+
+use super::copy::{ChannelCopy, Here};
+use super::merging::{Merging, is_same};
+use super::{Channel, Joining, Member};
+use crate::sharing::InCluster;
+use crate::standing::Standing;
+
+impl Channel {
+    /// Whether an outcome for this copy is meant for the channel as it is now.
+    pub(crate) fn is_copy(&self, id: CopyId) -> bool {
+        self.copy.as_ref().is_some_and(|copy| copy.id == id)
+    }
+
+    /// Adds the connection; the acknowledgement follows at once if the cluster need not be asked.
+    pub(crate) fn enter(&mut self, joining: Joining<'_>, at: &InCluster<'_>) {
+        let Joining { conn, identity, .. } = joining;
+        let (conn, name) = (Arc::clone(conn), &self.name);
+        let copy = self.copy.get_or_insert_with(|| {
+            let copy = ChannelCopy::new(at.sharing.next_number(), name.is_cached());
+            at.sharing.push(Change::Opened { channel: name.clone(), copy: copy.id });
+            Box::new(copy)
+        });
+        let user = identity.map(|identity| {
+            let user = identity.user_id.clone();
+            if let Some(here) = copy.arrive(identity, conn.id, at) {
+                at.sharing.push(Change::Joined(here.joined(name, &user, at)));
+            }
+            user
+        });
+        let at_once = if name.has_roster() || name.is_cached() {
+            copy.may_acknowledge(name.has_roster(), user.as_ref())
+        } else {
+            at.sharing.is_live(name)
+        };
+        let socket = conn.id;
+        let member = Member { conn, user };
+        if at_once {
+            self.acknowledge([member], at);
+        } else {
+            copy.waiting.insert(socket, member);
+        }
+        self.count_for_the_cluster(at);
+    }
+
+    /// Acknowledges everybody who need not wait any longer.
+    pub(super) fn acknowledge_ready(&mut self, at: &InCluster<'_>) {
+        let has_roster = self.name.has_roster();
+        let Some(copy) = &mut self.copy else { return };
+        if !(has_roster || self.name.is_cached()) {
+            return;
+        }
+        let may = |member: &Member| copy.may_acknowledge(has_roster, member.user.as_ref());
+        let sockets: Vec<SocketId> =
+            copy.waiting.iter().filter(|(_, member)| may(member)).map(|(socket, _)| *socket).collect();
+        let members = copy.end_waiting(&sockets);
+        self.acknowledge(members, at);
+    }
+
+    /// Acknowledges the waiting connections of one user, if they need not wait any longer.
+    pub(super) fn acknowledge_user(&mut self, user: &UserId, at: &InCluster<'_>) {
+        let has_roster = self.name.has_roster();
+        let Some(copy) = &mut self.copy else { return };
+        if !copy.may_acknowledge(has_roster, Some(user)) {
+            return;
+        }
+        let sockets = copy.here.get(user).map_or_else(Vec::new, |here| here.waiting.clone());
+        let members = copy.end_waiting(&sockets);
+        self.acknowledge(members, at);
+    }
+
+    /// Acknowledges everybody with what this node knows, newcomers too until the next reading (CL-017).
+    pub(crate) fn serve(&mut self, at: &InCluster<'_>) {
+        let Some(copy) = &mut self.copy else { return };
+        copy.roster = Standing::Served;
+        self.stop_reading_cache();
+        let Some(copy) = &mut self.copy else { return };
+        let sockets: Vec<SocketId> = copy.waiting.keys().copied().collect();
+        let members = copy.end_waiting(&sockets);
+        self.acknowledge(members, at);
+    }
+
+    /// Queues the acknowledgement, what is kept, and the count, for connections that do not wait any more (WS-124).
+    fn acknowledge(
+        &mut self,
+        members: impl IntoIterator<Item = Member> + AsRef<[Member]>,
+        at: &InCluster<'_>,
+    ) {
+        if members.as_ref().is_empty() {
+            return;
+        }
+        for user in members.as_ref().iter().filter_map(|member| member.user.as_ref()) {
+            let here = self.copy.as_ref().and_then(|copy| copy.here.get(user));
+            let info = here.and_then(|here| here.info.clone());
+            self.add_user(user, info);
+            if let Some(user) = self.users.as_mut().and_then(|users| users.get_mut(user)) {
+                user.connections += 1;
+            }
+        }
+        let (succeeded, count) = (self.acknowledgement(), self.known_count(at));
+        let mut has_missed = false;
+        for member in members {
+            member.conn.outbox.push(&succeeded);
+            has_missed |= self.send_kept(&member.conn, at);
+            if let Some(count) = &count {
+                member.conn.outbox.push(count);
+            }
+            self.merging.came(member.conn.id);
+            self.members.insert(member.conn.id, member);
+        }
+        if has_missed && self.tells_misses() && at.hooks.want(Kind::CacheMiss) {
+            at.sharing.push(Change::Missed { channel: self.name.clone() });
+        }
+    }
+
+    /// The cluster has no room for the user: the user's connections that wait are told, and are not subscribed
+    /// (WS-136).
+    pub(crate) fn refuse(&mut self, user: &UserId, ticket: Ticket, at: &InCluster<'_>) {
+        let Some(copy) = &mut self.copy else { return };
+        let Some(here) = copy.here.get(user).filter(|here| here.ticket == ticket && !here.is_confirmed)
+        else {
+            return;
+        };
+        let sockets = here.waiting.clone();
+        let refused = copy.end_waiting(&sockets);
+        if refused.is_empty() {
+            return;
+        }
+        copy.depart(user, refused.len());
+        let name = self.name.as_str();
+        let error = ProtocolError::ChannelFull { channel: name.to_owned(), limit: at.app.limits.members };
+        let frame = server::error(error.code(), &error.to_string());
+        let status = error.subscription_error_status().filter(|_| at.app.subscription_error_event);
+        let beside = status.map(|(kind, status)| {
+            server::subscription_error(&shortened(name, 200), kind, &error.to_string(), status)
+        });
+        for member in &refused {
+            member.conn.refuse();
+            for frame in std::iter::once(&frame).chain(&beside) {
+                member.conn.outbox.push(frame);
+            }
+        }
+        self.count_for_the_cluster(at);
+        self.close_if_empty(at);
+    }
+
+    /// Removes the connection; the others hear of a removed user from the cluster. False without a subscription.
+    pub(crate) fn exit(&mut self, socket: SocketId, at: &InCluster<'_>) -> bool {
+        let Some(copy) = &mut self.copy else { return false };
+        let waited = copy.end_waiting(&[socket]).pop();
+        let was_acknowledged = waited.is_none();
+        let Some(member) = waited.or_else(|| self.remove_member(socket)) else {
+            return false;
+        };
+        if let Some(user) = member.user {
+            if was_acknowledged && let Some(user) = self.users.as_mut().and_then(|users| users.get_mut(&user))
+            {
+                user.connections -= 1;
+            }
+            if self.copy.as_mut().is_some_and(|copy| copy.depart(&user, 1)) {
+                let (channel, ticket) = (self.name.clone(), at.sharing.next_number());
+                at.sharing.push(Change::Left { channel, user, ticket });
+            }
+        }
+        self.forget_served(socket);
+        self.count_for_the_cluster(at);
+        self.close_if_empty(at);
+        true
+    }
+
+    /// Ends the copy with the last subscription.
+    fn close_if_empty(&mut self, at: &InCluster<'_>) {
+        if self.is_occupied() {
+            return;
+        }
+        if let Some(copy) = self.copy.take() {
+            at.sharing.push(Change::Closed { channel: self.name.clone(), copy: copy.id });
+        }
+        self.users = None;
+        self.last = None;
+        self.merging = Merging::default();
+    }
+
+    /// What a bus that has missed changes is told of the channel. Where changes were dropped, the cache is read anew.
+    pub(crate) fn open_channel(&mut self, has_gap: bool, at: &InCluster<'_>) -> Option<OpenChannel> {
+        if has_gap {
+            self.forget_own_events(at);
+        }
+        let copy = self.copy.as_ref()?;
+        let users = copy.here.iter().map(|(user, here)| here.joined(&self.name, user, at));
+        Some(OpenChannel {
+            channel: self.name.clone(),
+            copy: Some(copy.id),
+            count: self.subscriptions(),
+            told: self.telling(at),
+            users: users.collect(),
+        })
+    }
+}
+
+impl ChannelCopy {
+    /// Counts a user's connection in, as one that waits; returns the user if the cluster is to be told.
+    fn arrive(&mut self, identity: Identity, socket: SocketId, at: &InCluster<'_>) -> Option<&Here> {
+        let Identity { user_id, user_info } = identity;
+        match self.here.entry(user_id) {
+            Entry::Occupied(here) => {
+                let here = here.into_mut();
+                here.connections += 1;
+                here.waiting.push(socket);
+                if is_same(&here.info, &user_info) {
+                    return None;
+                }
+                here.info = user_info;
+                here.ticket = at.sharing.next_number();
+                Some(here)
+            }
+            Entry::Vacant(vacant) => {
+                let ticket = at.sharing.next_number();
+                let (waiting, is_confirmed) = (vec![socket], false);
+                let here = Here { connections: 1, waiting, ticket, is_confirmed, info: user_info };
+                Some(vacant.insert(here))
+            }
+        }
+    }
+
+    /// Counts connections of a user out; true for the last of them.
+    fn depart(&mut self, user: &UserId, connections: usize) -> bool {
+        let Some(here) = self.here.get_mut(user) else { return false };
+        here.connections -= connections;
+        let is_last = here.connections == 0;
+        if is_last {
+            self.here.remove(user);
+        }
+        is_last
+    }
+
+    /// Whether a connection of the user, if there is one, need not wait; only for channels with a roster or a cache.
+    fn may_acknowledge(&self, has_roster: bool, user: Option<&UserId>) -> bool {
+        let is_confirmed = || user.and_then(|user| self.here.get(user)).is_some_and(|here| here.is_confirmed);
+        let roster = match self.roster {
+            _ if !has_roster => true,
+            Standing::Doubtful => false,
+            Standing::Ready => is_confirmed(),
+            Standing::Served => true,
+        };
+        roster && self.cache.as_ref().is_none_or(|cache| !cache.is_loading())
+    }
+
+    /// Takes connections out of those that wait.
+    fn end_waiting(&mut self, sockets: &[SocketId]) -> Vec<Member> {
+        let members = sockets.iter().filter_map(|socket| self.waiting.swap_remove(socket));
+        let members: Vec<Member> = members.collect();
+        for member in &members {
+            if let Some(here) = member.user.as_ref().and_then(|user| self.here.get_mut(user)) {
+                here.waiting.retain(|socket| *socket != member.conn.id);
+            }
+        }
+        members
+    }
+}
