@@ -6,6 +6,7 @@
 mod cache;
 mod copy;
 mod counts;
+mod member;
 mod merging;
 mod ordered;
 mod roster;
@@ -16,13 +17,14 @@ use std::sync::Arc;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
-use fanfare_protocol::presence::{Identity, UserInfo};
+use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server;
 use fanfare_protocol::webhook::{Kind, Transition};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use self::copy::ChannelCopy;
+use self::member::{Member, User};
 use self::merging::{MemberChange, Merging, is_same};
 use crate::cache::Last;
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
@@ -77,22 +79,6 @@ pub enum SubscribeError {
     Existing,
     /// The presence channel has as many users as it may (WS-136).
     Full,
-}
-
-#[derive(Debug)]
-struct Member {
-    conn: Arc<Conn>,
-    /// The user that the connection stands for, on presence channels.
-    user: Option<UserId>,
-}
-
-#[derive(Debug)]
-struct User {
-    /// Acknowledged connections of the user on this node.
-    connections: usize,
-    info: UserInfo,
-    /// `info` is newer than the info that other members were sent (WS-123).
-    is_replaced: bool,
 }
 
 impl Channel {

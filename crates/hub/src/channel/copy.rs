@@ -5,7 +5,7 @@ use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
 use hashbrown::HashMap;
 
-use super::Member;
+use super::member::Member;
 use super::ordered::OrderedCache;
 use crate::conn::SocketsInOrder;
 use crate::standing::Standing;

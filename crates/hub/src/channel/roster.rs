@@ -11,9 +11,10 @@ use fanfare_protocol::webhook::Kind;
 use hashbrown::HashSet;
 use hashbrown::hash_map::Entry;
 
+use super::Channel;
 use super::copy::Here;
+use super::member::User;
 use super::merging::{MemberChange, is_same};
-use super::{Channel, User};
 use crate::sharing::InCluster;
 use crate::standing::Standing;
 use crate::sync::RandomState;

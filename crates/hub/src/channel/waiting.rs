@@ -15,8 +15,9 @@ use fanfare_protocol::webhook::Kind;
 use hashbrown::hash_map::Entry;
 
 use super::copy::{ChannelCopy, Here};
+use super::member::Member;
 use super::merging::{Merging, is_same};
-use super::{Channel, Joining, Member};
+use super::{Channel, Joining};
 use crate::sharing::InCluster;
 use crate::standing::Standing;
 
