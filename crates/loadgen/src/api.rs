@@ -24,7 +24,8 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(target: &Target, payload: Payload) -> Self {
         let signer = Hmac::new_from_slice(target.secret.as_bytes()).expect("a key of any length will do");
-        let (path, host) = (format!("/apps/{}/events", target.app_id), format!("127.0.0.1:{}", target.port));
+        let (path, host) =
+            (format!("/apps/{}/events", target.app_id), format!("127.0.0.1:{}", target.publish_port()));
         Self { path, key: target.key.clone(), host, signer, payload, body: Vec::new() }
     }
 

@@ -18,6 +18,9 @@ pub(crate) struct Target {
     /// Port of the server, on 127.0.0.1; for `rawlimit`, the port to listen on
     #[arg(long, global = true, default_value_t = 6001)]
     pub port: u16,
+    /// Port to publish to, where that is another node of the server; else that of --port
+    #[arg(long, global = true)]
+    pub publish_port: Option<u16>,
     #[arg(long, global = true, default_value = "app-id")]
     pub app_id: String,
     #[arg(long, global = true, default_value = "app-key")]
@@ -30,6 +33,13 @@ pub(crate) struct Target {
     /// Whether to poll without sleeping while deliveries are under way; `off` where the server has the same core
     #[arg(long, global = true, value_enum, default_value_t = Spin::Auto)]
     pub spin: Spin,
+}
+
+impl Target {
+    /// Where events are published.
+    pub(crate) fn publish_port(&self) -> u16 {
+        self.publish_port.unwrap_or(self.port)
+    }
 }
 
 /// A sleeping generator has to be woken by the server's `send()`, which no real client costs: about 1 µs a delivery.

@@ -67,8 +67,11 @@ impl Engine {
         if clients.count() as u64 + 64 > most {
             return Err(format!("{} connections, but a process may open {most} files", clients.count()));
         }
-        let publishers =
-            Publishers::new(Requests::new(target, Payload::new(bytes)), target.port, clients.count());
+        let publishers = Publishers::new(
+            Requests::new(target, Payload::new(bytes)),
+            target.publish_port(),
+            clients.count(),
+        );
         Ok(Self {
             poll: Poll::new().map_err(|error| format!("epoll: {error}"))?,
             events: Events::with_capacity(256),
