@@ -36,6 +36,11 @@ pub struct LastEvent {
     pub milliseconds_left: u64,
 }
 
+/// The other nodes cannot be asked now: their numbers would be missing (CL-021).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what other nodes know cannot be read at the moment")]
+pub struct Unanswered;
+
 fn hub_of(node: &Node, app: &AppId) -> Option<Arc<AppHub>> {
     node.hubs.get(app)
 }
@@ -44,7 +49,7 @@ fn hub_of(node: &Node, app: &AppId) -> Option<Arc<AppHub>> {
 ///
 /// Built in turns, so that a list of hundreds of thousands does not block others; two lists at a time, because each takes
 /// memory for all its channels.
-pub async fn channels(node: &Node, app: &AppId, prefix: &str) -> ChannelList {
+pub async fn channels(node: &Node, app: &AppId, prefix: &str) -> Result<ChannelList, Unanswered> {
     // Fails only if the semaphore is closed, which never happens.
     let turn = LISTS.acquire().await.ok();
     let mut channels = BTreeMap::new();
@@ -59,34 +64,43 @@ pub async fn channels(node: &Node, app: &AppId, prefix: &str) -> ChannelList {
         }
         channels.extend(piece);
     }
-    ChannelList { channels, _turn: turn }
+    Ok(ChannelList { channels, _turn: turn })
 }
 
 /// The occupancy of each of these channels, in their order; zero for a channel that nobody is subscribed to.
-pub async fn occupancies(node: &Node, app: &AppId, channels: &[&ChannelName]) -> Vec<Occupancy> {
+pub async fn occupancies(
+    node: &Node,
+    app: &AppId,
+    channels: &[&ChannelName],
+) -> Result<Vec<Occupancy>, Unanswered> {
     let hub = hub_of(node, app);
     let of = |channel: &&ChannelName| hub.as_ref().map(|hub| hub.counts(channel)).unwrap_or_default();
-    channels.iter().map(of).collect()
+    Ok(channels.iter().map(of).collect())
 }
 
 /// The occupancy of a channel; zero if nobody is subscribed.
-pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Occupancy {
-    occupancies(node, app, &[channel]).await.pop().unwrap_or_default()
+pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Occupancy, Unanswered> {
+    Ok(occupancies(node, app, &[channel]).await?.pop().unwrap_or_default())
 }
 
 /// The distinct users on a presence channel (API-040).
-pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Vec<UserId> {
-    hub_of(node, app).map(|hub| hub.user_ids(channel)).unwrap_or_default()
+pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Vec<UserId>, Unanswered> {
+    Ok(hub_of(node, app).map(|hub| hub.user_ids(channel)).unwrap_or_default())
 }
 
 /// The last event of a cache channel, if the channel has one (API-037).
-pub async fn last_event(node: &Node, app: &AppId, channel: &ChannelName) -> Option<LastEvent> {
+pub async fn last_event(
+    node: &Node,
+    app: &AppId,
+    channel: &ChannelName,
+) -> Result<Option<LastEvent>, Unanswered> {
     let now = node.milliseconds();
-    let cached = hub_of(node, app)?.cached(channel, now)?;
-    Some(LastEvent { frame: cached.frame, milliseconds_left: cached.until.saturating_sub(now) })
+    let cached = hub_of(node, app).and_then(|hub| hub.cached(channel, now));
+    let left = |until: u64| until.saturating_sub(now);
+    Ok(cached.map(|cached| LastEvent { frame: cached.frame, milliseconds_left: left(cached.until) }))
 }
 
 /// Number of open connections of an app.
-pub async fn connections(node: &Node, app: &AppId) -> usize {
-    hub_of(node, app).map_or(0, |hub| hub.connections())
+pub async fn connections(node: &Node, app: &AppId) -> Result<usize, Unanswered> {
+    Ok(hub_of(node, app).map_or(0, |hub| hub.connections()))
 }

@@ -131,7 +131,7 @@ async fn dispatch(
         Route::Channel => channels::one(state, &signed, channel).await,
         Route::ChannelUsers => channels::users(state, &signed, channel).await,
         Route::ChannelStats => channels::stats(state, &signed, channel).await,
-        Route::Connections => Ok(users::connections(state, &signed).await),
+        Route::Connections => users::connections(state, &signed).await,
         Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
         Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::WebSocketOnly),
     }?;

@@ -50,14 +50,14 @@ pub struct CachedEvent {
 /// Sorted by name. Written in turns, so that a list of hundreds of thousands does not block other requests.
 ///
 /// # Errors
-/// `user_count` without a filter for presence channels (API-031).
+/// `user_count` without a filter for presence channels (API-031); no answer of the cluster (CL-021).
 pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let prefix = signed.query.get("filter_by_prefix").unwrap_or_default();
     let info = asked_info(signed);
     if info.user_count && !is_presence_prefix(prefix) {
         return Err(ApiError::UserCountNeedsPresence);
     }
-    let found = census::channels(&state.node, &signed.app.id, prefix).await;
+    let found = census::channels(&state.node, &signed.app.id, prefix).await?;
     let mut json = r#"{"channels":{"#.to_owned();
     for (at, (name, counts)) in found.channels.iter().enumerate() {
         push_channel(&mut json, name, *counts, info);
@@ -87,7 +87,7 @@ fn push_channel(json: &mut String, name: &ChannelName, counts: Occupancy, info: 
 /// `GET /apps/ID/channels/NAME` (API-035 … API-039); the JSON of the answer.
 ///
 /// # Errors
-/// An invalid name, or an attribute that channels of this kind do not have (API-036).
+/// An invalid name, or an attribute that channels of this kind do not have (API-036); no answer of the cluster.
 pub async fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct One {
@@ -105,9 +105,9 @@ pub async fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<Strin
         return Err(ApiError::CacheNeedsCacheChannel);
     }
     let (node, app) = (&state.node, &signed.app.id);
-    let counts = census::occupancy(node, app, &channel).await;
+    let counts = census::occupancy(node, app, &channel).await?;
     let cache = if info.cache {
-        let last = census::last_event(node, app, &channel).await;
+        let last = census::last_event(node, app, &channel).await?;
         Some(last.and_then(|last| {
             Some(CachedEvent { data: data_of(&last.frame)?, ttl: last.milliseconds_left / 1000 })
         }))
@@ -127,7 +127,7 @@ pub async fn one(state: &State, signed: &Signed, raw_name: &str) -> Result<Strin
 /// `GET /apps/ID/channels/NAME/stats`, the older form of the same query (API-071); the JSON of the answer.
 ///
 /// # Errors
-/// An invalid name.
+/// An invalid name; no answer of the cluster.
 pub async fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct Stats {
@@ -138,7 +138,7 @@ pub async fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<Str
     }
 
     let channel = decoded(raw_name, signed)?;
-    let counts = census::occupancy(&state.node, &signed.app.id, &channel).await;
+    let counts = census::occupancy(&state.node, &signed.app.id, &channel).await?;
     Ok(object(&Stats {
         occupied: counts.subscriptions > 0,
         user_count: (channel.kind() == ChannelKind::Presence).then_some(counts.users),
@@ -149,7 +149,7 @@ pub async fn stats(state: &State, signed: &Signed, raw_name: &str) -> Result<Str
 /// `GET /apps/ID/channels/NAME/users` (API-040, API-041); the JSON of the answer.
 ///
 /// # Errors
-/// Not a presence channel, or a parameter that this endpoint does not take.
+/// Not a presence channel, or a parameter that this endpoint does not take; no answer of the cluster.
 pub async fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct Users {
@@ -168,7 +168,7 @@ pub async fn users(state: &State, signed: &Signed, raw_name: &str) -> Result<Str
     if channel.kind() != ChannelKind::Presence {
         return Err(ApiError::UsersNeedPresence);
     }
-    let ids = census::users(&state.node, &signed.app.id, &channel).await;
+    let ids = census::users(&state.node, &signed.app.id, &channel).await?;
     Ok(object(&Users { users: ids.iter().map(|id| User { id: id.to_string() }).collect() }))
 }
 

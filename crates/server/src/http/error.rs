@@ -1,5 +1,6 @@
 //! Errors of HTTP API requests: the one table of their statuses and sentences.
 
+use fanfare_node::census::Unanswered;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
@@ -59,6 +60,9 @@ pub enum ApiError {
     /// 503: the app could not be looked up.
     #[error("Apps cannot be looked up at the moment; try again")]
     AppsUnavailable,
+    /// 503: the other nodes' part of an answer cannot be read (CL-021).
+    #[error("The nodes' shared numbers cannot be read at the moment; try again")]
+    ClusterUnavailable,
     /// 401: the signature, or a parameter of the signature (AUTH-010).
     #[error("{}", .0.message())]
     Unauthorized(RequestError),
@@ -155,6 +159,12 @@ pub enum ApiError {
     Extraneous(String),
 }
 
+impl From<Unanswered> for ApiError {
+    fn from(_: Unanswered) -> Self {
+        Self::ClusterUnavailable
+    }
+}
+
 impl ApiError {
     /// The status of the answer.
     #[must_use]
@@ -164,7 +174,7 @@ impl ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WebSocketOnly | Self::HandshakeInOldHttp => StatusCode::UPGRADE_REQUIRED,
             Self::AppDisabled | Self::OverQuota(_) => StatusCode::FORBIDDEN,
-            Self::AppsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::AppsUnavailable | Self::ClusterUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::RequestTooBig { .. } | Self::EventTooBig { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,

@@ -31,7 +31,7 @@ pub async fn single(state: &State, signed: &Signed) -> Result<String, ApiError> 
         None => "{}".to_owned(),
         Some(info) => {
             let channels: Vec<&ChannelName> = event.channels.iter().collect();
-            let counts = census::occupancies(&state.node, &signed.app.id, &channels).await;
+            let counts = counted(state, signed, &channels).await;
             let of = |(channel, counts)| (ChannelName::as_str(channel), attributes_of(channel, counts, info));
             answer::object(&Single { channels: channels.into_iter().zip(counts).map(of).collect() })
         }
@@ -66,7 +66,7 @@ pub async fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
     let answer = if events.iter().any(|event| event.info.is_some()) {
         let asked: Vec<&ChannelName> =
             events.iter().filter_map(asked_about).map(|(channel, _)| channel).collect();
-        let mut counts = census::occupancies(&state.node, &signed.app.id, &asked).await.into_iter();
+        let mut counts = counted(state, signed, &asked).await.into_iter();
         let mut attributes = |event| {
             let (channel, info) = asked_about(event)?;
             Some(attributes_of(channel, counts.next()?, info))
@@ -113,8 +113,17 @@ fn asked_about<'a>(event: &'a Checked<'_>) -> Option<(&'a ChannelName, Info)> {
     event.channels.first().zip(event.info)
 }
 
-/// Attributes that the channel cannot have are left out (API-013).
-fn attributes_of(channel: &ChannelName, counts: Occupancy, info: Info) -> Attributes {
+/// The occupancy of each channel; unknown while the cluster does not answer, which stops no event (CL-021).
+async fn counted(state: &State, signed: &Signed, channels: &[&ChannelName]) -> Vec<Option<Occupancy>> {
+    match census::occupancies(&state.node, &signed.app.id, channels).await {
+        Ok(counts) => counts.into_iter().map(Some).collect(),
+        Err(census::Unanswered) => vec![None; channels.len()],
+    }
+}
+
+/// Attributes that the channel cannot have, or that are not known now, are left out (API-013).
+fn attributes_of(channel: &ChannelName, counts: Option<Occupancy>, info: Info) -> Attributes {
+    let Some(counts) = counts else { return Attributes::default() };
     let is_presence = channel.kind() == ChannelKind::Presence;
     Attributes {
         user_count: (info.user_count && is_presence).then_some(counts.users),

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::answer::object;
+use super::error::ApiError;
 use super::signed::Signed;
 use crate::state::State;
 
@@ -19,13 +20,16 @@ pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
     "{}".to_owned()
 }
 
-/// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: the number of connections on this node.
-pub async fn connections(state: &State, signed: &Signed) -> String {
+/// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: the number of connections in the cluster.
+///
+/// # Errors
+/// No answer of the cluster (CL-021).
+pub async fn connections(state: &State, signed: &Signed) -> Result<String, ApiError> {
     #[derive(Serialize)]
     struct Connections {
         connections: usize,
     }
 
-    let connections = census::connections(&state.node, &signed.app.id).await;
-    object(&Connections { connections })
+    let connections = census::connections(&state.node, &signed.app.id).await?;
+    Ok(object(&Connections { connections }))
 }
