@@ -103,7 +103,9 @@ impl World {
         for side in &mut self.nodes {
             side.clients.clear();
             side.hub.take_changes(&mut Vec::new(), usize::MAX);
-            (side.sent.clear(), side.heard.clear(), side.answers.clear());
+            side.sent.clear();
+            side.heard.clear();
+            side.answers.clear();
             side.published = 0;
         }
     }
@@ -294,7 +296,6 @@ fn explore(reads_overtake: bool) -> Result<(usize, usize), String> {
 #[test]
 fn cl_042_in_every_interleaving_each_newcomer_gets_an_event_once_and_all_agree_on_the_last() {
     let (states, ends) = explore(false).expect("no fault");
-    println!("{states} states, {ends} ends");
     assert!(states > 60_000 && ends > 10, "{states} states, {ends} ends");
 }
 
