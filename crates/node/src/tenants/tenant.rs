@@ -167,6 +167,12 @@ impl Tenant {
         }
     }
 
+    /// Adds deliveries of an event that another node has accepted and counted (CL-066).
+    pub fn count_deliveries(&self, took: usize, frame: &Frame) {
+        self.deliveries.fetch_add(took as u64, Ordering::Relaxed);
+        self.delivered_bytes.fetch_add((took * frame.bytes().len()) as u64, Ordering::Relaxed);
+    }
+
     /// Messages of a day on this node.
     #[must_use]
     pub fn messages_on(&self, day: u64) -> u64 {

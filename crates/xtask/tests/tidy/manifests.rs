@@ -60,7 +60,7 @@ fn arrows_of(name: &str) -> &'static [&'static str] {
         "bus" => &["protocol", "outgoing", "redis"],
         "laravel" => &["protocol", "outgoing", "redis"],
         "config" => &["protocol", "outgoing", "apps", "laravel", "redis", "webhooks"],
-        "node" => &["protocol", "outgoing", "hub", "apps", "webhooks", "config"],
+        "node" => &["protocol", "outgoing", "hub", "apps", "webhooks", "bus", "config"],
         "doctor" => &["protocol", "outgoing", "laravel", "redis", "config"],
         _ => &[],
     }
