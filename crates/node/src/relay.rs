@@ -2,6 +2,10 @@
 //!
 //! One task for all apps, so that the transitions of a channel keep their order. Never waits for a receiver.
 
+mod heard;
+mod hooks;
+mod topics;
+
 use std::future::{poll_fn, ready};
 use std::sync::Arc;
 
