@@ -252,7 +252,7 @@ impl AppHub {
         if self.sharing.is_some() { hooks.left_to_the_cluster() } else { hooks }
     }
 
-    fn look<T>(&self, name: &ChannelName, read: impl FnOnce(&Channel) -> T) -> Option<T> {
+    pub(crate) fn look<T>(&self, name: &ChannelName, read: impl FnOnce(&Channel) -> T) -> Option<T> {
         let hash = self.hasher.hash_one(name);
         let shard = self.shard(hash).lock();
         shard.find(hash, |channel| channel.name == *name).map(read)

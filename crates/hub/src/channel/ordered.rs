@@ -3,13 +3,17 @@
 //! A newcomer gets an event either as the kept one or live, never both or neither. An own event is kept at once, and
 //! while own events are on their way to Redis and back, events of other nodes are delivered and not kept.
 
+mod mistakes;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use fanfare_protocol::cluster::{Change, FoundEvent};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 
+use self::mistakes::{Mistake, is_made};
 use self::reading::{Origin, Pending, Reading};
 use super::Channel;
 use crate::cache::Last;
@@ -73,6 +77,16 @@ impl OrderedCache {
     pub(super) const fn is_loading(&self) -> bool {
         self.reading.is_some()
     }
+
+    /// Whether an event of another node is the last of the topic: no own event is on its way.
+    fn keeps_others(&self) -> bool {
+        self.own == 0 || is_made(Mistake::OthersReplaceOwn)
+    }
+}
+
+/// Whether an event of this version was in an answer.
+fn was_read(version: u64, read: u64) -> bool {
+    version <= read && !is_made(Mistake::VersionsAreNotCompared)
 }
 
 impl Channel {
@@ -107,7 +121,7 @@ impl Channel {
             reading.push(Pending { origin, frame: frame.clone(), except, until }, at);
             return 0;
         }
-        if version <= cache.first_read {
+        if was_read(version, cache.first_read) {
             return 0;
         }
         let ahead = cache.ahead.take_if(|ahead| ahead.version < version);
@@ -117,7 +131,7 @@ impl Channel {
             return 0;
         }
         cache.newest = cache.newest.max(version);
-        if cache.own == 0 && cache.ahead.is_none() {
+        if cache.keeps_others() && cache.ahead.is_none() {
             self.last = Some(Box::new(Last::new(frame, until)));
         }
         if is_quiet { 0 } else { self.deliver_to_unserved(frame, except) }
@@ -187,10 +201,10 @@ impl Channel {
                 }
                 return;
             }
-            Origin::Other { version, .. } if version <= read => return,
+            Origin::Other { version, .. } if was_read(version, read) => return,
             Origin::Other { version, is_quiet } => {
                 cache.newest = cache.newest.max(version);
-                if cache.own == 0 {
+                if cache.keeps_others() {
                     self.last = Some(Box::new(Last::new(&frame, until)));
                 }
                 is_quiet

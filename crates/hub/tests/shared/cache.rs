@@ -1,1 +1,359 @@
 //! Cache channels of a cluster, one case each; all interleavings are tried in the crate itself (CL-040 … CL-043).
+
+use std::time::Duration;
+
+use fanfare_hub::{OrderedEvent, Subscriptions};
+use fanfare_protocol::app::App;
+use fanfare_protocol::cluster::{FoundEvent, Outcome};
+use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::server::QuotedEvent;
+use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
+
+use crate::node::{NOW, Node, OUTBOX, app, channel, received, users};
+
+const RATES: &str = "cache-rates";
+
+/// An event of another node.
+const OTHER: Heard = Heard { is_own: false, is_quiet: false, except: None };
+
+/// An event of this node that has come back.
+const OWN: Heard = Heard { is_own: true, ..OTHER };
+
+#[derive(Clone, Copy)]
+struct Heard {
+    is_own: bool,
+    is_quiet: bool,
+    except: Option<u64>,
+}
+
+fn hear(node: &Node, version: u64, data: &str, heard: Heard) {
+    hear_on(node, RATES, version, data, heard);
+}
+
+fn hear_on(node: &Node, name: &str, version: u64, data: &str, heard: Heard) {
+    let name = channel(name);
+    let Heard { is_own, is_quiet, except } = heard;
+    let frame = &QuotedEvent::new("e", data).on(&name);
+    let except = except.map(SocketId::from_bits);
+    node.hub.hear_kept(&name, OrderedEvent { version, is_own, is_quiet, frame, except, until: NOW + 1_000 });
+}
+
+fn cached(node: &Node, found: Option<(u64, &str)>) {
+    let found = found.map(|(version, data)| FoundEvent {
+        version,
+        frame: QuotedEvent::new("e", data).on(&channel(RATES)),
+        lives: Duration::from_secs(1),
+    });
+    node.apply(Outcome::Cached { channel: channel(RATES), copy: node.copy(RATES), found });
+}
+
+fn lose(node: &Node) {
+    node.apply(Outcome::CacheLost { channel: channel(RATES), copy: node.copy(RATES) });
+}
+
+fn serve(node: &Node) {
+    node.apply(Outcome::Serve { channel: channel(RATES), copy: node.copy(RATES) });
+}
+
+/// A subscriber of a channel that Redis has answered for.
+fn listening(node: &Node, found: Option<(u64, &str)>) -> Subscriptions {
+    let client = node.subscribed(1, RATES);
+    cached(node, found);
+    received(&client);
+    client
+}
+
+/// What a newcomer gets now.
+fn newcomer(node: &Node, id: u64) -> Vec<String> {
+    received(&node.subscribed(id, RATES))
+}
+
+fn with_webhooks() -> App {
+    let webhook = Webhook {
+        url: "http://localhost/".to_owned(),
+        events: Kinds::from_iter(Kind::ALL),
+        channel_prefixes: Vec::new(),
+        batch: false,
+        enabled: true,
+    };
+    App { webhooks: vec![webhook], subscription_counts: false, ..app() }
+}
+
+#[test]
+fn cl_040_the_first_subscriber_waits_for_redis_and_then_gets_what_came_meanwhile() {
+    let node = Node::new();
+    let client = node.subscribed(1, RATES);
+    assert_eq!(node.changes(), ["opened cache-rates", "counted cache-rates 1"]);
+    assert_eq!(node.publish(RATES, "mine"), 0);
+    hear(&node, 4, "old", OTHER);
+    hear(&node, 6, "new", OTHER);
+    assert!(received(&client).is_empty());
+    cached(&node, Some((5, "kept")));
+    assert_eq!(received(&client), ["in", "kept", "mine", "new"]);
+    assert_eq!(newcomer(&node, 2), ["in", "mine"], "an own event is on its way");
+    hear(&node, 7, "mine", OWN);
+    assert_eq!(node.changes(), ["kept mine", "counted cache-rates 2", "counted cache-rates 1"]);
+}
+
+#[test]
+fn an_event_that_has_waited_is_not_given_to_the_excluded_connection() {
+    let node = Node::new();
+    let (one, two) = (node.subscribed(1, RATES), node.subscribed(2, RATES));
+    hear(&node, 6, "x", Heard { except: Some(1), ..OTHER });
+    cached(&node, None);
+    assert_eq!(received(&one), ["in", "cache_miss"]);
+    assert_eq!(received(&two), ["in", "cache_miss", "x"]);
+}
+
+#[test]
+fn a_channel_without_subscribers_here_keeps_nothing_here() {
+    let node = Node::new();
+    assert_eq!(node.publish(RATES, "x"), 0);
+    hear(&node, 1, "x", OWN);
+    assert_eq!((node.changes(), node.hub.parked_bytes()), (vec!["kept x".to_owned()], 0));
+    assert!(node.hub.cached(&channel(RATES), 0).is_none());
+    drop(listening(&node, Some((1, "x"))));
+    assert!(node.hub.cached(&channel(RATES), 0).is_none());
+}
+
+#[test]
+fn cl_041_others_do_not_replace_an_own_event_on_its_way_and_the_last_of_the_topic_wins() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    node.publish(RATES, "a1");
+    node.publish(RATES, "a2");
+    hear(&node, 1, "b1", OTHER);
+    assert_eq!(newcomer(&node, 2), ["in", "a2"]);
+    hear(&node, 2, "a1", OWN);
+    assert_eq!(newcomer(&node, 3), ["in", "a2"]);
+    hear(&node, 3, "a2", OWN);
+    hear(&node, 4, "b2", OTHER);
+    assert_eq!(newcomer(&node, 4), ["in", "b2"]);
+    assert_eq!(received(&client), ["a1", "a2", "b1", "b2"]);
+}
+
+#[test]
+fn an_own_event_that_comes_back_uncounted_is_what_is_kept() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    node.publish(RATES, "a1");
+    lose(&node);
+    hear(&node, 1, "b1", OTHER);
+    hear(&node, 2, "a1", OWN);
+    assert_eq!(newcomer(&node, 2), ["in", "a1"], "the last of the topic");
+    assert_eq!(received(&client), ["a1", "b1"]);
+}
+
+#[test]
+fn cl_068_a_quiet_event_is_kept_and_delivered_to_nobody() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    hear(&node, 1, "feed", Heard { is_quiet: true, ..OTHER });
+    assert!(received(&client).is_empty());
+    assert_eq!(newcomer(&node, 2), ["in", "feed"]);
+    let late = Node::new();
+    let waits = late.subscribed(1, RATES);
+    hear(&late, 2, "feed", Heard { is_quiet: true, ..OTHER });
+    cached(&late, Some((1, "before")));
+    assert_eq!(received(&waits), ["in", "before"]);
+    assert_eq!(newcomer(&late, 2), ["in", "feed"]);
+}
+
+#[test]
+fn cl_043_without_redis_what_is_kept_is_served_and_a_miss_tells_no_webhook() {
+    let node = Node::of(with_webhooks());
+    let client = node.subscribed(1, RATES);
+    serve(&node);
+    assert_eq!(received(&client), ["in", "cache_miss"]);
+    assert_eq!(newcomer(&node, 2), ["in", "cache_miss"], "newcomers need not wait for the next word");
+    node.publish(RATES, "x");
+    assert_eq!(
+        (received(&client), newcomer(&node, 3)),
+        (vec!["x".to_owned()], vec!["in".to_owned(), "x".to_owned()])
+    );
+    assert!(!node.changes().iter().any(|change| change.starts_with("missed")));
+}
+
+#[test]
+fn hook_018_a_miss_is_told_once_for_all_who_have_waited() {
+    let node = Node::of(with_webhooks());
+    let _clients = [node.subscribed(1, RATES), node.subscribed(2, RATES)];
+    node.changes();
+    cached(&node, None);
+    assert_eq!(node.changes(), ["missed cache-rates"]);
+    newcomer(&node, 3);
+    assert_eq!(node.changes()[0], "missed cache-rates");
+    let quiet = Node::new();
+    newcomer(&quiet, 1);
+    listening(&quiet, None);
+    assert!(!quiet.changes().iter().any(|change| change.starts_with("missed")), "no webhook wants it");
+}
+
+#[test]
+fn while_redis_was_asked_and_is_lost_the_last_event_of_all_is_kept() {
+    let node = Node::new();
+    let client = node.subscribed(1, RATES);
+    hear(&node, 9, "b1", OTHER);
+    node.publish(RATES, "a1");
+    lose(&node);
+    assert_eq!(received(&client), ["in", "a1"]);
+    cached(&node, Some((1, "after the loss versions begin anew")));
+    assert_eq!(newcomer(&node, 2), ["in", "after the loss versions begin anew"]);
+}
+
+#[test]
+fn after_a_loss_the_answer_replaces_what_is_kept_only_if_it_is_newer() {
+    let node = Node::new();
+    let client = listening(&node, Some((100, "old")));
+    lose(&node);
+    assert_eq!(newcomer(&node, 2), ["in", "old"]);
+    hear(&node, 5, "b5", OTHER);
+    cached(&node, Some((4, "b4")));
+    assert_eq!(newcomer(&node, 3), ["in", "b5"]);
+    assert_eq!(received(&client), ["b5"], "as versions begin anew, too");
+    lose(&node);
+    cached(&node, None);
+    assert_eq!(newcomer(&node, 4), ["in", "cache_miss"], "Redis has lost its data");
+}
+
+#[test]
+fn cl_042_an_answer_that_has_overtaken_an_event_gives_the_event_to_nobody_twice() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    lose(&node);
+    cached(&node, Some((2, "b2")));
+    let served = node.subscribed(2, RATES);
+    assert_eq!(received(&served), ["in", "b2"]);
+    hear(&node, 1, "b1", OTHER);
+    hear(&node, 2, "b2", OTHER);
+    hear(&node, 3, "b3", OTHER);
+    assert_eq!(received(&client), ["b1", "b2", "b3"]);
+    assert_eq!(received(&served), ["b3"]);
+    assert_eq!(newcomer(&node, 3), ["in", "b3"]);
+}
+
+#[test]
+fn an_answer_that_has_overtaken_events_waits_for_own_ones() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    lose(&node);
+    node.publish(RATES, "a1");
+    cached(&node, Some((2, "b2")));
+    assert_eq!(newcomer(&node, 2), ["in", "a1"]);
+    hear(&node, 1, "a1", OWN);
+    assert_eq!(newcomer(&node, 3), ["in", "b2"], "Redis has had a1 before b2");
+    hear(&node, 2, "b2", OTHER);
+    assert_eq!(received(&client), ["a1", "b2"]);
+    lose(&node);
+    node.publish(RATES, "a2");
+    cached(&node, Some((4, "b4")));
+    hear(&node, 4, "b4", OTHER);
+    hear(&node, 5, "a2", OWN);
+    assert_eq!(newcomer(&node, 4), ["in", "a2"], "Redis has had a2 after b4");
+}
+
+#[test]
+fn what_is_kept_expires() {
+    let node = Node::new();
+    let client = listening(&node, Some((1, "x")));
+    let at = |now: u64| {
+        let mut late = node.client(now);
+        late.subscribe(channel(RATES), None, now).expect("a first subscription");
+        received(&late)
+    };
+    assert_eq!(at(NOW + 999), ["in", "x"]);
+    assert_eq!(at(NOW + 1_000), ["in", "cache_miss"]);
+    drop(client);
+}
+
+#[test]
+fn a_presence_cache_channel_waits_for_both() {
+    let node = Node::new();
+    let name = "presence-cache-desk";
+    let ann = node.joined(1, name, "ann");
+    let (desk, copy) = (channel(name), node.copy(name));
+    node.apply(Outcome::Confirmed {
+        channel: desk.clone(),
+        user: "ann".into(),
+        ticket: node.ticket(name, "ann"),
+    });
+    node.apply(Outcome::Roster { channel: desk.clone(), copy, users: users(&["ann"]), only_adds: false });
+    assert!(received(&ann).is_empty());
+    node.apply(Outcome::Cached { channel: desk.clone(), copy, found: None });
+    assert_eq!(received(&ann), ["in: ann", "cache_miss"]);
+    let bob = node.joined(2, name, "bob");
+    hear_on(&node, name, 1, "x", OTHER);
+    node.apply(Outcome::Confirmed { channel: desk, user: "bob".into(), ticket: node.ticket(name, "bob") });
+    assert_eq!(
+        (received(&bob), received(&ann)),
+        (vec!["in: ann,bob".to_owned(), "x".to_owned()], vec!["x".to_owned(), "+bob".to_owned()])
+    );
+}
+
+/// Three of these are more than an outbox holds.
+fn big(name: &str) -> String {
+    format!("{name}{}", "x".repeat(OUTBOX / 3))
+}
+
+#[test]
+fn events_that_wait_are_bounded_and_an_answer_that_has_the_dropped_ones_is_as_good() {
+    let node = Node::new();
+    let client = node.subscribed(1, RATES);
+    for version in 1..=4 {
+        hear(&node, version, &big(&version.to_string()), OTHER);
+    }
+    cached(&node, Some((2, "second")));
+    let got = received(&client);
+    assert_eq!(got.iter().map(|text| &text[..1]).collect::<Vec<_>>(), ["i", "s", "3", "4"]);
+}
+
+#[test]
+fn an_answer_that_lacks_a_dropped_event_is_no_answer_and_redis_is_asked_again() {
+    for is_own in [false, true] {
+        let node = Node::new();
+        let client = node.subscribed(1, RATES);
+        let old = node.copy(RATES);
+        for version in 1..=4 {
+            if is_own {
+                node.publish(RATES, &big(&version.to_string()));
+            } else {
+                hear(&node, version, &big(&version.to_string()), OTHER);
+            }
+        }
+        node.changes();
+        // Two events fit, so the second is the newest that was dropped.
+        cached(&node, Some((if is_own { 1_000 } else { 1 }, "x")));
+        assert!(received(&client).is_empty());
+        assert_eq!(node.changes(), ["opened cache-rates"]);
+        assert!(node.copy(RATES) > old);
+        hear(&node, 5, "5", if is_own { OWN } else { OTHER });
+        cached(&node, Some((4, "4")));
+        let wanted: &[&str] = if is_own { &["in", "4"] } else { &["in", "4", "5"] };
+        assert_eq!(received(&client), wanted);
+        assert_eq!(newcomer(&node, 2), ["in", "5"]);
+    }
+}
+
+#[test]
+fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_asked_anew() {
+    let node = Node::new();
+    let ready = listening(&node, None);
+    let mut loading = node.client(2);
+    loading.subscribe(channel("cache-other"), None, NOW).expect("subscribed");
+    node.publish("cache-other", "before the gap");
+    let old = node.copy("cache-other");
+    for _ in 0..40 {
+        node.publish(RATES, &"x".repeat(1 << 20));
+    }
+    assert!(node.hub.take_changes(&mut Vec::new(), 100).is_stale);
+    let new = node.copy("cache-other");
+    assert!(new > old, "the question was lost");
+    hear(&node, 1, "b1", OTHER);
+    assert_eq!(newcomer(&node, 3), ["in", "b1"]);
+    node.apply(Outcome::Cached { channel: channel("cache-other"), copy: old, found: None });
+    assert!(received(&loading).is_empty());
+    node.apply(Outcome::Cached { channel: channel("cache-other"), copy: new, found: None });
+    assert_eq!(received(&loading), ["in", "cache_miss"]);
+    assert_eq!(node.copy("cache-other"), new, "asked anew once");
+    drop(ready);
+}

@@ -64,6 +64,12 @@ impl Reading {
         self.dropped <= version && !self.has_dropped_own
     }
 
+    /// The events that wait.
+    #[cfg(test)]
+    pub(super) fn events(&self) -> impl Iterator<Item = &Pending> {
+        self.events.iter()
+    }
+
     pub(super) fn into_events(self) -> VecDeque<Pending> {
         self.events
     }
