@@ -18,6 +18,7 @@ use super::hooks::HookQueue;
 use super::topics::LiveTopics;
 use crate::node::Node;
 use crate::telling;
+use crate::tenants::EventCounts;
 
 /// The node as the bus sees it.
 pub struct Heard {
@@ -44,9 +45,7 @@ impl Local for Heard {
         let Some(hub) = node.hubs.get(app) else { return };
         let frame = Frame::text(text.len(), |out| out.extend_from_slice(text));
         let took = hub.deliver(&ChannelName::trusted(channel), &frame, except);
-        if took > 0 {
-            node.tenants.of(app).count_deliveries(took, &frame);
-        }
+        count(&node, app, took, &frame);
     }
 
     fn kept(&self, event: HeardKept) {
@@ -56,9 +55,7 @@ impl Local for Heard {
         let until = node.milliseconds() + u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
         let event = OrderedEvent { version, is_own, is_quiet: quiet, frame: &frame, except, until };
         let took = hub.hear_kept(&channel, event);
-        if took > 0 {
-            node.tenants.of(&app).count_deliveries(took, &frame);
-        }
+        count(&node, &app, took, &frame);
     }
 
     fn outcome(&self, app: &AppId, outcome: Outcome) {
@@ -103,5 +100,14 @@ impl Local for Heard {
         if let Some(node) = self.node.upgrade() {
             self.hooks.stop(&node, partition);
         }
+    }
+}
+
+/// Counts deliveries of what another node has accepted and counted as a message (CL-066).
+fn count(node: &Node, app: &AppId, took: usize, frame: &Frame) {
+    if took > 0 {
+        let mut counts = EventCounts::default();
+        counts.add_deliveries(took, frame);
+        node.tenants.of(app).count_deliveries(counts);
     }
 }
