@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::ValueEnum;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
@@ -9,9 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
 use crate::websocket;
-
-/// Each so many messages of its kind, a liar lies.
-const EVERY: usize = 25;
 
 /// A lie that the checker must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +41,11 @@ impl Lie {
         !matches!(self, Self::LostWebhook | Self::RepeatedWebhook)
     }
 
+    /// Each so many messages of its kind, a liar lies. A lost count is made good by the next one of its channel.
+    const fn every(self) -> usize {
+        if matches!(self, Self::LostCount) { 3 } else { 25 }
+    }
+
     fn concerns(self, text: &str) -> bool {
         let word = match self {
             Self::LostRemoval => "member_removed",
@@ -61,23 +65,25 @@ pub(crate) async fn place(runtime: &Handle, node: SocketAddr, lie: Lie) -> io::R
     let listener = bound.await.map_err(io::Error::other)??;
     let address = listener.local_addr()?;
     let carrier = runtime.clone();
+    let seen = Arc::new(AtomicUsize::new(0));
     runtime.spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
+            let liar = Liar { lie, seen: Arc::clone(&seen), held: None, is_open: false };
             carrier.spawn(async move {
                 // However a connection ends, both its ends are closed.
-                let _ = between(client, node, lie).await;
+                let _ = between(client, node, liar).await;
             });
         }
     });
     Ok(address)
 }
 
-async fn between(client: TcpStream, node: SocketAddr, lie: Lie) -> io::Result<()> {
+async fn between(client: TcpStream, node: SocketAddr, mut liar: Liar) -> io::Result<()> {
     let node = TcpStream::connect(node).await?;
     let ((mut client_in, mut client_out), (mut node_in, mut node_out)) =
         (client.into_split(), node.into_split());
     let to_client = async {
-        let (mut bytes, mut liar) = (Vec::new(), Liar { lie, seen: 0, held: None, is_open: false });
+        let mut bytes = Vec::new();
         loop {
             if node_in.read_buf(&mut bytes).await? == 0 {
                 return Ok(());
@@ -94,8 +100,8 @@ async fn between(client: TcpStream, node: SocketAddr, lie: Lie) -> io::Result<()
 
 struct Liar {
     lie: Lie,
-    /// Messages that the lie could have been told about.
-    seen: usize,
+    /// Messages that the lie could have been told about, to all clients.
+    seen: Arc<AtomicUsize>,
     /// A message that is told behind the next one.
     held: Option<Vec<u8>>,
     /// The upgrade is over.
@@ -114,8 +120,9 @@ impl Liar {
         while let Some((frame, length)) = websocket::frame(bytes) {
             let concerns = frame.text().is_some_and(|text| self.lie.concerns(text));
             let whole: Vec<u8> = bytes.drain(..length).collect();
-            self.seen += usize::from(concerns);
-            if !(concerns && self.seen.is_multiple_of(EVERY)) {
+            let every = self.lie.every();
+            let lies = concerns && self.seen.fetch_add(1, Ordering::Relaxed) % every == every - 1;
+            if !lies {
                 told.extend_from_slice(&whole);
                 told.extend(self.held.take().unwrap_or_default());
                 continue;

@@ -266,7 +266,11 @@ fn php(steps: &mut Steps) {
     });
 }
 
-fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
+/// Runs cargo for the workspace.
+///
+/// # Errors
+/// In words: how it ended.
+pub fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
     log.execute(&mut cargo_command(arguments))
 }
 
