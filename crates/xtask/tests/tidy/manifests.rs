@@ -62,7 +62,7 @@ fn arrows_of(name: &str) -> &'static [&'static str] {
         "laravel" => &["protocol", "outgoing", "redis"],
         "config" => &["protocol", "outgoing", "apps", "laravel", "redis", "webhooks"],
         "node" => &["protocol", "outgoing", "hub", "apps", "webhooks", "bus", "config"],
-        "doctor" => &["protocol", "outgoing", "laravel", "redis", "config"],
+        "doctor" => &["protocol", "outgoing", "laravel", "redis", "bus", "config"],
         _ => &[],
     }
 }
