@@ -9,7 +9,7 @@ use super::hop::{Finding, Hop, Outcome};
 use super::plan::{Plan, Way};
 use super::reach::Io;
 use super::socket::Socket;
-use super::{authorization, clock, descriptors, reach, redis, round_trip, signed, tls, upgrade};
+use super::{authorization, bus, clock, descriptors, reach, redis, round_trip, signed, tls, upgrade};
 
 /// The findings so far.
 struct Examination<'a> {
@@ -31,6 +31,7 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
     let socket = examination.round_trip(socket).await;
     examination.descriptors().await;
     examination.redis().await;
+    examination.bus().await;
     examination.authorization(socket).await;
     examination.hops
 }
@@ -200,6 +201,22 @@ impl Examination<'_> {
                 self.note("Redis", Ok(what));
                 let outcome = redis::judge(asked, &seen, self.plan.watch);
                 self.hops.push(Hop { name: "Redis prefix".to_owned(), outcome });
+            }
+        }
+    }
+
+    /// Every Redis between nodes; nothing is said of a server that stands alone.
+    async fn bus(&mut self) {
+        let plan = self.plan;
+        for asked in &plan.bus {
+            let name = match &plan.bus[..] {
+                [_] => "bus".to_owned(),
+                _ => format!("bus {}", asked.address),
+            };
+            let (finding, remarks) = bus::look(asked).await;
+            self.note(&name, finding);
+            for remark in remarks {
+                self.remark(&format!("{name} buffers"), remark);
             }
         }
     }

@@ -7,6 +7,7 @@ mod app;
 mod authorization;
 mod base_url;
 mod bounds;
+mod bus;
 mod changed;
 mod clock;
 mod descriptors;

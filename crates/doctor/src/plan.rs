@@ -12,6 +12,7 @@ use fanfare_redis::RedisAddress;
 use super::app::ExaminedApp;
 use super::authorization::Question;
 use super::base_url::BaseUrl;
+use super::bus::AskedBus;
 use super::options::Doctor;
 use super::redis::AskedRedis;
 use super::signed::Signer;
@@ -29,6 +30,8 @@ pub struct Plan {
     /// The page's origin.
     pub(super) origin: Option<String>,
     pub(super) redis: Option<AskedRedis>,
+    /// The Redis servers between nodes.
+    pub(super) bus: Vec<AskedBus>,
     pub(super) question: Option<Question>,
     pub(super) trust: Trust,
     /// How long the doctor listens to Redis.
@@ -122,13 +125,15 @@ impl Plan {
             .zip(app.as_ref())
             .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
         let question = question(asked, project, configured, proxy)?;
-        if browser.is_none() && back_end.is_none() && redis.is_none() && question.is_none() {
+        let bus = bus(&config);
+        let looks_at_a_server = browser.is_some() || back_end.is_some();
+        if !looks_at_a_server && redis.is_none() && bus.is_empty() && question.is_none() {
             return Err(PlanError::Nothing);
         }
         let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
         let watch = Duration::from_secs(asked.watch.into());
         let warnings = std::mem::take(&mut config.warnings);
-        Ok(Self { browser, back_end, app, origin, redis, question, trust, watch, warnings })
+        Ok(Self { browser, back_end, app, origin, redis, bus, question, trust, watch, warnings })
     }
 
     pub(super) fn way_of_browsers(&self) -> Way {
@@ -275,6 +280,18 @@ fn redis(
         return Some(of(RedisAddress::parse(&url), of_project()));
     }
     configured.map(|(address, prefix)| of(Ok(address), prefix))
+}
+
+/// Every Redis of the bus. These keep the configuration's own authorities: `--ca-file` is about other servers.
+fn bus(config: &Config) -> Vec<AskedBus> {
+    let bus = &config.bus;
+    let of = |address: &RedisAddress| AskedBus {
+        address: address.clone(),
+        trust: bus.trust.clone(),
+        prefix: bus.prefix.clone(),
+        partitions: bus.partitions,
+    };
+    bus.urls.iter().map(of).collect()
 }
 
 fn question(

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
-    self, APACHE, CADDY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
+    self, APACHE, CADDY, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
 };
 use crate::python::Environment;
 use crate::step::{Steps, command};
@@ -74,7 +74,7 @@ impl Group {
             Self::Node => &[NODE, OPENSSL],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
-            Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, CADDY, APACHE],
+            Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, HAPROXY, CADDY, APACHE],
         }
     }
 
@@ -266,7 +266,11 @@ fn php(steps: &mut Steps) {
     });
 }
 
-fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
+/// Runs cargo for the workspace.
+///
+/// # Errors
+/// In words: how it ended.
+pub fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
     log.execute(&mut cargo_command(arguments))
 }
 

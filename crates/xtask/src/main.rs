@@ -5,6 +5,7 @@
 
 mod autobahn;
 mod checks;
+mod cluster;
 mod log;
 mod once;
 mod packages;
@@ -21,6 +22,7 @@ use log::Log;
 const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
+       cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
        cargo xtask rules
 
 `test` runs all tests, or one group of them; prints a line for each step, and puts all output into a file:
@@ -41,6 +43,10 @@ than root and on other systems `test` says what is missing, and runs only the gr
 
 `interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`).
 
+`cluster` runs several nodes under load, breaks what a cluster must survive, and checks what clients, back ends and
+queries are told (crates/soak; `cargo xtask cluster --help` lists all options). Where it may, it runs in a network of its
+own, so that a firewall can be among the faults.
+
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
 test nor a reason in docs/protocol.md.";
 
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
             Err(why) => return misused(&why),
         },
         ["autobahn"] => checks::run(&[Group::Autobahn], true),
+        ["cluster", ref options @ ..] => cluster::run(options),
         ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
         ["rules"] => rules::report(&Log::Terminal).map(|()| true),
         _ => return misused("what to do?"),

@@ -96,6 +96,13 @@ pub const CADDY: Requirement = Requirement {
     debian: &["caddy"],
 };
 
+/// See [`NGINX`].
+pub const HAPROXY: Requirement = Requirement {
+    what: "HAProxy",
+    is_there: || output_of("haproxy", &["-v"]).is_some(),
+    debian: &["haproxy"],
+};
+
 /// See [`NGINX`]; the package has the program without the service.
 pub const APACHE: Requirement = Requirement {
     what: "Apache 2 (apache2)",

@@ -109,6 +109,9 @@ const certificateOf = (tls) => [
 
 export const PROXIES = { nginx, caddy, apache };
 
+/** Starts a program with a whole configuration that the caller has made of the documented text. */
+export const STARTS = { nginx: nginx.start, caddy: caddy.start };
+
 /**
  * Starts a proxy with the documented text in `directory`, and resolves when the proxy forwards requests to
  * Fanfare. `tls` are the files of a certificate, or nothing; `app` is the application's address, for the text

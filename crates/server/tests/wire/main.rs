@@ -32,6 +32,7 @@ mod cut_texts;
 mod database_outage;
 mod doctor;
 mod doctor_apps;
+mod doctor_bus;
 mod doctor_laravel;
 mod doctor_proxies;
 mod drain;

@@ -20,7 +20,7 @@ const FOREIGN: [(&str, &str); 9] = [
 const REGISTRY: &str = "a registry's host: everybody's client has its own setting for that";
 
 /// Folders whose doc comments follow [`unnamed_subjects`]; add a folder when its comments do.
-const NAMES_SUBJECTS: [&str; 14] = [
+const NAMES_SUBJECTS: [&str; 15] = [
     "crates/apps/",
     "crates/config/",
     "crates/doctor/",
@@ -32,6 +32,7 @@ const NAMES_SUBJECTS: [&str; 14] = [
     "crates/protocol/",
     "crates/redis/",
     "crates/server/",
+    "crates/soak/",
     "crates/testing/",
     "crates/webhooks/",
     "fuzz/",

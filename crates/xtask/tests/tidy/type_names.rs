@@ -10,7 +10,7 @@ const KINDS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 const SHARED: [(&str, &str); 1] = [("Settings", "what a crate can be told, one a crate")];
 
 /// Programs that developers run, which share no code with the server.
-const APART: [&str; 4] = ["crates/xtask/", "crates/loadgen/", "crates/testing/", "fuzz/"];
+const APART: [&str; 5] = ["crates/xtask/", "crates/loadgen/", "crates/soak/", "crates/testing/", "fuzz/"];
 
 /// Every public type whose name another public type has too.
 pub fn faults(files: &[TextFile]) -> Vec<Fault> {

@@ -81,6 +81,12 @@ impl Examined {
         self.expect(hop, "failed", mentions)
     }
 
+    /// Nothing is said of this hop.
+    #[track_caller]
+    pub fn expect_no_hop(&self, hop: &str) {
+        assert!(self.hops.iter().all(|found| found["hop"] != hop), "{:#?}", self.hops);
+    }
+
     /// Whether any finding mentions this.
     pub fn mentions(&self, text: &str) -> bool {
         self.hops.iter().any(|hop| hop.to_string().contains(text))

@@ -1,0 +1,201 @@
+//! What was published, and which gaps in what arrives are a fault's doing (CL-001, CL-006).
+//!
+//! Judges only by times that the run itself has measured.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::view::Arrival;
+
+/// What is accepted so long before a fault may not have left its node when the fault begins.
+const BEFORE: Duration = Duration::from_secs(3);
+
+/// How long after the end of a fault everything must be right again: the specification's word for quiet.
+pub(crate) const AFTER: Duration = Duration::from_secs(10);
+
+/// One event of a stream on a channel.
+#[derive(Clone, Copy)]
+struct Event {
+    sent: Instant,
+    /// Whether a node answered 200.
+    accepted: bool,
+}
+
+/// The events of all streams, and the times of faults.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// Channel, then stream; an event's number is its place, from 1.
+    channels: BTreeMap<String, BTreeMap<u32, Vec<Event>>>,
+    streams: u32,
+    faults: Vec<(Instant, Option<Instant>)>,
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
+    /// Events that clients missed, all of them in the time of a fault.
+    pub(crate) gaps: u64,
+}
+
+impl Ledger {
+    /// A new publisher: one connection to one node.
+    pub(crate) fn stream(&mut self) -> u32 {
+        self.streams += 1;
+        self.streams
+    }
+
+    /// An event is about to be sent; its number.
+    pub(crate) fn sends(&mut self, stream: u32, channel: &str) -> u32 {
+        let events = self.channels.entry(channel.to_owned()).or_default().entry(stream).or_default();
+        events.push(Event { sent: Instant::now(), accepted: false });
+        u32::try_from(events.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A node has answered the last event of the stream on the channel.
+    pub(crate) fn answered(&mut self, stream: u32, channel: &str, accepted: bool) {
+        let events = self.channels.get_mut(channel).and_then(|streams| streams.get_mut(&stream));
+        if let Some(event) = events.and_then(|events| events.last_mut()) {
+            event.accepted = accepted;
+        }
+        if accepted {
+            self.accepted += 1;
+        } else {
+            self.refused += 1;
+        }
+    }
+
+    pub(crate) fn fault_begins(&mut self) {
+        self.faults.push((Instant::now(), None));
+    }
+
+    pub(crate) fn fault_ends(&mut self) {
+        if let Some((_, end)) = self.faults.last_mut() {
+            *end = Some(Instant::now());
+        }
+    }
+
+    /// Whether a fault, or its end, excuses what happened then.
+    pub(crate) fn is_excused(&self, then: Instant) -> bool {
+        self.faults
+            .iter()
+            .rev()
+            .any(|(begin, end)| then + BEFORE >= *begin && end.is_none_or(|end| then <= end + AFTER))
+    }
+
+    /// Checks that nothing is missing between an event and the one before.
+    ///
+    /// # Errors
+    /// In words: what is missing without a fault that would excuse the gap.
+    pub(crate) fn arrived(&mut self, arrival: &Arrival) -> Result<(), String> {
+        let Arrival { channel, stream, number, after, acknowledged } = arrival;
+        // The first event of a cache channel may be the kept one, and everything after that one must come (CL-042).
+        self.missing(channel, *stream, *acknowledged, (after.unwrap_or(0), *number))
+    }
+
+    /// Checks that a subscriber has got every event until now; the last numbers by stream.
+    ///
+    /// # Errors
+    /// As [`Ledger::arrived`].
+    pub(crate) fn is_complete(
+        &mut self,
+        channel: &str,
+        acknowledged: Instant,
+        last: &mut BTreeMap<u32, u32>,
+    ) -> Result<(), String> {
+        let Some(streams) = self.channels.get(channel) else { return Ok(()) };
+        let ends: Vec<(u32, usize)> =
+            streams.iter().map(|(stream, events)| (*stream, events.len())).collect();
+        for (stream, end) in ends {
+            let end = u32::try_from(end).unwrap_or(u32::MAX);
+            let known = last.entry(stream).or_default();
+            self.missing(channel, stream, acknowledged, (*known, end.saturating_add(1)))?;
+            *known = (*known).max(end);
+        }
+        Ok(())
+    }
+
+    /// The number of the newest accepted event of each stream on a channel.
+    pub(crate) fn newest(&self, channel: &str) -> Option<(u32, u32)> {
+        let streams = self.channels.get(channel)?.iter();
+        let newest = streams.filter_map(|(stream, events)| {
+            let at = events.iter().rposition(|event| event.accepted)?;
+            Some((events[at].sent, (*stream, u32::try_from(at + 1).unwrap_or(u32::MAX))))
+        });
+        newest.max().map(|(_, event)| event)
+    }
+
+    /// Events between two numbers that were sent after the acknowledgement, accepted, and did not come.
+    fn missing(
+        &mut self,
+        channel: &str,
+        stream: u32,
+        acknowledged: Instant,
+        (after, before): (u32, u32),
+    ) -> Result<(), String> {
+        let Some(events) = self.channels.get(channel).and_then(|streams| streams.get(&stream)) else {
+            return Ok(());
+        };
+        let between = events.iter().enumerate().take(before.saturating_sub(1) as usize).skip(after as usize);
+        let missing: Vec<(usize, Instant)> = between
+            .filter(|(_, event)| event.accepted && event.sent > acknowledged)
+            .map(|(at, event)| (at + 1, event.sent))
+            .collect();
+        if let Some((number, sent)) = missing.iter().find(|(_, sent)| !self.is_excused(*sent)) {
+            let ago = sent.elapsed().as_millis();
+            return Err(format!(
+                "{channel}: event {stream}/{number} never came ({ago} ms old; the last was {after}, the next {before})"
+            ));
+        }
+        self.gaps += missing.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(number: u32, after: Option<u32>, acknowledged: Instant) -> Arrival {
+        Arrival { channel: "a".to_owned(), stream: 1, number, after, acknowledged }
+    }
+
+    /// A stream of five events; the third was refused.
+    fn five() -> (Ledger, Instant) {
+        let mut ledger = Ledger::default();
+        let before = Instant::now();
+        assert_eq!(ledger.stream(), 1);
+        for number in 1..=5 {
+            assert_eq!(ledger.sends(1, "a"), number);
+            ledger.answered(1, "a", number != 3);
+        }
+        (ledger, before)
+    }
+
+    #[test]
+    fn a_gap_is_a_fault_unless_it_was_refused_or_older_than_the_subscription() {
+        let (mut ledger, before) = five();
+        ledger.arrived(&arrival(1, None, before)).unwrap();
+        ledger.arrived(&arrival(4, Some(2), before)).unwrap();
+        ledger.arrived(&arrival(3, Some(1), before)).unwrap_err();
+        ledger.arrived(&arrival(2, None, before)).unwrap_err();
+        ledger.arrived(&arrival(5, None, Instant::now())).unwrap();
+        assert_eq!(ledger.gaps, 0);
+    }
+
+    #[test]
+    fn the_end_may_not_be_missing_either() {
+        let (mut ledger, before) = five();
+        let mut last = BTreeMap::from([(1, 4)]);
+        ledger.is_complete("a", before, &mut last).unwrap_err();
+        last.insert(1, 5);
+        ledger.is_complete("a", before, &mut last).unwrap();
+        assert_eq!(ledger.newest("a"), Some((1, 5)));
+    }
+
+    #[test]
+    fn a_fault_excuses_gaps_of_its_time() {
+        let (mut ledger, before) = five();
+        ledger.fault_begins();
+        ledger.fault_ends();
+        ledger.arrived(&arrival(5, Some(1), before)).unwrap();
+        assert_eq!(ledger.gaps, 2);
+        assert!(!ledger.is_excused(Instant::now() + AFTER + Duration::from_secs(1)));
+    }
+}

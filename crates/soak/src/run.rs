@@ -1,0 +1,234 @@
+//! The order of a run: start everything; load, faults and checks in turns; everybody leaves; what is left in Redis.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::{spawn_blocking, spawn_local};
+use tokio::time::{Instant, sleep};
+
+use crate::arguments::{Arguments, Kind};
+use crate::cable::Cable;
+use crate::chance::Chance;
+use crate::fault::Fault;
+use crate::ledger::AFTER;
+use crate::mishap::Stage;
+use crate::process::Process;
+use crate::report::Report;
+use crate::store::Store;
+use crate::world::{Pace, Place, Shared, World};
+use crate::{compare, liar, publisher, receiver, seat};
+
+/// How long clients act between two checks.
+const BETWEEN: Duration = Duration::from_secs(8);
+
+/// How long the truth may take to arrive everywhere when no fault was made; a webhook waits 3 seconds.
+const IN_SERVICE: Duration = Duration::from_secs(10);
+
+/// The same behind a fault: quiet, its healing, and a slow machine.
+const BEHIND_A_FAULT: Duration = Duration::from_secs(30);
+
+/// Publishers share the rate.
+const PUBLISHERS: usize = 10;
+
+/// How long the last key of Redis may take to go, once everybody has left: a lease, settling, and webhooks.
+const EMPTYING: Duration = Duration::from_secs(30);
+
+/// What may be left in Redis without clients. Kept events and usage expire by themselves.
+const LEFT: [&str; 10] = ["1:layout", "live", "gen", "epoch", "seq", "ver", "cache", "miss", "use", "hooks"];
+
+/// Runs, and says what came of it.
+///
+/// # Errors
+/// The run could not be made.
+pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) -> io::Result<Report> {
+    let faults = arguments.faults().map_err(io::Error::other)?;
+    let kind = arguments.redis;
+    let store = spawn_blocking(move || Store::start(kind)).await.map_err(io::Error::other)?;
+    let (listener, webhooks) = receiver::listen().await?;
+    let count = if kind == Kind::None { 1 } else { usize::from(arguments.nodes) };
+    let mut stage = Stage { processes: Vec::new(), store: Arc::new(Mutex::new(store)), cables: Vec::new() };
+    let mut places = Vec::new();
+    for number in 0..count {
+        let ports = stage.store.lock().ports();
+        let mut cables = Vec::new();
+        for port in ports {
+            cables.push(Cable::lay(runtime, port).await?);
+        }
+        let near: Vec<u16> = cables.iter().map(|cable| cable.port).collect();
+        let urls = stage.store.lock().urls(&near);
+        let process = Process::new(program(arguments)?, logs, number, &urls, webhooks)?;
+        let lie = arguments.lie.filter(|lie| lie.is_for_clients() && number == 0);
+        let clients = match lie {
+            Some(lie) => liar::place(runtime, process.public, lie).await?,
+            None => process.public,
+        };
+        let (back_ends, operators) = (process.public, process.operators);
+        places.push(Place { clients, back_ends, operators, is_open: false, may_close: None });
+        stage.processes.push(process);
+        stage.cables.push(cables);
+    }
+    let world: Shared = Rc::new(std::cell::RefCell::new(World::new(places, arguments.clients)));
+    spawn_local(receiver::live(Rc::clone(&world), listener, arguments.lie));
+    for node in 0..count {
+        stage.start(&world, node).await?;
+    }
+    let mut run = Run { arguments: arguments.clone(), report: Report::default(), stage, world };
+    run.report.memory_at_start = run.memory().await?;
+    run.populate();
+    run.load_and_faults(&faults).await?;
+    run.finish().await?;
+    Ok(run.report)
+}
+
+/// The program that nodes run.
+fn program(arguments: &Arguments) -> io::Result<PathBuf> {
+    let beside = || Ok::<_, io::Error>(std::env::current_exe()?.with_file_name("fanfare"));
+    let program = arguments.fanfare.clone().map_or_else(beside, Ok)?;
+    let why =
+        || io::Error::other(format!("{} is not there; build it, or name it by --fanfare", program.display()));
+    program.is_file().then(|| program.clone()).ok_or_else(why)
+}
+
+struct Run {
+    arguments: Arguments,
+    stage: Stage,
+    world: Shared,
+    report: Report,
+}
+
+impl Run {
+    fn populate(&self) {
+        let Arguments { seed, clients, rate, .. } = self.arguments;
+        for number in 0..clients {
+            spawn_local(seat::live(Rc::clone(&self.world), number, Chance::of(seed, "client", number)));
+        }
+        let each = Duration::from_secs_f64(PUBLISHERS as f64 / rate.max(1) as f64);
+        for number in 0..if rate == 0 { 0 } else { PUBLISHERS } {
+            let chance = Chance::of(seed, "publisher", number);
+            spawn_local(publisher::live(Rc::clone(&self.world), number, each, chance));
+        }
+    }
+
+    async fn load_and_faults(&mut self, faults: &[Fault]) -> io::Result<()> {
+        let mut chance = Chance::of(self.arguments.seed, "faults", 0);
+        let end = Instant::now() + Duration::from_secs_f64(self.arguments.minutes * 60.0);
+        let mut made = 0;
+        while Instant::now() < end && !self.has_failed() {
+            sleep(BETWEEN).await;
+            self.check("in service", IN_SERVICE).await;
+            // A fault that is over when the run is: the last check is behind it.
+            let fault = if made < faults.len() { faults.get(made) } else { chance.pick(faults) };
+            let Some(&fault) = fault.filter(|_| !self.has_failed()) else { continue };
+            let outage = chance.pick(&self.arguments.outages).copied().unwrap_or(1);
+            made += 1;
+            self.fault(fault, Duration::from_secs(outage), &mut chance).await?;
+        }
+        Ok(())
+    }
+
+    async fn fault(&mut self, fault: Fault, outage: Duration, chance: &mut Chance) -> io::Result<()> {
+        let name = match fault.lasts() {
+            true => format!("{} for {} s", fault.name(), outage.as_secs()),
+            false => fault.name(),
+        };
+        self.report.say(&self.world, &format!("fault: {name}"));
+        self.world.borrow_mut().ledger.fault_begins();
+        let made = self.stage.make(&self.world, fault, outage, chance).await;
+        self.world.borrow_mut().ledger.fault_ends();
+        made?;
+        self.report.faults.push(name.clone());
+        // Load goes on while the cluster heals.
+        sleep(chance.milliseconds(0, 3000)).await;
+        self.check(&format!("after {name}"), BEHIND_A_FAULT).await;
+        // What comes next is not excused by this fault.
+        sleep(AFTER).await;
+        Ok(())
+    }
+
+    /// Lets everybody rest until everything that must be equal is equal, and notes a violation if that takes too long.
+    async fn check(&mut self, when: &str, patience: Duration) {
+        self.world.borrow_mut().pace = Pace::Resting;
+        let start = Instant::now();
+        let mut found = self.compare().await;
+        while found.is_err() && start.elapsed() < patience && !self.has_failed() {
+            sleep(Duration::from_millis(100)).await;
+            found = self.compare().await;
+        }
+        let mut world = self.world.borrow_mut();
+        let found = found.and_then(|()| compare::events(&mut world));
+        if let Err(why) = found {
+            world.violation(format!("{when}, after {:.1} s of rest: {why}", start.elapsed().as_secs_f64()));
+        }
+        world.tally.checks += 1;
+        world.pace = Pace::Acting;
+        drop(world);
+        self.report.say(&self.world, &format!("checked {when}: {:.1} s", start.elapsed().as_secs_f64()));
+    }
+
+    async fn compare(&self) -> Result<(), String> {
+        compare::clients(&self.world.borrow())?;
+        let open: Vec<usize> = {
+            let world = self.world.borrow();
+            (0..world.nodes.len()).filter(|node| world.nodes[*node].is_open).collect()
+        };
+        for &node in &open {
+            compare::cached(&self.world, node).await?;
+        }
+        for &node in &open {
+            compare::queries(&self.world, node).await?;
+        }
+        compare::webhooks(&self.world.borrow())
+    }
+
+    fn has_failed(&self) -> bool {
+        !self.world.borrow().violations.is_empty()
+    }
+
+    /// Memory of all nodes and of Redis.
+    async fn memory(&self) -> io::Result<(Vec<u64>, u64)> {
+        let nodes = self.stage.processes.iter().map(Process::memory).collect();
+        let store = Arc::clone(&self.stage.store);
+        let redis = spawn_blocking(move || store.lock().memory()).await.map_err(io::Error::other)?;
+        Ok((nodes, redis))
+    }
+
+    async fn finish(&mut self) -> io::Result<()> {
+        self.report.memory_at_end = self.memory().await?;
+        self.report.read_metrics(&self.world).await;
+        self.world.borrow_mut().pace = Pace::Leaving;
+        if !self.has_failed() {
+            self.leave_nothing().await?;
+        }
+        self.report.take(&self.world.borrow());
+        Ok(())
+    }
+
+    /// With no clients, Redis holds nothing that grows.
+    async fn leave_nothing(&self) -> io::Result<()> {
+        let start = Instant::now();
+        let mut left = vec![String::new()];
+        while !left.is_empty() && start.elapsed() < EMPTYING {
+            sleep(Duration::from_millis(500)).await;
+            let store = Arc::clone(&self.stage.store);
+            let keys = spawn_blocking(move || store.lock().keys()).await.map_err(io::Error::other)?;
+            let may_stay = |key: &String| {
+                LEFT.contains(&key.as_str()) || {
+                    let kind = key.split(':').next().unwrap_or_default();
+                    LEFT.contains(&kind)
+                }
+            };
+            left = keys.into_iter().filter(|key| !may_stay(key)).collect();
+        }
+        if !left.is_empty() {
+            let few: Vec<String> = left.iter().take(10).cloned().collect();
+            let what = format!("{} keys are left in Redis without clients, such as {few:?}", left.len());
+            self.world.borrow_mut().violation(what);
+        }
+        Ok(())
+    }
+}
