@@ -1,16 +1,6 @@
-//! The one taker of the hubs' transitions and changes, which hands them to every part that wants them: transitions to
-//! `telling`, changes to the other nodes (`cluster`).
+//! The one taker of the hubs' transitions, which hands them to every part that wants them: `telling`, for now.
 //!
 //! One task for all apps, so that the transitions of a channel keep their order. Never waits for a receiver.
-
-mod changes;
-mod cluster;
-mod heard;
-mod hooks;
-mod topics;
-
-pub use cluster::ClusterTasks;
-pub(crate) use topics::LiveTopics;
 
 use std::future::{poll_fn, ready};
 use std::sync::Arc;
@@ -86,8 +76,7 @@ fn relay(node: &Node, hub: &AppHub) -> bool {
     let looks = taken.lost > 0 || !taken.newly_wanted.is_empty();
     if !transitions.is_empty() || looks {
         // Read after the transitions: later changes are later transitions.
-        // In a cluster the nodes decide together who has come: nobody is adopted here.
-        let present = if looks && node.bus().is_none() { hub.present() } else { Vec::new() };
+        let present = if looks { hub.present() } else { Vec::new() };
         let news = News { transitions, lost: taken.lost, newly_wanted: taken.newly_wanted, present };
         telling::hear(node, hub, news);
     }
