@@ -153,6 +153,15 @@ impl Apps {
         }
     }
 
+    /// Has an app read again soon that others say has changed (CL-060). While many wait to be read, nothing is done: all
+    /// are read again in time.
+    pub fn refresh(&self, id: &str) {
+        if let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id)) {
+            // A full queue is no fault, see above.
+            let _ = stored.old.try_send(Box::from(id));
+        }
+    }
+
     /// Whether the app with this id is one of the configuration's.
     #[must_use]
     pub fn is_fixed(&self, id: &str) -> bool {

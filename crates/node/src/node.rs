@@ -1,9 +1,11 @@
 //! A node: what all connections and requests share; built once, at the start.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fanfare_apps::Apps;
+use fanfare_bus::Bus;
+use fanfare_bus::partition::Layout;
 use fanfare_config::Config;
 use fanfare_hub::{Budget, Hubs};
 use prometheus_client::registry::Registry;
@@ -14,6 +16,7 @@ use crate::drain::Drain;
 use crate::memory;
 use crate::metrics::{Live, Metrics};
 use crate::outgoing::Outgoing;
+use crate::relay::LiveTopics;
 use crate::tasks::Tasks;
 use crate::tenants::{Moment, OnNode, Tenants};
 
@@ -25,6 +28,10 @@ pub struct Node {
     pub apps: Apps,
     /// The live state of each app.
     pub hubs: Arc<Hubs>,
+    /// Which topics of the cluster are heard; `None` for a node that stands alone.
+    pub(crate) topics: Option<Arc<LiveTopics>>,
+    /// The other nodes, as soon as the node has started.
+    pub(crate) bus: OnceLock<Bus>,
     /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
     /// Requests to the applications of all apps.
@@ -58,7 +65,14 @@ impl Node {
     pub fn new(config: Config, apps: Apps, tasks: Tasks, bounds: NodeBounds, registry: Registry) -> Self {
         let outgoing = Outgoing::new(&config, &tasks);
         let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
-        let (hubs, tenants) = (Arc::new(Hubs::new(budget)), Arc::new(Tenants::default()));
+        let bus = &config.bus;
+        let layout = (!bus.is_alone()).then(|| Layout::new(&bus.prefix, bus.partitions));
+        let topics = layout.map(|layout| Arc::new(LiveTopics::new(layout)));
+        let hubs = match &topics {
+            Some(topics) => Hubs::shared(budget, Arc::<LiveTopics>::clone(topics)),
+            None => Hubs::new(budget),
+        };
+        let (hubs, tenants) = (Arc::new(hubs), Arc::new(Tenants::default()));
         let live = Live {
             hubs: Arc::clone(&hubs),
             tenants: Arc::clone(&tenants),
@@ -73,12 +87,20 @@ impl Node {
             seats: Seats::new(bounds.seats),
             started: Instant::now(),
             asking: OnNode::new(bounds.authorizations),
+            topics,
+            bus: OnceLock::new(),
             hubs,
             tenants,
             outgoing,
             apps,
             config,
         }
+    }
+
+    /// The other nodes; `None` for a node that stands alone.
+    #[must_use]
+    pub fn bus(&self) -> Option<&Bus> {
+        self.bus.get()
     }
 
     /// Milliseconds since the start, for measuring silence.

@@ -10,7 +10,8 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::data::Data;
 use fanfare_protocol::error::OverQuota;
-use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::{AppId, SocketId};
 use fanfare_protocol::{server, webhook};
 
 use crate::node::Node;
@@ -42,14 +43,31 @@ pub struct ClientEvent<'a> {
     pub sender: SocketId,
 }
 
-/// Publishes events of `app` to the subscribers on this node; cache channels keep the last event (WS-170).
+/// Which nodes a publisher's event goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// All nodes.
+    Cluster,
+    /// This node: every node has heard of the event by itself, and one of them counts and keeps it (CL-068).
+    Node,
+}
+
+/// Publishes events of `app` to the subscribers on all nodes; cache channels keep the last event (WS-170).
 ///
 /// # Errors
 /// The quota that all events together would exceed; no event is published then.
-pub fn publish(node: &Node, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Result<(), OverQuota> {
+pub fn publish(
+    node: &Node,
+    app: &Arc<App>,
+    events: &[BackEndEvent<'_>],
+    spread: Spread,
+) -> Result<(), OverQuota> {
     let tenant = node.tenants.of(&app.id);
-    let messages = events.iter().map(|event| event.channels.len()).sum();
-    tenant.admit(app, messages, node.moment())?;
+    let is_counted_elsewhere = spread == Spread::Node && node.bus().is_some_and(|bus| !bus.is_first());
+    if !is_counted_elsewhere {
+        let messages = events.iter().map(|event| event.channels.len()).sum();
+        tenant.admit(app, messages, node.moment())?;
+    }
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
     let hub = if is_kept {
         // Cached also while no client is connected (API-019).
@@ -57,27 +75,76 @@ pub fn publish(node: &Node, app: &Arc<App>, events: &[BackEndEvent<'_>]) -> Resu
     } else {
         node.hubs.get(&app.id)
     };
-    for event in events {
-        let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
-        if let Some(hub) = &hub {
-            deliver(node, app, hub, event, &mut counts);
+    if hub.is_none() && (spread == Spread::Node || node.bus().is_none()) {
+        // Nobody is here, and nobody else is told.
+        for event in events.iter().filter(|_| !is_counted_elsewhere) {
+            let messages = event.channels.len() as u64;
+            tenant.count_event(Source::BackEnd, EventCounts { messages, ..EventCounts::default() });
         }
-        tenant.count_event(Source::BackEnd, counts);
+        return Ok(());
+    }
+    let way = Way { node, app, hub: hub.as_deref(), spread, is_counted_elsewhere };
+    for event in events {
+        let counts = way.deliver(event);
+        if is_counted_elsewhere {
+            tenant.count_deliveries(counts);
+        } else {
+            tenant.count_event(Source::BackEnd, counts);
+        }
     }
     Ok(())
 }
 
-fn deliver(node: &Node, app: &App, hub: &AppHub, event: &BackEndEvent<'_>, counts: &mut EventCounts) {
-    let quoted = server::QuotedEvent::new(event.name, event.data);
-    for channel in event.channels {
-        let frame = quoted.on(channel);
-        let took = if channel.is_cached() {
-            let until = node.milliseconds() + 1000 * app.limits.cache_seconds as u64;
-            hub.deliver_and_keep(channel, &frame, event.except, until)
-        } else {
-            hub.deliver(channel, &frame, event.except)
-        };
-        counts.add_deliveries(took, &frame);
+/// The way of one publisher's events.
+struct Way<'a> {
+    node: &'a Node,
+    app: &'a App,
+    /// The app's hub here, if there is one.
+    hub: Option<&'a AppHub>,
+    spread: Spread,
+    is_counted_elsewhere: bool,
+}
+
+impl Way<'_> {
+    fn deliver(&self, event: &BackEndEvent<'_>) -> EventCounts {
+        let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
+        let quoted = server::QuotedEvent::new(event.name, event.data);
+        for channel in event.channels {
+            let frame = quoted.on(channel);
+            let took = self.hub.map_or(0, |hub| self.deliver_on(hub, channel, &frame, event.except));
+            if self.spread == Spread::Cluster && !channel.is_cached() {
+                tell_others(self.node, &self.app.id, channel, event.except, &frame);
+            }
+            counts.add_deliveries(took, &frame);
+        }
+        counts
+    }
+
+    /// Events of cache channels go to other nodes by way of the hub, which keeps their order.
+    fn deliver_on(
+        &self,
+        hub: &AppHub,
+        channel: &ChannelName,
+        frame: &Frame,
+        except: Option<SocketId>,
+    ) -> usize {
+        if !channel.is_cached() {
+            return hub.deliver(channel, frame, except);
+        }
+        let until = self.node.milliseconds() + 1000 * self.app.limits.cache_seconds as u64;
+        match self.spread {
+            Spread::Cluster => hub.deliver_and_keep(channel, frame, except, until),
+            Spread::Node => {
+                hub.deliver_and_keep_beside(channel, frame, except, (until, !self.is_counted_elsewhere))
+            }
+        }
+    }
+}
+
+/// Tells the other nodes of an event; never waits (CL-003).
+fn tell_others(node: &Node, app: &AppId, channel: &ChannelName, except: Option<SocketId>, frame: &Frame) {
+    if let Some(bus) = node.bus() {
+        bus.publish(app, channel, except, frame.payload());
     }
 }
 
@@ -96,6 +163,7 @@ pub fn publish_client_event(
     let quoted = server::QuotedEvent::new(event.name, event.data);
     let frame = quoted.from_client(event.channel, user.as_ref());
     let took = hub.deliver(event.channel, &frame, Some(event.sender));
+    tell_others(node, &hub.app().id, event.channel, Some(event.sender), &frame);
     let mut counts = EventCounts { messages: 1, ..EventCounts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);

@@ -58,6 +58,9 @@ pub enum StartError {
         /// The fault.
         error: CertificateError,
     },
+    /// The system has no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(getrandom::Error),
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -161,6 +164,10 @@ impl Server {
             tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
+        let mut id = [0; 8];
+        getrandom::fill(&mut id).map_err(StartError::Random)?;
+        let name = state.node.config.bus.node_name(listening);
+        let relay = RelayTask::begin(&state.node, u64::from_be_bytes(id), name);
         let feeds = feeds::begin(&state);
         chores::begin(&state.node);
         if let Some(upkeep) = state.node.apps.upkeep() {
@@ -168,7 +175,7 @@ impl Server {
         }
         Ok(Self {
             usage: UsageTask::begin(&state.node),
-            relay: RelayTask::begin(&state.node),
+            relay,
             state,
             accepting,
             feeds,

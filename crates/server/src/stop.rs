@@ -58,7 +58,7 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage }: Parts) 
     if timeout_at(deadline, last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
-    relay.end(window_ends + WEBHOOKS).await;
+    relay.end(&state.node, window_ends + WEBHOOKS).await;
     if let Some(usage) = usage {
         usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
     }

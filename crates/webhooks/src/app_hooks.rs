@@ -105,7 +105,8 @@ impl AppHooks {
 
     /// Sends events as they are, to the URLs that want them.
     pub(crate) fn send(&self, Decided { transitions, again }: Decided) {
-        let group = again.map(|again| Arc::new(Group::new(again)));
+        let is_over = || Arc::clone(&self.shared.is_over);
+        let group = again.map(|again| Arc::new(Group::new(again, is_over())));
         for event in transitions.iter().filter_map(WebhookEvent::of) {
             let waiting = match &group {
                 Some(group) => Waiting::of_group(event, group),

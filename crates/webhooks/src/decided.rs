@@ -1,5 +1,6 @@
 //! Events that were decided elsewhere: by the nodes of a cluster together, not by this node's transitions.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_protocol::webhook::Transition;
@@ -27,12 +28,14 @@ pub(crate) struct Group {
     pub time_ms: u64,
     pub source: u32,
     is_withdrawn: AtomicBool,
+    /// The node ends: what is dropped now was not sent.
+    is_over: Arc<AtomicBool>,
     done: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Group {
-    pub(crate) fn new(SentAgain { time_ms, source, done }: SentAgain) -> Self {
-        Self { time_ms, source, is_withdrawn: AtomicBool::new(false), done }
+    pub(crate) fn new(SentAgain { time_ms, source, done }: SentAgain, is_over: Arc<AtomicBool>) -> Self {
+        Self { time_ms, source, is_withdrawn: AtomicBool::new(false), is_over, done }
     }
 
     /// Some of the events are not sent by this node.
@@ -43,7 +46,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if !self.is_withdrawn.load(Ordering::Relaxed) {
+        if !self.is_withdrawn.load(Ordering::Relaxed) && !self.is_over.load(Ordering::Acquire) {
             (self.done)();
         }
     }

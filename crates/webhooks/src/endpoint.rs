@@ -5,7 +5,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_outgoing::{Bounds, Client, OutgoingError};
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     /// Outlets with something to send, and a bell for when their number falls.
     busy: AtomicUsize,
     pub rest: Notify,
+    /// Set when what is not sent yet is dropped, and other nodes have to send it.
+    pub is_over: Arc<AtomicBool>,
 }
 
 /// Why a request has failed.
@@ -96,6 +98,7 @@ impl Shared {
             bytes: Arc::default(),
             busy: AtomicUsize::new(0),
             rest: Notify::new(),
+            is_over: Arc::default(),
         }
     }
 

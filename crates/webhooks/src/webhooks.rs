@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_outgoing::Client;
@@ -140,6 +141,7 @@ impl Webhooks {
                 break;
             }
         }
+        self.shared.is_over.store(true, Ordering::Release);
         let mut table = self.apps.lock();
         for (_, hooks) in table.hooks.drain() {
             hooks.close();

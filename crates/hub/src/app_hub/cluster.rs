@@ -56,6 +56,24 @@ impl AppHub {
         }
     }
 
+    /// As [`AppHub::deliver_and_keep`], for an event that every node has heard of by itself (CL-068). Where `is_first`, this
+    /// node keeps the event for the cluster; elsewhere the event is kept here until that comes.
+    pub fn deliver_and_keep_beside(
+        &self,
+        name: &ChannelName,
+        frame: &Frame,
+        except: Option<SocketId>,
+        (until, is_first): (u64, bool),
+    ) -> usize {
+        match &self.sharing {
+            Some(sharing) if is_first => self.keep_in_cluster(sharing, name, (frame, except, until), true),
+            Some(_) => self
+                .in_cluster(name, 0, |channel, at| channel.publish_beside(frame, except, until, at))
+                .unwrap_or(0),
+            None => self.deliver_and_keep(name, frame, except, until),
+        }
+    }
+
     /// Delivers an event of a back end on this node, and queues the event for the cluster behind all earlier changes of
     /// the channel. A channel without subscribers here keeps nothing here.
     pub(super) fn keep_in_cluster(

@@ -112,6 +112,25 @@ impl Channel {
         self.deliver(frame, except)
     }
 
+    /// Delivers and keeps an event that another node keeps for the cluster: no own event is on its way then.
+    pub(crate) fn publish_beside(
+        &mut self,
+        frame: &Frame,
+        except: Option<SocketId>,
+        until: u64,
+        at: &InCluster<'_>,
+    ) -> usize {
+        let Some(cache) = self.ordered() else { return 0 };
+        if let Some(reading) = &mut cache.reading {
+            reading.push(Pending { origin: Origin::Beside, frame: frame.clone(), except, until }, at);
+            return 0;
+        }
+        if cache.own == 0 {
+            self.last = Some(Box::new(Last::new(frame, until)));
+        }
+        self.deliver(frame, except)
+    }
+
     /// Delivers an event of another node and keeps it, or takes note that an own event has come back.
     pub(crate) fn hear_ordered(&mut self, event: OrderedEvent<'_>, at: &InCluster<'_>) -> usize {
         let OrderedEvent { version, is_own, is_quiet, frame, except, until } = event;
@@ -194,6 +213,14 @@ impl Channel {
                 cache.own += 1;
                 self.last = Some(Box::new(Last::new(&frame, until)));
                 false
+            }
+            Origin::Beside => {
+                // The answer may have it already, from the node that keeps it.
+                let is_known = self.last.as_ref().is_some_and(|last| last.holds(&frame));
+                if self.ordered().is_some_and(|cache| cache.own == 0) {
+                    self.last = Some(Box::new(Last::new(&frame, until)));
+                }
+                is_known
             }
             Origin::Echo { version } => {
                 if version > read {

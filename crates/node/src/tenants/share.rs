@@ -2,7 +2,7 @@
 //!
 //! Knows no bus: `relay` passes in what the nodes have agreed on. A node that stands alone has the whole of each quota.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::day::Day;
 
@@ -16,13 +16,20 @@ pub struct Share {
     millionths: AtomicU32,
     /// Messages that were offered since [`Share::take_demand`], refused ones too.
     demand: AtomicU64,
+    /// The app has a quota that other nodes share.
+    is_wanted: AtomicBool,
     /// Messages of the day on other nodes.
     elsewhere: Day,
 }
 
 impl Default for Share {
     fn default() -> Self {
-        Self { millionths: AtomicU32::new(WHOLE), demand: AtomicU64::new(0), elsewhere: Day::default() }
+        Self {
+            millionths: AtomicU32::new(WHOLE),
+            demand: AtomicU64::new(0),
+            is_wanted: AtomicBool::new(false),
+            elsewhere: Day::default(),
+        }
     }
 }
 
@@ -30,6 +37,18 @@ impl Share {
     /// Notes messages that want a part of the quota for a second.
     pub(super) fn want(&self, messages: usize) {
         self.demand.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// Notes whether the app has any quota.
+    pub(super) fn set_wanted(&self, is_wanted: bool) {
+        if self.is_wanted() != is_wanted {
+            self.is_wanted.store(is_wanted, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the app had a quota when it last published.
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
     }
 
     /// The messages noted since the last call.

@@ -130,6 +130,7 @@ impl Tenant {
             self.refused[quota as usize].fetch_add(came as u64, Ordering::Relaxed);
             OverQuota { quota, limit, came }
         };
+        self.share.set_wanted(per_second.is_some() || per_day.is_some());
         let left = per_day.map(|limit| self.share.of_day(limit, now.day));
         if let Some(limit) = per_day
             && !left.is_none_or(|left| self.day.has_room(came, left, now.day))
@@ -151,7 +152,7 @@ impl Tenant {
 
     /// Adds the cost of one event.
     pub fn count_event(&self, source: Source, counts: EventCounts) {
-        let EventCounts { messages, deliveries, bytes } = counts;
+        let messages = counts.messages;
         match source {
             Source::BackEnd => {
                 self.events.fetch_add(1, Ordering::Relaxed);
@@ -161,9 +162,14 @@ impl Tenant {
                 self.client_messages.fetch_add(messages, Ordering::Relaxed);
             }
         }
-        if deliveries > 0 {
-            self.deliveries.fetch_add(deliveries, Ordering::Relaxed);
-            self.delivered_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.count_deliveries(counts);
+    }
+
+    /// Adds deliveries of an event that another node has accepted and counted (CL-066).
+    pub fn count_deliveries(&self, counts: EventCounts) {
+        if counts.deliveries > 0 {
+            self.deliveries.fetch_add(counts.deliveries, Ordering::Relaxed);
+            self.delivered_bytes.fetch_add(counts.bytes, Ordering::Relaxed);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fanfare_hub::Occupancy;
 use fanfare_node::census;
-use fanfare_node::publish::{BackEndEvent, publish};
+use fanfare_node::publish::{BackEndEvent, Spread, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub async fn single(state: &State, signed: &Signed) -> Result<String, ApiError> 
             answer::object(&Single { channels: channels.into_iter().zip(counts).map(of).collect() })
         }
     };
-    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &[as_event(&event)], Spread::Cluster).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -77,7 +77,7 @@ pub async fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
         "{}".to_owned()
     };
     let events: Vec<BackEndEvent<'_>> = events.iter().map(as_event).collect();
-    publish(&state.node, &signed.app, &events).map_err(ApiError::OverQuota)?;
+    publish(&state.node, &signed.app, &events, Spread::Cluster).map_err(ApiError::OverQuota)?;
     Ok(answer)
 }
 
@@ -88,7 +88,7 @@ pub async fn batch(state: &State, signed: &Signed) -> Result<String, ApiError> {
 pub fn raw(state: &State, signed: &Signed, raw_channel: &str) -> Result<(), ApiError> {
     let channel = decoded(raw_channel, signed)?;
     let event = Checked::from_raw(channel, &signed.query, &signed.body, &signed.app)?;
-    publish(&state.node, &signed.app, &[as_event(&event)]).map_err(ApiError::OverQuota)
+    publish(&state.node, &signed.app, &[as_event(&event)], Spread::Cluster).map_err(ApiError::OverQuota)
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare_laravel::feed::Broadcast;
 use fanfare_node::Node;
-use fanfare_node::publish::{BackEndEvent, publish};
+use fanfare_node::publish::{BackEndEvent, Spread, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::event_name::check_event_name;
@@ -87,7 +87,7 @@ fn publish_one(node: &Node, app: &Arc<App>, channel: &str, payload: &[u8]) -> Re
         return Err(Dropped::TooLarge);
     }
     let event = BackEndEvent { name: &event, data: &data, channels: &[channel], except };
-    publish(node, app, &[event]).map_err(|_| Dropped::OverQuota)
+    publish(node, app, &[event], Spread::Node).map_err(|_| Dropped::OverQuota)
 }
 
 /// Whether a public name is a guarded one behind something that looks like the rest of a prefix.

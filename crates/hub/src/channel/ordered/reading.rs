@@ -35,6 +35,8 @@ pub(super) struct Pending {
 pub(super) enum Origin {
     /// Published on this node, behind the question.
     Here,
+    /// Heard by every node for itself, behind the question (CL-068).
+    Beside,
     /// An event of this node that has come back from Redis.
     Echo { version: u64 },
     /// Heard from another node.
@@ -51,7 +53,7 @@ impl Reading {
         {
             self.bytes -= cost(&oldest);
             match oldest.origin {
-                Origin::Here => self.has_dropped_own = true,
+                Origin::Here | Origin::Beside => self.has_dropped_own = true,
                 Origin::Echo { version } | Origin::Other { version, .. } => {
                     self.dropped = self.dropped.max(version);
                 }

@@ -12,7 +12,7 @@ fn group(source: u32, time_ms: u64) -> (Arc<Group>, Arc<AtomicUsize>) {
     let done = Box::new(move || {
         done.fetch_add(1, Ordering::Relaxed);
     });
-    (Arc::new(Group::new(SentAgain { time_ms, source, done })), count)
+    (Arc::new(Group::new(SentAgain { time_ms, source, done }, Arc::default())), count)
 }
 
 fn put(test: &mut Test, channels: &[&str], group: &Arc<Group>) {

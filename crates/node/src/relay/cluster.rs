@@ -1,0 +1,108 @@
+//! The node as one of several: its bus, from the start to the end, and what is done every second for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_bus::{Bus, NodeAbout, Settings, UsageReport};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::changes::ChangesTask;
+use super::heard::Heard;
+use super::hooks::HookQueue;
+use crate::clock::unix_seconds;
+use crate::node::Node;
+
+/// How often nodes tell each other what apps have used (CL-063).
+const USAGE: Duration = Duration::from_secs(1);
+
+/// How long the last known connections of other nodes count while these cannot be asked (CL-062).
+const OTHERS_COUNT: Duration = Duration::from_secs(5);
+
+/// A node's part in a cluster.
+pub(super) struct ClusterTasks {
+    bus: Bus,
+    changes: ChangesTask,
+    hooks: HookQueue,
+}
+
+impl ClusterTasks {
+    /// Starts the bus, if there are other nodes to share with. `id` is random, `name` for people.
+    pub(super) fn begin(node: &Arc<Node>, id: u64, name: String) -> Option<Self> {
+        let section = &node.config.bus;
+        let topics = node.topics.clone()?;
+        let settings = Settings {
+            urls: section.urls.clone(),
+            trust: section.trust.clone(),
+            prefix: section.prefix.clone(),
+            partitions: section.partitions,
+            lease: section.lease,
+            settling: section.settling,
+            hook_delay: node.config.webhooks.delay(),
+            node: NodeAbout {
+                id,
+                name,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                started: unix_seconds(),
+            },
+        };
+        let hooks = HookQueue::default();
+        node.tasks.spawn("webhooks of the cluster", hooks.clone().run(Arc::clone(node)));
+        let heard = Arc::new(Heard::new(node, topics, hooks.clone()));
+        let bus = Bus::start(settings, heard, |name, task| drop(node.tasks.spawn(name, task)));
+        // The node was made a moment ago, and has no bus yet.
+        let _ = node.bus.set(bus.clone());
+        node.tasks.spawn("quotas of the cluster", every_second(Arc::clone(node), bus.clone()));
+        Some(Self { changes: ChangesTask::begin(node, &bus), hooks, bus })
+    }
+
+    /// Hands over the last changes, and sends no more webhooks for the cluster than those under way; returns the bus,
+    /// which is to be ended when these are done.
+    pub(super) async fn rest(self, node: &Node) -> Bus {
+        self.changes.end().await;
+        self.hooks.end(node);
+        self.bus
+    }
+}
+
+/// Tells what apps have used, and hears what other nodes have (CL-062 … CL-064).
+async fn every_second(node: Arc<Node>, bus: Bus) {
+    let mut every = interval(USAGE);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut in_touch = Instant::now();
+    loop {
+        every.tick().await;
+        bus.set_connections(node.seats.open());
+        share_quotas(&node, &bus).await;
+        if bus.links().iter().all(|link| link.is_up) {
+            in_touch = Instant::now();
+        } else if in_touch.elapsed() >= OTHERS_COUNT {
+            for hub in node.hubs.all() {
+                hub.forget_others();
+            }
+        }
+    }
+}
+
+/// Apps that have used nothing and are quiet elsewhere cost nothing.
+async fn share_quotas(node: &Node, bus: &Bus) {
+    let day = node.moment().day;
+    let tenants: Vec<_> = node.tenants.all().into_iter().filter(|tenant| tenant.share.is_wanted()).collect();
+    let reports: Vec<UsageReport> = tenants
+        .iter()
+        .map(|tenant| UsageReport {
+            app: tenant.app.clone(),
+            day,
+            messages_of_day: tenant.messages_on(day),
+            messages_of_second: tenant.share.take_demand(),
+        })
+        .collect();
+    // While Redis is away, each node goes on with its last part.
+    if reports.is_empty() {
+        return;
+    }
+    let Ok(totals) = bus.usage(&reports).await else { return };
+    for ((tenant, report), total) in tenants.iter().zip(&reports).zip(totals) {
+        tenant.share.set_elsewhere(total.day.saturating_sub(report.messages_of_day), day);
+        tenant.share.divide(report.messages_of_second, total.second, bus.living());
+    }
+}

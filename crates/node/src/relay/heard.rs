@@ -1,0 +1,111 @@
+//! From the bus to this node: events to subscribers, outcomes to hubs, and what webhooks are to be told.
+//!
+//! What comes from the bus is delivered, never sent on (CL-007).
+
+use std::sync::{Arc, Weak};
+
+use fanfare_bus::partition::Partition;
+use fanfare_bus::{HeardEvent, HeardKept, HookBatch, HooksDone, Local};
+use fanfare_hub::OrderedEvent;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::webhook::Transition;
+
+use super::hooks::HookQueue;
+use super::topics::LiveTopics;
+use crate::node::Node;
+use crate::telling;
+use crate::tenants::EventCounts;
+
+/// The node as the bus sees it.
+pub struct Heard {
+    /// Weak, because the node holds the bus.
+    node: Weak<Node>,
+    topics: Arc<LiveTopics>,
+    hooks: HookQueue,
+}
+
+impl Heard {
+    /// The node's side of its bus.
+    #[must_use]
+    pub fn new(node: &Arc<Node>, topics: Arc<LiveTopics>, hooks: HookQueue) -> Self {
+        Self { node: Arc::downgrade(node), topics, hooks }
+    }
+}
+
+impl Local for Heard {
+    fn event(&self, event: HeardEvent<'_>) {
+        let HeardEvent { app, channel, except, text } = event;
+        let Some(node) = self.node.upgrade() else { return };
+        let Some(hub) = node.hubs.get(app) else { return };
+        let frame = Frame::text(text.len(), |out| out.extend_from_slice(text));
+        let took = hub.deliver(&ChannelName::trusted(channel), &frame, except);
+        count(&node, app, took, &frame);
+    }
+
+    fn kept(&self, event: HeardKept) {
+        let HeardKept { app, channel, version, is_own, except, quiet, lives, frame } = event;
+        let Some(node) = self.node.upgrade() else { return };
+        let Some(hub) = node.hubs.get(&app) else { return };
+        let until = node.milliseconds() + u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
+        let event = OrderedEvent { version, is_own, is_quiet: quiet, frame: &frame, except, until };
+        let took = hub.hear_kept(&channel, event);
+        count(&node, &app, took, &frame);
+    }
+
+    fn outcome(&self, app: &AppId, outcome: Outcome) {
+        let Some(node) = self.node.upgrade() else { return };
+        let Some(hub) = node.hubs.get(app) else { return };
+        match outcome {
+            Outcome::CountTold { channel, count } => {
+                telling::tell(&node, &hub, vec![Transition::Counted(channel, count)]);
+            }
+            Outcome::MissTold { channel } => telling::tell(&node, &hub, vec![Transition::Missed(channel)]),
+            outcome => hub.apply(outcome, node.milliseconds()),
+        }
+    }
+
+    fn live(&self, app: &AppId, partition: Partition, is_live: bool) {
+        self.topics.set(app, partition, is_live);
+        if is_live {
+            return;
+        }
+        if let Some(hub) = self.node.upgrade().and_then(|node| node.hubs.get(app)) {
+            hub.settle_acknowledgements();
+        }
+    }
+
+    fn close_user(&self, app: &AppId, user: &UserId) {
+        if let Some(hub) = self.node.upgrade().and_then(|node| node.hubs.get(app)) {
+            hub.close_user(user.as_str(), &CloseReason::Terminated);
+        }
+    }
+
+    fn app_changed(&self, app: &AppId) {
+        if let Some(node) = self.node.upgrade() {
+            node.apps.refresh(app.as_str());
+        }
+    }
+
+    fn hooks(&self, batch: HookBatch, done: HooksDone) {
+        self.hooks.push(batch, done);
+    }
+
+    fn stop_hooks(&self, partition: Partition) {
+        if let Some(node) = self.node.upgrade() {
+            self.hooks.stop(&node, partition);
+        }
+    }
+}
+
+/// Counts deliveries of what another node has accepted and counted as a message (CL-066).
+fn count(node: &Node, app: &AppId, took: usize, frame: &Frame) {
+    if took > 0 {
+        let mut counts = EventCounts::default();
+        counts.add_deliveries(took, frame);
+        node.tenants.of(app).count_deliveries(counts);
+    }
+}
