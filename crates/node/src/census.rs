@@ -1,10 +1,12 @@
 //! How many, and who: the answers for the HTTP API, in one place.
 //!
-//! Counts come from the hubs' own tables; nothing is cached. Changes nothing.
+//! A node that stands alone counts in its hubs' own tables. Several nodes are counted in Redis, never by asking each of
+//! them (CL-020). Nothing is cached, and nothing changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fanfare_bus::{Bus, BusAway, ChannelCounts, KnownNode, Question, Reply};
 use fanfare_hub::{AppHub, Occupancy, SHARDS};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -49,9 +51,21 @@ fn hub_of(node: &Node, app: &AppId) -> Option<Arc<AppHub>> {
 ///
 /// Built in turns, so that a list of hundreds of thousands does not block others; two lists at a time, because each takes
 /// memory for all its channels.
-pub async fn channels(node: &Node, app: &AppId, prefix: &str) -> Result<ChannelList, Unanswered> {
+/// # Errors
+/// The cluster does not answer.
+pub async fn channels(
+    node: &Node,
+    app: &AppId,
+    (prefix, with_users): (&str, bool),
+) -> Result<ChannelList, Unanswered> {
     // Fails only if the semaphore is closed, which never happens.
     let turn = LISTS.acquire().await.ok();
+    if let Some(bus) = node.bus() {
+        let question = Question::Channels { prefix: prefix.to_owned(), with_users };
+        let Reply::Channels(found) = bus.ask(app, question).await? else { return Err(Unanswered) };
+        let channels = found.into_iter().map(|(channel, counts)| (channel, occupancy_of(counts))).collect();
+        return Ok(ChannelList { channels, _turn: turn });
+    }
     let mut channels = BTreeMap::new();
     if let Some(hub) = hub_of(node, app) {
         let mut piece = Vec::new();
@@ -68,32 +82,60 @@ pub async fn channels(node: &Node, app: &AppId, prefix: &str) -> Result<ChannelL
 }
 
 /// The occupancy of each of these channels, in their order; zero for a channel that nobody is subscribed to.
+///
+/// # Errors
+/// The cluster does not answer.
 pub async fn occupancies(
     node: &Node,
     app: &AppId,
     channels: &[&ChannelName],
 ) -> Result<Vec<Occupancy>, Unanswered> {
+    if let Some(bus) = node.bus() {
+        let asked = channels.iter().copied().cloned().collect();
+        let Reply::Counts(counts) = bus.ask(app, Question::Counts(asked)).await? else {
+            return Err(Unanswered);
+        };
+        return Ok(counts.into_iter().map(occupancy_of).collect());
+    }
     let hub = hub_of(node, app);
     let of = |channel: &&ChannelName| hub.as_ref().map(|hub| hub.counts(channel)).unwrap_or_default();
     Ok(channels.iter().map(of).collect())
 }
 
 /// The occupancy of a channel; zero if nobody is subscribed.
+///
+/// # Errors
+/// The cluster does not answer.
 pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Occupancy, Unanswered> {
     Ok(occupancies(node, app, &[channel]).await?.pop().unwrap_or_default())
 }
 
 /// The distinct users on a presence channel (API-040).
+///
+/// # Errors
+/// The cluster does not answer.
 pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Vec<UserId>, Unanswered> {
+    if let Some(bus) = node.bus() {
+        let Reply::Users(users) = bus.ask(app, Question::Users(channel.clone())).await? else {
+            return Err(Unanswered);
+        };
+        return Ok(users);
+    }
     Ok(hub_of(node, app).map(|hub| hub.user_ids(channel)).unwrap_or_default())
 }
 
 /// The last event of a cache channel, if the channel has one (API-037).
+///
+/// # Errors
+/// The cluster does not answer.
 pub async fn last_event(
     node: &Node,
     app: &AppId,
     channel: &ChannelName,
 ) -> Result<Option<LastEvent>, Unanswered> {
+    if let Some(bus) = node.bus() {
+        return kept_in_cluster(bus, app, channel).await;
+    }
     let now = node.milliseconds();
     let cached = hub_of(node, app).and_then(|hub| hub.cached(channel, now));
     let left = |until: u64| until.saturating_sub(now);
@@ -101,6 +143,48 @@ pub async fn last_event(
 }
 
 /// Number of open connections of an app.
+///
+/// # Errors
+/// The cluster does not answer.
 pub async fn connections(node: &Node, app: &AppId) -> Result<usize, Unanswered> {
+    if node.bus().is_some() {
+        return Ok(occupancy(node, app, &ChannelName::connections()).await?.subscriptions);
+    }
     Ok(hub_of(node, app).map_or(0, |hub| hub.connections()))
+}
+
+/// The nodes of the cluster, this one too.
+///
+/// # Errors
+/// The cluster does not answer.
+pub async fn nodes(bus: &Bus) -> Result<Vec<KnownNode>, Unanswered> {
+    // The app does not matter.
+    match bus.ask(&AppId::from(""), Question::Nodes).await? {
+        Reply::Nodes(nodes) => Ok(nodes),
+        _ => Err(Unanswered),
+    }
+}
+
+async fn kept_in_cluster(
+    bus: &Bus,
+    app: &AppId,
+    channel: &ChannelName,
+) -> Result<Option<LastEvent>, Unanswered> {
+    let Reply::Cached(found) = bus.ask(app, Question::Cached(channel.clone())).await? else {
+        return Err(Unanswered);
+    };
+    Ok(found.map(|(text, lives)| LastEvent {
+        frame: Frame::text(text.len(), |out| out.extend_from_slice(&text)),
+        milliseconds_left: u64::try_from(lives.as_millis()).unwrap_or(u64::MAX),
+    }))
+}
+
+fn occupancy_of(ChannelCounts { subscriptions, users }: ChannelCounts) -> Occupancy {
+    Occupancy { subscriptions, users }
+}
+
+impl From<BusAway> for Unanswered {
+    fn from(_: BusAway) -> Self {
+        Self
+    }
 }

@@ -3,6 +3,7 @@
 //! Gauges are read from the live tables on each scrape, so they cannot drift. Labels are apps, codes
 //! and statuses, never channels or connections.
 
+mod bus;
 mod labels;
 mod live;
 
@@ -13,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use self::bus::LiveBus;
 pub use self::labels::{AppLabel, AppLabels};
 pub use self::live::Live;
 
@@ -32,9 +34,9 @@ struct CloseLabels {
 }
 
 impl Metrics {
-    /// Counters at zero, behind those of `registry`; gauges are read from `live`.
+    /// Counters at zero, behind those of `registry`; gauges are read from `live`, and from `of_bus` with other nodes.
     #[must_use]
-    pub fn new(live: Live, capacity: usize, mut registry: Registry) -> Self {
+    pub fn new(live: Live, of_bus: LiveBus, capacity: usize, mut registry: Registry) -> Self {
         let metrics = Self {
             opened: Counter::default(),
             closes: Family::default(),
@@ -48,6 +50,7 @@ impl Metrics {
         gauge.set(i64::try_from(capacity).unwrap_or(i64::MAX));
         registry.register("connections_capacity", "WebSockets this node takes at most", gauge);
         registry.register_collector(Box::new(live));
+        registry.register_collector(Box::new(of_bus));
         Self { registry, ..metrics }
     }
 

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use crate::clock::unix_seconds;
 use crate::drain::Drain;
 use crate::memory;
-use crate::metrics::{Live, Metrics};
+use crate::metrics::{Live, LiveBus, Metrics};
 use crate::outgoing::Outgoing;
-use crate::relay::LiveTopics;
+use crate::relay::{LiveTopics, Seen};
 use crate::tasks::Tasks;
 use crate::tenants::{Moment, OnNode, Tenants};
 
@@ -31,7 +31,9 @@ pub struct Node {
     /// Which topics of the cluster are heard; `None` for a node that stands alone.
     pub(crate) topics: Option<Arc<LiveTopics>>,
     /// The other nodes, as soon as the node has started.
-    pub(crate) bus: OnceLock<Bus>,
+    pub(crate) bus: Arc<OnceLock<Bus>>,
+    /// What was last read of all nodes.
+    pub(crate) seen: Arc<Seen>,
     /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
     /// Requests to the applications of all apps.
@@ -80,15 +82,18 @@ impl Node {
             database_answers: apps.database_answers(),
             database_stores: apps.database_stores(),
         };
+        let (bus, seen) = (Arc::<OnceLock<Bus>>::default(), Arc::<Seen>::default());
+        let of_bus = LiveBus { bus: Arc::clone(&bus), seen: Arc::clone(&seen) };
         Self {
-            metrics: Metrics::new(live, bounds.seats, registry),
+            metrics: Metrics::new(live, of_bus, bounds.seats, registry),
             tasks,
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),
             started: Instant::now(),
             asking: OnNode::new(bounds.authorizations),
             topics,
-            bus: OnceLock::new(),
+            bus,
+            seen,
             hubs,
             tenants,
             outgoing,
@@ -101,6 +106,12 @@ impl Node {
     #[must_use]
     pub fn bus(&self) -> Option<&Bus> {
         self.bus.get()
+    }
+
+    /// What is to be known of the other nodes before this node is sent traffic.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// Milliseconds since the start, for measuring silence.

@@ -7,8 +7,10 @@ mod changes;
 mod cluster;
 mod heard;
 mod hooks;
+mod seen;
 mod topics;
 
+pub use seen::Seen;
 pub(crate) use topics::LiveTopics;
 
 use std::future::{poll_fn, ready};

@@ -5,6 +5,7 @@
 
 mod apps;
 mod bearer;
+mod cluster;
 mod given;
 mod host;
 mod openapi;
@@ -109,13 +110,21 @@ async fn find_and_answer(
     })
 }
 
-/// A node without its database, or without the Redis of a feed, still serves the apps that the node knows, and
+/// A node that has not been in touch with the others since its start is not ready, so that a rolling restart waits for it.
+/// A node that lost touch later, or without its database, or without the Redis of a feed, still serves the apps that the node knows, and
 /// stays ready: taken out of the balancer, the node would drop connections that work.
 fn ready(state: &State) -> Answer {
     if state.node.drain.has_begun() {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     let mut sentence = "ready".to_owned();
+    if let Some(bus) = state.node.bus() {
+        match cluster::readiness(bus, state.node.seen()) {
+            Ok(None) => {}
+            Ok(Some(degraded)) => sentence.push_str(&degraded),
+            Err(not_ready) => return text(StatusCode::SERVICE_UNAVAILABLE, &not_ready),
+        }
+    }
     if let Some(away) = state.node.apps.database_away_for() {
         let seconds = away.as_secs();
         let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");

@@ -132,7 +132,7 @@ async fn dispatch(
         Route::ChannelUsers => channels::users(state, &signed, channel).await,
         Route::ChannelStats => channels::stats(state, &signed, channel).await,
         Route::Connections => users::connections(state, &signed).await,
-        Route::TerminateUser => Ok(users::terminate(state, &signed, user)),
+        Route::TerminateUser => users::terminate(state, &signed, user).await,
         Route::Up | Route::WebSocket | Route::Authorize(_) => Err(ApiError::WebSocketOnly),
     }?;
     Ok(answer::json(StatusCode::OK, json))

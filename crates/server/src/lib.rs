@@ -24,6 +24,7 @@ mod http;
 mod laravel_lines;
 mod listen;
 mod metrics;
+mod node_list;
 mod redis_feed;
 mod state;
 mod stop;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_bus::{Bus, NodeAbout, Settings, UsageReport};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::changes::ChangesTask;
 use super::heard::Heard;
 use super::hooks::HookQueue;
+use crate::census;
 use crate::clock::unix_seconds;
 use crate::node::Node;
 
@@ -37,7 +38,7 @@ impl ClusterTasks {
             partitions: section.partitions,
             lease: section.lease,
             settling: section.settling,
-            hook_delay: node.config.webhooks.delay(),
+            hook_delay: node.config.webhooks.settings().delay,
             node: NodeAbout {
                 id,
                 name,
@@ -68,17 +69,20 @@ impl ClusterTasks {
 async fn every_second(node: Arc<Node>, bus: Bus) {
     let mut every = interval(USAGE);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut in_touch = Instant::now();
     loop {
         every.tick().await;
         bus.set_connections(node.seats.open());
         share_quotas(&node, &bus).await;
-        if bus.links().iter().all(|link| link.is_up) {
-            in_touch = Instant::now();
-        } else if in_touch.elapsed() >= OTHERS_COUNT {
+        let is_in_touch = bus.links().iter().all(|link| link.is_up);
+        if node.seen.set_in_touch(is_in_touch).is_some_and(|away| away >= OTHERS_COUNT) {
             for hub in node.hubs.all() {
                 hub.forget_others();
             }
+        }
+        // While they cannot be asked, what was read last is shown.
+        if let Ok(nodes) = census::nodes(&bus).await {
+            let connections = nodes.iter().filter_map(|known| Some(known.says.as_ref()?.connections)).sum();
+            node.seen.set_numbers(nodes.len(), connections);
         }
     }
 }
@@ -101,8 +105,9 @@ async fn share_quotas(node: &Node, bus: &Bus) {
         return;
     }
     let Ok(totals) = bus.usage(&reports).await else { return };
+    let (nodes, _) = node.seen.numbers();
     for ((tenant, report), total) in tenants.iter().zip(&reports).zip(totals) {
         tenant.share.set_elsewhere(total.day.saturating_sub(report.messages_of_day), day);
-        tenant.share.divide(report.messages_of_second, total.second, bus.living());
+        tenant.share.divide(report.messages_of_second, total.second, nodes);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanfare_apps::{Apps, Bearer, OperationError};
 use fanfare_protocol::auth::Query;
+use fanfare_protocol::ids::AppId;
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use hyper::{Request, StatusCode};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
-use super::{bearer, given};
+use super::{bearer, cluster, given};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
 use crate::http::Answer;
@@ -60,8 +61,19 @@ pub(super) async fn answer(
     };
     let asked = Asked { found, query, body, by };
     let _turn = admin.enter()?;
-    let doing = perform(&admin.state.node.apps, &asked);
+    let doing = async {
+        match asked.found.action {
+            Action::Nodes => {
+                asked.has_no_query()?;
+                cluster::nodes(&admin.state).await
+            }
+            _ => perform(&admin.state.node.apps, &asked).await,
+        }
+    };
     let mut answer = timeout(PATIENCE, doing).await.map_err(|_| Problem::TooLate)??;
+    if let Some(bus) = admin.state.node.bus().filter(|_| asked.found.action.changes_an_app()) {
+        bus.app_changed(&AppId::from(&*asked.found.id));
+    }
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
@@ -122,7 +134,9 @@ async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
             asked.log(id, "key of an app revoked");
             Ok(nothing())
         }
-        Action::Up | Action::Ready | Action::Metrics | Action::OpenApi => Err(Problem::NoSuchPath),
+        Action::Up | Action::Ready | Action::Metrics | Action::OpenApi | Action::Nodes => {
+            Err(Problem::NoSuchPath)
+        }
     }
 }
 

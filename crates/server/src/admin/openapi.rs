@@ -55,7 +55,7 @@ mod tests {
             let needed = &document["paths"][path][method.as_str().to_lowercase()]["security"];
             let token = |scope: Scope| json!({ "token": [scope.as_str()] });
             let one = action.scope(false);
-            let wanted = match (path.starts_with("/v1/apps"), action.scope(true)) {
+            let wanted = match (path.starts_with("/v1/apps") || path == "/v1/nodes", action.scope(true)) {
                 (false, _) => json!([]),
                 (true, other) if other == one => json!([token(one)]),
                 (true, other) => json!([token(one), token(other)]),

@@ -79,6 +79,12 @@ pub(super) enum Problem {
         "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been changed"
     )]
     DatabaseUnwritable,
+    /// No other nodes are shared with.
+    #[error("This node stands alone: bus.urls names no Redis")]
+    NoCluster,
+    /// The Redis between the nodes does not answer.
+    #[error("The Redis between the nodes does not answer")]
+    ClusterAway,
     /// The database works on the most requests allowed.
     #[error("Too many requests are under way; nothing has been changed")]
     Busy,
@@ -136,6 +142,8 @@ impl Problem {
             Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
+            Self::NoCluster => (StatusCode::NOT_FOUND, "no-cluster"),
+            Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),

@@ -22,12 +22,18 @@ pub(super) enum Action {
     RotateKey,
     RevokeKey,
     Usage,
+    Nodes,
 }
 
 impl Action {
     /// Whether the action has parameters in the request's body.
     pub const fn has_body(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::RotateKey)
+    }
+
+    /// Whether the action changes an app that the path names.
+    pub const fn changes_an_app(self) -> bool {
+        matches!(self, Self::Update | Self::Delete | Self::RotateKey | Self::RevokeKey)
     }
 
     /// The scope that the action needs; `secrets` says whether the request wants secrets.
@@ -42,13 +48,14 @@ impl Action {
             | Self::List
             | Self::Show
             | Self::Keys
-            | Self::Usage => Scope::Read,
+            | Self::Usage
+            | Self::Nodes => Scope::Read,
         }
     }
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 13] {
+pub(super) fn all() -> [(Method, &'static str, Action); 14] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -63,6 +70,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 13] {
         (Method::POST, "/v1/apps/{id}/keys", Action::RotateKey),
         (Method::DELETE, "/v1/apps/{id}/keys/{key}", Action::RevokeKey),
         (Method::GET, "/v1/apps/{id}/usage", Action::Usage),
+        (Method::GET, "/v1/nodes", Action::Nodes),
     ]
 }
 

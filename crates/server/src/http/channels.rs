@@ -57,7 +57,7 @@ pub async fn list(state: &State, signed: &Signed) -> Result<String, ApiError> {
     if info.user_count && !is_presence_prefix(prefix) {
         return Err(ApiError::UserCountNeedsPresence);
     }
-    let found = census::channels(&state.node, &signed.app.id, prefix).await?;
+    let found = census::channels(&state.node, &signed.app.id, (prefix, info.user_count)).await?;
     let mut json = r#"{"channels":{"#.to_owned();
     for (at, (name, counts)) in found.channels.iter().enumerate() {
         push_channel(&mut json, name, *counts, info);

@@ -2,6 +2,7 @@
 
 use fanfare_node::census;
 use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::ids::UserId;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -12,12 +13,19 @@ use crate::state::State;
 
 /// `POST /apps/ID/users/UID/terminate_connections` (API-060 … API-064): closes all connections of a user,
 /// if there are any; the JSON of the answer.
-pub fn terminate(state: &State, signed: &Signed, raw_user: &str) -> String {
+///
+/// # Errors
+/// The other nodes could not be told (CL-052); this node has closed its own connections then.
+pub async fn terminate(state: &State, signed: &Signed, raw_user: &str) -> Result<String, ApiError> {
     let user = percent_decode_str(raw_user).decode_utf8_lossy();
     if let Some(hub) = state.node.hubs.get(&signed.app.id) {
         hub.close_user(&user, &CloseReason::Terminated);
     }
-    "{}".to_owned()
+    if let Some(bus) = state.node.bus() {
+        let told = bus.close_user(&signed.app.id, &UserId::from(&*user)).await;
+        told.map_err(|_| ApiError::ClusterUnavailable)?;
+    }
+    Ok("{}".to_owned())
 }
 
 /// `GET /apps/ID/connections`, which monitors of Laravel Reverb poll: the number of connections in the cluster.

@@ -1,0 +1,72 @@
+//! The nodes of a cluster as operators see them: as JSON, and as the table of `fanfare cluster`.
+
+use std::time::{Duration, SystemTime};
+
+use fanfare_bus::KnownNode;
+use fanfare_protocol::utc::since_1970;
+use serde_json::{Value, json};
+
+use crate::columns::aligned;
+
+/// A node, as the administration API shows it.
+pub(crate) fn as_json(node: &KnownNode) -> Value {
+    let says = node.says.as_ref();
+    let links = says.map(|says| {
+        let link = |link: &fanfare_bus::LinkReport| {
+            json!({ "redis": link.redis, "up": link.up, "round_trip_us": link.round_trip })
+        };
+        says.links.iter().map(link).collect::<Vec<Value>>()
+    });
+    json!({
+        "id": node.id,
+        "name": says.map(|says| &says.name),
+        "version": says.map(|says| &says.version),
+        "started": says.map(|says| says.started),
+        "connections": says.map(|says| says.connections),
+        "lease_ms": node.lease_left,
+        "links": links,
+    })
+}
+
+/// The table of `fanfare cluster`.
+pub(crate) fn as_table(nodes: &[KnownNode]) -> String {
+    let mut rows =
+        vec![["node", "version", "up for", "connections", "links", "slowest link", "lease"].map(str::to_owned)];
+    rows.extend(nodes.iter().map(row));
+    aligned(&rows)
+}
+
+fn row(node: &KnownNode) -> [String; 7] {
+    let Some(says) = &node.says else {
+        let mut unknown = ["?"; 7].map(str::to_owned);
+        (unknown[0], unknown[6]) = (node.id.clone(), lease(node));
+        return unknown;
+    };
+    let up = says.links.iter().filter(|link| link.up).count();
+    let slowest = says.links.iter().filter_map(|link| link.round_trip).max();
+    let up_for = since_1970(SystemTime::now()).saturating_sub(Duration::from_secs(says.started));
+    [
+        says.name.clone(),
+        says.version.clone(),
+        rough(up_for),
+        says.connections.to_string(),
+        format!("{up} of {} up", says.links.len()),
+        slowest.map_or_else(|| "?".to_owned(), |time| format!("{:.1} ms", time as f64 / 1000.0)),
+        lease(node),
+    ]
+}
+
+/// How long the node may be silent until its users are gone.
+fn lease(node: &KnownNode) -> String {
+    format!("{:.1} s", node.lease_left.max(0) as f64 / 1000.0)
+}
+
+/// A duration for people.
+fn rough(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds < 120 => format!("{seconds} s"),
+        seconds if seconds < 7200 => format!("{} min", seconds / 60),
+        seconds if seconds < 172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
