@@ -11,7 +11,8 @@ use crate::ids::{SocketId, UserId};
 use crate::presence::UserInfo;
 use crate::webhook::Kinds;
 
-/// Names one life of a channel on one node: an outcome for an earlier life means nothing to a later one.
+/// Names one life of a channel on one node: an outcome for an earlier life means nothing to a later one. Later lives
+/// have greater numbers.
 pub type CopyId = u64;
 
 /// Names one join or leave of a user on one node; later ones have greater numbers.
@@ -19,10 +20,12 @@ pub type Ticket = u64;
 
 /// A change on this node, in the order of the changes.
 ///
-/// Every variant states the result, so that a repeated change does no harm.
+/// Every variant states the result, so that a repeated change does no harm. Changes of one moment come in the order
+/// `Opened`, `Joined`, `Counted`, or `Left`, `Counted`, `Closed`.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// The channel has its first subscriber on this node, or a user its first watcher.
+    /// The channel has its first subscriber on this node, or a user its first watcher. Or an open channel begins a new
+    /// copy with a greater number: its roster and its cache are to be read anew, and its users and counts stay.
     Opened {
         /// The channel.
         channel: ChannelName,
@@ -36,7 +39,8 @@ pub enum Change {
         /// The life that ends.
         copy: CopyId,
     },
-    /// The user's first connection on this node has joined, or one with a newer `user_info` (WS-123).
+    /// The user's first connection on this node has joined, or one with a newer `user_info` (WS-123), with a ticket of
+    /// its own.
     Joined(Joined),
     /// The user's last connection on this node has left.
     Left {
@@ -65,22 +69,6 @@ pub enum Change {
         /// The channel.
         channel: ChannelName,
     },
-}
-
-impl Change {
-    /// The channel that the change is about.
-    #[must_use]
-    pub const fn channel(&self) -> &ChannelName {
-        match self {
-            Self::Opened { channel, .. }
-            | Self::Closed { channel, .. }
-            | Self::Left { channel, .. }
-            | Self::Counted { channel, .. }
-            | Self::Missed { channel } => channel,
-            Self::Joined(joined) => &joined.channel,
-            Self::Kept(event) => &event.channel,
-        }
-    }
 }
 
 /// A user who is on a presence channel, or signed in.
@@ -186,7 +174,9 @@ pub enum Outcome {
         /// The life that is meant.
         copy: CopyId,
     },
-    /// Whoever waits for an acknowledgement gets it, with what this node knows (CL-006, CL-017).
+    /// Connections that wait for an acknowledgement get it, with what this node knows (CL-006, CL-017). A channel with a
+    /// roster serves newcomers at once from then on, until `Doubtful` or `Roster`; any other newcomer waits for another
+    /// `Serve`.
     Serve {
         /// The channel.
         channel: ChannelName,
@@ -221,7 +211,8 @@ pub enum Outcome {
         /// The event, if one is kept.
         found: Option<FoundEvent>,
     },
-    /// The link was lost: echoes of this node's own events on the channel will not come (N12).
+    /// The link was lost, or an own event of the channel was: echoes of this node's own events will not come (N12). What
+    /// is kept here is served until the next `Cached`.
     CacheLost {
         /// The channel.
         channel: ChannelName,

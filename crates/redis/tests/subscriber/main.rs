@@ -9,4 +9,3 @@ mod messages;
 mod outage;
 mod sentinel;
 mod tls;
-mod topics;
