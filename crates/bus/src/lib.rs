@@ -5,6 +5,8 @@
 
 pub mod command;
 mod local;
+pub mod machine;
 pub mod partition;
+pub mod scripts;
 
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
