@@ -93,7 +93,8 @@ impl Room {
         while batch.len() < most {
             let Some(channel) = self.asks.pop_front() else { break };
             let view = self.channels.get_mut(&channel).and_then(|held| held.roster.as_mut());
-            let Some(view) = view else { continue };
+            // The channel may have closed and opened again meanwhile.
+            let Some(view) = view.filter(|view| view.is_queued) else { continue };
             view.is_queued = false;
             let about = About::Roster { channel: channel.clone(), asked: view.asked };
             batch.push((Operation::Roster { channel }, about));

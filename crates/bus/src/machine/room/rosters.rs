@@ -67,7 +67,8 @@ impl Room {
     ) {
         let only_adds = age < core.settling() && !core.makes(Mistake::NobodyIsWaitedForInANewEpoch);
         let view = self.channels.get(&channel).and_then(|held| held.roster.as_ref());
-        if view.is_none_or(|view| view.asked != asked) {
+        // A question is answered once.
+        if view.is_none_or(|view| view.asked != asked || view.is_ready || view.parts.is_some()) {
             return;
         }
         if !self.begin_at(core, as_of) {
