@@ -103,7 +103,7 @@ pub enum CountRule {
 }
 
 /// A stream entry's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
     /// Milliseconds of Redis.
     pub milliseconds: u64,
@@ -171,6 +171,8 @@ pub enum Answer {
     Read(Option<(u64, Bytes, u64)>),
     /// `Miss`
     Missed { is_first: bool },
+    /// `Told`, too late: the epoch is not young any more, and what was told is lost with its data (CL-033).
+    Late,
     /// Every other command.
     Done,
 }
@@ -188,6 +190,8 @@ pub struct Beat {
     pub owner: NodeName,
     /// The sender's term.
     pub term: u64,
+    /// Channels whose number is to be told now, by the caller (`T`): the last change is always told (CL-022).
+    pub late: Vec<(AppId, ChannelName)>,
 }
 
 /// The result of one operation.
@@ -223,8 +227,6 @@ pub enum Status {
     Full,
     /// The number was told to all nodes.
     Told,
-    /// The number is to be told later, in so many milliseconds.
-    Later(u32),
 }
 
 /// Why Redis refused a command, as far as it matters.

@@ -5,6 +5,11 @@
 
 pub mod command;
 mod local;
+pub mod machine;
+pub mod message;
 pub mod partition;
+pub mod scripts;
+mod settings;
 
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
+pub use self::settings::{NodeAbout, Settings};

@@ -128,6 +128,20 @@ impl Layout {
         self.key(0, "control")
     }
 
+    /// The slot of a Redis Cluster that holds the keys and topics of a partition.
+    #[must_use]
+    pub fn slot(&self, partition: Partition) -> u16 {
+        let tag = self.tags.get(usize::from(partition)).copied().unwrap_or_default();
+        slot(tag.to_string().as_bytes()) as u16
+    }
+
+    /// The slot that holds the layout's key.
+    #[must_use]
+    pub fn layout_slot(&self) -> u16 {
+        let key = self.layout_key();
+        slot(hash_tag(&key).as_bytes()) as u16
+    }
+
     fn begin(&self, partition: Partition) -> String {
         let tag = self.tags.get(usize::from(partition)).copied().unwrap_or_default();
         format!("{}{{{tag}}}:", self.prefix)
@@ -159,6 +173,12 @@ fn tags(partitions: u32) -> Vec<u32> {
         }
     }
     tags.into_iter().flatten().collect()
+}
+
+/// The part of a key that decides its slot: between the first `{` and the `}` behind it, if there is anything.
+fn hash_tag(key: &str) -> &str {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
 }
 
 /// The slot of a hash tag: CRC-16 (XMODEM) modulo the number of slots.

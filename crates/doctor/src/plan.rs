@@ -282,7 +282,7 @@ fn redis(
     configured.map(|(address, prefix)| of(Ok(address), prefix))
 }
 
-/// Every Redis of the bus. These keep the configuration's own authorities: `--ca-file` is about other servers.
+/// Every Redis of the bus, with the authorities of the configuration: `--ca-file` is about other servers.
 fn bus(config: &Config) -> Vec<AskedBus> {
     let bus = &config.bus;
     let of = |address: &RedisAddress| AskedBus {

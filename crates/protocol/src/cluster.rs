@@ -71,6 +71,22 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The channel that the change is about.
+    #[must_use]
+    pub const fn channel(&self) -> &ChannelName {
+        match self {
+            Self::Opened { channel, .. }
+            | Self::Closed { channel, .. }
+            | Self::Left { channel, .. }
+            | Self::Counted { channel, .. }
+            | Self::Missed { channel } => channel,
+            Self::Joined(joined) => &joined.channel,
+            Self::Kept(event) => &event.channel,
+        }
+    }
+}
+
 /// A user who is on a presence channel, or signed in.
 #[derive(Clone, Debug)]
 pub struct Joined {

@@ -27,6 +27,8 @@ pub struct Connector {
     reach: Reach,
     /// Longest text that is kept of an answer, in bytes.
     longest: u64,
+    /// The setting that names a private authority, for an error.
+    setting: &'static str,
 }
 
 /// A connection that is logged in.
@@ -46,7 +48,14 @@ impl Connector {
     #[must_use]
     pub fn new(address: &RedisAddress, trust: &Trust, longest: u64) -> Self {
         let tls = address.tls().then(|| TlsConnector::from(Arc::new(trust.client_config())));
-        Self { tls, log_in: address.log_in().cloned(), reach: address.reach(), longest }
+        let (log_in, reach) = (address.log_in().cloned(), address.reach());
+        Self { tls, log_in, reach, longest, setting: "redis_feed.ca_file" }
+    }
+
+    /// The same, where another setting names a private authority.
+    #[must_use]
+    pub fn with_setting(self, setting: &'static str) -> Self {
+        Self { setting, ..self }
     }
 
     /// Connects to a host, without the log-in. The host's addresses are held to the reach of the address.
@@ -55,6 +64,15 @@ impl Connector {
     /// `Unreachable`, also after five seconds; `Tls`.
     pub async fn stream(&self, host: &Host) -> Result<Box<dyn RedisStream>, RedisError> {
         self.within_patience(host, self.connect(host)).await
+    }
+
+    /// Connects and logs in; for a caller who speaks the protocol.
+    ///
+    /// # Errors
+    /// As [`Connector::stream`]; `LogIn`, and what a connection can fail with.
+    pub async fn logged_in(&self, host: &Host) -> Result<Box<dyn RedisStream>, RedisError> {
+        // The answer to the log-in was read to its end, and nothing comes behind.
+        self.open(host).await.map(|opened| opened.reader.into_source().source.unsplit(opened.writer))
     }
 
     /// Connects and logs in.
@@ -106,7 +124,7 @@ impl Connector {
             .await
             .map_err(|error| RedisError::Unreachable { host: host.clone(), cause: error.to_string() })?;
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
-        let failed = |cause: String| RedisError::Tls { host: host.clone(), cause };
+        let failed = |cause: String| RedisError::Tls { host: host.clone(), cause, setting: self.setting };
         let name = ServerName::try_from(host.name.to_string())
             .map_err(|_| failed("no certificate can be for such a name".to_owned()))?;
         Ok(Box::new(tls.connect(name, tcp).await.map_err(|error| failed(error.to_string()))?))

@@ -14,9 +14,9 @@ pub enum RedisError {
     Unreachable { host: Host, cause: String },
     /// The certificate is not trusted, or the server speaks no TLS.
     #[error(
-        "no TLS with {host}: {cause} (a private authority's certificate is named by the setting redis_feed.ca_file)"
+        "no TLS with {host}: {cause} (a private authority's certificate is named by the setting {setting})"
     )]
-    Tls { host: Host, cause: String },
+    Tls { host: Host, cause: String, setting: &'static str },
     /// The name or password is wrong. The answer is not repeated: some servers repeat the password in it.
     #[error("{host} refuses the log-in ({code}): see to user and password in the URL")]
     LogIn { host: Host, code: String },
@@ -41,12 +41,25 @@ pub enum RedisError {
     /// The sentinels name another master than the one subscribed to.
     #[error("the sentinels name another master")]
     Moved,
+    /// The server serves these keys no more: a slot has moved, or a master is one no more.
+    #[error("another server has the data now: {0}")]
+    Elsewhere(String),
+    /// No node of the Cluster says who has the slot.
+    #[error("no node of the Cluster names a master for slot {0}")]
+    NoOwner(u16),
 }
 
 impl RedisError {
     /// The error of a refused command, shortened.
-    pub(crate) fn refused(text: &str) -> Self {
-        Self::Refused(text.chars().filter(|character| !character.is_control()).take(MOST_REPEATED).collect())
+    #[must_use]
+    pub fn refused(text: &str) -> Self {
+        let says = text.chars().filter(|character| !character.is_control()).take(MOST_REPEATED).collect();
+        match text.split(' ').next() {
+            Some("MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "READONLY" | "MASTERDOWN") => {
+                Self::Elsewhere(says)
+            }
+            _ => Self::Refused(says),
+        }
     }
 
     /// The error of a refused log-in; only the error's first word is kept.

@@ -1,4 +1,4 @@
-//! The wanted prefixes of a subscriber, and the subscriber's events.
+//! What a subscriber wants, and the subscriber's events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,6 +9,41 @@ use crate::error::RedisError;
 
 /// The prefixes whose channels are wanted.
 pub type WantedPrefixes = BTreeSet<Arc<str>>;
+
+/// The channels that are wanted, by their whole names.
+pub type WantedTopics = BTreeSet<Arc<str>>;
+
+/// Hears a subscriber of topics. No method may take long: nothing is read meanwhile.
+pub trait TopicListener: Send {
+    /// An event.
+    fn hear(&mut self, happening: Happening<'_>);
+
+    /// The topic is subscribed to from now on; told once a connection, and again after `ended`.
+    fn confirmed(&mut self, topic: &str);
+
+    /// The topic is wanted no more, and its subscription has ended.
+    fn ended(&mut self, topic: &str);
+
+    /// Returns when another message may be read; until then Redis keeps what comes, up to its own bound.
+    fn room(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// A function that hears events, and has room for all of them.
+pub(crate) struct Everything<F>(pub F);
+
+impl<F: FnMut(Happening<'_>) + Send> TopicListener for Everything<F> {
+    fn hear(&mut self, happening: Happening<'_>) {
+        self.0(happening);
+    }
+
+    fn confirmed(&mut self, _: &str) {}
+
+    fn ended(&mut self, _: &str) {}
+
+    fn room(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
 
 /// An event of a subscriber.
 #[derive(Debug)]
@@ -39,12 +74,12 @@ pub enum Happening<'a> {
     },
     /// The subscription to a refused prefix has been granted.
     Granted {
-        /// The prefix.
+        /// The prefix or topic.
         prefix: &'a str,
     },
-    /// The subscription to one prefix is refused by Redis; retries follow.
+    /// The subscription to one prefix or topic is refused by Redis; retries follow.
     Refused {
-        /// The prefix.
+        /// The prefix or topic.
         prefix: &'a str,
         /// The error of Redis.
         error: &'a RedisError,

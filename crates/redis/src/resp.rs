@@ -5,7 +5,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
@@ -35,37 +35,45 @@ pub(crate) enum Value {
 /// Reads value after value.
 pub(crate) struct Reader<R> {
     source: BufReader<R>,
+    /// The last line, without its end; kept for its memory.
+    line: Vec<u8>,
     /// Longest text that is kept, in bytes.
     longest: u64,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     pub fn new(source: R, longest: u64) -> Self {
-        Self { source: BufReader::with_capacity(16 * 1024, source), longest }
+        Self { source: BufReader::with_capacity(16 * 1024, source), line: Vec::new(), longest }
+    }
+
+    /// What is read from; what was read ahead is lost.
+    pub fn into_source(self) -> R {
+        self.source.into_inner()
     }
 
     /// The next value; a value that was started must be read to its end.
     pub async fn value(&mut self) -> Result<Value, RedisError> {
-        let (kind, rest) = self.line().await?;
+        let kind = self.line().await?;
         if kind != b'*' {
-            return self.one(kind, rest).await;
+            return self.one(kind).await;
         }
-        let Some(count) = length(&rest)? else { return Ok(Value::Nothing) };
+        let Some(count) = length(self.rest())? else { return Ok(Value::Nothing) };
         let count = usize::try_from(count).ok().filter(|count| *count <= MOST_PARTS);
-        let mut parts = Vec::new();
-        for _ in 0..count.ok_or(RedisError::NotRedis)? {
-            let (kind, rest) = self.line().await?;
-            parts.push(self.one(kind, rest).await?);
+        let count = count.ok_or(RedisError::NotRedis)?;
+        let mut parts = Vec::with_capacity(count);
+        for _ in 0..count {
+            let kind = self.line().await?;
+            parts.push(self.one(kind).await?);
         }
         Ok(Value::List(parts))
     }
 
-    async fn one(&mut self, kind: u8, rest: Vec<u8>) -> Result<Value, RedisError> {
+    async fn one(&mut self, kind: u8) -> Result<Value, RedisError> {
         match kind {
-            b'+' => Ok(Value::Text(rest)),
-            b'-' => Ok(Value::Error(String::from_utf8_lossy(&rest).into_owned())),
-            b':' => Ok(Value::Number(number(&rest)?)),
-            b'$' => match length(&rest)? {
+            b'+' => Ok(Value::Text(self.rest().to_vec())),
+            b'-' => Ok(Value::Error(String::from_utf8_lossy(self.rest()).into_owned())),
+            b':' => Ok(Value::Number(number(self.rest())?)),
+            b'$' => match length(self.rest())? {
                 None => Ok(Value::Nothing),
                 Some(length) => self.text(length).await,
             },
@@ -74,7 +82,9 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     }
 
     async fn text(&mut self, length: u64) -> Result<Value, RedisError> {
-        let mut text = Vec::new();
+        let kept = if length <= self.longest { length } else { 0 };
+        // Grows with what comes: a length alone takes no memory.
+        let mut text = Vec::with_capacity(usize::try_from(kept.min(16 * 1024)).unwrap_or_default());
         let mut source = (&mut self.source).take(length);
         let (read, value) = if length <= self.longest {
             (source.read_to_end(&mut text).await.map_err(lost)? as u64, Value::Text(text))
@@ -92,19 +102,26 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         if end == *b"\r\n" { Ok(value) } else { Err(RedisError::NotRedis) }
     }
 
-    /// The first byte of a line, and the rest of it.
-    async fn line(&mut self) -> Result<(u8, Vec<u8>), RedisError> {
-        let mut line = Vec::new();
-        (&mut self.source).take(LONGEST_LINE).read_until(b'\n', &mut line).await.map_err(lost)?;
-        if line.is_empty() {
+    /// Reads a line, and returns its first byte.
+    async fn line(&mut self) -> Result<u8, RedisError> {
+        self.line.clear();
+        (&mut self.source).take(LONGEST_LINE).read_until(b'\n', &mut self.line).await.map_err(lost)?;
+        if self.line.is_empty() {
             return Err(RedisError::Closed);
         }
-        match (line.first(), line.strip_suffix(b"\r\n")) {
-            (Some(&kind), Some(line)) if !line.is_empty() => {
-                Ok((kind, line.get(1..).unwrap_or_default().to_vec()))
+        match self.line.strip_suffix(b"\r\n") {
+            Some([kind, ..]) => {
+                let kind = *kind;
+                self.line.truncate(self.line.len() - 2);
+                Ok(kind)
             }
             _ => Err(RedisError::NotRedis),
         }
+    }
+
+    /// The last line behind its first byte.
+    fn rest(&self) -> &[u8] {
+        self.line.get(1..).unwrap_or_default()
     }
 }
 
@@ -141,16 +158,29 @@ pub(crate) fn command(parts: &[&str]) -> Vec<u8> {
 pub(crate) struct LastHeard {
     start: Instant,
     milliseconds: Arc<AtomicU64>,
+    /// Nothing is read at the moment: there is no room.
+    is_resting: Arc<AtomicBool>,
 }
 
 impl LastHeard {
     pub fn now() -> Self {
-        Self { start: Instant::now(), milliseconds: Arc::default() }
+        Self { start: Instant::now(), milliseconds: Arc::default(), is_resting: Arc::default() }
     }
 
-    /// The moment of the last data.
+    /// The moment of the last data; now, while nothing is read.
     pub fn at(&self) -> Instant {
+        if self.is_resting.load(Ordering::Relaxed) {
+            return Instant::now();
+        }
         self.start + std::time::Duration::from_millis(self.milliseconds.load(Ordering::Relaxed))
+    }
+
+    /// Waits without reading; the server's silence meanwhile means nothing.
+    pub async fn rest(&self, until: impl Future<Output = ()>) {
+        self.is_resting.store(true, Ordering::Relaxed);
+        until.await;
+        self.note();
+        self.is_resting.store(false, Ordering::Relaxed);
     }
 
     fn note(&self) {

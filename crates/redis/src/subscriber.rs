@@ -9,15 +9,23 @@ use tokio::time::{Instant, sleep};
 use crate::address::{Host, RedisAddress};
 use crate::connection::Connector;
 use crate::error::RedisError;
-use crate::happening::{Happening, WantedPrefixes};
+use crate::happening::{Everything, Happening, TopicListener as _, WantedPrefixes};
+use crate::names::Names;
 use crate::servers::Servers;
-use crate::subscription::{SubscriptionEvent, follow};
+use crate::subscription::{Pace, Subscription};
 
 /// Backoff between two attempts: the shortest, and the longest.
 const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Time between two queries to the Sentinels for the master.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
+
+/// The times of a subscription that nobody waits for.
+const PACE: Pace = Pace {
+    heartbeat: Duration::from_secs(4),
+    silence: Duration::from_secs(7),
+    before_asking_again: Duration::from_secs(8),
+};
 
 /// One connection for any number of prefixes.
 pub struct Subscriber {
@@ -40,19 +48,16 @@ impl Subscriber {
     pub async fn run(
         mut self,
         mut wanted: watch::Receiver<WantedPrefixes>,
-        mut on: impl FnMut(Happening<'_>) + Send,
+        on: impl FnMut(Happening<'_>) + Send,
     ) {
+        let mut on = Everything(on);
         let mut away = Away::default();
         while wanted.has_changed().is_ok() {
             let error = match self.servers.open(&self.connector).await {
                 Ok((connection, host)) => {
                     let heard = connection.heard.clone();
-                    let followed = follow(connection, &mut wanted, |said| match said {
-                        SubscriptionEvent::Ready => {
-                            on(Happening::Subscribed { host: &host, gap: away.end() })
-                        }
-                        SubscriptionEvent::Heard(happening) => on(happening),
-                    });
+                    let subscription = Subscription { names: Names::prefixes(), pace: PACE, host: &host };
+                    let followed = subscription.follow(connection, &mut wanted, || away.end(), &mut on);
                     let error = tokio::select! {
                         error = followed => error,
                         () = until_moved(&self.servers, &host, &self.connector) => RedisError::Moved,
@@ -67,7 +72,7 @@ impl Subscriber {
                 }
             };
             if wanted.has_changed().is_ok() {
-                on(Happening::Away(&error));
+                on.hear(Happening::Away(&error));
                 sleep(away.pause()).await;
             }
         }

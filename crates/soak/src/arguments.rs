@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// The program to run; by default the `fanfare` beside this one.
     #[arg(long)]
     pub fanfare: Option<PathBuf>,
+    /// Another release, which every second node runs (CL-072).
+    #[arg(long)]
+    pub other: Option<PathBuf>,
     /// Where the nodes' logs are kept; by default a directory that is removed after a run without a violation.
     #[arg(long)]
     pub logs: Option<PathBuf>,

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::http::BackEnd;
+use crate::ledger::Subscriber;
 use crate::told::Told;
 use crate::view::{SignIn, View};
 use crate::websocket::{Message, Reader, connect};
@@ -126,11 +127,13 @@ fn sets(seen: &BTreeSet<String>, truth: &BTreeSet<String>) -> String {
 /// In words: which client lacks which event.
 pub(crate) fn events(world: &mut World) -> Result<(), String> {
     let World { seats, ledger, .. } = world;
+
     for (number, seat) in seats.iter_mut().enumerate() {
         let Some(view) = &mut seat.view else { continue };
         for (name, channel) in view.channels_mut() {
             let Some(acknowledged) = channel.acknowledged else { continue };
-            let complete = ledger.is_complete(name, acknowledged, &mut channel.last);
+            let subscriber = Subscriber { connection: seat.connection, acknowledged };
+            let complete = ledger.is_complete(name, subscriber, &mut channel.last);
             complete
                 .map_err(|why| format!("client {number} (user {}, node {}): {why}", seat.user, seat.node))?;
         }

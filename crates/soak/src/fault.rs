@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     PauseNode,
     /// A node shuts down as asked, and is started again (CL-070).
     RestartNode,
+    /// All nodes, one after the other (CL-071).
+    RollingRestart,
     /// Redis is stopped and goes on (CL-104).
     PauseRedis,
     /// Redis is killed, and started again with its data (CL-103).
@@ -85,6 +87,11 @@ impl Fault {
                 | Self::Lose
                 | Self::Firewall
         )
+    }
+
+    /// Whether the fault excuses missing events. Nodes that are asked to go lose none.
+    pub(crate) const fn costs_events(self) -> bool {
+        !matches!(self, Self::RestartNode | Self::RollingRestart | Self::Delay)
     }
 
     /// The name on the command line.

@@ -25,10 +25,10 @@ impl BackEnd {
         Self { node, stream: None }
     }
 
-    /// Publishes; the status of the answer.
-    pub(crate) async fn publish(&mut self, body: &Value) -> io::Result<u16> {
+    /// A signed request with a body; the status of the answer.
+    pub(crate) async fn publish(&mut self, path: &str, body: &Value) -> io::Result<u16> {
         let body = body.to_string();
-        let target = signed("POST", "/events", &[], body.as_bytes());
+        let target = signed("POST", path, &[], body.as_bytes());
         Ok(self.ask("POST", &target, body.as_bytes()).await?.0)
     }
 

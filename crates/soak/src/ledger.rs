@@ -19,6 +19,21 @@ struct Event {
     sent: Instant,
     /// Whether a node answered 200.
     accepted: bool,
+    /// The connection that must not get the event.
+    except: Option<u32>,
+}
+
+/// A connection's subscription to a channel.
+#[derive(Clone, Copy)]
+pub(crate) struct Subscriber {
+    pub(crate) connection: u32,
+    pub(crate) acknowledged: Instant,
+}
+
+impl Event {
+    fn is_owed_to(self, Subscriber { connection, acknowledged }: Subscriber) -> bool {
+        self.accepted && self.sent > acknowledged && self.except != Some(connection)
+    }
 }
 
 /// The events of all streams, and the times of faults.
@@ -41,10 +56,10 @@ impl Ledger {
         self.streams
     }
 
-    /// An event is about to be sent; its number.
-    pub(crate) fn sends(&mut self, stream: u32, channel: &str) -> u32 {
+    /// An event is about to be sent, to all but one connection; its number.
+    pub(crate) fn sends(&mut self, stream: u32, channel: &str, except: Option<u32>) -> u32 {
         let events = self.channels.entry(channel.to_owned()).or_default().entry(stream).or_default();
-        events.push(Event { sent: Instant::now(), accepted: false });
+        events.push(Event { sent: Instant::now(), accepted: false, except });
         u32::try_from(events.len()).unwrap_or(u32::MAX)
     }
 
@@ -79,14 +94,24 @@ impl Ledger {
             .any(|(begin, end)| then + BEFORE >= *begin && end.is_none_or(|end| then <= end + AFTER))
     }
 
-    /// Checks that nothing is missing between an event and the one before.
+    /// Checks that the event was for this connection, and that nothing is missing between the event and the one before.
     ///
     /// # Errors
     /// In words: what is missing without a fault that would excuse the gap.
-    pub(crate) fn arrived(&mut self, arrival: &Arrival) -> Result<(), String> {
+    pub(crate) fn arrived(&mut self, arrival: &Arrival, connection: u32) -> Result<(), String> {
         let Arrival { channel, stream, number, after, acknowledged } = arrival;
+        let events = self.channels.get(channel).and_then(|streams| streams.get(stream));
+        let Some(event) = events.and_then(|events| events.get((*number as usize).wrapping_sub(1))) else {
+            return Err(format!("{channel}: event {stream}/{number} was never published"));
+        };
+        if event.except == Some(connection) {
+            return Err(format!(
+                "{channel}: event {stream}/{number} came to the connection that was excluded"
+            ));
+        }
         // The first event of a cache channel may be the kept one, and everything after that one must come (CL-042).
-        self.missing(channel, *stream, *acknowledged, (after.unwrap_or(0), *number))
+        let subscriber = Subscriber { connection, acknowledged: *acknowledged };
+        self.missing(channel, *stream, subscriber, (after.unwrap_or(0), *number))
     }
 
     /// Checks that a subscriber has got every event until now; the last numbers by stream.
@@ -96,7 +121,7 @@ impl Ledger {
     pub(crate) fn is_complete(
         &mut self,
         channel: &str,
-        acknowledged: Instant,
+        subscriber: Subscriber,
         last: &mut BTreeMap<u32, u32>,
     ) -> Result<(), String> {
         let Some(streams) = self.channels.get(channel) else { return Ok(()) };
@@ -105,7 +130,7 @@ impl Ledger {
         for (stream, end) in ends {
             let end = u32::try_from(end).unwrap_or(u32::MAX);
             let known = last.entry(stream).or_default();
-            self.missing(channel, stream, acknowledged, (*known, end.saturating_add(1)))?;
+            self.missing(channel, stream, subscriber, (*known, end.saturating_add(1)))?;
             *known = (*known).max(end);
         }
         Ok(())
@@ -126,7 +151,7 @@ impl Ledger {
         &mut self,
         channel: &str,
         stream: u32,
-        acknowledged: Instant,
+        subscriber: Subscriber,
         (after, before): (u32, u32),
     ) -> Result<(), String> {
         let Some(events) = self.channels.get(channel).and_then(|streams| streams.get(&stream)) else {
@@ -134,7 +159,7 @@ impl Ledger {
         };
         let between = events.iter().enumerate().take(before.saturating_sub(1) as usize).skip(after as usize);
         let missing: Vec<(usize, Instant)> = between
-            .filter(|(_, event)| event.accepted && event.sent > acknowledged)
+            .filter(|(_, event)| event.is_owed_to(subscriber))
             .map(|(at, event)| (at + 1, event.sent))
             .collect();
         if let Some((number, sent)) = missing.iter().find(|(_, sent)| !self.is_excused(*sent)) {
@@ -162,7 +187,7 @@ mod tests {
         let before = Instant::now();
         assert_eq!(ledger.stream(), 1);
         for number in 1..=5 {
-            assert_eq!(ledger.sends(1, "a"), number);
+            assert_eq!(ledger.sends(1, "a", (number == 5).then_some(9)), number);
             ledger.answered(1, "a", number != 3);
         }
         (ledger, before)
@@ -171,22 +196,34 @@ mod tests {
     #[test]
     fn a_gap_is_a_fault_unless_it_was_refused_or_older_than_the_subscription() {
         let (mut ledger, before) = five();
-        ledger.arrived(&arrival(1, None, before)).unwrap();
-        ledger.arrived(&arrival(4, Some(2), before)).unwrap();
-        ledger.arrived(&arrival(3, Some(1), before)).unwrap_err();
-        ledger.arrived(&arrival(2, None, before)).unwrap_err();
-        ledger.arrived(&arrival(5, None, Instant::now())).unwrap();
+        ledger.arrived(&arrival(1, None, before), 8).unwrap();
+        ledger.arrived(&arrival(4, Some(2), before), 8).unwrap();
+        ledger.arrived(&arrival(3, Some(1), before), 8).unwrap_err();
+        ledger.arrived(&arrival(2, None, before), 8).unwrap_err();
+        ledger.arrived(&arrival(5, None, Instant::now()), 8).unwrap();
         assert_eq!(ledger.gaps, 0);
     }
 
     #[test]
     fn the_end_may_not_be_missing_either() {
-        let (mut ledger, before) = five();
+        let (mut ledger, acknowledged) = five();
+        let subscriber = |connection| Subscriber { connection, acknowledged };
         let mut last = BTreeMap::from([(1, 4)]);
-        ledger.is_complete("a", before, &mut last).unwrap_err();
+        ledger.is_complete("a", subscriber(8), &mut last).unwrap_err();
         last.insert(1, 5);
-        ledger.is_complete("a", before, &mut last).unwrap();
+        ledger.is_complete("a", subscriber(8), &mut last).unwrap();
         assert_eq!(ledger.newest("a"), Some((1, 5)));
+    }
+
+    #[test]
+    fn the_excluded_connection_gets_nothing_and_misses_nothing() {
+        let (mut ledger, acknowledged) = five();
+        ledger.arrived(&arrival(5, Some(4), acknowledged), 8).unwrap();
+        let excluded = ledger.arrived(&arrival(5, Some(4), acknowledged), 9).unwrap_err();
+        assert!(excluded.contains("excluded"));
+        let mut last = BTreeMap::from([(1, 4)]);
+        ledger.is_complete("a", Subscriber { connection: 9, acknowledged }, &mut last).unwrap();
+        ledger.arrived(&arrival(6, Some(5), acknowledged), 8).unwrap_err();
     }
 
     #[test]
@@ -194,7 +231,7 @@ mod tests {
         let (mut ledger, before) = five();
         ledger.fault_begins();
         ledger.fault_ends();
-        ledger.arrived(&arrival(5, Some(1), before)).unwrap();
+        ledger.arrived(&arrival(5, Some(1), before), 8).unwrap();
         assert_eq!(ledger.gaps, 2);
         assert!(!ledger.is_excused(Instant::now() + AFTER + Duration::from_secs(1)));
     }

@@ -20,6 +20,7 @@ mod run;
 mod seat;
 mod signing;
 mod store;
+mod terminator;
 mod told;
 mod view;
 mod websocket;

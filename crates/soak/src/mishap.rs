@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::http::BackEnd;
 use crate::process::Process;
 use crate::store::Store;
-use crate::world::Shared;
+use crate::world::{Going, Shared};
 
 /// How long a node is stopped, whatever the outage: longer than its lease (CL-111).
 const PAUSE: Duration = Duration::from_secs(20);
@@ -45,12 +45,18 @@ impl Stage {
         let choice = chance.below(16);
         match fault {
             Fault::KillNode => {
-                world.borrow_mut().closes(node);
+                world.borrow_mut().goes(node, Going::Killed);
                 self.processes[node].kill()?;
                 sleep(outage).await;
                 self.start(world, node).await
             }
             Fault::RestartNode => self.restart(world, node).await,
+            Fault::RollingRestart => {
+                for node in 0..self.processes.len() {
+                    self.restart(world, node).await?;
+                }
+                Ok(())
+            }
             Fault::PauseNode => {
                 self.processes[node].signal(Signal::STOP)?;
                 sleep(PAUSE).await;
@@ -92,7 +98,7 @@ impl Stage {
 
     /// The way of a rolling restart: the node is asked to go, and its successor starts when it has gone.
     async fn restart(&mut self, world: &Shared, node: usize) -> io::Result<()> {
-        world.borrow_mut().closes(node);
+        world.borrow_mut().goes(node, Going::Asked);
         self.processes[node].signal(Signal::TERM)?;
         let deadline = Instant::now() + PATIENCE;
         while !self.processes[node].has_ended() {

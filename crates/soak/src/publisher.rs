@@ -50,13 +50,21 @@ async fn to_one_node(world: &Shared, node: usize, own: &[String], interval: Dura
             return;
         }
         let Some(channel) = chance.pick(own) else { return };
-        let number = {
+        let (number, socket) = {
             let mut world = world.borrow_mut();
             world.publishing += 1;
-            world.ledger.sends(stream, channel)
+            let excluded = if chance.percent(10) { chance.pick(&world.seats) } else { None };
+            let excluded = excluded.filter(|seat| seat.view.is_some());
+            let excluded = excluded.map(|seat| (seat.connection, seat.socket.clone()));
+            let (connection, socket) = excluded.unzip();
+            (world.ledger.sends(stream, channel, connection), socket)
         };
         let data = json!({"s": stream, "n": number}).to_string();
-        let answer = back_end.publish(&json!({"name": "e", "channel": channel, "data": data})).await;
+        let mut body = json!({"name": "e", "channel": channel, "data": data});
+        if let Some(socket) = socket {
+            body["socket_id"] = socket.into();
+        }
+        let answer = back_end.publish("/events", &body).await;
         let mut world = world.borrow_mut();
         world.publishing -= 1;
         world.ledger.answered(stream, channel, matches!(answer, Ok(200)));
@@ -66,7 +74,7 @@ async fn to_one_node(world: &Shared, node: usize, own: &[String], interval: Dura
             Err(error) => format!("does not answer to an event: {error}"),
         };
         let now = std::time::Instant::now();
-        if !world.may_close(node) && !world.ledger.is_excused(now - Duration::from_secs(5)) {
+        if world.going(node).is_none() && !world.ledger.is_excused(now - Duration::from_secs(5)) {
             world.violation(format!("node {node} {failure}"));
         }
         return;

@@ -61,8 +61,13 @@ impl Report {
                 tally.checks
             ),
             format!(
-                "events: {} accepted, {} without a yes, {} by clients; deliveries: {}, gaps in faults: {}",
-                ledger.accepted, ledger.refused, tally.client_events, tally.deliveries, ledger.gaps
+                "events: {} accepted, {} without a yes, {} by clients; deliveries: {}, gaps in faults: {}; users closed: {}",
+                ledger.accepted,
+                ledger.refused,
+                tally.client_events,
+                tally.deliveries,
+                ledger.gaps,
+                tally.terminations
             ),
             format!("webhooks: {} requests, {} events, {} repeats", told.requests, told.events, told.repeats),
         ];

@@ -21,7 +21,7 @@ use crate::process::Process;
 use crate::report::Report;
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
-use crate::{compare, liar, publisher, receiver, seat};
+use crate::{compare, liar, publisher, receiver, seat, terminator};
 
 /// How long clients act between two checks.
 const BETWEEN: Duration = Duration::from_secs(8);
@@ -61,14 +61,17 @@ pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) ->
         }
         let near: Vec<u16> = cables.iter().map(|cable| cable.port).collect();
         let urls = stage.store.lock().urls(&near);
-        let process = Process::new(program(arguments)?, logs, number, &urls, webhooks)?;
+        // The nodes of a mixed cluster alternate.
+        let other = arguments.other.clone().filter(|_| number % 2 == 1);
+        let program = other.map_or_else(|| program(arguments), Ok)?;
+        let process = Process::new(program, logs, number, &urls, webhooks)?;
         let lie = arguments.lie.filter(|lie| lie.is_for_clients() && number == 0);
         let clients = match lie {
             Some(lie) => liar::place(runtime, process.public, lie).await?,
             None => process.public,
         };
         let (back_ends, operators) = (process.public, process.operators);
-        places.push(Place { clients, back_ends, operators, is_open: false, may_close: None });
+        places.push(Place { clients, back_ends, operators, is_open: false, going: None });
         stage.processes.push(process);
         stage.cables.push(cables);
     }
@@ -112,6 +115,7 @@ impl Run {
             let chance = Chance::of(seed, "publisher", number);
             spawn_local(publisher::live(Rc::clone(&self.world), number, each, chance));
         }
+        spawn_local(terminator::live(Rc::clone(&self.world), Chance::of(seed, "terminator", 0)));
     }
 
     async fn load_and_faults(&mut self, faults: &[Fault]) -> io::Result<()> {
@@ -137,9 +141,14 @@ impl Run {
             false => fault.name(),
         };
         self.report.say(&self.world, &format!("fault: {name}"));
-        self.world.borrow_mut().ledger.fault_begins();
+        self.world.borrow_mut().is_disturbed = true;
+        if fault.costs_events() {
+            self.world.borrow_mut().ledger.fault_begins();
+        }
         let made = self.stage.make(&self.world, fault, outage, chance).await;
-        self.world.borrow_mut().ledger.fault_ends();
+        if fault.costs_events() {
+            self.world.borrow_mut().ledger.fault_ends();
+        }
         made?;
         self.report.faults.push(name.clone());
         // Load goes on while the cluster heals.
@@ -147,6 +156,7 @@ impl Run {
         self.check(&format!("after {name}"), BEHIND_A_FAULT).await;
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
+        self.world.borrow_mut().is_disturbed = false;
         Ok(())
     }
 

@@ -12,10 +12,13 @@ use crate::chance::Chance;
 use crate::signing::{channel_auth, user_auth};
 use crate::view::{SignIn, View};
 use crate::websocket::{Message, Reader, Writer, connect};
-use crate::world::{Pace, Shared, World, channels};
+use crate::world::{Going, Pace, Shared, World, channels};
 
 /// How often a resting client looks whether it may act again.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long after a back end's call its user's connections may be closed.
+const TERMINATED: Duration = Duration::from_secs(5);
 
 /// How a connection ended.
 enum Ending {
@@ -54,15 +57,15 @@ pub(crate) async fn live(world: Shared, number: usize, mut chance: Chance) {
             continue;
         };
         let ending = connection(&world, number, node, &mut chance).await;
-        world.borrow_mut().seats[number].view = None;
         judge(&mut world.borrow_mut(), number, node, &ending);
         let is_resting = world.borrow().pace == Pace::Resting;
         sleep(chance.milliseconds(50, if is_resting { 200 } else { 1500 })).await;
     }
 }
 
-/// A connection may end by the client's own wish, or because its node was killed or shut down.
+/// A connection may end by the client's own wish, by a back end's, or because its node was killed or shut down.
 fn judge(world: &mut World, number: usize, node: usize, ending: &Ending) {
+    let was_open = world.seats[number].view.take().is_some();
     let how = match ending {
         Ending::Own => return,
         Ending::Closed(code) => format!("was closed with {code:?}"),
@@ -71,7 +74,17 @@ fn judge(world: &mut World, number: usize, node: usize, ending: &Ending) {
     world.seats[number].node = node;
     // A node that is stopped takes connections and does not answer, until the end of the fault.
     let handshake = matches!(ending, Ending::Lost(error) if error.kind() == io::ErrorKind::TimedOut);
-    let is_excused = world.may_close(node)
+    let user = &world.seats[number].user;
+    let is_terminated = matches!(ending, Ending::Closed(Some(4009)))
+        && world.terminated.get(user).is_some_and(|then| then.elapsed() < TERMINATED);
+    let goes_well = match world.going(node) {
+        None => false,
+        Some(Going::Killed) => true,
+        // Before its first message a client may find a closed door.
+        Some(Going::Asked) => !was_open || matches!(ending, Ending::Closed(Some(4200))),
+    };
+    let is_excused = goes_well
+        || is_terminated
         || (handshake && world.ledger.is_excused(std::time::Instant::now() - Duration::from_secs(5)));
     if !is_excused && world.pace != Pace::Leaving {
         let name = world.name_of(number);
@@ -98,8 +111,10 @@ async fn connection(world: &Shared, number: usize, node: usize, chance: &mut Cha
         world.tally.connections += 1;
         let view = View::of(&world.seats[number].user);
         let seat = &mut world.seats[number];
-        (seat.node, seat.view) = (node, Some(view));
-        world.ledger.stream()
+        (seat.node, seat.view, seat.socket) = (node, Some(view), socket.clone());
+        let stream = world.ledger.stream();
+        world.seats[number].connection = stream;
+        stream
     };
     let talk = Talk { world, number, socket, stream };
     match talk.go_on(&mut reader, &mut writer, chance).await {
@@ -170,7 +185,7 @@ impl Talk<'_> {
             Ok(None) => Ok(()),
             Ok(Some(arrival)) => {
                 world.tally.deliveries += 1;
-                world.ledger.arrived(&arrival)
+                world.ledger.arrived(&arrival, self.stream)
             }
             Err(why) => Err(why),
         };
@@ -249,7 +264,7 @@ impl Talk<'_> {
         });
         let joined: Vec<String> = joined.map(|(name, _)| name.to_owned()).collect();
         let Some(channel) = chance.pick(&joined) else { return Act::Nothing };
-        let number = world.ledger.sends(self.stream, channel);
+        let number = world.ledger.sends(self.stream, channel, Some(self.stream));
         world.tally.client_events += 1;
         let data = json!({"s": self.stream, "n": number}).to_string();
         Act::Say(json!({"event": "client-e", "channel": channel, "data": data}).to_string())

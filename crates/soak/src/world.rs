@@ -3,6 +3,7 @@
 //! One thread owns all of it; nobody holds a borrow while waiting.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -35,8 +36,17 @@ pub(crate) struct Place {
     pub(crate) operators: SocketAddr,
     /// Whether the node is up, as far as a client can know.
     pub(crate) is_open: bool,
-    /// Until when the node may close connections: it was killed or asked to shut down.
-    pub(crate) may_close: Option<Instant>,
+    /// How the node goes, and until when that excuses lost connections.
+    pub(crate) going: Option<(Going, Instant)>,
+}
+
+/// Why a node goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Going {
+    /// Killed: connections are lost without a word.
+    Killed,
+    /// Asked to shut down: every client is closed with 4200.
+    Asked,
 }
 
 /// A client: the same user on one connection after the other.
@@ -45,6 +55,9 @@ pub(crate) struct Seat {
     pub(crate) node: usize,
     /// The open connection.
     pub(crate) view: Option<View>,
+    /// The number of the connection, also of its stream of client events.
+    pub(crate) connection: u32,
+    pub(crate) socket: String,
 }
 
 /// Figures for the report.
@@ -55,6 +68,7 @@ pub(crate) struct Tally {
     pub(crate) leaves: u64,
     pub(crate) deliveries: u64,
     pub(crate) client_events: u64,
+    pub(crate) terminations: u64,
     pub(crate) checks: u64,
 }
 
@@ -67,6 +81,10 @@ pub(crate) struct World {
     /// Requests of back ends that have no answer yet.
     pub(crate) publishing: usize,
     pub(crate) tally: Tally,
+    /// A fault is made, or was a moment ago.
+    pub(crate) is_disturbed: bool,
+    /// Users whose connections a back end has closed, and when last.
+    pub(crate) terminated: BTreeMap<String, Instant>,
     pub(crate) violations: Vec<String>,
     start: Instant,
 }
@@ -75,7 +93,13 @@ impl World {
     pub(crate) fn new(nodes: Vec<Place>, clients: usize) -> Self {
         // More clients than users: many users have several tabs, on whatever node.
         let users = (clients * 2 / 5).max(1);
-        let seat = |number: usize| Seat { user: format!("u{}", number % users), node: 0, view: None };
+        let seat = |number: usize| Seat {
+            user: format!("u{}", number % users),
+            node: 0,
+            view: None,
+            connection: 0,
+            socket: String::new(),
+        };
         Self {
             nodes,
             seats: (0..clients).map(seat).collect(),
@@ -84,6 +108,8 @@ impl World {
             told: BackEndKnows::default(),
             publishing: 0,
             tally: Tally::default(),
+            is_disturbed: false,
+            terminated: BTreeMap::new(),
             violations: Vec::new(),
             start: Instant::now(),
         }
@@ -108,15 +134,15 @@ impl World {
         format!("client {seat} (user {user}, node {node})")
     }
 
-    /// Whether a node may close a connection now.
-    pub(crate) fn may_close(&self, node: usize) -> bool {
-        self.nodes[node].may_close.is_some_and(|until| Instant::now() < until)
+    /// How a node goes, if that may cost connections now.
+    pub(crate) fn going(&self, node: usize) -> Option<Going> {
+        self.nodes[node].going.filter(|(_, until)| Instant::now() < *until).map(|(going, _)| going)
     }
 
     /// The node is about to be killed or shut down: clients stay away, and may lose their connections.
-    pub(crate) fn closes(&mut self, node: usize) {
+    pub(crate) fn goes(&mut self, node: usize, going: Going) {
         self.nodes[node].is_open = false;
-        self.nodes[node].may_close = Some(Instant::now() + Duration::from_secs(30));
+        self.nodes[node].going = Some((going, Instant::now() + Duration::from_secs(30)));
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

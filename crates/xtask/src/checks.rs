@@ -221,7 +221,8 @@ fn wire_threads() -> OsString {
 /// # Errors
 /// In words: how the tests ended.
 pub fn interleavings(log: &Log) -> Result<(), String> {
-    let tests = ["--package", "fanfare-hub", "--test", "waking", "--test", "any_script"];
+    let tests =
+        ["--package", "fanfare-hub", "--test", "waking", "--test", "any_script", "--test", "in_cluster"];
     let mut cargo = cargo_command(&[&["test", "--profile", "interleavings"][..], &tests].concat());
     // A place of its own, so that neither build makes the other start anew.
     cargo.env("CARGO_TARGET_DIR", target().join("shuttle")).env("RUSTFLAGS", "--cfg shuttle");

@@ -9,3 +9,4 @@ mod messages;
 mod outage;
 mod sentinel;
 mod tls;
+mod topics;

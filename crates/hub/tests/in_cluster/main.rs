@@ -1,22 +1,41 @@
-//! A hub in a cluster that may say anything at any time, also what was meant for earlier copies and joins: every client
-//! sees what a client can believe, and what the cluster is told adds up.
+//! A hub in a cluster: every client sees what a client can believe, and what the cluster is told adds up, whatever the
+//! cluster says, and in whatever order threads run.
 
+mod at_once;
+#[cfg(not(shuttle))]
 mod ledger;
+#[cfg(not(shuttle))]
 mod members;
+#[cfg(shuttle)]
+mod races;
 mod seen;
+mod view;
+#[cfg(not(shuttle))]
 mod watchers;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_hub::{Budget, Conn, Hubs, Subscriptions, Topics};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, SocketId};
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(shuttle))]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether topics are live, as a script says.
-#[derive(Default)]
 struct Live(AtomicBool);
+
+impl Live {
+    fn new(is_live: bool) -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(is_live)))
+    }
+
+    fn set(&self, is_live: bool) {
+        self.0.store(is_live, Ordering::SeqCst);
+    }
+}
 
 impl Topics for Live {
     fn is_live(&self, _: &AppId, _: &ChannelName) -> bool {
@@ -37,4 +56,8 @@ fn hubs(live: &Arc<Live>) -> Hubs {
 fn connect(hubs: &Hubs, id: u64) -> Subscriptions {
     let conn = Conn::new(SocketId::from_bits(id), Arc::clone(hubs.budget()));
     Subscriptions::new(hubs.open(&app()), Arc::new(conn))
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::parse(name, 164).expect("a legal name")
 }

@@ -1,8 +1,7 @@
 //! Subscribers of channels, among them presence channels: CL-012, CL-014, and nobody waits for ever once served.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fanfare_hub::{AppHub, Hubs, OrderedEvent, Subscriptions};
@@ -14,7 +13,8 @@ use fanfare_protocol::server::QuotedEvent;
 use proptest::prelude::*;
 
 use crate::ledger::Ledger;
-use crate::seen::{Seen, ids, read};
+use crate::seen::read;
+use crate::view::{View, refused_channel};
 use crate::{Live, app, connect, hubs};
 
 const SLOTS: usize = 6;
@@ -103,13 +103,6 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
-/// A subscription as its client knows it.
-#[derive(Debug)]
-enum View {
-    Waiting(usize),
-    In { user: usize, members: BTreeSet<String> },
-}
-
 struct Client {
     subscriptions: Subscriptions,
     views: BTreeMap<usize, View>,
@@ -156,49 +149,15 @@ impl Client {
                 self.views.remove(&at);
                 continue;
             }
-            view.see(at, &seen);
+            view.see(&name, &seen);
         }
         assert_eq!(self.subscriptions.len(), self.views.len());
     }
 }
 
-/// The channel in the text of a refusal.
-fn refused_channel(seen: &Seen) -> String {
-    let text = seen.data["message"].as_str().expect("a message");
-    text.split(' ').nth(2).expect("a channel").to_owned()
-}
-
-impl View {
-    fn see(&mut self, at: usize, seen: &Seen) {
-        let Self::In { user, members } = self else {
-            let Self::Waiting(user) = *self else { unreachable!() };
-            assert_eq!(seen.event, "subscription_succeeded", "before the acknowledgement");
-            let members = if is_presence(at) { ids(&seen.data["presence"]["ids"]) } else { BTreeSet::new() };
-            assert!(!is_presence(at) || members.contains(USERS[user]), "not in its own roster: {members:?}");
-            *self = Self::In { user, members };
-            return;
-        };
-        let whom = || seen.data["user_id"].as_str().expect("an id").to_owned();
-        match seen.event.as_str() {
-            "member_added" => {
-                assert_ne!(whom(), USERS[*user], "told of itself");
-                assert!(members.insert(whom()), "told of {}, whom it knows", whom());
-            }
-            "member_removed" => {
-                assert_ne!(whom(), USERS[*user], "told of itself");
-                assert!(members.remove(&whom()), "told of {}, whom it does not know", whom());
-            }
-            "subscription_count" => assert!(!is_presence(at)),
-            "cache_miss" => assert!(CHANNELS[at].contains("cache-")),
-            "e" => {}
-            other => panic!("unexpected {other}"),
-        }
-    }
-}
-
 impl Node {
     fn new() -> Self {
-        let live = Arc::new(Live::default());
+        let live = Live::new(false);
         let hubs = hubs(&live);
         let hub = hubs.open(&app());
         let mut node =
@@ -227,7 +186,7 @@ impl Node {
             Step::Publish { channel: at } => {
                 self.hub.deliver(&channel(*at), &event(*at, "own"), None);
             }
-            Step::Live(is_live) => self.live.0.store(*is_live, Ordering::SeqCst),
+            Step::Live(is_live) => self.live.set(*is_live),
             Step::Tell => self.hub.tell_changes(),
             Step::Say { channel, back, what } => self.say(*channel, *back, what),
         }
@@ -247,7 +206,7 @@ impl Node {
     fn has(&self, at: usize, wanted: usize) -> bool {
         let mut views = self.clients.iter().filter_map(|client| client.views.get(&at));
         views.any(|view| match view {
-            View::Waiting(user) | View::In { user, .. } => *user == wanted,
+            View::Waiting(user) | View::In { user, .. } => user == USERS[wanted],
         })
     }
 
@@ -259,7 +218,7 @@ impl Node {
         });
         let is_new = !client.views.contains_key(&at);
         assert_eq!(client.subscriptions.subscribe(channel(at), identity, 0).is_ok(), is_new);
-        client.views.entry(at).or_insert(View::Waiting(user));
+        client.views.entry(at).or_insert_with(|| View::Waiting(USERS[user].to_owned()));
     }
 
     fn say(&self, at: usize, back: usize, what: &Said) {

@@ -112,7 +112,7 @@ impl Watcher {
 
 impl Node {
     fn new() -> Self {
-        let hubs = hubs(&Arc::new(Live::default()));
+        let hubs = hubs(&Live::new(true));
         let hub = hubs.open(&app());
         let mut node = Self { hubs, hub, watchers: Vec::new(), connections: 0, ledger: Ledger::default() };
         node.watchers = (0..SLOTS).map(|_| node.connect()).collect();

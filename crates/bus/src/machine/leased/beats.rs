@@ -1,0 +1,101 @@
+//! Beats: the lease is renewed each second, and with it comes what has happened in the partition.
+
+use super::{Lease, Leased};
+use crate::command::{Answer, Beat, Command, Operation};
+use crate::machine::core::{Core, Purpose};
+use crate::machine::room::Room;
+use crate::partition::Topic;
+use crate::scripts::Delta;
+use fanfare_protocol::ids::AppId;
+
+/// Between two beats.
+const BEAT: u64 = 1_000;
+
+/// Topics whose numbers are asked for at once.
+const MOST_TOPICS: usize = 100;
+
+impl Leased {
+    /// Time goes on.
+    pub fn tick(&mut self, core: &mut Core) {
+        if matches!(self.lease, Lease::Resting(until) if until <= core.now) {
+            self.hello(core);
+        }
+        self.tick_hooks(core);
+        if self.lease != Lease::Up {
+            return;
+        }
+        if self.settles.is_some_and(|at| at <= core.now) {
+            // Everybody has announced by now; until now rosters have only added (N8).
+            self.settles = None;
+            self.in_rooms(core, Room::want_all);
+        }
+        if self.full_until.is_some_and(|until| until <= core.now) {
+            self.full_until = None;
+            self.in_rooms(core, Room::try_again);
+        }
+        if self.next_beat <= core.now {
+            self.next_beat = core.now + BEAT;
+            self.beat(core);
+        }
+    }
+
+    /// When something is to be done next.
+    pub fn next(&self) -> Option<u64> {
+        if let Lease::Resting(until) = self.lease {
+            return Some(until);
+        }
+        let is_up = self.lease == Lease::Up;
+        let beat = is_up.then_some(self.next_beat);
+        let times = [beat, self.settles, self.full_until, self.next_reap(), self.next_hooks()];
+        times.into_iter().flatten().min()
+    }
+
+    fn beat(&mut self, core: &mut Core) {
+        let command = Command::Beat { partition: self.number, generation: self.generation };
+        core.ask(self.number, Purpose::Beat { sent: core.now }, command);
+        let serials: Vec<(AppId, u64)> =
+            self.rooms.iter().filter_map(|(app, room)| Some((app.clone(), room.probe_serial()?))).collect();
+        for chunk in serials.chunks(MOST_TOPICS) {
+            let topics =
+                chunk.iter().map(|(app, _)| Topic { partition: self.number, app: app.clone() }).collect();
+            core.ask(self.number, Purpose::Numbers { topics: chunk.to_vec() }, Command::Numbers { topics });
+        }
+    }
+
+    pub(super) fn beaten(&mut self, core: &mut Core, sent: u64, answer: Answer) {
+        match answer {
+            Answer::Beat(beat) if Some(&beat.epoch) == self.epoch.as_ref() => self.go_on(core, sent, beat),
+            Answer::Beat(_) => self.hello_again(core),
+            Answer::Fenced => {
+                core.numbers.fenced += 1;
+                self.hello_again(core);
+            }
+            _ => self.rest(core),
+        }
+    }
+
+    fn go_on(&mut self, core: &mut Core, sent: u64, beat: Beat) {
+        self.sender.beaten = Some(sent);
+        for node in &beat.dead {
+            self.find_dead(core, node);
+        }
+        for (app, channel) in beat.late.clone() {
+            self.in_room(core, &app, |room, _| room.say(Operation::TellCount { channel }));
+        }
+        self.own_hooks(core, &beat);
+    }
+
+    /// A delta of a topic; one of another epoch says that this one has ended.
+    pub fn heard(&mut self, core: &mut Core, app: &AppId, delta: Delta) {
+        if self.lease != Lease::Up {
+            return;
+        }
+        if self.epoch.as_ref() == Some(&delta.epoch) {
+            if self.rooms.contains_key(app) {
+                self.in_room(core, app, |room, core| room.heard(core, delta));
+            }
+        } else if self.previous.as_ref() != Some(&delta.epoch) {
+            self.hello_again(core);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Taking the lease: hello, announce everything, sweep what is old, read rosters. There is no second way back (N6, N7).
+
+use super::{Lease, Leased};
+use crate::command::Command;
+use crate::machine::core::{Core, Purpose};
+use crate::machine::mistakes::Mistake;
+
+/// How long the machine waits after an error of Redis.
+const REST: u64 = 1_000;
+
+impl Leased {
+    /// Asks for the lease, with the next generation: whatever was sent before is refused from then on.
+    pub fn hello(&mut self, core: &mut Core) {
+        self.lease = Lease::Greeting;
+        self.generation += 1;
+        let command = Command::Hello { partition: self.number, generation: self.generation };
+        core.ask(self.number, Purpose::Hello, command);
+    }
+
+    /// The lease is lost, over a connection that stands: taken anew.
+    pub(super) fn hello_again(&mut self, core: &mut Core) {
+        self.let_go(core);
+        self.hello(core);
+    }
+
+    /// Redis answered with an error: the lease is taken anew after a while.
+    pub(super) fn rest(&mut self, core: &mut Core) {
+        self.let_go(core);
+        self.lease = Lease::Resting(core.now + REST);
+    }
+
+    /// Nothing that was asked is waited for, and everybody here is served with what is known (CL-017).
+    pub fn let_go(&mut self, core: &mut Core) {
+        core.forget(self.number);
+        self.lease = Lease::Away;
+        self.reaps.clear();
+        self.full_until = None;
+        self.settles = None;
+        self.sender.is_first_asked = false;
+        self.sender.is_taking = false;
+        for room in self.rooms.values_mut() {
+            room.let_go(core);
+        }
+        self.in_rooms(core, |_, _| {});
+    }
+
+    /// The lease is held.
+    pub(super) fn begin(&mut self, core: &mut Core, epoch: String, age: u64) {
+        if self.epoch.as_ref().is_some_and(|before| *before != epoch) {
+            core.numbers.epochs += 1;
+            self.previous = self.epoch.take();
+            self.leave_epoch(core);
+        }
+        self.epoch = Some(epoch);
+        self.lease = Lease::Up;
+        self.next_beat = core.now;
+        self.state_told(core);
+        self.is_swept = self.generation == 1 || core.makes(Mistake::OldRowsStay);
+        if !self.is_swept {
+            self.ask_old_rows(core, 0);
+        }
+        let (generation, is_swept) = (self.generation, self.is_swept);
+        self.in_rooms(core, move |room, core| {
+            room.generation = Some(generation);
+            (room.is_swept, room.is_full) = (is_swept, false);
+            room.begin(core);
+        });
+        if !core.makes(Mistake::ReconcilingIsNotRepeated) {
+            // What was under way is lost with the connection.
+            self.reconcile(core);
+        }
+        self.settles = core.settling().checked_sub(age).filter(|left| *left > 0).map(|left| core.now + left);
+    }
+
+    pub(super) fn ask_old_rows(&self, core: &mut Core, cursor: u64) {
+        let command = Command::Rows { partition: self.number, node: core.settings.node.clone(), cursor };
+        core.ask(self.number, Purpose::OldRows, command);
+    }
+
+    /// Says goodbye: what is left here is taken away by others.
+    pub fn end(&mut self, core: &mut Core) {
+        if self.lease == Lease::Up {
+            let node = core.settings.node.clone();
+            let command = Command::Bye { partition: self.number, node, generation: Some(self.generation) };
+            core.ask(self.number, Purpose::Nothing, command);
+        }
+        self.let_go(core);
+        self.lease = Lease::Ended;
+    }
+}

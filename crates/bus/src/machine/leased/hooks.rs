@@ -1,0 +1,229 @@
+//! Sending webhooks: one node of a partition does it, and knows what was told (N10, N11).
+
+use std::collections::BTreeMap;
+
+use fanfare_protocol::ids::AppId;
+use fanfare_protocol::webhook::Transition;
+
+use super::{Lease, Leased};
+use crate::command::{Answer, Beat, Command, Entry, EntryId, Operation};
+use crate::local::{HookBatch, HookEvent};
+use crate::machine::core::{Core, Purpose};
+use crate::machine::mistakes::Mistake;
+
+/// Entries that are with the webhooks' queues at once.
+pub const MOST_HANDED: usize = 1_000;
+
+/// Subjects in one command.
+const MOST_SUBJECTS: usize = 500;
+
+/// Entries are taken when their millisecond is over.
+const HINT: u64 = 10;
+
+impl Leased {
+    /// What a beat says of the sender.
+    pub(super) fn own_hooks(&mut self, core: &mut Core, beat: &Beat) {
+        if beat.age < core.settling() {
+            // Nobody sends anything yet; what was told before may still be stated.
+            if std::mem::take(&mut self.sender.is_changed) {
+                self.state_told(core);
+            }
+            return;
+        }
+        let is_owner = beat.owner == core.settings.node;
+        let sender = &mut self.sender;
+        (sender.old, sender.stopped) = (None, None);
+        sender.called_back.clear();
+        let is_foreign = sender.knowledge.as_ref().is_some_and(|knowledge| knowledge.term != beat.term);
+        if !is_owner || is_foreign {
+            // Another has sent meanwhile.
+            if sender.call_back() {
+                core.out.stop_hooks.push(self.number);
+            }
+            sender.called_back.clear();
+            sender.knowledge = None;
+        }
+        if std::mem::replace(&mut sender.owns, is_owner) != is_owner {
+            core.out.listen_hooks.push((self.number, is_owner));
+        }
+        self.take(core);
+    }
+
+    /// Takes what is to be told, one take at a time.
+    fn take(&mut self, core: &mut Core) {
+        let sender = &mut self.sender;
+        if !sender.owns || sender.is_taking || self.lease != Lease::Up {
+            return;
+        }
+        let last = match &sender.knowledge {
+            Some(_) if sender.unsent.len() < MOST_HANDED => Some(sender.taken),
+            Some(_) => return,
+            None if sender.is_first_asked => return,
+            None => None,
+        };
+        sender.is_first_asked |= last.is_none();
+        sender.is_taking = true;
+        sender.due = None;
+        let command = Command::Take { partition: self.number, generation: self.generation, last };
+        core.ask(self.number, Purpose::Take, command);
+    }
+
+    /// Answers that concern webhooks; all others need nothing.
+    pub(super) fn hooks_answered(&mut self, core: &mut Core, purpose: Purpose, answer: Answer) {
+        match (purpose, answer) {
+            (Purpose::Take, Answer::Taken { entries, is_whole_page, first }) => {
+                self.sender.is_taking = false;
+                if let Some((told, term)) = first {
+                    core.numbers.hooks_taken_over += 1;
+                    self.sender.begin(told, term, &entries);
+                    self.sender.is_first_asked = false;
+                    self.reconcile(core);
+                } else if self.sender.knowledge.is_none() {
+                    return;
+                }
+                self.sender.add(entries);
+                self.sender.is_tail_open = is_whole_page;
+                if is_whole_page {
+                    self.hooks_due(core.now);
+                }
+                self.hand_over(core);
+            }
+            (Purpose::Take, _) => (self.sender.is_taking, self.sender.is_first_asked) = (false, false),
+            (Purpose::Hooked, Answer::Hooked(apps)) => {
+                for (app, existence, presence) in apps {
+                    self.ask_totals(core, app, 0, (existence, presence));
+                }
+            }
+            (Purpose::Totals { app, existence, presence }, Answer::Totals { channels, cursor }) => {
+                self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, (existence, presence)));
+            }
+            (Purpose::Told, Answer::Late) => core.numbers.told_late += 1,
+            (Purpose::Taken { entries }, Answer::Failed(_)) => self.sender.sent.extend(entries),
+            _ => {}
+        }
+    }
+
+    /// Webhooks for whatever has changed while nobody noted it; may be done any number of times.
+    pub(super) fn reconcile(&mut self, core: &mut Core) {
+        if self.sender.knowledge.is_none() || core.makes(Mistake::NothingIsReconciled) {
+            return;
+        }
+        core.ask(self.number, Purpose::Hooked, Command::Hooked { partition: self.number });
+        for subject in self.sender.subjects() {
+            let (app, channel, user) = (subject.app, subject.channel, subject.user);
+            self.in_room(core, &app, |room, _| room.say(Operation::ReconcileGone { channel, user }));
+        }
+    }
+
+    /// Hands over what may be sent, in groups of one millisecond and app (CL-032).
+    fn hand_over(&mut self, core: &mut Core) {
+        while self.sender.handed.len() < MOST_HANDED && self.may_send(core) {
+            let group = self.sender.next_group();
+            if group.is_empty() {
+                break;
+            }
+            if core.makes(Mistake::HooksAreRemovedBeforeTheyAreSent) && core.random(10) < 3 {
+                let entries: Vec<EntryId> = group.iter().map(|entry| entry.id).collect();
+                self.hooks_sent(core, &entries);
+                continue;
+            }
+            let mut by_app: BTreeMap<AppId, Vec<HookEvent>> = BTreeMap::new();
+            let time_ms = group.first().map_or(0, |entry| entry.id.milliseconds);
+            for entry in group {
+                by_app.entry(entry.subject.app.clone()).or_default().push(event(entry));
+            }
+            let partition = self.number;
+            let batches =
+                by_app.into_iter().map(|(app, events)| HookBatch { app, partition, time_ms, events });
+            core.out.hooks.extend(batches);
+        }
+    }
+
+    /// While the lease certainly holds, by this node's own clock.
+    fn may_send(&self, core: &Core) -> bool {
+        self.sender.beaten.is_some_and(|beaten| core.now < beaten + core.lease())
+    }
+
+    /// Time goes on: entries are taken and removed, and sending ends with the lease.
+    pub(super) fn tick_hooks(&mut self, core: &mut Core) {
+        if self.sender.knowledge.is_some() && !self.may_send(core) {
+            self.stop_hooks(core);
+            self.sender.stopped = self.sender.knowledge.take();
+        }
+        if self.sender.due.is_some_and(|due| due <= core.now) {
+            self.take(core);
+        }
+        self.hand_over(core);
+        self.remove_sent(core);
+    }
+
+    fn stop_hooks(&mut self, core: &mut Core) {
+        if self.sender.call_back() {
+            core.out.stop_hooks.push(self.number);
+        }
+        if std::mem::replace(&mut self.sender.owns, false) {
+            core.out.listen_hooks.push((self.number, false));
+        }
+    }
+
+    /// When webhooks want something done.
+    pub(super) fn next_hooks(&self) -> Option<u64> {
+        self.sender.due.filter(|_| self.sender.owns)
+    }
+
+    /// Another Redis, or one that may lack something: what was sent is said in the new epoch (N11).
+    pub(super) fn leave_epoch(&mut self, core: &mut Core) {
+        self.stop_hooks(core);
+        let told = self.sender.knowledge.take().or_else(|| self.sender.stopped.take());
+        if self.sender.old.is_none() {
+            self.sender.old = told;
+        }
+    }
+
+    /// Says what was told before this epoch.
+    pub(super) fn state_told(&mut self, core: &mut Core) {
+        let Some(old) = &self.sender.old else { return };
+        let subjects: Vec<_> = old.told.iter().cloned().collect();
+        let mut parts: Vec<_> = subjects.chunks(MOST_SUBJECTS).map(<[_]>::to_vec).collect();
+        if parts.is_empty() {
+            parts.push(Vec::new());
+        }
+        for (at, subjects) in parts.into_iter().enumerate() {
+            let (partition, term, is_first) = (self.number, old.term, at == 0);
+            core.ask(partition, Purpose::Told, Command::Told { partition, term, is_first, subjects });
+        }
+    }
+
+    /// Entries were added to the stream.
+    pub fn hooks_due(&mut self, now: u64) {
+        self.sender.due.get_or_insert(now + HINT);
+    }
+
+    /// Entries need no more sending.
+    pub fn hooks_sent(&mut self, core: &mut Core, entries: &[EntryId]) {
+        for id in entries {
+            self.sender.note_sent(*id);
+        }
+        self.remove_sent(core);
+        self.hand_over(core);
+    }
+
+    fn remove_sent(&mut self, core: &mut Core) {
+        if self.lease == Lease::Up && !self.sender.sent.is_empty() {
+            let entries = std::mem::take(&mut self.sender.sent);
+            let purpose = Purpose::Taken { entries: entries.clone() };
+            core.ask(self.number, purpose, Command::Taken { partition: self.number, entries });
+        }
+    }
+}
+
+fn event(entry: Entry) -> HookEvent {
+    let channel = entry.subject.channel;
+    let transition = match (entry.subject.user, entry.came) {
+        (None, true) => Transition::Occupied(channel),
+        (None, false) => Transition::Vacated(channel),
+        (Some(user), true) => Transition::Joined(channel, user),
+        (Some(user), false) => Transition::Left(channel, user),
+    };
+    HookEvent { number: entry.id.number, transition }
+}

@@ -1,0 +1,98 @@
+//! Dead nodes: whoever hears of one takes away what it has left; any number of nodes may at once (N9).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use fanfare_protocol::ids::AppId;
+
+use super::{Leased, Reap};
+use crate::command::{Actor, Answer, Command, CountRule, NodeName, Operation, Row};
+use crate::machine::core::{Core, Purpose};
+use crate::partition::Topic;
+
+/// Operations of a batch.
+const MOST_OPERATIONS: usize = 64;
+
+/// The moment to begin is somewhere in so many milliseconds, so that not every node does the same.
+const SPREAD: u64 = 200;
+
+impl Leased {
+    /// A node was found dead.
+    pub(super) fn find_dead(&mut self, core: &mut Core, node: &NodeName) {
+        if !self.reaps.contains_key(node) {
+            let starts = core.now + core.random(SPREAD);
+            let reap = Reap { starts, cursor: 0, is_begun: false, is_busy: false, batches: VecDeque::new() };
+            self.reaps.insert(node.clone(), reap);
+        }
+    }
+
+    /// When the next dead node's turn is.
+    pub(super) fn next_reap(&self) -> Option<u64> {
+        self.reaps.values().filter(|reap| !reap.is_busy).map(|reap| reap.starts).min()
+    }
+
+    /// Goes on with dead nodes, one question or batch for each at a time.
+    pub fn reap_on(&mut self, core: &mut Core) {
+        let mut done = Vec::new();
+        for (node, reap) in &mut self.reaps {
+            if reap.is_busy || reap.starts > core.now || !core.has_room() {
+                continue;
+            }
+            if let Some((app, operations)) = reap.batches.pop_front() {
+                reap.is_busy = true;
+                let topic = Topic { partition: self.number, app };
+                let purpose = Purpose::Reaping { node: node.clone(), sent: operations.len() };
+                let by = Actor::Reaper(node.clone());
+                core.ask(self.number, purpose, Command::Apply { topic, by, operations });
+            } else if !reap.is_begun || reap.cursor != 0 {
+                (reap.is_busy, reap.is_begun) = (true, true);
+                let (partition, cursor) = (self.number, reap.cursor);
+                let command = Command::Rows { partition, node: node.clone(), cursor };
+                core.ask(self.number, Purpose::RowsOfDead { node: node.clone() }, command);
+            } else {
+                done.push(node.clone());
+            }
+        }
+        for node in done {
+            self.reaps.remove(&node);
+            core.numbers.nodes_reaped += 1;
+            let command = Command::Bye { partition: self.number, node, generation: None };
+            core.ask(self.number, Purpose::Nothing, command);
+        }
+    }
+
+    pub(super) fn rows_of_dead(&mut self, node: &NodeName, answer: Answer) {
+        let Answer::Rows { rows, cursor } = answer else {
+            self.reaps.remove(node);
+            return;
+        };
+        let Some(reap) = self.reaps.get_mut(node) else { return };
+        (reap.is_busy, reap.cursor) = (false, cursor);
+        let mut by_app: BTreeMap<AppId, Vec<Operation>> = BTreeMap::new();
+        for row in rows {
+            let (app, operation) = match row {
+                Row::Member { app, channel, user } => (app, Operation::Leave { channel, user }),
+                Row::Count { app, channel } => {
+                    (app, Operation::Count { channel, count: 0, told: CountRule::AsStored, hooked: false })
+                }
+            };
+            by_app.entry(app).or_default().push(operation);
+        }
+        for (app, operations) in by_app {
+            for chunk in operations.chunks(MOST_OPERATIONS) {
+                reap.batches.push_back((app.clone(), chunk.to_vec()));
+            }
+        }
+    }
+
+    pub(super) fn reaped(&mut self, core: &mut Core, node: &NodeName, sent: usize, answer: Answer) {
+        if matches!(answer, Answer::Applied { .. }) {
+            core.numbers.rows_reaped += sent as u64;
+            if let Some(reap) = self.reaps.get_mut(node) {
+                reap.is_busy = false;
+            }
+        } else {
+            // The node is back, or another has done it; else the next beat says so.
+            self.reaps.remove(node);
+        }
+    }
+}

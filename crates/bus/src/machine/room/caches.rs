@@ -1,0 +1,64 @@
+//! What is kept of cache channels: read before the first subscriber is acknowledged, and after anything was missed (N12).
+
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::{CopyId, FoundEvent, Outcome};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Room;
+use crate::command::Command;
+use crate::machine::core::{Core, Purpose};
+
+impl Room {
+    /// Reads what is kept, behind everything that was sent before; not before the topic is subscribed to, or an event
+    /// in between would be missed.
+    pub(super) fn read(&mut self, core: &mut Core, channel: &ChannelName) {
+        let can_read = self.is_up() && self.is_subscribed;
+        let Some(held) = self.channels.get_mut(channel) else { return };
+        let Some(copy) = held.copy else { return };
+        held.is_read_awaited = true;
+        if can_read {
+            let app = self.topic.app.clone();
+            let purpose = Purpose::Read { app, channel: channel.clone(), copy };
+            let command = Command::Read { topic: self.topic.clone(), channel: channel.clone() };
+            core.ask(self.topic.partition, purpose, command);
+        }
+    }
+
+    /// What is kept, with its version and life.
+    pub fn read_answered(
+        &mut self,
+        core: &mut Core,
+        channel: ChannelName,
+        copy: CopyId,
+        kept: Option<(u64, Bytes, u64)>,
+    ) {
+        let Some(held) = self.channels.get_mut(&channel).filter(|held| held.copy == Some(copy)) else {
+            return;
+        };
+        held.is_read_awaited = false;
+        let found = kept.and_then(|(version, message, lives)| {
+            let frame = (core.settings.frame_of)(&message)?;
+            Some(FoundEvent { version, frame, lives: Duration::from_millis(lives) })
+        });
+        core.outcome(&self.topic.app, Outcome::Cached { channel, copy, found });
+    }
+
+    /// Redis did not answer a reading: subscribers are served with what is known here (CL-043).
+    pub fn read_failed(&mut self, core: &mut Core, channel: ChannelName, copy: CopyId) {
+        if self.channels.get(&channel).is_some_and(|held| held.copy == Some(copy)) {
+            core.outcome(&self.topic.app, Outcome::Serve { channel, copy });
+        }
+    }
+
+    /// Echoes of own events may not come.
+    pub(super) fn lose_echoes(&mut self, core: &mut Core) {
+        for (channel, held) in &self.channels {
+            if let Some(copy) = held.copy.filter(|_| channel.is_cached()) {
+                let outcome = Outcome::CacheLost { channel: channel.clone(), copy };
+                core.out.outcomes.push((self.topic.app.clone(), outcome));
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a machine is made with, and what it says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::AppId;
+
+use crate::command::{Command, NodeName, Token};
+use crate::local::HookBatch;
+use crate::partition::{Layout, Partition, Topic};
+
+/// What a machine is made with.
+#[derive(Clone)]
+pub struct MachineSettings {
+    /// This node.
+    pub node: NodeName,
+    /// Where everything lies.
+    pub layout: Arc<Layout>,
+    /// How long a lease lasts: 5 s.
+    pub lease: Duration,
+    /// How long an epoch is young: 8 s (N8).
+    pub settling: Duration,
+    /// Anything; nodes with different seeds take away a dead node's rows at different moments.
+    pub seed: u64,
+    /// The frame for clients in a kept message; `None` for a message that cannot be read.
+    pub frame_of: fn(&Bytes) -> Option<Frame>,
+}
+
+/// What a machine says, in order. Taken with [`super::Machine::take`].
+#[derive(Debug, Default)]
+pub struct Out {
+    /// To be asked of Redis in this order, each to be answered with [`super::Machine::answered`].
+    pub commands: Vec<(Token, Command)>,
+    /// To be brought to this node.
+    pub outcomes: Vec<(AppId, Outcome)>,
+    /// Topics to subscribe to.
+    pub subscribe: Vec<Topic>,
+    /// Topics that nobody here needs any more (CL-008).
+    pub unsubscribe: Vec<Topic>,
+    /// Whether newcomers of channels without roster and cache may be acknowledged at once.
+    pub live: Vec<(AppId, Partition, bool)>,
+    /// Webhooks to be sent now.
+    pub hooks: Vec<HookBatch>,
+    /// Partitions whose webhooks this node may send no more.
+    pub stop_hooks: Vec<Partition>,
+    /// Partitions whose topic of hooks is to be subscribed to, or not any more.
+    pub listen_hooks: Vec<(Partition, bool)>,
+}

@@ -1,0 +1,13 @@
+//! The rules under random schedules: nodes, clients, Redis, and every fault; and each rule left out, to see it missed.
+//!
+//! A schedule is random steps, then rest, then checks. Every failure prints its seed. `FANFARE_SCHEDULES=N` runs N
+//! schedules of each kind with new seeds, `FANFARE_SEED=S` begins with one.
+
+mod dice;
+mod faults;
+mod hub;
+mod node;
+mod scenarios;
+mod schedules;
+mod store;
+mod world;

@@ -1,0 +1,111 @@
+//! Random schedules, with each fault and with all.
+
+use super::scenarios::{calm_restart, old_deltas};
+use super::store::{Memory, SETTLING};
+use super::world::{Fault, Mistakes, World};
+
+const ALL: [Fault; 11] = [
+    Fault::Cut,
+    Fault::SubscriberLost,
+    Fault::Drop,
+    Fault::Pause,
+    Fault::Crash,
+    Fault::Restart,
+    Fault::Failover,
+    Fault::Zombie,
+    Fault::Overflow,
+    Fault::Bye,
+    Fault::Full,
+];
+
+/// One schedule.
+pub fn run(seed: u64, faults: &[Fault], mistakes: &Mistakes) -> Result<(), String> {
+    let mut world = World::new(seed, Box::new(Memory::new(&mistakes.scripts)), &[], mistakes);
+    begin(&mut world, faults);
+    go_on(&mut world)
+}
+
+/// Half of all clusters are old when the schedule begins.
+pub fn begin(world: &mut World, faults: &[Fault]) {
+    if world.dice.one_in(2) {
+        for _ in 0..30 {
+            world.step();
+        }
+        for _ in 0..=SETTLING / 500 + 4 {
+            world.drain();
+            world.now += 500;
+            for at in 0..world.nodes.len() {
+                world.nodes[at].tick(world.now);
+            }
+        }
+        world.drain();
+    }
+    world.faults = faults.to_vec();
+    world.had_faults |= !faults.is_empty();
+}
+
+pub fn go_on(world: &mut World) -> Result<(), String> {
+    let steps = *world.dice.pick(&[80, 160, 320]);
+    for step in 0..steps {
+        if step % 25 == 0 && world.faults.contains(&Fault::Failover) {
+            world.saved = world.store.save();
+        }
+        world.step();
+        if world.crowd.wrong.is_some() {
+            break;
+        }
+    }
+    world.rest();
+    world.check()
+}
+
+/// So many schedules: a fixed part that never changes, and a part that is new each time.
+pub fn seeds(fixed: u64) -> impl Iterator<Item = u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let more = number("FANFARE_SCHEDULES").unwrap_or(fixed / 2);
+    let first = number("FANFARE_SEED").unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_nanos() as u64) & 0xffff_ffff
+    });
+    let fixed = number("FANFARE_SEED").map_or(fixed, |_| 0);
+    (1..=fixed).chain(first..first + more)
+}
+
+fn all_pass(faults: &[Fault], fixed: u64) {
+    for seed in seeds(fixed) {
+        if let Err(wrong) = run(seed, faults, &Mistakes::default()) {
+            panic!("FANFARE_SEED={seed} FANFARE_SCHEDULES=1: {faults:?}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn schedules_without_faults_end_in_the_truth() {
+    all_pass(&[], 300);
+}
+
+#[test]
+fn a_calm_restart_of_redis_tells_nobody_that_somebody_left() {
+    for seed in seeds(60) {
+        calm_restart(seed, &Mistakes::default()).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+}
+
+#[test]
+fn deltas_of_a_lost_epoch_change_nothing_in_the_next() {
+    for seed in seeds(30) {
+        old_deltas(seed, &Mistakes::default()).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+}
+
+#[test]
+fn schedules_with_each_fault_alone_end_in_the_truth() {
+    for fault in ALL {
+        all_pass(&[fault], 60);
+    }
+}
+
+#[test]
+fn schedules_with_all_faults_end_in_the_truth() {
+    all_pass(&ALL, 300);
+}

@@ -1,0 +1,319 @@
+//! What Redis holds, in memory: the scripts once more, in Rust. The schedules on a real Redis compare both.
+
+mod batch;
+mod plain;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::ids::{AppId, UserId};
+
+use self::batch::Batch;
+use crate::command::{Answer, Beat, Command, CountRule, Entry, EntryId, NodeName, Row, Subject};
+use crate::partition::{Partition, Topic};
+use crate::scripts::Delta;
+
+pub const LEASE: u64 = 5_000;
+pub const SETTLING: u64 = 8_000;
+pub const DELAY: u64 = 3_000;
+
+/// What subscribers hear.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Published {
+    Delta(Topic, Delta),
+    Hooked(Partition),
+    Kept(Topic, u64, ChannelName, Bytes),
+}
+
+/// Redis, as the nodes see it.
+pub trait Store {
+    fn execute(&mut self, now: u64, node: &NodeName, command: &Command) -> Answer;
+    /// What was published since the last call.
+    fn published(&mut self) -> Vec<Published>;
+    /// Everything is lost; the master's data has another id.
+    fn clear(&mut self, data: String);
+    /// A copy to come back to, if the store can.
+    fn save(&self) -> Option<Memory> {
+        None
+    }
+    fn restore(&mut self, _saved: Memory, _data: String) {}
+    /// Puts a changed copy in its place.
+    fn exchange(&mut self, _changed: Memory) {}
+    fn rosters(&mut self) -> Rosters;
+    fn totals(&mut self) -> BTreeMap<(AppId, ChannelName), usize>;
+    /// Whether webhooks were told, or are to be told, of anything in the partition.
+    fn has_told(&mut self, partition: Partition) -> bool;
+}
+
+pub type Rosters = BTreeMap<(AppId, ChannelName), BTreeMap<UserId, (usize, String)>>;
+
+/// Mistakes that the scripts avoid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptMistake {
+    NoGenerations,
+    TheDeadAreNotFenced,
+    LeavesAreCounted,
+    AReturnDoesNotCancelAGoing,
+}
+
+/// A user on a channel, or a channel's count.
+pub type RowKey = (AppId, ChannelName, Option<UserId>);
+
+/// The rows of a node.
+type Rows = BTreeMap<RowKey, Tag>;
+
+/// A row's owner has so many of what it is about, said in that generation.
+type Tag = (String, usize);
+
+#[derive(Clone, Default)]
+struct Data {
+    live: BTreeMap<NodeName, u64>,
+    generations: BTreeMap<NodeName, u64>,
+    own: BTreeMap<NodeName, Rows>,
+    dead: BTreeSet<NodeName>,
+    data: Option<String>,
+    id: String,
+    born: u64,
+    owner: Option<NodeName>,
+    term: u64,
+    by: u64,
+    numbers: BTreeMap<AppId, u64>,
+    rosters: Rosters,
+    totals: BTreeMap<(AppId, ChannelName), usize>,
+    told: BTreeSet<Subject>,
+    due: BTreeMap<Subject, u64>,
+    hooks: BTreeMap<EntryId, Entry>,
+    last_entry: EntryId,
+    counted: BTreeMap<(AppId, ChannelName), (u64, usize, CountRule)>,
+    late: BTreeMap<(AppId, ChannelName), u64>,
+    hooked: BTreeMap<AppId, (bool, bool)>,
+    kept: BTreeMap<(AppId, ChannelName), (u64, Bytes, u64)>,
+    versions: BTreeMap<AppId, u64>,
+    missed: BTreeMap<(AppId, ChannelName), u64>,
+}
+
+/// The store in memory.
+#[derive(Clone, Default)]
+pub struct Memory {
+    parts: BTreeMap<Partition, Data>,
+    data: String,
+    epochs: u64,
+    published: Vec<Published>,
+    mistakes: Vec<ScriptMistake>,
+    /// Redis is full: what needs memory is refused.
+    pub is_full: bool,
+}
+
+impl Memory {
+    pub fn new(mistakes: &[ScriptMistake]) -> Self {
+        Self { data: "r0".to_owned(), mistakes: mistakes.to_vec(), ..Self::default() }
+    }
+
+    fn makes(&self, mistake: ScriptMistake) -> bool {
+        self.mistakes.contains(&mistake)
+    }
+}
+
+impl Store for Memory {
+    fn execute(&mut self, now: u64, node: &NodeName, command: &Command) -> Answer {
+        match command {
+            Command::Hello { partition, generation } => self.hello(now, *partition, node, *generation),
+            Command::Beat { partition, generation } => self.beat(now, *partition, node, *generation),
+            Command::Apply { topic, by, operations } => Batch::run(self, now, node, (topic, by), operations),
+            Command::Take { partition, generation, last } => {
+                self.take(now, *partition, node, (*generation, *last))
+            }
+            Command::Told { partition, term, is_first, subjects } => {
+                self.told(now, *partition, (*term, *is_first), subjects)
+            }
+            Command::Bye { partition, node, generation } => {
+                let data = self.parts.entry(*partition).or_default();
+                if let Some(generation) = generation {
+                    if data.generations.get(node) != Some(generation) {
+                        return Answer::Fenced;
+                    }
+                    data.live.remove(node);
+                    data.generations.remove(node);
+                    data.dead.insert(node.clone());
+                }
+                if data.own.get(node).is_none_or(BTreeMap::is_empty) {
+                    data.dead.remove(node);
+                }
+                Answer::Done
+            }
+            command => self.plain(now, command),
+        }
+    }
+
+    fn published(&mut self) -> Vec<Published> {
+        std::mem::take(&mut self.published)
+    }
+
+    fn clear(&mut self, data: String) {
+        self.parts.clear();
+        self.data = data;
+    }
+
+    fn save(&self) -> Option<Memory> {
+        Some(self.clone())
+    }
+
+    fn restore(&mut self, saved: Memory, data: String) {
+        (self.parts, self.data) = (saved.parts, data);
+    }
+
+    fn exchange(&mut self, changed: Memory) {
+        *self = changed;
+    }
+
+    fn rosters(&mut self) -> Rosters {
+        let all = self.parts.values().flat_map(|data| data.rosters.iter());
+        all.filter(|(_, roster)| !roster.is_empty())
+            .map(|(key, roster)| (key.clone(), roster.clone()))
+            .collect()
+    }
+
+    fn totals(&mut self) -> BTreeMap<(AppId, ChannelName), usize> {
+        self.parts.values().flat_map(|data| data.totals.clone()).collect()
+    }
+
+    fn has_told(&mut self, partition: Partition) -> bool {
+        self.parts.get(&partition).is_some_and(|data| !data.told.is_empty() || !data.hooks.is_empty())
+    }
+}
+
+impl Memory {
+    fn hello(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> Answer {
+        let data = self.parts.entry(partition).or_default();
+        if data.data.as_ref() != Some(&self.data) {
+            self.epochs += 1;
+            (data.data, data.id, data.born) = (Some(self.data.clone()), format!("e{}", self.epochs), now);
+            data.owner = None;
+            data.due.clear();
+            data.live.values_mut().for_each(|until| *until = now + LEASE);
+        }
+        data.dead.remove(node);
+        data.live.insert(node.clone(), now + LEASE);
+        data.generations.insert(node.clone(), generation);
+        Answer::Hello { epoch: data.id.clone(), age: now - data.born }
+    }
+
+    fn beat(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> Answer {
+        let keeps_dead = self.makes(ScriptMistake::TheDeadAreNotFenced);
+        let data = self.parts.entry(partition).or_default();
+        let mut is_fenced = data.generations.get(node) != Some(&generation) || !data.live.contains_key(node);
+        if !is_fenced {
+            data.live.insert(node.clone(), now + LEASE);
+        }
+        let over: Vec<_> =
+            data.live.iter().filter(|(_, until)| **until <= now).map(|(n, _)| n.clone()).collect();
+        for other in over {
+            data.live.remove(&other);
+            if !keeps_dead {
+                data.generations.remove(&other);
+            }
+            is_fenced |= other == *node;
+            data.dead.insert(other);
+        }
+        let born = if data.data.is_some() { data.born } else { now };
+        let age = now - born;
+        if age >= SETTLING {
+            let mut due: Vec<_> =
+                data.due.iter().filter(|(_, at)| **at <= now).map(|(s, at)| (*at, s.clone())).collect();
+            due.sort();
+            let mut is_hooked = false;
+            for (_, subject) in due {
+                data.due.remove(&subject);
+                if data.told.remove(&subject) {
+                    data.hook(now, false, subject);
+                    is_hooked = true;
+                }
+            }
+            if is_hooked {
+                self.published.push(Published::Hooked(partition));
+            }
+        }
+        if is_fenced {
+            return Answer::Fenced;
+        }
+        if data.owner.as_ref().is_none_or(|owner| !data.live.contains_key(owner)) {
+            data.owner = Some(node.clone());
+        }
+        let mut late: Vec<_> =
+            data.late.iter().filter(|(_, at)| **at <= now).map(|(c, at)| (*at, c.clone())).collect();
+        late.sort();
+        let late: Vec<_> = late.into_iter().map(|(_, channel)| channel).collect();
+        for channel in &late {
+            data.late.insert(channel.clone(), now + 1_000);
+        }
+        let owner = data.owner.clone().unwrap();
+        let dead = data.dead.iter().cloned().collect();
+        Answer::Beat(Beat { epoch: data.id.clone(), age, dead, owner, term: data.term, late })
+    }
+
+    fn take(
+        &mut self,
+        now: u64,
+        partition: Partition,
+        node: &NodeName,
+        (generation, last): (u64, Option<EntryId>),
+    ) -> Answer {
+        let data = self.parts.entry(partition).or_default();
+        if data.generations.get(node) != Some(&generation) || data.owner.as_ref() != Some(node) {
+            return Answer::Fenced;
+        }
+        let Some(last) = last else {
+            data.term += 1;
+            let told = data.told.iter().cloned().collect();
+            let entries = data.hooks.values().cloned().collect();
+            return Answer::Taken { entries, is_whole_page: true, first: Some((told, data.term)) };
+        };
+        let behind = data.hooks.values().filter(|entry| entry.id > last).take(101);
+        let is_over = |entry: &&Entry| entry.id.milliseconds < now || entry.id.milliseconds > now + 1_000;
+        let mut entries: Vec<Entry> = behind.take_while(is_over).cloned().collect();
+        let is_whole_page = entries.len() > 100;
+        entries.truncate(100);
+        Answer::Taken { entries, is_whole_page, first: None }
+    }
+
+    fn told(
+        &mut self,
+        now: u64,
+        partition: Partition,
+        (term, is_first): (u64, bool),
+        subjects: &[Subject],
+    ) -> Answer {
+        let data = self.parts.entry(partition).or_default();
+        if now - data.born >= SETTLING {
+            return Answer::Late;
+        }
+        if term >= data.by {
+            if is_first {
+                data.told.clear();
+                data.hooks.clear();
+                data.last_entry = EntryId::default();
+                (data.by, data.term) = (term, data.term.max(term));
+            }
+            data.told.extend(subjects.iter().cloned());
+        }
+        Answer::Done
+    }
+}
+
+fn rows(keys: impl Iterator<Item = RowKey>, from: usize) -> Vec<Row> {
+    let row = |(app, channel, user): RowKey| match user {
+        Some(user) => Row::Member { app, channel, user },
+        None => Row::Count { app, channel },
+    };
+    keys.skip(from).map(row).collect()
+}
+
+impl Data {
+    fn hook(&mut self, now: u64, came: bool, subject: Subject) {
+        let number = if self.last_entry.milliseconds == now { self.last_entry.number + 1 } else { 0 };
+        let id = EntryId { milliseconds: now, number };
+        self.last_entry = id;
+        self.hooks.insert(id, Entry { id, came, subject });
+    }
+}

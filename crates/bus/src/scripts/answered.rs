@@ -1,0 +1,205 @@
+//! Answers of Redis as the machine reads them.
+
+use bytes::Bytes;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::ids::{AppId, UserId};
+
+use super::{RedisValue, names};
+use crate::command::{Answer, Applied, Beat, Command, Entry, EntryId, Failure, Operation, Roster, Status};
+
+/// Hexadecimal digits of the version in front of a kept message.
+pub const VERSION_DIGITS: usize = 14;
+
+/// The answer to a command; what cannot be read is a failure like an error of Redis.
+///
+/// The answers to several commands of [`super::plain`] come as one list.
+#[must_use]
+pub fn answer(command: &Command, value: RedisValue) -> Answer {
+    match value {
+        RedisValue::Error(text) if text.starts_with("OOM") => Answer::Failed(Failure::OutOfMemory),
+        RedisValue::Error(_) => Answer::Failed(Failure::Other),
+        RedisValue::Text(text) if text == "FENCED" => Answer::Fenced,
+        value => read(command, value).unwrap_or(Answer::Failed(Failure::Other)),
+    }
+}
+
+fn read(command: &Command, value: RedisValue) -> Option<Answer> {
+    Some(match command {
+        Command::Hello { .. } => {
+            let [epoch, age] = list(value)?.try_into().ok()?;
+            Answer::Hello { epoch: string(epoch)?, age: number(&age)? }
+        }
+        Command::Beat { .. } => Answer::Beat(beat(value)?),
+        Command::Numbers { .. } => {
+            let numbers = list(value)?.into_iter().map(|value| match value {
+                RedisValue::Nothing => Some(0),
+                value => string(value)?.parse().ok(),
+            });
+            Answer::Numbers(numbers.collect::<Option<_>>()?)
+        }
+        Command::Apply { operations, .. } => applied(operations, value)?,
+        Command::Rows { .. } => {
+            let (cursor, pairs) = scanned(value)?;
+            // A row that a later release has written is none of ours.
+            let rows = pairs.iter().filter_map(|(row, _)| names::read_row(row)).collect();
+            Answer::Rows { rows, cursor }
+        }
+        Command::RosterPart { .. } => {
+            let (cursor, pairs) = scanned(value)?;
+            Answer::RosterPart { users: users(pairs), cursor }
+        }
+        Command::Take { .. } => taken(value)?,
+        Command::Told { .. } if value == RedisValue::Text(Bytes::from_static(b"LATE")) => Answer::Late,
+        Command::Hooked { .. } => Answer::Hooked(hooked(value)?),
+        Command::Totals { .. } => {
+            let (cursor, pairs) = scanned(value)?;
+            let total = |(channel, total): (String, String)| {
+                Some((ChannelName::trusted(&channel), total.parse().ok()?))
+            };
+            Answer::Totals { channels: pairs.into_iter().filter_map(total).collect(), cursor }
+        }
+        Command::Read { .. } => Answer::Read(kept(value)?),
+        Command::Miss { .. } => Answer::Missed { is_first: value != RedisValue::Nothing },
+        Command::Bye { .. } | Command::Taken { .. } | Command::Told { .. } | Command::Keep { .. } => {
+            Answer::Done
+        }
+    })
+}
+
+fn beat(value: RedisValue) -> Option<Beat> {
+    let [epoch, age, dead, owner, term, late] = list(value)?.try_into().ok()?;
+    let mut dead: Vec<_> =
+        list(dead)?.into_iter().map(|node| Some(string(node)?.into())).collect::<Option<_>>()?;
+    dead.sort_unstable();
+    let late = list(late)?.into_iter().filter_map(|channel| names::read_channel(&string(channel)?)).collect();
+    let (owner, term) = (string(owner)?.into(), number(&term)?);
+    Some(Beat { epoch: string(epoch)?, age: number(&age)?, dead, owner, term, late })
+}
+
+fn applied(operations: &[Operation], value: RedisValue) -> Option<Answer> {
+    let mut parts = list(value)?.into_iter();
+    let (epoch, age) = (string(parts.next()?)?, number(&parts.next()?)?);
+    let results: Vec<Applied> = operations
+        .iter()
+        .zip(parts)
+        .map(|(operation, value)| result(operation, value))
+        .collect::<Option<_>>()?;
+    (results.len() == operations.len()).then_some(Answer::Applied { epoch, age, results })
+}
+
+fn result(operation: &Operation, value: RedisValue) -> Option<Applied> {
+    let [status, seq, extra] = list(value)?.try_into().ok()?;
+    let status = match &*string(status)? {
+        "ok" => Status::Ok,
+        "none" => Status::Nothing,
+        "full" => Status::Full,
+        "told" => Status::Told,
+        _ => return None,
+    };
+    let (mut roster, mut total) = (None, None);
+    match (operation, extra) {
+        (Operation::Roster { .. }, RedisValue::List(flat)) => {
+            roster = Some(Roster::Whole(users(pairs(flat)?)))
+        }
+        (Operation::Roster { .. }, _) => roster = Some(Roster::Large),
+        (_, RedisValue::Number(number)) => total = Some(usize::try_from(number).unwrap_or(0)),
+        _ => {}
+    }
+    Some(Applied { status, number: number(&seq)?, roster, total })
+}
+
+/// Users with their infos, from `nodes:info`.
+fn users(pairs: Vec<(String, String)>) -> Vec<(UserId, String)> {
+    let user = |(user, value): (String, String)| {
+        let (_, info) = value.split_once(':')?;
+        Some((UserId::from(&*user), info.to_owned()))
+    };
+    pairs.into_iter().filter_map(user).collect()
+}
+
+fn taken(value: RedisValue) -> Option<Answer> {
+    let [entries, told, term, more] = list(value)?.try_into().ok()?;
+    let entries = list(entries)?.into_iter().map(entry).collect::<Option<_>>()?;
+    let first = match told {
+        RedisValue::List(told) => {
+            let told = told.into_iter().filter_map(|subject| names::read_subject(&string(subject)?));
+            Some((told.collect(), number(&term)?))
+        }
+        _ => None,
+    };
+    Some(Answer::Taken { entries, is_whole_page: number(&more)? == 1, first })
+}
+
+fn entry(value: RedisValue) -> Option<Entry> {
+    let [id, fields] = list(value)?.try_into().ok()?;
+    let id = string(id)?;
+    let (milliseconds, number) = id.split_once('-')?;
+    let id = EntryId { milliseconds: milliseconds.parse().ok()?, number: number.parse().ok()? };
+    let fields = pairs(list(fields)?)?;
+    let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
+    let subject = names::subject_of(field("a")?, field("c")?, field("u")?);
+    Some(Entry { id, came: field("e")? == "+", subject })
+}
+
+/// The apps of `e:APP` and `p:APP`, sorted.
+fn hooked(value: RedisValue) -> Option<Vec<(AppId, bool, bool)>> {
+    let mut apps = std::collections::BTreeMap::new();
+    for member in list(value)? {
+        let member = string(member)?;
+        let Some((kind, app)) = member.split_once(':') else { continue };
+        let (existence, presence) = apps.entry(AppId::from(app)).or_insert((false, false));
+        match kind {
+            "e" => *existence = true,
+            "p" => *presence = true,
+            _ => {}
+        }
+    }
+    Some(apps.into_iter().map(|(app, (existence, presence))| (app, existence, presence)).collect())
+}
+
+/// Version, message and life of a kept event.
+fn kept(value: RedisValue) -> Option<Option<(u64, Bytes, u64)>> {
+    let [message, lives] = list(value)?.try_into().ok()?;
+    let (RedisValue::Text(message), RedisValue::Number(lives)) = (message, lives) else { return Some(None) };
+    let digits = message.get(..VERSION_DIGITS)?;
+    let version = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    // Between both commands the event may have ended.
+    Some(u64::try_from(lives).ok().map(|lives| (version, message.slice(VERSION_DIGITS..), lives)))
+}
+
+fn scanned(value: RedisValue) -> Option<(u64, Vec<(String, String)>)> {
+    let [cursor, flat] = list(value)?.try_into().ok()?;
+    Some((string(cursor)?.parse().ok()?, pairs(list(flat)?)?))
+}
+
+fn pairs(flat: Vec<RedisValue>) -> Option<Vec<(String, String)>> {
+    let mut all = Vec::with_capacity(flat.len() / 2);
+    let mut flat = flat.into_iter();
+    while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+        all.push((string(name)?, string(value)?));
+    }
+    Some(all)
+}
+
+fn list(value: RedisValue) -> Option<Vec<RedisValue>> {
+    match value {
+        RedisValue::List(list) => Some(list),
+        _ => None,
+    }
+}
+
+fn string(value: RedisValue) -> Option<String> {
+    match value {
+        RedisValue::Text(text) => Some(std::str::from_utf8(&text).ok()?.to_owned()),
+        RedisValue::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn number(value: &RedisValue) -> Option<u64> {
+    match value {
+        RedisValue::Number(number) => Some(u64::try_from(*number).unwrap_or(0)),
+        RedisValue::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
