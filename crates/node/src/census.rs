@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fanfare_bus::{Bus, BusAway, ChannelCounts, KnownNode, Question, Reply};
+use fanfare_bus::{Bus, BusAway, ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
 use fanfare_hub::{AppHub, Occupancy, SHARDS};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -61,8 +61,8 @@ pub async fn channels(
     // Fails only if the semaphore is closed, which never happens.
     let turn = LISTS.acquire().await.ok();
     if let Some(bus) = node.bus() {
-        let question = Question::Channels { prefix: prefix.to_owned(), with_users };
-        let Reply::Channels(found) = bus.ask(app, question).await? else { return Err(Unanswered) };
+        let question = ClusterQuestion::Channels { prefix: prefix.to_owned(), with_users };
+        let ClusterReply::Channels(found) = bus.ask(app, question).await? else { return Err(Unanswered) };
         let channels = found.into_iter().map(|(channel, counts)| (channel, occupancy_of(counts))).collect();
         return Ok(ChannelList { channels, _turn: turn });
     }
@@ -92,7 +92,7 @@ pub async fn occupancies(
 ) -> Result<Vec<Occupancy>, Unanswered> {
     if let Some(bus) = node.bus() {
         let asked = channels.iter().copied().cloned().collect();
-        let Reply::Counts(counts) = bus.ask(app, Question::Counts(asked)).await? else {
+        let ClusterReply::Counts(counts) = bus.ask(app, ClusterQuestion::Counts(asked)).await? else {
             return Err(Unanswered);
         };
         return Ok(counts.into_iter().map(occupancy_of).collect());
@@ -116,7 +116,7 @@ pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Resul
 /// The cluster does not answer.
 pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Vec<UserId>, Unanswered> {
     if let Some(bus) = node.bus() {
-        let Reply::Users(users) = bus.ask(app, Question::Users(channel.clone())).await? else {
+        let ClusterReply::Users(users) = bus.ask(app, ClusterQuestion::Users(channel.clone())).await? else {
             return Err(Unanswered);
         };
         return Ok(users);
@@ -159,8 +159,8 @@ pub async fn connections(node: &Node, app: &AppId) -> Result<usize, Unanswered> 
 /// The cluster does not answer.
 pub async fn nodes(bus: &Bus) -> Result<Vec<KnownNode>, Unanswered> {
     // The app does not matter.
-    match bus.ask(&AppId::from(""), Question::Nodes).await? {
-        Reply::Nodes(nodes) => Ok(nodes),
+    match bus.ask(&AppId::from(""), ClusterQuestion::Nodes).await? {
+        ClusterReply::Nodes(nodes) => Ok(nodes),
         _ => Err(Unanswered),
     }
 }
@@ -170,12 +170,12 @@ async fn kept_in_cluster(
     app: &AppId,
     channel: &ChannelName,
 ) -> Result<Option<LastEvent>, Unanswered> {
-    let Reply::Cached(found) = bus.ask(app, Question::Cached(channel.clone())).await? else {
+    let ClusterReply::Cached(found) = bus.ask(app, ClusterQuestion::Cached(channel.clone())).await? else {
         return Err(Unanswered);
     };
-    Ok(found.map(|(text, lives)| LastEvent {
-        frame: Frame::text(text.len(), |out| out.extend_from_slice(&text)),
-        milliseconds_left: u64::try_from(lives.as_millis()).unwrap_or(u64::MAX),
+    Ok(found.map(|(text, milliseconds_left)| {
+        let frame = Frame::text(text.len(), |out| out.extend_from_slice(&text));
+        LastEvent { frame, milliseconds_left }
     }))
 }
 

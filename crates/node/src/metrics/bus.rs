@@ -92,7 +92,7 @@ fn links(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
 fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
     let counters = bus.counters();
     let rules = bus.machine_numbers();
-    let of_rules = |number: fn(&fanfare_bus::MachineNumbers) -> u64| rules.iter().map(number).sum::<u64>();
+    let of_rules = |number: fn(&fanfare_bus::machine::MachineNumbers) -> u64| rules.iter().map(number).sum::<u64>();
     let plain = [
         ("bus_sent", "Events sent to other nodes", counters.sent.get()),
         ("bus_heard", "Events of other nodes that were heard", counters.heard.get()),

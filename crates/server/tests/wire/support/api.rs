@@ -179,6 +179,10 @@ impl Api {
 
     #[track_caller]
     pub fn send(&mut self, request: &Request) -> Answer {
+        if let Some(first) = self.first {
+            // To answer, a node tells the cluster first what it has.
+            Self::connect(first, self.app).get("/channels", &[]);
+        }
         if let Some(addr) = self.addr.filter(|_| self.is_closed) {
             self.http = Http::connect(addr);
         }
@@ -192,11 +196,7 @@ impl Api {
     #[track_caller]
     pub fn get(&mut self, path: &str, query: &[(&str, &str)]) -> Answer {
         let request = Request::get(&self.path(path)).by(self.app);
-        let request = query.iter().fold(request, |request, (name, value)| request.param(name, value));
-        if let Some(first) = self.first {
-            Self::connect(first, self.app).send(&request);
-        }
-        self.send(&request)
+        self.send(&query.iter().fold(request, |request, (name, value)| request.param(name, value)))
     }
 
     /// POST to a path below `/apps/ID`, for instance `/events`.
