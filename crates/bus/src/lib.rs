@@ -3,13 +3,26 @@
 //! Owns what nodes agree on, and every way of falling out of touch and back. Never knows a hub, a connection or HTTP:
 //! `Local` is what the bus brings to its node.
 
+mod board;
+mod bus;
 pub mod command;
+mod counters;
+mod link;
 mod local;
 pub mod machine;
 pub mod message;
 pub mod partition;
 pub mod scripts;
 mod settings;
+mod shared;
+mod workers;
 
+pub use self::board::LinkState;
+pub use self::bus::{
+    Bus, BusAway, BusTask, ChannelCounts, ClusterQuestion, ClusterReply, KnownNode, TooManyChanges,
+    UsageReport, UsageTotal,
+};
+pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
+pub use self::link::{LinkReport, NodeReport};
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
 pub use self::settings::{NodeAbout, Settings};

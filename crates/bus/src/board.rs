@@ -1,0 +1,145 @@
+//! What a link shares with its node: the queues towards its task, and how the link is.
+
+mod events;
+mod inbox;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fanfare_redis::{RedisAddress, Topology};
+use parking_lot::Mutex;
+
+pub(crate) use self::events::{EventQueue, WaitingEvent};
+pub(crate) use self::inbox::{Asking, Inbox, Told};
+use crate::machine::MachineNumbers;
+use crate::partition::Partition;
+
+/// One link, seen from outside.
+pub(crate) struct Board {
+    /// The Redis, without user and password.
+    pub redis: String,
+    pub partitions: Vec<Partition>,
+    /// Topics belong to shards.
+    pub is_sharded: bool,
+    pub events: EventQueue,
+    pub inbox: Inbox,
+    is_up: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    why: Option<String>,
+    warning: Option<String>,
+    round_trip: Option<Duration>,
+    numbers: MachineNumbers,
+    /// The digest of the script that adds up messages.
+    usage_digest: String,
+}
+
+/// How a link is (CL-067).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkState {
+    /// The Redis, without user and password.
+    pub redis: String,
+    /// The partitions that lie there.
+    pub partitions: Vec<Partition>,
+    /// Whether this node has its lease in all of them, and hears everything.
+    pub is_up: bool,
+    /// Why the link is not up, as far as that is known.
+    pub why: Option<String>,
+    /// What is wrong with the settings of Redis, if anything (CL-116).
+    pub warning: Option<String>,
+    /// Events and bytes that wait to be sent.
+    pub waiting: (usize, usize),
+    /// The last round trip.
+    pub round_trip: Option<Duration>,
+}
+
+impl Board {
+    pub fn new(address: &RedisAddress, partitions: Vec<Partition>) -> Self {
+        Self {
+            redis: address.to_string(),
+            partitions,
+            is_sharded: matches!(address.topology(), Topology::Cluster(_)),
+            events: EventQueue::default(),
+            inbox: Inbox::default(),
+            is_up: AtomicBool::new(false),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    pub fn state(&self) -> LinkState {
+        let (is_up, seen) = (self.is_up(), self.seen.lock());
+        LinkState {
+            redis: self.redis.clone(),
+            partitions: self.partitions.clone(),
+            is_up,
+            why: if is_up { None } else { seen.why.clone() },
+            warning: seen.warning.clone(),
+            waiting: self.events.held(),
+            round_trip: seen.round_trip,
+        }
+    }
+
+    pub fn numbers(&self) -> MachineNumbers {
+        self.seen.lock().numbers.clone()
+    }
+
+    pub fn usage_digest(&self) -> String {
+        self.seen.lock().usage_digest.clone()
+    }
+
+    pub fn set_usage_digest(&self, digest: String) {
+        self.seen.lock().usage_digest = digest;
+    }
+
+    /// Says whether the link is up; each change is logged.
+    pub fn set_up(&self, is_up: bool) {
+        if self.is_up.swap(is_up, Ordering::AcqRel) == is_up {
+            return;
+        }
+        let why = self.seen.lock().why.clone().unwrap_or_default();
+        let redis = &self.redis;
+        if is_up {
+            tracing::info!(target: "fanfare::bus", redis, "in touch with the other nodes");
+        } else {
+            tracing::warn!(target: "fanfare::bus", redis, why, "out of touch with the other nodes");
+        }
+    }
+
+    /// Says why the link is not up, or about to be down; logged if the link has not been up since the last cause.
+    pub fn set_why(&self, why: String) {
+        let mut seen = self.seen.lock();
+        if seen.why.as_ref() == Some(&why) {
+            return;
+        }
+        if !self.is_up() {
+            tracing::warn!(target: "fanfare::bus", redis = self.redis, why, "no way to the other nodes");
+        }
+        seen.why = Some(why);
+    }
+
+    pub fn set_warning(&self, warning: Option<String>) {
+        let mut seen = self.seen.lock();
+        if let Some(warning) = warning.as_ref().filter(|_| seen.warning != warning) {
+            tracing::warn!(target: "fanfare::bus", redis = self.redis, warning, "the settings of Redis are a danger");
+        }
+        seen.warning = warning;
+    }
+
+    pub fn set_round_trip(&self, took: Duration) {
+        self.seen.lock().round_trip = Some(took);
+    }
+
+    pub fn set_numbers(&self, numbers: &MachineNumbers) {
+        let mut seen = self.seen.lock();
+        if seen.numbers != *numbers {
+            seen.numbers.clone_from(numbers);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The handle of a node on the bus: cheap to clone, and nothing but questions ever waits.
+
+mod links;
+mod questions;
+mod usage;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::{Change, Snapshot};
+use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_redis::{RedisAddress, Topology};
+use redis::{Cmd, Value, cmd};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+
+pub use self::links::BusAway;
+use self::links::Links;
+pub use self::questions::{ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
+pub use self::usage::{UsageReport, UsageTotal};
+use crate::board::{Asking, Board, LinkState};
+use crate::counters::BusCounters;
+use crate::link::Link;
+use crate::local::Local;
+use crate::machine::MachineNumbers;
+use crate::message::{EventKind, EventMessage, LONGEST};
+use crate::partition::{Layout, Partition, redis_of};
+use crate::settings::Settings;
+use crate::shared::{Rank, Shared};
+use crate::workers::Workers;
+
+/// Most questions that wait (CL-021).
+const MOST_QUESTIONS: usize = 1000;
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A task of the bus.
+pub type BusTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The bus holds too many changes: a snapshot is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyChanges;
+
+/// The bus of a node.
+#[derive(Clone)]
+pub struct Bus {
+    links: Links,
+    questions: Arc<Semaphore>,
+}
+
+impl Bus {
+    /// Starts every link; `spawn` gets tasks that live until [`Bus::end`], each with a name.
+    pub fn start(
+        settings: Settings,
+        local: Arc<dyn Local>,
+        mut spawn: impl FnMut(&'static str, BusTask),
+    ) -> Self {
+        let layout = Arc::new(Layout::new(&settings.prefix, settings.partitions));
+        let plan = plan(&settings.urls, layout.partitions());
+        let board = |(address, partitions): &(RedisAddress, Vec<Partition>)| {
+            Arc::new(Board::new(address, partitions.clone()))
+        };
+        let shared = Arc::new(Shared {
+            key: settings.node.key().into(),
+            lease: settings.lease,
+            settling: settings.settling,
+            node: settings.node,
+            local: Arc::clone(&local),
+            counters: Arc::default(),
+            workers: Workers::default(),
+            connections: Default::default(),
+            rank: Rank::default(),
+            boards: plan.iter().map(board).collect(),
+            start: Instant::now(),
+            layout,
+        });
+        for task in shared.workers.tasks(shared.node.id, &local, &shared.counters) {
+            spawn("bus worker", Box::pin(task));
+        }
+        let mut links = vec![0; usize::from(shared.layout.partitions())];
+        for (at, ((address, partitions), board)) in plan.iter().zip(&shared.boards).enumerate() {
+            for partition in partitions {
+                if let Some(link) = links.get_mut(usize::from(*partition)) {
+                    *link = at;
+                }
+            }
+            let (link, listening) = Link::new(&shared, board, address, &settings.trust);
+            spawn("bus subscriber", Box::pin(listening));
+            spawn("bus link", Box::pin(link.run()));
+        }
+        let links = Links::new(shared, links);
+        Self { links, questions: Arc::new(Semaphore::new(MOST_QUESTIONS)) }
+    }
+
+    /// Where everything lies.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.links.shared.layout
+    }
+
+    /// Sends an event to the other nodes. Dropped, and counted, if too many wait, or the link is away for long (CL-003).
+    pub fn publish(&self, app: &AppId, channel: &ChannelName, except: Option<SocketId>, text: &[u8]) {
+        let topic = self.links.shared.layout.topic(app, channel);
+        let event = EventMessage {
+            kind: EventKind::Event,
+            flags: 0,
+            node: self.links.shared.node.id,
+            number: 0,
+            except,
+            channel: channel.as_str(),
+            text,
+        };
+        let Some(board) = self.links.board(topic.partition) else { return };
+        if text.len() > LONGEST {
+            self.links.shared.counters.dropped_long.add(1);
+        } else if !board.events.push(topic, event.write()) {
+            self.links.shared.counters.dropped_full.add(1);
+        }
+    }
+
+    /// Tells the cluster what has changed on this node; in order for each app.
+    ///
+    /// # Errors
+    /// Too many wait: some of these are lost, and [`Bus::reset`] must follow.
+    pub fn changes(&self, app: &AppId, changes: Vec<Change>) -> Result<(), TooManyChanges> {
+        if let [board] = &*self.links.shared.boards {
+            return if board.inbox.changes(app, changes) { Ok(()) } else { Err(TooManyChanges) };
+        }
+        let mut parts: Vec<Vec<Change>> = self.links.shared.boards.iter().map(|_| Vec::new()).collect();
+        for change in changes {
+            let link = self.links.number_of(app, change.channel());
+            if let Some(part) = parts.get_mut(link) {
+                part.push(change);
+            }
+        }
+        let mut result = Ok(());
+        for (board, part) in self.links.shared.boards.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
+            if !board.inbox.changes(app, part) {
+                result = Err(TooManyChanges);
+            }
+        }
+        result
+    }
+
+    /// Tells the cluster everything that an app has on this node, in place of changes that were lost.
+    pub fn reset(&self, app: &AppId, snapshot: Snapshot) {
+        let empty = || Snapshot { channels: Vec::new(), hooked: snapshot.hooked };
+        let mut parts: Vec<Snapshot> = self.links.shared.boards.iter().map(|_| empty()).collect();
+        for channel in snapshot.channels {
+            let link = self.links.number_of(app, &channel.channel);
+            if let Some(part) = parts.get_mut(link) {
+                part.channels.push(channel);
+            }
+        }
+        for (board, part) in self.links.shared.boards.iter().zip(parts) {
+            board.inbox.snapshot(app, part);
+        }
+    }
+
+    /// Asks the cluster.
+    ///
+    /// # Errors
+    /// There is no answer within a second.
+    pub async fn ask(&self, app: &AppId, question: ClusterQuestion) -> Result<ClusterReply, BusAway> {
+        let _permit = self.questions.try_acquire().map_err(|_| BusAway)?;
+        timeout(PATIENCE, questions::ask(&self.links, app, question)).await.unwrap_or(Err(BusAway))
+    }
+
+    /// Tells the other nodes to close a user's connections (API-060, CL-052).
+    ///
+    /// # Errors
+    /// Redis has not taken the message within a second.
+    pub async fn close_user(&self, app: &AppId, user: &UserId) -> Result<(), BusAway> {
+        let command = self.control(EventKind::CloseUser, app, user.as_str());
+        let answered = timeout(PATIENCE, self.links.command(0, None, vec![command])).await;
+        match answered.unwrap_or(Err(BusAway))?.as_slice() {
+            [Value::Int(_)] => Ok(()),
+            _ => Err(BusAway),
+        }
+    }
+
+    /// Tells the other nodes that an app's settings have changed; nobody waits, and who misses it finds out later
+    /// (CL-060).
+    pub fn app_changed(&self, app: &AppId) {
+        let command = self.control(EventKind::AppChanged, app, "");
+        if let Some(board) = self.links.board(0).filter(|board| board.is_up()) {
+            board.inbox.question(Asking { commands: vec![command], behind: None, answer: None });
+        }
+    }
+
+    /// A message for every node.
+    fn control(&self, kind: EventKind, app: &AppId, text: &str) -> Cmd {
+        let message = EventMessage {
+            kind,
+            flags: 0,
+            node: self.links.shared.node.id,
+            number: 0,
+            except: None,
+            channel: app.as_str(),
+            text: text.as_bytes(),
+        };
+        let is_sharded = self.links.board(0).is_some_and(|board| board.is_sharded);
+        let mut command = cmd(if is_sharded { "SPUBLISH" } else { "PUBLISH" });
+        command.arg(self.links.shared.layout.control_topic()).arg(message.write());
+        command
+    }
+
+    /// Says what apps have used, and hears the sums of all nodes, in the same order. A repeat does no harm.
+    ///
+    /// # Errors
+    /// There is no answer within a second; the sums of some apps may have been stored.
+    pub async fn usage(&self, reports: &[UsageReport]) -> Result<Vec<UsageTotal>, BusAway> {
+        timeout(PATIENCE, usage::add_up(&self.links, reports)).await.unwrap_or(Err(BusAway))
+    }
+
+    /// Says how many connections this node has, for the list of nodes.
+    pub fn set_connections(&self, connections: usize) {
+        self.links.shared.connections.store(connections, Ordering::Relaxed);
+    }
+
+    /// Whether this node has the lowest number of the living nodes, as far as is known (CL-068).
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.links.shared.rank.is_first(self.links.shared.now())
+    }
+
+    /// How each link is.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkState> {
+        self.links.shared.boards.iter().map(|board| board.state()).collect()
+    }
+
+    /// What was counted so far, but for the rules' own numbers.
+    #[must_use]
+    pub fn counters(&self) -> &BusCounters {
+        &self.links.shared.counters
+    }
+
+    /// What the rules of each link have counted so far.
+    #[must_use]
+    pub fn machine_numbers(&self) -> Vec<MachineNumbers> {
+        self.links.shared.boards.iter().map(|board| board.numbers()).collect()
+    }
+
+    /// Bytes that were heard and wait to be brought to this node.
+    #[must_use]
+    pub fn heard_bytes(&self) -> usize {
+        self.links.shared.workers.bytes()
+    }
+
+    /// Sends what waits, and says goodbye, so that other nodes take over at once (CL-070). Ends the bus's tasks.
+    pub async fn end(&self, deadline: Instant) {
+        let ended = self.links.shared.boards.iter().map(|board| board.inbox.end());
+        for ended in ended.collect::<Vec<_>>() {
+            // A link that does not end by then goes with its runtime; one that has ended dropped its sender.
+            let _ = timeout_at(deadline, ended).await;
+        }
+        self.links.shared.workers.end();
+    }
+}
+
+/// Which partitions lie at which Redis. In a Cluster each partition is a link of its own: the partition's master may be
+/// another tomorrow, and its loss concerns no other partition.
+fn plan(urls: &[RedisAddress], partitions: Partition) -> Vec<(RedisAddress, Vec<Partition>)> {
+    let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    let mut of: Vec<Vec<Partition>> = urls.iter().map(|_| Vec::new()).collect();
+    for partition in 0..partitions {
+        if let Some(own) = of.get_mut(redis_of(partition, &names)) {
+            own.push(partition);
+        }
+    }
+    let mut plan = Vec::new();
+    for (address, own) in urls.iter().zip(of) {
+        match address.topology() {
+            Topology::Cluster(_) => {
+                plan.extend(own.into_iter().map(|partition| (address.clone(), vec![partition])));
+            }
+            // A Redis may get no partition.
+            Topology::Single(_) | Topology::Sentinels { .. } if own.is_empty() => {}
+            Topology::Single(_) | Topology::Sentinels { .. } => plan.push((address.clone(), own)),
+        }
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_has_one_link_and_in_a_cluster_one_of_its_own() {
+        let urls = ["redis://a", "redis+sentinel://b/m", "redis+cluster://c"];
+        let urls = urls.map(|url| RedisAddress::parse(url).unwrap());
+        let plan = plan(&urls, 16);
+        let mut all: Vec<Partition> = plan.iter().flat_map(|(_, partitions)| partitions.clone()).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..16).collect::<Vec<_>>());
+        assert!(plan.iter().all(|(address, own)| *address != urls[2] || own.len() == 1));
+        assert!(plan.len() > 3, "{plan:?}");
+    }
+}

@@ -1,0 +1,285 @@
+//! What is asked of the cluster, read from Redis alone (CL-020, CL-021).
+//!
+//! Many small questions instead of one that blocks Redis: lists are read in parts.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::ids::{AppId, UserId};
+use redis::{Cmd, Value, cmd};
+use tokio::task::JoinSet;
+
+use super::links::{BusAway, Links};
+use crate::link::NodeReport;
+use crate::message::kept;
+use crate::partition::{Partition, Topic};
+
+/// Channels, or users, in one part.
+const PART: usize = 1000;
+
+/// Channels whose users are counted at once.
+const COUNTED_AT_ONCE: usize = 1000;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterQuestion {
+    /// How many subscriptions and users these channels have; answered by [`ClusterReply::Counts`], in the same order.
+    Counts(Vec<ChannelName>),
+    /// Which users are on a channel; answered by [`ClusterReply::Users`].
+    Users(ChannelName),
+    /// Which channels with this prefix have subscriptions; answered by [`ClusterReply::Channels`].
+    Channels {
+        /// The prefix; an empty one is that of all channels.
+        prefix: String,
+        /// Whether users are counted, too.
+        with_users: bool,
+    },
+    /// The last event of a cache channel; answered by [`ClusterReply::Cached`].
+    Cached(ChannelName),
+    /// The nodes, whatever the app; answered by [`ClusterReply::Nodes`].
+    Nodes,
+}
+
+/// A reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClusterReply {
+    /// Of each channel.
+    Counts(Vec<ChannelCounts>),
+    /// Sorted.
+    Users(Vec<UserId>),
+    /// By name; hidden channels are left out.
+    Channels(BTreeMap<ChannelName, ChannelCounts>),
+    /// The text of the message for clients, and how many milliseconds the event lives.
+    Cached(Option<(Bytes, u64)>),
+    /// By id.
+    Nodes(Vec<KnownNode>),
+}
+
+/// Numbers of a channel in the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelCounts {
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Users; 0 where nobody asked.
+    pub users: usize,
+}
+
+/// A node that has a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownNode {
+    /// The node's id.
+    pub id: String,
+    /// What the node has said of itself; `None` if nothing that can be read.
+    pub says: Option<NodeReport>,
+    /// How long its lease lasts, in milliseconds; each beat makes that five seconds.
+    pub lease_left: i64,
+}
+
+/// Asks; the caller has the bound.
+pub(super) async fn ask(
+    links: &Links,
+    app: &AppId,
+    question: ClusterQuestion,
+) -> Result<ClusterReply, BusAway> {
+    match question {
+        ClusterQuestion::Counts(channels) => counts(links, app, channels).await.map(ClusterReply::Counts),
+        ClusterQuestion::Users(channel) => users(links, app, &channel).await.map(ClusterReply::Users),
+        ClusterQuestion::Channels { prefix, with_users } => {
+            channels(links, app, prefix, with_users).await.map(ClusterReply::Channels)
+        }
+        ClusterQuestion::Cached(channel) => cached(links, app, &channel).await.map(ClusterReply::Cached),
+        ClusterQuestion::Nodes => nodes(links).await.map(ClusterReply::Nodes),
+    }
+}
+
+async fn counts(
+    links: &Links,
+    app: &AppId,
+    channels: Vec<ChannelName>,
+) -> Result<Vec<ChannelCounts>, BusAway> {
+    let mut by_partition: BTreeMap<Partition, Vec<(usize, &ChannelName)>> = BTreeMap::new();
+    for (at, channel) in channels.iter().enumerate() {
+        by_partition.entry(links.topic(app, channel).partition).or_default().push((at, channel));
+    }
+    let mut found = vec![ChannelCounts::default(); channels.len()];
+    let mut asked = JoinSet::new();
+    for (partition, own) in by_partition {
+        let topic = Topic { partition, app: app.clone() };
+        let commands = own
+            .iter()
+            .flat_map(|(_, channel)| [total(links, &topic, channel), users_of(links, &topic, channel)]);
+        let (links, commands, places) =
+            (links.clone(), commands.collect(), own.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+        asked.spawn(async move {
+            let values = links.command(partition, Some(topic.app), commands).await?;
+            Ok::<_, BusAway>((places, values))
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        let (places, values) = answer.map_err(|_| BusAway)??;
+        for (at, pair) in places.into_iter().zip(values.chunks(2)) {
+            let [subscriptions, users] = pair else { return Err(BusAway) };
+            if let Some(place) = found.get_mut(at) {
+                *place = ChannelCounts { subscriptions: number(subscriptions)?, users: number(users)? };
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn total(links: &Links, topic: &Topic, channel: &ChannelName) -> Cmd {
+    let mut command = cmd("HGET");
+    command.arg(links.shared.layout.app_key(topic, "totals")).arg(channel.as_str());
+    command
+}
+
+fn users_of(links: &Links, topic: &Topic, channel: &ChannelName) -> Cmd {
+    let mut command = cmd("HLEN");
+    command.arg(links.shared.layout.channel_key(topic, "m", channel));
+    command
+}
+
+async fn users(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Vec<UserId>, BusAway> {
+    let topic = links.topic(app, channel);
+    let key = links.shared.layout.channel_key(&topic, "m", channel);
+    let pairs = scan(links, &topic, &key).await?;
+    let mut users: Vec<UserId> = pairs.iter().map(|(user, _)| UserId::from(user.as_str())).collect();
+    users.sort_unstable();
+    // A scan may give an element twice.
+    users.dedup();
+    Ok(users)
+}
+
+async fn channels(
+    links: &Links,
+    app: &AppId,
+    prefix: String,
+    with_users: bool,
+) -> Result<BTreeMap<ChannelName, ChannelCounts>, BusAway> {
+    let mut asked = JoinSet::new();
+    for partition in 0..links.shared.layout.partitions() {
+        let (links, topic, prefix) = (links.clone(), Topic { partition, app: app.clone() }, prefix.clone());
+        asked.spawn(async move { channels_of(&links, &topic, &prefix, with_users).await });
+    }
+    let mut found = BTreeMap::new();
+    while let Some(part) = asked.join_next().await {
+        found.extend(part.map_err(|_| BusAway)??);
+    }
+    Ok(found)
+}
+
+async fn channels_of(
+    links: &Links,
+    topic: &Topic,
+    prefix: &str,
+    with_users: bool,
+) -> Result<BTreeMap<ChannelName, ChannelCounts>, BusAway> {
+    let key = links.shared.layout.app_key(topic, "totals");
+    let mut found = BTreeMap::new();
+    for (name, total) in scan(links, topic, &key).await? {
+        if name.starts_with(prefix) && !name.starts_with('#') {
+            let subscriptions = total.parse().map_err(|_| BusAway)?;
+            found.insert(ChannelName::trusted(&name), ChannelCounts { subscriptions, users: 0 });
+        }
+    }
+    if with_users {
+        let rostered: Vec<ChannelName> = found.keys().filter(|name| name.has_roster()).cloned().collect();
+        for part in rostered.chunks(COUNTED_AT_ONCE) {
+            let commands = part.iter().map(|channel| users_of(links, topic, channel)).collect();
+            let values = links.command(topic.partition, None, commands).await?;
+            for (channel, value) in part.iter().zip(&values) {
+                if let Some(counts) = found.get_mut(channel) {
+                    counts.users = number(value)?;
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// All fields of a hash, in parts; what this node has of the app goes before.
+async fn scan(links: &Links, topic: &Topic, key: &str) -> Result<Vec<(String, String)>, BusAway> {
+    let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
+    let mut behind = Some(topic.app.clone());
+    loop {
+        let mut command = cmd("HSCAN");
+        command.arg(key).arg(&cursor).arg("COUNT").arg(PART);
+        let values = links.command(topic.partition, behind.take(), vec![command]).await?;
+        let [Value::Array(parts)] = &*values else { return Err(BusAway) };
+        let [next, Value::Array(pairs)] = &**parts else { return Err(BusAway) };
+        cursor = text(next)?;
+        for pair in pairs.chunks_exact(2) {
+            let [field, value] = pair else { return Err(BusAway) };
+            found.push((text(field)?, text(value)?));
+        }
+        if cursor == "0" {
+            return Ok(found);
+        }
+    }
+}
+
+async fn cached(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Option<(Bytes, u64)>, BusAway> {
+    let topic = links.topic(app, channel);
+    let key = links.shared.layout.channel_key(&topic, "cache", channel);
+    let (mut event, mut lives) = (cmd("GET"), cmd("PTTL"));
+    event.arg(&key);
+    lives.arg(&key);
+    let values = links.command(topic.partition, Some(topic.app.clone()), vec![event, lives]).await?;
+    match &*values {
+        [Value::Nil, _] => Ok(None),
+        [Value::BulkString(bytes), Value::Int(lives)] => {
+            // Between both commands the event may have ended.
+            let lives = u64::try_from(*lives).ok().filter(|lives| *lives > 0);
+            let event = kept(bytes).ok().map(|(_, event)| Bytes::copy_from_slice(event.text));
+            Ok(event.zip(lives))
+        }
+        _ => Err(BusAway),
+    }
+}
+
+async fn nodes(links: &Links) -> Result<Vec<KnownNode>, BusAway> {
+    let layout = &links.shared.layout;
+    let (mut reports, mut live, time) = (cmd("HGETALL"), cmd("ZRANGE"), cmd("TIME"));
+    reports.arg(layout.key(0, "nodes"));
+    live.arg(layout.key(0, "live")).arg(0).arg(-1).arg("WITHSCORES");
+    let values = links.command(0, None, vec![reports, live, time]).await?;
+    let [Value::Array(reports), Value::Array(live), Value::Array(time)] = &*values else {
+        return Err(BusAway);
+    };
+    let now = match &**time {
+        [seconds, micros] => number(seconds)? as i64 * 1000 + number(micros)? as i64 / 1000,
+        _ => return Err(BusAway),
+    };
+    let mut says = BTreeMap::new();
+    for pair in reports.chunks_exact(2) {
+        let [id, report] = pair else { return Err(BusAway) };
+        says.insert(text(id)?, serde_json::from_str(&text(report)?).ok());
+    }
+    let mut nodes = Vec::new();
+    for pair in live.chunks_exact(2) {
+        let [id, end] = pair else { return Err(BusAway) };
+        let (id, end): (String, f64) = (text(id)?, text(end)?.parse().map_err(|_| BusAway)?);
+        let says = says.remove(&id).flatten();
+        nodes.push(KnownNode { id, says, lease_left: end as i64 - now });
+    }
+    nodes.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(nodes)
+}
+
+fn text(value: &Value) -> Result<String, BusAway> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).map_err(|_| BusAway),
+        Value::SimpleString(text) => Ok(text.clone()),
+        Value::Int(number) => Ok(number.to_string()),
+        _ => Err(BusAway),
+    }
+}
+
+/// A number; nothing is 0.
+fn number(value: &Value) -> Result<usize, BusAway> {
+    match value {
+        Value::Nil => Ok(0),
+        value => text(value)?.parse().map_err(|_| BusAway),
+    }
+}

@@ -1,0 +1,364 @@
+//! A link: this node's two connections to one Redis, and the task that owns the machine of its partitions.
+//!
+//! Everything that leaves goes through one place and in order: events, then what the machine asks, then questions. At
+//! most four pipelines are in flight; meanwhile things gather. Nothing here waits for Redis but the wire.
+
+mod batch;
+mod bringing;
+mod error;
+mod greeting;
+mod roll;
+mod server;
+mod subscriber;
+mod topics;
+mod wire;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_outgoing::Trust;
+use fanfare_redis::{Connector, Host, RedisAddress, TopicKind, TopicSubscriber};
+use redis::{Cmd, Value};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use self::batch::{Asked, Batch, TopicNumbers, answer_of};
+use self::greeting::Digests;
+use self::roll::Roll;
+pub use self::roll::{LinkReport, NodeReport};
+use self::server::Server;
+use self::subscriber::{Ear, MOST_NOTES, Note};
+use self::topics::{TopicMeaning, Topics};
+use self::wire::{Wire, WireEvent};
+use crate::board::{Asking, Board, Told};
+use crate::command::{Command, Token};
+use crate::machine::{Machine, MachineSettings};
+use crate::scripts::Speaker;
+use crate::shared::Shared;
+
+/// Longest message that is kept of an answer to a subscriber, in bytes.
+const LONGEST_MESSAGE: u64 = 2 * 1024 * 1024;
+
+/// Most events in one pipeline, and their bytes.
+const MOST_EVENTS: (usize, usize) = (1000, 1024 * 1024);
+
+/// Most notes that are taken before the link does anything else.
+const MOST_NOTES_AT_ONCE: usize = 256;
+
+/// How long a going waits for a return (HOOK-021).
+const DELAY: Duration = Duration::from_secs(3);
+
+/// One link.
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+    board: Arc<Board>,
+    machine: Machine,
+    wire: Wire<Vec<Asked>>,
+    topics: Topics,
+    notes: mpsc::Receiver<Note>,
+    /// Where the subscriber is to be.
+    host: watch::Sender<Option<Host>>,
+    is_subscribed: bool,
+    waiting: VecDeque<(Token, Command)>,
+    questions: Vec<Asking>,
+    numbers: TopicNumbers,
+    digests: Digests,
+    /// The id of the data on the present connection.
+    data: String,
+    /// How many ids of epochs were made up.
+    epochs: u64,
+    /// Of the first partition's link alone.
+    roll: Option<Roll>,
+    ending: Option<oneshot::Sender<()>>,
+}
+
+impl Link {
+    /// A link that has not connected yet, and the task of its subscriber.
+    pub fn new(
+        shared: &Arc<Shared>,
+        board: &Arc<Board>,
+        address: &RedisAddress,
+        trust: &Trust,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let layout = &shared.layout;
+        let first = board.partitions.first().copied().unwrap_or_default();
+        let connector = Connector::new(address, trust, LONGEST_MESSAGE).with_setting("bus.ca_file");
+        let server = Server::new(address, layout.slot(first));
+        let kind = if board.is_sharded { TopicKind::Sharded } else { TopicKind::Everywhere };
+        let subscriber = TopicSubscriber::new(connector.clone(), kind);
+        let written = (layout.layout_key(), layout.layout_value());
+        let wire = Wire::new(server, connector, written, layout.layout_slot());
+        let mut topics = Topics::new(Arc::clone(layout));
+        let is_first = board.partitions.contains(&0);
+        if is_first {
+            topics.want(TopicMeaning::Control);
+        }
+        let (sender, notes) = mpsc::channel(MOST_NOTES);
+        let host = watch::Sender::new(None);
+        let ear = Ear::new(topics.meanings(), shared.workers.clone(), Arc::clone(&shared.counters), sender);
+        let listening = subscriber::run(subscriber, host.subscribe(), topics.wanted(), ear);
+        let settings = MachineSettings {
+            node: Arc::clone(&shared.key),
+            layout: Arc::clone(layout),
+            lease: shared.lease,
+            settling: shared.settling,
+            seed: shared.node.id ^ u64::from(first),
+            frame_of: crate::message::frame_of,
+        };
+        let link = Self {
+            shared: Arc::clone(shared),
+            board: Arc::clone(board),
+            machine: Machine::new(settings, board.partitions.iter().copied()),
+            wire,
+            topics,
+            notes,
+            host,
+            is_subscribed: false,
+            waiting: VecDeque::new(),
+            questions: Vec::new(),
+            numbers: TopicNumbers::default(),
+            digests: Digests::default(),
+            data: String::new(),
+            epochs: 0,
+            roll: is_first.then(Roll::new),
+            ending: None,
+        };
+        (link, listening)
+    }
+
+    /// Runs until the node ends.
+    pub async fn run(mut self) {
+        loop {
+            let wake = self.wakes_at();
+            tokio::select! {
+                event = self.wire.next() => self.wire_event(event),
+                Some(note) = self.notes.recv() => self.notes(note),
+                () = self.board.inbox.rung() => {}
+                () = self.board.events.rung(), if self.wire.has_room() => {}
+                () = sleep_until(wake) => self.machine.tick(self.shared.now()),
+            }
+            self.inbox();
+            self.turn();
+            if self.is_ended() {
+                break;
+            }
+        }
+        self.board.set_why("this node has ended".to_owned());
+        self.board.set_up(false);
+    }
+
+    fn wakes_at(&self) -> Instant {
+        let roll = self.roll.as_ref().filter(|_| self.wire.has_room()).map_or(u64::MAX, Roll::next);
+        let expiry = if self.wire.is_up() { u64::MAX } else { self.shared.now() + 250 };
+        // Far ahead is as good as never.
+        let next = self.machine.next().min(roll).min(expiry).min(self.shared.now() + 1000);
+        self.shared.start + Duration::from_millis(next)
+    }
+
+    fn wire_event(&mut self, event: WireEvent<Vec<Asked>>) {
+        let now = self.shared.now();
+        match event {
+            WireEvent::Up { host, about, digests } => {
+                tracing::debug!(target: "fanfare::bus", redis = self.board.redis, %host, "connected");
+                self.board.set_warning(about.warning);
+                self.board.set_usage_digest(digests.usage.clone());
+                (self.data, self.digests) = (about.data, digests);
+                self.host.send_if_modified(|at| {
+                    let is_other = at.as_ref() != Some(&host);
+                    *at = Some(host);
+                    is_other
+                });
+                self.machine.connected(now, &self.board.partitions);
+            }
+            WireEvent::Answered { with, values, took } => {
+                self.shared.counters.took(took);
+                self.board.set_round_trip(took);
+                self.answers(now, with, values);
+            }
+            WireEvent::Lost(error) => {
+                self.shared.counters.lost.add(1);
+                if error.is_elsewhere() {
+                    self.shared.counters.moved.add(1);
+                    self.host.send_replace(None);
+                }
+                self.board.set_why(error.to_string());
+                self.waiting.clear();
+                self.questions.clear();
+                self.machine.lost(now, &self.board.partitions);
+            }
+            WireEvent::Failed(error) => {
+                if error.is_elsewhere() {
+                    self.host.send_replace(None);
+                }
+                self.board.set_why(error.to_string());
+            }
+        }
+    }
+
+    fn answers(&mut self, now: u64, with: Vec<Asked>, values: Vec<Value>) {
+        let mut values = values.into_iter();
+        let mut next = |parts: usize| values.by_ref().take(parts).collect::<Vec<Value>>();
+        for asked in with {
+            match asked {
+                Asked::Events(count) => {
+                    self.shared.counters.sent.add(count as u64);
+                    drop(next(count));
+                }
+                Asked::Command { token, command, parts } => {
+                    let answer = answer_of(&command, next(parts));
+                    self.machine.answered(now, token, answer);
+                }
+                Asked::Question { answer, parts } => {
+                    let values = next(parts);
+                    // The asker may be gone.
+                    let _ = answer.map(|answer| answer.send(values));
+                }
+                Asked::Roll { parts } => {
+                    let values = next(parts);
+                    let removal = self.roll.as_mut().and_then(|roll| roll.hear(now, &values, &self.shared));
+                    removal.into_iter().for_each(|command| self.say(command));
+                }
+            }
+        }
+    }
+
+    /// Sends a command whose answer nobody waits for.
+    fn say(&mut self, command: Cmd) {
+        self.questions.push(Asking { commands: vec![command], behind: None, answer: None });
+    }
+
+    /// Takes a note, and others that wait.
+    fn notes(&mut self, note: Note) {
+        let now = self.shared.now();
+        self.note(now, note);
+        for _ in 0..MOST_NOTES_AT_ONCE {
+            let Ok(note) = self.notes.try_recv() else { break };
+            self.note(now, note);
+        }
+    }
+
+    fn note(&mut self, now: u64, note: Note) {
+        match note {
+            Note::Ready => self.is_subscribed = true,
+            Note::Confirmed(name) => {
+                if let Some(TopicMeaning::App(topic)) = self.topics.confirm(&name) {
+                    self.machine.subscribed(now, &[topic]);
+                }
+            }
+            Note::Ended(name) => self.topics.end(&name),
+            Note::Delta(topic, delta) => self.machine.heard(now, &topic, delta),
+            Note::Hooks(partition) => self.machine.hooks_due(now, partition),
+            Note::Refused(error) => self.board.set_why(error.to_string()),
+            Note::Lost(error) => {
+                if self.is_subscribed {
+                    self.shared.counters.subscriptions_lost.add(1);
+                    self.board.set_why(format!("the subscription: {error}"));
+                }
+                self.is_subscribed = false;
+                self.topics.lose();
+                self.machine.subscription_lost(now, &self.board.partitions);
+            }
+        }
+    }
+
+    fn inbox(&mut self) {
+        let now = self.shared.now();
+        for told in self.board.inbox.take() {
+            match told {
+                Told::Changes(app, changes) => {
+                    for change in changes {
+                        self.machine.change(now, &app, change);
+                    }
+                }
+                Told::Snapshot(app, snapshot) => self.machine.reset(now, &app, snapshot),
+                Told::Question(question) if self.wire.is_up() => self.questions.push(question),
+                // Dropped, which its asker hears.
+                Told::Question(_) => {}
+                Told::HooksSent(partition, entries) => self.machine.hooks_sent(now, partition, &entries),
+                Told::End(ended) => {
+                    self.machine.end(now);
+                    if self.roll.take().is_some() {
+                        self.say(Roll::goodbye(&self.shared.layout, &self.shared.key));
+                    }
+                    self.ending = Some(ended);
+                }
+            }
+        }
+    }
+
+    /// Brings to the node what the machine says, and sends what there is to send.
+    fn turn(&mut self) {
+        let out = self.machine.take();
+        self.bring(out);
+        if self.wire.is_up() {
+            while self.wire.has_room() && self.send() {}
+        } else {
+            self.waiting.clear();
+            self.shared.counters.dropped_link.add(self.board.events.expire() as u64);
+        }
+        let has_leases = self.board.partitions.iter().all(|partition| self.machine.is_up(*partition));
+        self.board.set_up(self.wire.is_up() && self.is_subscribed && has_leases);
+        self.board.set_numbers(self.machine.numbers());
+    }
+
+    /// The questions that what they wait for goes before; in their order.
+    fn ready_questions(&mut self, now: u64) -> Vec<Asking> {
+        self.questions.retain(|question| !question.is_given_up());
+        let machine = &mut self.machine;
+        let is_ready =
+            |question: &mut Asking| question.behind.as_ref().is_none_or(|app| machine.flush(now, app));
+        let ready: Vec<Asking> = self.questions.extract_if(.., is_ready).collect();
+        let out = self.machine.take();
+        self.bring(out);
+        ready
+    }
+
+    /// Sends a pipeline; false if there was nothing to send.
+    fn send(&mut self) -> bool {
+        let (now, mut events) = (self.shared.now(), Vec::new());
+        let ready = self.ready_questions(now);
+        self.board.events.take(MOST_EVENTS.0, MOST_EVENTS.1, &mut events);
+        self.epochs += 1;
+        let fresh = format!("{}-{}", self.shared.key, self.epochs);
+        let speaker = Speaker {
+            layout: &self.shared.layout,
+            node: &self.shared.key,
+            is_sharded: self.board.is_sharded,
+            data: &self.data,
+            fresh: &fresh,
+            lease: self.shared.lease,
+            settling: self.shared.settling,
+            delay: DELAY,
+            now: 0,
+        };
+        let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);
+        batch.events(events);
+        for (token, command) in self.waiting.drain(..) {
+            batch.command(token, command);
+        }
+        for question in ready {
+            batch.question(question);
+        }
+        if let Some(commands) = self.roll.as_mut().and_then(|roll| roll.commands(now, &self.shared)) {
+            batch.roll(commands);
+        }
+        let Batch { pipeline, asked, .. } = batch;
+        if asked.is_empty() {
+            return false;
+        }
+        self.wire.send(pipeline, asked);
+        true
+    }
+
+    /// Whether the node has ended, and everything was said.
+    fn is_ended(&mut self) -> bool {
+        let is_quiet = self.waiting.is_empty() && self.wire.is_idle() && self.board.events.held().0 == 0;
+        let is_ended = self.ending.is_some() && (is_quiet || !self.wire.is_up());
+        if is_ended && let Some(ended) = self.ending.take() {
+            // Whoever ends the node may have gone on.
+            let _ = ended.send(());
+        }
+        is_ended
+    }
+}

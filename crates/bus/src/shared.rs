@@ -1,0 +1,74 @@
+//! What all links of a node share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::board::Board;
+use crate::counters::BusCounters;
+use crate::local::Local;
+use crate::partition::Layout;
+use crate::settings::NodeAbout;
+use crate::workers::Workers;
+
+/// What all links of a node share.
+pub(crate) struct Shared {
+    pub layout: Arc<Layout>,
+    pub lease: Duration,
+    pub settling: Duration,
+    pub node: NodeAbout,
+    /// The node's id as Redis knows it.
+    pub key: Arc<str>,
+    pub local: Arc<dyn Local>,
+    pub counters: Arc<BusCounters>,
+    pub workers: Workers,
+    /// Connections of clients on this node.
+    pub connections: AtomicUsize,
+    pub rank: Rank,
+    pub boards: Vec<Arc<Board>>,
+    pub start: Instant,
+}
+
+/// Whether this node is the first of the living.
+#[derive(Default)]
+pub(crate) struct Rank {
+    /// Until when; 0 for a node that is not the first.
+    until: AtomicU64,
+}
+
+impl Rank {
+    /// Redis has just said so; that holds for a lease.
+    pub fn set(&self, now: u64, is_first: bool, lease: Duration) {
+        let until = now + u64::try_from(lease.as_millis()).unwrap_or(0);
+        self.until.store(if is_first { until } else { 0 }, Ordering::Relaxed);
+    }
+
+    pub fn is_first(&self, now: u64) -> bool {
+        now < self.until.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// Milliseconds since the start.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cl_068_a_node_is_the_first_for_a_lease() {
+        let rank = Rank::default();
+        assert!(!rank.is_first(0));
+        let lease = Duration::from_secs(5);
+        rank.set(100, true, lease);
+        assert!(rank.is_first(5099) && !rank.is_first(5100));
+        rank.set(200, false, lease);
+        assert!(!rank.is_first(201));
+    }
+}

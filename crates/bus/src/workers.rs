@@ -1,0 +1,242 @@
+//! Four workers that bring what was heard to the node: a partition has one worker, so the order in a channel stays.
+//!
+//! Bounded in bytes; over the bound the reader waits, and reads nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::ids::{AppId, UserId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::counters::BusCounters;
+use crate::local::{HeardEvent, HeardKept, Local};
+use crate::message::{EventKind, EventMessage, FLAG_QUIET, Message, Unreadable, frame};
+use crate::partition::{Partition, Topic};
+
+/// Workers.
+const WORKERS: usize = 4;
+
+/// Most bytes that wait for a worker, with what a message costs beside its bytes.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a message costs beside its bytes.
+const COST: usize = 128;
+
+/// Most publishers whose numbers a worker keeps; over that all are forgotten, and gaps in between are not counted.
+const MOST_PUBLISHERS: usize = 100_000;
+
+/// A message that was heard.
+pub(crate) struct Heard {
+    /// `None`: what concerns every node.
+    pub topic: Option<Topic>,
+    pub payload: Bytes,
+}
+
+impl Heard {
+    fn cost(&self) -> usize {
+        self.payload.len() + COST
+    }
+}
+
+/// The queues of all workers.
+#[derive(Clone, Default)]
+pub(crate) struct Workers(Arc<[Queue; WORKERS]>);
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    bell: Notify,
+    room: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    heard: VecDeque<Heard>,
+    bytes: usize,
+    is_ended: bool,
+}
+
+impl Workers {
+    fn of(&self, partition: Partition) -> Option<&Queue> {
+        self.0.get(usize::from(partition) % WORKERS)
+    }
+
+    /// Queues a message, whether there is room or not: the caller waits for [`Workers::room`] then.
+    pub fn push(&self, heard: Heard) {
+        let partition = heard.topic.as_ref().map_or(0, |topic| topic.partition);
+        let Some(queue) = self.of(partition) else { return };
+        let mut waiting = queue.waiting.lock();
+        waiting.bytes += heard.cost();
+        waiting.heard.push_back(heard);
+        let is_first = waiting.heard.len() == 1;
+        drop(waiting);
+        if is_first {
+            queue.bell.notify_one();
+        }
+    }
+
+    /// Returns when the partition's worker has room.
+    pub async fn room(&self, partition: Partition) {
+        let Some(queue) = self.of(partition) else { return };
+        loop {
+            let freed = queue.room.notified();
+            {
+                let waiting = queue.waiting.lock();
+                if waiting.bytes <= MOST_BYTES || waiting.is_ended {
+                    return;
+                }
+            }
+            freed.await;
+        }
+    }
+
+    /// Bytes that wait for all workers.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|queue| queue.waiting.lock().bytes).sum()
+    }
+
+    /// Ends the workers behind what they have.
+    pub fn end(&self) {
+        for queue in &*self.0 {
+            queue.waiting.lock().is_ended = true;
+            queue.bell.notify_one();
+            queue.room.notify_waiters();
+        }
+    }
+
+    /// What each worker's task is to run.
+    pub fn tasks(
+        &self,
+        node: u64,
+        local: &Arc<dyn Local>,
+        counters: &Arc<BusCounters>,
+    ) -> Vec<impl Future<Output = ()> + Send + 'static> {
+        let worker = |at| {
+            let workers = self.clone();
+            let teller = Teller {
+                node,
+                local: Arc::clone(local),
+                counters: Arc::clone(counters),
+                numbers: HashMap::new(),
+            };
+            async move { workers.run(at, teller).await }
+        };
+        (0..WORKERS).map(worker).collect()
+    }
+
+    async fn run(&self, at: usize, mut teller: Teller) {
+        let Some(queue) = self.0.get(at) else { return };
+        let mut taken = VecDeque::new();
+        loop {
+            let is_ended = {
+                let mut waiting = queue.waiting.lock();
+                std::mem::swap(&mut waiting.heard, &mut taken);
+                waiting.is_ended
+            };
+            if taken.is_empty() {
+                if is_ended {
+                    return;
+                }
+                queue.bell.notified().await;
+                continue;
+            }
+            while let Some(heard) = taken.pop_front() {
+                let cost = heard.cost();
+                teller.tell(&heard);
+                let mut waiting = queue.waiting.lock();
+                let was_full = waiting.bytes > MOST_BYTES;
+                waiting.bytes -= cost;
+                if was_full && waiting.bytes <= MOST_BYTES {
+                    queue.room.notify_waiters();
+                }
+            }
+            // A long queue is no reason to keep others from this thread.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Reads messages, and brings them to the node.
+struct Teller {
+    node: u64,
+    local: Arc<dyn Local>,
+    counters: Arc<BusCounters>,
+    /// The last number of each publisher in each topic.
+    numbers: HashMap<(u64, Topic), u32>,
+}
+
+impl Teller {
+    fn tell(&mut self, heard: &Heard) {
+        match (Message::read(&heard.payload), &heard.topic) {
+            (Ok(Message::Event(event)), Some(topic)) => self.event(topic, &event, &heard.payload),
+            (Ok(Message::Kept { version, event }), Some(topic)) => self.kept(topic, version, &event),
+            (Ok(Message::Event(event)), None) => self.control(&event),
+            (Ok(Message::Kept { .. }), None) | (Err(Unreadable::Malformed), _) => {
+                self.counters.malformed.add(1)
+            }
+            (Err(Unreadable::Version(_) | Unreadable::Kind(_)), _) => self.counters.unknown.add(1),
+        }
+    }
+
+    fn event(&mut self, topic: &Topic, event: &EventMessage<'_>, payload: &Bytes) {
+        if event.node == self.node {
+            return;
+        }
+        self.number(topic, event);
+        self.local.event(HeardEvent {
+            app: &topic.app,
+            channel: event.channel,
+            except: event.except,
+            text: &payload.slice_ref(event.text),
+        });
+    }
+
+    fn kept(&mut self, topic: &Topic, version: u64, event: &EventMessage<'_>) {
+        let is_own = event.node == self.node;
+        if !is_own {
+            self.number(topic, event);
+        }
+        let EventKind::Kept { milliseconds } = event.kind else { return };
+        self.local.kept(HeardKept {
+            app: topic.app.clone(),
+            channel: ChannelName::trusted(event.channel),
+            version,
+            is_own,
+            except: event.except,
+            quiet: event.flags & FLAG_QUIET != 0,
+            lives: Duration::from_millis(milliseconds),
+            frame: frame(event.text),
+        });
+    }
+
+    fn control(&self, event: &EventMessage<'_>) {
+        if event.node == self.node {
+            return;
+        }
+        let app = AppId::from(event.channel);
+        match (event.kind, std::str::from_utf8(event.text)) {
+            (EventKind::CloseUser, Ok(user)) => self.local.close_user(&app, &UserId::from(user)),
+            (EventKind::AppChanged, _) => self.local.app_changed(&app),
+            _ => self.counters.malformed.add(1),
+        }
+    }
+
+    /// Counts what was missed between two messages of one publisher. A number that is not greater begins anew.
+    fn number(&mut self, topic: &Topic, event: &EventMessage<'_>) {
+        self.counters.heard.add(1);
+        if self.numbers.len() >= MOST_PUBLISHERS {
+            self.numbers.clear();
+        }
+        let last = self.numbers.insert((event.node, topic.clone()), event.number);
+        if let Some(missed) = last.and_then(|last| event.number.checked_sub(last)?.checked_sub(1)) {
+            self.counters.missed.add(missed.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

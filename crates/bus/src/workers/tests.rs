@@ -1,0 +1,151 @@
+//! Workers with a node that writes down what is brought.
+
+use tokio::time::timeout;
+
+use super::*;
+use crate::local::{HookBatch, HooksDone};
+
+/// A node that writes down.
+#[derive(Default)]
+struct Page {
+    told: Mutex<Vec<String>>,
+    /// Held by a test to keep a worker from going on.
+    gate: Mutex<()>,
+}
+
+impl Local for Page {
+    fn event(&self, event: HeardEvent<'_>) {
+        drop(self.gate.lock());
+        let text = String::from_utf8_lossy(event.text);
+        self.told.lock().push(format!(
+            "{} {} {text} {:?}",
+            event.app,
+            event.channel,
+            event.except.map(|id| id.bits())
+        ));
+    }
+
+    fn kept(&self, event: HeardKept) {
+        let whose = if event.is_own { "own" } else { "other" };
+        self.told.lock().push(format!(
+            "{} {} {whose} quiet={}",
+            event.channel.as_str(),
+            event.version,
+            event.quiet
+        ));
+    }
+
+    fn outcome(&self, _: &AppId, _: fanfare_protocol::cluster::Outcome) {}
+    fn live(&self, _: &AppId, _: Partition, _: bool) {}
+
+    fn close_user(&self, app: &AppId, user: &UserId) {
+        self.told.lock().push(format!("close {app} {user}"));
+    }
+
+    fn app_changed(&self, app: &AppId) {
+        self.told.lock().push(format!("changed {app}"));
+    }
+
+    fn hooks(&self, _: HookBatch, _: HooksDone) {}
+    fn stop_hooks(&self, _: Partition) {}
+}
+
+fn topic(partition: Partition) -> Topic {
+    Topic { partition, app: AppId::from("1") }
+}
+
+fn message<'a>(kind: EventKind, node: u64, number: u32, channel: &'a str, text: &'a str) -> EventMessage<'a> {
+    EventMessage { kind, flags: 0, node, number, except: None, channel, text: text.as_bytes() }
+}
+
+/// What a node 1 is told of these messages, and what was counted.
+async fn told(heard: Vec<Heard>) -> (Vec<String>, Arc<BusCounters>) {
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
+    let workers = Workers::default();
+    let local: Arc<dyn Local> = page.clone();
+    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    heard.into_iter().for_each(|one| workers.push(one));
+    workers.end();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let told = page.told.lock().clone();
+    (told, counters)
+}
+
+#[tokio::test]
+async fn cl_007_own_events_are_dropped_and_own_kept_ones_are_heard() {
+    let event = |node| Heard {
+        topic: Some(topic(0)),
+        payload: message(EventKind::Event, node, 1, "a", "{}").write().into(),
+    };
+    let kept = |node, digits: &[u8]| {
+        let kind = EventKind::Kept { milliseconds: 9 };
+        let message = EventMessage { flags: FLAG_QUIET, ..message(kind, node, 1, "cache-a", "{}") };
+        Heard { topic: Some(topic(0)), payload: [digits, &message.write()].concat().into() }
+    };
+    let (told, _) =
+        told(vec![event(1), event(2), kept(1, b"00000000000001"), kept(2, b"00000000000002")]).await;
+    assert_eq!(told, ["1 a {} None", "cache-a 1 own quiet=true", "cache-a 2 other quiet=true"]);
+}
+
+#[tokio::test]
+async fn what_concerns_every_node_is_told_by_its_kind() {
+    let heard =
+        |kind, node, text| Heard { topic: None, payload: message(kind, node, 0, "7", text).write().into() };
+    let (told, counters) = told(vec![
+        heard(EventKind::CloseUser, 2, "ann"),
+        heard(EventKind::AppChanged, 2, ""),
+        heard(EventKind::AppChanged, 1, ""),
+        heard(EventKind::Event, 2, "{}"),
+    ])
+    .await;
+    assert_eq!(told, ["close 7 ann", "changed 7"]);
+    assert_eq!(counters.malformed.get(), 1);
+}
+
+#[tokio::test]
+async fn gaps_in_a_publishers_numbers_are_counted_as_missed() {
+    let event = |node, number| Heard {
+        topic: Some(topic(0)),
+        payload: message(EventKind::Event, node, number, "a", "{}").write().into(),
+    };
+    let numbers = [(2, 7), (2, 8), (2, 11), (3, 100), (2, 12), (2, 1), (2, 2)];
+    let (told, counters) = told(numbers.map(|(node, number)| event(node, number)).into()).await;
+    assert_eq!(told.len(), 7);
+    assert_eq!((counters.missed.get(), counters.heard.get()), (2, 7));
+}
+
+#[tokio::test]
+async fn cl_072_unknown_versions_and_kinds_are_counted_and_dropped() {
+    let mut other_version = message(EventKind::Event, 2, 1, "a", "{}").write();
+    other_version[1] = 9;
+    let mut other_kind = message(EventKind::Event, 2, 1, "a", "{}").write();
+    other_kind[2] = 9;
+    let payloads = [other_version, other_kind, b"hello".to_vec()];
+    let heard = payloads.map(|payload| Heard { topic: Some(topic(0)), payload: payload.into() });
+    let (told, counters) = told(heard.into()).await;
+    assert_eq!((told.len(), counters.unknown.get(), counters.malformed.get()), (0, 2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
+    let workers = Workers::default();
+    let local: Arc<dyn Local> = page.clone();
+    let text = "x".repeat(1024 * 1024);
+    let payload = Bytes::from(message(EventKind::Event, 2, 1, "a", &text).write());
+    for _ in 0..16 {
+        workers.push(Heard { topic: Some(topic(4)), payload: payload.clone() });
+    }
+    let brief = Duration::from_millis(20);
+    assert!(timeout(brief, workers.room(4)).await.is_err(), "4 is of the worker that is full");
+    timeout(brief, workers.room(1)).await.expect("1 is of another worker");
+    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    timeout(Duration::from_secs(30), workers.room(4)).await.expect("the worker has made room");
+    workers.end();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!((page.told.lock().len(), workers.bytes()), (16, 0));
+}

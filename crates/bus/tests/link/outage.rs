@@ -1,0 +1,117 @@
+//! Redis killed, hung, demoted, full, or robbed of its scripts: a link is away, says why, and comes back by itself.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use fanfare_testing::redis::Redis;
+
+use crate::support::{Node, assert_in_touch};
+
+fn pair(redis: &Redis) -> (Node, Node) {
+    let nodes = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    nodes.1.open("a");
+    assert_in_touch(&nodes.0, &nodes.1, "a");
+    nodes
+}
+
+fn assert_back(nodes: &(Node, Node)) {
+    nodes.0.wait_until_up();
+    nodes.1.wait_until_up();
+    assert_in_touch(&nodes.0, &nodes.1, "a");
+}
+
+#[test]
+fn cl_103_a_redis_that_is_killed_and_restarted_is_used_again() {
+    let mut redis = Redis::start();
+    let nodes = pair(&redis);
+    for outage in [1, 15] {
+        redis.kill();
+        nodes.0.away();
+        nodes.1.away();
+        sleep(Duration::from_secs(outage));
+        redis.restart();
+        assert_back(&nodes);
+    }
+    assert!(nodes.0.bus.counters().lost.get() >= 2);
+}
+
+#[test]
+fn a_redis_that_is_away_at_first_is_used_when_it_comes() {
+    let mut redis = Redis::start();
+    redis.kill();
+    let node = Node::start(&redis.url(), 1);
+    node.away_for("cannot be reached");
+    redis.restart();
+    node.wait_until_up();
+}
+
+#[test]
+fn cl_104_a_redis_that_hangs_is_noticed_and_used_again() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.signal("STOP");
+    nodes.0.away_for("does not answer");
+    nodes.1.away();
+    redis.signal("CONT");
+    assert_back(&nodes);
+}
+
+#[test]
+fn cl_108_a_master_that_is_demoted_is_left_with_both_connections() {
+    let (redis, other) = (Redis::start(), Redis::start());
+    let nodes = pair(&redis);
+    redis.says(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+    nodes.0.away_for("another server has the data");
+    nodes.1.away_for("another server has the data");
+    nodes.1.until("nobody listens there", || (redis.clients("pubsub") == 0).then_some(()));
+    redis.says(&["REPLICAOF", "NO", "ONE"]);
+    assert_back(&nodes);
+    assert!(nodes.0.bus.counters().moved.get() >= 1);
+}
+
+#[test]
+fn cl_102_a_subscription_that_is_lost_alone_is_made_again() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.says(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    nodes.1.until("the loss is counted", || {
+        (nodes.1.bus.counters().subscriptions_lost.get() == 1).then_some(())
+    });
+    assert_back(&nodes);
+    assert_eq!(nodes.1.bus.counters().lost.get(), 0);
+}
+
+#[test]
+fn scripts_that_are_flushed_are_loaded_again() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.says(&["SCRIPT", "FLUSH"]);
+    nodes.0.until("the loss is counted", || (nodes.0.bus.counters().lost.get() == 1).then_some(()));
+    assert_back(&nodes);
+}
+
+#[test]
+fn cl_106_a_full_redis_still_carries_events() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.says(&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"]);
+    for _ in 0..3 {
+        assert_in_touch(&nodes.0, &nodes.1, "a");
+        sleep(Duration::from_millis(500));
+    }
+    // A node that comes meanwhile gets its leases as well.
+    let late = Node::up(&redis.url(), 3);
+    assert_in_touch(&late, &nodes.1, "a");
+    assert_eq!(nodes.0.bus.counters().lost.get(), 0);
+}
+
+#[test]
+fn cl_116_a_redis_that_is_flushed_is_noticed_at_the_next_beat() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.says(&["FLUSHALL"]);
+    let live = nodes.0.bus.layout().key(0, "live");
+    nodes.0.until("both have leases again", || (redis.says(&["ZCARD", &live]) == "2").then_some(()));
+    assert_back(&nodes);
+    assert!(nodes.0.bus.machine_numbers()[0].fenced >= 1);
+}

@@ -1,0 +1,130 @@
+//! Questions to the cluster, and what nodes tell each other beside events.
+
+use std::time::Duration;
+
+use fanfare_bus::{ChannelCounts, ClusterQuestion, ClusterReply, UsageReport};
+use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_testing::redis::Redis;
+
+use crate::support::{Node, app, channel};
+
+fn counts(subscriptions: usize) -> ChannelCounts {
+    ChannelCounts { subscriptions, users: 0 }
+}
+
+#[test]
+fn cl_020_counts_are_of_all_nodes() {
+    let redis = Redis::start();
+    let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    one.count("a", 2);
+    other.count("a", 3);
+    other.count("b-1", 1);
+    other.count("#connections", 9);
+    let question = || ClusterQuestion::Counts(vec![channel("b-1"), channel("nobody"), channel("a")]);
+    let expected = ClusterReply::Counts(vec![counts(1), counts(0), counts(5)]);
+    one.until("the sums", || (one.ask(question())? == expected).then_some(()));
+    let list = |prefix: &str| match one
+        .ask(ClusterQuestion::Channels { prefix: prefix.to_owned(), with_users: true })
+    {
+        Some(ClusterReply::Channels(found)) => {
+            found.into_iter().map(|(name, counts)| (name.as_str().to_owned(), counts.subscriptions)).collect()
+        }
+        other => panic!("{other:?}"),
+    };
+    let found: Vec<(String, usize)> = list("");
+    assert_eq!(found, [("a".to_owned(), 5), ("b-1".to_owned(), 1)], "hidden channels are left out");
+    assert_eq!(list("b-"), [("b-1".to_owned(), 1)]);
+}
+
+#[test]
+fn cl_021_a_redis_that_does_not_answer_leaves_questions_without_a_reply() {
+    let mut redis = Redis::start();
+    let node = Node::up(&redis.url(), 1);
+    redis.signal("STOP");
+    assert_eq!(node.ask(ClusterQuestion::Nodes), None, "it is hung, and the link does not know yet");
+    redis.signal("CONT");
+    node.wait_until_up();
+    redis.kill();
+    node.away();
+    assert_eq!(node.ask(ClusterQuestion::Counts(vec![channel("a")])), None);
+    assert!(node.run(node.bus.close_user(&app(), &UserId::from("ann"))).is_err());
+    assert!(node.run(node.bus.usage(&[])).is_ok(), "nothing is asked");
+}
+
+#[test]
+fn a_thousand_questions_wait_and_the_next_gets_no_reply() {
+    let redis = Redis::start();
+    let node = Node::up(&redis.url(), 1);
+    redis.signal("STOP");
+    node.run(async {
+        let (bus, app) = (node.bus.clone(), app());
+        let mut waiting: Vec<_> =
+            (0..1000).map(|_| Box::pin(bus.ask(&app, ClusterQuestion::Nodes))).collect();
+        for question in &mut waiting {
+            let moment = Duration::from_nanos(1);
+            assert!(tokio::time::timeout(moment, question).await.is_err(), "it waits");
+        }
+        let start = tokio::time::Instant::now();
+        assert!(bus.ask(&app, ClusterQuestion::Nodes).await.is_err());
+        assert!(start.elapsed() < Duration::from_millis(900), "it has not waited");
+        drop(waiting);
+    });
+    redis.signal("CONT");
+    node.wait_until_up();
+    assert!(node.ask(ClusterQuestion::Nodes).is_some(), "there is room again");
+}
+
+#[test]
+fn cl_067_and_cl_068_nodes_know_each_other_and_which_of_them_is_the_first() {
+    let redis = Redis::start();
+    let one = Node::up(&redis.url(), 7);
+    one.until("alone it is the first", || one.bus.is_first().then_some(()));
+    let other = Node::up(&redis.url(), 3);
+    other.bus.set_connections(42);
+    other.until("the lower number is the first", || {
+        (other.bus.is_first() && !one.bus.is_first()).then_some(())
+    });
+    let nodes = one.until("both are listed", || match one.ask(ClusterQuestion::Nodes)? {
+        ClusterReply::Nodes(nodes) => {
+            let says = |at: usize| nodes.get(at)?.says.clone();
+            let (first, second) = (says(0)?, says(1)?);
+            (first.connections == 42 && first.links[0].up).then_some((first, second))
+        }
+        reply => panic!("{reply:?}"),
+    });
+    assert_eq!((&*nodes.0.name, &*nodes.0.version, nodes.0.started), ("node 3", "1.2.3", 77));
+    assert_eq!(&*nodes.1.name, "node 7");
+    drop(other);
+    one.until("who has gone is the first no more", || one.bus.is_first().then_some(()));
+    let key = one.bus.layout().key(0, "nodes");
+    one.until("and is listed no more", || (redis.says(&["HLEN", &key]) == "1").then_some(()));
+}
+
+#[test]
+fn cl_052_and_cl_060_what_concerns_every_node_comes_to_every_other_node() {
+    let redis = Redis::start();
+    let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    one.run(one.bus.close_user(&app(), &UserId::from("ann"))).unwrap();
+    other.hears("close ann of 1");
+    one.bus.app_changed(&AppId::from("9"));
+    other.hears("changed 9");
+    assert_eq!(one.told(), [] as [&str; 0]);
+}
+
+#[test]
+fn cl_063_and_cl_064_messages_of_all_nodes_are_added_up() {
+    let redis = Redis::start();
+    let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    let report = |app: &str, messages_of_day, messages_of_second| UsageReport {
+        app: AppId::from(app),
+        day: 20_000,
+        messages_of_day,
+        messages_of_second,
+    };
+    one.run(one.bus.usage(&[report("1", 10, 4), report("2", 5, 0)])).unwrap();
+    let totals = other.run(other.bus.usage(&[report("2", 7, 1), report("1", 100, 2)])).unwrap();
+    assert_eq!(totals.iter().map(|total| total.day).collect::<Vec<_>>(), [12, 110]);
+    assert_eq!(totals[1].second, 6);
+    let again = one.run(one.bus.usage(&[report("1", 11, 0)])).unwrap();
+    assert_eq!((again[0].day, again[0].second), (111, 2), "a number takes the place of the last");
+}

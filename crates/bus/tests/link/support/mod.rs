@@ -1,0 +1,220 @@
+//! A node with a bus, for the tests of links: what is brought to the node is written down.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fanfare_bus::partition::Partition;
+use fanfare_bus::{
+    Bus, ClusterQuestion, ClusterReply, HeardEvent, HeardKept, HookBatch, HooksDone, LinkState, Local,
+    NodeAbout, Settings,
+};
+use fanfare_outgoing::Trust;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::{Change, KeptEvent, Outcome, Telling};
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_redis::RedisAddress;
+use parking_lot::Mutex;
+use tokio::runtime::Runtime;
+
+/// The longest wait for anything that must come.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// A running node; gone without a word when dropped.
+pub struct Node {
+    pub bus: Bus,
+    page: Arc<Page>,
+    runtime: Runtime,
+    copies: AtomicU64,
+}
+
+/// What was brought to a node, in words.
+#[derive(Default)]
+struct Page {
+    told: Mutex<Vec<String>>,
+    live: Mutex<Vec<(AppId, Partition)>>,
+}
+
+impl Page {
+    fn write(&self, text: String) {
+        self.told.lock().push(text);
+    }
+}
+
+impl Local for Page {
+    fn event(&self, event: HeardEvent<'_>) {
+        self.write(format!("{} {}", event.channel, String::from_utf8_lossy(event.text)));
+    }
+
+    fn kept(&self, event: HeardKept) {
+        let whose = if event.is_own { "own" } else { "other" };
+        let text = String::from_utf8_lossy(event.frame.payload()).into_owned();
+        self.write(format!("kept {whose} {} {text}", event.channel.as_str()));
+    }
+
+    fn outcome(&self, _: &AppId, _: Outcome) {}
+
+    fn live(&self, app: &AppId, partition: Partition, is_live: bool) {
+        let mut live = self.live.lock();
+        live.retain(|one| *one != (app.clone(), partition));
+        if is_live {
+            live.push((app.clone(), partition));
+        }
+    }
+
+    fn close_user(&self, app: &AppId, user: &UserId) {
+        self.write(format!("close {user} of {app}"));
+    }
+
+    fn app_changed(&self, app: &AppId) {
+        self.write(format!("changed {app}"));
+    }
+
+    fn hooks(&self, _: HookBatch, done: HooksDone) {
+        done.done();
+    }
+
+    fn stop_hooks(&self, _: Partition) {}
+}
+
+pub fn app() -> AppId {
+    AppId::from("1")
+}
+
+pub fn channel(name: &str) -> ChannelName {
+    ChannelName::trusted(name)
+}
+
+/// Settings with sixteen partitions.
+pub fn settings(urls: &[&str], id: u64) -> Settings {
+    Settings {
+        urls: urls.iter().map(|url| RedisAddress::parse(url).unwrap()).collect(),
+        trust: Trust::public(),
+        prefix: "fanfare:".to_owned(),
+        partitions: 16,
+        lease: Duration::from_secs(5),
+        settling: Duration::from_secs(8),
+        node: NodeAbout { id, name: format!("node {id}"), version: "1.2.3".to_owned(), started: 77 },
+    }
+}
+
+impl Node {
+    pub fn start(url: &str, id: u64) -> Self {
+        Self::with(settings(&[url], id))
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let page = Arc::new(Page::default());
+        let bus = runtime
+            .block_on(async { Bus::start(settings, page.clone(), |_, task| drop(tokio::spawn(task))) });
+        Self { bus, page, runtime, copies: AtomicU64::new(0) }
+    }
+
+    /// A node that is up.
+    pub fn up(url: &str, id: u64) -> Self {
+        let node = Self::start(url, id);
+        node.wait_until_up();
+        node
+    }
+
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    #[track_caller]
+    pub fn wait_until_up(&self) {
+        self.until("every link is up", || self.bus.links().iter().all(|link| link.is_up).then_some(()));
+    }
+
+    /// Waits until a link is away; returns why.
+    #[track_caller]
+    pub fn away(&self) -> String {
+        let why = |link: LinkState| (!link.is_up).then_some(link.why).flatten();
+        self.until("a link is away", || self.bus.links().into_iter().find_map(why))
+    }
+
+    /// Waits until a link is away for a reason that holds this text.
+    #[track_caller]
+    pub fn away_for(&self, reason: &str) {
+        let is_it =
+            |link: &LinkState| !link.is_up && link.why.as_ref().is_some_and(|why| why.contains(reason));
+        self.until(reason, || self.bus.links().iter().any(is_it).then_some(()));
+    }
+
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            if Instant::now() > deadline {
+                panic!("never: {what}; {:#?}", self.bus.links());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Subscribes to a channel, and waits until its topic is.
+    #[track_caller]
+    pub fn open(&self, name: &str) {
+        let copy = self.copies.fetch_add(1, Ordering::Relaxed);
+        self.bus.changes(&app(), vec![Change::Opened { channel: channel(name), copy }]).unwrap();
+        self.wait_until_live(name);
+    }
+
+    #[track_caller]
+    pub fn wait_until_live(&self, name: &str) {
+        let partition = self.bus.layout().partition(&app(), &channel(name));
+        self.until("the topic is live", || self.page.live.lock().contains(&(app(), partition)).then_some(()));
+    }
+
+    pub fn count(&self, name: &str, count: usize) {
+        let (channel, told, hooked) = (channel(name), Telling::Off, false);
+        self.bus.changes(&app(), vec![Change::Counted { channel, count, told, hooked }]).unwrap();
+    }
+
+    pub fn publish(&self, name: &str, text: &str) {
+        self.bus.publish(&app(), &channel(name), Some(SocketId::from_bits(5)), text.as_bytes());
+    }
+
+    pub fn keep(&self, name: &str, text: &str) {
+        let event = KeptEvent {
+            channel: channel(name),
+            frame: Frame::text(text.len(), |frame| frame.extend_from_slice(text.as_bytes())),
+            except: None,
+            lives: Duration::from_secs(60),
+            quiet: false,
+        };
+        self.bus.changes(&app(), vec![Change::Kept(event)]).unwrap();
+    }
+
+    pub fn ask(&self, question: ClusterQuestion) -> Option<ClusterReply> {
+        self.run(self.bus.ask(&app(), question)).ok()
+    }
+
+    /// What has been brought to the node until now.
+    pub fn told(&self) -> Vec<String> {
+        self.page.told.lock().clone()
+    }
+
+    /// Waits until something was brought to the node.
+    #[track_caller]
+    pub fn hears(&self, text: &str) {
+        self.until(text, || self.told().iter().any(|told| told == text).then_some(()));
+    }
+}
+
+/// Panics unless what one node publishes on a channel comes to the other.
+#[track_caller]
+pub fn assert_in_touch(one: &Node, other: &Node, name: &str) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // Both links know by themselves that they are up; the topic may be confirmed a moment later.
+    other.wait_until_live(name);
+    let text = format!("touch {number}");
+    one.publish(name, &text);
+    other.hears(&format!("{name} {text}"));
+}
