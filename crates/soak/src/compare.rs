@@ -271,6 +271,8 @@ async fn first_event(node: std::net::SocketAddr, channel: &str) -> io::Result<Op
         }
     };
     writer.close().await?;
+    // The node has taken note when it says goodbye as well.
+    while !matches!(reader.next().await, Ok(Message::Close(_)) | Err(_)) {}
     Ok(found)
 }
 
