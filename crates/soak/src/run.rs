@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::ledger::AFTER;
 use crate::mishap::Stage;
 use crate::process::Process;
-use crate::report::Report;
+use crate::report::{Report, admitted, counted};
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
 use crate::{compare, liar, publisher, receiver, seat, terminator};
@@ -142,6 +142,8 @@ impl Run {
         };
         self.report.say(&self.world, &format!("fault: {name}"));
         self.world.borrow_mut().is_disturbed = true;
+        let admitted_before = self.admitted().await;
+        let lost_before = self.world.borrow().ledger.gaps();
         if fault.costs_events() {
             self.world.borrow_mut().ledger.fault_begins();
         }
@@ -157,7 +159,18 @@ impl Run {
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
         self.world.borrow_mut().is_disturbed = false;
+        let lost = self.world.borrow().ledger.gaps() - lost_before;
+        let admitted = self.admitted().await - admitted_before;
+        if !fault.ends_a_node() && lost as f64 > admitted {
+            let what = format!("after {name}: nodes lack {lost} events, and have counted {admitted} as lost");
+            self.world.borrow_mut().violation(what);
+        }
         Ok(())
+    }
+
+    /// What the nodes say was lost, so far.
+    async fn admitted(&self) -> f64 {
+        admitted(&counted(&self.world).await, self.stage.processes.len() - 1)
     }
 
     /// Lets everybody rest until everything that must be equal is equal, and notes a violation if that takes too long.
