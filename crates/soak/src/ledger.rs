@@ -13,6 +13,9 @@ const BEFORE: Duration = Duration::from_secs(3);
 /// How long after the end of a fault everything must be right again: the specification's word for quiet.
 pub(crate) const AFTER: Duration = Duration::from_secs(10);
 
+/// Events of two streams with no more between them may change places.
+const SAME_TIME: Duration = Duration::from_secs(1);
+
 /// One event of a stream on a channel.
 #[derive(Clone, Copy)]
 struct Event {
@@ -150,6 +153,19 @@ impl Ledger {
             Some((events[at].sent, (*stream, u32::try_from(at + 1).unwrap_or(u32::MAX))))
         });
         newest.max().map(|(_, event)| event)
+    }
+
+    /// Whether an event may be the last one of a channel: the newest, or one that another stream sent just before. Streams
+    /// have no common order (CL-002).
+    pub(crate) fn may_be_last(&self, channel: &str, (stream, number): (u32, u32)) -> bool {
+        let sent = |(stream, number): (u32, u32)| {
+            let events = self.channels.get(channel)?.get(&stream)?;
+            Some(events.get((number as usize).wrapping_sub(1))?.sent)
+        };
+        let Some(newest) = self.newest(channel) else { return true };
+        let is_close =
+            sent((stream, number)).zip(sent(newest)).is_some_and(|(one, last)| one + SAME_TIME >= last);
+        (stream, number) == newest || (stream != newest.0 && is_close)
     }
 
     /// Events between two numbers that were sent after the acknowledgement, accepted, and did not come.

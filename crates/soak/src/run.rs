@@ -122,7 +122,8 @@ impl Run {
         let mut chance = Chance::of(self.arguments.seed, "faults", 0);
         let end = Instant::now() + Duration::from_secs_f64(self.arguments.minutes * 60.0);
         let mut made = 0;
-        while Instant::now() < end && !self.has_failed() {
+        let once = self.arguments.once;
+        while if once { made < faults.len() } else { Instant::now() < end } && !self.has_failed() {
             sleep(BETWEEN).await;
             self.check("in service", IN_SERVICE).await;
             // A fault that is over when the run is: the last check is behind it.
