@@ -22,7 +22,7 @@ use self::links::Links;
 pub use self::questions::{ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
 pub use self::usage::{UsageReport, UsageTotal};
 use crate::board::{Asking, Board, LinkState};
-use crate::counters::Counters;
+use crate::counters::BusCounters;
 use crate::link::Link;
 use crate::local::Local;
 use crate::machine::MachineNumbers;
@@ -68,7 +68,6 @@ impl Bus {
             key: settings.node.key().into(),
             lease: settings.lease,
             settling: settings.settling,
-            hook_delay: settings.hook_delay,
             node: settings.node,
             local: Arc::clone(&local),
             counters: Arc::default(),
@@ -237,7 +236,7 @@ impl Bus {
 
     /// What was counted so far, but for the rules' own numbers.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &BusCounters {
         &self.links.shared.counters
     }
 

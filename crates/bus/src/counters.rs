@@ -8,9 +8,9 @@ pub const LATENCY_BOUNDS: [u64; 9] = [1, 2, 5, 10, 50, 100, 500, 1000, 2000];
 
 /// One number.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub struct BusCount(AtomicU64);
 
-impl Count {
+impl BusCount {
     /// The number now.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -24,36 +24,36 @@ impl Count {
 
 /// The numbers of all links.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct BusCounters {
     /// Events sent to other nodes.
-    pub sent: Count,
+    pub sent: BusCount,
     /// Events of other nodes that were heard.
-    pub heard: Count,
+    pub heard: BusCount,
     /// Events that were not sent because too many waited (CL-115).
-    pub dropped_full: Count,
+    pub dropped_full: BusCount,
     /// Events that were not sent because the link was away (CL-101).
-    pub dropped_link: Count,
+    pub dropped_link: BusCount,
     /// Events that were not sent because of their length.
-    pub dropped_long: Count,
+    pub dropped_long: BusCount,
     /// Events of other nodes that did not come, by the gaps in their numbers (CL-102).
-    pub missed: Count,
+    pub missed: BusCount,
     /// Messages of another version, or of a kind that is not known (CL-072).
-    pub unknown: Count,
+    pub unknown: BusCount,
     /// Messages that cannot be read.
-    pub malformed: Count,
+    pub malformed: BusCount,
     /// Connections for commands that were lost.
-    pub lost: Count,
+    pub lost: BusCount,
     /// Connections for subscriptions that were lost.
-    pub subscriptions_lost: Count,
+    pub subscriptions_lost: BusCount,
     /// Connections that were left for another master (CL-117).
-    pub moved: Count,
+    pub moved: BusCount,
     /// Round trips of pipelines, by [`LATENCY_BOUNDS`].
-    pub latency: [Count; LATENCY_BOUNDS.len() + 1],
+    pub latency: [BusCount; LATENCY_BOUNDS.len() + 1],
     /// The sum of all round trips, in microseconds.
-    pub latency_sum: Count,
+    pub latency_sum: BusCount,
 }
 
-impl Counters {
+impl BusCounters {
     pub(crate) fn took(&self, time: Duration) {
         let milliseconds = time.as_millis() as u64;
         let at =

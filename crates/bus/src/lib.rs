@@ -22,7 +22,7 @@ pub use self::bus::{
     Bus, BusAway, BusTask, ChannelCounts, ClusterQuestion, ClusterReply, KnownNode, TooManyChanges,
     UsageReport, UsageTotal,
 };
-pub use self::counters::{Count, Counters, LATENCY_BOUNDS};
+pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
 pub use self::link::{LinkReport, NodeReport};
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
 pub use self::settings::{NodeAbout, Settings};

@@ -4,6 +4,7 @@
 //! most four pipelines are in flight; meanwhile things gather. Nothing here waits for Redis but the wire.
 
 mod batch;
+mod bringing;
 mod error;
 mod greeting;
 mod roll;
@@ -31,10 +32,8 @@ use self::subscriber::{Ear, MOST_NOTES, Note};
 use self::topics::{TopicMeaning, Topics};
 use self::wire::{Wire, WireEvent};
 use crate::board::{Asking, Board, Told};
-use crate::command::{Command, EntryId, Token};
-use crate::local::HooksDone;
-use crate::machine::{Machine, MachineSettings, Out};
-use crate::partition::Partition;
+use crate::command::{Command, Token};
+use crate::machine::{Machine, MachineSettings};
 use crate::scripts::Speaker;
 use crate::shared::Shared;
 
@@ -46,6 +45,9 @@ const MOST_EVENTS: (usize, usize) = (1000, 1024 * 1024);
 
 /// Most notes that are taken before the link does anything else.
 const MOST_NOTES_AT_ONCE: usize = 256;
+
+/// How long a going waits for a return (HOOK-021).
+const DELAY: Duration = Duration::from_secs(3);
 
 /// One link.
 pub(crate) struct Link {
@@ -300,62 +302,6 @@ impl Link {
         self.board.set_numbers(self.machine.numbers());
     }
 
-    fn bring(&mut self, out: Out) {
-        let local = &self.shared.local;
-        // Before anything is said to be live.
-        for topic in out.unsubscribe {
-            self.topics.release(&TopicMeaning::App(topic));
-        }
-        let mut known = Vec::new();
-        for topic in out.subscribe {
-            if self.topics.want(TopicMeaning::App(topic.clone())) {
-                known.push(topic);
-            }
-        }
-        for (partition, is_wanted) in out.listen_hooks {
-            let meaning = TopicMeaning::Hooks(partition);
-            if is_wanted {
-                self.topics.want(meaning);
-            } else {
-                self.topics.release(&meaning);
-            }
-        }
-        for (app, outcome) in out.outcomes {
-            local.outcome(&app, outcome);
-        }
-        for (app, partition, is_live) in out.live {
-            local.live(&app, partition, is_live);
-        }
-        for partition in out.stop_hooks {
-            local.stop_hooks(partition);
-        }
-        for batch in out.hooks {
-            let done = self.hooks_done(
-                batch.partition,
-                batch.time_ms,
-                batch.events.iter().map(|event| event.number),
-            );
-            local.hooks(batch, done);
-        }
-        self.waiting.extend(out.commands);
-        if !known.is_empty() {
-            self.machine.subscribed(self.shared.now(), &known);
-            let out = self.machine.take();
-            self.bring(out);
-        }
-    }
-
-    fn hooks_done(
-        &self,
-        partition: Partition,
-        milliseconds: u64,
-        numbers: impl Iterator<Item = u64>,
-    ) -> HooksDone {
-        let entries: Vec<EntryId> = numbers.map(|number| EntryId { milliseconds, number }).collect();
-        let board = Arc::clone(&self.board);
-        HooksDone::new(move || board.inbox.push(Told::HooksSent(partition, entries.clone())))
-    }
-
     /// The questions that what they wait for goes before; in their order.
     fn ready_questions(&mut self, now: u64) -> Vec<Asking> {
         self.questions.retain(|question| !question.is_given_up());
@@ -383,7 +329,7 @@ impl Link {
             fresh: &fresh,
             lease: self.shared.lease,
             settling: self.shared.settling,
-            delay: self.shared.hook_delay,
+            delay: DELAY,
             now: 0,
         };
         let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);

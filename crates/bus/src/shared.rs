@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::board::Board;
-use crate::counters::Counters;
+use crate::counters::BusCounters;
 use crate::local::Local;
 use crate::partition::Layout;
 use crate::settings::NodeAbout;
@@ -18,12 +18,11 @@ pub(crate) struct Shared {
     pub layout: Arc<Layout>,
     pub lease: Duration,
     pub settling: Duration,
-    pub hook_delay: Duration,
     pub node: NodeAbout,
     /// The node's id as Redis knows it.
     pub key: Arc<str>,
     pub local: Arc<dyn Local>,
-    pub counters: Arc<Counters>,
+    pub counters: Arc<BusCounters>,
     pub workers: Workers,
     /// Connections of clients on this node.
     pub connections: AtomicUsize,

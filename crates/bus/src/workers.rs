@@ -12,7 +12,7 @@ use fanfare_protocol::ids::{AppId, UserId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::counters::Counters;
+use crate::counters::BusCounters;
 use crate::local::{HeardEvent, HeardKept, Local};
 use crate::message::{EventKind, EventMessage, FLAG_QUIET, Message, Unreadable, frame};
 use crate::partition::{Partition, Topic};
@@ -113,7 +113,7 @@ impl Workers {
         &self,
         node: u64,
         local: &Arc<dyn Local>,
-        counters: &Arc<Counters>,
+        counters: &Arc<BusCounters>,
     ) -> Vec<impl Future<Output = ()> + Send + 'static> {
         let worker = |at| {
             let workers = self.clone();
@@ -164,7 +164,7 @@ impl Workers {
 struct Teller {
     node: u64,
     local: Arc<dyn Local>,
-    counters: Arc<Counters>,
+    counters: Arc<BusCounters>,
     /// The last number of each publisher in each topic.
     numbers: HashMap<(u64, Topic), u32>,
 }

@@ -30,6 +30,7 @@ use crate::sync::{AtomicUsize, Mutex, RandomState, RwLock};
 use crate::transitions::{Hooks, Transitions};
 use crate::users::Users;
 
+pub use cluster::FedEvent;
 pub use kept::Cached;
 pub use slots::Slot;
 

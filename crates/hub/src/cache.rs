@@ -66,11 +66,6 @@ impl Last {
         (self.until > now).then_some(&self.frame)
     }
 
-    /// Whether this is the event.
-    pub(crate) fn holds(&self, frame: &Frame) -> bool {
-        self.frame.bytes() == frame.bytes()
-    }
-
     /// The expiry.
     pub(crate) const fn until(&self) -> u64 {
         self.until

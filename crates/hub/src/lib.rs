@@ -20,7 +20,7 @@ mod sync;
 mod transitions;
 mod users;
 
-pub use app_hub::{AppHub, Cached, SHARDS, Slot};
+pub use app_hub::{AppHub, Cached, FedEvent, SHARDS, Slot};
 pub use budget::Budget;
 pub use change_queue::TakenChanges;
 pub use channel::{Occupancy, OrderedEvent, SubscribeError};

@@ -14,4 +14,6 @@ pub(crate) use parking_lot::{Mutex, RwLock};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(shuttle)]
-pub(crate) use scheduled::{AtomicBool, AtomicU32, AtomicUsize, Mutex, Ordering, RandomState, RwLock};
+pub(crate) use scheduled::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, RandomState, RwLock,
+};

@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// once.
     #[arg(long, default_value = "all")]
     pub faults: String,
+    /// Makes each fault once, in the order of the list, and ends, whatever the minutes.
+    #[arg(long)]
+    pub once: bool,
     /// Lengths of outages to choose from, in seconds.
     #[arg(long, value_delimiter = ',', default_value = "1,15,60")]
     pub outages: Vec<u64>,

@@ -94,6 +94,11 @@ impl Fault {
         !matches!(self, Self::RestartNode | Self::RollingRestart | Self::Delay)
     }
 
+    /// Whether a process ends, and its counters with it.
+    pub(crate) const fn ends_a_node(self) -> bool {
+        matches!(self, Self::KillNode | Self::RestartNode | Self::RollingRestart)
+    }
+
     /// The name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())

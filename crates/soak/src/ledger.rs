@@ -2,7 +2,7 @@
 //!
 //! Judges only by times that the run itself has measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::view::Arrival;
@@ -12,6 +12,9 @@ const BEFORE: Duration = Duration::from_secs(3);
 
 /// How long after the end of a fault everything must be right again: the specification's word for quiet.
 pub(crate) const AFTER: Duration = Duration::from_secs(10);
+
+/// Events of two streams with no more between them may change places.
+const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// One event of a stream on a channel.
 #[derive(Clone, Copy)]
@@ -27,11 +30,12 @@ struct Event {
 #[derive(Clone, Copy)]
 pub(crate) struct Subscriber {
     pub(crate) connection: u32,
+    pub(crate) node: usize,
     pub(crate) acknowledged: Instant,
 }
 
 impl Event {
-    fn is_owed_to(self, Subscriber { connection, acknowledged }: Subscriber) -> bool {
+    fn is_owed_to(self, Subscriber { connection, acknowledged, .. }: Subscriber) -> bool {
         self.accepted && self.sent > acknowledged && self.except != Some(connection)
     }
 }
@@ -45,8 +49,8 @@ pub(crate) struct Ledger {
     faults: Vec<(Instant, Option<Instant>)>,
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
-    /// Events that clients missed, all of them in the time of a fault.
-    pub(crate) gaps: u64,
+    /// Events that clients of a node missed, all of them in the time of a fault: stream, channel, number, node.
+    gaps: HashSet<(u32, String, usize, usize)>,
 }
 
 impl Ledger {
@@ -98,7 +102,7 @@ impl Ledger {
     ///
     /// # Errors
     /// In words: what is missing without a fault that would excuse the gap.
-    pub(crate) fn arrived(&mut self, arrival: &Arrival, connection: u32) -> Result<(), String> {
+    pub(crate) fn arrived(&mut self, arrival: &Arrival, connection: u32, node: usize) -> Result<(), String> {
         let Arrival { channel, stream, number, after, acknowledged } = arrival;
         let events = self.channels.get(channel).and_then(|streams| streams.get(stream));
         let Some(event) = events.and_then(|events| events.get((*number as usize).wrapping_sub(1))) else {
@@ -110,7 +114,7 @@ impl Ledger {
             ));
         }
         // The first event of a cache channel may be the kept one, and everything after that one must come (CL-042).
-        let subscriber = Subscriber { connection, acknowledged: *acknowledged };
+        let subscriber = Subscriber { connection, node, acknowledged: *acknowledged };
         self.missing(channel, *stream, subscriber, (after.unwrap_or(0), *number))
     }
 
@@ -136,6 +140,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// How many events the clients of each node missed, added up.
+    pub(crate) fn gaps(&self) -> usize {
+        self.gaps.len()
+    }
+
     /// The number of the newest accepted event of each stream on a channel.
     pub(crate) fn newest(&self, channel: &str) -> Option<(u32, u32)> {
         let streams = self.channels.get(channel)?.iter();
@@ -144,6 +153,19 @@ impl Ledger {
             Some((events[at].sent, (*stream, u32::try_from(at + 1).unwrap_or(u32::MAX))))
         });
         newest.max().map(|(_, event)| event)
+    }
+
+    /// Whether an event may be the last one of a channel: the newest, or one that another stream sent just before. Streams
+    /// have no common order (CL-002).
+    pub(crate) fn may_be_last(&self, channel: &str, (stream, number): (u32, u32)) -> bool {
+        let sent = |(stream, number): (u32, u32)| {
+            let events = self.channels.get(channel)?.get(&stream)?;
+            Some(events.get((number as usize).wrapping_sub(1))?.sent)
+        };
+        let Some(newest) = self.newest(channel) else { return true };
+        let is_close =
+            sent((stream, number)).zip(sent(newest)).is_some_and(|(one, last)| one + SAME_TIME >= last);
+        (stream, number) == newest || (stream != newest.0 && is_close)
     }
 
     /// Events between two numbers that were sent after the acknowledgement, accepted, and did not come.
@@ -168,7 +190,8 @@ impl Ledger {
                 "{channel}: event {stream}/{number} never came ({ago} ms old; the last was {after}, the next {before})"
             ));
         }
-        self.gaps += missing.len() as u64;
+        let gaps = missing.iter().map(|(number, _)| (stream, channel.to_owned(), *number, subscriber.node));
+        self.gaps.extend(gaps);
         Ok(())
     }
 }
@@ -196,18 +219,18 @@ mod tests {
     #[test]
     fn a_gap_is_a_fault_unless_it_was_refused_or_older_than_the_subscription() {
         let (mut ledger, before) = five();
-        ledger.arrived(&arrival(1, None, before), 8).unwrap();
-        ledger.arrived(&arrival(4, Some(2), before), 8).unwrap();
-        ledger.arrived(&arrival(3, Some(1), before), 8).unwrap_err();
-        ledger.arrived(&arrival(2, None, before), 8).unwrap_err();
-        ledger.arrived(&arrival(5, None, Instant::now()), 8).unwrap();
-        assert_eq!(ledger.gaps, 0);
+        ledger.arrived(&arrival(1, None, before), 8, 0).unwrap();
+        ledger.arrived(&arrival(4, Some(2), before), 8, 0).unwrap();
+        ledger.arrived(&arrival(3, Some(1), before), 8, 0).unwrap_err();
+        ledger.arrived(&arrival(2, None, before), 8, 0).unwrap_err();
+        ledger.arrived(&arrival(5, None, Instant::now()), 8, 0).unwrap();
+        assert_eq!(ledger.gaps(), 0);
     }
 
     #[test]
     fn the_end_may_not_be_missing_either() {
         let (mut ledger, acknowledged) = five();
-        let subscriber = |connection| Subscriber { connection, acknowledged };
+        let subscriber = |connection| Subscriber { connection, node: 0, acknowledged };
         let mut last = BTreeMap::from([(1, 4)]);
         ledger.is_complete("a", subscriber(8), &mut last).unwrap_err();
         last.insert(1, 5);
@@ -218,12 +241,12 @@ mod tests {
     #[test]
     fn the_excluded_connection_gets_nothing_and_misses_nothing() {
         let (mut ledger, acknowledged) = five();
-        ledger.arrived(&arrival(5, Some(4), acknowledged), 8).unwrap();
-        let excluded = ledger.arrived(&arrival(5, Some(4), acknowledged), 9).unwrap_err();
+        ledger.arrived(&arrival(5, Some(4), acknowledged), 8, 0).unwrap();
+        let excluded = ledger.arrived(&arrival(5, Some(4), acknowledged), 9, 0).unwrap_err();
         assert!(excluded.contains("excluded"));
         let mut last = BTreeMap::from([(1, 4)]);
-        ledger.is_complete("a", Subscriber { connection: 9, acknowledged }, &mut last).unwrap();
-        ledger.arrived(&arrival(6, Some(5), acknowledged), 8).unwrap_err();
+        ledger.is_complete("a", Subscriber { connection: 9, node: 0, acknowledged }, &mut last).unwrap();
+        ledger.arrived(&arrival(6, Some(5), acknowledged), 8, 0).unwrap_err();
     }
 
     #[test]
@@ -231,8 +254,8 @@ mod tests {
         let (mut ledger, before) = five();
         ledger.fault_begins();
         ledger.fault_ends();
-        ledger.arrived(&arrival(5, Some(1), before), 8).unwrap();
-        assert_eq!(ledger.gaps, 2);
+        ledger.arrived(&arrival(5, Some(1), before), 8, 0).unwrap();
+        assert_eq!(ledger.gaps(), 2);
         assert!(!ledger.is_excused(Instant::now() + AFTER + Duration::from_secs(1)));
     }
 }

@@ -25,21 +25,9 @@ impl Report {
         println!("{:7.1} s  {line}", world.borrow().elapsed().as_secs_f64());
     }
 
-    /// Reads what the nodes count about the bus. Rosters that had to be mended are a violation (N13).
+    /// Notes what the nodes have counted. Rosters that had to be mended are a violation (N13).
     pub(crate) async fn read_metrics(&mut self, world: &Shared) {
-        let operators: Vec<_> = world.borrow().nodes.iter().map(|node| node.operators).collect();
-        for address in operators {
-            let Ok((200, text)) = BackEnd::of(address).plain("/metrics").await else { continue };
-            for line in text.lines().filter(|line| line.starts_with("fanfare_bus_")) {
-                let Some((name, value)) = line.rsplit_once(' ') else { continue };
-                let is_histogram = ["_bucket", "_sum", "_count"].iter().any(|part| name.contains(part));
-                let Some(value) = value.parse::<f64>().ok().filter(|value| *value != 0.0 && !is_histogram)
-                else {
-                    continue;
-                };
-                *self.counted.entry(name.trim_start_matches("fanfare_bus_").to_owned()).or_default() += value;
-            }
-        }
+        self.counted = counted(world).await;
         let mended = self.counted.iter().find(|(name, _)| name.starts_with("rosters_mended"));
         if let Some((_, count)) = mended {
             world.borrow_mut().violation(format!("{count} rosters were wrong and had to be mended"));
@@ -66,7 +54,7 @@ impl Report {
                 ledger.refused,
                 tally.client_events,
                 tally.deliveries,
-                ledger.gaps,
+                ledger.gaps(),
                 tally.terminations
             ),
             format!("webhooks: {} requests, {} events, {} repeats", told.requests, told.events, told.repeats),
@@ -98,6 +86,35 @@ impl fmt::Display for Report {
             Some(first) => write!(f, "FAILED: {first}"),
         }
     }
+}
+
+/// The sums over all nodes of what they count about the bus, without its beginning `fanfare_bus_`.
+pub(crate) async fn counted(world: &Shared) -> BTreeMap<String, f64> {
+    let operators: Vec<_> = world.borrow().nodes.iter().map(|node| node.operators).collect();
+    let mut all = BTreeMap::new();
+    for address in operators {
+        let Ok((200, text)) = BackEnd::of(address).plain("/metrics").await else { continue };
+        for line in text.lines() {
+            let Some((name, value)) =
+                line.strip_prefix("fanfare_bus_").and_then(|line| line.rsplit_once(' '))
+            else {
+                continue;
+            };
+            let is_histogram = ["_bucket", "_sum", "_count"].iter().any(|end| name.contains(end));
+            let value = value.parse::<f64>().ok().filter(|_| !is_histogram);
+            *all.entry(name.to_owned()).or_default() += value.unwrap_or(0.0);
+        }
+    }
+    all.retain(|_, value| *value != 0.0);
+    all
+}
+
+/// How many events other nodes may lack by what the nodes say: each dropped one is lost to all `others`.
+pub(crate) fn admitted(counted: &BTreeMap<String, f64>, others: usize) -> f64 {
+    let sum = |start: &str| -> f64 {
+        counted.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, value)| value).sum()
+    };
+    sum("dropped") * others as f64 + sum("missed")
 }
 
 fn mebibytes(bytes: u64) -> String {

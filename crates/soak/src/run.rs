@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::ledger::AFTER;
 use crate::mishap::Stage;
 use crate::process::Process;
-use crate::report::Report;
+use crate::report::{Report, admitted, counted};
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
 use crate::{compare, liar, publisher, receiver, seat, terminator};
@@ -122,7 +122,8 @@ impl Run {
         let mut chance = Chance::of(self.arguments.seed, "faults", 0);
         let end = Instant::now() + Duration::from_secs_f64(self.arguments.minutes * 60.0);
         let mut made = 0;
-        while Instant::now() < end && !self.has_failed() {
+        let once = self.arguments.once;
+        while if once { made < faults.len() } else { Instant::now() < end } && !self.has_failed() {
             sleep(BETWEEN).await;
             self.check("in service", IN_SERVICE).await;
             // A fault that is over when the run is: the last check is behind it.
@@ -142,6 +143,8 @@ impl Run {
         };
         self.report.say(&self.world, &format!("fault: {name}"));
         self.world.borrow_mut().is_disturbed = true;
+        let admitted_before = self.admitted().await;
+        let lost_before = self.world.borrow().ledger.gaps();
         if fault.costs_events() {
             self.world.borrow_mut().ledger.fault_begins();
         }
@@ -157,17 +160,34 @@ impl Run {
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
         self.world.borrow_mut().is_disturbed = false;
+        let lost = self.world.borrow().ledger.gaps() - lost_before;
+        let admitted = self.admitted().await - admitted_before;
+        if !fault.ends_a_node() && lost as f64 > admitted {
+            let what = format!("after {name}: nodes lack {lost} events, and have counted {admitted} as lost");
+            self.world.borrow_mut().violation(what);
+        }
         Ok(())
+    }
+
+    /// What the nodes say was lost, so far.
+    async fn admitted(&self) -> f64 {
+        admitted(&counted(&self.world).await, self.stage.processes.len() - 1)
     }
 
     /// Lets everybody rest until everything that must be equal is equal, and notes a violation if that takes too long.
     async fn check(&mut self, when: &str, patience: Duration) {
         self.world.borrow_mut().pace = Pace::Resting;
         let start = Instant::now();
-        let mut found = self.compare().await;
-        while found.is_err() && start.elapsed() < patience && !self.has_failed() {
+        let mut is_cached = false;
+        let mut found = self.compare(&mut is_cached).await;
+        let mut waited_for = String::new();
+        while let Err(why) = &found
+            && start.elapsed() < patience
+            && !self.has_failed()
+        {
+            waited_for.clone_from(why);
             sleep(Duration::from_millis(100)).await;
-            found = self.compare().await;
+            found = self.compare(&mut is_cached).await;
         }
         let mut world = self.world.borrow_mut();
         let found = found.and_then(|()| compare::events(&mut world));
@@ -177,17 +197,23 @@ impl Run {
         world.tally.checks += 1;
         world.pace = Pace::Acting;
         drop(world);
-        self.report.say(&self.world, &format!("checked {when}: {:.1} s", start.elapsed().as_secs_f64()));
+        let seconds = start.elapsed().as_secs_f64();
+        self.report
+            .say(&self.world, &format!("checked {when}: {seconds:.1} s; waited for: {waited_for:.150}"));
     }
 
-    async fn compare(&self) -> Result<(), String> {
+    /// `is_cached`: the caches are right. Newcomers, who have to be there to see that, come only until then.
+    async fn compare(&self, is_cached: &mut bool) -> Result<(), String> {
         compare::clients(&self.world.borrow())?;
         let open: Vec<usize> = {
             let world = self.world.borrow();
             (0..world.nodes.len()).filter(|node| world.nodes[*node].is_open).collect()
         };
-        for &node in &open {
-            compare::cached(&self.world, node).await?;
+        if !*is_cached {
+            for &node in &open {
+                compare::cached(&self.world, node).await?;
+            }
+            *is_cached = true;
         }
         for &node in &open {
             compare::queries(&self.world, node).await?;

@@ -180,12 +180,13 @@ impl Talk<'_> {
 
     fn hear(&self, text: &str) {
         let mut world = self.world.borrow_mut();
-        let Some(view) = &mut world.seats[self.number].view else { return };
+        let seat = &mut world.seats[self.number];
+        let (node, Some(view)) = (seat.node, &mut seat.view) else { return };
         let judged = match view.hear(text) {
             Ok(None) => Ok(()),
             Ok(Some(arrival)) => {
                 world.tally.deliveries += 1;
-                world.ledger.arrived(&arrival, self.stream)
+                world.ledger.arrived(&arrival, self.stream, node)
             }
             Err(why) => Err(why),
         };

@@ -10,7 +10,7 @@ use fanfare_redis::{Happening, Host, RedisError, TopicListener, TopicSubscriber,
 use tokio::sync::{mpsc, watch};
 
 use super::topics::{Meanings, TopicMeaning};
-use crate::counters::Counters;
+use crate::counters::BusCounters;
 use crate::partition::{Partition, Topic};
 use crate::scripts::{Delta, NotADelta};
 use crate::workers::{Heard, Workers};
@@ -40,7 +40,7 @@ pub(super) enum Note {
 pub(super) struct Ear {
     pub meanings: Meanings,
     pub workers: Workers,
-    pub counters: Arc<Counters>,
+    pub counters: Arc<BusCounters>,
     pub notes: mpsc::Sender<Note>,
     /// Notes of the message that was heard last.
     unsent: VecDeque<Note>,
@@ -52,7 +52,7 @@ impl Ear {
     pub fn new(
         meanings: Meanings,
         workers: Workers,
-        counters: Arc<Counters>,
+        counters: Arc<BusCounters>,
         notes: mpsc::Sender<Note>,
     ) -> Self {
         Self { meanings, workers, counters, notes, unsent: VecDeque::new(), last: None }

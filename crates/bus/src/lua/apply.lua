@@ -150,7 +150,9 @@ for i = 1, (#ARGV - 8) / 5 do
     status = number(channel, extra, 's')
   elseif kind == 'I' then
     if redis.call('HEXISTS', KEYS[7], channel) == 1 then came(channel, '', existence) end
-    if presence then for _, there in ipairs(redis.call('HKEYS', roster)) do came(channel, there, true) end end
+    local users = presence and redis.call('HKEYS', roster) or {}
+    table.sort(users) -- the same entries in the same order, wherever and whenever
+    for _, there in ipairs(users) do came(channel, there, true) end
   elseif kind == 'H' then
     local there = user == '' and redis.call('HEXISTS', KEYS[7], channel) or redis.call('HEXISTS', roster, user)
     if there == 0 then went(channel, user) end

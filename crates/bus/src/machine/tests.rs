@@ -6,7 +6,9 @@
 mod dice;
 mod faults;
 mod hub;
+mod mistaken;
 mod node;
+mod redis;
 mod scenarios;
 mod schedules;
 mod store;

@@ -59,8 +59,8 @@ fn message<'a>(kind: EventKind, node: u64, number: u32, channel: &'a str, text: 
 }
 
 /// What a node 1 is told of these messages, and what was counted.
-async fn told(heard: Vec<Heard>) -> (Vec<String>, Arc<Counters>) {
-    let (page, counters) = (Arc::new(Page::default()), Arc::new(Counters::default()));
+async fn told(heard: Vec<Heard>) -> (Vec<String>, Arc<BusCounters>) {
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
     let local: Arc<dyn Local> = page.clone();
     let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
@@ -130,7 +130,7 @@ async fn cl_072_unknown_versions_and_kinds_are_counted_and_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
-    let (page, counters) = (Arc::new(Page::default()), Arc::new(Counters::default()));
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
     let local: Arc<dyn Local> = page.clone();
     let text = "x".repeat(1024 * 1024);

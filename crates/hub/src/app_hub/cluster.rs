@@ -13,6 +13,19 @@ use crate::channel::Channel;
 use crate::sharing::{InCluster, Sharing, told_of_connections};
 use crate::sync::Ordering;
 
+/// An event of a cache channel that every node hears by itself, as the Redis of an application tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct FedEvent<'a> {
+    /// The event.
+    pub frame: &'a Frame,
+    /// The connection that does not get the event.
+    pub except: Option<SocketId>,
+    /// Expiry, in milliseconds of the clock of [`Subscriptions::subscribe`](crate::Subscriptions::subscribe).
+    pub until: u64,
+    /// This node is the one that tells the cluster.
+    pub is_told: bool,
+}
+
 impl AppHub {
     /// Moves up to `most` changes to the end of `into`, in the order in which they happened; none where the node is
     /// alone.
@@ -56,21 +69,18 @@ impl AppHub {
         }
     }
 
-    /// As [`AppHub::deliver_and_keep`], for an event that every node has heard of by itself (CL-068). Where `is_first`, this
-    /// node keeps the event for the cluster; elsewhere the event is kept here until that comes.
-    pub fn deliver_and_keep_beside(
-        &self,
-        name: &ChannelName,
-        frame: &Frame,
-        except: Option<SocketId>,
-        (until, is_first): (u64, bool),
-    ) -> usize {
+    /// As [`AppHub::deliver_and_keep`], for an event that every node hears by itself (CL-068): each node delivers the event
+    /// to its own subscribers, and one node tells the cluster what is kept.
+    pub fn deliver_fed(&self, name: &ChannelName, event: FedEvent<'_>) -> usize {
+        let FedEvent { frame, except, until, is_told } = event;
         match &self.sharing {
-            Some(sharing) if is_first => self.keep_in_cluster(sharing, name, (frame, except, until), true),
-            Some(_) => self
-                .in_cluster(name, 0, |channel, at| channel.publish_beside(frame, except, until, at))
-                .unwrap_or(0),
             None => self.deliver_and_keep(name, frame, except, until),
+            Some(sharing) if is_told => self.keep_in_cluster(sharing, name, (frame, except, until), true),
+            Some(_) => {
+                let deliver =
+                    |channel: &mut Channel, at: &InCluster<'_>| channel.deliver_fed(frame, except, until, at);
+                self.in_cluster(name, 0, deliver).unwrap_or(0)
+            }
         }
     }
 

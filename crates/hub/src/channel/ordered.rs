@@ -3,6 +3,7 @@
 //! A newcomer gets an event either as the kept one or live, never both or neither. An own event is kept at once, and
 //! while own events are on their way to Redis and back, events of other nodes are delivered and not kept.
 
+mod fed;
 mod mistakes;
 mod reading;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 
+use self::fed::{Fed, covered_by};
 use self::mistakes::{Mistake, is_made};
 use self::reading::{Origin, Pending, Reading};
 use super::Channel;
@@ -51,6 +53,7 @@ pub(super) struct OrderedCache {
     newest: u64,
     /// A later answer that has overtaken events on their way.
     ahead: Option<Ahead>,
+    fed: Fed,
     /// Redis is away: nobody but this node says what is kept.
     is_lost: bool,
 }
@@ -68,7 +71,7 @@ struct Ahead {
 impl Default for OrderedCache {
     fn default() -> Self {
         let reading = Some(Reading::default());
-        Self { reading, own: 0, first_read: 0, newest: 0, ahead: None, is_lost: false }
+        Self { reading, own: 0, first_read: 0, newest: 0, ahead: None, fed: Fed::default(), is_lost: false }
     }
 }
 
@@ -76,6 +79,14 @@ impl OrderedCache {
     /// Whether the answer of Redis is still to come.
     pub(super) const fn is_loading(&self) -> bool {
         self.reading.is_some()
+    }
+
+    /// A newcomer was served this event as the kept one.
+    fn served(&mut self, frame: &Frame, socket: SocketId) {
+        if let Some(ahead) = self.ahead.as_mut().filter(|_| self.own == 0) {
+            ahead.served.insert(socket, ());
+        }
+        self.fed.serve(frame, socket);
     }
 
     /// Whether an event of another node is the last of the topic: no own event is on its way.
@@ -112,25 +123,6 @@ impl Channel {
         self.deliver(frame, except)
     }
 
-    /// Delivers and keeps an event that another node keeps for the cluster: no own event is on its way then.
-    pub(crate) fn publish_beside(
-        &mut self,
-        frame: &Frame,
-        except: Option<SocketId>,
-        until: u64,
-        at: &InCluster<'_>,
-    ) -> usize {
-        let Some(cache) = self.ordered() else { return 0 };
-        if let Some(reading) = &mut cache.reading {
-            reading.push(Pending { origin: Origin::Beside, frame: frame.clone(), except, until }, at);
-            return 0;
-        }
-        if cache.own == 0 {
-            self.last = Some(Box::new(Last::new(frame, until)));
-        }
-        self.deliver(frame, except)
-    }
-
     /// Delivers an event of another node and keeps it, or takes note that an own event has come back.
     pub(crate) fn hear_ordered(&mut self, event: OrderedEvent<'_>, at: &InCluster<'_>) -> usize {
         let OrderedEvent { version, is_own, is_quiet, frame, except, until } = event;
@@ -150,10 +142,36 @@ impl Channel {
             return 0;
         }
         cache.newest = cache.newest.max(version);
+        if is_quiet {
+            cache.fed.hear(frame);
+        }
         if cache.keeps_others() && cache.ahead.is_none() {
             self.last = Some(Box::new(Last::new(frame, until)));
         }
-        if is_quiet { 0 } else { self.deliver_to_unserved(frame, except) }
+        if is_quiet {
+            return 0;
+        }
+        self.deliver_to_unserved(frame, except)
+    }
+
+    /// Delivers an event that every node hears by itself, and keeps the event unless Redis had it first (CL-068).
+    pub(crate) fn deliver_fed(
+        &mut self,
+        frame: &Frame,
+        except: Option<SocketId>,
+        until: u64,
+        at: &InCluster<'_>,
+    ) -> usize {
+        let Some(cache) = self.ordered() else { return 0 };
+        if let Some(reading) = &mut cache.reading {
+            reading.push(Pending { origin: Origin::Fed, frame: frame.clone(), except, until }, at);
+            return 0;
+        }
+        let Some(served) = cache.fed.deliver(frame) else {
+            self.last = Some(Box::new(Last::new(frame, until)));
+            return self.deliver(frame, except);
+        };
+        self.deliver_unless(frame, except, |socket| served.contains_key(socket))
     }
 
     /// The event is kept if no own event is on its way any more: the last event of the topic wins (CL-041).
@@ -172,9 +190,23 @@ impl Channel {
 
     /// Delivers to everybody who was not served a newer event as the kept one.
     fn deliver_to_unserved(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
+        let ahead = self.ordered().and_then(|cache| cache.ahead.take());
+        let is_served =
+            |socket: &SocketId| ahead.as_ref().is_some_and(|ahead| ahead.served.contains_key(socket));
+        let took = self.deliver_unless(frame, except, is_served);
+        if let Some(cache) = self.ordered() {
+            cache.ahead = ahead;
+        }
+        took
+    }
+
+    fn deliver_unless(
+        &mut self,
+        frame: &Frame,
+        except: Option<SocketId>,
+        is_served: impl Fn(&SocketId) -> bool,
+    ) -> usize {
         self.tell_members();
-        let ahead = self.copy.as_ref().and_then(|copy| copy.cache.as_ref()?.ahead.as_ref());
-        let is_served = |socket: &SocketId| ahead.is_some_and(|ahead| ahead.served.contains_key(socket));
         let meant = self.members.iter().filter(|(socket, _)| Some(**socket) != except && !is_served(socket));
         meant.filter(|(_, member)| member.conn.outbox.push(frame)).count()
     }
@@ -198,9 +230,12 @@ impl Channel {
         };
         (cache.first_read, cache.newest, cache.own) = (version, version, 0);
         self.last = found;
+        let covered = covered_by(self.last(at.now).map(|(frame, _)| frame), version, reading.events());
         self.acknowledge_ready(at);
-        for pending in reading.into_events() {
-            self.catch_up(pending, version, true);
+        for (place, pending) in reading.into_events().into_iter().enumerate() {
+            if place >= covered || pending.origin != Origin::Fed {
+                self.catch_up(pending, version, true);
+            }
         }
     }
 
@@ -214,22 +249,25 @@ impl Channel {
                 self.last = Some(Box::new(Last::new(&frame, until)));
                 false
             }
-            Origin::Beside => {
-                // The answer may have it already, from the node that keeps it.
-                let is_known = self.last.as_ref().is_some_and(|last| last.holds(&frame));
-                if self.ordered().is_some_and(|cache| cache.own == 0) {
-                    self.last = Some(Box::new(Last::new(&frame, until)));
-                }
-                is_known
-            }
             Origin::Echo { version } => {
                 if version > read {
                     self.own_came_back(version, &frame, until);
                 }
                 return;
             }
+            // Delivered, and kept unless Redis had it first.
+            Origin::Fed => match cache.fed.deliver(&frame) {
+                None => {
+                    self.last = Some(Box::new(Last::new(&frame, until)));
+                    false
+                }
+                Some(_) => false,
+            },
             Origin::Other { version, .. } if was_read(version, read) => return,
             Origin::Other { version, is_quiet } => {
+                if is_quiet {
+                    cache.fed.hear(&frame);
+                }
                 cache.newest = cache.newest.max(version);
                 if cache.keeps_others() {
                     self.last = Some(Box::new(Last::new(&frame, until)));
@@ -273,6 +311,7 @@ impl Channel {
         self.stop_reading_cache();
         if let Some(cache) = self.ordered() {
             (cache.own, cache.first_read, cache.newest, cache.ahead) = (0, 0, 0, None);
+            cache.fed = Fed::default();
         }
         self.acknowledge_ready(at);
     }
@@ -304,10 +343,9 @@ impl Channel {
         }
         if let Some((frame, _)) = self.last(at.now) {
             conn.outbox.push(frame);
-            if let Some(cache) = self.ordered()
-                && let Some(ahead) = cache.ahead.as_mut().filter(|_| cache.own == 0)
-            {
-                ahead.served.insert(conn.id, ());
+            let frame = frame.clone();
+            if let Some(cache) = self.ordered() {
+                cache.served(&frame, conn.id);
             }
             return false;
         }
@@ -324,7 +362,9 @@ impl Channel {
 
     /// The subscription has ended.
     pub(super) fn forget_served(&mut self, socket: SocketId) {
-        if let Some(ahead) = self.ordered().and_then(|cache| cache.ahead.as_mut()) {
+        let Some(cache) = self.ordered() else { return };
+        cache.fed.forget(socket);
+        if let Some(ahead) = &mut cache.ahead {
             ahead.served.remove(&socket);
         }
     }

@@ -38,7 +38,7 @@ impl Channel {
         });
         let user = identity.map(|identity| {
             let user = identity.user_id.clone();
-            if let Some(here) = copy.arrive(identity, conn.id, at) {
+            if let Some(here) = copy.arrive(identity, at) {
                 at.sharing.push(Change::Joined(here.joined(name, &user, at)));
             }
             user
@@ -48,12 +48,11 @@ impl Channel {
         } else {
             at.sharing.is_live(name)
         };
-        let socket = conn.id;
         let member = Member { conn, user };
         if at_once {
             self.acknowledge([member], at);
         } else {
-            copy.waiting.insert(socket, member);
+            copy.begin_waiting(member);
         }
         self.count_for_the_cluster(at);
     }
@@ -214,14 +213,13 @@ impl Channel {
 }
 
 impl ChannelCopy {
-    /// Counts a user's connection in, as one that waits; returns the user if the cluster is to be told.
-    fn arrive(&mut self, identity: Identity, socket: SocketId, at: &InCluster<'_>) -> Option<&Here> {
+    /// Counts a user's connection in; returns the user if the cluster is to be told.
+    fn arrive(&mut self, identity: Identity, at: &InCluster<'_>) -> Option<&Here> {
         let Identity { user_id, user_info } = identity;
         match self.here.entry(user_id) {
             Entry::Occupied(here) => {
                 let here = here.into_mut();
                 here.connections += 1;
-                here.waiting.push(socket);
                 if is_same(&here.info, &user_info) {
                     return None;
                 }
@@ -231,7 +229,7 @@ impl ChannelCopy {
             }
             Entry::Vacant(vacant) => {
                 let ticket = at.sharing.next_number();
-                let (waiting, is_confirmed) = (vec![socket], false);
+                let (waiting, is_confirmed) = (Vec::new(), false);
                 let here = Here { connections: 1, waiting, ticket, is_confirmed, info: user_info };
                 Some(vacant.insert(here))
             }
@@ -259,6 +257,14 @@ impl ChannelCopy {
             Standing::Served => true,
         };
         roster && self.cache.as_ref().is_none_or(|cache| !cache.is_loading())
+    }
+
+    fn begin_waiting(&mut self, member: Member) {
+        let socket = member.conn.id;
+        if let Some(here) = member.user.as_ref().and_then(|user| self.here.get_mut(user)) {
+            here.waiting.push(socket);
+        }
+        self.waiting.insert(socket, member);
     }
 
     /// Takes connections out of those that wait.

@@ -141,12 +141,14 @@ impl Cluster {
                     self.hub.apply(confirmed, 0);
                 }
             }
-            Change::Left { user, .. } => {
-                if self.here.remove(user.as_str()) && !self.elsewhere.contains(user.as_str()) {
-                    self.tell_removed(user);
-                }
-            }
+            Change::Left { user, .. } => self.left(user),
             _ => {}
+        }
+    }
+
+    fn left(&mut self, user: UserId) {
+        if self.here.remove(user.as_str()) && !self.elsewhere.contains(user.as_str()) {
+            self.tell_removed(user);
         }
     }
 

@@ -131,6 +131,7 @@ fn ws_125_the_acknowledgement_of_who_waits_comes_before_every_event() {
         roster(&hub, copy, &[]);
         publisher.join().expect("no panic");
         changing.join().expect("no panic");
+        hub.tell_changes();
         let seen = read(&client);
         let numbers: Vec<u64> =
             seen.iter().filter(|seen| seen.event == "e").filter_map(|seen| seen.data.as_u64()).collect();
@@ -176,6 +177,7 @@ fn n5_a_confirmation_that_races_a_leave_and_a_return_confirms_the_right_join() {
             hub.apply(Outcome::Removed { channel, copy, user }, 0);
         }
         confirm(&hub, &rest);
+        hub.tell_changes();
         assert_eq!(members(view(&client, "ann")), ["ann", "watcher"]);
         assert_eq!(members(view(&watcher, "watcher")), ["ann", "watcher"]);
     });
@@ -208,6 +210,8 @@ fn cl_014_a_roster_that_races_joins_leaves_everybody_with_the_same() {
         let clients: Vec<Subscriptions> =
             joining.into_iter().map(|thread| thread.join().expect("no panic")).collect();
         confirm(&hub, &taken(&hub));
+        // Sends what was merged: here a few changes are many.
+        hub.tell_changes();
         for (client, user) in clients.iter().zip(["ann", "bob"]) {
             assert_eq!(members(view(client, user)), ["ann", "bob", "watcher", "zoe"]);
         }
@@ -226,7 +230,7 @@ fn cl_006_a_topic_that_closes_has_every_subscription_that_it_has_acknowledged() 
         });
         live.set(false);
         hub.settle_acknowledgements();
-        let is_known = opened(&taken(&hub)).is_some();
+        let is_known = taken(&hub).iter().any(|change| matches!(change, Change::Counted { count: 1, .. }));
         let client = subscriber.join().expect("no panic");
         let is_acknowledged = !read(&client).is_empty();
         assert!(is_known || !is_acknowledged, "acknowledged, and unknown when the topic is given up");
@@ -294,7 +298,7 @@ fn cl_042_two_publishers_of_a_cache_channel_and_newcomers_on_both_nodes() {
                     }
                 });
                 let redis = &redis;
-                scope.spawn(move || (0..3).for_each(|_| drop(pass(hub, at, redis))));
+                scope.spawn(move || (0..3).filter(|_| pass(hub, at, redis)).count());
                 subscribers.push(scope.spawn(move || {
                     let subscribe = |id: u64| {
                         let mut client = connect(hubs, id);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_hub::{OrderedEvent, Subscriptions};
+use fanfare_hub::{FedEvent, OrderedEvent, Subscriptions};
 use fanfare_protocol::app::App;
 use fanfare_protocol::cluster::{FoundEvent, Outcome};
 use fanfare_protocol::ids::SocketId;
@@ -157,6 +157,75 @@ fn cl_068_a_quiet_event_is_kept_and_delivered_to_nobody() {
     cached(&late, Some((1, "before")));
     assert_eq!(received(&waits), ["in", "before"]);
     assert_eq!(newcomer(&late, 2), ["in", "feed"]);
+}
+
+fn feed(node: &Node, data: &str, is_told: bool) -> usize {
+    let frame = &QuotedEvent::new("e", data).on(&channel(RATES));
+    node.hub.deliver_fed(&channel(RATES), FedEvent { frame, except: None, until: NOW + 1_000, is_told })
+}
+
+const QUIET: Heard = Heard { is_quiet: true, ..OTHER };
+
+#[test]
+fn cl_068_the_node_that_tells_of_the_feed_tells_quietly() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    node.changes();
+    assert_eq!(feed(&node, "f", true), 1);
+    assert_eq!((node.changes(), received(&client)), (vec!["kept f".to_owned()], vec!["f".to_owned()]));
+    assert_eq!(feed(&node, "g", false), 1);
+    assert!(node.changes().is_empty(), "another node tells");
+    assert_eq!(newcomer(&node, 2), ["in", "g"]);
+}
+
+#[test]
+fn cl_068_an_event_of_the_feed_that_redis_had_first_is_delivered_once_and_keeps_its_place() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    hear(&node, 1, "f", QUIET);
+    let served = node.subscribed(2, RATES);
+    hear(&node, 2, "x", OTHER);
+    assert_eq!(feed(&node, "f", false), 1);
+    assert_eq!(received(&client), ["x", "f"]);
+    assert_eq!(received(&served), ["in", "f", "x"], "f was served as the kept one");
+    assert_eq!(newcomer(&node, 3), ["in", "x"], "the order of Redis counts");
+}
+
+#[test]
+fn cl_068_an_event_of_the_feed_that_redis_has_later_is_kept_at_once() {
+    let node = Node::new();
+    let client = listening(&node, None);
+    feed(&node, "f", false);
+    assert_eq!(newcomer(&node, 2), ["in", "f"]);
+    hear(&node, 1, "f", QUIET);
+    hear(&node, 2, "x", OTHER);
+    assert_eq!(
+        (received(&client), newcomer(&node, 3)),
+        (vec!["f".to_owned(), "x".to_owned()], vec!["in".to_owned(), "x".to_owned()])
+    );
+    assert_eq!(feed(&node, "f", false), 1, "the same text once more is another event");
+    assert_eq!(newcomer(&node, 4), ["in", "f"]);
+}
+
+#[test]
+fn cl_068_what_the_feed_had_while_redis_was_asked_is_given_once() {
+    for (found, quiet, wanted) in [
+        (Some((3, "f2")), None, ["in", "f2", "f3"].as_slice()),
+        (Some((3, "x")), Some((2, "f2")), &["in", "x", "f3"]),
+        (Some((3, "x")), Some((4, "f1")), &["in", "x", "f1", "f2", "f3"]),
+        (None, None, &["in", "cache_miss", "f1", "f2", "f3"]),
+    ] {
+        let node = Node::new();
+        let client = node.subscribed(1, RATES);
+        for data in ["f1", "f2", "f3"] {
+            feed(&node, data, false);
+        }
+        if let Some((version, data)) = quiet {
+            hear(&node, version, data, QUIET);
+        }
+        cached(&node, found);
+        assert_eq!(received(&client), wanted, "{found:?}");
+    }
 }
 
 #[test]

@@ -84,6 +84,21 @@ fn a_second_tab_of_a_user_without_a_confirmation_waits_like_the_first() {
 }
 
 #[test]
+fn a_connection_that_comes_again_as_somebody_else_waits_for_that_user() {
+    let node = Node::new();
+    let ann = node.present(1, ROOM, "ann", &["ann"]);
+    received(&ann);
+    let mut tab = node.joined(2, ROOM, "ann");
+    tab.unsubscribe(ROOM);
+    received(&tab);
+    join(&mut tab, ROOM, "bob");
+    confirm(&node, "ann", node.ticket(ROOM, "ann"));
+    assert!(received(&tab).is_empty() && received(&ann).is_empty());
+    confirm(&node, "bob", node.ticket(ROOM, "bob"));
+    assert_eq!((received(&tab), received(&ann)), (vec!["in: ann,bob".to_owned()], vec!["+bob".to_owned()]));
+}
+
+#[test]
 fn cl_015_a_newer_user_info_replaces_the_older_silently_and_needs_no_room() {
     let node = Node::new();
     let ann = node.present(1, ROOM, "ann", &["ann"]);

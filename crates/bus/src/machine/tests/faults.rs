@@ -34,7 +34,10 @@ impl World {
             Fault::Bye => self.say_goodbye(at),
             Fault::Restart | Fault::Failover => self.replace(fault),
             Fault::Overflow => self.overflow(at),
-            Fault::Full => self.fill(),
+            Fault::Full => {
+                self.is_full = !self.is_full;
+                self.store.fill(self.is_full);
+            }
         }
         if !self.zombies.is_empty() && self.dice.percent(70) {
             self.run_zombie();
@@ -161,21 +164,6 @@ impl World {
             let snapshot = self.nodes[at].hub.snapshot(&app);
             self.nodes[at].machine.reset(now, &app, snapshot);
             self.nodes[at].collect();
-        }
-    }
-
-    /// Redis is full, or has room again.
-    fn fill(&mut self) {
-        if let Some(mut memory) = self.store.save() {
-            memory.is_full = !memory.is_full;
-            self.store.exchange(memory);
-        }
-    }
-
-    pub fn end_fullness(&mut self) {
-        if let Some(mut memory) = self.store.save() {
-            memory.is_full = false;
-            self.store.exchange(memory);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Schedules that were thought out, not found.
 
-use super::store::{Memory, SETTLING};
+use super::store::SETTLING;
 use super::world::{Fault, Mistakes, ROOMY, World};
 use fanfare_protocol::ids::AppId;
 
 /// Everybody stays, Redis comes back empty, and the nodes one after the other: nobody may be told that somebody left.
 pub fn calm_restart(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
-    let mut world = World::new(seed, Box::new(Memory::new(&mistakes.scripts)), &[], mistakes);
+    let mut world = World::new(seed, &[], mistakes);
     while world.nodes.len() < 3 {
         world.new_node();
     }
@@ -33,7 +33,7 @@ pub fn calm_restart(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
 
 /// A delta kept for a roster that comes only from the next, emptied Redis, where numbers begin anew.
 pub fn old_deltas(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
-    let mut world = World::new(seed, Box::new(Memory::new(&mistakes.scripts)), &[], mistakes);
+    let mut world = World::new(seed, &[], mistakes);
     while world.nodes.len() < 2 {
         world.new_node();
     }

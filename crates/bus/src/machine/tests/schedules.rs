@@ -1,7 +1,7 @@
 //! Random schedules, with each fault and with all.
 
 use super::scenarios::{calm_restart, old_deltas};
-use super::store::{Memory, SETTLING};
+use super::store::SETTLING;
 use super::world::{Fault, Mistakes, World};
 
 const ALL: [Fault; 11] = [
@@ -20,7 +20,7 @@ const ALL: [Fault; 11] = [
 
 /// One schedule.
 pub fn run(seed: u64, faults: &[Fault], mistakes: &Mistakes) -> Result<(), String> {
-    let mut world = World::new(seed, Box::new(Memory::new(&mistakes.scripts)), &[], mistakes);
+    let mut world = World::new(seed, &[], mistakes);
     begin(&mut world, faults);
     go_on(&mut world)
 }

@@ -38,8 +38,8 @@ pub trait Store {
         None
     }
     fn restore(&mut self, _saved: Memory, _data: String) {}
-    /// Puts a changed copy in its place.
-    fn exchange(&mut self, _changed: Memory) {}
+    /// Redis is full, or has room again.
+    fn fill(&mut self, is_full: bool);
     fn rosters(&mut self) -> Rosters;
     fn totals(&mut self) -> BTreeMap<(AppId, ChannelName), usize>;
     /// Whether webhooks were told, or are to be told, of anything in the partition.
@@ -102,7 +102,7 @@ pub struct Memory {
     published: Vec<Published>,
     mistakes: Vec<ScriptMistake>,
     /// Redis is full: what needs memory is refused.
-    pub is_full: bool,
+    is_full: bool,
 }
 
 impl Memory {
@@ -163,8 +163,8 @@ impl Store for Memory {
         (self.parts, self.data) = (saved.parts, data);
     }
 
-    fn exchange(&mut self, changed: Memory) {
-        *self = changed;
+    fn fill(&mut self, is_full: bool) {
+        self.is_full = is_full;
     }
 
     fn rosters(&mut self) -> Rosters {

@@ -74,19 +74,32 @@ pub struct World {
     pub layout: Layout,
     pub apps: Vec<AppId>,
     pub mistakes: Mistakes,
+    pub is_full: bool,
     pub is_traced: bool,
 }
 
 impl World {
-    pub fn new(seed: u64, store: Box<dyn Store>, faults: &[Fault], mistakes: &Mistakes) -> Self {
+    /// Nodes on a store in memory.
+    pub fn new(seed: u64, faults: &[Fault], mistakes: &Mistakes) -> Self {
+        let scripts = mistakes.scripts.clone();
+        Self::on(seed, faults, mistakes, |_, _| Box::new(Memory::new(&scripts)))
+    }
+
+    /// Nodes on another store.
+    pub fn on(
+        seed: u64,
+        faults: &[Fault],
+        mistakes: &Mistakes,
+        store: impl FnOnce(&Layout, &[AppId]) -> Box<dyn Store>,
+    ) -> Self {
         let mut dice = Dice::new(seed);
         let layout = Layout::new("t:", if dice.percent(30) { 2 } else { 1 });
         let apps =
             if dice.percent(30) { vec![AppId::from("a"), AppId::from("b")] } else { vec![AppId::from("a")] };
         let nodes = *dice.pick(&[1, 2, 2, 3, 3]);
         let mut world = Self {
+            store: store(&layout, &apps),
             dice,
-            store,
             faults: faults.to_vec(),
             had_faults: !faults.is_empty(),
             now: 1_000_000,
@@ -103,6 +116,7 @@ impl World {
             layout,
             apps,
             mistakes: mistakes.clone(),
+            is_full: false,
             is_traced: std::env::var_os("FANFARE_TRACE").is_some(),
         };
         world.store.clear(world.data.clone());
@@ -313,7 +327,8 @@ impl World {
             node.is_paused = false;
         }
         self.faults.clear();
-        self.end_fullness();
+        self.is_full = false;
+        self.store.fill(false);
         let (began, until) = (self.now, self.now + 3 * SETTLING + 4 * LEASE);
         while self.now < until {
             while !self.zombies.is_empty() && self.now - began > 2 * LEASE {

@@ -31,12 +31,12 @@ pub(super) struct Pending {
 }
 
 /// Where an event came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// Published on this node, behind the question.
     Here,
-    /// Heard by every node for itself, behind the question (CL-068).
-    Beside,
+    /// Heard by every node itself (CL-068).
+    Fed,
     /// An event of this node that has come back from Redis.
     Echo { version: u64 },
     /// Heard from another node.
@@ -53,7 +53,9 @@ impl Reading {
         {
             self.bytes -= cost(&oldest);
             match oldest.origin {
-                Origin::Here | Origin::Beside => self.has_dropped_own = true,
+                Origin::Here => self.has_dropped_own = true,
+                // Not accepted here, and promised to nobody who waits.
+                Origin::Fed => {}
                 Origin::Echo { version } | Origin::Other { version, .. } => {
                     self.dropped = self.dropped.max(version);
                 }
@@ -67,9 +69,8 @@ impl Reading {
     }
 
     /// The events that wait.
-    #[cfg(test)]
-    pub(super) fn events(&self) -> impl Iterator<Item = &Pending> {
-        self.events.iter()
+    pub(super) const fn events(&self) -> &VecDeque<Pending> {
+        &self.events
     }
 
     pub(super) fn into_events(self) -> VecDeque<Pending> {

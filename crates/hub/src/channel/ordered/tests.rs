@@ -235,7 +235,7 @@ impl World {
         let cache = channel.copy.as_ref().and_then(|copy| copy.cache.as_ref()).expect("a cache channel");
         let kept = channel.last(0).and_then(|(frame, _)| self.which(frame));
         let pending = cache.reading.as_ref().map(|reading| {
-            let events = reading.events();
+            let events = reading.events().iter();
             events
                 .map(|event| format!("{:?}{:?}", event.origin, self.which(&event.frame)))
                 .collect::<String>()

@@ -1,0 +1,69 @@
+//! What the machine says: brought to the node, or kept to be sent.
+
+use std::sync::Arc;
+
+use super::Link;
+use super::topics::TopicMeaning;
+use crate::board::Told;
+use crate::command::EntryId;
+use crate::local::HooksDone;
+use crate::machine::Out;
+use crate::partition::Partition;
+
+impl Link {
+    pub(super) fn bring(&mut self, out: Out) {
+        let local = &self.shared.local;
+        // Before anything is said to be live.
+        for topic in out.unsubscribe {
+            self.topics.release(&TopicMeaning::App(topic));
+        }
+        let mut known = Vec::new();
+        for topic in out.subscribe {
+            if self.topics.want(TopicMeaning::App(topic.clone())) {
+                known.push(topic);
+            }
+        }
+        for (partition, is_wanted) in out.listen_hooks {
+            let meaning = TopicMeaning::Hooks(partition);
+            if is_wanted {
+                self.topics.want(meaning);
+            } else {
+                self.topics.release(&meaning);
+            }
+        }
+        for (app, outcome) in out.outcomes {
+            local.outcome(&app, outcome);
+        }
+        for (app, partition, is_live) in out.live {
+            local.live(&app, partition, is_live);
+        }
+        for partition in out.stop_hooks {
+            local.stop_hooks(partition);
+        }
+        for batch in out.hooks {
+            let done = self.hooks_done(
+                batch.partition,
+                batch.time_ms,
+                batch.events.iter().map(|event| event.number),
+            );
+            local.hooks(batch, done);
+        }
+        self.waiting.extend(out.commands);
+        if !known.is_empty() {
+            self.machine.subscribed(self.shared.now(), &known);
+            let out = self.machine.take();
+            self.bring(out);
+        }
+    }
+
+    fn hooks_done(
+        &self,
+        partition: Partition,
+        milliseconds: u64,
+        numbers: impl Iterator<Item = u64>,
+    ) -> HooksDone {
+        let entries: Vec<EntryId> = numbers.map(|number| EntryId { milliseconds, number }).collect();
+        let board = Arc::clone(&self.board);
+        HooksDone::new(move || board.inbox.push(Told::HooksSent(partition, entries.clone())))
+    }
+}
