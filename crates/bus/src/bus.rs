@@ -68,6 +68,7 @@ impl Bus {
             key: settings.node.key().into(),
             lease: settings.lease,
             settling: settings.settling,
+            hook_delay: settings.hook_delay,
             node: settings.node,
             local: Arc::clone(&local),
             counters: Arc::default(),

@@ -46,9 +46,6 @@ const MOST_EVENTS: (usize, usize) = (1000, 1024 * 1024);
 /// Most notes that are taken before the link does anything else.
 const MOST_NOTES_AT_ONCE: usize = 256;
 
-/// How long a going waits for a return (HOOK-021).
-const DELAY: Duration = Duration::from_secs(3);
-
 /// One link.
 pub(crate) struct Link {
     shared: Arc<Shared>,
@@ -329,7 +326,7 @@ impl Link {
             fresh: &fresh,
             lease: self.shared.lease,
             settling: self.shared.settling,
-            delay: DELAY,
+            delay: self.shared.hook_delay,
             now: 0,
         };
         let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);

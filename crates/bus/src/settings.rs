@@ -22,6 +22,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long an epoch is young (N8).
     pub settling: Duration,
+    /// How long a going waits for a return before webhooks are told (HOOK-021, CL-031).
+    pub hook_delay: Duration,
     /// This node.
     pub node: NodeAbout,
 }

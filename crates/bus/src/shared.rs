@@ -18,6 +18,7 @@ pub(crate) struct Shared {
     pub layout: Arc<Layout>,
     pub lease: Duration,
     pub settling: Duration,
+    pub hook_delay: Duration,
     pub node: NodeAbout,
     /// The node's id as Redis knows it.
     pub key: Arc<str>,

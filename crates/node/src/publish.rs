@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use fanfare_hub::AppHub;
+use fanfare_hub::{AppHub, FedEvent};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::data::Data;
@@ -135,7 +135,8 @@ impl Way<'_> {
         match self.spread {
             Spread::Cluster => hub.deliver_and_keep(channel, frame, except, until),
             Spread::Node => {
-                hub.deliver_and_keep_beside(channel, frame, except, (until, !self.is_counted_elsewhere))
+                let is_told = !self.is_counted_elsewhere;
+                hub.deliver_fed(channel, FedEvent { frame, except, until, is_told })
             }
         }
     }

@@ -30,8 +30,9 @@ pub(crate) fn as_json(node: &KnownNode) -> Value {
 
 /// The table of `fanfare cluster`.
 pub(crate) fn as_table(nodes: &[KnownNode]) -> String {
-    let mut rows =
-        vec![["node", "version", "up for", "connections", "links", "slowest link", "lease"].map(str::to_owned)];
+    let mut rows = vec![
+        ["node", "version", "up for", "connections", "links", "slowest link", "lease"].map(str::to_owned),
+    ];
     rows.extend(nodes.iter().map(row));
     aligned(&rows)
 }

@@ -92,11 +92,16 @@ fn links(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
 fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
     let counters = bus.counters();
     let rules = bus.machine_numbers();
-    let of_rules = |number: fn(&fanfare_bus::machine::MachineNumbers) -> u64| rules.iter().map(number).sum::<u64>();
+    let of_rules =
+        |number: fn(&fanfare_bus::machine::MachineNumbers) -> u64| rules.iter().map(number).sum::<u64>();
     let plain = [
         ("bus_sent", "Events sent to other nodes", counters.sent.get()),
         ("bus_heard", "Events of other nodes that were heard", counters.heard.get()),
-        ("bus_missed", "Events of other nodes that did not come, by the gaps in their numbers", counters.missed.get()),
+        (
+            "bus_missed",
+            "Events of other nodes that did not come, by the gaps in their numbers",
+            counters.missed.get(),
+        ),
         ("bus_unknown", "Messages of a version or kind that this release does not know", {
             counters.unknown.get() + of_rules(|numbers| numbers.unknown)
         }),
@@ -104,7 +109,11 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         ("bus_lost", "Connections to Redis for commands that were lost", counters.lost.get()),
         ("bus_moved", "Connections that were left for another master", counters.moved.get()),
         ("bus_fenced", "Leases lost without a lost connection", of_rules(|numbers| numbers.fenced)),
-        ("bus_epochs", "Times that Redis was empty, restarted or another", of_rules(|numbers| numbers.epochs)),
+        (
+            "bus_epochs",
+            "Times that Redis was empty, restarted or another",
+            of_rules(|numbers| numbers.epochs),
+        ),
         ("bus_nodes_reaped", "Dead nodes whose users this node has taken away", {
             of_rules(|numbers| numbers.nodes_reaped)
         }),
@@ -114,9 +123,11 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         ("bus_hooks_taken_over", "Times that this node became the one to send a part of the webhooks", {
             of_rules(|numbers| numbers.hooks_taken_over)
         }),
-        ("bus_hooks_told_late", "Times that webhooks may be repeated or missing after Redis lost its data", {
-            of_rules(|numbers| numbers.told_late)
-        }),
+        (
+            "bus_hooks_told_late",
+            "Times that webhooks may be repeated or missing after Redis lost its data",
+            { of_rules(|numbers| numbers.told_late) },
+        ),
         ("bus_rosters_mended", "Copies of rosters that differed without a known cause", {
             of_rules(|numbers| numbers.rosters_mended)
         }),

@@ -95,6 +95,7 @@ pub fn settings(urls: &[&str], id: u64) -> Settings {
         partitions: 16,
         lease: Duration::from_secs(5),
         settling: Duration::from_secs(8),
+        hook_delay: Duration::from_secs(3),
         node: NodeAbout { id, name: format!("node {id}"), version: "1.2.3".to_owned(), started: 77 },
     }
 }
