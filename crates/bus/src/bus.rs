@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use self::links::BusAway;
 use self::links::Links;
 pub use self::questions::{ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
+pub(crate) use self::questions::{commands_for_nodes, known_nodes};
 pub use self::usage::{UsageReport, UsageTotal};
 use crate::board::{Asking, Board, LinkState};
 use crate::counters::BusCounters;

@@ -11,6 +11,7 @@ mod link;
 mod local;
 pub mod machine;
 pub mod message;
+mod observe;
 pub mod partition;
 pub mod scripts;
 mod settings;
@@ -25,4 +26,5 @@ pub use self::bus::{
 pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
 pub use self::link::{LinkReport, NodeReport};
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
+pub use self::observe::{NotObserved, observe};
 pub use self::settings::{NodeAbout, Settings};

@@ -30,6 +30,7 @@ pub use self::roll::{LinkReport, NodeReport};
 use self::server::Server;
 use self::subscriber::{Ear, MOST_NOTES, Note};
 use self::topics::{TopicMeaning, Topics};
+pub(crate) use self::wire::asked_once;
 use self::wire::{Wire, WireEvent};
 use crate::board::{Asking, Board, Told};
 use crate::command::{Command, Token};

@@ -2,6 +2,7 @@
 
 mod app;
 mod before;
+mod cluster;
 mod health;
 mod laravel;
 mod options;
@@ -13,6 +14,7 @@ use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, CreateOptions, UpdateOptions};
 pub use before::Misplaced;
+pub use cluster::Cluster;
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
 pub use options::{DataPlace, Lines, Migrate, Serve};
@@ -57,6 +59,7 @@ Examples:
   fanfare send my-channel my-event '{}'            send a test event
   fanfare laravel env --driver reverb              print all that a Laravel application needs
   fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
+  fanfare cluster --config fanfare.toml            show the nodes of a cluster
   fanfare app create --name shop                   make an app, and print its key and secret
   fanfare token create --name ci --scope read      make a token for the administration API";
 
@@ -87,6 +90,8 @@ pub enum Command {
     Doctor(Box<Doctor>),
     /// Ask the server that this configuration describes whether it is well, for health checks
     Health(Health),
+    /// Show the nodes that are one server, and how they are
+    Cluster(Cluster),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit
     Migrate(Migrate),
     /// Make, show and change the apps in the database; running servers follow within a second

@@ -4,6 +4,7 @@
 
 // What `main`, the example and the tests of costs use.
 pub mod app_commands;
+pub mod cluster_command;
 pub mod command_line;
 pub mod env_commands;
 pub mod health;

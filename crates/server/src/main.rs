@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use fanfare_apps::AppsError;
+use fanfare_bus::NotObserved;
 use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError, Done};
+use fanfare_server::cluster_command::{self, ClusterReport};
 use fanfare_server::command_line::{
-    Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE, Health,
-    LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, VERSION,
+    Cluster, Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE,
+    Health, LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, VERSION,
 };
 use fanfare_server::env_commands;
 use fanfare_server::paste_lines::Invocation;
@@ -65,6 +67,7 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Doctor(asked) => examine(&asked),
         Command::Send(asked) => send(&asked),
         Command::Health(asked) => check_health(&asked),
+        Command::Cluster(asked) => show_cluster(asked),
         Command::Version => {
             say(&format!("fanfare {VERSION}\n"));
             Ok(ExitCode::SUCCESS)
@@ -224,6 +227,22 @@ fn check_health(asked: &Health) -> Result<ExitCode, ExitCode> {
         Err(reason) => {
             complain(&reason.to_string());
             ExitCode::from(EXIT_AMISS)
+        }
+    })
+}
+
+/// `fanfare cluster`.
+fn show_cluster(asked: Cluster) -> Result<ExitCode, ExitCode> {
+    let config = load(Sources { file: asked.config, ..Sources::default() })?;
+    let runtime = one_thread()?;
+    Ok(match runtime.block_on(cluster_command::run(&config, asked.json)) {
+        Ok(ClusterReport { text, is_well }) => {
+            say(&text);
+            if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_AMISS) }
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(if error == NotObserved::Alone { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
     })
 }

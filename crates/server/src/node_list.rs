@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 
 use crate::columns::aligned;
 
-/// A node, as the administration API shows it.
-pub(crate) fn as_json(node: &KnownNode) -> Value {
+/// The list, as the administration API shows it.
+pub(crate) fn as_json_text(nodes: &[KnownNode]) -> String {
+    let nodes: Vec<Value> = nodes.iter().map(as_json).collect();
+    format!("{}\n", json!({ "nodes": nodes }))
+}
+
+fn as_json(node: &KnownNode) -> Value {
     let says = node.says.as_ref();
     let links = says.map(|says| {
         let link = |link: &fanfare_bus::LinkReport| {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::links::{BusAway, Links};
 use crate::link::NodeReport;
 use crate::message::kept;
-use crate::partition::{Partition, Topic};
+use crate::partition::{Layout, Partition, Topic};
 
 /// Channels, or users, in one part.
 const PART: usize = 1000;
@@ -239,12 +239,21 @@ async fn cached(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Opt
 }
 
 async fn nodes(links: &Links) -> Result<Vec<KnownNode>, BusAway> {
-    let layout = &links.shared.layout;
-    let (mut reports, mut live, time) = (cmd("HGETALL"), cmd("ZRANGE"), cmd("TIME"));
+    let values = links.command(0, None, commands_for_nodes(&links.shared.layout)).await?;
+    known_nodes(&values)
+}
+
+/// What the first partition's Redis is asked for the list of nodes.
+pub(crate) fn commands_for_nodes(layout: &Layout) -> Vec<Cmd> {
+    let (mut reports, mut live) = (cmd("HGETALL"), cmd("ZRANGE"));
     reports.arg(layout.key(0, "nodes"));
     live.arg(layout.key(0, "live")).arg(0).arg(-1).arg("WITHSCORES");
-    let values = links.command(0, None, vec![reports, live, time]).await?;
-    let [Value::Array(reports), Value::Array(live), Value::Array(time)] = &*values else {
+    vec![reports, live, cmd("TIME")]
+}
+
+/// The list of nodes in the answers.
+pub(crate) fn known_nodes(values: &[Value]) -> Result<Vec<KnownNode>, BusAway> {
+    let [Value::Array(reports), Value::Array(live), Value::Array(time)] = values else {
         return Err(BusAway);
     };
     let now = match &**time {

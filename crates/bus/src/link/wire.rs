@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use fanfare_redis::{Connector, Host, RedisError};
+use fanfare_redis::{Connector, Host, RedisAddress, RedisError};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -262,6 +262,22 @@ async fn open(
         Ok(Opened { connection, driver, host, about, digests, server })
     };
     timeout(PATIENCE_AT_FIRST, opening).await.unwrap_or(Err(RedisError::Silent.into()))
+}
+
+/// The answers to one pipeline, over a connection for this alone.
+pub(crate) async fn asked_once(
+    address: &RedisAddress,
+    slot: u16,
+    connector: Connector,
+    pipeline: &Pipeline,
+) -> Result<Vec<Value>, LinkError> {
+    let asking = async {
+        let host = Server::new(address, slot).find(&connector).await?;
+        let (mut connection, mut driver) = connect(&host, &connector).await?;
+        let asking = async { Ok(connection.send_packed_commands(pipeline, 0, pipeline.len()).await?) };
+        driven(&mut driver, asking).await
+    };
+    timeout(PATIENCE_AT_FIRST, asking).await.unwrap_or(Err(RedisError::Silent.into()))
 }
 
 async fn connect(

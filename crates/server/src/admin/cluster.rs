@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use fanfare_bus::{Bus, LinkState};
 use fanfare_node::{Seen, census};
 use hyper::StatusCode;
-use serde_json::{Value, json};
 
 use super::problem::Problem;
 use crate::http::Answer;
@@ -20,8 +19,7 @@ use crate::state::State;
 pub(super) async fn nodes(state: &State) -> Result<Answer, Problem> {
     let bus = state.node.bus().ok_or(Problem::NoCluster)?;
     let nodes = census::nodes(bus).await.map_err(|_| Problem::ClusterAway)?;
-    let nodes: Vec<Value> = nodes.iter().map(node_list::as_json).collect();
-    Ok(json_answer(StatusCode::OK, format!("{}\n", json!({ "nodes": nodes }))))
+    Ok(json_answer(StatusCode::OK, node_list::as_json_text(&nodes)))
 }
 
 /// What is to be said of the other nodes in the answer to `/ready`, if anything.

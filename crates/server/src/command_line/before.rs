@@ -57,6 +57,10 @@ impl CommandLine {
                 fill(&mut health.admin_listen, &mut before.admin_listen);
                 "health"
             }
+            Command::Cluster(cluster) => {
+                fill(&mut cluster.config, &mut before.config);
+                "cluster"
+            }
             Command::Version => "version",
         };
         let options = before.given();
