@@ -195,7 +195,7 @@ impl Machine {
     /// When [`Machine::tick`] is to be called next, in milliseconds of the caller's clock.
     #[must_use]
     pub fn next(&self) -> u64 {
-        let parts = self.parts.values().filter_map(Leased::next).min();
+        let parts = self.parts.values().filter_map(|part| part.next(self.core.now)).min();
         let next = [parts, self.core.alarms.next(), self.core.check_at()].into_iter().flatten().min();
         next.unwrap_or(u64::MAX).max(self.core.now + 1)
     }

@@ -62,6 +62,10 @@ pub struct Member {
     pub hooked: bool,
     /// The row waits for its turn.
     pub is_queued: bool,
+    /// Statements without an answer.
+    pub in_flight: usize,
+    /// The ticket of the last statement.
+    pub said: Ticket,
 }
 
 /// The number of subscriptions of a channel.
@@ -114,6 +118,8 @@ pub struct View {
     pub parts: Option<PartialRoster>,
     /// The sum of marks of the users, for the check of N13.
     pub sum: u64,
+    /// When the copy is read again for safety (N13).
+    pub checked_at: Option<u64>,
     pub check: Option<Comparison>,
 }
 

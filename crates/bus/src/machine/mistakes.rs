@@ -4,6 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     GapsAreNotSeen,
+    TheFirstGapIsNotSeen,
+    ARosterIsTakenTwice,
+    UnknownLeavesAreBelieved,
     OldRowsStay,
     ARosterIsTakenAsTheNewest,
     ChangesAreNotKeptForARoster,

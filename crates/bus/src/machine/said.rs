@@ -38,7 +38,7 @@ pub struct Out {
     pub outcomes: Vec<(AppId, Outcome)>,
     /// Topics to subscribe to.
     pub subscribe: Vec<Topic>,
-    /// Topics that nobody here needs any more (CL-008).
+    /// Topics that nobody here needs any more (CL-008); to be left before those of `subscribe` are entered.
     pub unsubscribe: Vec<Topic>,
     /// Whether newcomers of channels without roster and cache may be acknowledged at once.
     pub live: Vec<(AppId, Partition, bool)>,

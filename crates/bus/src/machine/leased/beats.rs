@@ -40,13 +40,13 @@ impl Leased {
     }
 
     /// When something is to be done next.
-    pub fn next(&self) -> Option<u64> {
+    pub fn next(&self, now: u64) -> Option<u64> {
         if let Lease::Resting(until) = self.lease {
             return Some(until);
         }
         let is_up = self.lease == Lease::Up;
         let beat = is_up.then_some(self.next_beat);
-        let times = [beat, self.settles, self.full_until, self.next_reap(), self.next_hooks()];
+        let times = [beat, self.settles, self.full_until, self.next_reap(now), self.next_hooks()];
         times.into_iter().flatten().min()
     }
 

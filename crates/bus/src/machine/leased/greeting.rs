@@ -80,6 +80,9 @@ impl Leased {
     /// Says goodbye: what is left here is taken away by others.
     pub fn end(&mut self, core: &mut Core) {
         if self.lease == Lease::Up {
+            if std::mem::take(&mut self.sender.is_changed) {
+                self.state_told(core);
+            }
             let node = core.settings.node.clone();
             let command = Command::Bye { partition: self.number, node, generation: Some(self.generation) };
             core.ask(self.number, Purpose::Nothing, command);

@@ -6,7 +6,7 @@ use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Transition;
 
 use super::{Lease, Leased};
-use crate::command::{Answer, Beat, Command, Entry, EntryId, Operation};
+use crate::command::{Answer, Beat, Command, Entry, EntryId, Operation, Subject};
 use crate::local::{HookBatch, HookEvent};
 use crate::machine::core::{Core, Purpose};
 use crate::machine::mistakes::Mistake;
@@ -73,20 +73,7 @@ impl Leased {
         match (purpose, answer) {
             (Purpose::Take, Answer::Taken { entries, is_whole_page, first }) => {
                 self.sender.is_taking = false;
-                if let Some((told, term)) = first {
-                    core.numbers.hooks_taken_over += 1;
-                    self.sender.begin(told, term, &entries);
-                    self.sender.is_first_asked = false;
-                    self.reconcile(core);
-                } else if self.sender.knowledge.is_none() {
-                    return;
-                }
-                self.sender.add(entries);
-                self.sender.is_tail_open = is_whole_page;
-                if is_whole_page {
-                    self.hooks_due(core.now);
-                }
-                self.hand_over(core);
+                self.taken(core, entries, is_whole_page, first);
             }
             (Purpose::Take, _) => (self.sender.is_taking, self.sender.is_first_asked) = (false, false),
             (Purpose::Hooked, Answer::Hooked(apps)) => {
@@ -101,6 +88,33 @@ impl Leased {
             (Purpose::Taken { entries }, Answer::Failed(_)) => self.sender.sent.extend(entries),
             _ => {}
         }
+    }
+
+    fn taken(
+        &mut self,
+        core: &mut Core,
+        entries: Vec<Entry>,
+        is_whole_page: bool,
+        first: Option<(Vec<Subject>, u64)>,
+    ) {
+        let is_first = first.is_some();
+        if let Some((told, term)) = first {
+            core.numbers.hooks_taken_over += 1;
+            self.sender.is_first_asked = false;
+            self.sender.begin(told, term, &entries);
+        } else if self.sender.knowledge.is_none() {
+            return;
+        }
+        self.sender.add(entries);
+        self.sender.is_tail_open = is_whole_page;
+        if is_first {
+            // Behind the entries: what they say to be there may be no more.
+            self.reconcile(core);
+        }
+        if is_whole_page {
+            self.hooks_due(core.now);
+        }
+        self.hand_over(core);
     }
 
     /// Webhooks for whatever has changed while nobody noted it; may be done any number of times.
@@ -150,7 +164,10 @@ impl Leased {
             self.stop_hooks(core);
             self.sender.stopped = self.sender.knowledge.take();
         }
-        if self.sender.due.is_some_and(|due| due <= core.now) {
+        if self.sender.due.take_if(|due| *due <= core.now).is_some() {
+            if self.sender.is_taking {
+                self.hooks_due(core.now);
+            }
             self.take(core);
         }
         self.hand_over(core);

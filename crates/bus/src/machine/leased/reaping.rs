@@ -25,9 +25,9 @@ impl Leased {
         }
     }
 
-    /// When the next dead node's turn is.
-    pub(super) fn next_reap(&self) -> Option<u64> {
-        self.reaps.values().filter(|reap| !reap.is_busy).map(|reap| reap.starts).min()
+    /// When the next dead node's turn is; once begun, answers are what brings it on.
+    pub(super) fn next_reap(&self, now: u64) -> Option<u64> {
+        self.reaps.values().map(|reap| reap.starts).filter(|starts| *starts > now).min()
     }
 
     /// Goes on with dead nodes, one question or batch for each at a time.

@@ -2,7 +2,9 @@
 
 use super::Room;
 use crate::command::Operation;
+use crate::machine::channel::View;
 use crate::machine::core::{About, Core};
+use crate::machine::mistakes::Mistake;
 
 /// Operations of a batch.
 pub const MOST_OPERATIONS: usize = 64;
@@ -44,7 +46,7 @@ impl Room {
         let sweep = self.sweep.len().min(rows.saturating_sub(batch.len()));
         batch.extend(self.sweep.drain(..sweep).map(|operation| (operation, About::Swept)));
         if self.may_ask() {
-            self.take_asks(&mut batch, MOST_OPERATIONS - others);
+            self.take_asks(core, &mut batch, MOST_OPERATIONS - others);
         }
         if !self.is_full {
             self.take_others(&mut batch);
@@ -66,6 +68,8 @@ impl Room {
             if member.is_present && self.is_full {
                 continue;
             }
+            member.in_flight += 1;
+            member.said = member.ticket;
             let about = About::Row { channel: channel.clone(), user: user.clone(), ticket: member.ticket };
             let operation = if member.is_present {
                 let most = if member.was_served { None } else { member.most };
@@ -89,12 +93,13 @@ impl Room {
         }
     }
 
-    fn take_asks(&mut self, batch: &mut Vec<(Operation, About)>, most: usize) {
+    fn take_asks(&mut self, core: &Core, batch: &mut Vec<(Operation, About)>, most: usize) {
         while batch.len() < most {
             let Some(channel) = self.asks.pop_front() else { break };
             let view = self.channels.get_mut(&channel).and_then(|held| held.roster.as_mut());
             // The channel may have closed and opened again meanwhile.
-            let Some(view) = view.filter(|view| view.is_queued) else { continue };
+            let is_known = |view: &&mut View| view.is_queued || core.makes(Mistake::ARosterIsTakenTwice);
+            let Some(view) = view.filter(is_known) else { continue };
             view.is_queued = false;
             let about = About::Roster { channel: channel.clone(), asked: view.asked };
             batch.push((Operation::Roster { channel }, about));

@@ -6,14 +6,14 @@ use fanfare_protocol::cluster::{Change, CopyId, Outcome};
 use super::Room;
 use crate::command::Command;
 use crate::machine::channel::View;
-use crate::machine::core::{Core, Purpose};
+use crate::machine::core::{Check, Core, Purpose};
 
 impl Room {
     /// Applies a change.
     pub fn change(&mut self, core: &mut Core, change: Change) {
         match change {
             Change::Opened { channel, copy } => self.opened(core, &channel, copy),
-            Change::Closed { channel, copy } => self.closed(&channel, copy),
+            Change::Closed { channel, copy } => self.closed(core, &channel, copy),
             Change::Joined(joined) => self.joined(core, joined),
             Change::Left { channel, user, ticket } => self.left(core, channel, &user, ticket),
             Change::Counted { channel, count, told, hooked } => {
@@ -52,12 +52,15 @@ impl Room {
         self.may_wait(core, channel, true);
     }
 
-    pub(super) fn closed(&mut self, channel: &ChannelName, copy: CopyId) {
+    pub(super) fn closed(&mut self, core: &mut Core, channel: &ChannelName, copy: CopyId) {
         let Some(held) = self.channels.get_mut(channel).filter(|held| held.copy == Some(copy)) else {
             return;
         };
         held.copy = None;
-        held.roster = None;
+        if let Some(at) = held.roster.take().and_then(|view| view.checked_at) {
+            let (partition, app) = (self.topic.partition, self.topic.app.clone());
+            core.checks.remove(&Check { at, partition, app, channel: channel.clone(), copy });
+        }
         held.is_read_awaited = false;
         held.may_wait = false;
         self.checking.remove(channel);

@@ -79,6 +79,15 @@ impl Room {
         }
     }
 
+    /// All numbers that are told here are asked for.
+    pub(super) fn ask_counts(&mut self, core: &mut Core) {
+        let is_told = |held: &Held| held.count.told != Telling::Off && held.count.count > 0;
+        let told = self.channels.iter().filter(|(_, held)| is_told(held));
+        for channel in told.map(|(channel, _)| channel.clone()).collect::<Vec<_>>() {
+            self.ask_count(core, &channel);
+        }
+    }
+
     pub(super) fn announce_counts(&mut self, core: &mut Core) {
         let names: Vec<_> = self.channels.keys().cloned().collect();
         for channel in names {

@@ -15,7 +15,11 @@ impl Room {
             match about {
                 About::Row { channel, user, ticket } => {
                     let member = self.channels.get_mut(&channel).and_then(|held| held.members.get_mut(&user));
-                    let Some(member) = member.filter(|member| member.ticket == ticket) else { continue };
+                    let Some(member) = member else { continue };
+                    member.in_flight = member.in_flight.saturating_sub(1);
+                    if member.ticket != ticket {
+                        continue;
+                    }
                     if member.is_present {
                         member.was_served = true;
                     } else {

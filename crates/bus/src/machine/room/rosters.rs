@@ -68,7 +68,9 @@ impl Room {
         let only_adds = age < core.settling() && !core.makes(Mistake::NobodyIsWaitedForInANewEpoch);
         let view = self.channels.get(&channel).and_then(|held| held.roster.as_ref());
         // A question is answered once.
-        if view.is_none_or(|view| view.asked != asked || view.is_ready || view.parts.is_some()) {
+        let again = core.makes(Mistake::ARosterIsTakenTwice);
+        let is_answered = |view: &View| !again && (view.is_ready || view.parts.is_some());
+        if view.is_none_or(|view| view.asked != asked || is_answered(view)) {
             return;
         }
         if !self.begin_at(core, as_of) {
@@ -145,7 +147,13 @@ impl Room {
         };
         let at = core.now + CHECKED + core.random(SPREAD);
         let (partition, app) = (self.topic.partition, self.topic.app.clone());
-        core.checks.insert(Check { at, partition, app, channel: channel.clone(), copy });
+        let mut check = Check { at, partition, app, channel: channel.clone(), copy };
+        let before = view.checked_at.replace(at);
+        core.checks.insert(check.clone());
+        if let Some(before) = before {
+            check.at = before;
+            core.checks.remove(&check);
+        }
         let users = users.into_iter().map(|(user, info)| (user, rows::read(info))).collect();
         core.outcome(&self.topic.app, Outcome::Roster { channel: channel.clone(), copy, users, only_adds });
         for (number, kind) in kept {

@@ -9,6 +9,7 @@ use super::Room;
 use crate::command::Status;
 use crate::machine::channel::Member;
 use crate::machine::core::Core;
+use crate::machine::mistakes::Mistake;
 
 /// The form of a `user_info` in Redis: the JSON, or nothing.
 pub fn written(info: &UserInfo) -> String {
@@ -40,6 +41,8 @@ impl Room {
             most,
             hooked,
             is_queued: before.is_some_and(|member| member.is_queued),
+            in_flight: before.map_or(0, |member| member.in_flight),
+            said: before.map_or(0, |member| member.said),
         };
         held.members.insert(user.clone(), member);
         if self.is_up() && !self.is_full {
@@ -83,7 +86,9 @@ impl Room {
     /// Joins that Redis does not have are said.
     pub(super) fn queue_unsaid(&mut self, channel: &ChannelName) {
         let Some(held) = self.channels.get(channel) else { return };
-        let unsaid = held.members.iter().filter(|(_, member)| member.is_present && !member.is_confirmed);
+        let is_said = |member: &Member| member.in_flight > 0 && member.said == member.ticket;
+        let is_unsaid = |member: &Member| member.is_present && !member.is_confirmed && !is_said(member);
+        let unsaid = held.members.iter().filter(|(_, member)| is_unsaid(member));
         for user in unsaid.map(|(user, _)| user.clone()).collect::<Vec<_>>() {
             self.queue_row(channel, &user);
         }
@@ -99,13 +104,17 @@ impl Room {
     ) {
         let (channel, user) = row;
         let Some(held) = self.channels.get_mut(&channel) else { return };
-        let Some(member) = held.members.get_mut(&user).filter(|member| member.ticket == ticket) else {
+        let Some(member) = held.members.get_mut(&user) else { return };
+        member.in_flight = member.in_flight.saturating_sub(1);
+        // What was said last decides.
+        if member.ticket != ticket || member.in_flight > 0 {
             return;
-        };
+        }
         if !member.is_present {
             held.members.remove(&user);
             // Nobody hears of a leave that Redis knew nothing of; but here the user may have been let in.
-            if status == Status::Nothing && held.was_served {
+            let is_believed = core.makes(Mistake::UnknownLeavesAreBelieved);
+            if status == Status::Nothing && held.was_served && !is_believed {
                 self.want(core, &channel);
             }
             self.forget_if_over(&channel);
@@ -114,6 +123,9 @@ impl Room {
             self.queue_row(&channel, &user);
         } else if status == Status::Full {
             held.members.remove(&user);
+            if held.was_served {
+                self.want(core, &channel);
+            }
             self.forget_if_over(&channel);
             core.outcome(&self.topic.app, Outcome::Refused { channel, user, ticket });
         } else {
@@ -130,6 +142,7 @@ impl Room {
             let is_counted = held.is_counted(channel);
             for (user, member) in &mut held.members {
                 (member.is_confirmed, member.was_served, member.is_queued) = (false, true, is_counted);
+                member.in_flight = 0;
                 if is_counted {
                     self.rows.push_back((channel.clone(), user.clone()));
                 }
@@ -152,7 +165,7 @@ impl Room {
                         core.out.outcomes.push((self.topic.app.clone(), outcome));
                     }
                 }
-                member.is_queued = false;
+                (member.is_queued, member.in_flight) = (false, 0);
                 member.was_served = true;
                 member.is_present
             });

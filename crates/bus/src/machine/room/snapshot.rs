@@ -28,7 +28,7 @@ impl Room {
         let OpenChannel { channel, copy, count, told, users } = now;
         let before = self.channels.get(&channel).and_then(|held| held.copy);
         if let Some(before) = before.filter(|before| copy != Some(*before)) {
-            self.closed(&channel, before);
+            self.closed(core, &channel, before);
         }
         if let Some(copy) = copy {
             self.opened(core, &channel, copy);

@@ -128,7 +128,8 @@ impl World {
         let old =
             sender.old.iter().chain(&sender.stopped).chain(sender.knowledge.iter().filter(|_| !is_present));
         let stated = self.stated.get(&partition).copied().unwrap_or(0);
-        self.restarts > 0 && old.into_iter().any(|knowledge| knowledge.term > stated)
+        let is_unsaid = sender.old.is_some() && (sender.is_changed || !sender.called_back.is_empty());
+        is_unsaid || self.restarts > 0 && old.into_iter().any(|knowledge| knowledge.term > stated)
     }
 
     /// Another Redis: an empty one, or a replica that lacks the last writes.

@@ -41,6 +41,8 @@ macro_rules! with {
 fn mistakes_about_numbers_and_rosters_are_found() {
     use Mistake as M;
     found("gaps are not seen", &rule(M::GapsAreNotSeen), with!(Drop));
+    found("the first gap is not seen", &rule(M::TheFirstGapIsNotSeen), with!(Drop, SubscriberLost));
+    found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), with!());
     found("a roster is taken as the newest", &rule(M::ARosterIsTakenAsTheNewest), with!());
     found("changes are not kept for a roster", &rule(M::ChangesAreNotKeptForARoster), with!());
     found("rosters are not read again after a cut", &rule(M::RostersAreNotReadAgainAfterACut), with!(Cut));
@@ -51,6 +53,7 @@ fn mistakes_about_numbers_and_rosters_are_found() {
 #[test]
 fn mistakes_about_rows_and_leases_are_found() {
     found("old rows stay", &rule(Mistake::OldRowsStay), with!(Cut));
+    found("unknown leaves are believed", &rule(Mistake::UnknownLeavesAreBelieved), with!(Bye, Full));
     let own = Mistakes { own_users_may_be_taken_away: true, ..Mistakes::default() };
     found("own users may be taken away", &own, with!(Pause, Cut));
     found("no generations", &script(ScriptMistake::NoGenerations), with!(Zombie, Cut));
