@@ -22,4 +22,4 @@ mod outgoing;
 mod telling;
 
 pub use node::{Node, NodeBounds, Seat, Seats};
-pub use relay::Seen;
+pub use relay::ClusterState;

@@ -16,7 +16,7 @@ use crate::drain::Drain;
 use crate::memory;
 use crate::metrics::{Live, LiveBus, Metrics};
 use crate::outgoing::Outgoing;
-use crate::relay::{LiveTopics, Seen};
+use crate::relay::{ClusterState, LiveTopics};
 use crate::tasks::Tasks;
 use crate::tenants::{Moment, OnNode, Tenants};
 
@@ -33,7 +33,7 @@ pub struct Node {
     /// The other nodes, as soon as the node has started.
     pub(crate) bus: Arc<OnceLock<Bus>>,
     /// What was last read of all nodes.
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
     /// Requests to the applications of all apps.
@@ -82,7 +82,7 @@ impl Node {
             database_answers: apps.database_answers(),
             database_stores: apps.database_stores(),
         };
-        let (bus, seen) = (Arc::<OnceLock<Bus>>::default(), Arc::<Seen>::default());
+        let (bus, seen) = (Arc::<OnceLock<Bus>>::default(), Arc::<ClusterState>::default());
         let of_bus = LiveBus { bus: Arc::clone(&bus), seen: Arc::clone(&seen) };
         Self {
             metrics: Metrics::new(live, of_bus, bounds.seats, registry),
@@ -110,7 +110,7 @@ impl Node {
 
     /// What is to be known of the other nodes before this node is sent traffic.
     #[must_use]
-    pub fn seen(&self) -> &Seen {
+    pub fn seen(&self) -> &ClusterState {
         &self.seen
     }
 

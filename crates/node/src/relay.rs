@@ -7,10 +7,10 @@ mod changes;
 mod cluster;
 mod heard;
 mod hooks;
-mod seen;
+mod state;
 mod topics;
 
-pub use seen::Seen;
+pub use state::ClusterState;
 pub(crate) use topics::LiveTopics;
 
 use std::future::{poll_fn, ready};

@@ -105,6 +105,12 @@ impl ChannelName {
         &*self.0 == CONNECTIONS
     }
 
+    /// Whether back ends see the channel in lists and webhooks: no hidden channel, and no user's own (HOOK-019).
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        !self.0.starts_with('#')
+    }
+
     /// A name that another node has checked.
     #[must_use]
     pub fn trusted(text: &str) -> Self {

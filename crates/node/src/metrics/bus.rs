@@ -12,14 +12,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::relay::Seen;
+use crate::relay::ClusterState;
 
 /// The sources of the metrics.
 pub struct LiveBus {
     /// The bus, as soon as the node has one.
     pub bus: Arc<OnceLock<Bus>>,
     /// What was last read of the nodes.
-    pub seen: Arc<Seen>,
+    pub seen: Arc<ClusterState>,
 }
 
 impl std::fmt::Debug for LiveBus {

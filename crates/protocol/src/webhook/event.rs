@@ -45,11 +45,7 @@ impl WebhookEvent {
             }
             Transition::Sent(event) => Self::written("client_event", &event.channel, |json| event.push(json)),
         };
-        (channel.kind() != ChannelKind::ServerToUser).then_some(Self {
-            kind: transition.kind(),
-            channel,
-            json,
-        })
+        channel.is_shown().then_some(Self { kind: transition.kind(), channel, json })
     }
 
     fn written(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use fanfare_bus::{Bus, LinkState};
-use fanfare_node::{Seen, census};
+use fanfare_node::{ClusterState, census};
 use hyper::StatusCode;
 
 use super::problem::Problem;
@@ -26,7 +26,7 @@ pub(super) async fn nodes(state: &State) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// The node has not been in touch with the others since its start: traffic should go elsewhere. The sentence says why.
-pub(super) fn readiness(bus: &Bus, seen: &Seen) -> Result<Option<String>, String> {
+pub(super) fn readiness(bus: &Bus, seen: &ClusterState) -> Result<Option<String>, String> {
     let links = bus.links();
     let away: Vec<&LinkState> = links.iter().filter(|link| !link.is_up).collect();
     let Some(first) = away.first() else {

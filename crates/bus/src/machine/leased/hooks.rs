@@ -81,7 +81,9 @@ impl Leased {
                     self.ask_totals(core, app, 0, (existence, presence));
                 }
             }
-            (Purpose::Totals { app, existence, presence }, Answer::Totals { channels, cursor }) => {
+            (Purpose::Totals { app, existence, presence }, Answer::Totals { mut channels, cursor }) => {
+                // Back ends hear nothing of hidden channels, nor of users' own (HOOK-019).
+                channels.retain(|(channel, _)| channel.is_shown());
                 self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, (existence, presence)));
             }
             (Purpose::Told, Answer::Late) => core.numbers.told_late += 1,

@@ -34,6 +34,51 @@ impl SecondNode {
     }
 }
 
+/// Tests that are about one node by their nature, by the end of their names, each with the reason. They run with one node
+/// always.
+const OF_ONE_NODE: &[(&str, &str)] = &[
+    ("admission::ws_061", "the quota of connections is known on other nodes a fifth of a second later"),
+    ("authorized::", "as before"),
+    ("envelope::ws_033", "as before"),
+    ("tenants::quotas_and_switches", "as before"),
+    ("quotas::", "a quota of messages is shared by the second"),
+    ("bounds::", "the bounds of one node"),
+    ("counts::ws_175", "counts are told at most twenty times a second"),
+    ("counts::ws_176", "as before"),
+    ("subscribe::ws_106", "an answer may wait for Redis while a later command is answered"),
+    ("subscribe::ws_142", "who leaves before being acknowledged is not acknowledged"),
+    ("handshake::ws_117", "an answer may wait for Redis while a later command is answered"),
+    ("http_basics::api_033", "as before"),
+    ("channel_queries::api_030_a_long_list", "as before"),
+    ("envelope::ws_105", "as before"),
+    ("envelope::ws_134", "as before"),
+    ("versions::ws_014", "as before"),
+    ("watchlist::lim_023", "as before"),
+    ("watchlist::ws_196", "as before"),
+    ("presence::ws_154", "waits for answers to pings, which come before those of Redis"),
+    ("cache::of_events_that_nobody_listens_to", "Redis keeps what nobody listens to until it expires"),
+    ("webhook_events::ws_172", "as before"),
+    ("webhook_events::hook_019", "kinds of webhooks have no common order"),
+    ("doctor_apps::no_webhook", "as before"),
+    ("webhook_bounds::", "the bounds of one node"),
+    ("webhook_failures::", "the log and the counters of one node"),
+    ("webhook_timing::hook_011", "who leaves the last node is told of when a node is back"),
+    ("drain::", "the shutdown of one node"),
+    ("logs::", "the log of one node"),
+    ("logged_refusals::", "as before"),
+    ("metrics::", "the metrics of one node"),
+    ("startup::", "the start of one node"),
+    ("apps_database::", "as before"),
+    ("authorize_tls::", "the certificates of one node"),
+];
+
+/// Whether the running test is about one node.
+pub fn is_of_one_node() -> bool {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    OF_ONE_NODE.iter().any(|(beginning, _)| name.starts_with(beginning))
+}
+
 /// The URL of the Redis of all pairs, if servers come in pairs.
 pub fn bus_url() -> Option<String> {
     std::env::var("WIRE_BUS").ok().filter(|url| !url.is_empty())

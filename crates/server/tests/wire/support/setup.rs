@@ -149,7 +149,10 @@ impl Setup {
             lines.chain(self.environment.iter().map(|(name, _)| name)).any(|text| text.contains(word))
         };
         let against = ["database", "DATABASE", "[bus]", "tls", "redis_feed"];
-        self.command == Some("serve") && !self.apps.is_empty() && !against.into_iter().any(says)
+        self.command == Some("serve")
+            && !cluster::is_of_one_node()
+            && !self.apps.is_empty()
+            && !against.into_iter().any(says)
     }
 
     /// The same start in a folder of its own.

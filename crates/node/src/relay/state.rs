@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// The numbers and the state as of the last second.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<State>);
+pub struct ClusterState(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -18,7 +18,7 @@ struct State {
     out_of_touch: Option<Instant>,
 }
 
-impl Seen {
+impl ClusterState {
     /// Nodes, and their connections.
     pub(crate) fn numbers(&self) -> (usize, usize) {
         let state = self.0.lock();
