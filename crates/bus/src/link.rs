@@ -5,6 +5,7 @@
 
 mod batch;
 mod bringing;
+mod commands;
 mod error;
 mod greeting;
 mod roll;
@@ -13,7 +14,6 @@ mod subscriber;
 mod topics;
 mod wire;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::{Asked, Batch, TopicNumbers, answer_of};
+use self::commands::Commands;
 use self::greeting::Digests;
 use self::roll::Roll;
 pub use self::roll::{LinkReport, NodeReport};
@@ -33,7 +34,6 @@ use self::topics::{TopicMeaning, Topics};
 pub(crate) use self::wire::asked_once;
 use self::wire::{Wire, WireEvent};
 use crate::board::{Asking, Board, Told};
-use crate::command::{Command, Token};
 use crate::machine::{Machine, MachineSettings};
 use crate::scripts::Speaker;
 use crate::shared::Shared;
@@ -58,7 +58,7 @@ pub(crate) struct Link {
     /// Where the subscriber is to be.
     host: watch::Sender<Option<Host>>,
     is_subscribed: bool,
-    waiting: VecDeque<(Token, Command)>,
+    waiting: Commands,
     questions: Vec<Asking>,
     numbers: TopicNumbers,
     digests: Digests,
@@ -113,7 +113,7 @@ impl Link {
             notes,
             host,
             is_subscribed: false,
-            waiting: VecDeque::new(),
+            waiting: Commands::default(),
             questions: Vec::new(),
             numbers: TopicNumbers::default(),
             digests: Digests::default(),
@@ -174,14 +174,16 @@ impl Link {
                 self.board.set_round_trip(took);
                 self.answers(now, with, values);
             }
-            WireEvent::Lost(error) => {
+            WireEvent::Lost { error, in_flight } => {
                 self.shared.counters.lost.add(1);
+                let events = in_flight.iter().flatten().map(Asked::events).sum();
+                self.shared.counters.dropped_link.add(events);
                 if error.is_elsewhere() {
                     self.shared.counters.moved.add(1);
                     self.host.send_replace(None);
                 }
                 self.board.set_why(error.to_string());
-                self.waiting.clear();
+                drop(self.waiting.take());
                 self.questions.clear();
                 self.machine.lost(now, &self.board.partitions);
             }
@@ -198,11 +200,9 @@ impl Link {
         let mut values = values.into_iter();
         let mut next = |parts: usize| values.by_ref().take(parts).collect::<Vec<Value>>();
         for asked in with {
+            self.shared.counters.sent.add(asked.events());
             match asked {
-                Asked::Events(count) => {
-                    self.shared.counters.sent.add(count as u64);
-                    drop(next(count));
-                }
+                Asked::Events(count) => drop(next(count)),
                 Asked::Command { token, command, parts } => {
                     let answer = answer_of(&command, next(parts));
                     self.machine.answered(now, token, answer);
@@ -292,7 +292,7 @@ impl Link {
         if self.wire.is_up() {
             while self.wire.has_room() && self.send() {}
         } else {
-            self.waiting.clear();
+            drop(self.waiting.take());
             self.shared.counters.dropped_link.add(self.board.events.expire() as u64);
         }
         let has_leases = self.board.partitions.iter().all(|partition| self.machine.is_up(*partition));
@@ -332,7 +332,7 @@ impl Link {
         };
         let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);
         batch.events(events);
-        for (token, command) in self.waiting.drain(..) {
+        for (token, command) in self.waiting.take() {
             batch.command(token, command);
         }
         for question in ready {

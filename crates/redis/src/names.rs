@@ -102,35 +102,47 @@ impl Names {
         if !matches!(parts.first(), Some(Value::Text(first)) if first == word) {
             return Err(Value::List(parts));
         }
-        let mut parts = parts.into_iter().skip(1);
-        let mut next = || parts.next().unwrap_or(Value::Nothing);
-        let pattern = if self.kind == NameKind::Prefix { next() } else { Value::Nothing };
-        Ok(Message { pattern, channel: next(), payload: next() })
+        let mut parts = parts;
+        match parts.pop() {
+            Some(payload) => Ok(Message { parts, payload }),
+            None => Err(Value::List(parts)),
+        }
     }
 
     /// Redis sends a message once for each subscribed prefix of its channel; only the one of the longest prefix is
     /// reported. Channels whose names are not UTF-8 are ignored.
-    pub fn tell(&self, message: Message, on: impl FnOnce(Happening<'_>)) {
-        let Value::Text(channel) = message.channel else { return };
-        let Ok(channel) = std::str::from_utf8(&channel) else { return };
-        if self.kind == NameKind::Prefix {
-            let Value::Text(pattern) = message.pattern else { return };
-            let longest = self.prefixes.longest_of(channel);
-            if longest.is_none_or(|(longest, _)| longest.as_bytes() != pattern) {
-                return;
+    ///
+    /// Returns the message without its payload.
+    pub fn tell(&self, message: Message, on: impl FnOnce(Happening<'_>)) -> Vec<Value> {
+        let Message { parts, payload } = message;
+        if let Some(channel) = self.channel_of(&parts) {
+            match payload {
+                Value::Text(payload) => on(Happening::Message { channel, payload }),
+                Value::TooLong(bytes) => on(Happening::TooLong { channel, bytes }),
+                _ => {}
             }
         }
-        match message.payload {
-            Value::Text(payload) => on(Happening::Message { channel, payload }),
-            Value::TooLong(bytes) => on(Happening::TooLong { channel, bytes }),
-            _ => {}
+        parts
+    }
+
+    /// The channel of a message that is to be reported.
+    fn channel_of<'a>(&self, parts: &'a [Value]) -> Option<&'a str> {
+        let Some(Value::Text(channel)) = parts.last() else { return None };
+        let channel = std::str::from_utf8(channel).ok()?;
+        match (self.kind, parts) {
+            (NameKind::Prefix, [_, Value::Text(pattern), _]) => {
+                let longest = self.prefixes.longest_of(channel);
+                longest.is_some_and(|(longest, _)| longest.as_bytes() == pattern).then_some(channel)
+            }
+            (NameKind::Prefix, _) => None,
+            (NameKind::Topic | NameKind::Sharded, _) => Some(channel),
         }
     }
 }
 
 /// A message of a subscription.
 pub(crate) struct Message {
-    pattern: Value,
-    channel: Value,
+    /// The word, the pattern of a prefix, and the channel.
+    parts: Vec<Value>,
     payload: Value,
 }

@@ -19,6 +19,12 @@ const LONGEST_LINE: u64 = 4096;
 /// Most parts of a list; messages to a subscriber have four.
 const MOST_PARTS: usize = 16;
 
+/// Longest text whose memory is used again, in bytes: the name of a topic.
+const SHORT: usize = 512;
+
+/// Texts whose memory is kept: all of a message but the payload.
+const MOST_SPARE: usize = 3;
+
 /// A value of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -37,13 +43,22 @@ pub(crate) struct Reader<R> {
     source: BufReader<R>,
     /// The last line, without its end; kept for its memory.
     line: Vec<u8>,
+    /// Short texts and a list that were given back, to be used again.
+    spare: Vec<Vec<u8>>,
+    spare_list: Vec<Value>,
     /// Longest text that is kept, in bytes.
     longest: u64,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
     pub fn new(source: R, longest: u64) -> Self {
-        Self { source: BufReader::with_capacity(16 * 1024, source), line: Vec::new(), longest }
+        Self {
+            source: BufReader::with_capacity(16 * 1024, source),
+            line: Vec::new(),
+            spare: Vec::new(),
+            spare_list: Vec::new(),
+            longest,
+        }
     }
 
     /// What is read from; what was read ahead is lost.
@@ -60,7 +75,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let Some(count) = length(self.rest())? else { return Ok(Value::Nothing) };
         let count = usize::try_from(count).ok().filter(|count| *count <= MOST_PARTS);
         let count = count.ok_or(RedisError::NotRedis)?;
-        let mut parts = Vec::with_capacity(count);
+        let mut parts = std::mem::take(&mut self.spare_list);
         for _ in 0..count {
             let kind = self.line().await?;
             parts.push(self.one(kind).await?);
@@ -83,8 +98,10 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     async fn text(&mut self, length: u64) -> Result<Value, RedisError> {
         let kept = if length <= self.longest { length } else { 0 };
+        let spare = if kept <= SHORT as u64 { self.spare.pop() } else { None };
         // Grows with what comes: a length alone takes no memory.
-        let mut text = Vec::with_capacity(usize::try_from(kept.min(16 * 1024)).unwrap_or_default());
+        let most = usize::try_from(kept.min(16 * 1024)).unwrap_or_default();
+        let mut text = spare.unwrap_or_else(|| Vec::with_capacity(most));
         let mut source = (&mut self.source).take(length);
         let (read, value) = if length <= self.longest {
             (source.read_to_end(&mut text).await.map_err(lost)? as u64, Value::Text(text))
@@ -100,6 +117,20 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         let mut end = [0; 2];
         self.source.read_exact(&mut end).await.map_err(lost)?;
         if end == *b"\r\n" { Ok(value) } else { Err(RedisError::NotRedis) }
+    }
+
+    /// Takes back a list with short texts, whose memory is used again.
+    pub fn give_back(&mut self, mut parts: Vec<Value>) {
+        for part in parts.drain(..) {
+            if let Value::Text(mut text) = part
+                && text.capacity() <= SHORT
+                && self.spare.len() < MOST_SPARE
+            {
+                text.clear();
+                self.spare.push(text);
+            }
+        }
+        self.spare_list = parts;
     }
 
     /// Reads a line, and returns its first byte.
@@ -259,6 +290,20 @@ mod tests {
         let values = read(bytes.as_bytes(), 3).await;
         let list = Value::List(vec![text("a"), Value::TooLong(100_000)]);
         assert_eq!(values[..4], [Ok(list), Ok(text("abc")), Ok(Value::TooLong(4)), Ok(text("OK"))]);
+    }
+
+    #[tokio::test]
+    async fn memory_that_was_given_back_holds_nothing_of_before() {
+        let bytes = b"*3\r\n$7\r\nmessage\r\n$5\r\nlonger\r\n"; // The length is one too short.
+        assert_eq!(read(bytes, 100).await, [Err(RedisError::NotRedis)]);
+        let bytes = b"*2\r\n$6\r\nlonger\r\n$1\r\na\r\n*2\r\n$1\r\nb\r\n$0\r\n\r\n*0\r\n";
+        let mut reader = Reader::new(&bytes[..], 100);
+        let mut lists = Vec::new();
+        while let Ok(Value::List(parts)) = reader.value().await {
+            lists.push(parts.clone());
+            reader.give_back(parts);
+        }
+        assert_eq!(lists, [vec![text("longer"), text("a")], vec![text("b"), text("")], vec![]]);
     }
 
     #[tokio::test]

@@ -176,7 +176,10 @@ impl Listening<'_> {
     ) -> Result<(), RedisError> {
         loop {
             match self.names.message(reader.value().await?) {
-                Ok(message) => self.names.tell(message, |happening| on.hear(happening)),
+                Ok(message) => {
+                    let rest = self.names.tell(message, |happening| on.hear(happening));
+                    reader.give_back(rest);
+                }
                 Err(answer) => self.answer(answer, &mut gap, on)?,
             }
             let mut room = pin!(on.room());

@@ -31,6 +31,17 @@ pub(super) enum Asked {
     Roll { parts: usize },
 }
 
+impl Asked {
+    /// How many events these are.
+    pub fn events(&self) -> u64 {
+        match self {
+            Self::Events(count) => *count as u64,
+            Self::Command { command: Command::Keep { .. }, .. } => 1,
+            Self::Command { .. } | Self::Question { .. } | Self::Roll { .. } => 0,
+        }
+    }
+}
+
 /// The number of the last event in each topic, and the topic's name.
 #[derive(Default)]
 pub(super) struct TopicNumbers(HashMap<Topic, (Arc<str>, u32)>);

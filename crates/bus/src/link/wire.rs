@@ -91,8 +91,8 @@ pub(super) enum WireEvent<T> {
     Up { host: Host, about: About, digests: Digests },
     /// A pipeline was answered, with so many values as it had commands.
     Answered { with: T, values: Vec<Value>, took: Duration },
-    /// The connection was lost, with everything in flight.
-    Lost(LinkError),
+    /// The connection was lost, with everything in flight: whether it was executed is not known.
+    Lost { error: LinkError, in_flight: Vec<T> },
     /// An attempt to connect has failed.
     Failed(LinkError),
 }
@@ -130,8 +130,9 @@ impl<T: Send + 'static> Wire<T> {
                 State::Up(up) => match up.next().await {
                     Ok((with, values, took)) => return WireEvent::Answered { with, values, took },
                     Err(error) => {
+                        let in_flight = up.flights.drain(..).map(|flight| flight.with).collect();
                         self.state = State::Away(Instant::now() + self.pause());
-                        return WireEvent::Lost(error);
+                        return WireEvent::Lost { error, in_flight };
                     }
                 },
             }

@@ -61,6 +61,7 @@ pub enum Purpose {
     Hooked,
     Totals { app: AppId, existence: bool, presence: bool },
     Read { app: AppId, channel: ChannelName, copy: CopyId },
+    Keep { app: AppId, channel: ChannelName },
     Miss { app: AppId, channel: ChannelName },
     Taken { entries: Vec<EntryId> },
     Told,

@@ -6,6 +6,7 @@ mod support;
 mod cluster;
 mod events;
 mod outage;
+mod presence;
 mod questions;
 mod sentinel;
 mod settings;

@@ -115,3 +115,21 @@ fn cl_116_a_redis_that_is_flushed_is_noticed_at_the_next_beat() {
     assert_back(&nodes);
     assert!(nodes.0.bus.machine_numbers()[0].fenced >= 1);
 }
+
+#[test]
+fn cl_114_a_node_that_reads_too_slowly_is_cut_off_by_redis_and_comes_back() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    redis.says(&["CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 1mb 1"]);
+    let gate = nodes.1.shut_gate();
+    let text = "x".repeat(256 * 1024);
+    let is_cut = || nodes.1.bus.counters().subscriptions_lost.get() >= 1;
+    nodes.1.until("Redis cuts the subscription", || {
+        nodes.0.publish("a", &text);
+        assert!(nodes.1.bus.heard_bytes() < 20 * 1024 * 1024, "the reader has stopped");
+        is_cut().then_some(())
+    });
+    drop(gate);
+    assert_back(&nodes);
+    assert!(nodes.1.bus.counters().missed.get() > 0, "what was cut off is counted");
+}

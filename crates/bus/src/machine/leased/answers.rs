@@ -57,6 +57,9 @@ impl Leased {
                     _ => room.read_failed(core, channel, copy),
                 });
             }
+            (Purpose::Keep { app, channel }, Answer::Failed(_)) => {
+                self.in_known_room(core, &app, |room, core| room.keep_failed(core, &channel));
+            }
             (Purpose::Miss { app, channel }, Answer::Missed { is_first }) => {
                 self.in_known_room(core, &app, |room, core| room.missed(core, channel, is_first));
             }

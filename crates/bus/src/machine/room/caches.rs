@@ -52,6 +52,14 @@ impl Room {
         }
     }
 
+    /// An own event was not published: its echo will not come, and what other nodes keep is read.
+    pub fn keep_failed(&mut self, core: &mut Core, channel: &ChannelName) {
+        core.numbers.kept_dropped += 1;
+        let Some(copy) = self.channels.get(channel).and_then(|held| held.copy) else { return };
+        core.outcome(&self.topic.app, Outcome::CacheLost { channel: channel.clone(), copy });
+        self.read(core, channel);
+    }
+
     /// Echoes of own events may not come.
     pub(super) fn lose_echoes(&mut self, core: &mut Core) {
         for (channel, held) in &self.channels {

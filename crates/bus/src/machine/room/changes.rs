@@ -21,8 +21,10 @@ impl Room {
             }
             Change::Kept(event) => {
                 if self.is_up() {
+                    let purpose =
+                        Purpose::Keep { app: self.topic.app.clone(), channel: event.channel.clone() };
                     let command = Command::Keep { topic: self.topic.clone(), event };
-                    core.ask(self.topic.partition, Purpose::Nothing, command);
+                    core.ask(self.topic.partition, purpose, command);
                 } else {
                     core.numbers.kept_dropped += 1;
                 }

@@ -11,11 +11,12 @@ use fanfare_bus::{
 };
 use fanfare_outgoing::Trust;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, KeptEvent, Outcome, Telling};
+use fanfare_protocol::cluster::{Change, Joined, KeptEvent, Outcome, Telling};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_protocol::presence::UserInfo;
 use fanfare_redis::RedisAddress;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Runtime;
 
 /// The longest wait for anything that must come.
@@ -34,6 +35,10 @@ pub struct Node {
 struct Page {
     told: Mutex<Vec<String>>,
     live: Mutex<Vec<(AppId, Partition)>>,
+    outcomes: Mutex<Vec<String>>,
+    hooks: Mutex<Vec<HookBatch>>,
+    /// Held by a test to keep workers from going on.
+    gate: Mutex<()>,
 }
 
 impl Page {
@@ -44,6 +49,8 @@ impl Page {
 
 impl Local for Page {
     fn event(&self, event: HeardEvent<'_>) {
+        // Other tasks go on meanwhile.
+        tokio::task::block_in_place(|| drop(self.gate.lock()));
         self.write(format!("{} {}", event.channel, String::from_utf8_lossy(event.text)));
     }
 
@@ -53,7 +60,31 @@ impl Local for Page {
         self.write(format!("kept {whose} {} {text}", event.channel.as_str()));
     }
 
-    fn outcome(&self, _: &AppId, _: Outcome) {}
+    fn outcome(&self, _: &AppId, outcome: Outcome) {
+        let users = |users: &[(UserId, _)]| {
+            let mut users: Vec<&str> =
+                users.iter().map(|(user, _): &(UserId, UserInfo)| user.as_str()).collect();
+            users.sort_unstable();
+            users.join(",")
+        };
+        let text = match &outcome {
+            Outcome::Confirmed { channel, user, .. } => format!("{} confirmed {user}", channel.as_str()),
+            Outcome::Refused { channel, user, .. } => format!("{} refused {user}", channel.as_str()),
+            Outcome::Added { channel, user, .. } => format!("{} added {user}", channel.as_str()),
+            Outcome::Removed { channel, user, .. } => format!("{} removed {user}", channel.as_str()),
+            Outcome::Roster { channel, users: all, .. } => {
+                format!("{} roster {}", channel.as_str(), users(all))
+            }
+            Outcome::Serve { channel, .. } => format!("{} serve", channel.as_str()),
+            Outcome::Cached { channel, found, .. } => {
+                let found =
+                    found.as_ref().map(|found| String::from_utf8_lossy(found.frame.payload()).into_owned());
+                format!("{} cached {}", channel.as_str(), found.unwrap_or_default())
+            }
+            _ => return,
+        };
+        self.outcomes.lock().push(text);
+    }
 
     fn live(&self, app: &AppId, partition: Partition, is_live: bool) {
         let mut live = self.live.lock();
@@ -71,7 +102,8 @@ impl Local for Page {
         self.write(format!("changed {app}"));
     }
 
-    fn hooks(&self, _: HookBatch, done: HooksDone) {
+    fn hooks(&self, batch: HookBatch, done: HooksDone) {
+        self.hooks.lock().push(batch);
         done.done();
     }
 
@@ -172,8 +204,53 @@ impl Node {
         self.until("the topic is live", || self.page.live.lock().contains(&(app(), partition)).then_some(()));
     }
 
+    /// Opens a channel without waiting for anything.
+    pub fn begin(&self, name: &str) {
+        let copy = self.copies.fetch_add(1, Ordering::Relaxed);
+        self.bus.changes(&app(), vec![Change::Opened { channel: channel(name), copy }]).unwrap();
+    }
+
+    /// A user joins a channel, with a ticket of its own.
+    pub fn join(&self, name: &str, user: &str) {
+        let ticket = self.copies.fetch_add(1, Ordering::Relaxed);
+        let (channel, user, info) = (channel(name), UserId::from(user), None);
+        let joined = Joined { channel, user, info, ticket, most: None, hooked: true };
+        self.bus.changes(&app(), vec![Change::Joined(joined)]).unwrap();
+    }
+
+    pub fn leave(&self, name: &str, user: &str) {
+        let ticket = self.copies.fetch_add(1, Ordering::Relaxed);
+        let (channel, user) = (channel(name), UserId::from(user));
+        self.bus.changes(&app(), vec![Change::Left { channel, user, ticket }]).unwrap();
+    }
+
+    /// What the cluster has said about channels until now.
+    pub fn outcomes(&self) -> Vec<String> {
+        self.page.outcomes.lock().clone()
+    }
+
+    #[track_caller]
+    pub fn is_told(&self, text: &str) {
+        let is_there = || self.outcomes().iter().any(|told| told == text).then_some(());
+        let deadline = Instant::now() + DEADLINE;
+        while is_there().is_none() {
+            assert!(Instant::now() < deadline, "never: {text}; but {:#?}", self.outcomes());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The webhooks that this node was to send.
+    pub fn hooks(&self) -> Vec<HookBatch> {
+        self.page.hooks.lock().clone()
+    }
+
+    /// Keeps workers from going on until the guard is dropped.
+    pub fn shut_gate(&self) -> MutexGuard<'_, ()> {
+        self.page.gate.lock()
+    }
+
     pub fn count(&self, name: &str, count: usize) {
-        let (channel, told, hooked) = (channel(name), Telling::Off, false);
+        let (channel, told, hooked) = (channel(name), Telling::Off, true);
         self.bus.changes(&app(), vec![Change::Counted { channel, count, told, hooked }]).unwrap();
     }
 
