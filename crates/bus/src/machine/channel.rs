@@ -78,6 +78,8 @@ pub struct Count {
     pub stated: Option<usize>,
     /// When the number is to be said.
     pub due: Option<u64>,
+    /// When a number was last said.
+    pub said: Option<u64>,
     /// Whether the number in the cluster is wanted, even if nothing has changed here.
     pub wish: Wish,
     /// Statements without an answer.

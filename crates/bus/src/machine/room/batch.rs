@@ -60,7 +60,7 @@ impl Room {
             let Some((channel, user)) = self.rows.pop_front() else { break };
             self.announcing = self.announcing.saturating_sub(1);
             if self.is_count_new(&channel) {
-                batch.extend(self.take_count(&channel));
+                batch.extend(self.take_count(&channel, core.now));
             }
             let member = self.channels.get_mut(&channel).and_then(|held| held.members.get_mut(&user));
             let Some(member) = member else { continue };
@@ -88,7 +88,7 @@ impl Room {
             if due > core.now {
                 break;
             }
-            batch.extend(self.take_count(&channel));
+            batch.extend(self.take_count(&channel, core.now));
             self.forget_if_over(&channel);
         }
     }

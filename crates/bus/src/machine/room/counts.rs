@@ -8,7 +8,7 @@ use crate::command::{Applied, CountRule, Operation, Status};
 use crate::machine::channel::{Held, Wish};
 use crate::machine::core::{About, Core};
 
-/// How long changes of a number gather.
+/// How long changes of a number gather that was said a moment ago; the first change is said at once.
 const FLUSH: u64 = 50;
 
 /// The same for numbers that nodes decide by (CL-062).
@@ -37,7 +37,8 @@ impl Room {
         let is_first = count.count == 0 && number > 0;
         (count.count, count.told, count.hooked) = (number, told, hooked);
         let wait = if told == Telling::Always { SLOW_FLUSH } else { FLUSH };
-        self.state_count(core, channel, core.now + wait);
+        let at = count.said.map_or(core.now, |said| core.now.max(said + wait));
+        self.state_count(core, channel, at);
         if is_first && self.is_up() && !self.is_full {
             self.queue_unsaid(channel);
         }
@@ -128,7 +129,7 @@ impl Room {
     }
 
     /// Takes the number to be said; none if it was said already, or cannot be said to a full Redis.
-    pub(super) fn take_count(&mut self, channel: &ChannelName) -> Option<(Operation, About)> {
+    pub(super) fn take_count(&mut self, channel: &ChannelName, now: u64) -> Option<(Operation, About)> {
         let count = &mut self.channels.get_mut(channel)?.count;
         if let Some(due) = count.due.take() {
             self.counts.remove(&(due, channel.clone()));
@@ -138,6 +139,7 @@ impl Room {
             return None;
         }
         count.stated = Some(count.count);
+        count.said = Some(now);
         count.in_flight += 1;
         let wish = std::mem::take(&mut count.wish);
         let told = match count.told {
