@@ -116,7 +116,8 @@ impl Look<'_> {
             answer => return Err(self.refused("INFO memory", &answer)),
         };
         let policy = field(&info, "maxmemory_policy").unwrap_or("noeviction").to_owned();
-        if POLICIES.contains(&&*policy) {
+        // Without a bound nothing is ever deleted.
+        if POLICIES.contains(&&*policy) || field(&info, "maxmemory") == Some("0") {
             return Ok(policy);
         }
         complain(

@@ -53,6 +53,8 @@ fn data_of_other_nodes_and_a_policy_that_deletes_are_found() {
     examine_bus(&redis.url(), &[("FANFARE__BUS__PARTITIONS", "32")]).expect("bus", "passed", &["1:32"]);
     examine_bus(&redis.url(), &[("FANFARE__BUS__PREFIX", "shop:")]).expect("bus", "passed", &["no node was"]);
     redis.says(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    examine_bus(&redis.url(), &[("FANFARE__BUS__PREFIX", "shop:")]).expect("bus", "passed", &["allkeys-lru"]);
+    redis.says(&["CONFIG", "SET", "maxmemory", "100mb"]);
     examine_bus(&redis.url(), &[]).expect_failed("bus", &["allkeys-lru", "noeviction"]);
 }
 
