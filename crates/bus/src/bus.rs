@@ -12,6 +12,7 @@ use std::time::Duration;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_protocol::webhook::Kinds;
 use fanfare_redis::{RedisAddress, Topology};
 use redis::{Cmd, Value, cmd};
 use tokio::sync::Semaphore;
@@ -76,6 +77,7 @@ impl Bus {
             workers: Workers::default(),
             connections: Default::default(),
             rank: Rank::default(),
+            living: Default::default(),
             boards: plan.iter().map(board).collect(),
             start: Instant::now(),
             layout,
@@ -163,6 +165,13 @@ impl Bus {
         }
     }
 
+    /// Says which kinds of webhooks an app wants from now on; users and channels that are there count as told (CL-036).
+    pub fn wants_hooks(&self, app: &AppId, kinds: Kinds) {
+        for board in &self.links.shared.boards {
+            board.inbox.hooked(app, kinds);
+        }
+    }
+
     /// Asks the cluster.
     ///
     /// # Errors
@@ -228,6 +237,19 @@ impl Bus {
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.links.shared.rank.is_first(self.links.shared.now())
+    }
+
+    /// The number of nodes that had a lease when this one heard of it last; at least 1.
+    #[must_use]
+    pub fn living(&self) -> usize {
+        self.links.shared.living.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Whether this node is in touch with the others for a channel.
+    #[must_use]
+    pub fn is_up(&self, app: &AppId, channel: &ChannelName) -> bool {
+        let topic = self.links.topic(app, channel);
+        self.links.board(topic.partition).is_some_and(|board| board.is_up())
     }
 
     /// How each link is.

@@ -270,6 +270,7 @@ impl Link {
                     }
                 }
                 Told::Snapshot(app, snapshot) => self.machine.reset(now, &app, snapshot),
+                Told::Hooked(app, kinds) => self.machine.app_wants_hooks(now, &app, kinds),
                 Told::Question(question) if self.wire.is_up() => self.questions.push(question),
                 // Dropped, which its asker hears.
                 Told::Question(_) => {}

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Connections of clients on this node.
     pub connections: AtomicUsize,
     pub rank: Rank,
+    /// Nodes that had a lease a moment ago; 0 if that is not known.
+    pub living: AtomicUsize,
     pub boards: Vec<Arc<Board>>,
     pub start: Instant,
 }

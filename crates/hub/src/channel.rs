@@ -25,7 +25,7 @@ use hashbrown::hash_map::Entry;
 
 use self::copy::ChannelCopy;
 use self::member::{Member, User};
-use self::merging::{MemberChange, Merging, is_same};
+use self::merging::{MemberChange, Merging};
 use crate::cache::Last;
 use crate::conn::{Conn, SocketsInOrder, has_outgrown};
 use crate::sync::RandomState;
@@ -145,8 +145,7 @@ impl Channel {
                 // A newer user_info replaces the older without an event (WS-123).
                 let user = user.get_mut();
                 user.connections += 1;
-                user.is_replaced |= !is_same(&user.info, &identity.user_info);
-                user.info.clone_from(&identity.user_info);
+                user.renew(&identity.user_info);
                 false
             }
             Entry::Vacant(vacant) => {

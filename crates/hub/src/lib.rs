@@ -14,7 +14,6 @@ mod conn;
 mod hubs;
 mod outbox;
 mod sharing;
-mod standing;
 mod subscriptions;
 mod sync;
 mod transitions;

@@ -5,6 +5,7 @@
 //! as under a shard's.
 
 mod online;
+mod standing;
 
 use std::sync::Arc;
 

@@ -190,9 +190,8 @@ pub enum Outcome {
         /// The life that is meant.
         copy: CopyId,
     },
-    /// Connections that wait for an acknowledgement get it, with what this node knows (CL-006, CL-017). A channel with a
-    /// roster serves newcomers at once from then on, until `Doubtful` or `Roster`; any other newcomer waits for another
-    /// `Serve`.
+    /// Connections that wait for an acknowledgement get it, with what this node knows (CL-006, CL-017). Later newcomers
+    /// of a presence channel, or of a channel whose topic is not live, wait for another `Serve`.
     Serve {
         /// The channel.
         channel: ChannelName,

@@ -33,12 +33,14 @@ pub(crate) enum Lie {
     LostWebhook,
     /// A webhook comes twice.
     RepeatedWebhook,
+    /// The nodes do not know each other: each has a prefix of its own.
+    Strangers,
 }
 
 impl Lie {
     /// Whether the lie is told to clients, by a liar in front of a node.
     pub(crate) const fn is_for_clients(self) -> bool {
-        !matches!(self, Self::LostWebhook | Self::RepeatedWebhook)
+        !matches!(self, Self::LostWebhook | Self::RepeatedWebhook | Self::Strangers)
     }
 
     /// Each so many messages of its kind, a liar lies. A lost count is made good by the next one of its channel.
@@ -53,7 +55,7 @@ impl Lie {
             Self::LostEvent | Self::RepeatedEvent | Self::SwappedMessages => r#""event":"e""#,
             Self::LostCount => "subscription_count",
             Self::LostWatch => "watchlist_events",
-            Self::LostWebhook | Self::RepeatedWebhook => return false,
+            Self::LostWebhook | Self::RepeatedWebhook | Self::Strangers => return false,
         };
         text.contains(word)
     }

@@ -22,12 +22,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Writes the configuration of node `number`; `urls` are those of the bus, none for a node that stands alone.
+    /// Writes the configuration of node `number`; `urls` and `prefix` are those of the bus; without URLs the node stands
+    /// alone.
     pub(crate) fn new(
         program: PathBuf,
         logs: &Path,
         number: usize,
-        urls: &[String],
+        (urls, prefix): (&[String], &str),
         webhooks: SocketAddr,
     ) -> io::Result<Self> {
         let address = || SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -40,7 +41,7 @@ impl Process {
         );
         if !urls.is_empty() {
             text +=
-                &format!("[bus]\nurls = {urls:?}\nprefix = \"{PREFIX}\"\nnode_name = \"node-{number}\"\n");
+                &format!("[bus]\nurls = {urls:?}\nprefix = \"{prefix}\"\nnode_name = \"node-{number}\"\n");
         }
         let config = logs.join(format!("node-{number}.toml"));
         fs::write(&config, text)?;

@@ -16,8 +16,9 @@ use crate::cable::Cable;
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::ledger::AFTER;
+use crate::liar::Lie;
 use crate::mishap::Stage;
-use crate::process::Process;
+use crate::process::{PREFIX, Process};
 use crate::report::{Report, admitted, counted};
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
@@ -64,7 +65,9 @@ pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) ->
         // The nodes of a mixed cluster alternate.
         let other = arguments.other.clone().filter(|_| number % 2 == 1);
         let program = other.map_or_else(|| program(arguments), Ok)?;
-        let process = Process::new(program, logs, number, &urls, webhooks)?;
+        let are_strangers = arguments.lie == Some(Lie::Strangers);
+        let prefix = if are_strangers { format!("{PREFIX}{number}:") } else { PREFIX.to_owned() };
+        let process = Process::new(program, logs, number, (&urls, &prefix), webhooks)?;
         let lie = arguments.lie.filter(|lie| lie.is_for_clients() && number == 0);
         let clients = match lie {
             Some(lie) => liar::place(runtime, process.public, lie).await?,

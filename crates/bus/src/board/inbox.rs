@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::AppId;
+use fanfare_protocol::webhook::Kinds;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, oneshot};
@@ -16,10 +17,15 @@ use crate::partition::Partition;
 /// Most changes that wait (CL-115).
 const MOST_CHANGES: usize = 100_000;
 
+/// Changes after which the link does something else.
+const MOST_AT_ONCE: usize = 2000;
+
 /// Something that a link is told.
 pub(crate) enum Told {
     Changes(AppId, Vec<Change>),
     Snapshot(AppId, Snapshot),
+    /// The kinds of webhooks that an app wants.
+    Hooked(AppId, Kinds),
     Question(Asking),
     /// Webhooks of a partition that need no more sending.
     HooksSent(Partition, Vec<EntryId>),
@@ -92,6 +98,11 @@ impl Inbox {
         self.push(Told::Question(question));
     }
 
+    /// Queues the kinds of webhooks that an app wants.
+    pub fn hooked(&self, app: &AppId, kinds: Kinds) {
+        self.push(Told::Hooked(app.clone(), kinds));
+    }
+
     /// Ends the link; the answer comes when the link has said goodbye, or is gone.
     pub fn end(&self) -> oneshot::Receiver<()> {
         let (ended, heard) = oneshot::channel();
@@ -105,11 +116,29 @@ impl Inbox {
         self.bell.notify_one();
     }
 
-    /// Takes everything that waits.
-    pub fn take(&self) -> VecDeque<Told> {
+    /// Takes what waits, as much as is done in a moment; rings again if there is more.
+    pub fn take(&self) -> Vec<Told> {
         let mut waiting = self.waiting.lock();
-        waiting.changes = 0;
-        std::mem::take(&mut waiting.told)
+        let (mut taken, mut changes) = (Vec::new(), 0);
+        while changes < MOST_AT_ONCE
+            && let Some(told) = waiting.told.pop_front()
+        {
+            changes += match &told {
+                Told::Changes(_, changes) => changes.len(),
+                Told::Snapshot(_, snapshot) => snapshot.channels.len(),
+                _ => 1,
+            };
+            if let Told::Changes(_, changes) = &told {
+                waiting.changes -= changes.len();
+            }
+            taken.push(told);
+        }
+        let is_more = !waiting.told.is_empty();
+        drop(waiting);
+        if is_more {
+            self.bell.notify_one();
+        }
+        taken
     }
 
     /// Returns when something was queued, perhaps taken meanwhile.
@@ -139,6 +168,7 @@ mod tests {
         inbox.snapshot(&one, Snapshot::default());
         inbox.snapshot(&one, Snapshot::default());
         assert!(inbox.changes(&one, changes(1)));
+        assert!(inbox.changes(&other, changes(MOST_AT_ONCE)) && inbox.changes(&other, changes(1)));
         let told = inbox.take();
         let kinds: Vec<_> = told
             .iter()
@@ -148,6 +178,7 @@ mod tests {
                 _ => unreachable!(),
             })
             .collect();
-        assert_eq!(kinds, [("2", 10), ("1", 0), ("1", 1)]);
+        assert_eq!(kinds, [("2", 10), ("1", 0), ("1", 1), ("2", MOST_AT_ONCE)]);
+        assert_eq!(inbox.take().len(), 1, "the rest is for the next time");
     }
 }

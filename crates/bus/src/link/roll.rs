@@ -80,6 +80,7 @@ impl Roll {
         let (live, listed) = (names(live)?, names(listed)?);
         let is_first = live.first().is_some_and(|first| *first == *shared.key);
         shared.rank.set(now, is_first, shared.lease);
+        shared.living.store(live.len(), Ordering::Relaxed);
         let gone: BTreeSet<String> = listed.difference(&live).cloned().collect();
         let both: Vec<&String> = gone.intersection(&self.gone).collect();
         let remove = (is_first && !both.is_empty()).then(|| {

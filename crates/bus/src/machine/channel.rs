@@ -27,6 +27,8 @@ pub struct Held {
     pub count: Count,
     /// The number of the last count that was heard.
     pub count_as_of: u64,
+    /// The count that subscribers were last told.
+    pub last_told: Option<usize>,
 }
 
 impl Held {
@@ -93,6 +95,8 @@ pub struct Count {
 pub enum Wish {
     #[default]
     None,
+    /// A number may have been missed: another than the last one is told.
+    Others,
     /// Some are new here, and as many have gone: they are told, except in a crowd (WS-176).
     Newcomers,
     /// Numbers may have been missed.

@@ -54,7 +54,7 @@ pub enum Purpose {
     Numbers { topics: Vec<(AppId, u64)> },
     Batch { app: AppId, sent: Vec<(Operation, About)> },
     OldRows,
-    Reaping { node: NodeName, sent: usize },
+    Reaping { node: NodeName, app: AppId, sent: Vec<Operation> },
     RowsOfDead { node: NodeName },
     RosterPart { app: AppId, channel: ChannelName, asked: u64 },
     Take,

@@ -3,12 +3,14 @@
 //! A schedule is random steps, then rest, then checks. Every failure prints its seed. `FANFARE_SCHEDULES=N` runs N
 //! schedules of each kind with new seeds, `FANFARE_SEED=S` begins with one.
 
+mod bare;
 mod dice;
 mod faults;
 mod hub;
 mod mistaken;
 mod node;
 mod redis;
+mod rules;
 mod scenarios;
 mod schedules;
 mod store;

@@ -94,6 +94,7 @@ fn cl_067_and_cl_068_nodes_know_each_other_and_which_of_them_is_the_first() {
     });
     assert_eq!((&*nodes.0.name, &*nodes.0.version, nodes.0.started), ("node 3", "1.2.3", 77));
     assert_eq!(&*nodes.1.name, "node 7");
+    assert_eq!((one.bus.living(), one.bus.is_up(&app(), &channel("a"))), (2, true));
     drop(other);
     one.until("who has gone is the first no more", || one.bus.is_first().then_some(()));
     let key = one.bus.layout().key(0, "nodes");

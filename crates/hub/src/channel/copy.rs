@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 use super::member::Member;
 use super::ordered::OrderedCache;
 use crate::conn::SocketsInOrder;
-use crate::standing::Standing;
 use crate::sync::RandomState;
 
 #[derive(Debug)]
@@ -18,8 +17,8 @@ pub(super) struct ChannelCopy {
     pub(super) waiting: SocketsInOrder<Member>,
     /// Users with a subscription on this node; the channel's own users are those of the whole cluster.
     pub(super) here: HashMap<UserId, Here, RandomState>,
-    /// Whether the channel's users are those of the cluster.
-    pub(super) roster: Standing,
+    /// The channel's users are those of the cluster: nothing was missed since the last reading (N2).
+    pub(super) is_roster_ready: bool,
     /// On cache channels only.
     pub(super) cache: Option<Box<OrderedCache>>,
     /// The cluster's number of subscriptions, as last heard.
@@ -47,9 +46,16 @@ impl ChannelCopy {
             id,
             waiting: SocketsInOrder::default(),
             here: HashMap::default(),
-            roster: Standing::Doubtful,
+            is_roster_ready: false,
             cache: is_cached.then(Box::default),
             count: None,
         }
+    }
+}
+
+impl Here {
+    /// A user without a connection yet.
+    pub(super) const fn new(info: UserInfo) -> Self {
+        Self { connections: 0, waiting: Vec::new(), ticket: 0, is_confirmed: false, info }
     }
 }

@@ -24,3 +24,16 @@ pub(super) struct User {
     /// `info` is newer than the info that other members were sent (WS-123).
     pub(super) is_replaced: bool,
 }
+
+impl User {
+    /// Takes over a newer `user_info` without an event (WS-123).
+    pub(super) fn renew(&mut self, info: &UserInfo) {
+        self.is_replaced |= !is_same(&self.info, info);
+        self.info.clone_from(info);
+    }
+}
+
+/// Whether both are the same text.
+pub(super) fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
+    one.as_ref().map(|info| info.get()) == other.as_ref().map(|info| info.get())
+}

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use super::Channel;
 use super::counts::{Counting, MOST_COUNTED_AT_ONCE};
+use super::member::is_same;
 use crate::conn::Sockets;
 use crate::sync::RandomState;
 
@@ -150,8 +151,4 @@ impl Channel {
             }
         }
     }
-}
-
-pub(super) fn is_same(one: &UserInfo, other: &UserInfo) -> bool {
-    one.as_ref().map(|info| info.get()) == other.as_ref().map(|info| info.get())
 }

@@ -3,25 +3,24 @@
 //! A newcomer gets an event either as the kept one or live, never both or neither. An own event is kept at once, and
 //! while own events are on their way to Redis and back, events of other nodes are delivered and not kept.
 
+mod answers;
 mod fed;
 mod mistakes;
 mod reading;
 #[cfg(test)]
 mod tests;
 
-use fanfare_protocol::cluster::{Change, FoundEvent};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 
-use self::fed::{Fed, covered_by};
+use self::fed::Fed;
 use self::mistakes::{Mistake, is_made};
 use self::reading::{Origin, Pending, Reading};
 use super::Channel;
 use crate::cache::Last;
 use crate::conn::{Conn, Sockets};
 use crate::sharing::InCluster;
-use crate::standing::Standing;
 
 /// An event of a cache channel as Redis has ordered it; own events come back as well.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +80,16 @@ impl OrderedCache {
         self.reading.is_some()
     }
 
+    /// An own event is on its way; without Redis none is waited for, because the event may get lost.
+    const fn sent_own(&mut self) {
+        self.own += !self.is_lost as usize;
+    }
+
+    /// Echoes may not come, and versions may begin anew.
+    fn lose(&mut self) {
+        *self = Self { reading: self.reading.take(), is_lost: true, ..Self::default() };
+    }
+
     /// A newcomer was served this event as the kept one.
     fn served(&mut self, frame: &Frame, socket: SocketId) {
         if let Some(ahead) = self.ahead.as_mut().filter(|_| self.own == 0) {
@@ -118,7 +127,7 @@ impl Channel {
             reading.push(Pending { origin: Origin::Here, frame: frame.clone(), except, until }, at);
             return 0;
         }
-        cache.own += 1;
+        cache.sent_own();
         self.last = Some(Box::new(Last::new(frame, until)));
         self.deliver(frame, except)
     }
@@ -209,131 +218,6 @@ impl Channel {
         self.tell_members();
         let meant = self.members.iter().filter(|(socket, _)| Some(**socket) != except && !is_served(socket));
         meant.filter(|(_, member)| member.conn.outbox.push(frame)).count()
-    }
-
-    /// Takes over what Redis keeps: for the first time, then what has come meanwhile follows; or after the link was
-    /// lost.
-    pub(crate) fn read_cache(&mut self, found: Option<FoundEvent>, at: &InCluster<'_>) {
-        let version = found.as_ref().map_or(0, |found| found.version);
-        let lives = |found: &FoundEvent| u64::try_from(found.lives.as_millis()).unwrap_or(u64::MAX);
-        let found =
-            found.map(|found| Box::new(Last::new(&found.frame, at.now.saturating_add(lives(&found)))));
-        let Some(cache) = self.ordered() else { return };
-        cache.is_lost = false;
-        let Some(reading) = cache.reading.take_if(|reading| reading.is_covered_by(version)) else {
-            if cache.is_loading() {
-                self.read_cache_again(at);
-            } else {
-                self.read_later(version, found);
-            }
-            return;
-        };
-        (cache.first_read, cache.newest, cache.own) = (version, version, 0);
-        self.last = found;
-        let covered = covered_by(self.last(at.now).map(|(frame, _)| frame), version, reading.events());
-        self.acknowledge_ready(at);
-        for (place, pending) in reading.into_events().into_iter().enumerate() {
-            if place >= covered || pending.origin != Origin::Fed {
-                self.catch_up(pending, version, true);
-            }
-        }
-    }
-
-    /// Does with an event that has waited what would have been done at once.
-    fn catch_up(&mut self, pending: Pending, read: u64, is_delivered: bool) {
-        let Pending { origin, frame, except, until } = pending;
-        let Some(cache) = self.ordered() else { return };
-        let is_quiet = match origin {
-            Origin::Here => {
-                cache.own += 1;
-                self.last = Some(Box::new(Last::new(&frame, until)));
-                false
-            }
-            Origin::Echo { version } => {
-                if version > read {
-                    self.own_came_back(version, &frame, until);
-                }
-                return;
-            }
-            // Delivered, and kept unless Redis had it first.
-            Origin::Fed => match cache.fed.deliver(&frame) {
-                None => {
-                    self.last = Some(Box::new(Last::new(&frame, until)));
-                    false
-                }
-                Some(_) => false,
-            },
-            Origin::Other { version, .. } if was_read(version, read) => return,
-            Origin::Other { version, is_quiet } => {
-                if is_quiet {
-                    cache.fed.hear(&frame);
-                }
-                cache.newest = cache.newest.max(version);
-                if cache.keeps_others() {
-                    self.last = Some(Box::new(Last::new(&frame, until)));
-                }
-                is_quiet
-            }
-        };
-        if is_delivered && !is_quiet {
-            self.deliver(&frame, except);
-        }
-    }
-
-    /// Events that have waited were dropped, and the answer lacks them: a new copy begins, which is read anew.
-    fn read_cache_again(&mut self, at: &InCluster<'_>) {
-        let Some(copy) = &mut self.copy else { return };
-        copy.id = at.sharing.next_number();
-        copy.roster = Standing::Doubtful;
-        copy.cache = Some(Box::default());
-        at.sharing.push(Change::Opened { channel: self.name.clone(), copy: copy.id });
-    }
-
-    /// Takes over an answer while an event is kept already, if the answer is newer than all that was heard.
-    fn read_later(&mut self, version: u64, found: Option<Box<Last>>) {
-        let Some(cache) = self.ordered() else { return };
-        if version == 0 && cache.newest == 0 && cache.own == 0 {
-            // Redis has lost what it kept.
-            self.last = None;
-        } else if version > cache.newest {
-            cache.newest = version;
-            let is_kept = cache.own == 0;
-            let (kept, found) = if is_kept { (found, None) } else { (None, found) };
-            cache.ahead = Some(Ahead { version, found, served: Sockets::default() });
-            if is_kept {
-                self.last = kept;
-            }
-        }
-    }
-
-    /// The link was lost: own events will not come back, and versions may begin anew. What is kept is served (CL-043).
-    pub(crate) fn lose_cache(&mut self, at: &InCluster<'_>) {
-        self.stop_reading_cache();
-        if let Some(cache) = self.ordered() {
-            (cache.own, cache.first_read, cache.newest, cache.ahead) = (0, 0, 0, None);
-            cache.fed = Fed::default();
-        }
-        self.acknowledge_ready(at);
-    }
-
-    /// Keeps the last of the events that have come while Redis was asked, for its answer may never come.
-    pub(super) fn stop_reading_cache(&mut self) {
-        let Some(cache) = self.ordered() else { return };
-        cache.is_lost = true;
-        let reading = cache.reading.take();
-        for pending in reading.into_iter().flat_map(Reading::into_events) {
-            self.catch_up(pending, 0, false);
-        }
-    }
-
-    /// Changes were dropped before the cluster had them: own events may never come back, and the answer to an open
-    /// question may not be as of the right place.
-    pub(super) fn forget_own_events(&mut self, at: &InCluster<'_>) {
-        let Some(cache) = self.ordered() else { return };
-        cache.own = 0;
-        if cache.is_loading() {
-            self.read_cache_again(at);
-        }
     }
 
     /// Sends what is kept; true if nothing is kept, which the connection is told (WS-172).

@@ -14,9 +14,8 @@ use hashbrown::hash_map::Entry;
 use super::Channel;
 use super::copy::Here;
 use super::member::User;
-use super::merging::{MemberChange, is_same};
+use super::merging::MemberChange;
 use crate::sharing::InCluster;
-use crate::standing::Standing;
 use crate::sync::RandomState;
 
 impl Channel {
@@ -31,11 +30,7 @@ impl Channel {
     /// Adds a user to the copy, and tells the subscribers; a newer `user_info` replaces the older one silently (WS-123).
     pub(crate) fn add_user(&mut self, user: &UserId, info: UserInfo) {
         match self.users.get_or_insert_default().entry(user.clone()) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.is_replaced |= !is_same(&known.info, &info);
-                known.info = info;
-            }
+            Entry::Occupied(mut known) => known.get_mut().renew(&info),
             Entry::Vacant(vacant) => {
                 vacant.insert(User { connections: 0, info: info.clone(), is_replaced: false });
                 self.tell_change(user, MemberChange::Came(info));
@@ -64,6 +59,13 @@ impl Channel {
         here.is_some_and(|here| here.is_confirmed || is_acknowledged())
     }
 
+    /// Takes over a newer `user_info` of this node at once; what the cluster says later is newer still.
+    pub(super) fn renew_info(&mut self, user: &UserId, info: &UserInfo) {
+        if let Some(known) = self.users.as_mut().and_then(|users| users.get_mut(user)) {
+            known.renew(info);
+        }
+    }
+
     /// Takes over a reading of the whole roster, and tells the difference (N2); `only_adds` while other nodes may not
     /// have told their users yet (N8).
     pub(crate) fn replace_roster(
@@ -82,31 +84,33 @@ impl Channel {
         for (user, info) in roster {
             self.add_user(&user, info);
         }
-        self.set_standing(Standing::Ready);
+        self.set_ready(true);
         self.acknowledge_ready(at);
     }
 
     /// The roster is being read anew: newcomers wait.
     pub(crate) fn doubt_roster(&mut self) {
-        self.set_standing(Standing::Doubtful);
+        self.set_ready(false);
     }
 
-    fn set_standing(&mut self, standing: Standing) {
+    fn set_ready(&mut self, is_ready: bool) {
         if let Some(copy) = &mut self.copy {
-            copy.roster = standing;
+            copy.is_roster_ready = is_ready;
         }
     }
 }
 
 impl Here {
-    /// What the cluster is told of the user; whom the cluster knows already is not counted against the limit (CL-016).
+    /// What the cluster is told of the user. Whom the cluster or a subscriber knows already is not counted against the
+    /// limit (CL-016).
     pub(super) fn joined(&self, channel: &ChannelName, user: &UserId, at: &InCluster<'_>) -> Joined {
+        let is_known = self.is_confirmed || self.connections > self.waiting.len();
         Joined {
             channel: channel.clone(),
             user: user.clone(),
             info: self.info.clone(),
             ticket: self.ticket,
-            most: (!self.is_confirmed).then_some(at.app.limits.members),
+            most: (!is_known).then_some(at.app.limits.members),
             hooked: at.hooks.want(Kind::Presence),
         }
     }

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::shortened;
-use fanfare_protocol::cluster::{Change, CopyId, OpenChannel, Ticket};
+use fanfare_protocol::cluster::{Change, CopyId, Joined, OpenChannel, Ticket};
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
@@ -15,11 +16,10 @@ use fanfare_protocol::webhook::Kind;
 use hashbrown::hash_map::Entry;
 
 use super::copy::{ChannelCopy, Here};
-use super::member::Member;
-use super::merging::{Merging, is_same};
+use super::member::{Member, is_same};
+use super::merging::Merging;
 use super::{Channel, Joining};
 use crate::sharing::InCluster;
-use crate::standing::Standing;
 
 impl Channel {
     /// Whether an outcome for this copy is meant for the channel as it is now.
@@ -36,10 +36,12 @@ impl Channel {
             at.sharing.push(Change::Opened { channel: name.clone(), copy: copy.id });
             Box::new(copy)
         });
+        let mut renewed = None;
         let user = identity.map(|identity| {
             let user = identity.user_id.clone();
-            if let Some(here) = copy.arrive(identity, at) {
-                at.sharing.push(Change::Joined(here.joined(name, &user, at)));
+            if let Some(joined) = copy.arrive(name, identity, at) {
+                renewed = Some(joined.info.clone());
+                at.sharing.push(Change::Joined(joined));
             }
             user
         });
@@ -48,7 +50,11 @@ impl Channel {
         } else {
             at.sharing.is_live(name)
         };
+        if let Some((user, info)) = user.as_ref().zip(renewed) {
+            self.renew_info(user, &info);
+        }
         let member = Member { conn, user };
+        let Some(copy) = &mut self.copy else { return };
         if at_once {
             self.acknowledge([member], at);
         } else {
@@ -83,10 +89,8 @@ impl Channel {
         self.acknowledge(members, at);
     }
 
-    /// Acknowledges everybody with what this node knows, newcomers too until the next reading (CL-017).
+    /// Acknowledges everybody who waits with what this node knows (CL-006, CL-017).
     pub(crate) fn serve(&mut self, at: &InCluster<'_>) {
-        let Some(copy) = &mut self.copy else { return };
-        copy.roster = Standing::Served;
         self.stop_reading_cache();
         let Some(copy) = &mut self.copy else { return };
         let sockets: Vec<SocketId> = copy.waiting.keys().copied().collect();
@@ -104,9 +108,12 @@ impl Channel {
             return;
         }
         for user in members.as_ref().iter().filter_map(|member| member.user.as_ref()) {
-            let here = self.copy.as_ref().and_then(|copy| copy.here.get(user));
-            let info = here.and_then(|here| here.info.clone());
-            self.add_user(user, info);
+            if !self.users.as_ref().is_some_and(|users| users.contains_key(user)) {
+                // For a known user, what the cluster has said last is newer.
+                let here = self.copy.as_ref().and_then(|copy| copy.here.get(user));
+                let info = here.and_then(|here| here.info.clone());
+                self.add_user(user, info);
+            }
             if let Some(user) = self.users.as_mut().and_then(|users| users.get_mut(user)) {
                 user.connections += 1;
             }
@@ -128,18 +135,18 @@ impl Channel {
     }
 
     /// The cluster has no room for the user: the user's connections that wait are told, and are not subscribed
-    /// (WS-136).
+    /// (WS-136). Nobody is thrown out who was acknowledged without the cluster: then the cluster is told once more.
     pub(crate) fn refuse(&mut self, user: &UserId, ticket: Ticket, at: &InCluster<'_>) {
         let Some(copy) = &mut self.copy else { return };
         let Some(here) = copy.here.get(user).filter(|here| here.ticket == ticket && !here.is_confirmed)
         else {
             return;
         };
+        if here.connections > here.waiting.len() {
+            return self.join_again(user, at);
+        }
         let sockets = here.waiting.clone();
         let refused = copy.end_waiting(&sockets);
-        if refused.is_empty() {
-            return;
-        }
         copy.depart(user, refused.len());
         let name = self.name.as_str();
         let error = ProtocolError::ChannelFull { channel: name.to_owned(), limit: at.app.limits.members };
@@ -156,6 +163,14 @@ impl Channel {
         }
         self.count_for_the_cluster(at);
         self.close_if_empty(at);
+    }
+
+    /// Tells the cluster once more of a user who was acknowledged, without a limit (CL-016).
+    fn join_again(&mut self, user: &UserId, at: &InCluster<'_>) {
+        let here = self.copy.as_mut().and_then(|copy| copy.here.get_mut(user));
+        let Some(here) = here else { return };
+        here.ticket = at.sharing.next_number();
+        at.sharing.push(Change::Joined(here.joined(&self.name, user, at)));
     }
 
     /// Removes the connection; the others hear of a removed user from the cluster. False without a subscription.
@@ -213,27 +228,25 @@ impl Channel {
 }
 
 impl ChannelCopy {
-    /// Counts a user's connection in; returns the user if the cluster is to be told.
-    fn arrive(&mut self, identity: Identity, at: &InCluster<'_>) -> Option<&Here> {
+    /// Counts a user's connection in; returns what the cluster is to be told.
+    fn arrive(&mut self, name: &ChannelName, identity: Identity, at: &InCluster<'_>) -> Option<Joined> {
         let Identity { user_id, user_info } = identity;
-        match self.here.entry(user_id) {
+        let here = match self.here.entry(user_id.clone()) {
             Entry::Occupied(here) => {
                 let here = here.into_mut();
-                here.connections += 1;
                 if is_same(&here.info, &user_info) {
+                    here.connections += 1;
                     return None;
                 }
                 here.info = user_info;
-                here.ticket = at.sharing.next_number();
-                Some(here)
+                here
             }
-            Entry::Vacant(vacant) => {
-                let ticket = at.sharing.next_number();
-                let (waiting, is_confirmed) = (Vec::new(), false);
-                let here = Here { connections: 1, waiting, ticket, is_confirmed, info: user_info };
-                Some(vacant.insert(here))
-            }
-        }
+            Entry::Vacant(vacant) => vacant.insert(Here::new(user_info)),
+        };
+        here.ticket = at.sharing.next_number();
+        let joined = here.joined(name, &user_id, at);
+        here.connections += 1;
+        Some(joined)
     }
 
     /// Counts connections of a user out; true for the last of them.
@@ -250,13 +263,8 @@ impl ChannelCopy {
     /// Whether a connection of the user, if there is one, need not wait; only for channels with a roster or a cache.
     fn may_acknowledge(&self, has_roster: bool, user: Option<&UserId>) -> bool {
         let is_confirmed = || user.and_then(|user| self.here.get(user)).is_some_and(|here| here.is_confirmed);
-        let roster = match self.roster {
-            _ if !has_roster => true,
-            Standing::Doubtful => false,
-            Standing::Ready => is_confirmed(),
-            Standing::Served => true,
-        };
-        roster && self.cache.as_ref().is_none_or(|cache| !cache.is_loading())
+        let knows_users = !has_roster || self.is_roster_ready && is_confirmed();
+        knows_users && self.cache.as_ref().is_none_or(|cache| !cache.is_loading())
     }
 
     fn begin_waiting(&mut self, member: Member) {

@@ -10,10 +10,10 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, CopyId, Joined, OpenChannel, Outcome, Telling, Ticket};
 use fanfare_protocol::ids::{SocketId, UserId};
 
+use super::standing::Standing;
 use super::{Table, User, Users};
 use crate::conn::Conn;
 use crate::sharing::Sharing;
-use crate::standing::Standing;
 
 /// What the cluster says of a user, and is told.
 #[derive(Debug, Default)]

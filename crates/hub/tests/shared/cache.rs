@@ -133,6 +133,20 @@ fn cl_041_others_do_not_replace_an_own_event_on_its_way_and_the_last_of_the_topi
 }
 
 #[test]
+fn own_events_that_are_published_without_redis_are_not_waited_for() {
+    let node = Node::new();
+    let client = listening(&node, Some((1, "old")));
+    lose(&node);
+    node.publish(RATES, "a1");
+    assert_eq!(newcomer(&node, 2), ["in", "a1"]);
+    cached(&node, Some((2, "b2")));
+    assert_eq!(newcomer(&node, 3), ["in", "b2"], "all nodes agree again, whether a1 has got there or not");
+    hear(&node, 3, "b3", OTHER);
+    assert_eq!(newcomer(&node, 4), ["in", "b3"]);
+    assert_eq!(received(&client), ["a1", "b3"]);
+}
+
+#[test]
 fn an_own_event_that_comes_back_uncounted_is_what_is_kept() {
     let node = Node::new();
     let client = listening(&node, None);
@@ -306,6 +320,7 @@ fn an_answer_that_has_overtaken_events_waits_for_own_ones() {
     let node = Node::new();
     let client = listening(&node, None);
     lose(&node);
+    cached(&node, None);
     node.publish(RATES, "a1");
     cached(&node, Some((2, "b2")));
     assert_eq!(newcomer(&node, 2), ["in", "a1"]);
@@ -313,7 +328,6 @@ fn an_answer_that_has_overtaken_events_waits_for_own_ones() {
     assert_eq!(newcomer(&node, 3), ["in", "b2"], "Redis has had a1 before b2");
     hear(&node, 2, "b2", OTHER);
     assert_eq!(received(&client), ["a1", "b2"]);
-    lose(&node);
     node.publish(RATES, "a2");
     cached(&node, Some((4, "b4")));
     hear(&node, 4, "b4", OTHER);
@@ -415,10 +429,12 @@ fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_aske
         node.publish(RATES, &"x".repeat(1 << 20));
     }
     assert!(node.hub.take_changes(&mut Vec::new(), 100).is_stale);
+    let kept = node.hub.cached(&channel(RATES), NOW).map(|cached| cached.frame.bytes().len());
     let new = node.copy("cache-other");
     assert!(new > old, "the question was lost");
-    hear(&node, 1, "b1", OTHER);
-    assert_eq!(newcomer(&node, 3), ["in", "b1"]);
+    assert!(kept.is_some_and(|bytes| bytes > 1 << 20), "an own event, which nobody else has");
+    cached(&node, Some((1, "b1")));
+    assert_eq!(newcomer(&node, 3), ["in", "b1"], "all nodes agree again");
     node.apply(Outcome::Cached { channel: channel("cache-other"), copy: old, found: None });
     assert!(received(&loading).is_empty());
     node.apply(Outcome::Cached { channel: channel("cache-other"), copy: new, found: None });

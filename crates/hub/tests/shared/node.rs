@@ -176,10 +176,21 @@ fn in_short(change: &Change) -> String {
 
 /// The frames that wait for a client, in short.
 pub fn received(client: &Subscriptions) -> Vec<String> {
+    frames(client).iter().map(shown).collect()
+}
+
+/// The data of the first frame that waits for a client, and the number of frames.
+pub fn raw(client: &Subscriptions) -> (Value, usize) {
+    let frames = frames(client);
+    let first: Value = serde_json::from_slice(frames[0].payload()).expect("JSON");
+    (serde_json::from_str(first["data"].as_str().expect("a string")).expect("JSON"), frames.len())
+}
+
+fn frames(client: &Subscriptions) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     let cx = Context::from_waker(Waker::noop());
     while let Poll::Ready(Taken::Frames) = client.conn().outbox.poll_take(&cx, &mut frames, 64) {}
-    frames.iter().map(shown).collect()
+    frames
 }
 
 pub fn shown(frame: &Frame) -> String {

@@ -143,6 +143,45 @@ fn cl_016_who_is_refused_hears_why_is_not_subscribed_and_may_try_again() {
 }
 
 #[test]
+fn cl_016_who_was_served_is_not_thrown_out_and_the_cluster_is_told_once_more() {
+    let node = Node::new();
+    let ann = node.joined(1, ROOM, "ann");
+    let tab = node.joined(2, ROOM, "ann");
+    serve(&node);
+    let third = node.joined(3, ROOM, "ann");
+    received(&ann);
+    received(&tab);
+    node.changes();
+    let ticket = node.ticket(ROOM, "ann");
+    node.apply(Outcome::Refused { channel: channel(ROOM), user: "ann".into(), ticket });
+    assert!(received(&ann).is_empty() && received(&third).is_empty());
+    assert_eq!(node.changes(), ["joined presence-room ann"], "without a limit");
+    assert!(node.ticket(ROOM, "ann") > ticket);
+    roster(&node, &["ann"], false);
+    confirm(&node, "ann", node.ticket(ROOM, "ann"));
+    assert_eq!(received(&third), ["in: ann"]);
+}
+
+/// The newest `user_info` of a user, as the roster of a newcomer has it.
+fn known_info(node: &Node, newcomer: u64, user: &str) -> String {
+    let client = node.joined(newcomer, ROOM, "ann");
+    let (succeeded, _) = crate::node::raw(&client);
+    succeeded["presence"]["hash"][user].to_string()
+}
+
+#[test]
+fn cl_015_what_the_cluster_says_of_a_user_is_newer_than_what_a_second_tab_repeats() {
+    let node = Node::new();
+    let _ann = node.present(1, ROOM, "ann", &["ann"]);
+    let (room, copy) = (channel(ROOM), node.copy(ROOM));
+    node.apply(Outcome::Added { channel: room, copy, user: "ann".into(), info: info(r#"{"v":9}"#) });
+    assert_eq!(known_info(&node, 2, "ann"), r#"{"v":9}"#, "the tab's own is older");
+    let mut tab = node.client(3);
+    join_with(&mut tab, ROOM, "ann", r#"{"v":10}"#);
+    assert_eq!(crate::node::raw(&tab).0["presence"]["hash"]["ann"].to_string(), r#"{"v":10}"#);
+}
+
+#[test]
 fn the_last_one_refused_leaves_no_channel_behind() {
     let node = Node::new();
     let bob = node.joined(2, ROOM, "bob");
@@ -230,7 +269,7 @@ fn a_confirmation_of_an_earlier_join_confirms_nothing() {
 }
 
 #[test]
-fn cl_017_without_the_cluster_joins_are_served_at_once_until_it_is_back() {
+fn cl_017_without_the_cluster_joins_are_served_with_what_is_known() {
     let node = Node::new();
     let ann = node.present(1, ROOM, "ann", &["ann", "zoe"]);
     let bob = node.joined(2, ROOM, "bob");
@@ -240,6 +279,8 @@ fn cl_017_without_the_cluster_joins_are_served_at_once_until_it_is_back() {
         (vec!["in: ann,bob,zoe".to_owned()], vec!["+bob".to_owned()])
     );
     let mut cid = node.joined(3, ROOM, "cid");
+    assert!(received(&cid).is_empty(), "each newcomer waits for a word");
+    serve(&node);
     assert_eq!(
         (received(&cid), received(&ann)),
         (vec!["in: ann,bob,cid,zoe".to_owned()], vec!["+cid".to_owned()])

@@ -41,7 +41,7 @@ impl Leased {
                 }
             }
             (Purpose::OldRows, answer) => self.old_rows(core, answer),
-            (Purpose::Reaping { node, sent }, answer) => self.reaped(core, &node, sent, answer),
+            (Purpose::Reaping { node, app, sent }, answer) => self.reaped(core, &node, (app, sent), answer),
             (Purpose::RowsOfDead { node }, answer) => self.rows_of_dead(&node, answer),
             (Purpose::RosterPart { app, channel, asked }, answer) => {
                 self.in_known_room(core, &app, |room, core| match answer {

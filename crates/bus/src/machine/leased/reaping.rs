@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use fanfare_protocol::cluster::Outcome;
 use fanfare_protocol::ids::AppId;
 
 use super::{Leased, Reap};
-use crate::command::{Actor, Answer, Command, CountRule, NodeName, Operation, Row};
+use crate::command::{Actor, Answer, Command, CountRule, NodeName, Operation, Row, Status};
 use crate::machine::core::{Core, Purpose};
 use crate::partition::Topic;
 
@@ -39,8 +40,8 @@ impl Leased {
             }
             if let Some((app, operations)) = reap.batches.pop_front() {
                 reap.is_busy = true;
-                let topic = Topic { partition: self.number, app };
-                let purpose = Purpose::Reaping { node: node.clone(), sent: operations.len() };
+                let topic = Topic { partition: self.number, app: app.clone() };
+                let purpose = Purpose::Reaping { node: node.clone(), app, sent: operations.clone() };
                 let by = Actor::Reaper(node.clone());
                 core.ask(self.number, purpose, Command::Apply { topic, by, operations });
             } else if !reap.is_begun || reap.cursor != 0 {
@@ -84,15 +85,27 @@ impl Leased {
         }
     }
 
-    pub(super) fn reaped(&mut self, core: &mut Core, node: &NodeName, sent: usize, answer: Answer) {
-        if matches!(answer, Answer::Applied { .. }) {
-            core.numbers.rows_reaped += sent as u64;
-            if let Some(reap) = self.reaps.get_mut(node) {
-                reap.is_busy = false;
-            }
-        } else {
+    pub(super) fn reaped(
+        &mut self,
+        core: &mut Core,
+        node: &NodeName,
+        (app, sent): (AppId, Vec<Operation>),
+        answer: Answer,
+    ) {
+        let Answer::Applied { results, .. } = answer else {
             // The node is back, or another has done it; else the next beat says so.
             self.reaps.remove(node);
+            return;
+        };
+        core.numbers.rows_reaped += sent.len() as u64;
+        for (operation, result) in sent.into_iter().zip(results) {
+            if let (Operation::Count { channel, .. }, Status::Told) = (operation, result.status) {
+                let count = result.total.unwrap_or_default();
+                core.outcome(&app, Outcome::CountTold { channel, count });
+            }
+        }
+        if let Some(reap) = self.reaps.get_mut(node) {
+            reap.is_busy = false;
         }
     }
 }

@@ -45,7 +45,7 @@ impl Room {
             return;
         }
         held.copy = Some(copy);
-        held.was_served = false;
+        (held.was_served, held.last_told) = (false, None);
         held.roster = channel.has_roster().then(View::default);
         self.want(core, channel);
         if channel.is_cached() {

@@ -72,20 +72,20 @@ impl Room {
     }
 
     /// The number in the cluster is asked for, because one may have been missed.
-    pub(super) fn ask_count(&mut self, core: &mut Core, channel: &ChannelName) {
+    pub(super) fn ask_count(&mut self, core: &mut Core, channel: &ChannelName, wish: Wish) {
         let Some(held) = self.channels.get_mut(channel) else { return };
         if held.count.told != Telling::Off && held.count.count > 0 {
-            held.count.wish = Wish::All;
+            held.count.wish = held.count.wish.max(wish);
             self.state_count(core, channel, core.now);
         }
     }
 
     /// All numbers that are told here are asked for.
-    pub(super) fn ask_counts(&mut self, core: &mut Core) {
+    pub(super) fn ask_counts(&mut self, core: &mut Core, wish: Wish) {
         let is_told = |held: &Held| held.count.told != Telling::Off && held.count.count > 0;
         let told = self.channels.iter().filter(|(_, held)| is_told(held));
         for channel in told.map(|(channel, _)| channel.clone()).collect::<Vec<_>>() {
-            self.ask_count(core, &channel);
+            self.ask_count(core, &channel, wish);
         }
     }
 
@@ -181,12 +181,17 @@ impl Room {
         let Some(held) = self.channels.get_mut(channel) else { return };
         let total = applied.total.unwrap_or_default();
         let is_here = held.copy.is_some();
-        let is_wished = wish == Wish::All || wish == Wish::Newcomers && total <= CROWD;
+        let is_wished = match wish {
+            Wish::None => false,
+            Wish::Others => held.last_told != Some(total),
+            Wish::Newcomers => total <= CROWD,
+            Wish::All => true,
+        };
         if applied.status == Status::Told {
             // Told to everybody: heard here as well, in its place.
             core.outcome(&self.topic.app, Outcome::CountTold { channel: channel.clone(), count: total });
         } else if is_wished && is_here && applied.number >= held.count_as_of {
-            held.count_as_of = applied.number;
+            (held.count_as_of, held.last_told) = (applied.number, Some(total));
             core.outcome(&self.topic.app, Outcome::Count { channel: channel.clone(), count: total });
         }
     }
@@ -219,7 +224,7 @@ impl Room {
             held.count_as_of = number;
             core.outcome(&self.topic.app, Outcome::Total { total, own });
         } else if held.copy.is_some() {
-            held.count_as_of = number;
+            (held.count_as_of, held.last_told) = (number, Some(total));
             core.outcome(&self.topic.app, Outcome::Count { channel: channel.clone(), count: total });
         }
     }

@@ -1,6 +1,7 @@
 //! Deltas in the order of their numbers, and how a missing one is noticed (N1).
 
 use super::Room;
+use crate::machine::channel::Wish;
 use crate::machine::core::Core;
 use crate::machine::mistakes::Mistake;
 use crate::scripts::{Delta, DeltaKind};
@@ -40,7 +41,7 @@ impl Room {
                 self.last = Some(number);
                 // Rosters are asked for anyway; counts that were told before are not in this answer.
                 if number > 0 {
-                    self.ask_counts(core);
+                    self.ask_counts(core, Wish::Others);
                 }
             }
             (Some(last), Some(first)) if number + 1 < first && !core.makes(Mistake::TheFirstGapIsNotSeen) => {

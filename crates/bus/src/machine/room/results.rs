@@ -13,7 +13,7 @@ impl Room {
         results: Vec<Applied>,
         age: u64,
     ) {
-        for ((_, about), result) in sent.into_iter().zip(results) {
+        for ((operation, about), result) in sent.into_iter().zip(results) {
             match about {
                 About::Row { channel, user, ticket } => {
                     self.row_stated(core, (channel, user), ticket, result.status);
@@ -25,7 +25,12 @@ impl Room {
                 About::Roster { channel, asked } => {
                     self.roster_answered(core, (channel, asked), (result.number, age), result.roster);
                 }
-                About::Swept | About::Other => {}
+                About::Swept => {
+                    if let Operation::CountOld { channel } = operation {
+                        self.late_told(core, channel, &result);
+                    }
+                }
+                About::Other => {}
             }
         }
     }

@@ -15,7 +15,8 @@ const AFTERGLOW: u64 = 30_000;
 impl Room {
     /// Whether nobody is to wait for Redis now.
     fn serves_at_once(&self, now: u64) -> bool {
-        !self.is_up() || !self.is_subscribed && now >= self.unsubscribed_since + PATIENCE
+        let is_late = self.is_wanted && !self.is_subscribed && now >= self.unsubscribed_since + PATIENCE;
+        !self.is_up() || is_late
     }
 
     /// A subscriber may wait on the channel.
@@ -79,7 +80,7 @@ impl Room {
 
     /// A subscription did not come in time.
     pub(super) fn serve_impatient(&mut self, core: &mut Core) {
-        if self.is_wanted && self.is_up() && !self.is_subscribed && self.serves_at_once(core.now) {
+        if self.is_up() && self.serves_at_once(core.now) {
             self.serve_all(core);
         }
     }

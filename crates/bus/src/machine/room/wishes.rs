@@ -1,6 +1,7 @@
 //! Whether the topic is wanted here, and whether it is subscribed to (CL-008).
 
 use super::Room;
+use crate::machine::channel::Wish;
 use crate::machine::core::Core;
 use crate::machine::mistakes::Mistake;
 
@@ -89,7 +90,7 @@ impl Room {
             if channel.is_cached() {
                 self.read(core, &channel);
             }
-            self.ask_count(core, &channel);
+            self.ask_count(core, &channel, Wish::All);
         }
     }
 

@@ -139,11 +139,10 @@ impl World {
         }
         self.zombies.clear();
         for partition in 0..self.layout.partitions() {
-            let knows = |sender: &crate::machine::sender::Sender| {
-                sender.knowledge.is_some() || sender.old.is_some() || sender.stopped.is_some()
-            };
-            let mut up = self.nodes.iter().filter(|node| node.is_up);
-            let is_known = up.any(|node| knows(&node.machine.parts[&partition].sender));
+            // A sender of an earlier term knows too little.
+            let best = self.terms.get(&partition).copied().unwrap_or(0);
+            let is_known =
+                self.nodes.iter().filter(|node| node.is_up).any(|node| node.term(partition) >= best.max(1));
             let is_any = self.store.has_told(partition) || self.sent.iter().any(|(of, ..)| *of == partition);
             if is_any && (!is_known || self.restarts > 0) {
                 self.told_lost.insert(partition);

@@ -91,6 +91,13 @@ impl Node {
         }
     }
 
+    /// The term of what the node knows to be told; 0 for nothing.
+    pub fn term(&self, partition: Partition) -> u64 {
+        let sender = &self.machine.parts[&partition].sender;
+        let known = [&sender.knowledge, &sender.old, &sender.stopped];
+        known.into_iter().flatten().map(|knowledge| knowledge.term).max().unwrap_or(0)
+    }
+
     /// What a move is about, for a trace.
     pub fn preview(&self, which: usize) -> String {
         match which {

@@ -110,6 +110,13 @@ impl Memory {
         Self { data: "r0".to_owned(), mistakes: mistakes.to_vec(), ..Self::default() }
     }
 
+    /// A user who was added by no script.
+    pub fn meddle(&mut self, app: &AppId, channel: &str, user: &str) {
+        let key = (app.clone(), ChannelName::trusted(channel));
+        let roster = self.parts.entry(0).or_default().rosters.entry(key).or_default();
+        roster.insert(UserId::from(user), (1, String::new()));
+    }
+
     fn makes(&self, mistake: ScriptMistake) -> bool {
         self.mistakes.contains(&mistake)
     }

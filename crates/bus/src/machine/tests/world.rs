@@ -71,6 +71,8 @@ pub struct World {
     pub told_lost: BTreeSet<Partition>,
     /// The highest term that was stated in the present data.
     pub stated: BTreeMap<Partition, u64>,
+    /// The highest term in which a webhook was sent.
+    pub terms: BTreeMap<Partition, u64>,
     pub layout: Layout,
     pub apps: Vec<AppId>,
     pub mistakes: Mistakes,
@@ -113,6 +115,7 @@ impl World {
             sent: Vec::new(),
             told_lost: BTreeSet::new(),
             stated: BTreeMap::new(),
+            terms: BTreeMap::new(),
             layout,
             apps,
             mistakes: mistakes.clone(),
@@ -305,6 +308,8 @@ impl World {
 
     fn send_hooks(&mut self, at: usize) {
         let Some(batch) = self.nodes[at].hooks.pop_front() else { return };
+        let term = self.terms.entry(batch.partition).or_default();
+        *term = (*term).max(self.nodes[at].term(batch.partition));
         for (id, event) in ids(&batch).into_iter().zip(&batch.events) {
             let (channel, user, came) = match event.transition.clone() {
                 Transition::Occupied(channel) => (channel, None, true),
