@@ -22,7 +22,7 @@ pub type NodeName = std::sync::Arc<str>;
 
 /// A command.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub enum BusCommand {
     /// Takes a lease anew (`hello.lua`). The link adds the id of the master's data and a fresh epoch's id.
     Hello { partition: Partition, generation: Generation },
     /// Renews a lease (`beat.lua`).
@@ -42,7 +42,7 @@ pub enum Command {
     /// Entries that were told (XDEL).
     Taken { partition: Partition, entries: Vec<EntryId> },
     /// What a former sender has told, in a young epoch (`told.lua`).
-    Told { partition: Partition, term: u64, is_first: bool, subjects: Vec<Subject> },
+    Told { partition: Partition, term: u64, is_first: bool, subjects: Vec<HookSubject> },
     /// The apps of a partition whose webhooks want anything (SMEMBERS).
     Hooked { partition: Partition },
     /// Part of an app's channels with their numbers of subscriptions (HSCAN 1,000).
@@ -113,7 +113,7 @@ pub struct EntryId {
 
 /// What webhooks are told of: a channel, or a user on a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Subject {
+pub struct HookSubject {
     /// The app.
     pub app: AppId,
     /// The channel.
@@ -124,13 +124,13 @@ pub struct Subject {
 
 /// An entry of the webhooks' stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct HookEntry {
     /// Its id.
     pub id: EntryId,
     /// Whether the subject came or went.
     pub came: bool,
     /// The subject.
-    pub subject: Subject,
+    pub subject: HookSubject,
 }
 
 /// A row of a node.
@@ -144,7 +144,7 @@ pub enum Row {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum BusAnswer {
     /// The lease or the generation is not the caller's.
     Fenced,
     /// Redis refused the command; nothing, or only a part of a batch, was done.
@@ -162,7 +162,7 @@ pub enum Answer {
     /// `RosterPart`: users with their infos.
     RosterPart { users: Vec<(UserId, String)>, cursor: u64 },
     /// `Take`: entries; the first time also what was told, and the new term.
-    Taken { entries: Vec<Entry>, is_whole_page: bool, first: Option<(Vec<Subject>, u64)> },
+    Taken { entries: Vec<HookEntry>, is_whole_page: bool, first: Option<(Vec<HookSubject>, u64)> },
     /// `Hooked`: apps whose webhooks want to know of channels, and of members.
     Hooked(Vec<(AppId, bool, bool)>),
     /// `Totals`

@@ -203,7 +203,7 @@ impl Link {
             self.shared.counters.sent.add(asked.events());
             match asked {
                 Asked::Events(count) => drop(next(count)),
-                Asked::Command { token, command, parts } => {
+                Asked::BusCommand { token, command, parts } => {
                     let answer = answer_of(&command, next(parts));
                     self.machine.answered(now, token, answer);
                 }

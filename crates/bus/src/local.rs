@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::webhook::Transition;
@@ -21,7 +21,7 @@ pub trait Local: Send + Sync + 'static {
     fn kept(&self, event: HeardKept);
 
     /// What the cluster says about a channel; in order for each channel.
-    fn outcome(&self, app: &AppId, outcome: Outcome);
+    fn outcome(&self, app: &AppId, outcome: ClusterOutcome);
 
     /// Whether newcomers to channels of this topic may be acknowledged at once (CL-006). A topic that was never named
     /// is not live.

@@ -24,7 +24,7 @@ use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Kinds;
 
-use crate::command::{Answer, Command, EntryId, Token};
+use crate::command::{BusAnswer, BusCommand, EntryId, Token};
 use crate::partition::{Partition, Topic};
 use crate::scripts::Delta;
 
@@ -170,7 +170,7 @@ impl Machine {
     }
 
     /// Redis has answered a command. An answer to a command of a lost connection is ignored.
-    pub fn answered(&mut self, now: u64, token: Token, answer: Answer) {
+    pub fn answered(&mut self, now: u64, token: Token, answer: BusAnswer) {
         self.core.now = now;
         let Some((partition, purpose)) = self.core.answered(token) else { return };
         if let Some(part) = self.parts.get_mut(&partition) {
@@ -205,8 +205,8 @@ impl Machine {
         self.pump();
         let mut out = std::mem::take(&mut self.core.out);
         // A beat goes before everything that waits (N14).
-        if out.commands.iter().any(|(_, command)| matches!(command, Command::Beat { .. })) {
-            out.commands.sort_by_key(|(_, command)| !matches!(command, Command::Beat { .. }));
+        if out.commands.iter().any(|(_, command)| matches!(command, BusCommand::Beat { .. })) {
+            out.commands.sort_by_key(|(_, command)| !matches!(command, BusCommand::Beat { .. }));
         }
         out
     }

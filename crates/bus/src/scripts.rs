@@ -1,6 +1,6 @@
 //! The scripts that nodes agree by, and the form of what is asked of Redis and answered.
 //!
-//! Pure functions between `Command`, the bytes of Redis's commands, and `Answer`: the link and the tests on a real
+//! Pure functions between `BusCommand`, the bytes of Redis's commands, and `BusAnswer`: the link and the tests on a real
 //! Redis send the same bytes. The head of each file in `lua/` says what the script takes and answers. Never a socket.
 
 mod answered;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::command::{Command, NodeName};
+use crate::command::{BusCommand, NodeName};
 use crate::partition::Layout;
 
 pub use self::answered::answer;
@@ -59,15 +59,15 @@ impl Script {
 
     /// The script of a command; `None` for a command of Redis's own, see [`plain`].
     #[must_use]
-    pub const fn of(command: &Command) -> Option<Self> {
+    pub const fn of(command: &BusCommand) -> Option<Self> {
         Some(match command {
-            Command::Hello { .. } => Self::Hello,
-            Command::Beat { .. } => Self::Beat,
-            Command::Apply { .. } => Self::Apply,
-            Command::Bye { .. } => Self::Bye,
-            Command::Take { .. } => Self::Take,
-            Command::Told { .. } => Self::Told,
-            Command::Keep { .. } => Self::Keep,
+            BusCommand::Hello { .. } => Self::Hello,
+            BusCommand::Beat { .. } => Self::Beat,
+            BusCommand::Apply { .. } => Self::Apply,
+            BusCommand::Bye { .. } => Self::Bye,
+            BusCommand::Take { .. } => Self::Take,
+            BusCommand::Told { .. } => Self::Told,
+            BusCommand::Keep { .. } => Self::Keep,
             _ => return None,
         })
     }

@@ -21,7 +21,7 @@ pub trait Topics: Send + Sync + 'static {
     /// Whether a newcomer of a channel without roster and cache may be acknowledged at once (CL-006).
     ///
     /// Called under the lock of the channel's shard: must not wait, nor call the hub. A topic becomes live before
-    /// [`Outcome::Serve`](fanfare_protocol::cluster::Outcome::Serve) is applied to the channels of the topic.
+    /// [`ClusterOutcome::Serve`](fanfare_protocol::cluster::ClusterOutcome::Serve) is applied to the channels of the topic.
     fn is_live(&self, app: &AppId, channel: &ChannelName) -> bool;
 }
 

@@ -133,7 +133,7 @@ pub enum Telling {
 
 /// What the cluster says about a channel of this node.
 #[derive(Clone, Debug)]
-pub enum Outcome {
+pub enum ClusterOutcome {
     /// The cluster has the user's join.
     Confirmed {
         /// The channel.

@@ -164,10 +164,7 @@ impl Server {
             tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
-        let mut id = [0; 8];
-        getrandom::fill(&mut id).map_err(StartError::Random)?;
-        let name = state.node.config.bus.node_name(listening);
-        let relay = RelayTask::begin(&state.node, u64::from_be_bytes(id), name);
+        let relay = begin_relay(&state, listening)?;
         let feeds = feeds::begin(&state);
         chores::begin(&state.node);
         if let Some(upkeep) = state.node.apps.upkeep() {
@@ -240,6 +237,14 @@ pub async fn migrate(config: &Config, creates: bool) -> Result<String, StartErro
         Some(database) => format!("The tables of {} are up to date.\n", database.place()),
         None => "There is no database: the apps are those of the configuration.\n".to_owned(),
     })
+}
+
+/// Joins the other nodes, if there are any.
+fn begin_relay(state: &State, listening: SocketAddr) -> Result<RelayTask, StartError> {
+    let mut id = [0; 8];
+    getrandom::fill(&mut id).map_err(StartError::Random)?;
+    let name = state.node.config.bus.node_name(listening);
+    Ok(RelayTask::begin(&state.node, u64::from_be_bytes(id), name))
 }
 
 async fn bind(

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::error::text_of;
 use super::greeting::Digests;
 use crate::board::{Asking, WaitingEvent};
-use crate::command::{Answer, Command, Token};
+use crate::command::{BusAnswer, BusCommand, Token};
 use crate::message::{EventKind, EventMessage, FLAG_QUIET, set_number};
 use crate::partition::Topic;
 use crate::scripts::{RedisValue, Script, Speaker, answer, arguments_of, keep, keys_of, plain};
@@ -24,7 +24,7 @@ pub(super) enum Asked {
     /// So many events; nobody waits for their answers.
     Events(usize),
     /// A command of the machine, in so many commands of Redis.
-    Command { token: Token, command: Command, parts: usize },
+    BusCommand { token: Token, command: BusCommand, parts: usize },
     /// A question, in so many commands of Redis.
     Question { answer: Option<oneshot::Sender<Vec<Value>>>, parts: usize },
     /// The list of nodes.
@@ -36,8 +36,8 @@ impl Asked {
     pub fn events(&self) -> u64 {
         match self {
             Self::Events(count) => *count as u64,
-            Self::Command { command: Command::Keep { .. }, .. } => 1,
-            Self::Command { .. } | Self::Question { .. } | Self::Roll { .. } => 0,
+            Self::BusCommand { command: BusCommand::Keep { .. }, .. } => 1,
+            Self::BusCommand { .. } | Self::Question { .. } | Self::Roll { .. } => 0,
         }
     }
 }
@@ -99,12 +99,12 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds a command of the machine.
-    pub fn command(&mut self, token: Token, command: Command) {
+    pub fn command(&mut self, token: Token, command: BusCommand) {
         let before = self.pipeline.len();
         match Script::of(&command) {
             Some(script) => {
                 let (keys, arguments) = match &command {
-                    Command::Keep { topic, event } => self.keep(topic, event),
+                    BusCommand::Keep { topic, event } => self.keep(topic, event),
                     command => (keys_of(command, self.speaker), arguments_of(command, self.speaker)),
                 };
                 let evaluated = self.pipeline.cmd("EVALSHA").arg(self.digests.of(script)).arg(keys.len());
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
             }
         }
         let parts = self.pipeline.len() - before;
-        self.asked.push(Asked::Command { token, command, parts });
+        self.asked.push(Asked::BusCommand { token, command, parts });
     }
 
     fn keep(&mut self, topic: &Topic, event: &KeptEvent) -> (Vec<Bytes>, Vec<Bytes>) {
@@ -163,7 +163,7 @@ impl<'a> Batch<'a> {
 }
 
 /// The machine's answer, from the values of a command's parts.
-pub(super) fn answer_of(command: &Command, mut values: Vec<Value>) -> Answer {
+pub(super) fn answer_of(command: &BusCommand, mut values: Vec<Value>) -> BusAnswer {
     let value = match values.len() {
         1 => values.pop().map_or(RedisValue::Nothing, of_redis),
         _ => match values.iter().find(|value| matches!(value, Value::ServerError(_))) {

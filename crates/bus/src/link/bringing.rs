@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Link;
 use super::topics::TopicMeaning;
 use crate::board::Told;
-use crate::command::{Answer, EntryId, Failure};
+use crate::command::{BusAnswer, EntryId, Failure};
 use crate::local::HooksDone;
 use crate::machine::Out;
 use crate::partition::Partition;
@@ -52,7 +52,7 @@ impl Link {
         self.shared.counters.dropped_full.add(refused.len() as u64);
         let is_more = !refused.is_empty() || !known.is_empty();
         for token in refused {
-            self.machine.answered(self.shared.now(), token, Answer::Failed(Failure::Other));
+            self.machine.answered(self.shared.now(), token, BusAnswer::Failed(Failure::Other));
         }
         self.machine.subscribed(self.shared.now(), &known);
         if is_more {

@@ -19,7 +19,7 @@ pub struct Held {
     pub is_read_awaited: bool,
     /// The hub was told to let everybody in: users may be in its copy who were never in Redis.
     pub was_served: bool,
-    /// Subscribers may wait for [`fanfare_protocol::cluster::Outcome::Serve`].
+    /// Subscribers may wait for [`fanfare_protocol::cluster::ClusterOutcome::Serve`].
     pub may_wait: bool,
     /// The users who are here, or whose leaving is still to be said.
     pub members: BTreeMap<UserId, Member>,

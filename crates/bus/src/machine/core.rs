@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{CopyId, Outcome, Ticket};
+use fanfare_protocol::cluster::{ClusterOutcome, CopyId, Ticket};
 use fanfare_protocol::ids::{AppId, UserId};
 
 use super::channel::Wish;
 use super::mistakes::Mistake;
 use super::said::{MachineSettings, Out};
-use crate::command::{Command, EntryId, NodeName, Operation, Token};
+use crate::command::{BusCommand, EntryId, NodeName, Operation, Token};
 use crate::partition::{Partition, Topic};
 
 /// Batches of operations in flight at once (N14).
@@ -168,11 +168,11 @@ impl Core {
         self.settings.settling.as_millis() as u64
     }
 
-    pub fn outcome(&mut self, app: &AppId, outcome: Outcome) {
+    pub fn outcome(&mut self, app: &AppId, outcome: ClusterOutcome) {
         self.out.outcomes.push((app.clone(), outcome));
     }
 
-    pub fn ask(&mut self, partition: Partition, purpose: Purpose, command: Command) {
+    pub fn ask(&mut self, partition: Partition, purpose: Purpose, command: BusCommand) {
         self.last_token += 1;
         self.batches += usize::from(is_batch(&purpose));
         self.pending.insert(self.last_token, (partition, purpose));

@@ -13,7 +13,7 @@ use fanfare_protocol::ids::AppId;
 use super::core::{Core, Purpose};
 use super::room::Room;
 use super::sender::Sender;
-use crate::command::{Actor, Command, Generation, NodeName, Operation};
+use crate::command::{Actor, BusCommand, Generation, NodeName, Operation};
 use crate::partition::{Partition, Topic};
 
 /// Leaves that wait, in all topics of a link; with more, everything is announced anew (CL-115).
@@ -120,7 +120,7 @@ impl Leased {
             let operations = sent.iter().map(|(operation, _)| operation.clone()).collect();
             let by = Actor::Own(self.generation);
             let purpose = Purpose::Batch { app: topic.app.clone(), sent };
-            core.ask(self.number, purpose, Command::Apply { topic: topic.clone(), by, operations });
+            core.ask(self.number, purpose, BusCommand::Apply { topic: topic.clone(), by, operations });
         }
         let next = room.next_totals();
         room.queue_up(core);
@@ -137,7 +137,7 @@ impl Leased {
         core.ask(
             self.number,
             Purpose::Totals { app, existence, presence },
-            Command::Totals { topic, cursor },
+            BusCommand::Totals { topic, cursor },
         );
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::AppId;
 
-use crate::command::{Command, NodeName, Token};
+use crate::command::{BusCommand, NodeName, Token};
 use crate::local::HookBatch;
 use crate::partition::{Layout, Partition, Topic};
 
@@ -33,9 +33,9 @@ pub struct MachineSettings {
 #[derive(Debug, Default)]
 pub struct Out {
     /// To be asked of Redis in this order, each to be answered with [`super::Machine::answered`].
-    pub commands: Vec<(Token, Command)>,
+    pub commands: Vec<(Token, BusCommand)>,
     /// To be brought to this node.
-    pub outcomes: Vec<(AppId, Outcome)>,
+    pub outcomes: Vec<(AppId, ClusterOutcome)>,
     /// Topics to subscribe to.
     pub subscribe: Vec<Topic>,
     /// Topics that nobody here needs any more (CL-008); to be left before those of `subscribe` are entered.

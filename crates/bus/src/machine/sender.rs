@@ -4,18 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::command::{Entry, EntryId, Subject};
+use crate::command::{EntryId, HookEntry, HookSubject};
 
 /// What back ends were told, by whom: the higher term knows better.
 #[derive(Clone)]
 pub struct Knowledge {
     pub term: u64,
-    pub told: BTreeSet<Subject>,
+    pub told: BTreeSet<HookSubject>,
 }
 
 impl Knowledge {
     /// Changes what was told.
-    pub fn note(&mut self, came: bool, subject: &Subject) {
+    pub fn note(&mut self, came: bool, subject: &HookSubject) {
         if came {
             self.told.insert(subject.clone());
         } else {
@@ -32,15 +32,15 @@ pub struct Sender {
     /// What was told, as far as entries were handed over. None before the first take.
     pub knowledge: Option<Knowledge>,
     /// Entries that were taken and not handed over.
-    pub unsent: VecDeque<Entry>,
+    pub unsent: VecDeque<HookEntry>,
     /// The last millisecond of `unsent` may not be whole.
     pub is_tail_open: bool,
     /// The last entry that was taken.
     pub taken: EntryId,
     /// Entries that were handed over, and may not be sent yet.
-    pub handed: BTreeMap<EntryId, (bool, Subject)>,
+    pub handed: BTreeMap<EntryId, (bool, HookSubject)>,
     /// Entries that were handed over and then called back; some of them may have been sent.
-    pub called_back: BTreeMap<EntryId, (bool, Subject)>,
+    pub called_back: BTreeMap<EntryId, (bool, HookSubject)>,
     /// Entries that were sent and are still in the stream.
     pub sent: Vec<EntryId>,
     /// When the last beat was sent that was answered: the lease is no shorter.
@@ -66,7 +66,7 @@ impl Sender {
     }
 
     /// A first take: what Redis holds as told, without what is not sent yet.
-    pub fn begin(&mut self, told: Vec<Subject>, term: u64, entries: &[Entry]) {
+    pub fn begin(&mut self, told: Vec<HookSubject>, term: u64, entries: &[HookEntry]) {
         let mut knowledge = Knowledge { term, told: told.into_iter().collect() };
         for entry in entries.iter().rev() {
             knowledge.note(!entry.came, &entry.subject);
@@ -77,7 +77,7 @@ impl Sender {
     }
 
     /// Entries that were taken, in order; known ones are left out.
-    pub fn add(&mut self, entries: Vec<Entry>) {
+    pub fn add(&mut self, entries: Vec<HookEntry>) {
         for entry in entries {
             if entry.id > self.taken {
                 self.taken = entry.id;
@@ -87,13 +87,13 @@ impl Sender {
     }
 
     /// The entries of the next millisecond, if all of them are here. They count as told.
-    pub fn next_group(&mut self) -> Vec<Entry> {
+    pub fn next_group(&mut self) -> Vec<HookEntry> {
         let Some(first) = self.unsent.front().map(|entry| entry.id.milliseconds) else { return Vec::new() };
         let length = self.unsent.iter().take_while(|entry| entry.id.milliseconds == first).count();
         if length == self.unsent.len() && self.is_tail_open {
             return Vec::new();
         }
-        let group: Vec<Entry> = self.unsent.drain(..length).collect();
+        let group: Vec<HookEntry> = self.unsent.drain(..length).collect();
         for entry in &group {
             if let Some(knowledge) = &mut self.knowledge {
                 knowledge.note(entry.came, &entry.subject);
@@ -130,7 +130,7 @@ impl Sender {
     }
 
     /// Everything that was told or will be: what may have gone meanwhile.
-    pub fn subjects(&self) -> BTreeSet<Subject> {
+    pub fn subjects(&self) -> BTreeSet<HookSubject> {
         let told = self.knowledge.iter().flat_map(|knowledge| knowledge.told.iter());
         told.chain(self.unsent.iter().map(|entry| &entry.subject)).cloned().collect()
     }

@@ -5,7 +5,9 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
 
 use super::{RedisValue, names};
-use crate::command::{Answer, Applied, Beat, Command, Entry, EntryId, Failure, Operation, Roster, Status};
+use crate::command::{
+    Applied, Beat, BusAnswer, BusCommand, EntryId, Failure, HookEntry, Operation, Roster, Status,
+};
 
 /// Hexadecimal digits of the version in front of a kept message.
 pub const VERSION_DIGITS: usize = 14;
@@ -14,55 +16,56 @@ pub const VERSION_DIGITS: usize = 14;
 ///
 /// The answers to several commands of [`super::plain`] come as one list.
 #[must_use]
-pub fn answer(command: &Command, value: RedisValue) -> Answer {
+pub fn answer(command: &BusCommand, value: RedisValue) -> BusAnswer {
     match value {
-        RedisValue::Error(text) if text.starts_with("OOM") => Answer::Failed(Failure::OutOfMemory),
-        RedisValue::Error(_) => Answer::Failed(Failure::Other),
-        RedisValue::Text(text) if text == "FENCED" => Answer::Fenced,
-        value => read(command, value).unwrap_or(Answer::Failed(Failure::Other)),
+        RedisValue::Error(text) if text.starts_with("OOM") => BusAnswer::Failed(Failure::OutOfMemory),
+        RedisValue::Error(_) => BusAnswer::Failed(Failure::Other),
+        RedisValue::Text(text) if text == "FENCED" => BusAnswer::Fenced,
+        value => read(command, value).unwrap_or(BusAnswer::Failed(Failure::Other)),
     }
 }
 
-fn read(command: &Command, value: RedisValue) -> Option<Answer> {
+fn read(command: &BusCommand, value: RedisValue) -> Option<BusAnswer> {
     Some(match command {
-        Command::Hello { .. } => {
+        BusCommand::Hello { .. } => {
             let [epoch, age] = list(value)?.try_into().ok()?;
-            Answer::Hello { epoch: string(epoch)?, age: number(&age)? }
+            BusAnswer::Hello { epoch: string(epoch)?, age: number(&age)? }
         }
-        Command::Beat { .. } => Answer::Beat(beat(value)?),
-        Command::Numbers { .. } => {
+        BusCommand::Beat { .. } => BusAnswer::Beat(beat(value)?),
+        BusCommand::Numbers { .. } => {
             let numbers = list(value)?.into_iter().map(|value| match value {
                 RedisValue::Nothing => Some(0),
                 value => string(value)?.parse().ok(),
             });
-            Answer::Numbers(numbers.collect::<Option<_>>()?)
+            BusAnswer::Numbers(numbers.collect::<Option<_>>()?)
         }
-        Command::Apply { operations, .. } => applied(operations, value)?,
-        Command::Rows { .. } => {
+        BusCommand::Apply { operations, .. } => applied(operations, value)?,
+        BusCommand::Rows { .. } => {
             let (cursor, pairs) = scanned(value)?;
             // A row that a later release has written is none of ours.
             let rows = pairs.iter().filter_map(|(row, _)| names::read_row(row)).collect();
-            Answer::Rows { rows, cursor }
+            BusAnswer::Rows { rows, cursor }
         }
-        Command::RosterPart { .. } => {
+        BusCommand::RosterPart { .. } => {
             let (cursor, pairs) = scanned(value)?;
-            Answer::RosterPart { users: users(pairs), cursor }
+            BusAnswer::RosterPart { users: users(pairs), cursor }
         }
-        Command::Take { .. } => taken(value)?,
-        Command::Told { .. } if value == RedisValue::Text(Bytes::from_static(b"LATE")) => Answer::Late,
-        Command::Hooked { .. } => Answer::Hooked(hooked(value)?),
-        Command::Totals { .. } => {
+        BusCommand::Take { .. } => taken(value)?,
+        BusCommand::Told { .. } if value == RedisValue::Text(Bytes::from_static(b"LATE")) => BusAnswer::Late,
+        BusCommand::Hooked { .. } => BusAnswer::Hooked(hooked(value)?),
+        BusCommand::Totals { .. } => {
             let (cursor, pairs) = scanned(value)?;
             let total = |(channel, total): (String, String)| {
                 Some((ChannelName::trusted(&channel), total.parse().ok()?))
             };
-            Answer::Totals { channels: pairs.into_iter().filter_map(total).collect(), cursor }
+            BusAnswer::Totals { channels: pairs.into_iter().filter_map(total).collect(), cursor }
         }
-        Command::Read { .. } => Answer::Read(kept(value)?),
-        Command::Miss { .. } => Answer::Missed { is_first: value != RedisValue::Nothing },
-        Command::Bye { .. } | Command::Taken { .. } | Command::Told { .. } | Command::Keep { .. } => {
-            Answer::Done
-        }
+        BusCommand::Read { .. } => BusAnswer::Read(kept(value)?),
+        BusCommand::Miss { .. } => BusAnswer::Missed { is_first: value != RedisValue::Nothing },
+        BusCommand::Bye { .. }
+        | BusCommand::Taken { .. }
+        | BusCommand::Told { .. }
+        | BusCommand::Keep { .. } => BusAnswer::Done,
     })
 }
 
@@ -76,7 +79,7 @@ fn beat(value: RedisValue) -> Option<Beat> {
     Some(Beat { epoch: string(epoch)?, age: number(&age)?, dead, owner, term, late })
 }
 
-fn applied(operations: &[Operation], value: RedisValue) -> Option<Answer> {
+fn applied(operations: &[Operation], value: RedisValue) -> Option<BusAnswer> {
     let mut parts = list(value)?.into_iter();
     let (epoch, age) = (string(parts.next()?)?, number(&parts.next()?)?);
     let results: Vec<Applied> = operations
@@ -84,7 +87,7 @@ fn applied(operations: &[Operation], value: RedisValue) -> Option<Answer> {
         .zip(parts)
         .map(|(operation, value)| result(operation, value))
         .collect::<Option<_>>()?;
-    (results.len() == operations.len()).then_some(Answer::Applied { epoch, age, results })
+    (results.len() == operations.len()).then_some(BusAnswer::Applied { epoch, age, results })
 }
 
 fn result(operation: &Operation, value: RedisValue) -> Option<Applied> {
@@ -117,7 +120,7 @@ fn users(pairs: Vec<(String, String)>) -> Vec<(UserId, String)> {
     pairs.into_iter().filter_map(user).collect()
 }
 
-fn taken(value: RedisValue) -> Option<Answer> {
+fn taken(value: RedisValue) -> Option<BusAnswer> {
     let [entries, told, term, more] = list(value)?.try_into().ok()?;
     let entries = list(entries)?.into_iter().map(entry).collect::<Option<_>>()?;
     let first = match told {
@@ -127,10 +130,10 @@ fn taken(value: RedisValue) -> Option<Answer> {
         }
         _ => None,
     };
-    Some(Answer::Taken { entries, is_whole_page: number(&more)? == 1, first })
+    Some(BusAnswer::Taken { entries, is_whole_page: number(&more)? == 1, first })
 }
 
-fn entry(value: RedisValue) -> Option<Entry> {
+fn entry(value: RedisValue) -> Option<HookEntry> {
     let [id, fields] = list(value)?.try_into().ok()?;
     let id = string(id)?;
     let (milliseconds, number) = id.split_once('-')?;
@@ -138,7 +141,7 @@ fn entry(value: RedisValue) -> Option<Entry> {
     let fields = pairs(list(fields)?)?;
     let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let subject = names::subject_of(field("a")?, field("c")?, field("u")?);
-    Some(Entry { id, came: field("e")? == "+", subject })
+    Some(HookEntry { id, came: field("e")? == "+", subject })
 }
 
 /// The apps of `e:APP` and `p:APP`, sorted.

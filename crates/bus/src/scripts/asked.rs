@@ -5,7 +5,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::KeptEvent;
 
 use super::{Speaker, names};
-use crate::command::{Actor, Command, CountRule, EntryId, NodeName, Operation};
+use crate::command::{Actor, BusCommand, CountRule, EntryId, NodeName, Operation};
 use crate::partition::{Partition, Topic};
 
 /// Rows or users in one part of a scan.
@@ -35,22 +35,22 @@ fn own(speaker: &Speaker<'_>, partition: Partition, node: &NodeName) -> Bytes {
 
 /// The keys of a command that is a script; without those of `keep.lua`, see [`keep`].
 #[must_use]
-pub fn keys_of(command: &Command, speaker: &Speaker<'_>) -> Vec<Bytes> {
+pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
     match command {
-        Command::Hello { partition, .. } => {
+        BusCommand::Hello { partition, .. } => {
             keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due"])
         }
-        Command::Beat { partition, .. } => {
+        BusCommand::Beat { partition, .. } => {
             keys(speaker, *partition, &["live", "gen", "epoch", "dead", "told", "due", "hooks", "late"])
         }
-        Command::Bye { partition, node, .. } => {
+        BusCommand::Bye { partition, node, .. } => {
             let mut keys = keys(speaker, *partition, &["live", "gen", "dead"]);
             keys.insert(2, own(speaker, *partition, node));
             keys
         }
-        Command::Take { partition, .. } => keys(speaker, *partition, &["gen", "epoch", "told", "hooks"]),
-        Command::Told { partition, .. } => keys(speaker, *partition, &["epoch", "told", "hooks"]),
-        Command::Apply { topic, by, operations } => apply_keys(speaker, topic, by, operations),
+        BusCommand::Take { partition, .. } => keys(speaker, *partition, &["gen", "epoch", "told", "hooks"]),
+        BusCommand::Told { partition, .. } => keys(speaker, *partition, &["epoch", "told", "hooks"]),
+        BusCommand::Apply { topic, by, operations } => apply_keys(speaker, topic, by, operations),
         _ => Vec::new(),
     }
 }
@@ -91,12 +91,12 @@ fn channel_of(operation: &Operation) -> &ChannelName {
 
 /// The arguments of a command that is a script; without those of `keep.lua`, see [`keep`].
 #[must_use]
-pub fn arguments_of(command: &Command, speaker: &Speaker<'_>) -> Vec<Bytes> {
+pub fn arguments_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
     let now = || text(speaker.now.to_string());
     let node = || text(&**speaker.node);
     let milliseconds = |duration: std::time::Duration| text(duration.as_millis().to_string());
     match command {
-        Command::Hello { generation, .. } => vec![
+        BusCommand::Hello { generation, .. } => vec![
             now(),
             node(),
             text(generation.to_string()),
@@ -104,7 +104,7 @@ pub fn arguments_of(command: &Command, speaker: &Speaker<'_>) -> Vec<Bytes> {
             text(speaker.data),
             text(speaker.fresh),
         ],
-        Command::Beat { partition, generation } => vec![
+        BusCommand::Beat { partition, generation } => vec![
             now(),
             node(),
             text(generation.to_string()),
@@ -113,22 +113,22 @@ pub fn arguments_of(command: &Command, speaker: &Speaker<'_>) -> Vec<Bytes> {
             publish(speaker),
             text(speaker.layout.hooks_topic(*partition)),
         ],
-        Command::Bye { node, generation, .. } => {
+        BusCommand::Bye { node, generation, .. } => {
             vec![
                 text(&**node),
                 text(generation.map_or_else(String::new, |generation| generation.to_string())),
             ]
         }
-        Command::Take { generation, last, .. } => {
+        BusCommand::Take { generation, last, .. } => {
             vec![now(), node(), text(generation.to_string()), text(last.map(entry).unwrap_or_default())]
         }
-        Command::Told { term, is_first, subjects, .. } => {
+        BusCommand::Told { term, is_first, subjects, .. } => {
             let mut all = vec![now(), text(term.to_string()), milliseconds(speaker.settling)];
             all.push(text(if *is_first { "1" } else { "0" }));
             all.extend(subjects.iter().map(|subject| Bytes::from(names::subject(subject))));
             all
         }
-        Command::Apply { topic, by, operations } => apply_arguments(speaker, topic, by, operations),
+        BusCommand::Apply { topic, by, operations } => apply_arguments(speaker, topic, by, operations),
         _ => Vec::new(),
     }
 }
@@ -236,35 +236,37 @@ pub fn keep(
 ///
 /// Several are sent one behind the other, and answered as one list.
 #[must_use]
-pub fn plain(command: &Command, speaker: &Speaker<'_>) -> Vec<Vec<Bytes>> {
+pub fn plain(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Vec<Bytes>> {
     let layout = speaker.layout;
     let scan = |key: Bytes, cursor: &u64, part: &str| {
         vec![text("HSCAN"), key, text(cursor.to_string()), text("COUNT"), text(part)]
     };
     match command {
-        Command::Numbers { topics } => {
+        BusCommand::Numbers { topics } => {
             let mut all = vec![text("MGET")];
             all.extend(topics.iter().map(|topic| Bytes::from(layout.app_key(topic, "seq"))));
             vec![all]
         }
-        Command::Rows { partition, node, cursor } => vec![scan(own(speaker, *partition, node), cursor, PART)],
-        Command::RosterPart { topic, channel, cursor } => {
+        BusCommand::Rows { partition, node, cursor } => {
+            vec![scan(own(speaker, *partition, node), cursor, PART)]
+        }
+        BusCommand::RosterPart { topic, channel, cursor } => {
             vec![scan(Bytes::from(layout.channel_key(topic, "m", channel)), cursor, PART)]
         }
-        Command::Taken { partition, entries } => {
+        BusCommand::Taken { partition, entries } => {
             let mut all = vec![text("XDEL"), key(speaker, *partition, "hooks")];
             all.extend(entries.iter().map(|id| Bytes::from(entry(*id))));
             vec![all]
         }
-        Command::Hooked { partition } => vec![vec![text("SMEMBERS"), key(speaker, *partition, "hooked")]],
-        Command::Totals { topic, cursor } => {
+        BusCommand::Hooked { partition } => vec![vec![text("SMEMBERS"), key(speaker, *partition, "hooked")]],
+        BusCommand::Totals { topic, cursor } => {
             vec![scan(Bytes::from(layout.app_key(topic, "totals")), cursor, TOTALS_PART)]
         }
-        Command::Read { topic, channel } => {
+        BusCommand::Read { topic, channel } => {
             let key = Bytes::from(layout.channel_key(topic, "cache", channel));
             vec![vec![text("GET"), key.clone()], vec![text("PTTL"), key]]
         }
-        Command::Miss { topic, channel } => {
+        BusCommand::Miss { topic, channel } => {
             let key = Bytes::from(layout.channel_key(topic, "miss", channel));
             vec![vec![text("SET"), key, text("1"), text("NX"), text("PX"), text(MISS)]]
         }

@@ -3,24 +3,24 @@
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
 
-use crate::command::{Row, Subject};
+use crate::command::{HookSubject, Row};
 
 /// `app \0 channel \0 user`; the user of a channel itself is empty.
-pub fn subject(subject: &Subject) -> String {
+pub fn subject(subject: &HookSubject) -> String {
     let user = subject.user.as_ref().map_or("", UserId::as_str);
     format!("{}\0{}\0{user}", subject.app, subject.channel)
 }
 
 /// The subject that was written so.
-pub fn read_subject(text: &str) -> Option<Subject> {
+pub fn read_subject(text: &str) -> Option<HookSubject> {
     let mut parts = text.splitn(3, '\0');
     let (app, channel, user) = (parts.next()?, parts.next()?, parts.next()?);
     Some(subject_of(app, channel, user))
 }
 
 /// A subject of its parts.
-pub fn subject_of(app: &str, channel: &str, user: &str) -> Subject {
-    Subject {
+pub fn subject_of(app: &str, channel: &str, user: &str) -> HookSubject {
+    HookSubject {
         app: AppId::from(app),
         channel: ChannelName::trusted(channel),
         user: (!user.is_empty()).then(|| UserId::from(user)),

@@ -35,7 +35,7 @@ impl Local for Page {
         ));
     }
 
-    fn outcome(&self, _: &AppId, _: fanfare_protocol::cluster::Outcome) {}
+    fn outcome(&self, _: &AppId, _: fanfare_protocol::cluster::ClusterOutcome) {}
     fn live(&self, _: &AppId, _: Partition, _: bool) {}
 
     fn close_user(&self, app: &AppId, user: &UserId) {

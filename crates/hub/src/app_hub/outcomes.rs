@@ -1,7 +1,7 @@
 //! What the cluster says about this node's channels and users: one entry, and one function for each outcome below.
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{CopyId, Outcome};
+use fanfare_protocol::cluster::{ClusterOutcome, CopyId};
 use hashbrown::HashTable;
 
 use super::AppHub;
@@ -12,14 +12,14 @@ impl AppHub {
     /// Applies what the cluster says. Outcomes for a copy that has ended, and for a join that is not the user's newest,
     /// change nothing; nor does a repeated outcome. `now` is the present in milliseconds of the clock of
     /// [`Subscriptions::subscribe`](crate::Subscriptions::subscribe).
-    pub fn apply(&self, outcome: Outcome, now: u64) {
+    pub fn apply(&self, outcome: ClusterOutcome, now: u64) {
         if self.sharing.is_none() {
             return;
         }
         match outcome {
-            Outcome::Total { total, own } => self.hear_total(total, own),
+            ClusterOutcome::Total { total, own } => self.hear_total(total, own),
             // The relay takes what is for webhooks.
-            Outcome::CountTold { .. } | Outcome::MissTold { .. } => {}
+            ClusterOutcome::CountTold { .. } | ClusterOutcome::MissTold { .. } => {}
             outcome if channel_of(&outcome).is_some_and(|channel| channel.online_user().is_some()) => {
                 self.users.apply(outcome);
             }
@@ -27,39 +27,41 @@ impl AppHub {
         }
     }
 
-    fn apply_to_channel(&self, outcome: Outcome, now: u64) {
+    fn apply_to_channel(&self, outcome: ClusterOutcome, now: u64) {
         match outcome {
-            Outcome::Confirmed { channel, user, ticket } => {
+            ClusterOutcome::Confirmed { channel, user, ticket } => {
                 self.in_cluster(&channel, now, |channel, at| channel.confirm(&user, ticket, at));
             }
-            Outcome::Refused { channel, user, ticket } => {
+            ClusterOutcome::Refused { channel, user, ticket } => {
                 self.in_cluster(&channel, now, |channel, at| channel.refuse(&user, ticket, at));
             }
-            Outcome::Added { channel, copy, user, info } => {
+            ClusterOutcome::Added { channel, copy, user, info } => {
                 self.in_copy(&channel, copy, now, |channel, _| channel.add_user(&user, info));
             }
-            Outcome::Removed { channel, copy, user } => {
+            ClusterOutcome::Removed { channel, copy, user } => {
                 self.in_copy(&channel, copy, now, |channel, _| channel.remove_user(&user));
             }
-            Outcome::Roster { channel, copy, users, only_adds } => {
+            ClusterOutcome::Roster { channel, copy, users, only_adds } => {
                 self.in_copy(&channel, copy, now, |channel, at| channel.replace_roster(users, only_adds, at));
             }
-            Outcome::Doubtful { channel, copy } => {
+            ClusterOutcome::Doubtful { channel, copy } => {
                 self.in_copy(&channel, copy, now, |channel, _| channel.doubt_roster());
             }
-            Outcome::Serve { channel, copy } => {
+            ClusterOutcome::Serve { channel, copy } => {
                 self.in_copy(&channel, copy, now, |channel, at| channel.serve(at));
             }
-            Outcome::Count { channel, count } => {
+            ClusterOutcome::Count { channel, count } => {
                 self.in_cluster(&channel, now, |channel, at| channel.told_count(count, at));
             }
-            Outcome::Cached { channel, copy, found } => {
+            ClusterOutcome::Cached { channel, copy, found } => {
                 self.in_copy(&channel, copy, now, |channel, at| channel.read_cache(found, at));
             }
-            Outcome::CacheLost { channel, copy } => {
+            ClusterOutcome::CacheLost { channel, copy } => {
                 self.in_copy(&channel, copy, now, |channel, at| channel.lose_cache(at));
             }
-            Outcome::CountTold { .. } | Outcome::MissTold { .. } | Outcome::Total { .. } => {}
+            ClusterOutcome::CountTold { .. }
+            | ClusterOutcome::MissTold { .. }
+            | ClusterOutcome::Total { .. } => {}
         }
     }
 
@@ -114,20 +116,20 @@ impl AppHub {
 }
 
 /// The channel that the outcome is about.
-const fn channel_of(outcome: &Outcome) -> Option<&ChannelName> {
+const fn channel_of(outcome: &ClusterOutcome) -> Option<&ChannelName> {
     match outcome {
-        Outcome::Confirmed { channel, .. }
-        | Outcome::Refused { channel, .. }
-        | Outcome::Added { channel, .. }
-        | Outcome::Removed { channel, .. }
-        | Outcome::Roster { channel, .. }
-        | Outcome::Doubtful { channel, .. }
-        | Outcome::Serve { channel, .. }
-        | Outcome::Count { channel, .. }
-        | Outcome::CountTold { channel, .. }
-        | Outcome::MissTold { channel }
-        | Outcome::Cached { channel, .. }
-        | Outcome::CacheLost { channel, .. } => Some(channel),
-        Outcome::Total { .. } => None,
+        ClusterOutcome::Confirmed { channel, .. }
+        | ClusterOutcome::Refused { channel, .. }
+        | ClusterOutcome::Added { channel, .. }
+        | ClusterOutcome::Removed { channel, .. }
+        | ClusterOutcome::Roster { channel, .. }
+        | ClusterOutcome::Doubtful { channel, .. }
+        | ClusterOutcome::Serve { channel, .. }
+        | ClusterOutcome::Count { channel, .. }
+        | ClusterOutcome::CountTold { channel, .. }
+        | ClusterOutcome::MissTold { channel }
+        | ClusterOutcome::Cached { channel, .. }
+        | ClusterOutcome::CacheLost { channel, .. } => Some(channel),
+        ClusterOutcome::Total { .. } => None,
     }
 }

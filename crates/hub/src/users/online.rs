@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, CopyId, Joined, OpenChannel, Outcome, Telling, Ticket};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId, Joined, OpenChannel, Telling, Ticket};
 use fanfare_protocol::ids::{SocketId, UserId};
 
 use super::standing::Standing;
@@ -35,23 +35,23 @@ struct OnlineCopy {
 
 impl Users {
     /// Applies what the cluster says about a user's hidden channel.
-    pub(crate) fn apply(&self, outcome: Outcome) {
+    pub(crate) fn apply(&self, outcome: ClusterOutcome) {
         let mut table = self.table.lock();
         match outcome {
-            Outcome::Confirmed { user, ticket, .. } => table.confirm(&user, ticket),
-            Outcome::Added { channel, copy, .. } => table.in_copy(&channel, copy, |table, id| {
+            ClusterOutcome::Confirmed { user, ticket, .. } => table.confirm(&user, ticket),
+            ClusterOutcome::Added { channel, copy, .. } => table.in_copy(&channel, copy, |table, id| {
                 table.set_online(id, true);
             }),
-            Outcome::Removed { channel, copy, .. } => table.in_copy(&channel, copy, |table, id| {
+            ClusterOutcome::Removed { channel, copy, .. } => table.in_copy(&channel, copy, |table, id| {
                 table.set_online(id, false);
             }),
-            Outcome::Roster { channel, copy, users, only_adds } => {
+            ClusterOutcome::Roster { channel, copy, users, only_adds } => {
                 table.in_copy(&channel, copy, |table, id| table.replace(id, !users.is_empty(), only_adds));
             }
-            Outcome::Doubtful { channel, copy } => {
+            ClusterOutcome::Doubtful { channel, copy } => {
                 table.in_copy(&channel, copy, |table, id| table.set_standing(id, Standing::Doubtful));
             }
-            Outcome::Serve { channel, copy } => table.in_copy(&channel, copy, Table::serve),
+            ClusterOutcome::Serve { channel, copy } => table.in_copy(&channel, copy, Table::serve),
             // A hidden channel has no limit, no count and no cache.
             _ => {}
         }

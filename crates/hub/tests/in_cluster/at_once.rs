@@ -9,7 +9,7 @@ use std::thread;
 
 use fanfare_hub::{AppHub, Hubs, Subscriptions};
 use fanfare_protocol::app::Limits;
-use fanfare_protocol::cluster::{Change, CopyId, Outcome};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId};
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server::QuotedEvent;
@@ -127,12 +127,12 @@ impl Cluster {
                 let (user, ticket, room) = (joined.user, joined.ticket, joined.channel);
                 let is_new = !self.truth().contains(user.as_str());
                 if is_new && joined.most.is_some_and(|most| self.truth().len() >= most) {
-                    self.hub.apply(Outcome::Refused { channel: room, user, ticket }, 0);
+                    self.hub.apply(ClusterOutcome::Refused { channel: room, user, ticket }, 0);
                     return;
                 }
                 self.here.insert(user.to_string());
                 // A change and an answer come in any order.
-                let confirmed = Outcome::Confirmed { channel: room, user: user.clone(), ticket };
+                let confirmed = ClusterOutcome::Confirmed { channel: room, user: user.clone(), ticket };
                 if self.turns.is_multiple_of(2) {
                     self.hub.apply(confirmed, 0);
                     self.tell_added(user);
@@ -154,26 +154,28 @@ impl Cluster {
 
     fn serve(&self, name: &str) {
         if let Some(copy) = self.copies.get(name) {
-            self.hub.apply(Outcome::Serve { channel: channel(name), copy: *copy }, 0);
+            self.hub.apply(ClusterOutcome::Serve { channel: channel(name), copy: *copy }, 0);
         }
     }
 
     fn tell_added(&self, user: UserId) {
         if let Some(copy) = self.copies.get(ROOM) {
-            self.hub.apply(Outcome::Added { channel: channel(ROOM), copy: *copy, user, info: None }, 0);
+            self.hub
+                .apply(ClusterOutcome::Added { channel: channel(ROOM), copy: *copy, user, info: None }, 0);
         }
     }
 
     fn tell_removed(&self, user: UserId) {
         if let Some(copy) = self.copies.get(ROOM) {
-            self.hub.apply(Outcome::Removed { channel: channel(ROOM), copy: *copy, user }, 0);
+            self.hub.apply(ClusterOutcome::Removed { channel: channel(ROOM), copy: *copy, user }, 0);
         }
     }
 
     fn tell_roster(&self) {
         if let Some(copy) = self.copies.get(ROOM) {
             let users = self.truth().iter().map(|user| (UserId::from(&**user), None)).collect();
-            let roster = Outcome::Roster { channel: channel(ROOM), copy: *copy, users, only_adds: false };
+            let roster =
+                ClusterOutcome::Roster { channel: channel(ROOM), copy: *copy, users, only_adds: false };
             self.hub.apply(roster, 0);
         }
     }
@@ -196,7 +198,7 @@ impl Cluster {
             }
             Elsewhere::Reread => {
                 if let Some(copy) = self.copies.get(ROOM) {
-                    self.hub.apply(Outcome::Doubtful { channel: channel(ROOM), copy: *copy }, 0);
+                    self.hub.apply(ClusterOutcome::Doubtful { channel: channel(ROOM), copy: *copy }, 0);
                 }
                 self.tell_roster();
             }

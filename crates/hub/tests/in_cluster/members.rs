@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanfare_hub::{AppHub, Hubs, OrderedEvent, Subscriptions};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{FoundEvent, Outcome};
+use fanfare_protocol::cluster::{ClusterOutcome, FoundEvent};
 use fanfare_protocol::presence::{Identity, UserInfo};
 use fanfare_protocol::server::QuotedEvent;
 use proptest::prelude::*;
@@ -235,28 +235,30 @@ impl Node {
                 return;
             }
             Said::Confirmed(user) => {
-                Outcome::Confirmed { channel: name, user: of(*user), ticket: ticket(*user) }
+                ClusterOutcome::Confirmed { channel: name, user: of(*user), ticket: ticket(*user) }
             }
-            Said::Refused(user) => Outcome::Refused { channel: name, user: of(*user), ticket: ticket(*user) },
+            Said::Refused(user) => {
+                ClusterOutcome::Refused { channel: name, user: of(*user), ticket: ticket(*user) }
+            }
             Said::Added(user, of_info) if is_presence(at) => {
-                Outcome::Added { channel: name, copy, user: of(*user), info: info(*of_info) }
+                ClusterOutcome::Added { channel: name, copy, user: of(*user), info: info(*of_info) }
             }
-            Said::Removed(user) => Outcome::Removed { channel: name, copy, user: of(*user) },
+            Said::Removed(user) => ClusterOutcome::Removed { channel: name, copy, user: of(*user) },
             Said::Roster { users, only_adds } if is_presence(at) => {
                 let meant = (0..USERS.len()).filter(|user| users & (1 << user) != 0);
                 let users = meant.map(|user| (of(user), None)).collect();
-                Outcome::Roster { channel: name, copy, users, only_adds: *only_adds }
+                ClusterOutcome::Roster { channel: name, copy, users, only_adds: *only_adds }
             }
-            Said::Doubtful => Outcome::Doubtful { channel: name, copy },
-            Said::Serve => Outcome::Serve { channel: name, copy },
-            Said::Count(count) => Outcome::Count { channel: name, count: *count },
+            Said::Doubtful => ClusterOutcome::Doubtful { channel: name, copy },
+            Said::Serve => ClusterOutcome::Serve { channel: name, copy },
+            Said::Count(count) => ClusterOutcome::Count { channel: name, count: *count },
             Said::Cached(version) if name.is_cached() => {
                 let frame = event(at, "kept");
                 let lives = Duration::from_secs(1);
                 let found = version.map(|version| FoundEvent { version, frame, lives });
-                Outcome::Cached { channel: name, copy, found }
+                ClusterOutcome::Cached { channel: name, copy, found }
             }
-            Said::CacheLost if name.is_cached() => Outcome::CacheLost { channel: name, copy },
+            Said::CacheLost if name.is_cached() => ClusterOutcome::CacheLost { channel: name, copy },
             _ => return,
         };
         self.hub.apply(outcome, 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fanfare_hub::{AppHub, Hubs, OrderedEvent, Subscriptions};
 use fanfare_protocol::app::Limits;
-use fanfare_protocol::cluster::{Change, CopyId, FoundEvent, Outcome, Ticket};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId, FoundEvent, Ticket};
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::presence::Identity;
 use fanfare_protocol::server::QuotedEvent;
@@ -64,13 +64,13 @@ fn opened(changes: &[Change]) -> Option<CopyId> {
 
 fn confirm(hub: &AppHub, changes: &[Change]) {
     for (user, ticket) in joins(changes) {
-        hub.apply(Outcome::Confirmed { channel: channel(ROOM), user, ticket }, 0);
+        hub.apply(ClusterOutcome::Confirmed { channel: channel(ROOM), user, ticket }, 0);
     }
 }
 
 fn roster(hub: &AppHub, copy: CopyId, users: &[&str]) {
     let users = users.iter().map(|user| (UserId::from(*user), None)).collect();
-    hub.apply(Outcome::Roster { channel: channel(ROOM), copy, users, only_adds: false }, 0);
+    hub.apply(ClusterOutcome::Roster { channel: channel(ROOM), copy, users, only_adds: false }, 0);
 }
 
 fn view(client: &Subscriptions, user: &str) -> View {
@@ -121,10 +121,10 @@ fn ws_125_the_acknowledgement_of_who_waits_comes_before_every_event() {
             thread::spawn(move || {
                 let (channel, user) = (channel(ROOM), UserId::from("bob"));
                 hub.apply(
-                    Outcome::Added { channel: channel.clone(), copy, user: user.clone(), info: None },
+                    ClusterOutcome::Added { channel: channel.clone(), copy, user: user.clone(), info: None },
                     0,
                 );
-                hub.apply(Outcome::Removed { channel, copy, user }, 0);
+                hub.apply(ClusterOutcome::Removed { channel, copy, user }, 0);
             })
         };
         confirm(&hub, &changes);
@@ -156,12 +156,12 @@ fn n5_a_confirmation_that_races_a_leave_and_a_return_confirms_the_right_join() {
                 confirm(&hub, &first);
                 let (channel, user) = (channel(ROOM), UserId::from("ann"));
                 hub.apply(
-                    Outcome::Added { channel: channel.clone(), copy, user: user.clone(), info: None },
+                    ClusterOutcome::Added { channel: channel.clone(), copy, user: user.clone(), info: None },
                     0,
                 );
                 let changes = taken(&hub);
                 if changes.iter().any(|change| matches!(change, Change::Left { .. })) {
-                    hub.apply(Outcome::Removed { channel, copy, user }, 0);
+                    hub.apply(ClusterOutcome::Removed { channel, copy, user }, 0);
                 }
                 confirm(&hub, &changes);
             })
@@ -174,7 +174,7 @@ fn n5_a_confirmation_that_races_a_leave_and_a_return_confirms_the_right_join() {
         let rest = taken(&hub);
         if rest.iter().any(|change| matches!(change, Change::Left { .. })) {
             let (channel, user) = (channel(ROOM), UserId::from("ann"));
-            hub.apply(Outcome::Removed { channel, copy, user }, 0);
+            hub.apply(ClusterOutcome::Removed { channel, copy, user }, 0);
         }
         confirm(&hub, &rest);
         hub.tell_changes();
@@ -200,7 +200,7 @@ fn cl_014_a_roster_that_races_joins_leaves_everybody_with_the_same() {
                 })
             })
             .collect();
-        hub.apply(Outcome::Doubtful { channel: channel(ROOM), copy }, 0);
+        hub.apply(ClusterOutcome::Doubtful { channel: channel(ROOM), copy }, 0);
         let changes = taken(&hub);
         confirm(&hub, &changes);
         let known: Vec<UserId> = joins(&changes).into_iter().map(|(user, _)| user).collect();
@@ -278,7 +278,7 @@ fn pass(hub: &AppHub, at: usize, redis: &Mutex<Redis>) -> bool {
     for (copy, last) in answers {
         let lives = std::time::Duration::from_secs(1);
         let found = last.map(|(version, name)| FoundEvent { version, frame: event(name), lives });
-        hub.apply(Outcome::Cached { channel: channel(RATES), copy, found }, 0);
+        hub.apply(ClusterOutcome::Cached { channel: channel(RATES), copy, found }, 0);
     }
     had_any
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fanfare_hub::{AppHub, Hubs, Subscriptions};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::server::signin_success;
 use fanfare_protocol::user::UserData;
@@ -166,15 +166,15 @@ impl Node {
         let ticket = self.ledger.ticket(channel.as_str(), user, back).unwrap_or_default();
         let id = UserId::from(user);
         let outcome = match what {
-            Said::Confirmed => Outcome::Confirmed { channel, user: id, ticket },
-            Said::Added => Outcome::Added { channel, copy, user: id, info: None },
-            Said::Removed => Outcome::Removed { channel, copy, user: id },
+            Said::Confirmed => ClusterOutcome::Confirmed { channel, user: id, ticket },
+            Said::Added => ClusterOutcome::Added { channel, copy, user: id, info: None },
+            Said::Removed => ClusterOutcome::Removed { channel, copy, user: id },
             Said::Roster { is_there, only_adds } => {
                 let users = is_there.then_some((id, None)).into_iter().collect();
-                Outcome::Roster { channel, copy, users, only_adds: *only_adds }
+                ClusterOutcome::Roster { channel, copy, users, only_adds: *only_adds }
             }
-            Said::Doubtful => Outcome::Doubtful { channel, copy },
-            Said::Serve => Outcome::Serve { channel, copy },
+            Said::Doubtful => ClusterOutcome::Doubtful { channel, copy },
+            Said::Serve => ClusterOutcome::Serve { channel, copy },
         };
         self.hub.apply(outcome, 0);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_hub::{FedEvent, OrderedEvent, Subscriptions};
 use fanfare_protocol::app::App;
-use fanfare_protocol::cluster::{FoundEvent, Outcome};
+use fanfare_protocol::cluster::{ClusterOutcome, FoundEvent};
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server::QuotedEvent;
 use fanfare_protocol::webhook::{Kind, Kinds, Webhook};
@@ -44,15 +44,15 @@ fn cached(node: &Node, found: Option<(u64, &str)>) {
         frame: QuotedEvent::new("e", data).on(&channel(RATES)),
         lives: Duration::from_secs(1),
     });
-    node.apply(Outcome::Cached { channel: channel(RATES), copy: node.copy(RATES), found });
+    node.apply(ClusterOutcome::Cached { channel: channel(RATES), copy: node.copy(RATES), found });
 }
 
 fn lose(node: &Node) {
-    node.apply(Outcome::CacheLost { channel: channel(RATES), copy: node.copy(RATES) });
+    node.apply(ClusterOutcome::CacheLost { channel: channel(RATES), copy: node.copy(RATES) });
 }
 
 fn serve(node: &Node) {
-    node.apply(Outcome::Serve { channel: channel(RATES), copy: node.copy(RATES) });
+    node.apply(ClusterOutcome::Serve { channel: channel(RATES), copy: node.copy(RATES) });
 }
 
 /// A subscriber of a channel that Redis has answered for.
@@ -355,18 +355,27 @@ fn a_presence_cache_channel_waits_for_both() {
     let name = "presence-cache-desk";
     let ann = node.joined(1, name, "ann");
     let (desk, copy) = (channel(name), node.copy(name));
-    node.apply(Outcome::Confirmed {
+    node.apply(ClusterOutcome::Confirmed {
         channel: desk.clone(),
         user: "ann".into(),
         ticket: node.ticket(name, "ann"),
     });
-    node.apply(Outcome::Roster { channel: desk.clone(), copy, users: users(&["ann"]), only_adds: false });
+    node.apply(ClusterOutcome::Roster {
+        channel: desk.clone(),
+        copy,
+        users: users(&["ann"]),
+        only_adds: false,
+    });
     assert!(received(&ann).is_empty());
-    node.apply(Outcome::Cached { channel: desk.clone(), copy, found: None });
+    node.apply(ClusterOutcome::Cached { channel: desk.clone(), copy, found: None });
     assert_eq!(received(&ann), ["in: ann", "cache_miss"]);
     let bob = node.joined(2, name, "bob");
     hear_on(&node, name, 1, "x", OTHER);
-    node.apply(Outcome::Confirmed { channel: desk, user: "bob".into(), ticket: node.ticket(name, "bob") });
+    node.apply(ClusterOutcome::Confirmed {
+        channel: desk,
+        user: "bob".into(),
+        ticket: node.ticket(name, "bob"),
+    });
     assert_eq!(
         (received(&bob), received(&ann)),
         (vec!["in: ann,bob".to_owned(), "x".to_owned()], vec!["x".to_owned(), "+bob".to_owned()])
@@ -435,9 +444,9 @@ fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_aske
     assert!(kept.is_some_and(|bytes| bytes > 1 << 20), "an own event, which nobody else has");
     cached(&node, Some((1, "b1")));
     assert_eq!(newcomer(&node, 3), ["in", "b1"], "all nodes agree again");
-    node.apply(Outcome::Cached { channel: channel("cache-other"), copy: old, found: None });
+    node.apply(ClusterOutcome::Cached { channel: channel("cache-other"), copy: old, found: None });
     assert!(received(&loading).is_empty());
-    node.apply(Outcome::Cached { channel: channel("cache-other"), copy: new, found: None });
+    node.apply(ClusterOutcome::Cached { channel: channel("cache-other"), copy: new, found: None });
     assert_eq!(received(&loading), ["in", "cache_miss"]);
     assert_eq!(node.copy("cache-other"), new, "asked anew once");
     drop(ready);

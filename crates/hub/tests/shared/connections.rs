@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanfare_protocol::app::App;
-use fanfare_protocol::cluster::{Change, Outcome, Telling};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, Telling};
 
 use crate::node::{Node, app};
 
@@ -11,12 +11,12 @@ use crate::node::{Node, app};
 fn cl_062_places_that_other_nodes_have_taken_count_as_last_heard() {
     let node = Node::of(App { max_connections: Some(5), ..app() });
     let mine: Vec<_> = (0..2).map(|_| node.hub.take_slot().expect("a free place")).collect();
-    node.apply(Outcome::Total { total: 4, own: 1 });
+    node.apply(ClusterOutcome::Total { total: 4, own: 1 });
     assert!(node.hub.take_slot().is_none(), "two here, three elsewhere");
     drop(mine);
     let place = node.hub.take_slot();
     assert!(place.is_some());
-    node.apply(Outcome::Total { total: 6, own: 1 });
+    node.apply(ClusterOutcome::Total { total: 6, own: 1 });
     assert!(node.hub.take_slot().is_none());
     node.hub.forget_others();
     assert!(node.hub.take_slot().is_some());

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use fanfare_hub::{AppHub, Budget, Conn, Hubs, Subscriptions, Taken, Topics};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, Outcome};
+use fanfare_protocol::cluster::{Change, ClusterOutcome};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::presence::{Identity, UserInfo};
@@ -95,8 +95,8 @@ impl Node {
     pub fn present(&self, id: u64, name: &str, user: &str, elsewhere: &[&str]) -> Subscriptions {
         let client = self.joined(id, name, user);
         let (copy, ticket) = (self.copy(name), self.ticket(name, user));
-        self.apply(Outcome::Confirmed { channel: channel(name), user: user.into(), ticket });
-        self.apply(Outcome::Roster {
+        self.apply(ClusterOutcome::Confirmed { channel: channel(name), user: user.into(), ticket });
+        self.apply(ClusterOutcome::Roster {
             channel: channel(name),
             copy,
             users: users(elsewhere),
@@ -105,7 +105,7 @@ impl Node {
         client
     }
 
-    pub fn apply(&self, outcome: Outcome) {
+    pub fn apply(&self, outcome: ClusterOutcome) {
         self.hub.apply(outcome, NOW);
     }
 

@@ -1,6 +1,6 @@
 //! Channels without roster and cache: a newcomer waits only for the topic (CL-006), and hears counts of the cluster.
 
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 
 use crate::node::{Node, channel, received};
 
@@ -15,9 +15,9 @@ fn cl_006_a_newcomer_is_acknowledged_at_once_on_a_live_topic_and_waits_otherwise
     assert_eq!((received(&early), received(&late)), (vec!["x".to_owned()], vec![]));
     assert_eq!(node.hub.counts(&channel("news")).subscriptions, 2, "who waits is subscribed");
     let copy = node.copy("news");
-    node.apply(Outcome::Serve { channel: channel("news"), copy: copy + 100 });
+    node.apply(ClusterOutcome::Serve { channel: channel("news"), copy: copy + 100 });
     assert!(received(&late).is_empty(), "another copy was meant");
-    node.apply(Outcome::Serve { channel: channel("news"), copy });
+    node.apply(ClusterOutcome::Serve { channel: channel("news"), copy });
     assert_eq!(received(&late), ["in"]);
     node.publish("news", "y");
     assert_eq!((received(&early), received(&late)), (vec!["y".to_owned()], vec!["y".to_owned()]));
@@ -28,7 +28,7 @@ fn serving_a_plain_channel_serves_nobody_who_comes_later() {
     let node = Node::new();
     node.set_live(false);
     let first = node.subscribed(1, "news");
-    node.apply(Outcome::Serve { channel: channel("news"), copy: node.copy("news") });
+    node.apply(ClusterOutcome::Serve { channel: channel("news"), copy: node.copy("news") });
     let second = node.subscribed(2, "news");
     assert_eq!((received(&first), received(&second)), (vec!["in".to_owned()], vec![]));
 }
@@ -85,7 +85,7 @@ fn copies_never_come_twice_although_a_hub_is_dropped_and_made_again() {
 fn cl_022_subscribers_hear_the_number_of_the_cluster_and_never_that_of_the_node() {
     let node = Node::new();
     let first = node.subscribed(1, "news");
-    node.apply(Outcome::Count { channel: channel("news"), count: 7 });
+    node.apply(ClusterOutcome::Count { channel: channel("news"), count: 7 });
     assert_eq!(received(&first), ["in", "count 7"]);
     let second = node.subscribed(2, "news");
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Presence channels of a cluster: waiting, refusals, second tabs, and the copy as the truth (CL-010 … CL-018).
 
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 
 use crate::node::{Node, channel, identity, info, join, join_with, received, users};
 
@@ -8,29 +8,29 @@ const ROOM: &str = "presence-room";
 
 fn roster(node: &Node, ids: &[&str], only_adds: bool) {
     let (channel, copy) = (channel(ROOM), node.copy(ROOM));
-    node.apply(Outcome::Roster { channel, copy, users: users(ids), only_adds });
+    node.apply(ClusterOutcome::Roster { channel, copy, users: users(ids), only_adds });
 }
 
 fn confirm(node: &Node, user: &str, ticket: u64) {
-    node.apply(Outcome::Confirmed { channel: channel(ROOM), user: user.into(), ticket });
+    node.apply(ClusterOutcome::Confirmed { channel: channel(ROOM), user: user.into(), ticket });
 }
 
 fn added(node: &Node, user: &str) {
     let (channel, copy) = (channel(ROOM), node.copy(ROOM));
-    node.apply(Outcome::Added { channel, copy, user: user.into(), info: None });
+    node.apply(ClusterOutcome::Added { channel, copy, user: user.into(), info: None });
 }
 
 fn removed(node: &Node, user: &str) {
     let (channel, copy) = (channel(ROOM), node.copy(ROOM));
-    node.apply(Outcome::Removed { channel, copy, user: user.into() });
+    node.apply(ClusterOutcome::Removed { channel, copy, user: user.into() });
 }
 
 fn doubt(node: &Node) {
-    node.apply(Outcome::Doubtful { channel: channel(ROOM), copy: node.copy(ROOM) });
+    node.apply(ClusterOutcome::Doubtful { channel: channel(ROOM), copy: node.copy(ROOM) });
 }
 
 fn serve(node: &Node) {
-    node.apply(Outcome::Serve { channel: channel(ROOM), copy: node.copy(ROOM) });
+    node.apply(ClusterOutcome::Serve { channel: channel(ROOM), copy: node.copy(ROOM) });
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn cl_015_a_newer_user_info_replaces_the_older_silently_and_needs_no_room() {
     assert_eq!(received(&tab), ["in: ann"]);
     assert_eq!(node.changes(), ["joined presence-room ann", "counted presence-room 2"]);
     let (channel, copy) = (channel(ROOM), node.copy(ROOM));
-    node.apply(Outcome::Added { channel, copy, user: "ann".into(), info: info(r#"{"v":3}"#) });
+    node.apply(ClusterOutcome::Added { channel, copy, user: "ann".into(), info: info(r#"{"v":3}"#) });
     assert!(received(&ann).is_empty() && received(&tab).is_empty());
     let bob = node.present(3, ROOM, "bob", &["ann", "bob"]);
     assert_eq!(received(&bob), ["in: ann,bob"]);
@@ -123,9 +123,9 @@ fn cl_016_who_is_refused_hears_why_is_not_subscribed_and_may_try_again() {
     let mut tab = node.joined(3, ROOM, "bob");
     let ticket = node.ticket(ROOM, "bob");
     node.changes();
-    node.apply(Outcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket: ticket + 1 });
+    node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket: ticket + 1 });
     assert!(received(&bob).is_empty() && bob.contains(ROOM), "another join was refused");
-    node.apply(Outcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
+    node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
     let error = "error Presence channel presence-room has its maximum of 10 users (setting limits.members)";
     assert_eq!((received(&bob), received(&tab)), (vec![error.to_owned()], vec![error.to_owned()]));
     assert_eq!(node.changes(), ["counted presence-room 1"], "the cluster has no join to be taken back");
@@ -153,7 +153,7 @@ fn cl_016_who_was_served_is_not_thrown_out_and_the_cluster_is_told_once_more() {
     received(&tab);
     node.changes();
     let ticket = node.ticket(ROOM, "ann");
-    node.apply(Outcome::Refused { channel: channel(ROOM), user: "ann".into(), ticket });
+    node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "ann".into(), ticket });
     assert!(received(&ann).is_empty() && received(&third).is_empty());
     assert_eq!(node.changes(), ["joined presence-room ann"], "without a limit");
     assert!(node.ticket(ROOM, "ann") > ticket);
@@ -174,7 +174,7 @@ fn cl_015_what_the_cluster_says_of_a_user_is_newer_than_what_a_second_tab_repeat
     let node = Node::new();
     let _ann = node.present(1, ROOM, "ann", &["ann"]);
     let (room, copy) = (channel(ROOM), node.copy(ROOM));
-    node.apply(Outcome::Added { channel: room, copy, user: "ann".into(), info: info(r#"{"v":9}"#) });
+    node.apply(ClusterOutcome::Added { channel: room, copy, user: "ann".into(), info: info(r#"{"v":9}"#) });
     assert_eq!(known_info(&node, 2, "ann"), r#"{"v":9}"#, "the tab's own is older");
     let mut tab = node.client(3);
     join_with(&mut tab, ROOM, "ann", r#"{"v":10}"#);
@@ -187,7 +187,7 @@ fn the_last_one_refused_leaves_no_channel_behind() {
     let bob = node.joined(2, ROOM, "bob");
     let ticket = node.ticket(ROOM, "bob");
     node.changes();
-    node.apply(Outcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
+    node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
     assert_eq!(node.changes(), ["counted presence-room 0", "closed presence-room"]);
     drop(bob);
     assert_eq!((node.changes(), node.hub.totals()), (vec![], (0, 0)));
@@ -197,7 +197,7 @@ fn the_last_one_refused_leaves_no_channel_behind() {
 fn a_refusal_of_an_app_with_sokets_errors_has_both() {
     let node = Node::of(fanfare_protocol::app::App { subscription_error_event: true, ..crate::node::app() });
     let bob = node.joined(2, ROOM, "bob");
-    node.apply(Outcome::Refused {
+    node.apply(ClusterOutcome::Refused {
         channel: channel(ROOM),
         user: "bob".into(),
         ticket: node.ticket(ROOM, "bob"),
@@ -309,14 +309,14 @@ fn nothing_that_was_meant_for_an_earlier_copy_is_applied() {
     drop(first);
     let again = node.joined(2, ROOM, "ann");
     confirm(&node, "ann", node.ticket(ROOM, "ann"));
-    node.apply(Outcome::Added { channel: channel(ROOM), copy: old, user: "ghost".into(), info: None });
-    node.apply(Outcome::Roster {
+    node.apply(ClusterOutcome::Added { channel: channel(ROOM), copy: old, user: "ghost".into(), info: None });
+    node.apply(ClusterOutcome::Roster {
         channel: channel(ROOM),
         copy: old,
         users: users(&["ghost"]),
         only_adds: false,
     });
-    node.apply(Outcome::Serve { channel: channel(ROOM), copy: old });
+    node.apply(ClusterOutcome::Serve { channel: channel(ROOM), copy: old });
     assert!(received(&again).is_empty());
     roster(&node, &["ann"], false);
     assert_eq!(received(&again), ["in: ann"]);

@@ -1,7 +1,7 @@
 //! Signed-in users of a cluster, and watchlists (CL-050, CL-051).
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 
 use crate::node::{Node, online, received, sign_in, users};
 
@@ -16,22 +16,22 @@ fn copy(node: &Node, user: &str) -> (ChannelName, u64) {
 fn roster(node: &Node, user: &str, is_online: bool) {
     let (channel, copy) = copy(node, user);
     let there = if is_online { users(&[user]) } else { Vec::new() };
-    node.apply(Outcome::Roster { channel, copy, users: there, only_adds: false });
+    node.apply(ClusterOutcome::Roster { channel, copy, users: there, only_adds: false });
 }
 
 fn added(node: &Node, user: &str) {
     let (channel, copy) = copy(node, user);
-    node.apply(Outcome::Added { channel, copy, user: user.into(), info: None });
+    node.apply(ClusterOutcome::Added { channel, copy, user: user.into(), info: None });
 }
 
 fn removed(node: &Node, user: &str) {
     let (channel, copy) = copy(node, user);
-    node.apply(Outcome::Removed { channel, copy, user: user.into() });
+    node.apply(ClusterOutcome::Removed { channel, copy, user: user.into() });
 }
 
 fn serve(node: &Node, user: &str) {
     let (channel, copy) = copy(node, user);
-    node.apply(Outcome::Serve { channel, copy });
+    node.apply(ClusterOutcome::Serve { channel, copy });
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_user_of_this_node_is_online_when_the_cluster_has_said_so() {
     let mut bob = node.client(2);
     sign_in(&mut bob, "bob", &[]);
     assert!(received(&ann).is_empty());
-    node.apply(Outcome::Confirmed {
+    node.apply(ClusterOutcome::Confirmed {
         channel: online("bob"),
         user: "bob".into(),
         ticket: ticket(&node, "bob"),
@@ -95,7 +95,7 @@ fn cl_017_without_the_cluster_lists_are_sent_with_what_is_known() {
     removed(&node, "bob");
     assert_eq!(received(&ann), ["online bob"], "bob is here");
     let (channel, copy) = copy(&node, "bob");
-    node.apply(Outcome::Doubtful { channel, copy });
+    node.apply(ClusterOutcome::Doubtful { channel, copy });
     roster(&node, "bob", true);
     assert!(received(&ann).is_empty());
 }

@@ -9,7 +9,7 @@ use fanfare_bus::{HeardEvent, HeardKept, HookBatch, HooksDone, Local};
 use fanfare_hub::OrderedEvent;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::webhook::Transition;
@@ -56,14 +56,16 @@ impl Local for Heard {
         count(&node, &app, took, &frame);
     }
 
-    fn outcome(&self, app: &AppId, outcome: Outcome) {
+    fn outcome(&self, app: &AppId, outcome: ClusterOutcome) {
         let Some(node) = self.node.upgrade() else { return };
         let Some(hub) = node.hubs.get(app) else { return };
         match outcome {
-            Outcome::CountTold { channel, count } => {
+            ClusterOutcome::CountTold { channel, count } => {
                 telling::tell(&node, &hub, vec![Transition::Counted(channel, count)]);
             }
-            Outcome::MissTold { channel } => telling::tell(&node, &hub, vec![Transition::Missed(channel)]),
+            ClusterOutcome::MissTold { channel } => {
+                telling::tell(&node, &hub, vec![Transition::Missed(channel)])
+            }
             outcome => hub.apply(outcome, node.milliseconds()),
         }
     }

@@ -3,7 +3,7 @@
 use fanfare_protocol::ids::AppId;
 
 use super::{Lease, Leased};
-use crate::command::{Answer, Applied, Failure, Operation, Row};
+use crate::command::{Applied, BusAnswer, Failure, Operation, Row};
 use crate::machine::core::{About, Core, Purpose};
 
 /// How long joins wait after a full Redis.
@@ -11,31 +11,31 @@ const FULL: u64 = 1_000;
 
 impl Leased {
     /// The answer to a command that is still waited for.
-    pub fn answered(&mut self, core: &mut Core, purpose: Purpose, answer: Answer) {
+    pub fn answered(&mut self, core: &mut Core, purpose: Purpose, answer: BusAnswer) {
         match (purpose, answer) {
-            (Purpose::Hello, Answer::Hello { epoch, age }) => {
+            (Purpose::Hello, BusAnswer::Hello { epoch, age }) => {
                 if self.lease == Lease::Greeting {
                     self.begin(core, epoch, age);
                 }
             }
             (Purpose::Hello, _) => self.rest(core),
             (Purpose::Beat { sent }, answer) => self.beaten(core, sent, answer),
-            (Purpose::Batch { app, sent }, Answer::Applied { epoch, age, results }) => {
+            (Purpose::Batch { app, sent }, BusAnswer::Applied { epoch, age, results }) => {
                 if self.epoch.as_ref() == Some(&epoch) {
                     self.applied(core, &app, (sent, age), results);
                 } else {
                     self.hello_again(core);
                 }
             }
-            (Purpose::Batch { app, sent }, Answer::Failed(Failure::OutOfMemory)) => {
+            (Purpose::Batch { app, sent }, BusAnswer::Failed(Failure::OutOfMemory)) => {
                 self.refused(core, &app, sent);
             }
-            (Purpose::Batch { .. } | Purpose::Take, Answer::Fenced) => {
+            (Purpose::Batch { .. } | Purpose::Take, BusAnswer::Fenced) => {
                 core.numbers.fenced += 1;
                 self.hello_again(core);
             }
             (Purpose::Batch { .. }, _) => self.rest(core),
-            (Purpose::Numbers { topics }, Answer::Numbers(numbers)) => {
+            (Purpose::Numbers { topics }, BusAnswer::Numbers(numbers)) => {
                 for ((app, serial), number) in topics.into_iter().zip(numbers) {
                     self.in_known_room(core, &app, |room, core| room.probed(core, serial, number));
                 }
@@ -45,7 +45,7 @@ impl Leased {
             (Purpose::RowsOfDead { node }, answer) => self.rows_of_dead(&node, answer),
             (Purpose::RosterPart { app, channel, asked }, answer) => {
                 self.in_known_room(core, &app, |room, core| match answer {
-                    Answer::RosterPart { users, cursor } => {
+                    BusAnswer::RosterPart { users, cursor } => {
                         room.part_answered(core, (channel, asked), users, cursor);
                     }
                     _ => room.part_failed(core, &channel, asked),
@@ -53,14 +53,14 @@ impl Leased {
             }
             (Purpose::Read { app, channel, copy }, answer) => {
                 self.in_known_room(core, &app, |room, core| match answer {
-                    Answer::Read(kept) => room.read_answered(core, channel, copy, kept),
+                    BusAnswer::Read(kept) => room.read_answered(core, channel, copy, kept),
                     _ => room.read_failed(core, channel, copy),
                 });
             }
-            (Purpose::Keep { app, channel }, Answer::Failed(_)) => {
+            (Purpose::Keep { app, channel }, BusAnswer::Failed(_)) => {
                 self.in_known_room(core, &app, |room, core| room.keep_failed(core, &channel));
             }
-            (Purpose::Miss { app, channel }, Answer::Missed { is_first }) => {
+            (Purpose::Miss { app, channel }, BusAnswer::Missed { is_first }) => {
                 self.in_known_room(core, &app, |room, core| room.missed(core, channel, is_first));
             }
             (purpose, answer) => self.hooks_answered(core, purpose, answer),
@@ -99,8 +99,8 @@ impl Leased {
     }
 
     /// Leased of what Redis has of this node from before.
-    fn old_rows(&mut self, core: &mut Core, answer: Answer) {
-        let Answer::Rows { rows, cursor } = answer else { return self.rest(core) };
+    fn old_rows(&mut self, core: &mut Core, answer: BusAnswer) {
+        let BusAnswer::Rows { rows, cursor } = answer else { return self.rest(core) };
         for row in rows {
             let app = match &row {
                 Row::Member { app, .. } | Row::Count { app, .. } => app.clone(),

@@ -1,7 +1,7 @@
 //! Beats: the lease is renewed each second, and with it comes what has happened in the partition.
 
 use super::{Lease, Leased};
-use crate::command::{Answer, Beat, Command, Operation};
+use crate::command::{Beat, BusAnswer, BusCommand, Operation};
 use crate::machine::core::{Core, Purpose};
 use crate::machine::room::Room;
 use crate::partition::Topic;
@@ -51,22 +51,26 @@ impl Leased {
     }
 
     fn beat(&mut self, core: &mut Core) {
-        let command = Command::Beat { partition: self.number, generation: self.generation };
+        let command = BusCommand::Beat { partition: self.number, generation: self.generation };
         core.ask(self.number, Purpose::Beat { sent: core.now }, command);
         let serials: Vec<(AppId, u64)> =
             self.rooms.iter().filter_map(|(app, room)| Some((app.clone(), room.probe_serial()?))).collect();
         for chunk in serials.chunks(MOST_TOPICS) {
             let topics =
                 chunk.iter().map(|(app, _)| Topic { partition: self.number, app: app.clone() }).collect();
-            core.ask(self.number, Purpose::Numbers { topics: chunk.to_vec() }, Command::Numbers { topics });
+            core.ask(
+                self.number,
+                Purpose::Numbers { topics: chunk.to_vec() },
+                BusCommand::Numbers { topics },
+            );
         }
     }
 
-    pub(super) fn beaten(&mut self, core: &mut Core, sent: u64, answer: Answer) {
+    pub(super) fn beaten(&mut self, core: &mut Core, sent: u64, answer: BusAnswer) {
         match answer {
-            Answer::Beat(beat) if Some(&beat.epoch) == self.epoch.as_ref() => self.go_on(core, sent, beat),
-            Answer::Beat(_) => self.hello_again(core),
-            Answer::Fenced => {
+            BusAnswer::Beat(beat) if Some(&beat.epoch) == self.epoch.as_ref() => self.go_on(core, sent, beat),
+            BusAnswer::Beat(_) => self.hello_again(core),
+            BusAnswer::Fenced => {
                 core.numbers.fenced += 1;
                 self.hello_again(core);
             }

@@ -1,7 +1,7 @@
 //! Taking the lease: hello, announce everything, sweep what is old, read rosters. There is no second way back (N6, N7).
 
 use super::{Lease, Leased};
-use crate::command::Command;
+use crate::command::BusCommand;
 use crate::machine::core::{Core, Purpose};
 use crate::machine::mistakes::Mistake;
 
@@ -13,7 +13,7 @@ impl Leased {
     pub fn hello(&mut self, core: &mut Core) {
         self.lease = Lease::Greeting;
         self.generation += 1;
-        let command = Command::Hello { partition: self.number, generation: self.generation };
+        let command = BusCommand::Hello { partition: self.number, generation: self.generation };
         core.ask(self.number, Purpose::Hello, command);
     }
 
@@ -73,7 +73,7 @@ impl Leased {
     }
 
     pub(super) fn ask_old_rows(&self, core: &mut Core, cursor: u64) {
-        let command = Command::Rows { partition: self.number, node: core.settings.node.clone(), cursor };
+        let command = BusCommand::Rows { partition: self.number, node: core.settings.node.clone(), cursor };
         core.ask(self.number, Purpose::OldRows, command);
     }
 
@@ -84,7 +84,7 @@ impl Leased {
                 self.state_told(core);
             }
             let node = core.settings.node.clone();
-            let command = Command::Bye { partition: self.number, node, generation: Some(self.generation) };
+            let command = BusCommand::Bye { partition: self.number, node, generation: Some(self.generation) };
             core.ask(self.number, Purpose::Nothing, command);
         }
         self.let_go(core);

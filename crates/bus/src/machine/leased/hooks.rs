@@ -6,7 +6,7 @@ use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Transition;
 
 use super::{Lease, Leased};
-use crate::command::{Answer, Beat, Command, Entry, EntryId, Operation, Subject};
+use crate::command::{Beat, BusAnswer, BusCommand, EntryId, HookEntry, HookSubject, Operation};
 use crate::local::{HookBatch, HookEvent};
 use crate::machine::core::{Core, Purpose};
 use crate::machine::mistakes::Mistake;
@@ -64,30 +64,30 @@ impl Leased {
         sender.is_first_asked |= last.is_none();
         sender.is_taking = true;
         sender.due = None;
-        let command = Command::Take { partition: self.number, generation: self.generation, last };
+        let command = BusCommand::Take { partition: self.number, generation: self.generation, last };
         core.ask(self.number, Purpose::Take, command);
     }
 
     /// Answers that concern webhooks; all others need nothing.
-    pub(super) fn hooks_answered(&mut self, core: &mut Core, purpose: Purpose, answer: Answer) {
+    pub(super) fn hooks_answered(&mut self, core: &mut Core, purpose: Purpose, answer: BusAnswer) {
         match (purpose, answer) {
-            (Purpose::Take, Answer::Taken { entries, is_whole_page, first }) => {
+            (Purpose::Take, BusAnswer::Taken { entries, is_whole_page, first }) => {
                 self.sender.is_taking = false;
                 self.taken(core, entries, is_whole_page, first);
             }
             (Purpose::Take, _) => (self.sender.is_taking, self.sender.is_first_asked) = (false, false),
-            (Purpose::Hooked, Answer::Hooked(apps)) => {
+            (Purpose::Hooked, BusAnswer::Hooked(apps)) => {
                 for (app, existence, presence) in apps {
                     self.ask_totals(core, app, 0, (existence, presence));
                 }
             }
-            (Purpose::Totals { app, existence, presence }, Answer::Totals { mut channels, cursor }) => {
+            (Purpose::Totals { app, existence, presence }, BusAnswer::Totals { mut channels, cursor }) => {
                 // Back ends hear nothing of hidden channels, nor of users' own (HOOK-019).
                 channels.retain(|(channel, _)| channel.is_shown());
                 self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, (existence, presence)));
             }
-            (Purpose::Told, Answer::Late) => core.numbers.told_late += 1,
-            (Purpose::Taken { entries }, Answer::Failed(_)) => self.sender.sent.extend(entries),
+            (Purpose::Told, BusAnswer::Late) => core.numbers.told_late += 1,
+            (Purpose::Taken { entries }, BusAnswer::Failed(_)) => self.sender.sent.extend(entries),
             _ => {}
         }
     }
@@ -95,9 +95,9 @@ impl Leased {
     fn taken(
         &mut self,
         core: &mut Core,
-        entries: Vec<Entry>,
+        entries: Vec<HookEntry>,
         is_whole_page: bool,
-        first: Option<(Vec<Subject>, u64)>,
+        first: Option<(Vec<HookSubject>, u64)>,
     ) {
         let is_first = first.is_some();
         if let Some((told, term)) = first {
@@ -124,7 +124,7 @@ impl Leased {
         if self.sender.knowledge.is_none() || core.makes(Mistake::NothingIsReconciled) {
             return;
         }
-        core.ask(self.number, Purpose::Hooked, Command::Hooked { partition: self.number });
+        core.ask(self.number, Purpose::Hooked, BusCommand::Hooked { partition: self.number });
         for subject in self.sender.subjects() {
             let (app, channel, user) = (subject.app, subject.channel, subject.user);
             self.in_room(core, &app, |room, _| room.say(Operation::ReconcileGone { channel, user }));
@@ -209,7 +209,7 @@ impl Leased {
         }
         for (at, subjects) in parts.into_iter().enumerate() {
             let (partition, term, is_first) = (self.number, old.term, at == 0);
-            core.ask(partition, Purpose::Told, Command::Told { partition, term, is_first, subjects });
+            core.ask(partition, Purpose::Told, BusCommand::Told { partition, term, is_first, subjects });
         }
     }
 
@@ -231,12 +231,12 @@ impl Leased {
         if self.lease == Lease::Up && !self.sender.sent.is_empty() {
             let entries = std::mem::take(&mut self.sender.sent);
             let purpose = Purpose::Taken { entries: entries.clone() };
-            core.ask(self.number, purpose, Command::Taken { partition: self.number, entries });
+            core.ask(self.number, purpose, BusCommand::Taken { partition: self.number, entries });
         }
     }
 }
 
-fn event(entry: Entry) -> HookEvent {
+fn event(entry: HookEntry) -> HookEvent {
     let channel = entry.subject.channel;
     let transition = match (entry.subject.user, entry.came) {
         (None, true) => Transition::Occupied(channel),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::ids::AppId;
 
 use super::{Leased, Reap};
-use crate::command::{Actor, Answer, Command, CountRule, NodeName, Operation, Row, Status};
+use crate::command::{Actor, BusAnswer, BusCommand, CountRule, NodeName, Operation, Row, Status};
 use crate::machine::core::{Core, Purpose};
 use crate::partition::Topic;
 
@@ -43,11 +43,11 @@ impl Leased {
                 let topic = Topic { partition: self.number, app: app.clone() };
                 let purpose = Purpose::Reaping { node: node.clone(), app, sent: operations.clone() };
                 let by = Actor::Reaper(node.clone());
-                core.ask(self.number, purpose, Command::Apply { topic, by, operations });
+                core.ask(self.number, purpose, BusCommand::Apply { topic, by, operations });
             } else if !reap.is_begun || reap.cursor != 0 {
                 (reap.is_busy, reap.is_begun) = (true, true);
                 let (partition, cursor) = (self.number, reap.cursor);
-                let command = Command::Rows { partition, node: node.clone(), cursor };
+                let command = BusCommand::Rows { partition, node: node.clone(), cursor };
                 core.ask(self.number, Purpose::RowsOfDead { node: node.clone() }, command);
             } else {
                 done.push(node.clone());
@@ -56,13 +56,13 @@ impl Leased {
         for node in done {
             self.reaps.remove(&node);
             core.numbers.nodes_reaped += 1;
-            let command = Command::Bye { partition: self.number, node, generation: None };
+            let command = BusCommand::Bye { partition: self.number, node, generation: None };
             core.ask(self.number, Purpose::Nothing, command);
         }
     }
 
-    pub(super) fn rows_of_dead(&mut self, node: &NodeName, answer: Answer) {
-        let Answer::Rows { rows, cursor } = answer else {
+    pub(super) fn rows_of_dead(&mut self, node: &NodeName, answer: BusAnswer) {
+        let BusAnswer::Rows { rows, cursor } = answer else {
             self.reaps.remove(node);
             return;
         };
@@ -90,9 +90,9 @@ impl Leased {
         core: &mut Core,
         node: &NodeName,
         (app, sent): (AppId, Vec<Operation>),
-        answer: Answer,
+        answer: BusAnswer,
     ) {
-        let Answer::Applied { results, .. } = answer else {
+        let BusAnswer::Applied { results, .. } = answer else {
             // The node is back, or another has done it; else the next beat says so.
             self.reaps.remove(node);
             return;
@@ -101,7 +101,7 @@ impl Leased {
         for (operation, result) in sent.into_iter().zip(results) {
             if let (Operation::Count { channel, .. }, Status::Told) = (operation, result.status) {
                 let count = result.total.unwrap_or_default();
-                core.outcome(&app, Outcome::CountTold { channel, count });
+                core.outcome(&app, ClusterOutcome::CountTold { channel, count });
             }
         }
         if let Some(reap) = self.reaps.get_mut(node) {

@@ -1,13 +1,13 @@
 //! What is kept of cache channels: read before the first subscriber is acknowledged, and after anything was missed (N12).
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{CopyId, FoundEvent, Outcome};
+use fanfare_protocol::cluster::{ClusterOutcome, CopyId, FoundEvent};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Room;
-use crate::command::Command;
+use crate::command::BusCommand;
 use crate::machine::core::{Core, Purpose};
 
 impl Room {
@@ -21,7 +21,7 @@ impl Room {
         if can_read {
             let app = self.topic.app.clone();
             let purpose = Purpose::Read { app, channel: channel.clone(), copy };
-            let command = Command::Read { topic: self.topic.clone(), channel: channel.clone() };
+            let command = BusCommand::Read { topic: self.topic.clone(), channel: channel.clone() };
             core.ask(self.topic.partition, purpose, command);
         }
     }
@@ -42,13 +42,13 @@ impl Room {
             let frame = (core.settings.frame_of)(&message)?;
             Some(FoundEvent { version, frame, lives: Duration::from_millis(lives) })
         });
-        core.outcome(&self.topic.app, Outcome::Cached { channel, copy, found });
+        core.outcome(&self.topic.app, ClusterOutcome::Cached { channel, copy, found });
     }
 
     /// Redis did not answer a reading: subscribers are served with what is known here (CL-043).
     pub fn read_failed(&mut self, core: &mut Core, channel: ChannelName, copy: CopyId) {
         if self.channels.get(&channel).is_some_and(|held| held.copy == Some(copy)) {
-            core.outcome(&self.topic.app, Outcome::Serve { channel, copy });
+            core.outcome(&self.topic.app, ClusterOutcome::Serve { channel, copy });
         }
     }
 
@@ -56,7 +56,7 @@ impl Room {
     pub fn keep_failed(&mut self, core: &mut Core, channel: &ChannelName) {
         core.numbers.kept_dropped += 1;
         let Some(copy) = self.channels.get(channel).and_then(|held| held.copy) else { return };
-        core.outcome(&self.topic.app, Outcome::CacheLost { channel: channel.clone(), copy });
+        core.outcome(&self.topic.app, ClusterOutcome::CacheLost { channel: channel.clone(), copy });
         self.read(core, channel);
     }
 
@@ -64,7 +64,7 @@ impl Room {
     pub(super) fn lose_echoes(&mut self, core: &mut Core) {
         for (channel, held) in &self.channels {
             if let Some(copy) = held.copy.filter(|_| channel.is_cached()) {
-                let outcome = Outcome::CacheLost { channel: channel.clone(), copy };
+                let outcome = ClusterOutcome::CacheLost { channel: channel.clone(), copy };
                 core.out.outcomes.push((self.topic.app.clone(), outcome));
             }
         }

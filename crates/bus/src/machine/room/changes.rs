@@ -1,10 +1,10 @@
 //! Changes on this node.
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, CopyId, Outcome};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId};
 
 use super::Room;
-use crate::command::Command;
+use crate::command::BusCommand;
 use crate::machine::channel::View;
 use crate::machine::core::{Check, Core, Purpose};
 
@@ -23,7 +23,7 @@ impl Room {
                 if self.is_up() {
                     let purpose =
                         Purpose::Keep { app: self.topic.app.clone(), channel: event.channel.clone() };
-                    let command = Command::Keep { topic: self.topic.clone(), event };
+                    let command = BusCommand::Keep { topic: self.topic.clone(), event };
                     core.ask(self.topic.partition, purpose, command);
                 } else {
                     core.numbers.kept_dropped += 1;
@@ -32,7 +32,7 @@ impl Room {
             Change::Missed { channel } => {
                 if self.is_up() {
                     let purpose = Purpose::Miss { app: self.topic.app.clone(), channel: channel.clone() };
-                    let command = Command::Miss { topic: self.topic.clone(), channel };
+                    let command = BusCommand::Miss { topic: self.topic.clone(), channel };
                     core.ask(self.topic.partition, purpose, command);
                 }
             }
@@ -78,7 +78,7 @@ impl Room {
     /// This node was the one to miss a cached event for all.
     pub fn missed(&self, core: &mut Core, channel: ChannelName, is_first: bool) {
         if is_first {
-            core.outcome(&self.topic.app, Outcome::MissTold { channel });
+            core.outcome(&self.topic.app, ClusterOutcome::MissTold { channel });
         }
     }
 }

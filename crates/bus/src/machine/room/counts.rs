@@ -1,7 +1,7 @@
 //! Numbers of subscriptions: stated absolutely, and told when the cluster says so (CL-022, CL-023, CL-062).
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Outcome, Telling};
+use fanfare_protocol::cluster::{ClusterOutcome, Telling};
 
 use super::Room;
 use crate::command::{Applied, CountRule, Operation, Status};
@@ -189,10 +189,13 @@ impl Room {
         };
         if applied.status == Status::Told {
             // Told to everybody: heard here as well, in its place.
-            core.outcome(&self.topic.app, Outcome::CountTold { channel: channel.clone(), count: total });
+            core.outcome(
+                &self.topic.app,
+                ClusterOutcome::CountTold { channel: channel.clone(), count: total },
+            );
         } else if is_wished && is_here && applied.number >= held.count_as_of {
             (held.count_as_of, held.last_told) = (applied.number, Some(total));
-            core.outcome(&self.topic.app, Outcome::Count { channel: channel.clone(), count: total });
+            core.outcome(&self.topic.app, ClusterOutcome::Count { channel: channel.clone(), count: total });
         }
     }
 
@@ -205,7 +208,7 @@ impl Room {
         let (number, total) = heard.unwrap_or(answer);
         if number >= held.count_as_of {
             held.count_as_of = number;
-            core.outcome(&self.topic.app, Outcome::Total { total, own });
+            core.outcome(&self.topic.app, ClusterOutcome::Total { total, own });
         }
     }
 
@@ -222,10 +225,10 @@ impl Room {
             }
             let own = held.count.stated.unwrap_or(0);
             held.count_as_of = number;
-            core.outcome(&self.topic.app, Outcome::Total { total, own });
+            core.outcome(&self.topic.app, ClusterOutcome::Total { total, own });
         } else if held.copy.is_some() {
             (held.count_as_of, held.last_told) = (number, Some(total));
-            core.outcome(&self.topic.app, Outcome::Count { channel: channel.clone(), count: total });
+            core.outcome(&self.topic.app, ClusterOutcome::Count { channel: channel.clone(), count: total });
         }
     }
 
@@ -233,7 +236,7 @@ impl Room {
     pub(super) fn late_told(&self, core: &mut Core, channel: ChannelName, applied: &Applied) {
         if applied.status == Status::Told {
             let count = applied.total.unwrap_or_default();
-            core.outcome(&self.topic.app, Outcome::CountTold { channel, count });
+            core.outcome(&self.topic.app, ClusterOutcome::CountTold { channel, count });
         }
     }
 }

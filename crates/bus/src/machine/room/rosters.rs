@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::ids::UserId;
 
 use super::{Room, rows};
-use crate::command::{Command, Roster};
+use crate::command::{BusCommand, Roster};
 use crate::machine::channel::{Comparison, PartialRoster, View, mark};
 use crate::machine::core::{Check, Core, Purpose};
 use crate::machine::mistakes::Mistake;
@@ -35,7 +35,7 @@ impl Room {
         (view.parts, view.check) = (None, None);
         self.checking.remove(channel);
         if std::mem::replace(&mut view.is_ready, false) {
-            core.outcome(&self.topic.app, Outcome::Doubtful { channel: channel.clone(), copy });
+            core.outcome(&self.topic.app, ClusterOutcome::Doubtful { channel: channel.clone(), copy });
         }
         if can_ask && !std::mem::replace(&mut view.is_queued, true) {
             self.asks.push_back(channel.clone());
@@ -94,7 +94,7 @@ impl Room {
 
     fn ask_part(&self, core: &mut Core, channel: ChannelName, asked: u64, cursor: u64) {
         let purpose = Purpose::RosterPart { app: self.topic.app.clone(), channel: channel.clone(), asked };
-        let command = Command::RosterPart { topic: self.topic.clone(), channel, cursor };
+        let command = BusCommand::RosterPart { topic: self.topic.clone(), channel, cursor };
         core.ask(self.topic.partition, purpose, command);
     }
 
@@ -155,7 +155,10 @@ impl Room {
             core.checks.remove(&check);
         }
         let users = users.into_iter().map(|(user, info)| (user, rows::read(info))).collect();
-        core.outcome(&self.topic.app, Outcome::Roster { channel: channel.clone(), copy, users, only_adds });
+        core.outcome(
+            &self.topic.app,
+            ClusterOutcome::Roster { channel: channel.clone(), copy, users, only_adds },
+        );
         for (number, kind) in kept {
             self.apply(core, channel, number, kind);
         }
@@ -188,9 +191,9 @@ impl Room {
         let channel = channel.clone();
         let outcome = match kind {
             DeltaKind::Added(user, info) | DeltaKind::Updated(user, info) => {
-                Outcome::Added { channel, copy, user, info: rows::read(info) }
+                ClusterOutcome::Added { channel, copy, user, info: rows::read(info) }
             }
-            DeltaKind::Removed(user) => Outcome::Removed { channel, copy, user },
+            DeltaKind::Removed(user) => ClusterOutcome::Removed { channel, copy, user },
             DeltaKind::Count(_) | DeltaKind::Unknown => return,
         };
         core.outcome(&self.topic.app, outcome);

@@ -1,7 +1,7 @@
 //! Users of this node: what is said of them, and what comes of it (N5).
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Joined, Outcome, Ticket};
+use fanfare_protocol::cluster::{ClusterOutcome, Joined, Ticket};
 use fanfare_protocol::ids::UserId;
 use fanfare_protocol::presence::UserInfo;
 
@@ -65,7 +65,7 @@ impl Room {
         }
         held.members.remove(user);
         if let Some(copy) = held.copy {
-            let outcome = Outcome::Removed { channel: channel.clone(), copy, user: user.clone() };
+            let outcome = ClusterOutcome::Removed { channel: channel.clone(), copy, user: user.clone() };
             core.outcome(&self.topic.app, outcome);
         }
         self.forget_if_over(&channel);
@@ -127,10 +127,10 @@ impl Room {
                 self.want(core, &channel);
             }
             self.forget_if_over(&channel);
-            core.outcome(&self.topic.app, Outcome::Refused { channel, user, ticket });
+            core.outcome(&self.topic.app, ClusterOutcome::Refused { channel, user, ticket });
         } else {
             member.is_confirmed = true;
-            core.outcome(&self.topic.app, Outcome::Confirmed { channel, user, ticket });
+            core.outcome(&self.topic.app, ClusterOutcome::Confirmed { channel, user, ticket });
         }
     }
 
@@ -161,7 +161,8 @@ impl Room {
                 if !member.is_present {
                     core.leaves -= usize::from(member.is_queued);
                     if let Some(copy) = copy {
-                        let outcome = Outcome::Removed { channel: channel.clone(), copy, user: user.clone() };
+                        let outcome =
+                            ClusterOutcome::Removed { channel: channel.clone(), copy, user: user.clone() };
                         core.out.outcomes.push((self.topic.app.clone(), outcome));
                     }
                 }

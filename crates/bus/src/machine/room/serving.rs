@@ -1,7 +1,7 @@
 //! When subscribers get their acknowledgement without the cluster's word (CL-006, CL-017).
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 
 use super::Room;
 use crate::machine::core::Core;
@@ -31,7 +31,7 @@ impl Room {
             held.let_in();
         }
         if at_once || is_plain && self.is_live && is_recent {
-            core.outcome(&self.topic.app, Outcome::Serve { channel: channel.clone(), copy });
+            core.outcome(&self.topic.app, ClusterOutcome::Serve { channel: channel.clone(), copy });
         }
     }
 
@@ -46,7 +46,7 @@ impl Room {
             if waits {
                 held.may_wait = false;
                 held.let_in();
-                let outcome = Outcome::Serve { channel: channel.clone(), copy };
+                let outcome = ClusterOutcome::Serve { channel: channel.clone(), copy };
                 core.out.outcomes.push((self.topic.app.clone(), outcome));
             }
         }
@@ -58,7 +58,7 @@ impl Room {
             let is_plain = held.roster.is_none() && !channel.is_cached();
             if let Some(copy) = held.copy.filter(|_| is_plain && held.may_wait) {
                 held.may_wait = false;
-                let outcome = Outcome::Serve { channel: channel.clone(), copy };
+                let outcome = ClusterOutcome::Serve { channel: channel.clone(), copy };
                 core.out.outcomes.push((self.topic.app.clone(), outcome));
             }
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, CopyId, Joined, Outcome, Telling, Ticket};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId, Joined, Telling, Ticket};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
 
 use super::store::{LEASE, Memory, Published, SETTLING, Store as _};
-use crate::command::{Answer, Command, NodeName, Token};
+use crate::command::{BusAnswer, BusCommand, NodeName, Token};
 use crate::local::HookBatch;
 use crate::machine::{Machine, MachineSettings, Out};
 use crate::partition::{Layout, Partition, Topic};
@@ -19,14 +19,14 @@ use crate::partition::{Layout, Partition, Topic};
 pub struct Bare {
     pub name: NodeName,
     pub machine: Machine,
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ClusterOutcome>,
     pub hooks: Vec<HookBatch>,
     pub live: Vec<bool>,
     pub stopped: Vec<Partition>,
     /// Commands that were sent and not executed.
-    pub flying: VecDeque<(Token, Command)>,
+    pub flying: VecDeque<(Token, BusCommand)>,
     /// Everything that was sent, by its name.
-    pub sent: Vec<Command>,
+    pub sent: Vec<BusCommand>,
     pub subscribed: BTreeSet<Topic>,
     pub subscribes: bool,
     pub listens: bool,
@@ -115,7 +115,7 @@ impl Rig {
         true
     }
 
-    pub fn answer(&mut self, at: usize, token: Token, answer: Answer) {
+    pub fn answer(&mut self, at: usize, token: Token, answer: BusAnswer) {
         let now = self.now;
         self.nodes[at].machine.answered(now, token, answer);
         let out = self.nodes[at].machine.take();
@@ -150,7 +150,7 @@ impl Rig {
     }
 
     /// What a node has said since the last call.
-    pub fn said(&mut self, at: usize) -> Vec<Outcome> {
+    pub fn said(&mut self, at: usize) -> Vec<ClusterOutcome> {
         std::mem::take(&mut self.nodes[at].outcomes)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hub::Stand;
 use super::world::{Fault, World};
-use crate::command::Command;
+use crate::command::BusCommand;
 use crate::partition::Partition;
 
 impl World {
@@ -47,7 +47,7 @@ impl World {
     fn keep_zombies(&mut self, at: usize) {
         let name = self.nodes[at].name.clone();
         let batches =
-            self.nodes[at].flying.iter().filter(|(_, command)| matches!(command, Command::Apply { .. }));
+            self.nodes[at].flying.iter().filter(|(_, command)| matches!(command, BusCommand::Apply { .. }));
         let batches: Vec<_> = batches.map(|(_, command)| (name.clone(), command.clone())).collect();
         self.zombies.extend(batches);
     }

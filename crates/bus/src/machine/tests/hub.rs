@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, CopyId, Joined, OpenChannel, Outcome, Snapshot, Telling, Ticket};
+use fanfare_protocol::cluster::{
+    Change, ClusterOutcome, CopyId, Joined, OpenChannel, Snapshot, Telling, Ticket,
+};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::presence::UserInfo;
 use fanfare_protocol::webhook::{Kind, Kinds};
@@ -229,10 +231,10 @@ impl Hub {
         }
     }
 
-    pub fn apply(&mut self, crowd: &mut Crowd, app: &AppId, outcome: Outcome) {
+    pub fn apply(&mut self, crowd: &mut Crowd, app: &AppId, outcome: ClusterOutcome) {
         let key = |channel: ChannelName| (app.clone(), channel);
         match outcome {
-            Outcome::Confirmed { channel, user, ticket } => {
+            ClusterOutcome::Confirmed { channel, user, ticket } => {
                 let key = key(channel);
                 let local = self.channels.get_mut(&key);
                 if let Some((present, confirmed)) = local.and_then(|local| local.tickets.get_mut(&user))
@@ -242,38 +244,40 @@ impl Hub {
                     self.complete(crowd, &key, false);
                 }
             }
-            Outcome::Refused { channel, user, ticket } => self.refuse(crowd, &key(channel), &user, ticket),
-            Outcome::Added { channel, copy, user, info } => {
+            ClusterOutcome::Refused { channel, user, ticket } => {
+                self.refuse(crowd, &key(channel), &user, ticket)
+            }
+            ClusterOutcome::Added { channel, copy, user, info } => {
                 let key = key(channel);
                 if self.is_meant(&key, copy) {
                     self.add(crowd, &key, &user, info.map_or_else(String::new, |info| info.get().to_owned()));
                 }
             }
-            Outcome::Removed { channel, copy, user } => {
+            ClusterOutcome::Removed { channel, copy, user } => {
                 let key = key(channel);
                 if self.is_meant(&key, copy) {
                     self.take_away(crowd, &key, &user);
                 }
             }
-            Outcome::Roster { channel, copy, users, only_adds } => {
+            ClusterOutcome::Roster { channel, copy, users, only_adds } => {
                 let key = key(channel);
                 if self.is_meant(&key, copy) {
                     self.replace(crowd, &key, users, only_adds);
                 }
             }
-            Outcome::Doubtful { channel, copy } => {
+            ClusterOutcome::Doubtful { channel, copy } => {
                 let key = key(channel);
                 if self.is_meant(&key, copy) {
                     self.channels.get_mut(&key).unwrap().is_ready = false;
                 }
             }
-            Outcome::Serve { channel, copy } => {
+            ClusterOutcome::Serve { channel, copy } => {
                 let key = key(channel);
                 if self.is_meant(&key, copy) {
                     self.complete(crowd, &key, true);
                 }
             }
-            Outcome::Count { channel, count } => {
+            ClusterOutcome::Count { channel, count } => {
                 if let Some(local) = self.channels.get_mut(&key(channel)) {
                     local.told = Some(count);
                 }

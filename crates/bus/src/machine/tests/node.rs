@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_protocol::cluster::Outcome;
+use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::ids::AppId;
 
 use super::hub::Hub;
 use super::store::{LEASE, Published, SETTLING};
-use crate::command::{Answer, Command, NodeName, Token};
+use crate::command::{BusAnswer, BusCommand, NodeName, Token};
 use crate::local::HookBatch;
 use crate::machine::mistakes::Mistake;
 use crate::machine::{Machine, MachineSettings};
@@ -17,7 +17,7 @@ use crate::partition::{Layout, Partition, Topic};
 
 /// What the machine has said to the node, in order.
 pub enum Said {
-    Outcome(AppId, Outcome),
+    ClusterOutcome(AppId, ClusterOutcome),
     Live(AppId, Partition, bool),
     Hooks(HookBatch),
     StopHooks(Partition),
@@ -37,8 +37,8 @@ pub struct Node {
     pub is_up: bool,
     pub is_paused: bool,
     pub is_connected: bool,
-    pub flying: VecDeque<(Token, Command)>,
-    pub replies: VecDeque<(Token, Answer)>,
+    pub flying: VecDeque<(Token, BusCommand)>,
+    pub replies: VecDeque<(Token, BusAnswer)>,
     pub said: VecDeque<Said>,
     pub heard: VecDeque<Heard>,
     pub to_subscribe: VecDeque<Topic>,
@@ -113,12 +113,12 @@ impl Node {
     pub fn collect(&mut self) {
         let out = self.machine.take();
         for (token, command) in out.commands {
-            if let Command::Hello { partition, .. } = command {
+            if let BusCommand::Hello { partition, .. } = command {
                 self.hellos.insert(token, partition);
             }
             self.flying.push_back((token, command));
         }
-        self.said.extend(out.outcomes.into_iter().map(|(app, outcome)| Said::Outcome(app, outcome)));
+        self.said.extend(out.outcomes.into_iter().map(|(app, outcome)| Said::ClusterOutcome(app, outcome)));
         self.said.extend(out.live.into_iter().map(|(app, partition, live)| Said::Live(app, partition, live)));
         self.said.extend(out.stop_hooks.into_iter().map(Said::StopHooks));
         self.said.extend(out.hooks.into_iter().map(Said::Hooks));

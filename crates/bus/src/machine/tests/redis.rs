@@ -15,7 +15,7 @@ use fanfare_testing::redis::Redis;
 use super::schedules::{begin, go_on, seeds};
 use super::store::{DELAY, LEASE, Memory, Published, Rosters, SETTLING, Store};
 use super::world::{Fault, Mistakes, World};
-use crate::command::{Answer, Command, NodeName, Roster};
+use crate::command::{BusAnswer, BusCommand, NodeName, Roster};
 use crate::partition::{Layout, Partition, Topic};
 use crate::scripts::{self, Delta, RedisValue, Script, Speaker};
 
@@ -91,11 +91,11 @@ impl Server {
     }
 
     /// Sends a command as the link does.
-    pub fn execute(&mut self, speaker: &Speaker<'_>, command: &Command) -> Answer {
+    pub fn execute(&mut self, speaker: &Speaker<'_>, command: &BusCommand) -> BusAnswer {
         let value = match Script::of(command) {
             Some(script) => {
                 let (keys, arguments) = match command {
-                    Command::Keep { topic, event } => {
+                    BusCommand::Keep { topic, event } => {
                         scripts::keep(topic, event, event.frame.bytes(), speaker)
                     }
                     command => (scripts::keys_of(command, speaker), scripts::arguments_of(command, speaker)),
@@ -193,7 +193,7 @@ impl Both {
 }
 
 impl Store for Both {
-    fn execute(&mut self, now: u64, node: &NodeName, command: &Command) -> Answer {
+    fn execute(&mut self, now: u64, node: &NodeName, command: &BusCommand) -> BusAnswer {
         let fresh = format!("e{}", self.epochs + 1);
         let speaker = Speaker {
             layout: &self.layout,
@@ -207,7 +207,7 @@ impl Store for Both {
             now,
         };
         let answer = sorted(self.server.borrow_mut().execute(&speaker, command));
-        if matches!(&answer, Answer::Hello { epoch, .. } if *epoch == fresh) {
+        if matches!(&answer, BusAnswer::Hello { epoch, .. } if *epoch == fresh) {
             self.epochs += 1;
         }
         self.hear();
@@ -291,19 +291,19 @@ fn texts(value: RedisValue) -> Vec<String> {
 }
 
 /// Redis lists the fields of a hash in any order.
-fn sorted(mut answer: Answer) -> Answer {
+fn sorted(mut answer: BusAnswer) -> BusAnswer {
     match &mut answer {
-        Answer::Applied { results, .. } => {
+        BusAnswer::Applied { results, .. } => {
             for result in results {
                 if let Some(Roster::Whole(users)) = &mut result.roster {
                     users.sort();
                 }
             }
         }
-        Answer::Rows { rows, .. } => rows.sort_by_key(|row| format!("{row:?}")),
-        Answer::Taken { first: Some((told, _)), .. } => told.sort(),
-        Answer::Totals { channels, .. } => channels.sort(),
-        Answer::RosterPart { users, .. } => users.sort(),
+        BusAnswer::Rows { rows, .. } => rows.sort_by_key(|row| format!("{row:?}")),
+        BusAnswer::Taken { first: Some((told, _)), .. } => told.sort(),
+        BusAnswer::Totals { channels, .. } => channels.sort(),
+        BusAnswer::RosterPart { users, .. } => users.sort(),
         _ => {}
     }
     answer

@@ -1,32 +1,32 @@
 //! One rule at a time, where random schedules do not come by.
 
-use fanfare_protocol::cluster::{Change, Outcome, Telling};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, Telling};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::webhook::{Kind, Kinds, Transition};
 
 use super::bare::{Rig, channel, joined};
 use super::store::{LEASE, SETTLING, Store as _};
-use crate::command::{Command, EntryId, Operation};
+use crate::command::{BusCommand, EntryId, Operation};
 use crate::local::HookBatch;
 
-fn counts(outcomes: &[Outcome]) -> Vec<usize> {
-    let count = |outcome: &Outcome| match outcome {
-        Outcome::Count { count, .. } => Some(*count),
+fn counts(outcomes: &[ClusterOutcome]) -> Vec<usize> {
+    let count = |outcome: &ClusterOutcome| match outcome {
+        ClusterOutcome::Count { count, .. } => Some(*count),
         _ => None,
     };
     outcomes.iter().filter_map(count).collect()
 }
 
-fn told(outcomes: &[Outcome]) -> Vec<usize> {
-    let count = |outcome: &Outcome| match outcome {
-        Outcome::CountTold { count, .. } => Some(*count),
+fn told(outcomes: &[ClusterOutcome]) -> Vec<usize> {
+    let count = |outcome: &ClusterOutcome| match outcome {
+        ClusterOutcome::CountTold { count, .. } => Some(*count),
         _ => None,
     };
     outcomes.iter().filter_map(count).collect()
 }
 
-fn serves(outcomes: &[Outcome]) -> usize {
-    outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Serve { .. })).count()
+fn serves(outcomes: &[ClusterOutcome]) -> usize {
+    outcomes.iter().filter(|outcome| matches!(outcome, ClusterOutcome::Serve { .. })).count()
 }
 
 fn transitions(batches: &[HookBatch]) -> Vec<Transition> {
@@ -45,7 +45,7 @@ fn a_large_roster_is_read_in_parts_with_the_changes_meanwhile() {
     let out = rig.nodes[1].machine.take();
     rig.nodes[1].note(rig.now, out);
     // The first question is answered: the roster is large. Then somebody leaves and somebody comes, while parts are read.
-    while !matches!(rig.nodes[1].flying.front(), Some((_, Command::RosterPart { .. }))) {
+    while !matches!(rig.nodes[1].flying.front(), Some((_, BusCommand::RosterPart { .. }))) {
         assert!(rig.execute(1));
     }
     rig.leave(0, "presence-a", "u3", 2_000);
@@ -55,12 +55,11 @@ fn a_large_roster_is_read_in_parts_with_the_changes_meanwhile() {
     while rig.execute(0) {}
     rig.run();
     let said = rig.said(1);
-    let at = said.iter().position(|outcome| matches!(outcome, Outcome::Roster { .. })).unwrap();
-    let Outcome::Roster { users, only_adds, .. } = &said[at] else { unreachable!() };
+    let at = said.iter().position(|outcome| matches!(outcome, ClusterOutcome::Roster { .. })).unwrap();
+    let ClusterOutcome::Roster { users, only_adds, .. } = &said[at] else { unreachable!() };
     assert!(!only_adds && (1_199..=1_201).contains(&users.len()), "{}", users.len());
-    let is_left =
-        |outcome: &Outcome| matches!(outcome, Outcome::Removed { user, .. } if user.as_str() == "u3");
-    let is_new = |outcome: &Outcome| matches!(outcome, Outcome::Added { user, .. } if user.as_str() == "new");
+    let is_left = |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::Removed { user, .. } if user.as_str() == "u3");
+    let is_new = |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::Added { user, .. } if user.as_str() == "new");
     assert!(said[at..].iter().any(is_left) && said[at..].iter().any(is_new));
 }
 
@@ -85,15 +84,15 @@ fn more_changes_than_are_kept_let_the_roster_be_asked_for_again() {
     assert_eq!(rig.nodes[1].flying.iter().filter(|(_, command)| asks_roster(command)).count(), 1);
     rig.run();
     let users = rig.said(1).into_iter().find_map(|outcome| match outcome {
-        Outcome::Roster { users, .. } => Some(users.len()),
+        ClusterOutcome::Roster { users, .. } => Some(users.len()),
         _ => None,
     });
     assert_eq!(users, Some(1_001));
 }
 
-fn asks_roster(command: &Command) -> bool {
+fn asks_roster(command: &BusCommand) -> bool {
     let is_roster = |operation: &Operation| matches!(operation, Operation::Roster { .. });
-    matches!(command, Command::Apply { operations, .. } if operations.iter().any(is_roster))
+    matches!(command, BusCommand::Apply { operations, .. } if operations.iter().any(is_roster))
 }
 
 #[test]
@@ -106,19 +105,19 @@ fn at_most_four_batches_of_64_are_in_flight_and_a_beat_goes_before_what_waits() 
     rig.now += 2_000;
     rig.nodes[0].machine.tick(rig.now);
     let out = rig.nodes[0].machine.take();
-    assert!(matches!(out.commands[0].1, Command::Beat { .. }), "{:?}", out.commands[0].1);
+    assert!(matches!(out.commands[0].1, BusCommand::Beat { .. }), "{:?}", out.commands[0].1);
     let sizes: Vec<usize> = out.commands.iter().filter_map(|(_, command)| size(command)).collect();
     assert_eq!(sizes.len(), 4);
     assert!(sizes.iter().all(|size| (60..=64).contains(size)), "{sizes:?}");
-    assert!(!out.commands[1..].iter().any(|(_, command)| matches!(command, Command::Beat { .. })));
+    assert!(!out.commands[1..].iter().any(|(_, command)| matches!(command, BusCommand::Beat { .. })));
     rig.nodes[0].note(rig.now, out);
     rig.run();
     assert_eq!(rig.store.rosters().values().map(std::collections::BTreeMap::len).sum::<usize>(), 1_000);
 }
 
-fn size(command: &Command) -> Option<usize> {
+fn size(command: &BusCommand) -> Option<usize> {
     match command {
-        Command::Apply { operations, .. } => Some(operations.len()),
+        BusCommand::Apply { operations, .. } => Some(operations.len()),
         _ => None,
     }
 }
@@ -189,8 +188,8 @@ fn cl_062_connections_are_told_to_every_node_with_the_nodes_own_part() {
     rig.pass(200);
     rig.count(0, "#connections", 8, Telling::Always);
     rig.pass(200);
-    let last = |outcomes: Vec<Outcome>| match outcomes.last() {
-        Some(Outcome::Total { total, own }) => (*total, *own),
+    let last = |outcomes: Vec<ClusterOutcome>| match outcomes.last() {
+        Some(ClusterOutcome::Total { total, own }) => (*total, *own),
         other => panic!("{other:?}"),
     };
     assert_eq!((last(rig.said(0)), last(rig.said(1))), ((11, 8), (11, 3)));
@@ -213,7 +212,8 @@ fn cl_106_a_full_redis_refuses_joins_and_takes_leaves() {
     rig.store.fill(false);
     rig.pass(1_100);
     assert_eq!(rig.store.rosters().len(), 1);
-    let is_confirmed = |outcome: &Outcome| matches!(outcome, Outcome::Confirmed { ticket: 2, .. });
+    let is_confirmed =
+        |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::Confirmed { ticket: 2, .. });
     assert!(rig.said(0).iter().any(is_confirmed));
     assert!(rig.nodes[0].machine.numbers().refused_oom >= 1);
 }
@@ -276,7 +276,7 @@ fn cl_017_without_a_link_everybody_is_served_and_leaves_are_told_at_once() {
     rig.leave(0, "presence-a", "u1", 3);
     rig.run();
     let said = rig.said(0);
-    assert!(matches!(&said[..], [Outcome::Serve { .. }, Outcome::Removed { .. }]), "{said:?}");
+    assert!(matches!(&said[..], [ClusterOutcome::Serve { .. }, ClusterOutcome::Removed { .. }]), "{said:?}");
     assert!(!rig.nodes[0].machine.is_up(0));
 }
 
@@ -327,12 +327,14 @@ fn webhooks_of_one_millisecond_and_app_are_one_group_soon_after() {
     let time = rig.nodes[0].hooks[0].time_ms;
     assert_eq!(rig.nodes[0].hooks[1].time_ms, time);
     // Not before they were sent are they removed.
-    assert!(rig.store.has_told(0) && !rig.nodes[0].sent.iter().any(|c| matches!(c, Command::Taken { .. })));
+    assert!(
+        rig.store.has_told(0) && !rig.nodes[0].sent.iter().any(|c| matches!(c, BusCommand::Taken { .. }))
+    );
     let now = rig.now;
     rig.nodes[0].machine.hooks_sent(now, 0, &[EntryId { milliseconds: time, number: 0 }]);
     rig.run();
     let removed = rig.nodes[0].sent.iter().find_map(|command| match command {
-        Command::Taken { entries, .. } => Some(entries.len()),
+        BusCommand::Taken { entries, .. } => Some(entries.len()),
         _ => None,
     });
     assert_eq!(removed, Some(1));
@@ -394,7 +396,7 @@ fn cl_070_a_node_that_says_goodbye_is_taken_away_by_others_at_once() {
     rig.nodes.remove(0);
     rig.said(0);
     rig.pass(1_300);
-    assert!(rig.said(0).iter().any(|outcome| matches!(outcome, Outcome::Removed { .. })));
+    assert!(rig.said(0).iter().any(|outcome| matches!(outcome, ClusterOutcome::Removed { .. })));
     assert_eq!(rig.nodes[0].machine.numbers().nodes_reaped, 1);
     assert!(rig.store.rosters().is_empty() && rig.store.totals().is_empty());
     assert_eq!(rig.nodes[0].machine.sends_hooks().count(), 1);
@@ -409,7 +411,8 @@ fn n13_a_copy_is_read_again_and_a_difference_is_counted() {
     rig.pass(1_000);
     rig.said(0);
     rig.pass(301_000);
-    let rosters = |said: &[Outcome]| said.iter().filter(|o| matches!(o, Outcome::Roster { .. })).count();
+    let rosters =
+        |said: &[ClusterOutcome]| said.iter().filter(|o| matches!(o, ClusterOutcome::Roster { .. })).count();
     assert_eq!(rosters(&rig.said(0)), 1);
     assert_eq!(rig.nodes[0].machine.numbers().rosters_mended, 0);
     // A user who was added by no script.
@@ -423,9 +426,9 @@ fn a_young_epoch_reads_rosters_twice() {
     let mut rig = Rig::young(1);
     rig.open(0, "presence-a", 1);
     rig.run();
-    let adds = |said: Vec<Outcome>| -> Vec<bool> {
-        let only_adds = |outcome: Outcome| match outcome {
-            Outcome::Roster { only_adds, .. } => Some(only_adds),
+    let adds = |said: Vec<ClusterOutcome>| -> Vec<bool> {
+        let only_adds = |outcome: ClusterOutcome| match outcome {
+            ClusterOutcome::Roster { only_adds, .. } => Some(only_adds),
             _ => None,
         };
         said.into_iter().filter_map(only_adds).collect()

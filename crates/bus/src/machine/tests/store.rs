@@ -10,7 +10,9 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
 
 use self::batch::Batch;
-use crate::command::{Answer, Beat, Command, CountRule, Entry, EntryId, NodeName, Row, Subject};
+use crate::command::{
+    Beat, BusAnswer, BusCommand, CountRule, EntryId, HookEntry, HookSubject, NodeName, Row,
+};
 use crate::partition::{Partition, Topic};
 use crate::scripts::Delta;
 
@@ -28,7 +30,7 @@ pub enum Published {
 
 /// Redis, as the nodes see it.
 pub trait Store {
-    fn execute(&mut self, now: u64, node: &NodeName, command: &Command) -> Answer;
+    fn execute(&mut self, now: u64, node: &NodeName, command: &BusCommand) -> BusAnswer;
     /// What was published since the last call.
     fn published(&mut self) -> Vec<Published>;
     /// Everything is lost; the master's data has another id.
@@ -81,9 +83,9 @@ struct Data {
     numbers: BTreeMap<AppId, u64>,
     rosters: Rosters,
     totals: BTreeMap<(AppId, ChannelName), usize>,
-    told: BTreeSet<Subject>,
-    due: BTreeMap<Subject, u64>,
-    hooks: BTreeMap<EntryId, Entry>,
+    told: BTreeSet<HookSubject>,
+    due: BTreeMap<HookSubject, u64>,
+    hooks: BTreeMap<EntryId, HookEntry>,
     last_entry: EntryId,
     counted: BTreeMap<(AppId, ChannelName), (u64, usize, CountRule)>,
     late: BTreeMap<(AppId, ChannelName), u64>,
@@ -123,22 +125,24 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn execute(&mut self, now: u64, node: &NodeName, command: &Command) -> Answer {
+    fn execute(&mut self, now: u64, node: &NodeName, command: &BusCommand) -> BusAnswer {
         match command {
-            Command::Hello { partition, generation } => self.hello(now, *partition, node, *generation),
-            Command::Beat { partition, generation } => self.beat(now, *partition, node, *generation),
-            Command::Apply { topic, by, operations } => Batch::run(self, now, node, (topic, by), operations),
-            Command::Take { partition, generation, last } => {
+            BusCommand::Hello { partition, generation } => self.hello(now, *partition, node, *generation),
+            BusCommand::Beat { partition, generation } => self.beat(now, *partition, node, *generation),
+            BusCommand::Apply { topic, by, operations } => {
+                Batch::run(self, now, node, (topic, by), operations)
+            }
+            BusCommand::Take { partition, generation, last } => {
                 self.take(now, *partition, node, (*generation, *last))
             }
-            Command::Told { partition, term, is_first, subjects } => {
+            BusCommand::Told { partition, term, is_first, subjects } => {
                 self.told(now, *partition, (*term, *is_first), subjects)
             }
-            Command::Bye { partition, node, generation } => {
+            BusCommand::Bye { partition, node, generation } => {
                 let data = self.parts.entry(*partition).or_default();
                 if let Some(generation) = generation {
                     if data.generations.get(node) != Some(generation) {
-                        return Answer::Fenced;
+                        return BusAnswer::Fenced;
                     }
                     data.live.remove(node);
                     data.generations.remove(node);
@@ -147,7 +151,7 @@ impl Store for Memory {
                 if data.own.get(node).is_none_or(BTreeMap::is_empty) {
                     data.dead.remove(node);
                 }
-                Answer::Done
+                BusAnswer::Done
             }
             command => self.plain(now, command),
         }
@@ -191,7 +195,7 @@ impl Store for Memory {
 }
 
 impl Memory {
-    fn hello(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> Answer {
+    fn hello(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> BusAnswer {
         let data = self.parts.entry(partition).or_default();
         if data.data.as_ref() != Some(&self.data) {
             self.epochs += 1;
@@ -203,10 +207,10 @@ impl Memory {
         data.dead.remove(node);
         data.live.insert(node.clone(), now + LEASE);
         data.generations.insert(node.clone(), generation);
-        Answer::Hello { epoch: data.id.clone(), age: now - data.born }
+        BusAnswer::Hello { epoch: data.id.clone(), age: now - data.born }
     }
 
-    fn beat(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> Answer {
+    fn beat(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> BusAnswer {
         let keeps_dead = self.makes(ScriptMistake::TheDeadAreNotFenced);
         let data = self.parts.entry(partition).or_default();
         let mut is_fenced = data.generations.get(node) != Some(&generation) || !data.live.contains_key(node);
@@ -242,7 +246,7 @@ impl Memory {
             }
         }
         if is_fenced {
-            return Answer::Fenced;
+            return BusAnswer::Fenced;
         }
         if data.owner.as_ref().is_none_or(|owner| !data.live.contains_key(owner)) {
             data.owner = Some(node.clone());
@@ -256,7 +260,7 @@ impl Memory {
         }
         let owner = data.owner.clone().unwrap();
         let dead = data.dead.iter().cloned().collect();
-        Answer::Beat(Beat { epoch: data.id.clone(), age, dead, owner, term: data.term, late })
+        BusAnswer::Beat(Beat { epoch: data.id.clone(), age, dead, owner, term: data.term, late })
     }
 
     fn take(
@@ -265,23 +269,23 @@ impl Memory {
         partition: Partition,
         node: &NodeName,
         (generation, last): (u64, Option<EntryId>),
-    ) -> Answer {
+    ) -> BusAnswer {
         let data = self.parts.entry(partition).or_default();
         if data.generations.get(node) != Some(&generation) || data.owner.as_ref() != Some(node) {
-            return Answer::Fenced;
+            return BusAnswer::Fenced;
         }
         let Some(last) = last else {
             data.term += 1;
             let told = data.told.iter().cloned().collect();
             let entries = data.hooks.values().cloned().collect();
-            return Answer::Taken { entries, is_whole_page: true, first: Some((told, data.term)) };
+            return BusAnswer::Taken { entries, is_whole_page: true, first: Some((told, data.term)) };
         };
         let behind = data.hooks.values().filter(|entry| entry.id > last).take(101);
-        let is_over = |entry: &&Entry| entry.id.milliseconds < now || entry.id.milliseconds > now + 1_000;
-        let mut entries: Vec<Entry> = behind.take_while(is_over).cloned().collect();
+        let is_over = |entry: &&HookEntry| entry.id.milliseconds < now || entry.id.milliseconds > now + 1_000;
+        let mut entries: Vec<HookEntry> = behind.take_while(is_over).cloned().collect();
         let is_whole_page = entries.len() > 100;
         entries.truncate(100);
-        Answer::Taken { entries, is_whole_page, first: None }
+        BusAnswer::Taken { entries, is_whole_page, first: None }
     }
 
     fn told(
@@ -289,11 +293,11 @@ impl Memory {
         now: u64,
         partition: Partition,
         (term, is_first): (u64, bool),
-        subjects: &[Subject],
-    ) -> Answer {
+        subjects: &[HookSubject],
+    ) -> BusAnswer {
         let data = self.parts.entry(partition).or_default();
         if now - data.born >= SETTLING {
-            return Answer::Late;
+            return BusAnswer::Late;
         }
         if term >= data.by {
             if is_first {
@@ -304,7 +308,7 @@ impl Memory {
             }
             data.told.extend(subjects.iter().cloned());
         }
-        Answer::Done
+        BusAnswer::Done
     }
 }
 
@@ -317,10 +321,10 @@ fn rows(keys: impl Iterator<Item = RowKey>, from: usize) -> Vec<Row> {
 }
 
 impl Data {
-    fn hook(&mut self, now: u64, came: bool, subject: Subject) {
+    fn hook(&mut self, now: u64, came: bool, subject: HookSubject) {
         let number = if self.last_entry.milliseconds == now { self.last_entry.number + 1 } else { 0 };
         let id = EntryId { milliseconds: now, number };
         self.last_entry = id;
-        self.hooks.insert(id, Entry { id, came, subject });
+        self.hooks.insert(id, HookEntry { id, came, subject });
     }
 }

@@ -10,7 +10,7 @@ use super::dice::Dice;
 use super::hub::{Client, Crowd, Hub, Stand};
 use super::node::{Node, Said};
 use super::store::{LEASE, Memory, SETTLING, ScriptMistake, Store};
-use crate::command::{Answer, Command, EntryId, NodeName, Subject};
+use crate::command::{BusAnswer, BusCommand, EntryId, HookSubject, NodeName};
 use crate::local::HookBatch;
 use crate::machine::mistakes::Mistake;
 use crate::partition::{Layout, Partition};
@@ -50,7 +50,7 @@ type Users = BTreeMap<(AppId, ChannelName), BTreeSet<UserId>>;
 type Counts = BTreeMap<(AppId, ChannelName), usize>;
 
 /// A webhook that was sent.
-pub type Sent = (Partition, EntryId, bool, Subject);
+pub type Sent = (Partition, EntryId, bool, HookSubject);
 
 pub struct World {
     pub dice: Dice,
@@ -61,7 +61,7 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub crowd: Crowd,
     /// Batches that were sent over connections that are no more.
-    pub zombies: Vec<(NodeName, Command)>,
+    pub zombies: Vec<(NodeName, BusCommand)>,
     pub saved: Option<Memory>,
     pub names: usize,
     pub restarts: usize,
@@ -146,16 +146,16 @@ impl World {
         self.nodes.push(Node::new(&name, &self.layout, seed, &self.mistakes.rules, hub));
     }
 
-    pub fn execute(&mut self, name: &NodeName, command: &Command) -> Answer {
+    pub fn execute(&mut self, name: &NodeName, command: &BusCommand) -> BusAnswer {
         let answer = self.store.execute(self.now, name, command);
         match (command, &answer) {
-            (Command::Beat { .. }, Answer::Beat(beat)) => self.had_faults |= !beat.dead.is_empty(),
+            (BusCommand::Beat { .. }, BusAnswer::Beat(beat)) => self.had_faults |= !beat.dead.is_empty(),
             // A lease has run out: by time alone, too.
-            (Command::Beat { .. }, _) => self.had_faults = true,
-            (Command::Told { partition, .. }, Answer::Late) => {
+            (BusCommand::Beat { .. }, _) => self.had_faults = true,
+            (BusCommand::Told { partition, .. }, BusAnswer::Late) => {
                 self.told_lost.insert(*partition);
             }
-            (Command::Told { partition, term, .. }, Answer::Done) => {
+            (BusCommand::Told { partition, term, .. }, BusAnswer::Done) => {
                 let stated = self.stated.entry(*partition).or_default();
                 *stated = (*stated).max(*term);
             }
@@ -287,7 +287,7 @@ impl World {
     fn bring(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         match node.said.pop_front() {
-            Some(Said::Outcome(app, outcome)) => {
+            Some(Said::ClusterOutcome(app, outcome)) => {
                 if self.is_traced {
                     let name = node.hub.name().to_owned();
                     let text = format!("hub {name} {outcome:?}");
@@ -318,7 +318,7 @@ impl World {
                 Transition::Left(channel, user) => (channel, Some(user), false),
                 other => unreachable!("{other:?}"),
             };
-            let subject = Subject { app: batch.app.clone(), channel, user };
+            let subject = HookSubject { app: batch.app.clone(), channel, user };
             self.say(|| format!("webhook of n{} {id:?} {came} {subject:?}", at + 1));
             self.sent.push((batch.partition, id, came, subject));
         }
@@ -477,21 +477,22 @@ impl World {
                 return Err(format!("webhook {came} of {subject:?} twice in a row"));
             }
         }
-        let is_known = |subject: &Subject| is_known(&self.layout.partition(&subject.app, &subject.channel));
+        let is_known =
+            |subject: &HookSubject| is_known(&self.layout.partition(&subject.app, &subject.channel));
         let channels = counts.keys().map(|(app, channel)| (app, channel, None));
         let members = users
             .iter()
             .flat_map(|((app, channel), users)| users.iter().map(move |u| (app, channel, Some(u))));
-        let there: BTreeSet<Subject> = channels
+        let there: BTreeSet<HookSubject> = channels
             .chain(members)
-            .map(|(app, channel, user)| Subject {
+            .map(|(app, channel, user)| HookSubject {
                 app: app.clone(),
                 channel: channel.clone(),
                 user: user.cloned(),
             })
             .filter(is_known)
             .collect();
-        let told: BTreeSet<Subject> = told
+        let told: BTreeSet<HookSubject> = told
             .into_iter()
             .filter(|(subject, came)| *came && is_known(subject))
             .map(|(subject, _)| subject)

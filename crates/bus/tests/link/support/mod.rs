@@ -11,7 +11,7 @@ use fanfare_bus::{
 };
 use fanfare_outgoing::Trust;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{Change, Joined, KeptEvent, Outcome, Telling};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, Joined, KeptEvent, Telling};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
@@ -60,7 +60,7 @@ impl Local for Page {
         self.write(format!("kept {whose} {} {text}", event.channel.as_str()));
     }
 
-    fn outcome(&self, _: &AppId, outcome: Outcome) {
+    fn outcome(&self, _: &AppId, outcome: ClusterOutcome) {
         let users = |users: &[(UserId, _)]| {
             let mut users: Vec<&str> =
                 users.iter().map(|(user, _): &(UserId, UserInfo)| user.as_str()).collect();
@@ -68,15 +68,17 @@ impl Local for Page {
             users.join(",")
         };
         let text = match &outcome {
-            Outcome::Confirmed { channel, user, .. } => format!("{} confirmed {user}", channel.as_str()),
-            Outcome::Refused { channel, user, .. } => format!("{} refused {user}", channel.as_str()),
-            Outcome::Added { channel, user, .. } => format!("{} added {user}", channel.as_str()),
-            Outcome::Removed { channel, user, .. } => format!("{} removed {user}", channel.as_str()),
-            Outcome::Roster { channel, users: all, .. } => {
+            ClusterOutcome::Confirmed { channel, user, .. } => {
+                format!("{} confirmed {user}", channel.as_str())
+            }
+            ClusterOutcome::Refused { channel, user, .. } => format!("{} refused {user}", channel.as_str()),
+            ClusterOutcome::Added { channel, user, .. } => format!("{} added {user}", channel.as_str()),
+            ClusterOutcome::Removed { channel, user, .. } => format!("{} removed {user}", channel.as_str()),
+            ClusterOutcome::Roster { channel, users: all, .. } => {
                 format!("{} roster {}", channel.as_str(), users(all))
             }
-            Outcome::Serve { channel, .. } => format!("{} serve", channel.as_str()),
-            Outcome::Cached { channel, found, .. } => {
+            ClusterOutcome::Serve { channel, .. } => format!("{} serve", channel.as_str()),
+            ClusterOutcome::Cached { channel, found, .. } => {
                 let found =
                     found.as_ref().map(|found| String::from_utf8_lossy(found.frame.payload()).into_owned());
                 format!("{} cached {}", channel.as_str(), found.unwrap_or_default())

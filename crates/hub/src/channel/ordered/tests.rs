@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fanfare_protocol::cluster::{Change, CopyId, FoundEvent, Outcome};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, CopyId, FoundEvent};
 use fanfare_protocol::ids::{AppId, SocketId};
 use fanfare_protocol::server::{QuotedEvent, cache_miss, subscription_succeeded};
 
@@ -172,7 +172,9 @@ impl World {
                     frame: self.frames[event].clone(),
                     lives: LIVES,
                 });
-                self.nodes[at].hub.apply(Outcome::Cached { channel: self.channel.clone(), copy, found }, 0);
+                self.nodes[at]
+                    .hub
+                    .apply(ClusterOutcome::Cached { channel: self.channel.clone(), copy, found }, 0);
             }
         }
         self.read();

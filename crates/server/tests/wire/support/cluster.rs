@@ -34,8 +34,8 @@ impl SecondNode {
     }
 }
 
-/// Tests that are about one node by their nature, by the end of their names, each with the reason. They run with one node
-/// always.
+/// Tests that are about one node by their nature, by the beginning of their names, each with the reason. Such tests always
+/// run with one node.
 const OF_ONE_NODE: &[(&str, &str)] = &[
     ("admission::ws_061", "the quota of connections is known on other nodes a fifth of a second later"),
     ("authorized::", "as before"),
@@ -58,6 +58,14 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("presence::ws_154", "waits for answers to pings, which come before those of Redis"),
     ("cache::of_events_that_nobody_listens_to", "Redis keeps what nobody listens to until it expires"),
     ("webhook_events::ws_172", "as before"),
+    ("cache::ws_171_the_last_event_greets", "an answer to a back end does not wait for Redis (CL-003)"),
+    ("counts::ws_143", "a newcomer may hear the number before its own as well"),
+    (
+        "webhook_requests::hook_002_and_hook_024_what",
+        "requests are divided by the milliseconds of Redis (CL-032)",
+    ),
+    ("webhook_requests::hook_026", "channels have no common order"),
+    ("webhook_timing::hook_012", "who leaves before being acknowledged is not acknowledged"),
     ("webhook_events::hook_019", "kinds of webhooks have no common order"),
     ("doctor_apps::no_webhook", "as before"),
     ("webhook_bounds::", "the bounds of one node"),

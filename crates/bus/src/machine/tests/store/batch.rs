@@ -7,7 +7,7 @@ use fanfare_protocol::ids::UserId;
 
 use super::{DELAY, Data, Memory, Published, RowKey, SETTLING, ScriptMistake, Tag};
 use crate::command::{
-    Actor, Answer, Applied, CountRule, Failure, NodeName, Operation, Roster, Status, Subject,
+    Actor, Applied, BusAnswer, CountRule, Failure, HookSubject, NodeName, Operation, Roster, Status,
 };
 use crate::partition::Topic;
 use crate::scripts::{Delta, DeltaKind};
@@ -32,18 +32,18 @@ impl<'a> Batch<'a> {
         node: &'a NodeName,
         (topic, by): (&'a Topic, &'a Actor),
         operations: &[Operation],
-    ) -> Answer {
+    ) -> BusAnswer {
         let is_full = memory.is_full;
         let (no_generations, keeps_dead) =
             (memory.makes(ScriptMistake::NoGenerations), memory.makes(ScriptMistake::TheDeadAreNotFenced));
         let data = memory.parts.entry(topic.partition).or_default();
         let (node, generation) = match by {
             Actor::Reaper(dead) if data.dead.contains(dead) => (dead, "reap".to_owned()),
-            Actor::Reaper(_) => return Answer::Fenced,
+            Actor::Reaper(_) => return BusAnswer::Fenced,
             Actor::Own(generation) => {
                 let is_own = data.generations.get(node) == Some(generation) || no_generations;
                 if !is_own || !data.live.contains_key(node) && !keeps_dead {
-                    return Answer::Fenced;
+                    return BusAnswer::Fenced;
                 }
                 (node, generation.to_string())
             }
@@ -56,7 +56,7 @@ impl<'a> Batch<'a> {
             _ => None,
         });
         if is_full && needs_memory == Some(true) {
-            return Answer::Failed(Failure::OutOfMemory);
+            return BusAnswer::Failed(Failure::OutOfMemory);
         }
         let (epoch, age) = (data.id.clone(), now - data.born);
         let is_young = age < SETTLING;
@@ -67,7 +67,7 @@ impl<'a> Batch<'a> {
         if batch.is_hooked {
             memory.published.push(Published::Hooked(topic.partition));
         }
-        Answer::Applied { epoch, age, results }
+        BusAnswer::Applied { epoch, age, results }
     }
 
     fn key(&self, channel: &ChannelName) -> (fanfare_protocol::ids::AppId, ChannelName) {
@@ -89,8 +89,8 @@ impl<'a> Batch<'a> {
         self.published.push(Published::Delta(self.topic.clone(), delta));
     }
 
-    fn subject(&self, channel: &ChannelName, user: Option<&UserId>) -> Subject {
-        Subject { app: self.topic.app.clone(), channel: channel.clone(), user: user.cloned() }
+    fn subject(&self, channel: &ChannelName, user: Option<&UserId>) -> HookSubject {
+        HookSubject { app: self.topic.app.clone(), channel: channel.clone(), user: user.cloned() }
     }
 
     fn mark(&mut self, is_channel: bool) {

@@ -1,11 +1,11 @@
 //! Commands that are no scripts, and `keep.lua`.
 
 use super::{Memory, Published, rows};
-use crate::command::{Answer, Command};
+use crate::command::{BusAnswer, BusCommand};
 use crate::partition::Topic;
 
 impl Memory {
-    pub(super) fn plain(&mut self, now: u64, command: &Command) -> Answer {
+    pub(super) fn plain(&mut self, now: u64, command: &BusCommand) -> BusAnswer {
         let parts = &mut self.parts;
         macro_rules! data {
             ($partition:expr) => {
@@ -13,15 +13,15 @@ impl Memory {
             };
         }
         match command {
-            Command::Numbers { topics } => {
+            BusCommand::Numbers { topics } => {
                 let number = |topic: &Topic| data!(topic.partition).numbers.get(&topic.app).copied();
-                Answer::Numbers(topics.iter().map(number).map(Option::unwrap_or_default).collect())
+                BusAnswer::Numbers(topics.iter().map(number).map(Option::unwrap_or_default).collect())
             }
-            Command::Rows { partition, node, cursor } => {
+            BusCommand::Rows { partition, node, cursor } => {
                 let own = data!(*partition).own.get(node).cloned().unwrap_or_default();
-                Answer::Rows { rows: rows(own.into_keys(), *cursor as usize), cursor: 0 }
+                BusAnswer::Rows { rows: rows(own.into_keys(), *cursor as usize), cursor: 0 }
             }
-            Command::RosterPart { topic, channel, cursor } => {
+            BusCommand::RosterPart { topic, channel, cursor } => {
                 let roster =
                     data!(topic.partition).rosters.get(&(topic.app.clone(), channel.clone())).cloned();
                 let roster = roster.unwrap_or_default();
@@ -29,26 +29,26 @@ impl Memory {
                 let part = roster.iter().skip(from).take(500);
                 let users = part.map(|(user, (_, info))| (user.clone(), info.clone())).collect();
                 let next = if from + 500 < roster.len() { from + 500 } else { 0 };
-                Answer::RosterPart { users, cursor: next as u64 }
+                BusAnswer::RosterPart { users, cursor: next as u64 }
             }
-            Command::Taken { partition, entries } => {
+            BusCommand::Taken { partition, entries } => {
                 data!(*partition).hooks.retain(|id, _| !entries.contains(id));
-                Answer::Done
+                BusAnswer::Done
             }
-            Command::Hooked { partition } => {
+            BusCommand::Hooked { partition } => {
                 let hooked = &data!(*partition).hooked;
-                Answer::Hooked(hooked.iter().map(|(app, (e, p))| (app.clone(), *e, *p)).collect())
+                BusAnswer::Hooked(hooked.iter().map(|(app, (e, p))| (app.clone(), *e, *p)).collect())
             }
-            Command::Totals { topic, .. } => {
+            BusCommand::Totals { topic, .. } => {
                 let all = data!(topic.partition).totals.iter().filter(|((app, _), _)| *app == topic.app);
-                Answer::Totals { channels: all.map(|((_, c), n)| (c.clone(), *n)).collect(), cursor: 0 }
+                BusAnswer::Totals { channels: all.map(|((_, c), n)| (c.clone(), *n)).collect(), cursor: 0 }
             }
             command => self.kept(now, command),
         }
     }
 
     /// What concerns cache channels.
-    fn kept(&mut self, now: u64, command: &Command) -> Answer {
+    fn kept(&mut self, now: u64, command: &BusCommand) -> BusAnswer {
         let published = &mut self.published;
         let parts = &mut self.parts;
         macro_rules! data {
@@ -57,7 +57,7 @@ impl Memory {
             };
         }
         match command {
-            Command::Keep { topic, event } => {
+            BusCommand::Keep { topic, event } => {
                 let data = data!(topic.partition);
                 let version = data.versions.entry(topic.app.clone()).or_default();
                 *version += 1;
@@ -66,21 +66,23 @@ impl Memory {
                 data.missed.remove(&key);
                 data.kept.insert(key, (version, message.clone(), now + event.lives.as_millis() as u64));
                 published.push(Published::Kept(topic.clone(), version, event.channel.clone(), message));
-                Answer::Done
+                BusAnswer::Done
             }
-            Command::Read { topic, channel } => {
+            BusCommand::Read { topic, channel } => {
                 let kept = data!(topic.partition).kept.get(&(topic.app.clone(), channel.clone()));
                 let alive = kept.filter(|(_, _, until)| *until > now);
-                Answer::Read(alive.map(|(version, message, until)| (*version, message.clone(), until - now)))
+                BusAnswer::Read(
+                    alive.map(|(version, message, until)| (*version, message.clone(), until - now)),
+                )
             }
-            Command::Miss { topic, channel } => {
+            BusCommand::Miss { topic, channel } => {
                 let missed = &mut data!(topic.partition).missed;
                 let key = (topic.app.clone(), channel.clone());
                 let is_first = missed.get(&key).is_none_or(|until| *until <= now);
                 if is_first {
                     missed.insert(key, now + 10_000);
                 }
-                Answer::Missed { is_first }
+                BusAnswer::Missed { is_first }
             }
             _ => unreachable!("a script"),
         }
