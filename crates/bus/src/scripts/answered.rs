@@ -6,9 +6,7 @@ use fanfare_protocol::ids::{AppId, UserId};
 
 use super::{RedisValue, names};
 use crate::command::{Answer, Applied, Beat, Command, Entry, EntryId, Failure, Operation, Roster, Status};
-
-/// Hexadecimal digits of the version in front of a kept message.
-pub const VERSION_DIGITS: usize = 14;
+use crate::message::VERSION_DIGITS;
 
 /// The answer to a command; what cannot be read is a failure like an error of Redis.
 ///
