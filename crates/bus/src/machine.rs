@@ -97,7 +97,7 @@ impl Machine {
     pub fn change(&mut self, now: u64, app: &AppId, change: Change) {
         self.core.now = now;
         let layout = Arc::clone(&self.core.settings.layout);
-        let topic = layout.topic(app, channel_of(&change));
+        let topic = layout.topic(app, change.channel());
         self.in_new_room(&topic, |room, core| room.change(core, change));
     }
 
@@ -260,17 +260,5 @@ impl Machine {
         if let Some(part) = self.parts.get_mut(&topic.partition) {
             part.in_room(&mut self.core, &topic.app, act);
         }
-    }
-}
-
-const fn channel_of(change: &Change) -> &fanfare_protocol::channel::ChannelName {
-    match change {
-        Change::Opened { channel, .. }
-        | Change::Closed { channel, .. }
-        | Change::Left { channel, .. }
-        | Change::Counted { channel, .. }
-        | Change::Missed { channel } => channel,
-        Change::Joined(joined) => &joined.channel,
-        Change::Kept(event) => &event.channel,
     }
 }

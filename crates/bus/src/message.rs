@@ -13,7 +13,7 @@ pub use self::event::{EventKind, EventMessage, FLAG_QUIET, Unreadable, set_numbe
 pub const LONGEST: usize = 1024 * 1024;
 
 /// The hexadecimal digits of a version in front of a kept event.
-const VERSION_DIGITS: usize = 14;
+pub(crate) const VERSION_DIGITS: usize = 14;
 
 /// A message that was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]

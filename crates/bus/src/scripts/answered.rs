@@ -8,9 +8,7 @@ use super::{RedisValue, names};
 use crate::command::{
     Applied, Beat, BusAnswer, BusCommand, EntryId, Failure, HookEntry, Operation, Roster, Status,
 };
-
-/// Hexadecimal digits of the version in front of a kept message.
-pub const VERSION_DIGITS: usize = 14;
+use crate::message::VERSION_DIGITS;
 
 /// The answer to a command; what cannot be read is a failure like an error of Redis.
 ///

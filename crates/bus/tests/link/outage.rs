@@ -52,6 +52,9 @@ fn cl_104_a_redis_that_hangs_is_noticed_and_used_again() {
     redis.signal("STOP");
     nodes.0.away_for("does not answer");
     nodes.1.away();
+    // Both connections notice for themselves.
+    let has_lost = |node: &Node| (node.bus.counters().lost.get() == 1).then_some(());
+    nodes.0.until("the loss is counted", || has_lost(&nodes.0));
     redis.signal("CONT");
     assert_back(&nodes);
 }

@@ -98,6 +98,8 @@ fn cl_030_one_node_tells_webhooks_and_each_thing_once() {
     assert_eq!(count(|one| matches!(one, Transition::Joined { .. })), 2, "{told:?}");
     assert_eq!(count(|one| matches!(one, Transition::Left { .. })), 1, "{told:?}");
     assert!(one.hooks().is_empty() != other.hooks().is_empty(), "one sender for the partition");
+    let stream = one.bus.layout().key(one.bus.layout().partition(&app(), &channel(ROOM)), "hooks");
+    one.until("what was sent is removed", || (redis.says(&["XLEN", &stream]) == "0").then_some(()));
 }
 
 #[test]

@@ -37,6 +37,17 @@ fn cl_020_counts_are_of_all_nodes() {
 }
 
 #[test]
+fn cl_020_what_a_node_has_itself_is_never_missing_in_its_questions() {
+    let redis = Redis::start();
+    let node = Node::up(&redis.url(), 1);
+    for count in 1..100 {
+        node.count("a", count);
+        let reply = node.ask(ClusterQuestion::Counts(vec![channel("a")]));
+        assert_eq!(reply, Some(ClusterReply::Counts(vec![counts(count)])));
+    }
+}
+
+#[test]
 fn cl_021_a_redis_that_does_not_answer_leaves_questions_without_a_reply() {
     let mut redis = Redis::start();
     let node = Node::up(&redis.url(), 1);

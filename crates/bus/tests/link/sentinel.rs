@@ -41,6 +41,20 @@ fn cl_117_an_old_master_that_wakes_up_is_left() {
 }
 
 #[test]
+fn cl_117_a_master_that_takes_writes_but_is_not_named_any_more_is_left() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let sentinel = Redis::sentinel(old.port);
+    let node = Node::up(&format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port), 1);
+    assert!(is_listened_to(&old));
+    sentinel.says(&["SENTINEL", "REMOVE", "main"]);
+    sentinel.says(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &new.port.to_string(), "1"]);
+    node.until("the new one is used", || is_listened_to(&new).then_some(()));
+    node.until("the old one is left", || (!is_listened_to(&old)).then_some(()));
+    node.wait_until_up();
+    assert_eq!(node.bus.counters().moved.get(), 1);
+}
+
+#[test]
 fn a_sentinel_that_hangs_keeps_nobody_from_the_master() {
     let guarded = Guarded::start(1);
     guarded.sentinels[1].signal("STOP");

@@ -433,7 +433,7 @@ fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_aske
     let mut loading = node.client(2);
     loading.subscribe(channel("cache-other"), None, NOW).expect("subscribed");
     node.publish("cache-other", "before the gap");
-    let old = node.copy("cache-other");
+    let (old, old_rates) = (node.copy("cache-other"), node.copy(RATES));
     for _ in 0..40 {
         node.publish(RATES, &"x".repeat(1 << 20));
     }
@@ -441,6 +441,7 @@ fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_aske
     let kept = node.hub.cached(&channel(RATES), NOW).map(|cached| cached.frame.bytes().len());
     let new = node.copy("cache-other");
     assert!(new > old, "the question was lost");
+    assert!(node.copy(RATES) > old_rates, "and what is kept here may not be what Redis keeps");
     assert!(kept.is_some_and(|bytes| bytes > 1 << 20), "an own event, which nobody else has");
     cached(&node, Some((1, "b1")));
     assert_eq!(newcomer(&node, 3), ["in", "b1"], "all nodes agree again");

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Runtime;
 
 /// The longest wait for anything that must come.
-const DEADLINE: Duration = Duration::from_secs(40);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running node; gone without a word when dropped.
 pub struct Node {
