@@ -5,11 +5,24 @@ import { once } from 'node:events';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { Fanfare, ONE_APP } from './fanfare.js';
+import PusherSdk from 'pusher';
+
+import { APP, Fanfare, ONE_APP } from './fanfare.js';
 import { until } from './waiting.js';
 
 const BUS = process.env.E2E_BUS;
-let pairs = 0;
+let started = 0;
+const running = new Set();
+
+/** Resolves when each node has told the cluster all that it has, and has sent all events that it had accepted. */
+export async function settle() {
+  for (const pair of running) {
+    for (const { host, port } of pair.nodes) {
+      const sdk = new PusherSdk({ appId: APP.id, key: APP.key, secret: APP.secret, host, port: String(port), useTLS: false });
+      await sdk.get({ path: '/channels' }).catch(() => {});
+    }
+  }
+}
 
 /** A server as the test asks for, or two of them where servers come in pairs and nothing speaks against it. */
 export async function startServer(options = {}) {
@@ -24,7 +37,7 @@ class Pair {
   #sockets = new Set();
 
   static async start(options, config) {
-    const prefix = `e2e${process.pid}-${pairs++}:`;
+    const prefix = `e2e${process.pid}-${started++}:`;
     // Before the tables of apps, which have to come last.
     const bus = `[bus]\nurls = ["${BUS}"]\nprefix = "${prefix}"\npartitions = 2\n\n[[apps.list]]`;
     const shared = { ...options, config: config.replace('[[apps.list]]', bus) };
@@ -33,6 +46,7 @@ class Pair {
     await Promise.all(pair.nodes.map((node) => until(() => isReady(node), 'a node in the cluster')));
     await age(prefix);
     await pair.#listen();
+    running.add(pair);
     return pair;
   }
 
@@ -84,6 +98,7 @@ class Pair {
   }
 
   async stop() {
+    running.delete(this);
     const ended = await Promise.allSettled(this.nodes.map((node) => node.stop()));
     this.#balancer.close();
     for (const socket of this.#sockets) socket.destroy();

@@ -1,4 +1,5 @@
 // Waiting for an observable event, never for a time to pass.
+import { settle } from './pair.js';
 import assert from 'node:assert/strict';
 
 /** Timeout of every wait, in milliseconds. */
@@ -80,8 +81,17 @@ export async function signedIn(pusher) {
   await subscribed(pusher.user.serverToUserChannel);
 }
 
-/** Resolves when the server has processed all commands of this client: commands are processed in order. */
+/**
+ * Resolves when the server has processed all commands of this client: commands are processed in order, and what they led
+ * to is known on all nodes.
+ */
 export async function allDone(pusher) {
+  await pong(pusher);
+  await settle();
+  await pong(pusher);
+}
+
+async function pong(pusher) {
   const messages = inboxOf(pusher.connection, 'message');
   pusher.send_event('pusher:ping', {});
   while ((await messages.next()).event !== 'pusher:pong');

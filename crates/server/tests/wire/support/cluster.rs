@@ -59,6 +59,10 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cache::of_events_that_nobody_listens_to", "Redis keeps what nobody listens to until it expires"),
     ("webhook_events::ws_172", "as before"),
     ("cache::ws_171_the_last_event_greets", "an answer to a back end does not wait for Redis (CL-003)"),
+    ("cut_texts::ws_104_events_of_back_ends", "as before"),
+    ("cache::ws_174_other_channels", "as before"),
+    ("cache::lim_024", "a node may keep an event some milliseconds longer than Redis"),
+    ("client_events::ws_165_a_signed_in", "events and changes of members have no common order"),
     ("counts::ws_143", "a newcomer may hear the number before its own as well"),
     (
         "webhook_requests::hook_002_and_hook_024_what",
