@@ -183,7 +183,7 @@ impl Room {
         let is_here = held.copy.is_some();
         let is_wished = match wish {
             Wish::None => false,
-            Wish::Others => held.last_told != Some(total),
+            Wish::Others => held.last_told.is_none_or(|told| told != total && total <= CROWD),
             Wish::Newcomers => total <= CROWD,
             Wish::All => true,
         };
