@@ -52,7 +52,7 @@ impl Held {
 }
 
 /// A user on a channel, as this node states.
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone)]
 pub struct Member {
     pub is_present: bool,
     pub ticket: Ticket,
@@ -131,7 +131,7 @@ pub struct View {
 }
 
 /// A large roster of which parts were read.
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone)]
 pub struct PartialRoster {
     pub as_of: u64,
     pub only_adds: bool,
@@ -139,7 +139,7 @@ pub struct PartialRoster {
 }
 
 /// A copy that is being compared (N13).
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone)]
 pub enum Comparison {
     /// Asked: the sum then.
     Asked(u64),

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use fanfare_protocol::cluster::{Change, KeptEvent, Outcome};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, KeptEvent};
 use fanfare_protocol::frame::Frame;
 
 use super::bare::{Rig, channel};
 use super::store::{Memory, Published, Store as _};
-use crate::command::{Answer, Command, Token};
+use crate::command::{BusAnswer, BusCommand, Token};
 use crate::machine::Machine;
 
 const CHANNEL: &str = "cache-c";
@@ -35,8 +35,8 @@ enum Cache {
 #[derive(Clone)]
 struct Side {
     machine: Machine,
-    flying: VecDeque<(Token, Command)>,
-    replies: VecDeque<(Token, Answer)>,
+    flying: VecDeque<(Token, BusCommand)>,
+    replies: VecDeque<(Token, BusAnswer)>,
     heard: VecDeque<(bool, u64, String)>,
     cache: Cache,
     kept: Option<String>,
@@ -112,15 +112,15 @@ impl Side {
         let out = self.machine.take();
         for (token, command) in out.commands {
             match command {
-                Command::Read { .. } if wrong == Mistaken::ReadsOvertakeEvents => {
+                BusCommand::Read { .. } if wrong == Mistaken::ReadsOvertakeEvents => {
                     self.flying.push_front((token, command));
                 }
-                Command::Read { .. } | Command::Keep { .. } => self.flying.push_back((token, command)),
+                BusCommand::Read { .. } | BusCommand::Keep { .. } => self.flying.push_back((token, command)),
                 _ => {}
             }
         }
         for (_, outcome) in out.outcomes {
-            if let Outcome::Cached { found, .. } = outcome {
+            if let ClusterOutcome::Cached { found, .. } = outcome {
                 let found = found.map(|found| (found.version, without_header(found.frame.payload())));
                 self.read(found, wrong);
             }
@@ -235,7 +235,7 @@ impl Scene {
     fn execute(&mut self, at: usize) {
         let (token, command) = self.sides[at].flying.pop_front().unwrap();
         let answer = self.store.execute(1_020_000, &"n".into(), &command);
-        if let Command::Keep { event, .. } = &command {
+        if let BusCommand::Keep { event, .. } = &command {
             self.last = Some(text(&event.frame));
         }
         self.sides[at].replies.push_back((token, answer));
@@ -253,7 +253,7 @@ impl Scene {
             let flying: Vec<&str> = side
                 .flying
                 .iter()
-                .map(|(_, c)| if matches!(c, Command::Read { .. }) { "r" } else { "k" })
+                .map(|(_, c)| if matches!(c, BusCommand::Read { .. }) { "r" } else { "k" })
                 .collect();
             let replies: Vec<String> = side.replies.iter().map(|(_, answer)| format!("{answer:?}")).collect();
             format!(

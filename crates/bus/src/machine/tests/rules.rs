@@ -457,7 +457,7 @@ fn n1_a_change_that_is_missed_before_the_first_answer_is_noticed() {
     }
     rig.run();
     let last = rig.said(1).into_iter().rev().find_map(|outcome| match outcome {
-        Outcome::Roster { users, .. } => Some(users.len()),
+        ClusterOutcome::Roster { users, .. } => Some(users.len()),
         _ => None,
     });
     assert_eq!(last, Some(2));
