@@ -43,7 +43,6 @@ pub struct Room {
     is_subscribed: bool,
     is_leaving: bool,
     is_live: bool,
-    live_since: u64,
     /// Counts the subscriptions.
     serial: u64,
     unsubscribed_since: u64,
@@ -88,7 +87,6 @@ impl Room {
             is_subscribed: false,
             is_leaving: false,
             is_live: false,
-            live_since: 0,
             serial: 0,
             unsubscribed_since: 0,
             idle_since: None,

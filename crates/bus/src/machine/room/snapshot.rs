@@ -50,6 +50,7 @@ impl Room {
         if count > 0 || is_known {
             self.counted(core, &channel, count, (told, existence));
         }
+        self.may_wait(core, &channel, false);
         self.forget_if_over(&channel);
     }
 
