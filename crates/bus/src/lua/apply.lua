@@ -131,11 +131,12 @@ for i = 1, (#ARGV - 8) / 5 do
       redis.call('HSET', KEYS[4], row, gen)
       if not mine or not was then nodes = nodes + 1 end
       if not was then
-        redis.call('HSET', roster, user, '1:' .. info); tell('A', channel, user, info); came(channel, user, presence)
+        redis.call('HSET', roster, user, '1:' .. info); tell('A', channel, user, info)
       else
         if old ~= info or not mine then redis.call('HSET', roster, user, nodes .. ':' .. info) end
         if old ~= info then tell('U', channel, user, info) end
       end
+      came(channel, user, presence) -- for a user who was there as well: nobody may have been told
     end
   elseif kind == 'L' then status = leave(roster, row, channel, user)
   elseif kind == 'X' then

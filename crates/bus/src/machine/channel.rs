@@ -9,7 +9,7 @@ use fanfare_protocol::ids::UserId;
 use crate::scripts::DeltaKind;
 
 /// A channel with anything of this node on it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Held {
     /// The life of the channel in the hub; none without subscribers or watchers here.
     pub copy: Option<CopyId>,
@@ -52,6 +52,7 @@ impl Held {
 }
 
 /// A user on a channel, as this node states.
+#[derive(Clone)]
 pub struct Member {
     pub is_present: bool,
     pub ticket: Ticket,
@@ -71,7 +72,7 @@ pub struct Member {
 }
 
 /// The number of subscriptions of a channel.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Count {
     pub count: usize,
     pub told: Telling,
@@ -110,7 +111,7 @@ impl Count {
 }
 
 /// What is known of the roster that the hub has a copy of (N2). The users are the hub's.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct View {
     pub is_ready: bool,
     /// The number that the last roster was as of.
@@ -130,6 +131,7 @@ pub struct View {
 }
 
 /// A large roster of which parts were read.
+#[derive(Clone)]
 pub struct PartialRoster {
     pub as_of: u64,
     pub only_adds: bool,
@@ -137,6 +139,7 @@ pub struct PartialRoster {
 }
 
 /// A copy that is being compared (N13).
+#[derive(Clone)]
 pub enum Comparison {
     /// Asked: the sum then.
     Asked(u64),

@@ -48,6 +48,7 @@ pub struct MachineNumbers {
 }
 
 /// Why a command was sent.
+#[cfg_attr(test, derive(Clone))]
 pub enum Purpose {
     Hello,
     Beat { sent: u64 },
@@ -96,7 +97,7 @@ impl Check {
 }
 
 /// Topics that want to be told of a time.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Alarms(BTreeSet<(u64, Topic)>);
 
 impl Alarms {
@@ -119,6 +120,7 @@ impl Alarms {
 type Waiting = (Partition, Purpose);
 
 /// What all partitions share.
+#[cfg_attr(test, derive(Clone))]
 pub struct Core {
     pub settings: MachineSettings,
     pub now: u64,

@@ -35,15 +35,19 @@ pub enum Lease {
 }
 
 /// A dead node whose rows are taken away (N9).
+#[cfg_attr(test, derive(Clone))]
 pub struct Reap {
     starts: u64,
     cursor: u64,
     is_begun: bool,
     is_busy: bool,
     batches: VecDeque<(AppId, Vec<Operation>)>,
+    /// Counts go last: a channel with users on it has a count, or reconciling would not find the channel.
+    counts: BTreeMap<AppId, Vec<Operation>>,
 }
 
 /// A partition.
+#[cfg_attr(test, derive(Clone))]
 pub struct Leased {
     pub number: Partition,
     pub lease: Lease,

@@ -27,6 +27,7 @@ use crate::command::{Generation, Operation};
 use crate::partition::Topic;
 
 /// One app in one partition.
+#[cfg_attr(test, derive(Clone))]
 pub struct Room {
     pub topic: Topic,
     /// The lease is held, with this generation.
@@ -34,7 +35,7 @@ pub struct Room {
     /// Redis is full: joins are not said (CL-106).
     pub is_full: bool,
     /// All old rows of this node in the partition were read.
-    pub is_swept: bool,
+    is_swept: bool,
     channels: BTreeMap<ChannelName, Held>,
     kinds: Option<Kinds>,
 
@@ -42,7 +43,6 @@ pub struct Room {
     is_subscribed: bool,
     is_leaving: bool,
     is_live: bool,
-    live_since: u64,
     /// Counts the subscriptions.
     serial: u64,
     unsubscribed_since: u64,
@@ -63,6 +63,8 @@ pub struct Room {
     announcing: usize,
     counts: BTreeSet<(u64, ChannelName)>,
     sweep: VecDeque<Operation>,
+    /// Old counts, swept behind all old users: a channel with users on it has a count.
+    old_counts: Vec<ChannelName>,
     asks: VecDeque<ChannelName>,
     adopting: VecDeque<ChannelName>,
     others: VecDeque<Operation>,
@@ -85,7 +87,6 @@ impl Room {
             is_subscribed: false,
             is_leaving: false,
             is_live: false,
-            live_since: 0,
             serial: 0,
             unsubscribed_since: 0,
             idle_since: None,
@@ -98,6 +99,7 @@ impl Room {
             announcing: 0,
             counts: BTreeSet::new(),
             sweep: VecDeque::new(),
+            old_counts: Vec::new(),
             asks: VecDeque::new(),
             adopting: VecDeque::new(),
             others: VecDeque::new(),
@@ -124,6 +126,7 @@ impl Room {
             && !self.is_wanted
             && !self.in_ring
             && self.sweep.is_empty()
+            && self.old_counts.is_empty()
             && self.others.is_empty()
             && self.adopting.is_empty()
             && self.totals.is_none()

@@ -30,7 +30,7 @@ pub struct MachineSettings {
 }
 
 /// What a machine says, in order. Taken with [`super::Machine::take`].
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Out {
     /// To be asked of Redis in this order, each to be answered with [`super::Machine::answered`].
     pub commands: Vec<(Token, BusCommand)>,

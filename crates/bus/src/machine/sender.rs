@@ -25,7 +25,7 @@ impl Knowledge {
 }
 
 /// The state of a sender, or of a node that may become one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sender {
     /// The last beat said that this node sends.
     pub owns: bool,

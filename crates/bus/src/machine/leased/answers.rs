@@ -111,7 +111,7 @@ impl Leased {
             self.ask_old_rows(core, cursor);
         } else {
             self.is_swept = true;
-            self.in_rooms(core, |room, _| room.is_swept = true);
+            self.in_rooms(core, |room, _| room.end_sweep());
         }
     }
 }

@@ -62,8 +62,8 @@ impl Leased {
         let (generation, is_swept) = (self.generation, self.is_swept);
         self.in_rooms(core, move |room, core| {
             room.generation = Some(generation);
-            (room.is_swept, room.is_full) = (is_swept, false);
-            room.begin(core);
+            room.is_full = false;
+            room.begin(core, is_swept);
         });
         if !core.makes(Mistake::ReconcilingIsNotRepeated) {
             // What was under way is lost with the connection.

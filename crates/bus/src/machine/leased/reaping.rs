@@ -21,7 +21,14 @@ impl Leased {
     pub(super) fn find_dead(&mut self, core: &mut Core, node: &NodeName) {
         if !self.reaps.contains_key(node) {
             let starts = core.now + core.random(SPREAD);
-            let reap = Reap { starts, cursor: 0, is_begun: false, is_busy: false, batches: VecDeque::new() };
+            let reap = Reap {
+                starts,
+                cursor: 0,
+                is_begun: false,
+                is_busy: false,
+                batches: VecDeque::new(),
+                counts: BTreeMap::new(),
+            };
             self.reaps.insert(node.clone(), reap);
         }
     }
@@ -68,17 +75,21 @@ impl Leased {
         };
         let Some(reap) = self.reaps.get_mut(node) else { return };
         (reap.is_busy, reap.cursor) = (false, cursor);
-        let mut by_app: BTreeMap<AppId, Vec<Operation>> = BTreeMap::new();
+        let mut leaves: BTreeMap<AppId, Vec<Operation>> = BTreeMap::new();
         for row in rows {
-            let (app, operation) = match row {
-                Row::Member { app, channel, user } => (app, Operation::Leave { channel, user }),
-                Row::Count { app, channel } => {
-                    (app, Operation::Count { channel, count: 0, told: CountRule::AsStored, hooked: false })
+            match row {
+                Row::Member { app, channel, user } => {
+                    leaves.entry(app).or_default().push(Operation::Leave { channel, user });
                 }
-            };
-            by_app.entry(app).or_default().push(operation);
+                Row::Count { app, channel } => {
+                    let told = CountRule::AsStored;
+                    let count = Operation::Count { channel, count: 0, told, hooked: false };
+                    reap.counts.entry(app).or_default().push(count);
+                }
+            }
         }
-        for (app, operations) in by_app {
+        let counts = if cursor == 0 { std::mem::take(&mut reap.counts) } else { BTreeMap::new() };
+        for (app, operations) in leaves.into_iter().chain(counts) {
             for chunk in operations.chunks(MOST_OPERATIONS) {
                 reap.batches.push_back((app.clone(), chunk.to_vec()));
             }

@@ -35,6 +35,7 @@ impl Room {
             count.wish = count.wish.max(Wish::Newcomers);
         }
         let is_first = count.count == 0 && number > 0;
+        let has_grown = number > count.count;
         (count.count, count.told, count.hooked) = (number, told, hooked);
         let wait = if told == Telling::Always { SLOW_FLUSH } else { FLUSH };
         let at = count.said.map_or(core.now, |said| core.now.max(said + wait));
@@ -42,7 +43,9 @@ impl Room {
         if is_first && self.is_up() && !self.is_full {
             self.queue_unsaid(channel);
         }
-        self.may_wait(core, channel, false);
+        if has_grown {
+            self.may_wait(core, channel, false);
+        }
         self.forget_if_over(channel);
     }
 
@@ -183,7 +186,7 @@ impl Room {
         let is_here = held.copy.is_some();
         let is_wished = match wish {
             Wish::None => false,
-            Wish::Others => held.last_told != Some(total),
+            Wish::Others => held.last_told.is_none_or(|told| told != total && total <= CROWD),
             Wish::Newcomers => total <= CROWD,
             Wish::All => true,
         };

@@ -37,18 +37,18 @@ impl Room {
     /// later was missed already.
     pub(super) fn begin_at(&mut self, core: &mut Core, number: u64) -> bool {
         match (self.last, self.first.take()) {
-            (None, _) => {
-                self.last = Some(number);
+            (Some(last), Some(first)) if number + 1 < first => {
+                self.gap(core, last);
+                return false;
+            }
+            (Some(_), None) => {}
+            (last, _) => {
                 // Rosters are asked for anyway; counts that were told before are not in this answer.
+                self.last = last.or(Some(number));
                 if number > 0 {
                     self.ask_counts(core, Wish::Others);
                 }
             }
-            (Some(last), Some(first)) if number + 1 < first && !core.makes(Mistake::TheFirstGapIsNotSeen) => {
-                self.gap(core, last);
-                return false;
-            }
-            _ => {}
         }
         true
     }

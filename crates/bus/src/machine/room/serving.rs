@@ -9,9 +9,6 @@ use crate::machine::core::Core;
 /// How long subscribers wait for a subscription in Redis.
 const PATIENCE: u64 = 2_000;
 
-/// How long changes may be on their way here that were made before the hub heard that the topic is live.
-const AFTERGLOW: u64 = 30_000;
-
 impl Room {
     /// Whether nobody is to wait for Redis now.
     fn serves_at_once(&self, now: u64) -> bool {
@@ -22,7 +19,6 @@ impl Room {
     /// A subscriber may wait on the channel.
     pub(super) fn may_wait(&mut self, core: &mut Core, channel: &ChannelName, is_new: bool) {
         let at_once = self.serves_at_once(core.now) || self.is_full && !is_new;
-        let is_recent = is_new || core.now < self.live_since + AFTERGLOW;
         let Some(held) = self.channels.get_mut(channel) else { return };
         let Some(copy) = held.copy else { return };
         let is_plain = held.roster.is_none() && !channel.is_cached();
@@ -30,7 +26,8 @@ impl Room {
         if at_once {
             held.let_in();
         }
-        if at_once || is_plain && self.is_live && is_recent {
+        // The hub may have been asked before it heard that the topic is live.
+        if at_once || is_plain && self.is_live {
             core.outcome(&self.topic.app, ClusterOutcome::Serve { channel: channel.clone(), copy });
         }
     }
@@ -73,7 +70,6 @@ impl Room {
         self.is_live = is_live;
         core.out.live.push((self.topic.app.clone(), self.topic.partition, is_live));
         if is_live {
-            self.live_since = core.now;
             self.serve_plain(core);
         }
     }

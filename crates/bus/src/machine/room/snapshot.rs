@@ -50,6 +50,7 @@ impl Room {
         if count > 0 || is_known {
             self.counted(core, &channel, count, (told, existence));
         }
+        self.may_wait(core, &channel, false);
         self.forget_if_over(&channel);
     }
 
@@ -110,10 +111,17 @@ impl Room {
             }
             Row::Count { channel, .. } => {
                 if self.channels.get(&channel).is_none_or(|held| held.count.count == 0) {
-                    self.sweep.push_back(Operation::CountOld { channel });
+                    self.old_counts.push(channel);
                 }
             }
         }
+    }
+
+    /// All old rows were read.
+    pub fn end_sweep(&mut self) {
+        self.is_swept = true;
+        let counts = self.old_counts.drain(..).map(|channel| Operation::CountOld { channel });
+        self.sweep.extend(counts);
     }
 }
 

@@ -95,10 +95,12 @@ impl Room {
     }
 
     /// The lease is held: everything is announced anew, before what happens from now on (N6).
-    pub fn begin(&mut self, core: &mut Core) {
+    pub fn begin(&mut self, core: &mut Core, is_swept: bool) {
+        self.is_swept = is_swept;
         (self.last, self.first, self.probe) = (None, None, None);
         self.asks.clear();
         self.sweep.clear();
+        self.old_counts.clear();
         self.others.clear();
         self.totals = None;
         self.announce_rows();
@@ -114,6 +116,7 @@ impl Room {
         self.generation = None;
         self.asks.clear();
         self.sweep.clear();
+        self.old_counts.clear();
         self.others.clear();
         self.totals = None;
         for held in self.channels.values_mut() {

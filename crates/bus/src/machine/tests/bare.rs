@@ -149,6 +149,15 @@ impl Rig {
         }
     }
 
+    /// Lets time pass for one node alone.
+    pub fn pass_one(&mut self, at: usize, milliseconds: u64) {
+        self.now += milliseconds;
+        self.nodes[at].machine.tick(self.now);
+        let out = self.nodes[at].machine.take();
+        self.nodes[at].note(self.now, out);
+        while self.execute(at) {}
+    }
+
     /// What a node has said since the last call.
     pub fn said(&mut self, at: usize) -> Vec<ClusterOutcome> {
         std::mem::take(&mut self.nodes[at].outcomes)

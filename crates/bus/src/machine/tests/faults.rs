@@ -128,7 +128,10 @@ impl World {
         let old =
             sender.old.iter().chain(&sender.stopped).chain(sender.knowledge.iter().filter(|_| !is_present));
         let stated = self.stated.get(&partition).copied().unwrap_or(0);
-        let is_unsaid = sender.old.is_some() && (sender.is_changed || !sender.called_back.is_empty());
+        let is_told = |command: &BusCommand| matches!(command, BusCommand::Told { partition: of, .. } if *of == partition);
+        let is_under_way = node.flying.iter().any(|(_, command)| is_told(command));
+        let is_unsaid =
+            sender.old.is_some() && (is_under_way || sender.is_changed || !sender.called_back.is_empty());
         is_unsaid || self.restarts > 0 && old.into_iter().any(|knowledge| knowledge.term > stated)
     }
 

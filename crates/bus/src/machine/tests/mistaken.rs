@@ -41,7 +41,6 @@ macro_rules! with {
 fn mistakes_about_numbers_and_rosters_are_found() {
     use Mistake as M;
     found("gaps are not seen", &rule(M::GapsAreNotSeen), with!(Drop));
-    found("the first gap is not seen", &rule(M::TheFirstGapIsNotSeen), with!(Drop, SubscriberLost));
     found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), with!());
     found("a roster is taken as the newest", &rule(M::ARosterIsTakenAsTheNewest), with!());
     found("changes are not kept for a roster", &rule(M::ChangesAreNotKeptForARoster), with!());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::KeptEvent;
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_testing::redis::Redis;
 
@@ -343,4 +344,45 @@ fn on_a_real_redis_schedules_with_faults_end_in_the_truth() {
 #[test]
 fn on_a_real_redis_that_fills_up_schedules_end_in_the_truth() {
     all_pass(&[Fault::Full, Fault::Cut], 8);
+}
+
+#[test]
+fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let (app, name) = (AppId::from("a"), ChannelName::trusted("cache-c"));
+    let (topic, node) = (layout.topic(&app, &name), NodeName::from("n1"));
+    let speaker = Speaker {
+        layout: &layout,
+        node: &node,
+        is_sharded: false,
+        data: "r0",
+        fresh: "e1",
+        lease: Duration::from_millis(LEASE),
+        settling: Duration::from_millis(SETTLING),
+        delay: Duration::from_millis(DELAY),
+        now: 0,
+    };
+    let miss = BusCommand::Miss { topic: topic.clone(), channel: name.clone() };
+    let read = BusCommand::Read { topic: topic.clone(), channel: name.clone() };
+    let is_first =
+        |server: &mut Server| matches!(server.execute(&speaker, &miss), BusAnswer::Missed { is_first: true });
+    assert!(matches!(server.execute(&speaker, &read), BusAnswer::Read(None)));
+    assert_eq!([is_first(&mut server), is_first(&mut server)], [true, false]);
+    for version in 1..=2 {
+        let frame = fanfare_protocol::frame::Frame::text(0, |out| out.extend_from_slice(b"text"));
+        let lives = Duration::from_secs(60);
+        let event =
+            KeptEvent { channel: name.clone(), frame: frame.clone(), except: None, lives, quiet: false };
+        server.execute(&speaker, &BusCommand::Keep { topic: topic.clone(), event });
+        let BusAnswer::Read(Some((found, message, lives))) = server.execute(&speaker, &read) else {
+            panic!()
+        };
+        assert_eq!((found, &message), (version, frame.bytes()));
+        assert!((1..=60_000).contains(&lives));
+        let published = server.published();
+        assert_eq!(published.len(), 1);
+        assert_eq!(published[0].1, [format!("{version:014x}").as_bytes(), frame.bytes()].concat());
+    }
+    // An event ends the silence about misses (HOOK-018).
+    assert!(is_first(&mut server));
 }

@@ -422,6 +422,48 @@ fn n13_a_copy_is_read_again_and_a_difference_is_counted() {
 }
 
 #[test]
+fn n1_a_change_that_is_missed_before_the_first_answer_is_noticed() {
+    let mut rig = Rig::settled(2);
+    rig.open(1, "presence-a", 1);
+    rig.run();
+    rig.nodes[1].machine.lost(rig.now, &[0]);
+    rig.nodes[1].machine.connected(rig.now, &[0]);
+    // The roster is read, and its answer is on its way, when one change is lost and the next is heard.
+    let mut late = Vec::new();
+    let mut out = rig.nodes[1].machine.take();
+    while !out.commands.iter().any(|(_, command)| asks_roster(command)) {
+        rig.nodes[1].note(rig.now, out);
+        assert!(rig.execute(1));
+        while let Some(at) = rig.nodes[1].flying.iter().position(|(_, command)| asks_roster(command)) {
+            late.extend(rig.nodes[1].flying.remove(at));
+        }
+        if !late.is_empty() {
+            break;
+        }
+        out = rig.nodes[1].machine.take();
+    }
+    let name = rig.nodes[1].name.clone();
+    let answers: Vec<_> =
+        late.iter().map(|(token, command)| (*token, rig.store.execute(rig.now, &name, command))).collect();
+    let subscribed = std::mem::take(&mut rig.nodes[1].subscribed);
+    rig.join(0, "presence-a", "lost", 1);
+    rig.count(0, "presence-a", 1, Telling::Off);
+    rig.pass_one(0, 100);
+    rig.nodes[1].subscribed = subscribed;
+    rig.join(0, "presence-a", "heard", 2);
+    rig.pass_one(0, 100);
+    for (token, answer) in answers {
+        rig.answer(1, token, answer);
+    }
+    rig.run();
+    let last = rig.said(1).into_iter().rev().find_map(|outcome| match outcome {
+        ClusterOutcome::Roster { users, .. } => Some(users.len()),
+        _ => None,
+    });
+    assert_eq!(last, Some(2));
+}
+
+#[test]
 fn a_young_epoch_reads_rosters_twice() {
     let mut rig = Rig::young(1);
     rig.open(0, "presence-a", 1);

@@ -308,8 +308,14 @@ impl World {
 
     fn send_hooks(&mut self, at: usize) {
         let Some(batch) = self.nodes[at].hooks.pop_front() else { return };
-        let term = self.terms.entry(batch.partition).or_default();
-        *term = (*term).max(self.nodes[at].term(batch.partition));
+        let (partition, own) = (batch.partition, self.nodes[at].term(batch.partition));
+        let best = self.nodes.iter().map(|node| node.term(partition)).max().unwrap_or(0);
+        if own < best && self.restarts > 0 {
+            // Sent by a sender that was replaced, while Redis was lost: nobody else knows.
+            self.told_lost.insert(partition);
+        }
+        let term = self.terms.entry(partition).or_default();
+        *term = (*term).max(own);
         for (id, event) in ids(&batch).into_iter().zip(&batch.events) {
             let (channel, user, came) = match event.transition.clone() {
                 Transition::Occupied(channel) => (channel, None, true),

@@ -230,7 +230,6 @@ impl<'a> Batch<'a> {
             None => {
                 roster.insert(user.clone(), (1, info.to_owned()));
                 self.tell(channel, DeltaKind::Added(user.clone(), info.to_owned()));
-                self.came(channel, Some(user), rule.1);
             }
             Some((nodes, old)) => {
                 roster.insert(user.clone(), (nodes + usize::from(!is_mine), info.to_owned()));
@@ -239,6 +238,7 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+        self.came(channel, Some(user), rule.1);
         Status::Ok
     }
 
