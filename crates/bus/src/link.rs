@@ -14,6 +14,7 @@ mod subscriber;
 mod topics;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(crate) struct Link {
     /// Where the subscriber is to be.
     host: watch::Sender<Option<Host>>,
     is_subscribed: bool,
+    /// Topics that Redis refuses.
+    refused: BTreeSet<Box<str>>,
     waiting: Commands,
     questions: Vec<Asking>,
     numbers: TopicNumbers,
@@ -113,6 +116,7 @@ impl Link {
             notes,
             host,
             is_subscribed: false,
+            refused: BTreeSet::new(),
             waiting: Commands::default(),
             questions: Vec::new(),
             numbers: TopicNumbers::default(),
@@ -240,20 +244,28 @@ impl Link {
         match note {
             Note::Ready => self.is_subscribed = true,
             Note::Confirmed(name) => {
+                self.refused.remove(&name);
                 if let Some(TopicMeaning::App(topic)) = self.topics.confirm(&name) {
                     self.machine.subscribed(now, &[topic]);
                 }
             }
-            Note::Ended(name) => self.topics.end(&name),
+            Note::Ended(name) => {
+                self.refused.remove(&name);
+                self.topics.end(&name);
+            }
             Note::Delta(topic, delta) => self.machine.heard(now, &topic, delta),
             Note::Hooks(partition) => self.machine.hooks_due(now, partition),
-            Note::Refused(error) => self.board.set_why(error.to_string()),
+            Note::Refused(name, error) => {
+                self.refused.insert(name);
+                self.board.set_why(error.to_string());
+            }
             Note::Lost(error) => {
                 if self.is_subscribed {
                     self.shared.counters.subscriptions_lost.add(1);
                     self.board.set_why(format!("the subscription: {error}"));
                 }
                 self.is_subscribed = false;
+                self.refused.clear();
                 self.topics.lose();
                 self.machine.subscription_lost(now, &self.board.partitions);
             }
@@ -297,7 +309,8 @@ impl Link {
             self.shared.counters.dropped_link.add(self.board.events.expire() as u64);
         }
         let has_leases = self.board.partitions.iter().all(|partition| self.machine.is_up(*partition));
-        self.board.set_up(self.wire.is_up() && self.is_subscribed && has_leases);
+        let hears = self.is_subscribed && self.refused.is_empty();
+        self.board.set_up(self.wire.is_up() && hears && has_leases);
         self.board.set_numbers(self.machine.numbers());
     }
 

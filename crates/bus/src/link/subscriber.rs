@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fanfare_redis::{Happening, Host, RedisError, TopicListener, TopicSubscriber, WantedTopics};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
 
 use super::topics::{Meanings, TopicMeaning};
 use crate::counters::BusCounters;
@@ -18,8 +19,8 @@ use crate::workers::{Heard, Workers};
 /// Most deltas and notes that wait for the link's task.
 pub(super) const MOST_NOTES: usize = 1024;
 
-/// Between two attempts to connect.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+/// Between two attempts to connect: the shortest time, and the longest.
+const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// What the subscriber tells the link.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub(super) enum Note {
     Ended(Box<str>),
     Delta(Topic, Delta),
     Hooks(Partition),
-    /// A topic is refused; what Redis says.
-    Refused(RedisError),
+    /// A topic is refused, perhaps again; what Redis says.
+    Refused(Box<str>, RedisError),
     /// The connection is lost, and with it all subscriptions.
     Lost(RedisError),
 }
@@ -83,8 +84,11 @@ impl TopicListener for Ear {
         match happening {
             Happening::Message { channel, payload } => self.message(channel, payload),
             Happening::TooLong { .. } => self.counters.malformed.add(1),
-            Happening::Refused { error, .. } => self.unsent.push_back(Note::Refused(error.clone())),
+            Happening::Refused { prefix, error } => {
+                self.unsent.push_back(Note::Refused(prefix.into(), error.clone()));
+            }
             Happening::Subscribed { .. } => self.unsent.push_back(Note::Ready),
+            // A grant is a confirmation, too.
             Happening::Granted { .. } | Happening::Away(_) => {}
         }
     }
@@ -115,9 +119,11 @@ pub(super) async fn run(
     mut wanted: watch::Receiver<WantedTopics>,
     mut ear: Ear,
 ) {
+    let mut pause = BETWEEN_ATTEMPTS.0;
     loop {
         let Ok(at) = host.wait_for(Option::is_some).await.map(|host| host.clone()) else { return };
         let Some(at) = at else { continue };
+        let start = Instant::now();
         let error = tokio::select! {
             error = subscriber.follow(&at, &mut wanted, &mut ear) => error,
             other = host.wait_for(|host| host.as_ref() != Some(&at)) => match other {
@@ -129,6 +135,9 @@ pub(super) async fn run(
         if ear.notes.send(Note::Lost(error)).await.is_err() {
             return;
         }
-        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        // A connection that lasted is no attempt.
+        pause = if start.elapsed() > BETWEEN_ATTEMPTS.1 { BETWEEN_ATTEMPTS.0 } else { pause * 2 };
+        pause = pause.min(BETWEEN_ATTEMPTS.1);
+        sleep(pause).await;
     }
 }

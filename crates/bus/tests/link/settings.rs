@@ -41,6 +41,21 @@ fn cl_074_a_user_with_the_rights_of_one_prefix_over_tls_gets_everything() {
 }
 
 #[test]
+fn a_user_who_may_subscribe_to_nothing_is_away_until_that_is_granted() {
+    let users = USERS.replace(" &one:*", "");
+    let redis =
+        Redis::with(&users).log_in_with(&["--user", "operator", "--pass", "all-rights", "--no-auth-warning"]);
+    let url = format!("redis://bus:hush%3A%40%2F@127.0.0.1:{}", redis.port);
+    let node = Node::with(with(&url, 1, &Trust::public(), "one:"));
+    node.away_for("NOPERM");
+    // It is refused each second.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    redis.says(&["ACL", "SETUSER", "bus", "&one:*"]);
+    node.wait_until_up();
+    node.open("a");
+}
+
+#[test]
 fn cl_074_two_clusters_share_a_redis_by_their_prefixes() {
     let redis = Redis::start();
     let node = |id, prefix| Node::with(with(&redis.url(), id, &Trust::public(), prefix));
