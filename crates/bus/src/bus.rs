@@ -199,7 +199,7 @@ impl Bus {
     pub fn app_changed(&self, app: &AppId) {
         let command = self.control(EventKind::AppChanged, app, "");
         if let Some(board) = self.links.board(0).filter(|board| board.is_up()) {
-            board.inbox.question(Asking { commands: vec![command], behind: None, answer: None });
+            board.inbox.question(Asking::new(vec![command], None, None));
         }
     }
 

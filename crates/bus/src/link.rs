@@ -48,6 +48,9 @@ const MOST_EVENTS: (usize, usize) = (1000, 1024 * 1024);
 /// Most notes that are taken before the link does anything else.
 const MOST_NOTES_AT_ONCE: usize = 256;
 
+/// How long a question waits for this node's own part to be said (CL-020).
+const FOR_OWN_PART: Duration = Duration::from_millis(250);
+
 /// One link.
 pub(crate) struct Link {
     shared: Arc<Shared>,
@@ -227,7 +230,7 @@ impl Link {
 
     /// Sends a command whose answer nobody waits for.
     fn say(&mut self, command: Cmd) {
-        self.questions.push(Asking { commands: vec![command], behind: None, answer: None });
+        self.questions.push(Asking::new(vec![command], None, None));
     }
 
     /// Takes a note, and others that wait.
@@ -318,8 +321,11 @@ impl Link {
     fn ready_questions(&mut self, now: u64) -> Vec<Asking> {
         self.questions.retain(|question| !question.is_given_up());
         let machine = &mut self.machine;
-        let is_ready =
-            |question: &mut Asking| question.behind.as_ref().is_none_or(|app| machine.flush(now, app));
+        // Where changes never end, an answer that lacks the last of them is better than none.
+        let is_ready = |question: &mut Asking| {
+            let is_behind = question.behind.as_ref().is_none_or(|app| machine.flush(now, app));
+            is_behind || question.since.elapsed() > FOR_OWN_PART
+        };
         let ready: Vec<Asking> = self.questions.extract_if(.., is_ready).collect();
         let out = self.machine.take();
         self.bring(out);

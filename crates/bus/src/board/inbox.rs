@@ -10,6 +10,7 @@ use fanfare_protocol::webhook::Kinds;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::command::EntryId;
 use crate::partition::Partition;
@@ -40,9 +41,20 @@ pub(crate) struct Asking {
     pub behind: Option<AppId>,
     /// `None` if nobody waits.
     pub answer: Option<oneshot::Sender<Vec<Value>>>,
+    /// When the question was asked.
+    pub since: Instant,
 }
 
 impl Asking {
+    /// A question of now.
+    pub fn new(
+        commands: Vec<Cmd>,
+        behind: Option<AppId>,
+        answer: Option<oneshot::Sender<Vec<Value>>>,
+    ) -> Self {
+        Self { commands, behind, answer, since: Instant::now() }
+    }
+
     /// Whether somebody has waited too long.
     pub fn is_given_up(&self) -> bool {
         self.answer.as_ref().is_some_and(oneshot::Sender::is_closed)

@@ -42,7 +42,7 @@ impl Links {
     ) -> Result<Vec<Value>, BusAway> {
         let board = self.board(partition).filter(|board| board.is_up()).ok_or(BusAway)?;
         let (answer, answered) = oneshot::channel();
-        board.inbox.question(Asking { commands, behind, answer: Some(answer) });
+        board.inbox.question(Asking::new(commands, behind, Some(answer)));
         answered.await.map_err(|_| BusAway)
     }
 
