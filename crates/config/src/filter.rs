@@ -12,6 +12,7 @@ const PARTS: [&str; 10] = [
     "fanfare::admin",
     "fanfare::apps",
     "fanfare::authorization",
+    "fanfare::bus",
     "fanfare::connection",
     "fanfare::http",
     "fanfare::log",

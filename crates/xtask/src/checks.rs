@@ -14,6 +14,7 @@ use crate::once::once_for;
 use crate::packages::{
     self, APACHE, CADDY, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
 };
+use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
 use crate::step::{Steps, command};
 use crate::workspace::{root, target};
@@ -71,7 +72,7 @@ impl Group {
             Self::Tidy => &[],
             Self::Rust => &[POSTGRES, REDIS],
             Self::Autobahn => &[PYTHON],
-            Self::Node => &[NODE, OPENSSL],
+            Self::Node => &[NODE, OPENSSL, REDIS],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
             Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, HAPROXY, CADDY, APACHE],
@@ -171,6 +172,11 @@ fn rust(steps: &mut Steps) {
         let mut tests = command(&wire_program()?, &[], root().join("crates/server"));
         log.execute(tests.env("RUST_TEST_THREADS", wire_threads()))
     });
+    steps.run("Rust: over the wire, with two nodes", |log| {
+        let redis = PairsRedis::start()?;
+        let mut tests = command(&wire_program()?, &pairs::WIRE, root().join("crates/server"));
+        log.execute(tests.env("RUST_TEST_THREADS", wire_threads()).env("WIRE_BUS", redis.url()))
+    });
     steps.run("the corpora of the fuzz targets", |log| cargo(log, &["test", "--manifest-path", FUZZ]));
     steps.run("interleavings of the hub", interleavings);
 }
@@ -231,6 +237,12 @@ pub fn interleavings(log: &Log) -> Result<(), String> {
 
 fn node(steps: &mut Steps) {
     node_tests(steps, "Node: pusher-js, Laravel Echo, Node SDK", "tests/e2e");
+    steps.run("Node: the same with two nodes behind a balancer", |log| {
+        let redis = PairsRedis::start()?;
+        let arguments = [&["--test", "--test-reporter=spec"][..], &pairs::NODE].concat();
+        let tests = command("node", &arguments, root().join("tests/e2e"));
+        log.execute(with_binary(tests).env("E2E_BUS", redis.url()))
+    });
 }
 
 fn laravel(steps: &mut Steps) {

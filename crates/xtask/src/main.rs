@@ -9,6 +9,7 @@ mod cluster;
 mod log;
 mod once;
 mod packages;
+mod pairs;
 mod python;
 mod rules;
 mod step;

@@ -8,7 +8,7 @@ import Pusher from 'pusher-js';
 import './timers.js';
 import { startAuthorization } from './authorization.js';
 import { APP, Fanfare } from './fanfare.js';
-import { startServer } from './pair.js';
+import { reasonToSkip, startServer } from './pair.js';
 import { inState, signIn } from './waiting.js';
 
 export const ENCRYPTION_KEY = 'MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
@@ -32,7 +32,7 @@ const scenes = new WeakMap();
 
 /** A test as Node runs it; a failure prints the server's log. */
 export function test(name, body) {
-  nodeTest(name, { timeout: 60_000 }, async (t) => {
+  nodeTest(name, { timeout: 60_000, skip: reasonToSkip(name) }, async (t) => {
     try {
       await body(t);
     } catch (error) {
