@@ -90,6 +90,14 @@ impl Ledger {
         }
     }
 
+    /// The machine itself stood still until now.
+    pub(crate) fn stood_still(&mut self, time: Duration) {
+        let now = Instant::now();
+        // Before the fault that may be going on, whose end is still to be noted.
+        let at = self.faults.len().saturating_sub(1);
+        self.faults.insert(at, (now - time, Some(now)));
+    }
+
     /// Whether a fault, or its end, excuses what happened then.
     pub(crate) fn is_excused(&self, then: Instant) -> bool {
         self.faults
@@ -108,7 +116,8 @@ impl Ledger {
         let Some(event) = events.and_then(|events| events.get((*number as usize).wrapping_sub(1))) else {
             return Err(format!("{channel}: event {stream}/{number} was never published"));
         };
-        if event.except == Some(connection) {
+        // Who subscribes later gets the kept event of a cache channel all the same (WS-173).
+        if event.except == Some(connection) && event.sent > *acknowledged {
             return Err(format!(
                 "{channel}: event {stream}/{number} came to the connection that was excluded"
             ));

@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod seat;
 mod signing;
+mod stillness;
 mod store;
 mod terminator;
 mod told;

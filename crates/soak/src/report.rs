@@ -39,7 +39,11 @@ impl Report {
         let World { tally, ledger, told, .. } = world;
         self.violations.clone_from(&world.violations);
         self.lines = vec![
-            format!("seconds: {:.0}", world.elapsed().as_secs_f64()),
+            format!(
+                "seconds: {:.0}, of which the machine itself stood still for {:.1}",
+                world.elapsed().as_secs_f64(),
+                world.stood_still.1.as_secs_f64()
+            ),
             format!(
                 "clients: {}, connections: {}, joins: {}, leaves: {}, checks: {}",
                 world.seats.len(),
@@ -100,7 +104,8 @@ pub(crate) async fn counted(world: &Shared) -> BTreeMap<String, f64> {
             else {
                 continue;
             };
-            let is_histogram = ["_bucket", "_sum", "_count"].iter().any(|end| name.contains(end));
+            let is_histogram =
+                ["_bucket", "_sum", "_count", "round_trips"].iter().any(|end| name.contains(end));
             let value = value.parse::<f64>().ok().filter(|_| !is_histogram);
             *all.entry(name.to_owned()).or_default() += value.unwrap_or(0.0);
         }

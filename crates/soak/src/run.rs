@@ -22,7 +22,7 @@ use crate::process::{PREFIX, Process};
 use crate::report::{Report, admitted, counted};
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
-use crate::{compare, liar, publisher, receiver, seat, terminator};
+use crate::{compare, liar, publisher, receiver, seat, stillness, terminator};
 
 /// How long clients act between two checks.
 const BETWEEN: Duration = Duration::from_secs(8);
@@ -39,8 +39,9 @@ const PUBLISHERS: usize = 10;
 /// How long the last key of Redis may take to go, once everybody has left: a lease, settling, and webhooks.
 const EMPTYING: Duration = Duration::from_secs(30);
 
-/// What may be left in Redis without clients. Kept events and usage expire by themselves.
-const LEFT: [&str; 10] = ["1:layout", "live", "gen", "epoch", "seq", "ver", "cache", "miss", "use", "hooks"];
+/// What may be left in Redis without clients: what is of the nodes that run, and what expires by itself.
+const LEFT: [&str; 12] =
+    ["1:layout", "live", "gen", "epoch", "seq", "ver", "cache", "miss", "use", "hooks", "hooked", "nodes"];
 
 /// Runs, and says what came of it.
 ///
@@ -118,6 +119,7 @@ impl Run {
             let chance = Chance::of(seed, "publisher", number);
             spawn_local(publisher::live(Rc::clone(&self.world), number, each, chance));
         }
+        spawn_local(stillness::watch(Rc::clone(&self.world)));
         spawn_local(terminator::live(Rc::clone(&self.world), Chance::of(seed, "terminator", 0)));
     }
 
@@ -145,7 +147,7 @@ impl Run {
             false => fault.name(),
         };
         self.report.say(&self.world, &format!("fault: {name}"));
-        self.world.borrow_mut().is_disturbed = true;
+        self.world.borrow_mut().has_fault = true;
         let admitted_before = self.admitted().await;
         let lost_before = self.world.borrow().ledger.gaps();
         if fault.costs_events() {
@@ -162,7 +164,7 @@ impl Run {
         self.check(&format!("after {name}"), BEHIND_A_FAULT).await;
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
-        self.world.borrow_mut().is_disturbed = false;
+        self.world.borrow_mut().has_fault = false;
         let lost = self.world.borrow().ledger.gaps() - lost_before;
         let admitted = self.admitted().await - admitted_before;
         if !fault.ends_a_node() && lost as f64 > admitted {
@@ -262,6 +264,7 @@ impl Run {
                 }
             };
             left = keys.into_iter().filter(|key| !may_stay(key)).collect();
+            left.dedup();
         }
         if !left.is_empty() {
             let few: Vec<String> = left.iter().take(10).cloned().collect();

@@ -33,13 +33,13 @@ async fn terminate(world: &Shared, node: usize, user: &str) {
         world.terminated.insert(user.to_owned(), Instant::now());
         (world.nodes[node].back_ends, signed_in(&world.seats, user))
     };
-    let was_disturbed = world.borrow().is_disturbed;
+    let was_disturbed = world.borrow().is_disturbed();
     let answer =
         BackEnd::of(place).publish(&format!("/users/{user}/terminate_connections"), &json!({})).await;
     sleep(PATIENCE).await;
     let mut world = world.borrow_mut();
     world.tally.terminations += 1;
-    if was_disturbed || world.is_disturbed {
+    if was_disturbed || world.is_disturbed() {
         return;
     }
     if !matches!(answer, Ok(200)) {

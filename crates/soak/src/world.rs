@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::chance::Chance;
-use crate::ledger::Ledger;
+use crate::ledger::{AFTER, Ledger};
 use crate::told::BackEndKnows;
 use crate::view::View;
 
@@ -82,7 +82,9 @@ pub(crate) struct World {
     pub(crate) publishing: usize,
     pub(crate) tally: Tally,
     /// A fault is made, or was a moment ago.
-    pub(crate) is_disturbed: bool,
+    pub(crate) has_fault: bool,
+    /// When the machine stood still last, and for how long in all.
+    pub(crate) stood_still: (Option<Instant>, Duration),
     /// Users whose connections a back end has closed, and when last.
     pub(crate) terminated: BTreeMap<String, Instant>,
     pub(crate) violations: Vec<String>,
@@ -108,7 +110,8 @@ impl World {
             told: BackEndKnows::default(),
             publishing: 0,
             tally: Tally::default(),
-            is_disturbed: false,
+            has_fault: false,
+            stood_still: (None, Duration::ZERO),
             terminated: BTreeMap::new(),
             violations: Vec::new(),
             start: Instant::now(),
@@ -119,6 +122,11 @@ impl World {
     pub(crate) fn open_node(&self, chance: &mut Chance) -> Option<usize> {
         let open: Vec<usize> = (0..self.nodes.len()).filter(|at| self.nodes[*at].is_open).collect();
         chance.pick(&open).copied()
+    }
+
+    /// Whether answers may be late or refused.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.has_fault || self.stood_still.0.is_some_and(|then| then.elapsed() < AFTER)
     }
 
     /// Notes what must never happen.
