@@ -7,7 +7,7 @@ use fanfare_apps::nearest;
 use tracing_subscriber::EnvFilter;
 
 /// The parts that log, as their lines name them; a test looks for others.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "fanfare",
     "fanfare::admin",
     "fanfare::apps",

@@ -63,6 +63,7 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cache::ws_174_other_channels", "as before"),
     ("cache::lim_024", "a node may keep an event some milliseconds longer than Redis"),
     ("client_events::ws_165_a_signed_in", "events and changes of members have no common order"),
+    ("counts::ws_152_members_that_come_back", "who is back before Redis was told has never left"),
     ("counts::ws_143", "a newcomer may hear the number before its own as well"),
     (
         "webhook_requests::hook_002_and_hook_024_what",
