@@ -25,6 +25,7 @@ mod channel_queries;
 mod client_event_limits;
 mod client_events;
 mod closing;
+mod cluster;
 mod commands;
 mod configuration;
 mod counts;

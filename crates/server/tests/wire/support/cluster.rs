@@ -37,6 +37,7 @@ impl SecondNode {
 /// Tests that are about one node by their nature, by the beginning of their names, each with the reason. Such tests always
 /// run with one node.
 const OF_ONE_NODE: &[(&str, &str)] = &[
+    ("cluster::", "starts its nodes itself"),
     ("admission::ws_061", "the quota of connections is known on other nodes a fifth of a second later"),
     ("authorized::", "as before"),
     ("envelope::ws_033", "as before"),
