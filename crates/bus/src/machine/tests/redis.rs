@@ -368,7 +368,12 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
         |server: &mut Server| matches!(server.execute(&speaker, &miss), BusAnswer::Missed { is_first: true });
     assert!(matches!(server.execute(&speaker, &read), BusAnswer::Read(None)));
     assert_eq!([is_first(&mut server), is_first(&mut server)], [true, false]);
-    for version in 1..=2 {
+    let mut before = 0;
+    for round in 0..3 {
+        if round == 2 {
+            // Also when Redis has lost its data, a later event has a higher version.
+            server.say(&["FLUSHALL"]);
+        }
         let frame = fanfare_protocol::frame::Frame::text(0, |out| out.extend_from_slice(b"text"));
         let lives = Duration::from_secs(60);
         let event =
@@ -377,11 +382,13 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
         let BusAnswer::Read(Some((found, message, lives))) = server.execute(&speaker, &read) else {
             panic!()
         };
-        assert_eq!((found, &message), (version, frame.bytes()));
+        assert_eq!(&message, frame.bytes());
+        assert!(found > before, "{found} comes behind {before}");
+        before = found;
         assert!((1..=60_000).contains(&lives));
         let published = server.published();
         assert_eq!(published.len(), 1);
-        assert_eq!(published[0].1, [format!("{version:014x}").as_bytes(), frame.bytes()].concat());
+        assert_eq!(published[0].1, [format!("{found:014x}").as_bytes(), frame.bytes()].concat());
     }
     // An event ends the silence about misses (HOOK-018).
     assert!(is_first(&mut server));
