@@ -32,6 +32,10 @@ impl Leased {
         }
         let is_owner = beat.owner == core.settings.node;
         let sender = &mut self.sender;
+        if std::mem::take(&mut sender.is_changed) {
+            // Sent in the old epoch, and too late to be said in this one.
+            core.numbers.told_late += 1;
+        }
         (sender.old, sender.stopped) = (None, None);
         sender.called_back.clear();
         let is_foreign = sender.knowledge.as_ref().is_some_and(|knowledge| knowledge.term != beat.term);

@@ -69,6 +69,8 @@ pub struct World {
     pub sent: Vec<Sent>,
     /// Partitions where what was told is lost, as is allowed (CL-033).
     pub told_lost: BTreeSet<Partition>,
+    /// Webhooks that were sent although they had been called back, until their node has stated so (CL-033).
+    pub recalled: Vec<(NodeName, Partition, bool, HookSubject)>,
     /// The highest term that was stated in the present data.
     pub stated: BTreeMap<Partition, u64>,
     /// The highest term in which a webhook was sent.
@@ -114,6 +116,7 @@ impl World {
             data: "r0".to_owned(),
             sent: Vec::new(),
             told_lost: BTreeSet::new(),
+            recalled: Vec::new(),
             stated: BTreeMap::new(),
             terms: BTreeMap::new(),
             layout,
@@ -155,7 +158,10 @@ impl World {
             (BusCommand::Told { partition, .. }, BusAnswer::Late) => {
                 self.told_lost.insert(*partition);
             }
-            (BusCommand::Told { partition, term, .. }, BusAnswer::Done) => {
+            (BusCommand::Told { partition, term, subjects, .. }, BusAnswer::Done) => {
+                self.recalled.retain(|(of, in_partition, came, subject)| {
+                    (of, in_partition) != (name, partition) || subjects.contains(subject) != *came
+                });
                 let stated = self.stated.entry(*partition).or_default();
                 *stated = (*stated).max(*term);
             }
@@ -316,7 +322,9 @@ impl World {
         }
         let term = self.terms.entry(partition).or_default();
         *term = (*term).max(own);
-        for (id, event) in ids(&batch).into_iter().zip(&batch.events) {
+        let handed = &self.nodes[at].machine.parts[&partition].sender.handed;
+        let are_recalled: Vec<bool> = ids(&batch).iter().map(|id| !handed.contains_key(id)).collect();
+        for ((id, event), is_recalled) in ids(&batch).into_iter().zip(&batch.events).zip(are_recalled) {
             let (channel, user, came) = match event.transition.clone() {
                 Transition::Occupied(channel) => (channel, None, true),
                 Transition::Vacated(channel) => (channel, None, false),
@@ -326,6 +334,9 @@ impl World {
             };
             let subject = HookSubject { app: batch.app.clone(), channel, user };
             self.say(|| format!("webhook of n{} {id:?} {came} {subject:?}", at + 1));
+            if is_recalled && self.restarts > 0 {
+                self.recalled.push((self.nodes[at].name.clone(), partition, came, subject.clone()));
+            }
             self.sent.push((batch.partition, id, came, subject));
         }
         self.nodes[at].sent.push_back(batch);
@@ -397,6 +408,7 @@ impl World {
     /// Compares everything with the truth.
     pub fn check(&mut self) -> Result<(), String> {
         let (users, counts) = self.truth();
+        self.told_lost.extend(self.recalled.iter().map(|(_, partition, ..)| *partition));
         if let Some(wrong) = &self.crowd.wrong {
             return Err(wrong.clone());
         }
