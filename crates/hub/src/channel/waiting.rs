@@ -161,6 +161,9 @@ impl Channel {
                 member.conn.outbox.push(frame);
             }
         }
+        // A snapshot that was taken a moment ago may have told of the user anew.
+        let (channel, user, ticket) = (self.name.clone(), user.clone(), at.sharing.next_number());
+        at.sharing.push(Change::Left { channel, user, ticket });
         self.count_for_the_cluster(at);
         self.close_if_empty(at);
     }

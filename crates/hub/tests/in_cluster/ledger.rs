@@ -98,13 +98,6 @@ impl Ledger {
         assert_eq!(self.open, found, "the changes, and the snapshot");
     }
 
-    /// The cluster has refused the user, and so knows that the user is not there.
-    pub fn refused(&mut self, channel: &str, user: &str) {
-        if let Some(open) = self.open.get_mut(channel) {
-            open.users.remove(user);
-        }
-    }
-
     /// The copy before so many others.
     pub fn copy(&self, channel: &str, back: usize) -> Option<CopyId> {
         let copies = self.copies.get(channel)?;

@@ -193,21 +193,8 @@ impl Node {
         for client in &mut self.clients {
             client.follow();
         }
-        if let Step::Say { channel, what: Said::Refused(user), .. } = step
-            && !self.has(*channel, *user)
-        {
-            self.ledger.refused(CHANNELS[*channel], USERS[*user]);
-        }
         self.ledger.take(&self.hub);
         self.compare();
-    }
-
-    /// Whether any client is subscribed as the user.
-    fn has(&self, at: usize, wanted: usize) -> bool {
-        let mut views = self.clients.iter().filter_map(|client| client.views.get(&at));
-        views.any(|view| match view {
-            View::Waiting(user) | View::In { user, .. } => user == USERS[wanted],
-        })
     }
 
     fn join(&mut self, slot: usize, at: usize, user: usize, info: u8) {

