@@ -63,9 +63,8 @@ impl Bus {
     ) -> Self {
         let layout = Arc::new(Layout::new(&settings.prefix, settings.partitions));
         let plan = plan(&settings.urls, layout.partitions());
-        let board = |(address, partitions): &(RedisAddress, Vec<Partition>)| {
-            Arc::new(Board::new(address, partitions.clone()))
-        };
+        let board =
+            |planned: &PlannedLink| Arc::new(Board::new(&planned.address, planned.partitions.clone()));
         let shared = Arc::new(Shared {
             key: settings.node.key().into(),
             lease: settings.lease,
@@ -86,13 +85,14 @@ impl Bus {
             spawn("bus worker", Box::pin(task));
         }
         let mut links = vec![0; usize::from(shared.layout.partitions())];
-        for (at, ((address, partitions), board)) in plan.iter().zip(&shared.boards).enumerate() {
-            for partition in partitions {
+        for (at, (planned, board)) in plan.iter().zip(&shared.boards).enumerate() {
+            for partition in &planned.partitions {
                 if let Some(link) = links.get_mut(usize::from(*partition)) {
                     *link = at;
                 }
             }
-            let (link, listening) = Link::new(&shared, board, address, &settings.trust);
+            let (link, listening) =
+                Link::new(&shared, board, (&planned.address, planned.place), &settings.trust);
             spawn("bus subscriber", Box::pin(listening));
             spawn("bus link", Box::pin(link.run()));
         }
@@ -287,25 +287,31 @@ impl Bus {
     }
 }
 
+/// A link, and the place of its Redis in `bus.urls`.
+#[derive(Debug)]
+struct PlannedLink {
+    address: RedisAddress,
+    place: usize,
+    partitions: Vec<Partition>,
+}
+
 /// Which partitions lie at which Redis. In a Cluster each partition is a link of its own: the partition's master may be
 /// another tomorrow, and its loss concerns no other partition.
-fn plan(urls: &[RedisAddress], partitions: Partition) -> Vec<(RedisAddress, Vec<Partition>)> {
-    let names: Vec<String> = urls.iter().map(ToString::to_string).collect();
+fn plan(urls: &[RedisAddress], partitions: Partition) -> Vec<PlannedLink> {
     let mut of: Vec<Vec<Partition>> = urls.iter().map(|_| Vec::new()).collect();
     for partition in 0..partitions {
-        if let Some(own) = of.get_mut(redis_of(partition, &names)) {
+        if let Some(own) = of.get_mut(redis_of(partition, urls.len())) {
             own.push(partition);
         }
     }
     let mut plan = Vec::new();
-    for (address, own) in urls.iter().zip(of) {
+    for ((place, address), own) in urls.iter().enumerate().zip(of) {
+        let link = |partitions| PlannedLink { address: address.clone(), place, partitions };
         match address.topology() {
-            Topology::Cluster(_) => {
-                plan.extend(own.into_iter().map(|partition| (address.clone(), vec![partition])));
-            }
+            Topology::Cluster(_) => plan.extend(own.into_iter().map(|partition| link(vec![partition]))),
             // A Redis may get no partition.
             Topology::Single(_) | Topology::Sentinels { .. } if own.is_empty() => {}
-            Topology::Single(_) | Topology::Sentinels { .. } => plan.push((address.clone(), own)),
+            Topology::Single(_) | Topology::Sentinels { .. } => plan.push(link(own)),
         }
     }
     plan
@@ -320,10 +326,10 @@ mod tests {
         let urls = ["redis://a", "redis+sentinel://b/m", "redis+cluster://c"];
         let urls = urls.map(|url| RedisAddress::parse(url).unwrap());
         let plan = plan(&urls, 16);
-        let mut all: Vec<Partition> = plan.iter().flat_map(|(_, partitions)| partitions.clone()).collect();
+        let mut all: Vec<Partition> = plan.iter().flat_map(|planned| planned.partitions.clone()).collect();
         all.sort_unstable();
         assert_eq!(all, (0..16).collect::<Vec<_>>());
-        assert!(plan.iter().all(|(address, own)| *address != urls[2] || own.len() == 1));
+        assert!(plan.iter().all(|planned| planned.place != 2 || planned.partitions.len() == 1));
         assert!(plan.len() > 3, "{plan:?}");
     }
 }

@@ -78,11 +78,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link that has not connected yet, and the task of its subscriber.
+    /// A link that has not connected yet, to the Redis at a place of `bus.urls`, and the task of its subscriber.
     pub fn new(
         shared: &Arc<Shared>,
         board: &Arc<Board>,
-        address: &RedisAddress,
+        (address, place): (&RedisAddress, usize),
         trust: &Trust,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let layout = &shared.layout;
@@ -91,7 +91,7 @@ impl Link {
         let server = Server::new(address, layout.slot(first));
         let kind = if board.is_sharded { TopicKind::Sharded } else { TopicKind::Everywhere };
         let subscriber = TopicSubscriber::new(connector.clone(), kind);
-        let written = (layout.layout_key(), layout.layout_value());
+        let written = (layout.layout_key(), layout.layout_value(place));
         let wire = Wire::new(server, connector, written, layout.layout_slot());
         let mut topics = Topics::new(Arc::clone(layout));
         let is_first = board.partitions.contains(&0);

@@ -19,6 +19,8 @@ pub struct AskedBus {
     pub prefix: String,
     /// The configured number of partitions.
     pub partitions: u16,
+    /// The place in `bus.urls`, from 0.
+    pub place: usize,
 }
 
 /// What a user of Redis must be allowed; the same line is in docs/cluster.md.
@@ -169,7 +171,7 @@ impl Look<'_> {
     /// Whether the data is of nodes that agree with this configuration.
     async fn layout(&mut self) -> Finding {
         let layout = Layout::new(&self.asked.prefix, self.asked.partitions);
-        let (key, own) = (layout.layout_key(), layout.layout_value());
+        let (key, own) = (layout.layout_key(), layout.layout_value(self.asked.place));
         let mut answer = self.ask(&["GET", &key]).await?;
         if let Reply::Refused(text) = &answer
             && let Some(owner) = moved(text)
@@ -186,7 +188,7 @@ impl Look<'_> {
                     "the key {key} is {}, and this configuration makes {own}: layout and partitions differ",
                     repeated(&found, 40)
                 ),
-                "Give all nodes the same bus.partitions and a release with the same layout, or this cluster a bus.prefix of \
+                "Give all nodes the same bus.partitions, bus.urls in the same order, and a release with the same layout, or this cluster a bus.prefix of \
                  its own. Such a node stays out of the cluster.",
             ),
             answer => Err(self.refused(&format!("GET {key}"), &answer)),

@@ -285,13 +285,14 @@ fn redis(
 /// Every Redis of the bus, with the authorities of the configuration: `--ca-file` is about other servers.
 fn bus(config: &Config) -> Vec<AskedBus> {
     let bus = &config.bus;
-    let of = |address: &RedisAddress| AskedBus {
+    let of = |(place, address): (usize, &RedisAddress)| AskedBus {
         address: address.clone(),
         trust: bus.trust.clone(),
         prefix: bus.prefix.clone(),
         partitions: bus.partitions,
+        place,
     };
-    bus.urls.iter().map(of).collect()
+    bus.urls.iter().enumerate().map(of).collect()
 }
 
 fn question(

@@ -239,7 +239,9 @@ fn node(steps: &mut Steps) {
     node_tests(steps, "Node: pusher-js, Laravel Echo, Node SDK", "tests/e2e");
     steps.run("Node: the same with two nodes behind a balancer", |log| {
         let redis = PairsRedis::start()?;
-        let arguments = [&["--test", "--test-reporter=spec"][..], &pairs::NODE].concat();
+        // These tests wait for processes more than they compute.
+        let arguments = ["--test", "--test-reporter=spec", "--test-concurrency=4"];
+        let arguments = [&arguments[..], &pairs::NODE].concat();
         let tests = command("node", &arguments, root().join("tests/e2e"));
         log.execute(with_binary(tests).env("E2E_BUS", redis.url()))
     });

@@ -13,7 +13,7 @@ pub(crate) enum LinkError {
     Redis(#[from] RedisError),
     /// The data is laid out for other settings (CL-072).
     #[error(
-        "the data in Redis has layout {found}, this node's is {wanted}: see to bus.partitions, or take another bus.prefix"
+        "the data in Redis has layout {found}, this node's is {wanted}: see to bus.partitions and to the order of bus.urls, or take another bus.prefix"
     )]
     Layout { found: String, wanted: String },
     /// The server is too old.
