@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 
 use crate::node::Node;
+use crate::relay::hand_over;
 
 /// Channels that are sorted before the task yields.
 const TURN: usize = 500;
@@ -62,7 +63,9 @@ pub async fn channels(
     let turn = LISTS.acquire().await.ok();
     if let Some(bus) = node.bus() {
         let question = ClusterQuestion::Channels { prefix: prefix.to_owned(), with_users };
-        let ClusterReply::Channels(found) = bus.ask(app, question).await? else { return Err(Unanswered) };
+        let ClusterReply::Channels(found) = asked(node, bus, app, question).await? else {
+            return Err(Unanswered);
+        };
         let channels = found.into_iter().map(|(channel, counts)| (channel, occupancy_of(counts))).collect();
         return Ok(ChannelList { channels, _turn: turn });
     }
@@ -91,8 +94,8 @@ pub async fn occupancies(
     channels: &[&ChannelName],
 ) -> Result<Vec<Occupancy>, Unanswered> {
     if let Some(bus) = node.bus() {
-        let asked = channels.iter().copied().cloned().collect();
-        let ClusterReply::Counts(counts) = bus.ask(app, ClusterQuestion::Counts(asked)).await? else {
+        let named = ClusterQuestion::Counts(channels.iter().copied().cloned().collect());
+        let ClusterReply::Counts(counts) = asked(node, bus, app, named).await? else {
             return Err(Unanswered);
         };
         return Ok(counts.into_iter().map(occupancy_of).collect());
@@ -116,7 +119,9 @@ pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Resul
 /// The cluster does not answer.
 pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Vec<UserId>, Unanswered> {
     if let Some(bus) = node.bus() {
-        let ClusterReply::Users(users) = bus.ask(app, ClusterQuestion::Users(channel.clone())).await? else {
+        let ClusterReply::Users(users) =
+            asked(node, bus, app, ClusterQuestion::Users(channel.clone())).await?
+        else {
             return Err(Unanswered);
         };
         return Ok(users);
@@ -134,7 +139,7 @@ pub async fn last_event(
     channel: &ChannelName,
 ) -> Result<Option<LastEvent>, Unanswered> {
     if let Some(bus) = node.bus() {
-        return kept_in_cluster(bus, app, channel).await;
+        return kept_in_cluster(node, bus, app, channel).await;
     }
     let now = node.milliseconds();
     let cached = hub_of(node, app).and_then(|hub| hub.cached(channel, now));
@@ -165,12 +170,25 @@ pub async fn nodes(bus: &Bus) -> Result<Vec<KnownNode>, Unanswered> {
     }
 }
 
+/// The cluster's answer, which this node's own part is in (CL-020).
+async fn asked(
+    node: &Node,
+    bus: &Bus,
+    app: &AppId,
+    question: ClusterQuestion,
+) -> Result<ClusterReply, BusAway> {
+    hand_over(node, bus, app);
+    bus.ask(app, question).await
+}
+
 async fn kept_in_cluster(
+    node: &Node,
     bus: &Bus,
     app: &AppId,
     channel: &ChannelName,
 ) -> Result<Option<LastEvent>, Unanswered> {
-    let ClusterReply::Cached(found) = bus.ask(app, ClusterQuestion::Cached(channel.clone())).await? else {
+    let ClusterReply::Cached(found) = asked(node, bus, app, ClusterQuestion::Cached(channel.clone())).await?
+    else {
         return Err(Unanswered);
     };
     Ok(found.map(|(text, milliseconds_left)| {

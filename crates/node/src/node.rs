@@ -8,6 +8,7 @@ use fanfare_bus::Bus;
 use fanfare_bus::partition::Layout;
 use fanfare_config::Config;
 use fanfare_hub::{Budget, Hubs};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
@@ -32,6 +33,8 @@ pub struct Node {
     pub(crate) topics: Option<Arc<LiveTopics>>,
     /// The other nodes, as soon as the node has started.
     pub(crate) bus: Arc<OnceLock<Bus>>,
+    /// Guards nothing but the order in which changes are handed to the bus; a leaf for its holders but the queues.
+    pub(crate) handing_over: Mutex<()>,
     /// What was last read of all nodes.
     pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
@@ -93,6 +96,7 @@ impl Node {
             asking: OnNode::new(bounds.authorizations),
             topics,
             bus,
+            handing_over: Mutex::default(),
             seen,
             hubs,
             tenants,

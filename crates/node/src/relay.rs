@@ -10,6 +10,7 @@ mod hooks;
 mod state;
 mod topics;
 
+pub(crate) use changes::hand_over;
 pub use state::ClusterState;
 pub(crate) use topics::LiveTopics;
 

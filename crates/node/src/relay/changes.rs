@@ -1,4 +1,5 @@
-//! From the hubs to the other nodes: one task takes the changes of all apps, in order for each app.
+//! From the hubs to the other nodes: one task takes the changes of all apps, in order for each app; a question for numbers
+//! takes those of its app before.
 //!
 //! Never waits for Redis.
 
@@ -15,6 +16,9 @@ use crate::node::Node;
 
 /// Most changes of one app in a turn.
 const MOST_AT_ONCE: usize = 1000;
+
+/// Most such turns before a question.
+const MOST_TURNS: usize = 10;
 
 /// The task that takes changes.
 pub(super) struct ChangesTask {
@@ -45,7 +49,7 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
             () = ready(()), if !due.is_empty() => {}
             _ = &mut ended => {
                 for hub in node.hubs.all() {
-                    while relay(&bus, &hub) {}
+                    while relay(&node, &bus, &hub) {}
                 }
                 return;
             }
@@ -53,7 +57,7 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
         // One round: an app with more changes continues after all others.
         for app in std::mem::take(&mut due) {
             if let Some(hub) = node.hubs.get(&app)
-                && relay(&bus, &hub)
+                && relay(&node, &bus, &hub)
             {
                 due.push(app);
             }
@@ -62,8 +66,18 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
     }
 }
 
+/// Hands over what an app has changed until now, because somebody is about to ask for numbers: this node's own part may
+/// not lag (CL-020). Of a flood of changes some stay for the task.
+pub(crate) fn hand_over(node: &Node, bus: &Bus, app: &AppId) {
+    if let Some(hub) = node.hubs.get(app) {
+        let _ = (0..MOST_TURNS).take_while(|_| relay(node, bus, &hub)).count();
+    }
+}
+
 /// Hands over some changes of an app; returns whether there are more.
-fn relay(bus: &Bus, hub: &AppHub) -> bool {
+fn relay(node: &Node, bus: &Bus, hub: &AppHub) -> bool {
+    // Taking and handing over are one step, so that the changes of an app keep their order.
+    let _order = node.handing_over.lock();
     let mut changes = Vec::new();
     let taken = hub.take_changes(&mut changes, MOST_AT_ONCE);
     let app = &hub.app().id;

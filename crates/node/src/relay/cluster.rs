@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_bus::{Bus, NodeAbout, Settings, UsageReport};
+use fanfare_bus::{Bus, ClusterQuestion, ClusterReply, NodeAbout, Settings, UsageReport};
+use fanfare_protocol::ids::AppId;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::changes::ChangesTask;
 use super::heard::Heard;
 use super::hooks::HookQueue;
-use crate::census;
 use crate::clock::unix_seconds;
 use crate::node::Node;
 
@@ -80,7 +80,7 @@ async fn every_second(node: Arc<Node>, bus: Bus) {
             }
         }
         // While they cannot be asked, what was read last is shown.
-        if let Ok(nodes) = census::nodes(&bus).await {
+        if let Ok(ClusterReply::Nodes(nodes)) = bus.ask(&AppId::from(""), ClusterQuestion::Nodes).await {
             let connections = nodes.iter().filter_map(|known| Some(known.says.as_ref()?.connections)).sum();
             node.seen.set_numbers(nodes.len(), connections);
         }

@@ -189,6 +189,10 @@ impl Api {
         self.http.write(&request.bytes());
         let answer = self.http.answer();
         self.is_closed = answer.head.header("connection") == Some("close");
+        if let Some(addr) = self.addr.filter(|_| self.first.is_some()) {
+            // What was published has reached Redis when a later question is answered.
+            Self::connect(addr, self.app).get("/channels", &[]);
+        }
         answer
     }
 

@@ -54,6 +54,10 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("envelope::ws_105", "as before"),
     ("envelope::ws_134", "as before"),
     ("versions::ws_014", "as before"),
+    (
+        "watchlist::ws_195_the_first_frame",
+        "who has just signed in is told to other nodes' watchers a moment later",
+    ),
     ("watchlist::lim_023", "as before"),
     ("watchlist::ws_196", "as before"),
     ("presence::ws_154", "waits for answers to pings, which come before those of Redis"),
@@ -65,6 +69,7 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cache::lim_024", "a node may keep an event some milliseconds longer than Redis"),
     ("client_events::ws_165_a_signed_in", "events and changes of members have no common order"),
     ("counts::ws_152_members_that_come_back", "who is back before Redis was told has never left"),
+    ("presence_refused::lim_020_the_number", "a place that was left is free on other nodes a moment later"),
     ("counts::ws_143", "a newcomer may hear the number before its own as well"),
     (
         "webhook_requests::hook_002_and_hook_024_what",
