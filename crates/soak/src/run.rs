@@ -147,7 +147,7 @@ impl Run {
             false => fault.name(),
         };
         self.report.say(&self.world, &format!("fault: {name}"));
-        self.world.borrow_mut().has_fault = true;
+        self.world.borrow_mut().fault_since = Some(std::time::Instant::now());
         let admitted_before = self.admitted().await;
         let lost_before = self.world.borrow().ledger.gaps();
         if fault.costs_events() {
@@ -164,7 +164,7 @@ impl Run {
         self.check(&format!("after {name}"), BEHIND_A_FAULT).await;
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
-        self.world.borrow_mut().has_fault = false;
+        self.world.borrow_mut().fault_since = None;
         let lost = self.world.borrow().ledger.gaps() - lost_before;
         let admitted = self.admitted().await - admitted_before;
         if !fault.ends_a_node() && lost as f64 > admitted {

@@ -17,9 +17,6 @@ use crate::world::{Going, Pace, Shared, World, channels};
 /// How often a resting client looks whether it may act again.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long after a back end's call its user's connections may be closed.
-const TERMINATED: Duration = Duration::from_secs(5);
-
 /// How a connection ended.
 enum Ending {
     /// The client left.
@@ -75,8 +72,7 @@ fn judge(world: &mut World, number: usize, node: usize, ending: &Ending) {
     // A node that is stopped takes connections and does not answer, until the end of the fault.
     let handshake = matches!(ending, Ending::Lost(error) if error.kind() == io::ErrorKind::TimedOut);
     let user = &world.seats[number].user;
-    let is_terminated = matches!(ending, Ending::Closed(Some(4009)))
-        && world.terminated.get(user).is_some_and(|then| then.elapsed() < TERMINATED);
+    let is_terminated = matches!(ending, Ending::Closed(Some(4009))) && world.may_be_terminated(user);
     let goes_well = match world.going(node) {
         None => false,
         Some(Going::Killed) => true,

@@ -18,6 +18,9 @@ pub(crate) type Shared = Rc<RefCell<World>>;
 /// Most violations that are kept: the first says most.
 const MOST_VIOLATIONS: usize = 20;
 
+/// How long after a back end's call its user's connections may be closed.
+const TERMINATED: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// Clients come, go, join and leave; back ends publish.
@@ -81,8 +84,8 @@ pub(crate) struct World {
     /// Requests of back ends that have no answer yet.
     pub(crate) publishing: usize,
     pub(crate) tally: Tally,
-    /// A fault is made, or was a moment ago.
-    pub(crate) has_fault: bool,
+    /// When the fault began that is made, or was a moment ago.
+    pub(crate) fault_since: Option<Instant>,
     /// When the machine stood still last, and for how long in all.
     pub(crate) stood_still: (Option<Instant>, Duration),
     /// Users whose connections a back end has closed, and when last.
@@ -110,7 +113,7 @@ impl World {
             told: BackEndKnows::default(),
             publishing: 0,
             tally: Tally::default(),
-            has_fault: false,
+            fault_since: None,
             stood_still: (None, Duration::ZERO),
             terminated: BTreeMap::new(),
             violations: Vec::new(),
@@ -126,7 +129,21 @@ impl World {
 
     /// Whether answers may be late or refused.
     pub(crate) fn is_disturbed(&self) -> bool {
-        self.has_fault || self.stood_still.0.is_some_and(|then| then.elapsed() < AFTER)
+        self.disturbed_since().is_some()
+    }
+
+    /// Since when, at the latest, answers may be late or refused.
+    fn disturbed_since(&self) -> Option<Instant> {
+        let (then, time) = self.stood_still;
+        let stood_still = then.filter(|then| then.elapsed() < AFTER).map(|then| then - time);
+        [self.fault_since, stood_still].into_iter().flatten().min()
+    }
+
+    /// Whether a back end's call may be why a user's connection is closed now. A node that was stopped or cut off obeys
+    /// when it goes on, so in the time of a fault a call of that time is reason enough, however long ago.
+    pub(crate) fn may_be_terminated(&self, user: &str) -> bool {
+        let earliest = self.disturbed_since().unwrap_or_else(Instant::now) - TERMINATED;
+        self.terminated.get(user).is_some_and(|then| *then > earliest)
     }
 
     /// Notes what must never happen.
@@ -171,3 +188,37 @@ pub(crate) fn channels() -> Vec<String> {
 
 /// Channels that keep their last event; each has one publisher at a time.
 pub(crate) const CACHED: [&str; 2] = ["cache-weather", "private-cache-scores"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_secs(1);
+
+    /// A world in which the user `u0` was to be closed so long ago.
+    fn terminated(ago: Duration) -> World {
+        let mut world = World::new(Vec::new(), 1);
+        world.terminated.insert("u0".to_owned(), Instant::now() - ago);
+        world
+    }
+
+    #[test]
+    fn a_users_connection_is_closed_soon_after_the_call_or_never() {
+        assert!(terminated(TERMINATED - MOMENT).may_be_terminated("u0"));
+        assert!(!terminated(TERMINATED + MOMENT).may_be_terminated("u0"));
+        assert!(!terminated(MOMENT).may_be_terminated("u1"));
+    }
+
+    #[test]
+    fn a_node_that_was_stopped_obeys_late_what_was_said_since_shortly_before() {
+        let fault = Duration::from_secs(25);
+        let during = |ago| {
+            let mut world = terminated(ago);
+            world.fault_since = Some(Instant::now() - fault);
+            world.may_be_terminated("u0")
+        };
+        assert!(during(fault - MOMENT));
+        assert!(during(fault + TERMINATED - MOMENT));
+        assert!(!during(fault + TERMINATED + MOMENT));
+    }
+}
