@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod arguments;
-mod cable;
 mod chance;
 mod compare;
 mod fault;
@@ -51,7 +50,7 @@ fn main() -> ExitCode {
 
 /// True if there was no violation.
 fn soak(arguments: &Arguments) -> io::Result<bool> {
-    // Cables and liars carry what passes on a thread of their own, so that the load is not in their way.
+    // Liars carry what passes on a thread of their own, so that the load is not in their way.
     let carrier = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut own = None;
     let logs: PathBuf = match &arguments.logs {

@@ -5,12 +5,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_testing::cable::{Cable, Mode};
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::cable::{Cable, Mode};
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::http::BackEnd;

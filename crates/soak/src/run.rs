@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_testing::cable::Cable;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, spawn_local};
 use tokio::time::{Instant, sleep};
 
 use crate::arguments::{Arguments, Kind};
-use crate::cable::Cable;
 use crate::chance::Chance;
 use crate::fault::Fault;
 use crate::ledger::AFTER;
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) ->
         let ports = stage.store.lock().ports();
         let mut cables = Vec::new();
         for port in ports {
-            cables.push(Cable::lay(runtime, port).await?);
+            cables.push(Cable::lay(port)?);
         }
         let near: Vec<u16> = cables.iter().map(|cable| cable.port).collect();
         let urls = stage.store.lock().urls(&near);

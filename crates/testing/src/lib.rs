@@ -1,9 +1,10 @@
-//! What tests of several crates stand on: servers that a test starts for itself, and certificates.
+//! What tests of several crates stand on: servers that a test starts for itself, certificates, and bad cables.
 //!
 //! Each test has its own server, on a free port of loopback and in a temporary directory; the server ends with the
 //! test. Never part of the server: the other crates depend on it for their tests alone.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+pub mod cable;
 pub mod certificates;
 pub mod postgres;
 pub mod redis;

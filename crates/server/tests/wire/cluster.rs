@@ -15,7 +15,12 @@ use crate::support::{APP, eventually, over_quota};
 
 /// The settings of a node with this Redis.
 fn bus(redis: &Redis, more: &str) -> String {
-    format!("[bus]\nurls = [\"{}\"]\n{more}\n", redis.url())
+    bus_at(redis.port, more)
+}
+
+/// The settings of a node with the Redis behind a port, which may be a cable's.
+pub fn bus_at(port: u16, more: &str) -> String {
+    format!("[bus]\nurls = [\"redis://127.0.0.1:{port}\"]\n{more}\n")
 }
 
 /// A node whose one app has further settings, in touch with the others.
@@ -26,7 +31,7 @@ fn node(redis: &Redis, more: &str, app: &str) -> TestServer {
 }
 
 #[track_caller]
-fn expect_ready(server: &TestServer, status: u16, says: &str) {
+pub fn expect_ready(server: &TestServer, status: u16, says: &str) {
     eventually(&format!("{status} {says}"), || {
         let answer = server.admin("/ready");
         (answer.head.status == status && answer.body.contains(says)).then_some(())
@@ -35,14 +40,14 @@ fn expect_ready(server: &TestServer, status: u16, says: &str) {
 
 /// Waits until nothing is said of other nodes any more.
 #[track_caller]
-fn expect_in_touch(server: &TestServer) {
+pub fn expect_in_touch(server: &TestServer) {
     eventually("in touch again", || {
         let says = server.admin("/ready").body;
         (says.trim() == "ready").then_some(())
     });
 }
 
-fn pair(redis: &Redis, app: &str) -> [TestServer; 2] {
+pub fn pair(redis: &Redis, app: &str) -> [TestServer; 2] {
     [node(redis, "node_name = \"one\"", app), node(redis, "node_name = \"two\"", app)]
 }
 

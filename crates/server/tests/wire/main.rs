@@ -26,6 +26,8 @@ mod client_event_limits;
 mod client_events;
 mod closing;
 mod cluster;
+mod cluster_faults;
+mod cluster_quotas;
 mod commands;
 mod configuration;
 mod counts;

@@ -80,6 +80,11 @@ impl Process {
         kill_process(id.expect("a child has a process id"), signal).expect("a child takes signals");
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Limits the size of files that the process may write, like a full disk; `None` removes the limit. The
     /// process has to ignore `XFSZ`.
     pub fn bound_files(&self, bytes: Option<u64>) {
