@@ -27,22 +27,32 @@ fn survives(redis: &str, faults: &str) {
 }
 
 #[test]
-fn nodes_that_die_restart_or_are_cut_off() {
-    survives("standalone", "kill-node,rolling-restart,stall,cut");
+fn cl_100_and_cl_071_nodes_that_die_or_restart() {
+    survives("standalone", "kill-node,rolling-restart");
 }
 
 #[test]
-fn a_redis_that_dies_or_forgets() {
-    survives("standalone", "kill-redis,flush,drop-subscribers,empty-redis");
+fn cl_101_a_node_that_is_cut_off() {
+    survives("standalone", "stall,cut");
 }
 
 #[test]
-fn a_master_that_fails_over_to_the_replica_that_sentinels_choose() {
+fn cl_103_and_cl_116_a_redis_that_dies_or_is_flushed() {
+    survives("standalone", "kill-redis,flush");
+}
+
+#[test]
+fn cl_102_and_cl_120_subscribers_that_are_dropped_and_a_redis_that_comes_back_empty() {
+    survives("standalone", "drop-subscribers,empty-redis");
+}
+
+#[test]
+fn cl_107_a_master_that_fails_over_to_the_replica_that_sentinels_choose() {
     survives("sentinel", "failover");
 }
 
 #[test]
-fn a_master_of_a_cluster_that_fails_over_and_slots_that_move() {
+fn cl_109_a_master_of_a_cluster_that_fails_over_and_slots_that_move() {
     survives("cluster", "failover,move-slots");
 }
 

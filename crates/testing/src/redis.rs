@@ -1,8 +1,12 @@
 //! A Redis of the test's own: started on a free port in a temporary directory, stopped by its process id.
+//!
+//! The programs are `redis-server` and `redis-cli`. `FANFARE_REDIS_SERVER` names another server, such as `valkey-server`,
+//! whose client stands beside it, with `cli` in place of `server`.
 
 mod cluster;
 mod sentinels;
 
+use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -124,7 +128,7 @@ impl Redis {
         if !(self.sentinel && file.exists()) {
             fs::write(&file, own + &self.settings).unwrap();
         }
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program("server"));
         command.arg(&file).args(self.sentinel.then_some("--sentinel"));
         self.server = Some(run(&mut command));
     }
@@ -150,7 +154,7 @@ impl Redis {
     }
 
     fn cli(&self) -> Command {
-        let mut command = Command::new("redis-cli");
+        let mut command = Command::new(program("cli"));
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(&self.log_in);
         command
     }
@@ -180,6 +184,13 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// The program of the server, `server`, or of its client, `cli`.
+fn program(part: &str) -> String {
+    let server = env::var("FANFARE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let start = server.strip_suffix("server").expect("FANFARE_REDIS_SERVER ends in `server`");
+    format!("{start}{part}")
 }
 
 /// Starts a server and waits until its log says that it accepts connections.

@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
     self, APACHE, CADDY, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
+    VALKEY,
 };
 use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
@@ -22,6 +23,12 @@ use crate::{autobahn, rules};
 
 /// The program of the tests over the wire.
 const WIRE: &str = "wire";
+
+/// The program of the tests of links between nodes.
+const LINK: &str = "link";
+
+/// Programs of tests that wait for leases, for outages to end, and for quiet, more than they compute.
+const WAITING: [&str; 3] = [LINK, "cluster", "lies"];
 
 /// A workspace of its own, which the root's commands leave out.
 const FUZZ: &str = "fuzz/Cargo.toml";
@@ -33,6 +40,8 @@ pub enum Group {
     Tidy,
     /// `cargo test`, of the fuzz targets' workspace too.
     Rust,
+    /// The links between nodes through a Valkey in place of Redis.
+    Valkey,
     /// Conformance to RFC 6455.
     Autobahn,
     /// Stock JavaScript clients.
@@ -47,8 +56,16 @@ pub enum Group {
 
 impl Group {
     /// All, cheapest first.
-    pub const ALL: [Self; 7] =
-        [Self::Tidy, Self::Rust, Self::Autobahn, Self::Node, Self::Python, Self::Php, Self::Laravel];
+    pub const ALL: [Self; 8] = [
+        Self::Tidy,
+        Self::Rust,
+        Self::Valkey,
+        Self::Autobahn,
+        Self::Node,
+        Self::Python,
+        Self::Php,
+        Self::Laravel,
+    ];
 
     /// The group with this name on the command line.
     pub fn named(name: &str) -> Option<Self> {
@@ -59,6 +76,7 @@ impl Group {
         match self {
             Self::Tidy => "tidy",
             Self::Rust => "rust",
+            Self::Valkey => "valkey",
             Self::Autobahn => "autobahn",
             Self::Node => "node",
             Self::Python => "python",
@@ -71,6 +89,7 @@ impl Group {
         match self {
             Self::Tidy => &[],
             Self::Rust => &[POSTGRES, REDIS],
+            Self::Valkey => &[VALKEY],
             Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL, REDIS],
             Self::Python => &[PYTHON],
@@ -105,6 +124,7 @@ pub fn run(groups: &[Group], may_install: bool) -> Result<bool, String> {
     for &group in groups.iter().filter(|group| !group.needs_binary()) {
         match group {
             Group::Tidy => tidy(&mut steps, !groups.contains(&Group::Rust)),
+            Group::Valkey => valkey(&mut steps),
             Group::Autobahn => autobahn::run(&mut steps, |log| cargo(log, building(&groups, ECHO))),
             _ => rust(&mut steps),
         }
@@ -163,22 +183,36 @@ fn rust(steps: &mut Steps) {
     steps.run("Rust: crate by crate", |log| {
         let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
         tests.args(["--lib", "--bins", "--examples"]);
-        for name in test_programs()?.iter().filter(|name| *name != WIRE) {
+        for name in test_programs()?.iter().filter(|name| *name != WIRE && !WAITING.contains(&name.as_str()))
+        {
             tests.args(["--test", name]);
         }
         log.execute(&mut tests)
     });
+    steps.run("Rust: several nodes, links and faults", |log| {
+        let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+        tests.args(WAITING.iter().flat_map(|name| ["--test", name]));
+        log.execute(tests.env("RUST_TEST_THREADS", waiting_threads()))
+    });
     steps.run("Rust: over the wire", |log| {
-        let mut tests = command(&wire_program()?, &[], root().join("crates/server"));
-        log.execute(tests.env("RUST_TEST_THREADS", wire_threads()))
+        let mut tests = command(&test_program(WIRE)?, &[], root().join("crates/server"));
+        log.execute(tests.env("RUST_TEST_THREADS", waiting_threads()))
     });
     steps.run("Rust: over the wire, with two nodes", |log| {
         let redis = PairsRedis::start()?;
-        let mut tests = command(&wire_program()?, &pairs::WIRE, root().join("crates/server"));
-        log.execute(tests.env("RUST_TEST_THREADS", wire_threads()).env("WIRE_BUS", redis.url()))
+        let mut tests = command(&test_program(WIRE)?, &pairs::WIRE, root().join("crates/server"));
+        log.execute(tests.env("RUST_TEST_THREADS", waiting_threads()).env("WIRE_BUS", redis.url()))
     });
     steps.run("the corpora of the fuzz targets", |log| cargo(log, &["test", "--manifest-path", FUZZ]));
     steps.run("interleavings of the hub", interleavings);
+}
+
+fn valkey(steps: &mut Steps) {
+    steps.run("Rust: links through a Valkey", |log| {
+        let mut tests = command(&test_program(LINK)?, &[], root().join("crates/bus"));
+        tests.env("RUST_TEST_THREADS", waiting_threads()).env("FANFARE_REDIS_SERVER", "valkey-server");
+        log.execute(&mut tests)
+    });
 }
 
 /// The names of the programs of tests that the workspace has.
@@ -194,11 +228,11 @@ fn test_programs() -> Result<BTreeSet<String>, String> {
     Ok(programs.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
 }
 
-/// The path of the program of the tests over the wire, which `cargo test --workspace` builds.
+/// The path of a program of tests, which `cargo test --workspace` builds.
 ///
-/// Cargo is not asked to run that program alone: for one crate, cargo would build half of the dependencies again, with
+/// Cargo is not asked to run the program alone: for one crate, cargo would build half of the dependencies again, with
 /// the features that this crate asks for.
-fn wire_program() -> Result<String, String> {
+fn test_program(name: &str) -> Result<String, String> {
     let built = cargo_command(ALL_TESTS)
         .arg("--message-format=json")
         .output()
@@ -206,16 +240,16 @@ fn wire_program() -> Result<String, String> {
     let output = String::from_utf8_lossy(&built.stdout);
     let artifacts = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut programs =
-        artifacts.filter(|one| one["target"]["name"] == WIRE && one["target"]["kind"][0] == "test");
+        artifacts.filter(|one| one["target"]["name"] == name && one["target"]["kind"][0] == "test");
     let program = programs.find_map(|one| one["executable"].as_str().map(str::to_owned));
-    program.ok_or_else(|| "cargo has not built the tests over the wire".to_owned())
+    program.ok_or_else(|| format!("cargo has not built the tests called {name}"))
 }
 
-/// How many tests over the wire run at once, unless the environment says how many.
+/// How many tests that wait run at once, unless the environment says how many.
 ///
-/// These tests wait for other processes more than they compute: with four for each core they take about a third of
+/// The tests over the wire wait for other processes more than they compute: with four for each core they take about a third of
 /// the time that they take with one. Eight for each core, and cargo-nextest, are no faster. The other tests compute.
-fn wire_threads() -> OsString {
+fn waiting_threads() -> OsString {
     env::var_os("RUST_TEST_THREADS").unwrap_or_else(|| {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         (4 * cores).to_string().into()

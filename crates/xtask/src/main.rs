@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use checks::Group;
 use log::Log;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|python|php|laravel] [--no-install]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|python|php|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
@@ -29,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|autobahn|node|pyt
 `test` runs all tests, or one group of them; prints a line for each step, and puts all output into a file:
   tidy      rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
   rust      cargo test --workspace, the fuzz targets' corpora, and the interleavings
+  valkey    the links between nodes, through a Valkey in place of Redis (crates/bus/tests/link)
   autobahn  the Autobahn suite for WebSockets, all but compression, against an echo over the code that reads
             and writes every connection (tests/autobahn)
   node      pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)

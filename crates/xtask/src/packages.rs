@@ -35,6 +35,15 @@ pub const REDIS: Requirement = Requirement {
     debian: &["redis-server", "redis-tools"],
 };
 
+/// Another server that nodes may share, in place of Redis.
+pub const VALKEY: Requirement = Requirement {
+    what: "Valkey 7.2 or newer (valkey-server, valkey-cli)",
+    is_there: || {
+        ["valkey-server", "valkey-cli"].iter().all(|program| output_of(program, &["--version"]).is_some())
+    },
+    debian: &["valkey-server", "valkey-tools"],
+};
+
 /// Node and npm.
 pub const NODE: Requirement =
     Requirement { what: "Node 18 or newer, and npm", is_there: node_is_there, debian: &["nodejs", "npm"] };

@@ -4,8 +4,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 /// The parts of the wire tests that speak of clients and back ends; the others speak of one node.
 pub const WIRE: [&str; 20] = [
@@ -64,7 +64,8 @@ impl PairsRedis {
     pub fn start() -> Result<Self, String> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let port = free.map_err(|error| format!("no free port: {error}"))?.port();
-        let mut command = Command::new("redis-server");
+        let program = env::var("FANFARE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let mut command = Command::new(&program);
         command.args([
             "--port",
             &port.to_string(),
@@ -76,12 +77,12 @@ impl PairsRedis {
             "no",
         ]);
         command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).stdout(Stdio::null());
-        let server = command.spawn().map_err(|error| format!("redis-server: {error}"))?;
+        let server = command.spawn().map_err(|error| format!("{program}: {error}"))?;
         let redis = Self { server, port };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_err() {
             if Instant::now() > deadline {
-                return Err("redis-server does not accept connections".to_owned());
+                return Err(format!("{program} does not accept connections"));
             }
             thread::sleep(Duration::from_millis(20));
         }

@@ -15,11 +15,14 @@ use tempfile::TempDir;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/packages/install.sh");
 const POLICY: &str = "usr/sbin/policy-rc.d";
 const CLUSTER: &str = "etc/postgresql-common/createcluster.d/fanfare-tests.conf";
+const SOURCES: &str = "etc/apt/sources.list.d";
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
 
 /// Notes what a package's scripts would see, and enables a service as they do.
 const APT_GET: &str = r#"#!/bin/sh
+[ "$1" = indextargets ] && printf 'http://127.0.0.1/tools stable Tools\nhttp://127.0.0.1/debian bookworm Debian\n'
 [ "$2" = install ] || exit 0
+cat "$FANFARE_INSTALL_ROOT"/etc/apt/sources.list.d/*.list >"$FANFARE_INSTALL_ROOT/sources-said" 2>/dev/null
 echo "$@" >"$FANFARE_INSTALL_ROOT/asked"
 "$FANFARE_INSTALL_ROOT/usr/sbin/policy-rc.d" nginx start
 echo $? >"$FANFARE_INSTALL_ROOT/policy-said"
@@ -31,6 +34,14 @@ while [ -e "$FANFARE_INSTALL_ROOT/hold" ]; do sleep 0.01; done
 [ ! -e "$FANFARE_INSTALL_ROOT/fail" ]
 "#;
 
+/// Knows every package but two: `from-backports`, until these are a source, and `nowhere`.
+const APT_CACHE: &str = r#"#!/bin/sh
+known=yes
+[ "$2" = nowhere ] && known=
+[ "$2" = from-backports ] && [ ! -e "$FANFARE_INSTALL_ROOT/etc/apt/sources.list.d/fanfare-tests.list" ] && known=
+echo "  Candidate: ${known:+1.0}"
+"#;
+
 const DISABLE: &str = "#!/bin/sh\necho \"$@\" >>\"$FANFARE_INSTALL_ROOT/disabled\"\n";
 
 /// A root with a service that was enabled before.
@@ -39,11 +50,17 @@ struct Machine(TempDir);
 impl Machine {
     fn new() -> Self {
         let machine = Self(tempfile::tempdir().unwrap());
-        for folder in ["bin", "usr/sbin", "etc/rc2.d", WANTS] {
+        for folder in ["bin", "usr/sbin", "etc/rc2.d", SOURCES, WANTS] {
             fs::create_dir_all(machine.path(folder)).unwrap();
         }
         symlink("/lib/systemd/system/ssh.service", machine.path(&format!("{WANTS}/ssh.service"))).unwrap();
-        for (name, text) in [("apt-get", APT_GET), ("systemctl", DISABLE), ("update-rc.d", DISABLE)] {
+        let programs = [
+            ("apt-get", APT_GET),
+            ("apt-cache", APT_CACHE),
+            ("systemctl", DISABLE),
+            ("update-rc.d", DISABLE),
+        ];
+        for (name, text) in programs {
             let program = machine.path(&format!("bin/{name}"));
             fs::write(&program, text).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,9 +77,14 @@ impl Machine {
     }
 
     fn start(&self) -> Child {
+        self.start_for(&["nginx-light", "redis-server"])
+    }
+
+    fn start_for(&self, packages: &[&str]) -> Child {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         Command::new("sh")
-            .args([SCRIPT, "nginx-light", "redis-server"])
+            .arg(SCRIPT)
+            .args(packages)
             .env("PATH", path)
             .env("FANFARE_INSTALL_ROOT", self.0.path())
             .stdout(Stdio::null())
@@ -78,6 +100,7 @@ impl Machine {
         for left in [POLICY, CLUSTER, "etc/postgresql-common"] {
             assert!(!self.path(left).exists(), "{left} was left behind");
         }
+        assert_eq!(fs::read_dir(self.path(SOURCES)).unwrap().count(), 0, "a source was left behind");
     }
 }
 
@@ -97,6 +120,17 @@ fn while_packages_are_installed_no_service_starts_and_postgres_makes_no_cluster(
     assert_eq!(machine.text("asked"), asked);
     assert_eq!(machine.text("policy-said"), "101\n");
     assert!(machine.text("cluster-said").starts_with("create_main_cluster = false"));
+    machine.assert_as_before();
+}
+
+#[test]
+fn a_package_that_the_release_lacks_comes_from_its_backports_and_one_that_is_nowhere_is_left_out() {
+    let machine = Machine::new();
+    let packages = ["nginx-light", "nowhere", "from-backports"];
+    assert!(machine.start_for(&packages).wait().unwrap().success());
+    assert_eq!(machine.text("sources-said"), "deb http://127.0.0.1/debian bookworm-backports main\n");
+    let asked = "--quiet install --yes --no-install-recommends nginx-light from-backports\n";
+    assert_eq!(machine.text("asked"), asked);
     machine.assert_as_before();
 }
 

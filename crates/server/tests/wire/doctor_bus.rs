@@ -17,11 +17,17 @@ fn examine_bus(urls: &str, settings: &[(&str, &str)]) -> Examined {
 #[test]
 fn a_redis_that_can_be_a_bus_is_told_with_what_it_is() {
     let redis = Redis::start();
+    let is_valkey = redis.says(&["INFO", "server"]).contains("valkey_version");
     let fresh = examine_bus(&redis.url(), &[]);
     fresh.expect(
         "bus",
         "passed",
-        &["Redis 7", "noeviction", "no node was here yet", "SUBSCRIBE are allowed"],
+        &[
+            if is_valkey { "Valkey" } else { "Redis 7" },
+            "noeviction",
+            "no node was here yet",
+            "SUBSCRIBE are allowed",
+        ],
     );
     fresh.expect("bus buffers", "noted", &["32 MiB", "256mb"]);
     redis.says(&["SET", "fanfare:1:layout", "1:16"]);

@@ -6,6 +6,9 @@
 # After the install, services that were not enabled before are disabled. Both files are removed again however the
 # install ends; a policy that was there before stays as it is.
 #
+# A package that this release of Debian lacks comes from its backports, which are a source for the length of the install.
+# A package that is nowhere is left out, and does not keep the others from being installed.
+#
 # Only the tests of this script set FANFARE_INSTALL_ROOT.
 set -eu
 
@@ -13,6 +16,8 @@ root=${FANFARE_INSTALL_ROOT:-}
 policy=$root/usr/sbin/policy-rc.d
 cluster_folder=$root/etc/postgresql-common/createcluster.d
 cluster=$cluster_folder/fanfare-tests.conf
+sources=$root/etc/apt/sources.list.d
+backports=$sources/fanfare-tests.list
 remove=
 made_folder=
 
@@ -73,6 +78,37 @@ fi
 remove="$remove $cluster"
 echo "create_main_cluster = false # made by the tests of Fanfare for the length of an install" >"$cluster"
 
+is_known() {
+    LC_ALL=C apt-cache policy "$1" | grep -q 'Candidate: [0-9]'
+}
+
+# The mirror in use and the release's name decide where the backports are.
+add_backports() {
+    release=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' |
+        awk '$3 == "Debian" && $2 !~ /-/ { print $1, $2; exit }')
+    if [ -n "$release" ] && [ -d "$sources" ]; then
+        remove="$remove $backports"
+        echo "deb ${release% *} ${release#* }-backports main" >"$backports"
+        apt-get --quiet update || true
+    fi
+}
+
 export DEBIAN_FRONTEND=noninteractive
 apt-get --quiet update
-apt-get --quiet install --yes --no-install-recommends "$@"
+for name in "$@"; do
+    if ! is_known "$name"; then
+        add_backports
+        break
+    fi
+done
+packages=
+for name in "$@"; do
+    if is_known "$name"; then
+        packages="$packages $name"
+    else
+        echo "no such package here: $name"
+    fi
+done
+# Names have no spaces.
+# shellcheck disable=SC2086
+apt-get --quiet install --yes --no-install-recommends $packages
