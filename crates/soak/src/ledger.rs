@@ -13,6 +13,9 @@ const BEFORE: Duration = Duration::from_secs(3);
 /// How long after the end of a fault everything must be right again: the specification's word for quiet.
 pub(crate) const AFTER: Duration = Duration::from_secs(10);
 
+/// How long after the end of a fault links may still be away (CL-103), so that what is kept does not reach Redis.
+const LINKS_BACK: Duration = Duration::from_secs(3);
+
 /// Events of two streams with no more between them may change places.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
@@ -106,6 +109,12 @@ impl Ledger {
             .any(|(begin, end)| then + BEFORE >= *begin && end.is_none_or(|end| then <= end + AFTER))
     }
 
+    /// Whether a kept event of that time may not have been kept.
+    fn may_be_forgotten(&self, then: Instant) -> bool {
+        let has_been = |end: &Option<Instant>| end.is_none_or(|end| then <= end + LINKS_BACK);
+        self.faults.iter().any(|(begin, end)| then + BEFORE >= *begin && has_been(end))
+    }
+
     /// Checks that the event was for this connection, and that nothing is missing between the event and the one before.
     ///
     /// # Errors
@@ -164,17 +173,20 @@ impl Ledger {
         newest.max().map(|(_, event)| event)
     }
 
-    /// Whether an event may be the last one of a channel: the newest, or one that another stream sent just before. Streams
-    /// have no common order (CL-002).
-    pub(crate) fn may_be_last(&self, channel: &str, (stream, number): (u32, u32)) -> bool {
+    /// Whether an event, or none, may be the last one of a channel: the newest; one that another stream sent just before, as
+    /// streams have no common order (CL-002); or one behind which all are of the time of a fault.
+    pub(crate) fn may_be_last(&self, channel: &str, last: Option<(u32, u32)>) -> bool {
         let sent = |(stream, number): (u32, u32)| {
             let events = self.channels.get(channel)?.get(&stream)?;
             Some(events.get((number as usize).wrapping_sub(1))?.sent)
         };
         let Some(newest) = self.newest(channel) else { return true };
-        let is_close =
-            sent((stream, number)).zip(sent(newest)).is_some_and(|(one, last)| one + SAME_TIME >= last);
-        (stream, number) == newest || (stream != newest.0 && is_close)
+        let last_sent = last.and_then(sent);
+        let is_close = last_sent.zip(sent(newest)).is_some_and(|(one, newest)| one + SAME_TIME >= newest);
+        let is_other = last.is_some_and(|(stream, _)| stream != newest.0);
+        let all = self.channels.get(channel).into_iter().flat_map(BTreeMap::values).flatten();
+        let mut newer = all.filter(|event| event.accepted && last_sent.is_none_or(|last| event.sent > last));
+        last == Some(newest) || (is_other && is_close) || newer.all(|event| self.may_be_forgotten(event.sent))
     }
 
     /// Events between two numbers that were sent after the acknowledgement, accepted, and did not come.
@@ -256,6 +268,23 @@ mod tests {
         let mut last = BTreeMap::from([(1, 4)]);
         ledger.is_complete("a", Subscriber { connection: 9, node: 0, acknowledged }, &mut last).unwrap();
         ledger.arrived(&arrival(6, Some(5), acknowledged), 8, 0).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_kept_is_the_newest_unless_that_is_of_the_time_of_a_fault() {
+        let (mut ledger, _) = five();
+        for last in [Some((1, 4)), None] {
+            assert!(!ledger.may_be_last("a", last));
+        }
+        assert!(ledger.may_be_last("a", Some((1, 5))));
+        ledger.fault_begins();
+        for last in [Some((1, 4)), None] {
+            assert!(ledger.may_be_last("a", last));
+        }
+        ledger.fault_ends();
+        let long_ago = Instant::now() - BEFORE - LINKS_BACK - Duration::from_secs(1);
+        ledger.faults = vec![(long_ago, Some(long_ago))];
+        assert!(!ledger.may_be_last("a", Some((1, 4))));
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Run {
         made?;
         self.report.faults.push(name.clone());
         // Load goes on while the cluster heals.
-        sleep(chance.milliseconds(0, 3000)).await;
+        sleep(chance.milliseconds(1000, 4000)).await;
         self.check(&format!("after {name}"), BEHIND_A_FAULT).await;
         // What comes next is not excused by this fault.
         sleep(AFTER).await;
