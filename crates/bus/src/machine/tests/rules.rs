@@ -1,6 +1,6 @@
 //! One rule at a time, where random schedules do not come by.
 
-use fanfare_protocol::cluster::{Change, ClusterOutcome, Telling};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, OpenChannel, Snapshot, Telling};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::webhook::{Kind, Kinds, Transition};
 
@@ -294,11 +294,11 @@ fn cl_036_whoever_is_there_when_webhooks_are_switched_on_counts_as_told() {
     rig.pass(2_000);
     assert!(rig.nodes[0].hooks.is_empty());
     let (now, app) = (rig.now, rig.app.clone());
-    rig.nodes[0].machine.app_wants_hooks(
-        now,
-        &app,
-        Kinds::from_iter([Kind::ChannelExistence, Kind::Presence]),
-    );
+    let hooked = Kinds::from_iter([Kind::ChannelExistence, Kind::Presence]);
+    let users = vec![joined("presence-a", "u1", 1)];
+    let open =
+        OpenChannel { channel: channel("presence-a"), copy: Some(1), count: 1, told: Telling::Off, users };
+    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked });
     rig.pass(1_000);
     rig.join(0, "presence-a", "u2", 2);
     rig.pass(1_000);

@@ -67,7 +67,6 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cut_texts::ws_104_events_of_back_ends", "as before"),
     ("cache::ws_174_other_channels", "as before"),
     ("cache::lim_024", "a node may keep an event some milliseconds longer than Redis"),
-    ("client_events::ws_165_a_signed_in", "events and changes of members have no common order"),
     ("counts::ws_152_members_that_come_back", "who is back before Redis was told has never left"),
     ("presence_refused::lim_020_the_number", "a place that was left is free on other nodes a moment later"),
     ("counts::ws_143", "a newcomer may hear the number before its own as well"),
