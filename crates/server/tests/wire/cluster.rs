@@ -269,15 +269,20 @@ fn expect_each_added_before_heard(watcher: &mut Socket, users: usize, round: usi
 fn cl_002_who_has_joined_is_told_of_before_the_events_that_follow_on_the_other_node() {
     let redis = Redis::start();
     let [one, two] = pair(&redis, "client_events = true");
-    let mut watcher = two.connect();
-    watcher.join(APP, "presence-a", r#"{"user_id":"watcher"}"#);
+    // Telling so many of a newcomer takes longer than the way to the newcomer and back.
+    let mut watchers: Vec<Socket> = (0..200).map(|_| two.connect()).collect();
+    for watcher in &mut watchers {
+        watcher.join(APP, "presence-a", r#"{"user_id":"watcher"}"#);
+    }
+    let watcher = &mut watchers[199];
     let mut api = one.api();
-    for round in 0..8 {
+    for round in 0..30 {
         let mut sockets: Vec<Socket> = (0..60).map(|_| one.connect()).collect();
         for (at, socket) in sockets.iter_mut().enumerate() {
             socket.ask_signed(APP, "presence-a", Some(&format!(r#"{{"user_id":"{round}-{at}"}}"#)));
         }
-        for (at, socket) in sockets.iter_mut().enumerate() {
+        // The last who has joined is the first to send.
+        for (at, socket) in sockets.iter_mut().enumerate().rev() {
             while socket.json()["event"] != "pusher_internal:subscription_succeeded" {}
             if at % 8 == 0 {
                 api.publish("presence-a", "sent", &format!("{round}-{at}"));
@@ -285,7 +290,7 @@ fn cl_002_who_has_joined_is_told_of_before_the_events_that_follow_on_the_other_n
                 socket.client_event("presence-a", "client-e", "{}");
             }
         }
-        expect_each_added_before_heard(&mut watcher, sockets.len(), round);
+        expect_each_added_before_heard(watcher, sockets.len(), round);
     }
 }
 
