@@ -107,6 +107,9 @@ impl<'a> Batch<'a> {
         }
         let subject = self.subject(channel, user);
         if self.data.due.remove(&subject).is_some() {
+            if wanted {
+                self.mark(user.is_none());
+            }
             if self.mistakes.contains(&ScriptMistake::AReturnDoesNotCancelAGoing) {
                 self.data.due.insert(subject, self.now + DELAY);
             }
@@ -177,10 +180,13 @@ impl<'a> Batch<'a> {
         }
         let after = (total + count).saturating_sub(before);
         if after == 0 {
-            self.data.totals.remove(&key)
+            self.data.totals.remove(&key);
+            if !self.data.totals.keys().any(|(app, _)| *app == self.topic.app) {
+                self.data.hooked.remove(&self.topic.app);
+            }
         } else {
-            self.data.totals.insert(key, after)
-        };
+            self.data.totals.insert(key, after);
+        }
         if total == 0 {
             self.came(channel, None, wanted);
         } else if after == 0 {
@@ -322,6 +328,9 @@ impl<'a> Batch<'a> {
     fn adopt(&mut self, channel: &ChannelName, user: Option<&UserId>) {
         let subject = self.subject(channel, user);
         self.data.due.remove(&subject);
+        if self.is_young {
+            self.data.adopted.insert(subject.clone());
+        }
         self.data.told.insert(subject);
         self.mark(user.is_none());
     }
