@@ -78,7 +78,7 @@ pub enum Operation {
     /// `X`: leave, if the row is of an older generation.
     LeaveOld { channel: ChannelName, user: UserId },
     /// `C`
-    Count { channel: ChannelName, count: usize, told: CountRule, hooked: bool },
+    Count { channel: ChannelName, count: usize, told: CountRule, hooked: bool, members_hooked: bool },
     /// `Y`: the count goes, if it is of an older generation.
     CountOld { channel: ChannelName },
     /// `T`: tells the number, if it is another than the last told and its time has come (CL-022).

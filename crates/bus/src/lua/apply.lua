@@ -47,14 +47,9 @@ local function unmark()
 end
 -- What webhooks are told of. Not in a young epoch, where nobody knows yet what was told before (see I and H).
 local function came(channel, user, wanted)
-  if young then
-    if wanted then mark(user) end
-    return
-  end
-  if redis.call('ZREM', KEYS[9], subject(channel, user)) == 1 then
-    if wanted then mark(user) end
-  elseif wanted and redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then
-    mark(user)
+  if wanted then mark(user) end
+  if not young and redis.call('ZREM', KEYS[9], subject(channel, user)) == 0 and wanted
+    and redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then
     hook('+', channel, user)
   end
 end
@@ -101,7 +96,7 @@ local function number(channel, total, rule)
   tell('N', channel, string.format('%.0f', total), '')
   return 'told'
 end
-local function count(channel, k, wanted, rule)
+local function count(channel, k, wanted, members_wanted, rule)
   local row = 'C\0' .. app .. '\0' .. channel
   local before = tonumber((redis.call('HGET', KEYS[4], row) or '0'):match('%d+$'))
   if k == 0 then redis.call('HDEL', KEYS[4], row) else redis.call('HSET', KEYS[4], row, gen .. ':' .. k) end
@@ -109,7 +104,10 @@ local function count(channel, k, wanted, rule)
   if k == before then return 'ok', total end
   local after = redis.call('HINCRBY', KEYS[7], channel, k - before)
   if after <= 0 then redis.call('HDEL', KEYS[7], channel); after = 0; unmark() end
-  if total == 0 then came(channel, '', wanted) elseif after == 0 then went(channel, '') end
+  if total == 0 then
+    came(channel, '', wanted)
+    if members_wanted then mark('any') end -- a user may have been said before the channel
+  elseif after == 0 then went(channel, '') end
   return number(channel, after, rule), after
 end
 local function leave(roster, row, channel, user)
@@ -154,10 +152,10 @@ for i = 1, (#ARGV - 8) / 5 do
   elseif kind == 'X' then
     local tag = redis.call('HGET', KEYS[4], row)
     if tag and tag ~= gen then status = leave(roster, row, channel, user) else status = 'none' end
-  elseif kind == 'C' then status, extra = count(channel, tonumber(user), existence, rule)
+  elseif kind == 'C' then status, extra = count(channel, tonumber(user), existence, presence, rule)
   elseif kind == 'Y' then
     local tag = redis.call('HGET', KEYS[4], 'C\0' .. app .. '\0' .. channel)
-    if tag and tag:match('^(.*):') ~= gen then status, extra = count(channel, 0, false, 's') end
+    if tag and tag:match('^(.*):') ~= gen then status, extra = count(channel, 0, false, false, 's') end
   elseif kind == 'T' then
     extra = tonumber(redis.call('HGET', KEYS[7], channel) or '0')
     status = number(channel, extra, 's')

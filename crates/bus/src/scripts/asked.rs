@@ -185,9 +185,9 @@ fn rest_of(operation: &Operation) -> [Bytes; 3] {
         Operation::Leave { user, .. } | Operation::LeaveOld { user, .. } => {
             [text(user.as_str()), none(), none()]
         }
-        Operation::Count { count, told, hooked, .. } => {
-            let flags = format!("{}{}", rule(*told), if *hooked { "e" } else { "" });
-            [text(count.to_string()), none(), text(flags)]
+        Operation::Count { count, told, hooked, members_hooked, .. } => {
+            let flags = [rule(*told), if *hooked { "e" } else { "" }, if *members_hooked { "p" } else { "" }];
+            [text(count.to_string()), none(), text(flags.concat())]
         }
         Operation::Reconcile { existence, presence, .. } | Operation::Adopt { existence, presence, .. } => {
             let flags = format!("{}{}", if *existence { "e" } else { "" }, if *presence { "p" } else { "" });

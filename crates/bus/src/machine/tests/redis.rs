@@ -505,7 +505,7 @@ fn cl_036_on_a_real_redis_who_was_adopted_in_a_young_epoch_counts_beside_what_a_
     let (channel, user) = (room.clone(), UserId::from("u1"));
     let count = |count| {
         let channel = room.clone();
-        Operation::Count { channel, count, told: CountRule::Off, hooked: true }
+        Operation::Count { channel, count, told: CountRule::Off, hooked: true, members_hooked: true }
     };
     let join = Operation::Join { channel, user: user.clone(), info: String::new(), most: None, hooked: true };
     let adopt = Operation::Adopt { channel: room.clone(), existence: true, presence: true };
@@ -515,7 +515,7 @@ fn cl_036_on_a_real_redis_who_was_adopted_in_a_young_epoch_counts_beside_what_a_
         channel: ChannelName::trusted(name),
         user: None,
     };
-    let mut told = |server: &mut Server, name: &str| {
+    let told = |server: &mut Server, name: &str| {
         let subjects = vec![subject(name)];
         server.execute(&speaker, &BusCommand::Told { partition: 0, term: 5, is_first: true, subjects });
         let mut told = texts(server.say(&["HKEYS", &layout.key(0, "told")]));

@@ -99,22 +99,18 @@ impl<'a> Batch<'a> {
     }
 
     fn came(&mut self, channel: &ChannelName, user: Option<&UserId>, wanted: bool) {
+        if wanted {
+            self.mark(user.is_none());
+        }
         if self.is_young {
-            if wanted {
-                self.mark(user.is_none());
-            }
             return;
         }
         let subject = self.subject(channel, user);
         if self.data.due.remove(&subject).is_some() {
-            if wanted {
-                self.mark(user.is_none());
-            }
             if self.mistakes.contains(&ScriptMistake::AReturnDoesNotCancelAGoing) {
                 self.data.due.insert(subject, self.now + DELAY);
             }
         } else if wanted && self.data.told.insert(subject.clone()) {
-            self.mark(user.is_none());
             self.data.hook(self.now, true, subject);
             self.is_hooked = true;
         }
@@ -164,7 +160,7 @@ impl<'a> Batch<'a> {
         channel: &ChannelName,
         count: usize,
         rule: CountRule,
-        wanted: bool,
+        (wanted, members_wanted): (bool, bool),
     ) -> (Status, usize) {
         let (row, tag) = (self.row(channel, None), (self.generation.clone(), count));
         let before = self.own().get(&row).map_or(0, |(_, count)| *count);
@@ -189,6 +185,9 @@ impl<'a> Batch<'a> {
         }
         if total == 0 {
             self.came(channel, None, wanted);
+            if members_wanted {
+                self.mark(false);
+            }
         } else if after == 0 {
             self.went(channel, None);
         }
@@ -262,14 +261,14 @@ impl<'a> Batch<'a> {
                 status =
                     if is_old(self.own().get(&row)) { self.leave(channel, user) } else { Status::Nothing };
             }
-            Operation::Count { channel, count, told, hooked } => {
-                let (told, after) = self.count(channel, *count, *told, *hooked);
+            Operation::Count { channel, count, told, hooked, members_hooked } => {
+                let (told, after) = self.count(channel, *count, *told, (*hooked, *members_hooked));
                 (status, total) = (told, Some(after));
             }
             Operation::CountOld { channel } => {
                 let row = self.row(channel, None);
                 if is_old(self.own().get(&row)) {
-                    let (told, after) = self.count(channel, 0, CountRule::AsStored, false);
+                    let (told, after) = self.count(channel, 0, CountRule::AsStored, (false, false));
                     (status, total) = (told, Some(after));
                 }
             }
