@@ -184,6 +184,10 @@ impl Channel {
         let Some(copy) = &mut self.copy else { return false };
         let waited = copy.end_waiting(&[socket]).pop();
         let was_acknowledged = waited.is_none();
+        // Every subscribe has an answer (WS-142); only who may join a presence channel is for the cluster to say.
+        if let Some(member) = waited.as_ref().filter(|_| !self.name.has_roster()) {
+            member.conn.outbox.push(&self.acknowledgement());
+        }
         let Some(member) = waited.or_else(|| self.remove_member(socket)) else {
             return false;
         };
