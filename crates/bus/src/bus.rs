@@ -12,7 +12,6 @@ use std::time::Duration;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
-use fanfare_protocol::webhook::Kinds;
 use fanfare_redis::{RedisAddress, Topology};
 use redis::{Cmd, Value, cmd};
 use tokio::sync::Semaphore;
@@ -162,13 +161,6 @@ impl Bus {
         }
         for (board, part) in self.links.shared.boards.iter().zip(parts) {
             board.inbox.snapshot(app, part);
-        }
-    }
-
-    /// Says which kinds of webhooks an app wants from now on; users and channels that are there count as told (CL-036).
-    pub fn wants_hooks(&self, app: &AppId, kinds: Kinds) {
-        for board in &self.links.shared.boards {
-            board.inbox.hooked(app, kinds);
         }
     }
 

@@ -37,8 +37,12 @@ pub enum BusCommand {
     RosterPart { topic: Topic, channel: ChannelName, cursor: u64 },
     /// A node has no rows left, or goes by itself with this generation (`bye.lua`).
     Bye { partition: Partition, node: NodeName, generation: Option<Generation> },
-    /// What is to be told to webhooks, behind the last entry taken; `None` the first time (`take.lua`).
+    /// What is to be told to webhooks, behind the last entry taken; `None` the first time, for a term (`take.lua`).
     Take { partition: Partition, generation: Generation, last: Option<EntryId> },
+    /// Part of what webhooks were told of (HSCAN 500); `cursor` 0 begins.
+    ToldPart { partition: Partition, cursor: u64 },
+    /// The last entries that are to be told, before one of them or of all (XREVRANGE).
+    LastEntries { partition: Partition, before: Option<EntryId> },
     /// Entries that were told (XDEL).
     Taken { partition: Partition, entries: Vec<EntryId> },
     /// What a former sender has told, in a young epoch (`told.lua`).
@@ -74,7 +78,7 @@ pub enum Operation {
     /// `X`: leave, if the row is of an older generation.
     LeaveOld { channel: ChannelName, user: UserId },
     /// `C`
-    Count { channel: ChannelName, count: usize, told: CountRule, hooked: bool },
+    Count { channel: ChannelName, count: usize, told: CountRule, hooked: bool, members_hooked: bool },
     /// `Y`: the count goes, if it is of an older generation.
     CountOld { channel: ChannelName },
     /// `T`: tells the number, if it is another than the last told and its time has come (CL-022).
@@ -101,6 +105,9 @@ pub enum CountRule {
     /// As was said last; for a dead node's counts.
     AsStored,
 }
+
+/// Entries in one part of [`BusCommand::LastEntries`]; few in tests, so that their short streams have several parts.
+pub const ENTRIES_PART: usize = if cfg!(test) { 3 } else { 100 };
 
 /// A stream entry's id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,8 +168,14 @@ pub enum BusAnswer {
     Rows { rows: Vec<Row>, cursor: u64 },
     /// `RosterPart`: users with their infos.
     RosterPart { users: Vec<(UserId, String)>, cursor: u64 },
-    /// `Take`: entries; the first time also what was told, and the new term.
-    Taken { entries: Vec<HookEntry>, is_whole_page: bool, first: Option<(Vec<HookSubject>, u64)> },
+    /// `Take`, the first time: the new term.
+    Term(u64),
+    /// `Take`: entries.
+    Taken { entries: Vec<HookEntry>, is_whole_page: bool },
+    /// `ToldPart`: subjects, and where to go on; 0 at the end.
+    ToldPart { subjects: Vec<HookSubject>, cursor: u64 },
+    /// `LastEntries`, the last first.
+    LastEntries(Vec<HookEntry>),
     /// `Hooked`: apps whose webhooks want to know of channels, and of members.
     Hooked(Vec<(AppId, bool, bool)>),
     /// `Totals`
@@ -173,6 +186,8 @@ pub enum BusAnswer {
     Missed { is_first: bool },
     /// `Told`, too late: the epoch is not young any more, and what was told is lost with its data (CL-033).
     Late,
+    /// `Keep`: the event was published, and not kept, because Redis is full (CL-106).
+    NotKept,
     /// Every other command.
     Done,
 }

@@ -38,6 +38,7 @@ use crate::board::{Asking, Board, Told};
 use crate::machine::{Machine, MachineSettings};
 use crate::scripts::Speaker;
 use crate::shared::Shared;
+use crate::workers::BroughtDeltas;
 
 /// Longest message that is kept of an answer to a subscriber, in bytes.
 const LONGEST_MESSAGE: u64 = 2 * 1024 * 1024;
@@ -59,6 +60,9 @@ pub(crate) struct Link {
     wire: Wire<Vec<Asked>>,
     topics: Topics,
     notes: mpsc::Receiver<Note>,
+    /// Deltas among the notes that were taken, and how many of these were brought to the node.
+    deltas: u64,
+    brought: Arc<BroughtDeltas>,
     /// Where the subscriber is to be.
     host: watch::Sender<Option<Host>>,
     is_subscribed: bool,
@@ -100,7 +104,9 @@ impl Link {
         }
         let (sender, notes) = mpsc::channel(MOST_NOTES);
         let host = watch::Sender::new(None);
-        let ear = Ear::new(topics.meanings(), shared.workers.clone(), Arc::clone(&shared.counters), sender);
+        let brought = Arc::new(BroughtDeltas::default());
+        let (workers, counters) = (shared.workers.clone(), Arc::clone(&shared.counters));
+        let ear = Ear::new(topics.meanings(), workers, counters, sender, Arc::clone(&brought));
         let listening = subscriber::run(subscriber, host.subscribe(), topics.wanted(), ear);
         let settings = MachineSettings {
             node: Arc::clone(&shared.key),
@@ -117,6 +123,8 @@ impl Link {
             wire,
             topics,
             notes,
+            deltas: 0,
+            brought,
             host,
             is_subscribed: false,
             refused: BTreeSet::new(),
@@ -256,7 +264,10 @@ impl Link {
                 self.refused.remove(&name);
                 self.topics.end(&name);
             }
-            Note::Delta(topic, delta) => self.machine.heard(now, &topic, delta),
+            Note::Delta(topic, delta) => {
+                self.deltas += 1;
+                self.machine.heard(now, &topic, delta);
+            }
             Note::Hooks(partition) => self.machine.hooks_due(now, partition),
             Note::Refused(name, error) => {
                 self.refused.insert(name);
@@ -285,7 +296,6 @@ impl Link {
                     }
                 }
                 Told::Snapshot(app, snapshot) => self.machine.reset(now, &app, snapshot),
-                Told::Hooked(app, kinds) => self.machine.app_wants_hooks(now, &app, kinds),
                 Told::Question(question) if self.wire.is_up() => self.questions.push(question),
                 // Dropped, which its asker hears.
                 Told::Question(_) => {}
@@ -305,6 +315,7 @@ impl Link {
     fn turn(&mut self) {
         let out = self.machine.take();
         self.bring(out);
+        self.brought.set(self.deltas);
         if self.wire.is_up() {
             while self.wire.has_room() && self.send() {}
         } else {
@@ -378,5 +389,11 @@ impl Link {
             let _ = ended.send(());
         }
         is_ended
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.brought.end();
     }
 }

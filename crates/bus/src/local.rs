@@ -61,7 +61,7 @@ pub struct HeardKept {
     pub app: AppId,
     /// The channel.
     pub channel: ChannelName,
-    /// The event's place.
+    /// The event's place; 0 if Redis was full and keeps nothing of the channel (CL-106).
     pub version: u64,
     /// Whether this node has published the event itself.
     pub is_own: bool,

@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::AppId;
-use fanfare_protocol::webhook::Kinds;
 
 use crate::command::{BusAnswer, BusCommand, EntryId, Token};
 use crate::partition::{Partition, Topic};
@@ -132,14 +131,6 @@ impl Machine {
                 room.set_kinds(snapshot.hooked);
                 room.reset(core, channels);
             });
-        }
-    }
-
-    /// The app's webhooks want these kinds from now on; whoever is there already counts as told (CL-036).
-    pub fn app_wants_hooks(&mut self, now: u64, app: &AppId, kinds: Kinds) {
-        self.core.now = now;
-        for partition in self.parts.keys().copied().collect::<Vec<_>>() {
-            self.in_room(&Topic { partition, app: app.clone() }, |room, _| room.set_kinds(kinds));
         }
     }
 

@@ -1,6 +1,9 @@
 //! Four workers that bring what was heard to the node: a partition has one worker, so the order in a channel stays.
 //!
-//! Bounded in bytes; over the bound the reader waits, and reads nothing.
+//! Bounded in bytes; over the bound the reader waits, and reads nothing. An event of a presence channel waits for the
+//! changes of members that were heard before (`behind`).
+
+mod behind;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use fanfare_protocol::ids::{AppId, UserId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub(crate) use self::behind::{Behind, BroughtDeltas};
 use crate::counters::BusCounters;
 use crate::local::{HeardEvent, HeardKept, Local};
 use crate::message::{EventKind, EventMessage, FLAG_QUIET, Message, Unreadable, frame};
@@ -34,9 +38,20 @@ pub(crate) struct Heard {
     /// `None`: what concerns every node.
     pub topic: Option<Topic>,
     pub payload: Bytes,
+    /// Changes that were heard before and not brought to the node then.
+    pub behind: Option<Behind>,
 }
 
 impl Heard {
+    /// Whether the event is of a channel whose members are told of each other.
+    fn is_among_members(&self) -> bool {
+        let is_presence = |event: &EventMessage<'_>| event.channel.starts_with("presence-");
+        match Message::read(&self.payload) {
+            Ok(Message::Event(event) | Message::Kept { event, .. }) => is_presence(&event),
+            Err(_) => false,
+        }
+    }
+
     fn cost(&self) -> usize {
         self.payload.len() + COST
     }
@@ -144,7 +159,10 @@ impl Workers {
                 queue.bell.notified().await;
                 continue;
             }
-            while let Some(heard) = taken.pop_front() {
+            while let Some(mut heard) = taken.pop_front() {
+                if let Some(behind) = heard.behind.take().filter(|_| heard.is_among_members()) {
+                    behind.wait().await;
+                }
                 let cost = heard.cost();
                 teller.tell(&heard);
                 let mut waiting = queue.waiting.lock();

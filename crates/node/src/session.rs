@@ -126,14 +126,7 @@ impl Session {
 
     /// Answers a failed command; too many failures end the connection (WS-130, WS-214).
     fn on_fault_at(&mut self, channel: Option<&str>, error: &ProtocolError) -> ControlFlow<CloseReason> {
-        tracing::debug!(
-            target: "fanfare::connection",
-            app = self.app_id(),
-            socket = %self.socket_id(),
-            channel = channel.map(|name| shortened(name, MOST_LOGGED)).as_deref(),
-            error = error.label(),
-            "command refused"
-        );
+        log_refused(&self.app_id(), self.socket_id(), channel, error);
         self.send(&server::error(error.code(), &error.to_string()));
         let now = self.node.milliseconds();
         if error.is_harmless() || self.faults.take(now, FAULTS_AT_ONCE, FAULTS_PER_SECOND) {
@@ -170,4 +163,16 @@ impl Session {
     pub fn channels(&self) -> usize {
         self.subscriptions.len()
     }
+}
+
+/// Logs a command that was refused, at once or by the cluster.
+pub(crate) fn log_refused(app: &str, socket: SocketId, channel: Option<&str>, error: &ProtocolError) {
+    tracing::debug!(
+        target: "fanfare::connection",
+        app,
+        %socket,
+        channel = channel.map(|name| shortened(name, MOST_LOGGED)).as_deref(),
+        error = error.label(),
+        "command refused"
+    );
 }

@@ -115,6 +115,8 @@ pub struct KeptEvent {
     pub except: Option<SocketId>,
     /// How long the event is kept.
     pub lives: Duration,
+    /// The most bytes that all kept events of the app may take in the cluster; beyond that the oldest go.
+    pub most_bytes: usize,
     /// Other nodes keep the event and deliver it to nobody: they heard of it themselves (CL-068).
     pub quiet: bool,
 }

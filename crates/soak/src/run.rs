@@ -39,9 +39,8 @@ const PUBLISHERS: usize = 10;
 /// How long the last key of Redis may take to go, once everybody has left: a lease, settling, and webhooks.
 const EMPTYING: Duration = Duration::from_secs(30);
 
-/// What may be left in Redis without clients: what is of the nodes that run, and what expires by itself.
-const LEFT: [&str; 12] =
-    ["1:layout", "live", "gen", "epoch", "seq", "ver", "cache", "miss", "use", "hooks", "hooked", "nodes"];
+/// What may be left in Redis without clients, beside what expires by itself.
+const LEFT: [&str; 5] = ["1:layout", "live", "gen", "epoch", "seq"];
 
 /// Runs, and says what came of it.
 ///

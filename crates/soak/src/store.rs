@@ -88,7 +88,7 @@ impl Store {
         masters.iter().filter_map(|at| used(servers[*at])).sum()
     }
 
-    /// The keys of the run, without prefix, layout and hash tag; empty streams left out.
+    /// The keys of the run that do not expire by themselves, without prefix, layout and hash tag.
     pub(crate) fn keys(&mut self) -> Vec<String> {
         let masters = self.masters();
         let servers = self.servers();
@@ -97,10 +97,10 @@ impl Store {
             let redis = &servers[at];
             let found = redis.says(&["--scan", "--pattern", &format!("{PREFIX}*")]);
             for key in found.lines().filter(|key| !key.is_empty()) {
-                let is_empty = redis.says(&["TYPE", key]) == "stream" && redis.says(&["XLEN", key]) == "0";
+                let expires = redis.says(&["PTTL", key]) != "-1";
                 let name = key.split_once("}:").map_or(key, |(_, name)| name);
                 let name = name.strip_prefix(PREFIX).unwrap_or(name);
-                if !is_empty {
+                if !expires {
                     all.push(name.to_owned());
                 }
             }

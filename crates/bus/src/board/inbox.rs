@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::AppId;
-use fanfare_protocol::webhook::Kinds;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, oneshot};
@@ -25,8 +24,6 @@ const MOST_AT_ONCE: usize = 2000;
 pub(crate) enum Told {
     Changes(AppId, Vec<Change>),
     Snapshot(AppId, Snapshot),
-    /// The kinds of webhooks that an app wants.
-    Hooked(AppId, Kinds),
     Question(Asking),
     /// Webhooks of a partition that need no more sending.
     HooksSent(Partition, Vec<EntryId>),
@@ -108,11 +105,6 @@ impl Inbox {
     /// Queues a question; the asker has a bound.
     pub fn question(&self, question: Asking) {
         self.push(Told::Question(question));
-    }
-
-    /// Queues the kinds of webhooks that an app wants.
-    pub fn hooked(&self, app: &AppId, kinds: Kinds) {
-        self.push(Told::Hooked(app.clone(), kinds));
     }
 
     /// Ends the link; the answer comes when the link has said goodbye, or is gone.

@@ -68,7 +68,7 @@ mod tests {
             token,
             BusCommand::Keep {
                 topic,
-                event: KeptEvent { channel, frame, except: None, lives, quiet: false },
+                event: KeptEvent { channel, frame, except: None, lives, most_bytes: 1, quiet: false },
             },
         )
     }

@@ -14,6 +14,9 @@ use crate::shared::Shared;
 /// Between two roll calls, in milliseconds.
 const BETWEEN: u64 = 1000;
 
+/// How long the list stays when nobody calls the roll any more, in milliseconds.
+const LIVES: u64 = 60_000;
+
 /// What a node says of itself, as JSON in the hash `nodes`. Fields of other releases are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeReport {
@@ -70,13 +73,15 @@ impl Roll {
         let mut who = cmd("ZRANGE");
         who.arg(live).arg(0).arg(-1);
         let mut listed = cmd("HKEYS");
-        listed.arg(nodes);
-        Some(vec![say, who, listed])
+        listed.arg(&nodes);
+        let mut lives = cmd("PEXPIRE");
+        lives.arg(nodes).arg(LIVES);
+        Some(vec![say, who, listed, lives])
     }
 
     /// Hears who is there; answers with a command that removes nodes that have been gone since the last call.
     pub fn hear(&mut self, now: u64, values: &[Value], shared: &Shared) -> Option<Cmd> {
-        let [_, live, listed] = values else { return None };
+        let [_, live, listed, _] = values else { return None };
         let (live, listed) = (names(live)?, names(listed)?);
         let is_first = live.first().is_some_and(|first| *first == *shared.key);
         shared.rank.set(now, is_first, shared.lease);

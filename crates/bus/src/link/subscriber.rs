@@ -2,7 +2,7 @@
 //!
 //! Events go to the workers, all else to the link's task, in order. While there is no room nothing is read (CL-114).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::topics::{Meanings, TopicMeaning};
 use crate::counters::BusCounters;
 use crate::partition::{Partition, Topic};
 use crate::scripts::{Delta, NotADelta};
-use crate::workers::{Heard, Workers};
+use crate::workers::{BroughtDeltas, Heard, Workers};
 
 /// Most deltas and notes that wait for the link's task.
 pub(super) const MOST_NOTES: usize = 1024;
@@ -43,6 +43,11 @@ pub(super) struct Ear {
     pub workers: Workers,
     pub counters: Arc<BusCounters>,
     pub notes: mpsc::Sender<Note>,
+    /// Deltas that the link's task has brought to the node.
+    brought: Arc<BroughtDeltas>,
+    /// Deltas that the link's task was sent, in all, and until the last one of each partition.
+    deltas: u64,
+    deltas_until: HashMap<Partition, u64>,
     /// Notes of the message that was heard last.
     unsent: VecDeque<Note>,
     /// The partition whose worker got the last event.
@@ -55,8 +60,11 @@ impl Ear {
         workers: Workers,
         counters: Arc<BusCounters>,
         notes: mpsc::Sender<Note>,
+        brought: Arc<BroughtDeltas>,
     ) -> Self {
-        Self { meanings, workers, counters, notes, unsent: VecDeque::new(), last: None }
+        let (deltas, deltas_until) = (0, HashMap::new());
+        let (unsent, last) = (VecDeque::new(), None);
+        Self { meanings, workers, counters, notes, brought, deltas, deltas_until, unsent, last }
     }
 
     fn message(&mut self, name: &str, payload: Vec<u8>) {
@@ -70,9 +78,13 @@ impl Ear {
             },
             Some(TopicMeaning::App(topic)) => {
                 self.last = Some(topic.partition);
-                self.workers.push(Heard { topic: Some(topic.clone()), payload: payload.into() });
+                let until = self.deltas_until.get(&topic.partition);
+                let behind = until.and_then(|until| self.brought.behind(*until));
+                self.workers.push(Heard { topic: Some(topic.clone()), payload: payload.into(), behind });
             }
-            Some(TopicMeaning::Control) => self.workers.push(Heard { topic: None, payload: payload.into() }),
+            Some(TopicMeaning::Control) => {
+                self.workers.push(Heard { topic: None, payload: payload.into(), behind: None });
+            }
             Some(TopicMeaning::Hooks(partition)) => self.unsent.push_back(Note::Hooks(*partition)),
             None => {}
         }
@@ -103,8 +115,16 @@ impl TopicListener for Ear {
 
     async fn room(&mut self) {
         while let Some(note) = self.unsent.pop_front() {
+            let of = match &note {
+                Note::Delta(topic, _) => Some(topic.partition),
+                _ => None,
+            };
             // The link's task ends first, and this one with it.
-            let _ = self.notes.send(note).await;
+            let is_sent = self.notes.send(note).await.is_ok();
+            if let Some(partition) = of.filter(|_| is_sent) {
+                self.deltas += 1;
+                self.deltas_until.insert(partition, self.deltas);
+            }
         }
         if let Some(partition) = self.last.take() {
             self.workers.room(partition).await;

@@ -2,7 +2,7 @@
 -- No flags: on a full Redis the script fails at its first write that needs memory; one that has written goes on. So a
 -- batch that begins with leaves is applied, and a batch that begins with a join is not applied at all.
 -- KEYS: 1 live  2 gen  3 epoch  4 own:NODE  5 dead  6 seq:APP  7 totals:APP  8 told  9 due  10 hooks  11 counted:APP
---       12 hooked  13 late  14.. one roster for each operation
+--       12 hooked  13 late  14 adopted  15.. one roster for each operation
 -- ARGV: 1 now (ms; '0' = Redis's clock)  2 node  3 generation, or 'reap'  4 PUBLISH | SPUBLISH  5 topic  6 topic of hooks
 --       7 'delay:settling' of webhooks and of an epoch (ms)  8 app  9.. five for each operation: kind channel user info flags
 -- Kinds: J join, L leave, X leave if of an older generation, S roster, C count (user = how many),
@@ -35,19 +35,21 @@ end
 local function hook(what, channel, user)
   local id = given and string.format('%.0f-*', now) or '*'
   redis.call('XADD', KEYS[10], 'MAXLEN', '~', 100000, id, 'e', what, 'a', app, 'c', channel, 'u', user)
+  redis.call('PERSIST', KEYS[10]) -- an empty stream expires, see take.lua
   hooked = true
 end
 local function subject(channel, user) return app .. '\0' .. channel .. '\0' .. user end
 local function kind_of(user) return (user == '' and 'e:' or 'p:') .. app end
+-- Whoever reconciles webhooks looks through the apps that are marked. The marks go with the app's last channel.
+local function mark(user) redis.call('SADD', KEYS[12], kind_of(user)) end
+local function unmark()
+  if redis.call('EXISTS', KEYS[7]) == 0 then redis.call('SREM', KEYS[12], 'e:' .. app, 'p:' .. app) end
+end
 -- What webhooks are told of. Not in a young epoch, where nobody knows yet what was told before (see I and H).
 local function came(channel, user, wanted)
-  if young then
-    if wanted then redis.call('SADD', KEYS[12], kind_of(user)) end
-    return
-  end
-  if redis.call('ZREM', KEYS[9], subject(channel, user)) == 0 and wanted
+  if wanted then mark(user) end
+  if not young and redis.call('ZREM', KEYS[9], subject(channel, user)) == 0 and wanted
     and redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then
-    redis.call('SADD', KEYS[12], kind_of(user))
     hook('+', channel, user)
   end
 end
@@ -56,10 +58,15 @@ local function went(channel, user)
     redis.call('ZADD', KEYS[9], 'NX', now + delay, subject(channel, user))
   end
 end
+-- In a young epoch a former sender may still say what was told before, in place of what is here (told.lua).
 local function adopt(channel, user)
   redis.call('ZREM', KEYS[9], subject(channel, user))
   redis.call('HSET', KEYS[8], subject(channel, user), 1)
-  redis.call('SADD', KEYS[12], kind_of(user))
+  mark(user)
+  if young then
+    redis.call('HSET', KEYS[14], subject(channel, user), 1)
+    redis.call('PEXPIRE', KEYS[14], settling)
+  end
 end
 -- Tells the number of subscriptions, or notes when it is to be told: the last change is always told.
 local function number(channel, total, rule)
@@ -89,15 +96,18 @@ local function number(channel, total, rule)
   tell('N', channel, string.format('%.0f', total), '')
   return 'told'
 end
-local function count(channel, k, wanted, rule)
+local function count(channel, k, wanted, members_wanted, rule)
   local row = 'C\0' .. app .. '\0' .. channel
   local before = tonumber((redis.call('HGET', KEYS[4], row) or '0'):match('%d+$'))
   if k == 0 then redis.call('HDEL', KEYS[4], row) else redis.call('HSET', KEYS[4], row, gen .. ':' .. k) end
   local total = tonumber(redis.call('HGET', KEYS[7], channel) or '0')
   if k == before then return 'ok', total end
   local after = redis.call('HINCRBY', KEYS[7], channel, k - before)
-  if after <= 0 then redis.call('HDEL', KEYS[7], channel); after = 0 end
-  if total == 0 then came(channel, '', wanted) elseif after == 0 then went(channel, '') end
+  if after <= 0 then redis.call('HDEL', KEYS[7], channel); after = 0; unmark() end
+  if total == 0 then
+    came(channel, '', wanted)
+    if members_wanted then mark('any') end -- a user may have been said before the channel
+  elseif after == 0 then went(channel, '') end
   return number(channel, after, rule), after
 end
 local function leave(roster, row, channel, user)
@@ -116,7 +126,7 @@ local out = {epoch, now - born}
 for i = 1, (#ARGV - 8) / 5 do
   local a = 8 + (i - 1) * 5
   local kind, channel, user, info, flags = ARGV[a+1], ARGV[a+2], ARGV[a+3], ARGV[a+4], ARGV[a+5]
-  local roster, row = KEYS[13 + i], 'M\0' .. app .. '\0' .. channel .. '\0' .. user
+  local roster, row = KEYS[14 + i], 'M\0' .. app .. '\0' .. channel .. '\0' .. user
   local existence, presence = flags:find('e', 1, true) ~= nil, flags:find('p', 1, true) ~= nil
   local rule = flags:match('[ocas]') or 'o'
   local status, extra = 'ok', nil
@@ -142,10 +152,10 @@ for i = 1, (#ARGV - 8) / 5 do
   elseif kind == 'X' then
     local tag = redis.call('HGET', KEYS[4], row)
     if tag and tag ~= gen then status = leave(roster, row, channel, user) else status = 'none' end
-  elseif kind == 'C' then status, extra = count(channel, tonumber(user), existence, rule)
+  elseif kind == 'C' then status, extra = count(channel, tonumber(user), existence, presence, rule)
   elseif kind == 'Y' then
     local tag = redis.call('HGET', KEYS[4], 'C\0' .. app .. '\0' .. channel)
-    if tag and tag:match('^(.*):') ~= gen then status, extra = count(channel, 0, false, 's') end
+    if tag and tag:match('^(.*):') ~= gen then status, extra = count(channel, 0, false, false, 's') end
   elseif kind == 'T' then
     extra = tonumber(redis.call('HGET', KEYS[7], channel) or '0')
     status = number(channel, extra, 's')

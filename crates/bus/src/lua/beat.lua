@@ -22,6 +22,7 @@ if age >= tonumber(ARGV[5]) then
       local app, channel, user = subject:match('^(.-)%z(.-)%z(.*)$')
       local id = given and string.format('%.0f-*', now) or '*'
       redis.call('XADD', KEYS[7], 'MAXLEN', '~', 100000, id, 'e', '-', 'a', app, 'c', channel, 'u', user)
+      redis.call('PERSIST', KEYS[7]) -- an empty stream expires, see take.lua
       hooked = true
     end
   end

@@ -6,7 +6,7 @@
 local now = tonumber(ARGV[1])
 if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('PEXPIRE', KEYS[1], 172800000)
+redis.call('PEXPIRE', KEYS[1], 90000000) -- longer than its day, however early it was said last
 redis.call('HSET', KEYS[2], ARGV[2], string.format('%.0f:%s', now, ARGV[4]))
 redis.call('PEXPIRE', KEYS[2], 3000)
 local day, second = 0, 0

@@ -35,7 +35,7 @@ pub struct MachineNumbers {
     pub hooks_taken_over: u64,
     /// Copies that were wrong without any known cause (N13).
     pub rosters_mended: u64,
-    /// Batches that a full Redis refused (CL-106).
+    /// Batches, and events of cache channels, that a full Redis refused (CL-106).
     pub refused_oom: u64,
     /// Times that so much waited that everything was announced anew (CL-115).
     pub overflows: u64,
@@ -59,6 +59,8 @@ pub enum Purpose {
     RowsOfDead { node: NodeName },
     RosterPart { app: AppId, channel: ChannelName, asked: u64 },
     Take,
+    ToldPart { term: u64 },
+    LastEntries { term: u64 },
     Hooked,
     Totals { app: AppId, existence: bool, presence: bool },
     Read { app: AppId, channel: ChannelName, copy: CopyId },
@@ -77,6 +79,7 @@ pub enum About {
     Tell { channel: ChannelName },
     Roster { channel: ChannelName, asked: u64 },
     Swept,
+    Adopted { channel: ChannelName },
     Other,
 }
 

@@ -67,6 +67,8 @@ pub struct Room {
     old_counts: Vec<ChannelName>,
     asks: VecDeque<ChannelName>,
     adopting: VecDeque<ChannelName>,
+    /// Channels of which that was said, until the answer.
+    adopted: BTreeSet<ChannelName>,
     others: VecDeque<Operation>,
     /// Where reconciling goes on reading the app's channels.
     totals: Option<(u64, bool, bool)>,
@@ -102,6 +104,7 @@ impl Room {
             old_counts: Vec::new(),
             asks: VecDeque::new(),
             adopting: VecDeque::new(),
+            adopted: BTreeSet::new(),
             others: VecDeque::new(),
             totals: None,
             in_ring: false,
@@ -129,6 +132,7 @@ impl Room {
             && self.old_counts.is_empty()
             && self.others.is_empty()
             && self.adopting.is_empty()
+            && self.adopted.is_empty()
             && self.totals.is_none()
     }
 }

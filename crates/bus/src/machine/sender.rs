@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::command::{EntryId, HookEntry, HookSubject};
+use crate::command::{ENTRIES_PART, EntryId, HookEntry, HookSubject};
 
 /// What back ends were told, by whom: the higher term knows better.
 #[derive(Clone)]
@@ -51,8 +51,12 @@ pub struct Sender {
     pub stopped: Option<Knowledge>,
     /// What was told is to be said once more.
     pub is_changed: bool,
-    /// A first take is on its way.
+    /// A first take is on its way, and what was told before is being read.
     pub is_first_asked: bool,
+    /// What was read of that, as soon as there is a term.
+    pub loading: Option<Knowledge>,
+    /// What the entries are about that were to be told at the first take, until all of them were taken.
+    pub backlog: BTreeSet<HookSubject>,
     /// A take is on its way.
     pub is_taking: bool,
     /// Entries were added: when they are to be taken.
@@ -65,19 +69,48 @@ impl Sender {
         self.owns
     }
 
-    /// A first take: what Redis holds as told, without what is not sent yet.
-    pub fn begin(&mut self, told: Vec<HookSubject>, term: u64, entries: &[HookEntry]) {
-        let mut knowledge = Knowledge { term, told: told.into_iter().collect() };
-        for entry in entries.iter().rev() {
-            knowledge.note(!entry.came, &entry.subject);
+    /// A first take: what Redis holds as told is read, in parts.
+    pub fn load(&mut self, term: u64) {
+        self.loading = Some(Knowledge { term, told: BTreeSet::new() });
+        self.backlog.clear();
+    }
+
+    /// No first take is under way any more.
+    pub fn end_loading(&mut self) {
+        (self.is_first_asked, self.loading) = (false, None);
+    }
+
+    /// Part of what Redis holds as told. What changes meanwhile has an entry.
+    pub fn load_told(&mut self, subjects: Vec<HookSubject>) {
+        if let Some(loading) = &mut self.loading {
+            loading.told.extend(subjects);
         }
-        self.knowledge = Some(knowledge);
-        self.unsent.clear();
-        self.taken = EntryId { milliseconds: 0, number: 0 };
+    }
+
+    /// Part of the entries, from the last to the first: what is not sent yet does not count as told. Whatever comes behind
+    /// the last is newer than what was read as told. Returns where to go on; at the end the node knows what was told.
+    pub fn undo(&mut self, entries: &[HookEntry]) -> Option<EntryId> {
+        let loading = self.loading.as_mut()?;
+        for entry in entries {
+            loading.note(!entry.came, &entry.subject);
+            self.backlog.insert(entry.subject.clone());
+        }
+        let next = entries.get(ENTRIES_PART - 1).map(|entry| entry.id);
+        if next.is_none() {
+            self.knowledge = self.loading.take();
+            self.is_first_asked = false;
+            self.unsent.clear();
+            self.taken = EntryId { milliseconds: 0, number: 0 };
+        }
+        next
     }
 
     /// Entries that were taken, in order; known ones are left out.
-    pub fn add(&mut self, entries: Vec<HookEntry>) {
+    pub fn add(&mut self, entries: Vec<HookEntry>, is_whole_page: bool) {
+        self.is_tail_open = is_whole_page;
+        if !is_whole_page {
+            self.backlog.clear();
+        }
         for entry in entries {
             if entry.id > self.taken {
                 self.taken = entry.id;
@@ -132,6 +165,7 @@ impl Sender {
     /// Everything that was told or will be: what may have gone meanwhile.
     pub fn subjects(&self) -> BTreeSet<HookSubject> {
         let told = self.knowledge.iter().flat_map(|knowledge| knowledge.told.iter());
-        told.chain(self.unsent.iter().map(|entry| &entry.subject)).cloned().collect()
+        let unsent = self.unsent.iter().map(|entry| &entry.subject);
+        told.chain(unsent).chain(&self.backlog).cloned().collect()
     }
 }

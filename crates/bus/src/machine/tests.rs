@@ -15,4 +15,5 @@ mod rules;
 mod scenarios;
 mod schedules;
 mod store;
+mod webhooks;
 mod world;

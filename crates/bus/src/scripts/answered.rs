@@ -48,7 +48,17 @@ fn read(command: &BusCommand, value: RedisValue) -> Option<BusAnswer> {
             let (cursor, pairs) = scanned(value)?;
             BusAnswer::RosterPart { users: users(pairs), cursor }
         }
-        BusCommand::Take { .. } => taken(value)?,
+        BusCommand::Take { last: None, .. } => BusAnswer::Term(number(&value)?),
+        BusCommand::Take { .. } => {
+            let [found, more] = list(value)?.try_into().ok()?;
+            BusAnswer::Taken { entries: entries(found)?, is_whole_page: number(&more)? == 1 }
+        }
+        BusCommand::ToldPart { .. } => {
+            let (cursor, pairs) = scanned(value)?;
+            let subjects = pairs.iter().filter_map(|(subject, _)| names::read_subject(subject));
+            BusAnswer::ToldPart { subjects: subjects.collect(), cursor }
+        }
+        BusCommand::LastEntries { .. } => BusAnswer::LastEntries(entries(value)?),
         BusCommand::Told { .. } if value == RedisValue::Text(Bytes::from_static(b"LATE")) => BusAnswer::Late,
         BusCommand::Hooked { .. } => BusAnswer::Hooked(hooked(value)?),
         BusCommand::Totals { .. } => {
@@ -59,6 +69,7 @@ fn read(command: &BusCommand, value: RedisValue) -> Option<BusAnswer> {
             BusAnswer::Totals { channels: pairs.into_iter().filter_map(total).collect(), cursor }
         }
         BusCommand::Read { .. } => BusAnswer::Read(kept(value)?),
+        BusCommand::Keep { .. } if number(&value) == Some(0) => BusAnswer::NotKept,
         BusCommand::Miss { .. } => BusAnswer::Missed { is_first: value != RedisValue::Nothing },
         BusCommand::Bye { .. }
         | BusCommand::Taken { .. }
@@ -118,17 +129,8 @@ fn users(pairs: Vec<(String, String)>) -> Vec<(UserId, String)> {
     pairs.into_iter().filter_map(user).collect()
 }
 
-fn taken(value: RedisValue) -> Option<BusAnswer> {
-    let [entries, told, term, more] = list(value)?.try_into().ok()?;
-    let entries = list(entries)?.into_iter().map(entry).collect::<Option<_>>()?;
-    let first = match told {
-        RedisValue::List(told) => {
-            let told = told.into_iter().filter_map(|subject| names::read_subject(&string(subject)?));
-            Some((told.collect(), number(&term)?))
-        }
-        _ => None,
-    };
-    Some(BusAnswer::Taken { entries, is_whole_page: number(&more)? == 1, first })
+fn entries(value: RedisValue) -> Option<Vec<HookEntry>> {
+    list(value)?.into_iter().map(entry).collect()
 }
 
 fn entry(value: RedisValue) -> Option<HookEntry> {

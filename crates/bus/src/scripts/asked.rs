@@ -5,7 +5,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::KeptEvent;
 
 use super::{Speaker, names};
-use crate::command::{Actor, BusCommand, CountRule, EntryId, NodeName, Operation};
+use crate::command::{Actor, BusCommand, CountRule, ENTRIES_PART, EntryId, NodeName, Operation};
 use crate::partition::{Partition, Topic};
 
 /// Rows or users in one part of a scan.
@@ -38,7 +38,7 @@ fn own(speaker: &Speaker<'_>, partition: Partition, node: &NodeName) -> Bytes {
 pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
     match command {
         BusCommand::Hello { partition, .. } => {
-            keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due"])
+            keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due", "adopted"])
         }
         BusCommand::Beat { partition, .. } => {
             keys(speaker, *partition, &["live", "gen", "epoch", "dead", "told", "due", "hooks", "late"])
@@ -48,8 +48,10 @@ pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
             keys.insert(2, own(speaker, *partition, node));
             keys
         }
-        BusCommand::Take { partition, .. } => keys(speaker, *partition, &["gen", "epoch", "told", "hooks"]),
-        BusCommand::Told { partition, .. } => keys(speaker, *partition, &["epoch", "told", "hooks"]),
+        BusCommand::Take { partition, .. } => keys(speaker, *partition, &["gen", "epoch", "hooks"]),
+        BusCommand::Told { partition, .. } => {
+            keys(speaker, *partition, &["epoch", "told", "hooks", "adopted"])
+        }
         BusCommand::Apply { topic, by, operations } => apply_keys(speaker, topic, by, operations),
         _ => Vec::new(),
     }
@@ -67,7 +69,7 @@ fn apply_keys(speaker: &Speaker<'_>, topic: &Topic, by: &Actor, operations: &[Op
     all.extend(["seq", "totals"].map(|name| Bytes::from(layout.app_key(topic, name))));
     all.extend(keys(speaker, partition, &["told", "due", "hooks"]));
     all.push(Bytes::from(layout.app_key(topic, "counted")));
-    all.extend(keys(speaker, partition, &["hooked", "late"]));
+    all.extend(keys(speaker, partition, &["hooked", "late", "adopted"]));
     all.extend(
         operations.iter().map(|operation| Bytes::from(layout.channel_key(topic, "m", channel_of(operation)))),
     );
@@ -183,9 +185,9 @@ fn rest_of(operation: &Operation) -> [Bytes; 3] {
         Operation::Leave { user, .. } | Operation::LeaveOld { user, .. } => {
             [text(user.as_str()), none(), none()]
         }
-        Operation::Count { count, told, hooked, .. } => {
-            let flags = format!("{}{}", rule(*told), if *hooked { "e" } else { "" });
-            [text(count.to_string()), none(), text(flags)]
+        Operation::Count { count, told, hooked, members_hooked, .. } => {
+            let flags = [rule(*told), if *hooked { "e" } else { "" }, if *members_hooked { "p" } else { "" }];
+            [text(count.to_string()), none(), text(flags.concat())]
         }
         Operation::Reconcile { existence, presence, .. } | Operation::Adopt { existence, presence, .. } => {
             let flags = format!("{}{}", if *existence { "e" } else { "" }, if *presence { "p" } else { "" });
@@ -226,10 +228,15 @@ pub fn keep(
         Bytes::from(layout.channel_key(topic, "cache", &event.channel)),
         Bytes::from(layout.channel_key(topic, "miss", &event.channel)),
         Bytes::from(layout.app_key(topic, "ver")),
+        Bytes::from(layout.app_key(topic, "kept")),
+        Bytes::from(layout.app_key(topic, "sizes")),
     ];
     // Redis refuses a time to live of nothing.
     let lives = event.lives.as_millis().max(1).to_string();
-    (keys, vec![publish(speaker), Bytes::from(layout.topic_name(topic)), message.clone(), text(lives)])
+    // Channels are spread evenly, so a partition has its part of the bound.
+    let most = (event.most_bytes / usize::from(layout.partitions())).to_string();
+    let topic = Bytes::from(layout.topic_name(topic));
+    (keys, vec![publish(speaker), topic, message.clone(), text(lives), text(most)])
 }
 
 /// The commands of Redis's own that a command is made of, each with its arguments; none for a script.
@@ -252,6 +259,15 @@ pub fn plain(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Vec<Bytes>> {
         }
         BusCommand::RosterPart { topic, channel, cursor } => {
             vec![scan(Bytes::from(layout.channel_key(topic, "m", channel)), cursor, PART)]
+        }
+        BusCommand::ToldPart { partition, cursor } => {
+            vec![scan(key(speaker, *partition, "told"), cursor, PART)]
+        }
+        BusCommand::LastEntries { partition, before } => {
+            let from = before.map_or_else(|| text("+"), |id| text(format!("({}", entry(id))));
+            let count = text(ENTRIES_PART.to_string());
+            let hooks = key(speaker, *partition, "hooks");
+            vec![vec![text("XREVRANGE"), hooks, from, text("-"), text("COUNT"), count]]
         }
         BusCommand::Taken { partition, entries } => {
             let mut all = vec![text("XDEL"), key(speaker, *partition, "hooks")];

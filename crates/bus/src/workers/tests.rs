@@ -78,11 +78,12 @@ async fn cl_007_own_events_are_dropped_and_own_kept_ones_are_heard() {
     let event = |node| Heard {
         topic: Some(topic(0)),
         payload: message(EventKind::Event, node, 1, "a", "{}").write().into(),
+        behind: None,
     };
     let kept = |node, digits: &[u8]| {
         let kind = EventKind::Kept { milliseconds: 9 };
         let message = EventMessage { flags: FLAG_QUIET, ..message(kind, node, 1, "cache-a", "{}") };
-        Heard { topic: Some(topic(0)), payload: [digits, &message.write()].concat().into() }
+        Heard { topic: Some(topic(0)), payload: [digits, &message.write()].concat().into(), behind: None }
     };
     let (told, _) =
         told(vec![event(1), event(2), kept(1, b"00000000000001"), kept(2, b"00000000000002")]).await;
@@ -91,8 +92,11 @@ async fn cl_007_own_events_are_dropped_and_own_kept_ones_are_heard() {
 
 #[tokio::test]
 async fn what_concerns_every_node_is_told_by_its_kind() {
-    let heard =
-        |kind, node, text| Heard { topic: None, payload: message(kind, node, 0, "7", text).write().into() };
+    let heard = |kind, node, text| Heard {
+        topic: None,
+        payload: message(kind, node, 0, "7", text).write().into(),
+        behind: None,
+    };
     let (told, counters) = told(vec![
         heard(EventKind::CloseUser, 2, "ann"),
         heard(EventKind::AppChanged, 2, ""),
@@ -109,6 +113,7 @@ async fn gaps_in_a_publishers_numbers_are_counted_as_missed() {
     let event = |node, number| Heard {
         topic: Some(topic(0)),
         payload: message(EventKind::Event, node, number, "a", "{}").write().into(),
+        behind: None,
     };
     let numbers = [(2, 7), (2, 8), (2, 11), (3, 100), (2, 12), (2, 1), (2, 2)];
     let (told, counters) = told(numbers.map(|(node, number)| event(node, number)).into()).await;
@@ -123,7 +128,8 @@ async fn cl_072_unknown_versions_and_kinds_are_counted_and_dropped() {
     let mut other_kind = message(EventKind::Event, 2, 1, "a", "{}").write();
     other_kind[2] = 9;
     let payloads = [other_version, other_kind, b"hello".to_vec()];
-    let heard = payloads.map(|payload| Heard { topic: Some(topic(0)), payload: payload.into() });
+    let heard =
+        payloads.map(|payload| Heard { topic: Some(topic(0)), payload: payload.into(), behind: None });
     let (told, counters) = told(heard.into()).await;
     assert_eq!((told.len(), counters.unknown.get(), counters.malformed.get()), (0, 2, 1));
 }
@@ -136,7 +142,7 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
     let text = "x".repeat(1024 * 1024);
     let payload = Bytes::from(message(EventKind::Event, 2, 1, "a", &text).write());
     for _ in 0..16 {
-        workers.push(Heard { topic: Some(topic(4)), payload: payload.clone() });
+        workers.push(Heard { topic: Some(topic(4)), payload: payload.clone(), behind: None });
     }
     let brief = Duration::from_millis(20);
     assert!(timeout(brief, workers.room(4)).await.is_err(), "4 is of the worker that is full");
@@ -148,4 +154,43 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
         task.await.unwrap();
     }
     assert_eq!((page.told.lock().len(), workers.bytes()), (16, 0));
+}
+
+#[tokio::test]
+async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_before() {
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
+    let workers = Workers::default();
+    let local: Arc<dyn Local> = page.clone();
+    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let deltas = Arc::new(BroughtDeltas::default());
+    let event = |channel, behind: Option<Behind>| Heard {
+        topic: Some(topic(0)),
+        payload: message(EventKind::Event, 2, 1, channel, "{}").write().into(),
+        behind,
+    };
+    deltas.set(6);
+    assert!(deltas.behind(6).is_none(), "brought already");
+    workers.push(event("private-a", deltas.behind(8)));
+    workers.push(event("presence-a", deltas.behind(8)));
+    let told = |count| {
+        let page = Arc::clone(&page);
+        let told = async move {
+            while page.told.lock().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), told)
+    };
+    told(1).await.expect("no other channel waits");
+    deltas.set(7);
+    assert!(timeout(Duration::from_millis(20), told(2)).await.is_err(), "one delta is missing");
+    deltas.set(8);
+    told(2).await.expect("all were brought");
+    workers.push(event("presence-a", deltas.behind(9)));
+    deltas.end();
+    workers.end();
+    for task in tasks {
+        timeout(Duration::from_secs(30), task).await.expect("a link that has ended holds up nobody").unwrap();
+    }
+    assert_eq!(page.told.lock().len(), 3);
 }

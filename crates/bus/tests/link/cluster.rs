@@ -57,3 +57,24 @@ fn cl_109_a_master_that_dies_is_replaced_and_the_others_go_on() {
     }
     assert_all_in_touch(&one, &other, &channels);
 }
+
+#[test]
+fn cl_040_the_oldest_kept_events_of_a_partition_make_room_in_a_cluster_too() {
+    let cluster = Cluster::start(0);
+    let one = Node::up(&cluster.url(), 1);
+    let layout = one.bus.layout();
+    let names = (0..).map(|number| format!("cache-{number}"));
+    let own = names.filter(|name| layout.partition(&app(), &channel(name)) == 3).take(5).collect::<Vec<_>>();
+    for name in &own {
+        one.open(name);
+        one.keep_within(name, name, 16 * 900);
+        one.hears(&format!("kept own {name} {name}"));
+    }
+    let late = Node::up(&cluster.url(), 2);
+    for (at, name) in own.iter().enumerate() {
+        let kept = if at < 3 { "" } else { name };
+        late.begin(name);
+        late.is_told(&format!("{name} cached {kept}"));
+    }
+    assert_eq!(one.bus.counters().lost.get(), 0);
+}

@@ -97,11 +97,25 @@ fn scripts_that_are_flushed_are_loaded_again() {
 fn cl_106_a_full_redis_still_carries_events() {
     let redis = Redis::start();
     let nodes = pair(&redis);
+    for node in [&nodes.0, &nodes.1] {
+        node.open("cache-a");
+        node.wait_until_live("cache-a");
+    }
     redis.says(&["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1"]);
     for _ in 0..3 {
         assert_in_touch(&nodes.0, &nodes.1, "a");
         sleep(Duration::from_millis(500));
     }
+    // Events of cache channels are delivered as well; nothing is kept of them, which is counted.
+    let refused = |node: &Node| node.bus.machine_numbers().iter().map(|numbers| numbers.refused_oom).sum();
+    let before: u64 = refused(&nodes.0);
+    for number in 0..3 {
+        nodes.0.keep("cache-a", &format!("kept {number}"));
+        nodes.1.hears(&format!("kept other cache-a kept {number}"));
+        nodes.0.hears(&format!("kept own cache-a kept {number}"));
+    }
+    nodes.0.until("the refusals are counted", || (refused(&nodes.0) >= before + 3).then_some(()));
+    assert_eq!(redis.says(&["--scan", "--pattern", "*cache:*"]), "");
     // A node that comes meanwhile gets its leases as well.
     let late = Node::up(&redis.url(), 3);
     assert_in_touch(&late, &nodes.1, "a");

@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use fanfare_bus::{ClusterQuestion, ClusterReply};
+use fanfare_bus::{ClusterQuestion, ClusterReply, UsageReport};
 use fanfare_protocol::cluster::{OpenChannel, Snapshot, Telling};
 use fanfare_protocol::webhook::Transition;
 use fanfare_testing::redis::{Cluster, Redis};
@@ -142,4 +142,42 @@ fn cl_106_a_join_is_served_while_redis_is_full_and_said_when_there_is_room() {
     assert_eq!(one.bus.counters().lost.get(), 0);
     redis.says(&["CONFIG", "SET", "maxmemory", "0"]);
     other.is_told("presence-room added cat");
+}
+
+#[test]
+fn without_clients_redis_holds_what_is_of_living_nodes_alone_and_what_expires_by_itself() {
+    let redis = Redis::start();
+    let (one, other) = couple(&redis.url());
+    one.open("cache-a");
+    one.keep("cache-a", "{}");
+    one.hears("kept own cache-a {}");
+    let report = UsageReport { app: app(), day: 20_000, messages_of_day: 1, messages_of_second: 1 };
+    one.until("usage", || one.run(one.bus.usage(std::slice::from_ref(&report))).ok());
+    let hooks = || one.hooks().len() + other.hooks().len();
+    one.until("webhooks", || (hooks() > 0).then_some(()));
+    for (node, user) in [(&one, "ann"), (&other, "bob")] {
+        node.leave(ROOM, user);
+        node.count(ROOM, 0);
+    }
+    let left = || {
+        let keys = redis.says(&["--scan", "--pattern", "*"]);
+        let stay = keys.lines().filter(|key| redis.says(&["PTTL", key]) == "-1");
+        let mut kinds: Vec<String> = stay
+            .map(|key| {
+                let name = key.rsplit_once("}:").map_or("layout", |(_, name)| name);
+                name.split(':').next().unwrap_or_default().to_owned()
+            })
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
+    };
+    one.until("all is gone", || (left() == ["epoch", "gen", "layout", "live", "seq"]).then_some(()));
+    let expires = |name: &str| redis.says(&["--scan", "--pattern", &format!("*{name}*")]).lines().count();
+    assert!(
+        ["cache:", "ver:", "kept:", "sizes:", "use:", "hooks", "nodes"]
+            .map(expires)
+            .iter()
+            .all(|count| *count > 0)
+    );
 }

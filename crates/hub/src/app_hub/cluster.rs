@@ -102,6 +102,7 @@ impl AppHub {
             frame: frame.clone(),
             except,
             lives: Duration::from_secs(app.limits.cache_seconds as u64),
+            most_bytes: app.limits.cache_bytes,
             quiet: is_quiet,
         }));
         let Some(channel) = shard.find_mut(hash, |channel: &Channel| channel.name == *name) else { return 0 };

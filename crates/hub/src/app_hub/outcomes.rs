@@ -1,7 +1,8 @@
 //! What the cluster says about this node's channels and users: one entry, and one function for each outcome below.
 
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::cluster::{ClusterOutcome, CopyId};
+use fanfare_protocol::cluster::{ClusterOutcome, CopyId, Ticket};
+use fanfare_protocol::ids::{SocketId, UserId};
 use hashbrown::HashTable;
 
 use super::AppHub;
@@ -33,7 +34,7 @@ impl AppHub {
                 self.in_cluster(&channel, now, |channel, at| channel.confirm(&user, ticket, at));
             }
             ClusterOutcome::Refused { channel, user, ticket } => {
-                self.in_cluster(&channel, now, |channel, at| channel.refuse(&user, ticket, at));
+                drop(self.refuse(&channel, &user, ticket, now));
             }
             ClusterOutcome::Added { channel, copy, user, info } => {
                 self.in_copy(&channel, copy, now, |channel, _| channel.add_user(&user, info));
@@ -63,6 +64,15 @@ impl AppHub {
             | ClusterOutcome::MissTold { .. }
             | ClusterOutcome::Total { .. } => {}
         }
+    }
+
+    /// As [`AppHub::apply`] with [`ClusterOutcome::Refused`]; returns the connections that were told, and are not
+    /// subscribed (WS-136).
+    pub fn refuse(&self, channel: &ChannelName, user: &UserId, ticket: Ticket, now: u64) -> Vec<SocketId> {
+        if channel.online_user().is_some() {
+            return Vec::new();
+        }
+        self.in_cluster(channel, now, |channel, at| channel.refuse(user, ticket, at)).unwrap_or_default()
     }
 
     /// Delivers and keeps an event of a cache channel as Redis has ordered it, own events included (CL-041); returns how

@@ -25,7 +25,7 @@ use crate::sharing::InCluster;
 /// An event of a cache channel as Redis has ordered it; own events come back as well.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderedEvent<'a> {
-    /// The event's place in the order of all kept events of the topic.
+    /// The event's place in the order of all kept events of the topic; 0 if Redis was full and keeps nothing of it.
     pub version: u64,
     /// This node has sent the event, and has delivered it already.
     pub is_own: bool,
@@ -104,9 +104,9 @@ impl OrderedCache {
     }
 }
 
-/// Whether an event of this version was in an answer.
+/// Whether an event of this version was in an answer. What Redis does not keep is in none.
 fn was_read(version: u64, read: u64) -> bool {
-    version <= read && !is_made(Mistake::VersionsAreNotCompared)
+    (1..=read).contains(&version) && !is_made(Mistake::VersionsAreNotCompared)
 }
 
 impl Channel {

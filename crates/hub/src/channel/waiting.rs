@@ -135,15 +135,17 @@ impl Channel {
     }
 
     /// The cluster has no room for the user: the user's connections that wait are told, and are not subscribed
-    /// (WS-136). Nobody is thrown out who was acknowledged without the cluster: then the cluster is told once more.
-    pub(crate) fn refuse(&mut self, user: &UserId, ticket: Ticket, at: &InCluster<'_>) {
-        let Some(copy) = &mut self.copy else { return };
+    /// (WS-136), and are returned. Nobody is thrown out who was acknowledged without the cluster: then the cluster is told
+    /// once more.
+    pub(crate) fn refuse(&mut self, user: &UserId, ticket: Ticket, at: &InCluster<'_>) -> Vec<SocketId> {
+        let Some(copy) = &mut self.copy else { return Vec::new() };
         let Some(here) = copy.here.get(user).filter(|here| here.ticket == ticket && !here.is_confirmed)
         else {
-            return;
+            return Vec::new();
         };
         if here.connections > here.waiting.len() {
-            return self.join_again(user, at);
+            self.join_again(user, at);
+            return Vec::new();
         }
         let sockets = here.waiting.clone();
         let refused = copy.end_waiting(&sockets);
@@ -166,6 +168,7 @@ impl Channel {
         at.sharing.push(Change::Left { channel, user, ticket });
         self.count_for_the_cluster(at);
         self.close_if_empty(at);
+        sockets
     }
 
     /// Tells the cluster once more of a user who was acknowledged, without a limit (CL-016).
@@ -181,6 +184,10 @@ impl Channel {
         let Some(copy) = &mut self.copy else { return false };
         let waited = copy.end_waiting(&[socket]).pop();
         let was_acknowledged = waited.is_none();
+        // Every subscribe has an answer (WS-142); only who may join a presence channel is for the cluster to say.
+        if let Some(member) = waited.as_ref().filter(|_| !self.name.has_roster()) {
+            member.conn.outbox.push(&self.acknowledgement());
+        }
         let Some(member) = waited.or_else(|| self.remove_member(socket)) else {
             return false;
         };

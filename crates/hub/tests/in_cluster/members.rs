@@ -176,8 +176,14 @@ impl Node {
             Step::Join { slot, channel: at, user, info } => self.join(*slot, *at, *user, *info),
             Step::Leave { slot, channel } => {
                 let client = &mut self.clients[*slot];
-                let is_subscribed = client.views.remove(channel).is_some();
-                assert_eq!(client.subscriptions.unsubscribe(CHANNELS[*channel]), is_subscribed);
+                let left = client.views.remove(channel);
+                assert_eq!(client.subscriptions.unsubscribe(CHANNELS[*channel]), left.is_some());
+                // Who has waited for an answer gets one (WS-142), where the cluster has nothing to decide.
+                let is_answered = matches!(left, Some(View::Waiting(_))) && !is_presence(*channel);
+                let answers: Vec<String> =
+                    read(&client.subscriptions).into_iter().map(|seen| seen.event).collect();
+                let expected: &[&str] = if is_answered { &["subscription_succeeded"] } else { &[] };
+                assert_eq!(answers, expected);
             }
             Step::Close { slot } => self.clients[*slot] = self.connect(),
             Step::Publish { channel: at } if CHANNELS[*at].contains("cache-") => {

@@ -452,3 +452,33 @@ fn after_lost_changes_own_events_are_not_waited_for_and_an_open_question_is_aske
     assert_eq!(node.copy("cache-other"), new, "asked anew once");
     drop(ready);
 }
+
+#[test]
+fn cl_106_what_a_full_redis_does_not_keep_is_delivered_once_and_kept_on_this_node() {
+    let node = Node::new();
+    let client = listening(&node, Some((9, "before")));
+    hear(&node, 0, "lost", OTHER);
+    assert_eq!(received(&client).len(), 1);
+    assert!(newcomer(&node, 2)[1].contains("lost"));
+    // An own event counts as come back: later events of others are kept again.
+    node.publish(RATES, "own");
+    received(&client);
+    hear(&node, 0, "own", OWN);
+    hear(&node, 10, "after", OTHER);
+    assert_eq!(received(&client).len(), 1);
+    assert!(newcomer(&node, 3)[1].contains("after"));
+}
+
+#[test]
+fn cl_106_what_a_full_redis_does_not_keep_follows_an_answer_that_is_on_its_way() {
+    let node = Node::new();
+    let client = node.subscribed(1, RATES);
+    hear(&node, 0, "lost", OTHER);
+    node.publish(RATES, "own");
+    hear(&node, 0, "own", OWN);
+    cached(&node, Some((9, "before")));
+    let got = received(&client);
+    assert!(got.len() == 4 && got[1].contains("before") && got[2].contains("lost"), "{got:?}");
+    hear(&node, 10, "after", OTHER);
+    assert!(newcomer(&node, 2)[1].contains("after"));
+}

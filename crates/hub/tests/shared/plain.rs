@@ -107,5 +107,23 @@ fn who_leaves_while_waiting_is_gone() {
     assert!(client.unsubscribe("news") && !client.unsubscribe("news"));
     assert_eq!(node.changes(), ["opened news", "counted news 1", "counted news 0", "closed news"]);
     assert_eq!((node.hub.totals(), client.len()), ((0, 0), 0));
+}
+
+#[test]
+fn ws_142_who_leaves_before_the_topic_is_heard_is_acknowledged_and_on_a_presence_channel_is_not() {
+    let node = Node::new();
+    node.set_live(false);
+    let mut client = node.subscribed(1, "news");
     assert!(received(&client).is_empty());
+    client.unsubscribe("news");
+    assert_eq!(received(&client), ["in"]);
+    node.publish("news", "x");
+    node.apply(ClusterOutcome::Serve { channel: channel("news"), copy: 1 });
+    assert!(received(&client).is_empty());
+    let mut late = node.subscribed(2, "cache-news");
+    late.unsubscribe("cache-news");
+    assert_eq!(received(&late), ["in"]);
+    let mut member = node.joined(3, "presence-room", "ann");
+    member.unsubscribe("presence-room");
+    assert!(received(&member).is_empty(), "nobody knows whether there was room");
 }

@@ -157,7 +157,7 @@ fn by_reason(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error
     for (reason, count) in dropped {
         ConstCounter::new(count).encode(family.encode_family(&ReasonLabels { reason })?)?;
     }
-    let (name, help) = ("bus_refused", "Batches that Redis refused");
+    let (name, help) = ("bus_refused", "Batches, and events of cache channels, that Redis refused");
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     let refused: u64 = rules.iter().map(|numbers| numbers.refused_oom).sum();
     ConstCounter::new(refused).encode(family.encode_family(&ReasonLabels { reason: "oom" })?)?;

@@ -10,6 +10,7 @@ use fanfare_hub::OrderedEvent;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::cluster::ClusterOutcome;
+use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::webhook::Transition;
@@ -17,6 +18,7 @@ use fanfare_protocol::webhook::Transition;
 use super::hooks::HookQueue;
 use super::topics::LiveTopics;
 use crate::node::Node;
+use crate::session::log_refused;
 use crate::telling;
 use crate::tenants::EventCounts;
 
@@ -65,6 +67,14 @@ impl Local for Heard {
             }
             ClusterOutcome::MissTold { channel } => {
                 telling::tell(&node, &hub, vec![Transition::Missed(channel)])
+            }
+            ClusterOutcome::Refused { channel, user, ticket } => {
+                let refused = hub.refuse(&channel, &user, ticket, node.milliseconds());
+                let (channel, limit) = (channel.as_str(), hub.app().limits.members);
+                let error = ProtocolError::ChannelFull { channel: channel.to_owned(), limit };
+                for socket in refused {
+                    log_refused(app.as_str(), socket, Some(channel), &error);
+                }
             }
             outcome => hub.apply(outcome, node.milliseconds()),
         }

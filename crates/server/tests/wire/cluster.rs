@@ -224,6 +224,82 @@ fn cl_016_the_most_members_of_a_channel_are_exact_over_all_nodes() {
 }
 
 #[test]
+fn a_subscription_that_the_cluster_refuses_is_logged_as_on_one_node() {
+    let redis = Redis::start();
+    let debug = "[log]\nformat = \"json\"\nfilter = \"info,fanfare::connection=debug\"\n";
+    let app = "[apps.list.limits]\nmembers = 1";
+    let one = node(&redis, "", app);
+    let two = Setup::bare().app(APP, app).config(&format!("{}{debug}", bus(&redis, ""))).start();
+    expect_ready(&two, 200, "ready");
+    let (mut ann, mut bob) = (one.connect(), two.connect());
+    ann.join(APP, "presence-a", r#"{"user_id":"ann"}"#);
+    bob.ask_signed(APP, "presence-a", Some(r#"{"user_id":"bob"}"#));
+    bob.error();
+    two.process.log_line("the refusal", |line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        let fields = &line["fields"];
+        let is_it = fields["message"] == "command refused"
+            && fields["error"] == "channel_full"
+            && fields["app"] == APP.id
+            && fields["channel"] == "presence-a"
+            && fields["socket"] == bob.id.as_str();
+        is_it.then_some(())
+    });
+}
+
+/// Reads until every user was told of as added and has sent an event.
+#[track_caller]
+fn expect_each_added_before_heard(watcher: &mut Socket, users: usize, round: usize) {
+    let mut added = std::collections::HashSet::new();
+    let mut heard = 0;
+    while heard < users {
+        let frame = watcher.json();
+        let data = frame["data"].as_str().unwrap_or_default();
+        match frame["event"].as_str().unwrap_or_default() {
+            "pusher_internal:member_added" => {
+                let data: Value = serde_json::from_str(data).expect("JSON");
+                added.insert(data["user_id"].as_str().expect("an id").to_owned());
+            }
+            "pusher_internal:member_removed" => {}
+            _ => {
+                let user = frame["user_id"].as_str().or(frame["data"].as_str()).expect("a user").to_owned();
+                assert!(added.contains(&user), "round {round}: {user} is heard before being added: {frame}");
+                heard += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn cl_002_who_has_joined_is_told_of_before_the_events_that_follow_on_the_other_node() {
+    let redis = Redis::start();
+    let [one, two] = pair(&redis, "client_events = true");
+    // Telling so many of a newcomer takes longer than the way to the newcomer and back.
+    let mut watchers: Vec<Socket> = (0..200).map(|_| two.connect()).collect();
+    for watcher in &mut watchers {
+        watcher.join(APP, "presence-a", r#"{"user_id":"watcher"}"#);
+    }
+    let watcher = &mut watchers[199];
+    let mut api = one.api();
+    for round in 0..30 {
+        let mut sockets: Vec<Socket> = (0..60).map(|_| one.connect()).collect();
+        for (at, socket) in sockets.iter_mut().enumerate() {
+            socket.ask_signed(APP, "presence-a", Some(&format!(r#"{{"user_id":"{round}-{at}"}}"#)));
+        }
+        // The last who has joined is the first to send.
+        for (at, socket) in sockets.iter_mut().enumerate().rev() {
+            while socket.json()["event"] != "pusher_internal:subscription_succeeded" {}
+            if at % 8 == 0 {
+                api.publish("presence-a", "sent", &format!("{round}-{at}"));
+            } else {
+                socket.client_event("presence-a", "client-e", "{}");
+            }
+        }
+        expect_each_added_before_heard(watcher, sockets.len(), round);
+    }
+}
+
+#[test]
 fn cl_052_a_user_is_closed_on_every_node() {
     let redis = Redis::start();
     let [one, two] = pair(&redis, "");

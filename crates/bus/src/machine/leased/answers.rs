@@ -60,6 +60,7 @@ impl Leased {
             (Purpose::Keep { app, channel }, BusAnswer::Failed(_)) => {
                 self.in_known_room(core, &app, |room, core| room.keep_failed(core, &channel));
             }
+            (Purpose::Keep { .. }, BusAnswer::NotKept) => core.numbers.refused_oom += 1,
             (Purpose::Miss { app, channel }, BusAnswer::Missed { is_first }) => {
                 self.in_known_room(core, &app, |room, core| room.missed(core, channel, is_first));
             }

@@ -36,7 +36,7 @@ impl Leased {
         self.reaps.clear();
         self.full_until = None;
         self.settles = None;
-        self.sender.is_first_asked = false;
+        self.sender.end_loading();
         self.sender.is_taking = false;
         for room in self.rooms.values_mut() {
             room.let_go(core);

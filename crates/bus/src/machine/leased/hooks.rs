@@ -6,7 +6,7 @@ use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Transition;
 
 use super::{Lease, Leased};
-use crate::command::{Beat, BusAnswer, BusCommand, EntryId, HookEntry, HookSubject, Operation};
+use crate::command::{Beat, BusAnswer, BusCommand, EntryId, HookEntry, Operation};
 use crate::local::{HookBatch, HookEvent};
 use crate::machine::core::{Core, Purpose};
 use crate::machine::mistakes::Mistake;
@@ -47,6 +47,9 @@ impl Leased {
             sender.called_back.clear();
             sender.knowledge = None;
         }
+        if sender.loading.as_ref().is_some_and(|loading| !is_owner || loading.term != beat.term) {
+            sender.end_loading();
+        }
         if std::mem::replace(&mut sender.owns, is_owner) != is_owner {
             core.out.listen_hooks.push((self.number, is_owner));
         }
@@ -75,11 +78,25 @@ impl Leased {
     /// Answers that concern webhooks; all others need nothing.
     pub(super) fn hooks_answered(&mut self, core: &mut Core, purpose: Purpose, answer: BusAnswer) {
         match (purpose, answer) {
-            (Purpose::Take, BusAnswer::Taken { entries, is_whole_page, first }) => {
+            (Purpose::Take, BusAnswer::Taken { entries, is_whole_page }) => {
                 self.sender.is_taking = false;
-                self.taken(core, entries, is_whole_page, first);
+                self.taken(core, entries, is_whole_page);
             }
-            (Purpose::Take, _) => (self.sender.is_taking, self.sender.is_first_asked) = (false, false),
+            (Purpose::Take, BusAnswer::Term(term)) => {
+                self.sender.is_taking = false;
+                self.sender.load(term);
+                self.ask_told(core, term, 0);
+            }
+            (Purpose::Take, _) => {
+                self.sender.is_taking = false;
+                self.sender.end_loading();
+            }
+            (Purpose::ToldPart { term }, answer) if self.is_loading(term) => {
+                self.told_before(core, term, answer);
+            }
+            (Purpose::LastEntries { term }, answer) if self.is_loading(term) => {
+                self.not_told_yet(core, term, answer);
+            }
             (Purpose::Hooked, BusAnswer::Hooked(apps)) => {
                 for (app, existence, presence) in apps {
                     self.ask_totals(core, app, 0, (existence, presence));
@@ -96,27 +113,48 @@ impl Leased {
         }
     }
 
-    fn taken(
-        &mut self,
-        core: &mut Core,
-        entries: Vec<HookEntry>,
-        is_whole_page: bool,
-        first: Option<(Vec<HookSubject>, u64)>,
-    ) {
-        let is_first = first.is_some();
-        if let Some((told, term)) = first {
-            core.numbers.hooks_taken_over += 1;
-            self.sender.is_first_asked = false;
-            self.sender.begin(told, term, &entries);
-        } else if self.sender.knowledge.is_none() {
+    /// Whether the first take of this term is under way.
+    fn is_loading(&self, term: u64) -> bool {
+        self.sender.loading.as_ref().is_some_and(|loading| loading.term == term)
+    }
+
+    fn ask_told(&self, core: &mut Core, term: u64, cursor: u64) {
+        let command = BusCommand::ToldPart { partition: self.number, cursor };
+        core.ask(self.number, Purpose::ToldPart { term }, command);
+    }
+
+    fn ask_last_entries(&self, core: &mut Core, term: u64, before: Option<EntryId>) {
+        let command = BusCommand::LastEntries { partition: self.number, before };
+        core.ask(self.number, Purpose::LastEntries { term }, command);
+    }
+
+    /// Part of what Redis holds as told; behind the last part come the entries that are not sent yet (N10).
+    fn told_before(&mut self, core: &mut Core, term: u64, answer: BusAnswer) {
+        let BusAnswer::ToldPart { subjects, cursor } = answer else { return self.sender.end_loading() };
+        self.sender.load_told(subjects);
+        if cursor == 0 {
+            self.ask_last_entries(core, term, None);
+        } else {
+            self.ask_told(core, term, cursor);
+        }
+    }
+
+    fn not_told_yet(&mut self, core: &mut Core, term: u64, answer: BusAnswer) {
+        let BusAnswer::LastEntries(entries) = answer else { return self.sender.end_loading() };
+        if let Some(next) = self.sender.undo(&entries) {
+            return self.ask_last_entries(core, term, Some(next));
+        }
+        core.numbers.hooks_taken_over += 1;
+        // With the entries: what they say to be there may be no more.
+        self.reconcile(core);
+        self.take(core);
+    }
+
+    fn taken(&mut self, core: &mut Core, entries: Vec<HookEntry>, is_whole_page: bool) {
+        if self.sender.knowledge.is_none() {
             return;
         }
-        self.sender.add(entries);
-        self.sender.is_tail_open = is_whole_page;
-        if is_first {
-            // Behind the entries: what they say to be there may be no more.
-            self.reconcile(core);
-        }
+        self.sender.add(entries, is_whole_page);
         if is_whole_page {
             self.hooks_due(core.now);
         }

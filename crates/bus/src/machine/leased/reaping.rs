@@ -83,7 +83,8 @@ impl Leased {
                 }
                 Row::Count { app, channel } => {
                     let told = CountRule::AsStored;
-                    let count = Operation::Count { channel, count: 0, told, hooked: false };
+                    let count =
+                        Operation::Count { channel, count: 0, told, hooked: false, members_hooked: false };
                     reap.counts.entry(app).or_default().push(count);
                 }
             }

@@ -108,9 +108,13 @@ impl Room {
 
     fn take_others(&mut self, batch: &mut Vec<(Operation, About)>) {
         while batch.len() < MOST_OPERATIONS {
-            if let Some(channel) = self.adopting.pop_front() {
+            // Whoever is announced later would be told of.
+            let is_announced = self.announcing == 0;
+            if let Some(channel) = self.adopting.pop_front_if(|_| is_announced) {
                 let (existence, presence) = self.wanted_kinds();
-                batch.push((Operation::Adopt { channel, existence, presence }, About::Other));
+                self.adopted.insert(channel.clone());
+                let about = About::Adopted { channel: channel.clone() };
+                batch.push((Operation::Adopt { channel, existence, presence }, about));
             } else if let Some(operation) = self.others.pop_front() {
                 let about = match &operation {
                     Operation::TellCount { channel } => About::Tell { channel: channel.clone() },

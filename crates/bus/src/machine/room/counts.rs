@@ -133,7 +133,9 @@ impl Room {
 
     /// Takes the number to be said; none if it was said already, or cannot be said to a full Redis.
     pub(super) fn take_count(&mut self, channel: &ChannelName, now: u64) -> Option<(Operation, About)> {
-        let count = &mut self.channels.get_mut(channel)?.count;
+        let Held { members, count, .. } = self.channels.get_mut(channel)?;
+        // Webhooks want the same of all members of a channel.
+        let members_hooked = members.values().next().is_some_and(|member| member.hooked);
         if let Some(due) = count.due.take() {
             self.counts.remove(&(due, channel.clone()));
         }
@@ -151,7 +153,8 @@ impl Room {
             Telling::Always => CountRule::Always,
         };
         let (number, hooked) = (count.count, count.hooked);
-        let operation = Operation::Count { channel: channel.clone(), count: number, told, hooked };
+        let (name, count) = (channel.clone(), number);
+        let operation = Operation::Count { channel: name, count, told, hooked, members_hooked };
         Some((operation, About::Count { channel: channel.clone(), count: number, wish }))
     }
 

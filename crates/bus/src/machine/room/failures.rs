@@ -30,6 +30,10 @@ impl Room {
                 About::Count { channel, .. } => self.count_refused(core, &channel),
                 About::Roster { channel, .. } => self.want(core, &channel),
                 About::Swept => self.sweep.push_front(operation),
+                About::Adopted { channel } => {
+                    self.adopted.remove(&channel);
+                    self.adopting.push_front(channel);
+                }
                 About::Tell { .. } | About::Other => self.others.push_front(operation),
             }
         }

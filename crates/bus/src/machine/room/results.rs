@@ -30,6 +30,9 @@ impl Room {
                         self.late_told(core, channel, &result);
                     }
                 }
+                About::Adopted { channel } => {
+                    self.adopted.remove(&channel);
+                }
                 About::Other => {}
             }
         }

@@ -103,6 +103,8 @@ impl Room {
         self.old_counts.clear();
         self.others.clear();
         self.totals = None;
+        // What had no answer may not have been done.
+        self.adopting.extend(std::mem::take(&mut self.adopted));
         self.announce_rows();
         self.announce_counts(core);
         if self.is_subscribed {

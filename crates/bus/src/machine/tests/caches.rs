@@ -83,7 +83,14 @@ impl Side {
         }
         let frame = Frame::text(0, |out| out.extend_from_slice(event.as_bytes()));
         let lives = Duration::from_secs(60);
-        let event = KeptEvent { channel: channel(CHANNEL), frame, except: None, lives, quiet: false };
+        let event = KeptEvent {
+            channel: channel(CHANNEL),
+            frame,
+            except: None,
+            lives,
+            most_bytes: 1 << 24,
+            quiet: false,
+        };
         self.change(Change::Kept(event), wrong);
     }
 

@@ -16,7 +16,7 @@ use fanfare_testing::redis::Redis;
 use super::schedules::{begin, go_on, seeds};
 use super::store::{DELAY, LEASE, Memory, Published, Rosters, SETTLING, Store};
 use super::world::{Fault, Mistakes, World};
-use crate::command::{BusAnswer, BusCommand, NodeName, Roster};
+use crate::command::{Actor, BusAnswer, BusCommand, CountRule, NodeName, Operation, Roster};
 use crate::partition::{Layout, Partition, Topic};
 use crate::scripts::{self, Delta, RedisValue, Script, Speaker};
 
@@ -302,7 +302,7 @@ fn sorted(mut answer: BusAnswer) -> BusAnswer {
             }
         }
         BusAnswer::Rows { rows, .. } => rows.sort_by_key(|row| format!("{row:?}")),
-        BusAnswer::Taken { first: Some((told, _)), .. } => told.sort(),
+        BusAnswer::ToldPart { subjects, .. } => subjects.sort(),
         BusAnswer::Totals { channels, .. } => channels.sort(),
         BusAnswer::RosterPart { users, .. } => users.sort(),
         _ => {}
@@ -376,8 +376,14 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
         }
         let frame = fanfare_protocol::frame::Frame::text(0, |out| out.extend_from_slice(b"text"));
         let lives = Duration::from_secs(60);
-        let event =
-            KeptEvent { channel: name.clone(), frame: frame.clone(), except: None, lives, quiet: false };
+        let event = KeptEvent {
+            channel: name.clone(),
+            frame: frame.clone(),
+            except: None,
+            lives,
+            most_bytes: 1 << 24,
+            quiet: false,
+        };
         server.execute(&speaker, &BusCommand::Keep { topic: topic.clone(), event });
         let BusAnswer::Read(Some((found, message, lives))) = server.execute(&speaker, &read) else {
             panic!()
@@ -392,4 +398,178 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
     }
     // An event ends the silence about misses (HOOK-018).
     assert!(is_first(&mut server));
+}
+
+/// What a test of scripts alone says with each command.
+fn speaker<'a>(layout: &'a Layout, node: &'a NodeName) -> Speaker<'a> {
+    Speaker {
+        layout,
+        node,
+        is_sharded: false,
+        data: "r0",
+        fresh: "e1",
+        lease: Duration::from_millis(LEASE),
+        settling: Duration::from_millis(SETTLING),
+        delay: Duration::from_millis(DELAY),
+        now: 0,
+    }
+}
+
+fn kept(channel: &str, bytes: usize, most_bytes: usize, lives: Duration) -> KeptEvent {
+    let frame = fanfare_protocol::frame::Frame::text(0, |out| out.resize(bytes, b'x'));
+    KeptEvent { channel: ChannelName::trusted(channel), frame, except: None, lives, most_bytes, quiet: false }
+}
+
+#[test]
+fn cl_040_on_a_real_redis_kept_events_over_the_bound_go_the_oldest_first_and_expired_ones_do_not_count() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let speaker = speaker(&layout, &node);
+    let topic = Topic { partition: 0, app: AppId::from("a") };
+    let keep = |server: &mut Server, channel: &str, bytes, lives| {
+        let event = kept(channel, bytes, 100_000, lives);
+        server.execute(&speaker, &BusCommand::Keep { topic: topic.clone(), event })
+    };
+    let left = |server: &mut Server| {
+        let keys = texts(server.say(&["KEYS", "t:1:*cache:*"]));
+        let number = |key: &String| key.rsplit('-').next().unwrap().parse::<usize>().unwrap();
+        let mut left: Vec<usize> = keys.iter().map(number).collect();
+        left.sort_unstable();
+        left
+    };
+    let minute = Duration::from_secs(60);
+    for number in 0..300 {
+        assert!(matches!(keep(&mut server, &format!("cache-{number}"), 1_000, minute), BusAnswer::Done));
+    }
+    let held = left(&mut server);
+    assert!((60..100).contains(&held.len()), "{}", held.len());
+    assert_eq!(held, (300 - held.len()..300).collect::<Vec<_>>());
+    // The same channel again takes no more room, and another app has a bound of its own.
+    for _ in 0..50 {
+        keep(&mut server, "cache-299", 1_000, minute);
+    }
+    assert_eq!(left(&mut server), held);
+    let other = Topic { partition: 0, app: AppId::from("b") };
+    let event = kept("cache-1000", 50_000, 100_000, minute);
+    server.execute(&speaker, &BusCommand::Keep { topic: other, event });
+    assert_eq!(left(&mut server).len(), held.len() + 1);
+    // One event over the bound has the room for itself.
+    keep(&mut server, "cache-2000", 200_000, Duration::from_millis(1));
+    assert_eq!(left(&mut server).iter().filter(|number| **number != 1_000 && **number != 2_000).count(), 0);
+    std::thread::sleep(Duration::from_millis(5));
+    keep(&mut server, "cache-1", 1_000, minute);
+    keep(&mut server, "cache-2", 1_000, minute);
+    assert_eq!(left(&mut server), [1, 2, 1_000]);
+    for key in ["kept:a", "sizes:a", "ver:a"] {
+        let key = layout.key(0, key);
+        assert!(!matches!(server.say(&["PTTL", &key]), RedisValue::Number(..=0)), "{key}");
+    }
+}
+
+#[test]
+fn cl_106_on_a_real_redis_that_is_full_an_event_is_published_and_nothing_is_kept_of_its_channel() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let speaker = speaker(&layout, &node);
+    let topic = Topic { partition: 0, app: AppId::from("a") };
+    let keep = BusCommand::Keep {
+        topic: topic.clone(),
+        event: kept("cache-c", 100, 1 << 20, Duration::from_secs(60)),
+    };
+    let read = BusCommand::Read { topic: topic.clone(), channel: ChannelName::trusted("cache-c") };
+    assert!(matches!(server.execute(&speaker, &keep), BusAnswer::Done));
+    assert_eq!(server.published().len(), 1);
+    server.say(&["CONFIG", "SET", "maxmemory", "1"]);
+    assert!(matches!(server.execute(&speaker, &keep), BusAnswer::NotKept));
+    let published = server.published();
+    assert_eq!(published.len(), 1);
+    assert!(published[0].1.starts_with(b"00000000000000"));
+    assert!(matches!(server.execute(&speaker, &read), BusAnswer::Read(None)), "not the event before");
+    server.say(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(matches!(server.execute(&speaker, &keep), BusAnswer::Done));
+    assert!(matches!(server.execute(&speaker, &read), BusAnswer::Read(Some(_))));
+}
+
+#[test]
+fn cl_036_on_a_real_redis_who_was_adopted_in_a_young_epoch_counts_beside_what_a_former_sender_says() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let speaker = Speaker { now: 1_000_000, ..speaker(&layout, &node) };
+    let topic = Topic { partition: 0, app: AppId::from("a") };
+    let room = ChannelName::trusted("presence-a");
+    let apply = |server: &mut Server, operations| {
+        let command = BusCommand::Apply { topic: topic.clone(), by: Actor::Own(1), operations };
+        assert!(matches!(server.execute(&speaker, &command), BusAnswer::Applied { .. }));
+    };
+    server.execute(&speaker, &BusCommand::Hello { partition: 0, generation: 1 });
+    let (channel, user) = (room.clone(), UserId::from("u1"));
+    let count = |count| {
+        let channel = room.clone();
+        Operation::Count { channel, count, told: CountRule::Off, hooked: true, members_hooked: true }
+    };
+    let join = Operation::Join { channel, user: user.clone(), info: String::new(), most: None, hooked: true };
+    let adopt = Operation::Adopt { channel: room.clone(), existence: true, presence: true };
+    apply(&mut server, vec![count(1), join, adopt]);
+    let subject = |name: &str| crate::command::HookSubject {
+        app: AppId::from("a"),
+        channel: ChannelName::trusted(name),
+        user: None,
+    };
+    let told = |server: &mut Server, name: &str| {
+        let subjects = vec![subject(name)];
+        server.execute(&speaker, &BusCommand::Told { partition: 0, term: 5, is_first: true, subjects });
+        let mut told = texts(server.say(&["HKEYS", &layout.key(0, "told")]));
+        told.sort();
+        told
+    };
+    let (a, u1) = ("a\0presence-a\0", "a\0presence-a\0u1");
+    assert_eq!(told(&mut server, "z"), [a, u1, "a\0z\0"]);
+    // A sender that says more begins anew.
+    assert_eq!(told(&mut server, "y"), [a, u1, "a\0y\0"]);
+    assert_eq!(server.say(&["PTTL", &layout.key(0, "told")]), RedisValue::Number(-1));
+    assert!(matches!(server.say(&["PTTL", &layout.key(0, "adopted")]), RedisValue::Number(1..)));
+    // The marks of apps go with the last channel.
+    let marks = |server: &mut Server| server.say(&["SCARD", &layout.key(0, "hooked")]);
+    assert_eq!(marks(&mut server), RedisValue::Number(2));
+    apply(&mut server, vec![Operation::Leave { channel: room.clone(), user }, count(0)]);
+    assert_eq!(marks(&mut server), RedisValue::Number(0));
+}
+
+#[test]
+fn n10_on_a_real_redis_what_was_told_is_read_in_parts_of_some_hundreds() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let speaker = speaker(&layout, &node);
+    let (told, hooks) = (layout.key(0, "told"), layout.key(0, "hooks"));
+    for number in 0..3_000 {
+        server.say(&["HSET", &told, &format!("a\0presence-a\0u{number}"), "1"]);
+    }
+    let (mut found, mut cursor, mut parts) = (std::collections::BTreeSet::new(), 0, 0);
+    loop {
+        let command = BusCommand::ToldPart { partition: 0, cursor };
+        let BusAnswer::ToldPart { subjects, cursor: next } = server.execute(&speaker, &command) else {
+            panic!()
+        };
+        assert!(subjects.len() < 1_000, "{}", subjects.len());
+        found.extend(subjects);
+        (cursor, parts) = (next, parts + 1);
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert!(found.len() == 3_000 && parts > 3, "{parts}");
+    for number in 0..7 {
+        server.say(&["XADD", &hooks, "*", "e", "+", "a", "a", "c", &format!("news-{number}"), "u", ""]);
+    }
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let command = BusCommand::LastEntries { partition: 0, before };
+        let BusAnswer::LastEntries(entries) = server.execute(&speaker, &command) else { panic!() };
+        before = entries.last().map(|entry| entry.id);
+        if entries.is_empty() {
+            break;
+        }
+        found.extend(entries.into_iter().map(|entry| entry.subject.channel.to_string()));
+    }
+    assert_eq!(found, (0..7).rev().map(|number| format!("news-{number}")).collect::<Vec<_>>());
 }

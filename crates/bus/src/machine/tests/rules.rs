@@ -1,13 +1,11 @@
 //! One rule at a time, where random schedules do not come by.
 
 use fanfare_protocol::cluster::{Change, ClusterOutcome, Telling};
-use fanfare_protocol::ids::{AppId, UserId};
-use fanfare_protocol::webhook::{Kind, Kinds, Transition};
+use fanfare_protocol::ids::UserId;
 
-use super::bare::{Rig, channel, joined};
+use super::bare::{Rig, channel};
 use super::store::{LEASE, SETTLING, Store as _};
-use crate::command::{BusCommand, EntryId, Operation};
-use crate::local::HookBatch;
+use crate::command::{BusCommand, Operation};
 
 fn counts(outcomes: &[ClusterOutcome]) -> Vec<usize> {
     let count = |outcome: &ClusterOutcome| match outcome {
@@ -27,10 +25,6 @@ fn told(outcomes: &[ClusterOutcome]) -> Vec<usize> {
 
 fn serves(outcomes: &[ClusterOutcome]) -> usize {
     outcomes.iter().filter(|outcome| matches!(outcome, ClusterOutcome::Serve { .. })).count()
-}
-
-fn transitions(batches: &[HookBatch]) -> Vec<Transition> {
-    batches.iter().flat_map(|batch| batch.events.iter().map(|event| event.transition.clone())).collect()
 }
 
 #[test]
@@ -278,109 +272,6 @@ fn cl_017_without_a_link_everybody_is_served_and_leaves_are_told_at_once() {
     let said = rig.said(0);
     assert!(matches!(&said[..], [ClusterOutcome::Serve { .. }, ClusterOutcome::Removed { .. }]), "{said:?}");
     assert!(!rig.nodes[0].machine.is_up(0));
-}
-
-#[test]
-fn cl_036_whoever_is_there_when_webhooks_are_switched_on_counts_as_told() {
-    let mut rig = Rig::settled(1);
-    rig.open(0, "presence-a", 1);
-    rig.change(
-        0,
-        Change::Joined(fanfare_protocol::cluster::Joined { hooked: false, ..joined("presence-a", "u1", 1) }),
-    );
-    let counted =
-        |count| Change::Counted { channel: channel("presence-a"), count, told: Telling::Off, hooked: false };
-    rig.change(0, counted(1));
-    rig.pass(2_000);
-    assert!(rig.nodes[0].hooks.is_empty());
-    let (now, app) = (rig.now, rig.app.clone());
-    rig.nodes[0].machine.app_wants_hooks(
-        now,
-        &app,
-        Kinds::from_iter([Kind::ChannelExistence, Kind::Presence]),
-    );
-    rig.pass(1_000);
-    rig.join(0, "presence-a", "u2", 2);
-    rig.pass(1_000);
-    let found = transitions(&rig.nodes[0].hooks);
-    assert_eq!(found, [Transition::Joined(channel("presence-a"), UserId::from("u2"))]);
-    rig.leave(0, "presence-a", "u1", 3);
-    rig.pass(5_000);
-    assert_eq!(
-        transitions(&rig.nodes[0].hooks)[1..],
-        [Transition::Left(channel("presence-a"), UserId::from("u1"))]
-    );
-}
-
-#[test]
-fn webhooks_of_one_millisecond_and_app_are_one_group_soon_after() {
-    let mut rig = Rig::settled(1);
-    rig.join(0, "presence-a", "u1", 1);
-    rig.count(0, "presence-a", 1, Telling::Off);
-    let (now, other) = (rig.now, AppId::from("b"));
-    let counted = Change::Counted { channel: channel("news"), count: 1, told: Telling::Off, hooked: true };
-    rig.nodes[0].machine.change(now, &other, counted);
-    rig.pass(150);
-    let groups: Vec<(&str, usize)> =
-        rig.nodes[0].hooks.iter().map(|batch| (batch.app.as_str(), batch.events.len())).collect();
-    assert_eq!(groups, [("a", 2), ("b", 1)]);
-    let time = rig.nodes[0].hooks[0].time_ms;
-    assert_eq!(rig.nodes[0].hooks[1].time_ms, time);
-    // Not before they were sent are they removed.
-    assert!(
-        rig.store.has_told(0) && !rig.nodes[0].sent.iter().any(|c| matches!(c, BusCommand::Taken { .. }))
-    );
-    let now = rig.now;
-    rig.nodes[0].machine.hooks_sent(now, 0, &[EntryId { milliseconds: time, number: 0 }]);
-    rig.run();
-    let removed = rig.nodes[0].sent.iter().find_map(|command| match command {
-        BusCommand::Taken { entries, .. } => Some(entries.len()),
-        _ => None,
-    });
-    assert_eq!(removed, Some(1));
-}
-
-#[test]
-fn no_more_than_a_thousand_webhooks_are_handed_over_at_once() {
-    let mut rig = Rig::settled(1);
-    for number in 0..1_500 {
-        rig.join(0, "presence-a", &format!("u{number}"), number + 1);
-        if number % 100 == 0 {
-            rig.count(0, "presence-a", 1 + number as usize, Telling::Off);
-            rig.pass(50);
-        }
-    }
-    rig.pass(3_000);
-    let handed = transitions(&rig.nodes[0].hooks).len();
-    assert!((1_000..1_300).contains(&handed), "{handed}");
-    let now = rig.now;
-    for batch in std::mem::take(&mut rig.nodes[0].hooks) {
-        rig.nodes[0].machine.hooks_sent(now, 0, &super::world::ids(&batch));
-    }
-    rig.pass(3_000);
-    assert_eq!(handed + transitions(&rig.nodes[0].hooks).len(), 1_501);
-}
-
-#[test]
-fn cl_032_sending_stops_with_the_lease_by_the_nodes_own_clock() {
-    let mut rig = Rig::settled(1);
-    rig.count(0, "news", 1, Telling::Off);
-    rig.pass(200);
-    assert_eq!(rig.nodes[0].hooks.len(), 1);
-    // Beats stay without an answer.
-    rig.now += LEASE;
-    let now = rig.now;
-    rig.nodes[0].machine.tick(now);
-    let out = rig.nodes[0].machine.take();
-    assert_eq!(out.stop_hooks, [0]);
-    rig.nodes[0].note(rig.now, out);
-    // Cut off and back: what was not sent comes again, the same.
-    let first = rig.nodes[0].hooks.pop().unwrap();
-    rig.nodes[0].flying.clear();
-    rig.nodes[0].machine.lost(now, &[0]);
-    rig.nodes[0].machine.connected(now, &[0]);
-    rig.pass(2_000);
-    assert_eq!(format!("{:?}", rig.nodes[0].hooks), format!("{:?}", [first]));
 }
 
 #[test]

@@ -83,3 +83,26 @@ pub fn old_deltas(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
     world.rest();
     world.check()
 }
+
+/// An epoch settles, the first sender reads what was told and looks for what was not, and a connection is cut meanwhile.
+pub fn cut_while_reconciling(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
+    let mut world = World::new(seed, &[], mistakes);
+    for _ in 0..30 {
+        world.step();
+    }
+    world.drain();
+    for _ in 0..=SETTLING / 500 {
+        world.now += 500;
+        for at in 0..world.nodes.len() {
+            world.nodes[at].tick(world.now);
+        }
+        for _ in 0..world.dice.below(60) {
+            let at = world.dice.below(world.nodes.len());
+            world.act(at);
+        }
+    }
+    world.had_faults = true;
+    world.fault(Fault::Cut);
+    world.rest();
+    world.check()
+}

@@ -1,6 +1,6 @@
 //! Random schedules, with each fault and with all.
 
-use super::scenarios::{calm_restart, old_deltas};
+use super::scenarios::{calm_restart, cut_while_reconciling, old_deltas};
 use super::store::SETTLING;
 use super::world::{Fault, Mistakes, World};
 
@@ -88,6 +88,14 @@ fn schedules_without_faults_end_in_the_truth() {
 fn a_calm_restart_of_redis_tells_nobody_that_somebody_left() {
     for seed in seeds(60) {
         calm_restart(seed, &Mistakes::default()).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+}
+
+#[test]
+fn a_cut_while_an_epoch_settles_loses_no_webhook() {
+    for seed in seeds(60) {
+        cut_while_reconciling(seed, &Mistakes::default())
+            .unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
     }
 }
 

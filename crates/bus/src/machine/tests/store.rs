@@ -84,6 +84,7 @@ struct Data {
     rosters: Rosters,
     totals: BTreeMap<(AppId, ChannelName), usize>,
     told: BTreeSet<HookSubject>,
+    adopted: BTreeSet<HookSubject>,
     due: BTreeMap<HookSubject, u64>,
     hooks: BTreeMap<EntryId, HookEntry>,
     last_entry: EntryId,
@@ -202,6 +203,7 @@ impl Memory {
             (data.data, data.id, data.born) = (Some(self.data.clone()), format!("e{}", self.epochs), now);
             data.owner = None;
             data.due.clear();
+            data.adopted.clear();
             data.live.values_mut().for_each(|until| *until = now + LEASE);
         }
         data.dead.remove(node);
@@ -276,16 +278,14 @@ impl Memory {
         }
         let Some(last) = last else {
             data.term += 1;
-            let told = data.told.iter().cloned().collect();
-            let entries = data.hooks.values().cloned().collect();
-            return BusAnswer::Taken { entries, is_whole_page: true, first: Some((told, data.term)) };
+            return BusAnswer::Term(data.term);
         };
         let behind = data.hooks.values().filter(|entry| entry.id > last).take(101);
         let is_over = |entry: &&HookEntry| entry.id.milliseconds < now || entry.id.milliseconds > now + 1_000;
         let mut entries: Vec<HookEntry> = behind.take_while(is_over).cloned().collect();
         let is_whole_page = entries.len() > 100;
         entries.truncate(100);
-        BusAnswer::Taken { entries, is_whole_page, first: None }
+        BusAnswer::Taken { entries, is_whole_page }
     }
 
     fn told(
@@ -301,7 +301,7 @@ impl Memory {
         }
         if term >= data.by {
             if is_first {
-                data.told.clear();
+                data.told.clone_from(&data.adopted);
                 data.hooks.clear();
                 data.last_entry = EntryId::default();
                 (data.by, data.term) = (term, data.term.max(term));

@@ -261,11 +261,17 @@ impl Node {
     }
 
     pub fn keep(&self, name: &str, text: &str) {
+        self.keep_within(name, text, 16 * 1024 * 1024);
+    }
+
+    /// Keeps an event of a cache channel; all those of the app have so many bytes.
+    pub fn keep_within(&self, name: &str, text: &str, most_bytes: usize) {
         let event = KeptEvent {
             channel: channel(name),
             frame: Frame::text(text.len(), |frame| frame.extend_from_slice(text.as_bytes())),
             except: None,
             lives: Duration::from_secs(60),
+            most_bytes,
             quiet: false,
         };
         self.bus.changes(&app(), vec![Change::Kept(event)]).unwrap();

@@ -50,7 +50,7 @@ impl Channel {
                 false
             }
             Origin::Echo { version } => {
-                if version > read {
+                if !was_read(version, read) {
                     self.own_came_back(version, &frame, until);
                 }
                 return;

@@ -99,10 +99,10 @@ impl<'a> Batch<'a> {
     }
 
     fn came(&mut self, channel: &ChannelName, user: Option<&UserId>, wanted: bool) {
+        if wanted {
+            self.mark(user.is_none());
+        }
         if self.is_young {
-            if wanted {
-                self.mark(user.is_none());
-            }
             return;
         }
         let subject = self.subject(channel, user);
@@ -111,7 +111,6 @@ impl<'a> Batch<'a> {
                 self.data.due.insert(subject, self.now + DELAY);
             }
         } else if wanted && self.data.told.insert(subject.clone()) {
-            self.mark(user.is_none());
             self.data.hook(self.now, true, subject);
             self.is_hooked = true;
         }
@@ -161,7 +160,7 @@ impl<'a> Batch<'a> {
         channel: &ChannelName,
         count: usize,
         rule: CountRule,
-        wanted: bool,
+        (wanted, members_wanted): (bool, bool),
     ) -> (Status, usize) {
         let (row, tag) = (self.row(channel, None), (self.generation.clone(), count));
         let before = self.own().get(&row).map_or(0, |(_, count)| *count);
@@ -177,12 +176,18 @@ impl<'a> Batch<'a> {
         }
         let after = (total + count).saturating_sub(before);
         if after == 0 {
-            self.data.totals.remove(&key)
+            self.data.totals.remove(&key);
+            if !self.data.totals.keys().any(|(app, _)| *app == self.topic.app) {
+                self.data.hooked.remove(&self.topic.app);
+            }
         } else {
-            self.data.totals.insert(key, after)
-        };
+            self.data.totals.insert(key, after);
+        }
         if total == 0 {
             self.came(channel, None, wanted);
+            if members_wanted {
+                self.mark(false);
+            }
         } else if after == 0 {
             self.went(channel, None);
         }
@@ -256,14 +261,14 @@ impl<'a> Batch<'a> {
                 status =
                     if is_old(self.own().get(&row)) { self.leave(channel, user) } else { Status::Nothing };
             }
-            Operation::Count { channel, count, told, hooked } => {
-                let (told, after) = self.count(channel, *count, *told, *hooked);
+            Operation::Count { channel, count, told, hooked, members_hooked } => {
+                let (told, after) = self.count(channel, *count, *told, (*hooked, *members_hooked));
                 (status, total) = (told, Some(after));
             }
             Operation::CountOld { channel } => {
                 let row = self.row(channel, None);
                 if is_old(self.own().get(&row)) {
-                    let (told, after) = self.count(channel, 0, CountRule::AsStored, false);
+                    let (told, after) = self.count(channel, 0, CountRule::AsStored, (false, false));
                     (status, total) = (told, Some(after));
                 }
             }
@@ -322,6 +327,9 @@ impl<'a> Batch<'a> {
     fn adopt(&mut self, channel: &ChannelName, user: Option<&UserId>) {
         let subject = self.subject(channel, user);
         self.data.due.remove(&subject);
+        if self.is_young {
+            self.data.adopted.insert(subject.clone());
+        }
         self.data.told.insert(subject);
         self.mark(user.is_none());
     }

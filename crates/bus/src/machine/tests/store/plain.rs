@@ -1,7 +1,7 @@
 //! Commands that are no scripts, and `keep.lua`.
 
 use super::{Memory, Published, rows};
-use crate::command::{BusAnswer, BusCommand};
+use crate::command::{BusAnswer, BusCommand, ENTRIES_PART};
 use crate::partition::Topic;
 
 impl Memory {
@@ -30,6 +30,15 @@ impl Memory {
                 let users = part.map(|(user, (_, info))| (user.clone(), info.clone())).collect();
                 let next = if from + 500 < roster.len() { from + 500 } else { 0 };
                 BusAnswer::RosterPart { users, cursor: next as u64 }
+            }
+            BusCommand::ToldPart { partition, .. } => {
+                let subjects = data!(*partition).told.iter().cloned().collect();
+                BusAnswer::ToldPart { subjects, cursor: 0 }
+            }
+            BusCommand::LastEntries { partition, before } => {
+                let hooks = data!(*partition).hooks.values().rev();
+                let earlier = hooks.filter(|entry| before.is_none_or(|before| entry.id < before));
+                BusAnswer::LastEntries(earlier.take(ENTRIES_PART).cloned().collect())
             }
             BusCommand::Taken { partition, entries } => {
                 data!(*partition).hooks.retain(|id, _| !entries.contains(id));
