@@ -46,6 +46,7 @@ impl ClusterTasks {
                 name,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: unix_seconds(),
+                counted_as: crate::usage::remembered_as(node),
             },
         };
         let hooks = HookQueue::default();
