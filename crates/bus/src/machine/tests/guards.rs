@@ -17,6 +17,7 @@ fn letters(rig: &Rig, at: usize) -> String {
         Operation::Join { .. } => 'J',
         Operation::Leave { .. } => 'L',
         Operation::Count { .. } => 'C',
+        Operation::LeaveOld { .. } => 'X',
         Operation::Roster { .. } => 'S',
         _ => '?',
     };
@@ -223,4 +224,28 @@ fn cl_022_an_answer_that_is_older_than_a_number_that_was_heard_tells_nothing() {
         rig.answer(0, token, answer);
     }
     assert_eq!(counts(&mut rig), 0);
+}
+
+#[test]
+fn n6_rosters_are_asked_for_behind_everything_that_is_announced_and_behind_the_sweep() {
+    let mut rig = Rig::settled(1);
+    rig.open(0, "presence-a", 1);
+    rig.count(0, "presence-a", 150, Telling::Off);
+    for number in 0..150 {
+        rig.join(0, "presence-a", &format!("u{number}"), number + 2);
+    }
+    rig.run();
+    let now = rig.now;
+    rig.nodes[0].machine.lost(now, &[0]);
+    for number in 0..10 {
+        rig.leave(0, "presence-a", &format!("u{number}"), number + 1_000);
+    }
+    rig.nodes[0].sent.clear();
+    rig.nodes[0].machine.connected(now, &[0]);
+    rig.run();
+    let said = letters(&rig, 0);
+    let (announced, swept) = (said.rfind('j'), said.rfind('X'));
+    assert!(announced.is_some() && swept.is_some(), "{said}");
+    assert!(said.find('S') > announced && said.find('S') > swept, "{said}");
+    assert_eq!(rig.store.rosters().values().map(|users| users.len()).sum::<usize>(), 140);
 }
