@@ -131,7 +131,7 @@ impl Bus {
     /// Too many wait: some of these are lost, and [`Bus::reset`] must follow.
     pub fn changes(&self, app: &AppId, changes: Vec<Change>) -> Result<(), TooManyChanges> {
         if let [board] = &*self.links.shared.boards {
-            return if board.inbox.changes(app, changes) { Ok(()) } else { Err(TooManyChanges) };
+            return board.inbox.changes(app, changes).map_err(|lost| self.refused(lost));
         }
         let mut parts: Vec<Vec<Change>> = self.links.shared.boards.iter().map(|_| Vec::new()).collect();
         for change in changes {
@@ -142,16 +142,20 @@ impl Bus {
         }
         let mut result = Ok(());
         for (board, part) in self.links.shared.boards.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
-            if !board.inbox.changes(app, part) {
-                result = Err(TooManyChanges);
-            }
+            result = result.and(board.inbox.changes(app, part).map_err(|lost| self.refused(lost)));
         }
         result
     }
 
+    fn refused(&self, events: usize) -> TooManyChanges {
+        self.links.shared.counters.dropped_full.add(events as u64);
+        TooManyChanges
+    }
+
     /// Tells the cluster everything that an app has on this node, in place of changes that were lost.
     pub fn reset(&self, app: &AppId, snapshot: Snapshot) {
-        let empty = || Snapshot { channels: Vec::new(), hooked: snapshot.hooked };
+        let Snapshot { hooked, has_gap, .. } = snapshot;
+        let empty = || Snapshot { channels: Vec::new(), hooked, has_gap };
         let mut parts: Vec<Snapshot> = self.links.shared.boards.iter().map(|_| empty()).collect();
         for channel in snapshot.channels {
             let link = self.links.number_of(app, &channel.channel);
@@ -160,7 +164,8 @@ impl Bus {
             }
         }
         for (board, part) in self.links.shared.boards.iter().zip(parts) {
-            board.inbox.snapshot(app, part);
+            let lost = board.inbox.snapshot(app, part);
+            self.links.shared.counters.dropped_full.add(lost as u64);
         }
     }
 

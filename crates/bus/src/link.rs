@@ -8,6 +8,7 @@ mod bringing;
 mod commands;
 mod error;
 mod greeting;
+mod questions;
 mod roll;
 mod server;
 mod subscriber;
@@ -24,9 +25,10 @@ use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::batch::{Asked, Batch, TopicNumbers, answer_of};
+use self::batch::{Asked, Batch, TopicNumbers, answer_of, error_in};
 use self::commands::Commands;
 use self::greeting::Digests;
+use self::questions::Questions;
 use self::roll::Roll;
 pub use self::roll::{LinkReport, NodeReport};
 use self::server::Server;
@@ -69,7 +71,7 @@ pub(crate) struct Link {
     /// Topics that Redis refuses.
     refused: BTreeSet<Box<str>>,
     waiting: Commands,
-    questions: Vec<Asking>,
+    questions: Questions,
     numbers: TopicNumbers,
     digests: Digests,
     /// The id of the data on the present connection.
@@ -129,7 +131,7 @@ impl Link {
             is_subscribed: false,
             refused: BTreeSet::new(),
             waiting: Commands::default(),
-            questions: Vec::new(),
+            questions: Questions::default(),
             numbers: TopicNumbers::default(),
             digests: Digests::default(),
             data: String::new(),
@@ -198,8 +200,8 @@ impl Link {
                     self.host.send_replace(None);
                 }
                 self.board.set_why(error.to_string());
-                drop(self.waiting.take());
-                self.questions.clear();
+                self.shared.counters.dropped_link.add(self.waiting.drop_all() as u64);
+                self.questions.drop_all();
                 self.machine.lost(now, &self.board.partitions);
             }
             WireEvent::Failed(error) => {
@@ -219,8 +221,11 @@ impl Link {
             match asked {
                 Asked::Events(count) => drop(next(count)),
                 Asked::BusCommand { token, command, parts } => {
-                    let answer = answer_of(&command, next(parts));
-                    self.machine.answered(now, token, answer);
+                    let values = next(parts);
+                    if let Some(error) = error_in(&values) {
+                        self.board.set_why(error);
+                    }
+                    self.machine.answered(now, token, answer_of(&command, values));
                 }
                 Asked::Question { answer, parts } => {
                     let values = next(parts);
@@ -270,8 +275,12 @@ impl Link {
             }
             Note::Hooks(partition) => self.machine.hooks_due(now, partition),
             Note::Refused(name, error) => {
-                self.refused.insert(name);
-                self.board.set_why(error.to_string());
+                if self.topics.refuse(&name) {
+                    self.refused.insert(name);
+                    self.board.set_why(error.to_string());
+                } else {
+                    self.refused.remove(&name);
+                }
             }
             Note::Lost(error) => {
                 if self.is_subscribed {
@@ -319,8 +328,8 @@ impl Link {
         if self.wire.is_up() {
             while self.wire.has_room() && self.send() {}
         } else {
-            drop(self.waiting.take());
-            self.shared.counters.dropped_link.add(self.board.events.expire() as u64);
+            let dropped = self.waiting.drop_all() + self.board.events.expire();
+            self.shared.counters.dropped_link.add(dropped as u64);
         }
         let has_leases = self.board.partitions.iter().all(|partition| self.machine.is_up(*partition));
         let hears = self.is_subscribed && self.refused.is_empty();
@@ -328,16 +337,14 @@ impl Link {
         self.board.set_numbers(self.machine.numbers());
     }
 
-    /// The questions that what they wait for goes before; in their order.
+    /// The questions of the next pipeline: what they wait for goes before.
     fn ready_questions(&mut self, now: u64) -> Vec<Asking> {
-        self.questions.retain(|question| !question.is_given_up());
         let machine = &mut self.machine;
         // Where changes never end, an answer that lacks the last of them is better than none.
-        let is_ready = |question: &mut Asking| {
+        let ready = self.questions.take(|question| {
             let is_behind = question.behind.as_ref().is_none_or(|app| machine.flush(now, app));
             is_behind || question.since.elapsed() > FOR_OWN_PART
-        };
-        let ready: Vec<Asking> = self.questions.extract_if(.., is_ready).collect();
+        });
         let out = self.machine.take();
         self.bring(out);
         ready

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::AppId;
 
-use crate::command::{BusAnswer, BusCommand, EntryId, Token};
+use crate::command::{BusAnswer, EntryId, Token};
 use crate::partition::{Partition, Topic};
 use crate::scripts::Delta;
 
@@ -203,12 +203,7 @@ impl Machine {
             self.tick(self.core.now);
         }
         self.pump();
-        let mut out = std::mem::take(&mut self.core.out);
-        // A beat goes before everything that waits (N14).
-        if out.commands.iter().any(|(_, command)| matches!(command, BusCommand::Beat { .. })) {
-            out.commands.sort_by_key(|(_, command)| !matches!(command, BusCommand::Beat { .. }));
-        }
-        out
+        std::mem::take(&mut self.core.out)
     }
 
     /// What was counted so far.

@@ -39,6 +39,9 @@ pub struct NodeAbout {
     pub version: String,
     /// When the server started, in seconds since 1970.
     pub started: u64,
+    /// What the messages of a day are counted under (CL-063): the same after a restart, for a node that then still knows what
+    /// was counted before. `None` for a node that begins with nothing: its id.
+    pub counted_as: Option<String>,
 }
 
 impl NodeAbout {
@@ -55,7 +58,9 @@ mod tests {
 
     #[test]
     fn the_order_of_keys_is_that_of_the_ids() {
-        let key = |id| NodeAbout { id, name: String::new(), version: String::new(), started: 0 }.key();
+        let key = |id| {
+            NodeAbout { id, name: String::new(), version: String::new(), started: 0, counted_as: None }.key()
+        };
         assert!(key(9) < key(10) && key(255) < key(u64::MAX) && key(7).len() == 16);
     }
 }

@@ -27,6 +27,9 @@ const WORKERS: usize = 4;
 /// Most bytes that wait for a worker, with what a message costs beside its bytes.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
+/// Most messages that are brought before other tasks have their turn.
+const MOST_AT_ONCE: usize = 256;
+
 /// What a message costs beside its bytes.
 const COST: usize = 128;
 
@@ -147,22 +150,29 @@ impl Workers {
         let Some(queue) = self.0.get(at) else { return };
         let mut taken = VecDeque::new();
         loop {
-            let is_ended = {
-                let mut waiting = queue.waiting.lock();
-                std::mem::swap(&mut waiting.heard, &mut taken);
-                waiting.is_ended
-            };
             if taken.is_empty() {
-                if is_ended {
-                    return;
+                let is_ended = {
+                    let mut waiting = queue.waiting.lock();
+                    std::mem::swap(&mut waiting.heard, &mut taken);
+                    waiting.is_ended
+                };
+                match (taken.is_empty(), is_ended) {
+                    (true, true) => return,
+                    (true, false) => {
+                        queue.bell.notified().await;
+                        continue;
+                    }
+                    (false, _) => {}
                 }
-                queue.bell.notified().await;
-                continue;
             }
+<<<<<<< HEAD
             while let Some(mut heard) = taken.pop_front() {
                 if let Some(behind) = heard.behind.take().filter(|_| heard.is_among_members()) {
                     behind.wait().await;
                 }
+=======
+            for heard in std::iter::from_fn(|| taken.pop_front()).take(MOST_AT_ONCE) {
+>>>>>>> landing-review
                 let cost = heard.cost();
                 teller.tell(&heard);
                 let mut waiting = queue.waiting.lock();

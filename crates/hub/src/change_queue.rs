@@ -84,6 +84,11 @@ impl ChangeQueue {
         self.change(|queue| queue.is_stale = true);
     }
 
+    /// Notes that changes were lost behind the queue.
+    pub(crate) fn note_gap(&self) {
+        self.queue.lock().has_gap = true;
+    }
+
     /// Whether changes were dropped since the last call.
     pub(crate) fn take_gap(&self) -> bool {
         std::mem::take(&mut self.queue.lock().has_gap)

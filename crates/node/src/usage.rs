@@ -140,6 +140,11 @@ fn node_name(port: u16) -> String {
     format!("{}:{port}", system.nodename().to_string_lossy())
 }
 
+/// The name that this node finds its messages of today under after a restart; `None` if nothing is stored.
+pub(crate) fn remembered_as(node: &Node) -> Option<String> {
+    node.apps.has_database().then(|| node_name(node.config.listen.addr.port()))
+}
+
 fn hours(since_1970: Duration) -> u64 {
     since_1970.as_secs() / HOUR.as_secs()
 }

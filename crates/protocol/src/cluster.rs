@@ -263,6 +263,9 @@ pub struct Snapshot {
     pub channels: Vec<OpenChannel>,
     /// Kinds of webhooks that the app wants.
     pub hooked: Kinds,
+    /// Changes before this were lost, events among them: the copies of cache channels are named anew, and what still waits
+    /// of older changes need not be told. Without a gap all changes are told, the older ones before this.
+    pub has_gap: bool,
 }
 
 /// A channel with subscribers on this node, or a user's hidden channel.

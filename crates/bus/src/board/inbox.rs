@@ -17,6 +17,9 @@ use crate::partition::Partition;
 /// Most changes that wait (CL-115).
 const MOST_CHANGES: usize = 100_000;
 
+/// Most bytes of events of cache channels among them.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 /// Changes after which the link does something else.
 const MOST_AT_ONCE: usize = 2000;
 
@@ -68,38 +71,83 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct Waiting {
     told: VecDeque<Told>,
+    held: Weight,
+}
+
+/// What changes weigh.
+#[derive(Clone, Copy, Default)]
+struct Weight {
     changes: usize,
+    /// Events of cache channels among them, and their bytes.
+    events: usize,
+    bytes: usize,
+}
+
+impl Weight {
+    fn of(changes: &[Change]) -> Self {
+        let frames = changes.iter().filter_map(|change| match change {
+            Change::Kept(event) => Some(event.frame.bytes().len()),
+            _ => None,
+        });
+        let (events, bytes) = frames.fold((0, 0), |(events, bytes), frame| (events + 1, bytes + frame));
+        Self { changes: changes.len(), events, bytes }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.changes += more.changes;
+        self.events += more.events;
+        self.bytes += more.bytes;
+    }
+
+    fn remove(&mut self, less: Self) {
+        self.changes -= less.changes;
+        self.events -= less.events;
+        self.bytes -= less.bytes;
+    }
 }
 
 impl Inbox {
-    /// Queues changes; false, and nothing is queued, if too many wait.
-    pub fn changes(&self, app: &AppId, changes: Vec<Change>) -> bool {
+    /// Queues changes.
+    ///
+    /// # Errors
+    /// Too many wait, and nothing is queued; so many events of cache channels are lost.
+    pub fn changes(&self, app: &AppId, changes: Vec<Change>) -> Result<(), usize> {
+        let more = Weight::of(&changes);
         let mut waiting = self.waiting.lock();
-        if waiting.changes + changes.len() > MOST_CHANGES {
-            return false;
+        let held = waiting.held;
+        // Events that are longer than the bound find room in an empty queue.
+        let has_bytes = held.bytes == 0 || held.bytes + more.bytes <= MOST_BYTES;
+        if held.changes + more.changes > MOST_CHANGES || !has_bytes {
+            return Err(more.events);
         }
-        waiting.changes += changes.len();
+        waiting.held.add(more);
         waiting.told.push_back(Told::Changes(app.clone(), changes));
         drop(waiting);
         self.bell.notify_one();
-        true
+        Ok(())
     }
 
-    /// Queues a snapshot, in place of everything about the app that waits.
-    pub fn snapshot(&self, app: &AppId, snapshot: Snapshot) {
+    /// Queues a snapshot; after a loss in place of everything about the app that waits. Returns how many events of cache
+    /// channels are lost.
+    pub fn snapshot(&self, app: &AppId, snapshot: Snapshot) -> usize {
         let mut waiting = self.waiting.lock();
-        let Waiting { told, changes } = &mut *waiting;
-        told.retain(|one| match one {
-            Told::Changes(of, dropped) if of == app => {
-                *changes -= dropped.len();
-                false
-            }
-            Told::Snapshot(of, _) => of != app,
-            _ => true,
-        });
+        let Waiting { told, held } = &mut *waiting;
+        let before = held.events;
+        if snapshot.has_gap {
+            told.retain(|one| match one {
+                Told::Changes(of, dropped) if of == app => {
+                    held.remove(Weight::of(dropped));
+                    false
+                }
+                Told::Snapshot(of, _) => of != app,
+                _ => true,
+            });
+        }
+        let lost = before - held.events;
         told.push_back(Told::Snapshot(app.clone(), snapshot));
         drop(waiting);
         self.bell.notify_one();
+        lost
     }
 
     /// Queues a question; the asker has a bound.
@@ -133,7 +181,7 @@ impl Inbox {
                 _ => 1,
             };
             if let Told::Changes(_, changes) = &told {
-                waiting.changes -= changes.len();
+                waiting.held.remove(Weight::of(changes));
             }
             taken.push(told);
         }
@@ -153,7 +201,11 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use fanfare_protocol::channel::ChannelName;
+    use fanfare_protocol::cluster::KeptEvent;
+    use fanfare_protocol::frame::Frame;
 
     use super::*;
 
@@ -162,27 +214,61 @@ mod tests {
         (0..count).map(|_| Change::Missed { channel: channel.clone() }).collect()
     }
 
+    fn kept(bytes: usize) -> Change {
+        let frame = Frame::text(bytes, |frame| frame.resize(frame.len() + bytes, b'x'));
+        let (channel, lives) = (ChannelName::trusted("cache-a"), Duration::from_secs(1));
+        Change::Kept(KeptEvent { channel, frame, except: None, lives, quiet: false })
+    }
+
+    fn after_a_loss() -> Snapshot {
+        Snapshot { has_gap: true, ..Snapshot::default() }
+    }
+
+    fn kinds(told: &[Told]) -> Vec<(&str, usize)> {
+        let kind = |one: &Told| match one {
+            Told::Changes(app, changes) => (if app.as_str() == "1" { "1" } else { "2" }, changes.len()),
+            Told::Snapshot(..) => ("snapshot", 0),
+            _ => unreachable!(),
+        };
+        told.iter().map(kind).collect()
+    }
+
     #[test]
     fn cl_115_changes_over_the_bound_are_refused_and_a_snapshot_takes_their_place() {
         let inbox = Inbox::default();
         let (one, other) = (AppId::from("1"), AppId::from("2"));
-        assert!(inbox.changes(&other, changes(10)));
-        assert!(inbox.changes(&one, changes(MOST_CHANGES - 10)));
-        assert!(!inbox.changes(&one, changes(1)));
-        inbox.snapshot(&one, Snapshot::default());
-        inbox.snapshot(&one, Snapshot::default());
-        assert!(inbox.changes(&one, changes(1)));
-        assert!(inbox.changes(&other, changes(MOST_AT_ONCE)) && inbox.changes(&other, changes(1)));
-        let told = inbox.take();
-        let kinds: Vec<_> = told
-            .iter()
-            .map(|one| match one {
-                Told::Changes(app, changes) => (app.as_str(), changes.len()),
-                Told::Snapshot(app, _) => (app.as_str(), 0),
-                _ => unreachable!(),
-            })
-            .collect();
-        assert_eq!(kinds, [("2", 10), ("1", 0), ("1", 1), ("2", MOST_AT_ONCE)]);
+        assert_eq!(inbox.changes(&other, changes(10)), Ok(()));
+        assert_eq!(inbox.changes(&one, changes(MOST_CHANGES - 10)), Ok(()));
+        assert_eq!(inbox.changes(&one, vec![kept(1), kept(1)]), Err(2));
+        assert_eq!((inbox.snapshot(&one, after_a_loss()), inbox.snapshot(&one, after_a_loss())), (0, 0));
+        assert_eq!(inbox.changes(&one, changes(1)), Ok(()));
+        assert!(inbox.changes(&other, changes(MOST_AT_ONCE)).is_ok());
+        assert!(inbox.changes(&other, changes(1)).is_ok());
+        assert_eq!(kinds(&inbox.take()), [("2", 10), ("snapshot", 0), ("1", 1), ("2", MOST_AT_ONCE)]);
         assert_eq!(inbox.take().len(), 1, "the rest is for the next time");
+    }
+
+    #[test]
+    fn cl_115_events_of_cache_channels_wait_in_so_many_bytes() {
+        let (inbox, app) = (Inbox::default(), AppId::from("1"));
+        let mebibyte = || vec![kept(1024 * 1024)];
+        let taken = (0..40).filter(|_| inbox.changes(&app, mebibyte()).is_ok()).count();
+        assert_eq!(taken, 31);
+        assert_eq!(inbox.changes(&app, changes(10)), Ok(()), "which weigh nothing");
+        assert_eq!(inbox.snapshot(&app, after_a_loss()), 31);
+        assert_eq!(inbox.changes(&app, mebibyte()), Ok(()));
+        assert_eq!(kinds(&inbox.take()), [("snapshot", 0), ("1", 1)]);
+        assert!((0..31).all(|_| inbox.changes(&app, mebibyte()).is_ok()), "what was taken weighs nothing");
+    }
+
+    #[test]
+    fn cl_001_a_snapshot_without_a_loss_leaves_events_that_wait() {
+        let (inbox, app) = (Inbox::default(), AppId::from("1"));
+        assert_eq!(inbox.changes(&app, vec![kept(10)]), Ok(()));
+        // An app with other settings.
+        assert_eq!(inbox.snapshot(&app, Snapshot::default()), 0);
+        assert_eq!(inbox.changes(&app, changes(2)), Ok(()));
+        assert_eq!(inbox.snapshot(&app, Snapshot::default()), 0);
+        assert_eq!(kinds(&inbox.take()), [("1", 1), ("snapshot", 0), ("1", 2), ("snapshot", 0)]);
     }
 }

@@ -17,7 +17,7 @@ pub struct UsageReport {
     pub app: AppId,
     /// The day, as days since 1970 (UTC).
     pub day: u64,
-    /// Messages that this node has accepted on that day since its start.
+    /// Messages that this node has accepted on that day, as far as it knows; see [`crate::NodeAbout::counted_as`].
     pub messages_of_day: u64,
     /// Messages that this node was asked to accept in the last second.
     pub messages_of_second: u64,
@@ -65,6 +65,7 @@ fn add_up_one(links: &Links, topic: &Topic, report: &UsageReport) -> Result<Cmd,
     let mut command = cmd("EVALSHA");
     command.arg(digest).arg(2).arg(format!("{key}:{}", report.day)).arg(format!("{key}:rate")).arg(0);
     command.arg(&*links.shared.key).arg(report.messages_of_day).arg(report.messages_of_second);
+    command.arg(links.shared.node.counted_as.as_deref().unwrap_or(&links.shared.key));
     Ok(command)
 }
 

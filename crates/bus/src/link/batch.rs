@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fanfare_protocol::cluster::KeptEvent;
+use fanfare_redis::RedisError;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::oneshot;
 
@@ -172,6 +173,16 @@ pub(super) fn answer_of(command: &BusCommand, mut values: Vec<Value>) -> BusAnsw
         },
     };
     answer(command, value)
+}
+
+/// What Redis says against a command, for the operator: the lease may be lost by it. A full Redis has a count of its own.
+pub(super) fn error_in(values: &[Value]) -> Option<String> {
+    values.iter().find_map(|value| match value {
+        Value::ServerError(error) if error.code() != "OOM" => {
+            Some(RedisError::refused(&text_of(error)).to_string())
+        }
+        _ => None,
+    })
 }
 
 fn of_redis(value: Value) -> RedisValue {

@@ -1,7 +1,8 @@
 //! Which topics a link wants, and which of them are subscribed to.
 //!
 //! A topic that is wanted again while its end is under way waits for the end: otherwise nobody could say whether a
-//! confirmation is of before or of after.
+//! confirmation is of before or of after. Only a topic that is subscribed to has an end that comes: a topic that is
+//! released before its confirmation stays wanted until the confirmation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,10 +37,18 @@ pub(super) struct Topics {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subscribed {
-    Asked,
+    /// Asked for; perhaps released meanwhile, and to be ended at the confirmation.
+    Asked {
+        is_released: bool,
+    },
     Confirmed,
-    Ending { is_wanted_again: bool },
+    /// Subscribed to, and wanted no more: the end comes, or the connection is lost.
+    Ending {
+        is_wanted_again: bool,
+    },
 }
+
+const ASKED: Subscribed = Subscribed::Asked { is_released: false };
 
 impl Topics {
     pub fn new(layout: Arc<Layout>) -> Self {
@@ -70,7 +79,7 @@ impl Topics {
         match self.states.get_mut(&name) {
             Some(Subscribed::Confirmed) => return true,
             Some(Subscribed::Ending { is_wanted_again }) => *is_wanted_again = true,
-            Some(Subscribed::Asked) => {}
+            Some(Subscribed::Asked { is_released }) => *is_released = false,
             None => {
                 self.meanings.write().insert(Arc::clone(&name), meaning);
                 self.ask(name);
@@ -82,20 +91,35 @@ impl Topics {
     /// Wants a topic no more.
     pub fn release(&mut self, meaning: &TopicMeaning) {
         let name = self.name(meaning);
-        if let Some(state) = self.states.get_mut(&name) {
-            *state = Subscribed::Ending { is_wanted_again: false };
-            self.wanted.send_if_modified(|wanted| wanted.remove(&name));
+        match self.states.get_mut(&name) {
+            Some(Subscribed::Asked { is_released }) => *is_released = true,
+            Some(Subscribed::Ending { is_wanted_again }) => *is_wanted_again = false,
+            Some(Subscribed::Confirmed) => self.begin_end(&name),
+            None => {}
         }
     }
 
     /// The topic is subscribed to; its meaning, unless nobody wants to know.
     pub fn confirm(&mut self, name: &str) -> Option<TopicMeaning> {
         let state = self.states.get_mut(name)?;
-        if matches!(state, Subscribed::Ending { .. }) {
-            return None;
+        match state {
+            Subscribed::Ending { .. } => return None,
+            Subscribed::Asked { is_released: true } => {
+                self.begin_end(name);
+                return None;
+            }
+            Subscribed::Asked { .. } | Subscribed::Confirmed => *state = Subscribed::Confirmed,
         }
-        *state = Subscribed::Confirmed;
         self.meanings.read().get(name).cloned()
+    }
+
+    /// Redis refuses the topic; says whether somebody still wants it.
+    pub fn refuse(&mut self, name: &str) -> bool {
+        let is_released = matches!(self.states.get(name), Some(Subscribed::Asked { is_released: true }));
+        if is_released {
+            self.forget(name);
+        }
+        !is_released
     }
 
     /// The topic's subscription has ended.
@@ -109,28 +133,38 @@ impl Topics {
 
     /// The subscriber's connection is lost, and all of its subscriptions.
     pub fn lose(&mut self) {
-        let ending: Vec<Arc<str>> = self
-            .states
-            .iter()
-            .filter(|(_, state)| matches!(state, Subscribed::Ending { .. }))
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
-        for name in ending {
-            self.end(&name);
+        let mut over = Vec::new();
+        for (name, state) in &self.states {
+            match state {
+                Subscribed::Ending { .. } => over.push((Arc::clone(name), true)),
+                Subscribed::Asked { is_released: true } => over.push((Arc::clone(name), false)),
+                Subscribed::Asked { .. } | Subscribed::Confirmed => {}
+            }
+        }
+        for (name, has_end) in over {
+            if has_end { self.end(&name) } else { self.forget(&name) }
         }
         for state in self.states.values_mut() {
-            *state = Subscribed::Asked;
+            *state = ASKED;
         }
     }
 
+    fn begin_end(&mut self, name: &str) {
+        if let Some(state) = self.states.get_mut(name) {
+            *state = Subscribed::Ending { is_wanted_again: false };
+        }
+        self.wanted.send_if_modified(|wanted| wanted.remove(name));
+    }
+
     fn ask(&mut self, name: Arc<str>) {
-        self.states.insert(Arc::clone(&name), Subscribed::Asked);
+        self.states.insert(Arc::clone(&name), ASKED);
         self.wanted.send_if_modified(|wanted| wanted.insert(name));
     }
 
     fn forget(&mut self, name: &str) {
         self.states.remove(name);
         self.meanings.write().remove(name);
+        self.wanted.send_if_modified(|wanted| wanted.remove(name));
     }
 }
 
@@ -176,5 +210,49 @@ mod tests {
         assert_eq!(topics.meanings.read().len(), 1);
         assert!(!topics.want(app()));
         assert_eq!(topics.wanted().borrow().len(), 2);
+    }
+
+    #[test]
+    fn a_topic_that_is_released_while_nobody_is_subscribed_can_be_wanted_again() {
+        let mut topics = Topics::new(Arc::new(Layout::new("x:", 1)));
+        let wanted = topics.wanted();
+        let is_wanted = || wanted.borrow().len() == 1;
+        topics.want(app());
+        let name = topics.name(&app());
+        topics.confirm(&name);
+        topics.lose();
+        // The subscriber is away: nobody will say that the topic has ended.
+        topics.release(&app());
+        assert!(!topics.want(app()) && is_wanted());
+        assert_eq!(topics.confirm(&name), Some(app()));
+    }
+
+    #[test]
+    fn a_topic_that_is_released_before_its_confirmation_ends_behind_it() {
+        let mut topics = Topics::new(Arc::new(Layout::new("x:", 1)));
+        let wanted = topics.wanted();
+        let is_wanted = || wanted.borrow().len() == 1;
+        topics.want(app());
+        let name = topics.name(&app());
+        topics.release(&app());
+        assert!(is_wanted(), "the subscriber may have asked already");
+        assert_eq!(topics.confirm(&name), None, "nobody wants to know");
+        assert!(!is_wanted());
+        assert!(!topics.want(app()) && !is_wanted(), "the end is under way");
+        topics.release(&app());
+        topics.end(&name);
+        assert!(topics.states.is_empty() && topics.meanings.read().is_empty());
+        for is_refused in [true, false] {
+            topics.want(app());
+            topics.release(&app());
+            if is_refused {
+                assert!(!topics.refuse(&name))
+            } else {
+                topics.lose()
+            }
+            assert!(topics.states.is_empty() && topics.meanings.read().is_empty() && !is_wanted());
+        }
+        topics.want(app());
+        assert!(topics.refuse(&name) && is_wanted());
     }
 }

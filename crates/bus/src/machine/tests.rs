@@ -7,6 +7,7 @@ mod bare;
 mod caches;
 mod dice;
 mod faults;
+mod guards;
 mod hub;
 mod mistaken;
 mod node;

@@ -157,6 +157,7 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
 }
 
 #[tokio::test]
+<<<<<<< HEAD
 async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_before() {
     let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
@@ -193,4 +194,34 @@ async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_bef
         timeout(Duration::from_secs(30), task).await.expect("a link that has ended holds up nobody").unwrap();
     }
     assert_eq!(page.told.lock().len(), 3);
+=======
+async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile() {
+    let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
+    let workers = Workers::default();
+    let local: Arc<dyn Local> = page.clone();
+    let event = |number: u32| {
+        let text = number.to_string();
+        let payload = message(EventKind::Event, 2, number, "a", &text).write().into();
+        Heard { topic: Some(topic(0)), payload }
+    };
+    let long = 10 * MOST_AT_ONCE as u32;
+    (0..long).for_each(|number| workers.push(event(number)));
+    // One thread: a task that is woken now and then sees how far the worker has come.
+    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let mut turns = 0;
+    while page.told.lock().len() < long as usize {
+        turns += 1;
+        if turns == 2 {
+            (long..long + 3).for_each(|number| workers.push(event(number)));
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(turns > 5, "{turns}");
+    workers.end();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let texts: Vec<String> = (0..long + 3).map(|number| format!("1 a {number} None")).collect();
+    assert!(*page.told.lock() == texts);
+>>>>>>> landing-review
 }

@@ -94,6 +94,17 @@ fn scripts_that_are_flushed_are_loaded_again() {
 }
 
 #[test]
+fn what_redis_says_against_a_command_is_said_to_the_operator() {
+    let redis = Redis::start();
+    let node = Node::up(&redis.url(), 1);
+    let live = node.bus.layout().key(0, "live");
+    redis.says(&["SET", &live, "something else"]);
+    node.away_for("WRONGTYPE");
+    redis.says(&["DEL", &live]);
+    node.wait_until_up();
+}
+
+#[test]
 fn cl_106_a_full_redis_still_carries_events() {
     let redis = Redis::start();
     let nodes = pair(&redis);

@@ -6,7 +6,7 @@ use fanfare_bus::{ChannelCounts, ClusterQuestion, ClusterReply, UsageReport};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_testing::redis::Redis;
 
-use crate::support::{Node, app, channel};
+use crate::support::{Node, app, channel, settings};
 
 fn counts(subscriptions: usize) -> ChannelCounts {
     ChannelCounts { subscriptions, users: 0 }
@@ -121,6 +121,23 @@ fn cl_052_and_cl_060_what_concerns_every_node_comes_to_every_other_node() {
     one.bus.app_changed(&AppId::from("9"));
     other.hears("changed 9");
     assert_eq!(one.told(), [] as [&str; 0]);
+}
+
+#[test]
+fn cl_063_a_node_that_knows_after_a_restart_what_it_had_counted_is_counted_once() {
+    let redis = Redis::start();
+    let of_day = |id, name: Option<&str>, messages_of_day| {
+        let mut settings = settings(&[&redis.url()], id);
+        settings.node.counted_as = name.map(str::to_owned);
+        let node = Node::with(settings);
+        node.wait_until_up();
+        let report = UsageReport { app: app(), day: 20_000, messages_of_day, messages_of_second: 1 };
+        node.run(node.bus.usage(&[report])).unwrap()[0].day
+    };
+    assert_eq!(of_day(1, Some("host:80"), 10), 10);
+    assert_eq!(of_day(2, Some("host:80"), 11), 11, "the same node");
+    assert_eq!(of_day(3, None, 5), 16);
+    assert_eq!(of_day(4, None, 1), 17, "begins with nothing");
 }
 
 #[test]

@@ -58,7 +58,14 @@ impl AppHub {
             told: told_of_connections(&app),
             users: Vec::new(),
         });
-        Snapshot { channels, hooked: app.told() }
+        Snapshot { channels, hooked: app.told(), has_gap }
+    }
+
+    /// Notes that changes that were taken are lost: the next snapshot says so, and waits for no event among them.
+    pub fn lose_taken_changes(&self) {
+        if let Some(sharing) = &self.sharing {
+            sharing.changes.note_gap();
+        }
     }
 
     /// Returns when every subscription that was acknowledged because its topic was live has its changes in the queue;

@@ -133,6 +133,23 @@ fn cl_041_others_do_not_replace_an_own_event_on_its_way_and_the_last_of_the_topi
 }
 
 #[test]
+fn cl_115_own_events_that_are_lost_behind_the_queue_are_not_waited_for() {
+    let node = Node::new();
+    let _client = listening(&node, Some((1, "old")));
+    node.publish(RATES, "mine");
+    let copy = node.copy(RATES);
+    assert!(!node.hub.snapshot().has_gap);
+    node.changes();
+    node.hub.lose_taken_changes();
+    assert!(node.hub.snapshot().has_gap);
+    assert!(!node.hub.snapshot().has_gap, "told once");
+    assert!(node.copy(RATES) > copy, "what is kept is read anew");
+    cached(&node, Some((2, "other")));
+    hear(&node, 3, "newer", OTHER);
+    assert_eq!(newcomer(&node, 2), ["in", "newer"]);
+}
+
+#[test]
 fn own_events_that_are_published_without_redis_are_not_waited_for() {
     let node = Node::new();
     let client = listening(&node, Some((1, "old")));

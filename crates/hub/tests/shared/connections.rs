@@ -16,6 +16,9 @@ fn cl_062_places_that_other_nodes_have_taken_count_as_last_heard() {
     drop(mine);
     let place = node.hub.take_slot();
     assert!(place.is_some());
+    let second = node.hub.take_slot();
+    assert!(second.is_some() && node.hub.take_slot().is_none(), "this node's part is not counted twice");
+    drop(second);
     node.apply(ClusterOutcome::Total { total: 6, own: 1 });
     assert!(node.hub.take_slot().is_none());
     node.hub.forget_others();

@@ -143,6 +143,30 @@ fn cl_016_who_is_refused_hears_why_is_not_subscribed_and_may_try_again() {
 }
 
 #[test]
+fn a_tab_that_leaves_before_its_acknowledgement_and_a_refusal_behind_the_confirmation_change_nothing() {
+    let node = Node::new();
+    let ann = node.present(1, ROOM, "ann", &["ann"]);
+    assert_eq!(received(&ann), ["in: ann"]);
+    doubt(&node);
+    drop(node.joined(2, ROOM, "ann"));
+    let tab = node.joined(3, ROOM, "ann");
+    node.changes();
+    let ticket = node.ticket(ROOM, "ann");
+    node.apply(ClusterOutcome::Refused { channel: channel(ROOM), user: "ann".into(), ticket });
+    assert!(node.changes().is_empty());
+    roster(&node, &["ann"], false);
+    assert_eq!((received(&ann), received(&tab)), (Vec::new(), vec!["in: ann".to_owned()]));
+    drop((ann, tab));
+    let last = [
+        "counted presence-room 1",
+        "left presence-room ann",
+        "counted presence-room 0",
+        "closed presence-room",
+    ];
+    assert_eq!(node.changes(), last);
+}
+
+#[test]
 fn cl_016_who_was_served_is_not_thrown_out_and_the_cluster_is_told_once_more() {
     let node = Node::new();
     let ann = node.joined(1, ROOM, "ann");

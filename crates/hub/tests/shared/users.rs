@@ -123,6 +123,27 @@ fn another_watchlist_keeps_what_is_on_both_and_closes_the_rest() {
 }
 
 #[test]
+fn n8_a_list_that_may_lack_users_takes_nobody_offline_nor_does_one_for_an_earlier_copy() {
+    let node = Node::new();
+    let mut ann = node.client(1);
+    sign_in(&mut ann, "ann", &["bob"]);
+    roster(&node, "bob", true);
+    received(&ann);
+    let (channel, copy) = copy(&node, "bob");
+    let nobody = |copy, only_adds| ClusterOutcome::Roster {
+        channel: channel.clone(),
+        copy,
+        users: Vec::new(),
+        only_adds,
+    };
+    node.apply(nobody(copy, true));
+    node.apply(nobody(copy - 1, false));
+    assert!(received(&ann).is_empty());
+    node.apply(nobody(copy, false));
+    assert_eq!(received(&ann), ["offline bob"]);
+}
+
+#[test]
 fn nothing_hidden_is_shown() {
     let node = Node::new();
     let mut ann = node.client(1);

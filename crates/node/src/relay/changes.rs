@@ -86,6 +86,7 @@ fn relay(node: &Node, bus: &Bus, hub: &AppHub) -> bool {
     }
     if !changes.is_empty() && bus.changes(app, changes).is_err() {
         // Read after the changes: what is lost with them is in the snapshot, or a later change.
+        hub.lose_taken_changes();
         bus.reset(app, hub.snapshot());
     }
     taken.more

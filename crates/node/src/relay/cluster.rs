@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_bus::{Bus, ClusterQuestion, ClusterReply, NodeAbout, Settings, UsageReport};
+use fanfare_hub::AppHub;
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -44,6 +46,7 @@ impl ClusterTasks {
                 name,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: unix_seconds(),
+                counted_as: crate::usage::remembered_as(node),
             },
         };
         let hooks = HookQueue::default();
@@ -75,9 +78,9 @@ async fn every_second(node: Arc<Node>, bus: Bus) {
         share_quotas(&node, &bus).await;
         let is_in_touch = bus.links().iter().all(|link| link.is_up);
         if node.seen.set_in_touch(is_in_touch).is_some_and(|away| away >= OTHERS_COUNT) {
-            for hub in node.hubs.all() {
-                hub.forget_others();
-            }
+            // An app whose Redis is there still hears of the others.
+            let is_away = |hub: &AppHub| !bus.is_up(&hub.app().id, &ChannelName::connections());
+            node.hubs.all().iter().filter(|hub| is_away(hub)).for_each(|hub| hub.forget_others());
         }
         // While they cannot be asked, what was read last is shown.
         if let Ok(ClusterReply::Nodes(nodes)) = bus.ask(&AppId::from(""), ClusterQuestion::Nodes).await {
@@ -87,7 +90,7 @@ async fn every_second(node: Arc<Node>, bus: Bus) {
     }
 }
 
-/// Apps that have used nothing and are quiet elsewhere cost nothing.
+/// Apps without a quota cost nothing.
 async fn share_quotas(node: &Node, bus: &Bus) {
     let day = node.moment().day;
     let tenants: Vec<_> = node.tenants.all().into_iter().filter(|tenant| tenant.share.is_wanted()).collect();

@@ -52,7 +52,8 @@ impl Local for Heard {
         let HeardKept { app, channel, version, is_own, except, quiet, lives, frame } = event;
         let Some(node) = self.node.upgrade() else { return };
         let Some(hub) = node.hubs.get(&app) else { return };
-        let until = node.milliseconds() + u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
+        let lives = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
+        let until = node.milliseconds().saturating_add(lives);
         let event = OrderedEvent { version, is_own, is_quiet: quiet, frame: &frame, except, until };
         let took = hub.hear_kept(&channel, event);
         count(&node, &app, took, &frame);

@@ -84,7 +84,10 @@ impl Leased {
             self.find_dead(core, node);
         }
         for (app, channel) in beat.late.clone() {
-            self.in_room(core, &app, |room, _| room.say(Operation::TellCount { channel }));
+            // A full Redis takes no count; the beat names the channel again in a second, here or elsewhere.
+            if self.full_until.is_none() {
+                self.in_room(core, &app, |room, _| room.say(Operation::TellCount { channel }));
+            }
         }
         self.own_hooks(core, &beat);
     }

@@ -417,7 +417,8 @@ impl Hub {
             users: local.tickets.keys().map(|user| self.joined(key, user)).collect(),
         });
         let kinds = Kinds::from_iter([Kind::ChannelExistence, Kind::Presence]);
-        Snapshot { channels: channels.collect(), hooked: if self.hooked { kinds } else { Kinds::NONE } }
+        let hooked = if self.hooked { kinds } else { Kinds::NONE };
+        Snapshot { channels: channels.collect(), hooked, has_gap: true }
     }
 
     pub fn name(&self) -> &str {

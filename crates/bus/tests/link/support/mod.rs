@@ -130,7 +130,13 @@ pub fn settings(urls: &[&str], id: u64) -> Settings {
         lease: Duration::from_secs(5),
         settling: Duration::from_secs(8),
         hook_delay: Duration::from_secs(3),
-        node: NodeAbout { id, name: format!("node {id}"), version: "1.2.3".to_owned(), started: 77 },
+        node: NodeAbout {
+            id,
+            name: format!("node {id}"),
+            version: "1.2.3".to_owned(),
+            started: 77,
+            counted_as: None,
+        },
     }
 }
 
