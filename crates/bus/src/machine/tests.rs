@@ -3,6 +3,7 @@
 //! A schedule is random steps, then rest, then checks. Every failure prints its seed. `FANFARE_SCHEDULES=N` runs N
 //! schedules of each kind with new seeds, `FANFARE_SEED=S` begins with one.
 
+mod answers;
 mod bare;
 mod caches;
 mod dice;

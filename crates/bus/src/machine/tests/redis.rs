@@ -143,7 +143,7 @@ impl Server {
 }
 
 /// A real Redis beside the store in memory.
-struct Both {
+pub struct Both {
     server: Rc<RefCell<Server>>,
     memory: Memory,
     layout: Layout,
@@ -157,7 +157,7 @@ struct Both {
 }
 
 impl Both {
-    fn new(server: &Rc<RefCell<Server>>) -> Self {
+    pub fn new(server: &Rc<RefCell<Server>>) -> Self {
         let layout = Layout::new("t:", 1);
         Self {
             server: Rc::clone(server),
@@ -172,7 +172,7 @@ impl Both {
         }
     }
 
-    fn know(&mut self, layout: &Layout, apps: &[AppId]) {
+    pub fn know(&mut self, layout: &Layout, apps: &[AppId]) {
         self.layout = layout.clone();
         for partition in 0..layout.partitions() {
             self.hooks.insert(layout.hooks_topic(partition), partition);

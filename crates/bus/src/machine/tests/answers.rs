@@ -1,0 +1,92 @@
+//! Single commands of a few nodes, in any order and at any time, on a real Redis: each answer is that of the store in memory.
+//!
+//! Schedules of whole nodes come by few of the cases that the scripts tell apart.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::ids::{AppId, UserId};
+
+use super::redis::{Both, Server};
+use super::store::Store as _;
+use crate::command::{Actor, BusCommand, CountRule, NodeName, Operation};
+use crate::partition::{Layout, Topic};
+
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn operation(random: &mut Numbers) -> Operation {
+    let channel = ChannelName::trusted(["presence-a", "presence-b"][random.below(2) as usize]);
+    let user = UserId::from(["ann", "bob", "cid"][random.below(3) as usize]);
+    let info = ["", "{}"][random.below(2) as usize].to_owned();
+    let (existence, presence) = (random.below(4) > 0, random.below(4) > 0);
+    match random.below(16) {
+        0..=3 => {
+            let most = [None, Some(2)][random.below(2) as usize];
+            Operation::Join { channel, user, info, most, hooked: presence }
+        }
+        4..=6 => Operation::Leave { channel, user },
+        7 => Operation::LeaveOld { channel, user },
+        8 | 9 => {
+            let told = [CountRule::Off, CountRule::Crowds, CountRule::Always][random.below(3) as usize];
+            let count = [0, 1, 2, 150, 151][random.below(5) as usize];
+            Operation::Count { channel, count, told, hooked: existence }
+        }
+        10 => Operation::CountOld { channel },
+        11 => Operation::TellCount { channel },
+        12 => Operation::Roster { channel },
+        13 => Operation::Reconcile { channel, existence, presence },
+        14 => Operation::ReconcileGone { channel, user: (random.below(2) == 0).then_some(user) },
+        _ => Operation::Adopt { channel, existence, presence },
+    }
+}
+
+#[test]
+fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
+    let server = Rc::new(RefCell::new(Server::start()));
+    let layout = Layout::new("t:", 1);
+    let app = AppId::from("a");
+    for seed in 1..=12 {
+        let mut random = Numbers(seed * 7_919);
+        let mut both = Both::new(&server);
+        both.know(&layout, std::slice::from_ref(&app));
+        both.clear(format!("r{seed}"));
+        let (mut now, mut generations, nodes) = (1_000_000, [0; 3], ["n1", "n2", "n3"].map(NodeName::from));
+        for _ in 0..400 {
+            now += [0, 1, 50, 700, 3_000][random.below(5) as usize];
+            let at = random.below(3) as usize;
+            let (node, generation) = (&nodes[at], generations[at]);
+            let command = match random.below(20) {
+                0 | 1 => {
+                    generations[at] += 1;
+                    BusCommand::Hello { partition: 0, generation: generations[at] }
+                }
+                2..=5 => BusCommand::Beat { partition: 0, generation },
+                6 => BusCommand::Take { partition: 0, generation, last: None },
+                7 => {
+                    let gone = (random.below(2) == 0).then_some(generation);
+                    let node = if gone.is_some() { node } else { &nodes[random.below(3) as usize] };
+                    BusCommand::Bye { partition: 0, node: node.clone(), generation: gone }
+                }
+                8 => BusCommand::Rows { partition: 0, node: node.clone(), cursor: 0 },
+                kind => {
+                    let operations = (0..=random.below(4)).map(|_| operation(&mut random)).collect();
+                    let reaped = nodes[random.below(3) as usize].clone();
+                    let by = if kind == 9 { Actor::Reaper(reaped) } else { Actor::Own(generation) };
+                    BusCommand::Apply { topic: Topic { partition: 0, app: app.clone() }, by, operations }
+                }
+            };
+            both.execute(now, node, &command);
+            both.published();
+        }
+    }
+}
