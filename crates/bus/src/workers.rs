@@ -165,14 +165,10 @@ impl Workers {
                     (false, _) => {}
                 }
             }
-<<<<<<< HEAD
-            while let Some(mut heard) = taken.pop_front() {
+            for mut heard in std::iter::from_fn(|| taken.pop_front()).take(MOST_AT_ONCE) {
                 if let Some(behind) = heard.behind.take().filter(|_| heard.is_among_members()) {
                     behind.wait().await;
                 }
-=======
-            for heard in std::iter::from_fn(|| taken.pop_front()).take(MOST_AT_ONCE) {
->>>>>>> landing-review
                 let cost = heard.cost();
                 teller.tell(&heard);
                 let mut waiting = queue.waiting.lock();

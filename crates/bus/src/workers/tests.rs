@@ -157,7 +157,6 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
 }
 
 #[tokio::test]
-<<<<<<< HEAD
 async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_before() {
     let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
@@ -194,7 +193,9 @@ async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_bef
         timeout(Duration::from_secs(30), task).await.expect("a link that has ended holds up nobody").unwrap();
     }
     assert_eq!(page.told.lock().len(), 3);
-=======
+}
+
+#[tokio::test]
 async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile() {
     let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
@@ -202,7 +203,7 @@ async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile(
     let event = |number: u32| {
         let text = number.to_string();
         let payload = message(EventKind::Event, 2, number, "a", &text).write().into();
-        Heard { topic: Some(topic(0)), payload }
+        Heard { topic: Some(topic(0)), payload, behind: None }
     };
     let long = 10 * MOST_AT_ONCE as u32;
     (0..long).for_each(|number| workers.push(event(number)));
@@ -223,5 +224,4 @@ async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile(
     }
     let texts: Vec<String> = (0..long + 3).map(|number| format!("1 a {number} None")).collect();
     assert!(*page.told.lock() == texts);
->>>>>>> landing-review
 }
