@@ -24,7 +24,7 @@ pub fn bus_at(port: u16, more: &str) -> String {
 }
 
 /// A node whose one app has further settings, in touch with the others.
-fn node(redis: &Redis, more: &str, app: &str) -> TestServer {
+pub fn node(redis: &Redis, more: &str, app: &str) -> TestServer {
     let server = Setup::bare().app(APP, app).config(&bus(redis, more)).start();
     expect_ready(&server, 200, "ready");
     server
