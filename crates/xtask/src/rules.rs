@@ -17,11 +17,15 @@ const PLACES: [&str; 4] = ["crates", "tests/e2e", "tests/e2e-python", "tests/e2e
 const NOT_OURS: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
 /// What begins the declaration of a test, by the ending of its file.
-const DECLARATIONS: [(&str, &[&str]); 4] =
-    [("rs", &["fn "]), ("js", &["test(", "await t.test("]), ("py", &["def test_"]), ("php", &["'"])];
+const DECLARATIONS: [(&str, &[&str]); 4] = [
+    ("rs", &["fn ", "async fn "]),
+    ("js", &["test(", "await t.test("]),
+    ("py", &["def test_"]),
+    ("php", &["'"]),
+];
 
 /// The families of rules that must be held.
-const FAMILIES: [&str; 5] = ["WS", "LIM", "AUTH", "API", "HOOK"];
+const FAMILIES: [&str; 6] = ["WS", "LIM", "AUTH", "API", "HOOK", "CL"];
 
 /// The heading in `docs/protocol.md` over the rules that no test holds.
 const WITHOUT: &str = "## Rules without a test";

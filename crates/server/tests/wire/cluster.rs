@@ -24,7 +24,7 @@ pub fn bus_at(port: u16, more: &str) -> String {
 }
 
 /// A node whose one app has further settings, in touch with the others.
-fn node(redis: &Redis, more: &str, app: &str) -> TestServer {
+pub fn node(redis: &Redis, more: &str, app: &str) -> TestServer {
     let server = Setup::bare().app(APP, app).config(&bus(redis, more)).start();
     expect_ready(&server, 200, "ready");
     server
@@ -129,7 +129,7 @@ fn cl_072_a_node_that_may_not_join_is_not_ready_and_says_why() {
 }
 
 #[test]
-fn cl_021_without_redis_queries_are_503_and_everything_else_goes_on() {
+fn cl_021_and_cl_003_without_redis_queries_are_503_and_everything_else_goes_on() {
     let mut redis = Redis::start();
     let [one, two] = pair(&redis, "");
     let (mut ann, mut bob) = (one.connect(), two.connect());

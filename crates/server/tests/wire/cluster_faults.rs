@@ -1,5 +1,5 @@
 //! Faults between two nodes and their Redis, as clients, back ends and operators notice them: a Redis that is slow, commands that
-//! arrive late, messages of another release.
+//! arrive late, a node that is stopped, a sender of webhooks that dies, messages of another release.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use fanfare_testing::cable::{Cable, Mode};
 use fanfare_testing::redis::Redis;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::cluster::{bus_at, expect_in_touch, expect_ready, pair};
+use crate::cluster::{bus_at, expect_in_touch, expect_ready, node, pair};
+use crate::support::application::Reply;
+use crate::support::receiver::{Receiver, events_of};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::socket::Socket;
-use crate::support::{APP, eventually};
+use crate::support::{APP, eventually, eventually_within};
 
 const ROOM: &str = "presence-room";
 
@@ -185,6 +188,60 @@ fn cl_112_commands_of_a_dead_node_that_arrive_late_change_nothing() {
     watcher.expect_event(ROOM, "pusher_internal:member_added", &added("last"));
     watcher.expect_nothing_more();
     expect_users(&one, ROOM, &["last", "watcher"]);
+}
+
+#[test]
+fn cl_111_a_node_that_was_stopped_is_refused_and_announces_its_users_anew() {
+    let redis = Redis::start();
+    let [one, two] = pair(&redis, "");
+    let (mut watcher, mut sleeper) = (one.connect(), two.connect());
+    watcher.join(APP, ROOM, &member("watcher"));
+    sleeper.join(APP, ROOM, &member("sleeper"));
+    watcher.expect_event(ROOM, "pusher_internal:member_added", &added("sleeper"));
+    two.process.signal(Signal::STOP);
+    watcher.expect_event(ROOM, "pusher_internal:member_removed", r#"{"user_id":"sleeper"}"#);
+    expect_users(&one, ROOM, &["watcher"]);
+    two.process.signal(Signal::CONT);
+    watcher.expect_event(ROOM, "pusher_internal:member_added", &added("sleeper"));
+    expect_in_touch(&two);
+    for server in [&one, &two] {
+        expect_users(server, ROOM, &["sleeper", "watcher"]);
+        assert!(server.metric("fanfare_bus_rosters_mended_total") < 0.5);
+        server.api().publish(ROOM, "e", "1");
+        for socket in [&mut watcher, &mut sleeper] {
+            socket.expect_event(ROOM, "e", "1");
+            socket.expect_nothing_more();
+        }
+    }
+    assert!(two.metric("fanfare_bus_fenced_total") + two.metric("fanfare_bus_lost_total") > 0.5);
+}
+
+#[test]
+fn cl_113_a_webhook_whose_sender_dies_is_sent_again_byte_for_byte_by_another_node() {
+    let redis = Redis::start();
+    let receiver = Receiver::saying(|at| if at == 0 { Reply::Hang } else { Reply::Body(200, "") });
+    let app = receiver.setting(&["presence"]);
+    let sender = node(&redis, "", &app);
+    let taken = |server: &TestServer| server.metric("fanfare_bus_hooks_taken_over_total");
+    eventually("it sends for all partitions", || (taken(&sender) > 15.5).then_some(()));
+    let other = node(&redis, "", &app);
+    let mut ann = other.connect();
+    ann.join(APP, ROOM, &member("ann"));
+    let wait = Duration::from_secs(30);
+    let requests = |count: usize| {
+        eventually_within(wait, &format!("{count} requests"), || {
+            (receiver.so_far().len() >= count).then(|| receiver.so_far())
+        })
+    };
+    requests(1);
+    drop(sender);
+    let both = requests(2);
+    assert_eq!(both[0].body, both[1].body);
+    assert_eq!(events_of(&both[0]), [format!(r#"member_added {ROOM} user_id="ann""#)]);
+    assert!(taken(&other) > 0.5);
+    other.connect().join(APP, ROOM, &member("bob"));
+    let third = requests(3);
+    assert_eq!(events_of(&third[2]), [format!(r#"member_added {ROOM} user_id="bob""#)]);
 }
 
 #[test]
