@@ -217,7 +217,7 @@ mod tests {
     fn kept(bytes: usize) -> Change {
         let frame = Frame::text(bytes, |frame| frame.resize(frame.len() + bytes, b'x'));
         let (channel, lives) = (ChannelName::trusted("cache-a"), Duration::from_secs(1));
-        Change::Kept(KeptEvent { channel, frame, except: None, lives, quiet: false })
+        Change::Kept(KeptEvent { channel, frame, except: None, lives, quiet: false, most_bytes: usize::MAX })
     }
 
     fn after_a_loss() -> Snapshot {

@@ -39,7 +39,7 @@ fn operation(random: &mut Numbers) -> Operation {
         8 | 9 => {
             let told = [CountRule::Off, CountRule::Crowds, CountRule::Always][random.below(3) as usize];
             let count = [0, 1, 2, 150, 151][random.below(5) as usize];
-            Operation::Count { channel, count, told, hooked: existence }
+            Operation::Count { channel, count, told, hooked: existence, members_hooked: presence }
         }
         10 => Operation::CountOld { channel },
         11 => Operation::TellCount { channel },

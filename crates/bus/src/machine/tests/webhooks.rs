@@ -29,7 +29,7 @@ fn cl_036_whoever_is_there_when_webhooks_are_switched_on_counts_as_told() {
     let users = vec![joined("presence-a", "u1", 1)];
     let open =
         OpenChannel { channel: channel("presence-a"), copy: Some(1), count: 1, told: Telling::Off, users };
-    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked });
+    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked, has_gap: false });
     rig.pass(1_000);
     rig.join(0, "presence-a", "u2", 2);
     rig.pass(1_000);
@@ -83,7 +83,11 @@ fn cl_036_webhooks_that_are_switched_on_in_a_young_epoch_tell_of_nobody_who_is_t
                 let name = channel("presence-a");
                 let open = OpenChannel { channel: name, copy: Some(1), count: 1, told: Telling::Off, users };
                 let (now, app) = (rig.now, rig.app.clone());
-                rig.nodes[1].machine.reset(now, &app, Snapshot { channels: vec![open], hooked });
+                rig.nodes[1].machine.reset(
+                    now,
+                    &app,
+                    Snapshot { channels: vec![open], hooked, has_gap: false },
+                );
                 rig.pass(500);
             }
         }
@@ -110,7 +114,7 @@ fn cl_036_an_adoption_without_an_answer_is_said_again() {
     let name = channel("presence-a");
     let open = OpenChannel { channel: name, copy: Some(1), count: 1, told: Telling::Off, users: vec![user] };
     let (now, app) = (rig.now, rig.app.clone());
-    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked });
+    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked, has_gap: false });
     let out = rig.nodes[0].machine.take();
     let adopts = |command: &BusCommand| matches!(command, BusCommand::Apply { operations, .. } if operations.iter().any(|one| matches!(one, Operation::Adopt { .. })));
     assert!(out.commands.iter().any(|(_, command)| adopts(command)));
