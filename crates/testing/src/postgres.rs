@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use crate::PATIENCE;
+use crate::redis::free_port;
 
 /// The password of the server's only user, for tests that no output shows the password.
 pub const PASSWORD: &str = "hush-hush";
@@ -47,7 +47,7 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = run(&programs, directory.path(), user, port);
         Self { directory, programs, user, port, server }
     }

@@ -8,6 +8,7 @@ mod sentinels;
 
 use std::env;
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -177,10 +178,14 @@ impl Drop for Redis {
 }
 
 /// A free port; a Cluster's node has its second port 10000 above.
+///
+/// Both are below the ports that systems give to outgoing connections. Such a connection would take the port before the
+/// server does, or while the server is started again.
 pub fn free_port() -> u16 {
     loop {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
+        let port = 10_000 + (RandomState::new().hash_one(0) % 12_000) as u16;
+        let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if is_free(port) && is_free(port + 10_000) {
             return port;
         }
     }
