@@ -58,6 +58,8 @@ pub struct Member {
     pub ticket: Ticket,
     /// Redis has the row as it is now.
     pub is_confirmed: bool,
+    /// Redis has the row, and the join is confirmed when everything up to this number was heard (CL-011).
+    pub confirmed_at: Option<u64>,
     /// The user was let in without being asked for, so no limit is applied any more (CL-016).
     pub was_served: bool,
     pub info: String,

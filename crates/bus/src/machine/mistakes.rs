@@ -15,4 +15,5 @@ pub enum Mistake {
     NothingIsReconciled,
     ReconcilingIsNotRepeated,
     HooksAreRemovedBeforeTheyAreSent,
+    JoinsOvertakeChanges,
 }

@@ -5,6 +5,7 @@
 mod batch;
 mod caches;
 mod changes;
+mod confirming;
 mod counts;
 mod failures;
 mod heard;
@@ -61,6 +62,8 @@ pub struct Room {
     rows: VecDeque<(ChannelName, UserId)>,
     /// The first of the rows that belong to the announcing (N6).
     announcing: usize,
+    /// Joins that Redis has taken, in the order of its answers.
+    confirming: VecDeque<confirming::Confirming>,
     counts: BTreeSet<(u64, ChannelName)>,
     sweep: VecDeque<Operation>,
     /// Old counts, swept behind all old users: a channel with users on it has a count.
@@ -99,6 +102,7 @@ impl Room {
             checking: BTreeSet::new(),
             rows: VecDeque::new(),
             announcing: 0,
+            confirming: VecDeque::new(),
             counts: BTreeSet::new(),
             sweep: VecDeque::new(),
             old_counts: Vec::new(),

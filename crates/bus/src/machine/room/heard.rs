@@ -30,6 +30,7 @@ impl Room {
         }
         self.last = Some(number);
         self.apply(core, &channel, number, kind);
+        self.confirm_heard(core);
         self.compare(core);
     }
 
@@ -48,6 +49,7 @@ impl Room {
                 if number > 0 {
                     self.ask_counts(core, Wish::Others);
                 }
+                self.confirm_heard(core);
             }
         }
         true
@@ -77,5 +79,6 @@ impl Room {
         (self.last, self.first) = (Some(number), None);
         self.lose_echoes(core);
         self.read_again(core);
+        self.confirm_heard(core);
     }
 }

@@ -16,7 +16,8 @@ impl Room {
         for ((operation, about), result) in sent.into_iter().zip(results) {
             match about {
                 About::Row { channel, user, ticket } => {
-                    self.row_stated(core, (channel, user), ticket, result.status);
+                    let Applied { status, number, .. } = result;
+                    self.row_stated(core, (channel, user), ticket, (status, number));
                 }
                 About::Count { channel, count, wish } => {
                     self.count_stated(core, &channel, (count, wish), &result);

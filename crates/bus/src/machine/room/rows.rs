@@ -34,6 +34,7 @@ impl Room {
             is_present: true,
             ticket,
             is_confirmed: false,
+            confirmed_at: None,
             // A newer `user_info` of a user who is in already.
             was_served: before
                 .is_some_and(|member| member.is_present && (member.was_served || member.is_confirmed)),
@@ -57,7 +58,7 @@ impl Room {
         let Some(member) = held.members.get_mut(user).filter(|member| member.ticket < ticket) else { return };
         let was_leaving = !member.is_present && member.is_queued;
         (member.is_present, member.ticket) = (false, ticket);
-        (member.is_confirmed, member.was_served) = (false, false);
+        (member.is_confirmed, member.confirmed_at, member.was_served) = (false, None, false);
         if is_up {
             core.leaves += usize::from(!was_leaving);
             self.queue_row(&channel, user);
@@ -87,7 +88,8 @@ impl Room {
     pub(super) fn queue_unsaid(&mut self, channel: &ChannelName) {
         let Some(held) = self.channels.get(channel) else { return };
         let is_said = |member: &Member| member.in_flight > 0 && member.said == member.ticket;
-        let is_unsaid = |member: &Member| member.is_present && !member.is_confirmed && !is_said(member);
+        let is_taken = |member: &Member| member.is_confirmed || member.confirmed_at.is_some();
+        let is_unsaid = |member: &Member| member.is_present && !is_taken(member) && !is_said(member);
         let unsaid = held.members.iter().filter(|(_, member)| is_unsaid(member));
         for user in unsaid.map(|(user, _)| user.clone()).collect::<Vec<_>>() {
             self.queue_row(channel, &user);
@@ -100,7 +102,7 @@ impl Room {
         core: &mut Core,
         row: (ChannelName, UserId),
         ticket: Ticket,
-        status: Status,
+        (status, number): (Status, u64),
     ) {
         let (channel, user) = row;
         let Some(held) = self.channels.get_mut(&channel) else { return };
@@ -129,20 +131,21 @@ impl Room {
             self.forget_if_over(&channel);
             core.outcome(&self.topic.app, ClusterOutcome::Refused { channel, user, ticket });
         } else {
-            member.is_confirmed = true;
-            core.outcome(&self.topic.app, ClusterOutcome::Confirmed { channel, user, ticket });
+            member.confirmed_at = Some(number);
+            self.confirm_behind(core, (channel, user), ticket, number);
         }
     }
 
     /// All rows are said anew, without limit (N6, CL-016).
     pub(super) fn announce_rows(&mut self) {
         self.rows.clear();
+        self.confirming.clear();
         for (channel, held) in &mut self.channels {
             held.members.retain(|_, member| member.is_present);
             let is_counted = held.is_counted(channel);
             for (user, member) in &mut held.members {
                 (member.is_confirmed, member.was_served, member.is_queued) = (false, true, is_counted);
-                member.in_flight = 0;
+                (member.in_flight, member.confirmed_at) = (0, None);
                 if is_counted {
                     self.rows.push_back((channel.clone(), user.clone()));
                 }
@@ -154,6 +157,7 @@ impl Room {
     /// The connection is lost: whoever was leaving has left, and nobody waits any more (CL-017).
     pub(super) fn let_rows_go(&mut self, core: &mut Core) {
         self.rows.clear();
+        self.confirming.clear();
         self.announcing = 0;
         for (channel, held) in &mut self.channels {
             let copy = held.copy;
@@ -166,7 +170,7 @@ impl Room {
                         core.out.outcomes.push((self.topic.app.clone(), outcome));
                     }
                 }
-                (member.is_queued, member.in_flight) = (false, 0);
+                (member.is_queued, member.in_flight, member.confirmed_at) = (false, 0, None);
                 member.was_served = true;
                 member.is_present
             });

@@ -41,6 +41,7 @@ impl Room {
     /// The time of an alarm has come.
     pub fn tick(&mut self, core: &mut Core) {
         self.serve_impatient(core);
+        self.confirm_in_time(core);
         let Some(since) = self.idle_since else { return };
         if core.now >= since + IDLE + FAREWELL {
             (self.is_wanted, self.is_subscribed, self.idle_since) = (false, false, None);
@@ -73,6 +74,7 @@ impl Room {
             self.unsubscribed_since = core.now;
             core.alarms.set(self.patience_ends(), self.topic.clone());
             self.lose_echoes(core);
+            self.confirm_heard(core);
         }
         self.tell_live(core);
     }

@@ -35,6 +35,8 @@ pub struct Client {
     pub stand: Stand,
     /// Who the client thinks is there.
     pub view: BTreeSet<UserId>,
+    /// Who the client was told has come (true) or gone, in that order.
+    pub told: Vec<(bool, UserId)>,
 }
 
 impl Client {
@@ -71,6 +73,7 @@ impl Crowd {
 
     fn added(&mut self, number: usize, user: &UserId) {
         let client = &mut self.clients[number];
+        client.told.push((true, user.clone()));
         if !client.view.insert(user.clone()) {
             self.fail(format!("client {number} told member_added of {user}, whom it knows"));
         } else if client.user == *user {
@@ -80,6 +83,7 @@ impl Crowd {
 
     fn removed(&mut self, number: usize, user: &UserId) {
         let client = &mut self.clients[number];
+        client.told.push((false, user.clone()));
         let (app, channel, own) = (client.app.clone(), client.channel.clone(), client.user.clone());
         if !client.view.remove(user) {
             self.fail(format!("client {number} told member_removed of {user}, whom it does not know"));

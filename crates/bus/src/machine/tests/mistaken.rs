@@ -1,7 +1,7 @@
 //! Each rule left out, to see that the schedules find it: a rule that nothing misses is no rule.
 
 use super::scenarios::{calm_restart, cut_while_reconciling, old_deltas};
-use super::schedules::run;
+use super::schedules::{in_service, run};
 use super::store::ScriptMistake;
 use super::world::{Fault, Mistakes};
 use crate::machine::mistakes::Mistake;
@@ -41,11 +41,12 @@ macro_rules! with {
 fn mistakes_about_numbers_and_rosters_are_found() {
     use Mistake as M;
     found("gaps are not seen", &rule(M::GapsAreNotSeen), with!(Drop));
-    found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), with!());
+    found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), in_service);
     found("a roster is taken as the newest", &rule(M::ARosterIsTakenAsTheNewest), with!());
     found("changes are not kept for a roster", &rule(M::ChangesAreNotKeptForARoster), with!());
     found("rosters are not read again after a cut", &rule(M::RostersAreNotReadAgainAfterACut), with!(Cut));
     found("kept deltas outlive their epoch", &rule(M::KeptDeltasOutliveTheirEpoch), old_deltas);
+    found("joins overtake changes", &rule(M::JoinsOvertakeChanges), in_service);
     found("nobody is waited for in a new epoch", &rule(M::NobodyIsWaitedForInANewEpoch), calm_restart);
 }
 

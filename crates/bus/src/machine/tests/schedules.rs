@@ -31,17 +31,36 @@ pub fn begin(world: &mut World, faults: &[Fault]) {
         for _ in 0..30 {
             world.step();
         }
-        for _ in 0..=SETTLING / 500 + 4 {
-            world.drain();
-            world.now += 500;
-            for at in 0..world.nodes.len() {
-                world.nodes[at].tick(world.now);
-            }
-        }
-        world.drain();
+        settle(world);
     }
     world.faults = faults.to_vec();
     world.had_faults |= !faults.is_empty();
+}
+
+/// The epoch is no longer young.
+fn settle(world: &mut World) {
+    for _ in 0..=SETTLING / 500 + 4 {
+        world.drain();
+        world.now += 500;
+        for at in 0..world.nodes.len() {
+            world.nodes[at].tick(world.now);
+        }
+    }
+    world.drain();
+}
+
+/// Several nodes in service: everybody is told in one order. In a young epoch rosters are read anew, which is another way
+/// to be told.
+pub fn in_service(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
+    let mut world = World::new(seed, &[], mistakes);
+    while world.nodes.len() < 2 {
+        world.new_node();
+    }
+    settle(&mut world);
+    // Nobody waits so long that they are served without the cluster's word.
+    world.jumps = &[10, 50];
+    go_on(&mut world)?;
+    if world.had_faults { Ok(()) } else { world.check_order() }
 }
 
 pub fn go_on(world: &mut World) -> Result<(), String> {
@@ -82,6 +101,14 @@ fn all_pass(faults: &[Fault], fixed: u64) {
 #[test]
 fn schedules_without_faults_end_in_the_truth() {
     all_pass(&[], 300);
+}
+
+#[test]
+fn cl_011_who_comes_and_who_goes_is_told_in_one_order_on_all_nodes() {
+    for seed in seeds(600) {
+        in_service(seed, &Mistakes::default())
+            .unwrap_or_else(|wrong| panic!("FANFARE_SEED={seed} FANFARE_SCHEDULES=1: {wrong}"));
+    }
 }
 
 #[test]

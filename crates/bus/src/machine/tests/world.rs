@@ -79,6 +79,8 @@ pub struct World {
     pub apps: Vec<AppId>,
     pub mistakes: Mistakes,
     pub is_full: bool,
+    /// How far time goes on at once.
+    pub jumps: &'static [u64],
     pub is_traced: bool,
 }
 
@@ -123,6 +125,7 @@ impl World {
             apps,
             mistakes: mistakes.clone(),
             is_full: false,
+            jumps: &[10, 100, 500, 1_000, 2_000],
             is_traced: std::env::var_os("FANFARE_TRACE").is_some(),
         };
         world.store.clear(world.data.clone());
@@ -195,7 +198,7 @@ impl World {
             let at = *self.dice.pick(&awake);
             self.act(at);
         } else if dice < 96 {
-            self.now += *self.dice.pick(&[10, 100, 500, 1_000, 2_000]);
+            self.now += *self.dice.pick(self.jumps);
             for at in awake {
                 self.nodes[at].tick(self.now);
             }
@@ -235,6 +238,7 @@ impl World {
             user: UserId::from(user),
             stand: Stand::Waiting,
             view: BTreeSet::new(),
+            told: Vec::new(),
         };
         self.say(|| format!("join {number} {} {app} {channel} {user}", client.node));
         self.crowd.clients.push(client);
@@ -425,6 +429,22 @@ impl World {
             return Err(format!("{mended} rosters were mended"));
         }
         self.check_webhooks(&users, &counts)
+    }
+
+    /// Without faults, who has come later was told the same as who was there, in the same order (CL-011).
+    pub fn check_order(&self) -> Result<(), String> {
+        let is_in = |client: &&Client| client.stand == Stand::In && client.channel.has_roster();
+        let there: Vec<&Client> = self.crowd.clients.iter().filter(is_in).collect();
+        for (one, other) in there.iter().flat_map(|one| there.iter().map(move |other| (one, other))) {
+            let is_same = (&one.app, &one.channel) == (&other.app, &other.channel);
+            if is_same && one.told.len() >= other.told.len() && !one.told.ends_with(&other.told) {
+                return Err(format!(
+                    "client {} was told {:?}, client {} {:?}",
+                    one.number, one.told, other.number, other.told
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check_redis(&mut self, users: &Users, counts: &Counts) -> Result<(), String> {
