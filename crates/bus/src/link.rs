@@ -398,9 +398,3 @@ impl Link {
         is_ended
     }
 }
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.brought.end();
-    }
-}

@@ -72,3 +72,9 @@ impl Link {
         HooksDone::new(move || board.inbox.push(Told::HooksSent(partition, entries.clone())))
     }
 }
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.brought.end();
+    }
+}
