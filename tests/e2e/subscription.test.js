@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { appWith } from './support/fanfare.js';
+import { settle } from './support/pair.js';
 import { Scene, sdkFor, test } from './support/scene.js';
 import { allDone, inboxOf, subscribed, until } from './support/waiting.js';
 
@@ -50,6 +51,7 @@ test('ws_140 after unsubscribe nothing comes any more', async (t) => {
   while ((await messages.next()).event !== 'pusher:pong');
   await scene.sdk.trigger(['left', 'kept'], 'hello', {});
   assert.equal((await messages.next()).channel, 'kept');
+  await settle();
   const answer = await (await scene.sdk.get({ path: '/channels' })).json();
   assert.deepEqual(answer, { channels: { kept: {} } });
 });

@@ -21,6 +21,10 @@ pub struct Held {
     pub was_served: bool,
     /// Subscribers may wait for [`fanfare_protocol::cluster::ClusterOutcome::Serve`].
     pub may_wait: bool,
+    /// Since when a roster or a reading is owed to subscribers who may wait for the answer.
+    pub owed_since: Option<u64>,
+    /// Somebody looks whether subscribers have waited for too long.
+    pub is_timed: bool,
     /// The users who are here, or whose leaving is still to be said.
     pub members: BTreeMap<UserId, Member>,
     /// The number of subscriptions.
@@ -40,6 +44,18 @@ impl Held {
         }
     }
 
+    /// Whether Redis owes an answer that every newcomer waits for.
+    pub fn is_owed(&self) -> bool {
+        self.is_read_awaited || self.roster.as_ref().is_some_and(|view| !view.is_ready)
+    }
+
+    /// Since when somebody may be waiting for Redis.
+    pub fn waits_since(&self) -> Option<u64> {
+        let waiting = |member: &&Member| member.is_present && !member.is_confirmed && !member.was_served;
+        let members = self.members.values().filter(waiting).map(|member| member.since);
+        members.chain(self.owed_since).min()
+    }
+
     /// Whether the number of subscriptions is known, where there is one.
     pub fn is_counted(&self, channel: &ChannelName) -> bool {
         self.count.count > 0 || channel.online_user().is_some()
@@ -56,6 +72,8 @@ impl Held {
 pub struct Member {
     pub is_present: bool,
     pub ticket: Ticket,
+    /// When the change was made here.
+    pub since: u64,
     /// Redis has the row as it is now.
     pub is_confirmed: bool,
     /// Redis has the row, and the join is confirmed when everything up to this number was heard (CL-011).

@@ -75,6 +75,8 @@ pub struct Room {
     others: VecDeque<Operation>,
     /// Where reconciling goes on reading the app's channels.
     totals: Option<(u64, bool, bool)>,
+    /// When somebody looks whether a channel's subscribers have waited for too long.
+    timed: BTreeSet<(u64, ChannelName)>,
     in_ring: bool,
 }
 
@@ -111,6 +113,7 @@ impl Room {
             adopted: BTreeSet::new(),
             others: VecDeque::new(),
             totals: None,
+            timed: BTreeSet::new(),
             in_ring: false,
         }
     }

@@ -23,6 +23,7 @@ impl Room {
             let purpose = Purpose::Read { app, channel: channel.clone(), copy };
             let command = BusCommand::Read { topic: self.topic.clone(), channel: channel.clone() };
             core.ask(self.topic.partition, purpose, command);
+            self.owe(core, channel);
         }
     }
 
@@ -42,6 +43,7 @@ impl Room {
             let frame = (core.settings.frame_of)(&message)?;
             Some(FoundEvent { version, frame, lives: Duration::from_millis(lives) })
         });
+        self.settle(&channel);
         core.outcome(&self.topic.app, ClusterOutcome::Cached { channel, copy, found });
     }
 

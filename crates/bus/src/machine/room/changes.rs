@@ -64,7 +64,7 @@ impl Room {
             core.checks.remove(&Check { at, partition, app, channel: channel.clone(), copy });
         }
         held.is_read_awaited = false;
-        held.may_wait = false;
+        (held.may_wait, held.owed_since) = (false, None);
         self.checking.remove(channel);
         self.forget_if_over(channel);
     }

@@ -37,11 +37,14 @@ impl Room {
         if std::mem::replace(&mut view.is_ready, false) {
             core.outcome(&self.topic.app, ClusterOutcome::Doubtful { channel: channel.clone(), copy });
         }
-        if can_ask && !std::mem::replace(&mut view.is_queued, true) {
-            self.asks.push_back(channel.clone());
-        } else if !can_ask {
+        if !can_ask {
             view.is_queued = false;
+            return;
         }
+        if !std::mem::replace(&mut view.is_queued, true) {
+            self.asks.push_back(channel.clone());
+        }
+        self.owe(core, channel);
     }
 
     /// Asks for all rosters: something was missed, or an epoch has settled (N8).
@@ -98,7 +101,7 @@ impl Room {
         core.ask(self.topic.partition, purpose, command);
     }
 
-    /// Leased of a large roster; as of the number before the first part, so later changes are applied once more.
+    /// Part of a large roster; as of the number before the first part, so later changes are applied once more.
     pub fn part_answered(
         &mut self,
         core: &mut Core,
@@ -162,6 +165,7 @@ impl Room {
         for (number, kind) in kept {
             self.apply(core, channel, number, kind);
         }
+        self.settle(channel);
         self.compare(core);
     }
 

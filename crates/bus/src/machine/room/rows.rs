@@ -33,6 +33,7 @@ impl Room {
         let member = Member {
             is_present: true,
             ticket,
+            since: core.now,
             is_confirmed: false,
             confirmed_at: None,
             // A newer `user_info` of a user who is in already.
@@ -48,6 +49,7 @@ impl Room {
         held.members.insert(user.clone(), member);
         if self.is_up() && !self.is_full {
             self.queue_row(&channel, &user);
+            self.time(core, &channel);
         }
         self.may_wait(core, &channel, false);
     }

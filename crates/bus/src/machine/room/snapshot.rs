@@ -78,7 +78,7 @@ impl Room {
         }
     }
 
-    /// Leased of the channels that reconciling goes through.
+    /// Part of the channels that reconciling goes through.
     pub fn reconcile(&mut self, channels: Vec<(ChannelName, usize)>, cursor: u64, kinds: (bool, bool)) {
         let (existence, presence) = kinds;
         self.others.extend(channels.into_iter().map(|(channel, _)| Operation::Reconcile {

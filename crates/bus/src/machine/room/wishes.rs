@@ -41,6 +41,7 @@ impl Room {
     /// The time of an alarm has come.
     pub fn tick(&mut self, core: &mut Core) {
         self.serve_impatient(core);
+        self.serve_late(core);
         self.confirm_in_time(core);
         let Some(since) = self.idle_since else { return };
         if core.now >= since + IDLE + FAREWELL {

@@ -256,6 +256,37 @@ fn nobody_waits_longer_than_two_seconds_for_a_subscription() {
 }
 
 #[test]
+fn nobody_waits_longer_than_two_seconds_for_an_answer() {
+    let mut rig = Rig::settled(1);
+    rig.open(0, "presence-known", 1);
+    rig.run();
+    rig.join(0, "presence-known", "ann", 2);
+    rig.count(0, "presence-known", 1, Telling::Off);
+    rig.open(0, "presence-a", 3);
+    rig.open(0, "cache-a", 4);
+    rig.said(0);
+    // The link is up, and Redis has not come to the node's questions yet.
+    let said = |rig: &mut Rig, wait| {
+        rig.now += wait;
+        let now = rig.now;
+        rig.nodes[0].machine.tick(now);
+        let out = rig.nodes[0].machine.take();
+        rig.nodes[0].note(now, out);
+        serves(&rig.said(0))
+    };
+    said(&mut rig, 0);
+    assert_eq!(said(&mut rig, 1_900), 0);
+    assert_eq!(said(&mut rig, 200), 3);
+    // Later newcomers wait as long at most: for a roster and a kept event that still do not come, and for their joins.
+    rig.join(0, "presence-known", "bob", 5);
+    assert_eq!(said(&mut rig, 1_900), 0);
+    assert_eq!(said(&mut rig, 200), 3);
+    rig.run();
+    rig.said(0);
+    assert_eq!(said(&mut rig, 4_000), 0);
+}
+
+#[test]
 fn cl_017_without_a_link_everybody_is_served_and_leaves_are_told_at_once() {
     let mut rig = Rig::settled(1);
     rig.open(0, "presence-a", 1);
