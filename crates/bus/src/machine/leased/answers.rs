@@ -99,7 +99,7 @@ impl Leased {
         self.in_known_room(core, app, |room, core| room.refused(core, sent));
     }
 
-    /// Leased of what Redis has of this node from before.
+    /// Part of what Redis has of this node from before.
     fn old_rows(&mut self, core: &mut Core, answer: BusAnswer) {
         let BusAnswer::Rows { rows, cursor } = answer else { return self.rest(core) };
         for row in rows {
