@@ -24,6 +24,12 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 
 /// Makes a connection a WebSocket that has received `connection_established`.
 pub fn upgrade(socket: &mut (impl Read + Write)) {
+    handshake(socket);
+    assert!(frame(socket) > 0, "connection_established");
+}
+
+/// The same, without the first frame.
+pub fn handshake(socket: &mut (impl Read + Write)) {
     write!(
         socket,
         "GET /app/{KEY}?protocol=7 HTTP/1.1\r\nHost: fanfare\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -36,7 +42,6 @@ pub fn upgrade(socket: &mut (impl Read + Write)) {
         socket.read_exact(&mut byte).expect("an answer to the handshake");
         line_ends = if matches!(byte, [b'\r' | b'\n']) { line_ends + 1 } else { 0 };
     }
-    assert!(frame(socket) > 0, "connection_established");
 }
 
 /// Subscribes to a public channel and waits for the acknowledgement.
@@ -45,16 +50,28 @@ pub fn subscribe(socket: &mut (impl Read + Write), channel: &str) {
     assert!(frame(socket) > 0, "the acknowledgement");
 }
 
-/// Sends a short text.
+/// Sends a text.
 pub fn send(socket: &mut impl Write, text: &str) {
-    let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("a short text");
-    let mut bytes = vec![0x81, 0x80 | length, 0, 0, 0, 0];
+    let mut bytes = vec![0x81];
+    match u8::try_from(text.len()) {
+        Ok(length) if length < 126 => bytes.push(0x80 | length),
+        _ => {
+            bytes.push(0x80 | 126);
+            bytes.extend(u16::try_from(text.len()).expect("a text of some length").to_be_bytes());
+        }
+    }
+    bytes.extend([0; 4]);
     bytes.extend_from_slice(text.as_bytes());
     socket.write_all(&bytes).expect("the server reads");
 }
 
 /// Reads and discards a frame; returns the length of its payload.
 pub fn frame(socket: &mut impl Read) -> usize {
+    frame_in(socket, &mut [0; 16 * 1024]).len()
+}
+
+/// Reads the payload of a frame, which fits.
+pub fn frame_in<'a>(socket: &mut impl Read, payload: &'a mut [u8]) -> &'a [u8] {
     let mut head = [0; 2];
     socket.read_exact(&mut head).expect("a frame");
     let length = match head[1] {
@@ -65,17 +82,20 @@ pub fn frame(socket: &mut impl Read) -> usize {
         }
         length => usize::from(length),
     };
-    let mut payload = [0; 16 * 1024];
     socket.read_exact(&mut payload[..length]).expect("a payload");
-    length
+    &payload[..length]
 }
 
-/// A request as bytes, signed (AUTH-001 … AUTH-004).
+/// A request as bytes, signed (AUTH-001 … AUTH-004). The path may have parameters, whose names come behind `auth_version`.
 pub fn signed(method: &str, path: &str, body: &str) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let (path, parameters) = path.split_once('?').unwrap_or((path, ""));
     let mut query = format!("auth_key={KEY}&auth_timestamp={now}&auth_version=1.0");
     if !body.is_empty() {
         query.push_str(&format!("&body_md5={}", hex::encode(Md5::digest(body))));
+    }
+    if !parameters.is_empty() {
+        query.push_str(&format!("&{parameters}"));
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
     mac.update(format!("{method}\n/apps/{ID}/{path}\n{query}").as_bytes());

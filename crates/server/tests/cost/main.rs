@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the figures are worth reading even if they pass")]
 
 mod client;
+mod cluster;
 mod deliveries;
 mod memory;
 mod server;

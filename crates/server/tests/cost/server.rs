@@ -20,7 +20,8 @@ pub struct Running {
     pub admin: SocketAddr,
     /// The TLS address, if there is one.
     pub tls: Option<SocketAddr>,
-    // The order is that of dropping: the server first, then the files of its settings.
+    // The order is that of dropping: the server first, then the files of its settings. Tasks end with the server's handle.
+    _server: Server,
     _runtime: Runtime,
     _folder: TempDir,
 }
@@ -49,11 +50,12 @@ pub fn start_in(folder: TempDir, settings: &str) -> Running {
         .build()
         .expect("threads can be started");
     let server = runtime.block_on(Server::open(config)).expect("the server starts");
-    let tls = server.over_tls.map(|tls| tls.listen);
+    let tls = server.over_tls.as_ref().map(|tls| tls.listen);
     Running {
         address: server.listening,
         admin: server.admin_listening,
         tls,
+        _server: server,
         _runtime: runtime,
         _folder: folder,
     }
