@@ -4,7 +4,6 @@
 //! Bounded: a change that finds the queue full empties the queue, and the taker is told to look at the channels
 //! themselves. The queue's locks are leaves.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fanfare_protocol::cluster::Change;
@@ -12,36 +11,20 @@ use fanfare_protocol::frame::FRAME_COST;
 use fanfare_protocol::ids::AppId;
 
 use crate::bell::Bell;
-use crate::sync::Mutex;
-
-/// Bounds on waiting changes, and on their bytes.
-const MOST: usize = 100_000;
-const MOST_BYTES: usize = 32 << 20;
-
-/// Capacity that is kept when nothing waits.
-const SLOTS_KEPT: usize = 64;
+use crate::waking_queue::{WakingQueue, Weighed};
 
 /// The queue of one app.
 #[derive(Debug)]
-pub(crate) struct ChangeQueue {
-    app: AppId,
-    bell: Arc<Bell>,
-    /// Guards the queue.
-    queue: Mutex<Queue>,
-}
+pub(crate) struct ChangeQueue(WakingQueue<Change, Notes>);
 
 #[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Change>,
-    bytes: usize,
+struct Notes {
     /// Changes dropped since the last `take`.
     lost: u64,
     /// The taker has to look at the channels themselves.
     is_stale: bool,
     /// Changes were dropped since the last look.
     has_gap: bool,
-    /// The bell has the app.
-    is_due: bool,
 }
 
 /// What was dropped, and whether more waits.
@@ -58,72 +41,53 @@ pub struct TakenChanges {
 
 impl ChangeQueue {
     pub(crate) fn new(app: AppId, bell: Arc<Bell>) -> Self {
-        Self { app, bell, queue: Mutex::default() }
+        Self(WakingQueue::new(app, bell))
     }
 
     /// Queues a change; the closure is called under the queue's lock, so that it reads what is true at that place.
     pub(crate) fn push(&self, make: impl FnOnce() -> Change) {
-        self.change(|queue| {
-            let change = make();
-            let bytes = cost(&change);
-            if queue.waiting.len() < MOST && queue.bytes + bytes <= MOST_BYTES {
-                queue.bytes += bytes;
-                queue.waiting.push_back(change);
-                return;
+        self.0.change(|queue| {
+            if !queue.push(make()) {
+                queue.notes.lost += queue.clear() + 1;
+                (queue.notes.is_stale, queue.notes.has_gap) = (true, true);
             }
-            queue.lost += queue.waiting.len() as u64 + 1;
-            queue.waiting = VecDeque::new();
-            queue.bytes = 0;
-            queue.is_stale = true;
-            queue.has_gap = true;
         });
     }
 
     /// Has the taker look at the channels themselves.
     pub(crate) fn make_stale(&self) {
-        self.change(|queue| queue.is_stale = true);
+        self.0.change(|queue| queue.notes.is_stale = true);
     }
 
     /// Notes that changes were lost behind the queue.
     pub(crate) fn note_gap(&self) {
-        self.queue.lock().has_gap = true;
+        self.0.note(|notes| notes.has_gap = true);
     }
 
     /// Whether changes were dropped since the last call.
     pub(crate) fn take_gap(&self) -> bool {
-        std::mem::take(&mut self.queue.lock().has_gap)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Queue)) {
-        let mut queue = self.queue.lock();
-        change(&mut queue);
-        let is_due = std::mem::replace(&mut queue.is_due, true);
-        drop(queue);
-        if !is_due {
-            self.bell.ring(&self.app);
-        }
+        self.0.note(|notes| std::mem::take(&mut notes.has_gap))
     }
 
     /// Moves up to `most` changes to the end of `into`, the oldest first.
     pub(crate) fn take(&self, into: &mut Vec<Change>, most: usize) -> TakenChanges {
-        let mut queue = self.queue.lock();
-        let count = queue.waiting.len().min(most);
-        let before = into.len();
-        into.extend(queue.waiting.drain(..count));
-        queue.bytes -= into[before..].iter().map(cost).sum::<usize>();
-        let more = !queue.waiting.is_empty();
-        if !more {
-            // Frees the capacity that a burst needed.
-            queue.waiting.shrink_to(SLOTS_KEPT);
-        }
-        queue.is_due = more;
-        let (lost, is_stale) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.is_stale));
-        TakenChanges { lost, is_stale, more }
+        self.0.take(into, most, |notes, more| {
+            let (lost, is_stale) = (std::mem::take(&mut notes.lost), std::mem::take(&mut notes.is_stale));
+            TakenChanges { lost, is_stale, more }
+        })
     }
 
     /// Whether nothing is to be taken.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.queue.lock().is_due
+        self.0.is_empty()
+    }
+}
+
+impl Weighed for Change {
+    const BOUNDS: (usize, usize) = (100_000, 32 << 20);
+
+    fn weight(&self) -> usize {
+        cost(self)
     }
 }
 

@@ -18,6 +18,7 @@ mod subscriptions;
 mod sync;
 mod transitions;
 mod users;
+mod waking_queue;
 
 pub use app_hub::{AppHub, Cached, FedEvent, SHARDS, Slot};
 pub use budget::Budget;

@@ -4,7 +4,6 @@
 //! transitions that find the queue full are counted and dropped, and the taker is told to look at the channels
 //! themselves. The queue's locks are leaves.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fanfare_protocol::app::App;
@@ -13,34 +12,18 @@ use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::{Kind, Kinds, Transition};
 
 use crate::bell::Bell;
-use crate::sync::Mutex;
-
-/// Bounds on waiting transitions, and on the bytes of client events among them.
-const MOST: usize = 10_000;
-const MOST_BYTES: usize = 4 << 20;
-
-/// Capacity that is kept when nothing waits.
-const SLOTS_KEPT: usize = 64;
+use crate::waking_queue::{WakingQueue, Weighed};
 
 /// The queue of one app.
 #[derive(Debug)]
-pub(crate) struct Transitions {
-    app: AppId,
-    bell: Arc<Bell>,
-    /// Guards the queue.
-    queue: Mutex<Queue>,
-}
+pub(crate) struct Transitions(WakingQueue<Transition, Notes>);
 
 #[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Transition>,
-    bytes: usize,
+struct Notes {
     /// Transitions dropped since the last `take`.
     lost: u64,
     /// Kinds that became wanted since the last `take`.
     newly_wanted: Kinds,
-    /// The bell has the app.
-    is_due: bool,
 }
 
 /// What was dropped, and whether more waits.
@@ -64,7 +47,7 @@ pub(crate) struct Hooks<'a> {
 
 impl Transitions {
     pub(crate) fn new(app: AppId, bell: Arc<Bell>) -> Self {
-        Self { app, bell, queue: Mutex::default() }
+        Self(WakingQueue::new(app, bell))
     }
 
     /// The kinds wanted of a channel; none for users' own channels (HOOK-019).
@@ -77,56 +60,39 @@ impl Transitions {
     }
 
     fn push(&self, transition: Transition) {
-        self.change(|queue| {
-            let bytes = transition.bytes();
-            if queue.waiting.len() < MOST && queue.bytes + bytes <= MOST_BYTES {
-                queue.bytes += bytes;
-                queue.waiting.push_back(transition);
-            } else {
-                queue.lost += 1;
+        self.0.change(|queue| {
+            if !queue.push(transition) {
+                queue.notes.lost += 1;
             }
         });
     }
 
     /// Notes kinds that are wanted from now on.
     pub(crate) fn begin(&self, kinds: Kinds) {
-        self.change(|queue| queue.newly_wanted = queue.newly_wanted.and(kinds));
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Queue)) {
-        let mut queue = self.queue.lock();
-        change(&mut queue);
-        let is_due = std::mem::replace(&mut queue.is_due, true);
-        drop(queue);
-        if !is_due {
-            self.bell.ring(&self.app);
-        }
+        self.0.change(|queue| queue.notes.newly_wanted = queue.notes.newly_wanted.and(kinds));
     }
 
     /// Moves up to `most` transitions to the end of `into`, the oldest first.
     pub(crate) fn take(&self, into: &mut Vec<Transition>, most: usize) -> TakenTransitions {
-        let mut queue = self.queue.lock();
-        let count = queue.waiting.len().min(most);
-        let before = into.len();
-        into.extend(queue.waiting.drain(..count));
-        queue.bytes -= into[before..].iter().map(Transition::bytes).sum::<usize>();
-        let more = !queue.waiting.is_empty();
-        if !more {
-            // Frees the capacity that a burst needed.
-            queue.waiting.shrink_to(SLOTS_KEPT);
-        }
-        queue.is_due = more;
-        if more {
-            return TakenTransitions { more, ..TakenTransitions::default() };
-        }
-        // A gap is behind the last waiting transition, and nowhere else.
-        let (lost, newly_wanted) = (std::mem::take(&mut queue.lost), std::mem::take(&mut queue.newly_wanted));
-        TakenTransitions { lost, newly_wanted, more }
+        self.0.take(into, most, |notes, more| {
+            // A gap is behind the last waiting transition, and nowhere else.
+            let Notes { lost, newly_wanted } = if more { Notes::default() } else { std::mem::take(notes) };
+            TakenTransitions { lost, newly_wanted, more }
+        })
     }
 
     /// Whether nothing is to be taken.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.queue.lock().is_due
+        self.0.is_empty()
+    }
+}
+
+impl Weighed for Transition {
+    /// Bytes are those of client events.
+    const BOUNDS: (usize, usize) = (10_000, 4 << 20);
+
+    fn weight(&self) -> usize {
+        self.bytes()
     }
 }
 
