@@ -4,7 +4,7 @@ use fanfare_protocol::cluster::{Change, ClusterOutcome, Joined, Telling};
 
 use super::bare::{Rig, joined};
 use super::store::{LEASE, Store as _};
-use crate::command::{BusAnswer, BusCommand, Operation, Token};
+use crate::command::{BusAnswer, BusCommand, Failure, Operation, Token};
 
 /// The operations that a node has sent, in a letter each.
 fn letters(rig: &Rig, at: usize) -> String {
@@ -248,4 +248,81 @@ fn n6_rosters_are_asked_for_behind_everything_that_is_announced_and_behind_the_s
     assert!(announced.is_some() && swept.is_some(), "{said}");
     assert!(said.find('S') > announced && said.find('S') > swept, "{said}");
     assert_eq!(rig.store.rosters().values().map(|users| users.len()).sum::<usize>(), 140);
+}
+
+/// The reads of kept events that a node has sent.
+fn reads(rig: &Rig, at: usize) -> usize {
+    rig.nodes[at].sent.iter().filter(|command| matches!(command, BusCommand::Read { .. })).count()
+}
+
+#[test]
+fn n12_what_is_kept_is_read_under_the_subscription_and_again_after_anything_was_missed() {
+    let mut rig = Rig::settled(2);
+    rig.nodes[0].subscribes = false;
+    rig.open(0, "cache-a", 1);
+    rig.run();
+    assert_eq!(reads(&rig, 0), 0, "an event between the read and the subscription would be missed");
+    let topics: Vec<_> = rig.nodes[0].machine.wanted().collect();
+    rig.nodes[0].subscribed.extend(topics.clone());
+    let now = rig.now;
+    rig.nodes[0].machine.subscribed(now, &topics);
+    rig.run();
+    assert_eq!(reads(&rig, 0), 1);
+    // A delta of the topic is missed, and the next one is heard.
+    rig.join(1, "presence-b", "ann", 1);
+    rig.count(1, "presence-b", 1, Telling::Off);
+    rig.run();
+    rig.said(0);
+    let subscribed = std::mem::take(&mut rig.nodes[0].subscribed);
+    rig.join(1, "presence-b", "lost", 2);
+    rig.run();
+    rig.nodes[0].subscribed = subscribed;
+    rig.join(1, "presence-b", "heard", 3);
+    rig.run();
+    assert_eq!(reads(&rig, 0), 2);
+    let lost = |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::CacheLost { .. });
+    assert!(rig.said(0).iter().any(lost), "own events that were under way may not come back");
+}
+
+#[test]
+fn n9_a_dead_node_with_more_rows_than_are_read_at_once_is_taken_away_whole() {
+    let mut rig = Rig::settled(2);
+    rig.count(1, "presence-a", 1_200, Telling::Off);
+    for number in 0..1_200 {
+        rig.join(1, "presence-a", &format!("u{number}"), number + 1);
+    }
+    rig.pass(200);
+    assert_eq!(rig.store.rosters().values().map(|users| users.len()).sum::<usize>(), 1_200);
+    let is_there = |rig: &mut Rig| rig.store.rosters().values().any(|users| !users.is_empty());
+    for _ in 0..40 {
+        rig.pass_one(0, 250);
+    }
+    assert!(!is_there(&mut rig));
+    assert_eq!(rig.nodes[0].machine.numbers().nodes_reaped, 1);
+}
+
+#[test]
+fn n9_a_question_about_a_dead_node_that_fails_is_asked_again() {
+    let mut rig = Rig::settled(2);
+    rig.join(1, "presence-a", "ann", 1);
+    rig.count(1, "presence-a", 1, Telling::Off);
+    rig.run();
+    let mut failures = 0;
+    for _ in 0..60 {
+        rig.now += 250;
+        let now = rig.now;
+        rig.nodes[0].machine.tick(now);
+        speak(&mut rig, 0);
+        while let Some((token, command)) = rig.nodes[0].flying.front().cloned() {
+            if matches!(command, BusCommand::Rows { .. }) && failures < 2 {
+                failures += 1;
+                rig.nodes[0].flying.pop_front();
+                rig.answer(0, token, BusAnswer::Failed(Failure::Other));
+            } else {
+                rig.execute(0);
+            }
+        }
+    }
+    assert_eq!((failures, rig.nodes[0].machine.numbers().nodes_reaped), (2, 1));
+    assert!(rig.store.rosters().values().all(|users| users.is_empty()));
 }
