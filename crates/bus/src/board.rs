@@ -2,15 +2,17 @@
 
 mod events;
 mod inbox;
+mod log;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanfare_redis::{RedisAddress, Topology};
 use parking_lot::Mutex;
 
 pub(crate) use self::events::{EventQueue, WaitingEvent};
 pub(crate) use self::inbox::{Asking, Inbox, Told};
+use self::log::{Log, LogLine};
 use crate::machine::MachineNumbers;
 use crate::partition::Partition;
 
@@ -33,6 +35,7 @@ struct Seen {
     warning: Option<String>,
     round_trip: Option<Duration>,
     numbers: MachineNumbers,
+    log: Log,
     /// The digest of the script that adds up messages.
     usage_digest: String,
 }
@@ -98,30 +101,48 @@ impl Board {
         self.seen.lock().usage_digest = digest;
     }
 
-    /// Says whether the link is up; each change is logged.
+    /// Says whether the link is up; to be called at least each second, because a line of the log may be due.
     pub fn set_up(&self, is_up: bool) {
-        if self.is_up.swap(is_up, Ordering::AcqRel) == is_up {
-            return;
+        let mut seen = self.seen.lock();
+        match (self.is_up.swap(is_up, Ordering::AcqRel), is_up) {
+            (true, false) => seen.log.lost(),
+            // The next loss has a cause of its own.
+            (false, true) => seen.why = None,
+            _ => {}
         }
-        let why = self.seen.lock().why.clone().unwrap_or_default();
-        let redis = &self.redis;
-        if is_up {
-            tracing::info!(target: "fanfare::bus", redis, "in touch with the other nodes");
-        } else {
-            tracing::warn!(target: "fanfare::bus", redis, why, "out of touch with the other nodes");
-        }
+        self.log(&mut seen);
     }
 
-    /// Says why the link is not up, or about to be down; logged if the link has not been up since the last cause.
-    pub fn set_why(&self, why: String) {
-        let mut seen = self.seen.lock();
+    /// Says why the link is not up, or about to be down.
+    pub fn set_why(&self, why: impl Into<String>) {
+        let (mut seen, why) = (self.seen.lock(), why.into());
         if seen.why.as_ref() == Some(&why) {
             return;
         }
-        if !self.is_up() {
-            tracing::warn!(target: "fanfare::bus", redis = self.redis, why, "no way to the other nodes");
-        }
         seen.why = Some(why);
+        if !self.is_up() {
+            seen.log.caused();
+            self.log(&mut seen);
+        }
+    }
+
+    fn log(&self, seen: &mut Seen) {
+        let redis = &self.redis;
+        let why = seen.why.as_deref();
+        let line = seen.log.line(Instant::now(), self.is_up(), why);
+        let why = why.unwrap_or("not known");
+        match line {
+            Some(LogLine::Up) => {
+                tracing::info!(target: "fanfare::bus", redis, "in touch with the other nodes");
+            }
+            Some(LogLine::Down { not_logged }) => {
+                tracing::warn!(target: "fanfare::bus", redis, why, not_logged, "out of touch with the other nodes");
+            }
+            Some(LogLine::Cause { not_logged }) => {
+                tracing::warn!(target: "fanfare::bus", redis, why, not_logged, "no way to the other nodes");
+            }
+            None => {}
+        }
     }
 
     pub fn set_warning(&self, warning: Option<String>) {

@@ -3,6 +3,7 @@
 //! Everything that leaves goes through one place and in order: events, then what the machine asks, then questions. At
 //! most four pipelines are in flight; meanwhile things gather. Nothing here waits for Redis but the wire.
 
+mod answers;
 mod batch;
 mod bringing;
 mod commands;
@@ -21,11 +22,11 @@ use std::time::Duration;
 
 use fanfare_outgoing::Trust;
 use fanfare_redis::{Connector, Host, RedisAddress, TopicKind, TopicSubscriber};
-use redis::{Cmd, Value};
+use redis::Cmd;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use self::batch::{Asked, Batch, TopicNumbers, answer_of, error_in};
+use self::batch::{Asked, Batch, TopicNumbers};
 use self::commands::Commands;
 use self::greeting::Digests;
 use self::questions::Questions;
@@ -74,8 +75,8 @@ pub(crate) struct Link {
     questions: Questions,
     numbers: TopicNumbers,
     digests: Digests,
-    /// The id of the data on the present connection.
-    data: String,
+    /// New epochs that the machine has noticed.
+    begun: u64,
     /// How many ids of epochs were made up.
     epochs: u64,
     /// Of the first partition's link alone.
@@ -134,7 +135,7 @@ impl Link {
             questions: Questions::default(),
             numbers: TopicNumbers::default(),
             digests: Digests::default(),
-            data: String::new(),
+            begun: 0,
             epochs: 0,
             roll: is_first.then(Roll::new),
             ending: None,
@@ -159,7 +160,7 @@ impl Link {
                 break;
             }
         }
-        self.board.set_why("this node has ended".to_owned());
+        self.board.set_why("this node has ended");
         self.board.set_up(false);
     }
 
@@ -178,7 +179,7 @@ impl Link {
                 tracing::debug!(target: "fanfare::bus", redis = self.board.redis, %host, "connected");
                 self.board.set_warning(about.warning);
                 self.board.set_usage_digest(digests.usage.clone());
-                (self.data, self.digests) = (about.data, digests);
+                self.digests = digests;
                 self.host.send_if_modified(|at| {
                     let is_other = at.as_ref() != Some(&host);
                     *at = Some(host);
@@ -209,34 +210,6 @@ impl Link {
                     self.host.send_replace(None);
                 }
                 self.board.set_why(error.to_string());
-            }
-        }
-    }
-
-    fn answers(&mut self, now: u64, with: Vec<Asked>, values: Vec<Value>) {
-        let mut values = values.into_iter();
-        let mut next = |parts: usize| values.by_ref().take(parts).collect::<Vec<Value>>();
-        for asked in with {
-            self.shared.counters.sent.add(asked.events());
-            match asked {
-                Asked::Events(count) => drop(next(count)),
-                Asked::BusCommand { token, command, parts } => {
-                    let values = next(parts);
-                    if let Some(error) = error_in(&values) {
-                        self.board.set_why(error);
-                    }
-                    self.machine.answered(now, token, answer_of(&command, values));
-                }
-                Asked::Question { answer, parts } => {
-                    let values = next(parts);
-                    // The asker may be gone.
-                    let _ = answer.map(|answer| answer.send(values));
-                }
-                Asked::Roll { parts } => {
-                    let values = next(parts);
-                    let removal = self.roll.as_mut().and_then(|roll| roll.hear(now, &values, &self.shared));
-                    removal.into_iter().for_each(|command| self.say(command));
-                }
             }
         }
     }
@@ -285,6 +258,8 @@ impl Link {
             Note::Lost(error) => {
                 if self.is_subscribed {
                     self.shared.counters.subscriptions_lost.add(1);
+                }
+                if self.is_subscribed || self.wire.is_up() {
                     self.board.set_why(format!("the subscription: {error}"));
                 }
                 self.is_subscribed = false;
@@ -325,6 +300,10 @@ impl Link {
         let out = self.machine.take();
         self.bring(out);
         self.brought.set(self.deltas);
+        let begun = self.machine.numbers().epochs;
+        if std::mem::replace(&mut self.begun, begun) != begun {
+            self.wire.renew_layout();
+        }
         if self.wire.is_up() {
             while self.wire.has_room() && self.send() {}
         } else {
@@ -361,7 +340,7 @@ impl Link {
             layout: &self.shared.layout,
             node: &self.shared.key,
             is_sharded: self.board.is_sharded,
-            data: &self.data,
+            data: "",
             fresh: &fresh,
             lease: self.shared.lease,
             settling: self.shared.settling,

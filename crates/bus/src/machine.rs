@@ -191,7 +191,7 @@ impl Machine {
     }
 
     fn due(&self) -> u64 {
-        let parts = self.parts.values().filter_map(|part| part.next(self.core.now)).min();
+        let parts = self.parts.values().filter_map(|part| part.next(&self.core)).min();
         let next = [parts, self.core.alarms.next(), self.core.check_at()].into_iter().flatten().min();
         next.unwrap_or(u64::MAX)
     }

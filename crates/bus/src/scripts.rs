@@ -82,7 +82,7 @@ pub struct Speaker<'a> {
     pub node: &'a NodeName,
     /// A Redis Cluster: topics are sharded (`SPUBLISH`).
     pub is_sharded: bool,
-    /// The id of the master's data: run id and replication id, from the same connection.
+    /// The id of the master's data for tests; empty for Redis's own, its run id and replication id.
     pub data: &'a str,
     /// An id for a new epoch, different each time.
     pub fresh: &'a str,

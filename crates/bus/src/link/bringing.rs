@@ -12,6 +12,9 @@ use crate::partition::Partition;
 
 impl Link {
     pub(super) fn bring(&mut self, out: Out) {
+        if let Some(why) = out.why {
+            self.board.set_why(why);
+        }
         let local = &self.shared.local;
         // Before anything is said to be live.
         for topic in out.unsubscribe {

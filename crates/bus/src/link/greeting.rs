@@ -1,4 +1,4 @@
-//! The first questions on a new connection: which data, which version, which layout; and the scripts.
+//! The first questions on a new connection: which server, which version, which layout; and the scripts.
 
 use std::collections::HashMap;
 
@@ -28,8 +28,6 @@ impl Digests {
 /// What a server says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct About {
-    /// The id of its data: another after a restart, a failover, or with another master.
-    pub data: String,
     /// Why the settings of its memory are a danger, if so (CL-116).
     pub warning: Option<String>,
 }
@@ -59,8 +57,8 @@ impl About {
         if field("loading") == "1" {
             return Err(RedisError::Refused("LOADING the data is not loaded yet".to_owned()).into());
         }
-        let (run, replication) = (field("run_id"), field("master_replid"));
-        if run.is_empty() || replication.is_empty() {
+        // By these a new epoch is known (hello.lua).
+        if field("run_id").is_empty() || field("master_replid").is_empty() {
             return Err(RedisError::NotRedis.into());
         }
         let policy = field("maxmemory_policy");
@@ -71,7 +69,7 @@ impl About {
                 "maxmemory-policy is {policy}: Redis may evict who is where; set noeviction or volatile-ttl"
             )
         });
-        Ok(Self { data: format!("{run}:{replication}"), warning })
+        Ok(Self { warning })
     }
 }
 
@@ -147,8 +145,11 @@ mod tests {
         master_replid:def\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\nloading:0\r\n";
 
     #[test]
-    fn the_id_of_the_data_is_of_the_process_and_of_the_replication() {
-        assert_eq!(About::read(INFO), Ok(About { data: "abc:def".into(), warning: None }));
+    fn a_server_that_does_not_say_whose_data_it_has_is_none_to_work_with() {
+        assert_eq!(About::read(INFO), Ok(About { warning: None }));
+        for field in ["run_id", "master_replid"] {
+            assert_eq!(About::read(&INFO.replace(field, "id")), Err(RedisError::NotRedis.into()));
+        }
     }
 
     #[test]

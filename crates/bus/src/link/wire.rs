@@ -33,15 +33,16 @@ const BETWEEN_ATTEMPTS: (Duration, Duration) = (Duration::from_millis(100), Dura
 /// Between two questions to the Sentinels (CL-117).
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(1);
 
+/// The key of the layout with what it must hold, and the key's slot.
+type WrittenLayout = ((String, String), u16);
+
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The connection, or the way to the next one. `T` goes with each pipeline, and comes back with its answers.
 pub(super) struct Wire<T> {
     server: Server,
     connector: Connector,
-    /// The key of the layout, and what it must hold.
-    layout: (String, String),
-    layout_slot: u16,
+    layout: WrittenLayout,
     /// The layout of a Cluster was seen once; its key is another server's, perhaps one that is away now.
     is_layout_known: bool,
     attempts: u32,
@@ -70,6 +71,8 @@ struct Up<T> {
     driver: Boxed<()>,
     flights: VecDeque<Flight<T>>,
     moved: Boxed<bool>,
+    /// Ends if the layout in Redis has become another one.
+    disagreement: Boxed<LinkError>,
 }
 
 /// A pipeline on its way.
@@ -99,8 +102,8 @@ pub(super) enum WireEvent<T> {
 
 impl<T: Send + 'static> Wire<T> {
     pub fn new(server: Server, connector: Connector, layout: (String, String), layout_slot: u16) -> Self {
-        let state = State::Away(Instant::now());
-        Self { server, connector, layout, layout_slot, is_layout_known: false, attempts: 0, state }
+        let (state, layout) = (State::Away(Instant::now()), (layout, layout_slot));
+        Self { server, connector, layout, is_layout_known: false, attempts: 0, state }
     }
 
     /// The next event. May be dropped and called again at any time.
@@ -112,7 +115,7 @@ impl<T: Send + 'static> Wire<T> {
                     let opening = open(
                         self.server.clone(),
                         self.connector.clone(),
-                        (!self.is_layout_known).then(|| (self.layout.clone(), self.layout_slot)),
+                        (!self.is_layout_known).then(|| self.layout.clone()),
                     );
                     self.state = State::Opening(Box::pin(opening));
                 }
@@ -130,6 +133,7 @@ impl<T: Send + 'static> Wire<T> {
                 State::Up(up) => match up.next().await {
                     Ok((with, values, took)) => return WireEvent::Answered { with, values, took },
                     Err(error) => {
+                        self.is_layout_known &= !matches!(error, LinkError::Layout { .. });
                         let in_flight = up.flights.drain(..).map(|flight| flight.with).collect();
                         self.state = State::Away(Instant::now() + self.pause());
                         return WireEvent::Lost { error, in_flight };
@@ -163,14 +167,23 @@ impl<T: Send + 'static> Wire<T> {
         }
     }
 
+    /// Redis has begun anew, perhaps without its data: the layout is written down once more, over a connection for this
+    /// alone, so that nodes with another layout stay refused (CL-072). If they were faster, this connection is lost.
+    pub fn renew_layout(&mut self) {
+        if let State::Up(up) = &mut self.state {
+            let (server, connector) = (self.server.clone(), self.connector.clone());
+            up.disagreement = Box::pin(disagreement(server, connector, self.layout.clone()));
+        }
+    }
+
     fn begin(&mut self, opened: Opened) -> WireEvent<T> {
         let Opened { connection, driver, host, about, digests, server } = opened;
         self.is_layout_known = server.is_cluster();
         self.server = server;
         self.attempts = 0;
         let moved = Box::pin(moved(self.server.clone(), host.clone(), self.connector.clone()));
-        let flights = VecDeque::new();
-        self.state = State::Up(Box::new(Up { connection, driver, flights, moved }));
+        let (flights, disagreement) = (VecDeque::new(), Box::pin(std::future::pending()));
+        self.state = State::Up(Box::new(Up { connection, driver, flights, moved, disagreement }));
         WireEvent::Up { host, about, digests }
     }
 
@@ -197,6 +210,7 @@ impl<T> Up<T> {
             () = &mut self.driver => return Err(RedisError::Closed.into()),
             () = silence => return Err(RedisError::Silent.into()),
             _ = &mut self.moved => return Err(RedisError::Moved.into()),
+            error = &mut self.disagreement => return Err(error),
         };
         let fatal = |value: &Value| match value {
             Value::ServerError(error) => is_fatal(error),
@@ -245,24 +259,48 @@ async fn moved(server: Server, host: Host, connector: Connector) -> bool {
 async fn open(
     mut server: Server,
     connector: Connector,
-    layout: Option<((String, String), u16)>,
+    layout: Option<WrittenLayout>,
 ) -> Result<Opened, LinkError> {
     let opening = async {
         let host = server.find(&connector).await?;
         let (mut connection, mut driver) = connect(&host, &connector).await?;
         let (about, digests) = driven(&mut driver, greet(&mut connection)).await?;
-        if let Some(((key, wanted), slot)) = layout {
-            if server.is_cluster() {
-                let owner = server.owner_of(slot, &connector).await?;
-                let (mut other, mut driver) = connect(&owner, &connector).await?;
-                driven(&mut driver, check_layout(&mut other, &key, &wanted)).await?;
-            } else {
-                driven(&mut driver, check_layout(&mut connection, &key, &wanted)).await?;
+        match &layout {
+            Some(layout) if server.is_cluster() => write_layout(&mut server, &connector, layout).await?,
+            Some(((key, wanted), _)) => {
+                driven(&mut driver, check_layout(&mut connection, key, wanted)).await?;
             }
+            None => {}
         }
         Ok(Opened { connection, driver, host, about, digests, server })
     };
     timeout(PATIENCE_AT_FIRST, opening).await.unwrap_or(Err(RedisError::Silent.into()))
+}
+
+/// Writes down the layout, or compares it with what is written, over a connection for this alone.
+async fn write_layout(
+    server: &mut Server,
+    connector: &Connector,
+    ((key, wanted), slot): &WrittenLayout,
+) -> Result<(), LinkError> {
+    let host = if server.is_cluster() {
+        server.owner_of(*slot, connector).await?
+    } else {
+        server.find(connector).await?
+    };
+    let (mut connection, mut driver) = connect(&host, connector).await?;
+    driven(&mut driver, check_layout(&mut connection, key, wanted)).await
+}
+
+/// Returns if another layout is written down; asks until there is an answer.
+async fn disagreement(mut server: Server, connector: Connector, layout: WrittenLayout) -> LinkError {
+    loop {
+        match timeout(PATIENCE_AT_FIRST, write_layout(&mut server, &connector, &layout)).await {
+            Ok(Ok(())) => return std::future::pending().await,
+            Ok(Err(error @ LinkError::Layout { .. })) => return error,
+            _ => tokio::time::sleep(BETWEEN_QUESTIONS).await,
+        }
+    }
 }
 
 /// The answers to one pipeline, over a connection for this alone.

@@ -1,12 +1,18 @@
 #!lua flags=allow-oom
 -- A node takes its lease anew, with a generation of its own counting; whatever it sent before is refused from now on.
 -- KEYS: 1 live 2 gen 3 epoch 4 dead 5 due 6 adopted
--- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 lease (ms) 5 id of the master's data 6 a fresh epoch id
+-- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 lease (ms) 5 id of the master's data ('' = Redis's own) 6 a fresh epoch id
+-- The id is that of this moment: it changes under standing connections, for one when the first replica comes.
 -- Reply: {epoch, age of the epoch in ms}
 local now = tonumber(ARGV[1])
 if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
-if redis.call('HGET', KEYS[3], 'repl') ~= ARGV[5] then
-  redis.call('HSET', KEYS[3], 'repl', ARGV[5], 'id', ARGV[6], 'born', string.format('%.0f', now))
+local data = ARGV[5]
+if data == '' then
+  local info = redis.call('INFO', 'server', 'replication')
+  data = (info:match('run_id:(%w+)') or '') .. ':' .. (info:match('master_replid:(%w+)') or '')
+end
+if redis.call('HGET', KEYS[3], 'repl') ~= data then
+  redis.call('HSET', KEYS[3], 'repl', data, 'id', ARGV[6], 'born', string.format('%.0f', now))
   redis.call('HDEL', KEYS[3], 'owner')
   redis.call('UNLINK', KEYS[5], KEYS[6])
   -- Another clock, perhaps: nobody's lease is judged by it before everybody had time to renew.

@@ -43,7 +43,7 @@ pub struct MachineNumbers {
     pub kept_dropped: u64,
     /// Times that what was told to webhooks was stated too late, so lost (CL-033).
     pub told_late: u64,
-    /// Deltas of a kind that this release does not know.
+    /// Deltas of a kind that this release does not know, or of an epoch that Redis does not know.
     pub unknown: u64,
 }
 
@@ -191,10 +191,15 @@ impl Core {
         Some(waiting)
     }
 
-    /// No command of the partition is waited for any more.
-    pub fn forget(&mut self, partition: Partition) {
-        self.pending.retain(|_, (of, _)| *of != partition);
-        self.batches = self.pending.values().filter(|(_, purpose)| is_batch(purpose)).count();
+    /// No command of the partition is waited for any more; returns what they were sent for.
+    pub fn forget(&mut self, partition: Partition) -> Vec<Purpose> {
+        let forgotten: Vec<Purpose> = self
+            .pending
+            .extract_if(.., |_, (of, _)| *of == partition)
+            .map(|(_, (_, purpose))| purpose)
+            .collect();
+        self.batches -= forgotten.iter().filter(|purpose| is_batch(purpose)).count();
+        forgotten
     }
 
     /// Whether one more batch may be sent (N14).

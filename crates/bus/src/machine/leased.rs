@@ -60,6 +60,9 @@ pub struct Leased {
     /// When the epoch is young no more (N8).
     settles: Option<u64>,
     next_beat: u64,
+    last_beat: u64,
+    /// Deltas of unknown epochs that were heard since the last answer to a beat.
+    foreign: u64,
     /// Redis is full until then (CL-106).
     full_until: Option<u64>,
     is_swept: bool,
@@ -79,6 +82,8 @@ impl Leased {
             previous: None,
             settles: None,
             next_beat: 0,
+            last_beat: 0,
+            foreign: 0,
             full_until: None,
             is_swept: true,
             reaps: BTreeMap::new(),
@@ -105,7 +110,7 @@ impl Leased {
         }
         if core.leaves > MOST_LEAVES && self.lease == Lease::Up {
             core.numbers.overflows += 1;
-            self.hello_again(core);
+            self.hello_again(core, greeting::why::TOO_MUCH_WAITS);
         }
     }
 

@@ -48,4 +48,6 @@ pub struct Out {
     pub stop_hooks: Vec<Partition>,
     /// Partitions whose topic of hooks is to be subscribed to, or not any more.
     pub listen_hooks: Vec<(Partition, bool)>,
+    /// Why a lease is taken anew over a connection that stands, for the operator.
+    pub why: Option<&'static str>,
 }

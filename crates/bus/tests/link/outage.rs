@@ -3,9 +3,11 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use fanfare_bus::Settings;
+use fanfare_bus::partition::Topic;
 use fanfare_testing::redis::Redis;
 
-use crate::support::{Node, assert_in_touch};
+use crate::support::{Node, app, assert_in_touch, channel, settings};
 
 fn pair(redis: &Redis) -> (Node, Node) {
     let nodes = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
@@ -160,4 +162,76 @@ fn cl_114_a_node_that_reads_too_slowly_is_cut_off_by_redis_and_comes_back() {
     drop(gate);
     assert_back(&nodes);
     assert!(nodes.1.bus.counters().missed.get() > 0, "what was cut off is counted");
+}
+
+#[test]
+fn cl_116_the_layout_is_written_down_again_after_a_flush() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    let key = nodes.0.bus.layout().layout_key();
+    redis.says(&["FLUSHALL"]);
+    nodes.0.until("the layout is there", || (redis.says(&["GET", &key]) == "1:16").then_some(()));
+    let other = Node::with(Settings { partitions: 32, ..settings(&[&redis.url()], 3) });
+    other.away_for("has layout 1:16, this node's is 1:32");
+    assert_back(&nodes);
+    assert_eq!(nodes.0.bus.counters().lost.get(), 0);
+}
+
+#[test]
+fn cl_116_who_finds_the_layout_of_others_after_a_flush_stays_away_and_says_why() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    let key = nodes.0.bus.layout().layout_key();
+    redis.says(&["EVAL", "redis.call('FLUSHALL'); redis.call('SET', KEYS[1], '1:32')", "1", &key]);
+    nodes.0.away_for("has layout 1:32, this node's is 1:16");
+}
+
+/// The epochs of all partitions.
+fn epochs(redis: &Redis, node: &Node) -> Vec<String> {
+    let layout = node.bus.layout();
+    (0..16).map(|number| redis.says(&["HGET", &layout.key(number, "epoch"), "id"])).collect()
+}
+
+#[test]
+fn n7_a_replica_that_comes_under_standing_connections_lets_one_new_epoch_begin() {
+    let (redis, replica) = (Redis::start(), Redis::start());
+    let nodes = pair(&redis);
+    let whose = || {
+        let info = redis.says(&["INFO", "replication"]);
+        info.lines().find(|line| line.starts_with("master_replid:")).unwrap().trim().to_owned()
+    };
+    let before = whose();
+    replica.says(&["REPLICAOF", "127.0.0.1", &redis.port.to_string()]);
+    nodes.0.until("the data has another name", || (whose() != before).then_some(()));
+    // The first hello since then.
+    let third = Node::up(&redis.url(), 3);
+    let begun = |node: &Node| node.bus.machine_numbers()[0].epochs;
+    for node in [&nodes.0, &nodes.1] {
+        node.until("both are in the new epochs", || (begun(node) >= 16).then_some(()));
+    }
+    let after = epochs(&redis, &third);
+    sleep(Duration::from_secs(3));
+    assert_eq!(epochs(&redis, &third), after, "nobody begins another");
+    assert_eq!([begun(&nodes.0), begun(&nodes.1), begun(&third)], [16, 16, 0]);
+    assert_back(&nodes);
+}
+
+#[test]
+fn n7_a_delta_of_an_unknown_epoch_ends_no_lease() {
+    let redis = Redis::start();
+    let nodes = pair(&redis);
+    let layout = nodes.1.bus.layout();
+    let topic = Topic { partition: layout.partition(&app(), &channel("a")), app: app() };
+    let (name, generations) = (layout.topic_name(&topic), layout.key(topic.partition, "gen"));
+    let delta =
+        "return redis.call('PUBLISH', ARGV[1], cmsgpack.pack({1, 'nowhere', 7, 'A', 'presence-a', 'u', ''}))";
+    let of_now = || redis.says(&["HVALS", &generations]);
+    let before = of_now();
+    for _ in 0..50 {
+        assert_eq!(redis.says(&["EVAL", delta, "0", &name]), "1");
+    }
+    let unknown = || nodes.1.bus.machine_numbers()[0].unknown;
+    nodes.1.until("all of them are counted", || (unknown() >= 50).then_some(()));
+    assert_eq!((of_now(), nodes.1.bus.links()[0].is_up), (before, true));
+    assert_in_touch(&nodes.0, &nodes.1, "a");
 }

@@ -102,7 +102,7 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
             "Events of other nodes that did not come, by the gaps in their numbers",
             counters.missed.get(),
         ),
-        ("bus_unknown", "Messages of a version or kind that this release does not know", {
+        ("bus_unknown", "Messages of an unknown version, kind or epoch", {
             counters.unknown.get() + of_rules(|numbers| numbers.unknown)
         }),
         ("bus_malformed", "Messages between nodes that cannot be read", counters.malformed.get()),

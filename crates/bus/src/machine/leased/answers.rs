@@ -2,6 +2,7 @@
 
 use fanfare_protocol::ids::AppId;
 
+use super::greeting::why;
 use super::{Lease, Leased};
 use crate::command::{Applied, BusAnswer, Failure, Operation, Row};
 use crate::machine::core::{About, Core, Purpose};
@@ -24,7 +25,7 @@ impl Leased {
                 if self.epoch.as_ref() == Some(&epoch) {
                     self.applied(core, &app, (sent, age), results);
                 } else {
-                    self.hello_again(core);
+                    self.hello_again(core, why::OTHER_EPOCH);
                 }
             }
             (Purpose::Batch { app, sent }, BusAnswer::Failed(Failure::OutOfMemory)) => {
@@ -32,7 +33,7 @@ impl Leased {
             }
             (Purpose::Batch { .. } | Purpose::Take, BusAnswer::Fenced) => {
                 core.numbers.fenced += 1;
-                self.hello_again(core);
+                self.hello_again(core, why::FENCED);
             }
             (Purpose::Batch { .. }, _) => self.rest(core),
             (Purpose::Numbers { topics }, BusAnswer::Numbers(numbers)) => {

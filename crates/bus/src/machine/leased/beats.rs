@@ -1,5 +1,6 @@
 //! Beats: the lease is renewed each second, and with it comes what has happened in the partition.
 
+use super::greeting::why;
 use super::{Lease, Leased};
 use crate::command::{Beat, BusAnswer, BusCommand, Operation};
 use crate::machine::core::{Core, Purpose};
@@ -10,6 +11,9 @@ use fanfare_protocol::ids::AppId;
 
 /// Between two beats.
 const BEAT: u64 = 1_000;
+
+/// Between two beats when a delta of another epoch was heard.
+const BEAT_IN_DOUBT: u64 = 100;
 
 /// Topics whose numbers are asked for at once.
 const MOST_TOPICS: usize = 100;
@@ -34,19 +38,19 @@ impl Leased {
             self.in_rooms(core, Room::try_again);
         }
         if self.next_beat <= core.now {
-            self.next_beat = core.now + BEAT;
+            (self.next_beat, self.last_beat) = (core.now + BEAT, core.now);
             self.beat(core);
         }
     }
 
     /// When something is to be done next.
-    pub fn next(&self, now: u64) -> Option<u64> {
+    pub fn next(&self, core: &Core) -> Option<u64> {
         if let Lease::Resting(until) = self.lease {
-            return Some(until);
+            return [Some(until), self.next_hooks(core)].into_iter().flatten().min();
         }
         let is_up = self.lease == Lease::Up;
         let beat = is_up.then_some(self.next_beat);
-        let times = [beat, self.settles, self.full_until, self.next_reap(now), self.next_hooks()];
+        let times = [beat, self.settles, self.full_until, self.next_reap(core.now), self.next_hooks(core)];
         times.into_iter().flatten().min()
     }
 
@@ -69,16 +73,17 @@ impl Leased {
     pub(super) fn beaten(&mut self, core: &mut Core, sent: u64, answer: BusAnswer) {
         match answer {
             BusAnswer::Beat(beat) if Some(&beat.epoch) == self.epoch.as_ref() => self.go_on(core, sent, beat),
-            BusAnswer::Beat(_) => self.hello_again(core),
+            BusAnswer::Beat(_) => self.hello_again(core, why::OTHER_EPOCH),
             BusAnswer::Fenced => {
                 core.numbers.fenced += 1;
-                self.hello_again(core);
+                self.hello_again(core, why::FENCED);
             }
             _ => self.rest(core),
         }
     }
 
     fn go_on(&mut self, core: &mut Core, sent: u64, beat: Beat) {
+        core.numbers.unknown += std::mem::take(&mut self.foreign);
         self.sender.beaten = Some(sent);
         for node in &beat.dead {
             self.find_dead(core, node);
@@ -92,7 +97,8 @@ impl Leased {
         self.own_hooks(core, &beat);
     }
 
-    /// A delta of a topic; one of another epoch says that this one has ended.
+    /// A delta of a topic. One of another epoch may say that this one has ended: Redis is asked at once, because anybody who
+    /// may publish there could say so.
     pub fn heard(&mut self, core: &mut Core, app: &AppId, delta: Delta) {
         if self.lease != Lease::Up {
             return;
@@ -102,7 +108,8 @@ impl Leased {
                 self.in_room(core, app, |room, core| room.heard(core, delta));
             }
         } else if self.previous.as_ref() != Some(&delta.epoch) {
-            self.hello_again(core);
+            self.foreign += 1;
+            self.next_beat = self.next_beat.min(core.now.max(self.last_beat + BEAT_IN_DOUBT));
         }
     }
 }

@@ -8,6 +8,14 @@ use crate::machine::mistakes::Mistake;
 /// How long the machine waits after an error of Redis.
 const REST: u64 = 1_000;
 
+/// Why a lease is taken anew over a connection that stands, for the operator.
+pub(super) mod why {
+    pub const FENCED: &str =
+        "Redis has this node's lease no more: it ran out, or was deleted (FLUSHALL, eviction)";
+    pub const OTHER_EPOCH: &str = "Redis has begun anew: it was restarted, emptied, or failed over";
+    pub const TOO_MUCH_WAITS: &str = "too much waits to be told to Redis, and all is announced anew";
+}
+
 impl Leased {
     /// Asks for the lease, with the next generation: whatever was sent before is refused from then on.
     pub fn hello(&mut self, core: &mut Core) {
@@ -18,7 +26,8 @@ impl Leased {
     }
 
     /// The lease is lost, over a connection that stands: taken anew.
-    pub(super) fn hello_again(&mut self, core: &mut Core) {
+    pub(super) fn hello_again(&mut self, core: &mut Core, why: &'static str) {
+        core.out.why = Some(why);
         self.let_go(core);
         self.hello(core);
     }
@@ -31,8 +40,14 @@ impl Leased {
 
     /// Nothing that was asked is waited for, and everybody here is served with what is known (CL-017).
     pub fn let_go(&mut self, core: &mut Core) {
-        core.forget(self.number);
+        for purpose in core.forget(self.number) {
+            if let Purpose::Taken { entries } = purpose {
+                // Perhaps removed, perhaps not: what stays in the stream would be sent by the next sender.
+                self.sender.sent.extend(entries);
+            }
+        }
         self.lease = Lease::Away;
+        self.foreign = 0;
         self.reaps.clear();
         self.full_until = None;
         self.settles = None;
@@ -53,7 +68,7 @@ impl Leased {
         }
         self.epoch = Some(epoch);
         self.lease = Lease::Up;
-        self.next_beat = core.now;
+        (self.next_beat, self.last_beat) = (core.now, core.now);
         self.state_told(core);
         self.is_swept = self.generation == 1 || core.makes(Mistake::OldRowsStay);
         if !self.is_swept {

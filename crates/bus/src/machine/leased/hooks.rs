@@ -41,12 +41,11 @@ impl Leased {
         let is_foreign = sender.knowledge.as_ref().is_some_and(|knowledge| knowledge.term != beat.term);
         if !is_owner || is_foreign {
             // Another has sent meanwhile.
-            if sender.call_back() {
-                core.out.stop_hooks.push(self.number);
-            }
-            sender.called_back.clear();
-            sender.knowledge = None;
+            self.call_back(core);
+            self.sender.called_back.clear();
+            self.sender.knowledge = None;
         }
+        let sender = &mut self.sender;
         if sender.loading.as_ref().is_some_and(|loading| !is_owner || loading.term != beat.term) {
             sender.end_loading();
         }
@@ -218,18 +217,28 @@ impl Leased {
         self.remove_sent(core);
     }
 
-    fn stop_hooks(&mut self, core: &mut Core) {
+    /// Nothing that was handed over may be sent any more, nor what would be brought to the node only now.
+    fn call_back(&mut self, core: &mut Core) {
         if self.sender.call_back() {
-            core.out.stop_hooks.push(self.number);
+            let number = self.number;
+            core.out.hooks.retain(|batch| batch.partition != number);
+            core.out.stop_hooks.push(number);
         }
+    }
+
+    fn stop_hooks(&mut self, core: &mut Core) {
+        self.call_back(core);
         if std::mem::replace(&mut self.sender.owns, false) {
             core.out.listen_hooks.push((self.number, false));
         }
     }
 
-    /// When webhooks want something done.
-    pub(super) fn next_hooks(&self) -> Option<u64> {
-        self.sender.due.filter(|_| self.sender.owns)
+    /// When webhooks want something done: entries are to be taken, or sending ends with the lease.
+    pub(super) fn next_hooks(&self, core: &Core) -> Option<u64> {
+        let due = self.sender.due.filter(|_| self.sender.owns);
+        let knows = self.sender.knowledge.is_some();
+        let ends = self.sender.beaten.filter(|_| knows).map(|beaten| beaten + core.lease());
+        [due, ends].into_iter().flatten().min()
     }
 
     /// Another Redis, or one that may lack something: what was sent is said in the new epoch (N11).

@@ -225,3 +225,82 @@ fn cl_032_sending_stops_with_the_lease_by_the_nodes_own_clock() {
     rig.pass(2_000);
     assert_eq!(format!("{:?}", rig.nodes[0].hooks), format!("{:?}", [first]));
 }
+
+#[test]
+fn cl_032_the_end_of_the_lease_is_an_alarm_of_its_own() {
+    let mut rig = Rig::settled(1);
+    rig.count(0, "news", 1, Telling::Off);
+    rig.pass(200);
+    // The connection is lost just behind a beat, and nothing else is to be done.
+    let beats = |rig: &Rig| {
+        rig.nodes[0].sent.iter().filter(|command| matches!(command, BusCommand::Beat { .. })).count()
+    };
+    let before = beats(&rig);
+    while beats(&rig) == before {
+        rig.pass(50);
+    }
+    let (beaten, now) = (rig.now, rig.now);
+    rig.nodes[0].machine.lost(now, &[0]);
+    let machine = &mut rig.nodes[0].machine;
+    let mut stopped = machine.take().stop_hooks;
+    while machine.next() <= beaten + LEASE {
+        machine.tick(machine.next());
+        stopped.extend(machine.take().stop_hooks);
+    }
+    assert_eq!(stopped, [0]);
+}
+
+#[test]
+fn cl_032_what_was_not_brought_to_the_node_before_the_end_of_the_lease_is_not_brought_any_more() {
+    let mut rig = Rig::settled(1);
+    rig.count(0, "news", 1, Telling::Off);
+    let node = |rig: &Rig| rig.nodes[0].name.clone();
+    loop {
+        rig.now += 50;
+        let now = rig.now;
+        rig.nodes[0].machine.tick(now);
+        let out = rig.nodes[0].machine.take();
+        assert!(out.hooks.is_empty());
+        rig.nodes[0].note(now, out);
+        for (token, command) in std::mem::take(&mut rig.nodes[0].flying) {
+            let name = node(&rig);
+            let answer = rig.store.execute(now, &name, &command);
+            rig.nodes[0].machine.answered(now, token, answer);
+        }
+        if !rig.nodes[0].machine.clone().take().hooks.is_empty() {
+            break;
+        }
+    }
+    // The link's task had no turn in between.
+    let end = rig.now + LEASE;
+    rig.nodes[0].machine.tick(end);
+    let out = rig.nodes[0].machine.take();
+    assert_eq!((out.hooks.len(), &out.stop_hooks[..]), (0, &[0][..]));
+}
+
+#[test]
+fn cl_032_entries_whose_removal_was_not_answered_are_removed_over_the_next_connection() {
+    let mut rig = Rig::settled(2);
+    for at in 0..2 {
+        rig.count(at, "news", 1, Telling::Off);
+    }
+    rig.pass(200);
+    let sender = usize::from(rig.nodes[0].hooks.is_empty());
+    let sent = rig.nodes[sender].hooks.pop().unwrap();
+    let now = rig.now;
+    rig.nodes[sender].machine.hooks_sent(now, 0, &ids(&sent));
+    let out = rig.nodes[sender].machine.take();
+    rig.nodes[sender].note(now, out);
+    let is_removal = |command: &BusCommand| matches!(command, BusCommand::Taken { .. });
+    assert!(rig.nodes[sender].flying.iter().any(|(_, command)| is_removal(command)));
+    // Whether the removal came to Redis is not known; it did not.
+    rig.nodes[sender].flying.clear();
+    rig.nodes[sender].machine.lost(now, &[0]);
+    rig.nodes[sender].machine.connected(now, &[0]);
+    rig.pass(1_000);
+    // Another takes over.
+    rig.nodes[sender].machine.end(rig.now);
+    rig.pass(5_000);
+    assert_eq!(rig.nodes[1 - sender].machine.sends_hooks().count(), 1);
+    assert_eq!(transitions(&rig.nodes[1 - sender].hooks), []);
+}
