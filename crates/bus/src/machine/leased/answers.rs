@@ -87,6 +87,7 @@ impl Leased {
         (sent, age): (Vec<(Operation, About)>, u64),
         results: Vec<Applied>,
     ) {
+        self.settle_later(core, age);
         self.in_known_room(core, app, |room, core| room.applied(core, sent, results, age));
     }
 

@@ -67,6 +67,7 @@ impl Leased {
             self.leave_epoch(core);
         }
         self.epoch = Some(epoch);
+        self.settles = None;
         self.lease = Lease::Up;
         (self.next_beat, self.last_beat) = (core.now, core.now);
         self.state_told(core);
@@ -84,7 +85,17 @@ impl Leased {
             // What was under way is lost with the connection.
             self.reconcile(core);
         }
-        self.settles = core.settling().checked_sub(age).filter(|left| *left > 0).map(|left| core.now + left);
+        self.settle_later(core, age);
+    }
+
+    /// The epoch is so old. While that is young, all rosters are read again when the epoch has settled (N8): those that were
+    /// read until then have only added. Both clocks cut off parts of milliseconds, so an answer that is asked for in time
+    /// may be one too young.
+    pub(super) fn settle_later(&mut self, core: &Core, age: u64) {
+        let left = core.settling().saturating_sub(age);
+        if left > 0 && self.settles.is_none() {
+            self.settles = Some(core.now + left + 1);
+        }
     }
 
     pub(super) fn ask_old_rows(&self, core: &mut Core, cursor: u64) {

@@ -3,7 +3,7 @@
 use fanfare_protocol::cluster::{Change, ClusterOutcome, Joined, Telling};
 
 use super::bare::{Rig, joined};
-use super::store::{LEASE, Store as _};
+use super::store::{LEASE, SETTLING, Store as _};
 use crate::command::{BusAnswer, BusCommand, Failure, Operation, Token};
 
 /// The operations that a node has sent, in a letter each.
@@ -248,6 +248,33 @@ fn n6_rosters_are_asked_for_behind_everything_that_is_announced_and_behind_the_s
     assert!(announced.is_some() && swept.is_some(), "{said}");
     assert!(said.find('S') > announced && said.find('S') > swept, "{said}");
     assert_eq!(rig.store.rosters().values().map(|users| users.len()).sum::<usize>(), 140);
+}
+
+#[test]
+fn n8_a_roster_that_was_asked_for_a_moment_too_early_is_asked_for_again() {
+    let mut rig = Rig::young(1);
+    rig.open(0, "presence-a", 1);
+    rig.run();
+    rig.said(0);
+    // The node's clock is a moment ahead of the one of Redis.
+    let end = rig.now + SETTLING;
+    while rosters(&rig.said(0)).is_empty() && rig.now < end + 100 {
+        rig.now += 1;
+        let now = rig.now;
+        rig.nodes[0].machine.tick(now);
+        speak(&mut rig, 0);
+        while let Some((token, command)) = rig.nodes[0].flying.pop_front() {
+            let name = rig.nodes[0].name.clone();
+            let answer = rig.store.execute(now.min(end - 1), &name, &command);
+            rig.nodes[0].machine.answered(now, token, answer);
+            speak(&mut rig, 0);
+        }
+    }
+    rig.pass(100);
+    let said = rig.said(0);
+    let is_whole =
+        |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::Roster { only_adds: false, .. });
+    assert!(said.iter().any(is_whole), "{said:?}");
 }
 
 /// The reads of kept events that a node has sent.
