@@ -1,16 +1,18 @@
 // Three servers behind a load balancer with the configurations of docs/cluster.md: every connection finds a node.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 
-import { APP, Fanfare } from '../e2e/support/fanfare.js';
+import { APP, Fanfare, ONE_APP } from '../e2e/support/fanfare.js';
 import { sdkFor } from '../e2e/support/scene.js';
 import { until } from '../e2e/support/waiting.js';
 import { freePort, Running } from './support/processes.js';
 import { STARTS } from './support/proxies.js';
+import { Redis } from './support/redis.js';
 import { replaced, snippet } from './support/snippet.js';
 
 const BALANCERS = {
@@ -49,7 +51,10 @@ function connect(port) {
   };
   return new Promise((resolve, reject) => {
     const asked = get({ host: '127.0.0.1', port, path: `/app/${APP.key}?protocol=7`, headers });
-    asked.on('upgrade', (_, socket) => resolve(socket.on('error', () => {})));
+    asked.on('upgrade', (_, socket, head) => {
+      socket.unshift(head);
+      resolve(socket.on('error', () => {}));
+    });
     asked.on('response', (response) => reject(new Error(`answered ${response.statusCode}`)));
     asked.on('error', reject);
   });
@@ -61,11 +66,20 @@ async function connectionsOf(node) {
   return Number(/^fanfare_connections\{[^}]*\} (\d+)$/m.exec(text)?.[1] ?? 0);
 }
 
+/** The first message of an upgraded connection. */
+async function greeting(socket) {
+  const [bytes] = await once(socket, 'data');
+  return bytes.toString('latin1');
+}
+
 for (const [name, balancer] of Object.entries(BALANCERS)) {
   test(`${name}: clients and back ends find every node, and the others when one goes`, { timeout: 60_000 }, async (t) => {
     const directory = await mkdtemp(path.join(tmpdir(), 'fanfare-balancer-'));
     t.after(() => rm(directory, { recursive: true, force: true }));
-    const nodes = await Promise.all([1, 2, 3].map(() => Fanfare.start()));
+    const redis = await Redis.start();
+    t.after(() => redis.stop());
+    const config = ONE_APP.replace('drain = 1', `drain = 3\n\n[bus]\nurls = ["${redis.url}"]`);
+    const nodes = await Promise.all([1, 2, 3].map(() => Fanfare.start({ config })));
     let running = nodes;
     t.after(() => Promise.all(running.map((node) => node.stop())));
     const port = await freePort();
@@ -89,7 +103,16 @@ for (const [name, balancer] of Object.entries(BALANCERS)) {
 
     const [gone, ...rest] = nodes;
     running = rest;
-    await gone.stop();
+    const stopped = gone.stop();
+    await until(async () => (await fetch(new URL('/ready', gone.adminUrl))).status === 503, 'the drain');
+    // While the node drains, nobody who comes hears of it (CL-071).
+    for (let count = 0; count < 6; count += 1) {
+      const socket = await connect(port);
+      sockets.push(socket);
+      assert.match(await greeting(socket), /pusher:connection_established/);
+      assert.equal((await sdk.trigger('news', 'e', {})).status, 200);
+    }
+    await stopped;
     for (let count = 0; count < 6; count += 1) sockets.push(await connect(port));
     for (let count = 0; count < 6; count += 1) assert.equal((await sdk.trigger('news', 'e', {})).status, 200);
   });

@@ -35,10 +35,19 @@ impl Drain {
         *self.phase.borrow() >= Phase::Draining
     }
 
+    /// Waits until the shutdown has begun.
+    pub async fn begun(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
     /// Waits until the server accepts nothing more.
     pub async fn over(&self) {
+        self.reached(Phase::Over).await;
+    }
+
+    async fn reached(&self, stage: Phase) {
         // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Over).await;
+        let _ = self.phase.subscribe().wait_for(|phase| *phase >= stage).await;
     }
 
     /// Sends new connections elsewhere from now on.

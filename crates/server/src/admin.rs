@@ -15,6 +15,7 @@ mod shared;
 mod wrong_tokens;
 
 use std::fmt::Write as _;
+use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
         wrong_tokens: WrongTokens::default(),
         under_way: Semaphore::new(most_at_once),
     };
-    Listening::new(admin, places, None).run(listener, std::future::pending()).await;
+    Listening::new(admin, places, None).run(listener, pending(), pending()).await;
 }
 
 async fn answer(admin: &Admin, peer: IpAddr, request: Request<RequestBody>) -> Answer {

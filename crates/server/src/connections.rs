@@ -51,17 +51,22 @@ const UNSENT: u32 = 64 * 1024;
 const REST: Duration = Duration::from_millis(50);
 
 impl<A: Site> Listening<A> {
-    /// Accepts until `over`, then waits for the requests under way.
-    pub async fn run(self, listener: TcpListener, over: impl Future<Output = ()>) {
+    /// Accepts until `closed`, answers the connections that are there until `over`, then waits for the requests under way.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        closed: impl Future<Output = ()>,
+        over: impl Future<Output = ()>,
+    ) {
         let listening = Arc::new(self);
-        let mut over = pin!(over);
+        let mut closed = pin!(closed);
         // Nothing is ever sent: the channel closes when the last connection drops its sender.
         let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
         let mut out_of_descriptors = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = &mut over => break,
+                () = &mut closed => break,
             };
             match accepted {
                 Ok((stream, address)) => {
@@ -88,6 +93,7 @@ impl<A: Site> Listening<A> {
             }
         }
         drop(listener);
+        over.await;
         listening.places.end();
         drop((listening, under_way));
         let _ = all_done.recv().await;

@@ -35,7 +35,19 @@ impl Site for Public {
 }
 
 /// Accepts until the drain is over, then waits for the requests under way; over TLS if given.
+///
+/// One node of several accepts nothing from the first moment of the drain on: a balancer asks the next node at once, while
+/// an answer of this one would reach the client (CL-071).
 pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
-    Listening::new(site, Arc::clone(&state.places), tls).run(listener, state.node.drain.over()).await;
+    let is_alone = state.node.config.bus.is_alone();
+    let closed = async {
+        if is_alone {
+            state.node.drain.over().await;
+        } else {
+            state.node.drain.begun().await;
+        }
+    };
+    let over = state.node.drain.over();
+    Listening::new(site, Arc::clone(&state.places), tls).run(listener, closed, over).await;
 }

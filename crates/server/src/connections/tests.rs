@@ -1,5 +1,6 @@
 //! A site whose answers panic, and slots that are taken and released.
 
+use std::future::pending;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,7 +61,7 @@ async fn faulty(http: usize) -> (Arc<State>, std::net::SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listening = Listening::new(site, Arc::clone(&state.places), None);
-    tokio::spawn(listening.run(listener, std::future::pending()));
+    tokio::spawn(listening.run(listener, pending(), pending()));
     (state, address)
 }
 

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Closes every connection at a moment of its own within the window, and waits for the last.
 ///
-/// The listener stays open meanwhile: new connections are closed with 4100, upon which pusher-js reconnects
+/// Where there is no other node the listener stays open meanwhile: new connections are closed with 4100, upon which pusher-js reconnects
 /// after a second, and back ends go on publishing to the connections that remain. A port that refuses
 /// would cost a pusher-js client fifteen seconds.
 ///

@@ -6,7 +6,10 @@ use fanfare_testing::postgres::Postgres;
 use fanfare_testing::redis::{Redis, free_port};
 use serde_json::Value;
 
+use rustix::process::Signal;
+
 use crate::support::admin::Admin;
+use crate::support::http::Http;
 use crate::support::server::{TestServer, get, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::socket::Socket;
@@ -362,5 +365,24 @@ fn cl_070_the_users_of_a_node_that_drains_are_gone_at_once() {
     stays.expect_event("presence-a", "pusher_internal:member_removed", r#"{"user_id":"goes"}"#);
     // The drain takes up to nine seconds; a lease that has to run out would come on top.
     assert!(before.elapsed().as_secs() < 12);
+    assert_eq!(get(one.admin, "/ready").head.status, 200);
+}
+
+#[test]
+fn cl_071_a_node_of_several_that_drains_is_refused_so_that_a_balancer_asks_the_next_one() {
+    let redis = Redis::start();
+    let [one, two] = pair(&redis, "[timeouts]\ndrain = 3");
+    let mut stays = two.connect();
+    let mut asks = Http::connect(two.addr);
+    asks.write(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(asks.answer().head.status, 200);
+    two.process.signal(Signal::TERM);
+    eventually("nothing is accepted", || Http::try_connect(two.addr).is_none().then_some(()));
+    // The others are served to the end of the drain: a kept connection is answered, and told to go elsewhere.
+    assert_eq!(get(two.admin, "/ready").head.status, 503);
+    asks.write(b"GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(asks.answer().head.header("connection"), Some("close"));
+    stays.expect_close(4200, "Server shutting down");
+    two.drained();
     assert_eq!(get(one.admin, "/ready").head.status, 200);
 }

@@ -43,6 +43,7 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("envelope::ws_033", "as before"),
     ("tenants::quotas_and_switches", "as before"),
     ("quotas::", "a quota of messages is shared by the second"),
+    ("drain::ws_056", "a node of several accepts nobody while it drains (CL-071)"),
     ("bounds::", "the bounds of one node"),
     ("counts::ws_175", "counts are told at most twenty times a second"),
     ("counts::ws_176", "as before"),
