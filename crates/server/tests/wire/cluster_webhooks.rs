@@ -144,6 +144,10 @@ fn cl_035_client_events_counts_and_misses_are_told_once_by_the_node_where_they_a
     sockets[0].subscribe("cache-a");
     sockets[0].expect_cache_miss("cache-a");
     expect(&[count("cache-a", 2)], [3.0, 4.0]);
+    sockets[0].client_event("private-a", "client-e", r#""text""#);
+    let id = &sockets[0].id;
+    let event = format!(r#"client_event private-a data="text" event="client-e" socket_id="{id}""#);
+    expect(&[event], [4.0, 4.0]);
 }
 
 #[test]
