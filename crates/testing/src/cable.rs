@@ -32,6 +32,9 @@ pub enum Mode {
     Delay(Duration),
     /// What is sent is lost, and the connection closed when the cable is mended: a stream has no holes.
     Lose,
+    /// As [`Mode::Lose`] for what the far end sends on the connection that reaches the far end from this port; all else
+    /// passes.
+    Deafen(u16),
 }
 
 /// The near end of a cable; the cable is cut when this is dropped.
@@ -104,10 +107,12 @@ async fn carry(near: TcpStream, far: Far, mut mode: watch::Receiver<Mode>) -> io
     let to = TcpStream::connect(far.address).await?;
     near.set_nodelay(true)?;
     to.set_nodelay(true)?;
+    let port = to.local_addr()?.port();
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), to.into_split());
     let is_new = first == Mode::Hold;
-    let there = Pump { mode: mode.clone(), is_new, late: None };
-    let mut back = pin!(Pump { mode, is_new, late: Some(far.late) }.run(far_in, near_out));
+    let there = Pump { mode: mode.clone(), is_new, back_to: None, late: None };
+    let back = Pump { mode, is_new, back_to: Some(port), late: Some(far.late) };
+    let mut back = pin!(back.run(far_in, near_out));
     tokio::select! {
         ended = there.run(near_in, far_out) => {
             // Who is gone gets no answer, but what was held back is answered.
@@ -131,6 +136,8 @@ struct Pump {
     mode: watch::Receiver<Mode>,
     /// The connection was made while others were held back.
     is_new: bool,
+    /// The port that the far end answers to; none for the direction towards the far end.
+    back_to: Option<u16>,
     /// Where what comes late is written down.
     late: Option<Arc<Mutex<Vec<u8>>>>,
 }
@@ -142,6 +149,8 @@ impl Pump {
         loop {
             let now = match *self.mode.borrow_and_update() {
                 Mode::Hold if self.is_new => Mode::Pass,
+                Mode::Deafen(port) if self.back_to == Some(port) => Mode::Lose,
+                Mode::Deafen(_) => Mode::Pass,
                 now => now,
             };
             was_held |= now == Mode::Hold;

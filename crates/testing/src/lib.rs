@@ -1,4 +1,5 @@
-//! What tests of several crates stand on: servers that a test starts for itself, certificates, and bad cables.
+//! What tests of several crates stand on: servers that a test starts for itself, certificates, bad cables and wrong
+//! clocks.
 //!
 //! Each test has its own server, on a free port of loopback and in a temporary directory; the server ends with the
 //! test. Never part of the server: the other crates depend on it for their tests alone.
@@ -6,6 +7,7 @@
 
 pub mod cable;
 pub mod certificates;
+pub mod clock;
 pub mod postgres;
 pub mod redis;
 

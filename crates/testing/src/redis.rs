@@ -37,6 +37,7 @@ pub struct Redis {
     server: Option<Child>,
     /// The log-in options of `redis-cli`.
     log_in: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Redis {
@@ -93,6 +94,7 @@ impl Redis {
             port,
             server: None,
             log_in: Vec::new(),
+            environment: Vec::new(),
         };
         redis.restart();
         redis
@@ -117,6 +119,11 @@ impl Redis {
         }
     }
 
+    /// The environment in which [`Redis::restart`] starts the server.
+    pub fn set_environment(&mut self, environment: impl IntoIterator<Item = (&'static str, String)>) {
+        self.environment = environment.into_iter().collect();
+    }
+
     /// Starts the server again after [`Redis::kill`].
     pub fn restart(&mut self) {
         let own = format!(
@@ -131,6 +138,7 @@ impl Redis {
         }
         let mut command = Command::new(program("server"));
         command.arg(&file).args(self.sentinel.then_some("--sentinel"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.server = Some(run(&mut command));
     }
 

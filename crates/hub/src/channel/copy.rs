@@ -23,6 +23,8 @@ pub(super) struct ChannelCopy {
     pub(super) cache: Option<Box<OrderedCache>>,
     /// The cluster's number of subscriptions, as last heard.
     pub(super) count: Option<usize>,
+    /// The number was told while subscribers waited, who have not got it.
+    pub(super) is_count_missed: bool,
 }
 
 /// A user with a subscription on this node.
@@ -49,6 +51,7 @@ impl ChannelCopy {
             is_roster_ready: false,
             cache: is_cached.then(Box::default),
             count: None,
+            is_count_missed: false,
         }
     }
 }

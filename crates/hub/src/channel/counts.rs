@@ -94,17 +94,27 @@ impl Channel {
         if wanted && self.name.kind().has_counts() { Telling::Crowds } else { Telling::Off }
     }
 
-    /// Sends the cluster's number to all acknowledged subscribers; later subscribers get the number at once.
+    /// Sends the cluster's number to all acknowledged subscribers.
     pub(crate) fn told_count(&mut self, count: usize, at: &InCluster<'_>) {
         let Some(copy) = &mut self.copy else { return };
         copy.count = Some(count);
+        copy.is_count_missed |= !copy.waiting.is_empty();
         if let Some(frame) = self.known_count(at) {
             self.push(&frame, None);
         }
     }
 
+    /// What newcomers are sent of the cluster's number with their acknowledgement. The number that counts them in follows
+    /// by itself, so an older one is sent only where that takes long: in a crowd (WS-176), or without the cluster.
+    pub(super) fn count_for_newcomers(&self, at: &InCluster<'_>) -> Option<Frame> {
+        let copy = self.copy.as_ref()?;
+        let is_crowd = copy.count? >= MOST_COUNTED_AT_ONCE;
+        let is_due = is_crowd || copy.is_count_missed || !at.sharing.is_live(&self.name);
+        self.known_count(at).filter(|_| is_due)
+    }
+
     /// The cluster's number as last heard, where subscribers are told.
-    pub(super) fn known_count(&self, at: &InCluster<'_>) -> Option<Frame> {
+    fn known_count(&self, at: &InCluster<'_>) -> Option<Frame> {
         let count = self.copy.as_ref()?.count?;
         let is_told = at.app.subscription_counts && self.name.kind().has_counts();
         is_told.then(|| server::subscription_count(&self.name, count))

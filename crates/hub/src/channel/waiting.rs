@@ -118,7 +118,10 @@ impl Channel {
                 user.connections += 1;
             }
         }
-        let (succeeded, count) = (self.acknowledgement(), self.known_count(at));
+        let (succeeded, count) = (self.acknowledgement(), self.count_for_newcomers(at));
+        if let Some(copy) = self.copy.as_mut().filter(|copy| copy.waiting.is_empty()) {
+            copy.is_count_missed = false;
+        }
         let mut has_missed = false;
         for member in members {
             member.conn.outbox.push(&succeeded);

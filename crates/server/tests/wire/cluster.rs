@@ -17,7 +17,7 @@ use crate::support::upgrade::Upgrade;
 use crate::support::{APP, eventually, over_quota};
 
 /// The settings of a node with this Redis.
-fn bus(redis: &Redis, more: &str) -> String {
+pub fn bus(redis: &Redis, more: &str) -> String {
     bus_at(redis.port, more)
 }
 

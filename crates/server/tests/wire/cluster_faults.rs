@@ -18,28 +18,28 @@ use crate::support::setup::Setup;
 use crate::support::socket::Socket;
 use crate::support::{APP, eventually, eventually_within};
 
-const ROOM: &str = "presence-room";
+pub const ROOM: &str = "presence-room";
 
 /// A node whose way to Redis can be disturbed.
-fn node_behind(cable: &Cable) -> TestServer {
+pub fn node_behind(cable: &Cable) -> TestServer {
     let server = Setup::new().config(&bus_at(cable.port, "")).start();
     expect_ready(&server, 200, "ready");
     server
 }
 
 /// A node at the end of a cable to this Redis, beside one that is not disturbed.
-fn disturbed(redis: &Redis) -> (TestServer, TestServer, Cable) {
+pub fn disturbed(redis: &Redis) -> (TestServer, TestServer, Cable) {
     let cable = Cable::lay(redis.port).expect("a cable can be laid");
     let steady = Setup::new().config(&bus_at(redis.port, "")).start();
     expect_ready(&steady, 200, "ready");
     (steady, node_behind(&cable), cable)
 }
 
-fn member(user: &str) -> String {
+pub fn member(user: &str) -> String {
     format!(r#"{{"user_id":"{user}"}}"#)
 }
 
-fn added(user: &str) -> String {
+pub fn added(user: &str) -> String {
     format!(r#"{{"user_id":"{user}","user_info":{{}}}}"#)
 }
 
@@ -51,7 +51,7 @@ fn users(server: &TestServer, channel: &str) -> BTreeSet<String> {
     users.filter_map(|user| user["id"].as_str().map(str::to_owned)).collect()
 }
 
-fn expect_users(server: &TestServer, channel: &str, expected: &[&str]) {
+pub fn expect_users(server: &TestServer, channel: &str, expected: &[&str]) {
     let expected: BTreeSet<String> = expected.iter().map(|&user| user.to_owned()).collect();
     eventually(&format!("{expected:?} on {channel}"), || (users(server, channel) == expected).then_some(()));
 }

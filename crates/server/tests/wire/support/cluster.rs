@@ -69,7 +69,6 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cache::lim_024", "a node may keep an event some milliseconds longer than Redis"),
     ("counts::ws_152_members_that_come_back", "who is back before Redis was told has never left"),
     ("presence_refused::lim_020_the_number", "a place that was left is free on other nodes a moment later"),
-    ("counts::ws_143", "a newcomer may hear the number before its own as well"),
     (
         "webhook_requests::hook_002_and_hook_024_what",
         "requests are divided by the milliseconds of Redis (CL-032)",

@@ -1,0 +1,108 @@
+//! Keys of the nodes in Redis that hold what no node has written.
+
+use fanfare_testing::redis::Redis;
+
+use crate::cluster::{bus, expect_in_touch, expect_ready};
+use crate::cluster_faults::{ROOM, added, expect_users, member};
+use crate::support::receiver::Receiver;
+use crate::support::server::TestServer;
+use crate::support::setup::Setup;
+use crate::support::{APP, eventually};
+
+const ADDED: &str = "pusher_internal:member_added";
+
+/// Two nodes with everything in one partition, webhooks of presence included.
+fn pair_of_one_partition(redis: &Redis, receiver: &Receiver) -> [TestServer; 2] {
+    [(); 2].map(|()| {
+        let sections = bus(redis, "partitions = 1\nlease = 2\nsettling = 3");
+        let server = Setup::bare().app(APP, &receiver.setting(&["presence"])).config(&sections).start();
+        expect_ready(&server, 200, "ready");
+        server
+    })
+}
+
+/// Puts something foreign in place of one of the nodes' keys while users come; both nodes say why they are out of touch,
+/// serve their own clients, and are one server again when the key is deleted.
+fn expect_lived_through(name: &str) {
+    let (redis, receiver) = (Redis::start(), Receiver::new());
+    let servers = pair_of_one_partition(&redis, &receiver);
+    let mut sockets = servers.each_ref().map(TestServer::connect);
+    sockets[0].join(APP, ROOM, &member("one"));
+    sockets[1].join(APP, ROOM, &member("two"));
+    sockets[0].expect_event(ROOM, ADDED, &added("two"));
+    receiver.requests(2);
+    let key = redis.says(&["--scan", "--pattern", "*:live"]).replace("live", name);
+    redis.says(&["SET", &key, "foreign"]);
+    for server in &servers {
+        expect_ready(server, 200, "WRONGTYPE");
+        server.process.log_line("why", |line| {
+            (line.contains("out of touch with the other nodes") && line.contains("WRONGTYPE")).then_some(())
+        });
+    }
+    let [one, two] = &servers;
+    let mut ann = one.connect();
+    ann.join(APP, ROOM, &member("ann"));
+    sockets[0].expect_event(ROOM, ADDED, &added("ann"));
+    one.api().publish(ROOM, "e", "here");
+    sockets[0].expect_event(ROOM, "e", "here");
+    ann.expect_event(ROOM, "e", "here");
+    // The connection stands, and carries events.
+    sockets[1].expect_event(ROOM, "e", "here");
+    assert_eq!(one.api().get("/channels", &[]).head.status, 503);
+    redis.says(&["DEL", &key]);
+    for server in &servers {
+        expect_in_touch(server);
+        expect_users(server, ROOM, &["ann", "one", "two"]);
+    }
+    sockets[1].expect_event(ROOM, ADDED, &added("ann"));
+    two.api().publish(ROOM, "e", "there");
+    for socket in sockets.iter_mut().chain([&mut ann]) {
+        socket.expect_event(ROOM, "e", "there");
+        socket.expect_nothing_more();
+    }
+    let told = eventually("webhooks go on", || {
+        let told: Vec<String> =
+            receiver.so_far().iter().flat_map(crate::support::receiver::events_of).collect();
+        (told.len() >= 3).then_some(told)
+    });
+    assert_eq!(told[2..], [format!(r#"member_added {ROOM} user_id="ann""#)]);
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_leases_is_lived_through() {
+    expect_lived_through("live");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_generations_is_lived_through() {
+    expect_lived_through("gen");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_epoch_is_lived_through() {
+    expect_lived_through("epoch");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_dead_nodes_is_lived_through() {
+    expect_lived_through("dead");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_goings_is_lived_through() {
+    expect_lived_through("due");
+}
+
+#[test]
+fn a_lease_that_somebody_has_deleted_is_taken_anew_and_the_log_says_so() {
+    let (redis, receiver) = (Redis::start(), Receiver::new());
+    let servers = pair_of_one_partition(&redis, &receiver);
+    let key = redis.says(&["--scan", "--pattern", "*:gen"]);
+    redis.says(&["DEL", &key]);
+    for server in &servers {
+        server
+            .process
+            .log_line("why", |line| line.contains("Redis has this node's lease no more").then_some(()));
+        expect_in_touch(server);
+    }
+}
