@@ -28,6 +28,7 @@ mod closing;
 mod cluster;
 mod cluster_faults;
 mod cluster_quotas;
+mod cluster_webhooks;
 mod commands;
 mod configuration;
 mod counts;
