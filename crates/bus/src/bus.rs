@@ -69,6 +69,7 @@ impl Bus {
             lease: settings.lease,
             settling: settings.settling,
             hook_delay: settings.hook_delay,
+            hook_batch: settings.hook_batch.clamp(Duration::from_millis(1), Duration::from_secs(1)),
             node: settings.node,
             local: Arc::clone(&local),
             counters: Arc::default(),

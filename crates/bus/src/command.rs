@@ -43,7 +43,7 @@ pub enum BusCommand {
     ToldPart { partition: Partition, cursor: u64 },
     /// The last entries that are to be told, before one of them or of all (XREVRANGE).
     LastEntries { partition: Partition, before: Option<EntryId> },
-    /// Entries that were told (XDEL).
+    /// Entries that need no more sending (`sent.lua`).
     Taken { partition: Partition, entries: Vec<EntryId> },
     /// What a former sender has told, in a young epoch (`told.lua`).
     Told { partition: Partition, term: u64, is_first: bool, subjects: Vec<HookSubject> },
@@ -107,7 +107,13 @@ pub enum CountRule {
 }
 
 /// Entries in one part of [`BusCommand::LastEntries`]; few in tests, so that their short streams have several parts.
-pub const ENTRIES_PART: usize = if cfg!(test) { 3 } else { 100 };
+pub const ENTRIES_PART: usize = if cfg!(test) { 3 } else { 500 };
+
+/// Goings that one beat moves to the webhooks' stream, about 2 ms of Redis (N14); few in tests.
+pub const GOINGS_PART: usize = if cfg!(test) { 3 } else { 250 };
+
+/// Entries of one window that are sent and removed together, at most.
+const GROUP: u64 = 500;
 
 /// A stream entry's id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +122,15 @@ pub struct EntryId {
     pub milliseconds: u64,
     /// Number within the millisecond.
     pub number: u64,
+}
+
+impl EntryId {
+    /// The group that the entry is sent with, if of the same app: the window, in parts. Follows from ids alone, so that
+    /// another sender makes the same groups (CL-032).
+    #[must_use]
+    pub const fn group(self) -> (u64, u64) {
+        (self.milliseconds, self.number / GROUP)
+    }
 }
 
 /// What webhooks are told of: a channel, or a user on a channel.
@@ -170,8 +185,8 @@ pub enum BusAnswer {
     RosterPart { users: Vec<(UserId, String)>, cursor: u64 },
     /// `Take`, the first time: the new term.
     Term(u64),
-    /// `Take`: entries.
-    Taken { entries: Vec<HookEntry>, is_whole_page: bool },
+    /// `Take`: entries, and what else the sender is to know.
+    Taken(TakenPage),
     /// `ToldPart`: subjects, and where to go on; 0 at the end.
     ToldPart { subjects: Vec<HookSubject>, cursor: u64 },
     /// `LastEntries`, the last first.
@@ -192,6 +207,34 @@ pub enum BusAnswer {
     Done,
 }
 
+/// What `take.lua` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenPage {
+    /// Entries of windows that are over, in order.
+    pub entries: Vec<HookEntry>,
+    /// There may be more of them.
+    pub is_whole_page: bool,
+    /// In how many milliseconds the next window is over; 0 if nothing waits for that.
+    pub wait: u64,
+    /// Milliseconds of Redis.
+    pub now: u64,
+    /// When the epoch began, in milliseconds of Redis.
+    pub born: u64,
+    /// Apps that had no room for more.
+    pub refused: Vec<RefusedHooks>,
+}
+
+/// An app whose webhooks had no room in the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedHooks {
+    /// The app.
+    pub app: AppId,
+    /// Events that were refused since this was told last.
+    pub count: u64,
+    /// There is room again, for webhooks of channels and of members: whoever is there and was not told of can be told of.
+    pub has_room: Option<(bool, bool)>,
+}
+
 /// What `beat.lua` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
@@ -207,6 +250,8 @@ pub struct Beat {
     pub term: u64,
     /// Channels whose number is to be told now, by the caller (`T`): the last change is always told (CL-022).
     pub late: Vec<(AppId, ChannelName)>,
+    /// More is due than one beat moves on.
+    pub is_more: bool,
 }
 
 /// The result of one operation.

@@ -39,7 +39,6 @@ pub(crate) use self::wire::asked_once;
 use self::wire::{Wire, WireEvent};
 use crate::board::{Asking, Board, Told};
 use crate::machine::{Machine, MachineSettings};
-use crate::scripts::Speaker;
 use crate::shared::Shared;
 use crate::workers::BroughtDeltas;
 
@@ -336,17 +335,7 @@ impl Link {
         self.board.events.take(MOST_EVENTS.0, MOST_EVENTS.1, &mut events);
         self.epochs += 1;
         let fresh = format!("{}-{}", self.shared.key, self.epochs);
-        let speaker = Speaker {
-            layout: &self.shared.layout,
-            node: &self.shared.key,
-            is_sharded: self.board.is_sharded,
-            data: "",
-            fresh: &fresh,
-            lease: self.shared.lease,
-            settling: self.shared.settling,
-            delay: self.shared.hook_delay,
-            now: 0,
-        };
+        let speaker = self.shared.speaker(self.board.is_sharded, "", &fresh);
         let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);
         batch.events(events);
         for (token, command) in self.waiting.take() {

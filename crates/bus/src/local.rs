@@ -1,6 +1,7 @@
 //! What the bus brings to its node, and how the node hears of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
@@ -37,6 +38,10 @@ pub trait Local: Send + Sync + 'static {
     /// answered, or retrying has ended. Sent as one request, with `time_ms` as its time (CL-032).
     fn hooks(&self, batch: HookBatch, done: HooksDone);
 
+    /// So many events of the app were not told to webhooks, because too many wait: what is still so when there is room
+    /// again is told then.
+    fn hooks_refused(&self, app: &AppId, events: u64);
+
     /// This node is the sender of the partition no more: what is not under way is dropped, without a word.
     fn stop_hooks(&self, partition: Partition);
 }
@@ -70,12 +75,12 @@ pub struct HeardKept {
     /// The event is kept, but delivered to nobody: this node has heard of it itself (CL-068).
     pub quiet: bool,
     /// How long the event is kept.
-    pub lives: std::time::Duration,
+    pub lives: Duration,
     /// The event.
     pub frame: Frame,
 }
 
-/// Events of one app and one millisecond, for its webhooks.
+/// Events of one app and one window of time, for its webhooks.
 #[derive(Clone, Debug)]
 pub struct HookBatch {
     /// The app.
@@ -84,6 +89,8 @@ pub struct HookBatch {
     pub partition: Partition,
     /// When the events happened, in milliseconds since 1970 by Redis's clock; the same if they are sent again.
     pub time_ms: u64,
+    /// For how long the events have waited (HOOK-022).
+    pub age: Duration,
     /// The events, in order.
     pub events: Vec<HookEvent>,
 }

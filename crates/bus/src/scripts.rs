@@ -36,12 +36,14 @@ pub enum Script {
     Told,
     /// `keep.lua`
     Keep,
+    /// `sent.lua`
+    Sent,
 }
 
 impl Script {
     /// All scripts, to be loaded.
-    pub const ALL: [Self; 7] =
-        [Self::Hello, Self::Beat, Self::Apply, Self::Bye, Self::Take, Self::Told, Self::Keep];
+    pub const ALL: [Self; 8] =
+        [Self::Hello, Self::Beat, Self::Apply, Self::Bye, Self::Take, Self::Told, Self::Keep, Self::Sent];
 
     /// The script's text.
     #[must_use]
@@ -54,6 +56,7 @@ impl Script {
             Self::Take => include_str!("lua/take.lua"),
             Self::Told => include_str!("lua/told.lua"),
             Self::Keep => include_str!("lua/keep.lua"),
+            Self::Sent => include_str!("lua/sent.lua"),
         }
     }
 
@@ -68,6 +71,7 @@ impl Script {
             BusCommand::Take { .. } => Self::Take,
             BusCommand::Told { .. } => Self::Told,
             BusCommand::Keep { .. } => Self::Keep,
+            BusCommand::Taken { .. } => Self::Sent,
             _ => return None,
         })
     }
@@ -92,6 +96,10 @@ pub struct Speaker<'a> {
     pub settling: Duration,
     /// How long a going waits for a return (HOOK-021).
     pub delay: Duration,
+    /// The webhooks of so much time are one group (HOOK-024), from 1 ms to 1 s.
+    pub window: Duration,
+    /// Bytes of webhooks that wait in a partition; without room, no coming is told.
+    pub hook_bytes: usize,
     /// The time in milliseconds for tests; 0 for Redis's own clock.
     pub now: u64,
 }

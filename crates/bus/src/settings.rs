@@ -24,6 +24,8 @@ pub struct Settings {
     pub settling: Duration,
     /// How long a going waits for a return before webhooks are told (HOOK-021, CL-031).
     pub hook_delay: Duration,
+    /// The webhooks of so much time are one group (HOOK-024); at most a second, and the same on all nodes.
+    pub hook_batch: Duration,
     /// This node.
     pub node: NodeAbout,
 }

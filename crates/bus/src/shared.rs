@@ -10,8 +10,12 @@ use crate::board::Board;
 use crate::counters::BusCounters;
 use crate::local::Local;
 use crate::partition::Layout;
+use crate::scripts::Speaker;
 use crate::settings::NodeAbout;
 use crate::workers::Workers;
+
+/// Bytes of webhooks that wait in a partition. About so much of Redis, and as much of the node that sends them.
+const MOST_HOOK_BYTES: usize = 8 << 20;
 
 /// What all links of a node share.
 pub(crate) struct Shared {
@@ -19,6 +23,7 @@ pub(crate) struct Shared {
     pub lease: Duration,
     pub settling: Duration,
     pub hook_delay: Duration,
+    pub hook_batch: Duration,
     pub node: NodeAbout,
     /// The node's id as Redis knows it.
     pub key: Arc<str>,
@@ -54,6 +59,23 @@ impl Rank {
 }
 
 impl Shared {
+    /// What the commands of a link need, with the id of its master's data and an id for a new epoch.
+    pub fn speaker<'a>(&'a self, is_sharded: bool, data: &'a str, fresh: &'a str) -> Speaker<'a> {
+        Speaker {
+            layout: &self.layout,
+            node: &self.key,
+            is_sharded,
+            data,
+            fresh,
+            lease: self.lease,
+            settling: self.settling,
+            delay: self.hook_delay,
+            window: self.hook_batch,
+            hook_bytes: MOST_HOOK_BYTES,
+            now: 0,
+        }
+    }
+
     /// Milliseconds since the start.
     pub fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use fanfare_protocol::webhook::Transition;
+use tokio::time::Instant;
 
 /// Events of one app that are to be sent as they are: nothing is delayed, cancelled or held back here.
 pub struct Decided {
@@ -17,6 +19,8 @@ pub struct Decided {
 pub struct SentAgain {
     /// The time of all requests with these events, in milliseconds since 1970.
     pub time_ms: u64,
+    /// For how long the events have waited elsewhere: a part of the time that they are tried for (HOOK-022).
+    pub age: Duration,
     /// Names the events that [`crate::Webhooks::withdraw`] drops together.
     pub source: u32,
     /// Called when every receiver has answered, or retrying has ended; not after a withdrawal.
@@ -26,6 +30,7 @@ pub struct SentAgain {
 /// The events of one [`Decided`], as long as any of them waits or is under way.
 pub(crate) struct Group {
     pub time_ms: u64,
+    pub since: Instant,
     pub source: u32,
     is_withdrawn: AtomicBool,
     /// The node ends: what is dropped now was not sent.
@@ -34,8 +39,11 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(SentAgain { time_ms, source, done }: SentAgain, is_over: Arc<AtomicBool>) -> Self {
-        Self { time_ms, source, is_withdrawn: AtomicBool::new(false), is_over, done }
+    pub(crate) fn new(again: SentAgain, is_over: Arc<AtomicBool>) -> Self {
+        let SentAgain { time_ms, age, source, done } = again;
+        let now = Instant::now();
+        let since = now.checked_sub(age).unwrap_or(now);
+        Self { time_ms, since, source, is_withdrawn: AtomicBool::new(false), is_over, done }
     }
 
     /// Some of the events are not sent by this node.

@@ -59,7 +59,7 @@ impl Waiting {
     /// An event of a group, whose time holds for all its requests.
     pub(crate) fn of_group(event: WebhookEvent, group: &Arc<Group>) -> Self {
         let time_ms = group.time_ms;
-        Self { event: Arc::new(event), since: Instant::now(), time_ms, group: Some(Arc::clone(group)) }
+        Self { event: Arc::new(event), since: group.since, time_ms, group: Some(Arc::clone(group)) }
     }
 
     /// Whether both may stand in one request: events of a group are sent by themselves, so that a request that has to

@@ -43,6 +43,9 @@ impl Link {
         for partition in out.stop_hooks {
             local.stop_hooks(partition);
         }
+        for (app, events) in out.refused_hooks {
+            local.hooks_refused(&app, events);
+        }
         for batch in out.hooks {
             let done = self.hooks_done(
                 batch.partition,

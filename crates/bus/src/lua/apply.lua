@@ -2,9 +2,9 @@
 -- No flags: on a full Redis the script fails at its first write that needs memory; one that has written goes on. So a
 -- batch that begins with leaves is applied, and a batch that begins with a join is not applied at all.
 -- KEYS: 1 live  2 gen  3 epoch  4 own:NODE  5 dead  6 seq:APP  7 totals:APP  8 told  9 due  10 hooks  11 counted:APP
---       12 hooked  13 late  14 adopted  15.. one roster for each operation
+--       12 hooked  13 late  14 adopted  15 queued  16 refused  17.. one roster for each operation
 -- ARGV: 1 now (ms; '0' = Redis's clock)  2 node  3 generation, or 'reap'  4 PUBLISH | SPUBLISH  5 topic  6 topic of hooks
---       7 'delay:settling' of webhooks and of an epoch (ms)  8 app  9.. five for each operation: kind channel user info flags
+--       7 'delay:settling:window:most': of webhooks, of an epoch, of a batch of webhooks (ms); bytes of webhooks that wait  8 app  9.. five for each operation: kind channel user info flags
 -- Kinds: J join, L leave, X leave if of an older generation, S roster, C count (user = how many),
 --        Y a count of an older generation goes, T tells the count if its time has come,
 --        I webhooks: somebody is there and was not told of; H webhooks: was told of, perhaps is no more;
@@ -24,18 +24,31 @@ elseif redis.call('HGET', KEYS[2], node) ~= gen or not redis.call('ZSCORE', KEYS
 end
 local epoch = redis.call('HGET', KEYS[3], 'id') or ''
 local born = tonumber(redis.call('HGET', KEYS[3], 'born') or '0')
-local delay, settling = ARGV[7]:match('^(%d+):(%d+)$')
-delay, settling = tonumber(delay), tonumber(settling)
+local delay, settling, window, most_bytes = ARGV[7]:match('^(%d+):(%d+):(%d+):(%d+)$')
+delay, settling, window, most_bytes = tonumber(delay), tonumber(settling), tonumber(window), tonumber(most_bytes)
 local young = now - born < settling
 local seq, hooked
 local function tell(kind, channel, user, info)
   seq = redis.call('INCR', KEYS[6])
   redis.call(ARGV[4], ARGV[5], cmsgpack.pack({1, epoch, seq, kind, channel, user, info}))
 end
+-- The bytes of webhooks that wait: of this app, and of all. An app may have a quarter of what others leave free.
+local mine, all
+local function has_room()
+  if not mine then
+    local own, sum = unpack(redis.call('HMGET', KEYS[15], app, ''))
+    mine, all = tonumber(own or '0'), tonumber(sum or '0')
+  end
+  return mine * 4 < most_bytes - (all - mine)
+end
+-- The id of an entry is the end of the window that the entry belongs to, so that a window of one app is one unchanging
+-- group. Behind a last entry with a greater id, of a clock or a window of before, the entry joins that one's group.
 local function hook(what, channel, user)
-  local id = given and string.format('%.0f-*', now) or '*'
-  redis.call('XADD', KEYS[10], 'MAXLEN', '~', 100000, id, 'e', what, 'a', app, 'c', channel, 'u', user)
-  redis.call('PERSIST', KEYS[10]) -- an empty stream expires, see take.lua
+  local id = string.format('%.0f-*', (math.floor(now / window) + 1) * window)
+  local added = redis.pcall('XADD', KEYS[10], id, 'e', what, 'a', app, 'c', channel, 'u', user)
+  if type(added) == 'table' then redis.call('XADD', KEYS[10], '*', 'e', what, 'a', app, 'c', channel, 'u', user) end
+  local size = #app + #channel + #user + 128 -- about what Redis needs for it; the same in beat.lua and sent.lua
+  mine, all = mine + size, all + size
   hooked = true
 end
 local function subject(channel, user) return app .. '\0' .. channel .. '\0' .. user end
@@ -46,11 +59,15 @@ local function unmark()
   if redis.call('EXISTS', KEYS[7]) == 0 then redis.call('SREM', KEYS[12], 'e:' .. app, 'p:' .. app) end
 end
 -- What webhooks are told of. Not in a young epoch, where nobody knows yet what was told before (see I and H).
-local function came(channel, user, wanted)
+-- Without room, a coming is not told, and so its going is not: they alternate all the same. The app is marked, and the
+-- sender looks for who is there as soon as there is room. Goings are never refused: no more go than were told to have come.
+local function came(channel, user, wanted, is_again)
   if wanted then mark(user) end
-  if not young and redis.call('ZREM', KEYS[9], subject(channel, user)) == 0 and wanted
-    and redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then
-    hook('+', channel, user)
+  if young or redis.call('ZREM', KEYS[9], subject(channel, user)) == 1 or not wanted then return end
+  if has_room() then
+    if redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then hook('+', channel, user) end
+  elseif redis.call('HEXISTS', KEYS[8], subject(channel, user)) == 0 then
+    redis.call('HINCRBY', KEYS[16], app, is_again and 0 or 1)
   end
 end
 local function went(channel, user)
@@ -126,7 +143,7 @@ local out = {epoch, now - born}
 for i = 1, (#ARGV - 8) / 5 do
   local a = 8 + (i - 1) * 5
   local kind, channel, user, info, flags = ARGV[a+1], ARGV[a+2], ARGV[a+3], ARGV[a+4], ARGV[a+5]
-  local roster, row = KEYS[14 + i], 'M\0' .. app .. '\0' .. channel .. '\0' .. user
+  local roster, row = KEYS[16 + i], 'M\0' .. app .. '\0' .. channel .. '\0' .. user
   local existence, presence = flags:find('e', 1, true) ~= nil, flags:find('p', 1, true) ~= nil
   local rule = flags:match('[ocas]') or 'o'
   local status, extra = 'ok', nil
@@ -160,10 +177,10 @@ for i = 1, (#ARGV - 8) / 5 do
     extra = tonumber(redis.call('HGET', KEYS[7], channel) or '0')
     status = number(channel, extra, 's')
   elseif kind == 'I' then
-    if redis.call('HEXISTS', KEYS[7], channel) == 1 then came(channel, '', existence) end
+    if redis.call('HEXISTS', KEYS[7], channel) == 1 then came(channel, '', existence, true) end
     local users = presence and redis.call('HKEYS', roster) or {}
     table.sort(users) -- the same entries in the same order, wherever and whenever
-    for _, there in ipairs(users) do came(channel, there, true) end
+    for _, there in ipairs(users) do came(channel, there, true, true) end
   elseif kind == 'H' then
     local there = user == '' and redis.call('HEXISTS', KEYS[7], channel) or redis.call('HEXISTS', roster, user)
     if there == 0 then went(channel, user) end
@@ -175,5 +192,9 @@ for i = 1, (#ARGV - 8) / 5 do
   end
   out[#out + 1] = {status, seq or tonumber(redis.call('GET', KEYS[6]) or '0'), extra or false}
 end
-if hooked then redis.call(ARGV[4], ARGV[6], '') end
+if hooked then
+  redis.call('HSET', KEYS[15], app, string.format('%.0f', mine), '', string.format('%.0f', all))
+  redis.call('PERSIST', KEYS[10]) -- an empty stream expires, see take.lua
+  redis.call(ARGV[4], ARGV[6], '')
+end
 return out

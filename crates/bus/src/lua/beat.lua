@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Renews a lease; declares nodes dead whose leases have run out; moves goings that are due to the webhooks' stream.
--- KEYS: 1 live 2 gen 3 epoch 4 dead 5 told 6 due 7 hooks 8 late
+-- KEYS: 1 live 2 gen 3 epoch 4 dead 5 told 6 due 7 hooks 8 late 9 queued
 -- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 lease (ms) 5 settling time (ms) 6 PUBLISH | SPUBLISH 7 topic of hooks
--- Reply: 'FENCED' | {epoch, age of the epoch in ms, {dead node...}, the sender, its term, {app \0 channel...}};
---        the last are counts whose time has come, and the caller tells them (T): another node gets what is left in a second
+--       8 window of a batch of webhooks (ms) 9 most goings in one call
+-- Reply: 'FENCED' | {epoch, age of the epoch in ms, {dead node...}, the sender, its term, {app \0 channel...}, 1 if more is due now};
+--        the channels are counts whose time has come, and the caller tells them (T): another node gets what is left in a second
 local now = tonumber(ARGV[1])
-local given = now ~= 0
-if not given then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
+if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
 local fenced = redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] or not redis.call('ZSCORE', KEYS[1], ARGV[2])
 if not fenced then redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[2]) end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10)) do
@@ -14,19 +14,32 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT',
   if node == ARGV[2] then fenced = true end
 end
 local age = now - tonumber(redis.call('HGET', KEYS[3], 'born') or now)
+local more = 0
+local function hook(app, channel, user)
+  local window = tonumber(ARGV[8])
+  local id = string.format('%.0f-*', (math.floor(now / window) + 1) * window) -- see apply.lua
+  local added = redis.pcall('XADD', KEYS[7], id, 'e', '-', 'a', app, 'c', channel, 'u', user)
+  if type(added) == 'table' then redis.call('XADD', KEYS[7], '*', 'e', '-', 'a', app, 'c', channel, 'u', user) end
+end
 if age >= tonumber(ARGV[5]) then
-  local hooked = false
-  for _, subject in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, 100)) do
-    redis.call('ZREM', KEYS[6], subject)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, ARGV[9])
+  local sizes, sum = {}, 0
+  for _, subject in ipairs(due) do
     if redis.call('HDEL', KEYS[5], subject) == 1 then
       local app, channel, user = subject:match('^(.-)%z(.-)%z(.*)$')
-      local id = given and string.format('%.0f-*', now) or '*'
-      redis.call('XADD', KEYS[7], 'MAXLEN', '~', 100000, id, 'e', '-', 'a', app, 'c', channel, 'u', user)
-      redis.call('PERSIST', KEYS[7]) -- an empty stream expires, see take.lua
-      hooked = true
+      hook(app, channel, user)
+      local size = #app + #channel + #user + 128
+      sizes[app], sum = (sizes[app] or 0) + size, sum + size
     end
   end
-  if hooked then redis.call(ARGV[6], ARGV[7], '') end
+  if #due > 0 then redis.call('ZREM', KEYS[6], unpack(due)) end
+  if #due == tonumber(ARGV[9]) then more = 1 end
+  if sum > 0 then
+    for app, size in pairs(sizes) do redis.call('HINCRBY', KEYS[9], app, size) end
+    redis.call('HINCRBY', KEYS[9], '', sum)
+    redis.call('PERSIST', KEYS[7]) -- an empty stream expires, see take.lua
+    redis.call(ARGV[6], ARGV[7], '')
+  end
 end
 if fenced then return 'FENCED' end
 local owner = redis.call('HGET', KEYS[3], 'owner')
@@ -34,6 +47,7 @@ if not owner or not redis.call('ZSCORE', KEYS[1], owner) then
   owner = ARGV[2]; redis.call('HSET', KEYS[3], 'owner', owner)
 end
 local late = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMIT', 0, 100)
+if #late == 100 then more = 1 end
 for _, channel in ipairs(late) do redis.call('ZADD', KEYS[8], now + 1000, channel) end
 return {redis.call('HGET', KEYS[3], 'id') or '', age, redis.call('SMEMBERS', KEYS[4]), owner,
-  tonumber(redis.call('HGET', KEYS[3], 'term') or '0'), late}
+  tonumber(redis.call('HGET', KEYS[3], 'term') or '0'), late, more}

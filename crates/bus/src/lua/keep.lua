@@ -6,7 +6,8 @@
 -- What an app keeps in a partition has a bound in bytes; over it the oldest go, but never the newest (CL-040).
 -- KEYS: 1 cache:APP:CHANNEL 2 miss:APP:CHANNEL, the mark of who missed it 3 ver:APP
 --       4 kept:APP, the kept events (names of their keys) by their ends 5 sizes:APP, their bytes, and the sum under ''
--- Keys of events that go are not in KEYS; their names are in KEYS 4, and lie in the same slot.
+-- A contract with whoever runs this script: keys of events that go are not in KEYS. Their names are in KEYS 4, begin with the
+-- same prefix and the same tag in braces as KEYS, and so lie in the same slot of a Cluster and under the same rule of an ACL.
 -- ARGV: 1 PUBLISH | SPUBLISH 2 topic 3 message 4 time to live (ms) 5 bound (bytes)   Reply: 1 | 0, published and not kept
 local t = redis.call('TIME')
 local version, lives = tonumber(redis.call('GET', KEYS[3]) or ''), tonumber(ARGV[4])

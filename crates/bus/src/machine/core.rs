@@ -33,6 +33,8 @@ pub struct MachineNumbers {
     pub rows_reaped: u64,
     /// Times that this node became the sender of a partition's webhooks (CL-113).
     pub hooks_taken_over: u64,
+    /// Events that webhooks were not told of, because too many waited.
+    pub hooks_refused: u64,
     /// Copies that were wrong without any known cause (N13).
     pub rosters_mended: u64,
     /// Batches, and events of cache channels, that a full Redis refused (CL-106).

@@ -46,6 +46,8 @@ pub struct Out {
     pub hooks: Vec<HookBatch>,
     /// Partitions whose webhooks this node may send no more.
     pub stop_hooks: Vec<Partition>,
+    /// Events for webhooks that had no room in Redis, so are not told now.
+    pub refused_hooks: Vec<(AppId, u64)>,
     /// Partitions whose topic of hooks is to be subscribed to, or not any more.
     pub listen_hooks: Vec<(Partition, bool)>,
     /// Why a lease is taken anew over a connection that stands, for the operator.

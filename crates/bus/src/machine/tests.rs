@@ -4,6 +4,7 @@
 //! schedules of each kind with new seeds, `FANFARE_SEED=S` begins with one.
 
 mod answers;
+mod backlog;
 mod bare;
 mod caches;
 mod dice;

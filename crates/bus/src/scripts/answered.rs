@@ -6,7 +6,8 @@ use fanfare_protocol::ids::{AppId, UserId};
 
 use super::{RedisValue, names};
 use crate::command::{
-    Applied, Beat, BusAnswer, BusCommand, EntryId, Failure, HookEntry, Operation, Roster, Status,
+    Applied, Beat, BusAnswer, BusCommand, EntryId, Failure, HookEntry, Operation, RefusedHooks, Roster,
+    Status, TakenPage,
 };
 use crate::message::VERSION_DIGITS;
 
@@ -50,8 +51,11 @@ fn read(command: &BusCommand, value: RedisValue) -> Option<BusAnswer> {
         }
         BusCommand::Take { last: None, .. } => BusAnswer::Term(number(&value)?),
         BusCommand::Take { .. } => {
-            let [found, more] = list(value)?.try_into().ok()?;
-            BusAnswer::Taken { entries: entries(found)?, is_whole_page: number(&more)? == 1 }
+            let [found, more, wait, now, born, refused] = list(value)?.try_into().ok()?;
+            let (entries, is_whole_page) = (entries(found)?, number(&more)? == 1);
+            let refused = list(refused)?.into_iter().map(refused_hooks).collect::<Option<_>>()?;
+            let (wait, now, born) = (number(&wait)?, number(&now)?, number(&born)?);
+            BusAnswer::Taken(TakenPage { entries, is_whole_page, wait, now, born, refused })
         }
         BusCommand::ToldPart { .. } => {
             let (cursor, pairs) = scanned(value)?;
@@ -79,13 +83,14 @@ fn read(command: &BusCommand, value: RedisValue) -> Option<BusAnswer> {
 }
 
 fn beat(value: RedisValue) -> Option<Beat> {
-    let [epoch, age, dead, owner, term, late] = list(value)?.try_into().ok()?;
+    let [epoch, age, dead, owner, term, late, more] = list(value)?.try_into().ok()?;
     let mut dead: Vec<_> =
         list(dead)?.into_iter().map(|node| Some(string(node)?.into())).collect::<Option<_>>()?;
     dead.sort_unstable();
     let late = list(late)?.into_iter().filter_map(|channel| names::read_channel(&string(channel)?)).collect();
     let (owner, term) = (string(owner)?.into(), number(&term)?);
-    Some(Beat { epoch: string(epoch)?, age: number(&age)?, dead, owner, term, late })
+    let is_more = number(&more)? == 1;
+    Some(Beat { epoch: string(epoch)?, age: number(&age)?, dead, owner, term, late, is_more })
 }
 
 fn applied(operations: &[Operation], value: RedisValue) -> Option<BusAnswer> {
@@ -142,6 +147,13 @@ fn entry(value: RedisValue) -> Option<HookEntry> {
     let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let subject = names::subject_of(field("a")?, field("c")?, field("u")?);
     Some(HookEntry { id, came: field("e")? == "+", subject })
+}
+
+fn refused_hooks(value: RedisValue) -> Option<RefusedHooks> {
+    let [app, count, kinds] = list(value)?.try_into().ok()?;
+    let (app, kinds) = (AppId::from(&*string(app)?), string(kinds)?);
+    let has_room = (kinds != "-").then(|| (kinds.contains('e'), kinds.contains('p')));
+    Some(RefusedHooks { app, count: number(&count)?, has_room })
 }
 
 /// The apps of `e:APP` and `p:APP`, sorted.

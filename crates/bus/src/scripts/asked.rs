@@ -5,7 +5,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::KeptEvent;
 
 use super::{Speaker, names};
-use crate::command::{Actor, BusCommand, CountRule, ENTRIES_PART, EntryId, NodeName, Operation};
+use crate::command::{Actor, BusCommand, CountRule, ENTRIES_PART, EntryId, GOINGS_PART, NodeName, Operation};
 use crate::partition::{Partition, Topic};
 
 /// Rows or users in one part of a scan.
@@ -41,16 +41,20 @@ pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
             keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due", "adopted"])
         }
         BusCommand::Beat { partition, .. } => {
-            keys(speaker, *partition, &["live", "gen", "epoch", "dead", "told", "due", "hooks", "late"])
+            let first = ["live", "gen", "epoch", "dead", "told", "due", "hooks", "late", "queued"];
+            keys(speaker, *partition, &first)
         }
         BusCommand::Bye { partition, node, .. } => {
             let mut keys = keys(speaker, *partition, &["live", "gen", "dead"]);
             keys.insert(2, own(speaker, *partition, node));
             keys
         }
-        BusCommand::Take { partition, .. } => keys(speaker, *partition, &["gen", "epoch", "hooks"]),
+        BusCommand::Take { partition, .. } => {
+            keys(speaker, *partition, &["gen", "epoch", "hooks", "queued", "refused", "hooked"])
+        }
+        BusCommand::Taken { partition, .. } => keys(speaker, *partition, &["hooks", "queued"]),
         BusCommand::Told { partition, .. } => {
-            keys(speaker, *partition, &["epoch", "told", "hooks", "adopted"])
+            keys(speaker, *partition, &["epoch", "told", "hooks", "adopted", "queued", "refused"])
         }
         BusCommand::Apply { topic, by, operations } => apply_keys(speaker, topic, by, operations),
         _ => Vec::new(),
@@ -69,7 +73,7 @@ fn apply_keys(speaker: &Speaker<'_>, topic: &Topic, by: &Actor, operations: &[Op
     all.extend(["seq", "totals"].map(|name| Bytes::from(layout.app_key(topic, name))));
     all.extend(keys(speaker, partition, &["told", "due", "hooks"]));
     all.push(Bytes::from(layout.app_key(topic, "counted")));
-    all.extend(keys(speaker, partition, &["hooked", "late", "adopted"]));
+    all.extend(keys(speaker, partition, &["hooked", "late", "adopted", "queued", "refused"]));
     all.extend(
         operations.iter().map(|operation| Bytes::from(layout.channel_key(topic, "m", channel_of(operation)))),
     );
@@ -114,6 +118,8 @@ pub fn arguments_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
             milliseconds(speaker.settling),
             publish(speaker),
             text(speaker.layout.hooks_topic(*partition)),
+            milliseconds(speaker.window),
+            text(GOINGS_PART.to_string()),
         ],
         BusCommand::Bye { node, generation, .. } => {
             vec![
@@ -122,8 +128,10 @@ pub fn arguments_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
             ]
         }
         BusCommand::Take { generation, last, .. } => {
-            vec![now(), node(), text(generation.to_string()), text(last.map(entry).unwrap_or_default())]
+            let last = text(last.map(entry).unwrap_or_default());
+            vec![now(), node(), text(generation.to_string()), last, text(speaker.hook_bytes.to_string())]
         }
+        BusCommand::Taken { entries, .. } => entries.iter().map(|id| text(entry(*id))).collect(),
         BusCommand::Told { term, is_first, subjects, .. } => {
             let mut all = vec![now(), text(term.to_string()), milliseconds(speaker.settling)];
             all.push(text(if *is_first { "1" } else { "0" }));
@@ -149,7 +157,8 @@ fn apply_arguments(speaker: &Speaker<'_>, topic: &Topic, by: &Actor, operations:
     all.push(publish(speaker));
     all.push(Bytes::from(speaker.layout.topic_name(topic)));
     all.push(Bytes::from(speaker.layout.hooks_topic(topic.partition)));
-    all.push(text(format!("{}:{}", speaker.delay.as_millis(), speaker.settling.as_millis())));
+    let times = [speaker.delay, speaker.settling, speaker.window].map(|time| time.as_millis());
+    all.push(text(format!("{}:{}:{}:{}", times[0], times[1], times[2], speaker.hook_bytes)));
     all.push(text(topic.app.as_str()));
     for operation in operations {
         let [user, info, flags] = rest_of(operation);
@@ -268,11 +277,6 @@ pub fn plain(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Vec<Bytes>> {
             let count = text(ENTRIES_PART.to_string());
             let hooks = key(speaker, *partition, "hooks");
             vec![vec![text("XREVRANGE"), hooks, from, text("-"), text("COUNT"), count]]
-        }
-        BusCommand::Taken { partition, entries } => {
-            let mut all = vec![text("XDEL"), key(speaker, *partition, "hooks")];
-            all.extend(entries.iter().map(|id| Bytes::from(entry(*id))));
-            vec![all]
         }
         BusCommand::Hooked { partition } => vec![vec![text("SMEMBERS"), key(speaker, *partition, "hooked")]],
         BusCommand::Totals { topic, cursor } => {

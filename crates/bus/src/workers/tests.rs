@@ -47,6 +47,8 @@ impl Local for Page {
     }
 
     fn hooks(&self, _: HookBatch, _: HooksDone) {}
+    fn hooks_refused(&self, _: &AppId, _: u64) {}
+
     fn stop_hooks(&self, _: Partition) {}
 }
 

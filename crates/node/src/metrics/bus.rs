@@ -124,6 +124,11 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
             of_rules(|numbers| numbers.hooks_taken_over)
         }),
         (
+            "bus_hooks_refused",
+            "Events for webhooks that were dropped because too many of the app waited in Redis",
+            { of_rules(|numbers| numbers.hooks_refused) },
+        ),
+        (
             "bus_hooks_told_late",
             "Times that webhooks may be repeated or missing after Redis lost its data",
             { of_rules(|numbers| numbers.told_late) },

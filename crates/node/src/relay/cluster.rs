@@ -41,6 +41,7 @@ impl ClusterTasks {
             lease: section.lease,
             settling: section.settling,
             hook_delay: node.config.webhooks.settings().delay,
+            hook_batch: node.config.webhooks.settings().batch,
             node: NodeAbout {
                 id,
                 name,

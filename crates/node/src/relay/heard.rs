@@ -107,6 +107,12 @@ impl Local for Heard {
         self.hooks.push(batch, done);
     }
 
+    fn hooks_refused(&self, app: &AppId, events: u64) {
+        if let Some(node) = self.node.upgrade() {
+            self.hooks.note_refused(&node, app, events);
+        }
+    }
+
     fn stop_hooks(&self, partition: Partition) {
         if let Some(node) = self.node.upgrade() {
             self.hooks.stop(&node, partition);

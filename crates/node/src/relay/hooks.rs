@@ -14,12 +14,15 @@ use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{Decided, SentAgain, Tally};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::node::Node;
 
 /// How soon an app's settings are looked up again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Shortest time between two log lines about events without room.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Batches whose app is being looked up.
 #[derive(Clone, Default)]
@@ -30,6 +33,8 @@ struct Inner {
     /// Guards the queue, and that no batch is sent after it was stopped.
     queue: Mutex<Queue>,
     bell: Notify,
+    /// Events without room that were not logged, and when some were logged last.
+    refused: Mutex<(u64, Option<Instant>)>,
 }
 
 #[derive(Default)]
@@ -49,6 +54,19 @@ impl HookQueue {
         queue.waiting.push_back((batch, done));
         drop(queue);
         self.0.bell.notify_one();
+    }
+
+    /// Counts events of an app that had no room in Redis, and logs them now and then.
+    pub(super) fn note_refused(&self, node: &Node, app: &AppId, events: u64) {
+        node.tenants.of(app).dropped(events);
+        let mut refused = self.0.refused.lock();
+        refused.0 += events;
+        if refused.1.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {
+            let events = std::mem::take(&mut refused.0);
+            refused.1 = Some(Instant::now());
+            let app = app.as_str();
+            tracing::warn!(target: "fanfare::webhooks", app, events, "too many webhook events of the cluster wait; events of this app, perhaps of others, were dropped");
+        }
     }
 
     /// Drops the batches of a partition, and what the webhooks have of them and is not under way.
@@ -98,14 +116,14 @@ impl HookQueue {
         queue.waiting = others;
         let batches: VecDeque<(HookBatch, HooksDone)> = batches;
         let tally: Arc<dyn Tally> = node.tenants.of(app);
-        for (HookBatch { partition, time_ms, events, .. }, done) in batches {
+        for (HookBatch { partition, time_ms, age, events, .. }, done) in batches {
             let Some(found) = found else {
                 done.done();
                 continue;
             };
             let transitions = events.into_iter().map(|event| event.transition).collect();
             let again =
-                SentAgain { time_ms, source: u32::from(partition), done: Box::new(move || done.done()) };
+                SentAgain { time_ms, age, source: u32::from(partition), done: Box::new(move || done.done()) };
             let newest = || node.hubs.get(app).map_or_else(|| Arc::clone(found), |hub| hub.app());
             node.outgoing.webhooks.send(&tally, Decided { transitions, again: Some(again) }, newest);
         }

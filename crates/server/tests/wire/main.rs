@@ -27,6 +27,7 @@ mod client_events;
 mod closing;
 mod cluster;
 mod cluster_apps;
+mod cluster_batches;
 mod cluster_clocks;
 mod cluster_counts;
 mod cluster_faults;

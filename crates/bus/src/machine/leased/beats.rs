@@ -54,9 +54,14 @@ impl Leased {
         times.into_iter().flatten().min()
     }
 
-    fn beat(&mut self, core: &mut Core) {
+    /// Says the beat alone.
+    fn renew(&self, core: &mut Core) {
         let command = BusCommand::Beat { partition: self.number, generation: self.generation };
         core.ask(self.number, Purpose::Beat { sent: core.now }, command);
+    }
+
+    fn beat(&mut self, core: &mut Core) {
+        self.renew(core);
         let serials: Vec<(AppId, u64)> =
             self.rooms.iter().filter_map(|(app, room)| Some((app.clone(), room.probe_serial()?))).collect();
         for chunk in serials.chunks(MOST_TOPICS) {
@@ -95,6 +100,9 @@ impl Leased {
             }
         }
         self.own_hooks(core, &beat);
+        if beat.is_more {
+            self.renew(core);
+        }
     }
 
     /// A delta of a topic. One of another epoch may say that this one has ended: Redis is asked at once, because anybody who

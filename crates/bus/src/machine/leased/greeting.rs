@@ -43,7 +43,7 @@ impl Leased {
         for purpose in core.forget(self.number) {
             if let Purpose::Taken { entries } = purpose {
                 // Perhaps removed, perhaps not: what stays in the stream would be sent by the next sender.
-                self.sender.sent.extend(entries);
+                self.sender.sent.push(entries);
             }
         }
         self.lease = Lease::Away;

@@ -1,23 +1,22 @@
 //! Sending webhooks: one node of a partition does it, and knows what was told (N10, N11).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Transition;
 
 use super::{Lease, Leased};
-use crate::command::{Beat, BusAnswer, BusCommand, EntryId, HookEntry, Operation};
+use crate::command::{Beat, BusAnswer, BusCommand, EntryId, HookEntry, Operation, RefusedHooks, TakenPage};
 use crate::local::{HookBatch, HookEvent};
 use crate::machine::core::{Core, Purpose};
 use crate::machine::mistakes::Mistake;
-
-/// Entries that are with the webhooks' queues at once.
-pub const MOST_HANDED: usize = 1_000;
+use crate::machine::sender::{Clocks, MOST_WAITING};
 
 /// Subjects in one command.
 const MOST_SUBJECTS: usize = 500;
 
-/// Entries are taken when their millisecond is over.
+/// How soon entries are taken that were added; those whose window is not over by then follow.
 const HINT: u64 = 10;
 
 impl Leased {
@@ -62,7 +61,7 @@ impl Leased {
             return;
         }
         let last = match &sender.knowledge {
-            Some(_) if sender.unsent.len() < MOST_HANDED => Some(sender.taken),
+            Some(_) if sender.waiting < MOST_WAITING => Some(sender.taken),
             Some(_) => return,
             None if sender.is_first_asked => return,
             None => None,
@@ -77,9 +76,9 @@ impl Leased {
     /// Answers that concern webhooks; all others need nothing.
     pub(super) fn hooks_answered(&mut self, core: &mut Core, purpose: Purpose, answer: BusAnswer) {
         match (purpose, answer) {
-            (Purpose::Take, BusAnswer::Taken { entries, is_whole_page }) => {
+            (Purpose::Take, BusAnswer::Taken(page)) => {
                 self.sender.is_taking = false;
-                self.taken(core, entries, is_whole_page);
+                self.taken(core, page);
             }
             (Purpose::Take, BusAnswer::Term(term)) => {
                 self.sender.is_taking = false;
@@ -107,7 +106,7 @@ impl Leased {
                 self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, (existence, presence)));
             }
             (Purpose::Told, BusAnswer::Late) => core.numbers.told_late += 1,
-            (Purpose::Taken { entries }, BusAnswer::Failed(_)) => self.sender.sent.extend(entries),
+            (Purpose::Taken { entries }, BusAnswer::Failed(_)) => self.sender.sent.push(entries),
             _ => {}
         }
     }
@@ -149,15 +148,27 @@ impl Leased {
         self.take(core);
     }
 
-    fn taken(&mut self, core: &mut Core, entries: Vec<HookEntry>, is_whole_page: bool) {
+    fn taken(&mut self, core: &mut Core, page: TakenPage) {
         if self.sender.knowledge.is_none() {
             return;
         }
-        self.sender.add(entries, is_whole_page);
-        if is_whole_page {
-            self.hooks_due(core.now);
+        self.sender.clocks = Clocks { here: core.now, redis: page.now, born: page.born };
+        self.sender.add(page.entries, page.is_whole_page);
+        for RefusedHooks { app, count, has_room } in page.refused {
+            if count > 0 {
+                core.numbers.hooks_refused += count;
+                core.out.refused_hooks.push((app.clone(), count));
+            }
+            if let Some(kinds) = has_room.filter(|(existence, presence)| *existence || *presence) {
+                self.ask_totals(core, app, 0, kinds);
+            }
         }
         self.hand_over(core);
+        if page.is_whole_page {
+            self.take(core);
+        } else if page.wait > 0 {
+            self.sender.due.get_or_insert(core.now + page.wait);
+        }
     }
 
     /// Webhooks for whatever has changed while nobody noted it; may be done any number of times.
@@ -172,27 +183,26 @@ impl Leased {
         }
     }
 
-    /// Hands over what may be sent, in groups of one millisecond and app (CL-032).
+    /// Hands over what may be sent.
     fn hand_over(&mut self, core: &mut Core) {
-        while self.sender.handed.len() < MOST_HANDED && self.may_send(core) {
-            let group = self.sender.next_group();
-            if group.is_empty() {
-                break;
-            }
+        for app in self.sender.unsent.keys().cloned().collect::<Vec<_>>() {
+            self.hand_over_of(core, &app);
+        }
+    }
+
+    /// Hands over what may be sent of an app, in groups of one window (CL-032).
+    fn hand_over_of(&mut self, core: &mut Core, app: &AppId) {
+        while self.may_send(core) {
+            let group = self.sender.next_group(app);
+            let Some(time_ms) = group.first().map(|entry| entry.id.milliseconds) else { break };
             if core.makes(Mistake::HooksAreRemovedBeforeTheyAreSent) && core.random(10) < 3 {
                 let entries: Vec<EntryId> = group.iter().map(|entry| entry.id).collect();
                 self.hooks_sent(core, &entries);
                 continue;
             }
-            let mut by_app: BTreeMap<AppId, Vec<HookEvent>> = BTreeMap::new();
-            let time_ms = group.first().map_or(0, |entry| entry.id.milliseconds);
-            for entry in group {
-                by_app.entry(entry.subject.app.clone()).or_default().push(event(entry));
-            }
-            let partition = self.number;
-            let batches =
-                by_app.into_iter().map(|(app, events)| HookBatch { app, partition, time_ms, events });
-            core.out.hooks.extend(batches);
+            let age = Duration::from_millis(self.sender.clocks.age(core.now, time_ms));
+            let events = group.into_iter().map(event).collect();
+            core.out.hooks.push(HookBatch { app: app.clone(), partition: self.number, time_ms, age, events });
         }
     }
 
@@ -269,20 +279,23 @@ impl Leased {
         self.sender.due.get_or_insert(now + HINT);
     }
 
-    /// Entries need no more sending.
+    /// Entries of one batch need no more sending.
     pub fn hooks_sent(&mut self, core: &mut Core, entries: &[EntryId]) {
-        for id in entries {
-            self.sender.note_sent(*id);
-        }
+        let apps: BTreeSet<AppId> = entries.iter().filter_map(|id| self.sender.note_sent(*id)).collect();
+        self.sender.sent.push(entries.to_vec());
         self.remove_sent(core);
-        self.hand_over(core);
+        for app in apps {
+            self.hand_over_of(core, &app);
+        }
     }
 
+    /// A batch is removed as a whole: what is left would be another batch.
     fn remove_sent(&mut self, core: &mut Core) {
-        if self.lease == Lease::Up && !self.sender.sent.is_empty() {
-            let entries = std::mem::take(&mut self.sender.sent);
-            let purpose = Purpose::Taken { entries: entries.clone() };
-            core.ask(self.number, purpose, BusCommand::Taken { partition: self.number, entries });
+        if self.lease == Lease::Up {
+            for entries in std::mem::take(&mut self.sender.sent) {
+                let purpose = Purpose::Taken { entries: entries.clone() };
+                core.ask(self.number, purpose, BusCommand::Taken { partition: self.number, entries });
+            }
         }
     }
 }

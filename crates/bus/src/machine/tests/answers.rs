@@ -10,7 +10,7 @@ use fanfare_protocol::ids::{AppId, UserId};
 
 use super::redis::{Both, Server};
 use super::store::Store as _;
-use crate::command::{Actor, BusCommand, CountRule, NodeName, Operation};
+use crate::command::{Actor, BusAnswer, BusCommand, CountRule, EntryId, HookSubject, NodeName, Operation};
 use crate::partition::{Layout, Topic};
 
 struct Numbers(u64);
@@ -57,15 +57,16 @@ fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
     let app = AppId::from("a");
     for seed in 1..=12 {
         let mut random = Numbers(seed * 7_919);
-        let mut both = Both::new(&server);
+        let mut both = Both::new(&server, [8 << 20, 1_200][seed as usize % 2]);
         both.know(&layout, std::slice::from_ref(&app));
         both.clear(format!("r{seed}"));
         let (mut now, mut generations, nodes) = (1_000_000, [0; 3], ["n1", "n2", "n3"].map(NodeName::from));
+        let (mut epochs, mut taken) = (0, Vec::<EntryId>::new());
         for _ in 0..400 {
             now += [0, 1, 50, 700, 3_000][random.below(5) as usize];
             let at = random.below(3) as usize;
             let (node, generation) = (&nodes[at], generations[at]);
-            let command = match random.below(20) {
+            let command = match random.below(25) {
                 0 | 1 => {
                     generations[at] += 1;
                     BusCommand::Hello { partition: 0, generation: generations[at] }
@@ -78,6 +79,27 @@ fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
                     BusCommand::Bye { partition: 0, node: node.clone(), generation: gone }
                 }
                 8 => BusCommand::Rows { partition: 0, node: node.clone(), cursor: 0 },
+                20 | 21 => BusCommand::Take { partition: 0, generation, last: Some(EntryId::default()) },
+                23 => BusCommand::Told {
+                    partition: 0,
+                    term: random.below(4),
+                    is_first: random.below(2) == 0,
+                    subjects: vec![HookSubject {
+                        app: app.clone(),
+                        channel: ChannelName::trusted("presence-a"),
+                        user: (random.below(2) == 0).then(|| UserId::from("ann")),
+                    }],
+                },
+                24 => {
+                    // Another master with the same data, as after a failover.
+                    epochs += 1;
+                    both.rename(format!("r{seed}-{epochs}"));
+                    continue;
+                }
+                22 => {
+                    let sent = taken.len() - random.below(taken.len() as u64 + 1) as usize;
+                    BusCommand::Taken { partition: 0, entries: taken.drain(..sent).collect() }
+                }
                 kind => {
                     let operations = (0..=random.below(4)).map(|_| operation(&mut random)).collect();
                     let reaped = nodes[random.below(3) as usize].clone();
@@ -85,7 +107,9 @@ fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
                     BusCommand::Apply { topic: Topic { partition: 0, app: app.clone() }, by, operations }
                 }
             };
-            both.execute(now, node, &command);
+            if let BusAnswer::Taken(page) = both.execute(now, node, &command) {
+                taken = page.entries.into_iter().map(|entry| entry.id).collect();
+            }
             both.published();
         }
     }

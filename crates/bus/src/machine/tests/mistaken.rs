@@ -1,6 +1,6 @@
 //! Each rule left out, to see that the schedules find it: a rule that nothing misses is no rule.
 
-use super::scenarios::{calm_restart, cut_while_reconciling, old_deltas};
+use super::scenarios::{calm_restart, closed_and_opened_again, cut_while_reconciling, old_deltas};
 use super::schedules::{in_service, run};
 use super::store::ScriptMistake;
 use super::world::{Fault, Mistakes};
@@ -41,7 +41,7 @@ macro_rules! with {
 fn mistakes_about_numbers_and_rosters_are_found() {
     use Mistake as M;
     found("gaps are not seen", &rule(M::GapsAreNotSeen), with!(Drop));
-    found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), in_service);
+    found("a roster is taken twice", &rule(M::ARosterIsTakenTwice), closed_and_opened_again);
     found("a roster is taken as the newest", &rule(M::ARosterIsTakenAsTheNewest), with!());
     found("changes are not kept for a roster", &rule(M::ChangesAreNotKeptForARoster), with!());
     found("rosters are not read again after a cut", &rule(M::RostersAreNotReadAgainAfterACut), with!(Cut));

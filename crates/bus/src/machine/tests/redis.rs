@@ -14,8 +14,8 @@ use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_testing::redis::Redis;
 
 use super::schedules::{begin, go_on, seeds};
-use super::store::{DELAY, LEASE, Memory, Published, Rosters, SETTLING, Store};
-use super::world::{Fault, Mistakes, World};
+use super::store::{DELAY, LEASE, Memory, Published, Rosters, SETTLING, Store, WINDOW};
+use super::world::{Fault, Mistakes, World, hook_bytes};
 use crate::command::{Actor, BusAnswer, BusCommand, CountRule, NodeName, Operation, Roster};
 use crate::partition::{Layout, Partition, Topic};
 use crate::scripts::{self, Delta, RedisValue, Script, Speaker};
@@ -154,14 +154,17 @@ pub struct Both {
     published: Vec<Published>,
     /// Redis was full: the store in memory only knows about what is then refused.
     is_compared: bool,
+    hook_bytes: usize,
 }
 
 impl Both {
-    pub fn new(server: &Rc<RefCell<Server>>) -> Self {
+    /// With room for so many bytes of webhooks.
+    pub fn new(server: &Rc<RefCell<Server>>, hook_bytes: usize) -> Self {
         let layout = Layout::new("t:", 1);
         Self {
             server: Rc::clone(server),
-            memory: Memory::new(&[]),
+            memory: Memory::new(&[]).bounded(hook_bytes),
+            hook_bytes,
             layout,
             topics: BTreeMap::new(),
             hooks: BTreeMap::new(),
@@ -181,6 +184,12 @@ impl Both {
                 self.topics.insert(layout.topic_name(&topic), topic);
             }
         }
+    }
+
+    /// The same data at another master.
+    pub fn rename(&mut self, data: String) {
+        self.memory.rename(data.clone());
+        self.data = data;
     }
 
     fn hear(&mut self) {
@@ -205,6 +214,8 @@ impl Store for Both {
             lease: Duration::from_millis(LEASE),
             settling: Duration::from_millis(SETTLING),
             delay: Duration::from_millis(DELAY),
+            window: Duration::from_millis(WINDOW),
+            hook_bytes: self.hook_bytes,
             now,
         };
         let answer = sorted(self.server.borrow_mut().execute(&speaker, command));
@@ -305,6 +316,7 @@ fn sorted(mut answer: BusAnswer) -> BusAnswer {
         BusAnswer::ToldPart { subjects, .. } => subjects.sort(),
         BusAnswer::Totals { channels, .. } => channels.sort(),
         BusAnswer::RosterPart { users, .. } => users.sort(),
+        BusAnswer::Taken(page) => page.refused.sort_by(|one, other| one.app.cmp(&other.app)),
         _ => {}
     }
     answer
@@ -315,7 +327,7 @@ fn all_pass(faults: &[Fault], fixed: u64) {
     for seed in seeds(fixed) {
         server.borrow_mut().say(&["CONFIG", "SET", "maxmemory", "0"]);
         let mut world = World::on(seed, faults, &Mistakes::default(), |layout, apps| {
-            let mut both = Both::new(&server);
+            let mut both = Both::new(&server, hook_bytes(seed));
             both.know(layout, apps);
             Box::new(both)
         });
@@ -360,6 +372,8 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
         lease: Duration::from_millis(LEASE),
         settling: Duration::from_millis(SETTLING),
         delay: Duration::from_millis(DELAY),
+        window: Duration::from_millis(WINDOW),
+        hook_bytes: 8 << 20,
         now: 0,
     };
     let miss = BusCommand::Miss { topic: topic.clone(), channel: name.clone() };
@@ -397,6 +411,11 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
         assert_eq!(published[0].1, [format!("{found:014x}").as_bytes(), frame.bytes()].concat());
     }
     // An event ends the silence about misses (HOOK-018).
+    assert_eq!([is_first(&mut server), is_first(&mut server)], [true, false]);
+    let frame = fanfare_protocol::frame::Frame::text(0, |out| out.extend_from_slice(b"text"));
+    let lives = Duration::from_secs(60);
+    let event = KeptEvent { channel: name, frame, except: None, lives, most_bytes: 1 << 24, quiet: false };
+    server.execute(&speaker, &BusCommand::Keep { topic, event });
     assert!(is_first(&mut server));
 }
 
@@ -411,6 +430,8 @@ fn speaker<'a>(layout: &'a Layout, node: &'a NodeName) -> Speaker<'a> {
         lease: Duration::from_millis(LEASE),
         settling: Duration::from_millis(SETTLING),
         delay: Duration::from_millis(DELAY),
+        window: Duration::from_millis(WINDOW),
+        hook_bytes: 8 << 20,
         now: 0,
     }
 }

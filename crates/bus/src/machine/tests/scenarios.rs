@@ -1,8 +1,12 @@
 //! Schedules that were thought out, not found.
 
-use super::store::SETTLING;
+use super::bare::{Rig, channel, joined};
+use super::store::{SETTLING, Store as _};
 use super::world::{Fault, Mistakes, ROOMY, World};
+use crate::command::{BusCommand, Operation};
+use fanfare_protocol::cluster::{Change, ClusterOutcome, Joined, Telling};
 use fanfare_protocol::ids::AppId;
+use serde_json::value::RawValue;
 
 /// Everybody stays, Redis comes back empty, and the nodes one after the other: nobody may be told that somebody left.
 pub fn calm_restart(seed: u64, mistakes: &Mistakes) -> Result<(), String> {
@@ -105,4 +109,57 @@ pub fn cut_while_reconciling(seed: u64, mistakes: &Mistakes) -> Result<(), Strin
     world.fault(Fault::Cut);
     world.rest();
     world.check()
+}
+
+/// A channel closes and opens again while questions wait: its roster is asked for once. An answer more would be older than a
+/// change that was heard meanwhile.
+pub fn closed_and_opened_again(_: u64, mistakes: &Mistakes) -> Result<(), String> {
+    let mut rig = Rig::settled(2);
+    rig.nodes[0].machine.core.mistakes.clone_from(&mistakes.rules);
+    let name = "presence-a";
+    let with = |info: &str, ticket| {
+        let info = RawValue::from_string(info.to_owned()).ok();
+        Change::Joined(Joined { info, ..joined(name, "u1", ticket) })
+    };
+    rig.open(0, "presence-b", 1);
+    rig.count(1, name, 1, Telling::Off);
+    rig.change(1, with("\"i0\"", 1));
+    rig.pass(500);
+    rig.open(0, name, 1);
+    rig.change(0, Change::Closed { channel: channel(name), copy: 1 });
+    for number in 0..70 {
+        rig.open(0, &format!("presence-{number}"), 1);
+    }
+    rig.open(0, name, 2);
+    let (now, out) = (rig.now, rig.nodes[0].machine.take());
+    rig.nodes[0].note(now, out);
+    let asks = |command: &BusCommand| {
+        let BusCommand::Apply { operations, .. } = command else { return false };
+        operations.iter().any(|one| matches!(one, Operation::Roster { channel } if channel.as_str() == name))
+    };
+    let asking = rig.nodes[0].flying.iter().enumerate().filter(|(_, (_, command))| asks(command));
+    let second = asking.map(|(at, _)| at).nth(1);
+    for _ in 0..second.unwrap_or(0) {
+        rig.execute(0);
+    }
+    let question = second.and_then(|_| rig.nodes[0].flying.pop_front());
+    let answer = question.map(|(token, command)| {
+        let node = rig.nodes[0].name.clone();
+        (token, rig.store.execute(now, &node, &command))
+    });
+    rig.change(1, with("\"i1\"", 2));
+    rig.pass(100);
+    if let Some((token, answer)) = answer {
+        rig.answer(0, token, answer);
+    }
+    rig.pass(100);
+    let last = rig.said(0).into_iter().rev().find_map(|outcome| match outcome {
+        ClusterOutcome::Added { channel, info, .. } if channel.as_str() == name => info,
+        ClusterOutcome::Roster { channel, users, .. } if channel.as_str() == name => {
+            users.into_iter().next()?.1
+        }
+        _ => None,
+    });
+    let last = last.map(|info| info.get().to_owned());
+    if last.as_deref() == Some("\"i1\"") { Ok(()) } else { Err(format!("u1 has {last:?}, in Redis i1")) }
 }

@@ -1,6 +1,6 @@
 //! Random schedules, with each fault and with all.
 
-use super::scenarios::{calm_restart, cut_while_reconciling, old_deltas};
+use super::scenarios::{calm_restart, closed_and_opened_again, cut_while_reconciling, old_deltas};
 use super::store::SETTLING;
 use super::world::{Fault, Mistakes, World};
 
@@ -116,6 +116,11 @@ fn a_calm_restart_of_redis_tells_nobody_that_somebody_left() {
     for seed in seeds(60) {
         calm_restart(seed, &Mistakes::default()).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
     }
+}
+
+#[test]
+fn n2_a_channel_that_closes_and_opens_again_asks_for_its_roster_once() {
+    assert_eq!(closed_and_opened_again(1, &Mistakes::default()), Ok(()));
 }
 
 #[test]

@@ -11,7 +11,8 @@ use fanfare_protocol::ids::{AppId, UserId};
 
 use self::batch::Batch;
 use crate::command::{
-    Beat, BusAnswer, BusCommand, CountRule, EntryId, HookEntry, HookSubject, NodeName, Row,
+    Beat, BusAnswer, BusCommand, CountRule, EntryId, GOINGS_PART, HookEntry, HookSubject, NodeName,
+    RefusedHooks, Row, TakenPage,
 };
 use crate::partition::{Partition, Topic};
 use crate::scripts::Delta;
@@ -19,6 +20,7 @@ use crate::scripts::Delta;
 pub const LEASE: u64 = 5_000;
 pub const SETTLING: u64 = 8_000;
 pub const DELAY: u64 = 3_000;
+pub const WINDOW: u64 = 50;
 
 /// What subscribers hear.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,7 @@ struct Data {
     due: BTreeMap<HookSubject, u64>,
     hooks: BTreeMap<EntryId, HookEntry>,
     last_entry: EntryId,
+    refused: BTreeMap<AppId, u64>,
     counted: BTreeMap<(AppId, ChannelName), (u64, usize, CountRule)>,
     late: BTreeMap<(AppId, ChannelName), u64>,
     hooked: BTreeMap<AppId, (bool, bool)>,
@@ -104,13 +107,31 @@ pub struct Memory {
     epochs: u64,
     published: Vec<Published>,
     mistakes: Vec<ScriptMistake>,
+    /// Bytes of webhooks that wait.
+    hook_bytes: usize,
     /// Redis is full: what needs memory is refused.
     is_full: bool,
 }
 
 impl Memory {
     pub fn new(mistakes: &[ScriptMistake]) -> Self {
-        Self { data: "r0".to_owned(), mistakes: mistakes.to_vec(), ..Self::default() }
+        Self { data: "r0".to_owned(), mistakes: mistakes.to_vec(), hook_bytes: 8 << 20, ..Self::default() }
+    }
+
+    /// With room for so many bytes of webhooks.
+    pub fn bounded(self, hook_bytes: usize) -> Self {
+        Self { hook_bytes, ..self }
+    }
+
+    /// The same data at another master.
+    pub fn rename(&mut self, data: String) {
+        self.data = data;
+    }
+
+    /// Entries of an app that wait.
+    pub fn queued(&self, app: &AppId) -> usize {
+        let hooks = self.parts.values().flat_map(|data| data.hooks.values());
+        hooks.filter(|entry| entry.subject.app == *app).count()
     }
 
     /// A user who was added by no script.
@@ -229,12 +250,15 @@ impl Memory {
             is_fenced |= other == *node;
             data.dead.insert(other);
         }
+        let mut is_more = false;
         let born = if data.data.is_some() { data.born } else { now };
         let age = now - born;
         if age >= SETTLING {
             let mut due: Vec<_> =
                 data.due.iter().filter(|(_, at)| **at <= now).map(|(s, at)| (*at, s.clone())).collect();
             due.sort();
+            due.truncate(GOINGS_PART);
+            is_more = due.len() == GOINGS_PART;
             let mut is_hooked = false;
             for (_, subject) in due {
                 data.due.remove(&subject);
@@ -262,7 +286,7 @@ impl Memory {
         }
         let owner = data.owner.clone().unwrap();
         let dead = data.dead.iter().cloned().collect();
-        BusAnswer::Beat(Beat { epoch: data.id.clone(), age, dead, owner, term: data.term, late })
+        BusAnswer::Beat(Beat { epoch: data.id.clone(), age, dead, owner, term: data.term, late, is_more })
     }
 
     fn take(
@@ -280,12 +304,19 @@ impl Memory {
             data.term += 1;
             return BusAnswer::Term(data.term);
         };
-        let behind = data.hooks.values().filter(|entry| entry.id > last).take(101);
-        let is_over = |entry: &&HookEntry| entry.id.milliseconds < now || entry.id.milliseconds > now + 1_000;
-        let mut entries: Vec<HookEntry> = behind.take_while(is_over).cloned().collect();
-        let is_whole_page = entries.len() > 100;
-        entries.truncate(100);
-        BusAnswer::Taken { entries, is_whole_page }
+        let behind: Vec<&HookEntry> = data.hooks.values().filter(|entry| entry.id > last).take(251).collect();
+        let is_over = |entry: &&&HookEntry| {
+            let ends = entry.id.milliseconds;
+            ends < now || ends > now + 1_000
+        };
+        let mut entries: Vec<HookEntry> = behind.iter().take_while(is_over).copied().cloned().collect();
+        let next = behind.get(entries.len());
+        let wait = next.map_or(0, |entry| entry.id.milliseconds + 1 - now);
+        let is_whole_page = entries.len() > 250;
+        entries.truncate(250);
+        let refused = data.take_refused(self.hook_bytes);
+        let born = if data.data.is_some() { data.born } else { now };
+        BusAnswer::Taken(TakenPage { entries, is_whole_page, wait, now, born, refused })
     }
 
     fn told(
@@ -303,6 +334,7 @@ impl Memory {
             if is_first {
                 data.told.clone_from(&data.adopted);
                 data.hooks.clear();
+                data.refused.clear();
                 data.last_entry = EntryId::default();
                 (data.by, data.term) = (term, data.term.max(term));
             }
@@ -322,9 +354,48 @@ fn rows(keys: impl Iterator<Item = RowKey>, from: usize) -> Vec<Row> {
 
 impl Data {
     fn hook(&mut self, now: u64, came: bool, subject: HookSubject) {
-        let number = if self.last_entry.milliseconds == now { self.last_entry.number + 1 } else { 0 };
-        let id = EntryId { milliseconds: now, number };
+        let ends = (now / WINDOW + 1) * WINDOW;
+        let last = self.last_entry;
+        let id = if last.milliseconds < ends {
+            EntryId { milliseconds: ends, number: 0 }
+        } else {
+            EntryId { number: last.number + 1, ..last }
+        };
         self.last_entry = id;
         self.hooks.insert(id, HookEntry { id, came, subject });
+    }
+
+    /// Bytes of webhooks that wait: of an app, and of all others.
+    fn queued(&self, app: &AppId) -> (usize, usize) {
+        let size = |subject: &HookSubject| {
+            let user = subject.user.as_ref().map_or(0, |user| user.as_str().len());
+            subject.app.as_str().len() + subject.channel.as_str().len() + user + 128
+        };
+        let (mut own, mut others) = (0, 0);
+        for HookEntry { subject, .. } in self.hooks.values() {
+            *(if subject.app == *app { &mut own } else { &mut others }) += size(subject);
+        }
+        (own, others)
+    }
+
+    fn has_room(&self, app: &AppId, hook_bytes: usize) -> bool {
+        let (own, others) = self.queued(app);
+        own * 4 + others < hook_bytes
+    }
+
+    fn take_refused(&mut self, hook_bytes: usize) -> Vec<RefusedHooks> {
+        let mut told = Vec::new();
+        for (app, count) in std::mem::take(&mut self.refused) {
+            let (own, others) = self.queued(&app);
+            let has_room =
+                (own * 8 + others < hook_bytes).then(|| self.hooked.get(&app).copied().unwrap_or_default());
+            if has_room.is_none() {
+                self.refused.insert(app.clone(), 0);
+            }
+            if has_room.is_some() || count > 0 {
+                told.push(RefusedHooks { app, count, has_room });
+            }
+        }
+        told
     }
 }

@@ -109,6 +109,8 @@ impl Local for Page {
         done.done();
     }
 
+    fn hooks_refused(&self, _: &AppId, _: u64) {}
+
     fn stop_hooks(&self, _: Partition) {}
 }
 
@@ -130,6 +132,7 @@ pub fn settings(urls: &[&str], id: u64) -> Settings {
         lease: Duration::from_secs(5),
         settling: Duration::from_secs(8),
         hook_delay: Duration::from_secs(3),
+        hook_batch: Duration::from_millis(50),
         node: NodeAbout {
             id,
             name: format!("node {id}"),

@@ -7,12 +7,17 @@ use crate::decided::SentAgain;
 
 /// A group, and how often it was done.
 fn group(source: u32, time_ms: u64) -> (Arc<Group>, Arc<AtomicUsize>) {
+    old_group(source, time_ms, Duration::ZERO)
+}
+
+/// A group that has waited elsewhere.
+fn old_group(source: u32, time_ms: u64, age: Duration) -> (Arc<Group>, Arc<AtomicUsize>) {
     let count: Arc<AtomicUsize> = Arc::default();
     let done = Arc::clone(&count);
     let done = Box::new(move || {
         done.fetch_add(1, Ordering::Relaxed);
     });
-    (Arc::new(Group::new(SentAgain { time_ms, source, done }, Arc::default())), count)
+    (Arc::new(Group::new(SentAgain { time_ms, age, source, done }, Arc::default())), count)
 }
 
 fn put(test: &mut Test, channels: &[&str], group: &Arc<Group>) {
@@ -70,4 +75,20 @@ fn cl_032_a_group_that_is_given_up_is_done() {
     drop(group);
     assert!(test.next(Settings::default().patience + SECOND).is_none());
     assert_eq!((done.load(Ordering::Relaxed), test.queue.take_lost().given_up), (1, 2));
+}
+
+#[test]
+fn hook_022_what_has_waited_elsewhere_is_tried_for_the_rest_of_its_time_alone() {
+    let mut test = Test::new(true);
+    let ((old, old_done), (new, new_done)) =
+        (old_group(1, 100, Duration::from_secs(301)), old_group(1, 200, Duration::from_secs(200)));
+    put(&mut test, &["a"], &old);
+    put(&mut test, &["b"], &new);
+    drop((old, new));
+    let request = test.expect(Duration::ZERO);
+    assert!(request.events == 1 && request.body().contains(r#""channel":"b""#));
+    assert_eq!(old_done.load(Ordering::Relaxed), 1, "and needs no more sending");
+    assert_eq!(new_done.load(Ordering::Relaxed), 0);
+    drop(request);
+    assert_eq!(new_done.load(Ordering::Relaxed), 1);
 }

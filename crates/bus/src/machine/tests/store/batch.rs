@@ -21,6 +21,7 @@ pub struct Batch<'a> {
     data: &'a mut Data,
     published: &'a mut Vec<Published>,
     mistakes: &'a [ScriptMistake],
+    hook_bytes: usize,
     is_young: bool,
     is_hooked: bool,
 }
@@ -61,8 +62,19 @@ impl<'a> Batch<'a> {
         let (epoch, age) = (data.id.clone(), now - data.born);
         let is_young = age < SETTLING;
         let (published, mistakes) = (&mut memory.published, &memory.mistakes[..]);
-        let mut batch =
-            Batch { now, node, topic, generation, data, published, mistakes, is_young, is_hooked: false };
+        let hook_bytes = memory.hook_bytes;
+        let mut batch = Batch {
+            now,
+            node,
+            topic,
+            generation,
+            data,
+            published,
+            mistakes,
+            hook_bytes,
+            is_young,
+            is_hooked: false,
+        };
         let results = operations.iter().map(|operation| batch.apply(operation)).collect();
         if batch.is_hooked {
             memory.published.push(Published::Hooked(topic.partition));
@@ -98,7 +110,7 @@ impl<'a> Batch<'a> {
         *(if is_channel { existence } else { presence }) = true;
     }
 
-    fn came(&mut self, channel: &ChannelName, user: Option<&UserId>, wanted: bool) {
+    fn came(&mut self, channel: &ChannelName, user: Option<&UserId>, wanted: bool, is_again: bool) {
         if wanted {
             self.mark(user.is_none());
         }
@@ -110,9 +122,14 @@ impl<'a> Batch<'a> {
             if self.mistakes.contains(&ScriptMistake::AReturnDoesNotCancelAGoing) {
                 self.data.due.insert(subject, self.now + DELAY);
             }
-        } else if wanted && self.data.told.insert(subject.clone()) {
-            self.data.hook(self.now, true, subject);
-            self.is_hooked = true;
+        } else if wanted && !self.data.told.contains(&subject) {
+            if self.data.has_room(&self.topic.app, self.hook_bytes) {
+                self.data.told.insert(subject.clone());
+                self.data.hook(self.now, true, subject);
+                self.is_hooked = true;
+            } else {
+                *self.data.refused.entry(self.topic.app.clone()).or_default() += u64::from(!is_again);
+            }
         }
     }
 
@@ -184,7 +201,7 @@ impl<'a> Batch<'a> {
             self.data.totals.insert(key, after);
         }
         if total == 0 {
-            self.came(channel, None, wanted);
+            self.came(channel, None, wanted, false);
             if members_wanted {
                 self.mark(false);
             }
@@ -243,7 +260,7 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        self.came(channel, Some(user), rule.1);
+        self.came(channel, Some(user), rule.1, false);
         Status::Ok
     }
 
@@ -292,10 +309,10 @@ impl<'a> Batch<'a> {
         match operation {
             Operation::Reconcile { channel, existence, presence } => {
                 if self.data.totals.contains_key(&self.key(channel)) {
-                    self.came(channel, None, *existence);
+                    self.came(channel, None, *existence, true);
                 }
                 for user in self.users(channel, *presence) {
-                    self.came(channel, Some(&user), true);
+                    self.came(channel, Some(&user), true, true);
                 }
             }
             Operation::ReconcileGone { channel, user } => {
