@@ -7,6 +7,12 @@
 --        the channels are counts whose time has come, and the caller tells them (T): another node gets what is left in a second
 local now = tonumber(ARGV[1])
 if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
+-- All leases ran out together: Redis was away, and nobody is judged before everybody had time to renew.
+if redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') == 0 then
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('ZADD', KEYS[1], now + math.floor(ARGV[4] / 2), other)
+  end
+end
 local fenced = redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] or not redis.call('ZSCORE', KEYS[1], ARGV[2])
 if not fenced then redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[2]) end
 for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10)) do

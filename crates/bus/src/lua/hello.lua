@@ -18,6 +18,12 @@ if redis.call('HGET', KEYS[3], 'repl') ~= data then
   -- Another clock, perhaps: nobody's lease is judged by it before everybody had time to renew.
   for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], now + ARGV[4], other) end
 end
+-- All leases ran out together: Redis was away, and nobody is judged before everybody had time to renew.
+if redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf') == 0 then
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('ZADD', KEYS[1], now + math.floor(ARGV[4] / 2), other)
+  end
+end
 redis.call('SREM', KEYS[4], ARGV[2])
 redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])

@@ -329,6 +329,30 @@ fn n9_a_dead_node_with_more_rows_than_are_read_at_once_is_taken_away_whole() {
 }
 
 #[test]
+fn cl_104_nobody_is_taken_away_because_redis_was_silent_for_longer_than_a_lease() {
+    let mut rig = Rig::settled(2);
+    for at in 0..2 {
+        rig.open(at, "presence-a", 1);
+        rig.join(at, "presence-a", ["ann", "bob"][at], 2);
+        rig.count(at, "presence-a", 1, Telling::Off);
+    }
+    rig.pass(200);
+    rig.said(0);
+    // One node beats as soon as Redis answers again, the other has to connect first.
+    rig.now += LEASE + 1_000;
+    rig.pass_one(0, 0);
+    rig.pass_one(0, 1_500);
+    rig.pass(3_000);
+    let is_gone = |outcome: &ClusterOutcome| matches!(outcome, ClusterOutcome::Removed { .. });
+    assert!(!rig.said(0).iter().any(is_gone));
+    // A node that is truly gone is found out once somebody is known to have been heard.
+    for _ in 0..30 {
+        rig.pass_one(0, 250);
+    }
+    assert!(rig.said(0).iter().any(is_gone));
+}
+
+#[test]
 fn n9_a_question_about_a_dead_node_that_fails_is_asked_again() {
     let mut rig = Rig::settled(2);
     rig.join(1, "presence-a", "ann", 1);

@@ -227,6 +227,7 @@ impl Memory {
             data.adopted.clear();
             data.live.values_mut().for_each(|until| *until = now + LEASE);
         }
+        data.spare_all(now);
         data.dead.remove(node);
         data.live.insert(node.clone(), now + LEASE);
         data.generations.insert(node.clone(), generation);
@@ -236,6 +237,7 @@ impl Memory {
     fn beat(&mut self, now: u64, partition: Partition, node: &NodeName, generation: u64) -> BusAnswer {
         let keeps_dead = self.makes(ScriptMistake::TheDeadAreNotFenced);
         let data = self.parts.entry(partition).or_default();
+        data.spare_all(now);
         let mut is_fenced = data.generations.get(node) != Some(&generation) || !data.live.contains_key(node);
         if !is_fenced {
             data.live.insert(node.clone(), now + LEASE);
@@ -353,6 +355,13 @@ fn rows(keys: impl Iterator<Item = RowKey>, from: usize) -> Vec<Row> {
 }
 
 impl Data {
+    /// All leases ran out together: Redis was away, and everybody has time to renew.
+    fn spare_all(&mut self, now: u64) {
+        if self.live.values().all(|until| *until <= now) {
+            self.live.values_mut().for_each(|until| *until = now + LEASE / 2);
+        }
+    }
+
     fn hook(&mut self, now: u64, came: bool, subject: HookSubject) {
         let ends = (now / WINDOW + 1) * WINDOW;
         let last = self.last_entry;
