@@ -55,7 +55,8 @@ impl Leased {
     }
 
     fn beat(&mut self, core: &mut Core) {
-        let command = BusCommand::Beat { partition: self.number, generation: self.generation };
+        let (partition, generation) = (self.number, self.generation);
+        let command = BusCommand::Beat { partition, generation, samples: self.samples() };
         core.ask(self.number, Purpose::Beat { sent: core.now }, command);
         let serials: Vec<(AppId, u64)> =
             self.rooms.iter().filter_map(|(app, room)| Some((app.clone(), room.probe_serial()?))).collect();
