@@ -25,8 +25,8 @@ pub type NodeName = std::sync::Arc<str>;
 pub enum BusCommand {
     /// Takes a lease anew (`hello.lua`). The link adds the id of the master's data and a fresh epoch's id.
     Hello { partition: Partition, generation: Generation },
-    /// Renews a lease (`beat.lua`).
-    Beat { partition: Partition, generation: Generation },
+    /// Renews a lease, and looks whether Redis still has some of what this node has told (`beat.lua`).
+    Beat { partition: Partition, generation: Generation, samples: Vec<Sample> },
     /// The number of the last delta of each topic (MGET).
     Numbers { topics: Vec<Topic> },
     /// A batch of operations on one topic (`apply.lua`).
@@ -57,6 +57,17 @@ pub enum BusCommand {
     Read { topic: Topic, channel: ChannelName },
     /// Whether this node is the first to miss the channel's event in ten seconds (SET NX PX).
     Miss { topic: Topic, channel: ChannelName },
+}
+
+/// Something that Redis has been told by this node, and must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The app.
+    pub app: AppId,
+    /// The channel.
+    pub channel: ChannelName,
+    /// A user on its roster; `None` for its number of subscriptions.
+    pub user: Option<UserId>,
 }
 
 /// Who applies operations.

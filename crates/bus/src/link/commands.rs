@@ -125,7 +125,7 @@ mod tests {
         let mut commands = Commands::default();
         assert!(commands.push((0..2500).map(|token| keep(token, 10)).collect()).is_empty());
         assert!(commands.push(vec![(2500, BusCommand::Hooked { partition: 0 })]).is_empty());
-        let beat = |token| (token, BusCommand::Beat { partition: 0, generation: 1 });
+        let beat = |token| (token, BusCommand::Beat { partition: 0, generation: 1, samples: Vec::new() });
         assert!(commands.push(vec![beat(3000), keep(2501, 10), beat(3001)]).is_empty());
         let mut tokens = || commands.take().iter().map(|(token, _)| *token).collect::<Vec<Token>>();
         assert_eq!(tokens(), [3000, 3001].into_iter().chain(0..1000).collect::<Vec<_>>());

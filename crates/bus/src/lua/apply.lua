@@ -27,6 +27,24 @@ local born = tonumber(redis.call('HGET', KEYS[3], 'born') or '0')
 local delay, settling, window, most_bytes = ARGV[7]:match('^(%d+):(%d+):(%d+):(%d+)$')
 delay, settling, window, most_bytes = tonumber(delay), tonumber(settling), tonumber(window), tonumber(most_bytes)
 local young = now - born < settling
+-- Rows that add up to less than the node had told: keys were deleted or evicted. The next beats begin a new epoch (beat.lua),
+-- in which every node tells its rows anew, and what they add up to is counted over the rows of all nodes.
+local function lose() if not young then redis.call('HSET', KEYS[3], 'repl', '') end end
+local lost = young and redis.call('HGET', KEYS[3], 'lost') == '1'
+local nodes_with_rows
+local function rows_of_all(row)
+  if not nodes_with_rows then
+    nodes_with_rows = redis.call('SMEMBERS', KEYS[5])
+    for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do table.insert(nodes_with_rows, other) end
+  end
+  local number, sum = 0, 0
+  for _, other in ipairs(nodes_with_rows) do
+    -- Not in KEYS, but in the same slot.
+    local tag = redis.call('HGET', KEYS[4]:sub(1, -#node - 1) .. other, row)
+    if tag then number, sum = number + 1, sum + tonumber(tag:match('%d+$')) end
+  end
+  return number, sum
+end
 local seq, hooked
 local function tell(kind, channel, user, info)
   seq = redis.call('INCR', KEYS[6])
@@ -118,8 +136,18 @@ local function count(channel, k, wanted, members_wanted, rule)
   local before = tonumber((redis.call('HGET', KEYS[4], row) or '0'):match('%d+$'))
   if k == 0 then redis.call('HDEL', KEYS[4], row) else redis.call('HSET', KEYS[4], row, gen .. ':' .. k) end
   local total = tonumber(redis.call('HGET', KEYS[7], channel) or '0')
-  if k == before then return 'ok', total end
-  local after = redis.call('HINCRBY', KEYS[7], channel, k - before)
+  local after
+  if total < before then lose() end
+  if lost then
+    local _, sum = rows_of_all(row)
+    after = sum
+    redis.call('HSET', KEYS[7], channel, after)
+    if wanted then mark('') end
+    if members_wanted then mark('any') end
+  else
+    if k == before then return 'ok', total end
+    after = redis.call('HINCRBY', KEYS[7], channel, k - before)
+  end
   if after <= 0 then redis.call('HDEL', KEYS[7], channel); after = 0; unmark() end
   if total == 0 then
     came(channel, '', wanted)
@@ -130,7 +158,7 @@ end
 local function leave(roster, row, channel, user)
   if redis.call('HDEL', KEYS[4], row) == 0 then return 'none' end
   local was = redis.call('HGET', roster, user)
-  if not was then return 'none' end
+  if not was then lose(); return 'none' end
   local nodes, info = was:match('^(%d+):(.*)$')
   if nodes == '1' then
     redis.call('HDEL', roster, user); tell('R', channel, user, ''); went(channel, user)
@@ -156,11 +184,13 @@ for i = 1, (#ARGV - 8) / 5 do
       status = 'full'
     else
       redis.call('HSET', KEYS[4], row, gen)
-      if not mine or not was then nodes = nodes + 1 end
+      if mine and not was then lose() end
+      local before = nodes
+      if lost then nodes = rows_of_all(row) elseif not mine or not was then nodes = nodes + 1 end
       if not was then
-        redis.call('HSET', roster, user, '1:' .. info); tell('A', channel, user, info)
+        redis.call('HSET', roster, user, nodes .. ':' .. info); tell('A', channel, user, info)
       else
-        if old ~= info or not mine then redis.call('HSET', roster, user, nodes .. ':' .. info) end
+        if old ~= info or tonumber(before) ~= tonumber(nodes) then redis.call('HSET', roster, user, nodes .. ':' .. info) end
         if old ~= info then tell('U', channel, user, info) end
       end
       came(channel, user, presence) -- for a user who was there as well: nobody may have been told

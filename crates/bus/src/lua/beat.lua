@@ -1,8 +1,11 @@
 #!lua flags=allow-oom
 -- Renews a lease; declares nodes dead whose leases have run out; moves goings that are due to the webhooks' stream.
--- KEYS: 1 live 2 gen 3 epoch 4 dead 5 told 6 due 7 hooks 8 late 9 queued
+-- Looks whether a few things are there that the caller has told: if not, keys were deleted or evicted, and a new epoch begins
+-- in which all nodes tell everything anew. Not in a young epoch, where they are just doing so.
+-- KEYS: 1 live 2 gen 3 epoch 4 dead 5 told 6 due 7 hooks 8 late 9 queued 10 own:NODE  11.. hashes
 -- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 lease (ms) 5 settling time (ms) 6 PUBLISH | SPUBLISH 7 topic of hooks
 --       8 window of a batch of webhooks (ms) 9 most goings in one call
+--       10.. for each hash a field that must be there, and the row that must be in own:NODE
 -- Reply: 'FENCED' | {epoch, age of the epoch in ms, {dead node...}, the sender, its term, {app \0 channel...}, 1 if more is due now};
 --        the channels are counts whose time has come, and the caller tells them (T): another node gets what is left in a second
 local now = tonumber(ARGV[1])
@@ -20,6 +23,16 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT',
   if node == ARGV[2] then fenced = true end
 end
 local age = now - tonumber(redis.call('HGET', KEYS[3], 'born') or now)
+if not fenced and age >= tonumber(ARGV[5]) then
+  for i = 11, #KEYS do
+    local at = 10 + (i - 11) * 2
+    if redis.call('HEXISTS', KEYS[i], ARGV[at]) == 0 or redis.call('HEXISTS', KEYS[10], ARGV[at + 1]) == 0 then
+      redis.call('HSET', KEYS[3], 'repl', '')
+      break
+    end
+  end
+  fenced = redis.call('HGET', KEYS[3], 'repl') == ''
+end
 local more = 0
 local function hook(app, channel, user)
   local window = tonumber(ARGV[8])

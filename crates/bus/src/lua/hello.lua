@@ -11,8 +11,10 @@ if data == '' then
   local info = redis.call('INFO', 'server', 'replication')
   data = (info:match('run_id:(%w+)') or '') .. ':' .. (info:match('master_replid:(%w+)') or '')
 end
-if redis.call('HGET', KEYS[3], 'repl') ~= data then
-  redis.call('HSET', KEYS[3], 'repl', data, 'id', ARGV[6], 'born', string.format('%.0f', now))
+local before = redis.call('HGET', KEYS[3], 'repl')
+if before ~= data then
+  -- '' of one who has found that keys are gone: until the epoch has settled, what rows add up to is counted anew (apply.lua).
+  redis.call('HSET', KEYS[3], 'lost', before == '' and 1 or 0, 'repl', data, 'id', ARGV[6], 'born', string.format('%.0f', now))
   redis.call('HDEL', KEYS[3], 'owner')
   redis.call('UNLINK', KEYS[5], KEYS[6])
   -- Another clock, perhaps: nobody's lease is judged by it before everybody had time to renew.

@@ -5,9 +5,11 @@ mod beats;
 mod greeting;
 mod hooks;
 mod reaping;
+mod samples;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
 
 use super::core::{Core, Purpose};
@@ -61,6 +63,8 @@ pub struct Leased {
     settles: Option<u64>,
     next_beat: u64,
     last_beat: u64,
+    /// Where the next beat goes on with its samples.
+    sampled: Option<(AppId, ChannelName)>,
     /// Deltas of unknown epochs that were heard since the last answer to a beat.
     foreign: u64,
     /// Redis is full until then (CL-106).
@@ -83,6 +87,7 @@ impl Leased {
             settles: None,
             next_beat: 0,
             last_beat: 0,
+            sampled: None,
             foreign: 0,
             full_until: None,
             is_swept: true,

@@ -12,6 +12,7 @@ mod heard;
 mod results;
 mod rosters;
 mod rows;
+mod samples;
 mod serving;
 mod snapshot;
 mod wishes;

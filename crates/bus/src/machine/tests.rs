@@ -15,6 +15,7 @@ mod mistaken;
 mod node;
 mod redis;
 mod rules;
+mod samples;
 mod scenarios;
 mod schedules;
 mod store;

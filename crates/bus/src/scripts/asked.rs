@@ -5,7 +5,9 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::KeptEvent;
 
 use super::{Speaker, names};
-use crate::command::{Actor, BusCommand, CountRule, ENTRIES_PART, EntryId, GOINGS_PART, NodeName, Operation};
+use crate::command::{
+    Actor, BusCommand, CountRule, ENTRIES_PART, EntryId, GOINGS_PART, NodeName, Operation, Sample,
+};
 use crate::partition::{Partition, Topic};
 
 /// Rows or users in one part of a scan.
@@ -40,9 +42,12 @@ pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
         BusCommand::Hello { partition, .. } => {
             keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due", "adopted"])
         }
-        BusCommand::Beat { partition, .. } => {
-            let first = ["live", "gen", "epoch", "dead", "told", "due", "hooks", "late", "queued"];
-            keys(speaker, *partition, &first)
+        BusCommand::Beat { partition, samples, .. } => {
+            let names = ["live", "gen", "epoch", "dead", "told", "due", "hooks", "late", "queued"];
+            let mut all = keys(speaker, *partition, &names);
+            all.push(own(speaker, *partition, speaker.node));
+            all.extend(samples.iter().map(|sample| sampled(speaker, *partition, sample)));
+            all
         }
         BusCommand::Bye { partition, node, .. } => {
             let mut keys = keys(speaker, *partition, &["live", "gen", "dead"]);
@@ -59,6 +64,15 @@ pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
         BusCommand::Apply { topic, by, operations } => apply_keys(speaker, topic, by, operations),
         _ => Vec::new(),
     }
+}
+
+/// The hash in which a sample must be.
+fn sampled(speaker: &Speaker<'_>, partition: Partition, sample: &Sample) -> Bytes {
+    let topic = Topic { partition, app: sample.app.clone() };
+    Bytes::from(match sample.user {
+        Some(_) => speaker.layout.channel_key(&topic, "m", &sample.channel),
+        None => speaker.layout.app_key(&topic, "totals"),
+    })
 }
 
 fn apply_keys(speaker: &Speaker<'_>, topic: &Topic, by: &Actor, operations: &[Operation]) -> Vec<Bytes> {
@@ -110,17 +124,24 @@ pub fn arguments_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
             text(speaker.data),
             text(speaker.fresh),
         ],
-        BusCommand::Beat { partition, generation } => vec![
-            now(),
-            node(),
-            text(generation.to_string()),
-            milliseconds(speaker.lease),
-            milliseconds(speaker.settling),
-            publish(speaker),
-            text(speaker.layout.hooks_topic(*partition)),
-            milliseconds(speaker.window),
-            text(GOINGS_PART.to_string()),
-        ],
+        BusCommand::Beat { partition, generation, samples } => {
+            let mut all = vec![
+                now(),
+                node(),
+                text(generation.to_string()),
+                milliseconds(speaker.lease),
+                milliseconds(speaker.settling),
+                publish(speaker),
+                text(speaker.layout.hooks_topic(*partition)),
+                milliseconds(speaker.window),
+                text(GOINGS_PART.to_string()),
+            ];
+            for Sample { app, channel, user } in samples {
+                let field = user.as_ref().map_or(channel.as_str(), |user| user.as_str());
+                all.extend([text(field), text(names::row(app, channel, user.as_ref()))]);
+            }
+            all
+        }
         BusCommand::Bye { node, generation, .. } => {
             vec![
                 text(&**node),

@@ -27,6 +27,14 @@ pub fn subject_of(app: &str, channel: &str, user: &str) -> HookSubject {
     }
 }
 
+/// The row of a user on a channel, or of a channel's number of subscriptions.
+pub fn row(app: &AppId, channel: &ChannelName, user: Option<&UserId>) -> String {
+    match user {
+        Some(user) => format!("M\0{app}\0{channel}\0{user}"),
+        None => format!("C\0{app}\0{channel}"),
+    }
+}
+
 /// The row that is written `M \0 app \0 channel \0 user` or `C \0 app \0 channel`.
 pub fn read_row(text: &str) -> Option<Row> {
     let (kind, rest) = text.split_once('\0')?;

@@ -5,6 +5,7 @@ mod support;
 
 mod cluster;
 mod events;
+mod losses;
 mod outage;
 mod presence;
 mod questions;

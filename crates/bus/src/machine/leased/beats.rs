@@ -55,8 +55,9 @@ impl Leased {
     }
 
     /// Says the beat alone.
-    fn renew(&self, core: &mut Core) {
-        let command = BusCommand::Beat { partition: self.number, generation: self.generation };
+    fn renew(&mut self, core: &mut Core) {
+        let (partition, generation) = (self.number, self.generation);
+        let command = BusCommand::Beat { partition, generation, samples: self.samples() };
         core.ask(self.number, Purpose::Beat { sent: core.now }, command);
     }
 

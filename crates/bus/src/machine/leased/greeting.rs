@@ -11,7 +11,7 @@ const REST: u64 = 1_000;
 /// Why a lease is taken anew over a connection that stands, for the operator.
 pub(super) mod why {
     pub const FENCED: &str =
-        "Redis has this node's lease no more: it ran out, or was deleted (FLUSHALL, eviction)";
+        "Redis has given up this node's lease: it ran out, or keys were deleted (FLUSHALL, eviction)";
     pub const OTHER_EPOCH: &str = "Redis has begun anew: it was restarted, emptied, or failed over";
     pub const TOO_MUCH_WAITS: &str = "too much waits to be told to Redis, and all is announced anew";
 }

@@ -71,7 +71,7 @@ fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
                     generations[at] += 1;
                     BusCommand::Hello { partition: 0, generation: generations[at] }
                 }
-                2..=5 => BusCommand::Beat { partition: 0, generation },
+                2..=5 => BusCommand::Beat { partition: 0, generation, samples: Vec::new() },
                 6 => BusCommand::Take { partition: 0, generation, last: None },
                 7 => {
                     let gone = (random.below(2) == 0).then_some(generation);

@@ -150,7 +150,7 @@ impl Store for Memory {
     fn execute(&mut self, now: u64, node: &NodeName, command: &BusCommand) -> BusAnswer {
         match command {
             BusCommand::Hello { partition, generation } => self.hello(now, *partition, node, *generation),
-            BusCommand::Beat { partition, generation } => self.beat(now, *partition, node, *generation),
+            BusCommand::Beat { partition, generation, .. } => self.beat(now, *partition, node, *generation),
             BusCommand::Apply { topic, by, operations } => {
                 Batch::run(self, now, node, (topic, by), operations)
             }
