@@ -47,7 +47,7 @@ fn the_close_of_a_connection_is_one_line_with_app_socket_code_and_reason() {
 }
 
 /// Uses every feature a little; returns the texts that must not be in a log.
-fn use_everything(server: &TestServer) -> Vec<String> {
+pub fn use_everything(server: &TestServer) -> Vec<String> {
     let mut socket = server.connect();
     let info = r#"{"user_id":"u1","user_info":{"name":"confidential-name"}}"#;
     socket.join(APP, "presence-a", info);

@@ -33,6 +33,7 @@ mod cluster_counts;
 mod cluster_faults;
 mod cluster_keys;
 mod cluster_quotas;
+mod cluster_secrets;
 mod cluster_subscribers;
 mod cluster_webhooks;
 mod commands;
