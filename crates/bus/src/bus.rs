@@ -148,6 +148,16 @@ impl Bus {
         result
     }
 
+    /// Counts changes that never came here, because too many waited; [`Bus::reset`] follows.
+    pub fn lost_changes(&self, app: &AppId, lost: u64) {
+        let (counters, now) = (&self.links.shared.counters, self.links.shared.now());
+        counters.dropped_changes.add(lost);
+        if counters.dropped_changes_logged.is_time(now) {
+            let app = app.as_str();
+            tracing::warn!(target: "fanfare::bus", app, lost, "too many changes waited for the other nodes: all is stated anew");
+        }
+    }
+
     fn refused(&self, events: usize) -> TooManyChanges {
         self.links.shared.counters.dropped_full.add(events as u64);
         TooManyChanges
@@ -218,12 +228,10 @@ impl Bus {
         command
     }
 
-    /// Says what apps have used, and hears the sums of all nodes, in the same order. A repeat does no harm.
-    ///
-    /// # Errors
-    /// There is no answer within a second; the sums of some apps may have been stored.
-    pub async fn usage(&self, reports: &[UsageReport]) -> Result<Vec<UsageTotal>, BusAway> {
-        timeout(PATIENCE, usage::add_up(&self.links, reports)).await.unwrap_or(Err(BusAway))
+    /// Says what apps have used, and hears the sums of all nodes, in the same order; `None` for an app whose Redis does not
+    /// answer within a second, which may have stored what was said. A repeat does no harm.
+    pub async fn usage(&self, reports: &[UsageReport]) -> Vec<Option<UsageTotal>> {
+        usage::add_up(&self.links, reports, PATIENCE).await
     }
 
     /// Says how many connections this node has, for the list of nodes.

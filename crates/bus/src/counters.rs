@@ -22,6 +22,24 @@ impl BusCount {
     }
 }
 
+/// The rate of a log line.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    /// The next moment for a line, in milliseconds.
+    next: AtomicU64,
+}
+
+impl Seldom {
+    /// Milliseconds between two lines.
+    const PAUSE: u64 = 10_000;
+
+    /// Whether now is the time for a line.
+    pub fn is_time(&self, now: u64) -> bool {
+        let next = |next: u64| (next <= now).then_some(now + Self::PAUSE);
+        self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    }
+}
+
 /// The numbers of all links.
 #[derive(Debug, Default)]
 pub struct BusCounters {
@@ -35,6 +53,11 @@ pub struct BusCounters {
     pub dropped_link: BusCount,
     /// Events that were not sent because of their length.
     pub dropped_long: BusCount,
+    /// Changes of apps on this node, events of cache channels among them, that were not told because too many waited: all
+    /// that is there was stated anew.
+    pub dropped_changes: BusCount,
+    /// When that is logged.
+    pub(crate) dropped_changes_logged: Seldom,
     /// Events of other nodes that did not come, by the gaps in their numbers (CL-102).
     pub missed: BusCount,
     /// Messages of another version, or of a kind that is not known (CL-072).
@@ -62,5 +85,17 @@ impl BusCounters {
             bucket.add(1);
         }
         self.latency_sum.add(time.as_micros() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_logged_once_in_ten_seconds() {
+        let seldom = Seldom::default();
+        let times = [0, 1, 9_999, 10_000, 10_001, 25_000];
+        assert_eq!(times.map(|now| seldom.is_time(now)), [true, false, false, true, false, true]);
     }
 }

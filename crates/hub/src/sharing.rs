@@ -13,15 +13,16 @@ use fanfare_protocol::ids::AppId;
 
 use crate::bell::Bell;
 use crate::change_queue::ChangeQueue;
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::transitions::Hooks;
 
 /// Which topics this node hears.
 pub trait Topics: Send + Sync + 'static {
     /// Whether a newcomer of a channel without roster and cache may be acknowledged at once (CL-006).
     ///
-    /// Called under the lock of the channel's shard: must not wait, nor call the hub. A topic becomes live before
-    /// [`ClusterOutcome::Serve`](fanfare_protocol::cluster::ClusterOutcome::Serve) is applied to the channels of the topic.
+    /// Called under the lock of the channel's shard: must not wait, nor call the hub. A topic may become live a little after
+    /// [`ClusterOutcome::Serve`](fanfare_protocol::cluster::ClusterOutcome::Serve) was applied to the channels of the topic:
+    /// a newcomer of the time between waits for another `Serve`, which answers the newcomer's own change.
     fn is_live(&self, app: &AppId, channel: &ChannelName) -> bool;
 }
 
@@ -40,6 +41,8 @@ pub(crate) struct Sharing {
     app: AppId,
     cluster: Arc<Cluster>,
     pub(crate) changes: ChangeQueue,
+    /// Guards nothing but the order in which changes that were taken are handed on.
+    pub(crate) handing_over: Mutex<()>,
     /// Connections of the app on other nodes, as last heard (CL-062).
     others: AtomicUsize,
     /// The hidden channel that connections are counted on.
@@ -73,6 +76,7 @@ impl Sharing {
     pub(crate) fn new(app: AppId, cluster: Arc<Cluster>, bell: Arc<Bell>) -> Self {
         Self {
             changes: ChangeQueue::new(app.clone(), bell),
+            handing_over: Mutex::default(),
             app,
             cluster,
             others: AtomicUsize::new(0),

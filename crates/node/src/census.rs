@@ -3,32 +3,37 @@
 //! A node that stands alone counts in its hubs' own tables. Several nodes are counted in Redis, never by asking each of
 //! them (CL-020). Nothing is cached, and nothing changed.
 
+mod turns;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_bus::{Bus, BusAway, ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
 use fanfare_hub::{AppHub, Occupancy, SHARDS};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
+use tokio::time::timeout;
 
+use self::turns::Turn;
+pub(crate) use self::turns::Turns;
 use crate::node::Node;
 use crate::relay::hand_over;
 
 /// Channels that are sorted before the task yields.
 const TURN: usize = 500;
 
-/// Most lists of channels at once, until each is dropped; others wait.
-static LISTS: Semaphore = Semaphore::const_new(2);
+/// How long a list of the cluster takes at most, the wait for its turn included (CL-021).
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The occupied channels of an app, by name.
 pub struct ChannelList {
     /// Each channel with its occupancy.
     pub channels: BTreeMap<ChannelName, Occupancy>,
     /// Kept while the list takes memory.
-    _turn: Option<SemaphorePermit<'static>>,
+    _turn: Option<Turn>,
 }
 
 /// The last event of a cache channel.
@@ -50,25 +55,21 @@ fn hub_of(node: &Node, app: &AppId) -> Option<Arc<AppHub>> {
 
 /// The occupied channels whose names begin with `prefix` (API-030, API-033).
 ///
-/// Built in turns, so that a list of hundreds of thousands does not block others; two lists at a time, because each takes
-/// memory for all its channels.
+/// Built in turns, so that a list of hundreds of thousands does not block others; two lists at a time, of two apps, because
+/// each takes memory for all its channels.
 /// # Errors
-/// The cluster does not answer.
+/// The cluster does not answer, or so slowly that others are still waiting for theirs.
 pub async fn channels(
     node: &Node,
     app: &AppId,
     (prefix, with_users): (&str, bool),
 ) -> Result<ChannelList, Unanswered> {
-    // Fails only if the semaphore is closed, which never happens.
-    let turn = LISTS.acquire().await.ok();
     if let Some(bus) = node.bus() {
         let question = ClusterQuestion::Channels { prefix: prefix.to_owned(), with_users };
-        let ClusterReply::Channels(found) = asked(node, bus, app, question).await? else {
-            return Err(Unanswered);
-        };
-        let channels = found.into_iter().map(|(channel, counts)| (channel, occupancy_of(counts))).collect();
-        return Ok(ChannelList { channels, _turn: turn });
+        let list = channels_of_cluster(node, bus, app, question);
+        return timeout(PATIENCE, list).await.unwrap_or(Err(Unanswered));
     }
+    let turn = node.lists.take(app).await;
     let mut channels = BTreeMap::new();
     if let Some(hub) = hub_of(node, app) {
         let mut piece = Vec::new();
@@ -81,6 +82,20 @@ pub async fn channels(
         }
         channels.extend(piece);
     }
+    Ok(ChannelList { channels, _turn: turn })
+}
+
+async fn channels_of_cluster(
+    node: &Node,
+    bus: &Bus,
+    app: &AppId,
+    question: ClusterQuestion,
+) -> Result<ChannelList, Unanswered> {
+    let turn = node.lists.take(app).await;
+    let ClusterReply::Channels(found) = asked(node, bus, app, question).await? else {
+        return Err(Unanswered);
+    };
+    let channels = found.into_iter().map(|(channel, counts)| (channel, occupancy_of(counts))).collect();
     Ok(ChannelList { channels, _turn: turn })
 }
 

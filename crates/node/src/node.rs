@@ -8,10 +8,10 @@ use fanfare_bus::Bus;
 use fanfare_bus::partition::Layout;
 use fanfare_config::Config;
 use fanfare_hub::{Budget, Hubs};
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::census::Turns;
 use crate::clock::unix_seconds;
 use crate::drain::Drain;
 use crate::memory;
@@ -33,8 +33,8 @@ pub struct Node {
     pub(crate) topics: Option<Arc<LiveTopics>>,
     /// The other nodes, as soon as the node has started.
     pub(crate) bus: Arc<OnceLock<Bus>>,
-    /// Guards nothing but the order in which changes are handed to the bus; a leaf for its holders but the queues.
-    pub(crate) handing_over: Mutex<()>,
+    /// Turns for lists of channels.
+    pub(crate) lists: Turns,
     /// What was last read of all nodes.
     pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
@@ -96,7 +96,7 @@ impl Node {
             asking: OnNode::new(bounds.authorizations),
             topics,
             bus,
-            handing_over: Mutex::default(),
+            lists: Turns::default(),
             seen,
             hubs,
             tenants,

@@ -7,6 +7,7 @@ mod changes;
 mod cluster;
 mod heard;
 mod hooks;
+mod quotas;
 mod state;
 mod topics;
 

@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use fanfare_hub::AppHub;
-use fanfare_protocol::webhook::Transition;
-use fanfare_webhooks::{Decided, News, Tally};
+use fanfare_webhooks::{News, Tally};
 use tokio::time::Instant;
 
 use crate::node::Node;
@@ -15,12 +14,6 @@ use crate::node::Node;
 pub fn hear(node: &Node, hub: &AppHub, news: News) {
     let tally: Arc<dyn Tally> = node.tenants.of(&hub.app().id);
     node.outgoing.webhooks.hear(&tally, news, || hub.app());
-}
-
-/// Tells an app's webhooks of what the cluster has decided, and this node alone tells.
-pub fn tell(node: &Node, hub: &AppHub, transitions: Vec<Transition>) {
-    let tally: Arc<dyn Tally> = node.tenants.of(&hub.app().id);
-    node.outgoing.webhooks.send(&tally, Decided { transitions, again: None }, || hub.app());
 }
 
 /// Sends delayed events that are due; returns when the next is due, if any is delayed. The moment may be in the past.

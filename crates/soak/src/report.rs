@@ -104,8 +104,7 @@ pub(crate) async fn counted(world: &Shared) -> BTreeMap<String, f64> {
             else {
                 continue;
             };
-            let is_histogram =
-                ["_bucket", "_sum", "_count", "round_trips"].iter().any(|end| name.contains(end));
+            let is_histogram = ["_bucket", "_sum", "_count"].iter().any(|end| name.contains(end));
             let value = value.parse::<f64>().ok().filter(|_| !is_histogram);
             *all.entry(name.to_owned()).or_default() += value.unwrap_or(0.0);
         }

@@ -1,14 +1,19 @@
 //! Messages of apps, added up over all nodes (CL-063, CL-064).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
 use redis::{Cmd, Value, cmd};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::links::{BusAway, Links};
 use crate::partition::{Partition, Topic};
+
+/// Most apps in one question, so in one pipeline, because a beat may wait behind it (N14).
+const MOST_AT_ONCE: usize = 100;
 
 /// What this node says of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,31 +37,43 @@ pub struct UsageTotal {
     pub second: u64,
 }
 
-/// Says what apps have used, and hears the sums; the caller has the bound.
-pub(super) async fn add_up(links: &Links, reports: &[UsageReport]) -> Result<Vec<UsageTotal>, BusAway> {
-    let mut by_partition: BTreeMap<Partition, (Vec<usize>, Vec<Cmd>)> = BTreeMap::new();
+/// Says what apps have used, and hears the sums, of each app for itself: one Redis that is away or slow keeps no app of
+/// another from its sum.
+pub(super) async fn add_up(
+    links: &Links,
+    reports: &[UsageReport],
+    patience: Duration,
+) -> Vec<Option<UsageTotal>> {
+    let mut by_partition: BTreeMap<Partition, Vec<(usize, Cmd)>> = BTreeMap::new();
     for (at, report) in reports.iter().enumerate() {
         let topic = links.topic(&report.app, &ChannelName::connections());
-        let (places, commands) = by_partition.entry(topic.partition).or_default();
-        places.push(at);
-        commands.push(add_up_one(links, &topic, report)?);
+        if let Ok(command) = add_up_one(links, &topic, report) {
+            by_partition.entry(topic.partition).or_default().push((at, command));
+        }
     }
     let mut asked = JoinSet::new();
-    for (partition, (places, commands)) in by_partition {
-        let links = links.clone();
-        asked.spawn(async move { Ok((places, links.command(partition, None, commands).await?)) });
+    for (partition, mut own) in by_partition {
+        while !own.is_empty() {
+            let rest = own.split_off(own.len().min(MOST_AT_ONCE));
+            let (places, commands): (Vec<usize>, Vec<Cmd>) =
+                std::mem::replace(&mut own, rest).into_iter().unzip();
+            let links = links.clone();
+            asked.spawn(async move {
+                let answers = timeout(patience, links.command(partition, None, commands)).await;
+                (places, answers.unwrap_or(Err(BusAway)).unwrap_or_default())
+            });
+        }
     }
-    let mut totals = vec![UsageTotal::default(); reports.len()];
+    let mut totals = vec![None; reports.len()];
     while let Some(answer) = asked.join_next().await {
-        let (places, values) = answer.map_err(|_| BusAway)??;
+        let (places, values) = answer.unwrap_or_default();
         for (at, value) in places.into_iter().zip(&values) {
-            let found = total(value)?;
             if let Some(place) = totals.get_mut(at) {
-                *place = found;
+                *place = total(value).ok();
             }
         }
     }
-    Ok(totals)
+    totals
 }
 
 fn add_up_one(links: &Links, topic: &Topic, report: &UsageReport) -> Result<Cmd, BusAway> {

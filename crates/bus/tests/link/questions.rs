@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_bus::{ChannelCounts, ClusterQuestion, ClusterReply, UsageReport};
+use fanfare_bus::{ChannelCounts, ClusterQuestion, ClusterReply, UsageReport, UsageTotal};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_testing::redis::Redis;
 
@@ -59,7 +59,8 @@ fn cl_021_a_redis_that_does_not_answer_leaves_questions_without_a_reply() {
     node.away();
     assert_eq!(node.ask(ClusterQuestion::Counts(vec![channel("a")])), None);
     assert!(node.run(node.bus.close_user(&app(), &UserId::from("ann"))).is_err());
-    assert!(node.run(node.bus.usage(&[])).is_ok(), "nothing is asked");
+    let report = UsageReport { app: app(), day: 20_000, messages_of_day: 1, messages_of_second: 1 };
+    assert_eq!(node.run(node.bus.usage(&[report])), [None]);
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn cl_063_a_node_that_knows_after_a_restart_what_it_had_counted_is_counted_once(
         let node = Node::with(settings);
         node.wait_until_up();
         let report = UsageReport { app: app(), day: 20_000, messages_of_day, messages_of_second: 1 };
-        node.run(node.bus.usage(&[report])).unwrap()[0].day
+        node.run(node.bus.usage(&[report]))[0].unwrap().day
     };
     assert_eq!(of_day(1, Some("host:80"), 10), 10);
     assert_eq!(of_day(2, Some("host:80"), 11), 11, "the same node");
@@ -150,10 +151,47 @@ fn cl_063_and_cl_064_messages_of_all_nodes_are_added_up() {
         messages_of_day,
         messages_of_second,
     };
-    one.run(one.bus.usage(&[report("1", 10, 4), report("2", 5, 0)])).unwrap();
-    let totals = other.run(other.bus.usage(&[report("2", 7, 1), report("1", 100, 2)])).unwrap();
+    let add_up = |node: &Node, reports: &[UsageReport]| -> Vec<UsageTotal> {
+        node.run(node.bus.usage(reports)).into_iter().map(Option::unwrap).collect()
+    };
+    add_up(&one, &[report("1", 10, 4), report("2", 5, 0)]);
+    let totals = add_up(&other, &[report("2", 7, 1), report("1", 100, 2)]);
     assert_eq!(totals.iter().map(|total| total.day).collect::<Vec<_>>(), [12, 110]);
     assert_eq!(totals[1].second, 6);
-    let again = one.run(one.bus.usage(&[report("1", 11, 0)])).unwrap();
+    let again = add_up(&one, &[report("1", 11, 0)]);
     assert_eq!((again[0].day, again[0].second), (111, 2), "a number takes the place of the last");
+}
+
+#[test]
+fn cl_063_a_redis_that_is_away_or_hung_leaves_only_its_own_apps_without_a_sum() {
+    let (mut redis, mut other) = (Redis::start(), Redis::start());
+    let node = Node::with(settings(&[&redis.url(), &other.url()], 1));
+    node.wait_until_up();
+    // More than one question has room for.
+    let reports: Vec<UsageReport> = (0..2500)
+        .map(|app| UsageReport {
+            app: AppId::from(app.to_string().as_str()),
+            day: 20_000,
+            messages_of_day: app,
+            messages_of_second: 0,
+        })
+        .collect();
+    let heard = || node.run(node.bus.usage(&reports));
+    let is_right = |(total, report): (&Option<UsageTotal>, &UsageReport)| {
+        total.is_none_or(|total| total.day == report.messages_of_day)
+    };
+    let known = |totals: &[Option<UsageTotal>]| {
+        assert!(totals.iter().zip(&reports).all(is_right));
+        totals.iter().flatten().count()
+    };
+    assert_eq!(known(&heard()), 2500);
+    redis.signal("STOP");
+    let of_one = known(&heard());
+    assert!(of_one > 0 && of_one < 2500, "the link to the other does not wait: {of_one}");
+    redis.kill();
+    node.away();
+    assert_eq!(known(&heard()), of_one);
+    other.kill();
+    node.until("both are away", || node.bus.links().iter().all(|link| !link.is_up).then_some(()));
+    assert_eq!(known(&heard()), 0);
 }

@@ -33,6 +33,15 @@ impl AppHub {
         self.sharing.as_ref().map_or_else(TakenChanges::default, |sharing| sharing.changes.take(into, most))
     }
 
+    /// As [`AppHub::take_changes`]; nobody else's `hand_over` is called for this app until this one has returned. So the
+    /// changes of an app keep their order, and no app waits for another.
+    pub fn hand_over<R>(&self, most: usize, hand_over: impl FnOnce(Vec<Change>, TakenChanges) -> R) -> R {
+        let _order = self.sharing.as_ref().map(|sharing| sharing.handing_over.lock());
+        let mut changes = Vec::new();
+        let taken = self.take_changes(&mut changes, most);
+        hand_over(changes, taken)
+    }
+
     /// All that the app has on this node. Older changes that are taken after this snapshot do no harm: copies and tickets
     /// with smaller numbers are older.
     #[must_use]

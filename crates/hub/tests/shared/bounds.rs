@@ -1,6 +1,9 @@
 //! The queue of changes and the events that wait for a cache are bounded.
 
+use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
 
 use crate::node::{Node, channel, received};
 
@@ -52,4 +55,22 @@ fn an_app_with_changes_is_named_once() {
     assert!(node.hubs.poll_cluster_changes(&cx).is_pending());
     let _three = node.subscribed(3, "news");
     assert!(node.hubs.poll_cluster_changes(&cx).is_ready());
+}
+
+#[test]
+fn while_changes_of_an_app_are_handed_over_other_apps_are_not_held_up_and_its_own_keep_their_order() {
+    let (node, other) = (Node::new(), Node::new());
+    let _ann = node.joined(1, "presence-room", "ann");
+    let _bob = other.joined(2, "presence-room", "bob");
+    let (inside, entered) = mpsc::channel();
+    thread::scope(|scope| {
+        node.hub.hand_over(1, |first, _| {
+            assert_eq!(first.len(), 1);
+            assert!(other.hub.hand_over(10, |changes, _| !changes.is_empty()));
+            let hub = &node.hub;
+            scope.spawn(move || hub.hand_over(10, |rest, _| inside.send(rest.len())));
+            assert!(entered.recv_timeout(Duration::from_millis(50)).is_err(), "it waits");
+        });
+        assert!(entered.recv().is_ok_and(|rest| rest > 0));
+    });
 }

@@ -5,9 +5,9 @@
 use std::fmt::Error;
 use std::sync::{Arc, OnceLock};
 
-use fanfare_bus::{Bus, LATENCY_BOUNDS};
+use fanfare_bus::{Bus, BusCount, LATENCY_BOUNDS};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -41,11 +41,6 @@ struct KindLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RedisLabels {
     redis: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BoundLabels {
-    le: String,
 }
 
 impl Collector for LiveBus {
@@ -136,6 +131,11 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         ("bus_rosters_mended", "Copies of rosters that differed without a known cause", {
             of_rules(|numbers| numbers.rosters_mended)
         }),
+        (
+            "bus_changes_dropped",
+            "Changes on this node that were dropped because too many waited; all was stated anew",
+            counters.dropped_changes.get(),
+        ),
         ("bus_announced_anew", "Times that so much waited that everything was stated anew", {
             of_rules(|numbers| numbers.overflows)
         }),
@@ -175,18 +175,14 @@ fn by_reason(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error
     Ok(())
 }
 
-/// Round trips to Redis, as cumulative counters by upper bound in seconds.
+/// Round trips to Redis.
 fn latency(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
     let counters = bus.counters();
-    let (name, help) = ("bus_round_trips_within", "Round trips to Redis, by the longest time in seconds");
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    let mut sum = 0;
-    let bounds = LATENCY_BOUNDS.iter().map(|bound| format!("{}", *bound as f64 / 1000.0));
-    for (le, count) in bounds.chain(["+Inf".to_owned()]).zip(&counters.latency) {
-        sum += count.get();
-        ConstCounter::new(sum).encode(family.encode_family(&BoundLabels { le })?)?;
-    }
-    let (name, help) = ("bus_round_trips_seconds", "The sum of all round trips to Redis");
-    let seconds = ConstCounter::new(counters.latency_sum.get() as f64 / 1e6);
-    seconds.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+    let bounds = LATENCY_BOUNDS.iter().map(|bound| *bound as f64 / 1000.0).chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counters.latency.iter().map(BusCount::get)).collect();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    let (name, help) = ("bus_round_trip_seconds", "Round trips to Redis");
+    let mut histogram = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    let seconds = counters.latency_sum.get() as f64 / 1e6;
+    histogram.encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)
 }

@@ -49,7 +49,7 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
             () = ready(()), if !due.is_empty() => {}
             _ = &mut ended => {
                 for hub in node.hubs.all() {
-                    while relay(&node, &bus, &hub) {}
+                    while relay(&bus, &hub) {}
                 }
                 return;
             }
@@ -57,7 +57,7 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
         // One round: an app with more changes continues after all others.
         for app in std::mem::take(&mut due) {
             if let Some(hub) = node.hubs.get(&app)
-                && relay(&node, &bus, &hub)
+                && relay(&bus, &hub)
             {
                 due.push(app);
             }
@@ -70,24 +70,25 @@ async fn run(node: Arc<Node>, bus: Bus, mut ended: oneshot::Receiver<()>) {
 /// not lag (CL-020). Of a flood of changes some stay for the task.
 pub(crate) fn hand_over(node: &Node, bus: &Bus, app: &AppId) {
     if let Some(hub) = node.hubs.get(app) {
-        let _ = (0..MOST_TURNS).take_while(|_| relay(node, bus, &hub)).count();
+        let _ = (0..MOST_TURNS).take_while(|_| relay(bus, &hub)).count();
     }
 }
 
 /// Hands over some changes of an app; returns whether there are more.
-fn relay(node: &Node, bus: &Bus, hub: &AppHub) -> bool {
-    // Taking and handing over are one step, so that the changes of an app keep their order.
-    let _order = node.handing_over.lock();
-    let mut changes = Vec::new();
-    let taken = hub.take_changes(&mut changes, MOST_AT_ONCE);
-    let app = &hub.app().id;
-    if taken.is_stale {
-        bus.reset(app, hub.snapshot());
-    }
-    if !changes.is_empty() && bus.changes(app, changes).is_err() {
-        // Read after the changes: what is lost with them is in the snapshot, or a later change.
-        hub.lose_taken_changes();
-        bus.reset(app, hub.snapshot());
-    }
-    taken.more
+fn relay(bus: &Bus, hub: &AppHub) -> bool {
+    hub.hand_over(MOST_AT_ONCE, |changes, taken| {
+        let app = &hub.app().id;
+        if taken.lost > 0 {
+            bus.lost_changes(app, taken.lost);
+        }
+        if taken.is_stale {
+            bus.reset(app, hub.snapshot());
+        }
+        if !changes.is_empty() && bus.changes(app, changes).is_err() {
+            // Read after the changes: what is lost with them is in the snapshot, or a later change.
+            hub.lose_taken_changes();
+            bus.reset(app, hub.snapshot());
+        }
+        taken.more
+    })
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_bus::{Bus, ClusterQuestion, ClusterReply, NodeAbout, Settings, UsageReport};
+use fanfare_bus::{Bus, ClusterQuestion, ClusterReply, NodeAbout, Settings};
 use fanfare_hub::AppHub;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::changes::ChangesTask;
 use super::heard::Heard;
 use super::hooks::HookQueue;
+use super::quotas::Quotas;
 use crate::clock::unix_seconds;
 use crate::node::Node;
 
@@ -20,6 +21,9 @@ const USAGE: Duration = Duration::from_secs(1);
 
 /// How long the last known connections of other nodes count while these cannot be asked (CL-062).
 const OTHERS_COUNT: Duration = Duration::from_secs(5);
+
+/// How long the end waits for apps that webhooks are to be told of.
+const LAST_TOLD: Duration = Duration::from_millis(500);
 
 /// A node's part in a cluster.
 pub(super) struct ClusterTasks {
@@ -64,7 +68,8 @@ impl ClusterTasks {
     /// which is to be ended when these are done.
     pub(super) async fn rest(self, node: &Node) -> Bus {
         self.changes.end().await;
-        self.hooks.end(node);
+        // What then still waits for a look-up goes with this node.
+        let _ = timeout(LAST_TOLD, self.hooks.end(node)).await;
         self.bus
     }
 }
@@ -72,11 +77,12 @@ impl ClusterTasks {
 /// Tells what apps have used, and hears what other nodes have (CL-062 … CL-064).
 async fn every_second(node: Arc<Node>, bus: Bus) {
     let mut every = interval(USAGE);
+    let mut quotas = Quotas::default();
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
         bus.set_connections(node.seats.open());
-        share_quotas(&node, &bus).await;
+        quotas.share(&node, &bus).await;
         let is_in_touch = bus.links().iter().all(|link| link.is_up);
         if node.seen.set_in_touch(is_in_touch).is_some_and(|away| away >= OTHERS_COUNT) {
             // An app whose Redis is there still hears of the others.
@@ -88,30 +94,5 @@ async fn every_second(node: Arc<Node>, bus: Bus) {
             let connections = nodes.iter().filter_map(|known| Some(known.says.as_ref()?.connections)).sum();
             node.seen.set_numbers(nodes.len(), connections);
         }
-    }
-}
-
-/// Apps without a quota cost nothing.
-async fn share_quotas(node: &Node, bus: &Bus) {
-    let day = node.moment().day;
-    let tenants: Vec<_> = node.tenants.all().into_iter().filter(|tenant| tenant.share.is_wanted()).collect();
-    let reports: Vec<UsageReport> = tenants
-        .iter()
-        .map(|tenant| UsageReport {
-            app: tenant.app.clone(),
-            day,
-            messages_of_day: tenant.messages_on(day),
-            messages_of_second: tenant.share.take_demand(),
-        })
-        .collect();
-    // While Redis is away, each node goes on with its last part.
-    if reports.is_empty() {
-        return;
-    }
-    let Ok(totals) = bus.usage(&reports).await else { return };
-    let (nodes, _) = node.seen.numbers();
-    for ((tenant, report), total) in tenants.iter().zip(&reports).zip(totals) {
-        tenant.share.set_elsewhere(total.day.saturating_sub(report.messages_of_day), day);
-        tenant.share.divide(report.messages_of_second, total.second, nodes);
     }
 }

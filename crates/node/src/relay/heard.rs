@@ -19,7 +19,6 @@ use super::hooks::HookQueue;
 use super::topics::LiveTopics;
 use crate::node::Node;
 use crate::session::log_refused;
-use crate::telling;
 use crate::tenants::EventCounts;
 
 /// The node as the bus sees it.
@@ -61,14 +60,18 @@ impl Local for Heard {
 
     fn outcome(&self, app: &AppId, outcome: ClusterOutcome) {
         let Some(node) = self.node.upgrade() else { return };
-        let Some(hub) = node.hubs.get(app) else { return };
-        match outcome {
+        // This node may be the one to tell of a channel that it has nobody on, as that of a node that died.
+        let outcome = match outcome {
             ClusterOutcome::CountTold { channel, count } => {
-                telling::tell(&node, &hub, vec![Transition::Counted(channel, count)]);
+                return self.hooks.tell(&node, app, Transition::Counted(channel, count));
             }
             ClusterOutcome::MissTold { channel } => {
-                telling::tell(&node, &hub, vec![Transition::Missed(channel)])
+                return self.hooks.tell(&node, app, Transition::Missed(channel));
             }
+            outcome => outcome,
+        };
+        let Some(hub) = node.hubs.get(app) else { return };
+        match outcome {
             ClusterOutcome::Refused { channel, user, ticket } => {
                 let refused = hub.refuse(&channel, &user, ticket, node.milliseconds());
                 let (channel, limit) = (channel.as_str(), hub.app().limits.members);

@@ -14,12 +14,25 @@ const WHOLE: u32 = 1_000_000;
 pub struct Share {
     /// Millionths of the quota for a second.
     millionths: AtomicU32,
-    /// Messages that were offered since [`Share::take_demand`], refused ones too.
+    /// Messages that were offered, refused ones too, and not yet told to other nodes.
     demand: AtomicU64,
+    /// Since when, in milliseconds of the node's clock; 0 if that is not known.
+    demand_since: AtomicU64,
+    /// What was last told to other nodes was not nothing.
+    said_something: AtomicBool,
     /// The app has a quota that other nodes share.
     is_wanted: AtomicBool,
     /// Messages of the day on other nodes.
     elsewhere: Day,
+}
+
+/// What an app wants of the quota for a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Messages that other nodes do not know of.
+    messages: u64,
+    /// Of these, messages a second.
+    pub per_second: u64,
 }
 
 impl Default for Share {
@@ -27,6 +40,8 @@ impl Default for Share {
         Self {
             millionths: AtomicU32::new(WHOLE),
             demand: AtomicU64::new(0),
+            demand_since: AtomicU64::new(0),
+            said_something: AtomicBool::new(false),
             is_wanted: AtomicBool::new(false),
             elsewhere: Day::default(),
         }
@@ -35,7 +50,7 @@ impl Default for Share {
 
 impl Share {
     /// Notes messages that want a part of the quota for a second.
-    pub(super) fn want(&self, messages: usize) {
+    pub(crate) fn want(&self, messages: usize) {
         self.demand.fetch_add(messages as u64, Ordering::Relaxed);
     }
 
@@ -51,9 +66,30 @@ impl Share {
         self.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// The messages noted since the last call.
-    pub fn take_demand(&self) -> u64 {
-        self.demand.swap(0, Ordering::Relaxed)
+    /// Whether other nodes know that nothing is wanted here.
+    pub fn is_quiet(&self) -> bool {
+        self.demand.load(Ordering::Relaxed) == 0 && !self.said_something.load(Ordering::Relaxed)
+    }
+
+    /// What was wanted since it was last said; stays until [`Share::said`]. `now` in milliseconds.
+    pub fn demand(&self, now: u64) -> Demand {
+        let messages = self.demand.load(Ordering::Relaxed);
+        if messages == 0 {
+            self.demand_since.store(now, Ordering::Relaxed);
+        }
+        let since = match self.demand_since.load(Ordering::Relaxed) {
+            0 => now,
+            since => since,
+        };
+        let milliseconds = now.saturating_sub(since).max(1000);
+        Demand { messages, per_second: messages.saturating_mul(1000).div_ceil(milliseconds) }
+    }
+
+    /// Other nodes know of this demand, as of `now`.
+    pub fn said(&self, demand: Demand, now: u64) {
+        self.demand.fetch_sub(demand.messages, Ordering::Relaxed);
+        self.demand_since.store(now, Ordering::Relaxed);
+        self.said_something.store(demand.messages > 0, Ordering::Relaxed);
     }
 
     /// This node's part of a quota for a second, at least 1.
@@ -121,10 +157,33 @@ mod tests {
     }
 
     #[test]
-    fn the_demand_is_taken_once() {
+    fn the_demand_is_said_once_and_stays_until_other_nodes_have_heard_it() {
         let share = Share::default();
         share.want(3);
         share.want(4);
-        assert_eq!((share.take_demand(), share.take_demand()), (7, 0));
+        let first = share.demand(5000);
+        assert_eq!(first.per_second, 7);
+        share.said(first, 5000);
+        assert_eq!(share.demand(6000).per_second, 0);
+        share.want(30);
+        assert_eq!(share.demand(7000).per_second, 30);
+        // Nobody has heard it.
+        share.want(10);
+        let late = share.demand(8000);
+        assert_eq!(late.per_second, 20, "in two seconds");
+        share.want(5);
+        share.said(late, 8000);
+        assert_eq!(share.demand(9000).per_second, 5);
+    }
+
+    #[test]
+    fn the_silence_before_a_demand_is_no_part_of_it() {
+        let share = Share::default();
+        for now in [1000, 2000, 60_000] {
+            assert!(share.is_quiet());
+            let _ = share.demand(now);
+        }
+        share.want(10);
+        assert_eq!((share.is_quiet(), share.demand(61_000).per_second), (false, 10));
     }
 }

@@ -86,7 +86,10 @@ async fn who(
     query: &Query,
     arriving: &Arriving,
 ) -> Result<Bearer, Problem> {
-    let by = bearer::check(admin, peer, arriving.headers()).await?;
+    let by = match bearer::check(admin, peer, arriving.headers()).await {
+        Err(Problem::NoDatabase) if action == Action::Nodes => return Err(Problem::NoTokensForNodes),
+        by => by?,
+    };
     let scope = action.scope(query.get("secrets") == Some("true"));
     if by.scopes.contains(&scope) { Ok(by) } else { Err(Problem::ScopeMissing(scope)) }
 }

@@ -71,6 +71,12 @@ pub(super) enum Problem {
          apps.database"
     )]
     NoDatabase,
+    /// No database is configured for tokens, and the request is for the nodes, which are not in the database.
+    #[error(
+        "No database is configured, so that there are no tokens: set apps.database, or list the nodes without a \
+         token by `fanfare cluster --json`"
+    )]
+    NoTokensForNodes,
     /// The database does not answer.
     #[error("The apps' database does not answer; nothing has been changed")]
     DatabaseAway,
@@ -139,7 +145,7 @@ impl Problem {
             Self::Body(BodyError::Late) => (StatusCode::REQUEST_TIMEOUT, "body-late"),
             Self::Body(BodyError::Broken) => (StatusCode::BAD_REQUEST, "body-broken"),
             Self::NotJson(_) | Self::NotAnObject => (StatusCode::BAD_REQUEST, "not-json"),
-            Self::NoDatabase => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
+            Self::NoDatabase | Self::NoTokensForNodes => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
             Self::NoCluster => (StatusCode::NOT_FOUND, "no-cluster"),

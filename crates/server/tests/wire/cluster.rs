@@ -114,6 +114,10 @@ fn cl_067_operators_see_the_nodes_over_http_with_a_token() {
     Admin::nobody(&server).get("/v1/nodes").expect(401);
     let alone = TestServer::with_stored_app(&[]);
     Admin::with(&alone, "read").get("/v1/nodes").expect(404);
+    let without_tokens = Admin::nobody(&node(&redis, "", "")).get("/v1/nodes");
+    without_tokens.refused(503, "no-database", &[]);
+    let detail = without_tokens.json["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("fanfare cluster --json"), "{detail}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fanfare_testing::cable::{Cable, Mode};
 use fanfare_testing::redis::Redis;
@@ -16,7 +17,7 @@ use crate::support::receiver::{Receiver, events_of};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::socket::Socket;
-use crate::support::{APP, eventually, eventually_within};
+use crate::support::{APP, OTHER, eventually, eventually_within};
 
 pub const ROOM: &str = "presence-room";
 
@@ -90,7 +91,7 @@ fn cl_105_while_redis_is_slow_joins_wait_for_it_and_nothing_is_lost() {
     for name in lost {
         assert!(two.metric(name) + one.metric(name) < 0.5, "{name}");
     }
-    let within = |le: &str| two.metric(&format!("fanfare_bus_round_trips_within_total{{le=\"{le}\"}}"));
+    let within = |le: &str| two.metric(&format!("fanfare_bus_round_trip_seconds_bucket{{le=\"{le}\"}}"));
     assert!(within("+Inf") - within("0.1") > 0.5, "operators see that Redis is slow");
     cable.set(Mode::Pass);
     newcomer.close();
@@ -322,4 +323,47 @@ fn cl_110_nodes_talk_to_redis_alone_and_never_to_each_other() {
     for server in &servers {
         assert_eq!(ports_called(server), BTreeSet::from([redis.port]));
     }
+}
+
+#[test]
+fn cl_100_and_cl_035_a_node_without_clients_of_the_app_tells_webhooks_of_the_number_that_a_dead_node_leaves()
+{
+    let redis = Redis::start();
+    let receiver = Receiver::new();
+    let app = format!("subscription_counts = true\n{}", receiver.setting(&["subscription_count"]));
+    let [one, _two] = pair(&redis, &app);
+    let mut ann = one.connect();
+    ann.subscribe("news");
+    receiver.expect(&[r#"subscription_count news subscription_count=1"#]);
+    drop(one);
+    receiver.expect(&[
+        r#"subscription_count news subscription_count=1"#,
+        r#"subscription_count news subscription_count=0"#,
+    ]);
+}
+
+#[test]
+fn cl_021_while_redis_is_slow_lists_are_refused_in_time_and_an_app_that_asks_for_many_holds_up_no_other() {
+    let redis = Redis::start();
+    let cable = Cable::lay(redis.port).expect("a cable can be laid");
+    let setup = Setup::bare().app(APP, "").app(OTHER, "").config(&bus_at(cable.port, ""));
+    let server = setup.start();
+    expect_ready(&server, 200, "ready");
+    // A list is answered in time; but not two, one after the other.
+    cable.set(Mode::Delay(Duration::from_millis(350)));
+    let start = Instant::now();
+    let (flood, other) = thread::scope(|scope| {
+        let list = || server.api().get("/channels", &[]).head.status;
+        let lists: Vec<_> = (0..40).map(|_| scope.spawn(list)).collect();
+        let other = scope.spawn(|| {
+            eventually("a list of the other app", || {
+                (server.api_of(OTHER).get("/channels", &[]).head.status == 200).then(|| start.elapsed())
+            })
+        });
+        let of = |list: thread::ScopedJoinHandle<'_, u16>| list.join().expect("a list does not panic");
+        (lists.into_iter().map(of).collect::<Vec<u16>>(), other.join().expect("a list does not panic"))
+    });
+    assert!(flood.contains(&503) && flood.iter().all(|status| [200, 503].contains(status)), "{flood:?}");
+    assert!(other < Duration::from_secs(5), "{other:?}");
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
