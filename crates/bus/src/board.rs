@@ -126,6 +126,14 @@ impl Board {
         }
     }
 
+    /// Says that Redis keeps or reads no event of a cache channel, though the link is up.
+    pub fn refuse_cache(&self, why: &str) {
+        if let Some(not_logged) = self.seen.lock().log.refused(Instant::now()) {
+            let redis = &self.redis;
+            tracing::warn!(target: "fanfare::bus", redis, why, not_logged, "Redis refuses events of cache channels");
+        }
+    }
+
     fn log(&self, seen: &mut Seen) {
         let redis = &self.redis;
         let why = seen.why.as_deref();

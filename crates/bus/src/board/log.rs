@@ -23,6 +23,7 @@ pub(super) struct Log {
     says_why: Option<String>,
     losses: Kind,
     causes: Kind,
+    refusals: Kind,
 }
 
 /// Lines of one kind.
@@ -53,6 +54,12 @@ impl Log {
     /// There is another cause for the link to be down.
     pub fn caused(&mut self) {
         self.causes.not_logged += 1;
+    }
+
+    /// Redis has refused something though the link is up. Returns how many refusals were not logged if this one is to be.
+    pub fn refused(&mut self, now: Instant) -> Option<u64> {
+        self.refusals.not_logged += 1;
+        self.refusals.say(now)
     }
 
     /// The line that is to be logged now, if any; to be asked again while the link is as it is.
@@ -94,6 +101,16 @@ mod tests {
         // The link stays down, which is said when there may be a line again.
         assert_eq!(log.line(start + Duration::from_secs(14), false, Some("a cause")), None);
         assert_eq!(log.line(start + Duration::from_secs(15), false, Some("a cause")), Some(down(18)));
+    }
+
+    #[test]
+    fn refusals_are_logged_every_five_seconds_with_the_number_of_those_between() {
+        let (mut log, start) = (Log::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(
+            [0, 1, 4, 5, 6].map(|seconds| log.refused(at(seconds))),
+            [Some(0), None, None, Some(2), None]
+        );
     }
 
     #[test]

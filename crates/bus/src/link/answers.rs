@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::Link;
 use super::batch::{Asked, answer_of, error_in};
-use crate::command::{BusAnswer, Failure};
+use crate::command::{BusAnswer, BusCommand, Failure};
 
 /// Why a lease is taken anew when an answer has another form than this release knows.
 const NOT_READ: &str = "Redis has answered what this release cannot read";
@@ -22,6 +22,11 @@ impl Link {
                     let error = error_in(&values);
                     let answer = answer_of(&command, values);
                     match error {
+                        Some(error)
+                            if matches!(command, BusCommand::Keep { .. } | BusCommand::Read { .. }) =>
+                        {
+                            self.board.refuse_cache(&error);
+                        }
                         Some(error) => self.board.set_why(error),
                         None if matches!(answer, BusAnswer::Failed(Failure::Other)) => {
                             self.board.set_why(NOT_READ);

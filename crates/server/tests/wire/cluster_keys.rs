@@ -104,3 +104,45 @@ fn a_lease_that_somebody_has_deleted_is_taken_anew_and_the_log_says_so() {
         expect_in_touch(server);
     }
 }
+
+#[test]
+fn a_foreign_value_in_place_of_what_a_cache_channel_keeps_is_logged_and_lived_through() {
+    let (redis, receiver) = (Redis::start(), Receiver::new());
+    let servers = pair_of_one_partition(&redis, &receiver);
+    let [one, two] = &servers;
+    let key = |name: &str| redis.says(&["--scan", "--pattern", "*:live"]).replace("live", name);
+    let refused = |server: &TestServer| {
+        server.process.log_line("why", |line| {
+            (line.contains("Redis refuses events of cache channels") && line.contains("WRONGTYPE"))
+                .then_some(())
+        });
+    };
+    let mut sockets = servers.each_ref().map(TestServer::connect);
+    redis.says(&["LPUSH", &key("cache:3:cache-a"), "foreign"]);
+    sockets[0].subscribe("cache-a");
+    sockets[0].expect_cache_miss("cache-a");
+    refused(one);
+    // What is published takes the place.
+    two.api().publish("cache-a", "e", "1");
+    sockets[0].expect_event("cache-a", "e", "1");
+    sockets[1].subscribe("cache-a");
+    sockets[1].expect_event("cache-a", "e", "1");
+    let versions = key("ver:3");
+    redis.says(&["DEL", &versions]);
+    redis.says(&["LPUSH", &versions, "foreign"]);
+    two.api().publish("cache-a", "e", "2");
+    sockets[1].expect_event("cache-a", "e", "2");
+    refused(two);
+    redis.says(&["DEL", &versions]);
+    two.api().publish("cache-a", "e", "3");
+    for socket in &mut sockets {
+        socket.expect_event("cache-a", "e", "3");
+        socket.expect_nothing_more();
+    }
+    for server in &servers {
+        let mut late = server.connect();
+        late.subscribe("cache-a");
+        late.expect_event("cache-a", "e", "3");
+        assert!(server.metric("fanfare_bus_degraded") < 0.5);
+    }
+}
