@@ -1,12 +1,16 @@
 //! Keys of the nodes in Redis that hold what no node has written.
 
+use std::collections::BTreeSet;
+
 use fanfare_testing::redis::Redis;
+use serde_json::Value;
 
 use crate::cluster::{bus, expect_in_touch, expect_ready};
 use crate::cluster_faults::{ROOM, added, expect_users, member};
 use crate::support::receiver::Receiver;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::socket::Socket;
 use crate::support::{APP, eventually};
 
 const ADDED: &str = "pusher_internal:member_added";
@@ -53,6 +57,11 @@ fn expect_lived_through(name: &str) {
     for server in &servers {
         expect_in_touch(server);
         expect_users(server, ROOM, &["ann", "one", "two"]);
+        let wanted = r#"{"occupied":true,"user_count":3,"subscription_count":3}"#;
+        let about = [("info", "user_count,subscription_count")];
+        eventually(wanted, || {
+            (server.api().get(&format!("/channels/{ROOM}"), &about).body == wanted).then_some(())
+        });
     }
     sockets[1].expect_event(ROOM, ADDED, &added("ann"));
     two.api().publish(ROOM, "e", "there");
@@ -91,6 +100,57 @@ fn a_foreign_value_in_place_of_the_dead_nodes_is_lived_through() {
 #[test]
 fn a_foreign_value_in_place_of_the_goings_is_lived_through() {
     expect_lived_through("due");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_the_numbers_of_subscriptions_is_lived_through() {
+    expect_lived_through("totals:3");
+}
+
+#[test]
+fn a_foreign_value_in_place_of_a_roster_is_lived_through_and_what_clients_are_told_meanwhile_is_taken_back() {
+    let (redis, receiver) = (Redis::start(), Receiver::new());
+    let servers = pair_of_one_partition(&redis, &receiver);
+    let mut sockets = servers.each_ref().map(TestServer::connect);
+    sockets[0].join(APP, ROOM, &member("one"));
+    sockets[1].join(APP, ROOM, &member("two"));
+    sockets[0].expect_event(ROOM, ADDED, &added("two"));
+    let key = redis.says(&["--scan", "--pattern", "*:live"]).replace("live", &format!("m:3:{ROOM}"));
+    redis.says(&["SET", &key, "foreign"]);
+    let mut ann = servers[0].connect();
+    ann.join(APP, ROOM, &member("ann"));
+    expect_ready(&servers[0], 200, "WRONGTYPE");
+    redis.says(&["DEL", &key]);
+    for server in &servers {
+        expect_users(server, ROOM, &["ann", "one", "two"]);
+    }
+    let mut views = [vec!["one", "two"], vec!["one", "two"]]
+        .map(|users| users.into_iter().map(str::to_owned).collect::<BTreeSet<String>>());
+    let all = BTreeSet::from(["ann", "one", "two"].map(str::to_owned));
+    eventually("everybody knows of everybody", || {
+        servers[0].api().publish(ROOM, "e", "mark");
+        for (socket, view) in sockets.iter_mut().zip(&mut views) {
+            told_until_event(socket, view);
+        }
+        views.iter().all(|view| *view == all).then_some(())
+    });
+}
+
+/// Changes the users as a client is told until the next event: additions and removals of a user alternate.
+fn told_until_event(socket: &mut Socket, there: &mut BTreeSet<String>) {
+    loop {
+        let frame = socket.json();
+        let data: Value =
+            frame["data"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+        let user = data["user_id"].as_str().unwrap_or_default().to_owned();
+        match frame["event"].as_str().unwrap_or_default() {
+            ADDED => assert!(there.insert(user), "{frame}: there already of {there:?}"),
+            "pusher_internal:member_removed" => {
+                assert!(there.remove(&user), "{frame}: not there of {there:?}")
+            }
+            _ => return,
+        }
+    }
 }
 
 #[test]
