@@ -23,6 +23,7 @@ for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT',
   if node == ARGV[2] then fenced = true end
 end
 local age = now - tonumber(redis.call('HGET', KEYS[3], 'born') or now)
+local marked = false
 if not fenced and age >= tonumber(ARGV[5]) then
   for i = 11, #KEYS do
     local at = 10 + (i - 11) * 2
@@ -31,7 +32,7 @@ if not fenced and age >= tonumber(ARGV[5]) then
       break
     end
   end
-  fenced = redis.call('HGET', KEYS[3], 'repl') == ''
+  marked = redis.call('HGET', KEYS[3], 'repl') == ''
 end
 local more = 0
 local function hook(app, channel, user)
@@ -40,7 +41,7 @@ local function hook(app, channel, user)
   local added = redis.pcall('XADD', KEYS[7], id, 'e', '-', 'a', app, 'c', channel, 'u', user)
   if type(added) == 'table' then redis.call('XADD', KEYS[7], '*', 'e', '-', 'a', app, 'c', channel, 'u', user) end
 end
-if age >= tonumber(ARGV[5]) then
+if age >= tonumber(ARGV[5]) and not marked then
   local due = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, ARGV[9])
   local sizes, sum = {}, 0
   for _, subject in ipairs(due) do
@@ -60,7 +61,7 @@ if age >= tonumber(ARGV[5]) then
     redis.call(ARGV[6], ARGV[7], '')
   end
 end
-if fenced then return 'FENCED' end
+if fenced or marked then return 'FENCED' end
 local owner = redis.call('HGET', KEYS[3], 'owner')
 if not owner or not redis.call('ZSCORE', KEYS[1], owner) then
   owner = ARGV[2]; redis.call('HSET', KEYS[3], 'owner', owner)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A node takes its lease anew, with a generation of its own counting; whatever it sent before is refused from now on.
--- KEYS: 1 live 2 gen 3 epoch 4 dead 5 due 6 adopted
+-- KEYS: 1 live 2 gen 3 epoch 4 dead 5 due 6 adopted 7 late
 -- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 lease (ms) 5 id of the master's data ('' = Redis's own) 6 a fresh epoch id
 -- The id is that of this moment: it changes under standing connections, for one when the first replica comes.
 -- Reply: {epoch, age of the epoch in ms}
@@ -17,6 +17,8 @@ if before ~= data then
   redis.call('HSET', KEYS[3], 'lost', before == '' and 1 or 0, 'repl', data, 'id', ARGV[6], 'born', string.format('%.0f', now))
   redis.call('HDEL', KEYS[3], 'owner')
   redis.call('UNLINK', KEYS[5], KEYS[6])
+  -- Numbers that are to be told wait for no time of that clock.
+  for _, channel in ipairs(redis.call('ZRANGE', KEYS[7], 0, -1)) do redis.call('ZADD', KEYS[7], now, channel) end
   -- Another clock, perhaps: nobody's lease is judged by it before everybody had time to renew.
   for _, other in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], now + ARGV[4], other) end
 end

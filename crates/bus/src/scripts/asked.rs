@@ -40,7 +40,7 @@ fn own(speaker: &Speaker<'_>, partition: Partition, node: &NodeName) -> Bytes {
 pub fn keys_of(command: &BusCommand, speaker: &Speaker<'_>) -> Vec<Bytes> {
     match command {
         BusCommand::Hello { partition, .. } => {
-            keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due", "adopted"])
+            keys(speaker, *partition, &["live", "gen", "epoch", "dead", "due", "adopted", "late"])
         }
         BusCommand::Beat { partition, samples, .. } => {
             let names = ["live", "gen", "epoch", "dead", "told", "due", "hooks", "late", "queued"];

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
 
-use super::redis::{Both, Server};
+use super::redis::{Both, Server, speaker};
 use super::store::Store as _;
 use crate::command::{Actor, BusAnswer, BusCommand, CountRule, EntryId, HookSubject, NodeName, Operation};
 use crate::partition::{Layout, Topic};
+use crate::scripts::Speaker;
 
 struct Numbers(u64);
 
@@ -113,4 +114,28 @@ fn on_a_real_redis_every_single_answer_is_that_of_the_store_in_memory() {
             both.published();
         }
     }
+}
+
+#[test]
+fn cl_073_on_a_real_redis_a_number_that_waits_is_told_by_the_clock_of_the_new_master() {
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let old = Speaker { now: 10_000_000, ..speaker(&layout, &node) };
+    // An hour behind, and another master's data.
+    let new = Speaker { now: 6_400_000, data: "r1", fresh: "e2", ..old.clone() };
+    let topic = Topic { partition: 0, app: AppId::from("a") };
+    let crowd = |count| {
+        let channel = ChannelName::trusted("news");
+        let (told, hooked, members_hooked) = (CountRule::Crowds, false, false);
+        let operations = vec![Operation::Count { channel, count, told, hooked, members_hooked }];
+        BusCommand::Apply { topic: topic.clone(), by: Actor::Own(1), operations }
+    };
+    server.execute(&old, &BusCommand::Hello { partition: 0, generation: 1 });
+    for count in [150, 151] {
+        server.execute(&old, &crowd(count));
+    }
+    server.execute(&new, &BusCommand::Hello { partition: 0, generation: 1 });
+    let beat = BusCommand::Beat { partition: 0, generation: 1, samples: Vec::new() };
+    let BusAnswer::Beat(beat) = server.execute(&new, &beat) else { panic!() };
+    assert_eq!(beat.late, [(AppId::from("a"), ChannelName::trusted("news"))]);
 }

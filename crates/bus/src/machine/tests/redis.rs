@@ -420,7 +420,7 @@ fn on_a_real_redis_events_are_kept_under_versions_and_a_miss_is_told_once() {
 }
 
 /// What a test of scripts alone says with each command.
-fn speaker<'a>(layout: &'a Layout, node: &'a NodeName) -> Speaker<'a> {
+pub fn speaker<'a>(layout: &'a Layout, node: &'a NodeName) -> Speaker<'a> {
     Speaker {
         layout,
         node,

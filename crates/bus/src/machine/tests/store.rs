@@ -225,6 +225,7 @@ impl Memory {
             data.owner = None;
             data.due.clear();
             data.adopted.clear();
+            data.late.values_mut().for_each(|at| *at = now);
             data.live.values_mut().for_each(|until| *until = now + LEASE);
         }
         data.spare_all(now);
