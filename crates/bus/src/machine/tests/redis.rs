@@ -488,6 +488,30 @@ fn cl_040_on_a_real_redis_kept_events_over_the_bound_go_the_oldest_first_and_exp
 }
 
 #[test]
+fn a_kept_event_is_nine_commands_inside_redis() {
+    const EVENTS: usize = 160;
+    let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
+    let node = NodeName::from("n1");
+    let speaker = speaker(&layout, &node);
+    let topic = Topic { partition: 0, app: AppId::from("a") };
+    let keep = BusCommand::Keep { topic, event: kept("cache-c", 100, 1 << 20, Duration::from_secs(60)) };
+    server.execute(&speaker, &keep);
+    server.say(&["CONFIG", "RESETSTAT"]);
+    (0..EVENTS).for_each(|_| assert!(matches!(server.execute(&speaker, &keep), BusAnswer::Done)));
+    let RedisValue::Text(counts) = server.say(&["INFO", "commandstats"]) else { panic!("no counts") };
+    let counts = String::from_utf8_lossy(&counts).into_owned();
+    let calls = counts
+        .lines()
+        .filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<usize>().ok());
+    let calls: usize = calls.sum();
+    // The script itself is one, too; some of what it does is done by every eighth event alone.
+    assert!(
+        (EVENTS * 5..=EVENTS * 9 + EVENTS / 2).contains(&calls),
+        "{calls} commands, look at keep.lua: {counts}"
+    );
+}
+
+#[test]
 fn cl_106_on_a_real_redis_that_is_full_an_event_is_published_and_nothing_is_kept_of_its_channel() {
     let (mut server, layout) = (Server::start(), Layout::new("t:", 1));
     let node = NodeName::from("n1");
