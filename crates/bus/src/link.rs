@@ -11,6 +11,7 @@ mod error;
 mod greeting;
 mod questions;
 mod roll;
+mod rounds;
 mod server;
 mod subscriber;
 mod topics;
