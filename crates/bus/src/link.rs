@@ -11,6 +11,7 @@ mod error;
 mod greeting;
 mod questions;
 mod roll;
+mod rounds;
 mod server;
 mod subscriber;
 mod topics;
@@ -317,6 +318,9 @@ impl Link {
 
     /// The questions of the next pipeline: what they wait for goes before.
     fn ready_questions(&mut self, now: u64) -> Vec<Asking> {
+        if self.questions.is_empty() {
+            return Vec::new();
+        }
         let machine = &mut self.machine;
         // Where changes never end, an answer that lacks the last of them is better than none.
         let ready = self.questions.take(|question| {
@@ -333,24 +337,27 @@ impl Link {
         let (now, mut events) = (self.shared.now(), Vec::new());
         let ready = self.ready_questions(now);
         self.board.events.take(MOST_EVENTS.0, MOST_EVENTS.1, &mut events);
+        let commands = self.waiting.take();
+        let roll = self.roll.as_mut().and_then(|roll| roll.commands(now, &self.shared));
+        // Asked behind every pipeline: what follows costs more than a look.
+        if events.is_empty() && commands.is_empty() && ready.is_empty() && roll.is_none() {
+            return false;
+        }
         self.epochs += 1;
         let fresh = format!("{}-{}", self.shared.key, self.epochs);
         let speaker = self.shared.speaker(self.board.is_sharded, "", &fresh);
         let mut batch = Batch::new(&speaker, &self.digests, &mut self.numbers, self.shared.node.id);
         batch.events(events);
-        for (token, command) in self.waiting.take() {
+        for (token, command) in commands {
             batch.command(token, command);
         }
         for question in ready {
             batch.question(question);
         }
-        if let Some(commands) = self.roll.as_mut().and_then(|roll| roll.commands(now, &self.shared)) {
+        if let Some(commands) = roll {
             batch.roll(commands);
         }
         let Batch { pipeline, asked, .. } = batch;
-        if asked.is_empty() {
-            return false;
-        }
         self.wire.send(pipeline, asked);
         true
     }

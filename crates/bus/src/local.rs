@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
@@ -56,7 +55,7 @@ pub struct HeardEvent<'a> {
     /// The connection that does not get the event (CL-004).
     pub except: Option<SocketId>,
     /// The message for clients.
-    pub text: &'a Bytes,
+    pub frame: &'a Frame,
 }
 
 /// An event of a cache channel, in its place in the order of its topic.

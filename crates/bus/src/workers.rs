@@ -9,8 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -40,7 +40,7 @@ const MOST_PUBLISHERS: usize = 100_000;
 pub(crate) struct Heard {
     /// `None`: what concerns every node.
     pub topic: Option<Topic>,
-    pub payload: Bytes,
+    pub payload: Vec<u8>,
     /// Changes that were heard before and not brought to the node then.
     pub behind: Option<Behind>,
 }
@@ -139,6 +139,7 @@ impl Workers {
                 node,
                 local: Arc::clone(local),
                 counters: Arc::clone(counters),
+                name: String::new(),
                 numbers: HashMap::new(),
             };
             async move { workers.run(at, teller).await }
@@ -170,7 +171,7 @@ impl Workers {
                     behind.wait().await;
                 }
                 let cost = heard.cost();
-                teller.tell(&heard);
+                teller.tell(heard);
                 let mut waiting = queue.waiting.lock();
                 let was_full = waiting.bytes > MOST_BYTES;
                 waiting.bytes -= cost;
@@ -189,14 +190,26 @@ struct Teller {
     node: u64,
     local: Arc<dyn Local>,
     counters: Arc<BusCounters>,
+    /// The name of an event's channel; kept for its memory.
+    name: String,
     /// The last number of each publisher in each topic.
     numbers: HashMap<(u64, Topic), u32>,
 }
 
 impl Teller {
-    fn tell(&mut self, heard: &Heard) {
+    fn tell(&mut self, heard: Heard) {
         match (Message::read(&heard.payload), &heard.topic) {
-            (Ok(Message::Event(event)), Some(topic)) => self.event(topic, &event, &heard.payload),
+            (Ok(Message::Event(event)), Some(_)) if event.node == self.node => {}
+            (Ok(Message::Event(event)), Some(topic)) => {
+                self.number(topic, &event);
+                self.name.clear();
+                self.name.push_str(event.channel);
+                let (except, start) = (event.except, heard.payload.len() - event.text.len());
+                // The message's memory is the frame's: the text is not copied.
+                let frame = Frame::text_within(heard.payload, start);
+                let event = HeardEvent { app: &topic.app, channel: &self.name, except, frame: &frame };
+                self.local.event(event);
+            }
             (Ok(Message::Kept { version, event }), Some(topic)) => self.kept(topic, version, &event),
             (Ok(Message::Event(event)), None) => self.control(&event),
             (Ok(Message::Kept { .. }), None) | (Err(Unreadable::Malformed), _) => {
@@ -204,19 +217,6 @@ impl Teller {
             }
             (Err(Unreadable::Version(_) | Unreadable::Kind(_)), _) => self.counters.unknown.add(1),
         }
-    }
-
-    fn event(&mut self, topic: &Topic, event: &EventMessage<'_>, payload: &Bytes) {
-        if event.node == self.node {
-            return;
-        }
-        self.number(topic, event);
-        self.local.event(HeardEvent {
-            app: &topic.app,
-            channel: event.channel,
-            except: event.except,
-            text: &payload.slice_ref(event.text),
-        });
     }
 
     fn kept(&mut self, topic: &Topic, version: u64, event: &EventMessage<'_>) {

@@ -129,7 +129,15 @@ impl AppHub {
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many outboxes took the frame.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
-        self.change(channel, |channel| channel.deliver(frame, except)).unwrap_or(0)
+        self.deliver_to(channel.as_str(), frame, except)
+    }
+
+    /// As [`AppHub::deliver`], by the channel's name as another node has checked it.
+    pub fn deliver_to(&self, channel: &str, frame: &Frame, except: Option<SocketId>) -> usize {
+        let hash = self.hasher.hash_one(channel);
+        let mut shard = self.shard(hash).lock();
+        let found = shard.find_mut(hash, |known| known.name.as_str() == channel);
+        found.map_or(0, |channel| channel.deliver(frame, except))
     }
 
     /// The user that a subscriber of a presence channel stands for (WS-165).

@@ -22,6 +22,9 @@ const LONGEST_HEADER: usize = 10;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const LONGEST_CONTROL: usize = 125;
 
+/// Memory of a message that is no reason to move the message, in bytes.
+const LONGEST_SPARE: usize = 512;
+
 /// Bytes of a waiting frame besides its payload and header: its slot in the queue, and the overhead of its buffer.
 pub const FRAME_COST: usize = 128;
 
@@ -33,6 +36,22 @@ impl Frame {
     /// A text frame whose payload `write` appends; `expected` bytes are reserved for it.
     pub fn text(expected: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         Self::data(TEXT, expected, write)
+    }
+
+    /// A text frame in the memory of a message whose end, from `start` on, is the text: what stands before is written over.
+    #[must_use]
+    pub fn text_within(mut message: Vec<u8>, start: usize) -> Self {
+        let text = message.get(start..).unwrap_or_default();
+        let (header, used) = header(TEXT, text.len() as u64);
+        let Some(begin) = start.checked_sub(used).filter(|_| start <= message.len()) else {
+            return Self::text(text.len(), |frame| frame.extend_from_slice(text));
+        };
+        message[begin..start].copy_from_slice(&header[..used]);
+        // Memory that grew while a long message came.
+        if message.capacity() > message.len() + message.len() / 4 + LONGEST_SPARE {
+            message.shrink_to_fit();
+        }
+        Self(Buffer::into_bytes(message, begin))
     }
 
     /// A binary frame, made likewise: clients are never sent one, but an echo server needs it.
@@ -148,6 +167,19 @@ mod tests {
             assert_eq!(frame.bytes().len(), start.len() + length);
             assert_eq!(frame.payload(), vec![b'x'; length]);
         }
+    }
+
+    #[test]
+    fn a_text_within_a_message_becomes_the_frame_without_a_copy_if_there_is_room_before() {
+        for length in [0, 125, 126, 65_535, 65_536] {
+            let text = "x".repeat(length);
+            let frame = Frame::text(length, |out| out.extend_from_slice(text.as_bytes()));
+            for before in [0, 1, 2, 9, 10, 40] {
+                let message = ["-".repeat(before), text.clone()].concat().into_bytes();
+                assert_eq!(Frame::text_within(message, before).bytes(), frame.bytes(), "{length} {before}");
+            }
+        }
+        assert_eq!(Frame::text_within(b"ab".to_vec(), 3).bytes(), Frame::text(0, |_| ()).bytes());
     }
 
     #[test]

@@ -16,6 +16,10 @@ impl Questions {
         self.0.push(question);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Drops all questions, which their askers hear.
     pub fn drop_all(&mut self) {
         self.0.clear();

@@ -80,10 +80,10 @@ impl Ear {
                 self.last = Some(topic.partition);
                 let until = self.deltas_until.get(&topic.partition);
                 let behind = until.and_then(|until| self.brought.behind(*until));
-                self.workers.push(Heard { topic: Some(topic.clone()), payload: payload.into(), behind });
+                self.workers.push(Heard { topic: Some(topic.clone()), payload, behind });
             }
             Some(TopicMeaning::Control) => {
-                self.workers.push(Heard { topic: None, payload: payload.into(), behind: None });
+                self.workers.push(Heard { topic: None, payload, behind: None });
             }
             Some(TopicMeaning::Hooks(partition)) => self.unsent.push_back(Note::Hooks(*partition)),
             None => {}

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fanfare_redis::{Connector, Host, RedisAddress, RedisError};
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::{LinkError, is_fatal};
 use super::greeting::{About, Digests, check_layout, greet};
+use super::rounds::Rounds;
 use super::server::Server;
 
 /// Pipelines in flight at once (N14).
@@ -69,6 +70,8 @@ struct Up<T> {
     connection: MultiplexedConnection,
     /// Reads and writes; dropping it closes the connection.
     driver: Boxed<()>,
+    /// Driver and flights wake each other: a pipeline that is sent, and answers that have come.
+    rounds: Rounds,
     flights: VecDeque<Flight<T>>,
     moved: Boxed<bool>,
     /// Ends if the layout in Redis has become another one.
@@ -183,7 +186,14 @@ impl<T: Send + 'static> Wire<T> {
         self.attempts = 0;
         let moved = Box::pin(moved(self.server.clone(), host.clone(), self.connector.clone()));
         let (flights, disagreement) = (VecDeque::new(), Box::pin(std::future::pending()));
-        self.state = State::Up(Box::new(Up { connection, driver, flights, moved, disagreement }));
+        self.state = State::Up(Box::new(Up {
+            connection,
+            driver,
+            rounds: Rounds::new(),
+            flights,
+            moved,
+            disagreement,
+        }));
         WireEvent::Up { host, about, digests }
     }
 
@@ -206,8 +216,7 @@ impl<T> Up<T> {
         };
         let values = tokio::select! {
             biased;
-            answers = first(&mut self.flights) => answers?,
-            () = &mut self.driver => return Err(RedisError::Closed.into()),
+            answers = first(&mut self.flights, &mut self.driver, &self.rounds) => answers?,
             () = silence => return Err(RedisError::Silent.into()),
             _ = &mut self.moved => return Err(RedisError::Moved.into()),
             error = &mut self.disagreement => return Err(error),
@@ -224,22 +233,39 @@ impl<T> Up<T> {
     }
 }
 
-/// Waits for the answers to the first pipeline. All are polled, in their order, because the first poll sends a pipeline.
-async fn first<T>(flights: &mut VecDeque<Flight<T>>) -> RedisResult<Vec<Value>> {
+/// Waits for the answers to the first pipeline, while the driver carries all of them.
+async fn first<T>(
+    flights: &mut VecDeque<Flight<T>>,
+    driver: &mut Boxed<()>,
+    rounds: &Rounds,
+) -> Result<Vec<Value>, LinkError> {
     poll_fn(|context| {
-        for flight in flights.iter_mut() {
-            if let Answers::Awaited(answers) = &mut flight.answers
-                && let Poll::Ready(found) = answers.as_mut().poll(context)
-            {
-                flight.answers = Answers::Found(Some(found));
+        rounds.poll(context, |context| {
+            if let Poll::Ready(answers) = poll_first(flights, context) {
+                return Poll::Ready(answers.map_err(LinkError::from));
             }
-        }
-        match flights.front_mut().map(|flight| &mut flight.answers) {
-            Some(Answers::Found(found)) => found.take().map_or(Poll::Pending, Poll::Ready),
-            _ => Poll::Pending,
-        }
+            driver.as_mut().poll(context).map(|()| Err(RedisError::Closed.into()))
+        })
     })
     .await
+}
+
+/// The answers to the first pipeline. All are polled, in their order, because the first poll sends a pipeline.
+fn poll_first<T>(
+    flights: &mut VecDeque<Flight<T>>,
+    context: &mut Context<'_>,
+) -> Poll<RedisResult<Vec<Value>>> {
+    for flight in flights.iter_mut() {
+        if let Answers::Awaited(answers) = &mut flight.answers
+            && let Poll::Ready(found) = answers.as_mut().poll(context)
+        {
+            flight.answers = Answers::Found(Some(found));
+        }
+    }
+    match flights.front_mut().map(|flight| &mut flight.answers) {
+        Some(Answers::Found(found)) => found.take().map_or(Poll::Pending, Poll::Ready),
+        _ => Poll::Pending,
+    }
 }
 
 /// Returns when the Sentinels name another master.

@@ -16,7 +16,7 @@ struct Page {
 impl Local for Page {
     fn event(&self, event: HeardEvent<'_>) {
         drop(self.gate.lock());
-        let text = String::from_utf8_lossy(event.text);
+        let text = String::from_utf8_lossy(event.frame.payload());
         self.told.lock().push(format!(
             "{} {} {text} {:?}",
             event.app,
@@ -79,13 +79,13 @@ async fn told(heard: Vec<Heard>) -> (Vec<String>, Arc<BusCounters>) {
 async fn cl_007_own_events_are_dropped_and_own_kept_ones_are_heard() {
     let event = |node| Heard {
         topic: Some(topic(0)),
-        payload: message(EventKind::Event, node, 1, "a", "{}").write().into(),
+        payload: message(EventKind::Event, node, 1, "a", "{}").write(),
         behind: None,
     };
     let kept = |node, digits: &[u8]| {
         let kind = EventKind::Kept { milliseconds: 9 };
         let message = EventMessage { flags: FLAG_QUIET, ..message(kind, node, 1, "cache-a", "{}") };
-        Heard { topic: Some(topic(0)), payload: [digits, &message.write()].concat().into(), behind: None }
+        Heard { topic: Some(topic(0)), payload: [digits, &message.write()].concat(), behind: None }
     };
     let (told, _) =
         told(vec![event(1), event(2), kept(1, b"00000000000001"), kept(2, b"00000000000002")]).await;
@@ -96,7 +96,7 @@ async fn cl_007_own_events_are_dropped_and_own_kept_ones_are_heard() {
 async fn what_concerns_every_node_is_told_by_its_kind() {
     let heard = |kind, node, text| Heard {
         topic: None,
-        payload: message(kind, node, 0, "7", text).write().into(),
+        payload: message(kind, node, 0, "7", text).write(),
         behind: None,
     };
     let (told, counters) = told(vec![
@@ -114,7 +114,7 @@ async fn what_concerns_every_node_is_told_by_its_kind() {
 async fn gaps_in_a_publishers_numbers_are_counted_as_missed() {
     let event = |node, number| Heard {
         topic: Some(topic(0)),
-        payload: message(EventKind::Event, node, number, "a", "{}").write().into(),
+        payload: message(EventKind::Event, node, number, "a", "{}").write(),
         behind: None,
     };
     let numbers = [(2, 7), (2, 8), (2, 11), (3, 100), (2, 12), (2, 1), (2, 2)];
@@ -130,8 +130,7 @@ async fn cl_072_unknown_versions_and_kinds_are_counted_and_dropped() {
     let mut other_kind = message(EventKind::Event, 2, 1, "a", "{}").write();
     other_kind[2] = 9;
     let payloads = [other_version, other_kind, b"hello".to_vec()];
-    let heard =
-        payloads.map(|payload| Heard { topic: Some(topic(0)), payload: payload.into(), behind: None });
+    let heard = payloads.map(|payload| Heard { topic: Some(topic(0)), payload, behind: None });
     let (told, counters) = told(heard.into()).await;
     assert_eq!((told.len(), counters.unknown.get(), counters.malformed.get()), (0, 2, 1));
 }
@@ -142,7 +141,7 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
     let workers = Workers::default();
     let local: Arc<dyn Local> = page.clone();
     let text = "x".repeat(1024 * 1024);
-    let payload = Bytes::from(message(EventKind::Event, 2, 1, "a", &text).write());
+    let payload = message(EventKind::Event, 2, 1, "a", &text).write();
     for _ in 0..16 {
         workers.push(Heard { topic: Some(topic(4)), payload: payload.clone(), behind: None });
     }
@@ -167,7 +166,7 @@ async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_bef
     let deltas = Arc::new(BroughtDeltas::default());
     let event = |channel, behind: Option<Behind>| Heard {
         topic: Some(topic(0)),
-        payload: message(EventKind::Event, 2, 1, channel, "{}").write().into(),
+        payload: message(EventKind::Event, 2, 1, channel, "{}").write(),
         behind,
     };
     deltas.set(6);
@@ -204,7 +203,7 @@ async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile(
     let local: Arc<dyn Local> = page.clone();
     let event = |number: u32| {
         let text = number.to_string();
-        let payload = message(EventKind::Event, 2, number, "a", &text).write().into();
+        let payload = message(EventKind::Event, 2, number, "a", &text).write();
         Heard { topic: Some(topic(0)), payload, behind: None }
     };
     let long = 10 * MOST_AT_ONCE as u32;

@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use fanfare_bus::partition::Partition;
 use fanfare_bus::{HeardEvent, HeardKept, HookBatch, HooksDone, Local};
 use fanfare_hub::OrderedEvent;
-use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::error::ProtocolError;
@@ -39,12 +38,11 @@ impl Heard {
 
 impl Local for Heard {
     fn event(&self, event: HeardEvent<'_>) {
-        let HeardEvent { app, channel, except, text } = event;
+        let HeardEvent { app, channel, except, frame } = event;
         let Some(node) = self.node.upgrade() else { return };
         let Some(hub) = node.hubs.get(app) else { return };
-        let frame = Frame::text(text.len(), |out| out.extend_from_slice(text));
-        let took = hub.deliver(&ChannelName::trusted(channel), &frame, except);
-        count(&node, app, took, &frame);
+        let took = hub.deliver_to(channel, frame, except);
+        count(&node, app, took, frame);
     }
 
     fn kept(&self, event: HeardKept) {

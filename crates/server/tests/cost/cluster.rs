@@ -34,10 +34,10 @@ const REDIS_BYTES_PER_CHANNEL: usize = 160;
 const BYTES_PER_COPIED_MEMBER: i64 = 240;
 
 /// Most allocations of a node for an event that it hears, in tenths.
-const TENTHS_PER_EVENT_HEARD: usize = 54;
+const TENTHS_PER_EVENT_HEARD: usize = 24;
 
 /// Most allocations of an event that is told to the other nodes, beside those of the same publish on a node alone.
-const ALLOCATIONS_PER_EVENT_TOLD: usize = 20;
+const ALLOCATIONS_PER_EVENT_TOLD: usize = 19;
 
 /// Requests of an event or a batch of events.
 const ROUNDS: usize = 200;

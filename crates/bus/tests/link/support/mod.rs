@@ -51,7 +51,7 @@ impl Local for Page {
     fn event(&self, event: HeardEvent<'_>) {
         // Other tasks go on meanwhile.
         tokio::task::block_in_place(|| drop(self.gate.lock()));
-        self.write(format!("{} {}", event.channel, String::from_utf8_lossy(event.text)));
+        self.write(format!("{} {}", event.channel, String::from_utf8_lossy(event.frame.payload())));
     }
 
     fn kept(&self, event: HeardKept) {
