@@ -63,8 +63,8 @@ struct Ahead {
     version: u64,
     /// The event, while an own event is kept in its place.
     found: Option<Box<Last>>,
-    /// Subscribers who were served the event as the kept one.
-    served: Sockets<()>,
+    /// Subscribers who were served such an event as the kept one, and its version.
+    served: Sockets<u64>,
 }
 
 impl Default for OrderedCache {
@@ -85,15 +85,27 @@ impl OrderedCache {
         self.own += !self.is_lost as usize;
     }
 
-    /// Echoes may not come, and versions may begin anew.
+    /// Echoes may not come. What was heard before may still be on its way, behind what newcomers were served.
     fn lose(&mut self) {
-        *self = Self { reading: self.reading.take(), is_lost: true, ..Self::default() };
+        let (reading, ahead) = (self.reading.take(), self.ahead.take());
+        *self = Self { reading, ahead, first_read: self.first_read, is_lost: true, ..Self::default() };
+        if let Some(ahead) = &mut self.ahead {
+            ahead.found = None;
+        }
+    }
+
+    /// The first answer behind a loss: if Redis has lost data, versions have begun anew.
+    fn found_again(&mut self, version: u64) {
+        let known = self.ahead.as_ref().map_or(self.first_read, |ahead| ahead.version.max(self.first_read));
+        if version < known {
+            (self.first_read, self.ahead) = (0, None);
+        }
     }
 
     /// A newcomer was served this event as the kept one.
     fn served(&mut self, frame: &Frame, socket: SocketId) {
         if let Some(ahead) = self.ahead.as_mut().filter(|_| self.own == 0) {
-            ahead.served.insert(socket, ());
+            ahead.served.insert(socket, ahead.version);
         }
         self.fed.serve(frame, socket);
     }
@@ -160,7 +172,7 @@ impl Channel {
         if is_quiet {
             return 0;
         }
-        self.deliver_to_unserved(frame, except)
+        self.deliver_to_unserved(version, frame, except)
     }
 
     /// Delivers an event that every node hears by itself, and keeps the event unless Redis had it first (CL-068).
@@ -198,10 +210,10 @@ impl Channel {
     }
 
     /// Delivers to everybody who was not served a newer event as the kept one.
-    fn deliver_to_unserved(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
+    fn deliver_to_unserved(&mut self, version: u64, frame: &Frame, except: Option<SocketId>) -> usize {
         let ahead = self.ordered().and_then(|cache| cache.ahead.take());
-        let is_served =
-            |socket: &SocketId| ahead.as_ref().is_some_and(|ahead| ahead.served.contains_key(socket));
+        let served = |socket: &SocketId| ahead.as_ref().and_then(|ahead| ahead.served.get(socket).copied());
+        let is_served = |socket: &SocketId| served(socket).is_some_and(|served| was_read(version, served));
         let took = self.deliver_unless(frame, except, is_served);
         if let Some(cache) = self.ordered() {
             cache.ahead = ahead;

@@ -307,13 +307,38 @@ fn after_a_loss_the_answer_replaces_what_is_kept_only_if_it_is_newer() {
     let client = listening(&node, Some((100, "old")));
     lose(&node);
     assert_eq!(newcomer(&node, 2), ["in", "old"]);
-    hear(&node, 5, "b5", OTHER);
+    hear(&node, 105, "b105", OTHER);
+    cached(&node, Some((104, "b104")));
+    assert_eq!(newcomer(&node, 3), ["in", "b105"]);
+    lose(&node);
     cached(&node, Some((4, "b4")));
-    assert_eq!(newcomer(&node, 3), ["in", "b5"]);
-    assert_eq!(received(&client), ["b5"], "as versions begin anew, too");
+    assert_eq!(newcomer(&node, 4), ["in", "b4"], "versions have begun anew");
+    hear(&node, 5, "b5", OTHER);
+    assert_eq!(received(&client), ["b105", "b5"]);
     lose(&node);
     cached(&node, None);
-    assert_eq!(newcomer(&node, 4), ["in", "cache_miss"], "Redis has lost its data");
+    assert_eq!(newcomer(&node, 5), ["in", "cache_miss"], "Redis has lost its data");
+}
+
+#[test]
+fn cl_002_what_was_heard_before_a_loss_does_not_come_behind_the_kept_event_that_a_newcomer_was_served() {
+    let node = Node::new();
+    let client = listening(&node, Some((3, "b3")));
+    lose(&node);
+    hear(&node, 2, "b2", OTHER);
+    assert!(received(&client).is_empty(), "served b3 already");
+    cached(&node, Some((6, "b6")));
+    let served = node.subscribed(2, RATES);
+    lose(&node);
+    hear(&node, 4, "b4", OTHER);
+    cached(&node, Some((8, "b8")));
+    let last = node.subscribed(3, RATES);
+    for (version, data) in [(5, "b5"), (7, "b7"), (9, "b9")] {
+        hear(&node, version, data, OTHER);
+    }
+    assert_eq!(received(&client), ["b4", "b5", "b7", "b9"]);
+    assert_eq!(received(&served), ["in", "b6", "b7", "b9"]);
+    assert_eq!(received(&last), ["in", "b8", "b9"]);
 }
 
 #[test]

@@ -19,7 +19,9 @@ impl Channel {
         let found =
             found.map(|found| Box::new(Last::new(&found.frame, at.now.saturating_add(lives(&found)))));
         let Some(cache) = self.ordered() else { return };
-        cache.is_lost = false;
+        if std::mem::take(&mut cache.is_lost) {
+            cache.found_again(version);
+        }
         let Some(reading) = cache.reading.take_if(|reading| reading.is_covered_by(version)) else {
             if cache.is_loading() {
                 self.read_cache_again(at);
@@ -108,14 +110,16 @@ impl Channel {
             cache.newest = version;
             let is_kept = cache.own == 0;
             let (kept, found) = if is_kept { (found, None) } else { (None, found) };
-            cache.ahead = Some(Ahead { version, found, served: Sockets::default() });
+            // Whoever was served an event by an earlier answer is past that event.
+            let served = cache.ahead.take().map_or_else(Sockets::default, |ahead| ahead.served);
+            cache.ahead = Some(Ahead { version, found, served });
             if is_kept {
                 self.last = kept;
             }
         }
     }
 
-    /// The link was lost: own events will not come back, and versions may begin anew. What is kept is served (CL-043).
+    /// The link was lost: own events will not come back. What is kept is served (CL-043).
     pub(crate) fn lose_cache(&mut self, at: &InCluster<'_>) {
         self.stop_reading_cache();
         if let Some(cache) = self.ordered() {
