@@ -7,7 +7,7 @@ mod log;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fanfare_redis::{RedisAddress, Topology};
+use fanfare_redis::{Host, RedisAddress, Topology};
 use parking_lot::Mutex;
 
 pub(crate) use self::events::{EventQueue, WaitingEvent};
@@ -36,6 +36,10 @@ struct Seen {
     round_trip: Option<Duration>,
     numbers: MachineNumbers,
     log: Log,
+    /// When the link was lost last.
+    lost_at: Option<Instant>,
+    /// The node is ending, so that the end of the link is no loss.
+    is_ending: bool,
     /// The digest of the script that adds up messages.
     usage_digest: String,
 }
@@ -105,7 +109,10 @@ impl Board {
     pub fn set_up(&self, is_up: bool) {
         let mut seen = self.seen.lock();
         match (self.is_up.swap(is_up, Ordering::AcqRel), is_up) {
-            (true, false) => seen.log.lost(),
+            (true, false) => {
+                seen.lost_at = Some(Instant::now());
+                seen.log.lost();
+            }
             // The next loss has a cause of its own.
             (false, true) => seen.why = None,
             _ => {}
@@ -134,26 +141,39 @@ impl Board {
         }
     }
 
+    /// The node ends: from now on nothing is logged of the link.
+    pub fn end(&self) {
+        self.seen.lock().is_ending = true;
+    }
+
     fn log(&self, seen: &mut Seen) {
+        if seen.is_ending {
+            return;
+        }
         let redis = &self.redis;
+        // Only in a Cluster a link is of one partition.
+        let partition = self.partitions.first().filter(|_| self.is_sharded);
         let why = seen.why.as_deref();
         let line = seen.log.line(Instant::now(), self.is_up(), why);
         let why = why.unwrap_or("not known");
         match line {
             Some(LogLine::Up) => {
-                tracing::info!(target: "fanfare::bus", redis, "in touch with the other nodes");
+                let away_s = seen.lost_at.take().map(|lost| lost.elapsed().as_millis() as f64 / 1000.0);
+                tracing::info!(target: "fanfare::bus", redis, partition, away_s, "in touch with the other nodes");
             }
             Some(LogLine::Down { not_logged }) => {
-                tracing::warn!(target: "fanfare::bus", redis, why, not_logged, "out of touch with the other nodes");
+                tracing::warn!(target: "fanfare::bus", redis, partition, why, not_logged, "out of touch with the other nodes");
             }
             Some(LogLine::Cause { not_logged }) => {
-                tracing::warn!(target: "fanfare::bus", redis, why, not_logged, "no way to the other nodes");
+                tracing::warn!(target: "fanfare::bus", redis, partition, why, not_logged, "no way to the other nodes");
             }
             None => {}
         }
     }
 
-    pub fn set_warning(&self, warning: Option<String>) {
+    /// Says what is wrong with the settings of the server that the link has connected to.
+    pub fn set_warning(&self, server: &Host, warning: Option<String>) {
+        let warning = warning.map(|warning| format!("{server}: {warning}"));
         let mut seen = self.seen.lock();
         if let Some(warning) = warning.as_ref().filter(|_| seen.warning != warning) {
             tracing::warn!(target: "fanfare::bus", redis = self.redis, warning, "the settings of Redis are a danger");

@@ -26,5 +26,5 @@ pub use self::bus::{
 pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
 pub use self::link::{LinkReport, NodeReport};
 pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
-pub use self::observe::{NotObserved, observe};
+pub use self::observe::{NotObserved, Observed, RedisAway, observe};
 pub use self::settings::{NodeAbout, Settings};

@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_outgoing::Trust;
-use fanfare_redis::{Connector, Host, RedisAddress, TopicKind, TopicSubscriber};
+use fanfare_redis::{Connector, Host, RedisAddress, RedisError, TopicKind, TopicSubscriber};
 use redis::Cmd;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::{Asked, Batch, TopicNumbers};
 use self::commands::Commands;
+pub(crate) use self::error::refusal_of;
 use self::greeting::Digests;
 use self::questions::Questions;
 use self::roll::Roll;
@@ -165,7 +166,11 @@ impl Link {
     }
 
     fn wakes_at(&self) -> Instant {
-        let roll = self.roll.as_ref().filter(|_| self.wire.has_room()).map_or(u64::MAX, Roll::next);
+        let roll = self
+            .roll
+            .as_ref()
+            .filter(|_| self.wire.has_room())
+            .map_or(u64::MAX, |roll| roll.next(&self.shared));
         let expiry = if self.wire.is_up() { u64::MAX } else { self.shared.now() + 250 };
         // Far ahead is as good as never.
         let next = self.machine.next().min(roll).min(expiry).min(self.shared.now() + 1000);
@@ -177,7 +182,7 @@ impl Link {
         match event {
             WireEvent::Up { host, about, digests } => {
                 tracing::debug!(target: "fanfare::bus", redis = self.board.redis, %host, "connected");
-                self.board.set_warning(about.warning);
+                self.board.set_warning(&host, about.warning);
                 self.board.set_usage_digest(digests.usage.clone());
                 self.digests = digests;
                 self.host.send_if_modified(|at| {
@@ -259,7 +264,8 @@ impl Link {
                 if self.is_subscribed {
                     self.shared.counters.subscriptions_lost.add(1);
                 }
-                if self.is_subscribed || self.wire.is_up() {
+                // Where the link itself went elsewhere, the cause is said already.
+                if error != RedisError::Moved && (self.is_subscribed || self.wire.is_up()) {
                     self.board.set_why(format!("the subscription: {error}"));
                 }
                 self.is_subscribed = false;
@@ -285,6 +291,7 @@ impl Link {
                 Told::Question(_) => {}
                 Told::HooksSent(partition, entries) => self.machine.hooks_sent(now, partition, &entries),
                 Told::End(ended) => {
+                    self.board.end();
                     self.machine.end(now);
                     if self.roll.take().is_some() {
                         self.say(Roll::goodbye(&self.shared.layout, &self.shared.key));

@@ -115,10 +115,26 @@ pub(super) fn read(effective: &Effective, fixed: &[FixedApp], faults: &mut Vec<F
     bus
 }
 
+/// Whether a URL names a database other than 0. The URL was parsed before, so that hosts and path follow the last `@`.
+fn names_database(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let hosts_and_path = rest.rsplit('@').next().unwrap_or_default();
+    // Behind the hosts of Sentinels stands the name of the master.
+    let place = if scheme.ends_with("+sentinel") { 2 } else { 1 };
+    let database = hosts_and_path.split('/').nth(place).unwrap_or_default();
+    database.bytes().any(|digit| digit != b'0')
+}
+
 /// A Cluster divides the work itself, and the same Redis twice would get two shares.
 fn check_set(urls: &[RedisAddress], effective: &Effective, faults: &mut Vec<Fault>) {
     let place = effective.get(URLS).1;
     let mut fault = |cause| faults.push(Fault { place: place.clone(), cause });
+    let listed = effective.get(URLS).0.as_array().into_iter().flatten();
+    let of_database =
+        listed.zip(urls).find(|(url, _)| url.as_str().is_some_and(|url| names_database(url.trim())));
+    if let Some((_, url)) = of_database {
+        fault(Cause::BusDatabase { url: url.to_string() });
+    }
     let is_cluster = |url: &RedisAddress| matches!(url.topology(), Topology::Cluster(_));
     if urls.len() > 1 && urls.iter().any(is_cluster) {
         fault(Cause::BusOfClusters);

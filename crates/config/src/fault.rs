@@ -116,6 +116,11 @@ pub enum Cause {
     #[error("bus.urls names {url} twice; name each Redis once")]
     SameBus { url: String },
     #[error(
+        "bus.urls names another database than 0 of {url}; leave the number out: what nodes publish goes to all databases, \
+         and several clusters share a Redis with a bus.prefix each"
+    )]
+    BusDatabase { url: String },
+    #[error(
         "apps.database is a SQLite file, which other nodes cannot read; with bus.urls use \
          postgres://USER:PASSWORD@HOST/NAME, or list the same apps in the configuration of every node"
     )]

@@ -4,7 +4,7 @@
 
 use fanfare_bus::partition::Layout;
 use fanfare_outgoing::Trust;
-use fanfare_redis::{Host, Questions, RedisAddress, RedisError, Reply, Topology};
+use fanfare_redis::{Host, Questions, RedisAddress, RedisError, Reply, Topology, masters_in};
 
 use super::hop::{Complaint, Finding, complain, repeated};
 
@@ -26,6 +26,9 @@ pub struct AskedBus {
 /// What a user of Redis must be allowed; the same line is in docs/cluster.md.
 const RIGHTS: &str = "+@all -@admin -@dangerous +info +cluster|nodes +cluster|slots +cluster|shards";
 
+/// The setting that names a private authority.
+const AUTHORITY: &str = "bus.ca_file";
+
 /// A digest that no script has.
 const NO_SCRIPT: &str = "0000000000000000000000000000000000000000";
 
@@ -38,11 +41,21 @@ const POLICIES: [&str; 2] = ["noeviction", "volatile-ttl"];
 /// Looks at a Redis; beside the finding, what is neither good nor bad.
 pub(super) async fn look(asked: &AskedBus) -> (Finding, Vec<String>) {
     let mut remarks = Vec::new();
-    let finding = match Questions::open(&asked.address, &asked.trust).await {
+    let finding = match Questions::open(&asked.address, &asked.trust, AUTHORITY).await {
         Ok(questions) => Look { asked, questions }.all(&mut remarks).await,
-        Err(error) => Err(of_error(&error)),
+        Err(error) => Err(of_error(&error, asked.address.tls())),
     };
     (finding, remarks)
+}
+
+/// What differs from one master of a Cluster to another.
+async fn look_at_master(asked: &AskedBus, host: Host) -> Result<(), Complaint> {
+    let opened = Questions::at(host, &asked.address, &asked.trust, AUTHORITY).await;
+    let questions = opened.map_err(|error| of_error(&error, asked.address.tls()))?;
+    let mut look = Look { asked, questions };
+    look.server().await?;
+    look.policy().await?;
+    look.rights().await
 }
 
 struct Look<'a> {
@@ -57,12 +70,34 @@ impl Look<'_> {
         self.rights().await?;
         let layout = self.layout().await?;
         remarks.extend(self.buffers().await);
+        let others = self.other_masters().await?;
         let host = self.questions.host();
-        Ok(format!("{host}: {version}, {policy}, {layout}; scripts, PUBLISH and SUBSCRIBE are allowed"))
+        Ok(format!(
+            "{host}{others}: {version}, {policy}, {layout}; scripts, PUBLISH and SUBSCRIBE are allowed"
+        ))
     }
 
     async fn ask(&mut self, parts: &[&str]) -> Result<Reply, Complaint> {
-        self.questions.ask(parts).await.map_err(|error| of_error(&error))
+        let tls = self.asked.address.tls();
+        self.questions.ask(parts).await.map_err(|error| of_error(&error, tls))
+    }
+
+    /// Looks at the other masters of a Cluster, and says how many.
+    async fn other_masters(&mut self) -> Finding {
+        if !matches!(self.asked.address.topology(), Topology::Cluster(_)) {
+            return Ok(String::new());
+        }
+        let list = match self.ask(&["CLUSTER", "NODES"]).await? {
+            Reply::Text(list) => list,
+            answer => return Err(self.refused("CLUSTER NODES", &answer)),
+        };
+        let own = self.questions.host().clone();
+        let mut count = 0;
+        for master in masters_in(&list, &own).into_iter().filter(|master| *master != own) {
+            look_at_master(self.asked, master).await?;
+            count += 1;
+        }
+        Ok(format!(" and {count} other masters"))
     }
 
     /// Version and role.
@@ -163,9 +198,10 @@ impl Look<'_> {
 
     async fn on_another(&self, question: &[&str]) -> Result<Reply, Complaint> {
         let host = self.questions.host().clone();
-        let opened = Questions::at(host, &self.asked.address, &self.asked.trust).await;
-        let mut another = opened.map_err(|error| of_error(&error))?;
-        another.ask(question).await.map_err(|error| of_error(&error))
+        let tls = self.asked.address.tls();
+        let opened = Questions::at(host, &self.asked.address, &self.asked.trust, AUTHORITY).await;
+        let mut another = opened.map_err(|error| of_error(&error, tls))?;
+        another.ask(question).await.map_err(|error| of_error(&error, tls))
     }
 
     /// Whether the data is of nodes that agree with this configuration.
@@ -176,9 +212,10 @@ impl Look<'_> {
         if let Reply::Refused(text) = &answer
             && let Some(owner) = moved(text)
         {
-            let opened = Questions::at(owner, &self.asked.address, &self.asked.trust).await;
-            let mut another = opened.map_err(|error| of_error(&error))?;
-            answer = another.ask(&["GET", &key]).await.map_err(|error| of_error(&error))?;
+            let tls = self.asked.address.tls();
+            let opened = Questions::at(owner, &self.asked.address, &self.asked.trust, AUTHORITY).await;
+            let mut another = opened.map_err(|error| of_error(&error, tls))?;
+            answer = another.ask(&["GET", &key]).await.map_err(|error| of_error(&error, tls))?;
         }
         match answer {
             Reply::Nothing => Ok("no node was here yet".to_owned()),
@@ -223,8 +260,8 @@ impl Look<'_> {
                     "ACL SETUSER NAME on >PASSWORD resetkeys resetchannels ~{prefix}* &{prefix}* {RIGHTS}"
                 ),
             },
-            Reply::Refused(text) => of_error(&RedisError::Refused(repeated(text, 200))),
-            _ => of_error(&RedisError::NotRedis),
+            Reply::Refused(text) => of_error(&RedisError::refused(text), self.asked.address.tls()),
+            _ => of_error(&RedisError::NotRedis, self.asked.address.tls()),
         }
     }
 }
@@ -247,12 +284,27 @@ fn number(version: &str) -> Option<(u32, u32)> {
     parts.next().flatten().zip(parts.next().flatten())
 }
 
-fn of_error(error: &RedisError) -> Complaint {
+/// A complaint; `tls` is whether the URL asks for TLS.
+fn of_error(error: &RedisError, tls: bool) -> Complaint {
     let mend = match error {
         RedisError::Refused(text) if text.starts_with("NOAUTH") => {
             "This Redis wants a password: redis://USER:PASSWORD@HOST:PORT in bus.urls."
         }
-        RedisError::LogIn { .. } => "Compare user and password in bus.urls with `ACL LIST` in Redis.",
+        RedisError::LogIn { .. } => {
+            "This server knows no such user, or the user has another password. Try them: redis-cli --user USER --askpass PING. \
+             ACL SETUSER is of one server until its next start: each master and replica needs the user in redis.conf or \
+             its aclfile (CONFIG REWRITE, ACL SAVE)."
+        }
+        RedisError::Unreachable { cause, .. } if tls && cause.contains("TLS") => {
+            "This port seems to speak no TLS: write redis:// in bus.urls instead of rediss://, or name Redis's tls-port."
+        }
+        RedisError::Lost(_) | RedisError::Closed if !tls => {
+            "If this port wants TLS, write rediss:// in bus.urls instead of redis://; else see the log of Redis."
+        }
+        RedisError::Elsewhere(text) if text.starts_with("CLUSTERDOWN") => {
+            "Bring back the missing masters, or give them replicas. With cluster-require-full-coverage no the other \
+             masters go on."
+        }
         RedisError::Unreachable { .. } => {
             "Start Redis, or see to bus.urls. In Docker 127.0.0.1 is the container itself; Redis's own `bind` and \
              `protected-mode` keep other machines out."

@@ -25,13 +25,14 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
     for warning in &plan.warnings {
         examination.remark("configuration", warning.clone());
     }
+    // Without the Redis between nodes a server answers queries with errors, so that the cause is told first.
+    examination.bus().await;
     let socket = examination.browsers_way().await;
     let date = examination.back_ends_way(socket.as_ref().is_some()).await;
     examination.clock(date);
     let socket = examination.round_trip(socket).await;
     examination.descriptors().await;
     examination.redis().await;
-    examination.bus().await;
     examination.authorization(socket).await;
     examination.hops
 }

@@ -45,7 +45,7 @@ fn mend(error: &RedisError) -> &'static str {
             "This Redis wants a password: give it in the URL (redis://:PASSWORD@HOST:PORT), or as REDIS_PASSWORD."
         }
         RedisError::LogIn { .. } => {
-            "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and with `ACL LIST` in Redis."
+            "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and try them: redis-cli --user USER --askpass PING."
         }
         RedisError::Refused(text) if text.starts_with("NOPERM") => {
             "The user may not listen: ACL SETUSER NAME +psubscribe +subscribe +ping allchannels. (The application's \

@@ -15,7 +15,7 @@ use super::changed::{self, Sent};
 use super::clock::Reading;
 use super::hop::{Complaint, Finding, complain, repeated};
 use super::redirect::{self, Sender};
-use fanfare_protocol::error::NOTHING_AT;
+use fanfare_protocol::error::{NOTHING_AT, NUMBERS_AWAY};
 
 /// A request before its signature.
 pub(super) struct Unsigned<'a> {
@@ -104,6 +104,12 @@ fn judge(place: &BaseUrl, signer: &Signer, sent: &Sent, response: &Response) -> 
         {
             Ok(format!("a request signed for app {} is accepted", signer.app_id))
         }
+        // The signature comes before the numbers of other nodes.
+        503 if said == NUMBERS_AWAY => Ok(format!(
+            "a request signed for app {} is accepted; the server is out of touch with the other nodes just now, and \
+             cannot answer queries: its /ready says why",
+            signer.app_id
+        )),
         200 => complain(
             "the answer is 200, but no JSON object",
             "Another server answers there, or a proxy changes answers: PUSHER_HOST has to lead to this server.",
@@ -122,29 +128,34 @@ fn judge(place: &BaseUrl, signer: &Signer, sent: &Sent, response: &Response) -> 
             "The secret is wrong: compare PUSHER_APP_SECRET with `fanfare env`, look for spaces and quotes around it, \
              and run `php artisan config:clear`.",
         ),
-        404 if said.contains("no app") => complain(
-            what,
-            "Compare PUSHER_APP_ID with `fanfare app list`, run where the server runs: another folder or environment has other apps.",
-        ),
-        404 if said.starts_with(NOTHING_AT) => complain(
-            what,
-            format!(
-                "The server is there, but not at {}: see to listen.path_prefix, and to `options.path` in \
-                 config/broadcasting.php, with a slash at its end; {} was sent.",
-                place.prefix_shown(),
-                sent.path
-            ),
-        ),
-        404 => complain(
-            what,
-            format!(
-                "Nothing answers to {}: the proxy lets /app/ through, but not /apps/, or a path is missing (with \
-                 listen.path_prefix, `options.path` in config/broadcasting.php, with a slash at its end).",
-                sent.path
-            ),
-        ),
+        404 => not_found(what, &said, place, sent),
         403 => complain(what, "Switch the app on (fanfare app enable ID), or let /apps/ through the proxy."),
-        502..=504 => complain(what, "The proxy does not reach the server behind it."),
+        502..=504 => complain(what, "If a proxy answers so, it does not reach the server behind it."),
         _ => complain(what, "Another server or a proxy answers there: let /apps/ through to this server."),
     }
+}
+
+/// A complaint about an answer 404.
+fn not_found(what: String, said: &str, place: &BaseUrl, sent: &Sent) -> Finding {
+    if said.contains("no app") {
+        return complain(
+            what,
+            "Compare PUSHER_APP_ID with `fanfare app list`, run where the server runs: another folder or environment has other apps.",
+        );
+    }
+    let mend = if said.starts_with(NOTHING_AT) {
+        format!(
+            "The server is there, but not at {}: see to listen.path_prefix, and to `options.path` in \
+             config/broadcasting.php, with a slash at its end; {} was sent.",
+            place.prefix_shown(),
+            sent.path
+        )
+    } else {
+        format!(
+            "Nothing answers to {}: the proxy lets /app/ through, but not /apps/, or a path is missing (with \
+             listen.path_prefix, `options.path` in config/broadcasting.php, with a slash at its end).",
+            sent.path
+        )
+    };
+    complain(what, mend)
 }

@@ -19,6 +19,10 @@ use wording::{echoed, half_character};
 /// of this project recognise the server by this text.
 pub const NOTHING_AT: &str = "There is nothing at this path";
 
+/// The HTTP API's message while the other nodes' part of an answer is not known (CL-021). Other programs of this project
+/// recognise the cause by this text.
+pub const NUMBERS_AWAY: &str = "The nodes' shared numbers cannot be read at the moment; try again";
+
 /// A failed command; answered with one `pusher:error`, and nothing else changes (WS-130).
 ///
 /// `Display` is the `message` of the error event. The text may repeat the client's, so logs get

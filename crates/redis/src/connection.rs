@@ -58,6 +58,12 @@ impl Connector {
         Self { setting, ..self }
     }
 
+    /// Whether connections use TLS.
+    #[must_use]
+    pub const fn tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Connects to a host, without the log-in. The host's addresses are held to the reach of the address.
     ///
     /// # Errors

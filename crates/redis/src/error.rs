@@ -41,12 +41,20 @@ pub enum RedisError {
     /// The sentinels name another master than the one subscribed to.
     #[error("the sentinels name another master")]
     Moved,
-    /// The server serves these keys no more: a slot has moved, or a master is one no more.
-    #[error("another server has the data now: {0}")]
+    /// The server serves these keys no more: a slot has moved, a master is one no more, or the Cluster is not whole.
+    #[error("{}: {}", elsewhere(.0), .0)]
     Elsewhere(String),
     /// No node of the Cluster says who has the slot.
     #[error("no node of the Cluster names a master for slot {0}")]
     NoOwner(u16),
+}
+
+fn elsewhere(text: &str) -> &'static str {
+    match text.split(' ').next() {
+        Some("CLUSTERDOWN") => "the Redis Cluster is without a master for some of its slots",
+        Some("MASTERDOWN") => "the server is a replica without its master",
+        _ => "another server has the data now",
+    }
 }
 
 impl RedisError {

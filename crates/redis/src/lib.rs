@@ -21,6 +21,6 @@ pub use error::RedisError;
 pub use happening::{Happening, TopicListener, WantedPrefixes, WantedTopics};
 pub use prefix::{Prefixes, pattern};
 pub use questions::{Questions, Reply};
-pub use servers::{master_of, owner_of};
+pub use servers::{master_of, masters_in, owner_of};
 pub use subscriber::Subscriber;
 pub use topics::{TopicKind, TopicSubscriber};

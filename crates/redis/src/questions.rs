@@ -35,12 +35,17 @@ pub enum Reply {
 }
 
 impl Questions {
-    /// Connects to the Redis, the master that Sentinels name, or a node of the Cluster, and logs in.
+    /// Connects to the Redis, the master that Sentinels name, or a node of the Cluster, and logs in. An error names
+    /// `setting` as the one for a private authority.
     ///
     /// # Errors
     /// No connection, or no log-in.
-    pub async fn open(address: &RedisAddress, trust: &Trust) -> Result<Self, RedisError> {
-        let connector = Connector::new(address, trust, LONGEST);
+    pub async fn open(
+        address: &RedisAddress,
+        trust: &Trust,
+        setting: &'static str,
+    ) -> Result<Self, RedisError> {
+        let connector = Connector::new(address, trust, LONGEST).with_setting(setting);
         let (connection, host) = Servers::of(address).open(&connector).await?;
         Ok(Self { connection, host })
     }
@@ -49,8 +54,13 @@ impl Questions {
     ///
     /// # Errors
     /// As [`Questions::open`].
-    pub async fn at(host: Host, address: &RedisAddress, trust: &Trust) -> Result<Self, RedisError> {
-        let connection = Connector::new(address, trust, LONGEST).open(&host).await?;
+    pub async fn at(
+        host: Host,
+        address: &RedisAddress,
+        trust: &Trust,
+        setting: &'static str,
+    ) -> Result<Self, RedisError> {
+        let connection = Connector::new(address, trust, LONGEST).with_setting(setting).open(&host).await?;
         Ok(Self { connection, host })
     }
 

@@ -194,6 +194,20 @@ fn nodes_of(list: &str) -> Vec<Host> {
     list.lines().filter_map(node).take(MOST_LEARNED).collect()
 }
 
+/// The masters with slots, away or not, from what a node answers to `CLUSTER NODES`. A node that does not know its own
+/// address is where it was asked.
+#[must_use]
+pub fn masters_in(list: &str, asked: &Host) -> Vec<Host> {
+    let master = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (place, flags, slots) = (words.get(1)?, words.get(2)?, words.get(8)?);
+        let has = |flag| flags.split(',').any(|has| has == flag);
+        (has("master") && !slots.is_empty())
+            .then(|| host_at(place).or_else(|| has("myself").then(|| asked.clone())))?
+    };
+    list.lines().filter_map(master).take(MOST_LEARNED).collect()
+}
+
 /// The host of `IP:PORT@BUS,NAME`.
 fn host_at(place: &str) -> Option<Host> {
     let (name, port) = place.split(['@', ',']).next()?.rsplit_once(':')?;
@@ -217,6 +231,18 @@ mod tests {
             garbage\n";
         let hosts: Vec<String> = nodes_of(list).iter().map(ToString::to_string).collect();
         assert_eq!(hosts, ["127.0.0.1:30004", "127.0.0.1:30002", "[::1]:30003"]);
+    }
+
+    #[test]
+    fn masters_are_those_with_slots_also_while_they_are_away() {
+        let list = "\
+            a :1@11 myself,master - 0 0 1 connected 0-99\n\
+            b 127.0.0.1:2@12 master - 0 0 2 connected\n\
+            c 127.0.0.1:3@13 master,fail - 0 0 2 disconnected 16001-16100\n\
+            d 127.0.0.1:4@14 slave a 0 0 2 connected\n";
+        let asked = Host { name: Box::from("asked"), port: 9 };
+        let masters: Vec<String> = masters_in(list, &asked).iter().map(ToString::to_string).collect();
+        assert_eq!(masters, ["asked:9", "127.0.0.1:3"]);
     }
 
     #[test]

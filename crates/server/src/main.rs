@@ -236,8 +236,9 @@ fn show_cluster(asked: Cluster) -> Result<ExitCode, ExitCode> {
     let config = load(Sources { file: asked.config, ..Sources::default() })?;
     let runtime = one_thread()?;
     Ok(match runtime.block_on(cluster_command::run(&config, asked.json)) {
-        Ok(ClusterReport { text, is_well }) => {
+        Ok(ClusterReport { text, away, is_well }) => {
             say(&text);
+            away.iter().for_each(|line| complain(line));
             if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_AMISS) }
         }
         Err(error) => {

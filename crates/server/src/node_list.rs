@@ -36,7 +36,8 @@ fn as_json(node: &KnownNode) -> Value {
 /// The table of `fanfare cluster`.
 pub(crate) fn as_table(nodes: &[KnownNode]) -> String {
     let mut rows = vec![
-        ["node", "version", "up for", "connections", "links", "slowest link", "lease"].map(str::to_owned),
+        ["node", "version", "up for", "connections", "links", "slowest link", "lease left"]
+            .map(str::to_owned),
     ];
     rows.extend(nodes.iter().map(row));
     aligned(&rows)
@@ -60,6 +61,20 @@ fn row(node: &KnownNode) -> [String; 7] {
         slowest.map_or_else(|| "?".to_owned(), |time| format!("{:.1} ms", time as f64 / 1000.0)),
         lease(node),
     ]
+}
+
+/// A line for each Redis that a node has no link to.
+pub(crate) fn links_away(node: &KnownNode) -> Vec<String> {
+    let Some(says) = &node.says else { return Vec::new() };
+    let mut lines: Vec<String> = says
+        .links
+        .iter()
+        .filter(|link| !link.up)
+        .map(|link| format!("{} is out of touch through {}", says.name, link.redis))
+        .collect();
+    // In a Cluster each part of the channels has a link of its own.
+    lines.dedup();
+    lines
 }
 
 /// How long the node may be silent until its users are gone.

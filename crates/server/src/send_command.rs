@@ -158,6 +158,9 @@ fn heard_by(answer: &Value, channel: &str) -> String {
         Some(0) => ": nobody is subscribed to it".to_owned(),
         Some(1) => ": 1 connection is subscribed to it".to_owned(),
         Some(count) => format!(": {count} connections are subscribed to it"),
-        None => String::new(),
+        // Asked for, and left out: the answer of a node that is out of touch with others (API-013).
+        None => ". The server cannot say who is subscribed: perhaps it is out of touch with other nodes, whose clients \
+                 then do not get the event; its /ready says more"
+            .to_owned(),
     }
 }

@@ -239,15 +239,15 @@ async fn cached(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Opt
 }
 
 async fn nodes(links: &Links) -> Result<Vec<KnownNode>, BusAway> {
-    let values = links.command(0, None, commands_for_nodes(&links.shared.layout)).await?;
+    let values = links.command(0, None, commands_for_nodes(&links.shared.layout, 0)).await?;
     known_nodes(&values)
 }
 
-/// What the first partition's Redis is asked for the list of nodes.
-pub(crate) fn commands_for_nodes(layout: &Layout) -> Vec<Cmd> {
+/// What the Redis of a partition is asked for the list of nodes. Only the first partition knows more than their ids.
+pub(crate) fn commands_for_nodes(layout: &Layout, partition: Partition) -> Vec<Cmd> {
     let (mut reports, mut live) = (cmd("HGETALL"), cmd("ZRANGE"));
-    reports.arg(layout.key(0, "nodes"));
-    live.arg(layout.key(0, "live")).arg(0).arg(-1).arg("WITHSCORES");
+    reports.arg(layout.key(partition, "nodes"));
+    live.arg(layout.key(partition, "live")).arg(0).arg(-1).arg("WITHSCORES");
     vec![reports, live, cmd("TIME")]
 }
 

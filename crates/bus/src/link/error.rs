@@ -19,6 +19,12 @@ pub(crate) enum LinkError {
     /// The server is too old.
     #[error("Redis {0} is too old: 7.0 is needed")]
     TooOld(String),
+    /// Nobody speaks TLS there, or Redis stands still.
+    #[error("there is no answer over TLS: if this port has none, write redis:// instead of rediss://")]
+    NoAnswerOverTls,
+    /// The port is closed at the first question, as one for TLS alone is.
+    #[error("{0}: if this port wants TLS, write rediss:// instead of redis://")]
+    ClosedAtOnce(RedisError),
     /// Somebody has removed the scripts; the next connection loads them again.
     #[error("the scripts are gone from Redis")]
     NoScript,
@@ -39,6 +45,11 @@ pub(super) fn is_fatal(error: &ServerError) -> Option<LinkError> {
     }
 }
 
+/// What a server's error means for somebody who asked once.
+pub(crate) fn refusal_of(error: &ServerError) -> LinkError {
+    is_fatal(error).unwrap_or_else(|| RedisError::refused(&text_of(error)).into())
+}
+
 /// An error's first word, and the rest.
 pub(super) fn text_of(error: &ServerError) -> String {
     let mut text = error.code().to_owned();
@@ -53,7 +64,7 @@ impl From<redis::RedisError> for LinkError {
     fn from(error: redis::RedisError) -> Self {
         let error = match ServerError::try_from(error) {
             Ok(server) => {
-                return is_fatal(&server).unwrap_or_else(|| RedisError::refused(&text_of(&server)).into());
+                return refusal_of(&server);
             }
             Err(error) => error,
         };

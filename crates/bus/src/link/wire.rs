@@ -12,6 +12,7 @@ use std::time::Duration;
 use fanfare_redis::{Connector, Host, RedisAddress, RedisError};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::{LinkError, is_fatal};
@@ -287,6 +288,7 @@ async fn open(
     connector: Connector,
     layout: Option<WrittenLayout>,
 ) -> Result<Opened, LinkError> {
+    let tls = connector.tls();
     let opening = async {
         let host = server.find(&connector).await?;
         let (mut connection, mut driver) = connect(&host, &connector).await?;
@@ -300,7 +302,19 @@ async fn open(
         }
         Ok(Opened { connection, driver, host, about, digests, server })
     };
-    timeout(PATIENCE_AT_FIRST, opening).await.unwrap_or(Err(RedisError::Silent.into()))
+    opened(timeout(PATIENCE_AT_FIRST, opening).await, tls)
+}
+
+/// An attempt's result; a fault that the other scheme of the URL may mend says so.
+fn opened<T>(result: Result<Result<T, LinkError>, Elapsed>, tls: bool) -> Result<T, LinkError> {
+    match result {
+        Err(_) if tls => Err(LinkError::NoAnswerOverTls),
+        Err(_) => Err(RedisError::Silent.into()),
+        Ok(Err(LinkError::Redis(error @ (RedisError::Closed | RedisError::Lost(_))))) if !tls => {
+            Err(LinkError::ClosedAtOnce(error))
+        }
+        Ok(result) => result,
+    }
 }
 
 /// Writes down the layout, or compares it with what is written, over a connection for this alone.
@@ -336,13 +350,14 @@ pub(crate) async fn asked_once(
     connector: Connector,
     pipeline: &Pipeline,
 ) -> Result<Vec<Value>, LinkError> {
+    let tls = connector.tls();
     let asking = async {
         let host = Server::new(address, slot).find(&connector).await?;
         let (mut connection, mut driver) = connect(&host, &connector).await?;
         let asking = async { Ok(connection.send_packed_commands(pipeline, 0, pipeline.len()).await?) };
         driven(&mut driver, asking).await
     };
-    timeout(PATIENCE_AT_FIRST, asking).await.unwrap_or(Err(RedisError::Silent.into()))
+    opened(timeout(PATIENCE_AT_FIRST, asking).await, tls)
 }
 
 async fn connect(

@@ -100,12 +100,29 @@ fn nodes_share_no_file_of_apps() {
 }
 
 #[test]
+fn another_database_than_the_first_is_refused_because_messages_know_no_databases() {
+    for (url, shown) in [
+        ("redis://u:hush/9@a/3", "redis://***@a:6379"),
+        ("redis+sentinel://a/m/1", "redis+sentinel://a:26379/m"),
+        ("redis+cluster://a,b/12", "redis+cluster://a:6379,b:6379"),
+    ] {
+        Setup::file(&format!("[bus]\nurls = [\"{url}\"]\n{APP_3}")).expect_faults(&[&format!(
+            "fanfare.toml:2: bus.urls names another database than 0 of {shown}; leave the number out: what nodes \
+             publish goes to all databases, and several clusters share a Redis with a bus.prefix each"
+        )]);
+    }
+    for url in ["redis://u:hush/9@a", "redis://a/0", "redis+sentinel://a/m1", "redis+sentinel://a/m/0"] {
+        Setup::file(&format!("[bus]\nurls = [\"{url}\"]\n{APP_3}")).load();
+    }
+}
+
+#[test]
 fn several_urls_are_several_servers_that_stand_alone() {
     Setup::file(&format!("[bus]\nurls = [\"redis://a\", \"redis+cluster://b,c\"]\n{APP_3}")).expect_faults(&[
         "fanfare.toml:2: bus.urls has a Cluster beside another URL; a Cluster divides the work itself, so name it \
          alone, with as many of its hosts as you like",
     ]);
-    Setup::file(&format!("[bus]\nurls = [\"redis://u:hush@a\", \"redis://v:hush@a/2\"]\n{APP_3}"))
+    Setup::file(&format!("[bus]\nurls = [\"redis://u:hush@a\", \"redis://v:hush@a/0\"]\n{APP_3}"))
         .expect_faults(&["fanfare.toml:2: bus.urls names redis://***@a:6379 twice; name each Redis once"]);
 }
 

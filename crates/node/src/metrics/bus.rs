@@ -109,7 +109,7 @@ fn plain(bus: &Bus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
             "Times that Redis was empty, restarted or another",
             of_rules(|numbers| numbers.epochs),
         ),
-        ("bus_nodes_reaped", "Dead nodes whose users this node has taken away", {
+        ("bus_nodes_reaped", "Dead nodes, one for each partition that this node has cleared", {
             of_rules(|numbers| numbers.nodes_reaped)
         }),
         ("bus_rows_reaped", "Users and counts of dead nodes that this node has taken away", {

@@ -4,7 +4,7 @@ use fanfare_node::census::Unanswered;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
-use fanfare_protocol::error::{NOTHING_AT, OverQuota, invalid_name};
+use fanfare_protocol::error::{NOTHING_AT, NUMBERS_AWAY, OverQuota, invalid_name};
 use fanfare_protocol::event_name::InvalidEventName;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
 use hyper::{Method, StatusCode};
@@ -61,7 +61,7 @@ pub enum ApiError {
     #[error("Apps cannot be looked up at the moment; try again")]
     AppsUnavailable,
     /// 503: the other nodes' part of an answer cannot be read (CL-021).
-    #[error("The nodes' shared numbers cannot be read at the moment; try again")]
+    #[error("{NUMBERS_AWAY}")]
     ClusterUnavailable,
     /// 401: the signature, or a parameter of the signature (AUTH-010).
     #[error("{}", .0.message())]

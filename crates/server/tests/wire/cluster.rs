@@ -92,6 +92,10 @@ fn cl_067_the_command_says_that_nobody_is_there_or_that_redis_is_away_or_not_nam
     let away = format!("[bus]\nurls = [\"redis://127.0.0.1:{}\"]", free_port());
     let away = Setup::new().command(Some("cluster")).config(&away).run();
     assert_eq!((away.status, away.stderr.contains("cannot be reached")), (69, true), "{}", away.stderr);
+    let guarded = Redis::with("requirepass hush-hush\n");
+    let refused = Setup::new().command(Some("cluster")).config(&bus(&guarded, "")).run();
+    let is_said = refused.stderr.contains("NOAUTH") && !refused.stderr.contains("no Redis");
+    assert_eq!((refused.status, is_said), (69, true), "{}", refused.stderr);
     let alone = Setup::bare().command(Some("cluster")).run();
     assert_eq!((alone.status, alone.stderr.contains("bus.urls")), (64, true), "{}", alone.stderr);
 }

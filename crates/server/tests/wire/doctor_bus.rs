@@ -108,6 +108,13 @@ fn tls_sentinels_clusters_and_replicas_are_told_apart() {
     let tls = Redis::tls(directory.path());
     let url = format!("rediss://127.0.0.1:{}", tls.port);
     examine_bus(&url, &[]).expect_failed("bus", &["no TLS with", "bus.ca_file"]);
+    let plain = Redis::start();
+    for (url, hint) in [
+        (format!("redis://127.0.0.1:{}", tls.port), "write rediss://"),
+        (format!("rediss://127.0.0.1:{}", plain.port), "write redis://"),
+    ] {
+        examine_bus(&url, &[]).expect_failed("bus", &[hint]);
+    }
     let authority = directory.path().join("ca.pem").to_string_lossy().into_owned();
     examine_bus(&url, &[("FANFARE__BUS__CA_FILE", &authority)]).expect("bus", "passed", &[]);
     let guarded = Guarded::start(1);
@@ -125,6 +132,16 @@ fn a_cluster_is_looked_at_through_any_of_its_nodes() {
         examine_bus(&url, &[]).expect("bus", "passed", &["no node was here yet"]);
         examine_bus(&node.url(), &[]).expect_failed("bus", &["is a node of a Cluster", "redis+cluster://"]);
     }
+    let other = (cluster.master_of("fanfare:1:layout", 0) + 1) % cluster.nodes.len();
+    let limit = |bytes| cluster.nodes[other].says(&["CONFIG", "SET", "maxmemory", bytes]);
+    cluster.nodes[other].says(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    limit("100mb");
+    let at = format!("127.0.0.1:{}: maxmemory-policy", cluster.nodes[other].port);
+    for node in &cluster.nodes {
+        let url = format!("redis+cluster://127.0.0.1:{}", node.port);
+        examine_bus(&url, &[]).expect_failed("bus", &[&at, "allkeys-lru"]);
+    }
+    limit("0");
     let owner = cluster.master_of("fanfare:1:layout", 0);
     cluster.nodes[owner].says(&["SET", "fanfare:1:layout", "1:8"]);
     examine_bus(&cluster.url(), &[]).expect_failed("bus", &["is 1:8"]);

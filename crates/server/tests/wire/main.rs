@@ -32,6 +32,7 @@ mod cluster_clocks;
 mod cluster_counts;
 mod cluster_faults;
 mod cluster_keys;
+mod cluster_operators;
 mod cluster_quotas;
 mod cluster_secrets;
 mod cluster_subscribers;
