@@ -31,7 +31,7 @@ pub struct Held {
     pub count: Count,
     /// The number of the last count that was heard.
     pub count_as_of: u64,
-    /// The count that subscribers were last told.
+    /// The count that subscribers were last told; unknown while they may have missed one.
     pub last_told: Option<usize>,
 }
 

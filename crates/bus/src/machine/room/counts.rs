@@ -79,6 +79,9 @@ impl Room {
         let Some(held) = self.channels.get_mut(channel) else { return };
         if held.count.told != Telling::Off && held.count.count > 0 {
             held.count.wish = held.count.wish.max(wish);
+            if wish == Wish::All {
+                held.last_told = None;
+            }
             self.state_count(core, channel, core.now);
         }
     }
@@ -96,7 +99,7 @@ impl Room {
         let names: Vec<_> = self.channels.keys().cloned().collect();
         for channel in names {
             if let Some(held) = self.channels.get_mut(&channel) {
-                held.count_as_of = 0;
+                (held.count_as_of, held.last_told) = (0, None);
                 held.count.stated = None;
                 held.count.wish = if held.count.told == Telling::Off { Wish::None } else { Wish::All };
                 if held.count.count > 0 {
@@ -191,7 +194,8 @@ impl Room {
             Wish::None => false,
             Wish::Others => held.last_told.is_none_or(|told| told != total && total <= CROWD),
             Wish::Newcomers => total <= CROWD,
-            Wish::All => true,
+            // Told meanwhile, or not.
+            Wish::All => held.last_told != Some(total),
         };
         if applied.status == Status::Told {
             // Told to everybody: heard here as well, in its place.

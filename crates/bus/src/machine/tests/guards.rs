@@ -377,3 +377,21 @@ fn n9_a_question_about_a_dead_node_that_fails_is_asked_again() {
     assert_eq!((failures, rig.nodes[0].machine.numbers().nodes_reaped), (2, 1));
     assert!(rig.store.rosters().values().all(|users| users.is_empty()));
 }
+
+#[test]
+fn cl_022_a_number_that_is_heard_while_it_is_asked_for_is_told_once() {
+    let mut rig = Rig::settled(1);
+    rig.nodes[0].subscribes = false;
+    rig.open(0, "news", 1);
+    rig.count(0, "news", 1, Telling::Crowds);
+    // The number is told to all nodes just when the topic is subscribed to.
+    let topics: Vec<_> = rig.nodes[0].machine.wanted().collect();
+    rig.nodes[0].subscribed.extend(topics.clone());
+    speak(&mut rig, 0);
+    let now = rig.now;
+    rig.nodes[0].machine.subscribed(now, &topics);
+    rig.run();
+    let said = rig.said(0);
+    let is_count = |outcome: &&ClusterOutcome| matches!(outcome, ClusterOutcome::Count { count: 1, .. });
+    assert_eq!(said.iter().filter(is_count).count(), 1, "{said:?}");
+}
