@@ -47,6 +47,7 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("bounds::", "the bounds of one node"),
     ("counts::ws_175", "counts are told at most twenty times a second"),
     ("counts::ws_176", "as before"),
+    ("counts::ws_143", "a newcomer may hear the number before its own as well"),
     ("subscribe::ws_106", "an answer may wait for Redis while a later command is answered"),
     ("handshake::ws_117", "an answer may wait for Redis while a later command is answered"),
     ("http_basics::api_033", "as before"),
@@ -56,6 +57,7 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("versions::ws_014", "as before"),
     ("watchlist::lim_023", "as before"),
     ("watchlist::ws_196", "as before"),
+    ("watchlist::ws_197", "who comes or goes is told to other nodes' watchers a moment later"),
     (
         "watchlist::ws_195_the_first_frame",
         "who has just signed in is told to other nodes' watchers a moment later",
