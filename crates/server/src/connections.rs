@@ -44,7 +44,6 @@ pub use stream::{Rewound, Watched};
 ///
 /// Without a bound the system would copy megabytes for each stalled reader, and a copy's memory is held until the
 /// data copied beside it has been read. Holds for HTTP and for WebSockets, whose outbox shares frames and costs less.
-/// is shared with others and costs less.
 const UNSENT: u32 = 64 * 1024;
 
 /// Backoff of accepting while no file descriptor is left.

@@ -17,9 +17,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Closes every connection at a moment of its own within the window, and waits for the last.
 ///
-/// Where there is no other node the listener stays open meanwhile: new connections are closed with 4100, upon which pusher-js reconnects
-/// after a second, and back ends go on publishing to the connections that remain. A port that refuses
-/// would cost a pusher-js client fifteen seconds.
+/// A node that is alone keeps its listener open meanwhile: new connections are closed with 4100, upon which pusher-js
+/// reconnects after a second, and back ends go on publishing to the connections that remain. A port that refuses
+/// would cost a pusher-js client fifteen seconds. One node of several refuses, so that a balancer asks another (`listen`).
 ///
 /// Returns the number of connections left at the deadline, which lies behind the window.
 pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
