@@ -2,11 +2,14 @@
 //!
 //! Owns an independent parser for section 2.2 of the protocol; compares no wording of errors.
 
+use std::collections::BTreeMap;
+
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::client::{ClientMessage, Subscribe};
 use fanfare_protocol::data::Data;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::ids::UserId;
+use fanfare_protocol::resume::{Position, ResumeRequest};
 use fanfare_protocol::server::{QuotedEvent, data_of, error, signin_success};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -40,6 +43,7 @@ fn meaning(text: &str) -> Option<ClientMessage<'static>> {
     match event.as_str() {
         "pusher:ping" => Some(ClientMessage::Ping),
         "pusher:pong" => Some(ClientMessage::Pong),
+        "fanfare:resume" => Some(ClientMessage::Resume(resumed(data))),
         "pusher:subscribe" | "pusher:unsubscribe" | "pusher:signin" => command(&event, data),
         _ if is_client_event => Some(ClientMessage::ClientEvent {
             event: event.into(),
@@ -75,6 +79,28 @@ fn command(event: &str, data: Option<&str>) -> Option<ClientMessage<'static>> {
     })
 }
 
+/// The positions of `fanfare:resume`, by name; of a name that comes twice the last (RES-003).
+fn resumed(data: Option<&str>) -> ResumeRequest<'static> {
+    let members = data.and_then(|data| serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(data).ok());
+    let mut request = ResumeRequest::default();
+    for (name, value) in members.into_iter().flatten() {
+        let value = value.get();
+        if name == "late" && !value.starts_with('[') {
+            request.is_late = value == "true";
+            continue;
+        }
+        let parts: Vec<Value> = serde_json::from_str(value).unwrap_or_default();
+        let position = match &parts[..] {
+            [Value::String(token), Value::Number(count)] => {
+                token.parse().ok().zip(count.as_u64()).map(|(token, count)| Position { token, count })
+            }
+            _ => None,
+        };
+        request.positions.push((name.into(), position));
+    }
+    request
+}
+
 /// `Some(None)` for an absent member, `None` for a member that is not a string.
 fn optional(json: Option<&str>) -> Option<Option<String>> {
     match json {
@@ -87,8 +113,9 @@ fn optional(json: Option<&str>) -> Option<Option<String>> {
 /// between its parts; a string that no text can hold stays as it is.
 fn passed_on(json: &str) -> Option<Data<'static>> {
     if json.starts_with('"') {
-        let literal = || Data::of_json(json).filter(|data| data.text().is_none()).map(Data::into_owned);
-        return text_of(json).map(Data::from).or_else(literal);
+        let data = Data::of_value(json)?;
+        assert_eq!(data.text(), text_of(json).as_deref());
+        return Some(data.into_owned());
     }
     let between = |part: &str| part.split([' ', '\t', '\n', '\r']).collect::<String>();
     let (mut compact, mut rest) = (String::new(), json);
@@ -114,7 +141,8 @@ fn sends_on(message: &ClientMessage<'_>) {
             for user in [None, Some(UserId::from("u\"1"))] {
                 let frame = QuotedEvent::new(event, data).from_client(&channel, user.as_ref());
                 let kept = data_of(&frame).expect("its data is a string");
-                assert_eq!(Data::of_json(kept.get()).as_ref(), Some(data));
+                let kept = Data::of_json(kept.get()).expect("JSON");
+                assert_eq!((kept.text(), kept.len()), (data.text(), data.len()));
                 // A `Value` cannot hold half a surrogate pair.
                 let payload = std::str::from_utf8(frame.payload()).expect("a frame is text");
                 let whole = fanfare_protocol::json::with_whole_characters(payload);

@@ -36,11 +36,18 @@ function snippetIn(text, name) {
 }
 
 /** Runs a snippet with its imports, its build tool's environment and the page's window. */
-function run(snippet, environment) {
+function run(snippet, environment, imports = { Pusher, Echo }) {
   const code = snippet.replaceAll('import.meta.env', 'environment');
-  return new Function('Pusher', 'Echo', 'environment', 'window', `return ${code};`)(Pusher, Echo, environment, {
-    Pusher,
-  });
+  const run = new Function('Pusher', 'Echo', 'environment', 'window', `return ${code};`);
+  return run(imports.Pusher, imports.Echo, environment, { Pusher });
+}
+
+/** Keeps what a page gives its client. */
+class Given {
+  constructor(...given) {
+    this.options = given.pop();
+    this.key = given[0] ?? this.options.key;
+  }
 }
 
 function sdkFrom(environment, family = 'PUSHER') {
@@ -90,6 +97,19 @@ test('the pusher-js snippet connects and hears what the printed environment publ
   const { environment, events } = await printedPage(t, 'news', 'hello');
   await sdkFrom(environment).trigger('news', 'hello', { from: 'env' });
   assert.deepEqual(await events.next(), { from: 'env' });
+});
+
+test('fallback_003 the printed pages get through where WebSockets are blocked', async (t) => {
+  const { scene, text, environment } = await unconfigured(t);
+  for (const [name, transport] of [
+    ['Pusher', 'xhr_streaming'],
+    ['Echo', 'xhr_polling'],
+  ]) {
+    const { key, options } = run(snippetIn(text, name), environment, { Pusher: Given, Echo: Given });
+    const pusher = scene.adopt(new Pusher(key, { ...options, enabledTransports: [transport] }));
+    await inState(pusher, 'connected', 40_000);
+    assert.equal(pusher.connection.connection.transport.name, transport);
+  }
 });
 
 test('the Echo snippet connects and hears what the printed environment publishes', async (t) => {

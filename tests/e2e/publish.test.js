@@ -166,3 +166,17 @@ test('api_016 api_021 lim_007 other faults of a request are a 400 that says whic
     assert.match(error.body, words);
   }
 });
+
+test('api_022 the SDK passes a key on, and a retry publishes nothing', async (t) => {
+  const scene = await Scene.open(t);
+  const pusher = await scene.client();
+  const channel = pusher.subscribe('news');
+  await subscribed(channel);
+  const inbox = inboxOf(channel, 'e');
+  const send = (key) => scene.sdk.trigger('news', 'e', { key }, { idempotency_key: key });
+  const ids = [];
+  for (const key of ['k', 'k', 'l']) ids.push((await send(key)).headers.get('fanfare-event-id'));
+  assert.equal(ids[0], ids[1]);
+  assert.notEqual(ids[1], ids[2]);
+  assert.deepEqual([await inbox.next(), await inbox.next()], [{ key: 'k' }, { key: 'l' }]);
+});

@@ -82,3 +82,21 @@ test('both listeners say that they are up, and only one tells metrics', async (t
   assert.equal((await fetch(new URL('/ready', server.adminUrl))).status, 200);
   assert.equal((await fetch(new URL('/metrics', server.url))).status, 404);
 });
+
+test('api_042 api_043 who is online, by the generic get and post', async (t) => {
+  const scene = await Scene.open(t);
+  await Promise.all([scene.signedIn({ id: 'ann' }), scene.signedIn({ id: 'ann' })]);
+  const answers = [
+    await scene.sdk.get({ path: '/users', params: { ids: 'ann,bob' } }),
+    await scene.sdk.post({ path: '/users', body: { ids: ['ann', 'bob'] } }),
+  ];
+  for (const answer of answers) {
+    const { users } = await answer.json();
+    const { since, ...ann } = users.ann;
+    assert.deepEqual(ann, { online: true, connections: 2 });
+    assert.ok(Math.abs(Date.now() - Date.parse(since)) < 60_000, since);
+    assert.deepEqual(users.bob, { online: false, connections: 0, since: null });
+  }
+  const none = await scene.sdk.get({ path: '/users' }).then(() => assert.fail('was accepted'), (error) => error);
+  assert.equal(none.status, 400);
+});

@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
 LOADGEN = os.environ.get("LOADGEN_BIN", str(ROOT / "target/release/loadgen"))
+# The same server, with an app whose clients resume.
+RESUMING = "fanfare with resume"
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
 RAW_PORT, FANFARE_PORT, ADMIN_PORT = 17001, 17002, 17003
 
@@ -38,11 +40,11 @@ class Server:
             command = [LOADGEN, "rawlimit", "--port", str(RAW_PORT)]
         else:
             self.port = FANFARE_PORT
-            (folder / "fanfare.toml").write_text(APP)
+            (folder / "fanfare.toml").write_text(APP + ("resume_seconds = 60\n" if name == RESUMING else ""))
             command = [FANFARE, "serve", "--config", str(folder / "fanfare.toml")]
             command += ["--listen", f"127.0.0.1:{FANFARE_PORT}", "--admin-listen", f"127.0.0.1:{ADMIN_PORT}"]
         # rawlimit has one thread in any case.
-        cpus = "0,1" if cores == 2 and name == "fanfare" else "0"
+        cpus = "0,1" if cores == 2 and name != "rawlimit" else "0"
         log = open(folder / f"{name}.log", "w", encoding="utf-8")
         self.process = subprocess.Popen(["taskset", "-c", cpus, *command], stdout=log, stderr=log)
         loadgen("ready", self, cores, "--timeout", "30")
@@ -89,6 +91,13 @@ def medians(names, cores, rounds, measure):
 def beside(title, unit, cores, rounds, measure):
     raw, ours = medians(["rawlimit", "fanfare"], cores, rounds, measure)
     print(f"{title:58} {ours:12,.2f} {unit:12} rawlimit {raw:12,.2f}   ratio {ours / raw:5.2f}", flush=True)
+
+
+def with_resume(title, unit, cores, rounds, measure):
+    """An app whose clients resume, beside the same app without."""
+    without, ours = medians(["fanfare", RESUMING], cores, rounds, measure)
+    print(f"{title + ', with resume':58} {ours:12,.2f} {unit:12} without  {without:12,.2f}   ratio {ours / without:5.2f}",
+          flush=True)
 
 
 def figure(key, cores, scenario, *options):
@@ -139,17 +148,21 @@ def main():
 
     memory(cores, many)
     for n, rate in [(1000, 20), (many, 2)]:
-        beside(f"CPU of a lone delivery, {n:,} subscribers", "us", cores, rounds,
-               figure("server_cpu_us_per_delivery", cores, "fanout", "--n", str(n), "--rate", str(rate),
-                      "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
-    beside("deliveries a second, saturated, 1,000 subscribers", "/s", cores, rounds,
-           figure("deliveries_per_second", cores, "fanout", "--n", "1000", "--saturate", "--inflight", "4",
-                  "--bytes", "128", "--seconds", seconds, "--warmup", "2"))
+        lone = figure("server_cpu_us_per_delivery", cores, "fanout", "--n", str(n), "--rate", str(rate),
+                      "--bytes", "128", "--seconds", seconds, "--warmup", "2")
+        beside(f"CPU of a lone delivery, {n:,} subscribers", "us", cores, rounds, lone)
+        if n == 1000:
+            with_resume(f"CPU of a lone delivery, {n:,} subscribers", "us", cores, rounds, lone)
+    saturated = figure("deliveries_per_second", cores, "fanout", "--n", "1000", "--saturate", "--inflight", "4",
+                       "--bytes", "128", "--seconds", seconds, "--warmup", "2")
+    beside("deliveries a second, saturated, 1,000 subscribers", "/s", cores, rounds, saturated)
+    with_resume("deliveries a second, saturated, 1,000 subscribers", "/s", cores, rounds, saturated)
     beside("HTTP publishes a second, kept-alive", "/s", cores, rounds,
            figure("requests_per_second", cores, "http", "--publishers", "8", "--bytes", "128", "--seconds", seconds))
-    beside("CPU of a publish to one subscriber, delivery included", "us", cores, rounds,
-           figure("server_cpu_us_per_delivery", cores, "fanout", "--n", "100", "--channels", "100", "--saturate",
-                  "--inflight", "16", "--bytes", "128", "--seconds", seconds))
+    one_each = figure("server_cpu_us_per_delivery", cores, "fanout", "--n", "100", "--channels", "100", "--saturate",
+                      "--inflight", "16", "--bytes", "128", "--seconds", seconds)
+    beside("CPU of a publish to one subscriber, delivery included", "us", cores, rounds, one_each)
+    with_resume("CPU of a publish to one subscriber, delivery included", "us", cores, rounds, one_each)
     beside("CPU of connect, subscribe and close", "us", cores, rounds,
            figure("server_cpu_us_per_cycle", cores, "churn", "--n", "32", "--seconds", seconds,
                   "--warmup", "2"))

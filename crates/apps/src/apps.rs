@@ -209,6 +209,16 @@ impl Apps {
             tokio::join!(away.watch(Weak::clone(&store)), unwritable.watch(store));
         })
     }
+
+    /// The database; during a known outage no caller waits for it.
+    pub(crate) fn answering(&self) -> Result<&Stored, OperationError> {
+        let stored = self.stored.as_ref().ok_or(OperationError::NoDatabase)?;
+        if stored.outage.is_on() {
+            Err(OperationError::Database(sqlx::Error::PoolTimedOut))
+        } else {
+            Ok(stored)
+        }
+    }
 }
 
 impl Stored {
@@ -304,6 +314,16 @@ impl Stored {
             Err(_) => self.outage.begin(&self.place, "no answer within two seconds"),
         }
         None
+    }
+}
+
+/// An operation's outcome; a failure if the database takes too long.
+pub(crate) async fn in_time<T>(
+    asked: impl Future<Output = Result<T, OperationError>>,
+) -> Result<T, OperationError> {
+    match timeout(READING, asked).await {
+        Ok(done) => done,
+        Err(_) => Err(OperationError::Database(sqlx::Error::PoolTimedOut)),
     }
 }
 

@@ -5,6 +5,8 @@
 //! and no connection, and shows no secret.
 
 mod apps;
+mod audit;
+mod backlog;
 mod cache;
 mod cause;
 mod database;
@@ -16,6 +18,7 @@ mod operations;
 mod outage;
 mod peek;
 mod placeholders;
+mod sessions;
 mod settings;
 mod store;
 mod time;
@@ -23,21 +26,29 @@ mod tokens;
 mod usage;
 
 pub use apps::{Apps, Storage};
+pub use audit::{
+    AuditAction, AuditEntry, AuditPage, AuditRecord, Auditor, MOST_AUDITED, MOST_REFUSED_LOGINS,
+};
+pub use backlog::{
+    BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, LeaseOutcome, LeasedRequest, RequestLease,
+    UndeliveredRequest,
+};
 pub use database::{Database, NotADatabase, PostgresUrl};
 pub use error::AppsError;
 pub use first::FirstApp;
 pub use follow::AppChange;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{
-    AppRecord, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, ToSeal, Update,
+    AppRecord, ChangedApp, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, ToSeal, Update,
 };
 pub use peek::peek;
 pub use placeholders::is_placeholder;
+pub use sessions::{AdminSession, MOST_SESSIONS, NewSession, SessionTimes};
 pub use settings::{
     AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
-    MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, SettingFault, SettingValue, WebhookFault,
-    WebhookSettings, are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header, is_web_origin,
-    named_limits, named_settings, nearest, setting_names, unset_app,
+    MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, RESUME_SECONDS, SettingFault, SettingValue,
+    WebhookFault, WebhookSettings, are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header,
+    is_web_origin, named_limits, named_settings, nearest, setting_names, unset_app,
 };
 pub use time::TimeUnit;
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};

@@ -7,6 +7,8 @@ mod error;
 mod record;
 mod seal;
 
+use std::collections::BTreeSet;
+
 use fanfare_protocol::app::RedisUrl;
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
@@ -59,6 +61,15 @@ pub struct Update {
     pub settings: Map<String, Value>,
     /// Faults that the caller has found already; any fault keeps the app from being changed.
     pub faults: Vec<String>,
+}
+
+/// An app that was changed.
+#[derive(Debug)]
+pub struct ChangedApp {
+    /// The app as the change found it.
+    pub before: AppRecord,
+    /// The app now.
+    pub after: AppRecord,
 }
 
 /// A part of the list of apps.
@@ -122,6 +133,30 @@ impl Apps {
         Ok((record, NewKey { key, secret: Secret::new(&secret) }))
     }
 
+    /// At most `most` of these apps that there are, in the order of their ids. Begins behind the id `after`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn list_among(
+        &self,
+        ids: &BTreeSet<String>,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Page, OperationError> {
+        let mut apps: Vec<AppRecord> = Vec::new();
+        for id in ids.iter().filter(|id| after.is_none_or(|after| id.as_str() > after)) {
+            let record = match self.show(id).await {
+                Err(OperationError::NoSuchApp(_)) => continue,
+                record => record?,
+            };
+            if apps.len() == most {
+                return Ok(Page { next: apps.last().map(|app| app.id.clone()), apps });
+            }
+            apps.push(record);
+        }
+        Ok(Page { apps, next: None })
+    }
+
     /// At most `most` apps: the configuration's in its order, then the database's in the order of their ids.
     /// Begins behind the app with the id `after`.
     ///
@@ -177,7 +212,7 @@ impl Apps {
     ///
     /// # Errors
     /// No app has the id, every fault of `update`, or the database is away.
-    pub async fn update(&self, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
+    pub async fn update(&self, id: &str, update: &Update) -> Result<ChangedApp, OperationError> {
         let stored = self.changeable(id)?;
         let url = update.settings.get("redis_feed").and_then(|feed| feed.get("url"));
         if url.is_some_and(Value::is_string) {
@@ -186,8 +221,9 @@ impl Apps {
         for _ in 0..MOST_ATTEMPTS {
             let before = stored.row(id).await?;
             let after = updated(&before, update, &stored.reading.keys)?;
+            let was = stored.record(before.clone()).await?;
             if stored.noting(stored.store.set(&before, &after).await)? {
-                return self.show(id).await;
+                return Ok(ChangedApp { before: was, after: self.show(id).await? });
             }
         }
         Err(OperationError::ChangedMeanwhile(id.to_owned()))

@@ -32,6 +32,9 @@ pub const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=100_000_000;
 /// Legal values of `messages_per_second` and `messages_per_day`; an absent setting means no quota.
 pub const MESSAGE_QUOTA: RangeInclusive<usize> = 1..=1_000_000_000;
 
+/// Legal values of `resume_seconds`; 0 means off.
+pub const RESUME_SECONDS: RangeInclusive<usize> = 0..=3600;
+
 /// The one list of the limits that an app may override, with their legal values.
 macro_rules! app_limits {
     ($($name:ident: $range:expr,)*) => {
@@ -86,6 +89,8 @@ app_limits! {
     watchlist: 1..=10_000,
     cache_seconds: 1..=86_400,
     cache_bytes: 1..=1_073_741_824,
+    resume_entries: 1..=1_000_000,
+    resume_bytes: 1..=1_073_741_824,
 }
 
 /// The settings of one app; `None` takes the server's default.
@@ -125,6 +130,12 @@ pub struct AppSettings {
     /// Send soketi's `pusher:subscription_error` as well (WS-133). Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_error_event: Option<bool>,
+    /// Seconds for which what a client missed is kept (RES-012). Default: 0, which is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_seconds: Option<usize>,
+    /// Keep the traces of the last publishes (CON-043). Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<bool>,
     /// The app's webhooks. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Vec<WebhookSettings>>,
@@ -145,15 +156,16 @@ impl AppSettings {
     pub fn faults(&self) -> Vec<SettingFault> {
         let limits = LIMIT_RANGES.iter().zip(self.limits.given());
         let limits = limits.filter_map(|((name, range), value)| check_range(name, range, value));
-        let quotas = [
+        let others = [
             check_range("max_connections", &MAX_CONNECTIONS, self.max_connections),
             check_range(Quota::Second.setting(), &MESSAGE_QUOTA, self.messages_per_second),
             check_range(Quota::Day.setting(), &MESSAGE_QUOTA, self.messages_per_day),
+            check_range("resume_seconds", &RESUME_SECONDS, self.resume_seconds),
         ];
         let origins = self.allowed_origins.iter().flatten().filter(|origin| !origin.is_legal());
         let origins = origins.map(|origin| SettingFault::NotAHostPattern(origin.as_str().to_owned()));
         limits
-            .chain(quotas.into_iter().flatten())
+            .chain(others.into_iter().flatten())
             .chain(origins)
             .chain(self.authorization.faults())
             .chain(feed_fault(&self.redis_feed))
@@ -178,6 +190,8 @@ impl AppSettings {
             subscription_counts: self.subscription_counts.unwrap_or(false),
             watchlist_events: self.watchlist_events.unwrap_or(false),
             subscription_error_event: self.subscription_error_event.unwrap_or(false),
+            resume_seconds: self.resume_seconds.unwrap_or(0),
+            trace: self.trace.unwrap_or(false),
             limits: self.limits.resolve(defaults),
             authorization: self.authorization.resolve(),
             redis_feed: self.redis_feed,
@@ -254,5 +268,16 @@ mod tests {
                 "messages_per_day is 1000000001; it must be from 1 to 1000000000",
             ]
         );
+    }
+
+    #[test]
+    fn res_012_resume_is_off_by_default_and_lasts_an_hour_at_most() {
+        let settings = |seconds| AppSettings { resume_seconds: seconds, ..AppSettings::default() };
+        let resolved = |seconds| settings(seconds).into_app(AppId::from("1"), Vec::new(), &Limits::default());
+        assert_eq!(resolved(None).resume_seconds, 0);
+        assert_eq!(resolved(Some(90)).resume_seconds, 90);
+        assert_eq!([settings(Some(0)).faults(), settings(Some(3600)).faults()], [[], []]);
+        let fault = settings(Some(3601)).faults()[0].to_string();
+        assert_eq!(fault, "resume_seconds is 3601; it must be from 0 to 3600");
     }
 }

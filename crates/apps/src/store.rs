@@ -1,13 +1,15 @@
-//! The tables `apps`, `app_keys`, `app_usage` and `admin_tokens` in SQLite or Postgres: opening, migrating,
-//! reading, writing.
+//! Fanfare's tables in SQLite or Postgres: opening, migrating, reading, writing.
 //!
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
+mod audit;
+mod backlog;
 mod changes;
 mod feeds;
 mod foreign;
 mod open;
 mod record;
+mod sessions;
 mod tokens;
 mod usage;
 mod write;
@@ -17,10 +19,11 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Credential;
 use sqlx::{PgPool, SqlitePool};
 
+pub(crate) use self::audit::{Noted, NotedAt};
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;
 pub(crate) use self::record::{Reading, Record, RowFault, new_app, open_feed_url, random_id, random_pair};
-pub(crate) use self::tokens::{ListedToken, StoredToken as KeptToken};
+pub(crate) use self::tokens::{ListedToken, StoredToken as KeptToken, ValidToken};
 pub(crate) use self::write::{Listed, ListedKey};
 use crate::master_keys::{MasterKeys, Owner};
 

@@ -8,12 +8,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use fanfare_protocol::auth::Secret;
+use fanfare_protocol::ids::is_app_id;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::apps::Apps;
 use crate::operations::{OperationError, check_name};
-use crate::store::{KeptToken, ListedToken};
+use crate::store::{KeptToken, ListedToken, ValidToken};
 
 /// The prefix of every token, by which people and secret scanners recognise one.
 const PREFIX: &str = "fanfare_";
@@ -21,8 +22,17 @@ const PREFIX: &str = "fanfare_";
 /// Random bytes of a token, which follow the prefix in hex.
 const TOKEN_BYTES: usize = 32;
 
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
 /// Longest validity of a token in days, for tokens that expire.
 const MOST_DAYS: i32 = 3650;
+
+/// Most apps that a token is bound to.
+const MOST_APPS: usize = 100;
+
+/// Stands before each scope of a bound token in the database, so that a server that knows no bound tokens gives no right.
+const BOUND: &str = "bound";
 
 /// Most tokens that are listed, the newest first.
 pub const MOST_TOKENS_LISTED: u16 = 1000;
@@ -36,6 +46,12 @@ pub enum Scope {
     Write,
     /// See the secrets of keys.
     Secrets,
+    /// Send events.
+    Publish,
+    /// See what events carry, what members tell of themselves, and the bodies of webhooks.
+    Payloads,
+    /// Close connections, sign users out, repeat the delivery of a webhook.
+    Operate,
 }
 
 /// A token to be created.
@@ -45,6 +61,8 @@ pub struct NewToken {
     pub name: String,
     /// At least one scope.
     pub scopes: BTreeSet<Scope>,
+    /// The ids of the apps that the token is bound to; `None` for all apps and the node.
+    pub apps: Option<BTreeSet<String>>,
     /// Validity in days; `None` for a token that never expires.
     pub days: Option<i32>,
 }
@@ -58,6 +76,8 @@ pub struct TokenRecord {
     pub name: String,
     /// The token's scopes.
     pub scopes: BTreeSet<Scope>,
+    /// The apps that the token is bound to; `None` for all.
+    pub apps: Option<BTreeSet<String>>,
     /// In milliseconds since 1970.
     pub created_at: i64,
     /// The token's expiry.
@@ -75,6 +95,16 @@ pub struct Bearer {
     pub name: String,
     /// The token's scopes.
     pub scopes: BTreeSet<Scope>,
+    /// The apps that the token is bound to; `None` for all apps and the node.
+    pub apps: Option<BTreeSet<String>>,
+}
+
+impl Bearer {
+    /// Whether the token gives any right to the app (CON-016).
+    #[must_use]
+    pub fn is_for(&self, app: &str) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.contains(app))
+    }
 }
 
 impl Apps {
@@ -83,6 +113,15 @@ impl Apps {
     /// # Errors
     /// Every fault of `new`, or the database is away.
     pub async fn create_token(&self, new: &NewToken) -> Result<(TokenRecord, Secret), OperationError> {
+        self.create_token_for(new, new.days.map(|days| i64::from(days) * DAY)).await
+    }
+
+    /// [`Apps::create_token`], valid for so many milliseconds.
+    pub(crate) async fn create_token_for(
+        &self,
+        new: &NewToken,
+        life: Option<i64>,
+    ) -> Result<(TokenRecord, Secret), OperationError> {
         let stored = self.writable()?;
         let mut faults = Vec::new();
         check_name(&new.name, &mut faults);
@@ -90,22 +129,57 @@ impl Apps {
             faults.push("a token needs a name, by which it is known again".to_owned());
         }
         if new.scopes.is_empty() {
-            faults.push("a token needs a scope: read, write or secrets".to_owned());
+            faults
+                .push("a token needs a scope: read, write, secrets, publish, payloads or operate".to_owned());
         }
         if let Some(days) = new.days.filter(|days| !(1..=MOST_DAYS).contains(days)) {
             faults.push(format!("a token is valid for 1 to {MOST_DAYS} days, not {days}"));
         }
+        if let Some(apps) = &new.apps {
+            self.check_bound(apps, &mut faults).await?;
+        }
         if !faults.is_empty() {
             return Err(OperationError::Faults(faults));
         }
-        let mut bytes = [0; TOKEN_BYTES];
-        getrandom::fill(&mut bytes)?;
-        let token = format!("{PREFIX}{}", hex::encode(bytes));
-        let kept =
-            KeptToken { name: &new.name, hash: &hash(&token), scopes: &as_text(&new.scopes), days: new.days };
+        let token = format!("{PREFIX}{}", random_hex::<TOKEN_BYTES>()?);
+        let apps =
+            new.apps.as_ref().map(|apps| apps.iter().map(String::as_str).collect::<Vec<_>>().join(","));
+        let kept = KeptToken {
+            name: &new.name,
+            hash: &hash(&token),
+            scopes: &as_text(&new.scopes, apps.is_some()),
+            apps: apps.as_deref(),
+            life,
+        };
         let id = stored.noting(stored.store.add_token(&kept).await)?;
         let listed = stored.store.token(id).await?.ok_or(OperationError::NoSuchToken(id))?;
         Ok((TokenRecord::from(listed), Secret::new(&token)))
+    }
+
+    /// Finds the faults of the apps that a token is to be bound to.
+    async fn check_bound(
+        &self,
+        apps: &BTreeSet<String>,
+        faults: &mut Vec<String>,
+    ) -> Result<(), OperationError> {
+        if apps.is_empty() || apps.len() > MOST_APPS {
+            faults.push(format!("a token is bound to 1 to {MOST_APPS} apps, not {}", apps.len()));
+            return Ok(());
+        }
+        for id in apps {
+            if !is_app_id(id) {
+                faults.push(
+                    "a token is bound to ids of apps: 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned(),
+                );
+                continue;
+            }
+            match self.show(id).await {
+                Ok(_) => {}
+                Err(OperationError::NoSuchApp(id)) => faults.push(format!("there is no app {id}")),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
     }
 
     /// The newest tokens, at most [`MOST_TOKENS_LISTED`], invalid ones included.
@@ -140,11 +214,7 @@ impl Apps {
         let Some(found) = stored.store.valid_token(&hash).await? else { return Ok(None) };
         // An index compares in variable time. The row's hash is compared once more, in constant time.
         let same = found.hash.as_bytes().ct_eq(hash.as_bytes());
-        Ok(bool::from(same).then(|| Bearer {
-            id: found.id,
-            name: found.name,
-            scopes: from_text(&found.scopes),
-        }))
+        Ok(bool::from(same).then(|| Bearer::from(found)))
     }
 
     /// Whether there is a database, without which there are no tokens.
@@ -156,22 +226,46 @@ impl Apps {
 
 /// Whether a text has the form of a token; other texts need no look-up.
 fn is_token(text: &str) -> bool {
-    text.strip_prefix(PREFIX).is_some_and(|hex| {
-        hex.len() == 2 * TOKEN_BYTES && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    text.strip_prefix(PREFIX).is_some_and(|hex| is_hex(hex, TOKEN_BYTES))
 }
 
-fn hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
+/// Whether a text is so many bytes in lower-case hex.
+pub(crate) fn is_hex(text: &str, bytes: usize) -> bool {
+    text.len() == 2 * bytes && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn as_text(scopes: &BTreeSet<Scope>) -> String {
-    scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
+/// Random bytes in lower-case hex.
+pub(crate) fn random_hex<const BYTES: usize>() -> Result<String, OperationError> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
+pub(crate) fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+fn as_text(scopes: &BTreeSet<Scope>, is_bound: bool) -> String {
+    let before = if is_bound { BOUND } else { "" };
+    scopes.iter().map(|scope| format!("{before}{scope}")).collect::<Vec<_>>().join(",")
 }
 
 /// A scope of a newer version gives no right here.
-fn from_text(text: &str) -> BTreeSet<Scope> {
-    text.split(',').filter_map(|scope| scope.parse().ok()).collect()
+fn from_text(text: &str, is_bound: bool) -> BTreeSet<Scope> {
+    let before = if is_bound { BOUND } else { "" };
+    text.split(',').filter_map(|scope| scope.strip_prefix(before)?.parse().ok()).collect()
+}
+
+/// The apps of a bound token.
+fn bound(apps: Option<String>) -> Option<BTreeSet<String>> {
+    apps.map(|apps| apps.split(',').map(str::to_owned).collect())
+}
+
+impl From<ValidToken> for Bearer {
+    fn from(row: ValidToken) -> Self {
+        let scopes = from_text(&row.scopes, row.apps.is_some());
+        Self { id: row.id, name: row.name, scopes, apps: bound(row.apps) }
+    }
 }
 
 impl From<ListedToken> for TokenRecord {
@@ -179,7 +273,8 @@ impl From<ListedToken> for TokenRecord {
         Self {
             id: row.id,
             name: row.name,
-            scopes: from_text(&row.scopes),
+            scopes: from_text(&row.scopes, row.apps.is_some()),
+            apps: bound(row.apps),
             created_at: row.made_at,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
@@ -189,7 +284,8 @@ impl From<ListedToken> for TokenRecord {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Secrets];
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Write, Self::Secrets, Self::Publish, Self::Payloads, Self::Operate];
 
     /// The scope's name.
     #[must_use]
@@ -198,6 +294,9 @@ impl Scope {
             Self::Read => "read",
             Self::Write => "write",
             Self::Secrets => "secrets",
+            Self::Publish => "publish",
+            Self::Payloads => "payloads",
+            Self::Operate => "operate",
         }
     }
 }
@@ -210,7 +309,7 @@ impl fmt::Display for Scope {
 
 /// The text names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are the scopes read, write and secrets")]
+#[error("there are the scopes read, write, secrets, publish, payloads and operate")]
 pub struct NotAScope;
 
 impl FromStr for Scope {
@@ -245,9 +344,15 @@ mod tests {
     #[test]
     fn scopes_are_read_as_they_are_written() {
         let all = BTreeSet::from(Scope::ALL);
-        assert_eq!(as_text(&all), "read,write,secrets");
-        assert_eq!(from_text("read,write,secrets"), all);
-        assert_eq!(from_text("read,everything"), BTreeSet::from([Scope::Read]));
+        assert_eq!(as_text(&all, false), "read,write,secrets,publish,payloads,operate");
+        assert_eq!(from_text("read,write,secrets,publish,payloads,operate", false), all);
+        assert_eq!(from_text("read,everything", false), BTreeSet::from([Scope::Read]));
+        let few = BTreeSet::from([Scope::Read, Scope::Write]);
+        assert_eq!(as_text(&few, true), "boundread,boundwrite");
+        assert_eq!(from_text("boundread,boundwrite", true), few);
+        // Of a server that knows no bound tokens, and of a row that somebody has changed by hand.
+        assert_eq!(from_text("boundread,boundwrite", false), BTreeSet::new());
+        assert_eq!(from_text("read", true), BTreeSet::new());
         assert_eq!("all".parse::<Scope>(), Err(NotAScope));
     }
 }

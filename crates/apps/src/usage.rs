@@ -4,10 +4,8 @@
 //! billed. Counts add up and the peak is the highest, so that a node may come back under its old name.
 
 use fanfare_protocol::ids::AppId;
-use tokio::time::timeout;
 
-use crate::READING;
-use crate::apps::{Apps, Stored};
+use crate::apps::{Apps, in_time};
 use crate::operations::OperationError;
 
 /// Most hours that are read at once: the hours of a leap year.
@@ -85,7 +83,7 @@ impl Apps {
     /// There is no database, or the database is away. After an outage at the very moment of the commit, the usage may
     /// have been added all the same.
     pub async fn add_usage(&self, node: &str, used: &[(AppId, HourOfUsage)]) -> Result<(), OperationError> {
-        let stored = self.usage_stored()?;
+        let stored = self.answering()?;
         in_time(async { stored.noting(stored.store.add_usage(node, used).await) }).await
     }
 
@@ -100,7 +98,7 @@ impl Apps {
         from_hour: u64,
         to_hour: u64,
     ) -> Result<Vec<HourOfUsage>, OperationError> {
-        let stored = self.usage_stored()?;
+        let stored = self.answering()?;
         in_time(async {
             let used = stored.store.usage(id, from_hour..to_hour, MOST_HOURS).await?;
             let is_known = !used.is_empty() || self.is_fixed(id) || stored.store.knows(id).await?;
@@ -114,24 +112,7 @@ impl Apps {
     /// # Errors
     /// There is no database, or the database is away.
     pub async fn messages_since(&self, id: &str, node: &str, hour: u64) -> Result<u64, OperationError> {
-        let stored = self.usage_stored()?;
+        let stored = self.answering()?;
         in_time(async { Ok(stored.store.messages_since(id, node, hour).await?) }).await
-    }
-
-    /// During a known outage of the database, no caller waits.
-    fn usage_stored(&self) -> Result<&Stored, OperationError> {
-        let stored = self.stored.as_ref().ok_or(OperationError::NoDatabase)?;
-        if stored.outage.is_on() {
-            Err(OperationError::Database(sqlx::Error::PoolTimedOut))
-        } else {
-            Ok(stored)
-        }
-    }
-}
-
-async fn in_time<T>(asked: impl Future<Output = Result<T, OperationError>>) -> Result<T, OperationError> {
-    match timeout(READING, asked).await {
-        Ok(done) => done,
-        Err(_) => Err(OperationError::Database(sqlx::Error::PoolTimedOut)),
     }
 }

@@ -16,6 +16,9 @@ use self::log::{Log, LogLine};
 use crate::machine::MachineNumbers;
 use crate::partition::Partition;
 
+/// How long Redis may be silent, and how long the link's task may not run, until events may have been lost unnoticed.
+pub(crate) const STANDSTILL: Duration = Duration::from_secs(3);
+
 /// One link, seen from outside.
 pub(crate) struct Board {
     /// The Redis, without user and password.
@@ -26,6 +29,10 @@ pub(crate) struct Board {
     pub events: EventQueue,
     pub inbox: Inbox,
     is_up: AtomicBool,
+    /// When events were lost last, on their way to other nodes or here.
+    lost_events_at: Mutex<Option<Instant>>,
+    /// When Redis has answered last; a leaf.
+    answered_at: Mutex<Option<Instant>>,
     seen: Mutex<Seen>,
 }
 
@@ -42,6 +49,8 @@ struct Seen {
     is_ending: bool,
     /// The digest of the script that adds up messages.
     usage_digest: String,
+    /// The digest of the script that agrees on publishes with an idempotency key.
+    once_digest: String,
 }
 
 /// How a link is (CL-067).
@@ -72,12 +81,26 @@ impl Board {
             events: EventQueue::default(),
             inbox: Inbox::default(),
             is_up: AtomicBool::new(false),
+            lost_events_at: Mutex::default(),
+            answered_at: Mutex::default(),
             seen: Mutex::default(),
         }
     }
 
     pub fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Acquire)
+    }
+
+    /// Events are lost, on their way to other nodes or here.
+    pub fn note_loss(&self) {
+        *self.lost_events_at.lock() = Some(Instant::now());
+    }
+
+    /// Whether no event was lost for so long, as far as this node knows. A link that is down, or has not answered for a
+    /// while, may be losing some.
+    pub fn is_whole_for(&self, age: Duration) -> bool {
+        let is_heard = || self.answered_at.lock().is_some_and(|at| at.elapsed() <= STANDSTILL);
+        self.is_up() && is_heard() && self.lost_events_at.lock().is_none_or(|at| at.elapsed() > age)
     }
 
     pub fn state(&self) -> LinkState {
@@ -101,8 +124,13 @@ impl Board {
         self.seen.lock().usage_digest.clone()
     }
 
-    pub fn set_usage_digest(&self, digest: String) {
-        self.seen.lock().usage_digest = digest;
+    pub fn once_digest(&self) -> String {
+        self.seen.lock().once_digest.clone()
+    }
+
+    pub fn set_digests(&self, usage: &str, once: &str) {
+        let mut seen = self.seen.lock();
+        (seen.usage_digest, seen.once_digest) = (usage.to_owned(), once.to_owned());
     }
 
     /// Says whether the link is up; to be called at least each second, because a line of the log may be due.
@@ -183,6 +211,7 @@ impl Board {
 
     pub fn set_round_trip(&self, took: Duration) {
         self.seen.lock().round_trip = Some(took);
+        *self.answered_at.lock() = Some(Instant::now());
     }
 
     pub fn set_numbers(&self, numbers: &MachineNumbers) {

@@ -1,7 +1,13 @@
 //! The handle of a node on the bus: cheap to clone, and nothing but questions ever waits.
 
+mod all_nodes;
+mod by_node;
+mod known_nodes;
 mod links;
+mod missed;
+mod once;
 mod questions;
+mod reach;
 mod usage;
 
 use std::pin::Pin;
@@ -13,19 +19,22 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, Snapshot};
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_redis::{RedisAddress, Topology};
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::all_nodes::NodesSaid;
+pub use self::known_nodes::KnownNode;
+pub(crate) use self::known_nodes::{commands_for_nodes, known_nodes};
 pub use self::links::BusAway;
 use self::links::Links;
-pub use self::questions::{ChannelCounts, ClusterQuestion, ClusterReply, KnownNode};
-pub(crate) use self::questions::{commands_for_nodes, known_nodes};
+pub use self::once::KeyStanding;
+pub use self::questions::{ChannelCounts, ClusterQuestion, ClusterReply};
 pub use self::usage::{UsageReport, UsageTotal};
-use crate::board::{Asking, Board, LinkState};
+use crate::board::{Board, LinkState};
 use crate::counters::BusCounters;
 use crate::link::Link;
-use crate::local::Local;
+use crate::local::{HeardReach, Local, NodeSubject};
 use crate::machine::MachineNumbers;
 use crate::message::{EventKind, EventMessage, LONGEST};
 use crate::partition::{Layout, Partition, redis_of};
@@ -35,6 +44,9 @@ use crate::workers::Workers;
 
 /// Most questions that wait (CL-021).
 const MOST_QUESTIONS: usize = 1000;
+
+/// Most questions to all nodes at once: each answer may be long, and goes to every node.
+const MOST_TO_ALL: usize = 4;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -51,6 +63,7 @@ pub struct TooManyChanges;
 pub struct Bus {
     links: Links,
     questions: Arc<Semaphore>,
+    to_all: Arc<Semaphore>,
 }
 
 impl Bus {
@@ -70,18 +83,21 @@ impl Bus {
             settling: settings.settling,
             hook_delay: settings.hook_delay,
             hook_batch: settings.hook_batch.clamp(Duration::from_millis(1), Duration::from_secs(1)),
+            key_bytes: settings.key_bytes,
             node: settings.node,
             local: Arc::clone(&local),
             counters: Arc::default(),
             workers: Workers::default(),
+            reaching: Arc::default(),
             connections: Default::default(),
             rank: Rank::default(),
             living: Default::default(),
+            tags: Default::default(),
             boards: plan.iter().map(board).collect(),
             start: Instant::now(),
             layout,
         });
-        for task in shared.workers.tasks(shared.node.id, &local, &shared.counters) {
+        for task in shared.workers.tasks(shared.node.id, &local, &shared.counters, &shared.reaching) {
             spawn("bus worker", Box::pin(task));
         }
         let mut links = vec![0; usize::from(shared.layout.partitions())];
@@ -97,13 +113,23 @@ impl Bus {
             spawn("bus link", Box::pin(link.run()));
         }
         let links = Links::new(shared, links);
-        Self { links, questions: Arc::new(Semaphore::new(MOST_QUESTIONS)) }
+        reach::answer_by(&links);
+        all_nodes::answer_by(&links);
+        missed::answer_by(&links);
+        let [questions, to_all] = [MOST_QUESTIONS, MOST_TO_ALL].map(|most| Arc::new(Semaphore::new(most)));
+        Self { links, questions, to_all }
     }
 
     /// Where everything lies.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.links.shared.layout
+    }
+
+    /// This node's id, as the other nodes know it.
+    #[must_use]
+    pub fn own_id(&self) -> &str {
+        &self.links.shared.key
     }
 
     /// Sends an event to the other nodes. Dropped, and counted, if too many wait, or the link is away for long (CL-003).
@@ -121,8 +147,10 @@ impl Bus {
         let Some(board) = self.links.board(topic.partition) else { return };
         if text.len() > LONGEST {
             self.links.shared.counters.dropped_long.add(1);
+            board.note_loss();
         } else if !board.events.push(topic, event.write()) {
             self.links.shared.counters.dropped_full.add(1);
+            board.note_loss();
         }
     }
 
@@ -189,12 +217,37 @@ impl Bus {
         timeout(PATIENCE, questions::ask(&self.links, app, question)).await.unwrap_or(Err(BusAway))
     }
 
+    /// Asks every other node what it knows of an app from its own memory (CON-054); those that do not answer within a second
+    /// are named. A node of an older release does not answer.
+    ///
+    /// # Errors
+    /// It is not known which nodes there are, or four such questions are under way.
+    pub async fn ask_nodes(&self, app: &AppId, subject: NodeSubject) -> Result<NodesSaid, BusAway> {
+        let _permit = self.to_all.try_acquire().map_err(|_| BusAway)?;
+        all_nodes::ask(&self.links, app, subject, Instant::now() + PATIENCE).await
+    }
+
+    /// Asks so many other nodes whom an event has reached that this node has sent before, and adds up what comes until then
+    /// (CON-042). A node of an older release does not answer.
+    pub async fn reach(
+        &self,
+        app: &AppId,
+        channel: &ChannelName,
+        except: Option<SocketId>,
+        (nodes, until): (usize, Instant),
+    ) -> HeardReach {
+        match self.questions.try_acquire() {
+            Ok(_permit) => reach::ask(&self.links, (app, channel), except, (nodes, until)).await,
+            Err(_) => HeardReach::default(),
+        }
+    }
+
     /// Tells the other nodes to close a user's connections (API-060, CL-052).
     ///
     /// # Errors
     /// Redis has not taken the message within a second.
     pub async fn close_user(&self, app: &AppId, user: &UserId) -> Result<(), BusAway> {
-        let command = self.control(EventKind::CloseUser, app, user.as_str());
+        let command = self.links.control(EventKind::CloseUser, app, user.as_str().as_bytes());
         let answered = timeout(PATIENCE, self.links.command(0, None, vec![command])).await;
         match answered.unwrap_or(Err(BusAway))?.as_slice() {
             [Value::Int(_)] => Ok(()),
@@ -205,27 +258,7 @@ impl Bus {
     /// Tells the other nodes that an app's settings have changed; nobody waits, and who misses it finds out later
     /// (CL-060).
     pub fn app_changed(&self, app: &AppId) {
-        let command = self.control(EventKind::AppChanged, app, "");
-        if let Some(board) = self.links.board(0).filter(|board| board.is_up()) {
-            board.inbox.question(Asking::new(vec![command], None, None));
-        }
-    }
-
-    /// A message for every node.
-    fn control(&self, kind: EventKind, app: &AppId, text: &str) -> Cmd {
-        let message = EventMessage {
-            kind,
-            flags: 0,
-            node: self.links.shared.node.id,
-            number: 0,
-            except: None,
-            channel: app.as_str(),
-            text: text.as_bytes(),
-        };
-        let is_sharded = self.links.board(0).is_some_and(|board| board.is_sharded);
-        let mut command = cmd(if is_sharded { "SPUBLISH" } else { "PUBLISH" });
-        command.arg(self.links.shared.layout.control_topic()).arg(message.write());
-        command
+        self.links.tell_all(EventKind::AppChanged, app, b"");
     }
 
     /// Says what apps have used, and hears the sums of all nodes, in the same order; `None` for an app whose Redis does not

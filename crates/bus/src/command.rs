@@ -8,6 +8,7 @@ use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::KeptEvent;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::webhook::Kinds;
 
 use crate::partition::{Partition, Topic};
 
@@ -202,8 +203,8 @@ pub enum BusAnswer {
     ToldPart { subjects: Vec<HookSubject>, cursor: u64 },
     /// `LastEntries`, the last first.
     LastEntries(Vec<HookEntry>),
-    /// `Hooked`: apps whose webhooks want to know of channels, and of members.
-    Hooked(Vec<(AppId, bool, bool)>),
+    /// `Hooked`: apps whose webhooks want to know of channels, of members, or of users.
+    Hooked(Vec<(AppId, Kinds)>),
     /// `Totals`
     Totals { channels: Vec<(ChannelName, usize)>, cursor: u64 },
     /// `Read`: the kept message with its version, and how many milliseconds it lives.
@@ -242,8 +243,8 @@ pub struct RefusedHooks {
     pub app: AppId,
     /// Events that were refused since this was told last.
     pub count: u64,
-    /// There is room again, for webhooks of channels and of members: whoever is there and was not told of can be told of.
-    pub has_room: Option<(bool, bool)>,
+    /// There is room again, for webhooks of these kinds: whoever is there and was not told of can be told of.
+    pub has_room: Option<Kinds>,
 }
 
 /// What `beat.lua` says.

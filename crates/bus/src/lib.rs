@@ -11,8 +11,10 @@ mod link;
 mod local;
 pub mod machine;
 pub mod message;
+mod node_questions;
 mod observe;
 pub mod partition;
+mod reaching;
 pub mod scripts;
 mod settings;
 mod shared;
@@ -20,11 +22,14 @@ mod workers;
 
 pub use self::board::LinkState;
 pub use self::bus::{
-    Bus, BusAway, BusTask, ChannelCounts, ClusterQuestion, ClusterReply, KnownNode, TooManyChanges,
-    UsageReport, UsageTotal,
+    Bus, BusAway, BusTask, ChannelCounts, ClusterQuestion, ClusterReply, KeyStanding, KnownNode, NodesSaid,
+    TooManyChanges, UsageReport, UsageTotal,
 };
 pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
 pub use self::link::{LinkReport, NodeReport};
-pub use self::local::{HeardEvent, HeardKept, HookBatch, HookEvent, HooksDone, Local};
+pub use self::local::{
+    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HookBatch, HookEvent,
+    HooksDone, Local, MissedNews, NodeSubject,
+};
 pub use self::observe::{NotObserved, Observed, RedisAway, observe};
 pub use self::settings::{NodeAbout, Settings};

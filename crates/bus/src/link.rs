@@ -39,7 +39,7 @@ use self::subscriber::{Ear, MOST_NOTES, Note};
 use self::topics::{TopicMeaning, Topics};
 pub(crate) use self::wire::asked_once;
 use self::wire::{Wire, WireEvent};
-use crate::board::{Asking, Board, Told};
+use crate::board::{Asking, Board, STANDSTILL, Told};
 use crate::machine::{Machine, MachineSettings};
 use crate::shared::Shared;
 use crate::workers::BroughtDeltas;
@@ -111,7 +111,8 @@ impl Link {
         let brought = Arc::new(BroughtDeltas::default());
         let (workers, counters) = (shared.workers.clone(), Arc::clone(&shared.counters));
         let ear = Ear::new(topics.meanings(), workers, counters, sender, Arc::clone(&brought));
-        let listening = subscriber::run(subscriber, host.subscribe(), topics.wanted(), ear);
+        let hearing = (host.subscribe(), topics.wanted());
+        let listening = subscriber::run(subscriber, Arc::clone(board), hearing, ear);
         let settings = MachineSettings {
             node: Arc::clone(&shared.key),
             layout: Arc::clone(layout),
@@ -147,13 +148,17 @@ impl Link {
     /// Runs until the node ends.
     pub async fn run(mut self) {
         loop {
-            let wake = self.wakes_at();
+            let (wake, began) = (self.wakes_at(), Instant::now());
             tokio::select! {
                 event = self.wire.next() => self.wire_event(event),
                 Some(note) = self.notes.recv() => self.notes(note),
                 () = self.board.inbox.rung() => {}
                 () = self.board.events.rung(), if self.wire.has_room() => {}
                 () = sleep_until(wake) => self.machine.tick(self.shared.now()),
+            }
+            if began.elapsed() > STANDSTILL {
+                // The process stood still: Redis may have dropped what it had for this node.
+                self.board.note_loss();
             }
             self.inbox();
             self.turn();
@@ -183,7 +188,7 @@ impl Link {
             WireEvent::Up { host, about, digests } => {
                 tracing::debug!(target: "fanfare::bus", redis = self.board.redis, %host, "connected");
                 self.board.set_warning(&host, about.warning);
-                self.board.set_usage_digest(digests.usage.clone());
+                self.board.set_digests(&digests.usage, &digests.once);
                 self.digests = digests;
                 self.host.send_if_modified(|at| {
                     let is_other = at.as_ref() != Some(&host);
@@ -199,6 +204,7 @@ impl Link {
             }
             WireEvent::Lost { error, in_flight } => {
                 self.shared.counters.lost.add(1);
+                self.board.note_loss();
                 let events = in_flight.iter().flatten().map(Asked::events).sum();
                 self.shared.counters.dropped_link.add(events);
                 if error.is_elsewhere() {
@@ -315,6 +321,9 @@ impl Link {
             while self.wire.has_room() && self.send() {}
         } else {
             let dropped = self.waiting.drop_all() + self.board.events.expire();
+            if dropped > 0 {
+                self.board.note_loss();
+            }
             self.shared.counters.dropped_link.add(dropped as u64);
         }
         let has_leases = self.board.partitions.iter().all(|partition| self.machine.is_up(*partition));

@@ -7,6 +7,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_protocol::resume::ResumeToken;
 use fanfare_protocol::webhook::Transition;
 
 use crate::partition::Partition;
@@ -19,6 +20,31 @@ pub trait Local: Send + Sync + 'static {
 
     /// An event of a cache channel, this node's own too; in the order of Redis (CL-041).
     fn kept(&self, event: HeardKept);
+
+    /// Whom an event of the channel reaches on this node; another node asks, behind the event (CON-042).
+    fn reach(&self, app: &AppId, channel: &str, except: Option<SocketId>) -> HeardReach;
+
+    /// What this node knows of an app from its own memory; another node asks (CON-054). At most a mebibyte; `None` for nothing
+    /// to say, as which the other node names this one.
+    fn asked(&self, app: &AppId, subject: NodeSubject) -> Option<Vec<u8>>;
+
+    /// What a client has missed that has come to another node, behind all that was heard of the channel before.
+    ///
+    /// `answer` is to be called once, while no event of the channel can be published on this node.
+    fn missed(&self, at: (&AppId, &str), asked: AskedMissed, answer: &mut dyn FnMut(Option<&FoundMissed>)) {
+        let _ = (at, asked);
+        answer(None);
+    }
+
+    /// Something that a question of this node waits for ([`Bus::ask_missed`](crate::Bus::ask_missed)).
+    fn heard_missed(&self, at: (&AppId, &str), heard: HeardMissed) {
+        let _ = (at, heard);
+    }
+
+    /// A client has come to another node with a token of this node.
+    fn came_back(&self, app: &AppId, token: ResumeToken, newcomer: SocketId) {
+        let _ = (app, token, newcomer);
+    }
 
     /// What the cluster says about a channel; in order for each channel.
     fn outcome(&self, app: &AppId, outcome: ClusterOutcome);
@@ -45,6 +71,26 @@ pub trait Local: Send + Sync + 'static {
     fn stop_hooks(&self, partition: Partition);
 }
 
+/// What nodes ask each other about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeSubject {
+    /// The last deliveries of an app's webhooks.
+    WebhookDeliveries,
+}
+
+impl NodeSubject {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::WebhookDeliveries => 1,
+        }
+    }
+
+    /// `None` for the code of a later release.
+    pub(crate) fn with_code(code: u8) -> Option<Self> {
+        [Self::WebhookDeliveries].into_iter().find(|subject| subject.code() == code)
+    }
+}
+
 /// An event of another node.
 #[derive(Clone, Copy, Debug)]
 pub struct HeardEvent<'a> {
@@ -56,6 +102,59 @@ pub struct HeardEvent<'a> {
     pub except: Option<SocketId>,
     /// The message for clients.
     pub frame: &'a Frame,
+    /// The node that has published the event.
+    pub node: u64,
+}
+
+/// What a node is asked about a client that was connected to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedMissed {
+    /// The connection in which the channel was acknowledged.
+    pub token: ResumeToken,
+    /// Messages of the channel that the client has got since then.
+    pub count: u64,
+    /// The client's new connection.
+    pub newcomer: SocketId,
+}
+
+/// What a client has missed, as its former node knows.
+#[derive(Clone, Debug, Default)]
+pub struct FoundMissed {
+    /// The client's former connections.
+    pub own: Vec<SocketId>,
+    /// The events, in order.
+    pub frames: Vec<Frame>,
+}
+
+/// What is heard of a question of this node.
+#[derive(Clone, Debug)]
+pub struct HeardMissed {
+    /// The client's new connection.
+    pub newcomer: SocketId,
+    /// The number of the question.
+    pub question: u64,
+    /// What is heard.
+    pub news: MissedNews,
+}
+
+/// What is heard of a question of this node.
+#[derive(Clone, Debug)]
+pub enum MissedNews {
+    /// The question itself: every node has heard all that was heard here before.
+    Asked,
+    /// The answer of this node; nothing, if that node cannot say.
+    Answered(u64, Option<FoundMissed>),
+}
+
+/// Whom an event has reached on other nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeardReach {
+    /// Connections whose outbox took the event.
+    pub took: usize,
+    /// Subscribers that the publisher has excluded.
+    pub excluded: usize,
+    /// Connections whose client reads too slowly.
+    pub slow: usize,
 }
 
 /// An event of a cache channel, in its place in the order of its topic.

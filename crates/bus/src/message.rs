@@ -3,11 +3,17 @@
 //! Owns writing and reading; reading never panics, whatever the bytes. Knows no connection, and decides nothing.
 
 mod event;
+mod missed;
+mod node;
+mod reach;
 
 use bytes::Bytes;
 use fanfare_protocol::frame::Frame;
 
 pub use self::event::{EventKind, EventMessage, FLAG_QUIET, Unreadable, set_number};
+pub(crate) use self::missed::{CameBackNote, MissedQuestion, read_answer, write_answer};
+pub(crate) use self::node::{NodeAnswerText, NodeQuestionText};
+pub(crate) use self::reach::ReachAnswer;
 
 /// The longest message that is sent, in bytes.
 pub const LONGEST: usize = 1024 * 1024;

@@ -18,6 +18,7 @@ use crate::partition::Layout;
 pub use self::answered::answer;
 pub use self::asked::{arguments_of, keep, keys_of, plain};
 pub use self::delta::{Delta, DeltaKind, NotADelta};
+pub(crate) use self::names::row;
 
 /// The scripts, by the name of their file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

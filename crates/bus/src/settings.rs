@@ -26,6 +26,8 @@ pub struct Settings {
     pub hook_delay: Duration,
     /// The webhooks of so much time are one group (HOOK-024); at most a second, and the same on all nodes.
     pub hook_batch: Duration,
+    /// Most bytes of the idempotency keys of one app in Redis (API-024).
+    pub key_bytes: usize,
     /// This node.
     pub node: NodeAbout,
 }

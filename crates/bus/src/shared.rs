@@ -1,15 +1,19 @@
 //! What all links of a node share.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fanfare_protocol::resume::tag_of;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::board::Board;
 use crate::counters::BusCounters;
 use crate::local::Local;
 use crate::partition::Layout;
+use crate::reaching::Reaching;
 use crate::scripts::Speaker;
 use crate::settings::NodeAbout;
 use crate::workers::Workers;
@@ -24,17 +28,21 @@ pub(crate) struct Shared {
     pub settling: Duration,
     pub hook_delay: Duration,
     pub hook_batch: Duration,
+    pub key_bytes: usize,
     pub node: NodeAbout,
     /// The node's id as Redis knows it.
     pub key: Arc<str>,
     pub local: Arc<dyn Local>,
     pub counters: Arc<BusCounters>,
     pub workers: Workers,
+    pub reaching: Arc<Reaching>,
     /// Connections of clients on this node.
     pub connections: AtomicUsize,
     pub rank: Rank,
     /// Nodes that had a lease a moment ago; 0 if that is not known.
     pub living: AtomicUsize,
+    /// The first bits of their ids, as tokens have them (RES-014).
+    pub tags: RwLock<HashSet<u32>>,
     pub boards: Vec<Arc<Board>>,
     pub start: Instant,
 }
@@ -74,6 +82,11 @@ impl Shared {
             hook_bytes: MOST_HOOK_BYTES,
             now: 0,
         }
+    }
+
+    /// These nodes live.
+    pub fn set_living<'a>(&self, ids: impl Iterator<Item = &'a String>) {
+        *self.tags.write() = ids.filter_map(|id| u64::from_str_radix(id, 16).ok().map(tag_of)).collect();
     }
 
     /// Milliseconds since the start.

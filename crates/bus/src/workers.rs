@@ -12,14 +12,19 @@ use std::time::Duration;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::resume::tag_of;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub(crate) use self::behind::{Behind, BroughtDeltas};
 use crate::counters::BusCounters;
-use crate::local::{HeardEvent, HeardKept, Local};
-use crate::message::{EventKind, EventMessage, FLAG_QUIET, Message, Unreadable, frame};
+use crate::local::{HeardEvent, HeardKept, HeardMissed, Local, MissedNews};
+use crate::message::{
+    CameBackNote, EventKind, EventMessage, FLAG_QUIET, Message, MissedQuestion, NodeAnswerText,
+    NodeQuestionText, ReachAnswer, Unreadable, frame, read_answer, write_answer,
+};
 use crate::partition::{Partition, Topic};
+use crate::reaching::Reaching;
 
 /// Workers.
 const WORKERS: usize = 4;
@@ -132,6 +137,7 @@ impl Workers {
         node: u64,
         local: &Arc<dyn Local>,
         counters: &Arc<BusCounters>,
+        reaching: &Arc<Reaching>,
     ) -> Vec<impl Future<Output = ()> + Send + 'static> {
         let worker = |at| {
             let workers = self.clone();
@@ -139,6 +145,7 @@ impl Workers {
                 node,
                 local: Arc::clone(local),
                 counters: Arc::clone(counters),
+                reaching: Arc::clone(reaching),
                 name: String::new(),
                 numbers: HashMap::new(),
             };
@@ -190,6 +197,7 @@ struct Teller {
     node: u64,
     local: Arc<dyn Local>,
     counters: Arc<BusCounters>,
+    reaching: Arc<Reaching>,
     /// The name of an event's channel; kept for its memory.
     name: String,
     /// The last number of each publisher in each topic.
@@ -199,15 +207,28 @@ struct Teller {
 impl Teller {
     fn tell(&mut self, heard: Heard) {
         match (Message::read(&heard.payload), &heard.topic) {
-            (Ok(Message::Event(event)), Some(_)) if event.node == self.node => {}
+            (Ok(Message::Event(event)), Some(topic)) if event.node == self.node => self.own(topic, &event),
+            (Ok(Message::Event(event)), Some(topic)) if event.kind == EventKind::AskReach => {
+                self.number(topic, &event);
+                self.asked(topic, &event);
+            }
+            (Ok(Message::Event(event)), Some(topic)) if event.kind == EventKind::AskMissed => {
+                self.number(topic, &event);
+                self.asked_missed(topic, &event);
+            }
+            (Ok(Message::Event(event)), Some(topic)) if event.kind == EventKind::Missed => {
+                self.number(topic, &event);
+                self.heard_missed(topic, &event);
+            }
             (Ok(Message::Event(event)), Some(topic)) => {
                 self.number(topic, &event);
                 self.name.clear();
                 self.name.push_str(event.channel);
-                let (except, start) = (event.except, heard.payload.len() - event.text.len());
+                let (except, node) = (event.except, event.node);
+                let start = heard.payload.len() - event.text.len();
                 // The message's memory is the frame's: the text is not copied.
                 let frame = Frame::text_within(heard.payload, start);
-                let event = HeardEvent { app: &topic.app, channel: &self.name, except, frame: &frame };
+                let event = HeardEvent { app: &topic.app, channel: &self.name, except, frame: &frame, node };
                 self.local.event(event);
             }
             (Ok(Message::Kept { version, event }), Some(topic)) => self.kept(topic, version, &event),
@@ -216,6 +237,57 @@ impl Teller {
                 self.counters.malformed.add(1)
             }
             (Err(Unreadable::Version(_) | Unreadable::Kind(_)), _) => self.counters.unknown.add(1),
+        }
+    }
+
+    /// Another node asks whom the event that it has just sent has reached here.
+    fn asked(&self, topic: &Topic, event: &EventMessage<'_>) {
+        let Ok(question) = event.text.try_into().map(u64::from_be_bytes) else {
+            return self.counters.malformed.add(1);
+        };
+        let reach = self.local.reach(&topic.app, event.channel, event.except);
+        self.reaching.answer(ReachAnswer { to: event.node, question, reach });
+    }
+
+    /// A message of this node has come back: of interest is only the place of a question among what others have sent.
+    fn own(&self, topic: &Topic, event: &EventMessage<'_>) {
+        if event.kind == EventKind::AskMissed
+            && let Some(question) = MissedQuestion::read(event.text, event.except)
+        {
+            let (newcomer, question) = (question.asked.newcomer, question.number);
+            let heard = HeardMissed { newcomer, question, news: MissedNews::Asked };
+            self.local.heard_missed((&topic.app, event.channel), heard);
+        }
+    }
+
+    /// Another node asks what a client has missed, perhaps of this node.
+    fn asked_missed(&self, topic: &Topic, event: &EventMessage<'_>) {
+        let Some(question) = MissedQuestion::read(event.text, event.except) else {
+            return self.counters.malformed.add(1);
+        };
+        if question.asked.token.tag() != tag_of(self.node) {
+            return;
+        }
+        self.local.missed((&topic.app, event.channel), question.asked, &mut |found| {
+            let answer = write_answer(event.node, question.number, found);
+            let Some(text) = answer.or_else(|| write_answer(event.node, question.number, None)) else {
+                return;
+            };
+            let (except, channel) = (Some(question.asked.newcomer), event.channel);
+            let (kind, node) = (EventKind::Missed, self.node);
+            let message = EventMessage { kind, flags: 0, node, number: 0, except, channel, text: &text };
+            self.reaching.answer_missed(topic, message.write());
+        });
+    }
+
+    /// A node has answered what a client has missed, perhaps this node.
+    fn heard_missed(&self, topic: &Topic, event: &EventMessage<'_>) {
+        let Some(((to, question, found), newcomer)) = read_answer(event.text).zip(event.except) else {
+            return self.counters.malformed.add(1);
+        };
+        if to == self.node {
+            let news = MissedNews::Answered(event.node, found);
+            self.local.heard_missed((&topic.app, event.channel), HeardMissed { newcomer, question, news });
         }
     }
 
@@ -241,11 +313,46 @@ impl Teller {
         if event.node == self.node {
             return;
         }
+        if event.kind == EventKind::Reach {
+            return match ReachAnswer::read(event.text) {
+                Some(answer) if answer.to == self.node => self.reaching.heard(answer),
+                Some(_) => {}
+                None => self.counters.malformed.add(1),
+            };
+        }
         let app = AppId::from(event.channel);
+        if matches!(event.kind, EventKind::AskNodes | EventKind::NodeAnswer) {
+            return self.between_nodes(&app, event);
+        }
+        if event.kind == EventKind::CameBack {
+            return match CameBackNote::read(event.text) {
+                Some(CameBackNote { token, newcomer }) if token.tag() == tag_of(self.node) => {
+                    self.local.came_back(&app, token, newcomer);
+                }
+                Some(_) => {}
+                None => self.counters.malformed.add(1),
+            };
+        }
         match (event.kind, std::str::from_utf8(event.text)) {
             (EventKind::CloseUser, Ok(user)) => self.local.close_user(&app, &UserId::from(user)),
             (EventKind::AppChanged, _) => self.local.app_changed(&app),
             _ => self.counters.malformed.add(1),
+        }
+    }
+
+    /// A question to all nodes, or the answer to one.
+    fn between_nodes(&self, app: &AppId, event: &EventMessage<'_>) {
+        let questions = &self.reaching.of_nodes;
+        if event.kind == EventKind::AskNodes {
+            return match NodeQuestionText::read(event.text) {
+                Some(asked) => questions.answer(&*self.local, (event.node, app), asked),
+                None => self.counters.malformed.add(1),
+            };
+        }
+        match NodeAnswerText::read(event.text) {
+            Some(answer) if answer.to == self.node => questions.heard(event.node, &answer),
+            Some(_) => {}
+            None => self.counters.malformed.add(1),
         }
     }
 

@@ -105,7 +105,7 @@ fn check(app: GivenApp, keys: &Keys, owners: &mut Owners, faults: &mut Vec<Fault
 /// The name of an app's key in a fault; for a variable, `place` shows the variable's own name already.
 fn shown_key(app: &str, place: &Origin, key: &str) -> String {
     match place {
-        Origin::Variable(_) | Origin::DotEnv { .. } => format!("the app's {key}"),
+        Origin::Variable(_) | Origin::DotEnv { .. } | Origin::Option { .. } => format!("the app's {key}"),
         _ => format!("{app}.{key}"),
     }
 }

@@ -57,6 +57,15 @@ impl Effective {
         }
     }
 
+    /// Gives a key that is empty the value of another.
+    pub fn fill(&mut self, key: &str, other: &str) {
+        if self.text(key).is_empty()
+            && let Some(found) = self.settings.get(other).cloned()
+        {
+            self.settings.insert(key.to_owned(), found);
+        }
+    }
+
     pub fn get(&self, key: &str) -> (&Value, &Origin) {
         let (value, place) = self.settings.get(key).expect("every key has a default");
         (value, place)

@@ -13,7 +13,7 @@ use super::fault::{Cause, Fault, Hint, Origin};
 use super::given::{Gathered, Given, GivenApp};
 use super::keys::{Keys, ValueKind, kind_of, variable};
 use super::laravel;
-use super::{master_key, sources};
+use super::{master_key, socketio, sources};
 
 const PREFIX: &str = "FANFARE__";
 
@@ -21,7 +21,8 @@ const PREFIX: &str = "FANFARE__";
 const ONE_UNDERSCORE: &str = "FANFARE_";
 
 /// The variables that are no settings.
-const OWN: [&str; 3] = [master_key::VARIABLE, sources::CONFIG, sources::DEFAULTS];
+const OWN: [&str; 4] =
+    [master_key::VARIABLE, sources::CONFIG, sources::DEFAULTS, sources::LARAVEL_ECHO_SERVER];
 
 /// The variables that define an app, for each of two prefixes.
 const APP: [(&str, &str); 3] = [("id", "APP_ID"), ("key", "APP_KEY"), ("secret", "APP_SECRET")];
@@ -175,6 +176,9 @@ fn setting(name: &str, value: &str, keys: &Keys) -> Result<(String, Value), Caus
     match kind_of(&keys.node, &key) {
         Some(kind) if name == name.to_uppercase() => Ok((key, kind.read(value))),
         _ if key == "apps.list" || key.starts_with("apps.list.") => Err(Cause::AppsInVariable),
+        _ if key == socketio::CLIENTS || key.starts_with("socketio.clients.") => {
+            Err(Cause::ClientsInVariable)
+        }
         _ => Err(Cause::UnknownVariable(keys.nearest_variable(&key))),
     }
 }

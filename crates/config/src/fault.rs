@@ -33,6 +33,13 @@ pub enum Origin {
         /// From 1; known only for a syntax error of TOML.
         column: Option<usize>,
     },
+    /// An option in the file of a laravel-echo-server.
+    Option {
+        /// The path as given.
+        path: PathBuf,
+        /// The option, such as `databaseConfig.redis.host`.
+        key: String,
+    },
     /// A variable in the `.env` of a Laravel application.
     DotEnv {
         /// The file.
@@ -69,6 +76,21 @@ pub enum Cause {
          PUSHER_APP_SECRET, or several in the configuration file"
     )]
     AppsInVariable,
+    #[error(
+        "clients cannot be listed in a variable; list them in the configuration file, with [[socketio.clients]] above each"
+    )]
+    ClientsInVariable,
+    #[error("socketio.clients must be a list of clients; write [[socketio.clients]] above each")]
+    NotClients,
+    #[error("{client} has no {key}; every client needs app_id and key")]
+    ClientIncomplete { client: String, key: &'static str },
+    #[error(
+        "{client}.key is the key of {app} as well, which every page of that app shows; give the client another, such as \
+         `openssl rand -hex 20` prints"
+    )]
+    PublicClientKey { client: String, app: String },
+    #[error("socketio.app: there is no app {0}")]
+    NoSuchSocketIoApp(String),
     #[error("{name} must be a section; write [{name}] on a line of its own")]
     NotASection { name: String },
     #[error("apps.list must be a list of apps; write [[apps.list]] above each")]
@@ -82,6 +104,17 @@ pub enum Cause {
     Placeholder { key: String },
     #[error("{key} is a number too large to be read")]
     TooLarge { key: String },
+    #[error("not valid JSON: {0}")]
+    NotJson(String),
+    #[error("must be {expected}; found {found}")]
+    WrongOption { expected: String, found: String },
+    /// A fault of a setting, in the words of the file that has the option.
+    #[error("{text}")]
+    OfOption { text: String },
+    #[error("means nothing beside --laravel; name one of them")]
+    TwoApplications,
+    #[error("no random numbers: {0}")]
+    NoRandom(String),
     #[error("{key}: {fault}")]
     Database { key: String, fault: NotADatabase },
     #[error(
@@ -152,6 +185,11 @@ pub enum Cause {
     VariableMissing { given: String },
     #[error("{text}")]
     Webhook { text: String },
+    #[error(
+        "{key} is true, but there is no database to keep undelivered requests in; set apps.database, or leave \
+         durable out"
+    )]
+    NowhereToKeep { key: String },
     #[error("{key} must be a list of webhooks; write [[apps.list.webhooks]] above each")]
     NotWebhooks { key: String },
     #[error("the {what} {value} belongs to {other} already; give each app its own")]
@@ -180,10 +218,11 @@ impl Origin {
     pub(super) fn order(&self) -> (u8, usize) {
         match self {
             Self::File { line, .. } => (0, *line),
-            Self::DotEnv { line, .. } => (1, *line),
-            Self::Variable(_) => (2, 0),
-            Self::Flag(_) => (3, 0),
-            Self::Default => (4, 0),
+            Self::Option { .. } => (1, 0),
+            Self::DotEnv { line, .. } => (2, *line),
+            Self::Variable(_) => (3, 0),
+            Self::Flag(_) => (4, 0),
+            Self::Default => (5, 0),
         }
     }
 }
@@ -211,6 +250,7 @@ impl fmt::Display for Origin {
             Self::File { path, line, column: Some(column) } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
+            Self::Option { path, key } => write!(f, "{}: {key}", path.display()),
             Self::DotEnv { path, line, name } => write!(f, "{}:{line}: {name}", path.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),

@@ -12,9 +12,9 @@ use toml::Value;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 
 use super::fault::{Cause, Fault, Origin};
-use super::given::{Gathered, Given, GivenApp};
+use super::given::{Gathered, Given, GivenApp, GivenClient};
 use super::keys::Keys;
-use super::webhook_list;
+use super::{socketio, webhook_list};
 
 /// Reads a file; an unreadable part becomes a fault.
 pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &mut Vec<Fault>) {
@@ -97,6 +97,8 @@ impl Reader<'_> {
             let key = format!("{section}.{}", name.get_ref());
             if key == "apps.list" {
                 self.read_list(place, value.into_inner());
+            } else if key == socketio::CLIENTS {
+                self.read_clients(place, value.into_inner());
             } else {
                 let given = self.given(place, key, value);
                 self.gathered.settings.extend(given);
@@ -118,6 +120,25 @@ impl Reader<'_> {
             let mut app = GivenApp { place, name, webhooks: Vec::new(), settings: Vec::new() };
             self.read_app(&mut app, entries);
             self.gathered.apps.push(app);
+        }
+    }
+
+    fn read_clients(&mut self, list_place: Origin, list: DeValue<'_>) {
+        let DeValue::Array(list) = list else {
+            return self.faults.push(Fault { place: list_place, cause: Cause::NotClients });
+        };
+        for item in list {
+            let place = self.file.at(item.span().start);
+            let DeValue::Table(entries) = item.into_inner() else {
+                return self.faults.push(Fault { place: list_place, cause: Cause::NotClients });
+            };
+            let name = format!("{}[{}]", socketio::CLIENTS, self.gathered.clients.len() + 1);
+            let mut client = GivenClient { place, name, settings: Vec::new() };
+            for (key, value) in entries {
+                let place = self.file.at(key.span().start);
+                client.settings.extend(self.given(place, key.get_ref().to_string(), value));
+            }
+            self.gathered.clients.push(client);
         }
     }
 

@@ -25,9 +25,19 @@ pub(super) struct GivenApp {
     pub settings: Vec<Given>,
 }
 
-/// Settings of all sources by key, and apps.
+/// A client of laravel-echo-server's HTTP API from one source.
+pub(super) struct GivenClient {
+    pub place: Origin,
+    /// The operator's name for the client: `socketio.clients[1]`.
+    pub name: String,
+    /// By key within the client: `app_id`, `key`.
+    pub settings: Vec<Given>,
+}
+
+/// Settings of all sources by key, apps, and clients.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub settings: Vec<Given>,
     pub apps: Vec<GivenApp>,
+    pub clients: Vec<GivenClient>,
 }

@@ -52,6 +52,12 @@ pub(super) enum ValueKind {
     },
     BusPrefix,
     NodeName,
+    /// The name of a client of laravel-echo-server's HTTP API.
+    ClientName,
+    /// The key of such a client, a secret.
+    ClientKey,
+    /// The origin of a page, `*` for every origin, or nothing.
+    OriginOrAll,
 }
 
 const fn count(least: usize, most: usize) -> ValueKind {
@@ -77,6 +83,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("listen.path_prefix", ValueKind::Prefix),
     ("listen.trusted_proxies", ValueKind::Networks),
     ("listen.version_required", ValueKind::Switch),
+    ("listen.fallback", ValueKind::Switch),
     ("tls.addr", ValueKind::AddressOrNone),
     ("tls.cert_file", ValueKind::File),
     ("tls.key_file", ValueKind::File),
@@ -108,10 +115,25 @@ const NODE: &[(&str, ValueKind)] = &[
     ("apps.data_dir", ValueKind::Directory),
     ("apps.allow_private", ValueKind::Switch),
     ("apps.master_key_file", ValueKind::File),
+    ("resume.bytes", count(0, 1 << 50)),
+    ("resume.records", count(0, 100_000_000)),
+    ("idempotency.app_bytes", count(0, 1 << 50)),
+    ("idempotency.bytes", count(0, 1 << 50)),
+    ("console.enabled", ValueKind::Switch),
+    ("console.hosts", ValueKind::HostNames),
+    ("console.plain_http", ValueKind::Switch),
+    ("console.session_seconds", seconds(60, 30 * DAY)),
+    ("console.idle_seconds", seconds(60, 30 * DAY)),
+    ("console.audit_days", count(1, 3650)),
     ("redis_feed.url", ValueKind::RedisUrl),
     ("redis_feed.prefix", ValueKind::FeedPrefix),
     ("redis_feed.app", ValueKind::AppChoice),
     ("redis_feed.ca_file", ValueKind::File),
+    ("socketio.enabled", ValueKind::Switch),
+    ("socketio.app", ValueKind::AppChoice),
+    ("socketio.ping_interval", seconds(1, 3600)),
+    ("socketio.ping_timeout", seconds(1, 3600)),
+    ("socketio.api_origin", ValueKind::OriginOrAll),
     ("bus.urls", ValueKind::RedisUrls),
     ("bus.prefix", ValueKind::BusPrefix),
     ("bus.partitions", ValueKind::PowerOfTwo { most: 256 }),
@@ -126,6 +148,13 @@ const NODE: &[(&str, ValueKind)] = &[
     ("webhooks.give_up", milliseconds(1, 300_000)),
     ("webhooks.queue", count(1, 1_000_000)),
     ("webhooks.requests", count(1, 10_000)),
+    ("webhooks.durable_age", milliseconds(1000, 604_800_000)),
+    ("webhooks.durable_url_requests", count(1, 1_000_000)),
+    ("webhooks.durable_url_bytes", count(1024, 1 << 40)),
+    ("webhooks.durable_app_requests", count(1, 1_000_000)),
+    ("webhooks.durable_app_bytes", count(1024, 1 << 40)),
+    ("webhooks.durable_requests", count(1, 1_000_000)),
+    ("webhooks.durable_bytes", count(1024, 1 << 40)),
     ("webhooks.ca_file", ValueKind::File),
     ("log.format", ValueKind::Choice(&["text", "json"])),
     ("log.filter", ValueKind::Filter),
@@ -149,16 +178,36 @@ const APP_SECTIONS: &[(&str, ValueKind)] = &[
     ("webhooks.batch", ValueKind::Switch),
     ("webhooks.channel_prefixes", ValueKind::ChannelPrefixes),
     ("webhooks.enabled", ValueKind::Switch),
+    ("webhooks.durable", ValueKind::Switch),
 ];
 
-/// The sections of a file.
-const SECTIONS: [&str; 10] =
-    ["listen", "tls", "limits", "timeouts", "authorization", "apps", "redis_feed", "bus", "webhooks", "log"];
+/// The keys of a client of laravel-echo-server's HTTP API.
+const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key", ValueKind::ClientKey)];
 
-/// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`.
+/// The sections of a file.
+const SECTIONS: [&str; 14] = [
+    "listen",
+    "tls",
+    "limits",
+    "timeouts",
+    "authorization",
+    "apps",
+    "resume",
+    "console",
+    "idempotency",
+    "redis_feed",
+    "socketio",
+    "bus",
+    "webhooks",
+    "log",
+];
+
+/// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`, and those of a client of
+/// laravel-echo-server's HTTP API without the client's.
 pub(super) struct Keys {
     pub node: Vec<(String, ValueKind)>,
     pub app: Vec<(String, ValueKind)>,
+    pub client: Vec<(String, ValueKind)>,
 }
 
 impl Keys {
@@ -179,7 +228,7 @@ impl Keys {
         let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
         node.splice(behind..behind, limits.clone());
         app.extend(limits);
-        Self { node, app }
+        Self { node, app, client: own(CLIENT) }
     }
 
     pub fn is_section(name: &str) -> bool {
@@ -205,6 +254,11 @@ impl Keys {
         hint(nearest_key(key, &self.app))
     }
 
+    /// The nearest key of a client to an unknown one.
+    pub fn nearest_of_client(&self, key: &str) -> Hint {
+        hint(nearest_key(key, &self.client))
+    }
+
     /// The nearest variable to an unknown key.
     pub fn nearest_variable(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.node).map(variable))
@@ -215,6 +269,7 @@ const fn kind_of_setting(value: &SettingValue<'_>) -> ValueKind {
     match value {
         SettingValue::Switch(_) => ValueKind::Switch,
         SettingValue::Quota { legal, .. } => count(*legal.start(), *legal.end()),
+        SettingValue::Seconds { legal, .. } => seconds(*legal.start(), *legal.end()),
         SettingValue::Origins(_) => ValueKind::Origins,
     }
 }
@@ -222,6 +277,14 @@ const fn kind_of_setting(value: &SettingValue<'_>) -> ValueKind {
 /// The kind of a key in one of the lists.
 pub(super) fn kind_of(keys: &[(String, ValueKind)], key: &str) -> Option<ValueKind> {
     keys.iter().find(|(known, _)| known == key).map(|(_, kind)| *kind)
+}
+
+/// The largest value of a number of the node.
+pub(super) fn most_of_node(key: &str) -> Option<usize> {
+    NODE.iter().find(|(known, _)| *known == key).and_then(|(_, kind)| match kind {
+        ValueKind::Count { most, .. } => Some(*most),
+        _ => None,
+    })
 }
 
 /// The variable that sets a key.

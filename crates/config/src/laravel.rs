@@ -15,6 +15,7 @@ use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 use super::given::Given;
+use super::taken_over::taken_over;
 
 /// Reverb's default port.
 const REVERB_PORT: &str = "8080";
@@ -134,7 +135,8 @@ fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-fn joined(host: &str, port: &str) -> String {
+/// A host and a port as an address; localhost is the one name whose address is known without asking.
+pub(super) fn joined(host: &str, port: &str) -> String {
     match host {
         host if host.eq_ignore_ascii_case("localhost") => format!("127.0.0.1:{port}"),
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
@@ -209,11 +211,7 @@ impl Laravel {
     /// The text printed at the start.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text =
-            format!("\n# From {} (what is said to Fanfare itself goes before it)\n", self.file.display());
-        for line in &self.taken {
-            let _ = writeln!(text, "{line}");
-        }
+        let mut text = taken_over(&self.file, &self.taken);
         for note in &self.notes {
             let _ = writeln!(text, "note: {note}");
         }

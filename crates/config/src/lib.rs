@@ -17,14 +17,18 @@ mod filter;
 mod given;
 mod keys;
 mod laravel;
+mod laravel_echo_server;
 mod master_key;
+mod merged;
 mod print;
 mod redis_feed;
 mod redis_url;
 mod rules;
 mod sections;
 mod server_url;
+mod socketio;
 mod sources;
+mod taken_over;
 mod timeouts;
 mod tls;
 pub mod validity;
@@ -43,10 +47,15 @@ pub use self::authorities::Authorities;
 pub use self::bus::BusSection;
 pub use self::fault::{Cause, Fault, Origin};
 pub use self::laravel::Laravel;
+pub use self::laravel_echo_server::LaravelEchoServer;
 pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
-pub use self::sections::{AppsSection, LimitsSection, ListenSection, LogFormat, LogSection};
+pub use self::sections::{
+    AppsSection, ConsoleSection, IdempotencySection, LimitsSection, ListenSection, LogFormat, LogSection,
+    ResumeSection,
+};
 pub use self::server_url::ServerUrl;
+pub use self::socketio::{EchoClient, SocketIoSection};
 pub use self::sources::{Flags, Sources};
 pub use self::timeouts::TimeoutsSection;
 pub use self::tls::TlsSection;
@@ -54,8 +63,9 @@ pub use self::webhooks::WebhooksSection;
 
 use self::apps::FixedApp;
 use self::effective::Effective;
-use self::given::Gathered;
 use self::keys::Keys;
+use self::laravel_echo_server::Former;
+use self::merged::Merged;
 
 /// Every setting, checked.
 #[derive(Debug)]
@@ -70,8 +80,16 @@ pub struct Config {
     pub authorities: Authorities,
     /// `[apps]` without the apps themselves.
     pub apps: AppsSection,
+    /// `[console]`.
+    pub console: ConsoleSection,
+    /// `[resume]`.
+    pub resume: ResumeSection,
+    /// `[idempotency]`.
+    pub idempotency: IdempotencySection,
     /// `[redis_feed]`.
     pub redis_feed: RedisFeedSection,
+    /// `[socketio]`.
+    pub socketio: SocketIoSection,
     /// `[bus]`.
     pub bus: BusSection,
     /// `[webhooks]`.
@@ -80,6 +98,8 @@ pub struct Config {
     pub log: LogSection,
     /// The values from a Laravel application's `.env`.
     pub laravel: Option<Laravel>,
+    /// The values from a laravel-echo-server's file and variables.
+    pub laravel_echo_server: Option<LaravelEchoServer>,
     /// What is legal, and most likely not what is wanted: a sentence each.
     pub warnings: Vec<String>,
     default_limits: AppLimits,
@@ -87,6 +107,14 @@ pub struct Config {
     database: Option<Database>,
     master_keys: MasterKeys,
     effective: Effective,
+}
+
+/// The sections that are checked against apps or files.
+struct CheckedSections {
+    redis_feed: RedisFeedSection,
+    socketio: SocketIoSection,
+    bus: BusSection,
+    authorities: Authorities,
 }
 
 impl Config {
@@ -97,70 +125,38 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Vec<Fault>> {
         let keys = Keys::all();
         let mut faults = Vec::new();
-        let mut gathered = Gathered::default();
-        let mut effective = Effective::of_defaults();
-        if let Some(path) = sources.defaults() {
-            file::read(&path, &keys, &mut gathered, &mut faults);
-            effective.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
-        }
-        if let Some(path) = sources.file() {
-            file::read(&path, &keys, &mut gathered, &mut faults);
-        }
-        let project = sources.laravel.as_deref();
-        let project = project.and_then(|path| laravel::open(path, &sources.environment, &mut faults));
-        if let Some(project) = &project {
-            let given = laravel::settings(project, &effective.text("listen.addr"), &mut faults);
-            effective.put_all(given, &keys, &mut faults);
-        }
-        effective.put_all(std::mem::take(&mut gathered.settings), &keys, &mut faults);
-        let port_of = effective.text("listen.addr");
-        // With a Laravel project that variable belongs to the application.
-        let is_ours = |name: &str| project.is_none() || name != "DATABASE_URL";
-        let ours: Vec<_> = sources.environment.iter().filter(|(name, _)| is_ours(name)).cloned().collect();
-        environment::read(&ours, port_of, &keys, &mut gathered, &mut faults);
-        environment::read_apps(&sources.environment, project.as_ref(), &mut gathered, &mut faults);
-        if sources.apps_in_part {
-            faults.retain(|fault| !matches!(fault.cause, Cause::VariableMissing { .. }));
-        }
-        gathered.settings.extend(sources.flags.given(&mut faults));
-        effective.put_all(gathered.settings, &keys, &mut faults);
+        let Merged { effective, apps, clients, project, former } = Merged::of(sources, &keys, &mut faults);
         let default_limits = effective.app_limits();
-        let fixed = apps::resolve(gathered.apps, &default_limits, &keys, &mut faults);
+        webhook_list::check_durable(&apps, &effective, &mut faults);
+        let fixed = apps::resolve(apps, &default_limits, &keys, &mut faults);
         rules::check(&effective, &default_limits, &fixed, &mut faults);
-        let redis_feed = redis_feed::read(&effective, &fixed, &mut faults);
-        let bus = bus::read(&effective, &fixed, &mut faults);
-        let authorities = Authorities::read(&effective, &mut faults);
+        let checked = CheckedSections {
+            redis_feed: redis_feed::read(&effective, &fixed, &mut faults),
+            socketio: socketio::read(&effective, clients, (&fixed, &keys), &mut faults),
+            bus: bus::read(&effective, &fixed, &mut faults),
+            authorities: Authorities::read(&effective, &mut faults),
+        };
         let variable = sources.environment.iter().find(|(name, _)| name == master_key::VARIABLE);
         let variable = variable.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
         let master_keys = master_key::read(variable, &effective, &mut faults);
-        let mut warnings = warnings::of(&effective, &redis_feed);
+        let mut warnings = warnings::of(&effective, &checked.redis_feed, &checked.socketio, &fixed);
+        warnings.extend(former.iter().flat_map(Former::warnings));
         warnings.extend(environment::unknown(&sources.environment, &keys));
         let tls = tls::read(&effective, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
-        if faults.is_empty() {
-            let config = Self::from_effective(effective, fixed, redis_feed, bus, authorities);
-            // The shown settings are masked by now.
-            let laravel =
-                project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
-            Ok(Self {
-                master_keys,
-                laravel,
-                warnings,
-                listen: ListenSection { tls, ..config.listen },
-                ..config
-            })
-        } else {
-            Err(faults)
+        if !faults.is_empty() {
+            return Err(Former::reworded(faults));
         }
+        let config = Self::from_effective(effective, fixed, checked);
+        // The shown settings are masked by now.
+        let laravel = project.as_ref().map(|project| Laravel::new(project, &config.effective, &config.fixed));
+        let laravel_echo_server = former.map(|former| former.told(&config.effective));
+        let listen = ListenSection { tls, ..config.listen };
+        Ok(Self { master_keys, laravel, laravel_echo_server, warnings, listen, ..config })
     }
 
-    fn from_effective(
-        mut effective: Effective,
-        fixed: Vec<FixedApp>,
-        redis_feed: RedisFeedSection,
-        bus: BusSection,
-        authorities: Authorities,
-    ) -> Self {
+    fn from_effective(mut effective: Effective, fixed: Vec<FixedApp>, checked: CheckedSections) -> Self {
+        let CheckedSections { redis_feed, socketio, bus, authorities } = checked;
         let apps: AppsSection = effective.section("apps");
         let database = match (&*effective.text("apps.database"), fixed.is_empty()) {
             ("", false) => None,
@@ -180,11 +176,15 @@ impl Config {
         effective.mask("bus.urls", shown);
         Self {
             redis_feed,
+            socketio,
             bus,
             authorities,
             listen: effective.section("listen"),
             limits: effective.section("limits"),
             timeouts: effective.section("timeouts"),
+            console: effective.section("console"),
+            resume: effective.section("resume"),
+            idempotency: effective.section("idempotency"),
             webhooks: effective.section("webhooks"),
             log: effective.section("log"),
             apps,
@@ -193,6 +193,7 @@ impl Config {
             database,
             master_keys: MasterKeys::default(),
             laravel: None,
+            laravel_echo_server: None,
             warnings: Vec::new(),
             effective,
         }
@@ -208,7 +209,7 @@ impl Config {
     #[must_use]
     pub fn effective(&self) -> String {
         let embedded = self.is_embedded().then_some(&*self.apps.data_dir);
-        print::effective(&self.effective, &self.fixed, embedded)
+        print::effective(&self.effective, &self.fixed, &self.socketio.clients, embedded)
     }
 }
 

@@ -14,6 +14,7 @@ use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::Origin;
 use super::keys::{Keys, ValueKind};
+use super::socketio::EchoClient;
 use crate::redis_url::shown_url;
 
 /// The mask of a secret; never a legal secret itself.
@@ -21,7 +22,12 @@ const MASK: &str = "***";
 
 /// All settings in TOML; each that is not a default with its origin. `embedded` is the data directory of a
 /// server that keeps a database of its own.
-pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Option<&Path>) -> String {
+pub(super) fn effective(
+    effective: &Effective,
+    apps: &[FixedApp],
+    clients: &[EchoClient],
+    embedded: Option<&Path>,
+) -> String {
     let mut text =
         String::from("# What holds, and behind it where it was set; no comment means the default.\n");
     let mut section = "";
@@ -43,6 +49,14 @@ pub(super) fn effective(effective: &Effective, apps: &[FixedApp], embedded: Opti
         let directory = directory.display();
         let _ =
             writeln!(text, "\n# No app and no database is named: apps are kept in {directory}/fanfare.db.");
+    }
+    if !clients.is_empty() {
+        text.push_str("\n# The clients are comments because their keys are not shown.\n");
+    }
+    for EchoClient { app_id, place, .. } in clients {
+        let app_id = Value::from(&**app_id);
+        let _ =
+            writeln!(text, "#\n# [[socketio.clients]] # {place}\n# app_id = {app_id}\n# key = \"{MASK}\"");
     }
     if !apps.is_empty() {
         text.push_str("\n# The apps are comments because their secrets are not shown.\n");
@@ -91,8 +105,8 @@ fn write_app(text: &mut String, FixedApp { place, app, .. }: &FixedApp) {
 }
 
 /// The settings of a webhook.
-fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
-    let Webhook { url, events, channel_prefixes, batch, enabled } = webhook;
+fn webhook(webhook: &Webhook) -> [(&'static str, Value); 6] {
+    let Webhook { url, events, channel_prefixes, batch, enabled, durable } = webhook;
     let events: Vec<Value> = events.each().map(|kind| kind.name().into()).collect();
     [
         ("url", url.clone().into()),
@@ -100,6 +114,7 @@ fn webhook(webhook: &Webhook) -> [(&'static str, Value); 5] {
         ("batch", (*batch).into()),
         ("channel_prefixes", channel_prefixes.clone().into()),
         ("enabled", (*enabled).into()),
+        ("durable", (*durable).into()),
     ]
 }
 
@@ -113,6 +128,7 @@ fn settings(app: &App) -> Vec<(&'static str, Value)> {
     let shown = |value| match value {
         SettingValue::Switch(on) => Some(on.into()),
         SettingValue::Quota { most, .. } => most.map(number),
+        SettingValue::Seconds { count, .. } => Some(number(count)),
         SettingValue::Origins(origins) => {
             let origins: Vec<&str> = origins.iter().map(OriginPattern::as_str).collect();
             Some(origins.into())

@@ -1,4 +1,4 @@
-//! `[listen]`, `[limits]` of the node, `[apps]` and `[log]`, as typed settings for the rest of the server.
+//! `[listen]`, `[limits]` of the node, `[apps]`, `[resume]`, `[idempotency]`, `[console]` and `[log]`, as typed settings for the rest of the server.
 //!
 //! Only checked values are stored here; the checks are elsewhere.
 
@@ -26,6 +26,8 @@ pub struct ListenSection {
     pub trusted_proxies: Vec<IpNet>,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
+    /// Serve clients over plain HTTP requests where WebSockets are blocked (FALLBACK-011).
+    pub fallback: bool,
     /// `[tls]`: another listener, if there is one.
     #[serde(skip)]
     pub tls: Option<TlsSection>,
@@ -81,6 +83,41 @@ impl AppsSection {
     pub const fn reach(&self) -> Reach {
         if self.allow_private { Reach::Anywhere } else { Reach::PublicOnly }
     }
+}
+
+/// `[resume]`: bounds of what this node keeps for clients that resume (RES-012).
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ResumeSection {
+    /// Most bytes of all apps together.
+    pub bytes: usize,
+    /// Most ended connections of all apps together that are remembered.
+    pub records: usize,
+}
+
+/// `[idempotency]`: bounds of the keys of publishes that are remembered (API-024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct IdempotencySection {
+    /// Most bytes of one app's keys, on this node and in the Redis between the nodes.
+    pub app_bytes: usize,
+    /// Most bytes of all apps' keys on this node.
+    pub bytes: usize,
+}
+
+/// `[console]`: the web console and the audit log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ConsoleSection {
+    /// Whether the operators' listener serves the console (CON-002).
+    pub enabled: bool,
+    /// Host names under which browsers reach the operators' listener, beside `listen.admin_hosts` (CON-010).
+    pub hosts: Vec<String>,
+    /// Whether others than this machine may log in over plain HTTP (CON-008).
+    pub plain_http: bool,
+    /// Seconds until a session ends (CON-007).
+    pub session_seconds: u32,
+    /// Seconds without a request until a session ends.
+    pub idle_seconds: u32,
+    /// Days for which entries of the audit log are kept (CON-059).
+    pub audit_days: u32,
 }
 
 /// `[log]`.

@@ -13,6 +13,9 @@ pub(super) const CONFIG: &str = "FANFARE_CONFIG";
 /// Names a file with a package's defaults, such as those of the Docker image.
 pub(super) const DEFAULTS: &str = "FANFARE_DEFAULTS";
 
+/// Names the file of a laravel-echo-server where the command line does not.
+pub(super) const LARAVEL_ECHO_SERVER: &str = "FANFARE_LARAVEL_ECHO_SERVER";
+
 /// The sources of settings.
 #[derive(Default)]
 pub struct Sources {
@@ -20,6 +23,9 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// A Laravel project's directory, or its `.env`.
     pub laravel: Option<PathBuf>,
+    /// The `laravel-echo-server.json` of a server that Fanfare replaces, or its directory; `None`: the one that the
+    /// variable `FANFARE_LARAVEL_ECHO_SERVER` names.
+    pub laravel_echo_server: Option<PathBuf>,
     /// Names and values; unknown variables are ignored.
     pub environment: Vec<(String, String)>,
     /// The options of the command line.
@@ -45,8 +51,15 @@ pub struct Flags {
 
 impl Sources {
     /// The configuration file.
-    pub(super) fn file(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| self.named_by(CONFIG))
+    }
+
+    /// The file of a laravel-echo-server. The variable means nothing to a command that is told of a Laravel project.
+    pub(super) fn laravel_echo_server(&self) -> Option<PathBuf> {
+        let by_variable = || self.laravel.is_none().then(|| self.named_by(LARAVEL_ECHO_SERVER)).flatten();
+        self.laravel_echo_server.clone().or_else(by_variable)
     }
 
     /// The file of defaults, which every other source overrides.

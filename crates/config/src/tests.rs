@@ -6,8 +6,10 @@ mod bus;
 mod environment;
 mod file;
 mod laravel;
+mod laravel_echo_server;
 mod rules;
 mod shown;
+mod socketio;
 mod webhooks;
 
 use std::fs;

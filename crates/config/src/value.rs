@@ -30,6 +30,9 @@ const MOST_REDIS: usize = 64;
 /// Most characters of a node's name.
 const LONGEST_NAME: usize = 100;
 
+/// Most characters of the name or the key of a client of laravel-echo-server's HTTP API.
+const LONGEST_OF_CLIENT: usize = 200;
+
 impl ValueKind {
     /// A variable's text as the expected kind of value; lists are separated by commas.
     pub fn read(self, text: &str) -> Value {
@@ -56,7 +59,7 @@ impl ValueKind {
                 _ => Ok(value),
             };
         }
-        if let (Self::AppSecret, Value::String(text)) = (self, &value)
+        if let (Self::AppSecret | Self::ClientKey, Value::String(text)) = (self, &value)
             && is_placeholder(text)
         {
             return Err(Cause::Placeholder { key: key.to_owned() });
@@ -139,12 +142,18 @@ impl ValueKind {
                 None => Ok(value.clone()),
                 Some(found) => Err(found),
             },
+            (Self::ClientKey, Value::String(text)) => match unfit_key(text) {
+                None => Ok(value.clone()),
+                Some(found) => Err(found),
+            },
             // A key or secret without quotes.
-            (Self::AppKey | Self::AppSecret, _) => Err("something else; write it in quotes".to_owned()),
+            (Self::AppKey | Self::AppSecret | Self::ClientKey, _) => {
+                Err("something else; write it in quotes".to_owned())
+            }
             (_, Value::String(text)) => {
                 self.accept_text(text).map(Value::String).ok_or_else(|| describe(value))
             }
-            (Self::AppId | Self::AppChoice, Value::Integer(number)) => {
+            (Self::AppId | Self::AppChoice | Self::ClientName, Value::Integer(number)) => {
                 Err(format!("the number {number}; write it in quotes"))
             }
             _ => Err(describe(value)),
@@ -169,6 +178,10 @@ impl ValueKind {
             Self::FeedPrefix => is_feed_prefix(text),
             Self::BusPrefix => is_bus_prefix(text),
             Self::NodeName => text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control),
+            Self::ClientName => is_of_client(text),
+            Self::OriginOrAll => {
+                text.is_empty() || text == "*" || (is_web_origin(text) && !text.contains('*'))
+            }
             _ => false,
         };
         legal.then(|| text.to_owned())
@@ -202,6 +215,10 @@ impl ValueKind {
             Self::NodeName => {
                 format!("a text of at most {LONGEST_NAME} characters without control characters")
             }
+            Self::ClientName | Self::ClientKey => {
+                format!("a text of 1 to {LONGEST_OF_CLIENT} characters without control characters")
+            }
+            Self::OriginOrAll => "an origin such as https://app.example.com, * for every origin, or empty".to_owned(),
             Self::AppKey | Self::AppSecret => "1 to 128 of the characters A-Z a-z 0-9 _ -".to_owned(),
             Self::WebUrl => {
                 "a URL such as http://127.0.0.1:8000/broadcasting/auth, without a user or password in it"
@@ -304,6 +321,21 @@ fn unfit(text: &str) -> Option<String> {
         129.. => "a longer text".to_owned(),
         _ => "another character".to_owned(),
     })
+}
+
+/// Whether a text may be the name or the key of a client of laravel-echo-server's HTTP API.
+fn is_of_client(text: &str) -> bool {
+    (1..=LONGEST_OF_CLIENT).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+/// The fault of such a key, without repeating the value.
+fn unfit_key(text: &str) -> Option<String> {
+    let found = match text.chars().count() {
+        0 => "an empty text",
+        count if count > LONGEST_OF_CLIENT => "a longer text",
+        _ => "a control character",
+    };
+    (!is_of_client(text)).then(|| found.to_owned())
 }
 
 /// Whether a text may be the prefix of every path.

@@ -4,8 +4,11 @@
 
 use fanfare_apps::{MOST_WEBHOOKS, WebhookFault};
 
+use toml::Value;
+
+use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
-use super::given::Given;
+use super::given::{Given, GivenApp};
 
 /// The beginning of webhooks' keys.
 const NAME: &str = "webhooks";
@@ -24,6 +27,24 @@ pub(super) fn is_list(key: &str) -> bool {
 pub(super) fn without_number(key: &str) -> Option<(String, usize)> {
     let (number, setting) = key.strip_prefix(NAME)?.strip_prefix('[')?.split_once("].")?;
     Some((format!("{NAME}.{setting}"), number.parse().ok()?))
+}
+
+/// Reports webhooks whose requests are to be kept in a database that there is none of.
+pub(super) fn check_durable(apps: &[GivenApp], effective: &Effective, faults: &mut Vec<Fault>) {
+    let database = "apps.database";
+    if !effective.text(database).is_empty() || effective.is_faulty(database) {
+        return;
+    }
+    for app in apps {
+        let is_durable = |given: &&Given| {
+            let name = without_number(&given.key).map(|(listed, _)| listed);
+            name.as_deref() == Some("webhooks.durable") && given.value == Value::Boolean(true)
+        };
+        faults.extend(app.settings.iter().filter(is_durable).map(|given| Fault {
+            place: given.place.clone(),
+            cause: Cause::NowhereToKeep { key: format!("{}.{}", app.name, given.key) },
+        }));
+    }
 }
 
 /// Reports missing settings and too many webhooks; `places` are the places of the webhooks.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanfare_apps::{BacklogBounds, BacklogRoom};
 use serde::Deserialize;
 
 /// How webhooks are sent; all times are in milliseconds.
@@ -21,6 +22,20 @@ pub struct WebhooksSection {
     pub queue: usize,
     /// Most concurrent requests of all apps together.
     pub requests: usize,
+    /// Maximum age of an event whose request is kept in the database.
+    pub durable_age: u32,
+    /// Most kept requests of one URL.
+    pub durable_url_requests: usize,
+    /// Most bytes of the kept requests of one URL.
+    pub durable_url_bytes: usize,
+    /// Most kept requests of one app.
+    pub durable_app_requests: usize,
+    /// Most bytes of the kept requests of one app.
+    pub durable_app_bytes: usize,
+    /// Most kept requests of all apps.
+    pub durable_requests: usize,
+    /// Most bytes of the kept requests of all apps.
+    pub durable_bytes: usize,
 }
 
 impl WebhooksSection {
@@ -37,6 +52,18 @@ impl WebhooksSection {
             most_events: self.queue,
             most_requests: self.requests,
             ..fanfare_webhooks::Settings::default()
+        }
+    }
+
+    /// The bounds of the requests kept in the database.
+    #[must_use]
+    pub fn backlog_bounds(&self) -> BacklogBounds {
+        let room = |requests, bytes| BacklogRoom { requests, bytes };
+        BacklogBounds {
+            age: Duration::from_millis(self.durable_age.into()),
+            of_url: room(self.durable_url_requests, self.durable_url_bytes),
+            of_app: room(self.durable_app_requests, self.durable_app_bytes),
+            in_all: room(self.durable_requests, self.durable_bytes),
         }
     }
 }

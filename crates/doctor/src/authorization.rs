@@ -20,15 +20,28 @@ use super::hop::{Complaint, Finding, complain, repeated};
 pub struct Question {
     /// The application's URL.
     pub url: String,
+    /// What has named the URL, for advice.
+    pub named: String,
     /// The channel to join.
     pub channel: String,
     /// The user's headers: cookies and the like.
     pub headers: Vec<(String, String)>,
+    /// Who gets the answer.
+    pub readers: Readers,
     /// The endpoint of Fanfare that asks on the client's behalf; for advice.
     pub proxy: Option<String>,
 }
 
-/// Sends the same form as pusher-js, without a JSON `Accept` header.
+/// Who gets an application's answer, and by which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Pages with pusher-js, which ask the application themselves.
+    PusherJs,
+    /// Pages with Socket.IO, for which Fanfare asks; pages with pusher-js may be beside them.
+    SocketIo,
+}
+
+/// Sends the same form as pusher-js, without a JSON `Accept` header; or what Fanfare sends for pages with Socket.IO.
 pub(super) async fn ask(
     client: &Client,
     question: &Question,
@@ -38,7 +51,10 @@ pub(super) async fn ask(
     let request = match question.request(&question.url, socket_id) {
         Ok(request) => request,
         Err(error) => {
-            return complain(format!("there is no such request: {error}"), "See to --auth-url and --header.");
+            return complain(
+                format!("there is no such request: {error}"),
+                format!("See to {} and --header.", question.named),
+            );
         }
     };
     let response = match client.send(request, BOUNDS).await {
@@ -46,10 +62,13 @@ pub(super) async fn ask(
         Err(error) => {
             return complain(
                 format!("{} does not answer: {error}", question.url),
-                "Start the application, or see to --auth-url (by itself APP_URL and /broadcasting/auth).",
+                format!("Start the application, or see to {}.", question.named),
             );
         }
     };
+    if question.readers == Readers::SocketIo && !question.channel.starts_with("private-encrypted-") {
+        return judge_for_socket_io(question, &response);
+    }
     let credential = app.and_then(|app| app.credential.as_ref());
     match (judge(question, &response, socket_id, credential), &question.proxy) {
         (Err(complaint), Some(proxy)) if is_yes_without_a_signature(&question.channel, &response) => {
@@ -57,8 +76,9 @@ pub(super) async fn ask(
             let Ok(ours) = client.send(request, BOUNDS).await else { return Err(complaint) };
             if ours.status == 200 && judge(question, &ours, socket_id, credential).is_ok() {
                 return Ok(format!(
-                    "{}: the application says yes, and Fanfare signs that: Echo has to ask there, authEndpoint: '{proxy}'",
-                    question.channel
+                    "{}: the application says yes, and Fanfare signs that: Echo has to ask there, {}",
+                    question.channel,
+                    question.endpoint()
                 ));
             }
             let said = repeated(&String::from_utf8_lossy(&ours.body), 200);
@@ -71,14 +91,63 @@ pub(super) async fn ask(
 }
 
 impl Question {
+    /// The option by which a page has Fanfare ask, for advice; another one for users whom a cookie names.
+    fn endpoint(&self) -> String {
+        let url = self.proxy.as_deref().unwrap_or("http(s)://SERVER/app/KEY/auth");
+        let has_cookie = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        if !has_cookie {
+            return format!("authEndpoint: '{url}'");
+        }
+        let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+        let path = path.unwrap_or("/app/KEY/auth");
+        let prefix = if path.starts_with("/app/") { "/ws" } else { "" };
+        format!(
+            "authEndpoint: '{prefix}{path}' on the page's own host, whose web server passes that path on to Fanfare, for \
+             pusher-js sends cookies to no other origin (docs/authorization.md)"
+        )
+    }
+
     fn request(&self, url: &str, socket_id: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let body = format!("socket_id={}&channel_name={}", part(socket_id), part(&self.channel));
         let mut request = Request::post(url).header("content-type", "application/x-www-form-urlencoded");
+        if self.readers == Readers::SocketIo {
+            request =
+                request.header("accept", "application/json").header("x-requested-with", "XMLHttpRequest");
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         request.body(Full::new(Bytes::from(body)))
+    }
+}
+
+/// As Fanfare reads the answer, which asks for pages with Socket.IO.
+fn judge_for_socket_io(question: &Question, response: &Response) -> Finding {
+    let (channel, status) = (question.channel.as_str(), response.status.as_u16());
+    let also = question.endpoint();
+    match judged_by_us(channel, response) {
+        None => complain(format!("{channel} is no name of a channel"), "See to --channel."),
+        Some(Ok(Yes::Signed(_))) => Ok(format!(
+            "{channel}: the application says yes and signs; pages with Socket.IO and with pusher-js can subscribe"
+        )),
+        Some(Ok(Yes::Unsigned(_))) => Ok(format!(
+            "{channel}: the application says yes; pages with Socket.IO can subscribe, those with pusher-js have to ask \
+             Fanfare, {also}"
+        )),
+        Some(Err(denial)) => {
+            let location = response.headers.get("location").and_then(|value| value.to_str().ok());
+            let mend = match status {
+                200 => "See what answers there: the callback in routes/channels.php must say yes, for a presence channel \
+                        with an array that describes the user."
+                    .to_owned(),
+                status => refusal(status, location.unwrap_or_default()),
+            };
+            complain(
+                format!("{channel}: {denial}; Echo reports subscription_error with {}", denial.status()),
+                format!("{mend}\nAsked was {} ({}).", question.url, question.named),
+            )
+        }
     }
 }
 
@@ -222,12 +291,7 @@ fn judged_by_us(channel: &str, response: &Response) -> Option<Result<Yes, Denial
 /// The answer of the redis broadcaster, and any other JSON without a signature.
 fn unsigned(question: &Question, answer: &Value) -> Complaint {
     let channel = question.channel.as_str();
-    let through_us = match &question.proxy {
-        Some(url) => format!("Have Echo ask Fanfare, which signs: authEndpoint: '{url}'."),
-        None => {
-            "Have Echo ask Fanfare, which signs: authEndpoint: 'http(s)://SERVER/app/KEY/auth'.".to_owned()
-        }
-    };
+    let through_us = format!("Have Echo ask Fanfare, which signs: {}.", question.endpoint());
     let is_presence = channel.starts_with("presence-");
     let (what, mend) = match answer {
         Value::Bool(true) if channel.starts_with("private-encrypted-") => (

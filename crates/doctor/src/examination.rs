@@ -9,7 +9,10 @@ use super::hop::{Finding, Hop, Outcome};
 use super::plan::{Plan, Way};
 use super::reach::Io;
 use super::socket::Socket;
-use super::{authorization, bus, clock, descriptors, reach, redis, round_trip, signed, tls, upgrade};
+use super::{
+    authorization, bus, clock, descriptors, fallback, reach, redis, round_trip, signed, socket_io, tls,
+    upgrade,
+};
 
 /// The findings so far.
 struct Examination<'a> {
@@ -30,7 +33,10 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
     let socket = examination.browsers_way().await;
     let date = examination.back_ends_way(socket.as_ref().is_some()).await;
     examination.clock(date);
+    let has_socket = socket.is_some();
     let socket = examination.round_trip(socket).await;
+    examination.fallback(has_socket).await;
+    examination.socket_io().await;
     examination.descriptors().await;
     examination.redis().await;
     examination.authorization(socket).await;
@@ -93,7 +99,7 @@ impl Examination<'_> {
         const KEY: &str = "app key";
         let plan = self.plan;
         let Some(place) = &plan.browser else {
-            self.skip(UPGRADE, "no server is named: use --url or --laravel");
+            self.skip(UPGRADE, "no server is named: use --url, --config, --laravel or --laravel-echo-server");
             return None;
         };
         let Some(stream) = self.connect(plan.way_of_browsers(), place).await else {
@@ -101,7 +107,10 @@ impl Examination<'_> {
             return None;
         };
         let Some(app) = &plan.app else {
-            self.skip(UPGRADE, "no app key is known: use --key or --laravel");
+            self.skip(
+                UPGRADE,
+                "no app key is known: use --key, --config, --laravel or --laravel-echo-server",
+            );
             return None;
         };
         let socket = match upgrade::ask(place, &app.key, plan.origin.as_deref(), stream).await {
@@ -142,10 +151,7 @@ impl Examination<'_> {
                 reading
             }
             None => {
-                self.skip(
-                    SIGNATURE,
-                    "no app id and secret are known: use --app-id and --secret, or --laravel",
-                );
+                self.skip(SIGNATURE, plan.unsigned);
                 clock::ask(&self.client, place).await
             }
         }
@@ -181,6 +187,49 @@ impl Examination<'_> {
         }
     }
 
+    /// Whether browsers have no connection to the server.
+    fn cannot_connect(&self) -> bool {
+        ["TCP", "TLS", "TCP of browsers", "TLS of browsers"].iter().any(|name| self.has_failed(name))
+    }
+
+    /// Connects like a page whose network lets no WebSocket through.
+    async fn fallback(&mut self, has_socket: bool) {
+        const FALLBACK: &str = "HTTP fallback";
+        let plan = self.plan;
+        let (Some(place), Some(app)) = (&plan.browser, &plan.app) else { return };
+        if self.cannot_connect() {
+            return self.skip(FALLBACK, "there is no connection");
+        }
+        if self.has_failed("app key") {
+            return self.skip(FALLBACK, "the app refuses its clients");
+        }
+        // Name and certificate are examined already.
+        let stream = match reach::connect(place).await {
+            Ok((_, stream)) if place.tls => {
+                tls::begin(place, &plan.trust, stream).await.map(|(_, stream)| stream)
+            }
+            Ok((_, stream)) => Ok(Box::new(stream) as Box<dyn Io>),
+            Err(complaint) => Err(complaint),
+        };
+        let outcome = match stream {
+            Ok(stream) => fallback::ask(place, &app.key, plan.origin.as_deref(), stream, has_socket).await,
+            Err(complaint) => Outcome::Failed(complaint),
+        };
+        self.hops.push(Hop { name: FALLBACK.to_owned(), outcome });
+    }
+
+    /// Nothing is said of a server that does not speak Socket.IO.
+    async fn socket_io(&mut self) {
+        const SOCKET_IO: &str = "Socket.IO";
+        let plan = self.plan;
+        let (Some(asked), Some(place)) = (&plan.socket_io, &plan.browser) else { return };
+        if self.cannot_connect() {
+            return self.skip(SOCKET_IO, "there is no connection");
+        }
+        let finding = socket_io::ask(&self.client, place, asked).await;
+        self.note(SOCKET_IO, finding);
+    }
+
     async fn descriptors(&mut self) {
         let near = [&self.plan.browser, &self.plan.back_end].into_iter().flatten().any(BaseUrl::is_near);
         let what = descriptors::look(&self.client, near).await;
@@ -189,7 +238,11 @@ impl Examination<'_> {
 
     async fn redis(&mut self) {
         let Some(asked) = &self.plan.redis else {
-            self.skip("Redis", "no Redis is named: use --redis, --config with redis_feed.url, or --laravel with the driver redis");
+            self.skip(
+                "Redis",
+                "no Redis is named: use --redis, --config with redis_feed.url, --laravel with the driver redis, or \
+                 --laravel-echo-server with the subscriber redis",
+            );
             return;
         };
         let seen = redis::watch(asked, self.plan.watch).await;

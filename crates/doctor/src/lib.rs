@@ -1,8 +1,9 @@
 //! `fanfare doctor`: checks each hop of a message's path, and names the remedy for the one that fails.
 //!
-//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but for one connection and one event to
-//! a user made up for that, of which no webhook tells. Every wait is bounded. Never shows a secret.
+//! Asks as a browser, a back end and Laravel's Redis ask. Changes nothing but for a connection of each kind and
+//! one event to a user made up for that, of whom only webhooks of the group `users` tell. Every wait is bounded. Never shows a secret.
 
+mod answer;
 mod app;
 mod authorization;
 mod base_url;
@@ -12,16 +13,19 @@ mod changed;
 mod clock;
 mod descriptors;
 mod examination;
+mod fallback;
 mod hop;
 mod options;
 mod plan;
 mod reach;
 mod redirect;
 mod redis;
+mod redis_names;
 mod report;
 mod round_trip;
 mod signed;
 mod socket;
+mod socket_io;
 mod tls;
 mod upgrade;
 

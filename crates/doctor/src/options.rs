@@ -22,6 +22,9 @@ pub struct Doctor {
     /// A Laravel project's directory, or its .env
     #[arg(long, value_name = "PATH")]
     pub laravel: Option<PathBuf>,
+    /// The laravel-echo-server.json of the server, if it was started with one
+    #[arg(long, value_name = "FILE")]
+    pub laravel_echo_server: Option<PathBuf>,
     /// The server's configuration file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_config::{Config, Fault, Flags, ServerUrl, Sources};
+use fanfare_config::{Config, Fault, Flags, LaravelEchoServer, ServerUrl, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
 use fanfare_outgoing::Trust;
 use fanfare_protocol::app::App;
@@ -10,12 +10,14 @@ use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_redis::RedisAddress;
 
 use super::app::ExaminedApp;
-use super::authorization::Question;
+use super::authorization::{Question, Readers};
 use super::base_url::BaseUrl;
 use super::bus::AskedBus;
 use super::options::Doctor;
 use super::redis::AskedRedis;
+use super::redis_names::RedisNames;
 use super::signed::Signer;
+use super::socket_io::AskedSocketIo;
 
 /// The families of variables that name an app.
 const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
@@ -27,11 +29,15 @@ pub struct Plan {
     /// The server's URL for back ends.
     pub(super) back_end: Option<BaseUrl>,
     pub(super) app: Option<ExaminedApp>,
+    /// Why nothing can be signed, if nothing can.
+    pub(super) unsigned: &'static str,
     /// The page's origin.
     pub(super) origin: Option<String>,
     pub(super) redis: Option<AskedRedis>,
     /// The Redis servers between nodes.
     pub(super) bus: Vec<AskedBus>,
+    /// Socket.IO, where the configuration switches it on.
+    pub(super) socket_io: Option<AskedSocketIo>,
     pub(super) question: Option<Question>,
     pub(super) trust: Trust,
     /// How long the doctor listens to Redis.
@@ -54,8 +60,8 @@ pub(super) enum Way {
 pub enum PlanError {
     /// No input names anything to check.
     #[error(
-        "say what to look at: --laravel PATH, --config FILE, --url ws://HOST:PORT, --redis URL or --auth-url URL; or \
-         begin where the server has its fanfare-data, or name that by --data-dir"
+        "say what to look at: --laravel PATH, --laravel-echo-server FILE, --config FILE, --url ws://HOST:PORT, --redis URL or \
+         --auth-url URL; or begin where the server has its fanfare-data, or name that by --data-dir"
     )]
     Nothing,
     /// A question to nobody.
@@ -101,6 +107,7 @@ impl Plan {
             flags,
             file: asked.config.clone(),
             laravel: asked.laravel.clone(),
+            laravel_echo_server: asked.laravel_echo_server.clone(),
             environment: environment.clone(),
             apps_in_part: true,
             ..Sources::default()
@@ -115,8 +122,12 @@ impl Plan {
         };
         let variable = |suffix: &str| variable(project, &environment, suffix);
         let apps = known_apps(asked, &config, &variable).await?;
-        let (browser, back_end) = places(asked, &config, project, !apps.is_empty())?;
-        let app = app(asked, &apps, &variable);
+        // A file that a variable names is meant as much as one of an option.
+        let names_settings = sources.file().is_some() || config.laravel_echo_server.is_some();
+        let is_known = Known { app: !apps.is_empty(), settings: names_settings };
+        let (browser, back_end) = places(asked, &config, project, is_known)?;
+        let former = config.laravel_echo_server.as_ref();
+        let app = app(asked, &apps, &variable, former);
         let id = app.as_ref().and_then(|app| app.id.as_deref());
         let configured = apps.iter().find(|app| Some(app.id.as_str()) == id);
         let redis = redis(asked, &config, project, configured, &trust);
@@ -124,7 +135,9 @@ impl Plan {
             .as_ref()
             .zip(app.as_ref())
             .map(|(place, app)| format!("{}/app/{}/auth", place.url("http"), app.key));
-        let question = question(asked, project, configured, proxy)?;
+        let socket_io = AskedSocketIo::of(&config);
+        let answers = if socket_io.is_some() { Readers::SocketIo } else { Readers::PusherJs };
+        let question = question(asked, project, (configured, former), (proxy, answers))?;
         let bus = bus(&config);
         let looks_at_a_server = browser.is_some() || back_end.is_some();
         if !looks_at_a_server && redis.is_none() && bus.is_empty() && question.is_none() {
@@ -132,8 +145,22 @@ impl Plan {
         }
         let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
         let watch = Duration::from_secs(asked.watch.into());
+        let unsigned = unsigned(former);
         let warnings = std::mem::take(&mut config.warnings);
-        Ok(Self { browser, back_end, app, origin, redis, bus, question, trust, watch, warnings })
+        Ok(Self {
+            browser,
+            back_end,
+            app,
+            unsigned,
+            origin,
+            redis,
+            bus,
+            socket_io,
+            question,
+            trust,
+            watch,
+            warnings,
+        })
     }
 
     pub(super) fn way_of_browsers(&self) -> Way {
@@ -177,12 +204,21 @@ async fn known_apps(
     Ok(apps)
 }
 
+/// What the configuration tells.
+#[derive(Clone, Copy)]
+struct Known {
+    /// An app.
+    app: bool,
+    /// The settings of a server, from a file that is named.
+    settings: bool,
+}
+
 /// Where browsers connect, and where back ends send to; a server of this machine, if nothing is named and an app is known.
 fn places(
     asked: &Doctor,
     config: &Config,
     project: Option<&Project>,
-    knows_an_app: bool,
+    known: Known,
 ) -> Result<(Option<BaseUrl>, Option<BaseUrl>), PlanError> {
     let url = asked.url.as_deref().map(|text| parse_url("--url", text)).transpose()?;
     let api = asked.api.as_deref().map(|text| parse_url("--api", text)).transpose()?;
@@ -194,8 +230,8 @@ fn places(
         let address = ServerUrl::near(config.listen.addr);
         let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
         let is_named = asked.redis.is_some() || asked.auth_url.is_some() || asked.channel.is_some();
-        let is_meant = asked.config.is_some() || asked.listen.is_some() || project.is_some();
-        (is_meant || (knows_an_app && !is_named)).then_some(place)
+        let is_meant = known.settings || asked.listen.is_some() || project.is_some();
+        (is_meant || (known.app && !is_named)).then_some(place)
     };
     let back_end = api.or_else(|| url.clone()).or_else(|| of(family)).or_else(listens);
     let browser = url.or_else(|| of(&format!("VITE_{family}"))).or_else(|| back_end.clone());
@@ -204,7 +240,12 @@ fn places(
 
 /// The app: what no option says is taken from the variables, then from the configuration's app of that key or id, or
 /// else its first.
-fn app(asked: &Doctor, apps: &[App], variable: &dyn Fn(&str) -> Option<String>) -> Option<ExaminedApp> {
+fn app(
+    asked: &Doctor,
+    apps: &[App],
+    variable: &dyn Fn(&str) -> Option<String>,
+    former: Option<&LaravelEchoServer>,
+) -> Option<ExaminedApp> {
     let id = asked.app_id.clone().or_else(|| variable("APP_ID"));
     let key = asked.key.clone().or_else(|| variable("APP_KEY"));
     let secret = asked.secret.clone().or_else(|| variable("APP_SECRET"));
@@ -215,10 +256,23 @@ fn app(asked: &Doctor, apps: &[App], variable: &dyn Fn(&str) -> Option<String>) 
         key.as_deref().and_then(|key| app.credential(key)).or_else(|| app.credentials.first())
     });
     let id = id.or_else(|| configured.map(|app| app.id.as_str().to_owned()));
-    let secret = secret.as_deref().map(Secret::new).or_else(|| pair.map(|pair| pair.secret.clone()));
+    // A secret made by this start is not the server's.
+    let is_made_now = former.is_some_and(|former| former.has_random_secret);
+    let configured = pair.filter(|_| !is_made_now).map(|pair| pair.secret.clone());
+    let secret = secret.as_deref().map(Secret::new).or(configured);
     let key = key.or_else(|| pair.map(|pair| pair.key.as_str().to_owned()))?;
     let credential = secret.map(|secret| Credential { key: key.as_str().into(), secret });
     Some(ExaminedApp { id, key, credential })
+}
+
+/// Why nothing can be signed.
+fn unsigned(former: Option<&LaravelEchoServer>) -> &'static str {
+    match former.filter(|former| former.has_random_secret) {
+        Some(_) => LaravelEchoServer::RANDOM_SECRET,
+        None => {
+            "no app id and secret are known: use --app-id and --secret, --config, --laravel or --laravel-echo-server"
+        }
+    }
 }
 
 /// The value of `PUSHER_…` or `REVERB_…`: from a project, or from the first family in the environment that
@@ -259,27 +313,33 @@ fn redis(
 ) -> Option<AskedRedis> {
     let feed = &config.redis_feed;
     let trust = if asked.ca_file.is_some() { trust } else { &feed.trust };
-    let of = |address, prefix: Option<String>| AskedRedis {
+    let of = |address, prefix: Option<String>, names| AskedRedis {
         address,
         prefix: asked.prefix.clone().or(prefix),
         trust: trust.clone(),
+        names,
     };
+    let usual = RedisNames::default;
     let of_project = || project?.redis_prefix().map(|prefix| prefix.value);
     let apps = app.and_then(|app| feed.of(app).ok().flatten());
     let nodes = || feed.address.clone().map(|address| (address, feed.prefix.clone()));
     let configured = apps.map(|(address, prefix)| (address, Some(prefix))).or_else(nodes);
     if let Some(url) = &asked.redis {
         let prefix = of_project().or_else(|| configured.and_then(|(_, prefix)| prefix));
-        return Some(of(RedisAddress::parse(url), prefix));
+        return Some(of(RedisAddress::parse(url), prefix, usual()));
     }
     let application = project.map(|project| &project.application);
     if let Some(application) = application
         && let Some((Driver::Redis, _)) = application.driver()
     {
         let url = application.redis_url().map_or_else(|| USUAL_REDIS.to_owned(), |said| said.value);
-        return Some(of(RedisAddress::parse(&url), of_project()));
+        return Some(of(RedisAddress::parse(&url), of_project(), usual()));
     }
-    configured.map(|(address, prefix)| of(Ok(address), prefix))
+    let own = app.is_some_and(|app| !app.redis_feed.is_none());
+    let former = config.laravel_echo_server.as_ref().filter(|_| !own).map(RedisNames::of);
+    let names = former.unwrap_or_default();
+    let names = if asked.prefix.is_some() { names.without_prefix() } else { names };
+    configured.map(|(address, prefix)| of(Ok(address), prefix, names))
 }
 
 /// Every Redis of the bus, with the authorities of the configuration: `--ca-file` is about other servers.
@@ -298,15 +358,24 @@ fn bus(config: &Config) -> Vec<AskedBus> {
 fn question(
     asked: &Doctor,
     project: Option<&Project>,
-    app: Option<&App>,
-    proxy: Option<String>,
+    (app, former): (Option<&App>, Option<&LaravelEchoServer>),
+    (proxy, readers): (Option<String>, Readers),
 ) -> Result<Option<Question>, PlanError> {
     let Some(channel) = asked.channel.clone() else {
         return if asked.auth_url.is_some() { Err(PlanError::NoChannel) } else { Ok(None) };
     };
-    let of_project = || project?.application.auth_url().map(|said| said.value);
-    let of_app = || app?.authorization.url.clone();
-    let url = asked.auth_url.clone().or_else(of_project).or_else(of_app).ok_or(PlanError::NobodyToAsk)?;
+    let of_option = || asked.auth_url.clone().map(|url| (url, "--auth-url".to_owned()));
+    let of_project = || {
+        let url = project?.application.auth_url()?.value;
+        Some((url, "--auth-url (by itself APP_URL and /broadcasting/auth)".to_owned()))
+    };
+    let of_app = || {
+        let named = former.filter(|former| former.option_of("authorization.url").is_some());
+        let named = named.map(|former| format!("authHost and authEndpoint in {}", former.file.display()));
+        let url = app?.authorization.url.clone()?;
+        Some((url, named.unwrap_or_else(|| "the app's authorization.url".to_owned())))
+    };
+    let (url, named) = of_option().or_else(of_project).or_else(of_app).ok_or(PlanError::NobodyToAsk)?;
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(PlanError::Url {
             option: "--auth-url",
@@ -319,5 +388,5 @@ fn question(
         let (name, value) = header.split_once(':').ok_or(PlanError::Header)?;
         headers.push((name.trim().to_owned(), value.trim().to_owned()));
     }
-    Ok(Some(Question { url, channel, headers, proxy }))
+    Ok(Some(Question { url, named, channel, headers, readers, proxy }))
 }

@@ -8,6 +8,8 @@ use super::hop::{Complaint, repeated};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     Browser,
+    /// A browser without WebSockets.
+    Fallback,
     BackEnd,
 }
 
@@ -26,6 +28,11 @@ pub(super) fn complaint(sender: Sender, status: u16, location: &str) -> Option<C
             "the handshake",
             "WebSockets do not follow redirects: point the clients at that address (wsHost, wsPort, forceTLS), or \
              stop the redirect for /app/.",
+        ),
+        Sender::Fallback => (
+            "a request of the HTTP fallback",
+            "Pages do not follow it: point the clients at that address (httpHost, httpPort, httpsPort, httpPath), or stop the \
+             redirect for /pusher/.",
         ),
         Sender::BackEnd => (
             "a signed request",

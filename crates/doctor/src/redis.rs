@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanfare_laravel::feed::{self, Seen};
+use fanfare_laravel::feed::{self, Packed, Seen};
 use fanfare_outgoing::Trust;
 use fanfare_redis::{NotAnAddress, RedisAddress, RedisError};
 
 use super::hop::{Complaint, Outcome, complain};
+use super::redis_names::RedisNames;
 
 /// A Redis to check.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct AskedRedis {
     pub trust: Trust,
     /// The configured prefix, or the presumed one.
     pub prefix: Option<String>,
+    /// What remedies call the settings.
+    pub(super) names: RedisNames,
 }
 
 /// Every message of a time span, counted by prefix.
@@ -33,34 +36,37 @@ pub(super) async fn watch(
     match feed::watch(address, &asked.trust, time).await {
         Ok(seen) => Ok((format!("{} lets itself be listened to", hosts.join(", ")), seen)),
         Err(error) => {
-            let mend = mend(&error);
+            let mend = mend(&error, &asked.names);
             complain(error.to_string(), mend)
         }
     }
 }
 
-fn mend(error: &RedisError) -> &'static str {
+fn mend(error: &RedisError, names: &RedisNames) -> String {
     match error {
         RedisError::Refused(text) if text.starts_with("NOAUTH") => {
-            "This Redis wants a password: give it in the URL (redis://:PASSWORD@HOST:PORT), or as REDIS_PASSWORD."
+            format!("This Redis wants a password: {}.", names.password())
         }
-        RedisError::LogIn { .. } => {
-            "Compare user and password with REDIS_USERNAME and REDIS_PASSWORD, and try them: redis-cli --user USER --askpass PING."
-        }
+        RedisError::LogIn { .. } => format!(
+            "Compare user and password with {}, and try them: redis-cli --user USER --askpass PING.",
+            names.log_in()
+        ),
         RedisError::Refused(text) if text.starts_with("NOPERM") => {
             "The user may not listen: ACL SETUSER NAME +psubscribe +subscribe +ping allchannels. (The application's \
              needs +eval and +publish.)"
+                .to_owned()
         }
-        RedisError::Unreachable { .. } => {
-            "Start Redis, or see to REDIS_HOST and REDIS_PORT. In Docker 127.0.0.1 is the container itself; Redis's \
-             own `bind` and `protected-mode` keep other machines out."
+        RedisError::Unreachable { .. } => format!(
+            "Start Redis, or see to {}. In Docker 127.0.0.1 is the container itself; Redis's own `bind` and \
+             `protected-mode` keep other machines out.",
+            names.address()
+        ),
+        RedisError::Tls { .. } => names.tls(),
+        RedisError::NotRedis => format!("Another program listens there: see to {}.", names.address()),
+        RedisError::NoMaster(_) => {
+            format!("Compare {} with `sentinel monitor` of the sentinels.", names.master())
         }
-        RedisError::Tls { .. } => {
-            "Use redis:// where Redis has no TLS, rediss:// where it has; a private authority is given with --ca-file."
-        }
-        RedisError::NotRedis => "Another program listens there: see to REDIS_PORT.",
-        RedisError::NoMaster(_) => "Compare the name of the master with `sentinel monitor` of the sentinels.",
-        _ => "See the log of Redis.",
+        _ => "See the log of Redis.".to_owned(),
     }
 }
 
@@ -84,18 +90,7 @@ pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Dur
     };
     let packed = seen.iter().filter(|(name, seen)| is_own(name, seen)).find_map(|(_, seen)| seen.packed);
     if let Some(packed) = packed {
-        return Outcome::Failed(Complaint {
-            what: format!(
-                "the application publishes messages that phpredis has packed: {} seems to be {}",
-                packed.option(),
-                packed.by()
-            ),
-            mend: format!(
-                "Laravel's broadcasts have to be plain JSON: take {} away from the Redis connection that broadcasts, or \
-                 give broadcasting a connection of its own without it (config/broadcasting.php, `connection`).",
-                packed.option()
-            ),
-        });
+        return Outcome::Failed(unpacked(packed));
     }
     match (&asked.prefix, &others[..]) {
         (_, []) if broadcasts(&|_| true) == 0 => Outcome::Noted(format!(
@@ -105,21 +100,25 @@ pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Dur
         )),
         (Some(prefix), []) => {
             let count = broadcasts(&|seen| heard(prefix, seen));
-            Outcome::Passed(format!("the application publishes under `{prefix}`: {count} broadcasts seen"))
+            Outcome::Passed(format!("the application publishes {}: {count} broadcasts seen", under(prefix)))
         }
         (Some(prefix), others) if broadcasts(&|seen| heard(prefix, seen)) > 0 => Outcome::Passed(format!(
-            "the application publishes under `{prefix}`; another one under {}",
+            "the application publishes {}; another one under {}",
+            under(prefix),
             listed(others)
         )),
         (Some(prefix), others) => Outcome::Failed(Complaint {
             what: format!(
-                "your application publishes on channels that begin with {}, but the prefix is set to `{prefix}`",
-                listed(others)
+                "your application publishes on channels that begin with {}, but {}",
+                listed(others),
+                match prefix.as_str() {
+                    "" => "no prefix is set".to_owned(),
+                    prefix => format!("the prefix is set to `{prefix}`"),
+                }
             ),
             mend: format!(
-                "Set the prefix to `{0}`: redis_feed.prefix = \"{0}\" in the configuration, or REDIS_PREFIX={0} in the \
-                 .env. As it is, nothing is delivered.",
-                others.first().copied().unwrap_or_default()
+                "{} As it is, nothing is delivered.",
+                asked.names.set_prefix(others.first().copied().unwrap_or_default())
             ),
         }),
         (None, others) => Outcome::Noted(format!(
@@ -129,6 +128,26 @@ pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Dur
     }
 }
 
+/// Broadcasts that phpredis has packed are read by nobody else.
+fn unpacked(packed: Packed) -> Complaint {
+    Complaint {
+        what: format!(
+            "the application publishes messages that phpredis has packed: {} seems to be {}",
+            packed.option(),
+            packed.by()
+        ),
+        mend: format!(
+            "Laravel's broadcasts have to be plain JSON: take {} away from the Redis connection that broadcasts, or \
+                 give broadcasting a connection of its own without it (config/broadcasting.php, `connection`).",
+            packed.option()
+        ),
+    }
+}
+
+fn under(prefix: &str) -> String {
+    if prefix.is_empty() { "without a prefix".to_owned() } else { format!("under `{prefix}`") }
+}
+
 fn listed(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().take(5).map(|name| format!("`{name}`")).collect();
     names.join(", ")
@@ -136,8 +155,6 @@ fn listed(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fanfare_laravel::feed::Packed;
-
     use super::*;
 
     fn asked(prefix: Option<&str>) -> AskedRedis {
@@ -145,6 +162,7 @@ mod tests {
             address: RedisAddress::parse("redis://127.0.0.1"),
             trust: Trust::public(),
             prefix: prefix.map(str::to_owned),
+            names: RedisNames::default(),
         }
     }
 

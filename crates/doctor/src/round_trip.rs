@@ -1,7 +1,7 @@
 //! The whole way: what a back end publishes has to arrive at a subscriber.
 //!
-//! On the channel of a user whom nobody knows: only who holds the app's secret can sign in as one, no webhook tells of
-//! such a channel, and no list of channels shows it.
+//! On the channel of a user whom nobody knows: only who holds the app's secret can sign in as one. No webhook tells of such
+//! a channel, and no list of channels shows the channel; of the user only webhooks of the group `users` tell.
 
 use std::time::Instant;
 

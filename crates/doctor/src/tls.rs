@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fanfare_config::validity::{Facts, Validity};
-use fanfare_outgoing::Trust;
+use fanfare_outgoing::{TlsFault, Trust};
 use fanfare_protocol::utc::since_1970;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError as Wrong, OtherError};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -39,10 +38,8 @@ pub(super) async fn begin(
         Ok(Ok(stream)) => Ok((valid(host, &stream), Box::new(stream))),
         Ok(Err(error)) => {
             let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            Err(complaint(
-                place,
-                cause.map_or_else(|| rustls::Error::General(error.to_string()), Clone::clone),
-            ))
+            let other = || rustls::Error::General(error.to_string());
+            Err(complaint(place, &cause.cloned().unwrap_or_else(other)))
         }
         Err(_) => complain("the TLS handshake is not answered", NO_TLS),
     }
@@ -68,66 +65,39 @@ fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
     }
 }
 
-fn complaint(place: &BaseUrl, error: rustls::Error) -> Complaint {
+fn complaint(place: &BaseUrl, error: &rustls::Error) -> Complaint {
     let host = place.host.trim_matches(['[', ']']);
-    let (what, mend) = match error {
-        rustls::Error::InvalidCertificate(wrong) => return certificate_complaint(host, &wrong),
-        rustls::Error::InvalidMessage(_) => {
-            (format!("{host}:{} does not answer in TLS", place.port), NO_TLS.to_owned())
-        }
-        rustls::Error::AlertReceived(alert) => (
-            format!("the server refuses the TLS handshake ({alert:?})"),
-            format!(
-                "It has no certificate for {host}, or speaks neither TLS 1.2 nor 1.3: see to server_name and \
-                 ssl_protocols of the proxy."
-            ),
-        ),
-        other => (format!("the TLS handshake fails: {other}"), NO_TLS.to_owned()),
-    };
-    Complaint { what, mend }
-}
-
-fn certificate_complaint(host: &str, wrong: &Wrong) -> Complaint {
-    let (what, mend) = match wrong {
-        Wrong::UnknownIssuer => (
-            "the certificate is self-signed, or of an authority that is not known".to_owned(),
+    let fault = TlsFault::from(error);
+    let mend = match &fault {
+        TlsFault::UnknownIssuer => {
             "If it is of a public authority, have the proxy send the whole chain (fullchain.pem, not cert.pem). If \
              it is your own, give its authority with --ca-file; browsers and PHP need it, too."
-                .to_owned(),
-        ),
-        Wrong::NotValidForNameContext { presented, .. } => (
-            format!("the certificate is for {}, not for {host}", names(presented)),
-            format!("Use a name that it is for, or get one for {host}."),
-        ),
-        Wrong::NotValidForName => (
-            format!("the certificate is not for {host}"),
-            format!("Use a name that it is for, or get one for {host}."),
-        ),
-        Wrong::Expired | Wrong::ExpiredContext { .. } => (
-            "the certificate has expired".to_owned(),
-            "Renew it and reload the proxy (certbot renew), or set this machine's clock if that is wrong.".to_owned(),
-        ),
-        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => (
-            "the certificate is not valid yet".to_owned(),
-            "Set this machine's clock, or the one of the machine that made the certificate.".to_owned(),
-        ),
-        Wrong::Other(other) if is_of_an_authority(other) => (
-            "the certificate is one of an authority itself, as `openssl req -x509` makes them; many clients refuse such"
-                .to_owned(),
+                .to_owned()
+        }
+        TlsFault::WrongName(_) => format!("Use a name that it is for, or get one for {host}."),
+        TlsFault::Expired => {
+            "Renew it and reload the proxy (certbot renew), or set this machine's clock if that is wrong.".to_owned()
+        }
+        TlsFault::NotValidYet => {
+            "Set this machine's clock, or the one of the machine that made the certificate.".to_owned()
+        }
+        TlsFault::OfAuthority => {
             "Make it with -addext basicConstraints=critical,CA:FALSE, or have an authority of your own sign another."
-                .to_owned(),
+                .to_owned()
+        }
+        TlsFault::Refused(_) => "Get one from a public authority.".to_owned(),
+        TlsFault::Alert(_) => format!(
+            "It has no certificate for {host}, or speaks neither TLS 1.2 nor 1.3: see to server_name and \
+             ssl_protocols of the proxy."
         ),
-        other => (format!("the certificate is refused: {other}"), "Get one from a public authority.".to_owned()),
+        TlsFault::NoTls | TlsFault::Other(_) => NO_TLS.to_owned(),
+    };
+    let what = match fault {
+        TlsFault::WrongName(Some(names)) => format!("the certificate is for {names}, not for {host}"),
+        TlsFault::WrongName(None) => format!("the certificate is not for {host}"),
+        TlsFault::NoTls => format!("{host}:{} does not answer in TLS", place.port),
+        TlsFault::Alert(alert) => format!("the server refuses the TLS handshake ({alert})"),
+        other => other.to_string(),
     };
     Complaint { what, mend }
-}
-
-fn is_of_an_authority(other: &OtherError) -> bool {
-    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-/// `DnsName("a")` becomes `a`.
-fn names(presented: &[String]) -> String {
-    let names: Vec<&str> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
-    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
 }

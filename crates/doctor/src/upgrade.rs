@@ -1,8 +1,9 @@
 //! The third hop: an HTTP request becomes a WebSocket, if every proxy forwards the upgrade.
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
+use super::answer::Answer;
 use super::base_url::BaseUrl;
 use super::bounds::PATIENCE;
 use super::changed;
@@ -12,28 +13,11 @@ use super::redirect::{self, Sender};
 use super::socket::Socket;
 use fanfare_protocol::error::NOTHING_AT;
 
-/// Longest head of an answer that is read, and most of a body, in bytes.
-const MOST_BYTES: u64 = 16 * 1024;
-
 /// The RFC's own example of a key; only a correct answer to the key matters.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// The correct answer to that key.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-
-/// An answer that is no WebSocket.
-struct Answer {
-    status: u16,
-    /// Names in lower case.
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-    }
-}
 
 /// Requests a WebSocket like pusher-js.
 pub(super) async fn ask(
@@ -81,30 +65,8 @@ pub(super) async fn ask(
 
 /// The head of an answer; the body too, unless the answer is a WebSocket.
 async fn read(stream: &mut BufReader<Box<dyn Io>>) -> Option<Answer> {
-    let mut lines = Vec::new();
-    let mut left = MOST_BYTES;
-    loop {
-        let mut line = String::new();
-        let count = (&mut *stream).take(left).read_line(&mut line).await.ok()?;
-        left = left.checked_sub(count as u64).filter(|_| line.ends_with('\n'))?;
-        match line.trim_end() {
-            "" => break,
-            line => lines.push(line.to_owned()),
-        }
-    }
-    let (first, rest) = lines.split_first()?;
-    let status = first.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    let headers = rest.iter().filter_map(|line| line.split_once(':'));
-    let headers: Vec<_> =
-        headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-    let mut answer = Answer { status, headers, body: String::new() };
-    if status != 101 {
-        let length = answer.header("content-length").parse::<u64>().unwrap_or(0).min(MOST_BYTES);
-        let mut body = Vec::new();
-        stream.take(length).read_to_end(&mut body).await.ok()?;
-        answer.body = String::from_utf8_lossy(&body).into_owned();
-    }
-    Some(answer)
+    let answer = Answer::head(stream).await?;
+    if answer.status == 101 { Some(answer) } else { answer.with_body(stream).await }
 }
 
 fn complaint(place: &BaseUrl, key: &str, answer: &Answer) -> Complaint {

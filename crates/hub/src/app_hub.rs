@@ -5,26 +5,30 @@
 mod changes;
 mod cluster;
 mod kept;
+mod listing;
 mod outcomes;
+mod resume;
 mod slots;
 mod told;
+mod users;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
-use fanfare_protocol::presence::Identity;
+use fanfare_protocol::presence::{Identity, UserInfo};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use self::changes::Due;
 use crate::bell::Bells;
 use crate::cache::ParkedEvents;
-use crate::channel::{Channel, Counting, Joining, Occupancy, SubscribeError};
-use crate::conn::{Conn, Sockets, give_back};
+use crate::channel::{Channel, Counting, EventReach, Joining, Occupancy, SubscribeError};
+use crate::conn::Conn;
+use crate::resume::{NodeRings, ResumeMistake, Rings, Since};
 use crate::sharing::{InCluster, Sharing};
 use crate::sync::{AtomicUsize, Mutex, RandomState, RwLock};
 use crate::transitions::{Hooks, Transitions};
@@ -32,6 +36,7 @@ use crate::users::Users;
 
 pub use cluster::FedEvent;
 pub use kept::Cached;
+pub use listing::{ChannelsPlace, SomeUsers};
 pub use slots::Slot;
 
 /// Parts of an app's table of channels, each with a lock of its own.
@@ -45,28 +50,47 @@ pub struct AppHub {
     /// Each lock guards its table and all channels in it.
     shards: Box<[Mutex<HashTable<Channel>>]>,
     hasher: RandomState,
-    /// Guards the list of open connections.
-    conns: Mutex<Sockets<Arc<Conn>>>,
+    /// Guards the list of open connections, which is in order, so that it can be read in pieces.
+    conns: Mutex<BTreeMap<SocketId, Arc<Conn>>>,
     slots_taken: AtomicUsize,
     pub(crate) users: Users,
     /// Channels with something to tell their subscribers.
     due: Due,
     parked: ParkedEvents,
+    node_rings: Arc<NodeRings>,
+    /// What the app's rings share, from the first client on that may resume.
+    rings: OnceLock<Arc<Rings>>,
     /// Transitions for the app's webhooks.
     transitions: Transitions,
     /// The app's part in the cluster; absent where the node is alone.
     sharing: Option<Arc<Sharing>>,
 }
 
+/// What a connection brings that subscribes.
+#[derive(Debug)]
+pub(crate) struct Arrival<'a> {
+    /// The member's identity, on presence channels only.
+    pub(crate) identity: Option<Identity>,
+    /// What the client had got of the channel before.
+    pub(crate) since: Option<&'a Since>,
+    /// The present, in milliseconds of the clock by which cached events expire.
+    pub(crate) now: u64,
+}
+
 impl AppHub {
     /// The hub of an app without connections.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self::under(&Bells::default(), app, None)
+        Self::under(&Bells::default(), Arc::default(), app, None)
     }
 
     /// A hub that rings these bells when a task has something to take.
-    pub(crate) fn under(bells: &Bells, app: Arc<App>, sharing: Option<Sharing>) -> Self {
+    pub(crate) fn under(
+        bells: &Bells,
+        node_rings: Arc<NodeRings>,
+        app: Arc<App>,
+        sharing: Option<Sharing>,
+    ) -> Self {
         let sharing = sharing.map(Arc::new);
         Self {
             transitions: Transitions::new(app.id.clone(), Arc::clone(&bells.transitions)),
@@ -78,6 +102,8 @@ impl AppHub {
             slots_taken: AtomicUsize::new(0),
             users: Users::new(sharing.clone()),
             parked: ParkedEvents::default(),
+            node_rings,
+            rings: OnceLock::new(),
             sharing,
         }
     }
@@ -94,6 +120,9 @@ impl AppHub {
             return;
         }
         let before = std::mem::replace(&mut *self.app.write(), Arc::clone(app));
+        if let Some(rings) = self.rings.get() {
+            rings.set_app(app);
+        }
         let newly_wanted = app.told().without(before.told());
         if !newly_wanted.is_empty() {
             self.transitions.begin(newly_wanted);
@@ -122,39 +151,64 @@ impl AppHub {
     }
 
     pub(crate) fn connection_closed(&self, socket: SocketId) {
-        let mut conns = self.conns.lock();
-        conns.remove(&socket);
-        give_back(&mut conns);
+        self.conns.lock().remove(&socket);
     }
 
     /// Queues the frame for every subscriber of the channel but `except`; returns how many outboxes took the frame.
     pub fn deliver(&self, channel: &ChannelName, frame: &Frame, except: Option<SocketId>) -> usize {
-        self.deliver_to(channel.as_str(), frame, except)
+        self.deliver_by(channel.as_str(), (None, frame, except), || {})
     }
 
-    /// As [`AppHub::deliver`], by the channel's name as another node has checked it.
-    pub fn deliver_to(&self, channel: &str, frame: &Frame, except: Option<SocketId>) -> usize {
+    /// As [`AppHub::deliver`], and calls `tell`, which tells the other nodes, so that they hear the events of a channel in
+    /// the order of this node: under the lock of the channel's shard, so it must not wait, nor call the hub.
+    pub fn deliver_and_tell(
+        &self,
+        channel: &ChannelName,
+        frame: &Frame,
+        except: Option<SocketId>,
+        tell: impl FnOnce(),
+    ) -> usize {
+        self.deliver_by(channel.as_str(), (None, frame, except), tell)
+    }
+
+    /// As [`AppHub::deliver`], for an event of another node, by the channel's name as that node has checked it.
+    pub fn deliver_heard(&self, channel: &str, frame: &Frame, except: Option<SocketId>, node: u64) -> usize {
+        self.deliver_by(channel, (Some(node), frame, except), || {})
+    }
+
+    fn deliver_by(
+        &self,
+        channel: &str,
+        (node, frame, except): (Option<u64>, &Frame, Option<SocketId>),
+        then: impl FnOnce(),
+    ) -> usize {
         let hash = self.hasher.hash_one(channel);
         let mut shard = self.shard(hash).lock();
         let found = shard.find_mut(hash, |known| known.name.as_str() == channel);
-        found.map_or(0, |channel| channel.deliver(frame, except))
+        if ResumeMistake::NotedApart.is_made() {
+            let noted = found.and_then(|channel| channel.note_event(frame, except, node));
+            drop(shard);
+            let mut shard = self.shard(hash).lock();
+            let found = shard.find_mut(hash, |known| known.name.as_str() == channel);
+            return found
+                .map_or(0, |channel| channel.push_to_others(noted.as_ref().unwrap_or(frame), except));
+        }
+        let took = found.map_or(0, |channel| channel.deliver_of(node, frame, except));
+        then();
+        took
+    }
+
+    /// Whom an event of the channel would reach now on this node (CON-042). Counts under the shard's lock, so that only
+    /// whoever asks where an event went should call this.
+    #[must_use]
+    pub fn reach(&self, channel: &ChannelName, except: Option<SocketId>) -> EventReach {
+        self.look(channel, |channel| channel.reach(except)).unwrap_or_default()
     }
 
     /// The user that a subscriber of a presence channel stands for (WS-165).
     #[must_use]
     pub fn user_of(&self, channel: &ChannelName, socket: SocketId) -> Option<UserId> {
         self.look(channel, |channel| channel.user_of(socket)).flatten()
-    }
-
-    /// Closes every connection that is signed in as the user (API-060); returns the number of closed connections.
-    pub fn close_user(&self, user: &str, reason: &CloseReason) -> usize {
-        self.users.close(user, reason)
-    }
-
-    /// Number of distinct users that are signed in.
-    #[must_use]
-    pub fn users_online(&self) -> usize {
-        self.users.online()
     }
 
     /// Occupancy of the channel; all zero for a channel that does not exist.
@@ -167,6 +221,13 @@ impl AppHub {
     #[must_use]
     pub fn user_ids(&self, channel: &ChannelName) -> Vec<UserId> {
         self.look(channel, Channel::user_ids).unwrap_or_default()
+    }
+
+    /// The users on a presence channel that its subscribers here know of, those on other nodes included, with the newest
+    /// `user_info` of each.
+    #[must_use]
+    pub fn known_users(&self, channel: &ChannelName) -> Vec<(UserId, UserInfo)> {
+        self.look(channel, Channel::known_users).unwrap_or_default()
     }
 
     /// Shows the occupied channels of one shard whose names begin with `prefix`, without users' own channels (API-030,
@@ -195,15 +256,16 @@ impl AppHub {
         &self,
         name: &ChannelName,
         conn: &Arc<Conn>,
-        identity: Option<Identity>,
-        now: u64,
+        arrival: Arrival<'_>,
     ) -> Result<(), SubscribeError> {
+        let Arrival { identity, since, now } = arrival;
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         // Read under the lock: a look at the shard after a change of settings then finds all that is unreported.
         let app = self.app.read();
         let hooks = self.hooks(&app, name);
-        let joining = Joining { conn, identity, most_users: app.limits.members, now, hooks };
+        let rings = self.rings_of(&app);
+        let joining = Joining { conn, identity, most_users: app.limits.members, now, hooks, rings, since };
         let subscribe = |channel: &mut Channel| match &self.sharing {
             None => channel.subscribe(joining),
             Some(sharing) => {
@@ -227,9 +289,13 @@ impl AppHub {
         Ok(())
     }
 
-    pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId) {
+    /// Ends a subscription; with an expiry, its client may come back until then.
+    pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId, until: Option<u64>) {
         if self.sharing.is_some() {
-            self.in_cluster(name, 0, |channel, at| channel.exit(socket, at));
+            self.in_cluster(name, 0, |channel, at| {
+                channel.end_run(socket, until);
+                channel.exit(socket, at)
+            });
             return;
         }
         let hash = self.hasher.hash_one(name);
@@ -238,6 +304,7 @@ impl AppHub {
         let hooks = self.hooks(&app, name);
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
+            channel.end_run(socket, until);
             channel.unsubscribe(socket, hooks);
             self.changed(channel, Counting { subscribers: app.subscription_counts, hooks }, None);
             channel.park(&self.parked);
@@ -248,6 +315,10 @@ impl AppHub {
         drop(app);
         drop(shard);
         self.make_room();
+    }
+
+    pub(crate) fn acknowledge_again(&self, name: &ChannelName, conn: &Conn) {
+        self.change(name, |channel| channel.acknowledge_again(conn));
     }
 
     /// Whether the connection is subscribed to the channel, acknowledged or not.

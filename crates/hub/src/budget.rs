@@ -21,6 +21,8 @@ pub struct Budget {
     bytes: usize,
     /// Bytes of the queues themselves, and of incomplete messages.
     others: AtomicUsize,
+    /// Bytes of frames that are kept for clients that resume, under a bound of their own.
+    kept: AtomicUsize,
     /// The share of all bytes that the tasks of closed connections are about to free.
     freeing: AtomicUsize,
     /// Guards the waker of the task that waits for an exceeded budget; a leaf.
@@ -42,6 +44,7 @@ impl Budget {
             outbox_bytes,
             bytes,
             others: AtomicUsize::new(0),
+            kept: AtomicUsize::new(0),
             freeing: AtomicUsize::new(0),
             waker: Mutex::new(None),
         }
@@ -68,7 +71,18 @@ impl Budget {
     /// Bytes that all connections of the process hold now.
     #[must_use]
     pub fn held(&self) -> usize {
-        held_bytes() + self.others.load(Ordering::Relaxed)
+        let kept = self.kept.load(Ordering::Relaxed);
+        (held_bytes() + self.others.load(Ordering::Relaxed)).saturating_sub(kept)
+    }
+
+    /// A frame is kept for clients that resume, and so counted elsewhere, whoever else holds the frame.
+    pub(crate) fn keep(&self, bytes: usize) {
+        self.kept.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A frame is kept for nobody any more.
+    pub(crate) fn keep_no_more(&self, bytes: usize) {
+        self.kept.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Bytes of everything but frames, whose bytes are counted for the whole process.

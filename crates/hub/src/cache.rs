@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
+use fanfare_protocol::socket_io;
 
+use crate::dialect::Dialect;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Estimated bytes of a channel without subscribers, beside its name and its event.
@@ -17,6 +19,8 @@ const CHANNEL: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Last {
     frame: Frame,
+    /// The event for clients of Socket.IO, made for the first of them.
+    socket_io: Option<Frame>,
     until: u64,
     /// Set while the channel has no subscribers.
     parked: Option<Parked>,
@@ -58,12 +62,28 @@ struct Parked {
 impl Last {
     /// Keeps a frame until its expiry; the bytes are copied, for a frame's own buffer may be larger.
     pub(crate) fn new(frame: &Frame, until: u64) -> Self {
-        Self { frame: frame.to_exact(), until, parked: None }
+        Self { frame: frame.to_exact(), socket_io: None, until, parked: None }
     }
 
     /// The event, if the event has not expired.
     pub(crate) fn at(&self, now: u64) -> Option<&Frame> {
         (self.until > now).then_some(&self.frame)
+    }
+
+    /// The event in the form of a dialect.
+    pub(crate) fn in_dialect(&mut self, dialect: Dialect) -> Option<&Frame> {
+        if dialect == Dialect::Pusher {
+            return Some(&self.frame);
+        }
+        if self.socket_io.is_none() {
+            self.socket_io = socket_io::event(&self.frame).map(|event| event.to_exact());
+        }
+        self.socket_io.as_ref()
+    }
+
+    /// The event, expired or not.
+    pub(crate) const fn frame(&self) -> &Frame {
+        &self.frame
     }
 
     /// The expiry.
@@ -73,6 +93,7 @@ impl Last {
 
     /// Counts the event against `limits.cache_bytes`, for its channel has no subscribers now.
     pub(crate) fn park(&mut self, name: &ChannelName, of: &ParkedEvents) {
+        self.socket_io = None;
         let bytes = self.frame.bytes().len() + name.as_str().len() + CHANNEL;
         self.parked = Some(of.add(name, self.until, bytes));
     }

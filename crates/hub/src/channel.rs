@@ -6,10 +6,17 @@
 mod cache;
 mod copy;
 mod counts;
+mod elsewhere;
+mod listing;
 mod member;
 mod merging;
 mod ordered;
+mod rare;
+mod reach;
+mod resuming;
+mod ring;
 mod roster;
+mod twins;
 mod waiting;
 
 use std::sync::Arc;
@@ -17,32 +24,37 @@ use std::sync::Arc;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
-use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server;
+use fanfare_protocol::presence::{Identity, UserInfo};
 use fanfare_protocol::webhook::{Kind, Transition};
+use fanfare_protocol::{server, socket_io};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use self::copy::ChannelCopy;
 use self::member::{Member, User};
 use self::merging::{MemberChange, Merging};
-use crate::cache::Last;
-use crate::conn::{Conn, SocketsInOrder, has_outgrown};
+use self::rare::Rare;
+use crate::conn::{Conn, SocketsInOrder};
+use crate::dialect::Dialect;
+use crate::resume::{Rings, Since};
 use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
 pub(crate) use self::counts::Counting;
 pub use self::ordered::OrderedEvent;
+pub use self::reach::EventReach;
+pub use self::ring::MissedElsewhere;
 
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) name: ChannelName,
     /// Acknowledged subscribers.
     members: SocketsInOrder<Member>,
+    /// Members that speak Socket.IO: without any, nothing is made in that form.
+    socket_io: u32,
     /// Present on presence channels only; boxed to keep the others small.
     users: Option<Box<HashMap<UserId, User, RandomState>>>,
-    /// The cached event, on cache channels only (WS-170).
-    last: Option<Box<Last>>,
+    rare: Option<Box<Rare>>,
     /// The count has changed since the last count was sent.
     count_is_due: bool,
     /// The channel stands in the app's list of crowds whose count may be due.
@@ -61,6 +73,10 @@ pub(crate) struct Joining<'a> {
     /// The present, in milliseconds of the clock by which cached events expire.
     pub(crate) now: u64,
     pub(crate) hooks: Hooks<'a>,
+    /// What the app's rings share, in apps whose clients resume.
+    pub(crate) rings: Option<&'a Arc<Rings>>,
+    /// What the client had got of the channel before (RES-003).
+    pub(crate) since: Option<&'a Since>,
 }
 
 /// Occupancy of a channel.
@@ -86,8 +102,9 @@ impl Channel {
         Self {
             name,
             members: SocketsInOrder::default(),
+            socket_io: 0,
             users: None,
-            last: None,
+            rare: None,
             count_is_due: false,
             is_listed: false,
             merging: Merging::default(),
@@ -97,11 +114,12 @@ impl Channel {
 
     /// Adds the connection, queues the acknowledgement, and sends the others the new member (WS-124).
     pub(crate) fn subscribe(&mut self, joining: Joining<'_>) -> Result<(), SubscribeError> {
-        let Joining { conn, identity, most_users, now, hooks } = joining;
+        let Joining { conn, identity, most_users, now, hooks, rings, since } = joining;
+        self.open_ring(rings);
         let user = match identity {
             Some(identity) => Some(self.join(conn, identity, most_users)?),
             None => {
-                conn.outbox.push(&self.acknowledgement());
+                self.push_acknowledgement(conn);
                 None
             }
         };
@@ -111,21 +129,40 @@ impl Channel {
         if let Some((id, true)) = &user {
             hooks.tell(Kind::Presence, || Transition::Joined(self.name.clone(), id.clone()));
         }
-        self.send_last(conn, now, hooks);
+        let missed = since.map(|since| self.missed(conn, since));
+        let is_held = self.holds_kept(missed.as_ref(), now);
+        self.send_last(conn, now, hooks, is_held);
+        self.begin_runs(conn, missed.as_ref(), is_held);
         let user = user.map(|(id, _)| id);
-        self.merging.came(conn.id);
-        self.members.insert(conn.id, Member { conn: Arc::clone(conn), user });
+        self.admit(Member { conn: Arc::clone(conn), user });
         Ok(())
     }
 
-    /// `subscription_succeeded`, on presence channels with the whole roster (WS-120, WS-121).
-    fn acknowledgement(&self) -> Frame {
-        match &self.users {
-            Some(users) => {
-                let roster = users.iter().map(|(id, user)| (id, &user.info));
-                server::presence_succeeded(&self.name, roster)
+    /// `subscription_succeeded`, on presence channels with the whole roster (WS-120, WS-121). Clients of Socket.IO are
+    /// sent rosters alone (SIO-050, SIO-057).
+    fn acknowledgement(&self, dialect: Dialect) -> Option<Frame> {
+        let roster = self.users.as_ref().map(|users| users.iter().map(|(id, user)| (id, &user.info)));
+        match (dialect, roster) {
+            (Dialect::Pusher, Some(roster)) => Some(server::presence_succeeded(&self.name, roster)),
+            (Dialect::Pusher, None) => Some(server::subscription_succeeded(&self.name)),
+            (Dialect::SocketIo, roster) => {
+                roster.map(|roster| socket_io::presence_subscribed(&self.name, roster))
             }
-            None => server::subscription_succeeded(&self.name),
+        }
+    }
+
+    fn push_acknowledgement(&self, conn: &Conn) {
+        if let Some(frame) = self.acknowledgement(conn.dialect) {
+            conn.outbox.push(&frame);
+        }
+    }
+
+    /// Sends the roster once more to a subscriber of a presence channel who has got one already (SIO-051).
+    pub(crate) fn acknowledge_again(&mut self, conn: &Conn) {
+        if self.users.is_some() && self.members.contains_key(&conn.id) {
+            self.push_acknowledgement(conn);
+            // The roster is newer than the changes that wait.
+            self.merging.came(conn.id);
         }
     }
 
@@ -153,7 +190,7 @@ impl Channel {
                 true
             }
         };
-        conn.outbox.push(&self.acknowledgement());
+        self.push_acknowledgement(conn);
         if is_new {
             self.tell_change(&identity.user_id, MemberChange::Came(identity.user_info));
         }
@@ -162,7 +199,7 @@ impl Channel {
 
     /// Removes the connection, and sends the others a removed member if this was the user's last connection.
     pub(crate) fn unsubscribe(&mut self, socket: SocketId, hooks: Hooks<'_>) {
-        let Some(member) = self.remove_member(socket) else {
+        let Some(member) = self.dismiss(socket) else {
             return;
         };
         if let Some(user) = member.user {
@@ -171,14 +208,6 @@ impl Channel {
         if self.members.is_empty() {
             hooks.tell(Kind::ChannelExistence, || Transition::Vacated(self.name.clone()));
         }
-    }
-
-    fn remove_member(&mut self, socket: SocketId) -> Option<Member> {
-        let member = self.members.swap_remove(&socket);
-        if has_outgrown(self.members.len(), self.members.capacity()) {
-            self.members.shrink_to_fit();
-        }
-        member
     }
 
     /// Counts a user out.
@@ -196,15 +225,19 @@ impl Channel {
 
     /// Queues an event for everybody but `except`, behind all earlier changes; returns how many outboxes took it.
     pub(crate) fn deliver(&mut self, frame: &Frame, except: Option<SocketId>) -> usize {
-        self.tell_members();
-        self.push(frame, except)
+        self.deliver_of(None, frame, except)
     }
 
-    fn push(&self, frame: &Frame, except: Option<SocketId>) -> usize {
-        self.members
-            .iter()
-            .filter(|(socket, member)| Some(**socket) != except && member.conn.outbox.push(frame))
-            .count()
+    /// As [`Channel::deliver`], for an event of this node, or of the other one.
+    pub(crate) fn deliver_of(&mut self, node: Option<u64>, frame: &Frame, except: Option<SocketId>) -> usize {
+        self.tell_members();
+        let counted = self.note_event(frame, except, node);
+        self.push_to_others(counted.as_ref().unwrap_or(frame), except)
+    }
+
+    /// Queues an event that was noted for everybody but `except`.
+    pub(crate) fn push_to_others(&self, frame: &Frame, except: Option<SocketId>) -> usize {
+        self.push_unless(frame, |socket| Some(*socket) == except)
     }
 
     /// Whether anybody is subscribed.
@@ -219,7 +252,7 @@ impl Channel {
 
     /// Whether the channel can be dropped.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.is_occupied() && self.last.is_none()
+        !self.is_occupied() && self.kept().is_none() && !self.is_awaited()
     }
 
     /// Whether the connection is subscribed, acknowledged or not.
@@ -248,6 +281,12 @@ impl Channel {
             None => self.users.as_ref().map_or(0, |users| users.len()),
         };
         Occupancy { subscriptions: self.subscriptions(), users }
+    }
+
+    /// The users that subscribers know of, with the newest `user_info` of each.
+    pub(crate) fn known_users(&self) -> Vec<(UserId, UserInfo)> {
+        let users = self.users.iter().flat_map(|users| users.iter());
+        users.map(|(id, user)| (id.clone(), user.info.clone())).collect()
     }
 
     /// The users with a subscription on this node.

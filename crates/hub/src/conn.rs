@@ -1,17 +1,36 @@
 //! A connection as other tasks see it: an id, an outbox, and a waker for the rest of its task.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::Wake;
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::version::Version;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
 
 use crate::budget::Budget;
+use crate::dialect::Dialect;
 use crate::outbox::Outbox;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::transport::Transport;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The transport, unless the connection has gone on over another.
+    pub transport: Transport,
+    /// The version of the protocol.
+    pub version: Version,
+    /// The client came over TLS, to this server or to a proxy.
+    pub over_tls: bool,
+    /// When the connection was opened, in seconds since the server's start.
+    pub since: u32,
+}
 
 /// Shared by the connection's own task and by every channel that it is subscribed to.
 #[derive(Debug)]
@@ -20,28 +39,79 @@ pub struct Conn {
     pub id: SocketId,
     /// Frames on their way to the client.
     pub outbox: Outbox,
+    /// The protocol of these frames.
+    pub dialect: Dialect,
+    /// Who is at the other end.
+    pub visitor: Visitor,
+    /// The connection has gone on over a WebSocket.
+    upgraded: AtomicBool,
+    /// Subscribed channels, as the connection's task has counted them last.
+    channels: AtomicU32,
     /// Something other than the outbox has woken the connection's task since the last [`Conn::take_stir`].
     stirred: AtomicBool,
     /// The cluster has refused a subscription, and the connection's task has not forgotten the channel yet.
     refused: AtomicBool,
-    /// Bytes that hold an incomplete message of the client.
+    /// Bytes from the client that the connection's task has not handled: an incomplete message, or whole ones.
     incoming: AtomicU32,
 }
 
 impl Conn {
-    /// A connection with an empty outbox, which holds as much as the budget allows for one connection.
+    /// A connection of a client of Pusher's, with an empty outbox, which holds as much as the budget allows for one
+    /// connection.
     #[must_use]
     pub const fn new(id: SocketId, budget: Arc<Budget>) -> Self {
+        Self::speaking(Dialect::Pusher, id, budget)
+    }
+
+    /// As [`Conn::new`], for a client that speaks this dialect.
+    #[must_use]
+    pub const fn speaking(dialect: Dialect, id: SocketId, budget: Arc<Budget>) -> Self {
+        Self::of(Visitor::UNKNOWN, dialect, id, budget)
+    }
+
+    /// As [`Conn::speaking`], for this visitor.
+    #[must_use]
+    pub const fn of(visitor: Visitor, dialect: Dialect, id: SocketId, budget: Arc<Budget>) -> Self {
         Self {
             id,
             outbox: Outbox::new(budget),
+            dialect,
+            visitor,
+            upgraded: AtomicBool::new(false),
+            channels: AtomicU32::new(0),
             stirred: AtomicBool::new(true),
             refused: AtomicBool::new(false),
             incoming: AtomicU32::new(0),
         }
     }
 
-    /// Reports the bytes that hold an incomplete message of the client; the bytes count in the node's budget.
+    /// The transport now.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        if self.upgraded.load(Ordering::Relaxed) {
+            Transport::SocketIoWebSocket
+        } else {
+            self.visitor.transport
+        }
+    }
+
+    /// A connection of Socket.IO goes on over a WebSocket.
+    pub fn upgraded(&self) {
+        self.upgraded.store(true, Ordering::Relaxed);
+    }
+
+    /// Subscribed channels, for operators: the connection's task may know better.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn has_channels(&self, count: usize) {
+        self.channels.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Reports how many bytes from the client the connection's task has not handled, an incomplete message or whole ones; the
+    /// bytes count in the node's budget.
     pub fn holds(&self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         // Only the connection's own task changes the number.
@@ -58,14 +128,15 @@ impl Conn {
         self.outbox.give_up(reason, self.incoming.load(Ordering::Relaxed) as usize)
     }
 
-    /// The connection's task has freed the frames being written, and the incomplete message.
+    /// The connection's task has freed the frames being written, and what the client has sent.
     pub fn freed(&self) {
         self.holds(0);
         self.outbox.freed();
     }
 
-    /// Bytes that wait because the client does not read, or does not complete a message.
-    pub(crate) fn waiting(&self) -> usize {
+    /// Bytes that wait because the client does not read, or whose messages are incomplete or not handled.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.outbox.waiting().map_or(0, |waiting| waiting + self.incoming.load(Ordering::Relaxed) as usize)
     }
 
@@ -94,6 +165,17 @@ impl Conn {
     pub fn is_stirred(&self) -> bool {
         self.stirred.load(Ordering::Acquire)
     }
+}
+
+impl Visitor {
+    /// Somebody of whom nothing is known.
+    pub const UNKNOWN: Self = Self {
+        address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        transport: Transport::WebSocket,
+        version: Version::NEWEST,
+        over_tls: false,
+        since: 0,
+    };
 }
 
 impl Drop for Conn {

@@ -12,8 +12,12 @@ use crate::app_hub::AppHub;
 use crate::bell::Bells;
 use crate::budget::Budget;
 use crate::conn::Conn;
+use crate::resume::{NodeRings, ResumeBounds};
 use crate::sharing::{Cluster, Sharing, Topics};
 use crate::sync::{Mutex, RandomState};
+
+/// How often the age of what is kept for clients that resume is halved in one sweep, while that is too much.
+const HALVINGS: u32 = 6;
 
 /// Used once per connection and once per HTTP request, never per message.
 #[derive(Debug, Default)]
@@ -22,6 +26,7 @@ pub struct Hubs {
     apps: Mutex<HashMap<AppId, Arc<AppHub>, RandomState>>,
     bells: Bells,
     budget: Arc<Budget>,
+    rings: Arc<NodeRings>,
     /// What the hubs share with the cluster; absent where the node is alone.
     cluster: Option<Arc<Cluster>>,
 }
@@ -30,7 +35,16 @@ impl Hubs {
     /// No hub yet; the outboxes of all connections hold no more than the budget.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { budget: Arc::new(budget), ..Self::default() }
+        let budget = Arc::new(budget);
+        let rings = Arc::new(NodeRings::new(ResumeBounds::default(), Arc::clone(&budget)));
+        Self { budget, rings, ..Self::default() }
+    }
+
+    /// The same, before the first hub, with bounds on what is kept for clients that resume (RES-012).
+    #[must_use]
+    pub fn with_resume_bounds(self, bounds: ResumeBounds) -> Self {
+        let rings = Arc::new(NodeRings::new(bounds, Arc::clone(&self.budget)));
+        Self { rings, ..self }
     }
 
     /// As [`Hubs::new`], for a node of a cluster: each hub queues its changes, and is told outcomes.
@@ -53,8 +67,10 @@ impl Hubs {
         let sharing = |cluster: &Arc<Cluster>| {
             Sharing::new(app.id.clone(), Arc::clone(cluster), Arc::clone(&self.bells.cluster))
         };
-        let new =
-            || Arc::new(AppHub::under(&self.bells, Arc::clone(app), self.cluster.as_ref().map(sharing)));
+        let new = || {
+            let (rings, sharing) = (Arc::clone(&self.rings), self.cluster.as_ref().map(sharing));
+            Arc::new(AppHub::under(&self.bells, rings, Arc::clone(app), sharing))
+        };
         Arc::clone(apps.entry(app.id.clone()).or_insert_with(new))
     }
 
@@ -111,6 +127,30 @@ impl Hubs {
             closed += usize::from(conn.give_up(CloseReason::OverMemory));
         }
         closed
+    }
+
+    /// Bytes that are kept for clients that resume, and ended connections that are remembered.
+    #[must_use]
+    pub fn kept_for_resuming(&self) -> (usize, usize) {
+        (self.rings.bytes(), self.rings.records())
+    }
+
+    /// Answers since the start to clients that came back: complete, and incomplete ones (RES-006).
+    #[must_use]
+    pub fn resumes(&self) -> [u64; 2] {
+        self.rings.answers()
+    }
+
+    /// Drops what has expired of all that is kept for clients that resume, and the oldest of all apps while that is too much;
+    /// to be called every second, because what is
+    /// kept from then on is as of `now`, in milliseconds of the clock by which cached events expire.
+    pub fn sweep_rings(&self, now: u64) {
+        self.rings.set_now(now);
+        let hubs = self.all();
+        hubs.iter().for_each(|hub| hub.sweep_rings());
+        for halvings in 1..=HALVINGS {
+            hubs.iter().for_each(|hub| hub.thin_rings(halvings));
+        }
     }
 
     /// Drops expired events, and the hubs that nobody holds and that keep nothing; `now` is in milliseconds of the

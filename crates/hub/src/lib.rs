@@ -2,7 +2,8 @@
 //!
 //! Synchronous: no runtime, no clock, no socket. The order of locks is: one shard, or the users; then the app's
 //! settings, for one read; then outboxes, the lists of channels with changes, the queues of parked events, of
-//! transitions and of changes for the cluster, which are leaves. Nothing waits under any of these locks.
+//! transitions and of changes for the cluster, and the table of tokens, which are leaves. Nothing waits under any of these
+//! locks.
 
 mod app_hub;
 mod bell;
@@ -11,26 +12,34 @@ mod cache;
 mod change_queue;
 mod channel;
 mod conn;
+mod dialect;
 mod hubs;
 mod outbox;
+mod resume;
 mod sharing;
 mod subscriptions;
 mod sync;
 mod transitions;
+mod transport;
 mod users;
 mod waking_queue;
 
-pub use app_hub::{AppHub, Cached, FedEvent, SHARDS, Slot};
+pub use app_hub::{AppHub, Cached, ChannelsPlace, FedEvent, SHARDS, Slot, SomeUsers};
 pub use budget::Budget;
 pub use change_queue::TakenChanges;
-pub use channel::{Occupancy, OrderedEvent, SubscribeError};
-pub use conn::Conn;
+pub use channel::{EventReach, MissedElsewhere, Occupancy, OrderedEvent, SubscribeError};
+pub use conn::{Conn, Visitor};
+pub use dialect::Dialect;
 pub use hubs::Hubs;
 pub use outbox::{Outbox, Taken};
-pub use sharing::Topics;
+pub use resume::ResumeBounds;
+#[cfg(shuttle)]
+pub use resume::ResumeMistake;
+pub use sharing::{QuestionElsewhere, Topics};
 pub use subscriptions::Subscriptions;
 pub use transitions::TakenTransitions;
-pub use users::SignedIn;
+pub use transport::Transport;
+pub use users::{OnlineHere, SignedIn};
 
 #[cfg(test)]
 fn test_app(id: &str) -> std::sync::Arc<fanfare_protocol::app::App> {

@@ -56,6 +56,17 @@ pub enum Taken {
     Closed(CloseReason),
 }
 
+/// Whether an outbox would take a frame, and how soon the client gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// The frame leaves at once.
+    Free,
+    /// The client's socket is full: frames taken before are not written yet.
+    Stuck,
+    /// The connection is ending: no frame is taken.
+    Ending,
+}
+
 impl Outbox {
     /// An empty outbox that holds as much as the budget allows for one, frames being written included.
     #[must_use]
@@ -160,6 +171,16 @@ impl Outbox {
     pub fn waiting(&self) -> Option<usize> {
         let queue = self.queue.lock();
         queue.close().is_none().then_some(queue.bytes)
+    }
+
+    /// How a frame would fare that is queued now.
+    pub(crate) fn flow(&self) -> Flow {
+        let queue = self.queue.lock();
+        match (queue.close(), queue.taken_bytes) {
+            (Some(_), _) => Flow::Ending,
+            (None, 0) => Flow::Free,
+            (None, _) => Flow::Stuck,
+        }
     }
 
     pub(crate) fn budget(&self) -> &Budget {

@@ -9,14 +9,34 @@ use std::sync::Arc;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, Telling};
-use fanfare_protocol::ids::AppId;
+use fanfare_protocol::ids::{AppId, SocketId};
+use fanfare_protocol::resume::ResumeToken;
 
 use crate::bell::Bell;
 use crate::change_queue::ChangeQueue;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::transitions::Hooks;
 
-/// Which topics this node hears.
+/// A question to the node that a client was connected to before: what the client has missed of a channel (RES-014).
+#[derive(Clone, Copy, Debug)]
+pub struct QuestionElsewhere<'a> {
+    /// The app's settings.
+    pub app: &'a App,
+    /// The channel.
+    pub channel: &'a ChannelName,
+    /// Which question of this node.
+    pub number: u64,
+    /// The connection in which the channel was acknowledged.
+    pub token: ResumeToken,
+    /// Messages of the channel that the client has got since then.
+    pub count: u64,
+    /// The client's new connection.
+    pub newcomer: SocketId,
+    /// For how many milliseconds nothing may have been lost between the nodes.
+    pub age: u64,
+}
+
+/// Which topics this node hears, and what other nodes can be asked.
 pub trait Topics: Send + Sync + 'static {
     /// Whether a newcomer of a channel without roster and cache may be acknowledged at once (CL-006).
     ///
@@ -24,6 +44,34 @@ pub trait Topics: Send + Sync + 'static {
     /// [`ClusterOutcome::Serve`](fanfare_protocol::cluster::ClusterOutcome::Serve) was applied to the channels of the topic:
     /// a newcomer of the time between waits for another `Serve`, which answers the newcomer's own change.
     fn is_live(&self, app: &AppId, channel: &ChannelName) -> bool;
+
+    /// Whether another node has given out the token.
+    fn is_elsewhere(&self, token: ResumeToken) -> bool {
+        let _ = token;
+        false
+    }
+
+    /// Whether every event of the channel of the last `age` milliseconds has come to this node, as far as the node knows.
+    ///
+    /// Called under the lock of the channel's shard: must not wait, nor call the hub.
+    fn is_whole(&self, app: &AppId, channel: &ChannelName, age: u64) -> bool {
+        let _ = (app, channel, age);
+        true
+    }
+
+    /// Tells the node that has given out the token that its client has come to this node; does not wait.
+    fn came_back(&self, app: &AppId, token: ResumeToken, newcomer: SocketId) {
+        let _ = (app, token, newcomer);
+    }
+
+    /// Asks another node, behind all events that this node has published on the channel; false if it cannot be asked. If so,
+    /// [`AppHub::answer_missed`](crate::AppHub::answer_missed) follows for certain.
+    ///
+    /// Called under the lock of the channel's shard: must not wait, nor call the hub.
+    fn ask_missed(&self, question: QuestionElsewhere<'_>) -> bool {
+        let _ = question;
+        false
+    }
 }
 
 /// What the hubs of a node share.
@@ -91,6 +139,19 @@ impl Sharing {
 
     pub(crate) fn is_live(&self, channel: &ChannelName) -> bool {
         self.cluster.topics.is_live(&self.app, channel)
+    }
+
+    /// Whether every event of the channel of the last `age` milliseconds has come here, as far as this node knows.
+    pub(crate) fn is_whole(&self, channel: &ChannelName, age: u64) -> bool {
+        self.cluster.topics.is_whole(&self.app, channel, age)
+    }
+
+    pub(crate) fn topics(&self) -> &dyn Topics {
+        &*self.cluster.topics
+    }
+
+    pub(crate) fn app_id(&self) -> &AppId {
+        &self.app
     }
 
     /// The bound of one outbox, in bytes.

@@ -3,19 +3,25 @@
 //! Only this module changes a connection's subscriptions, so subscribe, unsubscribe and close of one
 //! connection cannot race each other. Dropping the value leaves every channel and signs out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::presence::Identity;
+use fanfare_protocol::resume::{Position, ResumeToken};
 use fanfare_protocol::user::UserData;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
-use crate::app_hub::AppHub;
+use crate::app_hub::{AppHub, Arrival};
 use crate::channel::SubscribeError;
 use crate::conn::Conn;
+use crate::resume::{Former, Since};
 use crate::sync::RandomState;
-use crate::users::SignedIn;
+use crate::users::{SignedIn, SigningIn};
+
+/// Most tokens of other nodes that a connection may name; a client has as many as its last connections without answers.
+const MOST_TOLD: usize = 16;
 
 /// A connection's subscriptions.
 #[derive(Debug)]
@@ -23,7 +29,28 @@ pub struct Subscriptions {
     hub: Arc<AppHub>,
     conn: Arc<Conn>,
     channels: HashSet<ChannelName, RandomState>,
-    signed_in: Option<Box<SignedIn>>,
+    /// Boxed, because most connections have nothing of this.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    signed_in: Option<SignedIn>,
+    resuming: Option<Resuming>,
+}
+
+/// A connection whose client was told that it may resume.
+#[derive(Debug)]
+struct Resuming {
+    token: ResumeToken,
+    /// The client counts what it gets (RES-002).
+    counts: bool,
+    /// What the client had got of channels that it has not subscribed to yet.
+    since: HashMap<String, Since, RandomState>,
+    /// The client had got something of more channels than it may subscribe to.
+    has_more: bool,
+    /// Tokens of other nodes that were told of this connection.
+    told_elsewhere: usize,
 }
 
 impl Subscriptions {
@@ -31,7 +58,7 @@ impl Subscriptions {
     #[must_use]
     pub fn new(hub: Arc<AppHub>, conn: Arc<Conn>) -> Self {
         hub.connection_opened(&conn);
-        Self { hub, conn, channels: HashSet::default(), signed_in: None }
+        Self { hub, conn, channels: HashSet::default(), rare: None }
     }
 
     /// Subscribes and queues the acknowledgement; `identity` on presence channels only.
@@ -50,9 +77,29 @@ impl Subscriptions {
         if self.channels.contains(&channel) {
             return Err(SubscribeError::Existing);
         }
-        self.hub.subscribe(&channel, &self.conn, identity, now)?;
+        let unknown = Since { former: None, elsewhere: None, count: 0 };
+        let since = self.resuming().and_then(|resuming| {
+            let known = resuming.since.get(channel.as_str());
+            known.or_else(|| resuming.has_more.then_some(&unknown))
+        });
+        self.hub.subscribe(&channel, &self.conn, Arrival { identity, since, now })?;
+        if let Some(resuming) = self.rare.as_mut().and_then(|rare| rare.resuming.as_mut()) {
+            resuming.since.remove(channel.as_str());
+        }
         self.channels.insert(channel);
+        self.conn.has_channels(self.channels.len());
         Ok(())
+    }
+
+    /// Queues the acknowledgement of a presence channel once more, with the roster as it is now, unless the first one is
+    /// still to come; false if there is no subscription (SIO-051). Other channels' subscribers are told nothing.
+    pub fn acknowledge_again(&mut self, channel: &str) -> bool {
+        self.forget_refused();
+        let Some(channel) = self.channels.get(channel) else {
+            return false;
+        };
+        self.hub.acknowledge_again(channel, &self.conn);
+        true
     }
 
     /// Leaves the channel; false if there was no subscription (WS-141).
@@ -61,26 +108,90 @@ impl Subscriptions {
         let Some(channel) = self.channels.take(channel) else {
             return false;
         };
-        self.hub.unsubscribe(&channel, self.conn.id);
+        self.conn.has_channels(self.channels.len());
+        self.hub.unsubscribe(&channel, self.conn.id, None);
         true
     }
 
     /// Signs in, and queues `success`, then the online users of the watchlist. The same user may sign in
-    /// again with other data. False if the connection is signed in as another user (WS-182).
-    pub fn sign_in(&mut self, user: UserData, success: &Frame) -> bool {
-        let before = self.signed_in.as_deref();
+    /// again with other data. False if the connection is signed in as another user (WS-182). `now` is the present in
+    /// seconds since 1970.
+    pub fn sign_in(&mut self, user: UserData, success: &Frame, now: u64) -> bool {
+        let before = self.signed_in();
         if before.is_some_and(|before| before.id != user.id) {
             return false;
         }
-        let signed_in = self.hub.users.sign_in(&self.conn, before, user, success);
-        self.signed_in = Some(Box::new(signed_in));
+        let signing_in = SigningIn { conn: &self.conn, success, now };
+        let signed_in = self.hub.sign_in(signing_in, before, user);
+        self.rare.get_or_insert_default().signed_in = Some(signed_in);
         true
     }
 
     /// The user that the connection is signed in as.
     #[must_use]
     pub fn signed_in(&self) -> Option<&SignedIn> {
-        self.signed_in.as_deref()
+        self.rare.as_ref()?.signed_in.as_ref()
+    }
+
+    fn resuming(&self) -> Option<&Resuming> {
+        self.rare.as_ref()?.resuming.as_ref()
+    }
+
+    /// The token by which the client may resume (RES-001); the one that the connection has, if it has one.
+    pub fn offer_resume(&mut self, token: ResumeToken) -> ResumeToken {
+        let new = || Resuming {
+            token,
+            counts: false,
+            since: HashMap::default(),
+            has_more: false,
+            told_elsewhere: 0,
+        };
+        self.rare.get_or_insert_default().resuming.get_or_insert_with(new).token
+    }
+
+    /// The client counts what it gets, and tells what it had got of channels before: `most` of them at most, and of the
+    /// others it is said to have got nothing (RES-002, RES-003). A connection that it had before ends.
+    pub fn resume<'a>(
+        &mut self,
+        positions: impl Iterator<Item = (Cow<'a, str>, Option<Position>)>,
+        most: usize,
+    ) {
+        let (hub, socket) = (&self.hub, self.conn.id);
+        let Some(resuming) = self.rare.as_mut().and_then(|rare| rare.resuming.as_mut()) else { return };
+        if !std::mem::replace(&mut resuming.counts, true) {
+            hub.begin_counting(resuming.token, socket);
+        }
+        let mut formers: HashMap<ResumeToken, Option<Arc<Former>>, RandomState> = HashMap::default();
+        for (channel, position) in positions {
+            if resuming.since.len() >= most {
+                resuming.has_more = true;
+                break;
+            }
+            let elsewhere = position.map(|position| position.token).filter(|token| hub.is_elsewhere(*token));
+            let told = &mut resuming.told_elsewhere;
+            let mut find = |position: Position| {
+                let find = || match elsewhere {
+                    None => hub.find_former(position.token, socket).map(Arc::new),
+                    Some(token) => {
+                        *told += 1;
+                        if *told <= MOST_TOLD {
+                            hub.tell_came_back(token, socket);
+                        }
+                        None
+                    }
+                };
+                formers.entry(position.token).or_insert_with(find).clone()
+            };
+            let since = Since {
+                former: position.and_then(&mut find),
+                elsewhere: elsewhere.filter(|_| *told <= MOST_TOLD),
+                count: position.map_or(0, |position| position.count),
+            };
+            match self.channels.get(channel.as_ref()) {
+                Some(subscribed) => hub.resume_late(subscribed, &self.conn, &since),
+                None => drop(resuming.since.insert(channel.into_owned(), since)),
+            }
+        }
     }
 
     /// Number of subscribed channels.
@@ -115,6 +226,7 @@ impl Subscriptions {
     fn forget_refused(&mut self) {
         if self.conn.take_refused() {
             self.channels.retain(|channel| self.hub.has_member(channel, self.conn.id));
+            self.conn.has_channels(self.channels.len());
         }
     }
 
@@ -133,11 +245,13 @@ impl Subscriptions {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
+        let counted = self.resuming().filter(|resuming| resuming.counts).map(|resuming| resuming.token);
+        let until = counted.and_then(|token| self.hub.end_counting(token));
         for channel in self.channels.drain() {
-            self.hub.unsubscribe(&channel, self.conn.id);
+            self.hub.unsubscribe(&channel, self.conn.id, until);
         }
-        if let Some(signed_in) = self.signed_in.take() {
-            self.hub.users.sign_out(self.conn.id, &signed_in);
+        if let Some(signed_in) = self.rare.take().and_then(|rare| rare.signed_in) {
+            self.hub.sign_out(self.conn.id, &signed_in);
         }
         self.hub.connection_closed(self.conn.id);
     }

@@ -59,6 +59,11 @@ impl Transitions {
         Hooks { told, transitions: Some(self) }
     }
 
+    /// The kinds wanted of the users who are online.
+    pub(crate) fn hooks_of_users<'a>(&'a self, app: &App) -> Hooks<'a> {
+        Hooks { told: app.told(), transitions: Some(self) }
+    }
+
     fn push(&self, transition: Transition) {
         self.0.change(|queue| {
             if !queue.push(transition) {

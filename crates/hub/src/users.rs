@@ -4,23 +4,28 @@
 //! at sign-in and at the end of a signed-in connection, never for a message; outboxes are pushed to under the lock,
 //! as under a shard's.
 
+mod listing;
 mod online;
 mod standing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
 use fanfare_protocol::server;
-use fanfare_protocol::user::UserData;
-use hashbrown::HashMap;
+use fanfare_protocol::user::{OnlineUser, UserData};
+use fanfare_protocol::webhook::{Kind, Present, Transition};
 
+pub use self::listing::OnlineHere;
 use self::online::SharedUser;
-use crate::conn::{Conn, Sockets, give_back};
+use crate::conn::{Conn, Sockets};
 use crate::sharing::Sharing;
-use crate::sync::{Mutex, RandomState};
+use crate::sync::Mutex;
+use crate::transitions::Hooks;
 
 /// The signed-in users of one app, and the watched users.
 #[derive(Debug)]
@@ -33,7 +38,8 @@ pub(crate) struct Users {
 
 #[derive(Debug, Default)]
 struct Table {
-    users: HashMap<UserId, User, RandomState>,
+    /// In order, so that operators' lists are read in pieces.
+    users: BTreeMap<UserId, User>,
     /// Watchers whose first list waits for the cluster, each with all users that it watches.
     unlisted: Sockets<Vec<UserId>>,
 }
@@ -41,9 +47,20 @@ struct Table {
 #[derive(Debug, Default)]
 struct User {
     signed_in: Sockets<Arc<Conn>>,
+    /// When the first of those signed in since there was none, in seconds since 1970.
+    since: u64,
     watchers: Sockets<Arc<Conn>>,
     /// What the cluster says of the user; absent where a node is alone.
     shared: Option<Box<SharedUser>>,
+}
+
+/// What a sign-in brings beside the user.
+pub(crate) struct SigningIn<'a> {
+    pub conn: &'a Arc<Conn>,
+    /// The answer to the client.
+    pub success: &'a Frame,
+    /// The present, in seconds since 1970.
+    pub now: u64,
 }
 
 /// The user that a connection is signed in as, for the connection's whole life (WS-186).
@@ -62,13 +79,13 @@ impl Users {
     }
 
     /// Signs a connection in, or takes over the same user's newer data; pushes `success`, then the online users of
-    /// the watchlist (WS-195). In a cluster the list may wait for the cluster's answer.
-    pub(crate) fn sign_in(
+    /// the watchlist (WS-195). In a cluster the list may wait for the cluster's answer. `hooks` is called under the lock.
+    pub(crate) fn sign_in<'h>(
         &self,
-        conn: &Arc<Conn>,
+        SigningIn { conn, success, now }: SigningIn<'_>,
         before: Option<&SignedIn>,
         user: UserData,
-        success: &Frame,
+        hooks: impl FnOnce() -> Hooks<'h>,
     ) -> SignedIn {
         let sharing = self.sharing.as_deref();
         let mut table = self.table.lock();
@@ -76,8 +93,10 @@ impl Users {
             let signed_in = table.users.entry(user.id.clone()).or_default();
             signed_in.signed_in.insert(conn.id, Arc::clone(conn));
             if signed_in.signed_in.len() == 1 {
-                table.came_online(&user.id, sharing);
+                signed_in.since = now;
+                table.came_online(&user.id, sharing, hooks());
             }
+            table.count_in_cluster(&user.id, sharing);
         }
         conn.outbox.push(success);
         let watched = before.map_or(&[][..], |before| &before.watching);
@@ -91,8 +110,8 @@ impl Users {
         SignedIn { id: user.id, user_info: user.user_info, watching: user.watchlist }
     }
 
-    /// The connection has ended.
-    pub(crate) fn sign_out(&self, socket: SocketId, ended: &SignedIn) {
+    /// The connection has ended. `hooks` is called under the lock.
+    pub(crate) fn sign_out<'h>(&self, socket: SocketId, ended: &SignedIn, hooks: impl FnOnce() -> Hooks<'h>) {
         let sharing = self.sharing.as_deref();
         let mut table = self.table.lock();
         table.unlisted.remove(&socket);
@@ -100,11 +119,11 @@ impl Users {
         if let Some(user) = table.users.get_mut(&ended.id) {
             user.signed_in.remove(&socket);
             if user.signed_in.is_empty() {
-                table.went_offline(&ended.id, sharing);
+                table.went_offline(&ended.id, sharing, hooks());
             }
         }
+        table.count_in_cluster(&ended.id, sharing);
         table.forget_if_idle(&ended.id);
-        give_back(&mut table.users);
     }
 
     /// Closes every connection that is signed in as the user (API-060); returns the number of closed connections.
@@ -117,6 +136,19 @@ impl Users {
         signed_in.map_or(0, Sockets::len)
     }
 
+    /// Of each of these users, whether the user is online on this node, in their order.
+    pub(crate) fn look<'u>(&self, ids: impl Iterator<Item = &'u UserId>) -> Vec<OnlineUser> {
+        let table = self.table.lock();
+        ids.map(|id| table.users.get(id).map(User::on_this_node).unwrap_or_default()).collect()
+    }
+
+    /// Everybody online, each on the user's hidden channel.
+    pub(crate) fn present(&self) -> Vec<Present> {
+        let table = self.table.lock();
+        let online = table.users.iter().filter(|(_, user)| !user.signed_in.is_empty());
+        online.map(|(id, _)| Present { channel: ChannelName::online(id), users: vec![id.clone()] }).collect()
+    }
+
     /// Number of users online.
     pub(crate) fn online(&self) -> usize {
         self.table.lock().users.values().filter(|user| !user.signed_in.is_empty()).count()
@@ -125,17 +157,23 @@ impl Users {
 
 impl Table {
     /// The user's first connection on this node has signed in.
-    fn came_online(&mut self, id: &UserId, sharing: Option<&Sharing>) {
+    fn came_online(&mut self, id: &UserId, sharing: Option<&Sharing>, hooks: Hooks<'_>) {
         match sharing {
-            None => self.tell_watchers(id, true),
-            Some(sharing) => self.join_cluster(id, sharing),
+            None => {
+                self.tell_watchers(id, true);
+                hooks.tell(Kind::Users, || Transition::Joined(ChannelName::online(id), id.clone()));
+            }
+            Some(sharing) => self.join_cluster(id, sharing, hooks.want(Kind::Users)),
         }
     }
 
     /// The user's last connection on this node has ended.
-    fn went_offline(&mut self, id: &UserId, sharing: Option<&Sharing>) {
+    fn went_offline(&mut self, id: &UserId, sharing: Option<&Sharing>, hooks: Hooks<'_>) {
         match sharing {
-            None => self.tell_watchers(id, false),
+            None => {
+                self.tell_watchers(id, false);
+                hooks.tell(Kind::Users, || Transition::Left(ChannelName::online(id), id.clone()));
+            }
             Some(sharing) => self.leave_cluster(id, sharing),
         }
     }
@@ -186,6 +224,11 @@ impl Table {
 }
 
 impl User {
+    fn on_this_node(&self) -> OnlineUser {
+        let connections = self.signed_in.len();
+        OnlineUser { connections, since: (connections > 0).then_some(self.since) }
+    }
+
     /// Whether the user is online, in the cluster if there is one.
     fn is_online(&self) -> bool {
         self.shared.as_ref().map_or(!self.signed_in.is_empty(), |shared| shared.is_online())

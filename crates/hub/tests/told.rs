@@ -105,7 +105,7 @@ fn ws_176_a_crowd_that_has_gone_is_not_told_anything() {
 
 fn sign_in(subscriptions: &mut Subscriptions, user_data: &str) -> bool {
     let user = UserData::parse(user_data, &Limits::default()).expect("user data");
-    subscriptions.sign_in(user, &signin_success(user_data))
+    subscriptions.sign_in(user, &signin_success(user_data), 0)
 }
 
 /// Applies watchlist events to who is online; each must change something.

@@ -21,6 +21,7 @@ fn app(told: &[Kind]) -> Arc<App> {
         events: told.iter().copied().collect(),
         channel_prefixes: Vec::new(),
         batch: false,
+        durable: false,
         enabled: true,
     };
     Arc::new(App { webhooks: vec![webhook], ..App::new("1".into(), Vec::new()) })

@@ -249,7 +249,7 @@ fn publish_counted(outbox: &Outbox, counts: &Counts, publisher: u8) -> Option<us
 async fn connection(hub: Arc<AppHub>, conn: Arc<Conn>) -> (CloseReason, Vec<Frame>) {
     let mut subscriptions = Subscriptions::new(hub, Arc::clone(&conn));
     let user = UserData::parse(USER, &Limits::default()).expect("user data");
-    assert!(subscriptions.sign_in(user, &signin_success(USER)));
+    assert!(subscriptions.sign_in(user, &signin_success(USER), 0));
     subscriptions.subscribe(news(), None, 0).expect("a first subscription");
     let mut read = Vec::new();
     let reason = poll_fn(|cx| poll_reading(cx, &conn.outbox, &mut read, |_| {})).await;

@@ -5,7 +5,7 @@
 
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use fanfare_hub::{AppHub, Occupancy, SHARDS};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::presence::UserInfo;
+use fanfare_protocol::user::OnlineUser;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -22,7 +24,7 @@ pub(crate) use self::turns::Turns;
 use crate::node::Node;
 use crate::relay::hand_over;
 
-/// Channels that are sorted before the task yields.
+/// Channels that are sorted, or users who are looked up, before the task yields.
 const TURN: usize = 500;
 
 /// How long a list of the cluster takes at most, the wait for its turn included (CL-021).
@@ -128,6 +130,27 @@ pub async fn occupancy(node: &Node, app: &AppId, channel: &ChannelName) -> Resul
     Ok(occupancies(node, app, &[channel]).await?.pop().unwrap_or_default())
 }
 
+/// How many connections are subscribed to each of these channels, in their order, by the names of the nodes (CON-042).
+///
+/// # Errors
+/// The cluster does not answer.
+pub async fn subscribers_by_node(
+    node: &Node,
+    app: &AppId,
+    channels: &[ChannelName],
+) -> Result<Vec<BTreeMap<String, usize>>, Unanswered> {
+    if let Some(bus) = node.bus() {
+        let question = ClusterQuestion::CountsByNode(channels.to_vec());
+        let ClusterReply::CountsByNode(counts) = asked(node, bus, app, question).await? else {
+            return Err(Unanswered);
+        };
+        return Ok(counts);
+    }
+    let hub = hub_of(node, app);
+    let here = |channel| hub.as_ref().map_or(0, |hub| hub.counts(channel).subscriptions);
+    Ok(channels.iter().map(|channel| BTreeMap::from([(node.name().to_owned(), here(channel))])).collect())
+}
+
 /// The distinct users on a presence channel (API-040).
 ///
 /// # Errors
@@ -142,6 +165,47 @@ pub async fn users(node: &Node, app: &AppId, channel: &ChannelName) -> Result<Ve
         return Ok(users);
     }
     Ok(hub_of(node, app).map(|hub| hub.user_ids(channel)).unwrap_or_default())
+}
+
+/// The distinct users on a presence channel, with their `user_info` as far as this node knows it: of several nodes, one
+/// without a subscriber of the channel knows none.
+///
+/// # Errors
+/// The cluster does not answer.
+pub async fn members(
+    node: &Node,
+    app: &AppId,
+    channel: &ChannelName,
+) -> Result<Vec<(UserId, UserInfo)>, Unanswered> {
+    let known = hub_of(node, app).map(|hub| hub.known_users(channel)).unwrap_or_default();
+    if node.bus().is_none() {
+        return Ok(known);
+    }
+    let mut known: HashMap<UserId, UserInfo> = known.into_iter().collect();
+    let users = users(node, app, channel).await?;
+    Ok(users.into_iter().map(|user| known.remove_entry(&user).unwrap_or((user, None))).collect())
+}
+
+/// Of each of these users, whether the user is signed in on an open connection, in their order (API-042).
+///
+/// # Errors
+/// The cluster does not answer.
+pub async fn online(node: &Node, app: &AppId, users: &[UserId]) -> Result<Vec<OnlineUser>, Unanswered> {
+    if let Some(bus) = node.bus() {
+        let ClusterReply::Online(found) =
+            asked(node, bus, app, ClusterQuestion::Online(users.to_vec())).await?
+        else {
+            return Err(Unanswered);
+        };
+        return Ok(found);
+    }
+    let Some(hub) = hub_of(node, app) else { return Ok(vec![OnlineUser::default(); users.len()]) };
+    let mut found = Vec::with_capacity(users.len());
+    for part in users.chunks(TURN) {
+        found.extend(hub.online(part));
+        yield_now().await;
+    }
+    Ok(found)
 }
 
 /// The last event of a cache channel, if the channel has one (API-037).

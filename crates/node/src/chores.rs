@@ -14,8 +14,14 @@ use crate::node::Node;
 /// How often hubs without connections, and events that have expired, are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How often what is kept for clients that resume is swept.
+const SWEEP_RINGS: Duration = Duration::from_secs(1);
+
 /// How often crowded channels get their subscription counts (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
+
+/// How often old entries of the audit log are deleted.
+const SWEEP_AUDIT: Duration = Duration::from_secs(3600);
 
 /// How long the joins and leaves of a crowded channel are held back, to be merged.
 const MERGE: Duration = Duration::from_millis(100);
@@ -30,6 +36,10 @@ const FREEING: Duration = Duration::from_millis(20);
 /// Starts the tasks, which run until the process ends.
 pub fn begin(node: &Arc<Node>) {
     node.tasks.spawn("sweep", sweep(Arc::clone(node)));
+    node.tasks.spawn("frames kept for resuming", sweep_rings(Arc::clone(node)));
+    if node.apps.has_database() {
+        node.tasks.spawn("audit log", sweep_audit(Arc::clone(node)));
+    }
     node.tasks.spawn("counts of channels", tell_counts(Arc::clone(node)));
     node.tasks.spawn("changes of channels", tell_changes(Arc::clone(node)));
     node.tasks.spawn("memory of outboxes", relieve(Arc::clone(node)));
@@ -42,6 +52,30 @@ async fn sweep(node: Arc<Node>) {
         every.tick().await;
         node.hubs.sweep(node.milliseconds());
         node.outgoing.webhooks.drop_idle();
+        node.idempotency.sweep(node.milliseconds());
+    }
+}
+
+/// Drops what is not kept any longer for clients that resume.
+async fn sweep_rings(node: Arc<Node>) {
+    let mut every = interval(SWEEP_RINGS);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        node.hubs.sweep_rings(node.milliseconds());
+    }
+}
+
+/// Deletes the entries of the audit log that are too old (CON-059).
+async fn sweep_audit(node: Arc<Node>) {
+    let mut every = interval(SWEEP_AUDIT);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        // During an outage of the database the next sweep deletes more.
+        if let Err(error) = node.apps.forget_audit(node.config.console.audit_days).await {
+            tracing::debug!(target: "fanfare", %error, "old entries of the audit log stay");
+        }
     }
 }
 

@@ -11,3 +11,9 @@ use fanfare_protocol::utc::since_1970;
 pub fn unix_seconds() -> u64 {
     since_1970(SystemTime::now()).as_secs()
 }
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn unix_milliseconds() -> u64 {
+    u64::try_from(since_1970(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
+}

@@ -2,10 +2,16 @@
 //!
 //! Knows no socket and no HTTP: `server` puts these around a [`Node`]. `publish` is the only entry for events.
 
+pub mod addresses;
+pub mod backlog;
 pub mod census;
 pub mod chores;
 pub mod clock;
+pub mod deliveries;
 pub mod drain;
+pub mod idempotency;
+pub mod inquiry;
+pub mod listing;
 pub mod live_apps;
 pub mod metrics;
 pub mod publish;
@@ -14,12 +20,16 @@ pub mod relay;
 pub mod session;
 pub mod tasks;
 pub mod tenants;
+pub mod trace;
 pub mod usage;
 
+mod event_ids;
 mod memory;
 mod node;
 mod outgoing;
 mod telling;
+mod unlogged;
 
+pub use event_ids::EventIds;
 pub use node::{Node, NodeBounds, Seat, Seats};
 pub use relay::ClusterState;

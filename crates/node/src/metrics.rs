@@ -8,6 +8,7 @@ mod labels;
 mod live;
 
 use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::error::ProtocolError;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,9 +23,10 @@ pub use self::live::Live;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    opened: Counter,
+    opened: Family<OpenedLabels, Counter>,
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
+    refused: Family<ErrorLabels, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -33,33 +35,50 @@ struct CloseLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OpenedLabels {
+    dialect: &'static str,
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ErrorLabels {
+    error: &'static str,
+}
+
 impl Metrics {
     /// Counters at zero, behind those of `registry`; gauges are read from `live`, and from `of_bus` with other nodes.
     #[must_use]
     pub fn new(live: Live, of_bus: LiveBus, capacity: usize, mut registry: Registry) -> Self {
         let metrics = Self {
-            opened: Counter::default(),
+            opened: Family::default(),
             closes: Family::default(),
             messages: Counter::default(),
+            refused: Family::default(),
             registry: Registry::default(),
         };
-        registry.register("connections_opened", "WebSockets admitted", metrics.opened.clone());
-        registry.register("closes", "WebSockets ended or refused, by close code", metrics.closes.clone());
+        registry.register("connections_opened", "Connections of clients admitted", metrics.opened.clone());
+        registry.register(
+            "closes",
+            "Connections of clients ended or refused, by close code",
+            metrics.closes.clone(),
+        );
         registry.register("messages_received", "Messages from clients", metrics.messages.clone());
+        registry.register("commands_refused", "Commands of clients that failed", metrics.refused.clone());
         let gauge = Gauge::<i64>::default();
         gauge.set(i64::try_from(capacity).unwrap_or(i64::MAX));
-        registry.register("connections_capacity", "WebSockets this node takes at most", gauge);
+        registry.register("connections_capacity", "Connections of clients this node takes at most", gauge);
         registry.register_collector(Box::new(live));
         registry.register_collector(Box::new(of_bus));
         Self { registry, ..metrics }
     }
 
-    /// A WebSocket was admitted.
-    pub fn connection_opened(&self) {
-        self.opened.inc();
+    /// A connection of a client was admitted.
+    pub fn connection_opened(&self, dialect: &'static str, transport: &'static str) {
+        self.opened.get_or_create(&OpenedLabels { dialect, transport }).inc();
     }
 
-    /// A WebSocket has ended, or was refused.
+    /// A connection of a client has ended, or was refused.
     pub fn connection_closed(&self, reason: &CloseReason) {
         let code = match reason {
             // Clients may send any code; clients must not create series.
@@ -72,6 +91,11 @@ impl Metrics {
     /// A client has sent a message.
     pub fn message_received(&self) {
         self.messages.inc();
+    }
+
+    /// A command of a client has failed.
+    pub fn command_refused(&self, error: &ProtocolError) {
+        self.refused.get_or_create(&ErrorLabels { error: error.label() }).inc();
     }
 
     /// All metrics, in the Prometheus text format.

@@ -7,19 +7,23 @@ use fanfare_apps::Apps;
 use fanfare_bus::Bus;
 use fanfare_bus::partition::Layout;
 use fanfare_config::Config;
-use fanfare_hub::{Budget, Hubs};
+use fanfare_hub::{Budget, Hubs, ResumeBounds};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::census::Turns;
 use crate::clock::unix_seconds;
 use crate::drain::Drain;
+use crate::event_ids::EventIds;
+use crate::idempotency::IdempotencyKeys;
 use crate::memory;
 use crate::metrics::{Live, LiveBus, Metrics};
 use crate::outgoing::Outgoing;
+use crate::rate::Rate;
 use crate::relay::{ClusterState, LiveTopics};
 use crate::tasks::Tasks;
 use crate::tenants::{Moment, OnNode, Tenants};
+use crate::unlogged::Unlogged;
 
 /// What runs on this node.
 pub struct Node {
@@ -39,6 +43,12 @@ pub struct Node {
     pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
+    /// What people call the node, as soon as the node has started.
+    pub(crate) name: OnceLock<String>,
+    /// The idempotency keys in use.
+    pub idempotency: Arc<IdempotencyKeys>,
+    /// The ids of accepted publishes.
+    pub event_ids: EventIds,
     /// Requests to the applications of all apps.
     pub asking: OnNode,
     /// Clients for outgoing requests.
@@ -49,8 +59,12 @@ pub struct Node {
     pub tasks: Tasks,
     /// Whether the server is stopping.
     pub drain: Drain,
+    /// Kept requests of webhooks that were dropped, and not logged yet.
+    pub(crate) kept_dropped: Unlogged,
     /// Connections of clients open on this node, and their bound (WS-060).
     pub seats: Seats,
+    /// How often the other nodes are asked what they have in memory.
+    pub(crate) asking_nodes: Rate,
     /// The zero of [`Node::milliseconds`].
     pub started: Instant,
 }
@@ -77,9 +91,12 @@ impl Node {
             Some(topics) => Hubs::shared(budget, Arc::<LiveTopics>::clone(topics)),
             None => Hubs::new(budget),
         };
+        let hubs = hubs.with_resume_bounds(resume_bounds(&config));
         let (hubs, tenants) = (Arc::new(hubs), Arc::new(Tenants::default()));
+        let idempotency = Arc::new(IdempotencyKeys::new(config.idempotency));
         let live = Live {
             hubs: Arc::clone(&hubs),
+            idempotency: Arc::clone(&idempotency),
             tenants: Arc::clone(&tenants),
             tasks: tasks.clone(),
             database_answers: apps.database_answers(),
@@ -92,7 +109,12 @@ impl Node {
             tasks,
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),
+            asking_nodes: Rate::new(),
             started: Instant::now(),
+            name: OnceLock::new(),
+            event_ids: EventIds::default(),
+            idempotency,
+            kept_dropped: Unlogged::default(),
             asking: OnNode::new(bounds.authorizations),
             topics,
             bus,
@@ -110,6 +132,12 @@ impl Node {
     #[must_use]
     pub fn bus(&self) -> Option<&Bus> {
         self.bus.get()
+    }
+
+    /// What people call the node.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.get().map_or("", String::as_str)
     }
 
     /// What is to be known of the other nodes before this node is sent traffic.
@@ -130,6 +158,13 @@ impl Node {
         let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Moment { nanoseconds, day: unix_seconds() / 86_400 }
     }
+}
+
+/// The bounds of `[resume]`, and how long a lost connection may go unnoticed.
+fn resume_bounds(config: &Config) -> ResumeBounds {
+    let silence = u64::from(config.timeouts.activity) + u64::from(config.timeouts.pong);
+    let (bytes, records) = (config.resume.bytes, config.resume.records);
+    ResumeBounds { bytes, records, silence: 1000 * silence }
 }
 
 /// The number of connections of clients, and its bound.

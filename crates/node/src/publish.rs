@@ -3,6 +3,7 @@
 //! Encodes once per channel and hands the same bytes to every subscriber; never waits. An app that is over a
 //! quota is refused here, before encoding; usage is counted once per event.
 
+use std::fmt;
 use std::sync::Arc;
 
 use fanfare_hub::{AppHub, FedEvent};
@@ -10,12 +11,16 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::data::Data;
 use fanfare_protocol::error::OverQuota;
+use fanfare_protocol::event_id::EventId;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::{AppId, SocketId};
-use fanfare_protocol::{server, webhook};
+use fanfare_protocol::server::QuotedEvent;
+use fanfare_protocol::webhook;
 
+use crate::clock::unix_milliseconds;
 use crate::node::Node;
 use crate::tenants::{EventCounts, Source, Tenant};
+use crate::trace::{ChannelTrace, EventTrace};
 
 /// A checked event from a back end.
 #[derive(Debug)]
@@ -43,16 +48,38 @@ pub struct ClientEvent<'a> {
     pub sender: SocketId,
 }
 
-/// Which nodes a publisher's event goes to.
+/// Who publishes for an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spread {
-    /// All nodes.
-    Cluster,
-    /// This node: every node has heard of the event by itself, and one of them counts and keeps it (CL-068).
-    Node,
+pub enum Publisher<'a> {
+    /// A back end, with this key.
+    Key(&'a str),
+    /// An operator, through the administration API.
+    Console,
+    /// A Redis that every node listens to: each node delivers to its own subscribers, and one counts and keeps the event
+    /// (CL-068).
+    Feed,
 }
 
-/// Publishes events of `app` to the subscribers on all nodes; cache channels keep the last event (WS-170).
+impl Publisher<'_> {
+    /// Whether every node has heard of the event by itself.
+    fn is_heard_everywhere(self) -> bool {
+        self == Self::Feed
+    }
+}
+
+impl fmt::Display for Publisher<'_> {
+    /// As traces say it: of a key the first four characters (CON-082).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "key:{}", key.chars().take(4).collect::<String>()),
+            Self::Console => f.write_str("console"),
+            Self::Feed => f.write_str("feed"),
+        }
+    }
+}
+
+/// Publishes events of `app` to the subscribers on all nodes; cache channels keep the last event (WS-170). Returns the id
+/// of all of them together (CON-043).
 ///
 /// # Errors
 /// The quota that all events together would exceed; no event is published then.
@@ -60,39 +87,84 @@ pub fn publish(
     node: &Node,
     app: &Arc<App>,
     events: &[BackEndEvent<'_>],
-    spread: Spread,
-) -> Result<(), OverQuota> {
+    by: Publisher<'_>,
+) -> Result<EventId, OverQuota> {
+    if app.trace {
+        return publish_traced(node, app, events, by).map(|(id, _)| id);
+    }
+    accept(node, app, events, by, None)
+}
+
+/// As [`publish`], and says where each event went on this node; [`complete`](crate::inquiry::complete) adds the rest.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_traced(
+    node: &Node,
+    app: &Arc<App>,
+    events: &[BackEndEvent<'_>],
+    by: Publisher<'_>,
+) -> Result<(EventId, Vec<EventTrace>), OverQuota> {
+    let mut traces = Vec::new();
+    let id = accept(node, app, events, by, Some(&mut traces))?;
+    if app.trace {
+        let tenant = node.tenants.of(&app.id);
+        traces.iter().for_each(|trace| tenant.keep_trace(trace));
+    }
+    Ok((id, traces))
+}
+
+/// Keeps the refusal of a publish, for an app that traces: the event's name as far as there is one, the status of the answer if
+/// there is one, and the reason (CON-043).
+pub fn note_refused(node: &Node, app: &App, event: &str, by: Publisher<'_>, refused: (Option<u16>, &str)) {
+    if app.trace {
+        let trace = EventTrace::refused(unix_milliseconds(), event, by.to_string(), refused);
+        node.tenants.of(&app.id).keep_trace(&trace);
+    }
+}
+
+/// Publishes, and traces where somebody wants that.
+fn accept(
+    node: &Node,
+    app: &Arc<App>,
+    events: &[BackEndEvent<'_>],
+    by: Publisher<'_>,
+    mut traces: Option<&mut Vec<EventTrace>>,
+) -> Result<EventId, OverQuota> {
     let tenant = node.tenants.of(&app.id);
-    let is_counted_elsewhere = spread == Spread::Node && node.bus().is_some_and(|bus| !bus.is_first());
+    let is_counted_elsewhere = by.is_heard_everywhere() && node.bus().is_some_and(|bus| !bus.is_first());
     if !is_counted_elsewhere {
         let messages = events.iter().map(|event| event.channels.len()).sum();
         tenant.admit(app, messages, node.moment())?;
     }
+    let id = node.event_ids.next();
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
-    let hub = if is_kept {
-        // Cached also while no client is connected (API-019).
+    let is_in_order = resumes_elsewhere(node, app);
+    let hub = if is_kept || is_in_order {
+        // Cached also while no client is connected (API-019); for the hub's order of events, whoever connects meanwhile.
         Some(node.hubs.open(app))
     } else {
         node.hubs.get(&app.id)
     };
-    if hub.is_none() && (spread == Spread::Node || node.bus().is_none()) {
-        // Nobody is here, and nobody else is told.
-        for event in events.iter().filter(|_| !is_counted_elsewhere) {
-            let messages = event.channels.len() as u64;
-            tenant.count_event(Source::BackEnd, EventCounts { messages, ..EventCounts::default() });
-        }
-        return Ok(());
-    }
-    let way = Way { node, app, hub: hub.as_deref(), spread, is_counted_elsewhere };
+    // Otherwise nobody is here, and nobody else is told.
+    let is_for_somebody = hub.is_some() || !by.is_heard_everywhere() && node.bus().is_some();
+    let way = Way { node, app, hub: hub.as_deref(), by, is_counted_elsewhere, is_in_order };
     for event in events {
-        let counts = way.deliver(event);
+        if let Some(traces) = &mut traces {
+            traces.push(way.trace(event, id));
+        }
+        let counts = if is_for_somebody {
+            way.deliver(event, traces.as_mut().and_then(|traces| traces.last_mut()))
+        } else {
+            EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() }
+        };
         if is_counted_elsewhere {
             tenant.count_deliveries(counts);
         } else {
             tenant.count_event(Source::BackEnd, counts);
         }
     }
-    Ok(())
+    Ok(id)
 }
 
 /// The way of one publisher's events.
@@ -101,21 +173,46 @@ struct Way<'a> {
     app: &'a App,
     /// The app's hub here, if there is one.
     hub: Option<&'a AppHub>,
-    spread: Spread,
+    by: Publisher<'a>,
     is_counted_elsewhere: bool,
+    /// Other nodes have to hear the events of a channel in the order of this node.
+    is_in_order: bool,
 }
 
 impl Way<'_> {
-    fn deliver(&self, event: &BackEndEvent<'_>) -> EventCounts {
+    /// What is known before the event is delivered: whom the event is going to reach here.
+    fn trace(&self, event: &BackEndEvent<'_>, id: EventId) -> EventTrace {
+        let mut trace = EventTrace::new(id, event.name, self.by.to_string(), event.data.len());
+        let reach =
+            |channel: &ChannelName| self.hub.map(|hub| hub.reach(channel, event.except)).unwrap_or_default();
+        let traced = |channel: &ChannelName| ChannelTrace::new(channel.clone(), reach(channel));
+        trace.channels = event.channels.iter().map(traced).collect();
+        trace
+    }
+
+    fn deliver(&self, event: &BackEndEvent<'_>, mut trace: Option<&mut EventTrace>) -> EventCounts {
         let mut counts = EventCounts { messages: event.channels.len() as u64, ..EventCounts::default() };
-        let quoted = server::QuotedEvent::new(event.name, event.data);
-        for channel in event.channels {
+        let quoted = quoted(self.node, event.name, event.data);
+        for (at, channel) in event.channels.iter().enumerate() {
             let frame = quoted.on(channel);
-            let took = self.hub.map_or(0, |hub| self.deliver_on(hub, channel, &frame, event.except));
-            if self.spread == Spread::Cluster && !channel.is_cached() {
-                tell_others(self.node, &self.app.id, channel, event.except, &frame);
-            }
+            let is_told = !self.by.is_heard_everywhere() && !channel.is_cached();
+            let tell = || tell_others(self.node, &self.app.id, channel, event.except, &frame);
+            let took = match self.hub {
+                Some(hub) if is_told && self.is_in_order => {
+                    hub.deliver_and_tell(channel, &frame, event.except, tell)
+                }
+                hub => {
+                    let took = hub.map_or(0, |hub| self.deliver_on(hub, channel, &frame, event.except));
+                    if is_told {
+                        tell();
+                    }
+                    took
+                }
+            };
             counts.add_deliveries(took, &frame);
+            if let Some(traced) = trace.as_mut().and_then(|trace| trace.channels.get_mut(at)) {
+                traced.took(took);
+            }
         }
         counts
     }
@@ -132,14 +229,19 @@ impl Way<'_> {
             return hub.deliver(channel, frame, except);
         }
         let until = self.node.milliseconds() + 1000 * self.app.limits.cache_seconds as u64;
-        match self.spread {
-            Spread::Cluster => hub.deliver_and_keep(channel, frame, except, until),
-            Spread::Node => {
-                let is_told = !self.is_counted_elsewhere;
-                hub.deliver_fed(channel, FedEvent { frame, except, until, is_told })
-            }
+        if self.by.is_heard_everywhere() {
+            let is_told = !self.is_counted_elsewhere;
+            hub.deliver_fed(channel, FedEvent { frame, except, until, is_told })
+        } else {
+            hub.deliver_and_keep(channel, frame, except, until)
         }
     }
+}
+
+/// Whether clients of the app may come from one node to another and get there what they missed: then each node tells the
+/// events of a channel in the order of its own (RES-014).
+fn resumes_elsewhere(node: &Node, app: &App) -> bool {
+    app.resume_seconds > 0 && node.bus().is_some()
 }
 
 /// Tells the other nodes of an event; never waits (CL-003).
@@ -159,12 +261,19 @@ pub fn publish_client_event(
     tenant: &Tenant,
     event: &ClientEvent<'_>,
 ) -> Result<(), OverQuota> {
-    tenant.admit(&hub.app(), 1, node.moment())?;
+    let app = hub.app();
+    tenant.admit(&app, 1, node.moment())?;
     let user = hub.user_of(event.channel, event.sender);
-    let quoted = server::QuotedEvent::new(event.name, event.data);
+    let quoted = quoted(node, event.name, event.data);
     let frame = quoted.from_client(event.channel, user.as_ref());
-    let took = hub.deliver(event.channel, &frame, Some(event.sender));
-    tell_others(node, &hub.app().id, event.channel, Some(event.sender), &frame);
+    let tell = || tell_others(node, &app.id, event.channel, Some(event.sender), &frame);
+    let took = if resumes_elsewhere(node, &app) {
+        hub.deliver_and_tell(event.channel, &frame, Some(event.sender), tell)
+    } else {
+        let took = hub.deliver(event.channel, &frame, Some(event.sender));
+        tell();
+        took
+    };
     let mut counts = EventCounts { messages: 1, ..EventCounts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);
@@ -176,4 +285,13 @@ pub fn publish_client_event(
         user,
     });
     Ok(())
+}
+
+/// Name and data, quoted once; with the mark that Socket.IO needs only where such clients may be (SIO-055).
+fn quoted(node: &Node, name: &str, data: &Data<'_>) -> QuotedEvent {
+    if node.config.socketio.enabled {
+        QuotedEvent::for_both_dialects(name, data)
+    } else {
+        QuotedEvent::new(name, data)
+    }
 }

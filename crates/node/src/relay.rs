@@ -7,6 +7,7 @@ mod changes;
 mod cluster;
 mod heard;
 mod hooks;
+mod missed;
 mod quotas;
 mod state;
 mod topics;
@@ -49,6 +50,8 @@ impl RelayTask {
     #[must_use]
     pub fn begin(node: &Arc<Node>, id: u64, name: String) -> Self {
         let (end, ended) = oneshot::channel();
+        // Said once, by the start.
+        let _ = node.name.set(name.clone());
         let cluster = ClusterTasks::begin(node, id, name);
         Self { task: node.tasks.spawn("relay", run(Arc::clone(node), ended)), end, cluster }
     }

@@ -6,14 +6,17 @@
 
 mod allowance;
 mod client_event;
+mod resume;
 mod sign_in;
 mod subscribe;
+mod unsigned;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_hub::{Slot, Subscriptions};
+use fanfare_protocol::app::App;
 use fanfare_protocol::client::ClientMessage;
 use fanfare_protocol::close::{CloseReason, shortened};
 use fanfare_protocol::error::ProtocolError;
@@ -24,6 +27,8 @@ use fanfare_protocol::server;
 use crate::node::Node;
 use crate::tenants::Tenant;
 use allowance::Allowance;
+
+pub use unsigned::{Leave, SubscribeWish};
 
 /// Faulty commands allowed at once, and the number forgiven per second (WS-214).
 const FAULTS_AT_ONCE: usize = 100;
@@ -78,6 +83,10 @@ impl Session {
                     Err(fault) => self.on_fault_at(Some(&channel), &ProtocolError::ClientEvent(fault)),
                 }
             }
+            Ok(ClientMessage::Resume(request)) => {
+                self.on_resume(request);
+                ControlFlow::Continue(())
+            }
             Ok(ClientMessage::Unsubscribe { channel }) => {
                 if self.subscriptions.unsubscribe(&channel) {
                     return ControlFlow::Continue(());
@@ -126,14 +135,25 @@ impl Session {
 
     /// Answers a failed command; too many failures end the connection (WS-130, WS-214).
     fn on_fault_at(&mut self, channel: Option<&str>, error: &ProtocolError) -> ControlFlow<CloseReason> {
-        log_refused(&self.app_id(), self.socket_id(), channel, error);
         self.send(&server::error(error.code(), &error.to_string()));
+        self.bear_fault(channel, error)
+    }
+
+    /// Notes a failed command, which the caller answers; too many failures end the connection (WS-214).
+    pub fn bear_fault(&mut self, channel: Option<&str>, error: &ProtocolError) -> ControlFlow<CloseReason> {
+        self.note_fault(channel, error);
         let now = self.node.milliseconds();
         if error.is_harmless() || self.faults.take(now, FAULTS_AT_ONCE, FAULTS_PER_SECOND) {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(CloseReason::TooManyErrors)
         }
+    }
+
+    /// Logs and counts a failed command.
+    fn note_fault(&self, channel: Option<&str>, error: &ProtocolError) {
+        self.node.metrics.command_refused(error);
+        log_refused(&self.app_id(), self.socket_id(), channel, error);
     }
 
     fn send(&self, frame: &Frame) {
@@ -144,6 +164,18 @@ impl Session {
     #[must_use]
     pub fn socket_id(&self) -> SocketId {
         self.subscriptions.conn().id
+    }
+
+    /// The settings of the connection's app, now.
+    #[must_use]
+    pub fn app(&self) -> Arc<App> {
+        self.subscriptions.hub().app()
+    }
+
+    /// The numbers of the connection's app.
+    #[must_use]
+    pub const fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
     }
 
     /// The id of the connection's app.

@@ -18,7 +18,7 @@ use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub use authorizations::{AuthorizationOutcome, Most, OnNode};
+pub use authorizations::{AuthorizationOutcome, Busy, Most, OnNode};
 pub use moment::Moment;
 pub use share::Share;
 pub use tenant::{EventCounts, Source, Tenant};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use hyper::http::response::Parts;
 use hyper::{Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -102,16 +103,16 @@ impl Client {
         }
     }
 
-    /// Sends a request and returns the answer's status alone: a body that is too large, or incomplete,
+    /// Sends a request and returns the answer's status and headers alone: a body that is too large, or incomplete,
     /// does not change the result.
     ///
     /// # Errors
     /// No status came within the timeout.
-    pub async fn status(
+    pub async fn without_body(
         &self,
         request: Request<Full<Bytes>>,
         bounds: Bounds,
-    ) -> Result<StatusCode, OutgoingError> {
+    ) -> Result<Parts, OutgoingError> {
         let deadline = Instant::now() + bounds.time;
         let answer = match timeout_at(deadline, self.head(request)).await {
             Ok(outcome) => outcome?,
@@ -120,7 +121,7 @@ impl Client {
         let (head, body) = answer.into_parts();
         // The body is read to the end so that the connection can be reused; a failure loses nothing but the reuse.
         drop(timeout_at(deadline, Limited::new(body, bounds.bytes).collect()).await);
-        Ok(head.status)
+        Ok(head)
     }
 
     /// Sends a request; the answer's body is still to be read.
@@ -152,6 +153,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::tls_fault::TlsFault;
 
     const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), bytes: 1000 };
 
@@ -209,13 +211,13 @@ mod tests {
             let address = server(bytes, stays).await;
             let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
             let bounds = Bounds { time: Duration::from_millis(500), ..BOUNDS };
-            let status = Client::new(&Trust::public()).status(request, bounds).await.unwrap();
-            assert_eq!(status.as_u16(), wanted);
+            let head = Client::new(&Trust::public()).without_body(request, bounds).await.unwrap();
+            assert_eq!(head.status.as_u16(), wanted);
         }
         let address = server(Vec::new(), true).await;
         let request = Request::post(format!("http://{address}/")).body(Full::default()).unwrap();
         let time = Duration::from_millis(50);
-        let error = Client::new(&Trust::public()).status(request, Bounds { time, ..BOUNDS }).await;
+        let error = Client::new(&Trust::public()).without_body(request, Bounds { time, ..BOUNDS }).await;
         assert_eq!(error.unwrap_err(), OutgoingError::TimedOut(time));
     }
 
@@ -247,11 +249,11 @@ mod tests {
         let address = server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec(), false).await;
         assert!(matches!(ask("http", address, BOUNDS).await, Err(OutgoingError::Broken(_))));
         let address = server(b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), false).await;
-        assert!(matches!(ask("https", address, BOUNDS).await, Err(OutgoingError::Tls(_))));
+        assert_eq!(ask("https", address, BOUNDS).await.unwrap_err(), OutgoingError::Tls(TlsFault::NoTls));
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         assert_eq!(ask("http", free, BOUNDS).await.unwrap_err(), OutgoingError::Refused);
         let request = Request::get("http://nowhere.invalid/").body(Full::default()).unwrap();
         let error = Client::new(&Trust::public()).send(request, BOUNDS).await.unwrap_err();
-        assert!(matches!(error, OutgoingError::Unreachable(_)), "{error:?}");
+        assert!(matches!(error, OutgoingError::NameNotFound(_)), "{error:?}");
     }
 }

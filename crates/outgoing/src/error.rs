@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::reach::{NoAddress, NotPublic};
+use crate::tls_fault::TlsFault;
 
 /// Why no answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +13,10 @@ pub enum OutgoingError {
     /// Nothing listens at the address.
     #[error("the connection was refused")]
     Refused,
-    /// The name does not resolve, or no packet reaches the host.
+    /// The name does not resolve.
+    #[error("the name is not found: {0}")]
+    NameNotFound(String),
+    /// No packet reaches the host.
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// The address may not be connected to.
@@ -20,7 +24,7 @@ pub enum OutgoingError {
     NotPublic(#[from] NotPublic),
     /// The certificate is not trusted, or the other side does not speak TLS.
     #[error("TLS failed: {0}")]
-    Tls(String),
+    Tls(#[from] TlsFault),
     /// The timeout of the whole exchange has passed.
     #[error("there was no whole answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
@@ -37,10 +41,12 @@ impl OutgoingError {
     pub(crate) fn connecting(error: &(dyn Error + 'static)) -> Self {
         let innermost = innermost(error);
         if let Some(tls) = innermost.downcast_ref::<rustls::Error>() {
-            return Self::Tls(tls.to_string());
+            return Self::Tls(tls.into());
         }
-        if let Some(NoAddress::NotPublic(fault)) = innermost.downcast_ref() {
-            return Self::NotPublic(*fault);
+        match innermost.downcast_ref() {
+            Some(NoAddress::NotPublic(fault)) => return Self::NotPublic(*fault),
+            Some(NoAddress::Unknown(error)) => return Self::NameNotFound(error.to_string()),
+            None => {}
         }
         match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => Self::Refused,

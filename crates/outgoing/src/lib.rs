@@ -7,9 +7,11 @@ mod client;
 mod error;
 mod lookups;
 mod reach;
+mod tls_fault;
 mod trust;
 
 pub use client::{Bounds, Client, Options, Response};
 pub use error::OutgoingError;
 pub use reach::{NoAddress, NotPublic, Reach};
+pub use tls_fault::TlsFault;
 pub use trust::{Trust, TrustError};

@@ -45,6 +45,10 @@ pub struct App {
     pub watchlist_events: bool,
     /// Send soketi's `pusher:subscription_error` beside `pusher:error` (WS-133).
     pub subscription_error_event: bool,
+    /// Seconds for which what a client missed is kept; 0: nothing is (RES-012).
+    pub resume_seconds: usize,
+    /// The traces of the last publishes are kept (CON-043).
+    pub trace: bool,
     /// Limits on names, sizes and counts.
     pub limits: Limits,
     /// The application's authorization endpoint.
@@ -73,6 +77,8 @@ impl App {
             subscription_counts: false,
             watchlist_events: false,
             subscription_error_event: false,
+            resume_seconds: 0,
+            trace: false,
             limits: Limits::default(),
             authorization: Authorization::default(),
             redis_feed: RedisFeed::default(),
@@ -204,6 +210,10 @@ pub struct Limits {
     pub cache_seconds: usize,
     /// Most bytes of cached events on channels without subscribers (WS-170).
     pub cache_bytes: usize,
+    /// Most frames of one channel that are kept for clients that resume (RES-012).
+    pub resume_entries: usize,
+    /// Most bytes of what is kept on this node for clients that resume (RES-012).
+    pub resume_bytes: usize,
 }
 
 impl Default for Limits {
@@ -223,6 +233,8 @@ impl Default for Limits {
             watchlist: 100,
             cache_seconds: 1800,
             cache_bytes: 16_777_216,
+            resume_entries: 4096,
+            resume_bytes: 16_777_216,
         }
     }
 }

@@ -149,9 +149,7 @@ impl ChannelName {
     /// Whether the name is that of a cache channel: `cache-` behind the prefix of its kind (WS-108).
     #[must_use]
     pub fn is_cached(&self) -> bool {
-        let prefixes = ["private-encrypted-", "private-", "presence-", ""];
-        let rest = prefixes.iter().find_map(|prefix| self.0.strip_prefix(prefix));
-        rest.is_some_and(|rest| rest.starts_with("cache-"))
+        behind_kind(&self.0).starts_with("cache-")
     }
 
     /// The name's text.
@@ -159,6 +157,19 @@ impl ChannelName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A channel's name without what its prefixes say: `private-encrypted-cache-a`, `presence-a` and `cache-a` are all `a`.
+#[must_use]
+pub fn without_kind(name: &str) -> &str {
+    let rest = behind_kind(name);
+    rest.strip_prefix("cache-").unwrap_or(rest)
+}
+
+/// What stands behind the prefix of a name's kind.
+fn behind_kind(name: &str) -> &str {
+    let kinds = ["private-encrypted-", "private-", "presence-"];
+    kinds.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
 /// Whether a text has the characters of a channel name or of a signed-in user's id (LIM-001, LIM-005).

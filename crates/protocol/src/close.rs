@@ -53,9 +53,18 @@ pub enum CloseReason {
     /// 4009: the app's back end has ended the connections of this user (API-062).
     #[error("You got disconnected by the app.")]
     Terminated,
+    /// 4009: an operator has closed the connection for good (CON-047).
+    #[error("Closed by an operator of the server")]
+    ClosedByOperator,
+    /// 4200: an operator has closed the connection; the client reconnects at once (CON-047).
+    #[error("Closed by an operator of the server, reconnect")]
+    ReconnectByOperator,
     /// 4100: the node has reached its limit of connections.
     #[error("Over capacity (setting limits.connections)")]
     OverCapacity,
+    /// 4100: a new session over HTTP, of whose client's address too many have no request that waits (FALLBACK-027, SIO-036).
+    #[error("Too many sessions of this address have no request that waits (see listen.trusted_proxies)")]
+    TooManyAway,
     /// 4100: the app could not be looked up; the key may be right.
     #[error("Apps cannot be looked up at the moment")]
     AppUnknownForNow,
@@ -77,9 +86,28 @@ pub enum CloseReason {
     /// 4201: no answer to a Ping frame (WS-045).
     #[error("Pong reply not received")]
     PongMissing,
+    /// 4201: the client of the HTTP fallback has not asked for messages in time (FALLBACK-018, FALLBACK-021).
+    #[error("No request to receive messages came in time")]
+    ReceiverMissing,
+    /// 4100: requests of the HTTP fallback, or POSTs of Socket.IO, bring messages faster than they are handled (FALLBACK-027,
+    /// SIO-019).
+    #[error("Messages come faster than they are handled")]
+    InboxFull,
+    /// 1009: a request of the HTTP fallback, or a POST of Socket.IO, is too long (FALLBACK-027, SIO-019).
+    #[error("The request is longer than allowed (setting limits.request_bytes)")]
+    RequestTooLong,
     /// 1002, 1007 or 1009: the bytes were no WebSocket stream, or a message was too long.
     #[error(transparent)]
     Undecodable(DecodeError),
+    /// 1002: a text that is no packet of Socket.IO (SIO-014).
+    #[error("Not a packet of Socket.IO")]
+    BadPacket,
+    /// 1002: a poll or POST while another of the session is under way (SIO-017).
+    #[error("Requests of one session overlap")]
+    Overlap,
+    /// 4201: a client of Socket.IO that has not begun to receive, or not connected to its namespace (SIO-036, SIO-042).
+    #[error("The session was never begun")]
+    NeverBegun,
     /// The client sent a close frame, with this code (WS-051).
     #[error("")]
     ByClient(Option<u16>),
@@ -100,15 +128,19 @@ impl CloseReason {
             Self::PathNotFound(_) => 4005,
             Self::VersionUnsupported => 4007,
             Self::VersionMissing => 4008,
-            Self::OriginRefused(_) | Self::NotAuthorized | Self::Terminated => 4009,
+            Self::OriginRefused(_) | Self::NotAuthorized | Self::Terminated | Self::ClosedByOperator => 4009,
             Self::OverCapacity
+            | Self::TooManyAway
             | Self::AppUnknownForNow
             | Self::ShuttingDown
             | Self::SlowReader
             | Self::OverMemory
-            | Self::TooManyErrors => 4100,
-            Self::ServerRestarting => 4200,
-            Self::PongMissing => 4201,
+            | Self::TooManyErrors
+            | Self::InboxFull => 4100,
+            Self::ServerRestarting | Self::ReconnectByOperator => 4200,
+            Self::PongMissing | Self::ReceiverMissing | Self::NeverBegun => 4201,
+            Self::RequestTooLong => 1009,
+            Self::BadPacket | Self::Overlap => 1002,
             Self::Undecodable(error) => error.code(),
             Self::ByClient(code) => return *code,
             Self::Gone => return None,
@@ -129,7 +161,10 @@ impl CloseReason {
             Self::OriginRefused(_) => "origin_refused",
             Self::NotAuthorized => "not_authorized",
             Self::Terminated => "terminated",
+            Self::ClosedByOperator => "closed_by_operator",
+            Self::ReconnectByOperator => "reconnect_by_operator",
             Self::OverCapacity => "over_capacity",
+            Self::TooManyAway => "too_many_away",
             Self::AppUnknownForNow => "apps_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::SlowReader => "slow_reader",
@@ -137,7 +172,13 @@ impl CloseReason {
             Self::TooManyErrors => "too_many_errors",
             Self::ServerRestarting => "server_restarting",
             Self::PongMissing => "pong_missing",
+            Self::ReceiverMissing => "receiver_missing",
+            Self::InboxFull => "inbox_full",
+            Self::RequestTooLong => "request_too_long",
             Self::Undecodable(error) => error.label(),
+            Self::BadPacket => "bad_packet",
+            Self::Overlap => "overlapping_requests",
+            Self::NeverBegun => "never_begun",
             Self::ByClient(_) => "by_client",
             Self::Gone => "gone",
         }
@@ -153,6 +194,12 @@ impl CloseReason {
     #[must_use]
     pub const fn gives_up_what_waits(&self) -> bool {
         matches!(self, Self::SlowReader | Self::OverMemory)
+    }
+
+    /// Whether a client is told not to come back: codes 4000 to 4099.
+    #[must_use]
+    pub fn forbids_return(&self) -> bool {
+        self.is_by_server() && self.code().is_some_and(|code| (4000..4100).contains(&code))
     }
 
     /// Whether the server decided to close, so that old clients get an event first (WS-053).
@@ -194,7 +241,10 @@ mod tests {
             CloseReason::OriginRefused("é".repeat(300)),
             CloseReason::NotAuthorized,
             CloseReason::Terminated,
+            CloseReason::ClosedByOperator,
+            CloseReason::ReconnectByOperator,
             CloseReason::OverCapacity,
+            CloseReason::TooManyAway,
             CloseReason::AppUnknownForNow,
             CloseReason::ShuttingDown,
             CloseReason::SlowReader,
@@ -202,6 +252,12 @@ mod tests {
             CloseReason::TooManyErrors,
             CloseReason::ServerRestarting,
             CloseReason::PongMissing,
+            CloseReason::ReceiverMissing,
+            CloseReason::InboxFull,
+            CloseReason::RequestTooLong,
+            CloseReason::BadPacket,
+            CloseReason::Overlap,
+            CloseReason::NeverBegun,
             CloseReason::ByClient(Some(1000)),
             CloseReason::Gone,
         ]

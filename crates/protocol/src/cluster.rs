@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use crate::channel::ChannelName;
 use crate::frame::Frame;
 use crate::ids::{SocketId, UserId};
@@ -94,7 +96,7 @@ pub struct Joined {
     pub channel: ChannelName,
     /// The user.
     pub user: UserId,
-    /// The newest `user_info` that this node knows.
+    /// The newest `user_info` that this node knows; of a hidden channel, see [`Joined::online`].
     pub info: UserInfo,
     /// The join's own number.
     pub ticket: Ticket,
@@ -102,6 +104,22 @@ pub struct Joined {
     pub most: Option<usize>,
     /// Whether a webhook of the app wants to know of members.
     pub hooked: bool,
+}
+
+impl Joined {
+    /// A user who is signed in, on the user's hidden channel: instead of a `user_info` stands since when, in seconds since
+    /// 1970.
+    #[must_use]
+    pub fn online(user: &UserId, since: u64, ticket: Ticket, hooked: bool) -> Self {
+        Self {
+            channel: ChannelName::online(user),
+            user: user.clone(),
+            info: RawValue::from_string(since.to_string()).ok(),
+            ticket,
+            most: None,
+            hooked,
+        }
+    }
 }
 
 /// An event for a cache channel, as clients get it.

@@ -19,7 +19,7 @@ pub enum InvalidEventName {
         length: usize,
     },
     /// The name is reserved for the protocol (LIM-007).
-    #[error("Event names beginning with pusher: and pusher_internal: are reserved")]
+    #[error("Event names beginning with pusher:, pusher_internal: and fanfare: are reserved")]
     Reserved,
 }
 
@@ -40,10 +40,10 @@ pub fn check_event_name(name: &str, limits: &Limits) -> Result<(), InvalidEventN
     }
 }
 
-/// Whether only the protocol itself has events of this name.
+/// Whether only the protocol itself has events of this name: Pusher's, or what resuming adds to it (RES-006).
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
-    name.starts_with("pusher:") || name.starts_with("pusher_internal:")
+    ["pusher:", "pusher_internal:", "fanfare:"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -57,9 +57,9 @@ mod tests {
         assert_eq!(check(""), Err(InvalidEventName::Empty));
         assert_eq!(check("öööööööö"), Err(InvalidEventName::TooLong { limit: 7, length: 8 }));
         assert_eq!(check("pusher:"), Err(InvalidEventName::Reserved));
-        for name in ["ööööööö", "pusher", "pusher-", "Pusher:", "client-"] {
+        for name in ["ööööööö", "pusher", "pusher-", "Pusher:", "client-", "fanfare"] {
             assert_eq!(check(name), Ok(()), "{name}");
         }
-        assert!(is_reserved("pusher_internal:x"));
+        assert!(is_reserved("pusher_internal:x") && is_reserved("fanfare:resumed"));
     }
 }

@@ -106,6 +106,25 @@ impl Frame {
         Self(Bytes::copy_from_slice(&self.0))
     }
 
+    /// The same frame in an exact buffer, which [`held_bytes`] counts: for a frame that may be kept for long.
+    /// [`Frame::exact_bytes`] tells its memory.
+    #[must_use]
+    pub fn to_counted(&self) -> Self {
+        Self(Buffer::into_bytes(self.0.to_vec(), 0))
+    }
+
+    /// Bytes of memory that the result of [`Frame::to_counted`] counts in [`held_bytes`].
+    #[must_use]
+    pub fn exact_bytes(&self) -> usize {
+        buffer::AROUND + self.0.len()
+    }
+
+    /// Whether the frame is a text message.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.0.first() == Some(&TEXT)
+    }
+
     /// The message without the frame's header.
     #[must_use]
     pub fn payload(&self) -> &[u8] {

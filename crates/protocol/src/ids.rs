@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// One connection, unique in the cluster and never reused (WS-031).
 ///
 /// Printed as two decimal numbers joined by a dot, the form that every server SDK checks (LIM-006).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(u64);
 
 impl SocketId {

@@ -7,6 +7,7 @@ mod object;
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 pub use object::object;
 
@@ -17,6 +18,14 @@ pub fn string(json: &str) -> Option<Cow<'_, str>> {
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
     serde_json::from_str(json).ok().map(|Text(text)| text)
+}
+
+/// Whether the text is JSON; takes no stack, however deeply the JSON is nested.
+#[must_use]
+pub fn is_json(text: &str) -> bool {
+    // Most texts that are none show it at once.
+    let may_be = text.trim_start().starts_with(|first| "{[\"-0123456789tfn".contains(first));
+    may_be && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// The JSON with U+FFFD for each escape that is half a surrogate pair, which no text can hold. The result for

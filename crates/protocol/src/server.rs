@@ -1,4 +1,4 @@
-//! Messages of the server: the only place that builds JSON for clients.
+//! Messages of the server: the only place that builds JSON for Pusher's clients.
 //!
 //! Key order is hosted Pusher's: `event`, `data`, `channel` (WS-022). `data` is a string in every
 //! event but `pusher:error` (WS-101, WS-102).
@@ -13,6 +13,7 @@ use crate::frame::Frame;
 use crate::ids::{SocketId, UserId};
 use crate::json::push_string;
 use crate::presence::{UserInfo, info_json, roster};
+use crate::resume::ResumeToken;
 
 /// Bytes of an event's JSON besides name, data and channel.
 const EVENT_FRAME: usize = 40;
@@ -29,11 +30,21 @@ impl QuotedEvent {
     #[must_use]
     pub fn new<'a>(name: &str, data: impl Into<Data<'a>>) -> Self {
         let data = data.into();
-        let mut head = Vec::with_capacity(EVENT_FRAME + name.len() + data.len() + data.len() / 4);
+        Self::with(name, data.len(), |head| data.push(head))
+    }
+
+    /// As [`QuotedEvent::new`], for subscribers of whom some may speak Socket.IO (SIO-055).
+    #[must_use]
+    pub fn for_both_dialects(name: &str, data: &Data<'_>) -> Self {
+        Self::with(name, data.len(), |head| data.push_marked(head))
+    }
+
+    fn with(name: &str, length: usize, push_data: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut head = Vec::with_capacity(EVENT_FRAME + name.len() + length + length / 4);
         head.extend_from_slice(br#"{"event":"#);
         push_string(&mut head, name);
         head.extend_from_slice(br#","data":"#);
-        data.push(&mut head);
+        push_data(&mut head);
         Self { head }
     }
 
@@ -82,6 +93,19 @@ impl QuotedEvent {
 pub fn connection_established(socket: SocketId, activity_timeout: u32) -> Frame {
     let data = format!(r#"{{"socket_id":"{socket}","activity_timeout":{activity_timeout}}}"#);
     QuotedEvent::new("pusher:connection_established", &data).alone()
+}
+
+/// `pusher_internal:resume`: the server can resume, and names the connection (RES-001).
+#[must_use]
+pub fn resume_offer(token: ResumeToken) -> Frame {
+    QuotedEvent::new("pusher_internal:resume", format!(r#"{{"token":"{token}"}}"#)).alone()
+}
+
+/// `fanfare:resumed`: how much of what the client missed on the channel came before (RES-006).
+#[must_use]
+pub fn resumed(channel: &ChannelName, replayed: usize, is_complete: bool) -> Frame {
+    let data = format!(r#"{{"replayed":{replayed},"complete":{is_complete}}}"#);
+    QuotedEvent::new("fanfare:resumed", &data).on(channel)
 }
 
 /// `pusher:pong` (WS-042).
@@ -318,6 +342,18 @@ mod tests {
         assert_eq!(
             text(&subscription_count(&channel("news"), 3)),
             r#"{"event":"pusher_internal:subscription_count","data":"{\"subscription_count\":3}","channel":"news"}"#
+        );
+    }
+
+    #[test]
+    fn res_001_and_res_006_offers_and_answers_are_events() {
+        assert_eq!(
+            text(&resume_offer(ResumeToken::from_bits(0))),
+            r#"{"event":"pusher_internal:resume","data":"{\"token\":\"AAAAAAAAAAAAAAAAAAAAAA\"}"}"#
+        );
+        assert_eq!(
+            text(&resumed(&channel("private-a"), 12, true)),
+            r#"{"event":"fanfare:resumed","data":"{\"replayed\":12,\"complete\":true}","channel":"private-a"}"#
         );
     }
 

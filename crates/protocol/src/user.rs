@@ -25,6 +25,16 @@ pub struct UserData {
     pub watchlist_cut_from: Option<usize>,
 }
 
+/// Whether a user is online: signed in on a connection that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OnlineUser {
+    /// Connections that are signed in as the user; none for a user who is offline.
+    pub connections: usize,
+    /// When the first of them signed in since the user was offline last, in seconds since 1970; unknown of a user whose
+    /// node has not said so.
+    pub since: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]

@@ -27,6 +27,13 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Milliseconds since 1970 as `2023-11-14T22:13:20.123Z`.
+#[must_use]
+pub fn utc_milliseconds(milliseconds: u64) -> String {
+    let second = utc(milliseconds / 1000);
+    format!("{}.{:03}Z", second.trim_end_matches('Z'), milliseconds % 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +54,7 @@ mod tests {
             assert_eq!(utc(seconds), text);
         }
         assert!(!utc(u64::MAX).is_empty());
+        assert_eq!(utc_milliseconds(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
     }
 
     #[test]

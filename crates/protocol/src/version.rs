@@ -25,6 +25,12 @@ impl Version {
         }
     }
 
+    /// The number that clients send.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// Whether a close is announced by a `pusher:error` event, besides the close code (WS-053).
     #[must_use]
     pub const fn hears_of_close_by_event(self) -> bool {

@@ -5,10 +5,12 @@
 
 mod event;
 mod kinds;
+mod names;
 mod transition;
 
 pub use self::event::{WebhookEvent, body};
 pub use self::kinds::{Kind, Kinds};
+pub use self::names::EventNames;
 pub use self::transition::{Present, SentEvent, Transition};
 
 use crate::channel::ChannelName;
@@ -26,15 +28,19 @@ pub struct Webhook {
     pub batch: bool,
     /// Off: nothing is sent.
     pub enabled: bool,
+    /// Requests that were not delivered at the first attempt are kept in the apps' database.
+    pub durable: bool,
 }
 
 impl Webhook {
-    /// Whether the webhook wants this kind for the channel.
+    /// Whether the webhook wants this kind for the channel; users are online on no channel, so that no prefix concerns them.
     #[must_use]
     pub fn wants(&self, kind: Kind, channel: &ChannelName) -> bool {
         let is_meant = |prefix: &String| channel.as_str().starts_with(prefix);
         self.enabled
             && self.events.contains(kind)
-            && (self.channel_prefixes.is_empty() || self.channel_prefixes.iter().any(is_meant))
+            && (kind == Kind::Users
+                || self.channel_prefixes.is_empty()
+                || self.channel_prefixes.iter().any(is_meant))
     }
 }

@@ -121,6 +121,9 @@ impl Connector {
         let addresses = self.reach.resolve(&host.name, host.port).await?;
         let tcp = TcpStream::connect(&*addresses).await?;
         tcp.set_nodelay(true)?;
+        // What was not sent when a connection is given up is never sent: the system would go on trying for minutes, and
+        // events would come late, behind newer ones (CL-112).
+        tcp.set_zero_linger()?;
         Ok(tcp)
     }
 

@@ -4,14 +4,23 @@
 //! no token and no secret is ever logged.
 
 mod apps;
+mod asked;
+mod audit;
 mod bearer;
+mod channels;
 mod cluster;
+mod connections;
+mod cookie;
+mod entered;
+mod events;
 mod given;
 mod host;
 mod openapi;
 mod problem;
 mod routes;
+mod session;
 mod shared;
+mod webhooks;
 mod wrong_tokens;
 
 use std::fmt::Write as _;
@@ -30,6 +39,7 @@ use self::routes::{Action, AdminRoutes};
 use self::shared::Admin;
 use self::wrong_tokens::WrongTokens;
 use crate::connections::{Listening, RequestBody, Site};
+use crate::console;
 use crate::http::answer::{json, text, with_type};
 use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
@@ -86,10 +96,16 @@ async fn find_and_answer(
     peer: IpAddr,
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
-    host::check(&request, &admin.state.node.config.listen.admin_hosts).inspect_err(|problem| {
+    let config = &admin.state.node.config;
+    host::check(&request, &[&config.listen.admin_hosts, &config.console.hosts]).inspect_err(|problem| {
         let host = request.headers().get(HOST).map(tracing::field::debug);
         limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, host, problem = %problem.label(), "refused");
     })?;
+    if config.console.enabled
+        && let Some(file) = console::answer(request.method(), request.uri().path(), request.headers())
+    {
+        return Ok(file);
+    }
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),

@@ -10,7 +10,9 @@ mod table;
 use std::io::Read as _;
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, NewApp, OperationError, Storage, Update};
+use fanfare_apps::{
+    AppRecord, Apps, AppsError, AuditAction, AuditEntry, Auditor, NewApp, OperationError, Storage, Update,
+};
 use fanfare_config::Config;
 use fanfare_config::redis_url_faults;
 use serde_json::{Map, Value, json};
@@ -96,6 +98,9 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
         AppAction::Show { id, secrets } => {
             let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
             let record = apps.show(&id).await?;
+            if secrets == Secrets::Shown {
+                apps.audit(&entry(&id, AuditAction::SecretShow)).await;
+            }
             Done::looked(if json {
                 pretty(&app_json::app(&record, secrets))
             } else {
@@ -106,10 +111,12 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
         AppAction::Update(wanted) => wrote(update(&apps, wanted, json).await?),
         AppAction::RotateKey { id } => {
             let pair = apps.rotate_key(&id).await?;
+            apps.audit(&entry(&id, AuditAction::KeyCreate).with("key", pair.key.as_str().into())).await;
             wrote(if json { pretty(&app_json::new_key(&pair)) } else { table::new_key(&pair) })
         }
         AppAction::RevokeKey { id, key } => {
             apps.revoke_key(&id, &key).await?;
+            apps.audit(&entry(&id, AuditAction::KeyRevoke).with("key", key.as_str().into())).await;
             wrote(done(json, &format!("key {key} of app {id} is not valid any more")))
         }
         AppAction::Disable { id } => wrote(switch(&apps, &id, false, json).await?),
@@ -132,6 +139,7 @@ async fn delete(apps: &Apps, id: &str, yes: bool, json: bool) -> Result<String, 
         return Err(CommandError::NotConfirmed(question));
     }
     apps.delete(id).await?;
+    apps.audit(&entry(id, AuditAction::AppDelete)).await;
     Ok(done(json, &format!("app {id} is deleted")))
 }
 
@@ -166,6 +174,7 @@ async fn create(apps: &Apps, wanted: CreateOptions, json: bool) -> Result<String
     let faults = redis_url_faults(&settings);
     let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
+    apps.audit(&entry(&record.id, AuditAction::AppCreate).with("name", record.name.as_str().into())).await;
     Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
 }
 
@@ -174,12 +183,25 @@ async fn update(apps: &Apps, wanted: UpdateOptions, json: bool) -> Result<String
     put_redis_url(&mut settings, wanted.redis_url_file.as_deref())?;
     let faults = redis_url_faults(&settings);
     let update = Update { name: wanted.name, settings, faults, ..Update::default() };
-    let record = apps.update(&wanted.id, &update).await?;
+    let record = change(apps, &wanted.id, &update).await?;
     Ok(if json {
         pretty(&app_json::app(&record, Secrets::Hidden))
     } else {
         table::one(&record, Secrets::Hidden)
     })
+}
+
+/// Changes an app, and keeps what has changed.
+async fn change(apps: &Apps, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
+    let changed = apps.update(id, update).await?;
+    let [before, after] = [&changed.before, &changed.after].map(|app| app_json::app(app, Secrets::Hidden));
+    apps.audit(&entry(id, AuditAction::AppUpdate).with_changes(&before, &after)).await;
+    Ok(changed.after)
+}
+
+/// An entry of the audit log about an app.
+fn entry(id: &str, action: AuditAction) -> AuditEntry {
+    AuditEntry::about(id, action, Auditor::command())
 }
 
 async fn usage(apps: &Apps, id: &str, hours: u32, json: bool) -> Result<String, CommandError> {
@@ -191,7 +213,7 @@ async fn usage(apps: &Apps, id: &str, hours: u32, json: bool) -> Result<String, 
 }
 
 async fn switch(apps: &Apps, id: &str, enabled: bool, json: bool) -> Result<String, CommandError> {
-    apps.update(id, &Update { enabled: Some(enabled), ..Update::default() }).await?;
+    change(apps, id, &Update { enabled: Some(enabled), ..Update::default() }).await?;
     let word = if enabled { "enabled" } else { "disabled" };
     Ok(done(json, &format!("app {id} is {word}")))
 }

@@ -1,25 +1,31 @@
 //! The command line of `fanfare`: commands, options, help.
 
 mod app;
+mod audit;
 mod before;
 mod cluster;
+mod console;
 mod health;
 mod laravel;
 mod options;
 mod send;
 mod token;
+mod webhook;
 
 use clap::{Parser, Subcommand};
 use fanfare_doctor::Doctor;
 
 pub use app::{AppAction, AppCommand, CreateOptions, UpdateOptions};
+pub use audit::AuditCommand;
 pub use before::Misplaced;
 pub use cluster::Cluster;
+pub use console::ConsoleCommand;
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
-pub use options::{DataPlace, Lines, Migrate, Serve};
+pub use options::{DataPlace, Lines, Migrate, Serve, ServerPlace};
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
+pub use webhook::{DeliveriesOptions, TestOptions, WebhookAction, WebhookCommand};
 
 /// What `fanfare version` prints behind the name: the version, and the commit that a release was built from.
 pub const VERSION: &str = env!("FANFARE_VERSION");
@@ -43,8 +49,8 @@ configuration it listens on 127.0.0.1:6001, makes an app with random credentials
 keeps it in ./fanfare-data, and prints the lines to paste into a Laravel .env and a browser.";
 
 const MORE: &str =
-    "Settings come from, the later ones winning: built-in defaults, the .env of --laravel, the file of
---config, the environment (FANFARE__SECTION__KEY, PUSHER_APP_ID/KEY/SECRET, REVERB_APP_ID/KEY/SECRET,
+    "Settings come from, the later ones winning: built-in defaults, the .env of --laravel or the file of
+--laravel-echo-server, the file of --config, the environment (FANFARE__SECTION__KEY, PUSHER_APP_ID/KEY/SECRET, REVERB_APP_ID/KEY/SECRET,
 DATABASE_URL, PORT), these options. config/default.toml lists every key.
 
 Exit status: 0 after a drain (SIGTERM or Ctrl-C), 64 for a faulty configuration, with every fault
@@ -54,9 +60,12 @@ Examples:
   fanfare                                          start, with everything at its default
   fanfare serve --listen 0.0.0.0:6001              be reachable from other machines
   fanfare serve --laravel /var/www/shop            serve a Laravel project as its .env says
+  fanfare serve --laravel-echo-server FILE         take the place of a laravel-echo-server
   fanfare --config fanfare.toml --check            look for faults in a configuration
   fanfare env                                      print the lines to paste once more
+  fanfare console                                  open the web console, logged in
   fanfare send my-channel my-event '{}'            send a test event
+  fanfare webhook test 1001                        find out why a webhook does not arrive
   fanfare laravel env --driver reverb              print all that a Laravel application needs
   fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare cluster --config fanfare.toml            show the nodes of a cluster
@@ -84,6 +93,8 @@ pub enum Command {
     Env(Lines),
     /// Send an event to a channel, as a back end does, to see it arrive
     Send(Send),
+    /// Test an app's webhooks, and show their last deliveries
+    Webhook(WebhookCommand),
     /// What a Laravel application needs to broadcast through this server
     Laravel(LaravelCommand),
     /// Look for what keeps messages from arriving, one hop at a time
@@ -98,6 +109,10 @@ pub enum Command {
     App(AppCommand),
     /// Make, list and revoke the tokens of the administration API
     Token(TokenCommand),
+    /// Print a link that opens the web console, logged in; it is good once, for five minutes
+    Console(ConsoleCommand),
+    /// Show who changed, sent or looked at what
+    Audit(AuditCommand),
     /// Print the version, and the commit that it was built from
     Version,
 }

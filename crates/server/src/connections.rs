@@ -5,17 +5,22 @@
 //! all connections, no timer.
 
 mod activity;
+mod alarm;
+mod answer_body;
 mod closed;
+mod crowd;
 mod date;
 mod exchange;
 mod first_bytes;
-mod network;
+mod http2;
+mod lending;
 mod places;
 mod request_body;
 mod respond;
 mod serve;
 mod site;
 mod stream;
+mod under_way;
 
 use std::convert::Infallible;
 use std::io;
@@ -33,8 +38,9 @@ use tracing::Level;
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
 
+pub use answer_body::{AnswerBody, ChunkSender, PeerGone};
 pub use closed::{Closed, Listener};
-pub use network::network;
+pub use lending::{Lender, Lending};
 pub use places::{ConnectionBounds, Place, Places};
 pub use request_body::RequestBody;
 pub use site::{Listening, Site};

@@ -41,7 +41,7 @@ pub fn raise_limit() -> u64 {
 pub struct Division {
     /// The limit of the process.
     pub limit: u64,
-    /// WebSockets (`limits.connections`).
+    /// Clients, over any transport (`limits.connections`).
     pub websockets: usize,
     /// HTTP connections of the public listeners (`limits.http_connections`).
     pub http: usize,

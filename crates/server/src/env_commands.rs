@@ -1,14 +1,19 @@
 //! `fanfare env` and `fanfare laravel env`: lines to paste, without a running server.
 
-use fanfare_config::Config;
 use fanfare_config::certificate;
+use fanfare_config::{Config, LaravelEchoServer};
 
 use crate::app_commands::{Done, open_apps};
 use crate::command_line::LaravelEnv;
 use crate::first_app::ShownApp;
 use crate::laravel_lines::LaravelLines;
 use crate::paste_lines::{Invocation, NO_APP, OverTls, PROXY, PasteLines, Ways};
+use crate::socket_io_lines::SocketIoLines;
 use crate::start::StartError;
+
+/// Printed between the lines for pages with Socket.IO and those for all others.
+const BESIDE: &str =
+    "\n# For pages and back ends that move to Pusher's protocol, one by one, of the same app:\n";
 
 /// The lines of `fanfare env`; `creates` says whether the embedded database is made where there is none.
 ///
@@ -19,15 +24,27 @@ pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Res
     let Some(first) = ShownApp::find(config, &apps).await? else {
         return Ok(Done::looked(format!("{NO_APP}\n")));
     };
+    let mut text = String::new();
+    if let Some(former) = &config.laravel_echo_server {
+        let browser = Ways::to(&first.app, config.listen.addr, over_tls(config).as_ref()).browser;
+        text.push_str(&SocketIoLines { config, former, browser, invocation }.text());
+        text.push_str(BESIDE);
+        if former.has_random_secret {
+            text.push_str(&format!("# none, because {}\n", LaravelEchoServer::RANDOM_SECRET));
+            return Ok(Done::looked(text));
+        }
+    }
     let lines = PasteLines {
         app: &first.app,
         listen: config.listen.addr,
         over_tls: over_tls(config),
         path_prefix: &config.listen.path_prefix,
+        fallback: config.listen.fallback,
         show_secret: true,
         invocation,
     };
-    Ok(if first.new { Done::wrote(lines.text(), config) } else { Done::looked(lines.text()) })
+    text.push_str(&lines.text());
+    Ok(if first.new { Done::wrote(text, config) } else { Done::looked(text) })
 }
 
 /// The lines of `fanfare laravel env`.
@@ -44,6 +61,9 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
         },
     };
     let app = app.ok_or(StartError::NoApp)?;
+    if config.laravel_echo_server.as_ref().is_some_and(|former| former.has_random_secret) {
+        return Err(StartError::RandomSecret);
+    }
     let Ways { back_end: php, browser, needs_proxy } =
         Ways::to(&app, config.listen.addr, over_tls(config).as_ref());
     let note = if needs_proxy && asked.public.is_none() { format!("# {PROXY}\n") } else { String::new() };
@@ -53,6 +73,7 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
         browser: asked.public.unwrap_or(browser),
         php,
         path_prefix: &config.listen.path_prefix,
+        fallback: config.listen.fallback,
     };
     let text = note + &lines.text(asked.driver);
     Ok(if is_new { Done::wrote(text, config) } else { Done::looked(text) })

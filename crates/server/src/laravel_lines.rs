@@ -32,6 +32,22 @@ pub struct LaravelLines<'a> {
     pub browser: ServerUrl,
     /// The configured path prefix.
     pub path_prefix: &'a str,
+    /// Whether the HTTP fallback is served.
+    pub fallback: bool,
+}
+
+/// Options of pusher-js for its way without WebSockets, which has a host and ports of its own (FALLBACK-003); without that
+/// way, the option that keeps pusher-js from asking Pusher's own hosts. `host` and `port` are expressions.
+pub(crate) fn transports(fallback: bool, host: &str, port: &str, path_prefix: &str) -> Vec<String> {
+    if !fallback {
+        return vec!["enabledTransports: ['ws', 'wss']".to_owned()];
+    }
+    let mut options =
+        vec![format!("httpHost: {host}"), format!("httpPort: {port}"), format!("httpsPort: {port}")];
+    if !path_prefix.is_empty() {
+        options.push(format!("httpPath: '{path_prefix}/pusher'"));
+    }
+    options
 }
 
 impl LaravelLines<'_> {
@@ -142,7 +158,7 @@ impl LaravelLines<'_> {
             options.push(format!("wsPath: '{}'", self.path_prefix));
         }
         options.push(format!("forceTLS: {} === 'https'", env("SCHEME")));
-        options.push("enabledTransports: ['ws', 'wss']".to_owned());
+        options.extend(transports(self.fallback, &env("HOST"), &env("PORT"), self.path_prefix));
         if driver == LaravelDriver::Redis {
             let ServerUrl { host, port, .. } = &self.browser;
             let key = self.app.credentials.first().map_or("", |credential| credential.key.as_str());

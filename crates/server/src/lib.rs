@@ -1,24 +1,32 @@
 //! The parts of Fanfare that do I/O: sockets, HTTP, lifecycle.
 //!
-//! `ws` is the life of a WebSocket, `http` the API for back ends; `start` puts them around a `fanfare_node::Node`.
+//! `clients` has the connections of clients, `api` the endpoints for back ends; `start` puts them around a `fanfare_node::Node`.
 
 // What `main`, the example and the tests of costs use.
 pub mod app_commands;
+pub mod audit_command;
+pub mod clients;
 pub mod cluster_command;
 pub mod command_line;
+pub mod console_command;
 pub mod env_commands;
 pub mod health;
 pub mod log;
 pub mod paste_lines;
 pub mod send_command;
+pub mod socket_io_lines;
 pub mod start;
 pub mod token_commands;
-pub mod ws;
+pub mod webhook_command;
 
 mod admin;
+mod api;
 mod app_json;
+mod audit_json;
+mod authorize;
 mod columns;
 mod connections;
+mod console;
 mod descriptors;
 mod first_app;
 mod http;
@@ -26,7 +34,12 @@ mod laravel_lines;
 mod listen;
 mod metrics;
 mod node_list;
+mod public;
 mod redis_feed;
+mod signed_request;
 mod state;
 mod stop;
 mod tls;
+mod trace_json;
+mod webhook_advice;
+mod webhook_json;

@@ -1,4 +1,4 @@
-//! The public listeners, plain and TLS; [`http`] answers their requests.
+//! The public listeners, plain and TLS; [`public`] answers their requests.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use hyper::{Request, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::connections::{Listening, RequestBody, Site};
-use crate::http::{self, Answer, Peer, PublicRoutes, answer};
+use crate::http::{Answer, Peer, answer, forbid_sniffing};
+use crate::public::{self, PublicRoutes};
 use crate::state::State;
 use crate::tls::ServerTls;
 
@@ -22,14 +23,14 @@ impl Site for Public {
     }
 
     fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send {
-        http::answer(Arc::clone(&self.state), Arc::clone(&self.routes), peer, request)
+        public::answer(Arc::clone(&self.state), Arc::clone(&self.routes), peer, request)
     }
 
     fn after_panic(&self) -> Answer {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         self.state.metrics.request_answered(status.as_u16());
         let mut answer = answer::text(status, "The server has failed at this request");
-        http::forbid_sniffing(&mut answer);
+        forbid_sniffing(&mut answer);
         answer
     }
 }

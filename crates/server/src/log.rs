@@ -15,8 +15,9 @@ use tracing_subscriber::EnvFilter;
 /// Longest logged part of a key that is no app's, in bytes.
 const MOST_OF_UNKNOWN_KEY: usize = 8;
 
-/// A directive that leaves out the notices of Postgres.
-const NOTICES: &str = "sqlx::postgres::notice=off";
+/// Libraries, and directives that leave out what they tell unasked: notices of Postgres, which are no news; and faults of
+/// peers of HTTP/2, which strangers cause without a bound, and whose details hold signatures.
+const UNASKED: [(&str, &str); 2] = [("sqlx", "sqlx::postgres::notice=off"), ("h2", "h2=off")];
 
 /// Logging goes on until the guard is dropped; dropping writes the remaining lines.
 #[derive(Debug)]
@@ -43,11 +44,9 @@ pub(crate) fn unknown_key(key: &str) -> Cow<'_, str> {
 pub fn begin(settings: &LogSection) -> Result<Guard, String> {
     let filter = EnvFilter::try_new(&settings.filter)
         .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
-    // What Postgres tells of tables that are there already is no news to anybody who has not asked for that library.
-    let filter = match NOTICES.parse() {
-        Ok(directive) if !settings.filter.contains("sqlx") => filter.add_directive(directive),
-        _ => filter,
-    };
+    let unasked = UNASKED.iter().filter(|(library, _)| !settings.filter.contains(library));
+    let filter =
+        unasked.filter_map(|(_, directive)| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match settings.format {

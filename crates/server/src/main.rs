@@ -10,16 +10,20 @@ use fanfare_bus::NotObserved;
 use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError, Done};
+use fanfare_server::audit_command;
 use fanfare_server::cluster_command::{self, ClusterReport};
 use fanfare_server::command_line::{
     Cluster, Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE,
-    Health, LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, VERSION,
+    Health, LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, ServerPlace, VERSION,
+    WebhookAction, WebhookCommand,
 };
+use fanfare_server::console_command;
 use fanfare_server::env_commands;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::send_command;
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
+use fanfare_server::webhook_command::{self, WebhookReport};
 use fanfare_server::{health, log};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,8 +68,17 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
             let place = command.place.clone();
             manage(place, async move |config| token_commands::run(&config, command).await)
         }
+        Command::Console(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| console_command::run(&config, command).await)
+        }
+        Command::Audit(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| audit_command::run(&config, command).await)
+        }
         Command::Doctor(asked) => examine(&asked),
         Command::Send(asked) => send(&asked),
+        Command::Webhook(WebhookCommand { action }) => look_at_webhooks(&action),
         Command::Health(asked) => check_health(&asked),
         Command::Cluster(asked) => show_cluster(asked),
         Command::Version => {
@@ -91,9 +104,11 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
 
 /// `fanfare serve`, `--check` and `--print`.
 fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
-    let Serve { config, laravel, listen, tls_listen, admin_listen, data_dir, check, print } = options;
+    let Serve { config: file, laravel, laravel_echo_server, check, print, .. } = options;
+    let Serve { listen, tls_listen, admin_listen, data_dir, .. } = options;
     let flags = Flags { listen, tls_listen, admin_listen, data_dir };
-    let sources = Sources { file: config, laravel, flags, certificate: true, ..Sources::default() };
+    let sources =
+        Sources { file, laravel, laravel_echo_server, flags, certificate: true, ..Sources::default() };
     if !check && !print {
         outlive_hangups()?;
         return load_and_run(sources, Task::Serve);
@@ -107,6 +122,9 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
         let warnings: Vec<&String> = config.warnings.iter().chain(&certificate).collect();
         for warning in &warnings {
             complain(&format!("warning: {warning}"));
+        }
+        if let (false, Some(former)) = (print, &config.laravel_echo_server) {
+            say(former.text().trim_start());
         }
         // What is printed is a configuration file.
         if !print && warnings.is_empty() {
@@ -126,7 +144,9 @@ fn sources_of(lines: &mut Lines) -> Sources {
         data_dir: lines.data_dir.take(),
         ..Flags::default()
     };
-    Sources { file: lines.config.take(), laravel: lines.laravel.take(), flags, ..Sources::default() }
+    let (file, laravel) = (lines.config.take(), lines.laravel.take());
+    let laravel_echo_server = lines.laravel_echo_server.take();
+    Sources { file, laravel, laravel_echo_server, flags, ..Sources::default() }
 }
 
 /// The configuration of these sources and the environment; else every fault is told.
@@ -160,7 +180,7 @@ fn one_thread() -> Result<Runtime, ExitCode> {
     })
 }
 
-/// `fanfare app …` and `fanfare token …`.
+/// `fanfare app …`, `fanfare token …`, `fanfare console` and `fanfare audit`.
 fn manage(
     place: DataPlace,
     run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>,
@@ -182,10 +202,7 @@ fn manage(
 
 /// `fanfare send`.
 fn send(asked: &Send) -> Result<ExitCode, ExitCode> {
-    let Send { config, laravel, listen, data_dir, .. } = asked;
-    let flags = Flags { listen: listen.clone(), data_dir: data_dir.clone(), ..Flags::default() };
-    let sources = Sources { file: config.clone(), laravel: laravel.clone(), flags, ..Sources::default() };
-    let config = load(sources)?;
+    let config = load(sources_of_server(&asked.place))?;
     let runtime = one_thread()?;
     Ok(match runtime.block_on(send_command::run(&config, asked)) {
         Ok(text) => {
@@ -197,6 +214,29 @@ fn send(asked: &Send) -> Result<ExitCode, ExitCode> {
             ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
         }
     })
+}
+
+/// `fanfare webhook …`.
+fn look_at_webhooks(action: &WebhookAction) -> Result<ExitCode, ExitCode> {
+    let config = load(sources_of_server(action.place()))?;
+    let runtime = one_thread()?;
+    Ok(match runtime.block_on(webhook_command::run(&config, action)) {
+        Ok(WebhookReport { text, is_well }) => {
+            say(&text);
+            if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_AMISS) }
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
+        }
+    })
+}
+
+/// The sources of commands that ask a running server.
+fn sources_of_server(place: &ServerPlace) -> Sources {
+    let ServerPlace { config, laravel, laravel_echo_server, listen, data_dir, .. } = place.clone();
+    let flags = Flags { listen, data_dir, ..Flags::default() };
+    Sources { file: config, laravel, laravel_echo_server, flags, ..Sources::default() }
 }
 
 /// `fanfare doctor`.
@@ -218,7 +258,8 @@ fn check_health(asked: &Health) -> Result<ExitCode, ExitCode> {
     let flags =
         Flags { listen: asked.listen.clone(), admin_listen: asked.admin_listen.clone(), ..Flags::default() };
     let (file, laravel) = (asked.config.clone(), asked.laravel.clone());
-    let config = load(Sources { file, laravel, flags, ..Sources::default() })?;
+    let laravel_echo_server = asked.laravel_echo_server.clone();
+    let config = load(Sources { file, laravel, laravel_echo_server, flags, ..Sources::default() })?;
     Ok(match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
         Ok(line) => {
             say(&format!("{line}\n"));
@@ -290,7 +331,9 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(match error {
-                ServeError::Start(StartError::Apps(AppsError::Missing { .. })) => EXIT_CONFIG,
+                ServeError::Start(StartError::Apps(AppsError::Missing { .. }) | StartError::RandomSecret) => {
+                    EXIT_CONFIG
+                }
                 ServeError::Start(_) => EXIT_UNAVAILABLE,
                 ServeError::Task(_) => EXIT_SOFTWARE,
             })

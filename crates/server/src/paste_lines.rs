@@ -1,7 +1,7 @@
 //! The lines for a newcomer to paste: a page with pusher-js or Echo, a back end, a Laravel `.env`, and the commands to
 //! test them.
 //!
-//! Complete on purpose: people forget `cluster`, `wsHost`, `wsPort`, `forceTLS` and `enabledTransports`, and
+//! Complete on purpose: people forget `cluster`, `wsHost`, `wsPort`, `forceTLS` and `httpHost`, and
 //! pusher-js then connects to other servers. Each block can be pasted with its heading.
 
 mod invocation;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
-use crate::laravel_lines::{LaravelDriver, LaravelLines};
+use crate::laravel_lines::{LaravelDriver, LaravelLines, transports};
 
 pub use invocation::Invocation;
 pub use ways::{OverTls, Ways};
@@ -29,7 +29,8 @@ pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [t
                      that does TLS.";
 
 /// Options that tell `fanfare send` and `fanfare doctor` the server.
-const OF_SERVER: [&str; 4] = ["--config", "--laravel", "--data-dir", "--listen"];
+pub(crate) const OF_SERVER: [&str; 5] =
+    ["--config", "--laravel", "--laravel-echo-server", "--data-dir", "--listen"];
 
 /// Lines for one app, with addresses that work from this machine.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct PasteLines<'a> {
     pub over_tls: Option<OverTls>,
     /// The configured path prefix.
     pub path_prefix: &'a str,
+    /// Whether the HTTP fallback is served.
+    pub fallback: bool,
     /// Whether the secret is printed.
     pub show_secret: bool,
     /// The command line that started the program.
@@ -85,7 +88,14 @@ impl PasteLines<'_> {
     fn laravel(&self, ways: &Ways, driver: LaravelDriver) -> String {
         let (_, secret) = self.credential();
         let Ways { back_end: php, browser, needs_proxy } = ways.clone();
-        let lines = LaravelLines { app: self.app, secret, php, browser, path_prefix: self.path_prefix };
+        let lines = LaravelLines {
+            app: self.app,
+            secret,
+            php,
+            browser,
+            path_prefix: self.path_prefix,
+            fallback: self.fallback,
+        };
         let note = if needs_proxy { format!("# {PROXY}\n") } else { String::new() };
         note + &lines.dotenv(driver)
     }
@@ -118,9 +128,12 @@ impl PasteLines<'_> {
         };
         let note = if ways.needs_proxy { format!("  // {PROXY}\n") } else { String::new() };
         let ServerUrl { tls, host, port } = &ways.browser;
+        let (host, port) = (format!("'{host}'"), port.to_string());
+        let transports = transports(self.fallback, &host, &port, self.path_prefix);
+        let transports: String = transports.iter().map(|option| format!("  {option},\n")).collect();
         format!(
-            "{note}  cluster: 'mt1',\n  wsHost: '{host}',\n  wsPort: {port},\n  wssPort: {port},\n{path}  \
-             forceTLS: {tls},\n  enabledTransports: ['ws', 'wss'],\n",
+            "{note}  cluster: 'mt1',\n  wsHost: {host},\n  wsPort: {port},\n  wssPort: {port},\n{path}{transports}  \
+             forceTLS: {tls},\n",
         )
     }
 
@@ -149,7 +162,7 @@ impl PasteLines<'_> {
     }
 }
 
-fn url(way: &ServerUrl) -> String {
+pub(crate) fn url(way: &ServerUrl) -> String {
     format!("{}://{}:{}", way.scheme(), way.host, way.port)
 }
 
@@ -172,7 +185,7 @@ mod tests {
         show_secret: bool,
     ) -> String {
         let invocation = &Invocation::of(None, &fanfare_config::Sources::default());
-        PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation }.text()
+        PasteLines { app, listen, over_tls, path_prefix, fallback: true, show_secret, invocation }.text()
     }
 
     #[test]
@@ -196,7 +209,10 @@ mod tests {
             "  wsPort: 6001,",
             "  wsPath: '/ws',",
             "  forceTLS: false,",
-            "  enabledTransports: ['ws', 'wss'],",
+            "  httpHost: '127.0.0.1',",
+            "  httpPort: 6001,",
+            "  httpsPort: 6001,",
+            "  httpPath: '/ws/pusher',",
             "curl http://127.0.0.1:6001/up",
         ] {
             assert!(text.lines().any(|printed| printed == line), "{line} in\n{text}");
@@ -217,6 +233,8 @@ mod tests {
             "PUSHER_SCHEME=https",
             "  wsHost: 'ws.example.com',",
             "  wssPort: 6443,",
+            "  httpHost: 'ws.example.com',",
+            "  httpsPort: 6443,",
             "  forceTLS: true,",
             "curl https://ws.example.com:6443/up",
         ] {

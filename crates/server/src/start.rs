@@ -10,9 +10,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fanfare_apps::AppsError;
-use fanfare_config::Config;
+use fanfare_apps::{Apps, AppsError};
 use fanfare_config::certificate::CertificateError;
+use fanfare_config::{Config, LaravelEchoServer};
+use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::relay::RelayTask;
 use fanfare_node::tasks::Tasks;
@@ -52,6 +53,9 @@ pub enum StartError {
     /// No app has the id given.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
+    /// The app is made anew at each start, so that nobody can be told its secret.
+    #[error("{}", LaravelEchoServer::RANDOM_SECRET)]
+    RandomSecret,
     /// The certificate for TLS.
     #[error("{}: {error}", error.setting())]
     Certificate {
@@ -103,6 +107,7 @@ pub struct Server {
     state: Arc<State>,
     accepting: Vec<JoinHandle<()>>,
     usage: Option<UsageTask>,
+    backlog: Option<BacklogTask>,
     relay: RelayTask,
     /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
@@ -146,9 +151,7 @@ impl Server {
             }
             Err(error) => return Err(error.into()),
         };
-        if let Some(ShownApp { app, embedded: true, .. }) = &first {
-            config.redis_feed.app.get_or_insert_with(|| app.id.clone());
-        }
+        settle_apps(&mut config, &apps, first.as_ref()).await;
         let over_tls = secure.as_ref().map(SecureListener::lines);
         let listening = public.local_addr().unwrap_or(config.listen.addr);
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
@@ -164,6 +167,7 @@ impl Server {
             tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
+        let backlog = BacklogTask::begin(&state.node);
         let relay = begin_relay(&state, listening)?;
         let feeds = feeds::begin(&state);
         chores::begin(&state.node);
@@ -172,6 +176,7 @@ impl Server {
         }
         Ok(Self {
             usage: UsageTask::begin(&state.node),
+            backlog,
             relay,
             state,
             accepting,
@@ -184,6 +189,23 @@ impl Server {
             has_no_app,
             division,
         })
+    }
+}
+
+/// Gives the first app of the embedded database what is for one app and names none; warns of a named app that is not there.
+async fn settle_apps(config: &mut Config, apps: &Apps, first: Option<&ShownApp>) {
+    if let Some(ShownApp { app, embedded: true, .. }) = first {
+        config.redis_feed.app.get_or_insert_with(|| app.id.clone());
+        config.socketio.app.get_or_insert_with(|| app.id.clone());
+    }
+    let socketio = &config.socketio;
+    if let Some(id) = socketio.app.as_ref().filter(|_| socketio.enabled)
+        && matches!(apps.by_id(id.as_str()).await, Ok(None))
+    {
+        let warning = format!(
+            "socketio.app: there is no app {id}, so that /socket.io/ refuses everybody until there is one"
+        );
+        config.warnings.push(warning);
     }
 }
 
@@ -208,12 +230,12 @@ pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeEr
 impl Server {
     /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
     async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
-        let Self { state, accepting, relay, usage, feeds, .. } = self;
+        let Self { state, accepting, relay, usage, backlog, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
             task = state.node.tasks.failed() => Some(task),
         };
-        let parts = Parts { accepting, relay, usage };
+        let parts = Parts { accepting, relay, usage, backlog };
         tokio::select! {
             () = stop(&state, parts) => {}
             // A second signal means that the operator does not want to wait.

@@ -7,6 +7,10 @@ use fanfare_config::Config;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::{Node, NodeBounds};
 
+use crate::clients::http_session::away::AwayBounds;
+use crate::clients::http_session::bodies::Bodies;
+use crate::clients::socket_io::SocketIoTable;
+use crate::clients::xhr::XhrSessions;
 use crate::connections::{ConnectionBounds, Listener, Places};
 use crate::descriptors::Division;
 use crate::metrics::{LiveServer, ServerMetrics};
@@ -24,6 +28,14 @@ pub struct State {
     pub places: Arc<Places>,
     /// HTTP connections of the operators' listener, and their bound.
     pub operators_places: Arc<Places>,
+    /// The bounds of sessions whose client has no connection.
+    pub away: AwayBounds,
+    /// Room for the bodies of clients' requests.
+    pub bodies: Bodies,
+    /// The sessions of the HTTP fallback.
+    pub fallback: Arc<XhrSessions>,
+    /// The sessions of Socket.IO that began by polling.
+    pub socket_io: Arc<SocketIoTable>,
 }
 
 impl State {
@@ -32,16 +44,23 @@ impl State {
     pub fn new(config: Config, apps: Apps, tasks: Tasks, division: &Division) -> Self {
         let redis_feed: Arc<Numbers> = Arc::default();
         let exempt = config.listen.trusted_proxies.clone();
+        let away = AwayBounds::new(division.websockets, exempt.clone());
         let (all, per_address) = (division.http, division.http_per_address);
-        let places =
-            Arc::new(Places::new(ConnectionBounds { listener: Listener::Public, all, per_address, exempt }));
+        let places = Arc::new(Places::new(ConnectionBounds {
+            listener: Listener::Public,
+            all,
+            per_address,
+            exempt: exempt.clone(),
+        }));
         let operators_places = Arc::new(Places::new(ConnectionBounds {
             listener: Listener::Operators,
             all: division.operators,
             per_address: usize::MAX,
             exempt: Vec::new(),
         }));
+        let fallback: Arc<XhrSessions> = Arc::default();
         let live = LiveServer {
+            fallback: Arc::clone(&fallback),
             places: Arc::clone(&places),
             operators_places: Arc::clone(&operators_places),
             redis_feed: Arc::clone(&redis_feed),
@@ -50,6 +69,17 @@ impl State {
         let (metrics, registry) = ServerMetrics::new(live, division.limit);
         let bounds = NodeBounds { seats: division.websockets, authorizations: division.authorizations };
         let node = Arc::new(Node::new(config, apps, tasks, bounds, registry));
-        Self { node, metrics, redis_feed, places, operators_places }
+        let socket_io = Arc::default();
+        Self {
+            node,
+            metrics,
+            redis_feed,
+            places,
+            operators_places,
+            away,
+            bodies: Bodies::new(exempt),
+            fallback,
+            socket_io,
+        }
     }
 }

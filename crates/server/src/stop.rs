@@ -8,6 +8,7 @@ mod closing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_node::backlog::BacklogTask;
 use fanfare_node::relay::RelayTask;
 use fanfare_node::usage::UsageTask;
 use tokio::task::JoinHandle;
@@ -39,13 +40,15 @@ pub struct Parts {
     pub accepting: Vec<JoinHandle<()>>,
     /// The task that hands over what happens in the hubs, and sends webhooks.
     pub relay: RelayTask,
+    /// The task that retries kept webhooks, if there is a database.
+    pub backlog: Option<BacklogTask>,
     /// The task that stores usage, if there is a database.
     pub usage: Option<UsageTask>,
 }
 
 /// Drains connections, then gives HTTP requests under way a last moment, then sends the last webhooks and stores
 /// usage.
-pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage }: Parts) {
+pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage, backlog }: Parts) {
     state.node.tasks.stop();
     let window_ends = Instant::now() + state.node.config.timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
@@ -58,7 +61,12 @@ pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage }: Parts) 
     if timeout_at(deadline, last_requests).await.is_err() {
         tracing::warn!(target: "fanfare", "stopped with HTTP requests under way");
     }
-    relay.end(&state.node, window_ends + WEBHOOKS).await;
+    let backlog = async {
+        if let Some(backlog) = backlog {
+            backlog.end(window_ends + WEBHOOKS).await;
+        }
+    };
+    tokio::join!(backlog, relay.end(&state.node, window_ends + WEBHOOKS));
     if let Some(usage) = usage {
         usage.end((window_ends + AFTER_DRAIN).min(Instant::now() + USAGE_AT_MOST)).await;
     }

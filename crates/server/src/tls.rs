@@ -24,6 +24,14 @@ use self::reload::Stamp;
 
 pub use socket::TlsSocket;
 
+/// The name of HTTP/2 in a handshake.
+const HTTP_2: &[u8] = b"h2";
+
+/// Whether both sides have agreed on HTTP/2 in the handshake.
+pub fn speaks_http2<IO>(stream: &TlsStream<IO>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
+}
+
 /// The state for new TLS connections.
 pub struct ServerTls {
     files: Files,
@@ -86,7 +94,8 @@ fn config(certificate: &Certificate) -> ServerConfig {
         .expect("ring speaks TLS 1.2 and 1.3")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // In the order of preference: with HTTP/2 all requests of a browser's tabs share a connection (FALLBACK-028).
+    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
     // Clients that return after a network restart save a signature each; the server keeps no state for them here.
     if let Ok(ticketer) = ring::Ticketer::new() {
         config.ticketer = ticketer;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{NewToken, Scope, TokenRecord};
+use fanfare_apps::{AuditAction, AuditEntry, Auditor, NewToken, Scope, TokenRecord};
 use fanfare_config::Config;
 use fanfare_protocol::auth::Secret;
 use serde_json::{Value, json};
@@ -23,9 +23,12 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
     let apps = open_apps(config, command.place.create_database).await?;
     let is_json = command.place.json;
     Ok(match command.action {
-        TokenAction::Create { name, scope, expires_in_days: days } => {
-            let new = NewToken { name, scopes: scope.into_iter().collect(), days };
+        TokenAction::Create { name, scope, app, expires_in_days: days } => {
+            let bound_to = (!app.is_empty()).then(|| app.into_iter().collect());
+            let new = NewToken { name, scopes: scope.into_iter().collect(), apps: bound_to, days };
             let (record, token) = apps.create_token(&new).await?;
+            let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
+            apps.audit(&entry.with("token", one(&record))).await;
             let text = if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) };
             Done::wrote(text, config)
         }
@@ -39,6 +42,8 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
         }
         TokenAction::Revoke { id } => {
             apps.revoke_token(id).await?;
+            let entry = AuditEntry::of_node(AuditAction::TokenRevoke, Auditor::command());
+            apps.audit(&entry.with("token", id.into())).await;
             let sentence = format!("token {id} is not valid any more");
             let text = if is_json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") };
             Done::wrote(text, config)
@@ -57,6 +62,7 @@ fn one(record: &TokenRecord) -> Value {
         "id": record.id,
         "name": record.name,
         "scopes": record.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        "apps": record.apps,
         "created_at": moment(record.created_at),
         "expires_at": record.expires_at.map(moment),
         "revoked_at": record.revoked_at.map(moment),
@@ -68,6 +74,7 @@ fn new_token(record: &TokenRecord, token: &Secret) -> String {
         ["token id".to_owned(), record.id.to_string()],
         ["token".to_owned(), token.expose().to_owned()],
         ["scopes".to_owned(), joined(&record.scopes)],
+        ["apps".to_owned(), apps_of(record)],
         ["expires".to_owned(), record.expires_at.map_or_else(|| "never".to_owned(), moment)],
     ])
 }
@@ -76,13 +83,14 @@ fn list(records: &[TokenRecord]) -> String {
     if records.is_empty() {
         return "There is no token here.\n".to_owned();
     }
-    let mut rows = vec![["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED"].map(str::to_owned)];
+    let mut rows = vec![["ID", "NAME", "SCOPES", "APPS", "CREATED", "EXPIRES", "REVOKED"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let optional = |at: Option<i64>| at.map_or_else(String::new, moment);
         [
             record.id.to_string(),
             record.name.clone(),
             joined(&record.scopes),
+            apps_of(record),
             moment(record.created_at),
             optional(record.expires_at),
             optional(record.revoked_at),
@@ -93,6 +101,14 @@ fn list(records: &[TokenRecord]) -> String {
 
 fn joined(scopes: &BTreeSet<Scope>) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// The apps of a bound token.
+fn apps_of(record: &TokenRecord) -> String {
+    record.apps.as_ref().map_or_else(
+        || "all".to_owned(),
+        |apps| apps.iter().map(String::as_str).collect::<Vec<_>>().join(","),
+    )
 }
 
 fn pretty(value: &Value) -> String {

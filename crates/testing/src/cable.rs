@@ -3,6 +3,7 @@
 //! Knows nothing of what passes. A thread of its own carries everything, so that no load is in its way.
 
 use std::io;
+use std::mem;
 use std::net::{self, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub enum Mode {
     Cut,
     /// Connections stay open, and nothing passes; everything passes later.
     Stall,
-    /// As [`Mode::Stall`] for the connections that are open; new ones pass.
+    /// As [`Mode::Stall`] for the connections that are open; new ones pass. What was sent arrives later, even if the near
+    /// end has reset the connection.
     Hold,
     /// Each piece waits this long.
     Delay(Duration),
@@ -145,49 +147,66 @@ struct Pump {
 impl Pump {
     async fn run(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<End> {
         let mut buffer = vec![0; 65_536];
-        let (mut has_lost, mut was_held) = (false, false);
+        // Held bytes are read at once: the system would drop them if the near end resets the connection.
+        let (mut held, mut was_held, mut has_ended, mut has_lost) = (Vec::new(), false, false, false);
         loop {
-            let now = match *self.mode.borrow_and_update() {
-                Mode::Hold if self.is_new => Mode::Pass,
-                Mode::Deafen(port) if self.back_to == Some(port) => Mode::Lose,
-                Mode::Deafen(_) => Mode::Pass,
-                now => now,
-            };
+            let now = self.mode();
             was_held |= now == Mode::Hold;
             let is_over = now == Mode::Cut || (has_lost && now != Mode::Lose);
             if is_over {
                 return Ok(End::Plain);
             }
+            if now != Mode::Hold {
+                self.send(&mut to, &mem::take(&mut held), was_held).await?;
+            }
+            if has_ended && now != Mode::Hold {
+                to.shutdown().await?;
+                return Ok(if was_held { End::OfWhatWasHeld } else { End::Plain });
+            }
             tokio::select! {
                 changed = self.mode.changed() => changed.map_err(io::Error::other)?,
-                read = from.read(&mut buffer), if !matches!(now, Mode::Stall | Mode::Hold) => {
-                    let count = read?;
-                    if count == 0 {
-                        to.shutdown().await?;
-                        return Ok(if was_held { End::OfWhatWasHeld } else { End::Plain });
-                    }
+                read = from.read(&mut buffer), if now != Mode::Stall && !has_ended => {
+                    let count = if now == Mode::Hold { read.unwrap_or(0) } else { read? };
+                    has_ended = count == 0;
                     match now {
-                        Mode::Lose => {
-                            has_lost = true;
-                            continue;
+                        Mode::Hold => held.extend_from_slice(&buffer[..count]),
+                        Mode::Lose if count > 0 => has_lost = true,
+                        Mode::Delay(wait) => {
+                            tokio::time::sleep(wait).await;
+                            self.send(&mut to, &buffer[..count], was_held).await?;
                         }
-                        Mode::Delay(wait) => tokio::time::sleep(wait).await,
-                        _ => {}
-                    }
-                    let written = to.write_all(&buffer[..count]).await;
-                    match self.late.as_ref().filter(|_| was_held) {
-                        Some(late) => late.lock().extend_from_slice(&buffer[..count]),
-                        None => written?,
+                        _ => self.send(&mut to, &buffer[..count], was_held).await?,
                     }
                 }
             }
         }
+    }
+
+    /// What the cable does to this direction of this connection now.
+    fn mode(&mut self) -> Mode {
+        match *self.mode.borrow_and_update() {
+            Mode::Hold if self.is_new => Mode::Pass,
+            Mode::Deafen(port) if self.back_to == Some(port) => Mode::Lose,
+            Mode::Deafen(_) => Mode::Pass,
+            now => now,
+        }
+    }
+
+    async fn send(&self, to: &mut OwnedWriteHalf, bytes: &[u8], was_held: bool) -> io::Result<()> {
+        let written = to.write_all(bytes).await;
+        match self.late.as_ref().filter(|_| was_held) {
+            Some(late) => late.lock().extend_from_slice(bytes),
+            None => written?,
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
+
+    use socket2::SockRef;
 
     use super::*;
     use crate::until;
@@ -243,15 +262,19 @@ mod tests {
 
     #[test]
     fn what_is_held_back_arrives_behind_what_a_newer_connection_has_sent() {
-        let cable = echo();
-        let mut old = connect(&cable);
-        assert_eq!(say(&mut old, 5000), Some(b'x'));
-        cable.set(Mode::Hold);
-        assert_eq!(say(&mut old, 100), None);
-        drop(old);
-        assert_eq!(say(&mut connect(&cable), 5000), Some(b'x'));
-        assert_eq!(cable.late_answers(), b"");
-        cable.set(Mode::Pass);
-        until("the answer to what was held back", || (cable.late_answers() == b"x").then_some(()));
+        for linger in [None, Some(Duration::ZERO)] {
+            let cable = echo();
+            let mut old = connect(&cable);
+            assert_eq!(say(&mut old, 5000), Some(b'x'));
+            cable.set(Mode::Hold);
+            assert_eq!(say(&mut old, 100), None);
+            // With no time to linger the connection is reset.
+            SockRef::from(&old).set_linger(linger).unwrap();
+            drop(old);
+            assert_eq!(say(&mut connect(&cable), 5000), Some(b'x'));
+            assert_eq!(cable.late_answers(), b"");
+            cable.set(Mode::Pass);
+            until("the answer to what was held back", || (cable.late_answers() == b"x").then_some(()));
+        }
     }
 }

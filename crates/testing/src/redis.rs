@@ -188,10 +188,10 @@ impl Drop for Redis {
 /// A free port; a Cluster's node has its second port 10000 above.
 ///
 /// Both are below the ports that systems give to outgoing connections. Such a connection would take the port before the
-/// server does, or while the server is started again.
+/// server does, or while the server is started again. No first port can be another server's second one.
 pub fn free_port() -> u16 {
     loop {
-        let port = 10_000 + (RandomState::new().hash_one(0) % 12_000) as u16;
+        let port = 10_000 + (RandomState::new().hash_one(0) % 10_000) as u16;
         let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
         if is_free(port) && is_free(port + 10_000) {
             return port;

@@ -118,6 +118,11 @@ impl AppHooks {
         }
     }
 
+    /// Events of a URL that wait, or are under way.
+    pub(crate) fn waiting(&self, url: &str) -> usize {
+        self.endpoints.iter().find(|endpoint| endpoint.url == url).map_or(0, |endpoint| endpoint.waiting())
+    }
+
     /// Drops the events of a source that are not under way.
     pub(crate) fn withdraw(&self, source: u32) {
         for endpoint in &self.endpoints {
@@ -161,6 +166,13 @@ impl AppHooks {
         self.tell_due(u64::MAX, usize::MAX);
         for endpoint in &self.endpoints {
             endpoint.end();
+        }
+    }
+
+    /// Keeps what was not delivered, of durable URLs, and sends these nothing more.
+    pub(crate) fn park(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.park();
         }
     }
 

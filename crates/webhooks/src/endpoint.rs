@@ -4,26 +4,26 @@
 //! leave events in the queue.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fanfare_outgoing::{Bounds, Client, OutgoingError};
+use fanfare_outgoing::Client;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Webhook;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::attempt::{Attempt, Failure};
+use crate::backlog::{Backlog, KeptRequest};
+use crate::history::{Histories, History, MOST_BYTES};
 use crate::queue::{Lost, Queue};
 use crate::request::{Prepared, Waiting};
 use crate::settings::{Settings, Spawn, Tally};
 use crate::turns::{QUICK, TurnRequest, Turns};
-
-/// Most bytes of an answer that are read; the answer's content is ignored.
-const MOST_ANSWER: usize = 64 * 1024;
 
 /// Shortest time between two log lines about losses of one URL.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -31,8 +31,13 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 /// State that the outlets of all apps share.
 pub(crate) struct Shared {
     pub settings: Settings,
-    client: Client,
-    turns: Arc<Turns>,
+    pub client: Client,
+    pub histories: Histories,
+    pub turns: Arc<Turns>,
+    /// Where requests of durable URLs are kept, if there is such a place.
+    pub backlog: OnceLock<Arc<dyn Backlog>>,
+    /// Attempts of durable URLs are broken off, at the end.
+    pub parked: watch::Sender<bool>,
     /// Spawns the sending task: an outlet whose task has panicked would never send again.
     spawn: Spawn,
     /// Bytes of all queues.
@@ -42,19 +47,6 @@ pub(crate) struct Shared {
     pub rest: Notify,
     /// Set when what is not sent yet is dropped, and other nodes have to send it.
     pub is_over: Arc<AtomicBool>,
-}
-
-/// Why a request has failed.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    NoAnswer(#[from] OutgoingError),
-    #[error("the answer was {0}")]
-    Status(u16),
-    #[error("its turn came too late")]
-    Late,
-    #[error("there was no answer within {} ms, and too many others are waited for", QUICK.as_millis())]
-    Crowded,
 }
 
 /// The outlet's app, and its counters.
@@ -70,10 +62,19 @@ pub(crate) struct Endpoint {
     host: String,
     owner: Owner,
     shared: Arc<Shared>,
+    history: Arc<History>,
     /// Guards the queue and its settings.
     state: Mutex<State>,
     /// Rings for something new in the queue.
     bell: Notify,
+}
+
+/// What a task of an outlet has come to.
+enum Ended {
+    /// An attempt.
+    Attempt(Prepared, Attempt),
+    /// Requests were to be kept, and are or are not.
+    Keeping(Vec<Prepared>, bool),
 }
 
 struct State {
@@ -94,6 +95,9 @@ impl Shared {
             turns: Arc::new(Turns::new(settings.most_requests)),
             settings,
             client,
+            histories: Histories::new(MOST_BYTES),
+            backlog: OnceLock::new(),
+            parked: watch::Sender::new(false),
             spawn,
             bytes: Arc::default(),
             busy: AtomicUsize::new(0),
@@ -114,6 +118,7 @@ impl Endpoint {
         Self {
             url: webhook.url.clone(),
             host: host.unwrap_or_default().to_owned(),
+            history: shared.histories.of(&owner.app, &webhook.url),
             owner,
             shared: Arc::clone(shared),
             state: Mutex::new(State {
@@ -133,6 +138,7 @@ impl Endpoint {
     pub(crate) fn set(&self, webhook: &Webhook, credential: Option<&Credential>) {
         let mut state = self.state.lock();
         state.queue.batch = webhook.batch;
+        state.queue.durable = webhook.durable && self.shared.backlog.get().is_some();
         state.wanted = webhook.clone();
         state.credential = credential.cloned();
     }
@@ -162,6 +168,11 @@ impl Endpoint {
         !self.state.lock().is_running
     }
 
+    /// Events that wait, or are under way.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().queue.len()
+    }
+
     /// Drops the events of a source that are not under way.
     pub(crate) fn withdraw(&self, source: u32) {
         self.state.lock().queue.withdraw(source);
@@ -171,6 +182,12 @@ impl Endpoint {
     /// Retries every waiting request once, at once.
     pub(crate) fn end(&self) {
         self.state.lock().queue.end();
+        self.bell.notify_one();
+    }
+
+    /// Keeps what was not delivered, of a durable URL, and sends nothing more.
+    pub(crate) fn park(&self) {
+        self.state.lock().queue.park();
         self.bell.notify_one();
     }
 
@@ -192,7 +209,8 @@ impl Endpoint {
             tokio::select! {
                 Some(ended) = attempts.join_next() => {
                     match ended {
-                        Ok((request, outcome)) => self.note(request, outcome),
+                        Ok(Ended::Attempt(request, attempt)) => self.note(request, attempt),
+                        Ok(Ended::Keeping(requests, are_kept)) => self.note_kept(requests, are_kept),
                         // The requests sent are not known any more, so that the queue cannot go on.
                         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
                         // No attempt is aborted while this runs.
@@ -210,13 +228,15 @@ impl Endpoint {
     }
 
     /// Starts every request that is due; returns when to look again, or `None` for an empty queue.
-    fn begin(
-        self: &Arc<Self>,
-        attempts: &mut JoinSet<(Prepared, Result<(), Failure>)>,
-    ) -> Option<Option<Instant>> {
+    fn begin(self: &Arc<Self>, attempts: &mut JoinSet<Ended>) -> Option<Option<Instant>> {
         let mut state = self.state.lock();
         let now = Instant::now();
         let State { queue, credential, .. } = &mut *state;
+        let unkept = queue.take_unkept(credential.as_ref(), now);
+        if !unkept.is_empty() {
+            let as_kept = unkept.iter().map(|request| queue.to_keep(request, now)).collect();
+            attempts.spawn(Arc::clone(self).keep(unkept, as_kept));
+        }
         match credential {
             Some(credential) => {
                 let turns = &self.shared.turns;
@@ -224,7 +244,7 @@ impl Endpoint {
                     queue.one_at_a_time = turns.are_scarce();
                     let Some(request) = queue.next(credential, now) else { break };
                     let wanted = (!queue.is_failing()).then(|| turns.want());
-                    attempts.spawn(Arc::clone(self).attempt(request, wanted));
+                    attempts.spawn(Arc::clone(self).attempt(request, wanted, queue.durable));
                 }
             }
             // No receiver could verify an unsigned request.
@@ -243,33 +263,75 @@ impl Endpoint {
         self: Arc<Self>,
         request: Prepared,
         wanted: Option<TurnRequest>,
-    ) -> (Prepared, Result<(), Failure>) {
-        let sending = self.send(&request);
-        let outcome = match wanted {
-            Some(wanted) => wanted.quick(sending).await.unwrap_or(Err(Failure::Crowded)),
-            None => self.shared.turns.patient(sending).await,
+        durable: bool,
+    ) -> Ended {
+        let began = Instant::now();
+        let sending = async {
+            let sending = self.send(&request);
+            match wanted {
+                Some(wanted) => {
+                    let ended = wanted.quick(sending).await;
+                    ended.unwrap_or_else(|_| Attempt::given_up(Failure::Crowded, QUICK))
+                }
+                None => self.shared.turns.patient(sending).await,
+            }
         };
-        (request, outcome)
+        let mut parked = self.shared.parked.subscribe();
+        let attempt = tokio::select! {
+            attempt = sending => attempt,
+            _ = parked.wait_for(|is_parked| *is_parked), if durable => {
+                Attempt::given_up(Failure::Late, began.elapsed())
+            }
+        };
+        Ended::Attempt(request, attempt)
     }
 
-    async fn send(&self, request: &Prepared) -> Result<(), Failure> {
-        let Settings { timeout, .. } = self.shared.settings;
-        if self.shared.settings.is_late(request.since, Instant::now()) {
-            return Err(Failure::Late);
+    async fn send(&self, request: &Prepared) -> Attempt {
+        let Shared { settings, client, .. } = &*self.shared;
+        if settings.is_late(request.since, Instant::now()) {
+            return Attempt::given_up(Failure::Late, Duration::ZERO);
         }
-        let http = request.to(&self.url).ok_or_else(|| OutgoingError::Unreachable("no URL".to_owned()))?;
-        let status = self.shared.client.status(http, Bounds { time: timeout, bytes: MOST_ANSWER }).await?;
-        if status.is_success() { Ok(()) } else { Err(Failure::Status(status.as_u16())) }
+        Attempt::make(client, &self.url, request, settings.timeout).await
     }
 
-    fn note(&self, request: Prepared, outcome: Result<(), Failure>) {
+    /// Has requests kept; the backlog has its own deadline.
+    async fn keep(self: Arc<Self>, requests: Vec<Prepared>, as_kept: Vec<KeptRequest>) -> Ended {
+        let are_kept = match self.shared.backlog.get() {
+            Some(backlog) => backlog.keep(&self.owner.app, &self.url, as_kept).await,
+            None => false,
+        };
+        Ended::Keeping(requests, are_kept)
+    }
+
+    fn note_kept(&self, requests: Vec<Prepared>, are_kept: bool) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return;
+        }
+        let count = requests.len() as u64;
+        if are_kept {
+            self.owner.tally.kept(count);
+            state.queue.kept(&requests);
+            // Outside the lock, because whoever waits for the events to be done is told.
+            drop(state);
+            drop(requests);
+        } else {
+            self.owner.tally.not_kept(count);
+            state.queue.not_kept(requests, Instant::now());
+        }
+    }
+
+    fn note(&self, request: Prepared, attempt: Attempt) {
         let mut state = self.state.lock();
         if state.is_closed {
             return;
         }
         let (app, host) = (self.owner.app.as_str(), &*self.host);
-        match outcome {
-            Ok(()) => {
+        let now = Instant::now();
+        let again = attempt.outcome.is_err() && state.queue.tries_again(&request, now);
+        self.shared.histories.keep(&self.history, attempt.of(&request, again));
+        match attempt.outcome {
+            Ok(_) => {
                 self.owner.tally.delivered();
                 if state.queue.delivered(&request) {
                     tracing::info!(target: "fanfare::webhooks", app, host, "webhook is answered again");
@@ -279,7 +341,7 @@ impl Endpoint {
                 if !matches!(failure, Failure::Late) {
                     self.owner.tally.failed();
                 }
-                if state.queue.failed(request, Instant::now()) {
+                if state.queue.failed(request, now) {
                     tracing::warn!(
                         target: "fanfare::webhooks", app, host, %failure, "webhook failed; trying again"
                     );

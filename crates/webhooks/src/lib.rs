@@ -5,18 +5,30 @@
 //! connection: callers pass in transitions, and never wait.
 
 mod app_hooks;
+mod attempt;
+mod backlog;
 mod decided;
+mod delivery;
 mod endpoint;
+mod history;
 mod misses;
 mod news;
 mod queue;
 mod request;
+mod retry;
 mod settings;
 mod tracker;
+mod trial;
 mod turns;
 mod webhooks;
 
+pub use self::backlog::{Backlog, Keeping, KeptRequest};
 pub use self::decided::{Decided, SentAgain};
+pub use self::delivery::{Delivery, DeliveryCause};
+pub use self::history::{MOST_DELIVERIES, UrlHistory};
 pub use self::news::News;
+pub use self::request::SignedTest;
+pub use self::retry::Retried;
 pub use self::settings::{Settings, Spawn, Tally};
+pub use self::trial::{NotTested, Tested, TestedUrl};
 pub use self::webhooks::Webhooks;

@@ -3,15 +3,19 @@
 //! Bounded in events and bytes, requests under way included, and by the bytes of all queues together; events that
 //! find the queue full are dropped and counted. Knows no network.
 
+mod held;
+mod keeping;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
 use tokio::time::Instant;
 
+use self::held::Held;
 use crate::decided::Group;
 use crate::request::{MOST_BODY, Prepared, Waiting};
 use crate::settings::Settings;
@@ -25,10 +29,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Most events of one request.
 const MOST_BATCHED: usize = 1000;
 
-/// A queue takes at most this part of the bytes that all other queues leave free, so that any number of full
-/// queues leaves room for one more.
-const SHARE: usize = 4;
-
 /// The queue of one URL.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -37,12 +37,18 @@ pub(crate) struct Queue {
     pub batch: bool,
     /// At most one request may be under way.
     pub one_at_a_time: bool,
+    /// What has failed is to be kept, and retried from memory only if it cannot be.
+    pub durable: bool,
     waiting: VecDeque<Waiting>,
     /// Retries by the moment of their next attempt.
     retries: BTreeMap<(Instant, u64), Prepared>,
     /// Tells retries of one moment apart.
     turns: u64,
     under_way: UnderWay,
+    /// Failed requests that are to be kept.
+    unkept: VecDeque<Prepared>,
+    /// Requests were taken to be kept.
+    is_keeping: bool,
     held: Held,
     lost: Lost,
     state: QueueState,
@@ -54,15 +60,6 @@ struct UnderWay {
     count: usize,
     /// The channels of requests in their first attempt.
     fresh: Vec<Option<ChannelName>>,
-}
-
-/// Size of everything that waits or is under way.
-#[derive(Debug)]
-struct Held {
-    events: usize,
-    bytes: usize,
-    /// The bytes of all queues.
-    in_all: Arc<AtomicUsize>,
 }
 
 /// Events that will never be delivered.
@@ -86,32 +83,13 @@ enum QueueState {
     },
     /// Graceful shutdown: every request is tried once, now.
     Ending,
+    /// The end of that, for a durable URL: nothing more is sent.
+    Parked,
 }
 
 impl Lost {
     pub(crate) const fn events(self) -> u64 {
         self.no_room + self.given_up
-    }
-}
-
-impl Held {
-    /// Reserves room for an event; false if the queue is full.
-    fn add(&mut self, bytes: usize, settings: &Settings) -> bool {
-        let free = settings.most_bytes_in_all.saturating_sub(self.in_all.load(Ordering::Relaxed));
-        let most = settings.most_bytes.min(free / SHARE);
-        if self.events >= settings.most_events || self.bytes + bytes > most {
-            return false;
-        }
-        self.in_all.fetch_add(bytes, Ordering::Relaxed);
-        self.events += 1;
-        self.bytes += bytes;
-        true
-    }
-
-    fn remove(&mut self, events: usize, bytes: usize) {
-        self.events -= events;
-        self.bytes -= bytes;
-        self.in_all.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -122,11 +100,14 @@ impl Queue {
             settings,
             batch: false,
             one_at_a_time: false,
+            durable: false,
             waiting: VecDeque::new(),
             retries: BTreeMap::new(),
             turns: 0,
             under_way: UnderWay::default(),
-            held: Held { events: 0, bytes: 0, in_all },
+            unkept: VecDeque::new(),
+            is_keeping: false,
+            held: Held::nothing(in_all),
             lost: Lost::default(),
             state: QueueState::Usual,
         }
@@ -146,6 +127,7 @@ impl Queue {
     pub(crate) fn next(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         self.give_up_late(now);
         if self.under_way.count >= self.most_under_way()
+            || self.state == QueueState::Parked
             || self.pauses_until().is_some_and(|until| now < until)
         {
             return None;
@@ -175,14 +157,14 @@ impl Queue {
     const fn pauses_until(&self) -> Option<Instant> {
         match self.state {
             QueueState::Failing { until, .. } => Some(until),
-            QueueState::Usual | QueueState::Ending => None,
+            QueueState::Usual | QueueState::Ending | QueueState::Parked => None,
         }
     }
 
     /// The first attempt of the events that have waited longest, once their batch time has passed.
     fn fresh(&mut self, credential: &Credential, now: Instant) -> Option<Prepared> {
         let first = self.waiting.front()?;
-        let count = if self.batch {
+        if self.batch {
             let is_ready = first.group.is_some()
                 || first.since + self.settings.batch <= now
                 || self.waiting.len() >= MOST_BATCHED
@@ -191,19 +173,21 @@ impl Queue {
             if !is_ready || !self.under_way.fresh.is_empty() {
                 return None;
             }
-            self.batched()
-        } else {
-            // Events of one channel arrive in order, as long as no request has to be retried.
-            if self.under_way.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
-                return None;
-            }
-            1
-        };
+        // Events of one channel arrive in order, as long as no request has to be retried.
+        } else if self.under_way.fresh.iter().any(|channel| channel.as_ref() == Some(&first.event.channel)) {
+            return None;
+        }
+        self.prepare(credential)
+    }
+
+    /// A request with the events that have waited longest.
+    fn prepare(&mut self, credential: &Credential) -> Option<Prepared> {
+        let count = if self.batch { self.batched() } else { 1.min(self.waiting.len()) };
         let events: Vec<Waiting> = self.waiting.drain(..count).collect();
         if self.waiting.is_empty() {
             self.waiting.shrink_to(64);
         }
-        Some(Prepared::new(&events, credential, self.batch))
+        (!events.is_empty()).then(|| Prepared::new(&events, credential, self.batch))
     }
 
     /// Number of first events for one request: an event of an encrypted channel goes alone (HOOK-026).
@@ -257,26 +241,45 @@ impl Queue {
         was_failing
     }
 
-    /// A request failed: plans a retry, or drops a request that would be too old by then. Returns whether the
-    /// URL was not failing before.
+    /// A request failed: plans a retry, or drops a request that would be too old by then; of a durable URL it is to be
+    /// kept. Returns whether the URL was not failing before.
     pub(crate) fn failed(&mut self, mut request: Prepared, now: Instant) -> bool {
         self.ended(&request);
-        let due = now + self.pause(request.failed);
-        if self.state == QueueState::Ending || self.settings.is_late(request.since, due) {
-            self.give_up(request.events, request.bytes);
+        request.failed += 1;
+        if self.durable {
+            self.unkept.push_back(request);
         } else {
-            request.failed += 1;
-            self.turns += 1;
-            self.retries.insert((due, self.turns), request);
+            self.retry(request, now);
         }
         let before = self.state;
         let in_a_row = match before {
             QueueState::Usual => 1,
             QueueState::Failing { in_a_row, .. } => in_a_row.saturating_add(1),
-            QueueState::Ending => return false,
+            QueueState::Ending | QueueState::Parked => return false,
         };
         self.state = QueueState::Failing { in_a_row, until: now + self.pause_of_all(in_a_row) };
         before == QueueState::Usual
+    }
+
+    /// Whether a request that fails now is tried again, from memory or from where it is kept.
+    pub(crate) fn tries_again(&self, request: &Prepared, now: Instant) -> bool {
+        self.durable || self.is_retried(request, now + backoff(self.settings.first_retry, request.failed))
+    }
+
+    fn is_retried(&self, request: &Prepared, due: Instant) -> bool {
+        let is_ending = matches!(self.state, QueueState::Ending | QueueState::Parked);
+        !is_ending && !self.settings.is_late(request.since, due)
+    }
+
+    /// Plans the next attempt at a request, or drops a request that is not to be tried again.
+    fn retry(&mut self, request: Prepared, now: Instant) {
+        let due = now + backoff(self.settings.first_retry, request.failed.saturating_sub(1));
+        if self.is_retried(&request, due) {
+            self.turns += 1;
+            self.retries.insert((due, self.turns), request);
+        } else {
+            self.give_up(request.events, request.bytes);
+        }
     }
 
     /// Pause between two requests to a failing URL, whatever their events: negligible after a single failure,
@@ -284,11 +287,6 @@ impl Queue {
     fn pause_of_all(&self, in_a_row: u32) -> Duration {
         let first = self.settings.first_retry;
         doubled(first / 64, in_a_row - 1, first)
-    }
-
-    /// Backoff between two attempts of one request.
-    fn pause(&self, failed: u32) -> Duration {
-        doubled(self.settings.first_retry, failed, LONGEST_RETRY)
     }
 
     fn give_up(&mut self, events: usize, bytes: usize) {
@@ -299,7 +297,10 @@ impl Queue {
     /// Drops events and requests that have become too old while they waited.
     fn give_up_late(&mut self, now: Instant) {
         let settings = self.settings;
-        while let Some(late) = self.waiting.pop_front_if(|first| settings.is_late(first.since, now)) {
+        // Of a durable URL they are still to be kept.
+        while !self.durable
+            && let Some(late) = self.waiting.pop_front_if(|first| settings.is_late(first.since, now))
+        {
             self.give_up(1, late.bytes());
         }
         while let Some(first) = self.retries.first_entry()
@@ -336,14 +337,16 @@ impl Queue {
             }
             !goes
         });
-        self.retries.retain(|_, request| {
+        let mut stays = |request: &Prepared| {
             let goes = is_of_source(&request.group);
             if goes {
                 held.remove(request.events, request.bytes);
                 withdrawn(&request.group);
             }
             !goes
-        });
+        };
+        self.retries.retain(|_, request| stays(request));
+        self.unkept.retain(stays);
     }
 
     /// Drops everything; ends of requests under way must not be reported any more.
@@ -351,12 +354,19 @@ impl Queue {
         self.give_up(self.held.events, self.held.bytes);
         self.waiting.clear();
         self.retries.clear();
+        self.unkept.clear();
+        self.is_keeping = false;
         self.under_way = UnderWay::default();
     }
 
     /// Losses since the last call.
     pub(crate) fn take_lost(&mut self) -> Lost {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Events that wait, or are under way.
+    pub(crate) const fn len(&self) -> usize {
+        self.held.events
     }
 
     /// Whether nothing waits and nothing is under way.
@@ -369,6 +379,11 @@ fn withdrawn(group: &Option<Arc<Group>>) {
     if let Some(group) = group {
         group.withdraw();
     }
+}
+
+/// Backoff between two attempts of one request, the first of which was the `failed` + 1st to fail (HOOK-023).
+pub(crate) fn backoff(first_retry: Duration, failed: u32) -> Duration {
+    doubled(first_retry, failed, LONGEST_RETRY)
 }
 
 /// A time doubled `times` times, up to the longest.

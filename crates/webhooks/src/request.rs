@@ -1,17 +1,18 @@
 //! One request: its body, its signature and its age, which stay the same over all attempts (HOOK-005).
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::utc::since_1970;
-use fanfare_protocol::webhook::{self, WebhookEvent};
+use fanfare_protocol::webhook::{self, EventNames, WebhookEvent};
 use http_body_util::Full;
 use hyper::Request;
 use tokio::time::Instant;
 
+use crate::backlog::KeptRequest;
 use crate::decided::Group;
 
 /// Largest body (HOOK-024), with room to spare for the JSON around the events.
@@ -43,11 +44,24 @@ pub(crate) struct Prepared {
     pub failed: u32,
     /// Number of the queue's events in the request.
     pub events: usize,
+    /// The names of these events.
+    pub names: EventNames,
     pub bytes: usize,
     /// The channel of a single event; requests of one channel are sent one after another.
     pub channel: Option<ChannelName>,
     /// The group of the events.
     pub group: Option<Arc<Group>>,
+}
+
+/// A request as the receiver has got it, to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTest {
+    /// The header `X-Pusher-Key`.
+    pub key: String,
+    /// The header `X-Pusher-Signature`.
+    pub signature: String,
+    /// The body.
+    pub body: String,
 }
 
 impl Waiting {
@@ -91,9 +105,45 @@ impl Prepared {
             since,
             failed: 0,
             events: events.len(),
+            names: events.iter().fold(EventNames::default(), |names, waiting| names.with(waiting.event.name)),
             bytes: events.iter().map(Waiting::bytes).sum(),
             channel: events.first().filter(|_| !batch).map(|first| first.event.channel.clone()),
             group: events.first().and_then(|first| first.group.clone()),
+        }
+    }
+
+    /// The key, the signature and the body, for whoever has asked for the request.
+    pub(crate) fn shown(&self) -> SignedTest {
+        let body = String::from_utf8_lossy(&self.body).into_owned();
+        SignedTest { key: self.key.clone(), signature: self.signature.clone(), body }
+    }
+
+    /// A request that was kept, signed as before: the signature follows from key and body.
+    pub(crate) fn of_kept(kept: &KeptRequest, credential: &Credential) -> Self {
+        let now = Instant::now();
+        Self {
+            key: credential.key.as_str().to_owned(),
+            signature: credential.secret.sign(&[&kept.body]),
+            body: kept.body.clone(),
+            since: now.checked_sub(kept.age).unwrap_or(now),
+            failed: kept.failed,
+            events: kept.events,
+            names: EventNames::in_body(&kept.body),
+            bytes: kept.body.len(),
+            channel: None,
+            group: None,
+        }
+    }
+
+    /// What is kept of the request.
+    pub(crate) fn to_keep(&self, now: Instant, due_in: Duration) -> KeptRequest {
+        KeptRequest {
+            key: self.key.clone(),
+            body: self.body.clone(),
+            events: self.events,
+            failed: self.failed,
+            age: now.saturating_duration_since(self.since),
+            due_in,
         }
     }
 
@@ -116,6 +166,6 @@ impl Prepared {
 }
 
 /// The wall clock.
-fn unix_milliseconds() -> u64 {
+pub(crate) fn unix_milliseconds() -> u64 {
     u64::try_from(since_1970(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
 }

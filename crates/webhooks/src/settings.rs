@@ -66,4 +66,8 @@ pub trait Tally: Send + Sync {
     fn failed(&self);
     /// So many events will never be delivered.
     fn dropped(&self, events: u64);
+    /// So many requests were kept in the backlog.
+    fn kept(&self, requests: u64);
+    /// So many requests were to be kept, and could not be.
+    fn not_kept(&self, requests: u64);
 }

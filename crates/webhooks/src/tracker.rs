@@ -133,16 +133,18 @@ impl Tracker {
 fn subjects(present: &[Present], kinds: Kinds) -> impl Iterator<Item = Subject> {
     let all = present.iter().flat_map(|Present { channel, users }| {
         let members = users.iter().map(|user| Subject::Member(channel.clone(), user.clone()));
-        std::iter::once(Subject::Channel(channel.clone())).chain(members)
+        // A user's hidden channel is none that anybody is told of.
+        let own = channel.is_shown().then(|| Subject::Channel(channel.clone()));
+        own.into_iter().chain(members)
     });
     all.filter(move |subject| kinds.contains(subject.kind()))
 }
 
 impl Subject {
-    const fn kind(&self) -> Kind {
+    fn kind(&self) -> Kind {
         match self {
             Self::Channel(_) => Kind::ChannelExistence,
-            Self::Member(..) => Kind::Presence,
+            Self::Member(channel, _) => Kind::of_members(channel),
         }
     }
 

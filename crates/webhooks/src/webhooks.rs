@@ -12,17 +12,24 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app_hooks::AppHooks;
+use crate::backlog::Backlog;
 use crate::decided::Decided;
 use crate::endpoint::{Owner, Shared};
+use crate::history::UrlHistory;
 use crate::news::News;
 use crate::settings::{Settings, Spawn, Tally};
+use crate::trial::{NotTested, Tested, TestedUrl, Trials};
 
 /// Most delayed events that are sent in one call.
 const MOST_AT_ONCE: usize = 1000;
 
+/// Time at the end for keeping what durable webhooks have not delivered.
+const KEEPING: Duration = Duration::from_secs(1);
+
 /// All webhooks of a node.
 pub struct Webhooks {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    trials: Trials,
     /// The moment that milliseconds are counted from.
     began: Instant,
     /// Guards the table, and the order in which apps are due.
@@ -42,7 +49,14 @@ impl Webhooks {
     #[must_use]
     pub fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
         let shared = Arc::new(Shared::new(settings, client, spawn));
-        Self { shared, began: Instant::now(), apps: Mutex::default() }
+        Self { shared, trials: Trials::default(), began: Instant::now(), apps: Mutex::default() }
+    }
+
+    /// Where durable webhooks' requests are kept, from now on; once, before any event. Without a backlog no webhook is
+    /// durable.
+    pub fn set_backlog(&self, backlog: Arc<dyn Backlog>) {
+        // A second one is never given.
+        let _ = self.shared.backlog.set(backlog);
     }
 
     fn now(&self) -> u64 {
@@ -92,6 +106,7 @@ impl Webhooks {
             hooks.set(app);
             table.list(&app.id);
         }
+        self.shared.histories.retain(&app.id, &app.webhooks);
     }
 
     /// The app was deleted, and none of its events are sent any more.
@@ -101,6 +116,27 @@ impl Webhooks {
             hooks.close();
             table.due.retain(|(_, due)| due != app);
         }
+        self.shared.histories.retain(app, &[]);
+    }
+
+    /// The last deliveries of each URL of an app that had any (CON-054).
+    #[must_use]
+    pub fn histories(&self, app: &AppId) -> Vec<UrlHistory> {
+        let mut histories = self.shared.histories.show(app);
+        if let Some(hooks) = self.apps.lock().hooks.get(app) {
+            for history in &mut histories {
+                history.waiting = hooks.waiting(&history.url);
+            }
+        }
+        histories
+    }
+
+    /// Sends one signed test event to webhooks of an app, past their queues; a test counts in no metric, quota or usage.
+    ///
+    /// # Errors
+    /// There is no such webhook, or too many tests were asked for; nothing is sent then.
+    pub async fn test(&self, app: &App, wanted: TestedUrl<'_>) -> Result<Vec<Tested>, NotTested> {
+        self.trials.run(&self.shared, app, wanted).await
     }
 
     /// Sends delayed vacated and removed events that are due, at most `MOST_AT_ONCE`. Returns when the next is
@@ -130,23 +166,36 @@ impl Webhooks {
         self.apps.lock().hooks.retain(|_, hooks| !hooks.is_idle(now));
     }
 
-    /// Graceful shutdown: sends everything that waits, once and at once, and drops the rest at the deadline; to be
-    /// called when no further news comes.
+    /// Graceful shutdown: sends everything that waits, once and at once, and drops the rest at the deadline, or keeps
+    /// what is durable shortly before; to be called when no further news comes.
     pub async fn end(&self, deadline: Instant) {
         for hooks in self.apps.lock().hooks.values_mut() {
             hooks.end();
         }
-        while self.shared.is_busy() {
-            if timeout_at(deadline, self.shared.rest.notified()).await.is_err() {
-                break;
-            }
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.rest_until(deadline - KEEPING.min(left / 2)).await;
+        self.shared.parked.send_replace(true);
+        for hooks in self.apps.lock().hooks.values() {
+            hooks.park();
         }
+        self.rest_until(deadline).await;
         self.shared.is_over.store(true, Ordering::Release);
         let mut table = self.apps.lock();
         for (_, hooks) in table.hooks.drain() {
             hooks.close();
         }
         table.due.clear();
+    }
+}
+
+impl Webhooks {
+    /// Waits until nothing is to be sent or kept any more.
+    async fn rest_until(&self, deadline: Instant) {
+        while self.shared.is_busy() {
+            if timeout_at(deadline, self.shared.rest.notified()).await.is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -32,6 +32,10 @@ impl Tally for Counts {
     fn dropped(&self, events: u64) {
         self.dropped.fetch_add(events, Ordering::Relaxed);
     }
+
+    fn kept(&self, _: u64) {}
+
+    fn not_kept(&self, _: u64) {}
 }
 
 fn spawn() -> Spawn {
@@ -75,6 +79,7 @@ impl Test {
             events: Kinds::from_iter(kinds.iter().copied()),
             channel_prefixes: Vec::new(),
             batch: false,
+            durable: false,
             enabled: true,
         }];
         let webhooks = Webhooks::new(settings, client, spawn());
@@ -200,5 +205,7 @@ async fn an_app_is_forgotten_when_nobody_is_there_and_nothing_waits_and_remember
     test.hear_all(vec![Transition::Vacated(channel("a"))]);
     assert_eq!(test.told.recv().await, Some(event("channel_vacated", "a")), "it was not told twice");
     test.until_forgotten().await;
+    let history = &test.webhooks.histories(&test.app.id)[0];
+    assert_eq!((history.deliveries.len(), history.works), (2, Some(true)), "CON-054: its deliveries stay");
     assert_eq!(test.counts.delivered.load(Ordering::Relaxed), 2);
 }

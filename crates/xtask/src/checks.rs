@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
-    self, APACHE, CADDY, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS, Requirement,
-    VALKEY,
+    self, APACHE, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS,
+    Requirement, VALKEY,
 };
 use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
@@ -46,6 +46,8 @@ pub enum Group {
     Autobahn,
     /// Stock JavaScript clients.
     Node,
+    /// The same in a browser.
+    Browser,
     /// The Python SDK.
     Python,
     /// PHP as Laravel uses it.
@@ -56,12 +58,13 @@ pub enum Group {
 
 impl Group {
     /// All, cheapest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tidy,
         Self::Rust,
         Self::Valkey,
         Self::Autobahn,
         Self::Node,
+        Self::Browser,
         Self::Python,
         Self::Php,
         Self::Laravel,
@@ -79,6 +82,7 @@ impl Group {
             Self::Valkey => "valkey",
             Self::Autobahn => "autobahn",
             Self::Node => "node",
+            Self::Browser => "browser",
             Self::Python => "python",
             Self::Php => "php",
             Self::Laravel => "laravel",
@@ -92,6 +96,7 @@ impl Group {
             Self::Valkey => &[VALKEY],
             Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL, REDIS],
+            Self::Browser => &[NODE, OPENSSL, CHROMIUM],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
             Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, HAPROXY, CADDY, APACHE],
@@ -99,7 +104,7 @@ impl Group {
     }
 
     const fn needs_binary(self) -> bool {
-        matches!(self, Self::Node | Self::Python | Self::Php | Self::Laravel)
+        matches!(self, Self::Node | Self::Browser | Self::Python | Self::Php | Self::Laravel)
     }
 }
 
@@ -134,6 +139,7 @@ pub fn run(groups: &[Group], may_install: bool) -> Result<bool, String> {
         for &group in clients {
             match group {
                 Group::Node => node(&mut steps),
+                Group::Browser => browser(&mut steps),
                 Group::Python => python(&mut steps),
                 Group::Laravel => laravel(&mut steps),
                 _ => php(&mut steps),
@@ -261,8 +267,8 @@ fn waiting_threads() -> OsString {
 /// # Errors
 /// In words: how the tests ended.
 pub fn interleavings(log: &Log) -> Result<(), String> {
-    let tests =
-        ["--package", "fanfare-hub", "--test", "waking", "--test", "any_script", "--test", "in_cluster"];
+    let tests = ["waking", "any_script", "in_cluster", "resume"].map(|test| ["--test", test]).concat();
+    let tests = [&["--package", "fanfare-hub"][..], &tests].concat();
     let mut cargo = cargo_command(&[&["test", "--profile", "interleavings"][..], &tests].concat());
     // A place of its own, so that neither build makes the other start anew.
     cargo.env("CARGO_TARGET_DIR", target().join("shuttle")).env("RUSTFLAGS", "--cfg shuttle");
@@ -279,6 +285,10 @@ fn node(steps: &mut Steps) {
         let tests = command("node", &arguments, root().join("tests/e2e"));
         log.execute(with_binary(tests).env("E2E_BUS", redis.url()))
     });
+}
+
+fn browser(steps: &mut Steps) {
+    node_tests(steps, "Browser: pusher-js and Laravel Echo in Chromium", "tests/browser");
 }
 
 fn laravel(steps: &mut Steps) {

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use checks::Group;
 use log::Log;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|python|php|laravel] [--no-install]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|browser|python|php|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
@@ -33,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
   autobahn  the Autobahn suite for WebSockets, all but compression, against an echo over the code that reads
             and writes every connection (tests/autobahn)
   node      pusher-js, Laravel Echo and the Node SDK against the built binary (tests/e2e)
+  browser   pusher-js and Laravel Echo in Chromium against the built binary (tests/browser)
   python    the Python SDK against the built binary (tests/e2e-python)
   php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
   laravel   a Laravel application with Echo, and the documented proxies, before the built binary (tests/laravel)
@@ -43,7 +44,8 @@ than root and on other systems `test` says what is missing, and runs only the gr
 
 `autobahn` is `test --only autobahn`.
 
-`interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`).
+`interleavings` tries thousands of orders of events in the hub (crates/hub/tests, `--cfg shuttle`), and has it make mistakes on
+purpose (hub::resume::mistakes), each of which must be found.
 
 `cluster` runs several nodes under load, breaks what a cluster must survive, and checks what clients, back ends and
 queries are told (crates/soak; `cargo xtask cluster --help` lists all options). Where it may, it runs in a network of its

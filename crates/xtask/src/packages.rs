@@ -91,6 +91,13 @@ pub const LARAVEL: Requirement = Requirement {
     debian: &["php-cli", "php-curl", "php-sqlite3", "php-redis", "php-predis", "php-laravel-framework"],
 };
 
+/// The browser in which stock clients run.
+pub const CHROMIUM: Requirement = Requirement {
+    what: "Chromium (chromium)",
+    is_there: || output_of("chromium", &["--version"]).is_some(),
+    debian: &["chromium"],
+};
+
 /// The proxies whose documented snippets are under test.
 pub const NGINX: Requirement = Requirement {
     what: "nginx",

@@ -11,7 +11,7 @@ use crate::log::Log;
 use crate::workspace::root;
 
 /// Where tests are.
-const PLACES: [&str; 4] = ["crates", "tests/e2e", "tests/e2e-python", "tests/e2e-php"];
+const PLACES: [&str; 5] = ["crates", "tests/e2e", "tests/browser", "tests/e2e-python", "tests/e2e-php"];
 
 /// Folders that are built or installed, not written.
 const NOT_OURS: [&str; 3] = ["target", "node_modules", "__pycache__"];
@@ -25,7 +25,7 @@ const DECLARATIONS: [(&str, &[&str]); 4] = [
 ];
 
 /// The families of rules that must be held.
-const FAMILIES: [&str; 6] = ["WS", "LIM", "AUTH", "API", "HOOK", "CL"];
+const FAMILIES: [&str; 10] = ["WS", "LIM", "AUTH", "API", "CON", "HOOK", "FALLBACK", "SIO", "RES", "CL"];
 
 /// The heading in `docs/protocol.md` over the rules that no test holds.
 const WITHOUT: &str = "## Rules without a test";

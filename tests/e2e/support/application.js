@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 
 import { APP } from './fanfare.js';
 
-/** Users by bearer token. */
+/** Users by bearer token, which may also be the cookie `session`. */
 export const USERS = { 'ann-token': { id: 7, name: 'Ann' }, 'bob-token': { id: 12, name: 'Bob' } };
 
 /** The `redis` broadcaster: cannot sign, and a member's data is an object. Nobody may join `private-closed`. */
@@ -30,7 +30,8 @@ export async function startApplication(t, broadcaster) {
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) body += chunk;
     const form = new URLSearchParams(body);
-    const user = USERS[request.headers.authorization?.replace('Bearer ', '')];
+    const token = request.headers.authorization?.replace('Bearer ', '') ?? request.headers.cookie?.replace('session=', '');
+    const user = USERS[token];
     const [status, answer] = broadcaster({ user, channel: form.get('channel_name'), socketId: form.get('socket_id') });
     // Laravel's label of the JSON of its redis broadcaster.
     response.writeHead(status, { 'content-type': 'text/html; charset=UTF-8' });

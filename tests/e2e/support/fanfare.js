@@ -1,9 +1,10 @@
 // Starts the built binary, reads its output and stops it again.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 import { until, withDeadline } from './waiting.js';
 
@@ -114,6 +115,13 @@ export class Fanfare {
       await this.#clear();
     }
     if (status !== 0) this.#fail(`exited with ${status} after SIGTERM`);
+  }
+
+  /** Runs a command of the binary for this server; gives the output. */
+  async command(...args) {
+    const own = ['--config', path.join(this.#directory, 'fanfare.toml'), '--data-dir', path.join(this.#directory, 'data')];
+    const env = { PATH: process.env.PATH };
+    return (await promisify(execFile)(BINARY, [...args, ...own], { cwd: this.#directory, env })).stdout;
   }
 
   async #clear() {

@@ -55,6 +55,8 @@ class Pair {
     const pair = new Pair();
     pair.nodes = await Promise.all([Fanfare.start(shared), Fanfare.start(shared)]);
     await Promise.all(pair.nodes.map((node) => until(() => isReady(node), 'a node in the cluster')));
+    const knowsBoth = async (node) => (await node.metric('fanfare_cluster_nodes')) === 2;
+    await Promise.all(pair.nodes.map((node) => until(() => knowsBoth(node), 'the other node')));
     await age(prefix);
     await pair.#listen();
     running.add(pair);

@@ -20,9 +20,9 @@ const nginx = {
     replaced(text, [
       ['server_name ws.example.com;', 'server_name localhost;'],
       ...(tls
-        ? [['listen 443 ssl;', `listen 127.0.0.1:${port} ssl;`], ...certificateOf(tls)]
+        ? [['listen 443 ssl http2;', `listen 127.0.0.1:${port} ssl http2;`], ...certificateOf(tls)]
         : [
-            ['listen 443 ssl;', `listen 127.0.0.1:${port};`],
+            ['listen 443 ssl http2;', `listen 127.0.0.1:${port};`],
             [`    ssl_certificate ${DOCUMENTED.certificate};\n`, ''],
             [`    ssl_certificate_key ${DOCUMENTED.key};\n`, ''],
           ]),
@@ -91,13 +91,17 @@ const apache = {
     return `<VirtualHost 127.0.0.1:${port}>\n${engine}${text}\nProxyPass / ${app}/\n</VirtualHost>\n`;
   },
   async start(site, directory, { port }) {
-    // The modules that Debian enables by default, and those that the page enables.
-    const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'headers', 'ssl'];
+    // The modules that Debian enables by default and that touch such requests, as it configures them; and those that the page enables.
+    const modules = ['mpm_event', 'authz_core', 'filter', 'deflate', 'reqtimeout', 'proxy', 'proxy_http', 'headers', 'ssl'];
     const loaded = modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`);
+    const debians = `AddOutputFilterByType DEFLATE text/html text/plain text/xml text/css text/javascript
+      AddOutputFilterByType DEFLATE application/x-javascript application/javascript application/ecmascript
+      RequestReadTimeout header=20-40,minrate=500
+      RequestReadTimeout body=10,minrate=500`;
     const user = process.getuid() === 0 ? 'User www-data\nGroup www-data' : '';
     const own = `DefaultRuntimeDir ${directory}\nPidFile ${directory}/pid\nErrorLog "|/bin/cat"\nServerName localhost\n${user}`;
     const file = path.join(directory, 'apache2.conf');
-    await writeFile(file, `${loaded.join('\n')}\n${own}\nListen 127.0.0.1:${port}\n${site}`);
+    await writeFile(file, `${loaded.join('\n')}\n${debians}\n${own}\nListen 127.0.0.1:${port}\n${site}`);
     return new Running('apache2', ['-D', 'FOREGROUND', '-d', directory, '-f', file]);
   },
 };

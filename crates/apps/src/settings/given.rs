@@ -207,6 +207,7 @@ mod tests {
             with("{}", r#"{"limits":{"cache_seconds":"30m"}}"#).unwrap(),
             r#"{"limits":{"cache_seconds":1800}}"#
         );
+        assert_eq!(with("{}", r#"{"resume_seconds":"2m"}"#).unwrap(), r#"{"resume_seconds":120}"#);
         assert_eq!(
             with("{}", r#"{"limits":{"cache_seconds":"250ms"}}"#).unwrap_err(),
             [r#"limits.cache_seconds: "250ms" is no time; give whole seconds, or a text such as "30m""#]
@@ -245,7 +246,7 @@ mod tests {
                  user or password in it",
                 "webhooks[3] has no events; name some of \
                  channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), client_events, cache_miss, \
-                 subscription_count",
+                 subscription_count, users (user_online, user_offline)",
             ]
         );
         assert_eq!(

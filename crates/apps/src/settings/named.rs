@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use fanfare_protocol::app::{App, OriginPattern, Quota};
 use fanfare_protocol::ids::AppId;
 
-use super::{MAX_CONNECTIONS, MESSAGE_QUOTA};
+use super::{MAX_CONNECTIONS, MESSAGE_QUOTA, RESUME_SECONDS};
 
 /// The value of a setting; the variant says which values the setting takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,13 @@ pub enum SettingValue<'a> {
         /// Legal values.
         legal: RangeInclusive<usize>,
     },
+    /// A time in seconds; 0 means off.
+    Seconds {
+        /// The value.
+        count: usize,
+        /// Legal values.
+        legal: RangeInclusive<usize>,
+    },
     /// Origins.
     Origins(&'a [OriginPattern]),
 }
@@ -27,8 +34,8 @@ pub enum SettingValue<'a> {
 /// Every setting of an app outside sections and without webhooks: its name and its value, in the order of
 /// [`super::AppSettings`].
 #[must_use]
-pub fn named_settings(app: &App) -> [(&'static str, SettingValue<'_>); 11] {
-    use SettingValue::{Origins, Quota as Most, Switch};
+pub fn named_settings(app: &App) -> [(&'static str, SettingValue<'_>); 13] {
+    use SettingValue::{Origins, Quota as Most, Seconds, Switch};
     let App {
         id: _,
         credentials: _,
@@ -43,6 +50,8 @@ pub fn named_settings(app: &App) -> [(&'static str, SettingValue<'_>); 11] {
         subscription_counts,
         watchlist_events,
         subscription_error_event,
+        resume_seconds,
+        trace,
         limits: _,
         authorization: _,
         redis_feed: _,
@@ -60,6 +69,8 @@ pub fn named_settings(app: &App) -> [(&'static str, SettingValue<'_>); 11] {
         ("subscription_counts", Switch(*subscription_counts)),
         ("watchlist_events", Switch(*watchlist_events)),
         ("subscription_error_event", Switch(*subscription_error_event)),
+        ("resume_seconds", Seconds { count: *resume_seconds, legal: RESUME_SECONDS }),
+        ("trace", Switch(*trace)),
     ]
 }
 

@@ -28,6 +28,9 @@ pub struct WebhookSettings {
     /// Off: nothing is sent. Default: on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Requests that were not delivered at the first attempt are kept in the database. Default: off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable: Option<bool>,
 }
 
 /// Whether the texts may be the prefixes of a webhook's channels.
@@ -42,7 +45,7 @@ fn is_channel_prefix(text: &str) -> bool {
 
 impl WebhookSettings {
     /// The names of a webhook's settings.
-    pub const NAMES: [&'static str; 5] = ["url", "events", "batch", "channel_prefixes", "enabled"];
+    pub const NAMES: [&'static str; 6] = ["url", "events", "batch", "channel_prefixes", "enabled", "durable"];
 
     fn faults(&self) -> Vec<WebhookFault> {
         let mut faults = Vec::new();
@@ -74,6 +77,7 @@ impl WebhookSettings {
             channel_prefixes: self.channel_prefixes.unwrap_or_default(),
             batch: self.batch.unwrap_or(false),
             enabled: self.enabled.unwrap_or(true),
+            durable: self.durable.unwrap_or(false),
         })
     }
 }
@@ -158,7 +162,7 @@ mod tests {
         assert_eq!(faults(&all), []);
         let [webhook] = &resolve(all)[..] else { panic!("one webhook") };
         assert_eq!(webhook.events.each().collect::<Vec<_>>(), [Kind::Presence, Kind::CacheMiss]);
-        assert!(webhook.enabled && !webhook.batch && webhook.channel_prefixes.is_empty());
+        assert!(webhook.enabled && !webhook.batch && !webhook.durable && webhook.channel_prefixes.is_empty());
     }
 
     #[test]
@@ -170,7 +174,7 @@ mod tests {
             {"url": "http://user:pass@a/", "events": ["presence"], "channel_prefixes": vec!["a"; 21]},
         ]));
         let all = "channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), \
-                   client_events, cache_miss, subscription_count";
+                   client_events, cache_miss, subscription_count, users (user_online, user_offline)";
         assert_eq!(
             found,
             [

@@ -9,7 +9,15 @@ use sqlx::{Connection as _, PgPool, SqliteConnection};
 const FIRST: [&str; 2] = ["apps", "app_keys"];
 
 /// The tables that later migrations make.
-const LATER: [&str; 3] = ["app_usage", "admin_tokens", "write_probe"];
+const LATER: [&str; 7] = [
+    "app_usage",
+    "admin_tokens",
+    "write_probe",
+    "webhook_requests",
+    "admin_audit",
+    "admin_sessions",
+    "admin_codes",
+];
 
 /// What has been done to the tables; other programs that use the same library call theirs so, too.
 pub(super) const MIGRATIONS: &str = "_sqlx_migrations";

@@ -11,7 +11,7 @@ use super::write::{either, milliseconds};
 macro_rules! tokens {
     ($database:ident, $rest:literal) => {
         concat!(
-            "SELECT id, name, scopes, ",
+            "SELECT id, name, scopes, apps, ",
             milliseconds!($database, "created_at"),
             " AS made_at, ",
             milliseconds!($database, "expires_at"),
@@ -23,14 +23,14 @@ macro_rules! tokens {
     };
 }
 
-const ADD_SQLITE: &str = "INSERT INTO admin_tokens (name, hash, scopes, expires_at) \
-     VALUES ($1, $2, $3, CAST(unixepoch('subsec') * 1000 AS INTEGER) + $4 * 86400000) RETURNING id";
-const ADD_POSTGRES: &str = "INSERT INTO admin_tokens (name, hash, scopes, expires_at) \
-     VALUES ($1, $2, $3, clock_timestamp() + make_interval(days => CAST($4 AS integer))) RETURNING id";
-const VALID_SQLITE: &str = "SELECT id, name, scopes, hash FROM admin_tokens \
+const ADD_SQLITE: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, expires_at) \
+     VALUES ($1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS INTEGER) + $5) RETURNING id";
+const ADD_POSTGRES: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, expires_at) \
+     VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5 / 1000.0)) RETURNING id";
+const VALID_SQLITE: &str = "SELECT id, name, scopes, apps, hash FROM admin_tokens \
      WHERE hash = $1 AND revoked_at IS NULL \
      AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))";
-const VALID_POSTGRES: &str = "SELECT id, name, scopes, hash FROM admin_tokens \
+const VALID_POSTGRES: &str = "SELECT id, name, scopes, apps, hash FROM admin_tokens \
      WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())";
 const REVOKE_SQLITE: &str = "UPDATE admin_tokens \
      SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE id = $1 AND revoked_at IS NULL";
@@ -42,7 +42,10 @@ pub(crate) struct StoredToken<'a> {
     pub name: &'a str,
     pub hash: &'a str,
     pub scopes: &'a str,
-    pub days: Option<i32>,
+    /// The apps that the token is bound to; `None` for all.
+    pub apps: Option<&'a str>,
+    /// Validity in milliseconds; `None` for a token that never expires.
+    pub life: Option<i64>,
 }
 
 /// A token's row without the hash.
@@ -51,6 +54,7 @@ pub(crate) struct ListedToken {
     pub id: i64,
     pub name: String,
     pub scopes: String,
+    pub apps: Option<String>,
     pub made_at: i64,
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
@@ -62,6 +66,7 @@ pub(crate) struct ValidToken {
     pub id: i64,
     pub name: String,
     pub scopes: String,
+    pub apps: Option<String>,
     pub hash: String,
 }
 
@@ -77,7 +82,8 @@ impl Store {
                 .bind(token.name)
                 .bind(token.hash)
                 .bind(token.scopes)
-                .bind(token.days)
+                .bind(token.apps)
+                .bind(token.life)
                 .fetch_one(pool)
                 .await
         })

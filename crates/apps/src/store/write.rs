@@ -78,6 +78,7 @@ const REVOKE_SQLITE: &str = revoke!("CAST(unixepoch('subsec') * 1000 AS INTEGER)
 const REVOKE_POSTGRES: &str = revoke!("clock_timestamp()");
 const HOLD_POSTGRES: &str = "SELECT id FROM apps WHERE id = $1 FOR UPDATE";
 const DELETE: &str = "DELETE FROM apps WHERE id = $1";
+const DELETE_REQUESTS: &str = "DELETE FROM webhook_requests WHERE app_id = $1";
 const OWNER: &str = "SELECT app_id FROM app_keys WHERE key = $1";
 const SECRETS: &str = "SELECT app_id, key, secret FROM app_keys";
 const SECRET_LIKE: &str = "SELECT key FROM app_keys WHERE secret LIKE $1 LIMIT 1";
@@ -215,17 +216,24 @@ impl Store {
         Ok(done > 0)
     }
 
-    /// Deletes an app with its pairs; false if no app has the id.
+    /// Deletes an app with its pairs and kept requests; false if no app has the id.
     pub async fn delete(&self, id: &str) -> Result<bool, sqlx::Error> {
         let done = match self {
             Self::Sqlite(pool) => {
                 let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+                sqlx::query(DELETE_REQUESTS).bind(id).execute(&mut *transaction).await?;
                 let done = sqlx::query(DELETE).bind(id).execute(&mut *transaction).await?;
                 sqlx::query(HAD_APPS).execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 done.rows_affected()
             }
-            Self::Postgres(pool) => sqlx::query(DELETE).bind(id).execute(pool).await?.rows_affected(),
+            Self::Postgres(pool) => {
+                let mut transaction = pool.begin().await?;
+                sqlx::query(DELETE_REQUESTS).bind(id).execute(&mut *transaction).await?;
+                let done = sqlx::query(DELETE).bind(id).execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                done.rows_affected()
+            }
         };
         Ok(done > 0)
     }

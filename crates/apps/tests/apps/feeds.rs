@@ -153,7 +153,7 @@ async fn a_url_is_sealed_where_there_is_a_master_key_and_a_new_one_takes_over(st
     // A change of another setting touches the URL as little as a read.
     let settings = json!({"client_events": true, "redis_feed": {"prefix": "b_"}});
     let update = Update { settings: settings.as_object().unwrap().clone(), ..Update::default() };
-    assert!(is_whole(&sealing.update("2", &update).await.unwrap()));
+    assert!(is_whole(&sealing.update("2", &update).await.unwrap().after));
 
     let rotating = open(&stage, keys(&["b", "a"])).await;
     let found = rotating.to_seal().await.unwrap();

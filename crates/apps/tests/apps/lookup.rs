@@ -82,7 +82,7 @@ async fn settings_of_a_row_override_the_defaults(stage: Stage) {
         .run(
             r#"INSERT INTO apps (id, settings) VALUES ('7', '{
                  "max_connections": 20, "force_tls": true, "allowed_origins": ["*.example.com"],
-                 "authorized_connections": true, "subscription_error_event": true,
+                 "authorized_connections": true, "subscription_error_event": true, "trace": true,
                  "limits": {"event_bytes": 20480}}');"#,
         )
         .await;
@@ -93,6 +93,7 @@ async fn settings_of_a_row_override_the_defaults(stage: Stage) {
         (Some(20), vec![OriginPattern::new("*.example.com".to_owned())])
     );
     assert!(app.enabled && app.force_tls && app.authorized_connections && app.subscription_error_event);
+    assert!(app.trace);
     assert!(app.credentials.is_empty());
 }
 

@@ -6,12 +6,15 @@
 #[macro_use]
 mod support;
 
+mod audit;
+mod backlog;
 mod changes;
 mod feeds;
 mod first_app;
 mod lookup;
 mod operations;
 mod outage;
+mod sessions;
 mod tables;
 mod tokens;
 mod unwritable;

@@ -145,16 +145,21 @@ async fn an_update_changes_what_it_names_and_nothing_else(stage: Stage) {
     apps.create(NewApp { name: "shop".to_owned(), settings, ..new("7", "key-7") }).await.unwrap();
     let update =
         Update { settings: object(r#"{"max_connections":null,"limits":{"batch":3}}"#), ..Update::default() };
-    let after = apps.update("7", &update).await.unwrap();
+    let changed = apps.update("7", &update).await.unwrap();
+    assert_eq!(changed.before.settings, object(r#"{"client_events":true,"max_connections":5}"#));
+    let after = changed.after;
     assert_eq!(after.settings, object(r#"{"client_events":true,"limits":{"batch":3}}"#));
     assert_eq!((&*after.name, after.enabled), ("shop", true));
-    let off = apps.update("7", &Update { enabled: Some(false), ..Update::default() }).await.unwrap();
+    let off = apps.update("7", &Update { enabled: Some(false), ..Update::default() }).await.unwrap().after;
     assert!(!off.enabled && off.settings == after.settings);
-    let named =
-        apps.update("7", &Update { name: Some("store".to_owned()), ..Update::default() }).await.unwrap();
+    let named = apps
+        .update("7", &Update { name: Some("store".to_owned()), ..Update::default() })
+        .await
+        .unwrap()
+        .after;
     assert!(!named.enabled && named.name == "store");
     let on = Update { settings: object(r#"{"enabled":true}"#), ..Update::default() };
-    assert!(apps.update("7", &on).await.unwrap().enabled);
+    assert!(apps.update("7", &on).await.unwrap().after.enabled);
     let wrong = Update { settings: object(r#"{"zzz":1,"batch":2}"#), ..Update::default() };
     assert_eq!(faults(apps.update("7", &wrong).await.unwrap_err()).len(), 2);
     assert!(matches!(apps.update("8", &on).await, Err(OperationError::NoSuchApp(id)) if id == "8"));

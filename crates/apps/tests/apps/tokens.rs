@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{Apps, MOST_TOKENS_LISTED, NewToken, OperationError, Scope};
+use fanfare_apps::{Apps, MOST_TOKENS_LISTED, NewApp, NewToken, OperationError, Scope};
 
 use crate::support::Stage;
 
@@ -15,13 +15,15 @@ on_both!(
     tokens_are_listed_the_newest_first,
     no_more_than_a_thousand_tokens_are_listed,
     a_scope_that_is_not_known_gives_no_right,
+    a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_not_look,
+    every_fault_of_the_apps_of_a_bound_token_is_told,
     what_is_not_sql_is_not_run,
 );
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 fn new(name: &str, scopes: &[Scope]) -> NewToken {
-    NewToken { name: name.to_owned(), scopes: scopes.iter().copied().collect(), days: None }
+    NewToken { name: name.to_owned(), scopes: scopes.iter().copied().collect(), ..NewToken::default() }
 }
 
 async fn make(apps: &Apps, new: &NewToken) -> (i64, String) {
@@ -84,13 +86,55 @@ async fn a_token_that_has_expired_is_refused(stage: Stage) {
     assert_eq!(apps.bearer_of(token.expose()).await.unwrap(), None);
 }
 
+fn ids(ids: &[&str]) -> Option<BTreeSet<String>> {
+    Some(ids.iter().map(|&id| id.to_owned()).collect())
+}
+
+async fn a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_not_look(stage: Stage) {
+    let apps = stage.open(60).await;
+    for id in ["1", "2"] {
+        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
+    }
+    let wanted = NewToken { apps: ids(&["2", "1"]), ..new("tenant", &[Scope::Read, Scope::Publish]) };
+    let (_, token) = make(&apps, &wanted).await;
+    let bearer = apps.bearer_of(&token).await.unwrap().unwrap();
+    assert_eq!(bearer.apps, ids(&["1", "2"]));
+    assert_eq!(bearer.scopes, BTreeSet::from([Scope::Read, Scope::Publish]));
+    assert!(bearer.is_for("1") && !bearer.is_for("3"));
+    assert_eq!(apps.tokens().await.unwrap()[0].apps, ids(&["1", "2"]));
+    // What a server reads that knows scopes, but no apps of a token.
+    let scopes = stage.operator().await.texts("SELECT scopes FROM admin_tokens").await.remove(0);
+    assert!(scopes.split(',').all(|scope| scope.parse::<Scope>().is_err()), "{scopes}");
+    let (_, free) = make(&apps, &new("operator", &[Scope::Read])).await;
+    let bearer = apps.bearer_of(&free).await.unwrap().unwrap();
+    assert!(bearer.apps.is_none() && bearer.is_for("3"));
+}
+
+async fn every_fault_of_the_apps_of_a_bound_token_is_told(stage: Stage) {
+    let apps = stage.open(60).await;
+    let refused = async |bound: Option<BTreeSet<String>>| {
+        let wanted = NewToken { apps: bound, ..new("tenant", &[Scope::Read]) };
+        apps.create_token(&wanted).await.unwrap_err().to_string()
+    };
+    assert_eq!(refused(ids(&[])).await, "a token is bound to 1 to 100 apps, not 0");
+    assert_eq!(
+        refused(Some((0..101).map(|id| id.to_string()).collect())).await,
+        "a token is bound to 1 to 100 apps, not 101"
+    );
+    assert_eq!(
+        refused(ids(&["1,2", "7"])).await,
+        "a token is bound to ids of apps: 1 to 64 of the characters A-Z a-z 0-9 _ -\nthere is no app 7"
+    );
+    assert!(apps.tokens().await.unwrap().is_empty());
+}
+
 async fn every_fault_of_a_new_token_is_told_at_once_and_nothing_is_made(stage: Stage) {
     let apps = stage.open(60).await;
     let wrong = NewToken { days: Some(0), ..NewToken::default() };
     assert_eq!(
         apps.create_token(&wrong).await.unwrap_err().to_string(),
         "a token needs a name, by which it is known again\n\
-         a token needs a scope: read, write or secrets\n\
+         a token needs a scope: read, write, secrets, publish, payloads or operate\n\
          a token is valid for 1 to 3650 days, not 0"
     );
     for (name, days) in [("a\nb", None), (&*"n".repeat(201), None), ("n", Some(3651)), ("n", Some(-1))] {

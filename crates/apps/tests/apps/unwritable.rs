@@ -43,7 +43,7 @@ async fn a_postgres_that_may_only_be_read_is_told_from_one_that_is_away_and_heal
     let error = refused.await.unwrap();
     assert!(matches!(error, OperationError::Unwritable(_)), "{error}");
     let scopes = [Scope::Read].into();
-    let token = apps.create_token(&NewToken { name: "ci".into(), scopes, days: None }).await;
+    let token = apps.create_token(&NewToken { name: "ci".into(), scopes, ..NewToken::default() }).await;
     assert!(matches!(token, Err(OperationError::Unwritable(_))));
     assert!(apps.by_key(&key.key).await.unwrap().is_some(), "it can be read");
     assert!(apps.by_key("unheard-of").await.unwrap().is_none(), "it can be read");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
-use redis::{Cmd, Value};
+use redis::{Cmd, Value, cmd};
 use tokio::sync::oneshot;
 
 use crate::board::{Asking, Board};
+use crate::message::{EventKind, EventMessage};
 use crate::partition::{Partition, Topic};
 use crate::shared::Shared;
 
@@ -29,6 +30,15 @@ impl Links {
         Self { shared, numbers: numbers.into() }
     }
 
+    /// The links of a part that holds them weakly.
+    pub const fn with(shared: Arc<Shared>, numbers: Arc<[usize]>) -> Self {
+        Self { shared, numbers }
+    }
+
+    pub fn clone_numbers(&self) -> Arc<[usize]> {
+        Arc::clone(&self.numbers)
+    }
+
     pub fn board(&self, partition: Partition) -> Option<&Arc<Board>> {
         self.shared.boards.get(*self.numbers.get(usize::from(partition))?)
     }
@@ -44,6 +54,35 @@ impl Links {
         let (answer, answered) = oneshot::channel();
         board.inbox.question(Asking::new(commands, behind, Some(answer)));
         answered.await.map_err(|_| BusAway)
+    }
+
+    /// A message for every node.
+    pub fn control(&self, kind: EventKind, app: &AppId, text: &[u8]) -> Cmd {
+        let message = EventMessage {
+            kind,
+            flags: 0,
+            node: self.shared.node.id,
+            number: 0,
+            except: None,
+            channel: app.as_str(),
+            text,
+        };
+        let is_sharded = self.board(0).is_some_and(|board| board.is_sharded);
+        let mut command = cmd(if is_sharded { "SPUBLISH" } else { "PUBLISH" });
+        command.arg(self.shared.layout.control_topic()).arg(message.write());
+        command
+    }
+
+    /// Tells every node; nobody waits.
+    pub fn tell_all(&self, kind: EventKind, app: &AppId, text: &[u8]) {
+        self.say(0, self.control(kind, app, text));
+    }
+
+    /// Sends a command over the link of a partition, if the link is up; nobody waits.
+    pub fn say(&self, partition: Partition, command: Cmd) {
+        if let Some(board) = self.board(partition).filter(|board| board.is_up()) {
+            board.inbox.question(Asking::new(vec![command], None, None));
+        }
     }
 
     pub fn topic(&self, app: &AppId, channel: &ChannelName) -> Topic {

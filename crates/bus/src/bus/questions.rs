@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::user::OnlineUser;
 use redis::{Cmd, Value, cmd};
 use tokio::task::JoinSet;
 
+use super::by_node::counts_by_node;
+use super::known_nodes::{KnownNode, nodes, number, text};
 use super::links::{BusAway, Links};
-use crate::link::NodeReport;
 use crate::message::kept;
-use crate::partition::{Layout, Partition, Topic};
+use crate::partition::{Partition, Topic};
 
 /// Channels, or users, in one part.
 const PART: usize = 1000;
@@ -21,11 +23,16 @@ const PART: usize = 1000;
 /// Channels whose users are counted at once.
 const COUNTED_AT_ONCE: usize = 1000;
 
+/// Users in one part, because a beat may wait behind it (N14).
+const ONLINE_AT_ONCE: usize = 250;
+
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterQuestion {
     /// How many subscriptions and users these channels have; answered by [`ClusterReply::Counts`], in the same order.
     Counts(Vec<ChannelName>),
+    /// How many subscriptions each node has of these channels; answered by [`ClusterReply::CountsByNode`], in the same order.
+    CountsByNode(Vec<ChannelName>),
     /// Which users are on a channel; answered by [`ClusterReply::Users`].
     Users(ChannelName),
     /// Which channels with this prefix have subscriptions; answered by [`ClusterReply::Channels`].
@@ -35,6 +42,8 @@ pub enum ClusterQuestion {
         /// Whether users are counted, too.
         with_users: bool,
     },
+    /// Which of these users are online, and since when; answered by [`ClusterReply::Online`], in the same order.
+    Online(Vec<UserId>),
     /// The last event of a cache channel; answered by [`ClusterReply::Cached`].
     Cached(ChannelName),
     /// The nodes, whatever the app; answered by [`ClusterReply::Nodes`].
@@ -46,10 +55,14 @@ pub enum ClusterQuestion {
 pub enum ClusterReply {
     /// Of each channel.
     Counts(Vec<ChannelCounts>),
+    /// Of each channel, by the name of the node; nodes without subscriptions are left out.
+    CountsByNode(Vec<BTreeMap<String, usize>>),
     /// Sorted.
     Users(Vec<UserId>),
     /// By name; hidden channels are left out.
     Channels(BTreeMap<ChannelName, ChannelCounts>),
+    /// Of each user.
+    Online(Vec<OnlineUser>),
     /// The text of the message for clients, and how many milliseconds the event lives.
     Cached(Option<(Bytes, u64)>),
     /// By id.
@@ -65,17 +78,6 @@ pub struct ChannelCounts {
     pub users: usize,
 }
 
-/// A node that has a lease.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownNode {
-    /// The node's id.
-    pub id: String,
-    /// What the node has said of itself; `None` if nothing that can be read.
-    pub says: Option<NodeReport>,
-    /// How long its lease lasts, in milliseconds; each beat makes that five seconds.
-    pub lease_left: i64,
-}
-
 /// Asks; the caller has the bound.
 pub(super) async fn ask(
     links: &Links,
@@ -84,10 +86,14 @@ pub(super) async fn ask(
 ) -> Result<ClusterReply, BusAway> {
     match question {
         ClusterQuestion::Counts(channels) => counts(links, app, channels).await.map(ClusterReply::Counts),
+        ClusterQuestion::CountsByNode(channels) => {
+            counts_by_node(links, app, &channels).await.map(ClusterReply::CountsByNode)
+        }
         ClusterQuestion::Users(channel) => users(links, app, &channel).await.map(ClusterReply::Users),
         ClusterQuestion::Channels { prefix, with_users } => {
             channels(links, app, prefix, with_users).await.map(ClusterReply::Channels)
         }
+        ClusterQuestion::Online(users) => online(links, app, users).await.map(ClusterReply::Online),
         ClusterQuestion::Cached(channel) => cached(links, app, &channel).await.map(ClusterReply::Cached),
         ClusterQuestion::Nodes => nodes(links).await.map(ClusterReply::Nodes),
     }
@@ -124,6 +130,67 @@ async fn counts(
                 *place = ChannelCounts { subscriptions: number(subscriptions)?, users: number(users)? };
             }
         }
+    }
+    Ok(found)
+}
+
+/// The users' hidden channels: connections are their subscriptions, and the one member's info says since when.
+async fn online(links: &Links, app: &AppId, users: Vec<UserId>) -> Result<Vec<OnlineUser>, BusAway> {
+    let mut by_partition: BTreeMap<Partition, Vec<(usize, UserId, ChannelName)>> = BTreeMap::new();
+    let mut found = vec![OnlineUser::default(); users.len()];
+    for (at, user) in users.into_iter().enumerate() {
+        let channel = ChannelName::online(&user);
+        by_partition.entry(links.topic(app, &channel).partition).or_default().push((at, user, channel));
+    }
+    let mut asked = JoinSet::new();
+    for (partition, mut own) in by_partition {
+        while !own.is_empty() {
+            let part: Vec<_> = own.drain(..own.len().min(ONLINE_AT_ONCE)).collect();
+            let (links, topic) = (links.clone(), Topic { partition, app: app.clone() });
+            asked.spawn(async move { online_part(&links, topic, part).await });
+        }
+    }
+    while let Some(answer) = asked.join_next().await {
+        for (at, user) in answer.map_err(|_| BusAway)?? {
+            if let Some(place) = found.get_mut(at) {
+                *place = user;
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn online_part(
+    links: &Links,
+    topic: Topic,
+    part: Vec<(usize, UserId, ChannelName)>,
+) -> Result<Vec<(usize, OnlineUser)>, BusAway> {
+    let mut totals = cmd("HMGET");
+    totals.arg(links.shared.layout.app_key(&topic, "totals"));
+    for (_, _, channel) in &part {
+        totals.arg(channel.as_str());
+    }
+    let member = |(_, user, channel): &(usize, UserId, ChannelName)| {
+        let mut command = cmd("HGET");
+        command.arg(links.shared.layout.channel_key(&topic, "m", channel)).arg(user.as_str());
+        command
+    };
+    let commands = std::iter::once(totals).chain(part.iter().map(member)).collect();
+    let values = links.command(topic.partition, Some(topic.app), commands).await?;
+    let [Value::Array(totals), members @ ..] = &*values else { return Err(BusAway) };
+    let mut found = Vec::with_capacity(part.len());
+    for (((at, ..), total), member) in part.iter().zip(totals).zip(members) {
+        let user = match member {
+            Value::Nil => OnlineUser::default(),
+            // A node of an earlier release says neither since when, nor how many.
+            member => {
+                let member = text(member)?;
+                let (nodes, since) = member.split_once(':').ok_or(BusAway)?;
+                let nodes = nodes.parse().map_err(|_| BusAway)?;
+                OnlineUser { connections: number(total)?.max(nodes), since: since.parse().ok() }
+            }
+        };
+        found.push((*at, user));
     }
     Ok(found)
 }
@@ -235,60 +302,5 @@ async fn cached(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Opt
             Ok(event.zip(lives))
         }
         _ => Err(BusAway),
-    }
-}
-
-async fn nodes(links: &Links) -> Result<Vec<KnownNode>, BusAway> {
-    let values = links.command(0, None, commands_for_nodes(&links.shared.layout, 0)).await?;
-    known_nodes(&values)
-}
-
-/// What the Redis of a partition is asked for the list of nodes. Only the first partition knows more than their ids.
-pub(crate) fn commands_for_nodes(layout: &Layout, partition: Partition) -> Vec<Cmd> {
-    let (mut reports, mut live) = (cmd("HGETALL"), cmd("ZRANGE"));
-    reports.arg(layout.key(partition, "nodes"));
-    live.arg(layout.key(partition, "live")).arg(0).arg(-1).arg("WITHSCORES");
-    vec![reports, live, cmd("TIME")]
-}
-
-/// The list of nodes in the answers.
-pub(crate) fn known_nodes(values: &[Value]) -> Result<Vec<KnownNode>, BusAway> {
-    let [Value::Array(reports), Value::Array(live), Value::Array(time)] = values else {
-        return Err(BusAway);
-    };
-    let now = match &**time {
-        [seconds, micros] => number(seconds)? as i64 * 1000 + number(micros)? as i64 / 1000,
-        _ => return Err(BusAway),
-    };
-    let mut says = BTreeMap::new();
-    for pair in reports.chunks_exact(2) {
-        let [id, report] = pair else { return Err(BusAway) };
-        says.insert(text(id)?, serde_json::from_str(&text(report)?).ok());
-    }
-    let mut nodes = Vec::new();
-    for pair in live.chunks_exact(2) {
-        let [id, end] = pair else { return Err(BusAway) };
-        let (id, end): (String, f64) = (text(id)?, text(end)?.parse().map_err(|_| BusAway)?);
-        let says = says.remove(&id).flatten();
-        nodes.push(KnownNode { id, says, lease_left: end as i64 - now });
-    }
-    nodes.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok(nodes)
-}
-
-fn text(value: &Value) -> Result<String, BusAway> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).map_err(|_| BusAway),
-        Value::SimpleString(text) => Ok(text.clone()),
-        Value::Int(number) => Ok(number.to_string()),
-        _ => Err(BusAway),
-    }
-}
-
-/// A number; nothing is 0.
-fn number(value: &Value) -> Result<usize, BusAway> {
-    match value {
-        Value::Nil => Ok(0),
-        value => text(value)?.parse().map_err(|_| BusAway),
     }
 }

@@ -16,7 +16,11 @@ impl Link {
         for asked in with {
             self.shared.counters.sent.add(asked.events());
             match asked {
-                Asked::Events(count) => drop(next(count)),
+                Asked::Events(count) => {
+                    if error_in(&next(count)).is_some() {
+                        self.board.note_loss();
+                    }
+                }
                 Asked::BusCommand { token, command, parts } => {
                     let values = next(parts);
                     let error = error_in(&values);

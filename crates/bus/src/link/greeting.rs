@@ -12,11 +12,15 @@ use crate::scripts::Script;
 /// What adds up messages for quotas; its head says what it takes and answers.
 pub(super) const USE: &str = include_str!("../lua/use.lua");
 
+/// What agrees on publishes with an idempotency key; its head says what it takes and answers.
+pub(super) const ONCE: &str = include_str!("../lua/once.lua");
+
 /// The digests of the scripts, as Redis has named them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Digests {
     of: HashMap<Script, String>,
     pub usage: String,
+    pub once: String,
 }
 
 impl Digests {
@@ -84,6 +88,7 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection) -> Result<(Abo
         questions.cmd("SCRIPT").arg("LOAD").arg(script.text());
     }
     questions.cmd("SCRIPT").arg("LOAD").arg(USE);
+    questions.cmd("SCRIPT").arg("LOAD").arg(ONCE);
     let mut answers = ask(connection, &questions).await?.into_iter().map(text);
     let mut next = || answers.next().unwrap_or(Err(RedisError::NotRedis.into()));
     let about = About::read(&next()?)?;
@@ -92,6 +97,7 @@ pub(super) async fn greet(connection: &mut MultiplexedConnection) -> Result<(Abo
         digests.of.insert(script, next()?);
     }
     digests.usage = next()?;
+    digests.once = next()?;
     Ok((about, digests))
 }
 

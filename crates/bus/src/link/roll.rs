@@ -112,6 +112,7 @@ impl Roll {
         let is_first = live.first().is_some_and(|first| *first == *shared.key);
         shared.rank.set(now, is_first, shared.lease);
         shared.living.store(live.len(), Ordering::Relaxed);
+        shared.set_living(live.iter());
         // Another node may have removed from the list who was gone before.
         let has_died = |id: &&String| !self.said.contains(*id) && **id != *shared.key;
         let dead: Vec<String> = self.gone.difference(&live).filter(has_died).cloned().collect();

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::topics::{Meanings, TopicMeaning};
+use crate::board::Board;
 use crate::counters::BusCounters;
 use crate::partition::{Partition, Topic};
 use crate::scripts::{Delta, NotADelta};
@@ -135,8 +136,8 @@ impl TopicListener for Ear {
 /// Subscribes at the host that the link names, until the link ends.
 pub(super) async fn run(
     subscriber: TopicSubscriber,
-    mut host: watch::Receiver<Option<Host>>,
-    mut wanted: watch::Receiver<WantedTopics>,
+    board: Arc<Board>,
+    (mut host, mut wanted): (watch::Receiver<Option<Host>>, watch::Receiver<WantedTopics>),
     mut ear: Ear,
 ) {
     let mut pause = BETWEEN_ATTEMPTS.0;
@@ -151,6 +152,8 @@ pub(super) async fn run(
                 Err(_) => return,
             },
         };
+        // Before anything is heard on the next connection.
+        board.note_loss();
         ear.unsent.clear();
         if ear.notes.send(Note::Lost(error)).await.is_err() {
             return;

@@ -5,11 +5,11 @@
 --       12 hooked  13 late  14 adopted  15 queued  16 refused  17.. one roster for each operation
 -- ARGV: 1 now (ms; '0' = Redis's clock)  2 node  3 generation, or 'reap'  4 PUBLISH | SPUBLISH  5 topic  6 topic of hooks
 --       7 'delay:settling:window:most': of webhooks, of an epoch, of a batch of webhooks (ms); bytes of webhooks that wait  8 app  9.. five for each operation: kind channel user info flags
--- Kinds: J join, L leave, X leave if of an older generation, S roster, C count (user = how many),
+-- Kinds: J join (the info of a user's hidden channel is since when the user is online: the earliest stays), L leave, X leave if of an older generation, S roster, C count (user = how many),
 --        Y a count of an older generation goes, T tells the count if its time has come,
 --        I webhooks: somebody is there and was not told of; H webhooks: was told of, perhaps is no more;
 --        K webhooks: everybody who is there counts as told
--- Flags: digits = most users (0 = any); p = webhooks want members; e = webhooks want channels;
+-- Flags: digits = most users (0 = any); p = webhooks want members (of a user's hidden channel: whether the user is online); e = webhooks want channels;
 --        counts are told o = never, c = up to 100 at once, above every 5 s, a = always, s = as was said last
 -- Reply: 'FENCED' | {epoch, age of the epoch in ms, {status, seq, extra}...}; status: ok, none, full, told (a count);
 --        extra: of C and T the total, of S the roster as user, 'nodes:info' ..., or -1 if it has over 1,000 users
@@ -70,17 +70,21 @@ local function hook(what, channel, user)
   hooked = true
 end
 local function subject(channel, user) return app .. '\0' .. channel .. '\0' .. user end
-local function kind_of(user) return (user == '' and 'e:' or 'p:') .. app end
+local function is_of_user(channel) return channel:sub(1, 8) == '#online-' end
+local function kind_of(channel, user)
+  if is_of_user(channel) then return 'u:' .. app end
+  return (user == '' and 'e:' or 'p:') .. app
+end
 -- Whoever reconciles webhooks looks through the apps that are marked. The marks go with the app's last channel.
-local function mark(user) redis.call('SADD', KEYS[12], kind_of(user)) end
+local function mark(channel, user) redis.call('SADD', KEYS[12], kind_of(channel, user)) end
 local function unmark()
-  if redis.call('EXISTS', KEYS[7]) == 0 then redis.call('SREM', KEYS[12], 'e:' .. app, 'p:' .. app) end
+  if redis.call('EXISTS', KEYS[7]) == 0 then redis.call('SREM', KEYS[12], 'e:' .. app, 'p:' .. app, 'u:' .. app) end
 end
 -- What webhooks are told of. Not in a young epoch, where nobody knows yet what was told before (see I and H).
 -- Without room, a coming is not told, and so its going is not: they alternate all the same. The app is marked, and the
 -- sender looks for who is there as soon as there is room. Goings are never refused: no more go than were told to have come.
 local function came(channel, user, wanted, is_again)
-  if wanted then mark(user) end
+  if wanted then mark(channel, user) end
   if young or redis.call('ZREM', KEYS[9], subject(channel, user)) == 1 or not wanted then return end
   if has_room() then
     if redis.call('HSETNX', KEYS[8], subject(channel, user), 1) == 1 then hook('+', channel, user) end
@@ -97,7 +101,7 @@ end
 local function adopt(channel, user)
   redis.call('ZREM', KEYS[9], subject(channel, user))
   redis.call('HSET', KEYS[8], subject(channel, user), 1)
-  mark(user)
+  mark(channel, user)
   if young then
     redis.call('HSET', KEYS[14], subject(channel, user), 1)
     redis.call('PEXPIRE', KEYS[14], settling)
@@ -142,8 +146,8 @@ local function count(channel, k, wanted, members_wanted, rule)
     local _, sum = rows_of_all(row)
     after = sum
     redis.call('HSET', KEYS[7], channel, after)
-    if wanted then mark('') end
-    if members_wanted then mark('any') end
+    if wanted then mark(channel, '') end
+    if members_wanted then mark(channel, 'any') end
   else
     if k == before then return 'ok', total end
     after = redis.call('HINCRBY', KEYS[7], channel, k - before)
@@ -151,7 +155,7 @@ local function count(channel, k, wanted, members_wanted, rule)
   if after <= 0 then redis.call('HDEL', KEYS[7], channel); after = 0; unmark() end
   if total == 0 then
     came(channel, '', wanted)
-    if members_wanted then mark('any') end -- a user may have been said before the channel
+    if members_wanted then mark(channel, 'any') end -- a user may have been said before the channel
   elseif after == 0 then went(channel, '') end
   return number(channel, after, rule), after
 end
@@ -178,6 +182,7 @@ for i = 1, (#ARGV - 8) / 5 do
   if kind == 'J' then
     local was = redis.call('HGET', roster, user)
     local nodes, old = (was or '0:'):match('^(%d+):(.*)$')
+    if is_of_user(channel) and tonumber(old) and tonumber(old) < (tonumber(info) or math.huge) then info = old end
     local mine = redis.call('HGET', KEYS[4], row)
     local most = tonumber(flags:match('^%d+'))
     if not mine and not was and most > 0 and redis.call('HLEN', roster) >= most then

@@ -7,7 +7,7 @@
 -- ARGV: 1 now (ms; '0' = Redis's clock) 2 node 3 generation 4 last id taken, or '' the first time 5 bytes of webhooks that wait, at most
 -- Reply: 'FENCED' | the term, the first time | {{{id, {e, sign, a, app, c, channel, u, user}}...}, 1 if there may be more,
 --        ms until the next window is over or 0, now, the epoch's beginning, {{app, refused since, kinds}...}};
---        kinds: of webhooks of an app that has room again (e channels, p members), or '-' while there is none
+--        kinds: of webhooks of an app that has room again (e channels, p members, u users online), or '-' while there is none
 if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[3] or redis.call('HGET', KEYS[2], 'owner') ~= ARGV[2] then return 'FENCED' end
 if ARGV[4] == '' then return redis.call('HINCRBY', KEYS[2], 'term', 1) end
 local now = tonumber(ARGV[1])
@@ -28,7 +28,7 @@ for i = 1, #all, 2 do
   mine, sum = tonumber(mine or '0'), tonumber(sum or '0')
   if mine * 8 < tonumber(ARGV[5]) - (sum - mine) then -- half of what is refused at
     kinds = ''
-    for _, kind in ipairs({'e', 'p'}) do
+    for _, kind in ipairs({'e', 'p', 'u'}) do
       if redis.call('SISMEMBER', KEYS[6], kind .. ':' .. app) == 1 then kinds = kinds .. kind end
     end
     redis.call('HDEL', KEYS[5], app)

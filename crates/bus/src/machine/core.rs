@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{ClusterOutcome, CopyId, Ticket};
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::webhook::Kinds;
 
 use super::channel::Wish;
 use super::mistakes::Mistake;
@@ -64,7 +65,7 @@ pub enum Purpose {
     ToldPart { term: u64 },
     LastEntries { term: u64 },
     Hooked,
-    Totals { app: AppId, existence: bool, presence: bool },
+    Totals { app: AppId, kinds: Kinds },
     Read { app: AppId, channel: ChannelName, copy: CopyId },
     Keep { app: AppId, channel: ChannelName },
     Miss { app: AppId, channel: ChannelName },

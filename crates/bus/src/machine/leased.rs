@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
+use fanfare_protocol::webhook::Kinds;
 
 use super::core::{Core, Purpose};
 use super::room::Room;
@@ -141,17 +142,13 @@ impl Leased {
         if room.is_over() {
             self.rooms.remove(&topic.app);
         }
-        if let Some((cursor, existence, presence)) = next {
-            self.ask_totals(core, topic.app.clone(), cursor, (existence, presence));
+        if let Some((cursor, kinds)) = next {
+            self.ask_totals(core, topic.app.clone(), cursor, kinds);
         }
     }
 
-    fn ask_totals(&self, core: &mut Core, app: AppId, cursor: u64, (existence, presence): (bool, bool)) {
+    fn ask_totals(&self, core: &mut Core, app: AppId, cursor: u64, kinds: Kinds) {
         let topic = Topic { partition: self.number, app: app.clone() };
-        core.ask(
-            self.number,
-            Purpose::Totals { app, existence, presence },
-            BusCommand::Totals { topic, cursor },
-        );
+        core.ask(self.number, Purpose::Totals { app, kinds }, BusCommand::Totals { topic, cursor });
     }
 }

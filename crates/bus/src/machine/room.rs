@@ -15,6 +15,7 @@ mod rows;
 mod samples;
 mod serving;
 mod snapshot;
+mod wanted;
 mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -75,7 +76,7 @@ pub struct Room {
     adopted: BTreeSet<ChannelName>,
     others: VecDeque<Operation>,
     /// Where reconciling goes on reading the app's channels.
-    totals: Option<(u64, bool, bool)>,
+    totals: Option<(u64, Kinds)>,
     /// When somebody looks whether a channel's subscribers have waited for too long.
     timed: BTreeSet<(u64, ChannelName)>,
     in_ring: bool,

@@ -67,6 +67,20 @@ pub enum EventKind {
     CloseUser,
     /// An app's settings have changed (CL-060).
     AppChanged,
+    /// Whom an event of the channel reaches on each node (CON-042); the text is the number of the question.
+    AskReach,
+    /// The answer to such a question, for the node that has asked.
+    Reach,
+    /// What a client has missed on the channel, of the node that the text names (RES-014).
+    AskMissed,
+    /// The answer to such a question.
+    Missed,
+    /// A client has come to another node with a token of the node that the text names (RES-009).
+    CameBack,
+    /// What each node knows of an app from its own memory (CON-054).
+    AskNodes,
+    /// The answer to such a question, for the node that has asked.
+    NodeAnswer,
 }
 
 impl EventKind {
@@ -76,6 +90,13 @@ impl EventKind {
             Self::Kept { .. } => 2,
             Self::CloseUser => 3,
             Self::AppChanged => 4,
+            Self::AskReach => 5,
+            Self::Reach => 6,
+            Self::AskMissed => 7,
+            Self::Missed => 8,
+            Self::CameBack => 9,
+            Self::AskNodes => 10,
+            Self::NodeAnswer => 11,
         }
     }
 }
@@ -120,6 +141,13 @@ impl<'a> EventMessage<'a> {
             2 => return Err(Unreadable::Malformed),
             3 => EventKind::CloseUser,
             4 => EventKind::AppChanged,
+            5 => EventKind::AskReach,
+            6 => EventKind::Reach,
+            7 => EventKind::AskMissed,
+            8 => EventKind::Missed,
+            9 => EventKind::CameBack,
+            10 => EventKind::AskNodes,
+            11 => EventKind::NodeAnswer,
             other => return Err(Unreadable::Kind(other)),
         };
         let except = (except != 0).then(|| SocketId::from_bits(except));
@@ -171,11 +199,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            kind in 0..4, flags: u8, node: u64, number: u32, except: u64,
+            kind in 0..11, flags: u8, node: u64, number: u32, except: u64,
             channel in "[ -~]{0,80}", text in proptest::collection::vec(any::<u8>(), 0..100), milliseconds: u64,
         ) {
             let kinds = [
                 EventKind::Event, EventKind::Kept { milliseconds }, EventKind::CloseUser, EventKind::AppChanged,
+                EventKind::AskReach, EventKind::Reach, EventKind::AskMissed, EventKind::Missed, EventKind::CameBack,
+                EventKind::AskNodes, EventKind::NodeAnswer,
             ];
             let except = (except != 0).then(|| SocketId::from_bits(except));
             let kind = kinds[kind as usize];

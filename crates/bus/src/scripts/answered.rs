@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::webhook::{Kind, Kinds};
 
 use super::{RedisValue, names};
 use crate::command::{
@@ -152,24 +153,30 @@ fn entry(value: RedisValue) -> Option<HookEntry> {
 fn refused_hooks(value: RedisValue) -> Option<RefusedHooks> {
     let [app, count, kinds] = list(value)?.try_into().ok()?;
     let (app, kinds) = (AppId::from(&*string(app)?), string(kinds)?);
-    let has_room = (kinds != "-").then(|| (kinds.contains('e'), kinds.contains('p')));
+    let has_room = (kinds != "-").then(|| kinds.chars().filter_map(kind).collect());
     Some(RefusedHooks { app, count: number(&count)?, has_room })
 }
 
-/// The apps of `e:APP` and `p:APP`, sorted.
-fn hooked(value: RedisValue) -> Option<Vec<(AppId, bool, bool)>> {
-    let mut apps = std::collections::BTreeMap::new();
+/// A kind of webhooks that are decided in Redis, by its letter there; one that a later release has written is none of ours.
+const fn kind(letter: char) -> Option<Kind> {
+    match letter {
+        'e' => Some(Kind::ChannelExistence),
+        'p' => Some(Kind::Presence),
+        'u' => Some(Kind::Users),
+        _ => None,
+    }
+}
+
+/// The apps of `e:APP`, `p:APP` and `u:APP`, sorted.
+fn hooked(value: RedisValue) -> Option<Vec<(AppId, Kinds)>> {
+    let mut apps = std::collections::BTreeMap::<AppId, Kinds>::new();
     for member in list(value)? {
         let member = string(member)?;
-        let Some((kind, app)) = member.split_once(':') else { continue };
-        let (existence, presence) = apps.entry(AppId::from(app)).or_insert((false, false));
-        match kind {
-            "e" => *existence = true,
-            "p" => *presence = true,
-            _ => {}
-        }
+        let Some((letters, app)) = member.split_once(':') else { continue };
+        let wanted = apps.entry(AppId::from(app)).or_default();
+        *wanted = wanted.and(letters.chars().filter_map(kind).collect());
     }
-    Some(apps.into_iter().map(|(app, (existence, presence))| (app, existence, presence)).collect())
+    Some(apps.into_iter().collect())
 }
 
 /// Version, message and life of a kept event.

@@ -3,7 +3,8 @@
 use tokio::time::timeout;
 
 use super::*;
-use crate::local::{HookBatch, HooksDone};
+use crate::local::{HeardReach, HookBatch, HooksDone, NodeSubject};
+use fanfare_protocol::ids::SocketId;
 
 /// A node that writes down.
 #[derive(Default)]
@@ -35,6 +36,14 @@ impl Local for Page {
         ));
     }
 
+    fn reach(&self, _: &AppId, channel: &str, _: Option<SocketId>) -> HeardReach {
+        HeardReach { took: channel.len(), excluded: 1, slow: 2 }
+    }
+
+    fn asked(&self, app: &AppId, _: NodeSubject) -> Option<Vec<u8>> {
+        Some(format!("of {app}").into_bytes())
+    }
+
     fn outcome(&self, _: &AppId, _: fanfare_protocol::cluster::ClusterOutcome) {}
     fn live(&self, _: &AppId, _: Partition, _: bool) {}
 
@@ -52,6 +61,10 @@ impl Local for Page {
     fn stop_hooks(&self, _: Partition) {}
 }
 
+fn reaching() -> Arc<Reaching> {
+    Arc::default()
+}
+
 fn topic(partition: Partition) -> Topic {
     Topic { partition, app: AppId::from("1") }
 }
@@ -65,7 +78,8 @@ async fn told(heard: Vec<Heard>) -> (Vec<String>, Arc<BusCounters>) {
     let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
     let local: Arc<dyn Local> = page.clone();
-    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let tasks: Vec<_> =
+        workers.tasks(1, &local, &counters, &reaching()).into_iter().map(tokio::spawn).collect();
     heard.into_iter().for_each(|one| workers.push(one));
     workers.end();
     for task in tasks {
@@ -128,7 +142,7 @@ async fn cl_072_unknown_versions_and_kinds_are_counted_and_dropped() {
     let mut other_version = message(EventKind::Event, 2, 1, "a", "{}").write();
     other_version[1] = 9;
     let mut other_kind = message(EventKind::Event, 2, 1, "a", "{}").write();
-    other_kind[2] = 9;
+    other_kind[2] = 99;
     let payloads = [other_version, other_kind, b"hello".to_vec()];
     let heard = payloads.map(|payload| Heard { topic: Some(topic(0)), payload, behind: None });
     let (told, counters) = told(heard.into()).await;
@@ -148,7 +162,8 @@ async fn a_full_worker_lets_the_reader_wait_and_others_go_on() {
     let brief = Duration::from_millis(20);
     assert!(timeout(brief, workers.room(4)).await.is_err(), "4 is of the worker that is full");
     timeout(brief, workers.room(1)).await.expect("1 is of another worker");
-    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let tasks: Vec<_> =
+        workers.tasks(1, &local, &counters, &reaching()).into_iter().map(tokio::spawn).collect();
     timeout(Duration::from_secs(30), workers.room(4)).await.expect("the worker has made room");
     workers.end();
     for task in tasks {
@@ -162,7 +177,8 @@ async fn an_event_of_a_presence_channel_waits_for_the_deltas_that_were_heard_bef
     let (page, counters) = (Arc::new(Page::default()), Arc::new(BusCounters::default()));
     let workers = Workers::default();
     let local: Arc<dyn Local> = page.clone();
-    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let tasks: Vec<_> =
+        workers.tasks(1, &local, &counters, &reaching()).into_iter().map(tokio::spawn).collect();
     let deltas = Arc::new(BroughtDeltas::default());
     let event = |channel, behind: Option<Behind>| Heard {
         topic: Some(topic(0)),
@@ -209,7 +225,8 @@ async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile(
     let long = 10 * MOST_AT_ONCE as u32;
     (0..long).for_each(|number| workers.push(event(number)));
     // One thread: a task that is woken now and then sees how far the worker has come.
-    let tasks: Vec<_> = workers.tasks(1, &local, &counters).into_iter().map(tokio::spawn).collect();
+    let tasks: Vec<_> =
+        workers.tasks(1, &local, &counters, &reaching()).into_iter().map(tokio::spawn).collect();
     let mut turns = 0;
     while page.told.lock().len() < long as usize {
         turns += 1;
@@ -225,4 +242,69 @@ async fn a_long_queue_keeps_its_order_and_lets_other_tasks_have_turns_meanwhile(
     }
     let texts: Vec<String> = (0..long + 3).map(|number| format!("1 a {number} None")).collect();
     assert!(*page.told.lock() == texts);
+}
+
+#[tokio::test]
+async fn con_042_a_question_is_answered_behind_the_event_and_an_answer_comes_to_the_node_that_has_asked() {
+    let (local, counters, reaching) = (Arc::<Page>::default(), Arc::<BusCounters>::default(), reaching());
+    let (sent, mut answers) = tokio::sync::mpsc::channel(9);
+    reaching.send_by(move |answer| sent.try_send(answer).unwrap_or_default());
+    let workers = Workers::default();
+    let page: Arc<dyn Local> = Arc::<Page>::clone(&local);
+    for task in workers.tasks(1, &page, &counters, &reaching) {
+        tokio::spawn(task);
+    }
+    let on_topic = |kind, text: &[u8]| {
+        let message = EventMessage { text, ..message(kind, 2, 1, "abc", "") };
+        workers.push(Heard { topic: Some(topic(0)), payload: message.write(), behind: None });
+    };
+    on_topic(EventKind::Event, b"{}");
+    on_topic(EventKind::AskReach, b"short");
+    on_topic(EventKind::AskReach, &77_u64.to_be_bytes());
+    let answer = timeout(Duration::from_secs(9), answers.recv()).await.unwrap().unwrap();
+    let reach = HeardReach { took: 3, excluded: 1, slow: 2 };
+    assert_eq!(answer, ReachAnswer { to: 2, question: 77, reach });
+    assert_eq!((local.told.lock().len(), counters.malformed.get()), (1, 1), "behind the event, and no other");
+
+    let mut question = reaching.ask();
+    for (to, took) in [(9, 100), (1, 4)] {
+        let answer = ReachAnswer { to, question: question.number, reach: HeardReach { took, ..reach } };
+        let message = EventMessage { text: &answer.write(), ..message(EventKind::Reach, 2, 1, "1", "") };
+        workers.push(Heard { topic: None, payload: message.write(), behind: None });
+    }
+    let heard = timeout(Duration::from_secs(9), question.answers.recv()).await.unwrap();
+    assert_eq!(heard, Some(HeardReach { took: 4, ..reach }), "the other answer is for node 9");
+    workers.end();
+}
+
+#[tokio::test]
+async fn con_054_a_question_to_all_nodes_is_answered_and_an_answer_comes_to_the_node_that_has_asked() {
+    let (counters, reaching) = (Arc::<BusCounters>::default(), reaching());
+    let (sent, mut answers) = tokio::sync::mpsc::channel(9);
+    reaching.of_nodes.send_by(move |answer| sent.try_send(answer.write()).unwrap_or_default());
+    let workers = Workers::default();
+    let page: Arc<dyn Local> = Arc::<Page>::default();
+    for task in workers.tasks(1, &page, &counters, &reaching) {
+        tokio::spawn(task);
+    }
+    let hear = |kind, text: &[u8]| {
+        let message = EventMessage { text, ..message(kind, 2, 1, "7", "") };
+        workers.push(Heard { topic: None, payload: message.write(), behind: None });
+    };
+    hear(EventKind::AskNodes, b"short");
+    // A subject of a later release.
+    hear(EventKind::AskNodes, &NodeQuestionText { question: 76, subject: 200 }.write());
+    let subject = NodeSubject::WebhookDeliveries.code();
+    hear(EventKind::AskNodes, &NodeQuestionText { question: 77, subject }.write());
+    let answer = timeout(Duration::from_secs(9), answers.recv()).await.unwrap().unwrap();
+    assert_eq!(answer, NodeAnswerText { to: 2, question: 77, text: b"of 7" }.write());
+    assert_eq!(counters.malformed.get(), 1);
+
+    let mut question = reaching.of_nodes.ask();
+    for (to, text) in [(9, b"for 9"), (1, b"for 1")] {
+        hear(EventKind::NodeAnswer, &NodeAnswerText { to, question: question.number, text }.write());
+    }
+    let heard = timeout(Duration::from_secs(9), question.answers.recv()).await.unwrap();
+    assert_eq!(heard, Some((2, b"for 1".to_vec())));
+    workers.end();
 }

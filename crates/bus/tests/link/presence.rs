@@ -23,7 +23,7 @@ fn couple(url: &str) -> (Node, Node) {
     other.join(ROOM, "bob");
     other.count(ROOM, 1);
     other.is_told("presence-room confirmed bob");
-    one.is_told("presence-room added bob");
+    one.lists(ROOM, "bob", true);
     (one, other)
 }
 
@@ -42,7 +42,7 @@ fn cl_011_who_comes_and_goes_on_one_node_is_told_on_the_other() {
         let (one, other) = couple(&url);
         assert_eq!(users(&one), ["ann", "bob"]);
         other.leave(ROOM, "bob");
-        one.is_told("presence-room removed bob");
+        one.lists(ROOM, "bob", false);
         assert_eq!(users(&one), ["ann"], "{cluster}");
     }
 }
@@ -52,7 +52,7 @@ fn cl_100_users_of_a_node_that_dies_are_taken_away() {
     let redis = Redis::start();
     let (one, other) = couple(&redis.url());
     drop(other);
-    one.is_told("presence-room removed bob");
+    one.lists(ROOM, "bob", false);
     assert_eq!(users(&one), ["ann"]);
     one.until("the row is counted", || (one.bus.machine_numbers()[0].rows_reaped >= 1).then_some(()));
 }
@@ -62,7 +62,7 @@ fn cl_070_users_of_a_node_that_ends_are_taken_away_at_once() {
     let redis = Redis::start();
     let (one, other) = couple(&redis.url());
     other.run(other.bus.end(tokio::time::Instant::now() + Duration::from_secs(30)));
-    one.is_told("presence-room removed bob");
+    one.lists(ROOM, "bob", false);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn cl_115_a_snapshot_takes_the_place_of_changes_that_were_lost() {
     };
     let snapshot = Snapshot { channels: vec![open], ..Snapshot::default() };
     one.bus.reset(&app(), snapshot);
-    other.is_told("presence-room removed ann");
+    other.lists(ROOM, "ann", false);
     assert_eq!(users(&one), ["bob"]);
 }
 
@@ -141,7 +141,7 @@ fn cl_106_a_join_is_served_while_redis_is_full_and_said_when_there_is_room() {
     one.is_told("presence-room serve");
     assert_eq!(one.bus.counters().lost.get(), 0);
     redis.says(&["CONFIG", "SET", "maxmemory", "0"]);
-    other.is_told("presence-room added cat");
+    other.lists(ROOM, "cat", true);
 }
 
 #[test]

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
-use fanfare_bus::{ChannelCounts, ClusterQuestion, ClusterReply, UsageReport, UsageTotal};
+use fanfare_bus::{
+    BusAway, ChannelCounts, ClusterQuestion, ClusterReply, NodeSubject, NodesSaid, UsageReport, UsageTotal,
+};
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::cluster::{Change, Joined, Telling};
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::user::OnlineUser;
 use fanfare_testing::redis::Redis;
 
 use crate::support::{Node, app, channel, settings};
@@ -34,6 +39,51 @@ fn cl_020_counts_are_of_all_nodes() {
     let found: Vec<(String, usize)> = list("");
     assert_eq!(found, [("a".to_owned(), 5), ("b-1".to_owned(), 1)], "hidden channels are left out");
     assert_eq!(list("b-"), [("b-1".to_owned(), 1)]);
+}
+
+#[test]
+fn cl_020_who_is_online_is_known_of_all_nodes_with_the_earliest_sign_in() {
+    let redis = Redis::start();
+    let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    let users: Vec<UserId> = (0..1000).map(|number| UserId::from(&*format!("user-{number}"))).collect();
+    let question = || ClusterQuestion::Online(users.clone());
+    let asked = |node: &Node| match node.ask(question())? {
+        ClusterReply::Online(found) => Some(found),
+        reply => panic!("{reply:?}"),
+    };
+    assert_eq!(asked(&one).unwrap(), vec![OnlineUser::default(); 1000]);
+    let sign_in = |node: &Node, since: u64, connections: usize, ticket: u64| {
+        for user in users.iter().step_by(10) {
+            let channel = ChannelName::online(user);
+            node.change(Change::Joined(Joined::online(user, since, ticket, false)));
+            let told = Telling::Off;
+            node.change(Change::Counted { channel, count: connections, told, hooked: false });
+        }
+    };
+    let is = |connections, since| {
+        let online = OnlineUser { connections, since };
+        move |found: Vec<OnlineUser>| {
+            let is_right = |(at, found): (usize, &OnlineUser)| {
+                *found == if at % 10 == 0 { online } else { OnlineUser::default() }
+            };
+            found.iter().enumerate().all(is_right).then_some(())
+        }
+    };
+    sign_in(&one, 1_700_000_100, 2, 1);
+    other.until("the sign-ins of another node", || asked(&other).and_then(is(2, Some(1_700_000_100))));
+    sign_in(&other, 1_700_000_050, 3, 1);
+    one.until("the sum, and the earliest", || asked(&one).and_then(is(5, Some(1_700_000_050))));
+    sign_in(&one, 1_700_000_200, 1, 2);
+    assert!(asked(&one).and_then(is(4, Some(1_700_000_050))).is_some(), "a later sign-in changes nothing");
+    for (ticket, node) in [(3, &one), (2, &other)] {
+        for user in users.iter().step_by(10) {
+            let channel = ChannelName::online(user);
+            node.change(Change::Left { channel: channel.clone(), user: user.clone(), ticket });
+            let told = Telling::Off;
+            node.change(Change::Counted { channel, count: 0, told, hooked: false });
+        }
+    }
+    one.until("nobody", || asked(&one).filter(|found| *found == vec![OnlineUser::default(); 1000]).map(drop));
 }
 
 #[test]
@@ -194,4 +244,33 @@ fn cl_063_a_redis_that_is_away_or_hung_leaves_only_its_own_apps_without_a_sum() 
     other.kill();
     node.until("both are away", || node.bus.links().iter().all(|link| !link.is_up).then_some(()));
     assert_eq!(known(&heard()), 0);
+}
+
+#[test]
+fn con_054_other_nodes_are_asked_four_times_at_once_and_those_that_do_not_answer_are_named() {
+    const SUBJECT: NodeSubject = NodeSubject::WebhookDeliveries;
+    let redis = Redis::start();
+    let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
+    let told = |app: &str| {
+        let said = one.run(one.bus.ask_nodes(&AppId::from(app), SUBJECT)).ok()?;
+        let ids = |nodes: Vec<String>| nodes.join(",");
+        let answers =
+            said.answers.into_iter().map(|(node, text)| format!("{}: {} bytes", node.id, text.len()));
+        Some((ids(answers.collect()), ids(said.missing.into_iter().map(|node| node.id).collect())))
+    };
+    let id = other.bus.own_id().to_owned();
+    let known = (format!("{id}: 10 bytes"), String::new());
+    one.until("the other's answer", || told("known").filter(|told| *told == known));
+    for app in ["nobody's", "long"] {
+        assert_eq!(told(app), Some((String::new(), id.clone())), "{app}: none, or too long a one");
+    }
+    let five: Vec<Result<NodesSaid, BusAway>> = one.run(async {
+        let bus = &one.bus;
+        let app = AppId::from("nobody's");
+        let ask = || bus.ask_nodes(&app, SUBJECT);
+        let (first, second, third, fourth, fifth) = tokio::join!(ask(), ask(), ask(), ask(), ask());
+        vec![first, second, third, fourth, fifth]
+    });
+    let refused: Vec<bool> = five.iter().map(Result::is_err).collect();
+    assert_eq!(refused, [false, false, false, false, true]);
 }

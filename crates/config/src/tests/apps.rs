@@ -12,7 +12,7 @@ fn an_apps_own_settings_go_before_the_servers() {
     let config = Setup::file(&format!(
         "[limits]\nmembers = 50\nbatch = 5\n{APP_3}enabled = false\nmax_connections = 20\nmessages_per_second = 30\nmessages_per_day = 40\nforce_tls = true\n\
          allowed_origins = [\"example.com\", \"*.example.com\"]\nauthorized_connections = true\n\
-         subscription_error_event = true\n[apps.list.limits]\nbatch = 7\n\
+         subscription_error_event = true\nresume_seconds = \"2m\"\ntrace = true\n[apps.list.limits]\nbatch = 7\n\
          [[apps.list]]\nid = \"4\"\nkey = \"key-4\"\nsecret = \"hush-4\"\nlimits = {{ event_name = 20 }}\n"
     ))
     .load();
@@ -21,6 +21,8 @@ fn an_apps_own_settings_go_before_the_servers() {
     assert_eq!(three.limits, Limits { batch: 7, ..ours.clone() });
     assert!(!three.enabled && three.force_tls);
     assert!(three.authorized_connections && three.subscription_error_event);
+    assert_eq!((three.resume_seconds, four.resume_seconds), (120, 0));
+    assert!(three.trace && !four.trace, "nothing is kept of an app that has not asked for it");
     assert_eq!((three.max_connections, three.allowed_origins.len()), (Some(20), 2));
     assert_eq!((three.messages_per_second, three.messages_per_day), (Some(30), Some(40)));
     assert_eq!(four.limits, Limits { event_name: 20, ..ours });
@@ -113,6 +115,13 @@ fn a_redis_that_no_app_is_known_to_hear_is_warned_of() {
     let warnings = |toml: &str| Setup::file(toml).load().warnings;
     let warned = warnings(url);
     assert!(warned[0].starts_with("redis_feed.url is set without redis_feed.prefix: "), "{warned:?}");
+    assert!(warned[0].contains("only apps that have a redis_feed.prefix of their own"), "{warned:?}");
     assert_eq!(warnings(&format!("{url}prefix = \"a_\"\n")), Vec::<String>::new());
     assert_eq!(warnings(""), Vec::<String>::new());
+    let app = |id: &str, prefix: &str| {
+        format!("[[apps.list]]\nid = \"{id}\"\nkey = \"key-{id}\"\nsecret = \"hush-{id}\"\n{prefix}")
+    };
+    let (one, other) = (app("1", "redis_feed.prefix = \"a_\"\n"), app("2", "redis_feed.prefix = \"b_\"\n"));
+    assert_eq!(warnings(&format!("{url}{one}{other}")), Vec::<String>::new(), "each app has its own");
+    assert_eq!(warnings(&format!("{url}{one}{}", app("2", ""))).len(), 1, "app 2 gets nothing");
 }

@@ -1,6 +1,7 @@
 //! The configuration file and the defaults.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
 use fanfare_protocol::app::Limits;
@@ -27,6 +28,9 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!((seconds.handshake, seconds.activity, seconds.pong), (10, 50, 30));
     assert_eq!((seconds.drain, seconds.authorize), (6, 30));
     assert_eq!((config.apps.cache_seconds, &*config.apps.data_dir), (60, Path::new("fanfare-data")));
+    assert_eq!((config.resume.bytes, config.resume.records), (268_435_456, 100_000));
+    let keys = config.idempotency;
+    assert_eq!((keys.app_bytes, keys.bytes), (16_777_216, 67_108_864));
     assert_eq!((config.log.format, &*config.log.filter), (LogFormat::Text, "info"));
     assert_eq!(config.kept().defaults, Limits::default());
 }
@@ -213,4 +217,26 @@ fn path_prefixes_that_would_never_match_are_refused() {
 /// The lines without the comments on origins.
 fn without_places(text: &str) -> Vec<&str> {
     text.lines().map(|line| line.split(" # ").next().unwrap_or(line)).collect()
+}
+
+/// The blocks of TOML on a page of the documentation.
+fn blocks(page: &str) -> Vec<String> {
+    let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).unwrap();
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.map(|block| block.replace("a-long-random-secret", "hush-1")).collect()
+}
+
+#[test]
+fn the_configurations_of_pages_about_laravel_echo_server_load_without_a_warning() {
+    let mut sizes = Vec::new();
+    for page in ["moving-from-laravel-echo-server.md", "socket-io.md"] {
+        for block in blocks(page) {
+            let config = Setup::file(&block).load();
+            assert_eq!(config.warnings, Vec::<String>::new(), "{block}");
+            assert_eq!(config.socketio.enabled, block.contains("[socketio]"), "{block}");
+            sizes.push(config.fixed_apps().len());
+        }
+    }
+    assert_eq!(sizes, [1, 2, 1, 0]);
 }

@@ -6,6 +6,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, KeptEvent, OpenChannel, Snapshot};
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::webhook::Kind;
 
 use super::AppHub;
 use crate::change_queue::TakenChanges;
@@ -58,8 +59,8 @@ impl AppHub {
                 channels.extend(channel.open_channel(has_gap, &at));
             }
         }
-        channels.extend(self.users.open_channels());
-        let app = self.app.read();
+        let app = self.app();
+        channels.extend(self.users.open_channels(app.told().contains(Kind::Users)));
         channels.push(OpenChannel {
             channel: ChannelName::connections(),
             copy: None,

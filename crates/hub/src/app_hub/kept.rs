@@ -92,10 +92,13 @@ impl AppHub {
     fn give_up(&self, turn: ExpiryKey, name: &ChannelName) {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
-        if let Ok(entry) =
+        if let Ok(mut entry) =
             shard.find_entry(hash, |channel| channel.name == *name && channel.is_parked_as(turn))
         {
-            entry.remove();
+            entry.get_mut().forget_kept();
+            if entry.get().is_idle() {
+                entry.remove();
+            }
         }
     }
 }

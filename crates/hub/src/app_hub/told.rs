@@ -18,7 +18,7 @@ impl AppHub {
         hooks.tell(Kind::ClientEvents, || Transition::Sent(Box::new(event())));
     }
 
-    /// Every occupied channel, without users' own channels. Older transitions that are taken after this snapshot still
+    /// Every occupied channel, without users' own channels, and where webhooks want it everybody online. Older transitions that are taken after this snapshot still
     /// lead to the true state when both are applied.
     #[must_use]
     pub fn present(&self) -> Vec<Present> {
@@ -30,12 +30,15 @@ impl AppHub {
                 told.map(|channel| Present { channel: channel.name.clone(), users: channel.user_ids() }),
             );
         }
+        if self.app.read().told().contains(Kind::Users) {
+            found.extend(self.users.present());
+        }
         found
     }
 
     /// Whether the hub must stay although no connection is open.
     pub(crate) fn keeps_anything(&self) -> bool {
         let has_changes = || self.sharing.as_ref().is_some_and(|sharing| !sharing.changes.is_empty());
-        self.parked_bytes() > 0 || !self.transitions.is_empty() || has_changes()
+        self.parked_bytes() > 0 || !self.transitions.is_empty() || has_changes() || self.awaits_anybody()
     }
 }

@@ -10,6 +10,7 @@ use fanfare_protocol::webhook::{Kind, Transition};
 
 use super::Channel;
 use crate::conn::Conn;
+use crate::dialect::Dialect;
 use crate::sharing::InCluster;
 use crate::transitions::Hooks;
 
@@ -50,8 +51,11 @@ impl Channel {
         let bytes = (COUNT + self.name.as_str().len()) * recipients;
         if self.merging.may_tell(bytes, COUNTS_AT_ONCE) {
             self.tell_count_if_due(told);
-        } else if let Some(newcomer) = newcomer.filter(|_| told.subscribers) {
+        } else if let Some(newcomer) =
+            newcomer.filter(|newcomer| told.subscribers && newcomer.dialect == Dialect::Pusher)
+        {
             newcomer.outbox.push(&server::subscription_count(&self.name, self.members.len()));
+            self.note_alone(newcomer.id);
         }
     }
 
@@ -73,7 +77,7 @@ impl Channel {
         }
         let count = self.members.len();
         if told.subscribers && count > 0 {
-            self.push(&server::subscription_count(&self.name, count), None);
+            self.push_to_pusher(&server::subscription_count(&self.name, count));
         }
         told.hooks.tell(Kind::SubscriptionCount, || Transition::Counted(self.name.clone(), count));
     }
@@ -100,7 +104,7 @@ impl Channel {
         copy.count = Some(count);
         copy.is_count_missed |= !copy.waiting.is_empty();
         if let Some(frame) = self.known_count(at) {
-            self.push(&frame, None);
+            self.push_to_pusher(&frame);
         }
     }
 

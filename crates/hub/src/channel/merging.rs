@@ -6,12 +6,13 @@
 
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::UserInfo;
-use fanfare_protocol::server;
+use fanfare_protocol::{server, socket_io};
 use indexmap::IndexMap;
 
 use super::Channel;
 use super::counts::{Counting, MOST_COUNTED_AT_ONCE};
 use super::member::is_same;
+use super::twins::Twins;
 use crate::conn::Sockets;
 use crate::sync::RandomState;
 
@@ -46,8 +47,11 @@ struct Waiting {
 #[derive(Debug)]
 enum Known {
     Absent,
-    /// Present, with this `user_info`; `None` where subscribers know different infos after a replacement (WS-123).
-    Present(Option<UserInfo>),
+    Present {
+        info: UserInfo,
+        /// Subscribers know different infos after a replacement (WS-123).
+        is_replaced: bool,
+    },
 }
 
 /// What happens to a user's membership.
@@ -83,24 +87,41 @@ impl Channel {
         if self.members.is_empty() {
             return;
         }
-        let (frame, known) = match change {
-            MemberChange::Came(info) => (server::member_added(&self.name, user, &info), Known::Absent),
+        let (twins, known) = match change {
+            MemberChange::Came(info) => (self.added(user, &info), Known::Absent),
             MemberChange::Went { info, is_replaced } => {
-                let known = if is_replaced { None } else { Some(info) };
-                (server::member_removed(&self.name, user), Known::Present(known))
+                (self.removed(user, &info), Known::Present { info, is_replaced })
             }
         };
-        if self.merging.may_tell(frame.bytes().len() * self.members.len(), MEMBERS_AT_ONCE) {
-            self.push(&frame, None);
+        if self.merging.may_tell(twins.longest() * self.members.len(), MEMBERS_AT_ONCE) {
+            twins.push_to_all(self.members.values());
+            self.note_passing(1);
             return;
         }
         let waiting = self.merging.waiting.get_or_insert_default();
         waiting.known.entry(user.clone()).or_insert(known);
-        for member in waiting.newer.keys().filter_map(|socket| self.members.get(socket)) {
-            member.conn.outbox.push(&frame);
+        twins.push_to_all(waiting.newer.keys().filter_map(|socket| self.members.get(socket)));
+        if let Some(ring) = self.rare.as_mut().and_then(|rare| rare.ring_mut()) {
+            waiting.newer.keys().for_each(|socket| ring.note_alone(socket));
         }
         if waiting.known.len() >= MOST_WAITING {
             self.tell_members();
+        }
+    }
+
+    fn added(&self, user: &UserId, info: &UserInfo) -> Twins {
+        let joining = || socket_io::presence_joining(&self.name, user, info);
+        Twins {
+            pusher: Some(server::member_added(&self.name, user, info)),
+            socket_io: self.has_socket_io().then(joining),
+        }
+    }
+
+    fn removed(&self, user: &UserId, info: &UserInfo) -> Twins {
+        let leaving = || socket_io::presence_leaving(&self.name, user, info);
+        Twins {
+            pusher: Some(server::member_removed(&self.name, user)),
+            socket_io: self.has_socket_io().then(leaving),
         }
     }
 
@@ -127,28 +148,32 @@ impl Channel {
             return;
         };
         let Waiting { known, newer } = *waiting;
-        let mut frames = Vec::with_capacity(known.len());
+        let mut changes = Vec::with_capacity(known.len());
         for (id, known) in known {
             let user = self.users.as_ref().and_then(|users| users.get(&id));
             let is_as_known = match (&known, user) {
                 (Known::Absent, None) => true,
-                (Known::Present(Some(info)), Some(user)) => is_same(info, &user.info),
+                (Known::Present { info, is_replaced: false }, Some(user)) => is_same(info, &user.info),
                 _ => false,
             };
             if is_as_known {
                 continue;
             }
-            if matches!(known, Known::Present(_)) {
-                frames.push(server::member_removed(&self.name, &id));
+            if let Known::Present { info, .. } = known {
+                changes.push(self.removed(&id, &info));
             }
             if let Some(user) = user {
-                frames.push(server::member_added(&self.name, &id, &user.info));
+                changes.push(self.added(&id, &user.info));
             }
         }
         for (_, member) in self.members.iter().filter(|(socket, _)| !newer.contains_key(*socket)) {
-            for frame in &frames {
-                member.conn.outbox.push(frame);
+            for change in &changes {
+                change.push_to(&member.conn);
             }
+        }
+        self.note_passing(changes.len());
+        if let Some(ring) = self.ring_mut() {
+            newer.keys().for_each(|socket| ring.leave_out(socket, changes.len() as u64));
         }
     }
 }

@@ -12,7 +12,6 @@ mod tests;
 
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
-use fanfare_protocol::server;
 
 use self::fed::Fed;
 use self::mistakes::{Mistake, is_made};
@@ -62,7 +61,7 @@ pub(super) struct OrderedCache {
 struct Ahead {
     version: u64,
     /// The event, while an own event is kept in its place.
-    found: Option<Box<Last>>,
+    found: Option<Last>,
     /// Subscribers who were served such an event as the kept one, and its version.
     served: Sockets<u64>,
 }
@@ -140,7 +139,7 @@ impl Channel {
             return 0;
         }
         cache.sent_own();
-        self.last = Some(Box::new(Last::new(frame, until)));
+        self.set_kept(Some(Last::new(frame, until)));
         self.deliver(frame, except)
     }
 
@@ -167,7 +166,7 @@ impl Channel {
             cache.fed.hear(frame);
         }
         if cache.keeps_others() && cache.ahead.is_none() {
-            self.last = Some(Box::new(Last::new(frame, until)));
+            self.set_kept(Some(Last::new(frame, until)));
         }
         if is_quiet {
             return 0;
@@ -189,7 +188,7 @@ impl Channel {
             return 0;
         }
         let Some(served) = cache.fed.deliver(frame) else {
-            self.last = Some(Box::new(Last::new(frame, until)));
+            self.set_kept(Some(Last::new(frame, until)));
             return self.deliver(frame, except);
         };
         self.deliver_unless(frame, except, |socket| served.contains_key(socket))
@@ -205,7 +204,7 @@ impl Channel {
         }
         let found = cache.ahead.as_mut().and_then(|ahead| ahead.found.take());
         if found.is_some() || cache.ahead.is_none() {
-            self.last = found.or_else(|| Some(Box::new(Last::new(frame, until))));
+            self.set_kept(Some(found.unwrap_or_else(|| Last::new(frame, until))));
         }
     }
 
@@ -228,8 +227,12 @@ impl Channel {
         is_served: impl Fn(&SocketId) -> bool,
     ) -> usize {
         self.tell_members();
-        let meant = self.members.iter().filter(|(socket, _)| Some(**socket) != except && !is_served(socket));
-        meant.filter(|(_, member)| member.conn.outbox.push(frame)).count()
+        let counted = self.note_event(frame, except, None);
+        if let Some(ring) = self.ring_mut() {
+            ring.leave_out_of_last(except, &is_served);
+        }
+        let frame = counted.as_ref().unwrap_or(frame);
+        self.push_unless(frame, |socket| Some(*socket) == except || is_served(socket))
     }
 
     /// Sends what is kept; true if nothing is kept, which the connection is told (WS-172).
@@ -237,17 +240,14 @@ impl Channel {
         if !self.name.is_cached() {
             return false;
         }
-        if let Some((frame, _)) = self.last(at.now) {
-            conn.outbox.push(frame);
-            let frame = frame.clone();
-            if let Some(cache) = self.ordered() {
-                cache.served(&frame, conn.id);
-            }
-            return false;
+        if !self.send_if_kept(conn, at.now) {
+            return true;
         }
-        self.last = None;
-        conn.outbox.push(&server::cache_miss(&self.name));
-        true
+        let kept = self.last(at.now).map(|(frame, _)| frame.clone());
+        if let Some((cache, frame)) = self.ordered().zip(kept) {
+            cache.served(&frame, conn.id);
+        }
+        false
     }
 
     /// Whether webhooks are to hear that nothing is kept, as far as this node knows (CL-035, CL-043).

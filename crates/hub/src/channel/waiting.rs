@@ -11,15 +11,16 @@ use fanfare_protocol::cluster::{Change, CopyId, Joined, OpenChannel, Ticket};
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::presence::Identity;
-use fanfare_protocol::server;
 use fanfare_protocol::webhook::Kind;
+use fanfare_protocol::{server, socket_io};
 use hashbrown::hash_map::Entry;
 
 use super::copy::{ChannelCopy, Here};
 use super::member::{Member, is_same};
 use super::merging::Merging;
+use super::twins::Twins;
 use super::{Channel, Joining};
-use crate::sharing::InCluster;
+use crate::sharing::{InCluster, Sharing};
 
 impl Channel {
     /// Whether an outcome for this copy is meant for the channel as it is now.
@@ -29,7 +30,11 @@ impl Channel {
 
     /// Adds the connection; the acknowledgement follows at once if the cluster need not be asked.
     pub(crate) fn enter(&mut self, joining: Joining<'_>, at: &InCluster<'_>) {
-        let Joining { conn, identity, .. } = joining;
+        let Joining { conn, identity, rings, since, .. } = joining;
+        self.open_ring(rings);
+        if let Some((ring, since)) = self.ring_mut().zip(since) {
+            ring.newcomers_mut().expect(conn.id, since.clone());
+        }
         let (conn, name) = (Arc::clone(conn), &self.name);
         let copy = self.copy.get_or_insert_with(|| {
             let copy = ChannelCopy::new(at.sharing.next_number(), name.is_cached());
@@ -98,8 +103,21 @@ impl Channel {
         self.acknowledge(members, at);
     }
 
-    /// Queues the acknowledgement, what is kept, and the count, for connections that do not wait any more (WS-124).
+    /// Acknowledges connections that do not wait any more, unless another node is to be asked before what they missed.
     fn acknowledge(
+        &mut self,
+        members: impl IntoIterator<Item = Member> + AsRef<[Member]>,
+        at: &InCluster<'_>,
+    ) {
+        if members.as_ref().iter().any(|member| self.has_to_ask(member.conn.id)) {
+            let ready = self.ask_elsewhere(members, at);
+            return self.acknowledge_now(ready, at);
+        }
+        self.acknowledge_now(members, at);
+    }
+
+    /// Queues the acknowledgement, what is kept, and the count, for connections that do not wait any more (WS-124).
+    pub(super) fn acknowledge_now(
         &mut self,
         members: impl IntoIterator<Item = Member> + AsRef<[Member]>,
         at: &InCluster<'_>,
@@ -118,19 +136,23 @@ impl Channel {
                 user.connections += 1;
             }
         }
-        let (succeeded, count) = (self.acknowledgement(), self.count_for_newcomers(at));
+        let dialects = members.as_ref().iter().map(|member| member.conn.dialect);
+        let succeeded = Twins::of(dialects, |dialect| self.acknowledgement(dialect));
+        let count = Twins { pusher: self.count_for_newcomers(at), socket_io: None };
         if let Some(copy) = self.copy.as_mut().filter(|copy| copy.waiting.is_empty()) {
             copy.is_count_missed = false;
         }
         let mut has_missed = false;
         for member in members {
-            member.conn.outbox.push(&succeeded);
-            has_missed |= self.send_kept(&member.conn, at);
-            if let Some(count) = &count {
-                member.conn.outbox.push(count);
+            succeeded.push_to(&member.conn);
+            let missed = self.take_missed(&member.conn, at);
+            let is_held = self.holds_kept(missed.as_ref(), at.now);
+            has_missed |= !is_held && self.send_kept(&member.conn, at);
+            self.begin_runs(&member.conn, missed.as_ref(), is_held);
+            if count.push_to(&member.conn) {
+                self.note_alone(member.conn.id);
             }
-            self.merging.came(member.conn.id);
-            self.members.insert(member.conn.id, member);
+            self.admit(member);
         }
         if has_missed && self.tells_misses() && at.hooks.want(Kind::CacheMiss) {
             at.sharing.push(Change::Missed { channel: self.name.clone() });
@@ -153,25 +175,37 @@ impl Channel {
         let sockets = here.waiting.clone();
         let refused = copy.end_waiting(&sockets);
         copy.depart(user, refused.len());
-        let name = self.name.as_str();
-        let error = ProtocolError::ChannelFull { channel: name.to_owned(), limit: at.app.limits.members };
-        let frame = server::error(error.code(), &error.to_string());
-        let status = error.subscription_error_status().filter(|_| at.app.subscription_error_event);
-        let beside = status.map(|(kind, status)| {
-            server::subscription_error(&shortened(name, 200), kind, &error.to_string(), status)
-        });
+        let refusal = self.refusal(at);
         for member in &refused {
+            self.end_run(member.conn.id, None);
             member.conn.refuse();
-            for frame in std::iter::once(&frame).chain(&beside) {
-                member.conn.outbox.push(frame);
+            for part in &refusal {
+                part.push_to(&member.conn);
             }
         }
         // A snapshot that was taken a moment ago may have told of the user anew.
         let (channel, user, ticket) = (self.name.clone(), user.clone(), at.sharing.next_number());
         at.sharing.push(Change::Left { channel, user, ticket });
         self.count_for_the_cluster(at);
-        self.close_if_empty(at);
+        self.close_if_empty(at.sharing);
         sockets
+    }
+
+    /// What clients are told who find the channel full, and beside it what clients of soketi expect (WS-133, SIO-103).
+    fn refusal(&self, at: &InCluster<'_>) -> [Twins; 2] {
+        let name = self.name.as_str();
+        let error = ProtocolError::ChannelFull { channel: name.to_owned(), limit: at.app.limits.members };
+        let status = error.subscription_error_status().filter(|_| at.app.subscription_error_event);
+        let beside = status.map(|(kind, status)| {
+            server::subscription_error(&shortened(name, 200), kind, &error.to_string(), status)
+        });
+        [
+            Twins {
+                pusher: Some(server::error(error.code(), &error.to_string())),
+                socket_io: Some(socket_io::subscription_error(name, socket_io::CHANNEL_FULL)),
+            },
+            Twins { pusher: beside, socket_io: None },
+        ]
     }
 
     /// Tells the cluster once more of a user who was acknowledged, without a limit (CL-016).
@@ -189,9 +223,9 @@ impl Channel {
         let was_acknowledged = waited.is_none();
         // Every subscribe has an answer (WS-142); only who may join a presence channel is for the cluster to say.
         if let Some(member) = waited.as_ref().filter(|_| !self.name.has_roster()) {
-            member.conn.outbox.push(&self.acknowledgement());
+            self.push_acknowledgement(&member.conn);
         }
-        let Some(member) = waited.or_else(|| self.remove_member(socket)) else {
+        let Some(member) = waited.or_else(|| self.dismiss(socket)) else {
             return false;
         };
         if let Some(user) = member.user {
@@ -204,22 +238,24 @@ impl Channel {
                 at.sharing.push(Change::Left { channel, user, ticket });
             }
         }
-        self.forget_served(socket);
+        if !self.awaits(socket) {
+            self.forget_served(socket);
+        }
         self.count_for_the_cluster(at);
-        self.close_if_empty(at);
+        self.close_if_empty(at.sharing);
         true
     }
 
-    /// Ends the copy with the last subscription.
-    fn close_if_empty(&mut self, at: &InCluster<'_>) {
-        if self.is_occupied() {
+    /// Ends the copy with the last subscription, unless a client may come back for what the cluster tells meanwhile.
+    pub(crate) fn close_if_empty(&mut self, sharing: &Sharing) {
+        if self.is_occupied() || self.is_awaited() {
             return;
         }
         if let Some(copy) = self.copy.take() {
-            at.sharing.push(Change::Closed { channel: self.name.clone(), copy: copy.id });
+            sharing.push(Change::Closed { channel: self.name.clone(), copy: copy.id });
         }
         self.users = None;
-        self.last = None;
+        self.set_kept(None);
         self.merging = Merging::default();
     }
 
@@ -280,7 +316,7 @@ impl ChannelCopy {
         knows_users && self.cache.as_ref().is_none_or(|cache| !cache.is_loading())
     }
 
-    fn begin_waiting(&mut self, member: Member) {
+    pub(super) fn begin_waiting(&mut self, member: Member) {
         let socket = member.conn.id;
         if let Some(here) = member.user.as_ref().and_then(|user| self.here.get_mut(user)) {
             here.waiting.push(socket);
@@ -289,7 +325,7 @@ impl ChannelCopy {
     }
 
     /// Takes connections out of those that wait.
-    fn end_waiting(&mut self, sockets: &[SocketId]) -> Vec<Member> {
+    pub(super) fn end_waiting(&mut self, sockets: &[SocketId]) -> Vec<Member> {
         let members = sockets.iter().filter_map(|socket| self.waiting.swap_remove(socket));
         let members: Vec<Member> = members.collect();
         for member in &members {

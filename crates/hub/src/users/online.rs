@@ -57,16 +57,21 @@ impl Users {
         }
     }
 
-    /// The hidden channels of all users who are signed in or watched on this node.
-    pub(crate) fn open_channels(&self) -> Vec<OpenChannel> {
+    /// The hidden channels of all users who are signed in or watched on this node; `hooked` says whether a webhook wants to
+    /// know of users.
+    pub(crate) fn open_channels(&self, hooked: bool) -> Vec<OpenChannel> {
         let table = self.table.lock();
-        let shared = table.users.iter().filter_map(|(id, user)| Some((id, user.shared.as_ref()?)));
-        let open = shared.map(|(id, shared)| OpenChannel {
+        let shared = table.users.iter().filter_map(|(id, user)| Some((id, user, user.shared.as_ref()?)));
+        let open = shared.map(|(id, user, shared)| OpenChannel {
             channel: ChannelName::online(id),
             copy: shared.copy.as_ref().map(|copy| copy.id),
-            count: 0,
+            count: user.signed_in.len(),
             told: Telling::Off,
-            users: shared.ticket.map(|ticket| joined(id, ticket)).into_iter().collect(),
+            users: shared
+                .ticket
+                .map(|ticket| Joined::online(id, user.since, ticket, hooked))
+                .into_iter()
+                .collect(),
         });
         open.collect()
     }
@@ -74,12 +79,13 @@ impl Users {
 
 impl Table {
     /// The user's first connection on this node: watchers hear of it from the cluster.
-    pub(super) fn join_cluster(&mut self, id: &UserId, sharing: &Sharing) {
+    pub(super) fn join_cluster(&mut self, id: &UserId, sharing: &Sharing, hooked: bool) {
         let Some(user) = self.users.get_mut(id) else { return };
+        let since = user.since;
         let shared = user.shared.get_or_insert_default();
         let ticket = sharing.next_number();
         (shared.ticket, shared.is_confirmed) = (Some(ticket), false);
-        sharing.push(Change::Joined(joined(id, ticket)));
+        sharing.push(Change::Joined(Joined::online(id, since, ticket, hooked)));
         if shared.stands_as(Standing::Served) {
             self.set_online(id, true);
         }
@@ -92,6 +98,14 @@ impl Table {
         (shared.ticket, shared.is_confirmed) = (None, false);
         let (channel, user) = (ChannelName::online(id), id.clone());
         sharing.push(Change::Left { channel, user, ticket: sharing.next_number() });
+    }
+
+    /// The number of the user's connections on this node has changed, perhaps; behind the join or the leave, if there is one.
+    pub(super) fn count_in_cluster(&self, id: &UserId, sharing: Option<&Sharing>) {
+        let Some(sharing) = sharing else { return };
+        let count = self.users.get(id).map_or(0, |user| user.signed_in.len());
+        let channel = ChannelName::online(id);
+        sharing.push(Change::Counted { channel, count, told: Telling::Off, hooked: false });
     }
 
     /// Watches one list instead of another; users on both stay watched throughout.
@@ -223,16 +237,5 @@ impl SharedUser {
     /// Whether the user is signed in on this node, and the cluster or the watchers know.
     fn is_here_for_sure(&self) -> bool {
         self.ticket.is_some() && (self.is_confirmed || self.stands_as(Standing::Served))
-    }
-}
-
-fn joined(id: &UserId, ticket: Ticket) -> Joined {
-    Joined {
-        channel: ChannelName::online(id),
-        user: id.clone(),
-        info: None,
-        ticket,
-        most: None,
-        hooked: false,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::script::{CHANNELS, Entry, Published, Trace, has_counts, is_cached, is_presence};
 
@@ -78,6 +78,7 @@ pub fn follow(trace: &Trace, exclusions: &Exclusions, truth: &Truth, sums: &mut 
         match entry {
             Entry::Frame(frame) => follower.see(&parsed(frame)),
             Entry::Left(channel) => follower.left(*channel),
+            Entry::Joined(channel) => follower.joined(*channel, BTreeSet::new()),
             Entry::Owed(event) => {
                 follower.owed.insert(event.channel, *event);
             }
@@ -95,6 +96,9 @@ pub fn follow(trace: &Trace, exclusions: &Exclusions, truth: &Truth, sums: &mut 
 /// A frame as a client reads it, the data of all but published events parsed as well; lists without order
 /// are sorted.
 pub fn parsed(frame: &Frame) -> Value {
+    if let Some(event) = frame.payload().strip_prefix(b"42") {
+        return as_of_pusher(event);
+    }
     let mut value: Value = serde_json::from_slice(frame.payload()).expect("JSON");
     if value["event"] != "e" {
         value["data"] = serde_json::from_str(text(&value["data"])).expect("JSON");
@@ -103,6 +107,29 @@ pub fn parsed(frame: &Frame) -> Value {
         ids.sort_by(|one, other| text(one).cmp(text(other)));
     }
     value
+}
+
+/// An event of Socket.IO, as Pusher's clients read it.
+fn as_of_pusher(event: &[u8]) -> Value {
+    let (name, channel, data): (String, String, Value) = serde_json::from_slice(event).expect("an event");
+    let (event, data) = match name.as_str() {
+        "presence:subscribed" => {
+            let members = data.as_array().expect("a list");
+            let hash: BTreeMap<&str, &Value> =
+                members.iter().map(|member| (text(&member["user_id"]), &member["user_info"])).collect();
+            assert_eq!(members.len(), hash.len(), "each user once");
+            let ids: Vec<&str> = hash.keys().copied().collect();
+            let presence = json!({ "count": ids.len(), "ids": ids, "hash": hash });
+            ("pusher_internal:subscription_succeeded", json!({ "presence": presence }))
+        }
+        "presence:joining" => ("pusher_internal:member_added", data),
+        "presence:leaving" => {
+            assert!(data["user_info"]["slot"].is_u64(), "{data}");
+            ("pusher_internal:member_removed", json!({ "user_id": data["user_id"] }))
+        }
+        other => (other, data),
+    };
+    json!({ "event": event, "data": data, "channel": channel })
 }
 
 fn text(value: &Value) -> &str {
@@ -124,11 +151,14 @@ impl Follower<'_> {
         }
     }
 
+    fn joined(&mut self, channel: usize, members: BTreeSet<String>) {
+        let before = self.channels[channel].replace(Listening { members, ..Listening::default() });
+        assert!(before.is_none(), "acknowledged twice: {}", CHANNELS[channel]);
+    }
+
     fn see_on(&mut self, channel: usize, frame: &Value) {
         if frame["event"] == "pusher_internal:subscription_succeeded" {
-            let members = acknowledged(channel, &frame["data"]);
-            let before = self.channels[channel].replace(Listening { members, ..Listening::default() });
-            assert!(before.is_none(), "acknowledged twice: {frame}");
+            self.joined(channel, acknowledged(channel, &frame["data"]));
             return;
         }
         let listening = self.channels[channel]

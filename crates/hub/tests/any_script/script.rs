@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Budget, Conn, Hubs, SubscribeError, Subscriptions, Taken};
+use fanfare_hub::{AppHub, Budget, Conn, Dialect, Hubs, SubscribeError, Subscriptions, Taken};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
@@ -81,6 +81,8 @@ pub struct Trace {
 #[derive(Debug)]
 pub enum Entry {
     Frame(Frame),
+    /// A subscription that Socket.IO does not acknowledge: every frame of the channel is below.
+    Joined(usize),
     /// The subscription has ended: every frame of the channel is above.
     Left(usize),
     /// The connection itself published this while it was subscribed, not excluded.
@@ -143,6 +145,7 @@ pub fn app() -> Arc<App> {
         events: Kinds::from_iter(Kind::ALL),
         channel_prefixes: Vec::new(),
         batch: false,
+        durable: false,
         enabled: true,
     }];
     Arc::new(App { limits, subscription_counts: true, watchlist_events: true, webhooks, ..app })
@@ -166,6 +169,18 @@ pub fn has_counts(at: usize) -> bool {
 
 pub fn socket(slot: usize, generation: u64) -> SocketId {
     SocketId::from_bits((slot as u64) << 32 | generation)
+}
+
+/// Every third slot's clients speak Socket.IO.
+pub const fn dialect(slot: usize) -> Dialect {
+    if slot % 3 == 2 { Dialect::SocketIo } else { Dialect::Pusher }
+}
+
+/// Whether clients of the dialect are told of an event on the channel.
+pub fn is_told(dialect: Dialect, at: usize, event: &str) -> bool {
+    let is_acknowledgement = event == "pusher_internal:subscription_succeeded" && !is_presence(at);
+    let is_pushers = ["pusher:cache_miss", "pusher_internal:subscription_count"].contains(&event);
+    dialect == Dialect::Pusher || !(is_acknowledgement || is_pushers)
 }
 
 pub fn user_data(user: usize, watchlist: &[usize]) -> String {
@@ -202,7 +217,7 @@ impl Actor {
             Action::SignIn { user, watchlist } => {
                 let data = user_data(*user, watchlist);
                 let user = UserData::parse(&data, &Limits::default()).expect("user data");
-                Answer::SignedIn(self.subscriptions.sign_in(user, &signin_success(&data)))
+                Answer::SignedIn(self.subscriptions.sign_in(user, &signin_success(&data), 0))
             }
             Action::Read => {
                 self.read();
@@ -226,7 +241,11 @@ impl Actor {
             let data = format!(r#"{{"user_id":"{}","user_info":{{"slot":{}}}}}"#, USERS[user], self.slot);
             Identity::parse(&data, CHANNELS[at], &Limits::default()).expect("an identity")
         });
+        self.read();
         self.subscriptions.subscribe(channel(at), identity, now)?;
+        if !is_told(dialect(self.slot), at, "pusher_internal:subscription_succeeded") {
+            self.trace.entries.push(Entry::Joined(at));
+        }
         self.users[at] = is_presence(at).then_some(user);
         Ok(())
     }
@@ -286,7 +305,8 @@ impl Actor {
 }
 
 fn open(hub: &Arc<AppHub>, socket: SocketId) -> Subscriptions {
-    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::new(socket, Budget::of_each(1 << 30))))
+    let dialect = dialect((socket.bits() >> 32) as usize);
+    Subscriptions::new(Arc::clone(hub), Arc::new(Conn::speaking(dialect, socket, Budget::of_each(1 << 30))))
 }
 
 fn end(subscriptions: Subscriptions, mut trace: Trace) -> Trace {

@@ -46,7 +46,10 @@ impl Told {
     pub fn compare(&self, hub: &AppHub) {
         let mut found = Self::default();
         for present in hub.present() {
-            found.channels.insert(present.channel.to_string());
+            // A user who is online is on a hidden channel.
+            if present.channel.is_shown() {
+                found.channels.insert(present.channel.to_string());
+            }
             let members: BTreeSet<String> = present.users.iter().map(ToString::to_string).collect();
             if !members.is_empty() {
                 found.members.insert(present.channel.to_string(), members);

@@ -19,7 +19,7 @@ use shuttle::thread;
 
 use crate::seen::{Seen, read};
 use crate::view::{View, refused_channel};
-use crate::{Live, app, channel, connect, hubs};
+use crate::{Live, app, channel, connect_speaking, dialect, hubs};
 
 const THREADS: usize = 2;
 const SLOTS: usize = 4;
@@ -217,7 +217,7 @@ struct Client {
 impl Client {
     fn new(hubs: &Arc<Hubs>, slot: usize) -> Self {
         let id = (slot as u64) << 32;
-        let subscriptions = connect(hubs, id);
+        let subscriptions = connect_speaking(dialect(slot), hubs, id);
         Self { hubs: Arc::clone(hubs), id, subscriptions, views: BTreeMap::new() }
     }
 
@@ -234,13 +234,15 @@ impl Client {
             Action::Leave => self.leave(ROOM),
             Action::Listen => {
                 if self.subscriptions.subscribe(channel(NEWS), None, 0).is_ok() {
-                    self.views.insert(NEWS.to_owned(), View::Waiting(String::new()));
+                    let dialect = self.subscriptions.conn().dialect;
+                    self.views.insert(NEWS.to_owned(), View::new(dialect, NEWS, ""));
                 }
             }
             Action::Deafen => self.leave(NEWS),
             Action::Close => {
                 self.id += 1;
-                self.subscriptions = connect(&self.hubs, self.id);
+                let dialect = self.subscriptions.conn().dialect;
+                self.subscriptions = connect_speaking(dialect, &self.hubs, self.id);
                 self.views.clear();
             }
             Action::Publish => {

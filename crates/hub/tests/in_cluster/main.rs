@@ -15,7 +15,7 @@ mod watchers;
 
 use std::sync::Arc;
 
-use fanfare_hub::{Budget, Conn, Hubs, Subscriptions, Topics};
+use fanfare_hub::{Budget, Conn, Dialect, Hubs, Subscriptions, Topics};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, SocketId};
@@ -54,8 +54,17 @@ fn hubs(live: &Arc<Live>) -> Hubs {
 }
 
 fn connect(hubs: &Hubs, id: u64) -> Subscriptions {
-    let conn = Conn::new(SocketId::from_bits(id), Arc::clone(hubs.budget()));
+    connect_speaking(Dialect::Pusher, hubs, id)
+}
+
+fn connect_speaking(dialect: Dialect, hubs: &Hubs, id: u64) -> Subscriptions {
+    let conn = Conn::speaking(dialect, SocketId::from_bits(id), Arc::clone(hubs.budget()));
     Subscriptions::new(hubs.open(&app()), Arc::new(conn))
+}
+
+/// Every other client speaks Socket.IO.
+fn dialect(slot: usize) -> Dialect {
+    if slot.is_multiple_of(2) { Dialect::Pusher } else { Dialect::SocketIo }
 }
 
 fn channel(name: &str) -> ChannelName {

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use crate::ledger::Ledger;
 use crate::seen::read;
 use crate::view::{View, refused_channel};
-use crate::{Live, app, connect, hubs};
+use crate::{Live, app, connect_speaking, dialect, hubs};
 
 const SLOTS: usize = 6;
 const CHANNELS: [&str; 4] = ["presence-room", "presence-cache-desk", "cache-rates", "news"];
@@ -168,7 +168,9 @@ impl Node {
 
     fn connect(&mut self) -> Client {
         self.connections += 1;
-        Client { subscriptions: connect(&self.hubs, self.connections), views: BTreeMap::new() }
+        let dialect = dialect(self.connections as usize % 2);
+        let subscriptions = connect_speaking(dialect, &self.hubs, self.connections);
+        Client { subscriptions, views: BTreeMap::new() }
     }
 
     fn act(&mut self, step: &Step) {
@@ -211,7 +213,8 @@ impl Node {
         });
         let is_new = !client.views.contains_key(&at);
         assert_eq!(client.subscriptions.subscribe(channel(at), identity, 0).is_ok(), is_new);
-        client.views.entry(at).or_insert_with(|| View::Waiting(USERS[user].to_owned()));
+        let dialect = client.subscriptions.conn().dialect;
+        client.views.entry(at).or_insert_with(|| View::new(dialect, CHANNELS[at], USERS[user]));
     }
 
     fn say(&self, at: usize, back: usize, what: &Said) {

@@ -111,7 +111,7 @@ fn ws_125_the_acknowledgement_of_who_waits_comes_before_every_event() {
             let hub = Arc::clone(&hub);
             thread::spawn(move || {
                 for number in 0..3 {
-                    let frame = QuotedEvent::new("e", &number.to_string()).on(&channel(ROOM));
+                    let frame = QuotedEvent::new("e", number.to_string()).on(&channel(ROOM));
                     hub.deliver(&channel(ROOM), &frame, None);
                 }
             })

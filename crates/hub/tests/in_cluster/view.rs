@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use fanfare_hub::Dialect;
+
 use crate::seen::{Seen, ids};
 
 #[derive(Debug)]
@@ -21,6 +23,16 @@ pub fn refused_channel(seen: &Seen) -> String {
 }
 
 impl View {
+    /// A new subscription; on other channels than presence channels, Socket.IO has no acknowledgement.
+    pub fn new(dialect: Dialect, channel: &str, user: &str) -> Self {
+        let user = user.to_owned();
+        if dialect == Dialect::Pusher || channel.starts_with("presence-") {
+            Self::Waiting(user)
+        } else {
+            Self::In { user, members: BTreeSet::new() }
+        }
+    }
+
     /// Follows a frame of the channel; panics at what a client cannot believe.
     pub fn see(&mut self, channel: &str, seen: &Seen) {
         let is_presence = channel.starts_with("presence-");

@@ -135,7 +135,7 @@ impl Node {
                 let data = format!(r#"{{"id":"{}","watchlist":{watched:?}}}"#, USERS[*user]);
                 let user = UserData::parse(&data, &Limits::default()).expect("user data");
                 let watcher = &mut self.watchers[*slot];
-                if watcher.subscriptions.sign_in(user, &signin_success(&data)) {
+                if watcher.subscriptions.sign_in(user, &signin_success(&data), 0) {
                     watcher.watchlist = watched;
                 }
             }

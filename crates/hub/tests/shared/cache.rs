@@ -74,6 +74,7 @@ fn with_webhooks() -> App {
         events: Kinds::from_iter(Kind::ALL),
         channel_prefixes: Vec::new(),
         batch: false,
+        durable: false,
         enabled: true,
     };
     App { webhooks: vec![webhook], subscription_counts: false, ..app() }

@@ -4,7 +4,9 @@
 mod bounds;
 mod cache;
 mod connections;
+mod dialects;
 mod node;
 mod plain;
 mod presence;
+mod resume;
 mod users;

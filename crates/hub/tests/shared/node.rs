@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use fanfare_hub::{AppHub, Budget, Conn, Hubs, Subscriptions, Taken, Topics};
+use fanfare_hub::{AppHub, Budget, Conn, Dialect, Hubs, Subscriptions, Taken, Topics};
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, ClusterOutcome};
@@ -75,7 +75,11 @@ impl Node {
     }
 
     pub fn client(&self, id: u64) -> Subscriptions {
-        let conn = Conn::new(SocketId::from_bits(id), Arc::clone(self.hubs.budget()));
+        self.client_speaking(Dialect::Pusher, id)
+    }
+
+    pub fn client_speaking(&self, dialect: Dialect, id: u64) -> Subscriptions {
+        let conn = Conn::speaking(dialect, SocketId::from_bits(id), Arc::clone(self.hubs.budget()));
         Subscriptions::new(Arc::clone(&self.hub), Arc::new(conn))
     }
 
@@ -156,7 +160,7 @@ pub fn join_with(client: &mut Subscriptions, name: &str, user: &str, info: &str)
 pub fn sign_in(client: &mut Subscriptions, user: &str, watchlist: &[&str]) {
     let data = format!(r#"{{"id":"{user}","watchlist":{watchlist:?}}}"#);
     let user = UserData::parse(&data, &Limits::default()).expect("user data");
-    assert!(client.sign_in(user, &signin_success(&data)));
+    assert!(client.sign_in(user, &signin_success(&data), 0));
 }
 
 fn in_short(change: &Change) -> String {
@@ -184,6 +188,12 @@ pub fn raw(client: &Subscriptions) -> (Value, usize) {
     let frames = frames(client);
     let first: Value = serde_json::from_slice(frames[0].payload()).expect("JSON");
     (serde_json::from_str(first["data"].as_str().expect("a string")).expect("JSON"), frames.len())
+}
+
+/// The texts that wait for a client.
+pub fn texts(client: &Subscriptions) -> Vec<String> {
+    let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).expect("UTF-8");
+    frames(client).iter().map(text).collect()
 }
 
 fn frames(client: &Subscriptions) -> Vec<Frame> {

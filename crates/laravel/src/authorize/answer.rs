@@ -14,7 +14,7 @@ use super::verdict::{Answered, Yes, judge};
 /// The answer is not a yes, or no answer came.
 pub async fn ask(
     client: &Client,
-    question: &AuthorizationRequest<'_>,
+    question: &AuthorizationRequest,
     bounds: Bounds,
     settings: &Authorization,
     limits: &Limits,
@@ -24,5 +24,5 @@ pub async fn ask(
     let location = response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let answered =
         Answered { status: response.status.as_u16(), location: location.as_deref(), body: &response.body };
-    judge(&answered, question.subject, settings.must_equal.as_ref(), limits)
+    judge(&answered, question.subject(), settings.must_equal.as_ref(), limits)
 }

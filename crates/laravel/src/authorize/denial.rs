@@ -113,6 +113,15 @@ impl Denial {
         }
     }
 
+    /// Whether the application may have answered so because it knows nobody by the request.
+    #[must_use]
+    pub const fn may_mean_nobody(&self) -> bool {
+        matches!(
+            self,
+            Self::NotLoggedIn | Self::Forbidden | Self::CsrfToken | Self::Redirected { .. } | Self::WebPage
+        )
+    }
+
     /// The kind of the denial.
     #[must_use]
     pub const fn kind(&self) -> DenialKind {

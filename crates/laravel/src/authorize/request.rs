@@ -25,11 +25,11 @@ pub enum Subject<'a> {
 
 /// A question to an application.
 #[derive(Clone, Debug)]
-pub struct AuthorizationRequest<'a> {
+pub struct AuthorizationRequest {
     /// The application's URL: the app's setting.
-    pub url: &'a str,
-    /// The channel or sign-in to be signed.
-    pub subject: Subject<'a>,
+    pub url: String,
+    /// The channel to be signed; `None` for a sign-in.
+    pub channel: Option<ChannelName>,
     /// The client's socket id.
     pub socket: SocketId,
     /// The forwarded headers of the client's request: made by [`passed_on`].
@@ -69,7 +69,11 @@ pub fn passed_on(headers: &HeaderMap, more: &[String], client: IpAddr) -> Header
     passed
 }
 
-impl AuthorizationRequest<'_> {
+impl AuthorizationRequest {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        self.channel.as_ref().map_or(Subject::User, Subject::Channel)
+    }
+
     /// The HTTP request; `None` for an invalid URL, which settings do not allow.
     pub(super) fn request(&self) -> Option<Request<Full<Bytes>>> {
         let uri: Uri = self.url.parse().ok()?;
@@ -86,7 +90,7 @@ impl AuthorizationRequest<'_> {
 
     fn form(&self) -> String {
         let mut form = format!("socket_id={}", self.socket);
-        if let Subject::Channel(channel) = self.subject {
+        if let Some(channel) = &self.channel {
             let _ = write!(form, "&channel_name={}", utf8_percent_encode(channel.as_str(), ESCAPED));
         }
         form
@@ -109,13 +113,13 @@ mod tests {
     fn a_form_names_the_socket_and_the_channel_and_nothing_else() {
         let channel = ChannelName::parse("presence-a=b@c,d.e;f", 164).expect("a name");
         let mut question = AuthorizationRequest {
-            url: "http://app.test/auth?x=1",
-            subject: Subject::Channel(&channel),
+            url: "http://app.test/auth?x=1".to_owned(),
+            channel: Some(channel),
             socket: "12.34".parse().expect("an id"),
             headers: headers(&[("cookie", "a=b"), ("accept", "text/html")]),
         };
         assert_eq!(question.form(), "socket_id=12.34&channel_name=presence-a%3Db%40c%2Cd.e%3Bf");
-        question.subject = Subject::User;
+        question.channel = None;
         assert_eq!(question.form(), "socket_id=12.34");
         let request = question.request().expect("a URL");
         assert_eq!((request.method().as_str(), request.uri().query()), ("POST", Some("x=1")));

@@ -40,7 +40,7 @@ pub enum NotABroadcast {
     #[error("it has no event name")]
     NoEvent,
     /// The event's name is reserved for the protocol.
-    #[error("its event name begins with pusher: or pusher_internal:")]
+    #[error("its event name begins with pusher:, pusher_internal: or fanfare:")]
     Reserved,
 }
 
@@ -83,7 +83,7 @@ fn data<'a>(data: Option<&'a RawValue>, socket: Option<&RawValue>) -> Data<'a> {
     let Some(data) = data else { return Data::from("null") };
     let text = data.get();
     if text.starts_with('"') {
-        return Data::of_json(text).unwrap_or(Data::from(text));
+        return Data::of_value(text).unwrap_or(Data::from(text));
     }
     match socket.filter(|_| text.starts_with('{')).and_then(|socket| without_socket(text, socket.get())) {
         Some(rest) => Data::from(rest),

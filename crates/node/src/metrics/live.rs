@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
 use super::labels::{AppLabel, AppLabels};
+use crate::idempotency::{IdempotencyKeys, KeyOutcome};
 use crate::tasks::Tasks;
 use crate::tenants::{Tenant, Tenants};
 
@@ -20,6 +21,8 @@ use crate::tenants::{Tenant, Tenants};
 pub struct Live {
     /// Connections, users and channels.
     pub hubs: Arc<Hubs>,
+    /// The idempotency keys.
+    pub idempotency: Arc<IdempotencyKeys>,
     /// The usage of each app.
     pub tenants: Arc<Tenants>,
     /// The failed tasks.
@@ -43,6 +46,16 @@ struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KeyLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResumeLabels {
+    complete: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct TaskLabels {
     task: &'static str,
 }
@@ -51,6 +64,7 @@ impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.gauges(&mut encoder)?;
         self.counters(&mut encoder)?;
+        self.idempotency_keys(&mut encoder)?;
         self.failed_tasks(&mut encoder)
     }
 }
@@ -58,13 +72,15 @@ impl Collector for Live {
 impl Live {
     fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let hubs = self.hubs.all();
-        let rows: Vec<(AppLabels, [usize; 5])> = hubs
+        let rows: Vec<(AppLabels, [usize; 7])> = hubs
             .iter()
             .map(|hub| {
                 let (channels, subscriptions) = hub.totals();
                 let labels = AppLabels::of(&hub.app().id);
                 let kept = hub.parked_bytes();
-                (labels, [hub.connections(), channels, subscriptions, hub.users_online(), kept])
+                let (resume, ended) = hub.kept_for_resuming();
+                let users = hub.users_online();
+                (labels, [hub.connections(), channels, subscriptions, users, kept, resume, ended])
             })
             .collect();
         let gauges = [
@@ -73,6 +89,8 @@ impl Live {
             ("subscriptions", "Subscriptions now"),
             ("users", "Signed-in users now"),
             ("cache_bytes", "Bytes of events kept of cache channels without subscribers"),
+            ("resume_bytes", "Bytes kept for clients that resume"),
+            ("resume_records", "Ended connections that are remembered for clients that resume"),
         ];
         for (column, (name, help)) in gauges.into_iter().enumerate() {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -102,7 +120,7 @@ impl Live {
 
     fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         type Count = fn(&Tenant) -> u64;
-        let counters: [(&str, &str, Count); 7] = [
+        let counters: [(&str, &str, Count); 10] = [
             ("events_published", "Events accepted for publishing", Tenant::events),
             ("client_events", "Events of clients passed on to others", |t| t.usage().client_messages),
             ("deliveries", "Events handed to a subscriber each", |t| t.usage().deliveries),
@@ -114,6 +132,13 @@ impl Live {
             ("webhook_events_dropped", "Events of webhooks that were never delivered", |t| {
                 t.usage().webhook_events_dropped
             }),
+            ("webhook_requests_kept", "Requests of durable webhooks that were kept in the database", |t| {
+                t.kept_requests()[0]
+            }),
+            ("webhook_requests_not_kept", "Requests of durable webhooks that could not be kept", |t| {
+                t.kept_requests()[1]
+            }),
+            ("webhook_kept_dropped", "Kept requests of webhooks that were dropped", |t| t.kept_requests()[2]),
         ];
         let tenants = self.tenants.all();
         for (name, help, count) in counters {
@@ -124,6 +149,11 @@ impl Live {
             }
         }
         self.authorizations(encoder)?;
+        let (name, help) = ("resumes", "Channels that clients asked to resume, by whether nothing was lost");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (complete, count) in ["true", "false"].into_iter().zip(self.hubs.resumes()) {
+            ConstCounter::new(count).encode(family.encode_family(&ResumeLabels { complete })?)?;
+        }
         let (name, help) = ("messages_refused", "Messages over a quota of their app");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for tenant in &tenants {
@@ -133,6 +163,29 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    fn idempotency_keys(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let numbers = self.idempotency.numbers();
+        let gauges = [
+            ("idempotency_keys", "Idempotency keys that are remembered", numbers.keys),
+            ("idempotency_bytes", "Bytes of these", numbers.bytes),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let (name, help) =
+            ("idempotency_requests", "Publishes with an idempotency key, by what became of them");
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (outcome, count) in KeyOutcome::ALL.into_iter().zip(numbers.outcomes) {
+            ConstCounter::new(count)
+                .encode(family.encode_family(&KeyLabels { outcome: outcome.label() })?)?;
+        }
+        let (name, help) =
+            ("idempotency_keys_evicted", "Idempotency keys that went before their time, for want of room");
+        let counter = ConstCounter::new(numbers.evicted);
+        counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
 
     fn failed_tasks(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::changes::ChangesTask;
 use super::heard::Heard;
 use super::hooks::HookQueue;
+use super::missed::MissedQuestions;
 use super::quotas::Quotas;
 use crate::clock::unix_seconds;
 use crate::node::Node;
@@ -46,6 +47,7 @@ impl ClusterTasks {
             settling: section.settling,
             hook_delay: node.config.webhooks.settings().delay,
             hook_batch: node.config.webhooks.settings().batch,
+            key_bytes: node.config.idempotency.app_bytes,
             node: NodeAbout {
                 id,
                 name,
@@ -56,10 +58,13 @@ impl ClusterTasks {
         };
         let hooks = HookQueue::default();
         node.tasks.spawn("webhooks of the cluster", hooks.clone().run(Arc::clone(node)));
-        let heard = Arc::new(Heard::new(node, topics, hooks.clone()));
+        let heard = Arc::new(Heard::new(node, Arc::clone(&topics), hooks.clone()));
         let bus = Bus::start(settings, heard, |name, task| drop(node.tasks.spawn(name, task)));
         // The node was made a moment ago, and has no bus yet.
         let _ = node.bus.set(bus.clone());
+        let questions = MissedQuestions::new(node);
+        topics.set_elsewhere(questions.clone());
+        node.tasks.spawn("what clients missed elsewhere", questions.run());
         node.tasks.spawn("quotas of the cluster", every_second(Arc::clone(node), bus.clone()));
         Some(Self { changes: ChangesTask::begin(node, &bus), hooks, bus })
     }

@@ -5,17 +5,24 @@
 use std::sync::{Arc, Weak};
 
 use fanfare_bus::partition::Partition;
-use fanfare_bus::{HeardEvent, HeardKept, HookBatch, HooksDone, Local};
+use fanfare_bus::{
+    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HookBatch, HooksDone, Local,
+    NodeSubject,
+};
 use fanfare_hub::OrderedEvent;
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::error::ProtocolError;
 use fanfare_protocol::frame::Frame;
-use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use fanfare_protocol::resume::ResumeToken;
 use fanfare_protocol::webhook::Transition;
 
 use super::hooks::HookQueue;
+use super::missed;
 use super::topics::LiveTopics;
+use crate::deliveries;
 use crate::node::Node;
 use crate::session::log_refused;
 use crate::tenants::EventCounts;
@@ -38,10 +45,10 @@ impl Heard {
 
 impl Local for Heard {
     fn event(&self, event: HeardEvent<'_>) {
-        let HeardEvent { app, channel, except, frame } = event;
+        let HeardEvent { app, channel, except, frame, node: from } = event;
         let Some(node) = self.node.upgrade() else { return };
         let Some(hub) = node.hubs.get(app) else { return };
-        let took = hub.deliver_to(channel, frame, except);
+        let took = hub.deliver_heard(channel, frame, except, from);
         count(&node, app, took, frame);
     }
 
@@ -54,6 +61,38 @@ impl Local for Heard {
         let event = OrderedEvent { version, is_own, is_quiet: quiet, frame: &frame, except, until };
         let took = hub.hear_kept(&channel, event);
         count(&node, &app, took, &frame);
+    }
+
+    fn reach(&self, app: &AppId, channel: &str, except: Option<SocketId>) -> HeardReach {
+        let hub = self.node.upgrade().and_then(|node| node.hubs.get(app));
+        let reach = hub.map(|hub| hub.reach(&ChannelName::trusted(channel), except)).unwrap_or_default();
+        HeardReach { took: reach.took, excluded: reach.excluded, slow: reach.slow }
+    }
+
+    fn asked(&self, app: &AppId, subject: NodeSubject) -> Option<Vec<u8>> {
+        let node = self.node.upgrade()?;
+        match subject {
+            NodeSubject::WebhookDeliveries => deliveries::told_to_others(&node, app),
+        }
+    }
+
+    fn missed(&self, at: (&AppId, &str), asked: AskedMissed, answer: &mut dyn FnMut(Option<&FoundMissed>)) {
+        match self.node.upgrade() {
+            Some(node) => missed::answer(&node, at, asked, answer),
+            None => answer(None),
+        }
+    }
+
+    fn heard_missed(&self, at: (&AppId, &str), heard: HeardMissed) {
+        if let Some(node) = self.node.upgrade() {
+            missed::hear(&node, at, heard);
+        }
+    }
+
+    fn came_back(&self, app: &AppId, token: ResumeToken, newcomer: SocketId) {
+        if let Some(hub) = self.node.upgrade().and_then(|node| node.hubs.get(app)) {
+            hub.came_back(token, newcomer);
+        }
     }
 
     fn outcome(&self, app: &AppId, outcome: ClusterOutcome) {

@@ -18,9 +18,10 @@ use fanfare_webhooks::{Decided, SentAgain, Tally};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::node::Node;
+use crate::unlogged::Unlogged;
 
 /// How soon an app's settings are looked up again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -35,9 +36,6 @@ const MOST_LOOK_UPS: usize = 256;
 const MOST_OF_APP: usize = 50_000;
 const MOST_IN_ALL: usize = 100_000;
 
-/// Shortest time between two log lines about events without room.
-const BETWEEN_LINES: Duration = Duration::from_secs(10);
-
 /// Events whose app is being looked up.
 #[derive(Clone, Default)]
 pub struct HookQueue(Arc<Inner>);
@@ -49,8 +47,8 @@ struct Inner {
     bell: Notify,
     /// Rung when no event waits that is lost with this node.
     rest: Notify,
-    /// Events without room that were not logged, and when some were logged last.
-    refused: Mutex<(u64, Option<Instant>)>,
+    /// Events without room that were not logged.
+    refused: Unlogged,
 }
 
 #[derive(Default)]
@@ -88,11 +86,7 @@ impl HookQueue {
     /// Counts events of an app that had no room in Redis, and logs them now and then.
     pub(super) fn note_refused(&self, node: &Node, app: &AppId, events: u64) {
         node.tenants.of(app).dropped(events);
-        let mut refused = self.0.refused.lock();
-        refused.0 += events;
-        if refused.1.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {
-            let events = std::mem::take(&mut refused.0);
-            refused.1 = Some(Instant::now());
+        if let Some(events) = self.0.refused.add(events) {
             let app = app.as_str();
             tracing::warn!(target: "fanfare::webhooks", app, events, "too many webhook events of the cluster wait; events of this app, perhaps of others, were dropped");
         }

@@ -1,15 +1,17 @@
-//! Which topics of the cluster this node hears, for the hub, which asks at every subscription (CL-006).
+//! Which topics of the cluster this node hears, and what other nodes can be asked, for the hub, which asks at every
+//! subscription (CL-006).
 //!
 //! The bus says what is live; nothing is decided here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fanfare_bus::partition::{Layout, Partition};
-use fanfare_hub::Topics;
+use fanfare_hub::{QuestionElsewhere, Topics};
 use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::ids::AppId;
+use fanfare_protocol::ids::{AppId, SocketId};
+use fanfare_protocol::resume::ResumeToken;
 use parking_lot::RwLock;
 
 /// The live topics of all apps.
@@ -18,13 +20,29 @@ pub struct LiveTopics {
     layout: Layout,
     /// For each app a mark a partition. Guards the table only; an app without live topics leaves it.
     apps: RwLock<HashMap<AppId, Arc<[AtomicBool]>>>,
+    /// What other nodes can be asked, from the start of the bus on.
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
+}
+
+/// What other nodes can be asked about their clients; as [`Topics`] says of each function.
+pub(super) trait Elsewhere: Send + Sync + std::fmt::Debug {
+    fn is_elsewhere(&self, token: ResumeToken) -> bool;
+    fn is_whole(&self, app: &AppId, channel: &ChannelName, age: u64) -> bool;
+    fn came_back(&self, app: &AppId, token: ResumeToken, newcomer: SocketId);
+    fn ask(&self, question: QuestionElsewhere<'_>) -> bool;
 }
 
 impl LiveTopics {
     /// No live topic.
     #[must_use]
     pub fn new(layout: Layout) -> Self {
-        Self { layout, apps: RwLock::default() }
+        Self { layout, apps: RwLock::default(), elsewhere: OnceLock::new() }
+    }
+
+    /// Other nodes can be asked from now on.
+    pub(super) fn set_elsewhere(&self, elsewhere: Arc<dyn Elsewhere>) {
+        // Said once, at the start.
+        let _ = self.elsewhere.set(elsewhere);
     }
 
     /// Notes whether a topic is live.
@@ -53,6 +71,24 @@ impl Topics for LiveTopics {
         let apps = self.apps.read();
         let mark = apps.get(app).and_then(|marks| marks.get(usize::from(partition)));
         mark.is_some_and(|mark| mark.load(Ordering::Acquire))
+    }
+
+    fn is_elsewhere(&self, token: ResumeToken) -> bool {
+        self.elsewhere.get().is_some_and(|elsewhere| elsewhere.is_elsewhere(token))
+    }
+
+    fn is_whole(&self, app: &AppId, channel: &ChannelName, age: u64) -> bool {
+        self.elsewhere.get().is_none_or(|elsewhere| elsewhere.is_whole(app, channel, age))
+    }
+
+    fn came_back(&self, app: &AppId, token: ResumeToken, newcomer: SocketId) {
+        if let Some(elsewhere) = self.elsewhere.get() {
+            elsewhere.came_back(app, token, newcomer);
+        }
+    }
+
+    fn ask_missed(&self, question: QuestionElsewhere<'_>) -> bool {
+        self.elsewhere.get().is_some_and(|elsewhere| elsewhere.ask(question))
     }
 }
 

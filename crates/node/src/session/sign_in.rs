@@ -11,6 +11,7 @@ use fanfare_protocol::server;
 use fanfare_protocol::user::UserData;
 
 use super::Session;
+use crate::clock::unix_seconds;
 
 impl Session {
     /// Signs in, or answers why not; a watchlist that is too long gets an error beside the success (WS-196).
@@ -43,7 +44,7 @@ impl Session {
             user.watchlist_cut_from = None;
         }
         let cut_from = user.watchlist_cut_from;
-        if self.subscriptions.sign_in(user, &server::signin_success(user_data)) {
+        if self.subscriptions.sign_in(user, &server::signin_success(user_data), unix_seconds()) {
             Ok(cut_from)
         } else {
             let id = self.subscriptions.signed_in().map(|user| user.id.to_string());

@@ -39,16 +39,8 @@ impl Session {
     /// Every check of a subscription, in order, then the subscription itself.
     fn subscribe(&mut self, app: &App, wanted: &Subscribe<'_>) -> Result<ChannelKind, ProtocolError> {
         self.take_change()?;
-        let channel = ChannelName::parse(&wanted.channel, app.limits.channel_name)
-            .map_err(|fault| ProtocolError::InvalidChannelName { name: wanted.channel.to_string(), fault })?;
+        let channel = self.admissible(app, &wanted.channel)?;
         let name = || channel.as_str().to_owned();
-        if self.subscriptions.contains(channel.as_str()) {
-            return Err(ProtocolError::ExistingSubscription(name()));
-        }
-        let limit = self.node.config.limits.channels_per_connection;
-        if self.subscriptions.len() >= limit {
-            return Err(ProtocolError::TooManyChannels { limit });
-        }
         let kind = channel.kind();
         let channel_data = wanted.channel_data.as_deref();
         let signed_in = self.subscriptions.signed_in();
@@ -70,8 +62,41 @@ impl Session {
             (ChannelKind::Presence, None, None) => return Err(ProtocolError::ChannelDataMissing(name())),
             _ => None,
         };
-        match self.subscriptions.subscribe(channel.clone(), identity, self.node.milliseconds()) {
-            Ok(()) => Ok(kind),
+        self.join(app, channel, identity)?;
+        Ok(kind)
+    }
+
+    /// The name of a channel that the client may subscribe to, as far as neither signature nor application decides.
+    pub(super) fn admissible(&self, app: &App, name: &str) -> Result<ChannelName, ProtocolError> {
+        let channel = ChannelName::parse(name, app.limits.channel_name)
+            .map_err(|fault| ProtocolError::InvalidChannelName { name: name.to_owned(), fault })?;
+        self.has_room_for(&channel)?;
+        Ok(channel)
+    }
+
+    /// Whether the client is subscribed already, or to as many channels as it may.
+    pub(super) fn has_room_for(&self, channel: &ChannelName) -> Result<(), ProtocolError> {
+        if self.subscriptions.contains(channel.as_str()) {
+            return Err(ProtocolError::ExistingSubscription(channel.as_str().to_owned()));
+        }
+        let limit = self.node.config.limits.channels_per_connection;
+        if self.subscriptions.len() >= limit {
+            return Err(ProtocolError::TooManyChannels { limit });
+        }
+        Ok(())
+    }
+
+    /// The subscription itself, after every check.
+    pub(super) fn join(
+        &mut self,
+        app: &App,
+        channel: ChannelName,
+        identity: Option<Identity>,
+    ) -> Result<(), ProtocolError> {
+        let name = channel.clone();
+        let name = || name.as_str().to_owned();
+        match self.subscriptions.subscribe(channel, identity, self.node.milliseconds()) {
+            Ok(()) => Ok(()),
             Err(SubscribeError::Existing) => Err(ProtocolError::ExistingSubscription(name())),
             Err(SubscribeError::Full) => {
                 Err(ProtocolError::ChannelFull { channel: name(), limit: app.limits.members })

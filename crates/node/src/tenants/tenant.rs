@@ -18,6 +18,7 @@ use super::moment::Moment;
 use super::share::Share;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
+use crate::trace::{EventTrace, LastTraces};
 
 /// The source of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Tenant {
     pub(super) gone: AtomicBool,
     /// The lock guards the books only; counters never wait for it.
     unwritten: Mutex<Unwritten>,
+    /// Empty unless the app has `trace = true`. The lock guards the traces only.
+    traces: Mutex<LastTraces>,
 }
 
 /// Counts of the app's webhooks.
@@ -82,6 +85,9 @@ struct WebhookCounts {
     deliveries: AtomicU64,
     failures: AtomicU64,
     events_dropped: AtomicU64,
+    requests_kept: AtomicU64,
+    requests_not_kept: AtomicU64,
+    kept_dropped: AtomicU64,
 }
 
 impl Tally for Tenant {
@@ -95,6 +101,14 @@ impl Tally for Tenant {
 
     fn dropped(&self, events: u64) {
         self.webhooks.events_dropped.fetch_add(events, Ordering::Relaxed);
+    }
+
+    fn kept(&self, requests: u64) {
+        self.webhooks.requests_kept.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    fn not_kept(&self, requests: u64) {
+        self.webhooks.requests_not_kept.fetch_add(requests, Ordering::Relaxed);
     }
 }
 
@@ -117,7 +131,32 @@ impl Tenant {
             knows_earlier: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             unwritten: Mutex::default(),
+            traces: Mutex::default(),
         }
+    }
+
+    /// Counts kept requests of webhooks that were dropped.
+    pub fn count_kept_dropped(&self, requests: u64) {
+        self.webhooks.kept_dropped.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Requests of durable webhooks that were kept, that could not be kept, and that were dropped after they were kept.
+    #[must_use]
+    pub fn kept_requests(&self) -> [u64; 3] {
+        let WebhookCounts { requests_kept, requests_not_kept, kept_dropped, .. } = &self.webhooks;
+        [requests_kept, requests_not_kept, kept_dropped].map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Keeps the trace of a publish (CON-043).
+    pub fn keep_trace(&self, trace: &EventTrace) {
+        self.traces.lock().push(trace);
+    }
+
+    /// The last traces, each with its number, the newest first.
+    #[must_use]
+    pub fn last_traces(&self) -> Vec<(u64, EventTrace)> {
+        let traces = self.traces.lock();
+        traces.newest().collect()
     }
 
     /// Takes messages out of the app's quotas, per second and per day; all of them or none.

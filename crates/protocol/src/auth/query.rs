@@ -17,6 +17,11 @@ pub struct Query {
     pairs: Vec<Pair>,
 }
 
+/// Whether a parameter, by its name in lower case, is a part of the signature (AUTH-001).
+fn belongs_to_signature(name: &str) -> bool {
+    name.starts_with("auth_") || name == "body_md5"
+}
+
 /// Position of a parameter in the text.
 #[derive(Clone, Copy)]
 struct Pair {
@@ -59,6 +64,11 @@ impl Query {
     /// The names of all parameters in request order, repeated ones as often as the request has them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs().map(|(name, _)| name)
+    }
+
+    /// Names and values of all parameters that do not belong to the signature, in request order.
+    pub fn beside_signature(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs().filter(|(name, _)| !belongs_to_signature(name))
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 /// Bytes of a frame's memory beyond its buffer: the reference count, and the allocator's rounding.
-const AROUND: usize = 64;
+pub(super) const AROUND: usize = 64;
 
 /// The sum over all frames.
 static HELD: AtomicUsize = AtomicUsize::new(0);

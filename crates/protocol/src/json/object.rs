@@ -10,10 +10,32 @@ use serde::{Deserialize, forward_to_deserialize_any};
 /// Reads an object, and nothing else: a struct would also be read from an array of its members.
 #[must_use]
 pub fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    if holds_bare_control(json) {
+        return None;
+    }
     let mut reader = serde_json::Deserializer::from_str(json);
     let object = T::deserialize(Object(&mut reader)).ok()?;
     reader.end().ok()?;
     Some(object)
+}
+
+/// Whether a string of the JSON holds a control character without an escape. `serde_json` refuses such a string, but not
+/// in a name that is read as bytes.
+fn holds_bare_control(json: &str) -> bool {
+    if !json.bytes().any(|byte| byte < b' ') {
+        return false;
+    }
+    let (mut within_string, mut escaped) = (false, false);
+    json.bytes().any(|byte| {
+        let is_bare = within_string && byte < b' ';
+        match byte {
+            _ if within_string && escaped => escaped = false,
+            b'\\' if within_string => escaped = true,
+            b'"' => within_string = !within_string,
+            _ => {}
+        }
+        is_bare
+    })
 }
 
 /// Deserializes an object, also where serde asks for another shape.
@@ -105,6 +127,16 @@ mod tests {
         assert_eq!(object(" {\"x\":1} "), Some(Point { x: 1 }));
         for json in ["[1]", "", "null", "{", "{}", "\u{a0}{\"x\":1}", "{\"x\":1}{", "{\"x\":1,\"x\":1}"] {
             assert_eq!(object::<Point>(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_control_character_is_no_json() {
+        for json in ["{\"a\u{0}\":1,\"x\":1}", "{\"x\":1,\"\\\"\n\":2}", "{\"\t\":1,\"x\":1}"] {
+            assert_eq!(object::<Point>(json), None, "{json:?}");
+        }
+        for json in ["{\n\t\"x\": 1\r\n}", r#"{"a\u0000\n":1,"x":1}"#] {
+            assert_eq!(object(json), Some(Point { x: 1 }), "{json:?}");
         }
     }
 

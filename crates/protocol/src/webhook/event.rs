@@ -1,9 +1,9 @@
 //! The events of webhooks as JSON, and the body of a request (HOOK-001, HOOK-010 … HOOK-016).
 
 use super::kinds::Kind;
+use super::names::EventNames;
 use super::transition::{SentEvent, Transition};
 use crate::channel::{ChannelKind, ChannelName};
-
 use crate::ids::UserId;
 use crate::json::push_string;
 
@@ -15,8 +15,10 @@ const AROUND: usize = 96;
 pub struct WebhookEvent {
     /// The event's kind.
     pub kind: Kind,
-    /// The event's channel; every event has one (HOOK-007).
+    /// The event's channel (HOOK-007); of `user_online` and `user_offline` the user's hidden one, which is not in the JSON.
     pub channel: ChannelName,
+    /// The event's name.
+    pub name: EventNames,
     /// The event as a JSON object.
     pub json: String,
 }
@@ -30,11 +32,16 @@ impl WebhookEvent {
         let member = |name, channel, user: &UserId| {
             Self::written(name, channel, |json| push_member(json, "user_id", user.as_str()))
         };
-        let (channel, json) = match transition {
+        let kind = transition.kind();
+        let (came, went) = match kind {
+            Kind::Users => ("user_online", "user_offline"),
+            _ => ("member_added", "member_removed"),
+        };
+        let (name, channel, json) = match transition {
             Transition::Occupied(channel) => plain("channel_occupied", channel),
             Transition::Vacated(channel) => plain("channel_vacated", channel),
-            Transition::Joined(channel, user) => member("member_added", channel, user),
-            Transition::Left(channel, user) => member("member_removed", channel, user),
+            Transition::Joined(channel, user) => member(came, channel, user),
+            Transition::Left(channel, user) => member(went, channel, user),
             Transition::Missed(channel) => plain("cache_miss", channel),
             Transition::Filled(_) => return None,
             Transition::Counted(channel, count) => {
@@ -45,17 +52,23 @@ impl WebhookEvent {
             }
             Transition::Sent(event) => Self::written("client_event", &event.channel, |json| event.push(json)),
         };
-        channel.is_shown().then_some(Self { kind: transition.kind(), channel, json })
+        (channel.is_shown() || kind == Kind::Users).then_some(Self { kind, channel, name, json })
     }
 
-    fn written(name: &str, channel: &ChannelName, more: impl FnOnce(&mut Vec<u8>)) -> (ChannelName, String) {
+    fn written(
+        name: &str,
+        channel: &ChannelName,
+        more: impl FnOnce(&mut Vec<u8>),
+    ) -> (EventNames, ChannelName, String) {
         let mut json = Vec::with_capacity(AROUND + channel.as_str().len());
         json.extend_from_slice(br#"{"name":"#);
         push_string(&mut json, name);
-        push_member(&mut json, "channel", channel.as_str());
+        if channel.is_shown() {
+            push_member(&mut json, "channel", channel.as_str());
+        }
         more(&mut json);
         json.push(b'}');
-        (channel.clone(), String::from_utf8(json).expect("it is written in UTF-8"))
+        (EventNames::of(name), channel.clone(), String::from_utf8(json).expect("it is written in UTF-8"))
     }
 
     /// Whether the event's body is opaque, so that the event never shares a request with others (HOOK-026).
@@ -131,9 +144,33 @@ mod tests {
                 Transition::Counted(channel("a"), 3),
                 r#"{"name":"subscription_count","channel":"a","subscription_count":3}"#,
             ),
+            (
+                Transition::Joined(ChannelName::online(&user()), user()),
+                r#"{"name":"user_online","user_id":"10"}"#,
+            ),
+            (
+                Transition::Left(ChannelName::online(&user()), user()),
+                r#"{"name":"user_offline","user_id":"10"}"#,
+            ),
         ];
         for (transition, wanted) in cases {
             assert_eq!(json(&transition), wanted);
+        }
+    }
+
+    #[test]
+    fn con_054_every_event_has_a_name_of_the_list() {
+        let user = UserId::from("10");
+        for transition in [
+            Transition::Occupied(channel("a")),
+            Transition::Left(channel("presence-a"), user.clone()),
+            Transition::Joined(ChannelName::online(&user), user),
+            Transition::Missed(channel("cache-a")),
+            Transition::Counted(channel("a"), 3),
+        ] {
+            let event = WebhookEvent::of(&transition).expect("it is told");
+            let name = event.name.iter().next().expect("a name");
+            assert!(event.json.starts_with(&format!(r#"{{"name":"{name}""#)), "{}", event.json);
         }
     }
 

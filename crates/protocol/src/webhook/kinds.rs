@@ -1,5 +1,7 @@
 //! The kinds of webhook events, by the names of their settings (HOOK-017).
 
+use crate::channel::ChannelName;
+
 /// A kind of events with one switch, as in hosted Pusher's dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -13,17 +15,26 @@ pub enum Kind {
     CacheMiss,
     /// `subscription_count`.
     SubscriptionCount,
+    /// `user_online` and `user_offline`.
+    Users,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ChannelExistence,
         Self::Presence,
         Self::ClientEvents,
         Self::CacheMiss,
         Self::SubscriptionCount,
+        Self::Users,
     ];
+
+    /// The kind that tells of the members of a channel: of a user's hidden channel, whether the user is online.
+    #[must_use]
+    pub fn of_members(channel: &ChannelName) -> Self {
+        if channel.online_user().is_some() { Self::Users } else { Self::Presence }
+    }
 
     /// The kind's name in settings.
     #[must_use]
@@ -34,6 +45,7 @@ impl Kind {
             Self::ClientEvents => "client_events",
             Self::CacheMiss => "cache_miss",
             Self::SubscriptionCount => "subscription_count",
+            Self::Users => "users",
         }
     }
 
@@ -43,6 +55,7 @@ impl Kind {
         let explained = Self::ALL.map(|kind| match kind {
             Self::ChannelExistence => format!("{} (channel_occupied, channel_vacated)", kind.name()),
             Self::Presence => format!("{} (member_added, member_removed)", kind.name()),
+            Self::Users => format!("{} (user_online, user_offline)", kind.name()),
             Self::ClientEvents | Self::CacheMiss | Self::SubscriptionCount => kind.name().to_owned(),
         });
         explained.join(", ")
@@ -118,7 +131,7 @@ mod tests {
             assert!(set.without(set).is_empty() && set.among(Kinds::NONE).is_empty());
             assert_eq!((set.and(Kinds::NONE), set.among(Kinds::from_iter(Kind::ALL))), (set, set));
         }
-        assert_eq!(Kinds::from_iter(Kind::ALL).each().count(), 5);
+        assert_eq!(Kinds::from_iter(Kind::ALL).each().count(), 6);
         assert_eq!(Kind::named("channel_occupied"), None);
     }
 }

@@ -22,7 +22,7 @@ pub struct SentEvent {
     pub user: Option<UserId>,
 }
 
-/// An occupied channel and the users on it.
+/// An occupied channel and the users on it; a user who is online is on a hidden channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
     /// The channel's name.
@@ -40,7 +40,7 @@ pub enum Transition {
     Occupied(ChannelName),
     /// The channel has no subscriber any more.
     Vacated(ChannelName),
-    /// The user's first connection has joined.
+    /// The user's first connection has joined the channel; on the user's hidden channel, has signed in.
     Joined(ChannelName, UserId),
     /// The user's last connection has left.
     Left(ChannelName, UserId),
@@ -57,10 +57,10 @@ pub enum Transition {
 impl Transition {
     /// The transition's kind.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Occupied(_) | Self::Vacated(_) => Kind::ChannelExistence,
-            Self::Joined(..) | Self::Left(..) => Kind::Presence,
+            Self::Joined(channel, _) | Self::Left(channel, _) => Kind::of_members(channel),
             Self::Missed(_) | Self::Filled(_) => Kind::CacheMiss,
             Self::Counted(..) => Kind::SubscriptionCount,
             Self::Sent(_) => Kind::ClientEvents,

@@ -1,9 +1,13 @@
 //! Redis killed, hung and restarted: the feed reconnects by itself and reports the outage's length.
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use fanfare_redis::RedisError;
+use fanfare_outgoing::Trust;
+use fanfare_redis::{Connector, Host, RedisAddress, RedisError};
+use tokio::io::AsyncWriteExt;
 
 use crate::support::{Listening, Told};
 use fanfare_testing::redis::Redis;
@@ -65,4 +69,19 @@ fn a_redis_that_hangs_is_noticed_by_its_silence() {
     assert!(feed.subscribed().1.is_some());
     redis.publish("a_x", "after");
     feed.find("the message", |told| matches!(told, Told::Message(..)).then_some(()));
+}
+
+#[tokio::test]
+async fn cl_112_what_was_not_sent_when_a_connection_is_given_up_never_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = RedisAddress::parse(&format!("redis://{}", listener.local_addr().unwrap())).unwrap();
+    let connector = Connector::new(&address, &Trust::public(), 1_000);
+    let host = Host { name: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    let mut stream = connector.stream(&host).await.unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    stream.write_all(b"said").await.unwrap();
+    drop(stream);
+    // Closed in order, everything would be sent before.
+    let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }

@@ -6,37 +6,31 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_apps::{Apps, Bearer, OperationError};
+use fanfare_apps::{Apps, AuditAction, OperationError};
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::AppId;
+use hyper::Request;
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
-use hyper::{Request, StatusCode};
-use serde_json::Value;
 use tokio::time::timeout;
 
+use super::asked::{Asked, created, nothing, ok};
+use super::entered::Entered;
 use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
-use super::{bearer, cluster, given};
+use super::{audit, bearer, channels, cluster, connections, events, given, session, webhooks};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
 use crate::http::Answer;
-use crate::http::answer::json;
 use crate::http::body::Arriving;
+use crate::http::forwarded::client_address;
+use crate::state::State;
 
 /// Largest body, in bytes: settings are short.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Timeout of one operation; long enough to read a page of a thousand apps.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The parsed request.
-struct Asked<'a> {
-    found: &'a Found,
-    query: Query,
-    body: Bytes,
-    by: Bearer,
-}
 
 /// Answers one request of the administration API. No permit of [`Admin::enter`] is held while waiting for the peer.
 ///
@@ -48,58 +42,120 @@ pub(super) async fn answer(
     found: &Found,
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
-    let arriving = Arriving::of(request, MOST_BYTES).await?;
+    let most = match found.action {
+        Action::Publish => admin.state.node.config.limits.request_bytes,
+        _ => MOST_BYTES,
+    };
+    let arriving = Arriving::of(request, most).await?;
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
-    let by = match who(admin, peer, found.action, &query, &arriving).await {
-        Ok(by) => by,
+    if found.action.is_about_the_session() && !admin.state.node.config.console.enabled {
+        return Err(arriving.refused(Problem::NoSuchPath).await);
+    }
+    if found.action == Action::LogIn {
+        let headers = arriving.headers().clone();
+        let body = arriving.read(admin.state.node.config.timeouts.handshake()).await?;
+        let answer = session::log_in(admin, peer, &headers, &body).await?;
+        return Ok(not_kept(answer));
+    }
+    let entered = match who(admin, peer, found, &query, &arriving).await {
+        Ok(entered) => entered,
         Err(problem) => return Err(arriving.refused(problem).await),
     };
+    let address = client_address(&admin.state, arriving.headers(), peer);
     let body = if found.action.has_body() {
         arriving.read(admin.state.node.config.timeouts.handshake()).await?
     } else {
         Bytes::new()
     };
-    let asked = Asked { found, query, body, by };
     let _turn = admin.enter()?;
-    let doing = async {
-        match asked.found.action {
-            Action::Nodes => {
-                asked.has_no_query()?;
-                cluster::nodes(&admin.state).await
-            }
-            _ => perform(&admin.state.node.apps, &asked).await,
-        }
+    if found.action.is_about_the_session() {
+        return Ok(not_kept(match found.action {
+            Action::LogOut => session::log_out(admin, &entered).await?,
+            _ => session::who_am_i(&entered),
+        }));
+    }
+    let asked = Asked { found, query, body, by: entered.bearer, address };
+    let patience = match asked.found.action {
+        Action::TestWebhook => PATIENCE + admin.state.node.config.webhooks.settings().timeout,
+        _ => PATIENCE,
     };
-    let mut answer = timeout(PATIENCE, doing).await.map_err(|_| Problem::TooLate)??;
+    let answer = timeout(patience, perform(&admin.state, &asked)).await.map_err(|_| Problem::TooLate)??;
     if let Some(bus) = admin.state.node.bus().filter(|_| asked.found.action.changes_an_app()) {
         bus.app_changed(&AppId::from(&*asked.found.id));
     }
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(answer)
+    Ok(not_kept(answer))
 }
 
-/// The bearer whose token has the scope of the action.
+/// The answer, which nobody may keep.
+fn not_kept(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Who asks, if the token has the scope of the action.
 async fn who(
     admin: &Admin,
     peer: IpAddr,
-    action: Action,
+    found: &Found,
     query: &Query,
     arriving: &Arriving,
-) -> Result<Bearer, Problem> {
-    let by = match bearer::check(admin, peer, arriving.headers()).await {
+) -> Result<Entered, Problem> {
+    let action = found.action;
+    let entered = match bearer::check(admin, peer, arriving.method(), arriving.headers()).await {
         Err(Problem::NoDatabase) if action == Action::Nodes => return Err(Problem::NoTokensForNodes),
-        by => by?,
+        entered => entered?,
     };
+    if action.is_about_the_session() {
+        return Ok(entered);
+    }
+    let by = &entered.bearer;
+    // Before scopes are looked at, so that the apps of others are like those that there are not (CON-086).
+    match (&by.apps, found.is_about_an_app()) {
+        (Some(_), false) if action != Action::List => return Err(Problem::NotForBoundTokens),
+        (Some(_), true) if !by.is_for(&found.id) => {
+            return Err(Problem::Operation(OperationError::NoSuchApp(found.id.clone())));
+        }
+        _ => {}
+    }
     let scope = action.scope(query.get("secrets") == Some("true"));
-    if by.scopes.contains(&scope) { Ok(by) } else { Err(Problem::ScopeMissing(scope)) }
+    if by.scopes.contains(&scope) { Ok(entered) } else { Err(Problem::ScopeMissing(scope)) }
 }
 
-async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let Found { action, id, key } = asked.found;
+async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    match asked.found.action {
+        Action::Nodes => {
+            asked.has_no_query()?;
+            cluster::nodes(state).await
+        }
+        Action::Publish => events::publish(state, asked).await,
+        Action::Traces => events::traces(state, asked).await,
+        Action::Audit => audit::page(&state.node.apps, asked).await,
+        Action::TestWebhook => webhooks::test(state, asked).await,
+        Action::Deliveries => webhooks::deliveries(state, asked).await,
+        Action::Channels => channels::list(state, asked).await,
+        Action::Channel => channels::one(state, asked).await,
+        Action::Members => channels::members(state, asked).await,
+        Action::Subscribers => channels::subscribers(state, asked).await,
+        Action::Connections => connections::list(state, asked).await,
+        Action::Connection => connections::one(state, asked).await,
+        Action::CloseConnection => connections::close(state, asked).await,
+        Action::Users => connections::users(state, asked).await,
+        Action::TerminateUser => connections::terminate(state, asked).await,
+        _ => change_or_show(&state.node.apps, asked).await,
+    }
+}
+
+/// The operations on apps themselves.
+async fn change_or_show(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let Found { action, id, key, .. } = asked.found;
     match action {
         Action::List => {
             let (after, limit) = given::page(&asked.query)?;
-            Ok(ok(&app_json::page(&apps.list(after.as_deref(), limit).await?)))
+            let page = match &asked.by.apps {
+                Some(bound) => apps.list_among(bound, after.as_deref(), limit).await?,
+                None => apps.list(after.as_deref(), limit).await?,
+            };
+            Ok(ok(&app_json::page(&page)))
         }
         Action::Show => {
             asked.has_no_query()?;
@@ -109,7 +165,7 @@ async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
             let secrets = if given::secrets(&asked.query)? { Secrets::Shown } else { Secrets::Hidden };
             let record = apps.show(id).await?;
             if secrets == Secrets::Shown {
-                asked.log(id, "secrets of an app shown");
+                asked.note(apps, asked.entry(id, AuditAction::SecretShow)).await;
             }
             Ok(ok(&app_json::keys(&record, secrets)))
         }
@@ -118,39 +174,44 @@ async fn perform(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
             Ok(ok(&app_json::latest_usage(apps, id, hours).await?))
         }
         Action::Create => create(apps, asked).await,
-        Action::Update => {
-            let update = given::update(&asked.body, asked.faults_of_query())?;
-            let record = apps.update(id, &update).await?;
-            asked.log(id, "app updated");
-            Ok(ok(&app_json::app(&record, Secrets::Hidden)))
-        }
+        Action::Update => update(apps, asked).await,
         Action::RotateKey => rotate(apps, asked).await,
         Action::Delete => {
             asked.has_no_query()?;
             apps.delete(id).await?;
-            asked.log(id, "app deleted");
+            asked.note(apps, asked.entry(id, AuditAction::AppDelete)).await;
             Ok(nothing())
         }
         Action::RevokeKey => {
             asked.has_no_query()?;
             apps.revoke_key(id, key).await?;
-            asked.log(id, "key of an app revoked");
+            let entry = asked.entry(id, AuditAction::KeyRevoke).with("key", key.as_str().into());
+            asked.note(apps, entry).await;
             Ok(nothing())
         }
-        Action::Up | Action::Ready | Action::Metrics | Action::OpenApi | Action::Nodes => {
-            Err(Problem::NoSuchPath)
-        }
+        _ => Err(Problem::NoSuchPath),
     }
 }
 
 async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let new = given::new_app(&asked.body, asked.faults_of_query())?;
     let (record, _) = apps.create(new).await?;
-    asked.log(&record.id, "app created");
+    let entry = asked.entry(&record.id, AuditAction::AppCreate).with("name", record.name.as_str().into());
+    asked.note(apps, entry).await;
     let mut answer = created(&app_json::app(&record, Secrets::Shown));
     let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
     answer.headers_mut().insert(LOCATION, place.expect("an id is ASCII"));
     Ok(answer)
+}
+
+async fn update(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let id = &asked.found.id;
+    let update = given::update(&asked.body, asked.faults_of_query())?;
+    let changed = apps.update(id, &update).await?;
+    let [before, after] = [changed.before, changed.after].map(|app| app_json::app(&app, Secrets::Hidden));
+    let entry = asked.entry(id, AuditAction::AppUpdate).with_changes(&before, &after);
+    asked.note(apps, entry).await;
+    Ok(ok(&after))
 }
 
 async fn rotate(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
@@ -159,42 +220,7 @@ async fn rotate(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
         return Err(Problem::Operation(OperationError::Faults(faults)));
     }
     let pair = apps.rotate_key(&asked.found.id).await?;
-    asked.log(&asked.found.id, "key of an app made");
+    let entry = asked.entry(&asked.found.id, AuditAction::KeyCreate).with("key", pair.key.as_str().into());
+    asked.note(apps, entry).await;
     Ok(created(&app_json::new_key(&pair)))
-}
-
-impl Asked<'_> {
-    fn faults_of_query(&self) -> Vec<String> {
-        given::faults_of(&self.query, &[])
-    }
-
-    fn has_no_query(&self) -> Result<(), Problem> {
-        let faults = self.faults_of_query();
-        if faults.is_empty() { Ok(()) } else { Err(Problem::Query(faults)) }
-    }
-
-    /// Logs who has done what; the token by its number.
-    fn log(&self, app: &str, what: &str) {
-        let Bearer { id, name, .. } = &self.by;
-        tracing::info!(target: "fanfare::admin", app, token = id, name, "{what}");
-    }
-}
-
-fn ok(value: &Value) -> Answer {
-    json(StatusCode::OK, line(value))
-}
-
-fn created(value: &Value) -> Answer {
-    json(StatusCode::CREATED, line(value))
-}
-
-/// The JSON with a newline, for terminals.
-fn line(value: &Value) -> String {
-    format!("{value}\n")
-}
-
-fn nothing() -> Answer {
-    let mut answer = Answer::default();
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    answer
 }

@@ -1,47 +1,45 @@
-//! Authentication: the bearer token of a request (RFC 6750), checked against the database each time.
+//! Authentication: the bearer token of a request (RFC 6750), or else the cookie of a session, checked against the database each time.
 //!
 //! Never caches a valid token, so that a revoked token is refused at once; never repeats a token.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use fanfare_apps::Bearer;
-use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderValue};
-use tokio::time::{Instant, timeout};
+use hyper::Method;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
+use super::entered::{Entered, look_up};
 use super::problem::Problem;
+use super::session;
 use super::shared::Admin;
+use crate::http::forwarded::client_address;
 
-/// Timeout of a token's look-up.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The bearer that a request's token belongs to.
+/// The bearer that a request's token belongs to, or else its session.
 ///
 /// # Errors
-/// No token, or no valid one; too many wrong tokens from this address; the database, which holds the
+/// No token and no session, or no valid one; too many wrong tokens from this address; the database, which holds the
 /// tokens, is away; or too many requests are under way.
-pub(super) async fn check(admin: &Admin, peer: IpAddr, headers: &HeaderMap) -> Result<Bearer, Problem> {
+pub(super) async fn check(
+    admin: &Admin,
+    peer: IpAddr,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Entered, Problem> {
     let apps = &admin.state.node.apps;
     if !apps.has_database() {
         return Err(Problem::NoDatabase);
     }
-    let header = headers.get(AUTHORIZATION).ok_or(Problem::NoToken)?;
-    if let Some(wait) = admin.wrong_tokens.wait_of(peer, Instant::now()) {
-        return Err(Problem::TooManyWrongTokens(wait));
-    }
-    let bearer = match token_in(header) {
-        Some(_) if apps.database_away_for().is_some() => return Err(Problem::DatabaseAway),
-        Some(token) => {
-            let _turn = admin.enter()?;
-            timeout(PATIENCE, apps.bearer_of(token)).await.map_err(|_| Problem::DatabaseAway)??
-        }
-        None => None,
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        return session::of_cookie(admin, peer, method, headers).await?.ok_or(Problem::NoToken);
     };
-    bearer.ok_or_else(|| {
-        admin.wrong_tokens.count(peer, Instant::now());
-        Problem::WrongToken
-    })
+    let client = client_address(&admin.state, headers, peer);
+    let found = async {
+        match token_in(header) {
+            Some(token) => apps.bearer_of(token).await,
+            None => Ok(None),
+        }
+    };
+    let bearer = look_up(admin, client, found, Problem::WrongToken).await?;
+    Ok(Entered { bearer, session: None })
 }
 
 /// The text behind `Bearer `.

@@ -3,8 +3,13 @@
 //! Knows only the names and the kind of value of each; the operation itself decides which values are
 //! legal.
 
-use fanfare_apps::{MOST_HOURS, MOST_LISTED, NewApp, Update};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use fanfare_apps::{MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
+use fanfare_node::listing::MOST_ROWS;
+use fanfare_node::trace::MOST_TRACES;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
 use serde_json::{Map, Value};
@@ -45,13 +50,80 @@ pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), Problem> {
     if after.is_some_and(|id| !is_app_id(id)) {
         faults.push("after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned());
     }
-    let limit = query.get("limit").map_or(Some(USUAL_PAGE), |text| text.parse().ok());
-    match limit.filter(|limit| (1..=MOST_LISTED).contains(limit)) {
-        Some(limit) if faults.is_empty() => return Ok((after.map(str::to_owned), limit)),
-        Some(_) => {}
-        None => faults.push(format!("limit is not a number from 1 to {MOST_LISTED}")),
+    let limit = number(query, "limit", (USUAL_PAGE, MOST_LISTED), &mut faults);
+    if faults.is_empty() { Ok((after.map(str::to_owned), limit)) } else { Err(Problem::Query(faults)) }
+}
+
+/// The query of a list, read parameter by parameter.
+pub(super) struct Given<'a> {
+    query: &'a Query,
+    faults: Vec<String>,
+}
+
+impl<'a> Given<'a> {
+    /// A query that may have these parameters.
+    pub fn of(query: &'a Query, known: &[&str]) -> Self {
+        Self { query, faults: faults_of(query, known) }
     }
-    Err(Problem::Query(faults))
+
+    /// A parameter as given; an empty one counts as not given.
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        self.query.get(name).filter(|text| !text.is_empty())
+    }
+
+    /// A parameter as this kind of value; `what` says what is wanted.
+    pub fn parsed<T>(&mut self, name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let parsed = parse(text);
+        if parsed.is_none() {
+            self.faults.push(format!("{name} is not {what}"));
+        }
+        parsed
+    }
+
+    /// Another fault.
+    pub fn fault(&mut self, fault: &str) {
+        self.faults.push(fault.to_owned());
+    }
+
+    /// The parameter `after`: where the page begins.
+    pub fn after<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.parsed("after", "the next of a page of this list", parse)
+    }
+
+    /// One of these words.
+    pub fn of_these<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let find = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        self.parsed(name, &format!("one of {}", names.join(", ")), find)
+    }
+
+    /// The parameter `limit`: rows of the page.
+    pub fn rows(&mut self) -> usize {
+        number(self.query, "limit", (USUAL_PAGE, MOST_ROWS), &mut self.faults)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Every fault of the query.
+    pub fn end(self) -> Result<(), Problem> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::Query(self.faults)) }
+    }
+}
+
+/// The number of a parameter, from 1 to the most, else the usual one; a fault for anything else.
+fn number<N: FromStr + PartialOrd + From<u8> + Display + Copy>(
+    query: &Query,
+    name: &str,
+    (usual, most): (N, N),
+    faults: &mut Vec<String>,
+) -> N {
+    let given = query.get(name).map_or(Some(usual), |text| text.parse().ok());
+    given.filter(|given| (N::from(1)..=most).contains(given)).unwrap_or_else(|| {
+        faults.push(format!("{name} is not a number from 1 to {most}"));
+        usual
+    })
 }
 
 /// Whether the request wants secrets.
@@ -77,13 +149,60 @@ pub(super) fn secrets(query: &Query) -> Result<bool, Problem> {
 /// Every fault of the query.
 pub(super) fn hours(query: &Query) -> Result<u32, Problem> {
     let mut faults = faults_of(query, &["hours"]);
-    let hours = query.get("hours").map_or(Some(USUAL_HOURS), |text| text.parse().ok());
-    match hours.filter(|hours| (1..=MOST_HOURS).contains(hours)) {
-        Some(hours) if faults.is_empty() => return Ok(hours),
-        Some(_) => {}
-        None => faults.push(format!("hours is not a number from 1 to {MOST_HOURS}")),
+    let hours = number(query, "hours", (USUAL_HOURS, MOST_HOURS), &mut faults);
+    if faults.is_empty() { Ok(hours) } else { Err(Problem::Query(faults)) }
+}
+
+/// Which entries of the audit log are wanted.
+pub(super) struct AuditWanted {
+    /// Only entries that are older than the one with this number.
+    pub before: Option<i64>,
+    /// Only entries about this app.
+    pub app: Option<String>,
+    /// Most entries.
+    pub limit: usize,
+}
+
+/// The page of the audit log to answer.
+///
+/// # Errors
+/// Every fault of the query.
+pub(super) fn audit(query: &Query) -> Result<AuditWanted, Problem> {
+    let mut faults = faults_of(query, &["after", "limit", "app"]);
+    let after = query.get("after");
+    let before = after.and_then(|after| after.parse().ok());
+    if after.is_some() && before.is_none() {
+        faults.push("after is not the next of a page of the audit log".to_owned());
     }
-    Err(Problem::Query(faults))
+    let limit = number(query, "limit", (USUAL_PAGE, MOST_AUDITED), &mut faults);
+    let app = query.get("app").map(str::to_owned);
+    if faults.is_empty() { Ok(AuditWanted { before, app, limit }) } else { Err(Problem::Query(faults)) }
+}
+
+/// Which traces are wanted.
+pub(super) struct TracesPage {
+    /// Only traces that are older than the one with this number.
+    pub before: Option<u64>,
+    /// Only the traces of this publish.
+    pub event_id: Option<String>,
+    /// Most traces.
+    pub limit: usize,
+}
+
+/// The page of traces to answer.
+///
+/// # Errors
+/// Every fault of the query.
+pub(super) fn traces(query: &Query) -> Result<TracesPage, Problem> {
+    let mut faults = faults_of(query, &["after", "limit", "event_id"]);
+    let after = query.get("after");
+    let before = after.and_then(|after| after.parse().ok());
+    if after.is_some() && before.is_none() {
+        faults.push("after is not the next of a page of traces".to_owned());
+    }
+    let limit = number(query, "limit", (MOST_TRACES, MOST_TRACES), &mut faults);
+    let event_id = query.get("event_id").map(str::to_owned);
+    if faults.is_empty() { Ok(TracesPage { before, event_id, limit }) } else { Err(Problem::Query(faults)) }
 }
 
 /// The app to create; `faults` are those of the query.

@@ -16,19 +16,19 @@ use crate::http::host;
 ///
 /// # Errors
 /// The header is faulty, or names another host.
-pub(super) fn check<B>(request: &Request<B>, names: &[String]) -> Result<(), Problem> {
+pub(super) fn check<B>(request: &Request<B>, names: &[&[String]]) -> Result<(), Problem> {
     let host = host::of(request).map_err(|_| Problem::FaultyHost)?;
     if is_ours(host, names) { Ok(()) } else { Err(Problem::ForeignHost(host.to_owned())) }
 }
 
-fn is_ours(host: &str, names: &[String]) -> bool {
+fn is_ours(host: &str, names: &[&[String]]) -> bool {
     let name = without_port(host);
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     let name = name.strip_suffix('.').unwrap_or(name);
     name.is_empty()
         || bare.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
-        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        || names.iter().flat_map(|names| names.iter()).any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn without_port(host: &str) -> &str {
@@ -59,7 +59,7 @@ mod tests {
             "Fanfare.Internal:9600",
             "",
         ] {
-            assert!(is_ours(host, &names), "{host}");
+            assert!(is_ours(host, &[&names]), "{host}");
         }
         for host in [
             "evil.test",
@@ -71,7 +71,7 @@ mod tests {
             "127.0.0.1:x",
             "[::1",
         ] {
-            assert!(!is_ours(host, &names), "{host}");
+            assert!(!is_ours(host, &[&names]), "{host}");
         }
     }
 }

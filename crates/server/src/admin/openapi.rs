@@ -11,7 +11,7 @@ mod tests {
 
     use fanfare_apps::{
         LIMIT_RANGES, LONGEST_FEED_PREFIX, MAX_CONNECTIONS, MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES,
-        MOST_WEBHOOKS, Scope, WebhookSettings,
+        MOST_WEBHOOKS, RESUME_SECONDS, Scope, WebhookSettings,
     };
     use fanfare_protocol::webhook::Kind;
     use serde_json::{Value, json};
@@ -20,6 +20,8 @@ mod tests {
     use crate::admin::routes;
 
     const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+    const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 
     fn document() -> Value {
         serde_json::from_str(TEXT).unwrap()
@@ -52,10 +54,13 @@ mod tests {
     fn each_operation_names_the_scope_that_it_needs() {
         let document = document();
         for (method, path, action) in routes::all() {
+            if action.is_about_the_session() {
+                continue;
+            }
             let needed = &document["paths"][path][method.as_str().to_lowercase()]["security"];
             let token = |scope: Scope| json!({ "token": [scope.as_str()] });
             let one = action.scope(false);
-            let wanted = match (path.starts_with("/v1/apps") || path == "/v1/nodes", action.scope(true)) {
+            let wanted = match (path.starts_with("/v1/") && path != "/v1/openapi.json", action.scope(true)) {
                 (false, _) => json!([]),
                 (true, other) if other == one => json!([token(one)]),
                 (true, other) => json!([token(one), token(other)]),
@@ -91,15 +96,32 @@ mod tests {
         }
     }
 
+    /// The schema of a setting without what is for people alone.
+    fn without_words(schema: &Value) -> Value {
+        let mut schema = schema.clone();
+        if let Some(object) = schema.as_object_mut() {
+            object.remove("default");
+            object.remove("description");
+        }
+        schema
+    }
+
     #[test]
     fn the_settings_are_those_that_there_are_with_their_ranges() {
         let document = document();
         let settings = &document["components"]["schemas"]["Settings"]["properties"];
         let number = |least: &usize, most: &usize| json!({ "type": ["integer", "null"], "minimum": least, "maximum": most });
-        assert_eq!(settings["max_connections"], number(MAX_CONNECTIONS.start(), MAX_CONNECTIONS.end()));
+        let max_connections = without_words(&settings["max_connections"]);
+        assert_eq!(max_connections, number(MAX_CONNECTIONS.start(), MAX_CONNECTIONS.end()));
         for quota in ["messages_per_second", "messages_per_day"] {
-            assert_eq!(settings[quota], number(MESSAGE_QUOTA.start(), MESSAGE_QUOTA.end()), "{quota}");
+            let expected = number(MESSAGE_QUOTA.start(), MESSAGE_QUOTA.end());
+            assert_eq!(without_words(&settings[quota]), expected, "{quota}");
         }
+        let resume = &settings["resume_seconds"];
+        assert_eq!(
+            (&resume["minimum"], &resume["maximum"]),
+            (&json!(RESUME_SECONDS.start()), &json!(RESUME_SECONDS.end()))
+        );
         let known =
             serde_json::from_str::<fanfare_apps::AppSettings>(r#"{"zzz":1}"#).unwrap_err().to_string();
         let known: BTreeSet<&str> = known.split('`').skip(3).step_by(2).collect();
@@ -111,9 +133,11 @@ mod tests {
             if name.ends_with("_seconds") {
                 // A time is a text with a unit as well.
                 expected["type"] = json!(["integer", "string", "null"]);
-                expected["description"] = json!("Seconds, or a text with a unit such as \"30m\"");
             }
-            assert_eq!(limits[*name], expected, "{name}");
+            assert_eq!(without_words(&limits[*name]), expected, "{name}");
+            let built_in = format!("\n{name} = {}\n", limits[*name]["default"]);
+            assert!(DEFAULTS.contains(&built_in), "{name}");
+            assert!(limits[*name]["description"].is_string(), "{name}");
         }
         let authorization = settings["authorization"]["properties"].as_object().unwrap();
         let known: BTreeSet<&str> = fanfare_apps::AuthorizationSettings::NAMES.into();

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use fanfare_apps::{OperationError, Scope};
 use fanfare_protocol::close::shortened;
+use fanfare_webhooks::NotTested;
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use crate::http::Answer;
+use crate::http::ApiError;
 use crate::http::answer::with_type;
 use crate::http::body::BodyError;
 use crate::http::host;
@@ -29,7 +31,7 @@ pub(super) enum Problem {
     /// The request names this host, which is not allowed.
     #[error(
         "This listener does not answer to the host {}: ask by address or as localhost, or list the name \
-         in listen.admin_hosts",
+         in listen.admin_hosts or console.hosts",
         shortened(.0, 200)
     )]
     ForeignHost(String),
@@ -50,9 +52,33 @@ pub(super) enum Problem {
     /// The address has to wait before its next token is checked.
     #[error("Too many wrong tokens have come from this address; no token is looked at until it has waited")]
     TooManyWrongTokens(Duration),
+    /// The address has to wait before its next login.
+    #[error("Too many logins from this address have failed; none is looked at until it has waited")]
+    TooManyAttempts(Duration),
+    /// The code of a link is unknown, used, or too old; the answer does not say which.
+    #[error("This link has been used, or is older than five minutes: `fanfare console` prints another")]
+    WrongCode,
+    /// The session has ended, or never was one.
+    #[error("This session has ended: log in again")]
+    NoSession,
+    /// A change by a cookie may come from another page (CON-009).
+    #[error("A change by a session needs its header X-CSRF-Token, and comes from the console's own pages")]
+    Csrf,
+    /// A cookie is sent for a page of another site (CON-081).
+    #[error("A session is for the console's own pages")]
+    CrossSite,
+    /// A login over a connection that is not encrypted (CON-008).
+    #[error(
+        "Logging in from another machine needs TLS: put a proxy with TLS in front and list it in \
+         listen.trusted_proxies, use a tunnel (ssh -L 9600:127.0.0.1:9600 HOST), or set console.plain_http"
+    )]
+    PlainHttp,
     /// The token lacks this scope.
     #[error("This token does not have the scope {0}")]
     ScopeMissing(Scope),
+    /// The token is bound to apps, and the request is about more than one of these (CON-086).
+    #[error("This token is bound to apps; what is asked for is about the node or all apps")]
+    NotForBoundTokens,
     /// Parameters that are unknown or have illegal values.
     #[error("The query has faults")]
     Query(Vec<String>),
@@ -103,6 +129,15 @@ pub(super) enum Problem {
     /// The operation was refused.
     #[error("{}", about_operation(.0))]
     Operation(OperationError),
+    /// The event was refused, for a reason of the HTTP API and with its sentence (CON-041).
+    #[error("{0}")]
+    NotPublished(ApiError),
+    /// No connection with this socket id is open on this node.
+    #[error("No connection {} is open on this node", shortened(.0, 50))]
+    NoSuchConnection(String),
+    /// No test event was sent to a webhook.
+    #[error("{0}")]
+    NotTested(NotTested),
 }
 
 impl From<OperationError> for Problem {
@@ -133,13 +168,19 @@ impl Problem {
     const fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::FaultyHost => (StatusCode::BAD_REQUEST, "faulty-host"),
-            Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "foreign-host"),
+            Self::ForeignHost(_) => (StatusCode::MISDIRECTED_REQUEST, "unknown-host"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token"),
-            Self::WrongToken => (StatusCode::UNAUTHORIZED, "wrong-token"),
+            Self::WrongToken | Self::WrongCode => (StatusCode::UNAUTHORIZED, "wrong-token"),
             Self::TooManyWrongTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
+            Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
+            Self::NoSession => (StatusCode::UNAUTHORIZED, "no-session"),
+            Self::Csrf => (StatusCode::FORBIDDEN, "csrf"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
+            Self::PlainHttp => (StatusCode::FORBIDDEN, "plain-http"),
             Self::ScopeMissing(_) => (StatusCode::FORBIDDEN, "scope-missing"),
+            Self::NotForBoundTokens => (StatusCode::FORBIDDEN, "not-for-bound-tokens"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "faulty-query"),
             Self::Body(BodyError::TooBig { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::Body(BodyError::Late) => (StatusCode::REQUEST_TIMEOUT, "body-late"),
@@ -150,9 +191,20 @@ impl Problem {
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
             Self::NoCluster => (StatusCode::NOT_FOUND, "no-cluster"),
             Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
+            Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Self::NotPublished(error) => (error.status(), not_published(error)),
+            Self::NotTested(error) => match error {
+                NotTested::NoWebhooks | NotTested::NoSuchWebhook(_) => {
+                    (StatusCode::NOT_FOUND, "no-such-webhook")
+                }
+                NotTested::AllDisabled(_) => (StatusCode::CONFLICT, "all-disabled"),
+                NotTested::NoKey => (StatusCode::CONFLICT, "no-key"),
+                NotTested::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+                NotTested::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tests"),
+            },
             Self::Operation(error) => match error {
                 OperationError::Faults(_) => (StatusCode::UNPROCESSABLE_ENTITY, "faults"),
                 OperationError::Taken(_) => (StatusCode::CONFLICT, "taken"),
@@ -214,10 +266,12 @@ impl Problem {
             Self::NoToken | Self::WrongToken => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::TooManyWrongTokens(wait) => {
+            Self::TooManyWrongTokens(wait)
+            | Self::TooManyAttempts(wait)
+            | Self::NotTested(NotTested::TooOften(wait)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
             }
-            Self::Busy => {
+            Self::Busy | Self::NotTested(NotTested::Busy) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The rest of the body is not read, so the connection cannot be reused.
@@ -227,6 +281,22 @@ impl Problem {
             _ => {}
         }
         answer
+    }
+}
+
+/// The word for a refusal of an event.
+const fn not_published(error: &ApiError) -> &'static str {
+    match error {
+        ApiError::NotJson => "not-json",
+        ApiError::WrongType { .. } => "wrong-type",
+        ApiError::InvalidEventName(_) => "event-name",
+        ApiError::InvalidChannelName { .. } => "channel-name",
+        ApiError::NoChannel => "no-channel",
+        ApiError::TooManyChannels { .. } => "too-many-channels",
+        ApiError::EventTooBig { .. } => "event-too-large",
+        ApiError::OverQuota(_) => "over-quota",
+        ApiError::AppDisabled => "app-disabled",
+        _ => "not-published",
     }
 }
 

@@ -3,6 +3,7 @@
 use fanfare_apps::Scope;
 use hyper::Method;
 use matchit::Router;
+use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
@@ -22,13 +23,33 @@ pub(super) enum Action {
     RotateKey,
     RevokeKey,
     Usage,
+    Publish,
+    Traces,
+    TestWebhook,
+    Deliveries,
+    Channels,
+    Channel,
+    Members,
+    Subscribers,
+    Connections,
+    Connection,
+    CloseConnection,
+    Users,
+    TerminateUser,
     Nodes,
+    Audit,
+    LogIn,
+    WhoAmI,
+    LogOut,
 }
 
 impl Action {
     /// Whether the action has parameters in the request's body.
     pub const fn has_body(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::RotateKey)
+        matches!(
+            self,
+            Self::Create | Self::Update | Self::RotateKey | Self::Publish | Self::TestWebhook | Self::LogIn
+        )
     }
 
     /// Whether the action changes an app that the path names.
@@ -36,10 +57,17 @@ impl Action {
         matches!(self, Self::Update | Self::Delete | Self::RotateKey | Self::RevokeKey)
     }
 
+    /// Whether the action is about the session itself, which needs no scope.
+    pub const fn is_about_the_session(self) -> bool {
+        matches!(self, Self::LogIn | Self::WhoAmI | Self::LogOut)
+    }
+
     /// The scope that the action needs; `secrets` says whether the request wants secrets.
     pub const fn scope(self, secrets: bool) -> Scope {
         match self {
             Self::Keys if secrets => Scope::Secrets,
+            Self::Publish | Self::TestWebhook => Scope::Publish,
+            Self::CloseConnection | Self::TerminateUser => Scope::Operate,
             Self::Create | Self::Update | Self::Delete | Self::RotateKey | Self::RevokeKey => Scope::Write,
             Self::Up
             | Self::Ready
@@ -49,13 +77,26 @@ impl Action {
             | Self::Show
             | Self::Keys
             | Self::Usage
-            | Self::Nodes => Scope::Read,
+            | Self::Traces
+            | Self::Deliveries
+            | Self::Channels
+            | Self::Channel
+            | Self::Members
+            | Self::Subscribers
+            | Self::Connections
+            | Self::Connection
+            | Self::Users
+            | Self::Nodes
+            | Self::Audit
+            | Self::LogIn
+            | Self::WhoAmI
+            | Self::LogOut => Scope::Read,
         }
     }
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 14] {
+pub(super) fn all() -> [(Method, &'static str, Action); 31] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -70,7 +111,24 @@ pub(super) fn all() -> [(Method, &'static str, Action); 14] {
         (Method::POST, "/v1/apps/{id}/keys", Action::RotateKey),
         (Method::DELETE, "/v1/apps/{id}/keys/{key}", Action::RevokeKey),
         (Method::GET, "/v1/apps/{id}/usage", Action::Usage),
+        (Method::POST, "/v1/apps/{id}/events", Action::Publish),
+        (Method::GET, "/v1/apps/{id}/traces", Action::Traces),
+        (Method::POST, "/v1/apps/{id}/webhooks/{number}/test", Action::TestWebhook),
+        (Method::GET, "/v1/apps/{id}/webhooks/deliveries", Action::Deliveries),
+        (Method::GET, "/v1/apps/{id}/channels", Action::Channels),
+        (Method::GET, "/v1/apps/{id}/channels/{name}", Action::Channel),
+        (Method::GET, "/v1/apps/{id}/channels/{name}/members", Action::Members),
+        (Method::GET, "/v1/apps/{id}/channels/{name}/subscribers", Action::Subscribers),
+        (Method::GET, "/v1/apps/{id}/connections", Action::Connections),
+        (Method::GET, "/v1/apps/{id}/connections/{socket}", Action::Connection),
+        (Method::DELETE, "/v1/apps/{id}/connections/{socket}", Action::CloseConnection),
+        (Method::GET, "/v1/apps/{id}/users", Action::Users),
+        (Method::POST, "/v1/apps/{id}/users/{uid}/terminate", Action::TerminateUser),
         (Method::GET, "/v1/nodes", Action::Nodes),
+        (Method::GET, "/v1/audit", Action::Audit),
+        (Method::POST, "/v1/session", Action::LogIn),
+        (Method::GET, "/v1/session", Action::WhoAmI),
+        (Method::DELETE, "/v1/session", Action::LogOut),
     ]
 }
 
@@ -85,6 +143,17 @@ pub(super) struct Found {
     pub id: String,
     /// The key in the path, or empty.
     pub key: String,
+    /// The webhook's place in the path, or empty.
+    pub number: String,
+    /// The channel, the socket or the user in the path, decoded, or empty.
+    pub name: String,
+}
+
+impl Found {
+    /// Whether the request is about one app: its path names the app.
+    pub const fn is_about_an_app(&self) -> bool {
+        !self.id.is_empty()
+    }
 }
 
 impl Default for AdminRoutes {
@@ -118,8 +187,19 @@ impl AdminRoutes {
             return Err(Problem::MethodNotAllowed(allowed.join(", ")));
         };
         let part = |name: &str| matched.params.get(name).unwrap_or_default().to_owned();
-        Ok(Found { action: *action, id: part("id"), key: part("key") })
+        Ok(Found {
+            action: *action,
+            id: part("id"),
+            key: part("key"),
+            number: part("number"),
+            name: ["name", "socket", "uid"].map(|name| decoded(&part(name))).concat(),
+        })
     }
+}
+
+/// A part of a path, which may be percent-encoded.
+fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 /// The `Allow` header of a 405 for a method of the list.
@@ -155,12 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn secrets_need_a_scope_of_their_own_and_changes_another() {
+    fn secrets_and_publishing_need_scopes_of_their_own_and_changes_another() {
         assert_eq!(Action::Keys.scope(true), Scope::Secrets);
         assert_eq!(Action::Keys.scope(false), Scope::Read);
         for (method, path, action) in all() {
-            let scope = if method == Method::GET { Scope::Read } else { Scope::Write };
-            assert_eq!(action.scope(false), scope, "{method} {path}");
+            let scope = match method {
+                _ if action.is_about_the_session() => continue,
+                Method::GET => Scope::Read,
+                _ if [Action::Publish, Action::TestWebhook].contains(&action) => Scope::Publish,
+                _ if [Action::CloseConnection, Action::TerminateUser].contains(&action) => Scope::Operate,
+                _ => Scope::Write,
+            };
+            assert_eq!(action.scope(false), scope, "{path}");
         }
     }
 }

@@ -7,10 +7,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use fanfare_node::addresses::network;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-
-use crate::connections::network;
 
 /// Wrong tokens that an address may show within a [`WINDOW`].
 pub(super) const MOST_WRONG: u32 = 20;

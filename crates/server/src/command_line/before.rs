@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::laravel::LaravelAction;
-use super::options::{DataPlace, Lines, Migrate, Serve};
+use super::options::{DataPlace, Lines, Migrate, Serve, ServerPlace};
 use super::{Command, CommandLine};
 
 /// Options that mean nothing to the command behind them.
@@ -36,23 +36,28 @@ impl CommandLine {
             Command::Migrate(migrate) => migrate.take(&mut before),
             Command::App(app) => app.place.take("app", &mut before),
             Command::Token(token) => token.place.take("token", &mut before),
+            Command::Console(console) => console.place.take("console", &mut before),
+            Command::Audit(audit) => audit.place.take("audit", &mut before),
             Command::Doctor(doctor) => {
                 fill(&mut doctor.config, &mut before.config);
                 fill(&mut doctor.laravel, &mut before.laravel);
+                fill(&mut doctor.laravel_echo_server, &mut before.laravel_echo_server);
                 fill(&mut doctor.listen, &mut before.listen);
                 fill(&mut doctor.data_dir, &mut before.data_dir);
                 "doctor"
             }
             Command::Send(send) => {
-                fill(&mut send.config, &mut before.config);
-                fill(&mut send.laravel, &mut before.laravel);
-                fill(&mut send.listen, &mut before.listen);
-                fill(&mut send.data_dir, &mut before.data_dir);
+                send.place.take(&mut before);
                 "send"
+            }
+            Command::Webhook(webhook) => {
+                webhook.action.place_mut().take(&mut before);
+                "webhook"
             }
             Command::Health(health) => {
                 fill(&mut health.config, &mut before.config);
                 fill(&mut health.laravel, &mut before.laravel);
+                fill(&mut health.laravel_echo_server, &mut before.laravel_echo_server);
                 fill(&mut health.listen, &mut before.listen);
                 fill(&mut health.admin_listen, &mut before.admin_listen);
                 "health"
@@ -78,6 +83,7 @@ impl Serve {
     fn take(&mut self, mut before: Self) {
         fill(&mut self.config, &mut before.config);
         fill(&mut self.laravel, &mut before.laravel);
+        fill(&mut self.laravel_echo_server, &mut before.laravel_echo_server);
         fill(&mut self.listen, &mut before.listen);
         fill(&mut self.tls_listen, &mut before.tls_listen);
         fill(&mut self.admin_listen, &mut before.admin_listen);
@@ -93,6 +99,7 @@ impl Serve {
         [
             path("--config", &self.config),
             path("--laravel", &self.laravel),
+            path("--laravel-echo-server", &self.laravel_echo_server),
             text("--listen", &self.listen),
             text("--tls-listen", &self.tls_listen),
             text("--admin-listen", &self.admin_listen),
@@ -110,6 +117,7 @@ impl Lines {
     fn take(&mut self, name: &'static str, before: &mut Serve) -> &'static str {
         fill(&mut self.config, &mut before.config);
         fill(&mut self.laravel, &mut before.laravel);
+        fill(&mut self.laravel_echo_server, &mut before.laravel_echo_server);
         fill(&mut self.listen, &mut before.listen);
         fill(&mut self.tls_listen, &mut before.tls_listen);
         fill(&mut self.data_dir, &mut before.data_dir);
@@ -123,6 +131,16 @@ impl Migrate {
         fill(&mut self.laravel, &mut before.laravel);
         fill(&mut self.data_dir, &mut before.data_dir);
         "migrate"
+    }
+}
+
+impl ServerPlace {
+    fn take(&mut self, before: &mut Serve) {
+        fill(&mut self.config, &mut before.config);
+        fill(&mut self.laravel, &mut before.laravel);
+        fill(&mut self.laravel_echo_server, &mut before.laravel_echo_server);
+        fill(&mut self.listen, &mut before.listen);
+        fill(&mut self.data_dir, &mut before.data_dir);
     }
 }
 

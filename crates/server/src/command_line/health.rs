@@ -32,6 +32,9 @@ pub struct Health {
     /// The Laravel project of the server
     #[arg(long, value_name = "PATH")]
     pub laravel: Option<PathBuf>,
+    /// The laravel-echo-server.json of the server, if it was started with one
+    #[arg(long, value_name = "FILE")]
+    pub laravel_echo_server: Option<PathBuf>,
     /// Where the server listens, if it was told on its command line
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fanfare_config::ServerUrl;
 
 /// The database that a command works on, and how what it finds is shown.
 #[derive(Clone, Debug, Args)]
@@ -21,6 +22,29 @@ pub struct DataPlace {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+/// The server that a command asks, and the configuration with its app.
+#[derive(Clone, Debug, Args)]
+pub struct ServerPlace {
+    /// The server to ask [default: the one on this machine, as it is configured]
+    #[arg(long, value_name = "URL", value_parser = ServerUrl::parse)]
+    pub url: Option<ServerUrl>,
+    /// Read settings and apps from this TOML file, as the server does
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Read app and address from a Laravel project's .env, as the server does
+    #[arg(long, value_name = "PATH")]
+    pub laravel: Option<PathBuf>,
+    /// The laravel-echo-server.json of the server, if it was started with one
+    #[arg(long, value_name = "FILE")]
+    pub laravel_echo_server: Option<PathBuf>,
+    /// Where the server listens [default: 127.0.0.1:6001]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Where the embedded database is kept [default: ./fanfare-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// What `migrate` is told.
@@ -49,6 +73,9 @@ pub struct Lines {
     /// Read app, address and Redis from a Laravel project's .env, under all other settings
     #[arg(long, value_name = "PATH")]
     pub laravel: Option<PathBuf>,
+    /// The laravel-echo-server.json of the server, if it is started with one
+    #[arg(long, value_name = "FILE")]
+    pub laravel_echo_server: Option<PathBuf>,
     /// Where clients and back ends connect to [default: 127.0.0.1:6001]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
@@ -72,6 +99,9 @@ pub struct Serve {
     /// Read app, address and Redis from a Laravel project's .env, under all other settings
     #[arg(long, value_name = "PATH")]
     pub laravel: Option<PathBuf>,
+    /// Take the place of a laravel-echo-server: read its laravel-echo-server.json and its variables, under all other settings
+    #[arg(long, value_name = "FILE")]
+    pub laravel_echo_server: Option<PathBuf>,
     /// Where clients and back ends connect to [default: 127.0.0.1:6001; port 0 picks a free one]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,

@@ -24,9 +24,12 @@ pub enum TokenAction {
         /// Whose it is, or what it is for
         #[arg(long)]
         name: String,
-        /// What it is good for: read, write, secrets, parted by commas; none includes another
+        /// What it is good for: read, write, secrets, publish, payloads, operate, parted by commas; none includes another
         #[arg(long, value_name = "SCOPES", required = true, value_delimiter = ',')]
         scope: Vec<Scope>,
+        /// Good for these apps alone, and for nothing of the node: ids, parted by commas [default: all apps, and the node]
+        #[arg(long, value_name = "IDS", value_delimiter = ',')]
+        app: Vec<String>,
         /// Valid for so many days [default: until it is revoked]
         #[arg(long, value_name = "D", allow_negative_numbers = true)]
         expires_in_days: Option<i32>,

@@ -3,7 +3,7 @@
 //! A request costs a few stores to atomics, and the search for the idlest connection disturbs no connection.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -16,6 +16,15 @@ const BUSY: u64 = u64::MAX;
 
 /// In place of the moment: the connection is to be closed, because a new one needs its slot.
 const LEAVING: u64 = u64::MAX - 1;
+
+/// The peer's end was not read, or HTTP has seen it.
+const NO_END: u8 = 0;
+
+/// The peer's end was read, and is kept from HTTP.
+const END_HELD: u8 = 1;
+
+/// The same, and HTTP is to look again.
+const END_DUE: u8 = 2;
 
 /// Since when a connection waits for its peer, and for what; ordered by the moment.
 ///
@@ -42,16 +51,34 @@ pub(super) struct Activity {
     chosen: AtomicBool,
     /// Whether the choice coincided with a request, or the body of one, that arrived.
     must_close: AtomicBool,
-    /// Whether the request under way needs more of its body.
-    wants_body: AtomicBool,
+    /// Number of requests under way: at most one, but over HTTP/2.
+    under_way: AtomicU32,
+    /// Of the requests under way, how many need more of their body.
+    wanting: AtomicU32,
+    /// Of the requests under way, how many have a chunk of their answer that HTTP has not taken.
+    unsent: AtomicU32,
+    /// Of the requests under way, how many go on as long as the body of their answer.
+    streams: AtomicU32,
+    /// Whether HTTP waits for more bytes of the peer, and so for the peer's end.
+    listens: AtomicBool,
+    /// [`NO_END`], [`END_HELD`] or [`END_DUE`].
+    end: AtomicU8,
     /// Whether bytes have arrived since the last answer.
     heard: AtomicBool,
+    /// Whether all that is unsent is to be thrown away with the connection.
+    is_cut_off: AtomicBool,
     /// Whether the socket accepts no bytes.
     blocked: AtomicBool,
     /// Number of bytes that the socket has accepted.
     written: AtomicU64,
     /// Number of requests answered.
     answered: AtomicU32,
+    /// Number of requests answered, and of chunks taken.
+    steps: AtomicU32,
+    /// Number of [`super::Lending`]s; written under the lock of all connections.
+    lendings: AtomicU32,
+    /// Whether the slot has been released; written under the lock of all connections.
+    is_gone: AtomicBool,
     /// Wakes the connection's task.
     waker: Mutex<Option<Waker>>,
     /// Positions in the lists of the node and of the address.
@@ -67,11 +94,20 @@ impl Activity {
             waiting: AtomicU64::new(Waiting::for_request(now).0),
             chosen: AtomicBool::new(false),
             must_close: AtomicBool::new(false),
-            wants_body: AtomicBool::new(false),
+            under_way: AtomicU32::new(0),
+            wanting: AtomicU32::new(0),
+            unsent: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
+            listens: AtomicBool::new(false),
+            end: AtomicU8::new(NO_END),
             heard: AtomicBool::new(false),
+            is_cut_off: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             written: AtomicU64::new(0),
             answered: AtomicU32::new(0),
+            steps: AtomicU32::new(0),
+            lendings: AtomicU32::new(0),
+            is_gone: AtomicBool::new(false),
             waker: Mutex::new(None),
             positions: [AtomicUsize::new(0), AtomicUsize::new(0)],
             group,
@@ -92,37 +128,112 @@ impl Activity {
         }
     }
 
-    /// The server works on a request, or the connection has ended: the connection cannot be chosen from here on.
+    /// The server works on a request.
     pub(super) fn begin(&self) {
+        // Only the connection's own task writes the field.
+        self.under_way.store(self.under_way.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.work();
+    }
+
+    /// The server has something to do, or the connection has ended: the connection cannot be chosen from here on.
+    pub(super) fn work(&self) {
         if self.waiting.swap(BUSY, Ordering::AcqRel) == LEAVING {
             self.must_close.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The answer to a request is ready to be written.
+    /// The answer to a request is ready to be written; of a stream, its end.
     pub(super) fn end(&self, now: u64) {
         self.heard.store(false, Ordering::Relaxed);
         self.answered.fetch_add(1, Ordering::Relaxed);
-        self.waiting.store(Waiting::for_request(now).0, Ordering::Release);
-    }
-
-    /// The request under way needs more of its body.
-    pub(super) fn want_body(&self) {
-        self.wants_body.store(true, Ordering::Relaxed);
-    }
-
-    /// The request under way has read enough of its body, or goes on without the rest.
-    pub(super) fn want_no_body(&self) {
-        // Only the connection's own task writes the field.
-        if self.wants_body.load(Ordering::Relaxed) {
-            self.wants_body.store(false, Ordering::Relaxed);
-            self.begin();
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        let left = self.under_way.load(Ordering::Relaxed).saturating_sub(1);
+        self.under_way.store(left, Ordering::Relaxed);
+        if left == 0 {
+            self.waiting.store(Waiting::for_request(now).0, Ordering::Release);
         }
     }
 
-    /// Whether the request under way needs more of its body.
-    pub(super) fn wants_body(&self) -> bool {
-        self.wants_body.load(Ordering::Relaxed)
+    /// A request under way goes on as long as the body of its answer.
+    pub(super) fn begin_stream(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The end of such a body, and of its request.
+    pub(super) fn end_stream(&self, now: u64) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+        self.end(now);
+    }
+
+    /// HTTP waits for more bytes of the peer, or does not look for any.
+    pub(super) fn set_listens(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
+    }
+
+    /// Whether a stream goes on, and the end of its peer would not be noticed.
+    pub(super) fn streams_unheard(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 0 && !self.listens.load(Ordering::Relaxed)
+    }
+
+    /// Whether HTTP, which has read the peer's end, may see the end. HTTP drops the request under way then, though a peer that
+    /// has only finished sending waits for its answer. The first look comes before the request is begun.
+    pub(super) fn may_see_end(&self) -> bool {
+        let may_see = self.end.swap(END_HELD, Ordering::Relaxed) != NO_END && self.end_matters();
+        if may_see {
+            self.end.store(NO_END, Ordering::Relaxed);
+        }
+        may_see
+    }
+
+    /// Whether HTTP is to look again, because the end that was kept from it matters now; once for each look.
+    pub(super) fn is_to_see_end(&self) -> bool {
+        let is_due = self.end.load(Ordering::Relaxed) == END_HELD && self.end_matters();
+        if is_due {
+            self.end.store(END_DUE, Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// Nothing is under way or unsent, or a request cannot go on without its peer: its body is incomplete, or its answer a stream,
+    /// whose peer has gone for all that can be known.
+    fn end_matters(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) > 0
+            || self.wanting.load(Ordering::Relaxed) > 0
+            || (self.under_way.load(Ordering::Relaxed) == 0 && self.blocked_at().is_none())
+    }
+
+    /// A request under way needs more of its body, as it did not before.
+    pub(super) fn want_body(&self) {
+        self.wanting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request that needed more of its body has read enough, or goes on without the rest.
+    pub(super) fn want_no_body(&self) {
+        self.wanting.fetch_sub(1, Ordering::Relaxed);
+        self.work();
+    }
+
+    /// A stream has a chunk for HTTP.
+    pub(super) fn offer_chunk(&self) {
+        self.unsent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// HTTP has taken the chunk of a stream, or the stream is over without.
+    pub(super) fn take_chunk(&self) {
+        self.unsent.fetch_sub(1, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.work();
+    }
+
+    /// Whether requests are under way, and each waits for its peer: for more of its body, or for a chunk to be taken.
+    pub(super) fn waits_for_peer_alone(&self) -> bool {
+        let waiting = self.wanting.load(Ordering::Relaxed) + self.unsent.load(Ordering::Relaxed);
+        waiting > 0 && waiting >= self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Whether a stream has a chunk that HTTP has not taken.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent.load(Ordering::Relaxed) > 0
     }
 
     /// The connection has waited for its peer since then, though a request is under way: for more of its body, or for
@@ -175,6 +286,35 @@ impl Activity {
         self.answered.load(Ordering::Relaxed)
     }
 
+    /// A number that differs after each answer and each chunk.
+    pub(super) fn steps(&self) -> u32 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    /// Counts a lending; returns whether the connection has to leave the crowds for it.
+    pub(super) fn lend(&self) -> bool {
+        let before = self.lendings.load(Ordering::Relaxed);
+        self.lendings.store(before + 1, Ordering::Relaxed);
+        before == 0 && !self.is_gone.load(Ordering::Relaxed)
+    }
+
+    /// The end of a lending; returns whether the connection has to return to the crowds.
+    pub(super) fn take_back(&self) -> bool {
+        let left = self.lendings.load(Ordering::Relaxed) - 1;
+        self.lendings.store(left, Ordering::Relaxed);
+        left == 0 && !self.is_gone.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        self.lendings.load(Ordering::Relaxed) > 0
+    }
+
+    /// The slot has been released.
+    pub(super) fn go(&self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+        self.work();
+    }
+
     /// Whether bytes have arrived that are not answered yet.
     pub(super) fn has_heard(&self) -> bool {
         self.heard.load(Ordering::Relaxed)
@@ -183,6 +323,15 @@ impl Activity {
     /// Bytes have arrived.
     pub(super) fn set_heard(&self, heard: bool) {
         self.heard.store(heard, Ordering::Relaxed);
+    }
+
+    /// The next use of the socket fails, and closes the socket without sending the rest.
+    pub(super) fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
     }
 
     /// The socket has accepted this many bytes.

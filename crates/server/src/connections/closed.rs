@@ -15,12 +15,21 @@ pub enum Closed {
     Idle,
     /// The peer did not read: its answer stayed unsent.
     Unread,
+    /// The peer sent more while its answer was a stream: behind unread bytes the peer's end cannot be noticed.
+    Pipelined,
 }
 
 impl Closed {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::MadeRoom, Self::Full, Self::AddressFull, Self::Late, Self::Idle, Self::Unread];
+    pub const ALL: [Self; 7] = [
+        Self::MadeRoom,
+        Self::Full,
+        Self::AddressFull,
+        Self::Late,
+        Self::Idle,
+        Self::Unread,
+        Self::Pipelined,
+    ];
 
     /// The name in metrics and logs.
     #[must_use]
@@ -32,6 +41,7 @@ impl Closed {
             Self::Late => "late",
             Self::Idle => "idle",
             Self::Unread => "unread",
+            Self::Pipelined => "pipelined",
         }
     }
 
@@ -59,6 +69,7 @@ impl Closed {
             (Self::Late, _) => "nothing came in time (setting timeouts.handshake)",
             (Self::Idle, _) => "no request came (setting timeouts.keep_alive)",
             (Self::Unread, _) => "the answer was not read (setting timeouts.http_write)",
+            (Self::Pipelined, _) => "more came behind a request whose answer goes on",
         }
     }
 }

@@ -1,11 +1,9 @@
-//! Requests and answers over one connection, by hyper, with timeouts.
-//!
-//! The timer is reset only when its wake-up would be too late: short requests do not touch the timer.
+//! Requests and answers over one connection of HTTP/1.1, by hyper, with timeouts.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +14,7 @@ use socket2::SockRef;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
+use super::alarm::{Alarm, Stuck};
 use super::closed::Closed;
 use super::respond;
 use super::site::{Listening, Site};
@@ -64,13 +63,14 @@ pub(super) async fn run<A: Site, S: Transport>(
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(Rewound::new(early, stream)), respond)
+        .serve_connection(TokioIo::new(Rewound::keeping_end(early, stream)), respond)
         .with_upgrades();
     let mut is_told_to_end = false;
     let seen = poll_fn(|cx| {
         if listening.places.is_ending() && !std::mem::replace(&mut is_told_to_end, true) {
             Pin::new(&mut connection).graceful_shutdown();
         }
+        activity.set_listens(false);
         if let Poll::Ready(done) = Pin::new(&mut connection).poll(cx) {
             // A peer that breaks off, or never spoke HTTP, concerns nobody else.
             if let Err(error) = done {
@@ -106,20 +106,19 @@ pub(super) async fn run<A: Site, S: Transport>(
 struct Watch<'a, A> {
     listening: &'a Listening<A>,
     activity: &'a Activity,
-    timer: Pin<&'a mut Sleep>,
-    /// Whether the timer will wake the task.
-    is_set: bool,
+    alarm: Alarm<'a>,
     /// The deadline of the first request.
     first_by: Instant,
-    /// Number of requests answered when the next two fields were set.
-    answered: u32,
+    /// The connection's step when the next two fields were set.
+    steps: u32,
     /// When the first byte of the next request's head was seen, while the head is incomplete.
     head_since: Option<Instant>,
-    /// When the current request first waited for its body, in microseconds: a peer that sends its body byte by byte
+    /// When the current request first waited for its peer, in microseconds: a peer that sends its body byte by byte
     /// does not reset the age.
-    body_since: Option<u64>,
-    /// Since when the socket has accepted nothing, and the bytes accepted by then.
-    stuck: Option<(Instant, u64)>,
+    peer_since: Option<u64>,
+    stuck: Stuck,
+    /// Whether a stream went on unheard at the check before.
+    was_unheard: bool,
 }
 
 impl<'a, A: Site> Watch<'a, A> {
@@ -128,13 +127,13 @@ impl<'a, A: Site> Watch<'a, A> {
         Self {
             listening,
             activity,
-            timer,
-            is_set: false,
+            alarm: Alarm::new(timer),
             first_by,
-            answered: activity.answered(),
+            steps: activity.steps(),
             head_since: None,
-            body_since: None,
-            stuck: None,
+            peer_since: None,
+            stuck: Stuck::default(),
+            was_unheard: false,
         }
     }
 
@@ -144,39 +143,33 @@ impl<'a, A: Site> Watch<'a, A> {
         if self.activity.is_leaving() {
             return Poll::Ready(Watched::Close(Closed::MadeRoom));
         }
-        self.note_request();
-        let Some((due, then)) = self.due() else { return Poll::Pending };
-        loop {
-            if due < self.timer.deadline() {
-                self.timer.as_mut().reset(due);
-                self.is_set = false;
-            }
-            if self.is_set && !self.timer.is_elapsed() {
-                return Poll::Pending;
-            }
-            self.is_set = true;
-            ready!(self.timer.as_mut().poll(cx));
-            self.is_set = false;
-            if Instant::now() >= due {
-                return Poll::Ready(then);
-            }
-            // The timer was set for a moment that is not due any more.
-            self.timer.as_mut().reset(due);
+        if self.activity.is_to_see_end() {
+            cx.waker().wake_by_ref();
         }
+        let is_unheard = self.activity.streams_unheard();
+        match (std::mem::replace(&mut self.was_unheard, is_unheard), is_unheard) {
+            (true, true) => return Poll::Ready(Watched::Close(Closed::Pipelined)),
+            // HTTP may have been about to throw away the body of the request.
+            (false, true) => cx.waker().wake_by_ref(),
+            _ => {}
+        }
+        self.note_request();
+        let due = self.due();
+        self.alarm.poll(cx, due)
     }
 
     /// Updates the progress of the next request.
     fn note_request(&mut self) {
-        let answered = self.activity.answered();
-        if std::mem::replace(&mut self.answered, answered) != answered {
-            (self.head_since, self.body_since) = (None, None);
+        let steps = self.activity.steps();
+        if std::mem::replace(&mut self.steps, steps) != steps {
+            (self.head_since, self.peer_since) = (None, None);
         }
         if self.activity.waiting().is_none() {
             // The head is complete.
             self.head_since = None;
         }
-        if self.activity.wants_body() {
-            let since = *self.body_since.get_or_insert_with(|| self.listening.places.now());
+        if self.activity.waits_for_peer_alone() {
+            let since = *self.peer_since.get_or_insert_with(|| self.listening.places.now());
             self.activity.wait_for_peer(since);
         }
     }
@@ -185,14 +178,15 @@ impl<'a, A: Site> Watch<'a, A> {
     /// timeouts of its own.
     fn due(&mut self) -> Option<(Instant, Watched)> {
         let times = &self.listening.times;
-        if let Some(written) = self.activity.blocked_at() {
-            let (since, _) = *match self.stuck.take() {
-                Some(stuck) if stuck.1 == written => self.stuck.insert(stuck),
-                _ => self.stuck.insert((Instant::now(), written)),
-            };
+        if let Some(since) = self.stuck.since(self.activity.blocked_at()) {
             return Some((since + times.write, Watched::Close(Closed::Unread)));
         }
-        self.stuck = None;
+        if self.activity.has_unsent()
+            && let Some(since) = self.peer_since
+        {
+            let until = self.listening.places.moment(since) + times.write;
+            return Some((until, Watched::Close(Closed::Unread)));
+        }
         let quiet_since = self.activity.quiet_since()?;
         if self.activity.has_heard() {
             let since = *self.head_since.get_or_insert_with(Instant::now);

@@ -1,5 +1,5 @@
 //! First bytes that cannot be answered as their sender expects, and the sentence that explains the fault:
-//! the PROXY protocol of balancers, plain HTTP on a TLS port, and TLS on a plain port.
+//! the PROXY protocol of balancers, plain HTTP on a TLS port, TLS on a plain port, and HTTP/2 without TLS.
 
 use std::task::{Context, Poll};
 
@@ -8,15 +8,18 @@ use tokio::net::TcpStream;
 use tracing::Level;
 
 use super::stream::Watched;
+use crate::clients::ws::farewell;
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
-use crate::ws::farewell;
 
 /// The start of version 1 of the PROXY protocol; no HTTP method has this name.
 const PROXY_V1: &[u8] = b"PROXY ";
 
 /// The start of version 2.
 const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// The start of HTTP/2.
+pub(super) const HTTP_2: &[u8] = b"PRI * HTTP/2";
 
 /// The start of the first TLS record, in every version.
 const TLS_HANDSHAKE: &[u8] = &[22, 3];
@@ -30,6 +33,11 @@ const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; c
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 64\r\nConnection: close\r\n\r\nThis port does not speak TLS: begin with http:// or with ws://.\n";
 
+/// The answer to a client that speaks HTTP/2 at once on a plain port: settings, none of them changed, and GOAWAY with
+/// the reason `HTTP_1_1_REQUIRED` and a text.
+const NO_HTTP_2: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x54\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0d\
+    This port speaks HTTP/1.1 alone: HTTP/2 needs TLS, and begins with https://.";
+
 /// The answer to a balancer that sends the PROXY protocol.
 const NO_PROXY_PROTOCOL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 88\r\nConnection: close\r\n\r\n\
@@ -42,6 +50,8 @@ pub(super) enum Beginning {
     ProxyProtocol,
     /// An HTTP method.
     PlainHttp,
+    /// HTTP/2 without TLS.
+    Http2,
     /// A TLS handshake record: type 22, version 3.
     Tls,
     /// Anything else.
@@ -62,6 +72,8 @@ impl Beginning {
     fn in_bytes(bytes: &[u8]) -> Self {
         if bytes.starts_with(PROXY_V1) || bytes == PROXY_V2 {
             Self::ProxyProtocol
+        } else if bytes == HTTP_2 {
+            Self::Http2
         } else if bytes.first().is_some_and(u8::is_ascii_uppercase) {
             Self::PlainHttp
         } else if bytes.starts_with(TLS_HANDSHAKE) {
@@ -94,6 +106,18 @@ impl Beginning {
              listen.addr"
         );
         stream.place().until_needed(farewell::hang_up(stream.tcp(), NOT_TLS.to_vec())).await;
+    }
+
+    pub(super) async fn refuse_http_2(stream: Watched, peer: Peer) {
+        limited!(
+            Line::WrongPort,
+            target: "fanfare::http",
+            Level::INFO,
+            client = %peer.address,
+            "a client speaks HTTP/2 without TLS: it has to begin with https://, or to speak HTTP/1.1 (a proxy: \
+             proxy_http_version 1.1, or no h2c)"
+        );
+        stream.place().until_needed(farewell::hang_up(stream.tcp(), NO_HTTP_2.to_vec())).await;
     }
 
     pub(super) async fn refuse_tls(stream: Watched, peer: Peer) {
@@ -131,6 +155,15 @@ mod tests {
         for minor in 0..=4 {
             assert_eq!(Beginning::in_bytes(&[22, 3, minor, 2, 0]), Beginning::Tls);
         }
+    }
+
+    #[test]
+    fn http_2_without_tls_is_known_by_its_first_bytes_and_told_so_in_its_own_frames() {
+        assert_eq!(Beginning::in_bytes(b"PRI * HTTP/2"), Beginning::Http2);
+        assert_eq!(Beginning::in_bytes(b"PRI * HTTP/1"), Beginning::PlainHttp);
+        let (settings, goaway) = NO_HTTP_2.split_at(9);
+        assert_eq!(settings, [0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        assert_eq!((usize::from(goaway[2]), goaway[3]), (goaway.len() - 9, 7));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! The bounds on HTTP connections, of the node and of each client address, and the choice of the connection to
-//! close for a new one.
+//! The bounds on HTTP connections, of the node and of each client address: who enters, who makes room, and whose
+//! slot is lent.
 //!
-//! The lock is taken when a connection begins and ends, never for a request, and nothing waits under the lock.
+//! The lock is taken when a connection begins and ends, and when a slot is lent and taken back; never for another
+//! request. Nothing waits under the lock.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -11,20 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
+use fanfare_node::addresses::counted;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::activity::{Activity, Group, Waiting};
+use super::activity::{Activity, Group};
 use super::closed::{Closed, Listener};
-use super::network::network;
-
-/// Connections that may be closing, chosen but not gone yet, beside those that stay.
-const LEAVING: usize = 64;
-
-/// Share of the waiting connections, 1 in this many, that a search remembers as next to close, so that not every new
-/// connection needs a search of all.
-const REMEMBERED: usize = 16;
+use super::crowd::Crowd;
 
 /// Positions of a connection in the lists.
 const OF_NODE: usize = 0;
@@ -49,7 +44,7 @@ pub struct Places {
     bounds: ConnectionBounds,
     started: Instant,
     crowds: Mutex<Crowds>,
-    /// Connections that hold a slot now.
+    /// Connections that hold a slot now, those left out whose slot is lent.
     open: AtomicUsize,
     /// Whether all connections are to end after the request under way.
     ending: AtomicBool,
@@ -60,25 +55,8 @@ pub struct Places {
 struct Crowds {
     node: Crowd,
     by_address: HashMap<Group, Crowd>,
-}
-
-/// Connections that share a bound.
-#[derive(Debug, Default)]
-struct Crowd {
-    members: Vec<Arc<Activity>>,
-    /// The idlest connections found by the last search, the idlest of all at the end.
-    idlest: Vec<Candidate>,
-    /// Members that were chosen to make room and have not ended yet.
-    leaving: usize,
-}
-
-/// A candidate for closing, as the search saw the connection.
-#[derive(Debug)]
-struct Candidate {
-    /// Whether an answer is being written that the peer does not read at the moment.
-    is_blocked: bool,
-    waiting: Waiting,
-    activity: Arc<Activity>,
+    /// Connections whose slot is lent.
+    lent: Crowd,
 }
 
 /// A connection's slot, released on drop.
@@ -112,35 +90,63 @@ impl Places {
 
     /// [`Self::enter`] at a moment in microseconds.
     pub(super) fn enter_at(this: &Arc<Self>, address: IpAddr, now: u64) -> Result<Place, Closed> {
-        let is_exempt = this.bounds.exempt.iter().any(|net| net.contains(&address));
-        let group = (!is_exempt).then(|| network(address));
+        let group = counted(address, &this.bounds.exempt);
         let mut crowds = this.crowds.lock();
-        if let Err(why) = this.find_room(&mut crowds, group) {
+        let has_room = group.map_or(Ok(()), |group| this.fit_address(&mut crowds, group, 1));
+        if let Err(why) = has_room.and_then(|()| this.fit_node(&mut crowds, 1)) {
             drop(crowds);
             this.count(why);
             return Err(why);
         }
         let activity = Arc::new(Activity::new(group, now));
-        crowds.node.insert(&activity, OF_NODE);
-        if let Some(group) = group {
-            crowds.by_address.entry(group).or_default().insert(&activity, OF_ADDRESS);
-        }
+        crowds.insert(&activity);
         this.open.store(crowds.node.members.len(), Ordering::Relaxed);
         drop(crowds);
         Ok(Place { places: Arc::clone(this), activity })
     }
 
-    fn find_room(&self, crowds: &mut Crowds, group: Option<Group>) -> Result<(), Closed> {
-        let of_address = group.and_then(|group| crowds.by_address.get_mut(&group));
-        if let Some(crowd) = of_address.filter(|crowd| crowd.staying() >= self.bounds.per_address) {
-            let chosen = crowd.choose().ok_or(Closed::AddressFull)?;
+    /// Lets the idlest connections of an address make room for newcomers. Connections whose slot was lent may have come
+    /// back to a full house, so that one may not be enough.
+    fn fit_address(&self, crowds: &mut Crowds, group: Group, newcomers: usize) -> Result<(), Closed> {
+        while crowds.staying_of(group) + newcomers > self.bounds.per_address {
+            let crowd = crowds.by_address.get_mut(&group);
+            let chosen = crowd.and_then(Crowd::choose).ok_or(Closed::AddressFull)?;
             self.leave_soon(crowds, &chosen);
         }
-        if crowds.node.staying() >= self.bounds.all {
+        Ok(())
+    }
+
+    /// The same for all connections.
+    fn fit_node(&self, crowds: &mut Crowds, newcomers: usize) -> Result<(), Closed> {
+        while crowds.node.staying() + newcomers > self.bounds.all {
             let chosen = crowds.node.choose().ok_or(Closed::Full)?;
             self.leave_soon(crowds, &chosen);
         }
         Ok(())
+    }
+
+    /// Takes a connection out of the count until the lending is over.
+    pub(super) fn lend(&self, activity: &Arc<Activity>) {
+        let mut crowds = self.crowds.lock();
+        if activity.lend() {
+            crowds.remove(activity);
+            crowds.lent.insert(activity, OF_NODE);
+            self.open.store(crowds.node.members.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// The end of a lending: the connection counts again, and the idlest make room if that is too many.
+    pub(super) fn take_back(&self, activity: &Arc<Activity>) {
+        let mut crowds = self.crowds.lock();
+        if !activity.take_back() {
+            return;
+        }
+        crowds.lent.remove(activity, OF_NODE);
+        crowds.insert(activity);
+        self.open.store(crowds.node.members.len(), Ordering::Relaxed);
+        // Where a request is under way on each, the next newcomer is refused.
+        let _ = activity.group.map(|group| self.fit_address(&mut crowds, group, 0));
+        let _ = self.fit_node(&mut crowds, 0);
     }
 
     /// Marks a connection as leaving.
@@ -163,15 +169,11 @@ impl Places {
     fn leave(&self, activity: &Arc<Activity>) {
         let mut crowds = self.crowds.lock();
         // A crowd may still remember the connection as idle; the connection must not be chosen any more.
-        activity.begin();
-        crowds.node.remove(activity, OF_NODE);
-        if let Some(group) = activity.group
-            && let Some(crowd) = crowds.by_address.get_mut(&group)
-        {
-            crowd.remove(activity, OF_ADDRESS);
-            if crowd.members.is_empty() {
-                crowds.by_address.remove(&group);
-            }
+        activity.go();
+        if activity.is_lent() {
+            crowds.lent.remove(activity, OF_NODE);
+        } else {
+            crowds.remove(activity);
         }
         self.open.store(crowds.node.members.len(), Ordering::Relaxed);
     }
@@ -179,7 +181,8 @@ impl Places {
     /// Ends every connection after its request under way.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Release);
-        for activity in &self.crowds.lock().node.members {
+        let crowds = self.crowds.lock();
+        for activity in crowds.node.members.iter().chain(&crowds.lent.members) {
             activity.wake();
         }
     }
@@ -195,7 +198,7 @@ impl Places {
         self.open() >= self.bounds.all
     }
 
-    /// Connections that hold a slot now.
+    /// Connections that hold a slot now, those left out whose slot is lent.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
@@ -205,6 +208,12 @@ impl Places {
     #[cfg(test)]
     pub(super) fn addresses(&self) -> usize {
         self.crowds.lock().by_address.len()
+    }
+
+    /// Connections whose slot is lent.
+    #[cfg(test)]
+    pub(super) fn lent(&self) -> usize {
+        self.crowds.lock().lent.members.len()
     }
 
     /// Connections that were chosen to make room and have not ended yet.
@@ -246,71 +255,28 @@ impl Places {
     }
 }
 
-impl Crowd {
-    fn staying(&self) -> usize {
-        self.members.len().saturating_sub(self.leaving)
-    }
-
-    fn insert(&mut self, activity: &Arc<Activity>, list: usize) {
-        activity.positions[list].store(self.members.len(), Ordering::Relaxed);
-        self.members.push(Arc::clone(activity));
-    }
-
-    fn remove(&mut self, activity: &Activity, list: usize) {
-        let at = activity.positions[list].load(Ordering::Relaxed);
-        self.members.swap_remove(at);
-        if let Some(moved) = self.members.get(at) {
-            moved.positions[list].store(at, Ordering::Relaxed);
+impl Crowds {
+    fn insert(&mut self, activity: &Arc<Activity>) {
+        self.node.insert(activity, OF_NODE);
+        if let Some(group) = activity.group {
+            self.by_address.entry(group).or_default().insert(activity, OF_ADDRESS);
         }
-        self.leaving -= usize::from(activity.was_chosen());
     }
 
-    /// Chooses the idlest member to close.
-    fn choose(&mut self) -> Option<Arc<Activity>> {
-        if self.leaving >= LEAVING {
-            return None;
-        }
-        self.next().or_else(|| {
-            self.look();
-            self.next()
-        })
-    }
-
-    /// The idlest remembered connection that is still idle. A connection that the last search did not remember has
-    /// not been idle for longer since.
-    fn next(&mut self) -> Option<Arc<Activity>> {
-        while let Some(Candidate { is_blocked, waiting, activity }) = self.idlest.pop() {
-            let is_newly_blocked = !is_blocked && activity.blocked_at().is_some();
-            if !is_newly_blocked && activity.choose(waiting) {
-                return Some(activity);
+    fn remove(&mut self, activity: &Arc<Activity>) {
+        self.node.remove(activity, OF_NODE);
+        if let Some(group) = activity.group
+            && let Some(crowd) = self.by_address.get_mut(&group)
+        {
+            crowd.remove(activity, OF_ADDRESS);
+            if crowd.members.is_empty() {
+                self.by_address.remove(&group);
             }
         }
-        None
     }
 
-    /// Searches all members, and remembers the idlest. A connection whose answer is still being written ranks behind
-    /// all others.
-    fn look(&mut self) {
-        let candidate = |activity: &Arc<Activity>| {
-            let (waiting, is_blocked) = (activity.waiting()?, activity.blocked_at().is_some());
-            Some(Candidate { is_blocked, waiting, activity: Arc::clone(activity) })
-        };
-        let mut idle: Vec<_> = self.members.iter().filter_map(candidate).collect();
-        let wanted = idle.len().div_ceil(REMEMBERED);
-        if wanted < idle.len() {
-            idle.select_nth_unstable_by_key(wanted, Candidate::rank);
-            idle.truncate(wanted);
-        }
-        idle.sort_unstable_by_key(|candidate| std::cmp::Reverse(candidate.rank()));
-        idle.shrink_to_fit();
-        self.idlest = idle;
-    }
-}
-
-impl Candidate {
-    /// The least rank is closed first.
-    fn rank(&self) -> (bool, Waiting) {
-        (self.is_blocked, self.waiting)
+    fn staying_of(&self, group: Group) -> usize {
+        self.by_address.get(&group).map_or(0, Crowd::staying)
     }
 }
 

@@ -12,17 +12,36 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::activity::Activity;
+use super::lending::Lender;
+use super::places::Places;
 
 /// The body of a request.
 #[derive(Debug)]
 pub struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,
+    places: Arc<Places>,
+    /// Whether the connection counts this body among those that have not arrived.
+    is_wanted: bool,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, activity: Arc<Activity>) -> Self {
-        Self { incoming, activity }
+    pub(super) fn new(incoming: Incoming, activity: Arc<Activity>, places: Arc<Places>) -> Self {
+        Self { incoming, activity, places, is_wanted: false }
+    }
+
+    /// Lends the slot of the request's connection, during the request and after.
+    #[must_use]
+    pub fn lender(&self) -> Lender {
+        Lender::new(Arc::clone(&self.places), Arc::clone(&self.activity))
+    }
+
+    fn note(&mut self, is_wanted: bool) {
+        match (std::mem::replace(&mut self.is_wanted, is_wanted), is_wanted) {
+            (false, true) => self.activity.want_body(),
+            (true, false) => self.activity.want_no_body(),
+            _ => {}
+        }
     }
 }
 
@@ -35,11 +54,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if polled.is_pending() {
-            self.activity.want_body();
-        } else {
-            self.activity.want_no_body();
-        }
+        self.note(polled.is_pending());
         polled
     }
 
@@ -54,6 +69,6 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.activity.want_no_body();
+        self.note(false);
     }
 }

@@ -12,41 +12,33 @@ use hyper::header::{CONNECTION, DATE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode, Version};
 
 use super::activity::Activity;
+use super::answer_body::AnswerBody;
 use super::date;
 use super::request_body::RequestBody;
 use super::site::{Listening, Site};
+use super::under_way::Begun;
 use crate::http::{Answer, Peer};
 
 /// Most requests of one connection: the last answer closes the connection.
-const MOST_REQUESTS: u32 = 100_000;
+pub(super) const MOST_REQUESTS: u32 = 100_000;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(super) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Answers a request.
 ///
-/// The answer is whole when hyper gets the answer ([`Answer`]); the handling of idle connections relies
-/// on that.
+/// The request is under way until its answer is whole; a stream, until its body has ended or is dropped. The handling of
+/// idle connections relies on that.
 pub(super) async fn respond<A: Site>(
     listening: Arc<Listening<A>>,
     activity: Arc<Activity>,
     peer: Peer,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
-    activity.begin();
+    let begun = Begun::new(&listening.places, &activity);
     let may_stay = stays_open(request.version(), request.headers());
-    let asked = (request.method().clone(), request.uri().clone());
-    let request = request.map(|body| RequestBody::new(body, Arc::clone(&activity)));
-    let answered = catch_panic(listening.site.answer(peer, request)).await;
-    let has_panicked = answered.is_none();
-    let mut answer = answered.unwrap_or_else(|| {
-        let (method, path) = (asked.0.as_str(), asked.1.path());
-        tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
-        listening.site.state().metrics.panicked("request");
-        listening.site.after_panic()
-    });
-    let headers = answer.headers_mut();
-    headers.insert(DATE, date::now());
+    let (mut answer, has_panicked) = ask(&listening, &activity, peer, request).await;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        begun.leaves_http();
         return Ok(answer);
     }
     let closes = activity.must_close()
@@ -58,8 +50,33 @@ pub(super) async fn respond<A: Site>(
     } else if closes {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    activity.end(listening.places.now());
+    if let AnswerBody::Stream(stream) = answer.body() {
+        stream.answers(begun.goes_on());
+    }
     Ok(answer)
+}
+
+/// The site's answer to a request, and whether the site has panicked: then the answer is a 500.
+pub(super) async fn ask<A: Site>(
+    listening: &Listening<A>,
+    activity: &Arc<Activity>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> (Answer, bool) {
+    let asked = (request.method().clone(), request.uri().clone());
+    let request =
+        request.map(|body| RequestBody::new(body, Arc::clone(activity), Arc::clone(&listening.places)));
+    // Boxed: hyper keeps the room for this function's state as long as the connection, also while a stream goes on.
+    let answered = catch_panic(Box::pin(listening.site.answer(peer, request))).await;
+    let has_panicked = answered.is_none();
+    let mut answer = answered.unwrap_or_else(|| {
+        let (method, path) = (asked.0.as_str(), asked.1.path());
+        tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
+        listening.site.state().metrics.panicked("request");
+        listening.site.after_panic()
+    });
+    answer.headers_mut().insert(DATE, date::now());
+    (answer, has_panicked)
 }
 
 /// Whether the client allows another request on the connection.

@@ -11,18 +11,22 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 use tracing::Level;
 
+use super::activity::Activity;
 use super::closed::Closed;
 use super::exchange::{self, ExchangeEnd};
-use super::first_bytes::Beginning;
+use super::first_bytes::{Beginning, HTTP_2};
+use super::http2;
 use super::site::{Listening, Site};
 use super::stream::{Transport, Watched};
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
-use crate::tls::ServerTls;
+use crate::tls::{self, ServerTls};
 
 /// How much longer an idle connection is kept than its client was told, so that a last-moment request still finds
 /// the connection open.
@@ -51,22 +55,20 @@ pub(super) async fn connection<A: Site>(
     let Some(beginning) = waiting.await else { return };
     match beginning {
         Beginning::ProxyProtocol => Box::pin(Beginning::refuse_proxy_protocol(stream, peer)).await,
-        Beginning::PlainHttp if listening.tls.is_some() => {
+        Beginning::Http2 if listening.tls.is_none() => Box::pin(Beginning::refuse_http_2(stream, peer)).await,
+        Beginning::PlainHttp | Beginning::Http2 if listening.tls.is_some() => {
             Box::pin(Beginning::refuse_plain_http(stream, peer)).await;
         }
         Beginning::Tls if listening.tls.is_none() => Box::pin(Beginning::refuse_tls(stream, peer)).await,
         _ => match listening.tls.clone() {
-            None => exchanges(&listening, stream, timer, peer).await,
+            None => exchanges(&listening, stream, Bytes::new(), timer, peer).await,
             Some(tls) => Box::pin(over_tls(listening, tls, stream, timer, peer)).await,
         },
     }
     drop(under_way);
 }
 
-/// Completes the TLS handshake, within its timeout, and goes on.
-///
-/// All slots may be in a handshake at once: a lower bound would let stalling peers keep others
-/// out.
+/// Completes the TLS handshake, and goes on with the version of HTTP that both sides have agreed on.
 async fn over_tls<A: Site>(
     listening: Arc<Listening<A>>,
     tls: Arc<ServerTls>,
@@ -74,25 +76,41 @@ async fn over_tls<A: Site>(
     mut timer: Pin<&mut Sleep>,
     peer: Peer,
 ) {
-    let activity = Arc::clone(stream.place().activity());
-    let shaken = {
-        let mut shaking = pin!(tls.accept(stream));
-        poll_fn(|cx| match shaking.as_mut().poll(cx) {
-            Poll::Ready(shaken) => Poll::Ready(Ok(shaken)),
-            Poll::Pending if activity.is_leaving() => Poll::Ready(Err(Some(Closed::MadeRoom))),
-            Poll::Pending if listening.places.is_ending() => Poll::Ready(Err(None)),
-            Poll::Pending => timer.as_mut().poll(cx).map(|()| Err(Some(Closed::Late))),
-        })
-        .await
+    // Boxed each, so that the task has room for one of them.
+    let Some(mut stream) = Box::pin(shaken(&listening, tls, stream, timer.as_mut(), peer)).await else {
+        return;
     };
-    drop(tls);
+    let agrees_on_http2 = tls::speaks_http2(&stream);
+    let early = match agrees_on_http2 {
+        true => Box::pin(preface(&listening, &mut stream, timer.as_mut(), peer)).await,
+        false => Some(Bytes::new()),
+    };
+    let Some(early) = early else { return };
+    // The bytes seen so far were the handshake's.
+    stream.watched().place().activity().set_heard(false);
+    let serving: Pin<Box<dyn Future<Output = ()> + Send>> = if agrees_on_http2 && early == HTTP_2 {
+        Box::pin(over_http2(&listening, stream, early, timer, peer))
+    } else {
+        Box::pin(exchanges(&listening, stream, early, timer, peer))
+    };
+    serving.await;
+}
+
+/// Completes the TLS handshake, within its timeout; `None` if the connection has ended.
+///
+/// All slots may be in a handshake at once: a lower bound would let stalling peers keep others
+/// out.
+async fn shaken<A: Site>(
+    listening: &Listening<A>,
+    tls: Arc<ServerTls>,
+    stream: Watched,
+    mut timer: Pin<&mut Sleep>,
+    peer: Peer,
+) -> Option<TlsStream<Watched>> {
+    let activity = Arc::clone(stream.place().activity());
     let client = peer.address;
-    match shaken {
-        Ok(Ok(stream)) => {
-            // The bytes seen so far were the handshake's.
-            activity.set_heard(false);
-            exchanges(&listening, stream, timer, peer).await;
-        }
+    match in_time(listening, &activity, timer.as_mut(), tls.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
         // Faults that rustls finds, and faults of the certificate that the peer finds, deserve a log line. A peer that
         // hangs up does not: health checks of balancers do so.
         Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => limited!(
@@ -102,8 +120,69 @@ async fn over_tls<A: Site>(
             %client, %error, "TLS handshake failed"
         ),
         Ok(Err(error)) => tracing::debug!(target: "fanfare::tls", %client, %error, "no TLS handshake"),
-        Err(Some(why)) => closed(&listening, why, peer),
+        Err(Some(why)) => closed(listening, why, peer),
         Err(None) => {}
+    }
+    None
+}
+
+/// Reads the first bytes of a client that has agreed on HTTP/2: some that do so, for WebSockets, speak HTTP/1.1 all the
+/// same. `None` if the connection has ended.
+async fn preface<A: Site>(
+    listening: &Listening<A>,
+    stream: &mut TlsStream<Watched>,
+    timer: Pin<&mut Sleep>,
+    peer: Peer,
+) -> Option<Bytes> {
+    let activity = Arc::clone(stream.watched().place().activity());
+    let mut first = Vec::with_capacity(HTTP_2.len());
+    let reading = async {
+        while first.len() < HTTP_2.len() && HTTP_2.starts_with(&first) {
+            let left = HTTP_2.len() - first.len();
+            if (&mut *stream).take(left as u64).read_buf(&mut first).await.unwrap_or(0) == 0 {
+                return false;
+            }
+        }
+        true
+    };
+    match in_time(listening, &activity, timer, reading).await {
+        Ok(has_come) => has_come.then(|| Bytes::from(first)),
+        Err(why) => {
+            if let Some(why) = why {
+                closed(listening, why, peer);
+            }
+            None
+        }
+    }
+}
+
+/// The output of a future, or why the connection is closed before, if there is a reason.
+async fn in_time<A: Site, T>(
+    listening: &Listening<A>,
+    activity: &Activity,
+    mut timer: Pin<&mut Sleep>,
+    future: impl Future<Output = T>,
+) -> Result<T, Option<Closed>> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending if activity.is_leaving() => Poll::Ready(Err(Some(Closed::MadeRoom))),
+        Poll::Pending if listening.places.is_ending() => Poll::Ready(Err(None)),
+        Poll::Pending => timer.as_mut().poll(cx).map(|()| Err(Some(Closed::Late))),
+    })
+    .await
+}
+
+/// Exchanges requests and answers over HTTP/2 until the connection ends.
+async fn over_http2<A: Site, S: Transport>(
+    listening: &Arc<Listening<A>>,
+    stream: S,
+    early: Bytes,
+    timer: Pin<&mut Sleep>,
+    peer: Peer,
+) {
+    if let Some(why) = http2::run(listening, peer, stream, early, timer).await {
+        closed(listening, why, peer);
     }
 }
 
@@ -111,10 +190,10 @@ async fn over_tls<A: Site>(
 async fn exchanges<A: Site, S: Transport>(
     listening: &Arc<Listening<A>>,
     mut stream: S,
+    mut early: Bytes,
     mut timer: Pin<&mut Sleep>,
     peer: Peer,
 ) {
-    let mut early = Bytes::new();
     loop {
         let exchanging = exchange::run(listening, peer, stream, early, timer.as_mut());
         match Box::pin(exchanging).await {
@@ -190,7 +269,7 @@ fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
         _ => listening.places.count(why),
     }
     match why {
-        Closed::MadeRoom | Closed::Unread => limited!(
+        Closed::MadeRoom | Closed::Unread | Closed::Pipelined => limited!(
             Line::HttpConnection,
             target: "fanfare::http",
             Level::INFO,

@@ -5,8 +5,10 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -39,6 +41,16 @@ impl Watched {
         &self.place
     }
 
+    /// Fails if the connection is cut off: unsent bytes would stay in the system for minutes.
+    fn check(&self) -> io::Result<()> {
+        if !self.place.activity().is_cut_off() {
+            return Ok(());
+        }
+        // A socket that refuses is closed all the same.
+        let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
     fn note(&self, written: &Poll<io::Result<usize>>) {
         let activity = self.place.activity();
         match written {
@@ -55,6 +67,7 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check()?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
         if buffer.filled().len() > before {
@@ -66,6 +79,7 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.note(&written);
         written
@@ -76,6 +90,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check()?;
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, parts);
         self.note(&written);
         written
@@ -118,11 +133,18 @@ impl Transport for TlsStream<Watched> {
 pub struct Rewound<S> {
     early: Bytes,
     stream: S,
+    /// Whether the peer's end is kept until it matters.
+    keeps_end: bool,
 }
 
 impl<S> Rewound<S> {
     pub(super) fn new(early: Bytes, stream: S) -> Self {
-        Self { early, stream }
+        Self { early, stream, keeps_end: false }
+    }
+
+    /// The same, where the peer's end is read only when it matters: the requests under way are answered before.
+    pub(super) fn keeping_end(early: Bytes, stream: S) -> Self {
+        Self { early, stream, keeps_end: true }
     }
 
     /// The stream, and the rest of the early bytes.
@@ -131,14 +153,23 @@ impl<S> Rewound<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
+impl<S: Transport> AsyncRead for Rewound<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.early.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let before = buffer.filled().len();
+            let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let activity = self.stream.watched().place().activity();
+            activity.set_listens(read.is_pending());
+            let is_end = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
+            if is_end && self.keeps_end && !activity.may_see_end() {
+                // The connection has HTTP look again when that matters.
+                return Poll::Pending;
+            }
+            return read;
         }
         let length = self.early.len().min(buffer.remaining());
         buffer.put_slice(&self.early[..length]);

@@ -1,5 +1,9 @@
 //! A site whose answers panic, and slots that are taken and released.
 
+mod half_closed;
+mod lending;
+mod streams;
+
 use std::future::pending;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fanfare_apps::Apps;
 use fanfare_config::Config;
 use fanfare_node::tasks::Tasks;
+use http_body_util::BodyExt as _;
 use hyper::{Request, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -22,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// More bytes than the system accepts at once.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// Panics at `/panic`, before and after a wait; answers at `/large` with a large body.
+/// Panics at `/panic`, before and after a wait; answers at `/large` with a large body, and at `/echo` with the request's.
 pub(super) struct Faulty(Arc<State>);
 
 impl Site for Faulty {
@@ -38,6 +43,16 @@ impl Site for Faulty {
         if request.uri().path() == "/large" {
             return answer::text(StatusCode::OK, &"x".repeat(LARGE));
         }
+        if request.uri().path().starts_with("/echo") {
+            let is_later = request.uri().path().ends_with("/later");
+            let Ok(body) = request.into_body().collect().await else {
+                return answer::text(StatusCode::BAD_REQUEST, "It has broken off");
+            };
+            if is_later {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            return answer::text(StatusCode::OK, std::str::from_utf8(&body.to_bytes()).unwrap());
+        }
         answer::text(StatusCode::OK, "fine")
     }
 
@@ -48,10 +63,13 @@ impl Site for Faulty {
 
 /// A faulty site with this many slots.
 pub(super) async fn site(http: usize) -> Faulty {
-    let config = Config::default();
+    Faulty(state(Config::default(), http).await)
+}
+
+async fn state(config: Config, http: usize) -> Arc<State> {
     let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
     let division = Division { http, http_per_address: http, ..Division::default() };
-    Faulty(Arc::new(State::new(config, apps, Tasks::default(), &division)))
+    Arc::new(State::new(config, apps, Tasks::default(), &division))
 }
 
 /// The state and the address of a served [`site`].

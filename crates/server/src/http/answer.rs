@@ -1,13 +1,14 @@
 //! The shapes of an HTTP answer: JSON, or one sentence.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-/// A whole answer.
-pub type Answer = Response<Full<Bytes>>;
+use crate::connections::AnswerBody;
+
+/// An answer, whole or streamed.
+pub type Answer = Response<AnswerBody>;
 
 /// A JSON object (API-004).
 pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
@@ -19,10 +20,10 @@ pub fn object(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("maps of strings and numbers are always JSON")
 }
 
-/// 202 without a body (API-070).
-pub fn accepted() -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::ACCEPTED;
+/// A status without a body.
+pub fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(AnswerBody::default());
+    *answer.status_mut() = status;
     answer
 }
 
@@ -33,7 +34,7 @@ pub fn text(status: StatusCode, sentence: &str) -> Answer {
 
 /// A body of another type.
 pub fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(AnswerBody::from(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

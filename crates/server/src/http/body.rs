@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::{EXPECT, HeaderMap};
@@ -51,6 +51,12 @@ pub async fn read(
     Arriving::of(request, limit).await?.read(patience).await
 }
 
+/// Discards the body of a request that is answered without it, so that the connection stays usable. A body that is larger
+/// than `limit` may be left.
+pub async fn throw_away(request: &mut Request<RequestBody>, limit: usize) {
+    discard(request, limit.saturating_mul(DISCARDED_TIMES)).await;
+}
+
 /// A request whose body has not been read, and announces no more than the limit.
 pub struct Arriving {
     request: Request<RequestBody>,
@@ -63,10 +69,10 @@ impl Arriving {
     /// # Errors
     /// The request announces more.
     pub async fn of(request: Request<RequestBody>, limit: usize) -> Result<Self, BodyError> {
-        let arriving = Self { request, limit };
+        let mut arriving = Self { request, limit };
         let announced = arriving.announced();
         if announced > limit as u64 {
-            arriving.throw_away(limit.saturating_mul(DISCARDED_TIMES)).await;
+            throw_away(&mut arriving.request, limit).await;
             return Err(BodyError::TooBig { limit, size: Some(announced) });
         }
         Ok(arriving)
@@ -92,6 +98,12 @@ impl Arriving {
         self.request.body().size_hint().lower()
     }
 
+    /// Most bytes that the body can have.
+    fn most(&self) -> usize {
+        let announced = self.request.body().size_hint().upper();
+        announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(self.limit).min(self.limit)
+    }
+
     /// The whole body.
     ///
     /// # Errors
@@ -101,31 +113,86 @@ impl Arriving {
         let mut limited = Limited::new(self.request.into_body(), limit);
         match timeout(patience, (&mut limited).collect()).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooBig { limit, size: None }),
-            Ok(Err(_)) => Err(BodyError::Broken),
+            Ok(Err(error)) => Err(fault(&*error, limit)),
             Err(_) => Err(BodyError::Late),
         }
     }
 
-    /// Discards the body of a refused request; returns the reason: a body that is too large goes before
-    /// every other fault.
-    pub async fn refused<E: From<BodyError>>(self, error: E) -> E {
-        let limit = self.limit;
-        if self.throw_away(limit).await { BodyError::TooBig { limit, size: None }.into() } else { error }
+    /// Waits for the first bytes of the body: all of it, or more than `small`.
+    ///
+    /// # Errors
+    /// Too large, too slow, or broken off.
+    pub async fn begin(self, small: usize, patience: Duration) -> Result<BegunBody, BodyError> {
+        let (limit, most) = (self.limit, self.most());
+        let body = Limited::new(self.request.into_body(), limit);
+        let mut begun = BegunBody { body, limit, most, bytes: BytesMut::new(), is_whole: false };
+        timeout(patience, begun.read(small)).await.map_err(|_| BodyError::Late)??;
+        Ok(begun)
     }
 
-    /// Discards at most this many bytes, so that a client which writes everything first can read the answer;
-    /// returns whether more bytes follow.
-    async fn throw_away(self, most: usize) -> bool {
-        // A client that expects a `100 Continue` has sent no body yet, and reading would invite the body.
-        let asks_first = self.request.headers().contains_key(EXPECT);
-        !asks_first && discard(self.request.into_body(), most).await
+    /// Discards the body of a refused request; returns the reason: a body that is too large goes before
+    /// every other fault.
+    pub async fn refused<E: From<BodyError>>(mut self, error: E) -> E {
+        let limit = self.limit;
+        let is_too_big = discard(&mut self.request, limit).await;
+        if is_too_big { BodyError::TooBig { limit, size: None }.into() } else { error }
     }
 }
 
-/// Discards bytes already on their way, at most this many; returns whether more follow.
-async fn discard(mut body: RequestBody, most: usize) -> bool {
-    let most = most as u64;
+/// A body whose first bytes have come.
+pub struct BegunBody {
+    body: Limited<RequestBody>,
+    limit: usize,
+    most: usize,
+    bytes: BytesMut,
+    is_whole: bool,
+}
+
+impl BegunBody {
+    /// Most bytes that the body can have; `None` if all of it has come.
+    pub const fn most(&self) -> Option<usize> {
+        if self.is_whole { None } else { Some(self.most) }
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// Too large, too slow, or broken off.
+    pub async fn rest(mut self, patience: Duration) -> Result<Bytes, BodyError> {
+        timeout(patience, self.read(usize::MAX)).await.map_err(|_| BodyError::Late)??;
+        Ok(self.bytes.freeze())
+    }
+
+    /// Reads until more than `small` bytes have come, or all.
+    async fn read(&mut self, small: usize) -> Result<(), BodyError> {
+        while !self.is_whole && self.bytes.len() <= small {
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.bytes.extend_from_slice(&data);
+                    }
+                }
+                Some(Err(error)) => return Err(fault(&*error, self.limit)),
+                None => self.is_whole = true,
+            }
+            self.is_whole |= self.body.is_end_stream();
+        }
+        Ok(())
+    }
+}
+
+fn fault(error: &(dyn std::error::Error + Send + Sync + 'static), limit: usize) -> BodyError {
+    if error.is::<LengthLimitError>() { BodyError::TooBig { limit, size: None } } else { BodyError::Broken }
+}
+
+/// Discards bytes of a body that are on their way, at most this many, so that a client which writes everything first can
+/// read the answer; returns whether more bytes follow.
+async fn discard(request: &mut Request<RequestBody>, most: usize) -> bool {
+    if request.headers().contains_key(EXPECT) {
+        // A client that expects a `100 Continue` has sent no body yet, and reading would invite the body.
+        return false;
+    }
+    let (body, most) = (request.body_mut(), most as u64);
     if body.size_hint().lower() > most {
         return true;
     }

@@ -6,8 +6,10 @@ use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
 use fanfare_protocol::error::{NOTHING_AT, NUMBERS_AWAY, OverQuota, invalid_name};
 use fanfare_protocol::event_name::InvalidEventName;
-use hyper::header::{ALLOW, CONNECTION, HeaderValue, UPGRADE};
-use hyper::{Method, StatusCode};
+use fanfare_protocol::idempotency::LONGEST_IDEMPOTENCY_KEY;
+use fanfare_webhooks::NotTested;
+use hyper::StatusCode;
+use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, UPGRADE};
 
 use super::answer::{self, Answer};
 use super::body::BodyError;
@@ -24,9 +26,9 @@ pub enum ApiError {
     /// 400: the header `Host` is missing, doubled, or no host (RFC 9112, 3.2).
     #[error("{}", host::FAULT)]
     FaultyHost,
-    /// 405: the path is right, the method is not; the right method (API-009).
-    #[error("This path answers to {} only", allowed(.0).replace(", ", " and "))]
-    MethodNotAllowed(Method),
+    /// 405: the path is right, the method is not; the right ones, as in the header `Allow` (API-009).
+    #[error("This path answers to {} only", .0.replace(", ", " and "))]
+    MethodNotAllowed(&'static str),
     /// 426: a plain GET of the WebSocket's address (WS-008).
     #[error(
         "This is the address of a WebSocket: a proxy in between must pass on the headers \
@@ -131,6 +133,9 @@ pub enum ApiError {
         /// The number given.
         given: usize,
     },
+    /// No test event was sent to a webhook (CON-054).
+    #[error("{0}")]
+    NotTested(NotTested),
     /// 400: no channel at all (API-021).
     #[error("Expected channels parameter to name at least one channel")]
     NoChannel,
@@ -154,6 +159,26 @@ pub enum ApiError {
     /// 400: users of a channel that is not a presence channel (API-041).
     #[error("Users can only be retrieved for presence channels")]
     UsersNeedPresence,
+    /// 400: an idempotency key that is none (API-022).
+    #[error("An idempotency key has 1 to {LONGEST_IDEMPOTENCY_KEY} printable characters of ASCII")]
+    InvalidKey,
+    /// 409: the first request with the idempotency key is under way (API-023).
+    #[error("The first request with this idempotency key is under way; try again")]
+    KeyUnderWay,
+    /// 422: the idempotency key was used with another request (API-023).
+    #[error("This idempotency key was used with another request in the last five minutes")]
+    KeyOfOtherRequest,
+    /// 400: nobody is asked about, or too many users are (API-042).
+    #[error(
+        "Expected ids parameter to name 1 to {limit} users, not {given}: GET with ids parted by commas for up to 100, \
+         POST of {{\"ids\":[…]}} for up to 10000"
+    )]
+    UserIds {
+        /// The most of the request's method.
+        limit: usize,
+        /// The number given.
+        given: usize,
+    },
     /// 400: query parameters that the endpoint does not take (API-007).
     #[error("The following query string parameters are extraneous: {0}")]
     Extraneous(String),
@@ -170,14 +195,24 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute(_) | Self::UnknownApp(_) | Self::UnknownKey(_) => StatusCode::NOT_FOUND,
+            Self::NoRoute(_)
+            | Self::UnknownApp(_)
+            | Self::UnknownKey(_)
+            | Self::NotTested(NotTested::NoWebhooks | NotTested::NoSuchWebhook(_)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WebSocketOnly | Self::HandshakeInOldHttp => StatusCode::UPGRADE_REQUIRED,
             Self::AppDisabled | Self::OverQuota(_) => StatusCode::FORBIDDEN,
-            Self::AppsUnavailable | Self::ClusterUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::AppsUnavailable | Self::ClusterUnavailable | Self::NotTested(NotTested::Busy) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::RequestTooBig { .. } | Self::EventTooBig { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::KeyUnderWay | Self::NotTested(NotTested::AllDisabled(_) | NotTested::NoKey) => {
+                StatusCode::CONFLICT
+            }
+            Self::NotTested(NotTested::TooOften(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::KeyOfOtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -188,8 +223,11 @@ impl ApiError {
         let mut answer = answer::text(self.status(), &self.to_string());
         let headers = answer.headers_mut();
         match self {
-            Self::MethodNotAllowed(method) => {
-                headers.insert(ALLOW, HeaderValue::from_static(allowed(&method)));
+            Self::MethodNotAllowed(allowed) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::NotTested(NotTested::TooOften(wait)) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
             }
             Self::WebSocketOnly | Self::HandshakeInOldHttp => {
                 headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -212,11 +250,6 @@ impl ApiError {
 /// The announced size of a body, if any.
 fn announced(size: Option<u64>) -> String {
     size.map(|size| format!(" of {size} bytes")).unwrap_or_default()
-}
-
-/// The `Allow` header of a 405: a route that answers GET answers HEAD too.
-fn allowed(method: &Method) -> &'static str {
-    if *method == Method::GET { "GET, HEAD" } else { "POST" }
 }
 
 impl From<FaultyHost> for ApiError {

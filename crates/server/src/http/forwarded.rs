@@ -47,7 +47,7 @@ fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
 
 /// Whether the client used TLS, according to a trusted proxy (WS-063): by `X-Forwarded-Proto`, or else by
 /// `Forwarded`, or else by `X-Forwarded-Ssl`.
-pub(super) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
+pub(crate) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
     over_tls(&state.node.config.listen.trusted_proxies, headers, peer)
 }
 

@@ -16,7 +16,7 @@ pub struct Peer {
 }
 
 /// A request before its route is known.
-pub(super) struct Received<'a> {
+pub(crate) struct Received<'a> {
     /// The path as the routes are written (WS-003, AUTH-012).
     pub path: &'a str,
     pub peer: Peer,

@@ -38,11 +38,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A WebSocket was refused.
+    /// A client was refused, over any transport.
     ConnectionRefused = "connection refused",
-    /// A WebSocket has ended.
+    /// A connection has ended, over any transport.
     ConnectionClosed = "connection closed",
-    /// A WebSocket was closed because its client is a slow consumer.
+    /// A connection was closed because its client is a slow consumer.
     SlowReader = "slow reader closed",
     /// A WebSocket handshake was refused by HTTP status, such as a handshake in HTTP/1.0.
     FaultyHandshake = "WebSocket handshake refused",

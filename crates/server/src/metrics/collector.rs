@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::{http_connections, redis_feed};
+use crate::clients::xhr::XhrSessions;
 use crate::connections::Places;
 use crate::redis_feed::Numbers;
 
@@ -22,6 +23,8 @@ pub struct LiveServer {
     pub places: Arc<Places>,
     /// HTTP connections of the operators' listener.
     pub operators_places: Arc<Places>,
+    /// The sessions of the HTTP fallback.
+    pub fallback: Arc<XhrSessions>,
     /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
     pub certificate_expires: Arc<AtomicU64>,
 }
@@ -35,6 +38,9 @@ impl Collector for LiveServer {
             let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        let sessions = ConstGauge::new(i64::try_from(self.fallback.len()).unwrap_or(i64::MAX));
+        let help = "Connections of clients over HTTP requests (xhr_streaming, xhr_polling), which count in connections too";
+        sessions.encode(encoder.encode_descriptor("fallback_sessions", help, None, MetricType::Gauge)?)?;
         http_connections::encode(
             [("public", &self.places), ("admin", &self.operators_places)],
             &mut encoder,

@@ -18,13 +18,14 @@ impl Invocation {
     #[must_use]
     pub fn of(program: Option<OsString>, sources: &Sources) -> Self {
         let program = program.and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
-        let Sources { file, laravel, flags, .. } = sources;
+        let Sources { file, laravel, laravel_echo_server, flags, .. } = sources;
         let shown = |path: &Option<PathBuf>| path.as_deref().map(|path| path.display().to_string());
         // A port that the system chooses is unknown until the server listens.
         let listen = flags.listen.as_ref().map(ToString::to_string).filter(|listen| !listen.ends_with(":0"));
         Self { program: program.unwrap_or_else(|| "fanfare".to_owned()), options: Vec::new() }
             .with("--config", shown(file))
             .with("--laravel", shown(laravel))
+            .with("--laravel-echo-server", shown(laravel_echo_server))
             .with("--data-dir", shown(&flags.data_dir))
             .with("--listen", listen)
     }

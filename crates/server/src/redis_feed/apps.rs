@@ -107,8 +107,8 @@ impl RedisFeeds {
     fn begin(&self, table: &mut Table, app: &Arc<App>, address: RedisAddress, prefix: String) {
         let (sender, receiver) = queue(&self.room);
         let numbers = self.state.redis_feed.begin(&app.id);
-        let route = Arc::new(FeedRoute::new(Arc::clone(app), sender, numbers));
-        let publishing = publishing::run(Arc::clone(&self.state.node), Arc::downgrade(&route), receiver);
+        let route = Arc::new(FeedRoute::new(Arc::clone(app), sender, numbers, &self.state.node));
+        let publishing = publishing::run(Arc::downgrade(&route), receiver);
         self.state.node.tasks.spawn_work("publishing of a Redis feed", publishing);
         let connection = match table.connections.entry(address.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),

@@ -11,7 +11,7 @@ pub enum Dropped {
     #[error("it is no broadcast")]
     NotABroadcast,
     /// An event reserved by the protocol.
-    #[error("event names beginning with pusher: and pusher_internal: are reserved")]
+    #[error("event names beginning with pusher:, pusher_internal: and fanfare: are reserved")]
     ReservedEvent,
     /// An empty event name, or a long one.
     #[error("the event name is empty, or longer than limits.event_name")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fanfare_laravel::feed::Broadcast;
 use fanfare_node::Node;
-use fanfare_node::publish::{BackEndEvent, Spread, publish};
+use fanfare_node::publish::{BackEndEvent, Publisher, note_refused, publish};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::event_name::check_event_name;
@@ -18,17 +18,17 @@ use super::queue::{Message, QueueReceiver, QueueSender};
 const ENDS_OF_PREFIXES: [&str; 2] = ["database_", "database-"];
 
 /// The route of an app's messages from a Redis to its subscribers.
-#[derive(Debug)]
 pub(super) struct FeedRoute {
     /// The app as it is now. The lock guards the reference only.
     app: Mutex<Arc<App>>,
     sender: QueueSender,
     numbers: Arc<AppNumbers>,
+    node: Arc<Node>,
 }
 
 impl FeedRoute {
-    pub fn new(app: Arc<App>, sender: QueueSender, numbers: Arc<AppNumbers>) -> Self {
-        Self { app: Mutex::new(app), sender, numbers }
+    pub fn new(app: Arc<App>, sender: QueueSender, numbers: Arc<AppNumbers>, node: &Arc<Node>) -> Self {
+        Self { app: Mutex::new(app), sender, numbers, node: Arc::clone(node) }
     }
 
     pub fn app(&self) -> Arc<App> {
@@ -45,7 +45,9 @@ impl FeedRoute {
         self.numbers.receive();
         if let Err(full) = self.sender.push(Message { channel: Box::from(channel), payload }) {
             self.numbers.count_dropped(Dropped::QueueFull, channel);
+            // One for all, because a flood would drive out the traces before it.
             if full.is_first {
+                self.keep_refused(channel, &[], Dropped::QueueFull);
                 let app = self.numbers.app.as_str();
                 tracing::warn!(target: "fanfare::redis_feed", app, "dropping: {}", Dropped::QueueFull);
             }
@@ -55,17 +57,35 @@ impl FeedRoute {
     /// A message has arrived that was too long to be read.
     pub fn receive_too_long(&self, channel: &str) {
         self.numbers.receive();
-        self.numbers.count_dropped(Dropped::TooLarge, channel);
+        self.drop_one(channel, &[], Dropped::TooLarge);
+    }
+
+    /// Counts a dropped message, and keeps the reason for apps that trace.
+    fn drop_one(&self, channel: &str, payload: &[u8], why: Dropped) {
+        self.numbers.count_dropped(why, channel);
+        // Other messages of the application are no publishes.
+        if why != Dropped::NotABroadcast {
+            self.keep_refused(channel, payload, why);
+        }
+    }
+
+    fn keep_refused(&self, channel: &str, payload: &[u8], why: Dropped) {
+        let app = self.app();
+        if app.trace {
+            let event = Broadcast::parse(payload).map(|broadcast| broadcast.event).unwrap_or_default();
+            let text = format!("{why} (channel {channel})");
+            note_refused(&self.node, &app, &event, Publisher::Feed, (None, &text));
+        }
     }
 }
 
 /// Publishes messages until no more can arrive. Holds the route only while publishing a message, because the
 /// route holds the sending end.
-pub(super) async fn run(node: Arc<Node>, route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
+pub(super) async fn run(route: std::sync::Weak<FeedRoute>, mut receiver: QueueReceiver) {
     while let Some(Message { channel, payload }) = receiver.next().await {
         let Some(route) = route.upgrade() else { return };
-        if let Err(why) = publish_one(&node, &route.app(), &channel, &payload) {
-            route.numbers.count_dropped(why, &channel);
+        if let Err(why) = publish_one(&route.node, &route.app(), &channel, &payload) {
+            route.drop_one(&channel, &payload, why);
         }
         if let Some(count) = receiver.take_dropped() {
             let app = route.numbers.app.as_str();
@@ -87,7 +107,8 @@ fn publish_one(node: &Node, app: &Arc<App>, channel: &str, payload: &[u8]) -> Re
         return Err(Dropped::TooLarge);
     }
     let event = BackEndEvent { name: &event, data: &data, channels: &[channel], except };
-    publish(node, app, &[event], Spread::Node).map_err(|_| Dropped::OverQuota)
+    publish(node, app, &[event], Publisher::Feed).map_err(|_| Dropped::OverQuota)?;
+    Ok(())
 }
 
 /// Whether a public name is a guarded one behind something that looks like the rest of a prefix.

@@ -1,9 +1,13 @@
 //! Output of a ready server: a log line for programs, the ready line and lines to paste for people.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
+
+use fanfare_config::LaravelEchoServer;
 
 use super::Server;
 use crate::command_line::VERSION;
+use crate::console::PLACE;
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
@@ -19,6 +23,7 @@ impl Server {
             listen = %listening,
             tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
             admin = %admin_listening,
+            console = config.console.enabled.then(|| format!("http://{admin_listening}{PLACE}")),
             database = config.database().map(|database| database.place()),
             configured_apps = config.fixed_apps().len(),
             "ready"
@@ -37,19 +42,39 @@ impl Server {
         let Server { state, listening, over_tls, admin_listening: admin, first, .. } = self;
         let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
         let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
-        if let Some(laravel) = &state.node.config.laravel {
+        let config = &state.node.config;
+        if config.console.enabled && state.node.apps.has_database() {
+            let _ = writeln!(
+                text,
+                "Console: http://{admin}{PLACE} (`fanfare console` prints a link that logs in)"
+            );
+        }
+        if let Some(laravel) = &config.laravel {
             text.push_str(&laravel.text());
         }
+        let former = state.node.config.laravel_echo_server.as_ref();
+        text.push_str(&former.map_or_else(String::new, LaravelEchoServer::text));
+        text.push_str(&self.socket_io());
         match first {
+            // Its pages have all that they need.
+            Some(_) if former.is_some_and(|former| former.makes_app) => {}
             Some(ShownApp { app, embedded, new }) => {
                 // Standard output often ends in a log: a secret is printed when new, or to a terminal.
                 let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-                let path_prefix = &state.node.config.listen.path_prefix;
+                let fanfare_config::ListenSection { path_prefix, fallback, .. } = &state.node.config.listen;
                 // The configuration does not hold a port that the system has chosen.
                 let is_chosen = state.node.config.listen.addr.port() == 0;
                 let invocation = &invocation.with("--listen", is_chosen.then(|| listening.to_string()));
                 let (listen, over_tls) = (*listening, over_tls.clone());
-                let lines = PasteLines { app, listen, over_tls, path_prefix, show_secret, invocation };
+                let lines = PasteLines {
+                    app,
+                    listen,
+                    over_tls,
+                    path_prefix,
+                    fallback: *fallback,
+                    show_secret,
+                    invocation,
+                };
                 text.push_str(&lines.text());
                 if !show_secret {
                     text.push_str(
@@ -73,6 +98,24 @@ impl Server {
         let mut out = io::stdout().lock();
         // A closed standard output does not stop the server.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+impl Server {
+    /// Where Socket.IO is spoken, and what that opens (SIO-081).
+    fn socket_io(&self) -> String {
+        let Server { state, listening, over_tls, .. } = self;
+        let config = &state.node.config;
+        let Some(app) = config.socketio.app.as_ref().filter(|_| config.socketio.enabled) else {
+            return String::new();
+        };
+        let tls = over_tls.as_ref().map(|tls| tls.listen);
+        let (scheme, address) = tls.map_or(("http", *listening), |address| ("https", address));
+        let prefix = &config.listen.path_prefix;
+        format!(
+            "\nSocket.IO: {scheme}://{address}{prefix}/socket.io/ is the app {app}; anyone who reaches that address may listen \
+             to its public channels without a key.\n"
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
 
-use crate::ws::socket::Socket;
+use crate::clients::ws::socket::Socket;
 
 /// Most bytes of one record, and of one write.
 const RECORD: usize = 16 * 1024;

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, client};
 
 use super::*;
-use crate::ws::socket::Socket;
-use crate::ws::write::Writer;
+use crate::clients::ws::socket::Socket;
+use crate::clients::ws::write::Writer;
 
 /// The deadline of every wait.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -44,6 +44,13 @@ pub fn handshake(socket: &mut (impl Read + Write)) {
     }
 }
 
+/// The socket id in `connection_established`.
+pub fn socket_id(established: &[u8]) -> &str {
+    let text = std::str::from_utf8(established).expect("a text");
+    let id = text.split("socket_id\\\":\\\"").nth(1).and_then(|rest| rest.split('\\').next());
+    id.expect("an id")
+}
+
 /// Subscribes to a public channel and waits for the acknowledgement.
 pub fn subscribe(socket: &mut (impl Read + Write), channel: &str) {
     send(socket, &format!("{{\"event\":\"pusher:subscribe\",\"data\":{{\"channel\":\"{channel}\"}}}}"));

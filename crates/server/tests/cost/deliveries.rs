@@ -6,17 +6,17 @@ use crate::server::{Running, start};
 use crate::{client, during, my_turn};
 
 /// Publishes measured at once; unrelated allocations are spread over this many.
-const PUBLISHES: usize = 200;
+pub const PUBLISHES: usize = 200;
 
 /// Most allocations of one publish over HTTP to one subscriber.
-const ALLOCATIONS_PER_PUBLISH: usize = 28;
+pub const ALLOCATIONS_PER_PUBLISH: usize = 28;
 
-fn event() -> Vec<u8> {
+pub fn event() -> Vec<u8> {
     client::signed("POST", "events", r#"{"name":"e","data":"{\"a\":1}","channels":["news"]}"#)
 }
 
 /// Publishes this many times, each time waiting until every client has the event; returns the allocations.
-fn publish(api: &mut TcpStream, crowd: &mut [TcpStream], request: &[u8]) -> usize {
+pub fn publish(api: &mut TcpStream, crowd: &mut [TcpStream], request: &[u8]) -> usize {
     let mut answer = [0; 4096];
     let mut once = || {
         client::ask(api, request, &mut answer);

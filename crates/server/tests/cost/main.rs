@@ -9,9 +9,13 @@
 mod client;
 mod cluster;
 mod deliveries;
+mod http2;
 mod memory;
+mod once;
+mod resume;
 mod server;
 mod tls;
+mod users;
 
 use std::alloc::System;
 use std::time::Instant;

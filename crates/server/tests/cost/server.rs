@@ -30,10 +30,21 @@ pub fn start() -> Running {
     start_in(tempfile::tempdir().expect("a temporary folder can be made"), "")
 }
 
+/// As [`start`], with settings of the app.
+pub fn start_with_app(app: &str) -> Running {
+    start_with(tempfile::tempdir().expect("a temporary folder can be made"), "", app)
+}
+
 /// As [`start`], with settings; files named in the settings are in the folder.
 pub fn start_in(folder: TempDir, settings: &str) -> Running {
+    start_with(folder, settings, "")
+}
+
+fn start_with(folder: TempDir, settings: &str, of_app: &str) -> Running {
     let file: PathBuf = folder.path().join("fanfare.toml");
-    let app = format!("{settings}\n[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n");
+    let app = format!(
+        "{settings}\n[[apps.list]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n{of_app}\n"
+    );
     std::fs::write(&file, app).expect("the temporary folder can be written to");
     let free = Some("127.0.0.1:0".to_owned());
     let flags = Flags {

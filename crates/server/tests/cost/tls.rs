@@ -21,7 +21,7 @@ const CROWD: usize = 300;
 const BYTES_PER_CONNECTION: i64 = 10_000;
 
 /// A server with a certificate, and a client that trusts the certificate.
-fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConfig>) {
+pub fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConfig>) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a legal name");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -43,17 +43,22 @@ fn start(version: &'static SupportedProtocolVersion) -> (Running, Arc<ClientConf
     (start_in(folder, &settings), Arc::new(config))
 }
 
+/// A connection over TLS, whose handshake comes with the first bytes.
+pub fn connected(server: &Running, config: &Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from("localhost").expect("a legal name");
+    let session = ClientConnection::new(Arc::clone(config), name).expect("a legal configuration");
+    let address = server.tls.expect("the server speaks TLS");
+    let socket = TcpStream::connect(address).expect("the server accepts");
+    socket.set_nodelay(true).expect("a socket need not wait for more to send");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
+    StreamOwned::new(session, socket)
+}
+
 /// Connections whose clients have dropped their TLS state, so that only the server's remains.
 fn come(server: &Running, config: &Arc<ClientConfig>) -> Vec<TcpStream> {
-    let address = server.tls.expect("the server speaks TLS");
     let mut crowd = Vec::with_capacity(CROWD);
     for _ in 0..CROWD {
-        let name = ServerName::try_from("localhost").expect("a legal name");
-        let session = ClientConnection::new(Arc::clone(config), name).expect("a legal configuration");
-        let socket = TcpStream::connect(address).expect("the server accepts");
-        socket.set_nodelay(true).expect("a socket need not wait for more to send");
-        socket.set_read_timeout(Some(DEADLINE)).expect("a socket takes a time limit");
-        let mut stream = StreamOwned::new(session, socket);
+        let mut stream = connected(server, config);
         client::upgrade(&mut stream);
         client::subscribe(&mut stream, "news");
         crowd.push(stream.sock);

@@ -23,13 +23,13 @@ fn a_name_that_nobody_has_listed_is_refused_on_every_path_with_the_setting_that_
             let answer = asked_as(server.admin, host, path);
             assert_eq!(answer.head.status, 421, "{host} {path}");
             let problem: Value = serde_json::from_str(&answer.body).expect("JSON");
-            assert_eq!(problem["type"], "urn:fanfare:problem:foreign-host");
+            assert_eq!(problem["type"], "urn:fanfare:problem:unknown-host");
             let detail = problem["detail"].as_str().expect("a text");
             assert!(detail.contains(host) && detail.contains("listen.admin_hosts"), "{detail}");
         }
     }
     server.process.log_line("the refusal", |line| {
-        (line.contains("foreign-host") && line.contains("evil.test")).then_some(())
+        (line.contains("unknown-host") && line.contains("evil.test")).then_some(())
     });
     assert_eq!(
         asked_as(server.addr, "evil.test", "/up").head.status,

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::support::admin::{Admin, Reply, token};
+use crate::support::http::Http;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 
@@ -44,6 +45,68 @@ fn a_token_is_good_for_its_scopes_and_for_nothing_else() {
             }
         }
     }
+}
+
+#[test]
+fn con_016_and_con_086_a_bound_token_sees_its_apps_and_nothing_else() {
+    let server = Setup::bare().start();
+    let all = Admin::with(&server, "read,write,secrets,publish");
+    for id in ["1001", "1002", "1003"] {
+        all.post("/v1/apps", &format!(r#"{{"id":"{id}"}}"#)).expect(201);
+    }
+    let key = all.get("/v1/apps/1003/keys").expect(200)["keys"][0]["key"].as_str().expect("a key").to_owned();
+    let scopes = ["--scope", "read,write,secrets,publish", "--app", "1001,1003", "--json"];
+    let made = server.commanded(&[&["token", "create", "--name", "tenant"][..], &scopes].concat());
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    assert_eq!(made["apps"], serde_json::json!(["1001", "1003"]));
+    let tenant = Admin::nobody(&server).bearing(made["token"].as_str().expect("a token"));
+
+    let listed = |path: &str| {
+        let page = tenant.get(path).expect(200).clone();
+        let ids =
+            page["apps"].as_array().expect("apps").iter().map(|app| app["id"].clone()).collect::<Vec<_>>();
+        (serde_json::json!(ids), page["next"].clone())
+    };
+    assert_eq!(listed("/v1/apps"), (serde_json::json!(["1001", "1003"]), Value::Null));
+    assert_eq!(listed("/v1/apps?limit=1"), (serde_json::json!(["1001"]), "1001".into()));
+    assert_eq!(listed("/v1/apps?limit=1&after=1001"), (serde_json::json!(["1003"]), Value::Null));
+    tenant.patch("/v1/apps/1003", r#"{"name":"shop"}"#).expect(200);
+    tenant.get("/v1/apps/1003/keys?secrets=true").expect(200);
+    let event = r#"{"name":"e","channel":"news","data":"x"}"#;
+    tenant.post("/v1/apps/1001/events", event).expect(200);
+
+    // An app of somebody else is told as one that there is not, whatever the request.
+    let somebodys = |id: &str| {
+        vec![
+            tenant.get(&format!("/v1/apps/{id}")),
+            tenant.get(&format!("/v1/apps/{id}/keys?secrets=true")),
+            tenant.get(&format!("/v1/apps/{id}/usage")),
+            tenant.get(&format!("/v1/apps/{id}/traces")),
+            tenant.patch(&format!("/v1/apps/{id}"), r#"{"name":"mine"}"#),
+            tenant.post(&format!("/v1/apps/{id}/keys"), ""),
+            tenant.delete(&format!("/v1/apps/{id}/keys/{key}")),
+            tenant.post(&format!("/v1/apps/{id}/events"), event),
+            tenant.delete(&format!("/v1/apps/{id}")),
+        ]
+    };
+    for (known, unknown) in somebodys("1002").iter().zip(&somebodys("9002")) {
+        known.refused(404, "no-such-app", &[]);
+        assert_eq!(known.answer.body.replace("1002", "9002"), unknown.answer.body);
+    }
+    assert_eq!(all.get("/v1/apps/1002").expect(200)["name"], "");
+    for reply in [tenant.post("/v1/apps", "{}"), tenant.get("/v1/nodes")] {
+        reply.refused(403, "not-for-bound-tokens", &[]);
+    }
+
+    // Scopes count for its own apps.
+    let reader =
+        server.commanded(&["token", "create", "--name", "t", "--scope", "read", "--app", "1001", "--json"]);
+    let reader: Value = serde_json::from_str(&reader).expect("JSON");
+    let reader = Admin::nobody(&server).bearing(reader["token"].as_str().expect("a token"));
+    reader.patch("/v1/apps/1001", r#"{"name":"x"}"#).refused(403, "scope-missing", &[]);
+    reader.patch("/v1/apps/1002", r#"{"name":"x"}"#).refused(404, "no-such-app", &[]);
+    let list = server.commanded(&["token", "list"]);
+    assert!(list.contains("1001,1003") && list.contains("all"), "{list}");
 }
 
 #[test]
@@ -94,6 +157,26 @@ fn a_token_that_is_revoked_is_refused_at_once() {
     assert_eq!(server.commanded(&["token", "revoke", "1"]), "token 1 is not valid any more\n");
     refused_as_wrong(&admin.get("/v1/apps"));
     other.get("/v1/apps").expect(200);
+}
+
+#[test]
+fn con_011_behind_a_proxy_wrong_tokens_count_for_the_client_and_not_for_the_proxy() {
+    let server = Setup::bare().start();
+    let right = token(&server, "read");
+    let behind_proxy = |token: &str, client: &str| {
+        let mut http = Http::connect(server.admin);
+        let head = format!(
+            "GET /v1/apps HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {client}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        http.write(head.as_bytes());
+        http.answer().head.status
+    };
+    for _ in 0..20 {
+        assert_eq!(behind_proxy("fanfare_guess", "192.0.2.1"), 401);
+    }
+    assert_eq!(behind_proxy(&right, "192.0.2.1"), 429);
+    assert_eq!(behind_proxy(&right, "192.0.2.2"), 200);
+    Admin::nobody(&server).bearing(&right).get("/v1/apps").expect(200);
 }
 
 #[test]
@@ -184,7 +267,11 @@ fn a_token_command_with_faults_tells_all_of_them_and_makes_nothing() {
     refused(&server, &["revoke", "7"], &["fanfare: there is no token 7 that could be revoked"]);
     let ended = server.command(&["token", "create", "--name", "n", "--scope", "read,everything"]);
     assert_eq!(ended.status, 64);
-    assert!(ended.stderr.contains("there are the scopes read, write and secrets"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("there are the scopes read, write, secrets, publish, payloads and operate"),
+        "{}",
+        ended.stderr
+    );
     assert_eq!(server.commanded(&["token", "list"]), "There is no token here.\n");
 }
 

@@ -1,11 +1,12 @@
 //! A thousand requests at once, and an application that hangs: which wait, which are refused, and who is unaffected.
 
-use crate::support::OTHER;
 use crate::support::application::{Application, Reply};
 use crate::support::authorization::{Post, expect_denial_logged};
+use crate::support::echo::{Echo, ON};
 use crate::support::http::Http;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::{APP, OTHER, eventually};
 
 const PRIVATE: &str = "private-orders";
 
@@ -50,6 +51,29 @@ fn beyond_those_who_are_asked_some_wait_and_the_rest_are_turned_away_at_once() {
 }
 
 #[test]
+fn whoever_hangs_up_keeps_the_place_until_the_application_has_answered() {
+    let hanging = Application::start(|_| Reply::Hang);
+    let server = Setup::bare()
+        .config(&format!("{ON}[limits]\nauthorizations_node = 4\n[timeouts]\napplication = 60"))
+        .app(APP, &hanging.settings())
+        .start();
+    let mut echo = Echo::connect(&server, 3);
+    echo.subscribe(PRIVATE);
+    let crowd = begin(&server, 1);
+    hanging.expect_questions(2);
+    drop((echo, crowd));
+    server.expect_metric("fanfare_connections{app=\"3\"}", 0.0);
+    // The request may be of a client that has only finished sending, and waits.
+    server.expect_metric("fanfare_http_connections{listener=\"public\"}", 1.0);
+    assert_eq!(Post::channel(PRIVATE).send(&server).head.status, 503, "the application works on two");
+    hanging.let_go();
+    eventually("there is room again", || {
+        (Post::channel(PRIVATE).send(&server).head.status == 200).then_some(())
+    });
+    server.expect_metric("fanfare_http_connections{listener=\"public\"}", 0.0);
+}
+
+#[test]
 fn whoever_waits_for_a_turn_waits_no_longer_than_for_an_answer() {
     let hanging = Application::start(|_| Reply::Hang);
     let server = two_apps(
@@ -89,6 +113,32 @@ fn all_apps_together_have_a_bound_of_which_one_leaves_some_to_others() {
     for http in &mut crowd {
         assert_eq!(http.answer().head.status, 200);
     }
+}
+
+#[test]
+fn an_address_leaves_as_many_places_of_an_app_to_others_as_it_has() {
+    const STRANGER: (&str, &str) = ("X-Forwarded-For", "198.51.100.1");
+    let hanging = Application::start(|_| Reply::Hang);
+    let limits = "[limits]\nauthorizations = 2\nauthorizations_waiting = 38\n[timeouts]\napplication = 60";
+    let server = Setup::bare().config(&format!("{ON}{limits}")).app(APP, &hanging.settings()).start();
+    let mut echo = Echo::with_headers(&server, &[STRANGER]);
+    (0..12).for_each(|number| echo.subscribe(&format!("private-{number}")));
+    hanging.expect_questions(2);
+    echo.settle();
+    let post = Post::channel(PRIVATE).header(STRANGER.0, STRANGER.1);
+    let mut crowd: Vec<_> = (0..12).map(|_| post.begin(server.addr)).collect();
+    server.expect_metric(&outcome("busy"), 4.0);
+    expect_denial_logged(&server, &["questions of the client's address", "status=503"]);
+    echo.subscribe("private-13");
+    echo.expect_refused("private-13", 503);
+    let mut others: Vec<_> = (2..10)
+        .map(|last| Post::channel(PRIVATE).header("X-Forwarded-For", &format!("198.51.100.{last}")))
+        .map(|post| post.begin(server.addr))
+        .collect();
+    hanging.let_go();
+    assert!(others.iter_mut().all(|http| http.answer().head.status == 200), "others find places");
+    let refused = crowd.iter_mut().map(Http::answer).filter(|answer| answer.head.status == 503).count();
+    assert_eq!(refused, 4, "of 40 places an address has as many as it leaves free");
 }
 
 #[test]

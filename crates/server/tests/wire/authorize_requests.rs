@@ -2,7 +2,6 @@
 
 use crate::support::application::Application;
 use crate::support::authorization::{Post, SOCKET, expect_denial_logged};
-use crate::support::http::Http;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::signing::channel_auth;
@@ -204,6 +203,8 @@ fn an_app_without_the_setting_says_which_it_is() {
     let application = yes();
     let server = TestServer::start();
     Post::channel(PRIVATE).send(&server).refused(404, "set authorization.url");
+    let (channel, socket) = (format!("channel=\"{PRIVATE}\""), format!("socket=\"{SOCKET}\""));
+    expect_denial_logged(&server, &["status=404", &channel, &socket]);
     Post::user().send(&server).refused(404, "set authorization.user_url");
     let channels_only = format!("authorization.url = \"http://{}/auth\"", application.addr);
     Post::user().send(&Setup::with_app(&channels_only).start()).refused(404, "set authorization.user_url");
@@ -286,21 +287,4 @@ fn files_of_authorities_that_cannot_be_used_are_told_with_all_other_faults() {
     ] {
         assert!(ended.stderr.contains(told), "{told} is not in\n{}", ended.stderr);
     }
-}
-
-#[test]
-fn a_client_that_leaves_takes_its_question_along() {
-    let application = Application::start(|_| crate::support::application::Reply::Hang);
-    let setup = Setup::with_app(&application.settings())
-        .config("[limits]\nauthorizations = 1\nauthorizations_waiting = 0\n[timeouts]\napplication = 60");
-    let server = setup.start();
-    let leaving: Http = Post::channel(PRIVATE).begin(server.addr);
-    application.expect_questions(1);
-    Post::channel(PRIVATE).send(&server).refused(503, "try again");
-    drop(leaving);
-    // The next request reaches the application: no permit waits for a client that has left.
-    let _next = eventually("the turn is free again", || {
-        let next = Post::channel(PRIVATE).begin(server.addr);
-        (application.questions().len() > 1).then_some(next)
-    });
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::authorization::{Post, SOCKET, expect_denial_logged};
@@ -22,12 +22,17 @@ fn application() -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    (over_tls(cert.der().clone(), key), cert.pem())
+}
+
+/// An application that allows every request, over TLS.
+pub fn over_tls(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS")
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .expect("the key is that of the certificate");
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -42,7 +47,7 @@ fn application() -> (SocketAddr, String) {
             }
         }
     });
-    (addr, cert.pem())
+    addr
 }
 
 #[test]

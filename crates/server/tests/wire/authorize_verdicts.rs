@@ -149,6 +149,19 @@ fn a_redirect_is_not_followed_and_says_that_a_login_is_wanted() {
 }
 
 #[test]
+fn a_request_without_a_user_is_told_so_in_the_log_of_a_refusal() {
+    let application = Application::saying(403, "{}");
+    let asked = format!("asked=\"{}\"", application.addr);
+    let server = server_of(&application);
+    Post::channel("private-known").header("Cookie", "s=hush").send(&server).refused(403, "");
+    expect_denial_logged(&server, &["private-known", "the channel's callback said no", &asked]);
+    let word = "neither a cookie nor an Authorization header: pusher-js sends cookies to the page's own origin alone";
+    assert!(!server.process.stderr().contains(word) && !server.process.stderr().contains("hush"));
+    Post::channel("private-unknown").send(&server).refused(403, "");
+    expect_denial_logged(&server, &["private-unknown", "the channel's callback said no", word]);
+}
+
+#[test]
 fn an_answer_of_ten_megabytes_is_not_read_to_its_end() {
     let ten_megabytes = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(10_000_000));
     let application = Application::raw(&ten_megabytes);
@@ -162,7 +175,8 @@ fn an_answer_of_ten_megabytes_is_not_read_to_its_end() {
 #[test]
 fn an_application_that_is_not_there_or_breaks_off_is_a_bad_gateway() {
     let gone = Application::saying(200, "true");
-    let settings = gone.settings();
+    let asked = format!("asked=\"{}\"", gone.addr);
+    let settings = gone.settings().replace("/auth\"", "/auth?hush=1\"");
     drop(gone);
     let server = Setup::with_app(&settings).start();
     let answer = eventually("the port is closed", || {
@@ -174,6 +188,8 @@ fn an_application_that_is_not_there_or_breaks_off_is_a_bad_gateway() {
         let _ = Post::channel(PRIVATE).send(&server);
         server.process.stderr().contains("the connection was refused").then_some(())
     });
+    expect_denial_logged(&server, &["the connection was refused", &asked]);
+    assert!(!server.process.stderr().contains("hush"));
     for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ntrue", "SSH-2.0-OpenSSH\r\n", ""] {
         Post::channel(PRIVATE).send(&server_of(&Application::raw(answer))).refused(502, "could not be asked");
     }

@@ -32,7 +32,7 @@ fn age(redis: &Redis) {
 }
 
 /// Two nodes that tell webhooks, the first of which sends them.
-fn pair_that_tells(redis: &Redis, sections: &str, app: &str) -> [TestServer; 2] {
+pub fn pair_that_tells(redis: &Redis, sections: &str, app: &str) -> [TestServer; 2] {
     let sender = node_with(redis, sections, app);
     age(redis);
     eventually("it sends for all partitions", || (sender.metric(TAKEN) > 15.5).then_some(()));
@@ -40,7 +40,7 @@ fn pair_that_tells(redis: &Redis, sections: &str, app: &str) -> [TestServer; 2] 
 }
 
 /// Everything that was told, once so many events were.
-fn told(receiver: &Receiver, count: usize) -> Vec<String> {
+pub fn told(receiver: &Receiver, count: usize) -> Vec<String> {
     eventually_within(Duration::from_secs(30), &format!("{count} events"), || {
         let told: Vec<String> = receiver.so_far().iter().flat_map(events_of).collect();
         (told.len() >= count).then_some(told)
@@ -106,7 +106,7 @@ fn cl_031_a_going_is_told_though_its_node_dies_within_the_delay() {
 }
 
 #[test]
-fn cl_035_client_events_counts_and_misses_are_told_once_by_the_node_where_they_arise() {
+fn hook_025_and_cl_035_client_events_counts_and_misses_are_told_once_by_the_node_where_they_arise() {
     let redis = Redis::start();
     let receiver = Receiver::new();
     let kinds = ["client_events", "subscription_count", "cache_miss"];

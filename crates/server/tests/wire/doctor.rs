@@ -32,7 +32,8 @@ fn answering(status: &str, headers: &str, body: &str) -> Application {
 #[test]
 fn a_server_that_is_well_has_no_cross_and_ends_with_0() {
     let server = TestServer::start();
-    let hops = ["TCP", "WebSocket upgrade", "app key", "signature", "clock", "publish and receive"];
+    let hops =
+        ["TCP", "WebSocket upgrade", "app key", "signature", "clock", "publish and receive", "HTTP fallback"];
     examine_at(&url(&server), &[]).expect_well(&hops).expect("Redis", "skipped", &["--redis"]);
     let ended = doctor(&[&["--url", &*url(&server)], &CREDENTIALS[..]].concat());
     assert_eq!(ended.status, 0, "{}", ended.stdout);
@@ -128,7 +129,7 @@ fn a_certificate_is_good_once_its_authority_is_given() {
     let (secured, authority) = Secured::start_for(&["localhost"], |_| {});
     let url = format!("wss://localhost:{}", secured.addr().port());
     let given = examine_at(&url, &["--ca-file", &authority.path().to_string_lossy()]);
-    given.expect_well(&["TLS", "app key", "signature", "publish and receive"]);
+    given.expect_well(&["TLS", "app key", "signature", "publish and receive", "HTTP fallback"]);
     given.expect("TLS", "passed", &["for localhost", "more days"]);
     let unknown = examine_at(&url, &[]);
     unknown.expect_failed("TLS", &["authority that is not known", "fullchain.pem", "--ca-file"]);

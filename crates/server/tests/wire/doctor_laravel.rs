@@ -16,7 +16,7 @@ use crate::support::{APP, App};
 use fanfare_testing::redis::Redis;
 
 /// Publishes to a channel as Laravel does, again and again, while `run` runs.
-fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
+pub fn publishing<T>(redis: &Redis, channel: &str, run: impl FnOnce() -> T) -> T {
     let payload = r#"{"event":"App\\Events\\Shipped","data":{"id":1,"socket":null},"socket":null}"#;
     publishing_as(redis, channel, payload, run)
 }
@@ -241,7 +241,7 @@ fn what_pusher_js_makes_of_an_answer_is_told_with_what_to_do() {
     }
     let gone = Application::saying(200, "true").addr;
     let examined = examine(&["--auth-url", &format!("http://{gone}/"), "--channel", private]);
-    examined.expect_failed("authorization", &["APP_URL"]);
+    examined.expect_failed("authorization", &["--auth-url"]);
 }
 
 #[test]
@@ -283,6 +283,9 @@ fn a_yes_without_a_signature_is_well_where_fanfare_signs_it() {
         "passed",
         &["Fanfare signs", "authEndpoint: 'http://127.0.0.1:"],
     );
+    let with_cookie = [&asking[..], &["--cookie".to_owned(), "s=1".to_owned()]].concat();
+    let own_host = format!("authEndpoint: '/ws/app/{}/auth' on the page's own host", APP.key);
+    examine(&with_cookie).expect("authorization", "passed", &["Fanfare signs", &own_host]);
     examine(&silent)
         .expect_failed("authorization", &["pending for ever", "answers 404", "authorization.url"]);
 }

@@ -68,10 +68,11 @@ fn a_proxy_that_puts_something_before_the_path_is_told_the_setting_for_it() {
         examined.expect_failed(hop, &["changes the path", "listen.path_prefix = \"/ws\""]);
     }
     let prefixed = Setup::new().config("[listen]\npath_prefix = \"/ws\"").start();
-    examine_through(&Hop::replacing(prefixed.addr, " /app", " /ws/app")).expect_well(&[
+    examine_through(&Hop::replacing(prefixed.addr, " /", " /ws/")).expect_well(&[
         "app key",
         "signature",
         "publish and receive",
+        "HTTP fallback",
     ]);
 }
 

@@ -132,10 +132,12 @@ fn lim_007_the_protocols_own_event_names_may_not_be_published() {
     let mut socket = server.connect();
     socket.subscribe("a");
     let mut api = server.api();
-    for name in ["pusher:error", "pusher:", "pusher_internal:member_added", "pusher_internal:x"] {
-        api.post("/events", event(name, "a", "{}")).refused(400, "pusher");
+    for name in
+        ["pusher:error", "pusher:", "pusher_internal:member_added", "pusher_internal:x", "fanfare:resumed"]
+    {
+        api.post("/events", event(name, "a", "{}")).refused(400, "reserved");
     }
-    for name in ["pusher", "pusherx:y", "x-pusher:y"] {
+    for name in ["pusher", "pusherx:y", "x-pusher:y", "fanfare", "fanfare.x"] {
         api.post("/events", event(name, "a", "{}")).expect("{}");
         socket.expect_event("a", name, "{}");
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::support::APP;
 use crate::support::api::Request;
-use crate::support::http::{Head, Http};
+use crate::support::http::{Answer, Head, Http};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 
@@ -341,4 +341,31 @@ fn what_is_not_http_is_refused_and_does_no_harm() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     server.connect().expect_nothing_more();
+}
+
+/// Asks for a path with this line of a header; the answer.
+fn ask(server: &TestServer, method: &str, path: &str, header: &str) -> Answer {
+    let mut http = Http::connect(server.addr);
+    http.write(format!("{method} {path} HTTP/1.1\r\nHost: fanfare\r\n{header}\r\n").as_bytes());
+    http.answer()
+}
+
+#[test]
+fn res_022_the_script_for_resuming_is_served_and_a_browser_that_has_it_is_told_so() {
+    let server = TestServer::start();
+    let answer = server.public("/resume.js");
+    assert_eq!(answer.head.status, 200);
+    assert_eq!(answer.head.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(answer.head.header("cache-control"), Some("public, max-age=3600"));
+    assert!(answer.body.contains("function fanfareResume("), "{answer:?}");
+    let tag = answer.head.header("etag").expect("a tag").to_owned();
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
+        let answer = ask(&server, "GET", "/resume.js", &format!("If-None-Match: {known}\r\n"));
+        assert_eq!((answer.head.status, answer.body.as_str()), (304, ""), "{known}");
+        assert_eq!(answer.head.header("etag"), Some(&*tag));
+        assert_eq!(answer.head.header("cache-control"), Some("public, max-age=3600"));
+    }
+    let other = ask(&server, "GET", "/resume.js", "If-None-Match: \"other\"\r\n");
+    assert_eq!((other.head.status, other.body), (200, answer.body));
+    ask(&server, "POST", "/resume.js", "Content-Length: 0\r\n").refused(405, "GET");
 }

@@ -37,7 +37,7 @@ fn the_close_of_a_connection_is_one_line_with_app_socket_code_and_reason() {
     by_client.close();
     let fields = close_of(&server, &id);
     assert_eq!((&fields["app"], &fields["code"]), (&"3".into(), &1000.into()));
-    assert_eq!(fields["reason"], "by_client");
+    assert_eq!((&fields["reason"], &fields["client"]), (&"by_client".into(), &"127.0.0.1".into()));
     let mut silent = server.open(&format!("/app/{}?protocol=7", APP.key)).established(1);
     silent.frame();
     silent.expect_close_code(4201);

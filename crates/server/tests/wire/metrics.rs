@@ -40,7 +40,8 @@ fn counters_count_what_happened() {
         socket.expect_nothing_more();
     }
     assert!(server.metric("fanfare_messages_received_total") - before > 2.5);
-    server.expect_metric("fanfare_connections_opened_total", 1.0);
+    let opened = r#"fanfare_connections_opened_total{dialect="pusher",transport="websocket"}"#;
+    server.expect_metric(opened, 1.0);
     let mut api = server.api();
     api.publish("news", "e", "d");
     api.post(

@@ -20,13 +20,10 @@ fn an_event_arrives_and_the_command_says_how_many_were_subscribed() {
         "e",
         r#"{"n":1}"#,
     ]);
-    assert_eq!(
-        said,
-        format!(
-            "e was sent to news of app {} at http://{listen}: 1 connection is subscribed to it.\n",
-            APP.id
-        )
-    );
+    let (sent, told) = said.split_once(", as ").expect("an id");
+    assert_eq!(sent, format!("e was sent to news of app {} at http://{listen}", APP.id));
+    let (id, told) = told.split_once(".\n").expect("a line for each channel");
+    assert_eq!((id.len(), told), (26, "  news: 1 connection is subscribed, 1 took it.\n"));
     socket.expect_event("news", "e", r#"{"n":1}"#);
     let url = format!("http://{listen}");
     let send = |rest: &[&str]| {
@@ -48,7 +45,12 @@ fn the_app_of_a_server_without_configuration_is_found_and_a_path_prefix_is_kept_
     command.args(["send", "--url", &url, "news", "e"]).env("FANFARE__LISTEN__PATH_PREFIX", "/ws");
     let ended = run(&mut command);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stdout.contains(&format!("{url}/ws: nobody is subscribed")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!(" at {url}/ws, as ")), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("  news: nobody is subscribed to news, and no open channel"),
+        "{}",
+        ended.stdout
+    );
 }
 
 #[test]
@@ -99,6 +101,8 @@ fn what_went_wrong_is_said_with_what_to_do() {
             69,
             "does not answer: the connection was refused (does the server run?",
         ),
+        (&url, &["--except", "12", "news", "e"], 64, "12 is no socket id, which looks like 1234.5678"),
+        (&url, &["--also-to", "no channel", "news", "e"], 64, "Invalid channel name: no channel"),
     ] {
         let words = [&["send", "--config", "fanfare.toml", "--url", url][..], words].concat();
         let ended = server.command(&words);
@@ -106,4 +110,34 @@ fn what_went_wrong_is_said_with_what_to_do() {
         assert!(ended.stderr.contains(says), "{words:?}: {}", ended.stderr);
         assert!(!ended.stderr.contains(OTHER.secret));
     }
+}
+
+#[test]
+fn con_042_each_channel_has_a_line_that_says_who_got_the_event_or_why_nobody_did() {
+    let server = Setup::new().start();
+    let mut sockets = [server.connect(), server.connect()];
+    for socket in &mut sockets {
+        socket.subscribe("news");
+    }
+    sockets[1].subscribe_private(APP, "private-orders");
+    let url = format!("http://{}", server.addr);
+    let send = |words: &[&str]| {
+        server.commanded(&[&["send", "--config", "fanfare.toml", "--url", &url][..], words].concat())
+    };
+    let except = sockets[0].id.clone();
+    let said = send(&["--also-to", "orders", "--also-to", "News", "--except", &except, "news", "e", "1"]);
+    let told = said.split_once(".\n").map(|(_, told)| told.to_owned()).unwrap_or_default();
+    assert_eq!(
+        told,
+        "  news: 2 connections are subscribed, 1 took it, 1 excluded.\n  orders: nobody is subscribed to orders, but \
+         private-orders has 1 subscriber: the names differ by their prefix.\n  News: nobody is subscribed to News, but \
+         news has 2 subscribers: the names differ by upper and lower case.\n"
+    );
+    sockets[1].expect_event("news", "e", "1");
+    sockets[0].expect_nothing_more();
+    let json: serde_json::Value = serde_json::from_str(&send(&["--json", "news", "e", "1"])).expect("JSON");
+    assert_eq!(
+        (&json["channels"][0]["took"], &json["by"]),
+        (&2.into(), &format!("key:{}", &APP.key[..4]).into())
+    );
 }

@@ -114,7 +114,7 @@ fn what_a_client_sends_along_with_its_request_is_not_lost() {
 }
 
 #[test]
-fn alpn_offers_http_1_1_alone() {
+fn alpn_offers_http_2_and_http_1_1_and_nothing_else() {
     let secured = Secured::start();
     let with = |protocols: &[&[u8]]| {
         let mut config = (*secured.authority.client(&BOTH)).clone();
@@ -122,8 +122,8 @@ fn alpn_offers_http_1_1_alone() {
         Http::try_over_tls(secured.addr(), config.into())
     };
     let both = with(&[b"h2", b"http/1.1"]).expect("they agree on one");
-    assert_eq!(both.session().alpn_protocol(), Some(&b"http/1.1"[..]));
-    let refused = with(&[b"h2"]).err().expect("they agree on none").to_string();
+    assert_eq!(both.session().alpn_protocol(), Some(&b"h2"[..]));
+    let refused = with(&[b"spdy/3.1"]).err().expect("they agree on none").to_string();
     assert!(refused.contains("NoApplicationProtocol"), "{refused}");
 }
 

@@ -9,12 +9,13 @@ use crate::overload::{
     SLOW_READERS, expect_whole_events_and_the_close, publish_until_a_slow_reader_is_closed,
 };
 use crate::support::api::Api;
+use crate::support::fallback::Fallback;
 use crate::support::server::pusher_js;
 use crate::support::setup::Setup;
 use crate::support::socket::Socket;
 use crate::support::tls::{BOTH, Secured};
 use crate::support::upgrade::Upgrade;
-use crate::support::{APP, PONG};
+use crate::support::{APP, PONG, eventually, quoted};
 
 fn connect_over(secured: &Secured, version: &'static SupportedProtocolVersion) -> Socket {
     Upgrade::to(&pusher_js(APP)).open_over(secured.http_over(&[version])).1.established(50)
@@ -136,4 +137,23 @@ fn a_client_that_vanishes_without_ending_tls_is_gone() {
     secured.server.expect_metric("fanfare_connections{app=\"3\"}", 2.0);
     drop(sockets);
     secured.server.expect_metric("fanfare_connections{app=\"3\"}", 0.0);
+}
+
+#[test]
+fn a_stream_of_the_http_fallback_goes_on_over_tls_until_more_comes_behind_its_request() {
+    let secured = Secured::start();
+    for version in BOTH {
+        let session = Fallback::of(secured.server.addr, APP);
+        let mut stream = secured.http_over(&[version]);
+        stream.write(&session.request("xhr_streaming", ""));
+        assert_eq!(stream.head().status, 200);
+        assert!(stream.chunk().starts_with(b"o\na["));
+        for _ in 0..3 {
+            session.send(r#"{"event":"pusher:ping","data":{}}"#);
+            assert_eq!(stream.chunk(), format!("a[{}]\n", quoted(PONG)).into_bytes());
+        }
+        stream.write(&session.request("xhr_streaming", ""));
+        assert!(!stream.until_end().contains("200 OK"), "nothing but the end");
+        eventually("its session is gone", || (session.post("[]").head.status == 404).then_some(()));
+    }
 }

@@ -126,14 +126,17 @@ fn hook_017_each_webhook_is_told_what_it_asked_for_and_one_that_is_off_nothing()
     socket.subscribe_private(APP, "private-cache-a");
     socket.expect_cache_miss("private-cache-a");
     socket.client_event("private-cache-a", "client-e", "1");
-    let expected: [usize; 5] = [2, 1, 1, 1, 1];
+    socket.sign_in(APP, r#"{"id":"u"}"#);
+    let expected: [usize; 6] = [2, 1, 1, 1, 1, 1];
     for ((receiver, kind), count) in receivers.iter().zip(ALL).zip(expected) {
         receiver.requests(count);
         assert_eq!(receiver.so_far().len(), count, "{kind}");
     }
     socket.subscribe("shop-a");
-    let requests = shop.requests(2);
-    assert!(requests.iter().all(|request| request.body.contains(r#""channel":"shop-a""#)), "{requests:?}");
+    // Users are online on no channel.
+    let requests = shop.requests(3);
+    let is_meant = |body: &str| body.contains(r#""channel":"shop-a""#) || body.contains("user_online");
+    assert!(requests.iter().all(|request| is_meant(&request.body)), "{requests:?}");
     assert!(off.so_far().is_empty());
 }
 
@@ -150,7 +153,11 @@ fn hook_019_nothing_is_told_of_users_own_channels() {
     socket.expect_nothing_more();
     // The later event has arrived: an earlier one would have, too.
     socket.subscribe("news");
-    receiver.expect(&["channel_occupied news", "subscription_count news subscription_count=1"]);
+    receiver.expect(&[
+        "channel_occupied news",
+        "subscription_count news subscription_count=1",
+        "user_online 7",
+    ]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn the_administration_api_sets_shows_and_refuses_webhooks() {
              password in it",
             "webhooks[1] has no events; name some of \
              channel_existence (channel_occupied, channel_vacated), presence (member_added, member_removed), client_events, cache_miss, \
-             subscription_count",
+             subscription_count, users (user_online, user_offline)",
             "webhooks[3].url is that of webhooks[2] already; put their events together",
         ],
     );

@@ -1,6 +1,7 @@
 //! Which requests a queue sends, and when, without a running clock.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::AppKey;
@@ -9,6 +10,7 @@ use fanfare_protocol::webhook::{SentEvent, Transition, WebhookEvent};
 use super::*;
 
 mod grouped;
+mod keeping;
 
 const SECOND: Duration = Duration::from_secs(1);
 

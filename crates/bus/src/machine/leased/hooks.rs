@@ -96,14 +96,12 @@ impl Leased {
                 self.not_told_yet(core, term, answer);
             }
             (Purpose::Hooked, BusAnswer::Hooked(apps)) => {
-                for (app, existence, presence) in apps {
-                    self.ask_totals(core, app, 0, (existence, presence));
+                for (app, kinds) in apps {
+                    self.ask_totals(core, app, 0, kinds);
                 }
             }
-            (Purpose::Totals { app, existence, presence }, BusAnswer::Totals { mut channels, cursor }) => {
-                // Back ends hear nothing of hidden channels, nor of users' own (HOOK-019).
-                channels.retain(|(channel, _)| channel.is_shown());
-                self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, (existence, presence)));
+            (Purpose::Totals { app, kinds }, BusAnswer::Totals { channels, cursor }) => {
+                self.in_room(core, &app, |room, _| room.reconcile(channels, cursor, kinds));
             }
             (Purpose::Told, BusAnswer::Late) => core.numbers.told_late += 1,
             (Purpose::Taken { entries }, BusAnswer::Failed(_)) => self.sender.sent.push(entries),
@@ -159,7 +157,7 @@ impl Leased {
                 core.numbers.hooks_refused += count;
                 core.out.refused_hooks.push((app.clone(), count));
             }
-            if let Some(kinds) = has_room.filter(|(existence, presence)| *existence || *presence) {
+            if let Some(kinds) = has_room.filter(|kinds| !kinds.is_empty()) {
                 self.ask_totals(core, app, 0, kinds);
             }
         }

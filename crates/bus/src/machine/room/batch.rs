@@ -1,6 +1,7 @@
 //! What is said next: up to 64 operations, taken from what waits.
 
 use super::Room;
+use super::wanted::wanted_of;
 use crate::command::Operation;
 use crate::machine::channel::View;
 use crate::machine::core::{About, Core};
@@ -111,7 +112,7 @@ impl Room {
             // Whoever is announced later would be told of.
             let is_announced = self.announcing == 0;
             if let Some(channel) = self.adopting.pop_front_if(|_| is_announced) {
-                let (existence, presence) = self.wanted_kinds();
+                let (existence, presence) = wanted_of(self.kinds.unwrap_or_default(), &channel);
                 self.adopted.insert(channel.clone());
                 let about = About::Adopted { channel: channel.clone() };
                 batch.push((Operation::Adopt { channel, existence, presence }, about));

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{OpenChannel, Telling};
 use fanfare_protocol::ids::UserId;
-use fanfare_protocol::webhook::{Kind, Kinds};
+use fanfare_protocol::webhook::Kinds;
 
 use super::Room;
+use super::wanted::wanted_of;
 use crate::command::{Operation, Row};
 use crate::machine::core::Core;
 
@@ -45,7 +46,7 @@ impl Room {
         for joined in users {
             self.joined(core, joined);
         }
-        let (existence, _) = self.wanted_kinds();
+        let (existence, _) = wanted_of(self.kinds.unwrap_or_default(), &channel);
         let is_known = self.channels.contains_key(&channel);
         if count > 0 || is_known {
             self.counted(core, &channel, count, (told, existence));
@@ -54,17 +55,12 @@ impl Room {
         self.forget_if_over(&channel);
     }
 
-    pub(super) fn wanted_kinds(&self) -> (bool, bool) {
-        let kinds = self.kinds.unwrap_or_default();
-        (kinds.contains(Kind::ChannelExistence), kinds.contains(Kind::Presence))
-    }
-
     /// The app's webhooks want these kinds from now on. Where they are new, whoever is there counts as told (CL-036).
     pub fn set_kinds(&mut self, kinds: Kinds) {
         let before = self.kinds.replace(kinds);
-        let (existence, presence) = self.wanted_kinds();
         let mut is_new = false;
-        for held in self.channels.values_mut() {
+        for (channel, held) in &mut self.channels {
+            let (existence, presence) = wanted_of(kinds, channel);
             is_new |= existence && !held.count.hooked && held.count.count > 0;
             held.count.hooked = existence;
             for member in held.members.values_mut() {
@@ -73,24 +69,24 @@ impl Room {
             }
         }
         if is_new && before != Some(kinds) {
-            self.adopting =
-                self.channels.keys().filter(|channel| channel.online_user().is_none()).cloned().collect();
+            let is_wanted = |channel: &&ChannelName| wanted_of(kinds, channel) != (false, false);
+            self.adopting = self.channels.keys().filter(is_wanted).cloned().collect();
         }
     }
 
     /// Part of the channels that reconciling goes through.
-    pub fn reconcile(&mut self, channels: Vec<(ChannelName, usize)>, cursor: u64, kinds: (bool, bool)) {
-        let (existence, presence) = kinds;
-        self.others.extend(channels.into_iter().map(|(channel, _)| Operation::Reconcile {
-            channel,
-            existence,
-            presence,
-        }));
-        self.totals = (cursor != 0).then_some((cursor, existence, presence));
+    pub fn reconcile(&mut self, channels: Vec<(ChannelName, usize)>, cursor: u64, kinds: Kinds) {
+        for (channel, _) in channels {
+            let (existence, presence) = wanted_of(kinds, &channel);
+            if existence || presence {
+                self.others.push_back(Operation::Reconcile { channel, existence, presence });
+            }
+        }
+        self.totals = (cursor != 0).then_some((cursor, kinds));
     }
 
     /// Where reconciling goes on, as soon as most of it was said.
-    pub fn next_totals(&mut self) -> Option<(u64, bool, bool)> {
+    pub fn next_totals(&mut self) -> Option<(u64, Kinds)> {
         if self.others.len() < super::batch::MOST_OPERATIONS { self.totals.take() } else { None }
     }
 

@@ -1,6 +1,8 @@
 //! The same schedules with the scripts on a real Redis; every answer is compared with the store in memory.
 
 mod kept;
+mod once;
+mod online;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
+use fanfare_protocol::webhook::Kinds;
 
 use self::batch::Batch;
 use crate::command::{
@@ -93,7 +94,7 @@ struct Data {
     refused: BTreeMap<AppId, u64>,
     counted: BTreeMap<(AppId, ChannelName), (u64, usize, CountRule)>,
     late: BTreeMap<(AppId, ChannelName), u64>,
-    hooked: BTreeMap<AppId, (bool, bool)>,
+    hooked: BTreeMap<AppId, Kinds>,
     kept: BTreeMap<(AppId, ChannelName), (u64, Bytes, u64)>,
     versions: BTreeMap<AppId, u64>,
     missed: BTreeMap<(AppId, ChannelName), u64>,

@@ -1,5 +1,6 @@
 //! Webhooks: what the sender hands over, what a new sender finds, and who counts as told.
 
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::{Change, Joined, OpenChannel, Snapshot, Telling};
 use fanfare_protocol::ids::{AppId, UserId};
 use fanfare_protocol::webhook::{Kind, Kinds, Transition};
@@ -41,6 +42,43 @@ fn cl_036_whoever_is_there_when_webhooks_are_switched_on_counts_as_told() {
         transitions(&rig.nodes[0].hooks)[1..],
         [Transition::Left(channel("presence-a"), UserId::from("u1"))]
     );
+}
+
+#[test]
+fn hook_027_and_cl_036_users_who_are_online_when_their_webhooks_are_switched_on_count_as_told() {
+    let mut rig = Rig::settled(1);
+    let user = |name: &str| UserId::from(name);
+    let hidden = |name: &str| ChannelName::online(&user(name));
+    let online = |name: &str, ticket| Joined::online(&user(name), 7, ticket, ticket > 1);
+    let counted = |name: &str, count| {
+        let (channel, told) = (hidden(name), Telling::Off);
+        Change::Counted { channel, count, told, hooked: false }
+    };
+    rig.change(0, Change::Joined(online("u1", 1)));
+    rig.change(0, counted("u1", 1));
+    rig.pass(2_000);
+    let (now, app) = (rig.now, rig.app.clone());
+    let users = vec![online("u1", 1)];
+    let open = OpenChannel { channel: hidden("u1"), copy: None, count: 1, told: Telling::Off, users };
+    let hooked = Kinds::from_iter([Kind::Users]);
+    rig.nodes[0].machine.reset(now, &app, Snapshot { channels: vec![open], hooked, has_gap: false });
+    rig.pass(1_000);
+    assert!(rig.nodes[0].hooks.is_empty());
+    rig.change(0, Change::Joined(online("u2", 2)));
+    rig.change(0, counted("u2", 1));
+    // Whoever is on a presence channel is no business of these webhooks.
+    rig.change(0, Change::Joined(Joined { hooked: false, ..joined("presence-a", "u3", 3) }));
+    rig.count(0, "presence-a", 1, Telling::Off);
+    rig.pass(1_000);
+    rig.change(0, Change::Left { channel: hidden("u1"), user: user("u1"), ticket: 4 });
+    rig.change(0, counted("u1", 0));
+    rig.pass(5_000);
+    let found: Vec<Transition> = transitions(&rig.nodes[0].hooks)
+        .into_iter()
+        .filter(|one| one.kind() != Kind::ChannelExistence)
+        .collect();
+    let wanted = [Transition::Joined(hidden("u2"), user("u2")), Transition::Left(hidden("u1"), user("u1"))];
+    assert_eq!(found, wanted);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use fanfare_bus::message::LONGEST;
 use fanfare_bus::partition::Partition;
 use fanfare_bus::{
-    Bus, ClusterQuestion, ClusterReply, HeardEvent, HeardKept, HookBatch, HooksDone, LinkState, Local,
-    NodeAbout, Settings,
+    Bus, ClusterQuestion, ClusterReply, HeardEvent, HeardKept, HeardReach, HookBatch, HooksDone, LinkState,
+    Local, NodeAbout, NodeSubject, Settings,
 };
 use fanfare_outgoing::Trust;
 use fanfare_protocol::channel::ChannelName;
@@ -48,6 +49,18 @@ impl Page {
 }
 
 impl Local for Page {
+    fn reach(&self, _: &AppId, _: &str, _: Option<SocketId>) -> HeardReach {
+        HeardReach::default()
+    }
+
+    fn asked(&self, app: &AppId, _: NodeSubject) -> Option<Vec<u8>> {
+        match app.as_str() {
+            "known" => Some(b"known here".to_vec()),
+            "long" => Some(vec![b'x'; LONGEST]),
+            _ => None,
+        }
+    }
+
     fn event(&self, event: HeardEvent<'_>) {
         // Other tasks go on meanwhile.
         tokio::task::block_in_place(|| drop(self.gate.lock()));
@@ -74,8 +87,9 @@ impl Local for Page {
             ClusterOutcome::Refused { channel, user, .. } => format!("{} refused {user}", channel.as_str()),
             ClusterOutcome::Added { channel, user, .. } => format!("{} added {user}", channel.as_str()),
             ClusterOutcome::Removed { channel, user, .. } => format!("{} removed {user}", channel.as_str()),
-            ClusterOutcome::Roster { channel, users: all, .. } => {
-                format!("{} roster {}", channel.as_str(), users(all))
+            ClusterOutcome::Roster { channel, users: all, only_adds, .. } => {
+                let kind = if *only_adds { "partial roster" } else { "roster" };
+                format!("{} {kind} {}", channel.as_str(), users(all))
             }
             ClusterOutcome::Serve { channel, .. } => format!("{} serve", channel.as_str()),
             ClusterOutcome::Cached { channel, found, .. } => {
@@ -133,6 +147,7 @@ pub fn settings(urls: &[&str], id: u64) -> Settings {
         settling: Duration::from_secs(8),
         hook_delay: Duration::from_secs(3),
         hook_batch: Duration::from_millis(50),
+        key_bytes: 16 << 20,
         node: NodeAbout {
             id,
             name: format!("node {id}"),
@@ -195,7 +210,7 @@ impl Node {
                 return answer;
             }
             if Instant::now() > deadline {
-                panic!("never: {what}; {:#?}", self.bus.links());
+                panic!("never: {what}; {:#?} {:#?}", self.bus.links(), self.outcomes());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -250,6 +265,25 @@ impl Node {
         }
     }
 
+    /// Waits until the node lists a user on a channel, or no longer does. A change and a roster say the same:
+    /// which of the two a node is told depends on what the node had read before.
+    #[track_caller]
+    pub fn lists(&self, name: &str, user: &str, is_listed: bool) {
+        let says = |told: &String| {
+            let words = told.strip_prefix(name)?.trim_start();
+            let named = |users: &str| users.split(',').any(|one| one == user);
+            match words.split_once(' ').unwrap_or((words, "")) {
+                ("added", one) => (one == user).then_some(true),
+                ("removed", one) => (one == user).then_some(false),
+                ("roster", users) => Some(named(users)),
+                ("partial", users) => named(users.trim_start_matches("roster ")).then_some(true),
+                _ => None,
+            }
+        };
+        let last = || self.outcomes().iter().filter_map(says).next_back().unwrap_or(false);
+        self.until(&format!("{user} is listed: {is_listed}"), || (last() == is_listed).then_some(()));
+    }
+
     /// The webhooks that this node was to send.
     pub fn hooks(&self) -> Vec<HookBatch> {
         self.page.hooks.lock().clone()
@@ -258,6 +292,10 @@ impl Node {
     /// Keeps workers from going on until the guard is dropped.
     pub fn shut_gate(&self) -> MutexGuard<'_, ()> {
         self.page.gate.lock()
+    }
+
+    pub fn change(&self, change: Change) {
+        self.bus.changes(&app(), vec![change]).unwrap();
     }
 
     pub fn count(&self, name: &str, count: usize) {

@@ -16,8 +16,7 @@ impl Channel {
     pub(crate) fn read_cache(&mut self, found: Option<FoundEvent>, at: &InCluster<'_>) {
         let version = found.as_ref().map_or(0, |found| found.version);
         let lives = |found: &FoundEvent| u64::try_from(found.lives.as_millis()).unwrap_or(u64::MAX);
-        let found =
-            found.map(|found| Box::new(Last::new(&found.frame, at.now.saturating_add(lives(&found)))));
+        let found = found.map(|found| Last::new(&found.frame, at.now.saturating_add(lives(&found))));
         let Some(cache) = self.ordered() else { return };
         if std::mem::take(&mut cache.is_lost) {
             cache.found_again(version);
@@ -31,7 +30,7 @@ impl Channel {
             return;
         };
         (cache.first_read, cache.newest, cache.own) = (version, version, 0);
-        self.last = found;
+        self.set_kept(found);
         let covered = covered_by(self.last(at.now).map(|(frame, _)| frame), version, reading.events());
         self.acknowledge_ready(at);
         for (place, pending) in reading.into_events().into_iter().enumerate() {
@@ -48,7 +47,7 @@ impl Channel {
         let is_quiet = match origin {
             Origin::Here => {
                 cache.sent_own();
-                self.last = Some(Box::new(Last::new(&frame, until)));
+                self.set_kept(Some(Last::new(&frame, until)));
                 false
             }
             Origin::Echo { version } => {
@@ -60,7 +59,7 @@ impl Channel {
             // Delivered, and kept unless Redis had it first.
             Origin::Fed => match cache.fed.deliver(&frame) {
                 None => {
-                    self.last = Some(Box::new(Last::new(&frame, until)));
+                    self.set_kept(Some(Last::new(&frame, until)));
                     false
                 }
                 Some(_) => false,
@@ -72,7 +71,7 @@ impl Channel {
                 }
                 cache.newest = cache.newest.max(version);
                 if cache.keeps_others() {
-                    self.last = Some(Box::new(Last::new(&frame, until)));
+                    self.set_kept(Some(Last::new(&frame, until)));
                 }
                 is_quiet
             }
@@ -101,11 +100,11 @@ impl Channel {
     }
 
     /// Takes over an answer while an event is kept already, if the answer is newer than all that was heard.
-    fn read_later(&mut self, version: u64, found: Option<Box<Last>>) {
+    fn read_later(&mut self, version: u64, found: Option<Last>) {
         let Some(cache) = self.ordered() else { return };
         if version == 0 && cache.newest == 0 && cache.own == 0 {
             // Redis has lost what it kept.
-            self.last = None;
+            self.set_kept(None);
         } else if version > cache.newest {
             cache.newest = version;
             let is_kept = cache.own == 0;
@@ -114,7 +113,7 @@ impl Channel {
             let served = cache.ahead.take().map_or_else(Sockets::default, |ahead| ahead.served);
             cache.ahead = Some(Ahead { version, found, served });
             if is_kept {
-                self.last = kept;
+                self.set_kept(kept);
             }
         }
     }

@@ -38,6 +38,11 @@ impl SecondNode {
 /// run with one node.
 const OF_ONE_NODE: &[(&str, &str)] = &[
     ("cluster::", "starts its nodes itself"),
+    ("event_ids::", "the ids of one node grow"),
+    ("events::ws_106_all_subscribers", "several publishers have no common order on all nodes (CL-002)"),
+    ("traces::", "the counts of one node"),
+    ("send::", "as before"),
+    ("fallback", "all requests of a session go to one node (FALLBACK-023)"),
     ("admission::ws_061", "the quota of connections is known on other nodes a fifth of a second later"),
     ("authorized::", "as before"),
     ("envelope::ws_033", "as before"),
@@ -85,12 +90,22 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("webhook_bounds::", "the bounds of one node"),
     ("webhook_failures::", "the log and the counters of one node"),
     ("webhook_timing::hook_011", "who leaves the last node is told of when a node is back"),
+    ("resume_cluster::", "starts its nodes itself"),
+    ("resume_elsewhere", "as before"),
+    ("resume::", "a connection is remembered by its node (RES-014)"),
     ("drain::", "the shutdown of one node"),
     ("logs::", "the log of one node"),
     ("logged_refusals::", "as before"),
     ("metrics::", "the metrics of one node"),
     ("startup::", "the start of one node"),
     ("apps_database::", "as before"),
+    (
+        "socket_io::",
+        "a public subscription over Socket.IO has no answer to wait for until other nodes are heard",
+    ),
+    ("socket_io_channels::sio_065", "as before"),
+    ("echo_api::sio_082_queries", "a user's info is known where the channel has a subscriber"),
+    ("echo_api::sio_082_a_library", "one node is asked, whose numbers may be older"),
     ("authorize_tls::", "the certificates of one node"),
 ];
 

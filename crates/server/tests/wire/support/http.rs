@@ -31,6 +31,11 @@ pub struct Answer {
 }
 
 impl Head {
+    /// The head of an answer over HTTP/2.
+    pub fn new(status: u16, headers: Vec<(String, String)>) -> Self {
+        Self { status, headers }
+    }
+
     fn parse(text: &str) -> Self {
         let mut lines = text.split("\r\n");
         let status_line = lines.next().expect("split yields at least one part");
@@ -163,20 +168,27 @@ impl Http {
     fn chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
-            while !self.unread.windows(2).any(|two| two == b"\r\n") {
-                assert!(self.fill(), "the connection ended within a chunk's head");
-            }
-            let end = self.unread.iter().position(|&byte| byte == b'\r').expect("just seen");
-            let line: Vec<u8> = self.unread.drain(..end + 2).take(end).collect();
-            let line = String::from_utf8(line).expect("a chunk's head is ASCII");
-            let size = usize::from_str_radix(&line, 16).expect("a chunk's head is a hex number");
-            let mut chunk = self.take(size + 2);
-            chunk.truncate(size);
+            let mut chunk = self.chunk();
             if chunk.is_empty() {
                 return body;
             }
             body.append(&mut chunk);
         }
+    }
+
+    /// The next chunk of a body that is still being sent; empty at the end of the body.
+    #[track_caller]
+    pub fn chunk(&mut self) -> Vec<u8> {
+        while !self.unread.windows(2).any(|two| two == b"\r\n") {
+            assert!(self.fill(), "the connection ended within a chunk's head");
+        }
+        let end = self.unread.iter().position(|&byte| byte == b'\r').expect("just seen");
+        let line: Vec<u8> = self.unread.drain(..end + 2).take(end).collect();
+        let line = String::from_utf8(line).expect("a chunk's head is ASCII");
+        let size = usize::from_str_radix(&line, 16).expect("a chunk's head is a hex number");
+        let mut chunk = self.take(size + 2);
+        chunk.truncate(size);
+        chunk
     }
 
     fn take(&mut self, length: usize) -> Vec<u8> {

@@ -7,9 +7,13 @@ pub mod api;
 pub mod application;
 pub mod authorization;
 pub mod cluster;
+pub mod echo;
+pub mod echo_polling;
 pub mod examined;
+pub mod fallback;
 pub mod hop;
 pub mod http;
+pub mod http2;
 pub mod process;
 pub mod receiver;
 pub mod server;
@@ -67,4 +71,18 @@ pub fn eventually_within<T>(deadline: Duration, what: &str, mut ask: impl FnMut(
 /// A text as a JSON string, quotes included.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// `pusher:subscribe` of a connection, with a right signature.
+pub fn signed_subscribe(app: App, socket: &str, channel: &str, channel_data: Option<&str>) -> String {
+    let auth = signing::channel_auth(app, socket, channel, channel_data);
+    let data = channel_data.map_or_else(String::new, |data| format!(r#""channel_data":{},"#, quoted(data)));
+    let channel = quoted(channel);
+    format!(r#"{{"event":"pusher:subscribe","data":{{"auth":"{auth}",{data}"channel":{channel}}}}}"#)
+}
+
+/// The acknowledgement of a subscription, on any channel but presence.
+pub fn succeeded(channel: &str) -> String {
+    let channel = quoted(channel);
+    format!(r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":{channel}}}"#)
 }

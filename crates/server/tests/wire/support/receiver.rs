@@ -11,7 +11,7 @@ use super::{App, eventually};
 
 /// All kinds of webhook events.
 pub const ALL: &[&str] =
-    &["channel_existence", "presence", "client_events", "cache_miss", "subscription_count"];
+    &["channel_existence", "presence", "client_events", "cache_miss", "subscription_count", "users"];
 
 /// A URL that records its requests.
 pub struct Receiver(Application);
@@ -93,12 +93,14 @@ pub fn events_of(request: &Question) -> Vec<String> {
     events.iter().map(short).collect()
 }
 
-/// An event in a line: its name, its channel, and all other fields by the alphabet.
+/// An event in a line: its name, its channel, else its user, and all other fields by the alphabet.
 fn short(event: &Value) -> String {
     let members = event.as_object().expect("an event is an object");
-    let text = |name: &str| event[name].as_str().expect("HOOK-007: every event has a channel and a name");
-    let mut line = format!("{} {}", text("name"), text("channel"));
-    for (name, value) in members.iter().filter(|(name, _)| !["name", "channel"].contains(&name.as_str())) {
+    let text =
+        |name: &str| event[name].as_str().expect("HOOK-007: every event has a name, and a channel or a user");
+    let of = if members.contains_key("channel") { "channel" } else { "user_id" };
+    let mut line = format!("{} {}", text("name"), text(of));
+    for (name, value) in members.iter().filter(|(name, _)| !["name", of].contains(&name.as_str())) {
         write!(line, " {name}={value}").expect("a String takes any text");
     }
     line

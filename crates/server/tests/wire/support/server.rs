@@ -182,6 +182,14 @@ impl TestServer {
         self.drained()
     }
 
+    /// Kills the server as `kill -9` does; returns the folder.
+    #[track_caller]
+    pub fn killed(mut self) -> TempDir {
+        self.process.signal(Signal::KILL);
+        self.process.ended();
+        self.folder
+    }
+
     /// Demands a clean end of a stopping server.
     #[track_caller]
     pub fn drained(mut self) -> TempDir {

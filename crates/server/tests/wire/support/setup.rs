@@ -13,8 +13,17 @@ use super::server::TestServer;
 use super::{APP, App, DEADLINE};
 
 /// Variables of the tests' own environment that would change the binary's behaviour.
-const READ_BY_THE_BINARY: [&str; 8] =
-    ["FANFARE", "PUSHER_", "REVERB_", "REDIS_", "BROADCAST_", "APP_", "DATABASE_URL", "PORT"];
+const READ_BY_THE_BINARY: [&str; 9] = [
+    "FANFARE",
+    "LARAVEL_ECHO_SERVER_",
+    "PUSHER_",
+    "REVERB_",
+    "REDIS_",
+    "BROADCAST_",
+    "APP_",
+    "DATABASE_URL",
+    "PORT",
+];
 
 /// A start that has not happened yet.
 pub struct Setup {

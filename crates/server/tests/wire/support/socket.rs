@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::http::Http;
-use super::signing::{channel_auth, user_auth};
+use super::signing::user_auth;
 use super::stream::Stream;
-use super::{APP, App, DEADLINE, PONG, quoted};
+use super::{APP, App, DEADLINE, PONG, quoted, signed_subscribe, succeeded};
 
 /// First byte of a frame: the last frame of its message.
 pub const FIN: u8 = 0x80;
@@ -123,13 +123,7 @@ impl Socket {
     /// Sends `pusher:subscribe` with a right signature.
     #[track_caller]
     pub fn ask_signed(&mut self, app: App, channel: &str, channel_data: Option<&str>) {
-        let auth = channel_auth(app, &self.id, channel, channel_data);
-        let data =
-            channel_data.map_or_else(String::new, |data| format!(r#""channel_data":{},"#, quoted(data)));
-        let channel = quoted(channel);
-        self.send(&format!(
-            r#"{{"event":"pusher:subscribe","data":{{"auth":"{auth}",{data}"channel":{channel}}}}}"#
-        ));
+        self.send(&signed_subscribe(app, &self.id, channel, channel_data));
     }
 
     /// Subscribes to a private channel, which must succeed.
@@ -221,10 +215,7 @@ impl Socket {
 
     #[track_caller]
     pub fn expect_succeeded(&mut self, channel: &str) {
-        let channel = quoted(channel);
-        self.expect_text(&format!(
-            r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":{channel}}}"#
-        ));
+        self.expect_text(&succeeded(channel));
     }
 
     /// The next message is this event, byte for byte (WS-022).

@@ -46,6 +46,11 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("a key signs"))
     }
 
+    /// Its own certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate for [`HOST`] that is valid now.
     pub fn issue(&self) -> Issued {
         self.issue_with(|_| {})
@@ -127,7 +132,7 @@ impl Secured {
         });
         issued.write_to(setup.folder());
         let file = NamedTempFile::new().expect("a temporary file can be made");
-        fs::write(file.path(), authority.0.pem()).expect("the file can be written to");
+        fs::write(file.path(), authority.pem()).expect("the file can be written to");
         (Self { server: tls_setup(setup).start(), authority, issued }, file)
     }
 

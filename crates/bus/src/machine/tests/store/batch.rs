@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::UserId;
+use fanfare_protocol::webhook::{Kind, Kinds};
 
 use super::{DELAY, Data, Memory, Published, RowKey, SETTLING, ScriptMistake, Tag};
 use crate::command::{
@@ -105,14 +106,19 @@ impl<'a> Batch<'a> {
         HookSubject { app: self.topic.app.clone(), channel: channel.clone(), user: user.cloned() }
     }
 
-    fn mark(&mut self, is_channel: bool) {
-        let (existence, presence) = self.data.hooked.entry(self.topic.app.clone()).or_default();
-        *(if is_channel { existence } else { presence }) = true;
+    fn mark(&mut self, channel: &ChannelName, is_channel: bool) {
+        let kind = if channel.online_user().is_none() && is_channel {
+            Kind::ChannelExistence
+        } else {
+            Kind::of_members(channel)
+        };
+        let kinds = self.data.hooked.entry(self.topic.app.clone()).or_default();
+        *kinds = kinds.and(Kinds::from_iter([kind]));
     }
 
     fn came(&mut self, channel: &ChannelName, user: Option<&UserId>, wanted: bool, is_again: bool) {
         if wanted {
-            self.mark(user.is_none());
+            self.mark(channel, user.is_none());
         }
         if self.is_young {
             return;
@@ -203,7 +209,7 @@ impl<'a> Batch<'a> {
         if total == 0 {
             self.came(channel, None, wanted, false);
             if members_wanted {
-                self.mark(false);
+                self.mark(channel, false);
             }
         } else if after == 0 {
             self.went(channel, None);
@@ -243,6 +249,13 @@ impl<'a> Batch<'a> {
         let key = self.key(channel);
         let roster = self.data.rosters.entry(key.clone()).or_default();
         let was = roster.get(user).cloned();
+        // Since when a user is online: the earliest stays.
+        let earlier = was.as_ref().map(|(_, old)| old.clone()).filter(|old| {
+            let seconds = |info: &str| info.parse::<u64>().ok();
+            let is_earlier = |old| seconds(info).is_none_or(|new| old < new);
+            channel.online_user().is_some() && seconds(old).is_some_and(is_earlier)
+        });
+        let info = earlier.as_deref().unwrap_or(info);
         if !is_mine && was.is_none() && rule.0.is_some_and(|most| roster.len() >= most) {
             return Status::Full;
         }
@@ -348,6 +361,6 @@ impl<'a> Batch<'a> {
             self.data.adopted.insert(subject.clone());
         }
         self.data.told.insert(subject);
-        self.mark(user.is_none());
+        self.mark(channel, user.is_none());
     }
 }

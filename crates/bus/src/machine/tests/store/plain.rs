@@ -46,7 +46,7 @@ impl Memory {
             }
             BusCommand::Hooked { partition } => {
                 let hooked = &data!(*partition).hooked;
-                BusAnswer::Hooked(hooked.iter().map(|(app, (e, p))| (app.clone(), *e, *p)).collect())
+                BusAnswer::Hooked(hooked.iter().map(|(app, kinds)| (app.clone(), *kinds)).collect())
             }
             BusCommand::Totals { topic, .. } => {
                 let all = data!(topic.partition).totals.iter().filter(|((app, _), _)| *app == topic.app);

@@ -1,0 +1,324 @@
+//! The audit log: who changed, sent, closed or looked at what, and who tried to get in (CON-059).
+//!
+//! Kept in the apps' database, for without one there are no tokens and so no operators. Holds no secret, no token and no
+//! payload. Nothing deletes single entries but the sweep: those that are too old, and of refused logins, which strangers cause, all but
+//! the newest [`MOST_REFUSED_LOGINS`].
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use crate::apps::{Apps, in_time};
+use crate::operations::OperationError;
+use crate::store::{Noted, NotedAt};
+use crate::tokens::Bearer;
+
+/// Most rows of a page.
+pub const MOST_AUDITED: usize = 200;
+
+/// Most entries of refused logins that a sweep leaves.
+pub const MOST_REFUSED_LOGINS: u32 = 10_000;
+
+/// Longest detail in bytes of JSON; a longer one tells its length alone.
+const MOST_DETAIL: usize = 8 * 1024;
+
+/// What was done (CON-084).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditAction {
+    /// An app was made.
+    AppCreate,
+    /// An app's name, settings or state was changed.
+    AppUpdate,
+    /// An app was deleted.
+    AppDelete,
+    /// An app got a key.
+    KeyCreate,
+    /// A key was revoked.
+    KeyRevoke,
+    /// The secrets of an app were shown.
+    SecretShow,
+    /// A token was made.
+    TokenCreate,
+    /// A token was revoked.
+    TokenRevoke,
+    /// Somebody logged in.
+    SessionLogin,
+    /// Somebody was not let in.
+    SessionFailed,
+    /// An event was sent.
+    EventSend,
+    /// A test event was sent to a webhook.
+    WebhookTest,
+    /// A connection was closed.
+    ConnectionClose,
+    /// The connections of a user were closed.
+    UserTerminate,
+}
+
+/// Who did something, and from where.
+#[derive(Clone, Debug)]
+pub struct Auditor {
+    token: Option<i64>,
+    name: String,
+    address: Option<IpAddr>,
+}
+
+/// An entry to be kept.
+#[derive(Clone, Debug)]
+pub struct AuditEntry {
+    /// Who did it.
+    pub by: Auditor,
+    /// The app, if any.
+    pub app: Option<String>,
+    /// What was done.
+    pub action: AuditAction,
+    /// More about it, by name: old and new values, without secrets.
+    pub detail: Map<String, Value>,
+}
+
+/// An entry that is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditRecord {
+    /// The entry's number, which grows.
+    pub id: i64,
+    /// Milliseconds since 1970, by the database's clock.
+    pub at: i64,
+    /// The number of the token; `None` for a command, and for somebody without a token.
+    pub token: Option<i64>,
+    /// The token's name, or the command.
+    pub name: String,
+    /// From where a request came.
+    pub address: Option<String>,
+    /// The app, if any.
+    pub app: Option<String>,
+    /// What was done.
+    pub action: String,
+    /// More about it.
+    pub detail: Value,
+}
+
+/// A part of the audit log, the newest first.
+#[derive(Debug)]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<AuditRecord>,
+    /// The number before which the next page begins; `None` on the last.
+    pub next: Option<i64>,
+}
+
+impl AuditAction {
+    /// The action's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AppCreate => "app.create",
+            Self::AppUpdate => "app.update",
+            Self::AppDelete => "app.delete",
+            Self::KeyCreate => "key.create",
+            Self::KeyRevoke => "key.revoke",
+            Self::SecretShow => "secret.show",
+            Self::TokenCreate => "token.create",
+            Self::TokenRevoke => "token.revoke",
+            Self::SessionLogin => "session.login",
+            Self::SessionFailed => "session.failed",
+            Self::EventSend => "event.send",
+            Self::WebhookTest => "webhook.test",
+            Self::ConnectionClose => "connection.close",
+            Self::UserTerminate => "user.terminate",
+        }
+    }
+}
+
+impl fmt::Display for AuditAction {
+    /// A sentence for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AppCreate => "app created",
+            Self::AppUpdate => "app updated",
+            Self::AppDelete => "app deleted",
+            Self::KeyCreate => "key of an app made",
+            Self::KeyRevoke => "key of an app revoked",
+            Self::SecretShow => "secrets of an app shown",
+            Self::TokenCreate => "token made",
+            Self::TokenRevoke => "token revoked",
+            Self::SessionLogin => "logged in",
+            Self::SessionFailed => "login refused",
+            Self::EventSend => "event sent",
+            Self::WebhookTest => "webhook tested",
+            Self::ConnectionClose => "connection closed",
+            Self::UserTerminate => "connections of a user closed",
+        })
+    }
+}
+
+impl Auditor {
+    /// The bearer of a token, at an address.
+    #[must_use]
+    pub fn bearer(bearer: &Bearer, address: IpAddr) -> Self {
+        Self { token: Some(bearer.id), name: bearer.name.clone(), address: Some(address) }
+    }
+
+    /// Somebody without a token, at an address.
+    #[must_use]
+    pub const fn nobody(address: IpAddr) -> Self {
+        Self { token: None, name: String::new(), address: Some(address) }
+    }
+
+    /// A command of `fanfare` that works on the database.
+    #[must_use]
+    pub fn command() -> Self {
+        Self { token: None, name: "command line".to_owned(), address: None }
+    }
+}
+
+impl AuditEntry {
+    /// Something about an app.
+    #[must_use]
+    pub fn about(app: &str, action: AuditAction, by: Auditor) -> Self {
+        Self { by, app: Some(app.to_owned()), action, detail: Map::new() }
+    }
+
+    /// Something about no app.
+    #[must_use]
+    pub fn of_node(action: AuditAction, by: Auditor) -> Self {
+        Self { by, app: None, action, detail: Map::new() }
+    }
+
+    /// The same, with more about it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.detail.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The same, with what differs of two objects: the old values and the new.
+    #[must_use]
+    pub fn with_changes(self, old: &Value, new: &Value) -> Self {
+        let (mut before, mut after) = (Map::new(), Map::new());
+        differences("", old, new, &mut before, &mut after);
+        self.with("old", before.into()).with("new", after.into())
+    }
+
+    fn noted(&self) -> Noted {
+        let detail = Value::Object(self.detail.clone()).to_string();
+        let detail = match detail.len() {
+            length if length > MOST_DETAIL => json!({ "bytes": length }).to_string(),
+            _ => detail,
+        };
+        Noted {
+            token_id: self.by.token,
+            name: self.by.name.clone(),
+            address: self.by.address.map(|address| address.to_canonical().to_string()),
+            app_id: self.app.clone(),
+            action: self.action.as_str().to_owned(),
+            detail,
+        }
+    }
+}
+
+/// The members of objects that differ, by their paths.
+fn differences(
+    path: &str,
+    old: &Value,
+    new: &Value,
+    before: &mut Map<String, Value>,
+    after: &mut Map<String, Value>,
+) {
+    match (old, new) {
+        (Value::Object(one), Value::Object(other)) => {
+            let mut names: Vec<&String> = one.keys().chain(other.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let of = |object: &Map<String, Value>| object.get(name).cloned().unwrap_or(Value::Null);
+                differences(&path, &of(one), &of(other), before, after);
+            }
+        }
+        _ if old == new => {}
+        _ => {
+            before.insert(path.to_owned(), old.clone());
+            after.insert(path.to_owned(), new.clone());
+        }
+    }
+}
+
+impl Apps {
+    /// Keeps an entry. What was done stays done without its entry: a failure is logged.
+    pub async fn audit(&self, entry: &AuditEntry) {
+        let Some(stored) = &self.stored else { return };
+        let noted = entry.noted();
+        let kept = in_time(async { stored.noting(stored.store.add_audit(&noted).await) }).await;
+        if let Err(error) = kept {
+            let (action, app) = (entry.action.as_str(), entry.app.as_deref());
+            tracing::warn!(target: "fanfare::admin", action, app, token = entry.by.token, %error, "not in the audit log");
+        }
+    }
+
+    /// At most `most` entries with smaller numbers than `before`, of one app or of all, the newest first.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away.
+    pub async fn audit_log(
+        &self,
+        before: Option<i64>,
+        app: Option<&str>,
+        most: usize,
+    ) -> Result<AuditPage, OperationError> {
+        let most = most.clamp(1, MOST_AUDITED);
+        // One more than requested shows whether another page follows.
+        let wanted = i64::try_from(most).unwrap_or(i64::MAX) + 1;
+        let mut rows = self.writable()?.store.audit(before, app, wanted).await?;
+        let has_more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().filter(|_| has_more).map(|row| row.id);
+        Ok(AuditPage { entries: rows.into_iter().map(AuditRecord::from).collect(), next })
+    }
+
+    /// Deletes the entries that are older than so many days, and the oldest refused logins of too many; returns their number.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away.
+    pub async fn forget_audit(&self, days: u32) -> Result<u64, OperationError> {
+        let stored = self.writable()?;
+        stored.noting(
+            stored.store.forget_audit(days, AuditAction::SessionFailed.as_str(), MOST_REFUSED_LOGINS).await,
+        )
+    }
+}
+
+impl From<NotedAt> for AuditRecord {
+    fn from(NotedAt { id, at, noted }: NotedAt) -> Self {
+        let Noted { token_id, name, address, app_id, action, detail } = noted;
+        let detail = serde_json::from_str(&detail).unwrap_or_default();
+        Self { id, at, token: token_id, name, address, app: app_id, action, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_by_path_and_what_stayed_is_not() {
+        let old = json!({ "name": "shop", "settings": { "limits": { "a": 1, "b": 2 } } });
+        let new = json!({ "name": "shop", "settings": { "limits": { "a": 1, "b": 3 }, "trace": true } });
+        let entry =
+            AuditEntry::about("1", AuditAction::AppUpdate, Auditor::command()).with_changes(&old, &new);
+        assert_eq!(
+            Value::from(entry.detail),
+            json!({
+                "old": { "settings.limits.b": 2, "settings.trace": null },
+                "new": { "settings.limits.b": 3, "settings.trace": true },
+            })
+        );
+    }
+
+    #[test]
+    fn a_long_detail_is_told_by_its_length() {
+        let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
+        let noted = entry.with("name", "n".repeat(MOST_DETAIL).into()).noted();
+        assert_eq!(noted.detail, format!(r#"{{"bytes":{}}}"#, MOST_DETAIL + 11));
+    }
+}

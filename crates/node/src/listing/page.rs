@@ -1,0 +1,66 @@
+//! A page of a list: the first rows behind a key, of rows that come in any order.
+
+use std::collections::BTreeMap;
+
+/// Most rows of a page.
+pub const MOST_ROWS: usize = 200;
+
+/// A page of a list.
+pub struct ListedPage<Row, Key> {
+    /// The rows, in the list's order.
+    pub rows: Vec<Row>,
+    /// Behind which row the next page begins; `None` on the last.
+    pub next: Option<Key>,
+    /// How many rows the whole list has, where that takes no search.
+    pub total: Option<usize>,
+}
+
+/// The first rows behind a key, of rows that come in no order; the same key twice is one row.
+pub(super) struct First<Key, Row> {
+    after: Option<Key>,
+    limit: usize,
+    /// At most one more than the limit.
+    rows: BTreeMap<Key, Row>,
+    /// Rows that came, also those that are not kept.
+    pub(super) offered: usize,
+}
+
+impl<Key: Ord, Row> First<Key, Row> {
+    pub(super) const fn behind(after: Option<Key>, limit: usize) -> Self {
+        Self { after, limit, rows: BTreeMap::new(), offered: 0 }
+    }
+
+    /// Whether rows that come in order need not come any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() > self.limit
+    }
+
+    pub(super) fn take(&mut self, key: Key, row: Row) {
+        self.offered += 1;
+        let is_full = self.is_full();
+        if self.after.as_ref().is_some_and(|after| key <= *after)
+            || is_full && self.rows.last_key_value().is_some_and(|(last, _)| key > *last)
+        {
+            return;
+        }
+        self.rows.insert(key, row);
+        if self.rows.len() > self.limit + 1 {
+            self.rows.pop_last();
+        }
+    }
+
+    /// The rows in order, and whether there are more.
+    pub(super) fn rows(mut self) -> (Vec<Row>, bool) {
+        let has_more = self.rows.len() > self.limit;
+        if has_more {
+            self.rows.pop_last();
+        }
+        (self.rows.into_values().collect(), has_more)
+    }
+}
+
+impl<Row, Key> ListedPage<Row, Key> {
+    pub(super) const fn empty() -> Self {
+        Self { rows: Vec::new(), next: None, total: Some(0) }
+    }
+}

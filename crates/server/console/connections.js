@@ -1,0 +1,68 @@
+// Owns the lists of connections and of users, the page of one connection, and closing them.
+// Must never close anything without a dialog that says what the client will do.
+import { html, useState } from './vendor/preact.js';
+import { appPath, hasRoute, post, remove } from './api.js';
+import { toApp } from './address.js';
+import { Act, Dialog, Filters, Refused, Sure, useAction } from './form.js';
+import { Facts, Listed, States, useGot } from './list.js';
+import { channelLink, count, counted, lamp, number, text, visible } from './shown.js';
+
+const CODES = [['4200', 'comes back at once'], ['4009', 'stock clients stay away until the page is loaded anew']];
+
+const client = (row) => text([row.client, row.version].filter(Boolean).join(' ') || '–', 60);
+
+export function Connections({ app, parts, query }) {
+	const [closed, setClosed] = useState({});
+	if (parts.length) return html`<${One} app=${app} socket=${parts[0]} />`;
+	const asked = Object.fromEntries(['channel', 'user', 'address'].map((name) => [name, query.get(name)]));
+	const close = ({ socket }) => (closed[socket] ? `closed, ${closed[socket]}` : html`<${Close} app=${app} socket=${socket} class="small" done=${(code) => setClosed((was) => ({ ...was, [socket]: code }))} />`);
+	return html`<h1>Connections</h1>
+		<${Filters} query=${query} fields=${[['channel', 'Channel', 'private-orders.7'], ['user', 'User', '42'], ['address', 'Address', '10.0.0.7']]} />
+		<${Listed} app=${app} route=${['connections']} query=${asked} id="socket" caption=${counted('connection')}
+			columns=${['socket', 'user', 'subscriptions:number:Channels', 'address', ['Client', client], 'since', 'outbox_bytes:number:Waiting', 'node:fit', ['Close', close, 'fit']]}
+			empty=${Object.values(asked).some(Boolean)
+				? html`<p>No connection is like that now.</p><p><a href=${toApp(app, 'connections')}>All connections</a></p>`
+				: html`<p>Nobody is connected now.</p><p>${hasRoute('GET …/connect') && html`<a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. `}A client that should be here was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
+}
+
+function One({ app, socket }) {
+	const [closed, setClosed] = useState(null);
+	const asked = useGot(appPath(app, 'connections', socket), { every: 5 });
+	const way = (it) => [it.transport, it.tls === true ? 'TLS' : it.tls, it.protocol && `protocol ${it.protocol}`].filter(Boolean).map(visible).join(', ');
+	const messages = (it) => it.sent != null && `${number(it.sent)} sent to it, ${number(it.received)} received from it`;
+	return html`<div class="head"><h1>Connection ${text(socket)}</h1>${closed ? lamp('off', `closed, ${closed}`) : html`<${Close} app=${app} socket=${socket} done=${setClosed} />`}</div>
+		<p class="row"><a class="button" href=${toApp(app, 'live', { socket })}>Live of this connection</a></p>
+		<${States} of=${asked} what="the connection">${(it) => html`
+			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Client', client], ['Transport', way], 'key', 'node', 'since', 'last_message_at::Last message', ['Messages', messages], 'outbox_bytes::Waiting for it']} />
+			<h2>Channels</h2>
+			${it.channels?.length ? html`<ul class="bare">${it.channels.map((name) => html`<li data-row tabindex="-1">${channelLink(app, name)}</li>`)}</ul>` : html`<p class="quiet">It is subscribed to none.</p>`}`}
+		<//>`;
+}
+
+function Close({ app, socket, done, ...button }) {
+	const [open, setOpen] = useState(false);
+	const closing = useAction(async (code) => {
+		await remove(appPath(app, 'connections', socket, { code }));
+		setOpen(false);
+		done(code);
+	});
+	return html`<${Act} needs="operate" ...${button} onClick=${() => setOpen(true)} aria-label=${`Close ${visible(socket)}`}>Close<//>
+		${open && html`<${Dialog} title=${`Close connection ${visible(socket)}?`} onClose=${() => setOpen(false)}>${(cancel) => html`
+			<p>What its client does depends on the code:</p>
+			${CODES.map(([code, does]) => html`<p class="row nowrap"><button type="button" class="danger" disabled=${closing.busy} onClick=${() => closing.run(code)}>${code}</button> <span>${does}</span></p>`)}
+			<${Refused} refusal=${closing.refusal} />
+			<p class="row">${cancel}</p>`}<//>`}`;
+}
+
+export function Users({ app, query }) {
+	const [gone, setGone] = useState({});
+	const prefix = query.get('prefix');
+	const terminate = ({ user, connections }) => (gone[user] ? 'closed, 4009' : html`<${Sure} label="Terminate" title=${`Terminate ${visible(user)}?`} needs="operate" class="small"
+		act=${() => post(appPath(app, 'users', user, 'terminate')).then(() => setGone((was) => ({ ...was, [user]: true })))}>
+		<p>${count(connections, 'connection is', 'connections are')} closed with 4009: ${CODES[1][1]}.</p><//>`);
+	return html`<h1>Users</h1>
+		<${Filters} query=${query} fields=${[['prefix', 'User', '42']]} />
+		<${Listed} app=${app} route=${['users']} query=${{ prefix }} id="user" caption=${counted('user')}
+			columns=${[['User', ({ user }) => html`<b>${text(user, 200)}</b>`], ['Connections', ({ user, connections }) => html`<a href=${toApp(app, 'connections', { user })}>${number(connections)}</a>`, 'number'], 'since:fit:Signed in', ['Terminate', terminate, 'fit']]}
+			empty=${prefix ? html`<p>No user who is signed in begins with ${visible(prefix)}.</p>` : html`<p>Nobody is signed in now.</p><p>Clients sign in with <code>pusher.signin()</code>. Members of presence channels stand at their channel.</p>`} />`;
+}

@@ -1,0 +1,139 @@
+// Owns the parts of forms: fields, buttons that say which scope they need, dialogs, and how a refusal is told.
+import { html, useEffect, useRef, useState } from './vendor/preact.js';
+import { asRefusal, hasScope } from './api.js';
+import { setQuery } from './address.js';
+import { Copy, lamp, text, visible } from './shown.js';
+
+const ADVICE = {
+	'scope-missing': 'Log in with a token that has this scope: fanfare token create --scope …',
+	'not-for-bound-tokens': 'Log in with a token that is not bound to apps.',
+	'no-such-app': 'It was deleted, or this token may not see it.',
+	'database-away': 'Look at the database and at the log of the server; connections go on meanwhile.',
+	'no-database': 'Name a database in the setting apps.database; without one there are no tokens.',
+	'configuration-app': 'Change it in the configuration file, and restart the server.',
+};
+
+export function Refused({ refusal, what, again }) {
+	if (!refusal) return null;
+	const { message, word, faults } = refusal;
+	return html`<div class="refused" role="alert">
+		<p><span aria-hidden="true">✗</span> ${text(message)}</p>
+		${faults.length > 0 && html`<ul>${faults.map((fault) => html`<li>${text(fault)}</li>`)}</ul>`}
+		${ADVICE[word] && html`<p class="quiet">${ADVICE[word]}</p>`}
+		${again && html`<p><button type="button" class="small" onClick=${again}>Try again</button> <small>could not get ${what}</small></p>`}
+	</div>`;
+}
+
+export function Act({ needs, off, children, ...button }) {
+	const may = hasScope(needs);
+	return html`<span><button type="button" ...${button} disabled=${!may || off}>${children}</button>${!may && html` <small>needs the scope ${needs}</small>`}</span>`;
+}
+
+let last = 0;
+
+function useId() {
+	const id = useRef();
+	return (id.current ??= `f${++last}`);
+}
+
+// A labelled field: the child is a function of the attributes that the input takes. `faults` stand beside it.
+export function Field({ label, note, faults = [], children, wide }) {
+	const id = useId();
+	const described = [note && `${id}n`, faults.length && `${id}e`].filter(Boolean).join(' ') || undefined;
+	return html`<div class=${wide ? 'field wide' : 'field'}>
+		<label for=${id}>${label}</label>
+		${children({ id, 'aria-describedby': described, 'aria-invalid': faults.length ? 'true' : undefined, spellcheck: false, autocomplete: 'off' })}
+		${note && html`<small id=${`${id}n`} class="quiet">${note}</small>`}
+		${faults.length > 0 && html`<small id=${`${id}e`} class="fault">${faults.map(visible).join('; ')}</small>`}
+	</div>`;
+}
+
+export const Line = ({ label, note, faults, wide, put, ...input }) => html`<${Field} ...${{ label, note, faults, wide }}>
+	${(field) => html`<input ...${field} ...${input} onInput=${(event) => put(event.target.value)} />`}<//>`;
+
+export const Check = ({ on, flip, disabled, children }) => html`<label class="check"><input type="checkbox" checked=${on} disabled=${disabled} onChange=${flip} /> <span>${children}</span></label>`;
+
+export const Filters = ({ query, fields, children }) => html`<div class="filters">
+	${fields.map(([name, label, placeholder]) => html`<${Filter} ...${{ name, label, placeholder }} value=${query.get(name) ?? ''} />`)}${children}</div>`;
+
+function Filter({ name, value, ...line }) {
+	const [typed, setTyped] = useState(value);
+	useEffect(() => setTyped(value), [value]);
+	useEffect(() => {
+		const timer = setTimeout(() => typed !== value && setQuery({ [name]: typed }), 250);
+		return () => clearTimeout(timer);
+	}, [typed]);
+	return html`<${Line} ...${line} type="search" value=${typed} put=${setTyped} />`;
+}
+
+export const Once = ({ what, text: lines, again }) => html`
+	<p class="caution">${lamp('warn', `Copy it now: ${again ? 'later only the scope secrets shows' : 'this is the only time that you see'} the ${what}.`)}</p>
+	<pre tabindex="0" aria-label="Lines to copy">${lines}</pre><p><${Copy} text=${lines} /></p>`;
+
+// A dialog over the page; Esc closes it, and the button that the child is given. Without `onClose` nothing does.
+export function Dialog({ title, onClose, children, closeWord = 'Cancel' }) {
+	const element = useRef();
+	const id = useId();
+	useEffect(() => {
+		const before = document.activeElement;
+		element.current.showModal();
+		// What opened it may be gone by then.
+		return () => setTimeout(() => (before.isConnected ? before : document.querySelector('main')).focus());
+	}, []);
+	const cancel = (event) => {
+		event.preventDefault();
+		onClose?.();
+	};
+	return html`<dialog ref=${element} aria-labelledby=${id} onCancel=${cancel}>
+		<h2 id=${id}>${title}</h2>
+		${children(html`<button type="button" onClick=${onClose}>${closeWord}</button>`)}
+	</dialog>`;
+}
+
+export function Do({ act, off, children, ...button }) {
+	const doing = useAction(act);
+	return html`<${Act} ...${button} off=${off || doing.busy} onClick=${() => doing.run()}>${children}<//><${Refused} refusal=${doing.refusal} />`;
+}
+
+export function Sure({ label, does = label, title, act, ready = true, children, ...button }) {
+	const [open, setOpen] = useState(false);
+	const acting = useAction(async () => {
+		await act();
+		setOpen(false);
+	});
+	return html`<${Act} aria-label=${title.replace('?', '')} ...${button} onClick=${() => (acting.clear(), setOpen(true))}>${label}<//>
+		${open && html`<${Dialog} title=${title} onClose=${() => setOpen(false)}>${(cancel) => html`
+			<form onSubmit=${submitted(() => ready && acting.run())}>
+				${children}
+				<${Refused} refusal=${acting.refusal} />
+				<p class="row"><button class="danger" disabled=${!ready || acting.busy}>${does}</button> ${cancel}</p>
+			</form>`}<//>`}`;
+}
+
+export const submitted = (act) => (event) => {
+	event.preventDefault();
+	event.stopPropagation();
+	act();
+};
+
+export function useAction(action) {
+	const [state, set] = useState({});
+	const run = async (...given) => {
+		if (state.busy) return;
+		set({ busy: true });
+		try {
+			await action(...given);
+			set({});
+		} catch (error) {
+			set({ refusal: asRefusal(error) });
+		}
+	};
+	return { ...state, run, clear: () => set({}) };
+}
+
+export const flipped = (list, item) => (list.includes(item) ? list.filter((other) => other !== item) : [...list, item]);
+
+export const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
+
+export const Tabs = ({ label, of, on, href }) => html`<nav class="tabs" aria-label=${label}>${Object.entries(of).map(
+	([at, name]) => html`<a href=${href(at)} aria-current=${on === at ? 'page' : undefined}>${name}</a>`)}</nav>`;

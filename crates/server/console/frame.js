@@ -1,0 +1,204 @@
+// Owns what stands around every page: menu, choice of the app, search, theme, keys, the bar of a gone server.
+// Must never show a page of the menu whose route the server does not have.
+import { html, useEffect, useRef, useState } from './vendor/preact.js';
+import { appPath, attempt, get, hasRoute, hasScope, logout, path, server, useServer } from './api.js';
+import { go, to, toApp, useAddress } from './address.js';
+import { Check, Dialog, Do, flipped } from './form.js';
+import { States, useAsked, useGot } from './list.js';
+import { channelLink, clock, socketLink, useTick, userLink, visible } from './shown.js';
+
+const KEYS = {
+	'/': 'search',
+	g: 'and then the letter underlined in the menu: to that page',
+	p: 'pause and resume the live list',
+	j: 'to the next row',
+	k: 'to the row before',
+	'?': 'these keys',
+	Enter: 'opens the row',
+	Esc: 'closes a dialog or the menu',
+};
+
+function stored(name, otherwise) {
+	try {
+		return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+	} catch {
+		return otherwise;
+	}
+}
+
+function store(name, value) {
+	try {
+		localStorage.setItem(name, JSON.stringify(value));
+	} catch {
+		// The browser keeps nothing; the choice holds until the page is left.
+	}
+}
+
+const THEMES = { system: '◐', light: '○', dark: '●' };
+
+export function setTheme(theme = stored('theme', 'system')) {
+	document.documentElement.dataset.theme = theme;
+	store('theme', theme);
+	dispatchEvent(new Event('theme'));
+	return theme;
+}
+
+function Theme() {
+	const [theme, set] = useState(document.documentElement.dataset.theme);
+	const names = Object.keys(THEMES);
+	const next = names[(names.indexOf(theme) + 1) % names.length];
+	return html`<${Icon} label=${`Theme: ${theme}. Change to ${next}`} sign=${THEMES[theme]} onClick=${() => set(setTheme(next))} />`;
+}
+
+const Icon = ({ label, sign, ...button }) => html`<button class="icon" aria-label=${label} title=${label} ...${button}><span aria-hidden="true">${sign}</span></button>`;
+
+const addressOf = (page, app) => (page.ofApp ? toApp(app, page.at) : to(page.at));
+
+function Menu({ app, pages, current }) {
+	const items = (ofApp) => pages.filter((page) => page.ofApp === ofApp && hasRoute(page.route)).map((page) => {
+		const [before, after] = page.name.split(new RegExp(`${page.letter}(.*)`, 'is'));
+		const letter = page.name[before.length];
+		return html`<li><a href=${addressOf(page, app)} aria-current=${page === current ? 'page' : undefined}>${before}<u>${letter}</u>${after}</a></li>`;
+	});
+	return html`${app && html`<ul>${items(true)}</ul>`}<h2>node</h2><ul>${items(false)}</ul>`;
+}
+
+function Chooser({ app, page }) {
+	const known = useGot(hasScope('read') ? path('apps', { limit: 100 }) : null).value?.apps ?? [];
+	const choose = ({ target: { value } }) => go(value ? toApp(value, page?.ofApp ? page.at : '') : to('apps'));
+	return html`<select aria-label="App" value=${app ?? ''} onChange=${choose}>
+		${app && !known.some(({ id }) => id === app) && html`<option value=${app}>${visible(app)}</option>`}
+		${known.map(({ id, name }) => html`<option value=${id}>${visible(name ? `${name} (${id})` : id)}</option>`)}
+		<option value="">All apps…</option>
+	</select>`;
+}
+
+function Search({ app }) {
+	const submit = (event) => {
+		event.preventDefault();
+		const q = event.target.elements.q.value.trim();
+		if (q) go(app ? toApp(app, 'find', { q }) : to('find', { q }));
+	};
+	return html`<form role="search" onSubmit=${submit}>
+		<input id="search" name="q" type="search" aria-label="Find a channel, socket, user or app" placeholder="/ find channel, socket, user …" autocomplete="off" spellcheck=${false} /></form>`;
+}
+
+function Account({ session: { name, token, scopes, apps, server_version: version } }) {
+	return html`<details class="account" onKeyDown=${(event) => event.key === 'Escape' && (event.currentTarget.open = false)}>
+		<summary>${visible(name)}</summary>
+		<div><p>Token ${token}, ${visible(name)}</p><p>Scopes: ${scopes.join(', ')}</p><p>Apps: ${apps ? apps.map(visible).join(', ') : 'all'}</p><p>Fanfare ${visible(version)}</p>
+			<p><${Do} act=${logout}>Log out<//></p></div>
+	</details>`;
+}
+
+function Gone({ until }) {
+	useTick(1);
+	return html`<div class="bar"><span role="alert">The server does not answer. What you see may be old.</span>
+		<span>Next attempt in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s</span> <button class="small" onClick=${attempt}>Try now</button></div>`;
+}
+
+function AsOf() {
+	useTick(1);
+	return html`<footer>${server.asOf && html`as of ${clock(server.asOf)} UTC`}</footer>`;
+}
+
+function Keys({ onClose }) {
+	const [off, setOff] = useState(stored('keys off', []));
+	const flip = (key) => {
+		const next = flipped(off, key);
+		store('keys off', next);
+		setOff(next);
+	};
+	return html`<${Dialog} title="Keys" closeWord="Close" onClose=${onClose}>${(close) => html`
+		<p class="quiet">None of them does anything while a text is being typed.</p>
+		<ul class="bare">${Object.entries(KEYS).map(([key, does]) => html`<li><${Check} on=${!off.includes(key)} disabled=${key.length > 1} flip=${() => flip(key)}><kbd>${key}</kbd> ${does}<//></li>`)}</ul>
+		<p>${close}</p>`}<//>`;
+}
+
+function step(by) {
+	const rows = [...document.querySelectorAll('[data-row]')];
+	const at = rows.findIndex((row) => row.contains(document.activeElement));
+	const row = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
+	(row?.querySelector('a, button, summary') ?? row)?.focus();
+}
+
+function useKeys(pages, app, help) {
+	const lead = useRef(0);
+	useEffect(() => {
+		const does = { g: () => (lead.current = Date.now()), '/': () => document.getElementById('search').focus(), j: () => step(1), k: () => step(-1), '?': help, p: () => dispatchEvent(new Event('pause')) };
+		const down = (event) => {
+			const { key, target } = event;
+			const typing = target.matches?.('input:not([type=checkbox], [type=radio]), textarea, select');
+			if (event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector('dialog[open]')) return;
+			const led = Date.now() - lead.current < 1500;
+			lead.current = 0;
+			const page = led && pages.find((one) => one.letter === key && hasRoute(one.route) && (app || !one.ofApp));
+			if (page) go(addressOf(page, app));
+			else if (does[key] && !stored('keys off', []).includes(key)) does[key]();
+			else return;
+			event.preventDefault();
+		};
+		addEventListener('keydown', down);
+		return () => removeEventListener('keydown', down);
+	}, [pages, app]);
+}
+
+export function Frame({ app, pages, current, children }) {
+	const { session, gone } = useServer();
+	const [open, setOpen] = useState(false);
+	const [help, setHelp] = useState(false);
+	const main = useRef();
+	const first = useRef(true);
+	const place = useAddress().parts.join('/');
+	useKeys(pages, app, () => setHelp(true));
+	useEffect(() => {
+		setOpen(false);
+		if (!first.current) main.current.focus();
+		first.current = false;
+		scrollTo(0, 0);
+	}, [place]);
+	const close = (event) => event.key === 'Escape' && setOpen(false);
+	return html`
+		<header onKeyDown=${close}>
+			<button class="skip" onClick=${() => main.current.focus()}>Skip to the page</button>
+			<${Icon} class="icon drawer" label="Menu" sign="☰" aria-expanded=${String(open)} aria-controls="menu" onClick=${() => setOpen(!open)} />
+			<a class="brand" href=${to('apps')}><span class="flag" aria-hidden="true"></span>Fanfare</a>
+			<${Chooser} app=${app} page=${current} /><${Search} app=${app} /><${Theme} />
+			<${Icon} label="Keys" sign="?" onClick=${() => setHelp(true)} /><${Account} session=${session} />
+		</header>
+		<nav id="menu" class=${open ? 'open' : ''} aria-label="Pages" onKeyDown=${close}><${Menu} app=${app} pages=${pages} current=${current} /></nav>
+		<main ref=${main} tabindex="-1">${gone && html`<${Gone} ...${gone} />`}${children}</main>
+		<${AsOf} />
+		${help && html`<${Keys} onClose=${() => setHelp(false)} />`}`;
+}
+
+async function find(app, q, signal) {
+	const maybe = (route, path) => ((app || !route.includes('…')) && hasRoute(route)
+		? get(path, { signal }).catch((refusal) => ([400, 404].includes(refusal.status) ? null : Promise.reject(refusal)))
+		: null);
+	const [listed, exact, socket, channels, users] = await Promise.all([
+		maybe('GET /v1/apps', path('apps', { limit: 1000 })),
+		/^[\w-]{1,64}$/.test(q) && maybe('GET /v1/apps/{}', path('apps', q)),
+		/^\d+\.\d+$/.test(q) && maybe('GET …/connections/{}', appPath(app, 'connections', q)),
+		maybe('GET …/channels', appPath(app, 'channels', { prefix: q, limit: 20 })),
+		maybe('GET …/users', appPath(app, 'users', { prefix: q, limit: 20 })),
+	]);
+	const apps = (listed?.apps ?? []).filter(({ id, name }) => id !== exact?.id && [id, name].some((word) => word.toLowerCase().startsWith(q.toLowerCase())));
+	return [
+		['Apps', [...(exact ? [exact] : []), ...apps].slice(0, 20).map(({ id, name }) => html`<a href=${toApp(id)}>${visible(name ? `${name} (${id})` : id)}</a>`)],
+		['Connections', socket ? [socketLink(app, q)] : []],
+		['Channels', (channels?.channels ?? []).map(({ name }) => channelLink(app, name))],
+		['Users', (users?.users ?? []).map(({ user }) => userLink(app, user))],
+	].filter(([, links]) => links.length);
+}
+
+export function Find({ app, query }) {
+	const q = query.get('q') ?? '';
+	const asked = useAsked((signal) => find(app, q, signal), `${app} ${q}`);
+	return html`<h1>Find</h1>
+		<${States} of=${asked} what="what was searched for" isEmpty=${(found) => !found.length}
+			empty=${html`<p>Nothing here is called <b>${visible(q)}</b> now.</p>
+				<p>The search looks for the beginnings of the names of apps${app && ', channels and users, and for socket ids'}. A channel exists only while somebody is subscribed to it.</p>`}>
+			${(found) => found.map(([name, links]) => html`<h2>${name}</h2><ul class="bare">${links.map((link) => html`<li data-row tabindex="-1">${link}</li>`)}</ul>`)}
+		<//>`;
+}

@@ -1,0 +1,137 @@
+// Owns the lists: their four states in words (loading, empty, failed, data), pages, rows that stay still while they are
+// read, and the table that becomes cards on a narrow screen.
+// Must never hold more rows than LONGEST.
+import { html, useEffect, useRef, useState } from './vendor/preact.js';
+import { appPath, asRefusal, get, hasRoute, path, server, useServer } from './api.js';
+import { Refused } from './form.js';
+import { field, number, visible } from './shown.js';
+
+const LONGEST = 2000;
+
+export const useGot = (path, options) => useAsked((signal) => get(path, { signal }), path, options);
+
+export const useMaybe = (app, parts, options) => useGot(hasRoute(`GET …/${parts.join('/')}`) ? appPath(app, ...parts) : null, options);
+
+// Asks when `key` changes, when somebody has logged in anew, when the server is back, and every so many seconds while the
+// page is looked at. What was there stays while it is asked for again. A key of null asks nothing.
+export function useAsked(asking, key, { every } = {}) {
+	const { epoch } = useServer();
+	const [asked, set] = useState({ key });
+	const [turn, setTurn] = useState(0);
+	const put = (change) => set((was) => ({ ...(was.key === key ? was : { key }), ...change }));
+	useEffect(() => {
+		if (key === null) return;
+		const stop = new AbortController();
+		const { signal } = stop;
+		let timer = setTimeout(() => put({ slow: true }), 300);
+		const load = async () => {
+			const change = await asking(signal).then((value) => ({ value, refusal: null }), (error) => ({ refusal: asRefusal(error) }));
+			clearTimeout(timer);
+			if (signal.aborted) return;
+			put(change);
+			if (every) timer = setTimeout(next, every * 1000);
+		};
+		const next = () => {
+			if (document.hidden || server.gone) timer = setTimeout(next, 1000);
+			else load();
+		};
+		load();
+		return () => {
+			stop.abort();
+			clearTimeout(timer);
+		};
+	}, [key, epoch, turn]);
+	return { ...(asked.key === key ? asked : { key }), again: () => setTurn(turn + 1), put: (value) => put({ value, refusal: null }) };
+}
+
+export function States({ of: { value, refusal, slow, again }, isEmpty, empty, what, children }) {
+	const missing = value === undefined;
+	// A bar says that the server is gone: what is there stays as it is.
+	if (refusal && (missing || refusal.word !== 'gone')) {
+		return html`<${Refused} refusal=${refusal} what=${what} again=${again} />${!missing && children(value)}`;
+	}
+	if (missing) return html`<p class="state" role="status">${slow && 'Loading…'}</p>`;
+	return isEmpty?.(value) ? html`<div class="state empty">${empty}</div>` : children(value);
+}
+
+// The list of a route, of an app or of the node, in pages: `plural` of the answer, or `only` some of it. Rows are brought up to
+// date, but none comes or goes under the pointer: new ones are counted, and those that are no longer there are marked.
+export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, every = 5, only, what = `the ${plural}`, caption, empty, columns }) {
+	const id = keyOf(by);
+	const place = app ? ['apps', app, ...route] : route;
+	const key = path(...place, query);
+	const page = (after, signal) => get(path(...place, { ...query, after }), { signal });
+	const asked = useAsked((signal) => page(null, signal), key, { every });
+	const [more, setMore] = useState({});
+	const kept = useRef({});
+	const { value } = asked;
+	const begin = () => Object.assign(kept.current, { key, seen: value, rows: value?.[plural] ?? [], next: value?.next, fresh: 0, gone: new Set() });
+	const list = kept.current;
+	if (list.key !== key || !list.seen) begin();
+	else if (value && value !== list.seen) update(list, value, value[plural], id);
+	const further = async () => {
+		setMore({ busy: true });
+		try {
+			const found = await page(list.next);
+			const known = new Set(list.rows.map(id));
+			list.rows = [...list.rows, ...found[plural].filter((row) => !known.has(id(row)))].slice(0, LONGEST);
+			list.next = list.rows.length < LONGEST ? found.next : null;
+			setMore({});
+		} catch (error) {
+			setMore({ refusal: asRefusal(error) });
+		}
+	};
+	const rows = only ? list.rows.filter(only) : list.rows;
+	const said = (words, ...of) => (typeof words === 'function' ? words(...of) : words);
+	return html`<${Missing} nodes=${value?.missing} />
+		<${States} of=${asked} isEmpty=${() => !rows.length && !list.fresh} empty=${said(empty, value ?? {})} what=${what}>${() => html`
+			<p class="fresh" role="status">${list.fresh > 0 && html`<button class="small" onClick=${() => (begin(), setMore({}))}>${number(list.fresh)} new, show</button>`}</p>
+			<${Table} app=${app} caption=${said(caption, rows, value ?? {}, list.next)} columns=${columns} rows=${rows} id=${id} gone=${list.gone} />
+			<${Refused} refusal=${more.refusal} what=${what} again=${further} />
+			${list.next && html`<p><button disabled=${more.busy} onClick=${further}>More</button></p>`}
+			${list.rows.length >= LONGEST && html`<p class="quiet">These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//>`;
+}
+
+function update(list, value, rows, id) {
+	const now = new Map(rows.map((row) => [id(row), row]));
+	const known = list.rows.map(id);
+	list.rows = list.rows.map((row) => now.get(id(row)) ?? row);
+	list.fresh = rows.filter((row) => !known.includes(id(row))).length;
+	// Only where the answer has everything, a row that is not in it is gone.
+	list.gone = new Set(value.next ? [] : known.filter((name) => !now.has(name)));
+	list.seen = value;
+}
+
+export const Missing = ({ nodes }) => nodes?.length > 0 && html`<p class="caution">Without what these nodes have, which did not answer: ${nodes.map(visible).join(', ')}</p>`;
+
+// What a row is known by: a field of it, or a function.
+const keyOf = (by = 'id') => (typeof by === 'string' ? (row) => row[by] : by);
+
+// A column of a table, or a fact: the name of a field, how the column is, and its label, 'outbox_bytes:number:Waiting'; or
+// [label, cell(row), how it is, its order, its head]. It is a number, fit (no wider than its content) or block (below its label
+// in a card).
+function columnOf(app, spec) {
+	if (typeof spec !== 'string') return spec;
+	const [name, is, label = name[0].toUpperCase() + name.slice(1).replaceAll('_', ' ')] = spec.split(':');
+	return [label, (row) => field(app, row, name), is || (/(at|since)$/.test(name) ? 'fit' : undefined)];
+}
+
+export const Facts = ({ app, of, facts }) => html`<dl class="pairs panel narrow">${facts.map((spec) => {
+	const [label, cell] = columnOf(app, spec);
+	const shown = cell(of);
+	return shown || shown === 0 ? html`<dt>${label}</dt><dd>${shown}</dd>` : null;
+})}</dl>`;
+
+export function Table({ app, caption, columns, rows, id: by, gone }) {
+	const id = keyOf(by);
+	const all = columns.filter(Boolean).map((spec) => columnOf(app, spec));
+	const cell = ([label, cell, is], row, n) => (n === 0
+		? html`<th scope="row" class=${is} data-label=${label}><div>${cell(row)}</div></th>`
+		: html`<td class=${is} data-label=${label}><div>${cell(row)}</div></td>`);
+	return html`<table>
+		<caption>${caption}</caption>
+		<thead><tr>${all.map(([label, , is, sort, head = label]) => html`<th scope="col" class=${is} aria-sort=${sort}>
+			${head}${sort && html`<span aria-hidden="true">${sort === 'ascending' ? ' ▴' : ' ▾'}</span>`}</th>`)}</tr></thead>
+		<tbody>${rows.map((row) => html`<tr key=${id(row)} data-row tabindex="-1" class=${gone?.has(id(row)) ? 'gone' : ''}>${all.map((column, n) => cell(column, row, n))}</tr>`)}</tbody>
+	</table>`;
+}

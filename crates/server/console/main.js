@@ -1,0 +1,99 @@
+// Owns the start of the page, and which page an address shows.
+// Must never show anything of the server before somebody is logged in.
+import { html, render, useEffect, useRef, useState } from './vendor/preact.js';
+import { takeCode, useAddress } from './address.js';
+import { describe, hasRoute, login, resume, useServer } from './api.js';
+import { Apps, NewApp } from './apps.js';
+import { Refused } from './form.js';
+import { Find, Frame, setTheme } from './frame.js';
+import { Login, LoginAgain } from './login.js';
+import { Channels } from './channels.js';
+import { Connections, Users } from './connections.js';
+import { Connect } from './keys.js';
+import { Live } from './live.js';
+import { Audit, Nodes, Tokens } from './node.js';
+import { Overview } from './overview.js';
+import { Send, Traces } from './send.js';
+import { Settings } from './settings.js';
+import { visible } from './shown.js';
+import { Doctor, Refusals } from './trouble.js';
+import { Usage } from './usage.js';
+import { Webhooks } from './webhooks.js';
+
+const page = (ofApp) => ([at, name, letter, view, route, within]) => ({ at, name, letter, view, ofApp, within, route: route ?? (ofApp ? `GET …/${at}` : `GET /v1/${at}`) });
+
+// In the order of the menu: address, name, key behind g, view, and the route that the page needs, unless that has its name.
+const PAGES = [
+	...[
+		['overview', 'Overview', 'o', Overview, 'GET …/stats'],
+		['live', 'Live', 'l', Live],
+		['send', 'Send', 's', Send, 'POST …/events'],
+		['channels', 'Channels', 'c', Channels],
+		['connections', 'Connections', 'i', Connections],
+		['users', 'Users', 'u', Users],
+		['refusals', 'Refusals', 'r', Refusals],
+		['webhooks', 'Webhooks', 'w', Webhooks, 'GET /v1/apps/{}'],
+		['usage', 'Usage', 'g', Usage],
+		['settings', 'Settings', 'e', Settings, 'PATCH /v1/apps/{}'],
+		['connect', 'Connect', 't', Connect],
+		['doctor', 'Doctor', 'd', Doctor, 'POST …/doctor'],
+	].map(page(true)),
+	...[
+		['apps', 'Apps', 'p', Apps],
+		['node', 'Node', 'n', Nodes, 'GET /v1/nodes'],
+		['tokens', 'Tokens', 'k', Tokens],
+		['audit', 'Audit', 'a', Audit],
+	].map(page(false)),
+];
+
+const OTHERS = [
+	page(true)(['find', 'Find', '', Find]),
+	page(true)(['traces', 'Find an event', '', Traces, '', 'send']),
+	page(false)(['find', 'Find', '', Find]),
+	page(false)(['new', 'New app', '', NewApp, '', 'apps']),
+];
+
+function pageOf([first, ...rest]) {
+	const ofApp = first === 'apps' && rest.length > 0;
+	const [app, at = PAGES.find((page) => page.ofApp && hasRoute(page.route)).at, ...parts] = ofApp ? rest : [null, first ?? 'apps', ...rest];
+	return { app, page: [...PAGES.filter(({ route }) => hasRoute(route)), ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts };
+}
+
+const Unknown = () => html`<h1>There is no such page</h1><p>Perhaps a newer server has it. See <a href="#/apps">the apps</a>.</p>`;
+
+function Page() {
+	const { ended } = useServer();
+	const address = useAddress();
+	const { app, page, parts } = pageOf(address.parts);
+	const before = useRef();
+	before.current = app ?? before.current;
+	const current = PAGES.find((one) => one === page || one.at === page?.within);
+	useEffect(() => {
+		document.title = [page?.name, app && visible(app), 'Fanfare'].filter(Boolean).join(' · ');
+	}, [page, app]);
+	return html`<${Frame} app=${before.current} pages=${PAGES} current=${current}>
+			<${page?.view ?? Unknown} key=${`${app} ${page?.at}`} app=${app} parts=${parts} query=${address.query} />
+		<//>
+		${ended && html`<${LoginAgain} />`}`;
+}
+
+function Start({ refused, failed }) {
+	const { session, routes } = useServer();
+	const [error, setError] = useState(failed);
+	useEffect(() => {
+		if (session && !routes) describe().catch(setError);
+	}, [session]);
+	if (error) return html`<main class="login"><h1>Fanfare</h1><${Refused} refusal=${error} what="this page" again=${() => location.reload()} /></main>`;
+	if (!session) return html`<${Login} refusal=${refused} />`;
+	return routes ? html`<${Page} />` : html`<p class="state" role="status">Loading…</p>`;
+}
+
+async function start() {
+	setTheme();
+	const code = takeCode();
+	const refused = code && (await login({ code }).then(() => null, (refusal) => refusal));
+	const failed = code && !refused ? null : await resume().then(() => null, (refusal) => refusal);
+	render(html`<${Start} refused=${refused} failed=${failed} />`, document.getElementById('page'));
+}
+
+start();

@@ -1,0 +1,91 @@
+// Owns the pages of the node: this one and those of its cluster, the tokens, and the audit log.
+// Must never keep a token that was made: it is shown once.
+import { html, useState } from './vendor/preact.js';
+import { get, hasRoute, post, remove, server } from './api.js';
+import { to } from './address.js';
+import { Act, Check, Line, Once, Refused, Sure, flipped, submitted, useAction } from './form.js';
+import { Facts, Listed, States, Table, useAsked, useGot } from './list.js';
+import { age, counted, field, lamp, number, size, text, visible } from './shown.js';
+
+export function Nodes() {
+	const own = useGot(hasRoute('GET /v1/node') ? '/v1/node' : null, { every: 5 });
+	const asked = useAsked((signal) => get('/v1/nodes', { signal }).catch((refusal) => (refusal.word === 'no-cluster' ? { nodes: [] } : Promise.reject(refusal))), 'nodes', { every: 5 });
+	const link = ({ up, redis, round_trip_us: us }) => html`<div>${up ? lamp('good', 'up') : lamp('bad', 'down')} ${text(redis)} ${us != null && `${number(us / 1000)} ms`}</div>`;
+	const columns = [['Node', (node) => text(node.name ?? node.id)], 'version:fit', ['Up since', ({ started_at: at, started }) => age(at ?? (started && new Date(started * 1000).toISOString())), 'fit'], 'last_seen_at:fit:Heard of', 'connections:number', ['Links', ({ links }) => links?.map(link), 'block']];
+	return html`<h1>Node</h1>
+		${hasRoute('GET /v1/node') && html`<${States} of=${own} what="the node">${(node) => html`<${Own} node=${node} />`}<//>`}
+		<h2>Nodes of this cluster</h2>
+		<${States} of=${asked} what="the nodes" isEmpty=${({ nodes }) => !nodes.length}
+			empty=${html`<p>This node stands alone.</p><p>Nodes find each other through the setting <code>bus.urls</code>; then all of them are listed here.</p>`}>
+			${({ nodes }) => html`<${Table} caption=${counted('node')(nodes)} rows=${nodes} columns=${columns} />`}
+		<//>`;
+}
+
+function lampsOf({ draining, database, redis, certificate_ends_at: ends }) {
+	const answers = (is) => (typeof is === 'boolean' ? lamp(is ? 'good' : 'bad', is ? 'answers' : 'does not answer') : is && text(is));
+	const soon = Date.parse(ends) - Date.now() < 14 * 86_400_000;
+	return [
+		['State', draining ? lamp('warn', 'drains: newcomers are sent elsewhere') : lamp('good', 'ready')],
+		['Database', answers(database)],
+		['Redis', answers(redis)],
+		['Certificate', ends && lamp(soon ? 'warn' : 'good', html`ends ${age(ends)}`)],
+	].filter(([, shown]) => shown);
+}
+
+export function NodeLamps() {
+	const { value } = useGot(hasRoute('GET /v1/node') && !server.session.apps ? '/v1/node' : null, { every: 10 });
+	return value ? html`<p class="row">${lampsOf(value).map(([what, shown]) => html`<span>${what} ${shown}</span>`)} <a href=${to('node')}>Node</a></p>` : null;
+}
+
+const Own = ({ node }) => html`<${Facts} of=${node} facts=${[
+		'name',
+		'version',
+		'started_at::Up since',
+		...lampsOf(node).map(([what, shown]) => [what, () => shown]),
+		['Connections', () => `${number(node.connections)} of ${number(node.capacity)}`],
+		['Memory', () => `${size(node.memory_bytes)}${node.outboxes_bytes == null ? '' : `, of which ${size(node.outboxes_bytes)} wait for clients`}`],
+	]} />
+	${node.configuration?.length > 0 && html`<${Table} caption="Configuration that differs from the default" rows=${node.configuration} id="key" columns=${['key::Setting', 'value', 'from']} />`}`;
+
+const SCOPES = ['read', 'write', 'secrets', 'publish', 'payloads', 'operate'];
+
+export function Tokens() {
+	const [made, setMade] = useState(null);
+	const [turn, setTurn] = useState(0);
+	const changed = () => setTurn((n) => n + 1);
+	const revoke = (row) => (row.revoked_at ? lamp('off', 'revoked') : html`<${Sure} label="Revoke" title=${`Revoke ${visible(row.name)}?`} needs="write" class="small" act=${() => remove(`/v1/tokens/${row.number}`).then(changed)}>
+		<p>It is refused from the next request on, and its sessions of this console end.${row.number === server.session.token ? ' It is the one that you are logged in with.' : ''}</p><//>`);
+	return html`<h1>Tokens</h1>
+		<${Listed} key=${turn} route=${['tokens']} id="number" caption=${counted('token')} empty=${html`<p>There is no token.</p>`}
+			columns=${[['Token', (row) => html`#${row.number} <b>${text(row.name)}</b>`], 'scopes', ['Apps', ({ apps }) => apps?.map((app) => html`${field('', { app }, 'app')} `) ?? 'all'], ['Used', (row) => age(row.last_used_at, 'never'), 'fit'], ['Expires', (row) => age(row.expires_at, 'never'), 'fit'], ['Revoke', revoke, 'fit']]} />
+		${made ? html`<section class="panel narrow" aria-label="The new token"><${Once} what="token" text=${made} /></section>` : html`<${NewToken} made=${({ token }) => (setMade(token), changed())} />`}`;
+}
+
+function NewToken({ made }) {
+	const mine = server.session;
+	const [given, setGiven] = useState({ name: '', scopes: ['read'], apps: mine.apps?.join(', ') ?? '', days: '90' });
+	const put = (name) => (value) => setGiven({ ...given, [name]: value });
+	const making = useAction(async () => {
+		const apps = given.apps.split(/[\s,]+/).filter(Boolean);
+		made(await post('/v1/tokens', { name: given.name, scopes: given.scopes, apps: apps.length ? apps : null, expires_in: given.days ? Number(given.days) * 86_400 : null }));
+	});
+	return html`<form class="panel narrow" onSubmit=${submitted(making.run)}><h2>New token</h2>
+		<${Line} label="Name" note="Whose it is, or what it is for" required value=${given.name} put=${put('name')} />
+		<fieldset><legend>Scopes</legend>${SCOPES.map((scope) => html`<${Check} on=${given.scopes.includes(scope)} disabled=${!mine.scopes.includes(scope)} flip=${() => put('scopes')(flipped(given.scopes, scope))}>${scope}<//>`)}</fieldset>
+		<${Line} label="Apps" note="Ids; empty: all apps" value=${given.apps} put=${put('apps')} />
+		<${Line} label="Days until it expires" note="Empty: never" inputmode="numeric" value=${given.days} put=${put('days')} />
+		<${Refused} refusal=${making.refusal} />
+		<p><${Act} needs="write" type="submit" class="main" off=${making.busy || !given.scopes.length}>Make the token<//></p></form>`;
+}
+
+export function Audit() {
+	const said = (value) => (value == null ? 'default' : typeof value === 'string' ? value : JSON.stringify(value));
+	const words = ({ detail: { old, new: now, ...more } }) => {
+		const changes = Object.keys({ ...old, ...now }).map((name) => `${name} ${said(old?.[name])} → ${said(now?.[name])}`);
+		return text([...changes, ...Object.entries(more).map(([name, value]) => `${name} ${said(value)}`)].join('; ') || '–');
+	};
+	return html`<h1>Audit</h1>
+		<${Listed} route=${['audit']} plural="entries" every=${10} what="the audit log" caption="The newest first; no secret stands here" 
+			columns=${['at::When', ['Who', (row) => html`${text(row.name ?? '–')} ${row.token != null && html`<small>#${row.token}</small>`}`], 'address:fit:From', 'app:fit', 'action:fit:What', ['Details', words, 'block']]}
+			empty=${html`<p>Nothing was changed yet.</p><p>Every change, look at a secret, close, sent event and log-in will stand here.</p>`} />`;
+}

@@ -1,0 +1,37 @@
+// Owns the pages for when something does not arrive: what was refused and why, and the doctor.
+// Must never have the doctor ask an address that somebody typed.
+import { html, useState } from './vendor/preact.js';
+import { appPath, stream } from './api.js';
+import { toApp } from './address.js';
+import { Act, Refused, useAction } from './form.js';
+import { Listed } from './list.js';
+import { count, counted, field, lamp, lines, number, text } from './shown.js';
+
+export const Refusals = ({ app }) => html`<h1>Refusals</h1>
+	<${Listed} app=${app} route=${['refusals']} id=${(row) => `${row.kind} ${row.code} ${row.text}`} caption=${counted('refusal', 'equal ones counted together; kept in memory since the server started')}
+		columns=${[
+			['Refused', ({ code, text: why }) => html`<b>${code}</b> ${text(why)}`],
+			['Times', (row) => `${number(row.count)}×`, 'number'],
+			'first_at::First',
+			'last_at::Last',
+			['Such as', ({ example }) => ['channel', 'socket', 'address'].filter((name) => example?.[name]).map((name) => html`<div>${field(app, example, name)}</div>`)],
+			['What to do', ({ advice, setting }) => html`${advice && text(advice)} ${setting && html`<a href=${toApp(app, 'settings', { tab: 'limits' })}>${setting}</a>`}`, 'block'],
+		]}
+		empty=${html`<p>Nothing was refused since the server started.</p><p>If something does not arrive all the same, <a href=${toApp(app, 'live')}>Live</a> shows what does, and <a href=${toApp(app, 'doctor')}>the doctor</a> tries each hop.</p>`} />`;
+
+const OUTCOMES = { passed: 'good', noted: 'good', failed: 'bad' };
+
+export function Doctor({ app }) {
+	const [hops, setHops] = useState([]);
+	const running = useAction(async () => {
+		setHops([]);
+		await stream('POST', appPath(app, 'doctor'), (hop) => setHops((was) => [...was, ...[hop.hops ?? hop].flat()]));
+	});
+	const bad = hops.filter(({ outcome }) => outcome === 'failed').length;
+	return html`<h1>Doctor</h1>
+		<p class="narrow">It tries one hop after the other from the server: address, certificate, key, signature, a message sent and received, Redis, and the application that is asked who may join.</p>
+		<p><${Act} needs="read" class="main" off=${running.busy} onClick=${running.run}>${running.busy ? 'Running…' : 'Run'}<//></p>
+		<${Refused} refusal=${running.refusal} />
+		<p role="status">${hops.length > 0 && !running.busy && (bad ? `${count(bad, 'hop')} failed.` : 'Nothing failed. If a browser cannot connect, look between it and the server: a proxy, a firewall, another address.')}</p>
+		${hops.length > 0 && html`<ul class="rows panel narrow">${hops.map(({ hop, outcome, what }) => html`<li>${lamp(OUTCOMES[outcome] ?? 'off', hop)}<span>${lines(what)} ${outcome === 'skipped' && html`<small>(skipped)</small>`}</span></li>`)}</ul>`}`;
+}

@@ -1,0 +1,122 @@
+// Owns the webhooks of an app: how each works, what was delivered last, adding, changing and testing one.
+// Must never change another webhook of the list than the one that was edited.
+import { html, useState } from './vendor/preact.js';
+import { appPath, get, hasRoute, patch, post, settingsSchema } from './api.js';
+import { toApp } from './address.js';
+import { Act, Check, Dialog, Do, Field, Line, Refused, Sure, flipped, linesOf, submitted, useAction } from './form.js';
+import { Missing, States, Table, useGot, useMaybe } from './list.js';
+import { Copy, clock, count, lamp, lines, number, text, visible } from './shown.js';
+
+const GROUPS = {
+	channel_existence: 'a channel got its first subscriber, or lost its last',
+	presence: 'a user joined or left a presence channel',
+	client_events: 'a client sent an event to others',
+	cache_miss: 'a subscriber found a cache channel empty',
+	subscription_count: 'the number of subscribers changed',
+	users: 'a user came online or went offline',
+};
+
+export function Webhooks({ app }) {
+	const [editing, setEditing] = useState(null);
+	const about = useGot(appPath(app));
+	const works = useMaybe(app, ['webhooks', 'deliveries'], { every: 5 });
+	const list = about.value?.settings.webhooks ?? [];
+	const fixed = about.value?.source !== 'database';
+	const done = (value) => {
+		setEditing(null);
+		about.put(value);
+		works.again();
+	};
+	return html`<div class="head"><h1>Webhooks</h1><${Act} needs="write" class="main" off=${fixed} onClick=${() => setEditing({})}>Add a webhook<//></div>
+		<${Missing} nodes=${works.value?.missing} />
+		<${Refused} refusal=${works.refusal} what="the deliveries" again=${works.again} />
+		<${States} of=${about} what="the webhooks" isEmpty=${() => !list.length}
+			empty=${html`<p>This app has no webhook.</p><p>A webhook tells your back end what happens on the channels: who came, who left, what clients sent. <b>Add a webhook</b> with the URL of your back end, and test it from here.</p>`}>
+			${() => list.map((hook, n) => html`<${Hook} key=${hook.url} ...${{ app, hook, fixed, done }} place=${String(n + 1)} edit=${() => setEditing(hook)}
+				state=${works.value?.webhooks.find(({ url }) => url === hook.url)} tested=${works.again} />`)}
+		<//>
+		${editing && html`<${Edit} ...${{ app, done }} hook=${editing} onClose=${() => setEditing(null)} />`}`;
+}
+
+function working({ enabled = true }, state) {
+	if (!enabled) return lamp('off', 'disabled');
+	if (!state) return '';
+	const { works, since, waiting } = state;
+	const words = works == null ? 'nothing sent yet' : html`${works ? 'works' : 'fails'} since ${clock(since)}`;
+	return html`${lamp({ true: 'good', false: 'bad' }[works] ?? 'off', words)}${waiting > 0 && `, ${count(waiting, 'event waits', 'events wait')}`}`;
+}
+
+function Hook({ app, hook, place, fixed, state, edit, done, tested }) {
+	const [result, setResult] = useState(null);
+	const { url, events, batch, channel_prefixes: prefixes, enabled = true } = hook;
+	const test = async () => {
+		setResult(null);
+		setResult(await post(appPath(app, 'webhooks', place, 'test'), {}));
+		tested();
+	};
+	const alter = (how) => () => change(app, url, how).then(done);
+	return html`<section class="panel" aria-label=${`Webhook ${visible(url)}`}>
+		<div class="head"><h2 class="url">${text(url)}</h2><span>${working(hook, state)}</span></div>
+		<p class="quiet">${events.join(', ')} · ${batch ? 'several events in one request' : 'one event a request'} ${prefixes?.length > 0 && `· only channels that begin with ${prefixes.map(visible).join(' or ')}`}</p>
+		<div class="row">${hasRoute('POST …/webhooks/{}/test') && html`<${Do} needs="publish" act=${test}>Test<//>`}
+			<${Act} needs="write" off=${fixed} onClick=${edit}>Edit<//>
+			<${Do} needs="write" off=${fixed} act=${alter((was) => ({ ...was, enabled: !enabled }))}>${enabled ? 'Disable' : 'Enable'}<//>
+			<${Sure} label="Remove" title="Remove this webhook?" needs="write" class="danger" off=${fixed} act=${alter(() => null)}>
+				<p class="url">${text(url)}</p><p>Events that wait for it are dropped.</p><//></div>
+		<div role="status">${result && html`<${Result} ...${result} />`}</div>
+		${state && html`<${Deliveries} app=${app} url=${url} rows=${state.deliveries} again=${tested} />`}
+	</section>`;
+}
+
+const Result = ({ status, ms, error, request: { key, signature, body } }) => html`<div class="result">
+	<p>${error ? html`${lamp('bad', `failed after ${number(ms)} ms:`)} ${text(error.text)}` : lamp('good', `answered ${status} in ${number(ms)} ms`)}</p>
+	${error?.advice && html`<p>${visible(error.advice)}</p>`}
+	<details><summary>What was sent, to check the signature against</summary>
+		<pre tabindex="0" aria-label="The request of the test">${lines(`X-Pusher-Key: ${key}\nX-Pusher-Signature: ${signature}\n\n${body}`)}</pre>
+		<p><${Copy} text=${body} /></p></details>
+</div>`;
+
+function Deliveries({ app, url, rows, again }) {
+	if (!rows.length) return html`<p class="quiet">Nothing was delivered since the server started. <a href=${toApp(app, 'send')}>Send an event</a>, or test it.</p>`;
+	const repeat = ({ id, error }) => error && html`<${Do} needs="operate" class="small" act=${() => post(appPath(app, 'webhooks', 'deliveries', id, 'again'), {}).then(again)}>Again<//>`;
+	return html`<details class="deliveries"><summary>Last ${count(rows.length, 'delivery', 'deliveries')}</summary>
+		<${Table} caption=${`The last deliveries to ${visible(url)}, the newest first`} rows=${rows} columns=${[
+			['Time, UTC', ({ at }) => clock(at, true), 'fit'],
+			['Answer', ({ status, error }) => (error ? html`${lamp('bad')} ${text(error.text)}` : lamp('good', status))],
+			['Took', ({ ms }) => `${number(ms)} ms`, 'number'],
+			['Events', ({ count: n, events }) => text(`${n > 1 ? `${n}: ` : ''}${events.join(', ')}`)],
+			['Try', ({ test, attempt, again: retried }) => (test ? 'a test' : `${attempt}${retried ? ', is tried again' : ''}`), 'number'],
+			'node:fit',
+			rows.some(({ answer }) => answer != null) && 'answer:block:What it said',
+			hasRoute('POST …/webhooks/deliveries/{}/again') && ['Again', repeat, 'fit'],
+		]} /></details>`;
+}
+
+// Changes one webhook of the list as it is on the server now: `how` is given what it is, or undefined for a new one, and gives
+// what it is to be, or null. Gives the app.
+async function change(app, url, how) {
+	const now = (await get(appPath(app))).settings.webhooks ?? [];
+	const known = now.some((hook) => hook.url === url);
+	const next = known ? now.map((hook) => (hook.url === url ? how(hook) : hook)) : [...now, how()];
+	return patch(appPath(app), { settings: { webhooks: next.filter(Boolean) } });
+}
+
+function Edit({ app, hook, onClose, done }) {
+	const [given, setGiven] = useState({ events: ['channel_existence'], batch: false, ...hook, channel_prefixes: (hook.channel_prefixes ?? []).join('\n') });
+	const put = (name) => (value) => setGiven((was) => ({ ...was, [name]: value }));
+	const saving = useAction(async () => {
+		done(await change(app, hook.url, (was) => ({ ...was, ...given, channel_prefixes: linesOf(given.channel_prefixes) })));
+	});
+	const groups = settingsSchema().webhooks?.items.properties.events.items.enum ?? Object.keys(GROUPS);
+	return html`<${Dialog} title=${hook.url ? 'Edit the webhook' : 'Add a webhook'} onClose=${onClose}>${(cancel) => html`
+		<form onSubmit=${submitted(saving.run)}>
+			<${Line} label="URL" note="http or https, without user and password" wide type="url" required value=${given.url} placeholder="https://example.com/webhooks" put=${put('url')} />
+			<fieldset><legend>Tell it when</legend>
+				${groups.map((name) => html`<div><${Check} on=${given.events.includes(name)} flip=${() => put('events')(flipped(given.events, name))}>${GROUPS[name] ?? name} <code class="quiet">${name}</code><//></div>`)}</fieldset>
+			<p><${Check} on=${given.batch} flip=${() => put('batch')(!given.batch)}>several events may come in one request<//></p>
+			<${Field} label="Only channels that begin with" note="One a line; empty: all channels">
+				${(field) => html`<textarea ...${field} class="few" value=${given.channel_prefixes} onInput=${(event) => put('channel_prefixes')(event.target.value)}></textarea>`}<//>
+			<${Refused} refusal=${saving.refusal} />
+			<p class="row"><${Act} needs="write" type="submit" class="main" off=${saving.busy || !given.events.length}>Save<//> ${cancel}</p>
+		</form>`}<//>`;
+}

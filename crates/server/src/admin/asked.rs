@@ -1,0 +1,66 @@
+//! A request of the administration API as its operations get it, and the shapes of their answers.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use fanfare_apps::{Apps, AuditAction, AuditEntry, Auditor, Bearer};
+use fanfare_protocol::auth::Query;
+use hyper::StatusCode;
+use serde_json::Value;
+
+use super::given;
+use super::problem::Problem;
+use super::routes::Found;
+use crate::http::Answer;
+use crate::http::answer::{empty, json};
+
+/// The parsed request.
+pub(super) struct Asked<'a> {
+    pub found: &'a Found,
+    pub query: Query,
+    pub body: Bytes,
+    pub by: Bearer,
+    /// The address of the client, behind trusted proxies too.
+    pub address: IpAddr,
+}
+
+impl Asked<'_> {
+    pub fn faults_of_query(&self) -> Vec<String> {
+        given::faults_of(&self.query, &[])
+    }
+
+    pub fn has_no_query(&self) -> Result<(), Problem> {
+        let faults = self.faults_of_query();
+        if faults.is_empty() { Ok(()) } else { Err(Problem::Query(faults)) }
+    }
+
+    /// An entry of the audit log about an app.
+    pub fn entry(&self, app: &str, action: AuditAction) -> AuditEntry {
+        AuditEntry::about(app, action, Auditor::bearer(&self.by, self.address))
+    }
+
+    /// Logs who has done what, the token by its number, and keeps the entry.
+    pub async fn note(&self, apps: &Apps, entry: AuditEntry) {
+        let Bearer { id, name, .. } = &self.by;
+        let (app, action) = (entry.app.as_deref(), entry.action.as_str());
+        tracing::info!(target: "fanfare::admin", app, token = id, name, action, "{}", entry.action);
+        apps.audit(&entry).await;
+    }
+}
+
+pub(super) fn ok(value: &Value) -> Answer {
+    json(StatusCode::OK, line(value))
+}
+
+pub(super) fn created(value: &Value) -> Answer {
+    json(StatusCode::CREATED, line(value))
+}
+
+/// The JSON with a newline, for terminals.
+fn line(value: &Value) -> String {
+    format!("{value}\n")
+}
+
+pub(super) fn nothing() -> Answer {
+    empty(StatusCode::NO_CONTENT)
+}

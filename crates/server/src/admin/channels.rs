@@ -1,0 +1,180 @@
+//! An app's channels, seen by operators: `GET /v1/apps/{id}/channels`, `…/channels/{name}`, and who is there.
+//!
+//! Of this node alone, read from the live tables when asked for (CON-020). What events carry, and what members tell of
+//! themselves, is for the scope `payloads`.
+
+use std::sync::Arc;
+
+use fanfare_apps::Scope;
+use fanfare_node::listing::{self, ChannelOrder, ChannelsWanted, KindWanted, ListedChannel, ListedMember};
+use fanfare_protocol::app::App;
+use fanfare_protocol::channel::{ChannelKind, ChannelName};
+use fanfare_protocol::frame::Frame;
+use fanfare_protocol::ids::{SocketId, UserId};
+use fanfare_protocol::server::data_of;
+use serde_json::{Value, json};
+
+use super::asked::{Asked, ok};
+use super::events;
+use super::given::Given;
+use super::problem::Problem;
+use crate::api::channels::checked;
+use crate::http::Answer;
+use crate::state::State;
+
+/// A page of the app's channels.
+///
+/// # Errors
+/// There is no such app, or the query has faults.
+pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let mut given = Given::of(&asked.query, &["prefix", "kind", "order", "after", "limit"]);
+    let kind = given.of_these("kind", &KINDS);
+    let is_by_name = given.of_these("order", &[("subscribers", false), ("name", true)]).unwrap_or_default();
+    let order = match is_by_name {
+        true => ChannelOrder::Name(given.after(|text| Some(ChannelName::trusted(text)))),
+        false => ChannelOrder::Subscribers(given.after(place_by_subscribers)),
+    };
+    let limit = given.rows();
+    let prefix = given.text("prefix").unwrap_or_default();
+    given.end()?;
+    let app = events::app(state, asked).await?;
+    let wanted = ChannelsWanted { prefix, kind, order, limit };
+    let page = listing::channels(&state.node, &app.id, &wanted).await;
+    let next = page.next.map(|ListedChannel { name, occupancy, .. }| match is_by_name {
+        true => name.to_string(),
+        false => format!("{}:{name}", occupancy.subscriptions),
+    });
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    Ok(of_this_node(state, json!({ "channels": rows, "next": next, "total": page.total })))
+}
+
+/// The kinds that a list may be asked for.
+const KINDS: [(&str, KindWanted); 5] = [
+    ("public", KindWanted::Kind(ChannelKind::Public)),
+    ("private", KindWanted::Kind(ChannelKind::Private)),
+    ("encrypted", KindWanted::Kind(ChannelKind::Encrypted)),
+    ("presence", KindWanted::Kind(ChannelKind::Presence)),
+    ("cache", KindWanted::Cache),
+];
+
+/// One channel; without subscribers a channel is answered as well.
+///
+/// # Errors
+/// There is no such app, the name is none, or the query has faults.
+pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.has_no_query()?;
+    let (app, name) = named(state, asked).await?;
+    let hub = state.node.hubs.get(&app.id);
+    let occupancy = hub.as_ref().map(|hub| hub.counts(&name)).unwrap_or_default();
+    let cached = hub.and_then(|hub| hub.cached(&name, state.node.milliseconds()));
+    let mut value = row(&ListedChannel { name: name.clone(), occupancy, is_cached: cached.is_some() });
+    value["cached"] = cached.map_or(Value::Null, |cached| {
+        let is_readable = shows_payloads(asked) && name.kind() != ChannelKind::Encrypted;
+        json!({
+            "event": name_of(&cached.frame),
+            "data": data_of(&cached.frame).filter(|_| is_readable).and_then(|data| as_text(data.get())),
+        })
+    });
+    Ok(of_this_node(state, value))
+}
+
+/// A page of the channel's subscribers.
+///
+/// # Errors
+/// There is no such app, the name is none, or the query has faults.
+pub(super) async fn subscribers(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let mut given = Given::of(&asked.query, &["after", "limit"]);
+    let after = given.after(|text| text.parse::<SocketId>().ok());
+    let limit = given.rows();
+    given.end()?;
+    let (app, name) = named(state, asked).await?;
+    let page = listing::subscribers(&state.node, (&app.id, &name), after, limit).await;
+    let row = |(socket, user): &(SocketId, Option<UserId>)| {
+        json!({
+            "socket": socket.to_string(),
+            "user": user.as_ref().map(UserId::as_str),
+            "node": state.node.name(),
+        })
+    };
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    let next = page.next.map(|socket| socket.to_string());
+    Ok(of_this_node(state, json!({ "subscribers": rows, "next": next, "total": page.total })))
+}
+
+/// A page of the users who are on a presence channel; of another channel there are none.
+///
+/// # Errors
+/// There is no such app, the name is none, or the query has faults.
+pub(super) async fn members(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let mut given = Given::of(&asked.query, &["after", "limit"]);
+    let after = given.after(|text| Some(UserId::from(text)));
+    let limit = given.rows();
+    given.end()?;
+    let (app, name) = named(state, asked).await?;
+    let page = listing::members(&state.node, (&app.id, &name), after, limit).await;
+    let payloads = shows_payloads(asked);
+    let row = |ListedMember { user, connections, info }: &ListedMember| {
+        let info = info.as_ref().filter(|_| payloads);
+        json!({
+            "user": user.as_str(),
+            "connections": connections,
+            "user_info": info.and_then(|info| serde_json::from_str::<Value>(info.get()).ok()),
+        })
+    };
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    let next = page.next.map(|user| user.to_string());
+    Ok(of_this_node(state, json!({ "members": rows, "next": next, "total": page.total })))
+}
+
+/// The app and the channel that the path names.
+async fn named(state: &State, asked: &Asked<'_>) -> Result<(Arc<App>, ChannelName), Problem> {
+    let app = events::app(state, asked).await?;
+    let name = checked(&asked.found.name, &app).map_err(Problem::NotPublished)?;
+    Ok((app, name))
+}
+
+fn row(ListedChannel { name, occupancy, is_cached }: &ListedChannel) -> Value {
+    let kind = match name.kind() {
+        ChannelKind::Public => "public",
+        ChannelKind::Private => "private",
+        ChannelKind::Encrypted => "encrypted",
+        ChannelKind::Presence => "presence",
+        ChannelKind::ServerToUser => "user",
+    };
+    json!({
+        "name": name.as_str(),
+        "kind": kind,
+        "subscribers": occupancy.subscriptions,
+        "users": (name.kind() == ChannelKind::Presence).then_some(occupancy.users),
+        "cached": is_cached,
+    })
+}
+
+/// Where a page by subscribers goes on: `12:news`.
+fn place_by_subscribers(text: &str) -> Option<(usize, ChannelName)> {
+    let (count, name) = text.split_once(':')?;
+    Some((count.parse().ok()?, ChannelName::trusted(name)))
+}
+
+/// The name of a published event.
+fn name_of(frame: &Frame) -> Option<Value> {
+    let mut sent: Value = serde_json::from_slice(frame.payload()).ok()?;
+    sent.get_mut("event").map(Value::take)
+}
+
+/// An event's data as published: the text that the JSON string holds.
+fn as_text(data: &str) -> Option<Value> {
+    serde_json::from_str(data).ok()
+}
+
+/// Whether the token may see what events and members carry.
+fn shows_payloads(asked: &Asked<'_>) -> bool {
+    asked.by.scopes.contains(&Scope::Payloads)
+}
+
+/// The answer, which says that it is of this node alone (CON-026).
+pub(super) fn of_this_node(state: &State, mut value: Value) -> Answer {
+    value["of"] = "this node".into();
+    value["node"] = state.node.name().into();
+    ok(&value)
+}

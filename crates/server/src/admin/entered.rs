@@ -1,0 +1,46 @@
+//! Who sends a request: the bearer of a token, by the token or by a session; and the look-up of either, with its limits.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use fanfare_apps::{AdminSession, Bearer, OperationError};
+use tokio::time::{Instant, timeout};
+
+use super::cookie::Cookie;
+use super::problem::Problem;
+use super::shared::Admin;
+
+/// Timeout of the look-up of a token, a code or a session.
+pub(super) const LOOK_UP: Duration = Duration::from_secs(2);
+
+/// Who sends a request.
+pub(super) struct Entered {
+    pub bearer: Bearer,
+    /// The session, for a request by a cookie.
+    pub session: Option<(Cookie, AdminSession)>,
+}
+
+/// What a client's token, code or session stands for; a `wrong` one counts.
+///
+/// # Errors
+/// The client has to wait after too many wrong ones; the database is away; too many requests are under way; or nothing is
+/// found.
+pub(super) async fn look_up<T>(
+    admin: &Admin,
+    client: IpAddr,
+    found: impl Future<Output = Result<Option<T>, OperationError>>,
+    wrong: Problem,
+) -> Result<T, Problem> {
+    if let Some(wait) = admin.wrong_tokens.wait_of(client, Instant::now()) {
+        return Err(Problem::TooManyWrongTokens(wait));
+    }
+    if admin.state.node.apps.database_away_for().is_some() {
+        return Err(Problem::DatabaseAway);
+    }
+    let _turn = admin.enter()?;
+    let found = timeout(LOOK_UP, found).await.map_err(|_| Problem::DatabaseAway)??;
+    found.ok_or_else(|| {
+        admin.wrong_tokens.count(client, Instant::now());
+        wrong
+    })
+}

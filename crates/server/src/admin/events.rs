@@ -1,0 +1,90 @@
+//! Events sent by operators, and where events went: `POST /v1/apps/{id}/events`, `GET /v1/apps/{id}/traces` (CON-040 … CON-043).
+//!
+//! An event goes the way of the HTTP API behind the signature: the same limits, refusals and counts.
+
+use std::sync::Arc;
+
+use fanfare_apps::{AuditAction, OperationError};
+use fanfare_node::inquiry;
+use fanfare_node::publish::{Publisher, publish_traced};
+use fanfare_node::trace::EventTrace;
+use fanfare_protocol::app::App;
+use fanfare_protocol::event_id::EventId;
+use fanfare_protocol::ids::SocketId;
+use serde_json::json;
+
+use super::asked::{Asked, ok};
+use super::given;
+use super::problem::Problem;
+use crate::api::event::{Checked, Fields, object};
+use crate::api::events::{as_event, keep_refused_json, with_event_id};
+use crate::http::{Answer, ApiError};
+use crate::state::State;
+use crate::trace_json;
+
+/// Publishes an event with the fields of the HTTP API, and answers where the event went.
+///
+/// # Errors
+/// There is no such app, the app is disabled, or any refusal of the HTTP API; nothing is published then.
+pub(super) async fn publish(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.has_no_query()?;
+    let app = app(state, asked).await?;
+    let (id, except, mut traces) = publish_checked(state, &app, &asked.body).map_err(|refusal| {
+        let by = (Publisher::Console, &*asked.body);
+        keep_refused_json(state, &app, by, (refusal.status(), &refusal));
+        Problem::NotPublished(refusal)
+    })?;
+    let entry = asked.entry(app.id.as_str(), AuditAction::EventSend);
+    let name = traces.first().map_or_else(String::new, |trace| trace.event.to_string());
+    let entry = entry.with("event", name.into()).with("event_id", id.to_string().into());
+    asked.note(&state.node.apps, entry).await;
+    inquiry::complete(&state.node, &app, except, &mut traces).await;
+    // One event has one trace.
+    let trace = traces.first().map(trace_json::trace).unwrap_or_default();
+    Ok(with_event_id(ok(&trace), id))
+}
+
+fn publish_checked(
+    state: &State,
+    app: &Arc<App>,
+    body: &[u8],
+) -> Result<(EventId, Option<SocketId>, Vec<EventTrace>), ApiError> {
+    if !app.enabled {
+        return Err(ApiError::AppDisabled);
+    }
+    let event = Checked::from_fields(&object::<Fields<'_>>(body)?, app)?;
+    let published = publish_traced(&state.node, app, &[as_event(&event)], Publisher::Console);
+    let (id, traces) = published.map_err(ApiError::OverQuota)?;
+    Ok((id, event.except, traces))
+}
+
+/// The last publishes of an app with `trace = true`, the newest first; a page of the list.
+///
+/// # Errors
+/// There is no such app, or the query has faults.
+pub(super) async fn traces(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let page = given::traces(&asked.query)?;
+    let app = app(state, asked).await?;
+    let is_wanted = |number: u64, trace: &EventTrace| {
+        let is_asked = |id: &String| trace.id.is_some_and(|own| own.to_string() == *id);
+        page.before.is_none_or(|before| number < before) && page.event_id.as_ref().is_none_or(is_asked)
+    };
+    let mut rows = inquiry::last(&state.node, &app.id, page.limit + 1, is_wanted).await;
+    let has_more = rows.len() > page.limit;
+    rows.truncate(page.limit);
+    let next = rows.last().filter(|_| has_more).map(|(number, _)| number.to_string());
+    let shown: Vec<_> = rows.iter().map(|(_, trace)| trace_json::trace(trace)).collect();
+    Ok(ok(&json!({ "traces": shown, "next": next, "trace": app.trace })))
+}
+
+/// The app that the path names.
+///
+/// # Errors
+/// There is no such app, or apps cannot be looked up.
+pub(super) async fn app(state: &State, asked: &Asked<'_>) -> Result<Arc<App>, Problem> {
+    let id = &asked.found.id;
+    let found = state.node.apps.by_id(id).await;
+    found
+        .map_err(|_| Problem::DatabaseAway)?
+        .ok_or_else(|| Problem::Operation(OperationError::NoSuchApp(id.clone())))
+}

@@ -1,0 +1,46 @@
+//! An app's webhooks, seen by operators: `POST /v1/apps/{id}/webhooks/{number}/test` and
+//! `GET /v1/apps/{id}/webhooks/deliveries` (CON-054).
+
+use fanfare_apps::{AuditAction, OperationError};
+use fanfare_node::deliveries;
+use fanfare_webhooks::TestedUrl;
+
+use super::asked::{Asked, ok};
+use super::events;
+use super::given;
+use super::problem::Problem;
+use crate::http::{Answer, ApiError};
+use crate::state::State;
+use crate::webhook_json;
+
+/// Sends a test event to one webhook, and answers what became of it.
+///
+/// # Errors
+/// The body has fields; there is no such app, or no such webhook; the app is disabled; or too many tests were asked for.
+pub(super) async fn test(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
+    if !faults.is_empty() {
+        return Err(Problem::Operation(OperationError::Faults(faults)));
+    }
+    let app = events::app(state, asked).await?;
+    if !app.enabled {
+        return Err(Problem::NotPublished(ApiError::AppDisabled));
+    }
+    // What is no number is no place of the list.
+    let place = asked.found.number.parse().unwrap_or(0);
+    let tested = state.node.outgoing.webhooks.test(&app, TestedUrl::Numbered(place)).await;
+    let tested = tested.map_err(Problem::NotTested)?;
+    let entry = asked.entry(app.id.as_str(), AuditAction::WebhookTest).with("number", place.into());
+    asked.note(&state.node.apps, entry).await;
+    Ok(ok(&tested.first().map(webhook_json::test).unwrap_or_default()))
+}
+
+/// The last deliveries of an app's webhooks, of all nodes.
+///
+/// # Errors
+/// There is no such app, or the query has faults.
+pub(super) async fn deliveries(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.has_no_query()?;
+    let app = events::app(state, asked).await?;
+    Ok(ok(&webhook_json::deliveries(&deliveries::of_app(&state.node, &app).await)))
+}

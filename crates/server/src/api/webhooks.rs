@@ -1,0 +1,37 @@
+//! An app's webhooks, seen by its back end and by the command line: a test event, and the last deliveries (CON-054).
+
+use fanfare_node::deliveries;
+use fanfare_webhooks::TestedUrl;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::event;
+use super::signed::Signed;
+use crate::http::error::ApiError;
+use crate::state::State;
+use crate::webhook_json;
+
+/// `POST /apps/ID/webhooks/test`, with `{"url":…}` for one webhook, with `{}` for all that are enabled: sends a test event,
+/// and answers what became of it; the JSON of the answer.
+///
+/// # Errors
+/// There is no such webhook, or too many tests were asked for.
+pub async fn test(state: &State, signed: &Signed) -> Result<String, ApiError> {
+    #[derive(Deserialize)]
+    struct Wanted<'a> {
+        #[serde(borrow, default)]
+        url: Option<&'a RawValue>,
+    }
+
+    let url = event::string(event::object::<Wanted<'_>>(&signed.body)?.url, "url")?;
+    let wanted = url.as_deref().map_or(TestedUrl::Enabled, TestedUrl::Named);
+    let tested = state.node.outgoing.webhooks.test(&signed.app, wanted).await;
+    let tested = tested.map_err(ApiError::NotTested)?;
+    tracing::info!(target: "fanfare::webhooks", app = signed.app.id.as_str(), "webhooks tested");
+    Ok(webhook_json::tests(&tested).to_string())
+}
+
+/// `GET /apps/ID/webhooks/deliveries`: the last deliveries of the app's webhooks, of all nodes; the JSON of the answer.
+pub async fn deliveries(state: &State, signed: &Signed) -> String {
+    webhook_json::deliveries(&deliveries::of_app(&state.node, &signed.app).await).to_string()
+}

@@ -1,0 +1,51 @@
+//! Runs `fanfare console`: makes a code that logs a browser in, and prints the link (CON-006).
+//!
+//! Works on the database directly. The code is printed once, and stands behind `#`, which browsers do not send.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use fanfare_apps::{AuditAction, AuditEntry, Auditor, NewToken, Scope, SessionTimes};
+use fanfare_config::Config;
+use serde_json::json;
+
+use crate::app_commands::{CommandError, Done, open_apps};
+use crate::command_line::ConsoleCommand;
+use crate::console::PLACE;
+
+/// Runs the command; returns the link.
+///
+/// # Errors
+/// The options have faults, the console is switched off, or the database cannot be opened.
+pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, CommandError> {
+    let ConsoleCommand { place, name, scope, app, url } = command;
+    if !config.console.enabled {
+        let sentence = "the console is switched off (console.enabled)".to_owned();
+        return Err(CommandError::Options(vec![sentence]));
+    }
+    let apps = open_apps(config, place.create_database).await?;
+    let scopes = if scope.is_empty() { Scope::ALL.to_vec() } else { scope };
+    let bound_to = (!app.is_empty()).then(|| app.into_iter().collect());
+    let new = NewToken { name, scopes: scopes.into_iter().collect(), apps: bound_to, days: None };
+    let times = SessionTimes { life: config.console.session_seconds, idle: config.console.idle_seconds };
+    let (record, code) = apps.make_code(&new, times).await?;
+    let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
+    apps.audit(&entry.with("token", record.id.into()).with("name", record.name.as_str().into())).await;
+    let base = url.unwrap_or_else(|| format!("http://{}", reached_by(config.listen.admin_addr)));
+    let link = format!("{}{PLACE}#code={}", base.trim_end_matches('/'), code.expose());
+    let text = if place.json {
+        format!("{:#}\n", json!({ "url": link, "expires_in_seconds": 300 }))
+    } else {
+        format!("{link}\n\nThe link logs in once, within five minutes.\n")
+    };
+    Ok(Done::wrote(text, config))
+}
+
+/// The address by which this machine reaches a listener: a listener on all addresses is on loopback too.
+fn reached_by(mut listener: SocketAddr) -> SocketAddr {
+    match listener.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => listener.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => listener.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listener
+}

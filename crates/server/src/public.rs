@@ -1,0 +1,203 @@
+//! The public listeners' requests: the route of each, its answer, and the log of refused ones.
+//!
+//! Answers follow Pusher: 200 with a JSON object, or a status with one sentence (API-003, API-005).
+
+mod refused;
+mod routes;
+mod welcome;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::SEC_WEBSOCKET_KEY;
+use hyper::{Method, Request, StatusCode};
+use matchit::Match;
+
+pub use routes::PublicRoutes;
+
+use refused::Noted;
+use routes::{Route, own_path};
+
+use crate::api::events::Accepted;
+use crate::api::idempotency::{KeyPlace, once};
+use crate::api::{channels, events, laravel_echo_server, signed, users, webhooks};
+use crate::authorize;
+use crate::clients::socket_io::requests::{self, SocketIoPath};
+use crate::clients::ws;
+use crate::clients::xhr::{self, XhrPath};
+use crate::connections::RequestBody;
+use crate::http::received::Received;
+use crate::http::script::Script;
+use crate::http::{Answer, ApiError, Peer, answer, forbid_sniffing, host};
+use crate::state::State;
+
+/// What pages without a build load to resume; the file of the package.
+static RESUME: Script =
+    Script::new(include_bytes!("../../../clients/resume/fanfare-resume.js"), "public, max-age=3600");
+
+/// Answers one request of the public listener.
+pub async fn answer(
+    state: Arc<State>,
+    routes: Arc<PublicRoutes>,
+    peer: Peer,
+    request: Request<RequestBody>,
+) -> Answer {
+    let noted = Noted::of(&state, peer, &request);
+    let path = own_path(noted.path(), &state.node.config.listen.path_prefix);
+    let asked = Received { path, peer, request };
+    let mut answer = match find_and_answer(&state, &routes, asked).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            noted.log(&state, &routes, &error).await;
+            error.into_answer()
+        }
+    };
+    // Requests that became a WebSocket are counted as connections.
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        state.metrics.request_answered(answer.status().as_u16());
+    }
+    forbid_sniffing(&mut answer);
+    answer
+}
+
+async fn find_and_answer(
+    state: &Arc<State>,
+    routes: &PublicRoutes,
+    asked: Received<'_>,
+) -> Result<Answer, ApiError> {
+    host::of(&asked.request)?;
+    let speaks_socket_io = state.node.config.socketio.enabled;
+    let matched = routes.find(asked.path).filter(|matched| speaks_socket_io || !matched.value.is_socket_io());
+    if let Some(path) = matched.as_ref().and_then(socket_io_path) {
+        return Ok(requests::answer(state, path, asked).await);
+    }
+    let websocket = matched.as_ref().filter(|matched| *matched.value == Route::WebSocket);
+    if is_handshake(&asked.request, websocket.is_some()) {
+        let key = websocket.map(|matched| matched.params.get("key").unwrap_or_default());
+        return ws::handshake::answer(state, key, asked).await;
+    }
+    match matched {
+        Some(matched) => dispatch(state, &matched, asked).await,
+        None if welcome::is_asked_for(asked.path, &state.node.config.listen.path_prefix, &asked.request) => {
+            Ok(welcome::page())
+        }
+        // As laravel-echo-server answers, so that health checks stay as they are.
+        None if asked.path == "/" && state.node.config.socketio.enabled && is_read(&asked.request) => {
+            Ok(answer::with_type(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(b"OK")))
+        }
+        None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),
+    }
+}
+
+/// The path of a route of Socket.IO.
+fn socket_io_path<'a>(matched: &Match<'_, 'a, &Route>) -> Option<SocketIoPath<'a>> {
+    match matched.value {
+        Route::SocketIo => Some(SocketIoPath::OfSetting),
+        Route::AppSocketIo => Some(SocketIoPath::OfKey(matched.params.get("key").unwrap_or_default())),
+        Route::SocketIoScript => Some(SocketIoPath::Script),
+        _ => None,
+    }
+}
+
+/// Whether a request asks for a WebSocket. At any path but a WebSocket's the headers must be a whole handshake
+/// (WS-009): some proxies put the headers Upgrade and Connection into every request, and these do not count
+/// there.
+fn is_handshake<B>(request: &Request<B>, is_at_websocket: bool) -> bool {
+    request.method() == Method::GET
+        && fastwebsockets::upgrade::is_upgrade_request(request)
+        && (is_at_websocket || request.headers().contains_key(SEC_WEBSOCKET_KEY))
+}
+
+fn is_read<B>(request: &Request<B>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+async fn dispatch(
+    state: &Arc<State>,
+    matched: &Match<'_, '_, &Route>,
+    asked: Received<'_>,
+) -> Result<Answer, ApiError> {
+    let route = *matched.value;
+    let of = |name| matched.params.get(name).unwrap_or_default();
+    // Browsers send preflights with another method.
+    if let Route::Authorize(kind) = route {
+        return Ok(authorize::answer(state, of("key"), kind, asked.peer.address, asked.request).await);
+    }
+    if let Route::Fallback(wanted) = route {
+        let path = XhrPath { key: of("key"), number: of("number"), letters: of("letters") };
+        return Ok(xhr::answer(state, wanted, path, asked).await);
+    }
+    let Received { path, peer, request } = asked;
+    let has_api = state.node.config.socketio.has_api();
+    let request = match route.echo_question(of("channel")).filter(|_| has_api) {
+        None => request,
+        // A request that is none of laravel-echo-server's API comes back.
+        Some(question) => {
+            match laravel_echo_server::answer(state, (question, of("app")), peer.address, request).await {
+                Ok(answer) => return Ok(answer),
+                Err(request) => request,
+            }
+        }
+    };
+    match route {
+        Route::Status => Err(ApiError::NoRoute(request.uri().path().to_owned())),
+        _ if !route.answers_to(request.method()) => Err(ApiError::MethodNotAllowed(route.methods())),
+        Route::ResumeScript => Ok(RESUME.answer(request.headers())),
+        Route::Up => Ok(answer::json(StatusCode::OK, r#"{"health":"OK"}"#)),
+        Route::WebSocket => Err(ApiError::WebSocketOnly),
+        _ => answer_back_end(state, matched, path, request).await,
+    }
+}
+
+/// Answers an app's back end, whose request is signed; `path` is without the configured prefix.
+async fn answer_back_end(
+    state: &Arc<State>,
+    matched: &Match<'_, '_, &Route>,
+    path: &str,
+    request: Request<RequestBody>,
+) -> Result<Answer, ApiError> {
+    let of = |name| matched.params.get(name).unwrap_or_default();
+    let signed = signed::receive(state, of("app"), path, request).await?;
+    let channel = of("channel");
+    let refused = |refusal: &ApiError| events::keep_refused(state, &signed, &signed.body, refusal);
+    let json = match *matched.value {
+        Route::ChannelEvents => {
+            let publish = async { events::raw(state, &signed, channel).map(Accepted::without_body) };
+            let published = once(state, &signed, (path, KeyPlace::Header), publish).await;
+            // The body is data, in which no name is looked for.
+            let refused = |refusal: &ApiError| events::keep_refused(state, &signed, &[], refusal);
+            let Accepted { id, .. } = published.inspect_err(refused)?;
+            // API-070.
+            return Ok(events::with_event_id(answer::empty(StatusCode::ACCEPTED), id));
+        }
+        Route::Events => {
+            let publish = events::single(state, &signed);
+            let published = once(state, &signed, (path, KeyPlace::HeaderOrBody), publish).await;
+            return Ok(published.inspect_err(refused)?.into_answer());
+        }
+        Route::BatchEvents => {
+            let publish = events::batch(state, &signed);
+            let published = once(state, &signed, (path, KeyPlace::HeaderOrBody), publish).await;
+            return Ok(published.inspect_err(refused)?.into_answer());
+        }
+        Route::Channels => channels::list(state, &signed).await,
+        Route::Channel => channels::one(state, &signed, channel).await,
+        Route::ChannelUsers => channels::users(state, &signed, channel).await,
+        Route::ChannelStats => channels::stats(state, &signed, channel).await,
+        Route::Connections => users::connections(state, &signed).await,
+        Route::Users => users::online(state, &signed).await,
+        Route::TerminateUser => users::terminate(state, &signed, of("user")).await,
+        Route::TestWebhooks => webhooks::test(state, &signed).await,
+        Route::Deliveries => Ok(webhooks::deliveries(state, &signed).await),
+        Route::Up
+        | Route::Status
+        | Route::WebSocket
+        | Route::SocketIo
+        | Route::AppSocketIo
+        | Route::SocketIoScript
+        | Route::ResumeScript
+        | Route::Authorize(_)
+        | Route::Fallback(_) => Err(ApiError::WebSocketOnly),
+    }?;
+    Ok(answer::json(StatusCode::OK, json))
+}

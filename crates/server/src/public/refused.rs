@@ -1,0 +1,152 @@
+//! The log of refused requests: their app, and the reason. Never holds a secret, a signature or signed text.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use fanfare_protocol::app::App;
+use fanfare_protocol::auth::{Query, RequestError, Secret};
+use fanfare_protocol::close::shortened;
+use hyper::{Method, Request, Uri};
+use tracing::Level;
+
+use super::routes::{PublicRoutes, own_path};
+use crate::connections::RequestBody;
+use crate::http::Peer;
+use crate::http::error::ApiError;
+use crate::http::forwarded::client_address;
+use crate::log::limited::{Line, limited};
+use crate::log::unknown_key;
+use crate::state::State;
+
+/// Longest logged part of a path or key, in bytes.
+const MOST_REPEATED: usize = 200;
+
+/// Logged in place of a key that is the app's secret.
+const IS_THE_SECRET: &str = "(the secret of this app: key and secret have changed places)";
+
+/// Logged in place of a key that is a client's of laravel-echo-server's API (SIO-082), and so a secret.
+const IS_OF_A_CLIENT: &str = "(the key of one of socketio.clients)";
+
+/// The facts for the log line, kept while the request is answered.
+pub(super) struct Noted {
+    method: Method,
+    uri: Uri,
+    client: IpAddr,
+}
+
+impl Noted {
+    pub fn of(state: &State, peer: Peer, request: &Request<RequestBody>) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            client: client_address(state, request.headers(), peer.address),
+        }
+    }
+
+    /// The path as it came.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Logs that the request was refused.
+    pub async fn log(&self, state: &State, routes: &PublicRoutes, error: &ApiError) {
+        if matches!(
+            error,
+            ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp
+        ) {
+            return self.log_handshake(error);
+        }
+        let is_of_nobody = is_of_nobody(error);
+        // Asked first: a line that is not written must not cost a look-up of its app.
+        let is_written = if is_of_nobody {
+            tracing::enabled!(target: "fanfare::http", Level::DEBUG)
+        } else {
+            tracing::enabled!(target: "fanfare::http", Level::INFO) && Line::RequestRefused.admits()
+        };
+        if !is_written {
+            return;
+        }
+        let path = own_path(self.path(), &state.node.config.listen.path_prefix);
+        let params = routes.find(path).map(|matched| matched.params);
+        let param = |name| params.as_ref().and_then(|params| params.get(name));
+        let app = param("app");
+        let query = Query::parse(self.uri.query().unwrap_or_default());
+        let key = query.get("auth_key").or(param("key"));
+        let key = match (app, key) {
+            (Some(app), Some(key)) => Some(shown_key(state, app, key).await),
+            (_, key) => key.map(unknown_key),
+        };
+        let app = app.map(|app| shortened(app, MOST_REPEATED));
+        let (app, key) = (app.as_deref(), key.as_deref());
+        let path = match param("key") {
+            Some(sent) => unsigned(self.path()).replace(sent, &unknown_key(sent)),
+            None => unsigned(self.path()).to_owned(),
+        };
+        let (method, path) = (self.method.as_str(), &*shortened(&path, MOST_REPEATED));
+        let (status, client, reason) = (error.status().as_u16(), self.client, &*reason(error));
+        if is_of_nobody {
+            tracing::debug!(target: "fanfare::http", status, method, path, %client, reason, "request refused");
+        } else {
+            tracing::info!(
+                target: "fanfare::http",
+                app, key, status, method, path, %client, reason, "request refused"
+            );
+        }
+    }
+
+    fn log_handshake(&self, error: &ApiError) {
+        limited!(
+            Line::FaultyHandshake,
+            target: "fanfare::connection",
+            Level::INFO,
+            status = error.status().as_u16(),
+            client = %self.client,
+            reason = &*reason(error),
+            "WebSocket handshake refused"
+        );
+    }
+}
+
+/// Whether a request was for no path of this server, as scanners send. A path that holds a known path behind an
+/// unknown prefix comes from a back end or a browser with a wrong setting.
+fn is_of_nobody(error: &ApiError) -> bool {
+    match error {
+        ApiError::NoRoute(path) => !path.contains("/apps/") && !path.contains("/app/"),
+        ApiError::FaultyHost => true,
+        _ => false,
+    }
+}
+
+/// The answer's sentence; a sentence about a signature loses the signature.
+fn reason(error: &ApiError) -> Cow<'static, str> {
+    match error {
+        ApiError::Unauthorized(RequestError::SignatureMismatch { .. }) => {
+            "Invalid signature: another secret has signed, or something has changed the request on its way"
+                .into()
+        }
+        ApiError::NoRoute(path) => ApiError::NoRoute(unsigned(path).to_owned()).to_string().into(),
+        _ => error.to_string().into(),
+    }
+}
+
+/// A path without the signature of a URL whose question mark is lost or encoded, and what follows.
+fn unsigned(path: &str) -> &str {
+    path.split_once("auth_signature").map_or(path, |(before, _)| before)
+}
+
+/// The key sent for an app, as logs show it. Never has the database asked: strangers could have it asked at every refusal.
+async fn shown_key<'k>(state: &State, app: &str, key: &'k str) -> Cow<'k, str> {
+    match state.node.apps.in_memory(app).await {
+        Some(app) if app.credential(key).is_some() => shortened(key, MOST_REPEATED),
+        Some(app) if is_secret_of(&app, key) => IS_THE_SECRET.into(),
+        _ if state.node.config.socketio.is_key(key) => IS_OF_A_CLIENT.into(),
+        _ => unknown_key(key),
+    }
+}
+
+/// Whether a text sent as a key is a secret of the app. Takes constant time, as the check of a signature does.
+fn is_secret_of(app: &App, text: &str) -> bool {
+    const ANY: &[&[u8]] = &[b"key"];
+    let signed = Secret::new(text).sign(ANY);
+    app.credentials.iter().any(|credential| credential.secret.verify(ANY, &signed))
+}

@@ -1,0 +1,70 @@
+//! Deliveries and tests of webhooks as JSON: the one shape of the HTTP API, of the administration API and of the command
+//! line (CON-054).
+
+use fanfare_node::deliveries::{AppDeliveries, NodeDelivery, WebhookDeliveries};
+use fanfare_protocol::utc::utc_milliseconds;
+use fanfare_webhooks::{Delivery, Tested};
+use serde_json::{Value, json};
+
+use crate::webhook_advice::advice;
+
+/// The last deliveries of an app's webhooks.
+#[must_use]
+pub fn deliveries(of: &AppDeliveries) -> Value {
+    let webhooks: Vec<Value> = (1..).zip(&of.webhooks).map(|(number, of)| webhook(number, of)).collect();
+    json!({ "webhooks": webhooks, "nodes": of.nodes, "missing": of.missing })
+}
+
+fn webhook(number: usize, of: &WebhookDeliveries) -> Value {
+    let row = |NodeDelivery { id, node, delivery }: &NodeDelivery| {
+        let mut row = delivery_of(delivery);
+        row["id"] = id.as_str().into();
+        row["node"] = node.as_str().into();
+        row
+    };
+    json!({
+        "number": number,
+        "url": of.url,
+        "enabled": of.enabled,
+        "works": of.works,
+        "since": of.works.map(|_| utc_milliseconds(of.since)),
+        "waiting": of.waiting,
+        "deliveries": of.deliveries.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+fn delivery_of(delivery: &Delivery) -> Value {
+    json!({
+        "at": utc_milliseconds(delivery.at),
+        "events": delivery.names,
+        "count": delivery.events,
+        "attempt": delivery.attempt,
+        "test": delivery.test,
+        "status": delivery.status,
+        "ms": delivery.took,
+        "error": delivery.cause.map(|cause| json!({ "cause": cause, "text": delivery.text })),
+        "again": delivery.again,
+    })
+}
+
+/// What tests have found out.
+#[must_use]
+pub fn tests(tested: &[Tested]) -> Value {
+    json!({ "tests": tested.iter().map(test).collect::<Vec<_>>() })
+}
+
+/// What one test has found out.
+#[must_use]
+pub fn test(Tested { url, enabled, delivery, request }: &Tested) -> Value {
+    json!({
+        "url": url,
+        "enabled": enabled,
+        "at": utc_milliseconds(delivery.at),
+        "status": delivery.status,
+        "ms": delivery.took,
+        "error": delivery.cause.map(|cause| json!({
+            "cause": cause, "text": delivery.text, "advice": advice(delivery),
+        })),
+        "request": { "key": request.key, "signature": request.signature, "body": request.body },
+    })
+}

@@ -1,0 +1,140 @@
+//! One attempt to deliver a request: made within the time-out, and told with its cause if it failed.
+
+use std::time::Duration;
+
+use fanfare_outgoing::{Bounds, Client, OutgoingError, TlsFault};
+use fanfare_protocol::close::shortened;
+use hyper::StatusCode;
+use hyper::header::LOCATION;
+use hyper::http::response::Parts;
+use tokio::time::Instant;
+
+use crate::delivery::{Delivery, DeliveryCause};
+use crate::request::{Prepared, unix_milliseconds};
+use crate::turns::QUICK;
+
+/// Most bytes of an answer that are read; the answer's content is ignored.
+const MOST_ANSWER: usize = 64 * 1024;
+
+/// Most bytes of a redirect's target that are repeated.
+const MOST_TARGET: usize = 120;
+
+/// Most bytes of the sentence that says what went wrong.
+const MOST_TEXT: usize = 200;
+
+/// How an attempt has ended.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// When the attempt began, in milliseconds since 1970.
+    pub at: u64,
+    pub took: Duration,
+    /// The status of success, or what went wrong.
+    pub outcome: Result<u16, Failure>,
+}
+
+/// Why a request has failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    NoAnswer(#[from] OutgoingError),
+    #[error("the answer was {0}")]
+    Status(u16),
+    #[error("the answer was {status}, a redirect{to}, which is not followed")]
+    Redirect {
+        status: u16,
+        /// ` to ` and the target without its query, or nothing.
+        to: String,
+    },
+    #[error("its turn came too late")]
+    Late,
+    #[error("there was no answer within {} ms, and too many others are waited for", QUICK.as_millis())]
+    Crowded,
+}
+
+impl Attempt {
+    /// Makes an attempt.
+    pub async fn make(client: &Client, url: &str, request: &Prepared, timeout: Duration) -> Self {
+        let (at, began) = (unix_milliseconds(), Instant::now());
+        let answered = match request.to(url) {
+            Some(http) => client.without_body(http, Bounds { time: timeout, bytes: MOST_ANSWER }).await,
+            None => Err(OutgoingError::Unreachable("no URL".to_owned())),
+        };
+        let outcome = answered.map_err(Failure::NoAnswer).and_then(|head| delivered(&head));
+        Self { at, took: began.elapsed(), outcome }
+    }
+
+    /// An attempt that was not made, or broken off after this time.
+    pub fn given_up(failure: Failure, took: Duration) -> Self {
+        Self { at: unix_milliseconds(), took, outcome: Err(failure) }
+    }
+
+    /// What is kept of the attempt; the history gives the number.
+    pub fn of(&self, request: &Prepared, again: bool) -> Delivery {
+        let failure = self.outcome.as_ref().err();
+        let text = failure.map(|failure| failure.to_string().replace(char::is_control, " "));
+        Delivery {
+            number: 0,
+            at: self.at,
+            names: request.names,
+            events: u32::try_from(request.events).unwrap_or(u32::MAX),
+            attempt: request.failed.saturating_add(1),
+            test: false,
+            status: self.outcome.as_ref().map_or_else(|failure| failure.status(), |status| Some(*status)),
+            cause: failure.map(|failure| failure.cause()),
+            text: text.map(|text| shortened(&text, MOST_TEXT).into()).unwrap_or_default(),
+            took: u32::try_from(self.took.as_millis()).unwrap_or(u32::MAX),
+            again,
+        }
+    }
+}
+
+/// The status, if the answer means that the request was delivered (HOOK-022).
+fn delivered(head: &Parts) -> Result<u16, Failure> {
+    let status = head.status.as_u16();
+    match head.status {
+        ok if ok.is_success() => Ok(status),
+        StatusCode::NOT_MODIFIED => Err(Failure::Status(status)),
+        elsewhere if elsewhere.is_redirection() => {
+            let target = head.headers.get(LOCATION).and_then(|target| target.to_str().ok());
+            // A query may hold a secret.
+            let target = target.and_then(|target| target.split(['?', '#']).next());
+            let to = target.map(|target| format!(" to {}", shortened(target, MOST_TARGET)));
+            Err(Failure::Redirect { status, to: to.unwrap_or_default() })
+        }
+        _ => Err(Failure::Status(status)),
+    }
+}
+
+impl Failure {
+    pub const fn cause(&self) -> DeliveryCause {
+        match self {
+            Self::NoAnswer(error) => match error {
+                OutgoingError::NameNotFound(_) => DeliveryCause::NameNotFound,
+                OutgoingError::Refused => DeliveryCause::Refused,
+                OutgoingError::Unreachable(_) => DeliveryCause::Unreachable,
+                OutgoingError::NotPublic(_) => DeliveryCause::ForbiddenAddress,
+                OutgoingError::Tls(fault) => match fault {
+                    TlsFault::Expired | TlsFault::NotValidYet => DeliveryCause::CertificateExpired,
+                    TlsFault::UnknownIssuer => DeliveryCause::CertificateUnknownIssuer,
+                    TlsFault::WrongName(_) => DeliveryCause::CertificateWrongName,
+                    TlsFault::OfAuthority | TlsFault::Refused(_) => DeliveryCause::Certificate,
+                    TlsFault::NoTls | TlsFault::Alert(_) | TlsFault::Other(_) => DeliveryCause::Tls,
+                },
+                OutgoingError::TimedOut(_) => DeliveryCause::TimedOut,
+                OutgoingError::TooLarge(_) | OutgoingError::Broken(_) => DeliveryCause::Broken,
+            },
+            Self::Status(_) => DeliveryCause::Status,
+            Self::Redirect { .. } => DeliveryCause::Redirect,
+            Self::Late => DeliveryCause::TooLate,
+            Self::Crowded => DeliveryCause::Crowded,
+        }
+    }
+
+    /// The status of the answer, if one came.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(status) | Self::Redirect { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}

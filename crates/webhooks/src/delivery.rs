@@ -1,0 +1,82 @@
+//! What is kept of a delivery: never its data, its signature, or what the receiver answered beside the status.
+
+use fanfare_protocol::webhook::EventNames;
+use serde::{Deserialize, Serialize};
+
+/// One attempt to deliver a request to a URL (CON-054).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The attempt's number among those of its node since the start.
+    pub number: u64,
+    /// When the attempt began, in milliseconds since 1970.
+    pub at: u64,
+    /// The names of the request's events, each once.
+    pub names: EventNames,
+    /// The number of the request's events.
+    pub events: u32,
+    /// 1 for the first attempt of the request.
+    pub attempt: u32,
+    /// Whether the request was a test.
+    pub test: bool,
+    /// The status of the answer, if one came.
+    pub status: Option<u16>,
+    /// Why the attempt failed; `None` for a delivery.
+    pub cause: Option<DeliveryCause>,
+    /// The cause as a sentence, at most 200 bytes; empty for a delivery.
+    pub text: Box<str>,
+    /// How long the attempt took, in milliseconds.
+    pub took: u32,
+    /// Whether the same request is tried once more.
+    pub again: bool,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryCause {
+    /// The status is neither 2xx nor a redirect.
+    Status,
+    /// The answer is a redirect, which is not followed.
+    Redirect,
+    /// The name does not resolve.
+    NameNotFound,
+    /// Nothing listens at the address.
+    Refused,
+    /// There is no way to the address.
+    Unreachable,
+    /// The address is not public, and `apps.allow_private` is off.
+    ForbiddenAddress,
+    /// The certificate's time is over, or has not begun.
+    CertificateExpired,
+    /// The certificate is self-signed, or of an authority that is not trusted.
+    CertificateUnknownIssuer,
+    /// The certificate is for another host.
+    CertificateWrongName,
+    /// The certificate is not accepted for another reason.
+    Certificate,
+    /// The other side speaks no TLS, or refuses the handshake.
+    Tls,
+    /// No answer came in time.
+    TimedOut,
+    /// The connection broke, or the answer was not HTTP.
+    Broken,
+    /// The events became too old before their turn.
+    TooLate,
+    /// The attempt was broken off after half a second, because too many URLs are slow.
+    Crowded,
+    /// A cause that only another release knows.
+    #[serde(other)]
+    Other,
+}
+
+impl Delivery {
+    /// Whether the URL has answered, or failed to: otherwise the attempt says nothing of the URL.
+    pub(crate) const fn is_of_url(&self) -> bool {
+        !matches!(self.cause, Some(DeliveryCause::TooLate | DeliveryCause::Crowded | DeliveryCause::Other))
+    }
+
+    /// Memory of a kept delivery.
+    pub(crate) fn cost(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
+}
