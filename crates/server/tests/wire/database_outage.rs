@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::support::server::{TestServer, pusher_js};
@@ -83,37 +83,56 @@ fn apps_in_use_go_on_while_postgres_is_dead_and_unknown_keys_are_told_to_come_ba
     assert_eq!(closed_with(&server, &pusher_js(APP)), Some(4003));
 }
 
+/// What is sent to a Postgres by way of a port of its own.
+struct Overheard {
+    sent: Arc<Mutex<Vec<u8>>>,
+    url: String,
+}
+
+impl Overheard {
+    fn before(postgres: &Postgres) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let through = listener.local_addr().expect("a listener has an address").port();
+        let sent = Arc::<Mutex<Vec<u8>>>::default();
+        let (all, port) = (Arc::clone(&sent), postgres.port());
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect(("127.0.0.1", port)).expect("Postgres takes connections");
+                let all = Arc::clone(&all);
+                let (mut from, mut to) =
+                    (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+                thread::spawn(move || {
+                    let mut some = [0; 4096];
+                    while let Ok(bytes @ 1..) = from.read(&mut some) {
+                        all.lock().expect("no reader panicked").extend_from_slice(&some[..bytes]);
+                        let _ = to.write_all(&some[..bytes]);
+                    }
+                });
+                thread::spawn(move || std::io::copy(&mut &server, &mut &client));
+            }
+        });
+        Self { sent, url: postgres.url().replace(&format!(":{port}/"), &format!(":{through}/")) }
+    }
+
+    fn has(&self, text: &str) -> bool {
+        let sent = self.sent.lock().expect("no reader panicked");
+        sent.windows(text.len()).any(|bytes| bytes == text.as_bytes())
+    }
+}
+
 #[test]
 fn refused_requests_that_are_not_logged_ask_the_database_nothing() {
     let postgres = Postgres::start();
-    let database = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let through = database.local_addr().expect("a listener has an address").port();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let (count, port) = (Arc::clone(&asked), postgres.port());
-    thread::spawn(move || {
-        for client in database.incoming().map_while(Result::ok) {
-            let server = TcpStream::connect(("127.0.0.1", port)).expect("Postgres takes connections");
-            let count = Arc::clone(&count);
-            let (mut from, mut to) =
-                (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
-            thread::spawn(move || {
-                let mut some = [0; 4096];
-                while let Ok(bytes @ 1..) = from.read(&mut some) {
-                    count.fetch_add(bytes, Ordering::Relaxed);
-                    let _ = to.write_all(&some[..bytes]);
-                }
-            });
-            thread::spawn(move || std::io::copy(&mut &server, &mut &client));
-        }
-    });
-    let url = postgres.url().replace(&format!(":{port}/"), &format!(":{through}/"));
-    let server = Setup::bare().env("DATABASE_URL", &url).env("FANFARE__LOG__FILTER", "warn").start();
-    let before = asked.load(Ordering::Relaxed);
+    let overheard = Overheard::before(&postgres);
+    let server =
+        Setup::bare().env("DATABASE_URL", &overheard.url).env("FANFARE__LOG__FILTER", "warn").start();
     for app in 0..100 {
         assert_eq!(server.public(&format!("/apps/unheard-of-{app}/events?auth_key=k")).head.status, 405);
     }
-    let bytes = asked.load(Ordering::Relaxed) - before;
-    assert!(bytes < 2000, "{bytes} bytes were sent to the database");
+    // A key that the database must be asked for shows that the questions are overheard.
+    assert_eq!(closed_with(&server, "/app/never-heard-of?protocol=7"), Some(4001));
+    assert!(overheard.has("never-heard-of"), "a question to the database was not overheard");
+    assert!(!overheard.has("unheard-of"), "the database was asked for the app of a refused request");
 }
 
 #[test]
