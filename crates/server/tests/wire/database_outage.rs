@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::support::server::{TestServer, pusher_js};
@@ -12,6 +12,7 @@ use crate::support::setup::{Setup, binary, run};
 use crate::support::socket::Frame;
 use crate::support::{APP, eventually};
 use fanfare_testing::postgres::Postgres;
+use parking_lot::Mutex;
 
 const UNKNOWN: &str = "/app/unheard-of?protocol=7";
 
@@ -104,7 +105,7 @@ impl Overheard {
                 thread::spawn(move || {
                     let mut some = [0; 4096];
                     while let Ok(bytes @ 1..) = from.read(&mut some) {
-                        all.lock().expect("no reader panicked").extend_from_slice(&some[..bytes]);
+                        all.lock().extend_from_slice(&some[..bytes]);
                         let _ = to.write_all(&some[..bytes]);
                     }
                 });
@@ -115,7 +116,7 @@ impl Overheard {
     }
 
     fn has(&self, text: &str) -> bool {
-        let sent = self.sent.lock().expect("no reader panicked");
+        let sent = self.sent.lock();
         sent.windows(text.len()).any(|bytes| bytes == text.as_bytes())
     }
 }
