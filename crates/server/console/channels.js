@@ -36,7 +36,8 @@ function One({ app, name, query }) {
 	const presence = name.startsWith('presence-');
 	const tab = presence && query.get('tab') !== 'subscribers' ? 'members' : 'subscribers';
 	const cached = ({ cached: event }) => event && (event.event ? html`${text(event.event)} ${event.data != null && lines(event.data)}` : 'yes');
-	return html`<h1>${text(name)}</h1>
+	// One element around all: the library puts a component that gives several, within another one, in the wrong order.
+	return html`<div><h1>${text(name)}</h1>
 		<p class="row"><a class="button" href=${toApp(app, 'live', { channel: name })}>Live of this channel</a> <a class="button" href=${toApp(app, 'send', { channel: name })}>Send to it</a></p>
 		<${States} of=${about} what="the channel">${(channel) => html`<${Facts} app=${app} of=${channel} facts=${['kind', 'subscribers', 'users', ['Cached event', cached]]} />`}<//>
 		${presence && html`<${Tabs} label="Who is there" of=${{ members: 'Members', subscribers: 'Subscribers' }} on=${tab} href=${(at) => toApp(app, 'channels', name, { tab: at })} />`}
@@ -44,5 +45,5 @@ function One({ app, name, query }) {
 			? html`<${Listed} key="members" app=${app} route=${['channels', name, 'members']} id="user" caption=${counted('member')} empty=${html`<p>Nobody is here now.</p>`}
 					columns=${['user', 'connections:number', hasScope('payloads') ? 'user_info:block:About' : ['About', () => html`<small>needs the scope payloads</small>`]]} />`
 			: html`<${Listed} key="subscribers" app=${app} route=${['channels', name, 'subscribers']} id="socket" caption=${counted('subscriber')}
-					columns=${['socket', 'user', 'node:fit']} empty=${html`<p>Nobody is subscribed now.</p><p>An event to ${visible(name)} would reach nobody.</p>`} />`}`;
+					columns=${['socket', 'user', 'node:fit']} empty=${html`<p>Nobody is subscribed now.</p><p>An event to ${visible(name)} would reach nobody.</p>`} />`}</div>`;
 }

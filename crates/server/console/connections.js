@@ -30,13 +30,13 @@ function One({ app, socket }) {
 	const asked = useGot(appPath(app, 'connections', socket), { every: 5 });
 	const way = (it) => [it.transport, it.tls === true ? 'TLS' : it.tls, it.protocol && `protocol ${it.protocol}`].filter(Boolean).map(visible).join(', ');
 	const messages = (it) => it.sent != null && `${number(it.sent)} sent to it, ${number(it.received)} received from it`;
-	return html`<div class="head"><h1>Connection ${text(socket)}</h1>${closed ? lamp('off', `closed, ${closed}`) : html`<${Close} app=${app} socket=${socket} done=${setClosed} />`}</div>
+	return html`<div><div class="head"><h1>Connection ${text(socket)}</h1>${closed ? lamp('off', `closed, ${closed}`) : html`<${Close} app=${app} socket=${socket} done=${setClosed} />`}</div>
 		<p class="row"><a class="button" href=${toApp(app, 'live', { socket })}>Live of this connection</a></p>
 		<${States} of=${asked} what="the connection">${(it) => html`
 			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Client', client], ['Transport', way], 'key', 'node', 'since', 'last_message_at::Last message', ['Messages', messages], 'outbox_bytes::Waiting for it']} />
 			<h2>Channels</h2>
 			${it.channels?.length ? html`<ul class="bare">${it.channels.map((name) => html`<li data-row tabindex="-1">${channelLink(app, name)}</li>`)}</ul>` : html`<p class="quiet">It is subscribed to none.</p>`}`}
-		<//>`;
+		<//></div>`;
 }
 
 function Close({ app, socket, done, ...button }) {

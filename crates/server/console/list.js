@@ -67,7 +67,8 @@ export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, 
 	const { value } = asked;
 	const begin = () => Object.assign(kept.current, { key, seen: value, rows: value?.[plural] ?? [], next: value?.next, fresh: 0, gone: new Set() });
 	const list = kept.current;
-	if (list.key !== key || !list.seen) begin();
+	// Nothing stands where the pointer is as long as the list is empty.
+	if (list.key !== key || !list.rows?.length) begin();
 	else if (value && value !== list.seen) update(list, value, value[plural], id);
 	const further = async () => {
 		setMore({ busy: true });

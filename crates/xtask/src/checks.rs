@@ -288,7 +288,7 @@ fn node(steps: &mut Steps) {
 }
 
 fn browser(steps: &mut Steps) {
-    node_tests(steps, "Browser: pusher-js and Laravel Echo in Chromium", "tests/browser");
+    node_tests(steps, "Browser: pusher-js, Laravel Echo and the console in Chromium", "tests/browser");
 }
 
 fn laravel(steps: &mut Steps) {

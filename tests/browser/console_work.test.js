@@ -1,0 +1,224 @@
+// What people do in the console, in Chromium with real clients: by the keyboard alone, and with keys and connections.
+import assert from 'node:assert/strict';
+
+import { APP } from '../e2e/support/fanfare.js';
+import { inState, inboxOf, subscribed, until, withDeadline } from '../e2e/support/waiting.js';
+import { button, go, link, says, settled, test } from './support/console.js';
+
+/** How many times Tab is pressed before somebody would give up. */
+const MOST_TABS = 80;
+
+/** What has the focus: its role in words, and its name. */
+const focused = (page) =>
+  page.evaluate(() => {
+    const { activeElement: element } = document;
+    const [label] = element.labels ?? [];
+    return element.getAttribute('aria-label') ?? label?.textContent.trim() ?? element.textContent.trim();
+  });
+
+/** Presses Tab until what has this name has the focus, and is seen to have it. */
+async function tabTo(page, name) {
+  for (let n = 0; n < MOST_TABS; n++) {
+    await page.keyboard.press('Tab');
+    if ((await focused(page)) !== name) continue;
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.notEqual(outline, 'none', `the focus on ${name} is visible`);
+    return;
+  }
+  throw new Error(`${name} is not reached by Tab`);
+}
+
+const isAt = (page, at) => page.waitForFunction((hash) => location.hash === hash, `#${at}`);
+
+test('con_063 con_064 con_072 by the keyboard alone: log in, find a channel, send an event, read its trace, close a connection', async (desk) => {
+  const client = await desk.scene.client();
+  const channel = client.subscribe('private-orders.7');
+  await subscribed(channel);
+  const got = inboxOf(channel, 'OrderShipped');
+  const before = client.connection.socket_id;
+  const { token } = await desk.token();
+  const page = await (await desk.reader()).newPage();
+  const { keyboard } = page;
+  await page.goto(desk.url);
+  await page.getByLabel('Token').waitFor();
+  await keyboard.type(token);
+  await keyboard.press('Enter');
+  await settled(page);
+
+  await tabTo(page, APP.id);
+  await keyboard.press('Enter');
+  await page.waitForFunction((start) => location.hash.startsWith(start), `#/apps/${APP.id}`);
+  await settled(page);
+  await keyboard.press('/');
+  await keyboard.type('private-ord');
+  await keyboard.press('Enter');
+  await says(page, 'Channels');
+  await settled(page);
+  await keyboard.press('j');
+  assert.equal(await focused(page), 'private-orders.7');
+  await keyboard.press('Enter');
+  await isAt(page, `/apps/${APP.id}/channels/private-orders.7`);
+  await settled(page);
+
+  await tabTo(page, 'Send to it');
+  await keyboard.press('Enter');
+  await settled(page);
+  await tabTo(page, 'Event');
+  await keyboard.type('OrderShipped');
+  await tabTo(page, 'Data');
+  await keyboard.type('{"id": 7}');
+  await keyboard.press('Control+Enter');
+  assert.deepEqual(await got.next(), { id: 7 });
+  await says(page, /1 subscriber, 1 took it/);
+
+  const id = await page.locator('.trace a[href*=event_id]').textContent();
+  await tabTo(page, id);
+  await keyboard.press('Enter');
+  await settled(page);
+  await page.getByRole('row', { name: /OrderShipped/ }).waitFor();
+
+  await page.locator('main').focus();
+  await keyboard.press('g');
+  await keyboard.press('i');
+  await isAt(page, `/apps/${APP.id}/connections`);
+  await settled(page);
+  await tabTo(page, `Close ${before}`);
+  await keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await tabTo(page, '4200');
+  await keyboard.press('Enter');
+  await says(page, 'closed, 4200');
+  await until(() => client.connection.state === 'connected' && client.connection.socket_id !== before, 'the client is back');
+});
+
+test('con_064 the keys are listed, can be switched off, and do nothing while a text is typed', async (desk) => {
+  const page = await desk.visit(`/apps/${APP.id}/channels`);
+  await page.keyboard.press('?');
+  const dialog = page.getByRole('dialog', { name: 'Keys' });
+  await dialog.getByLabel(/to that page/).uncheck();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await page.keyboard.press('g');
+  await page.keyboard.press('s');
+  await page.keyboard.press('/');
+  await page.keyboard.type('gs?');
+  assert.equal(await page.getByRole('searchbox', { name: /Find/ }).inputValue(), 'gs?');
+  assert.ok(page.url().endsWith('/channels'), page.url());
+  assert.equal(await page.getByRole('dialog').count(), 0);
+});
+
+test('con_047 closing with 4200 brings a stock client back, with 4009 it stays away; the row says so', async (desk) => {
+  const [back, away] = [await desk.scene.client(), await desk.scene.client()];
+  const ids = [back, away].map(({ connection }) => connection.socket_id);
+  const page = await desk.visit(`/apps/${APP.id}/connections`);
+  for (const [n, code, sentence] of [[0, '4200', 'comes back at once'], [1, '4009', 'stock clients stay away until the page is loaded anew']]) {
+    await button(page, `Close ${ids[n]}`).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(sentence).waitFor();
+    await dialog.getByRole('button', { name: code, exact: true }).click();
+    await page.getByRole('row', { name: ids[n] }).getByText(`closed, ${code}`).waitFor();
+  }
+  await until(() => back.connection.state === 'connected' && back.connection.socket_id !== ids[0], 'the first is back');
+  await inState(away, 'disconnected');
+  assert.equal(away.connection.state, 'disconnected');
+});
+
+test('con_017 what a session has no scope for is disabled and says which, and the server refuses as well', async (desk) => {
+  const client = await desk.scene.client();
+  const page = await desk.visit(`/apps/${APP.id}/connections`, { login: { scope: 'read' } });
+  assert.ok(await button(page, `Close ${client.connection.socket_id}`).isDisabled());
+  await says(page, 'needs the scope operate');
+  await go(page, `/apps/${APP.id}/send?channel=news&event=e`);
+  assert.ok(await button(page, 'Send').isDisabled());
+  await says(page, 'needs the scope publish');
+  await go(page, '/apps');
+  assert.ok(await button(page, 'New app').isDisabled());
+  await go(page, `/apps/${APP.id}/settings?tab=keys`);
+  await says(page, 'needs the scope secrets');
+  const answered = await page.evaluate(async (path) => {
+    const { csrf_token: text } = await (await fetch('/v1/session')).json();
+    return (await fetch(path, { method: 'DELETE', headers: { 'X-CSRF-Token': text } })).json();
+  }, `/v1/apps/${APP.id}/connections/${client.connection.socket_id}`);
+  assert.equal(answered.type, 'urn:fanfare:problem:scope-missing');
+  assert.equal(client.connection.state, 'connected');
+});
+
+/** `connected`, or the code with which a client is refused. */
+const outcomeOf = ({ connection }) =>
+  withDeadline(
+    new Promise((resolve) => {
+      connection.bind('connected', () => resolve('connected'));
+      connection.bind('error', ({ error }) => resolve(error?.data?.code));
+    }),
+    'the outcome of connecting',
+  );
+
+/** The values of `.env` lines. */
+const valuesOf = (lines) => Object.fromEntries([...lines.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+
+test('con_018 con_049 con_052 an app is made, its key replaced in three steps, and stock pusher-js uses each', async (desk) => {
+  const page = await desk.visit('/apps');
+  await button(page, 'New app').click();
+  await page.getByLabel('Name').fill('shop');
+  await page.getByLabel('Id').fill('1001');
+  await button(page, 'Make the app').click();
+  const pasted = page.getByLabel('Lines to copy');
+  const first = valuesOf(await pasted.textContent());
+  desk.secrets.push(first.PUSHER_APP_SECRET);
+  const old = await desk.scene.client({ key: first.PUSHER_APP_KEY });
+
+  await go(page, '/apps/1001/settings?tab=keys');
+  await button(page, 'New key').click();
+  const second = valuesOf(await pasted.textContent());
+  desk.secrets.push(second.PUSHER_APP_SECRET);
+  assert.notEqual(second.PUSHER_APP_KEY, first.PUSHER_APP_KEY);
+  await desk.scene.client({ key: second.PUSHER_APP_KEY });
+
+  await button(page, `Show the secret of ${first.PUSHER_APP_KEY}`).click();
+  await says(page, first.PUSHER_APP_SECRET);
+  await button(page, `Revoke ${first.PUSHER_APP_KEY}`).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.getByRole('row', { name: first.PUSHER_APP_KEY }).getByText('revoked').waitFor();
+  assert.equal(old.connection.state, 'connected', 'open connections stay');
+  // A change is known everywhere within a second.
+  await until(async () => (await outcomeOf(desk.scene.connecting({ key: first.PUSHER_APP_KEY }))) === 4001, 'the refusal of the old key');
+
+  await go(page, '/apps');
+  await page.getByRole('row', { name: /shop/ }).waitFor();
+});
+
+test('con_049 con_050 only what was changed is sent; what others changed meanwhile is asked about', async (desk) => {
+  await desk.server.command('app', 'create', '--id', '1001', '--name', 'shop');
+  const page = await desk.visit('/apps/1001/settings?tab=limits');
+  const field = page.getByLabel('max_connections', { exact: true });
+  const changed = page.waitForRequest((request) => request.method() === 'PATCH');
+  await field.fill('500');
+  await button(page, 'Save 1 change').click();
+  assert.deepEqual((await changed).postDataJSON(), { settings: { max_connections: 500 } });
+  await says(page, 'Saved: max_connections.');
+  await field.fill('600');
+  await desk.server.command('app', 'update', '1001', '--set', 'max_connections=450');
+  await button(page, 'Save 1 change').click();
+  const dialog = page.getByRole('dialog', { name: /Somebody else/ });
+  await dialog.getByText(/was 500, is now 450, you want 600/).waitFor();
+  await dialog.getByRole('button', { name: 'Take theirs' }).click();
+  await until(async () => (await field.inputValue()) === '450', 'what others have set');
+});
+
+test('con_051 an app is deleted only by who types its id; an app of the configuration is not editable', async (desk) => {
+  await desk.server.command('app', 'create', '--id', '1001', '--name', 'shop');
+  const page = await desk.visit('/apps/1001/settings');
+  await page.getByRole('button', { name: 'Delete shop' }).click();
+  const dialog = page.getByRole('dialog');
+  const sure = dialog.getByRole('button', { name: 'Delete', exact: true });
+  assert.ok(await sure.isDisabled());
+  await dialog.getByLabel('Type 1001 to delete it').fill('1001');
+  await sure.click();
+  await isAt(page, '/apps');
+  await settled(page);
+  await link(page, APP.id).waitFor();
+  assert.equal(await link(page, 'shop').count(), 0);
+  await go(page, `/apps/${APP.id}/settings`);
+  await says(page, 'This app stands in the configuration');
+  assert.ok(await page.getByLabel('name', { exact: true }).isDisabled());
+});
