@@ -153,6 +153,17 @@ impl Apps {
         }
     }
 
+    /// The app with the key as far as memory tells; never reads the database.
+    pub async fn in_memory_by_key(&self, key: &str) -> Option<Arc<App>> {
+        match (self.fixed.by_key.get(key), &self.stored) {
+            (Some(app), _) => Some(Arc::clone(app)),
+            (None, Some(stored)) if is_key_or_secret(key) => {
+                stored.cache.last(&Ask::Key(Box::from(key))).await
+            }
+            (None, _) => None,
+        }
+    }
+
     /// Has an app read again soon that others say has changed (CL-060). While many wait to be read, nothing is done: all
     /// are read again in time.
     pub fn refresh(&self, id: &str) {

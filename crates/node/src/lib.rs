@@ -16,6 +16,7 @@ pub mod live_apps;
 pub mod metrics;
 pub mod publish;
 pub mod rate;
+pub mod refusals;
 pub mod relay;
 pub mod session;
 pub mod tasks;

@@ -46,6 +46,7 @@ fn apply(node: &Node, change: AppChange) {
                 hub.set_app(&Arc::new(App { enabled: false, webhooks: Vec::new(), ..(*app).clone() }));
             }
             node.outgoing.webhooks.remove(&app.id);
+            node.refusals.forget(&app.id);
             if let Some(hub) = hub {
                 let key =
                     app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());

@@ -20,6 +20,7 @@ use crate::memory;
 use crate::metrics::{Live, LiveBus, Metrics};
 use crate::outgoing::Outgoing;
 use crate::rate::Rate;
+use crate::refusals::Refusals;
 use crate::relay::{ClusterState, LiveTopics};
 use crate::tasks::Tasks;
 use crate::tenants::{Moment, OnNode, Tenants};
@@ -53,6 +54,8 @@ pub struct Node {
     pub asking: OnNode,
     /// Clients for outgoing requests.
     pub outgoing: Outgoing,
+    /// What was refused.
+    pub refusals: Refusals,
     /// The counters.
     pub metrics: Metrics,
     /// The tasks that live as long as the server.
@@ -113,6 +116,7 @@ impl Node {
             started: Instant::now(),
             name: OnceLock::new(),
             event_ids: EventIds::default(),
+            refusals: Refusals::default(),
             idempotency,
             kept_dropped: Unlogged::default(),
             asking: OnNode::new(bounds.authorizations),

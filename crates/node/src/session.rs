@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fanfare_hub::{Slot, Subscriptions};
+use fanfare_hub::{AppHub, Conn, Slot, Subscriptions};
 use fanfare_protocol::app::App;
 use fanfare_protocol::client::ClientMessage;
 use fanfare_protocol::close::{CloseReason, shortened};
@@ -25,6 +25,7 @@ use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::server;
 
 use crate::node::Node;
+use crate::refusals::{NotedRefusal, RefusalKind};
 use crate::tenants::Tenant;
 use allowance::Allowance;
 
@@ -153,7 +154,7 @@ impl Session {
     /// Logs and counts a failed command.
     fn note_fault(&self, channel: Option<&str>, error: &ProtocolError) {
         self.node.metrics.command_refused(error);
-        log_refused(&self.app_id(), self.socket_id(), channel, error);
+        note_refused(&self.node, self.subscriptions.hub(), self.subscriptions.conn(), (channel, error));
     }
 
     fn send(&self, frame: &Frame) {
@@ -197,12 +198,28 @@ impl Session {
     }
 }
 
-/// Logs a command that was refused, at once or by the cluster.
-pub(crate) fn log_refused(app: &str, socket: SocketId, channel: Option<&str>, error: &ProtocolError) {
+/// Makes a command known that was refused, at once or by the cluster.
+pub(crate) fn note_refused(
+    node: &Node,
+    hub: &AppHub,
+    conn: &Conn,
+    (channel, error): (Option<&str>, &ProtocolError),
+) {
+    let app = &hub.app().id;
+    let kind = if error.is_over_quota() { RefusalKind::Quota } else { RefusalKind::Message };
+    let (told, signed) = (error.told(), error.signed());
+    let refusal = NotedRefusal {
+        socket: Some(conn.id),
+        channel,
+        address: Some(conn.visitor.address),
+        signed: signed.as_deref(),
+        ..NotedRefusal::new(kind, error.code(), error.label(), &told)
+    };
+    node.refusals.note(Some(app), &refusal);
     tracing::debug!(
         target: "fanfare::connection",
-        app,
-        %socket,
+        app = app.as_str(),
+        socket = %conn.id,
         channel = channel.map(|name| shortened(name, MOST_LOGGED)).as_deref(),
         error = error.label(),
         "command refused"

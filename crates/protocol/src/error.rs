@@ -5,6 +5,7 @@
 mod client_event;
 mod over_quota;
 mod sign_in;
+mod told;
 mod wording;
 
 use crate::channel::InvalidName;

@@ -8,13 +8,13 @@ import { Listed } from './list.js';
 import { count, counted, field, lamp, lines, number, text } from './shown.js';
 
 export const Refusals = ({ app }) => html`<h1>Refusals</h1>
-	<${Listed} app=${app} route=${['refusals']} id=${(row) => `${row.kind} ${row.code} ${row.text}`} caption=${counted('refusal', 'equal ones counted together; kept in memory since the server started')}
+	<${Listed} app=${app} route=${['refusals']} caption=${counted('refusal', 'equal ones counted together; kept in memory since the server started')}
 		columns=${[
-			['Refused', ({ code, text: why }) => html`<b>${code}</b> ${text(why)}`],
+			['Refused', ({ code, text: why, others }) => html`<b>${code}</b> ${text(why)} ${others && html`<small>(one of several such)</small>`}`],
 			['Times', (row) => `${number(row.count)}×`, 'number'],
 			'first_at::First',
 			'last_at::Last',
-			['Such as', ({ example }) => ['channel', 'socket', 'address'].filter((name) => example?.[name]).map((name) => html`<div>${field(app, example, name)}</div>`)],
+			['Such as', ({ example }) => ['channel', 'socket', 'address', 'signed'].filter((name) => example?.[name]).map((name) => html`<div>${field(app, example, name)}</div>`)],
 			['What to do', ({ advice, setting }) => html`${advice && text(advice)} ${setting && html`<a href=${toApp(app, 'settings', { tab: 'limits' })}>${setting}</a>`}`, 'block'],
 		]}
 		empty=${html`<p>Nothing was refused since the server started.</p><p>If something does not arrive all the same, <a href=${toApp(app, 'live')}>Live</a> shows what does, and <a href=${toApp(app, 'doctor')}>the doctor</a> tries each hop.</p>`} />`;

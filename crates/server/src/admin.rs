@@ -17,6 +17,7 @@ mod given;
 mod host;
 mod openapi;
 mod problem;
+mod refusals;
 mod routes;
 mod session;
 mod shared;

@@ -26,7 +26,7 @@ use tracing::Level;
 pub(crate) use self::application::Application;
 use self::asked_for::AskedFor;
 use self::page::Page;
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{Asker, Refusal};
 
 use crate::connections::RequestBody;
 use crate::http::answer::{self, Answer};
@@ -56,7 +56,8 @@ struct Asking<'a> {
     credential: &'a Credential,
     tenant: &'a Tenant,
     kind: AuthorizationKind,
-    peer: IpAddr,
+    /// The client's.
+    address: IpAddr,
 }
 
 /// Answers a client, or a browser's preflight.
@@ -77,6 +78,7 @@ pub(super) async fn answer(
         _ => Page::of_reader(request.headers()),
     };
     let app_id = found.as_ref().ok().map(|app| app.id.clone());
+    let address = client_address(state, request.headers(), peer);
     let answered = match found {
         _ if *request.method() == Method::OPTIONS => page.preflight(request.headers()),
         Err(error) => Err(Refusal::Api(error)),
@@ -84,13 +86,14 @@ pub(super) async fn answer(
         Ok(app) => match app.credential(&key) {
             Some(credential) => {
                 let tenant = state.node.tenants.of(&app.id);
-                let wanted = Asking { state, app: &app, credential, tenant: &tenant, kind, peer };
+                let wanted = Asking { state, app: &app, credential, tenant: &tenant, kind, address };
                 Ok(wanted.answer(&page, request).await)
             }
             None => Err(Refusal::Api(ApiError::UnknownKey(key.clone().into_owned()))),
         },
     };
     let mut answer = answered.unwrap_or_else(|refusal| {
+        refusal.note(&state.node, app_id.as_ref(), Asker { channel: "", socket: "", address }, None);
         let shown = if app_id.is_some() { shortened(&key, 100) } else { unknown_key(&key) };
         limited!(
             Line::NotAuthorized,
@@ -142,7 +145,8 @@ impl Asking<'_> {
         let result = self.sign(page, request, &mut asked_for).await;
         let (channel, socket) = asked_for.as_ref().map(AskedFor::names).unwrap_or_default();
         let channel = if self.kind == AuthorizationKind::User { "(sign-in)" } else { channel };
-        self.application().note(channel, socket, result.as_ref().err(), missing);
+        let asker = Asker { channel, socket, address: self.address };
+        self.application().note(asker, result.as_ref().err(), missing);
         match result {
             Ok(json) => answer::json(StatusCode::OK, json),
             Err(refusal) => refusal.into_answer(),
@@ -186,10 +190,9 @@ impl Asking<'_> {
             }
             AuthorizationKind::User => None,
         };
-        let client = client_address(self.state, &headers, self.peer);
-        let (url, headers) = (url.to_owned(), passed_on(&headers, &settings.headers, client));
+        let (url, headers) = (url.to_owned(), passed_on(&headers, &settings.headers, self.address));
         let question = AuthorizationRequest { url, channel: channel.clone(), socket, headers };
-        let signed = match (self.application().ask(question, client).await?, channel) {
+        let signed = match (self.application().ask(question, self.address).await?, channel) {
             (Yes::Signed(json), _) => return Ok(json),
             (Yes::Unsigned(data), Some(channel)) => {
                 channel_answer(self.credential, socket, channel.as_str(), data.as_deref())

@@ -36,6 +36,7 @@ mod metrics;
 mod node_list;
 mod public;
 mod redis_feed;
+mod refusal_advice;
 mod signed_request;
 mod state;
 mod stop;

@@ -48,6 +48,7 @@ pub async fn answer(
     let mut answer = match find_and_answer(&state, &routes, asked).await {
         Ok(answer) => answer,
         Err(error) => {
+            noted.note(&state, &routes, &error).await;
             noted.log(&state, &routes, &error).await;
             error.into_answer()
         }

@@ -15,6 +15,7 @@ use fanfare_config::certificate::CertificateError;
 use fanfare_config::{Config, LaravelEchoServer};
 use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
+use fanfare_node::refusals;
 use fanfare_node::relay::RelayTask;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::usage::UsageTask;
@@ -167,6 +168,7 @@ impl Server {
             tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
+        refusals::follow_webhooks(&state.node);
         let backlog = BacklogTask::begin(&state.node);
         let relay = begin_relay(&state, listening)?;
         let feeds = feeds::begin(&state);

@@ -20,9 +20,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::attempt::{Attempt, Failure};
 use crate::backlog::{Backlog, KeptRequest};
 use crate::history::{Histories, History, MOST_BYTES};
-use crate::queue::{Lost, Queue};
+use crate::queue::Queue;
 use crate::request::{Prepared, Waiting};
-use crate::settings::{Settings, Spawn, Tally};
+use crate::settings::{Losses, Lost, Settings, Spawn, Tally};
 use crate::turns::{QUICK, TurnRequest, Turns};
 
 /// Shortest time between two log lines about losses of one URL.
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub turns: Arc<Turns>,
     /// Where requests of durable URLs are kept, if there is such a place.
     pub backlog: OnceLock<Arc<dyn Backlog>>,
+    /// Who hears of losses, if somebody does.
+    pub losses: OnceLock<Arc<dyn Losses>>,
     /// Attempts of durable URLs are broken off, at the end.
     pub parked: watch::Sender<bool>,
     /// Spawns the sending task: an outlet whose task has panicked would never send again.
@@ -97,6 +99,7 @@ impl Shared {
             client,
             histories: Histories::new(MOST_BYTES),
             backlog: OnceLock::new(),
+            losses: OnceLock::new(),
             parked: watch::Sender::new(false),
             spawn,
             bytes: Arc::default(),
@@ -359,6 +362,9 @@ impl Endpoint {
             return;
         }
         self.owner.tally.dropped(lost.events());
+        if let Some(losses) = self.shared.losses.get() {
+            losses.lost(&self.owner.app, &self.host, lost);
+        }
         state.unlogged.no_room += lost.no_room;
         state.unlogged.given_up += lost.given_up;
         if state.logged.is_none_or(|at| at.elapsed() >= BETWEEN_LINES) {

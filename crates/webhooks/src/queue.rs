@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::held::Held;
 use crate::decided::Group;
 use crate::request::{MOST_BODY, Prepared, Waiting};
-use crate::settings::Settings;
+use crate::settings::{Lost, Settings};
 
 /// Most requests under way to one URL.
 pub(crate) const MOST_UNDER_WAY: usize = 8;
@@ -62,15 +62,6 @@ struct UnderWay {
     fresh: Vec<Option<ChannelName>>,
 }
 
-/// Events that will never be delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lost {
-    /// Events dropped because the queue was full.
-    pub no_room: u64,
-    /// Events not delivered in time, or not wanted any more.
-    pub given_up: u64,
-}
-
 /// The state of a URL, which decides how requests are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum QueueState {
@@ -85,12 +76,6 @@ enum QueueState {
     Ending,
     /// The end of that, for a durable URL: nothing more is sent.
     Parked,
-}
-
-impl Lost {
-    pub(crate) const fn events(self) -> u64 {
-        self.no_room + self.given_up
-    }
 }
 
 impl Queue {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_protocol::ids::AppId;
 use tokio::time::Instant;
 
 /// Times and bounds, the same for all apps.
@@ -70,4 +71,25 @@ pub trait Tally: Send + Sync {
     fn kept(&self, requests: u64);
     /// So many requests were to be kept, and could not be.
     fn not_kept(&self, requests: u64);
+}
+
+/// Who hears of events that will never be delivered.
+pub trait Losses: Send + Sync {
+    /// So many events for a URL of this host are lost. Called under a lock of the URL: never waits.
+    fn lost(&self, app: &AppId, host: &str, lost: Lost);
+}
+
+/// Events that will never be delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Events dropped because the queue was full.
+    pub no_room: u64,
+    /// Events not delivered in time, or not wanted any more.
+    pub given_up: u64,
+}
+
+impl Lost {
+    pub(crate) const fn events(self) -> u64 {
+        self.no_room + self.given_up
+    }
 }

@@ -17,7 +17,7 @@ use crate::decided::Decided;
 use crate::endpoint::{Owner, Shared};
 use crate::history::UrlHistory;
 use crate::news::News;
-use crate::settings::{Settings, Spawn, Tally};
+use crate::settings::{Losses, Settings, Spawn, Tally};
 use crate::trial::{NotTested, Tested, TestedUrl, Trials};
 
 /// Most delayed events that are sent in one call.
@@ -57,6 +57,12 @@ impl Webhooks {
     pub fn set_backlog(&self, backlog: Arc<dyn Backlog>) {
         // A second one is never given.
         let _ = self.shared.backlog.set(backlog);
+    }
+
+    /// Who hears of events that will never be delivered, from now on; once.
+    pub fn set_losses(&self, losses: Arc<dyn Losses>) {
+        // A second one is never given.
+        let _ = self.shared.losses.set(losses);
     }
 
     fn now(&self) -> u64 {

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::node::Node;
+use crate::refusals;
 
 /// Longest wait for a turn: the database itself has less than two seconds.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -86,6 +87,7 @@ fn count_dropped(node: &Node, dropped: &[DroppedRequest], reason: &'static str) 
         let tenant = node.tenants.of(app);
         tenant.dropped(*events);
         tenant.count_kept_dropped(1);
+        refusals::kept_dropped(node, app, reason, *events);
     }
     if let Some(first) = dropped.first()
         && let Some(requests) = node.kept_dropped.add(dropped.len() as u64)

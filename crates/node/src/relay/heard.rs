@@ -24,7 +24,7 @@ use super::missed;
 use super::topics::LiveTopics;
 use crate::deliveries;
 use crate::node::Node;
-use crate::session::log_refused;
+use crate::session::note_refused;
 use crate::tenants::EventCounts;
 
 /// The node as the bus sees it.
@@ -113,8 +113,8 @@ impl Local for Heard {
                 let refused = hub.refuse(&channel, &user, ticket, node.milliseconds());
                 let (channel, limit) = (channel.as_str(), hub.app().limits.members);
                 let error = ProtocolError::ChannelFull { channel: channel.to_owned(), limit };
-                for socket in refused {
-                    log_refused(app.as_str(), socket, Some(channel), &error);
+                for conn in refused.into_iter().filter_map(|socket| hub.conn(socket)) {
+                    note_refused(&node, &hub, &conn, (Some(channel), &error));
                 }
             }
             outcome => hub.apply(outcome, node.milliseconds()),

@@ -91,6 +91,18 @@ impl RequestError {
         Cow::Borrowed(text)
     }
 
+    /// The text that should have been signed, for operators: without the data of an event that is sent in the query.
+    #[must_use]
+    pub fn signed(&self) -> Option<Cow<'_, str>> {
+        let Self::SignatureMismatch { signed, .. } = self else { return None };
+        let data =
+            ["\ndata=", "&data="].iter().filter_map(|name| Some(signed.find(name)? + name.len())).min();
+        Some(match data.and_then(|at| signed.get(..at)) {
+            Some(before) => Cow::Owned(format!("{before}…")),
+            None => Cow::Borrowed(signed),
+        })
+    }
+
     /// The cause in one word, for logs and metrics.
     #[must_use]
     pub const fn label(&self) -> &'static str {
@@ -148,6 +160,18 @@ mod tests {
     fn only_the_beginning_of_a_long_signature_is_sent_back() {
         let error = RequestError::SignatureMismatch { signed: String::new(), got: "é".repeat(5_000) };
         assert!(error.message().len() < 400);
+    }
+
+    #[test]
+    fn con_019_operators_see_what_to_sign_without_the_signature_and_without_data() {
+        for (signed, told) in [
+            ("POST\n/apps/1/events\nauth_key=k&body_md5=m", "POST\n/apps/1/events\nauth_key=k&body_md5=m"),
+            ("POST\n/a\nauth_key=k&channel=c&data=a&data=b&name=n", "POST\n/a\nauth_key=k&channel=c&data=…"),
+            ("POST\n/a\ndata=a", "POST\n/a\ndata=…"),
+        ] {
+            let error = RequestError::SignatureMismatch { signed: signed.into(), got: "ffee".into() };
+            assert_eq!(error.signed().as_deref(), Some(told));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::entered::Entered;
 use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
-use super::{audit, bearer, channels, cluster, connections, events, given, session, webhooks};
+use super::{audit, bearer, channels, cluster, connections, events, given, refusals, session, webhooks};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
 use crate::http::Answer;
@@ -141,6 +141,8 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::CloseConnection => connections::close(state, asked).await,
         Action::Users => connections::users(state, asked).await,
         Action::TerminateUser => connections::terminate(state, asked).await,
+        Action::Refusals => refusals::of_app(state, asked).await,
+        Action::RefusalsOfNoApp => refusals::of_no_app(state, asked),
         _ => change_or_show(&state.node.apps, asked).await,
     }
 }

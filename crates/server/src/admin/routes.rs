@@ -36,6 +36,8 @@ pub(super) enum Action {
     CloseConnection,
     Users,
     TerminateUser,
+    Refusals,
+    RefusalsOfNoApp,
     Nodes,
     Audit,
     LogIn,
@@ -86,6 +88,8 @@ impl Action {
             | Self::Connections
             | Self::Connection
             | Self::Users
+            | Self::Refusals
+            | Self::RefusalsOfNoApp
             | Self::Nodes
             | Self::Audit
             | Self::LogIn
@@ -96,7 +100,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 31] {
+pub(super) fn all() -> [(Method, &'static str, Action); 33] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -124,6 +128,8 @@ pub(super) fn all() -> [(Method, &'static str, Action); 31] {
         (Method::DELETE, "/v1/apps/{id}/connections/{socket}", Action::CloseConnection),
         (Method::GET, "/v1/apps/{id}/users", Action::Users),
         (Method::POST, "/v1/apps/{id}/users/{uid}/terminate", Action::TerminateUser),
+        (Method::GET, "/v1/apps/{id}/refusals", Action::Refusals),
+        (Method::GET, "/v1/refusals", Action::RefusalsOfNoApp),
         (Method::GET, "/v1/nodes", Action::Nodes),
         (Method::GET, "/v1/audit", Action::Audit),
         (Method::POST, "/v1/session", Action::LogIn),

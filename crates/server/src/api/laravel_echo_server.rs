@@ -74,6 +74,7 @@ pub async fn answer(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answered = answered(state, question, (&name, shown), request).await;
     let mut answer = answered.unwrap_or_else(|refusal| {
+        refusal.note(state, client);
         limited!(
             Line::RequestRefused,
             target: "fanfare::http",

@@ -17,7 +17,7 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::shortened;
 use tracing::Level;
 
-use super::refusal::Refusal;
+use super::refusal::{Asker, Refusal};
 use crate::log::limited::{Line, limited};
 
 /// The application of an app, as questions are put to it.
@@ -83,11 +83,14 @@ impl Application<'_> {
         }
     }
 
-    /// Counts and logs what became of a question; the names are as the client sent them. `missing` says what the question
-    /// lacks for the application to know who asks; that is logged where it can be the cause of a refusal.
-    pub fn note(self, channel: &str, socket: &str, refusal: Option<&Refusal>, missing: Option<&str>) {
+    /// Counts what became of a question, logs it, and makes a refusal known. `missing` says what the question lacks for the
+    /// application to know who asks; that is told where it can be the cause of a refusal.
+    pub fn note(self, asker: Asker<'_>, refusal: Option<&Refusal>, missing: Option<&str>) {
+        if let Some(refusal) = refusal {
+            refusal.note(self.node, Some(&self.app.id), asker, missing);
+        }
         let (app, channel, socket) =
-            (self.app.id.as_str(), &*shortened(channel, 200), &*shortened(socket, 40));
+            (self.app.id.as_str(), &*shortened(asker.channel, 200), &*shortened(asker.socket, 40));
         let outcome = refusal.map_or(AuthorizationOutcome::Allowed, Refusal::outcome);
         self.tenant.authorizations.count(outcome);
         match refusal {

@@ -1,10 +1,15 @@
 //! Why nothing is signed: the client's answer, and the reason in the log.
 
+use std::net::IpAddr;
+
 use fanfare_laravel::authorize::{Denial, DenialKind};
+use fanfare_node::Node;
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use fanfare_node::tenants::AuthorizationOutcome;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
 use fanfare_protocol::error::invalid_name;
+use fanfare_protocol::ids::AppId;
 use hyper::StatusCode;
 use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 
@@ -60,6 +65,14 @@ pub(crate) enum Refusal {
         /// Host and port that were asked, for the log.
         asked: Box<str>,
     },
+}
+
+/// Who has put a question, in words of the client's, and from where.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub channel: &'a str,
+    pub socket: &'a str,
+    pub address: IpAddr,
 }
 
 impl Refusal {
@@ -123,6 +136,35 @@ impl Refusal {
             },
             _ => AuthorizationOutcome::Refused,
         }
+    }
+
+    /// The cause in one word, for operators.
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Api(error) => error.label(),
+            Self::AppDisabled => "app_disabled",
+            Self::NotConfigured(_) => "no_application",
+            Self::Origin(_) => "page_origin",
+            Self::Body(_)
+            | Self::NotAForm
+            | Self::Missing(_)
+            | Self::NotASocketId
+            | Self::InvalidChannel { .. } => "bad_request",
+            Self::NotGuarded | Self::Unreadable | Self::HoldsPrefix => "not_asked",
+            Self::Busy | Self::BusyAddress | Self::Denied { .. } => self.outcome().label(),
+        }
+    }
+
+    /// Makes the refusal known to operators.
+    pub fn note(&self, node: &Node, app: Option<&AppId>, asker: Asker<'_>, missing: Option<&str>) {
+        let (reason, code) = (self.reason_with(missing), self.status().as_u16());
+        let refusal = NotedRefusal {
+            socket: asker.socket.parse().ok(),
+            channel: Some(asker.channel).filter(|channel| !channel.is_empty()),
+            address: Some(asker.address),
+            ..NotedRefusal::new(RefusalKind::Authorization, Some(code), self.cause(), &reason)
+        };
+        node.refusals.note(app, &refusal);
     }
 
     /// One sentence for the client; details of the application stay in the log.

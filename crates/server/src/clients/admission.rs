@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use fanfare_apps::AppsError;
 use fanfare_hub::Transport;
-use fanfare_node::Seats;
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
+use fanfare_node::{Node, Seats};
 use fanfare_protocol::app::App;
 use fanfare_protocol::close::{CloseReason, shortened};
 use fanfare_protocol::ids::AppId;
@@ -109,8 +110,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Logs the refusal.
-    pub fn log(&self) {
+    /// Makes the refusal known to operators, and logs it.
+    pub fn note(&self, node: &Node) {
         let Self { reason, transport, client, key, app } = self;
         let key = key.as_deref().map(|key| match app {
             Some(_) => shortened(key, MOST_REPEATED),
@@ -122,6 +123,10 @@ impl Refusal {
             }
             other => other.to_string(),
         };
+        let (kind, code) = (RefusalKind::Handshake, reason.code());
+        let refusal =
+            NotedRefusal { address: Some(*client), ..NotedRefusal::new(kind, code, reason.label(), &told) };
+        node.refusals.note(app.as_ref(), &refusal);
         limited!(
             Line::ConnectionRefused,
             target: "fanfare::connection",

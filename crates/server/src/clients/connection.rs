@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fanfare_hub::{AppHub, Conn, Dialect, Slot, Subscriptions, Transport, Visitor};
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use fanfare_node::session::Session;
 use fanfare_node::{Node, Seat};
 use fanfare_protocol::close::CloseReason;
@@ -108,6 +109,14 @@ impl Connection {
         conn.freed();
         let Visitor { address, version, since, .. } = conn.visitor;
         let seconds = (node.milliseconds() / 1000).saturating_sub(since.into());
+        if let Some(kind) = kind_of(reason) {
+            let refusal = NotedRefusal {
+                socket: Some(conn.id),
+                address: Some(address),
+                ..NotedRefusal::new(kind, reason.code(), reason.label(), reason)
+            };
+            node.refusals.note(Some(&session.app().id), &refusal);
+        }
         log_close(&session, reason, (conn.transport(), address), seconds);
         Leaving { node, version, seat }
     }
@@ -129,6 +138,41 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 /// 64 random bits: unique without coordination (WS-031).
 fn random_socket_id() -> SocketId {
     SocketId::from_bits(getrandom::u64().expect("the operating system has random numbers"))
+}
+
+/// What kind of refusal the end of a connection is: none where neither the client nor a limit is at fault.
+const fn kind_of(reason: &CloseReason) -> Option<RefusalKind> {
+    Some(match reason {
+        CloseReason::SlowReader | CloseReason::OverMemory => RefusalKind::SlowReader,
+        CloseReason::NotAuthorized => RefusalKind::Authorization,
+        CloseReason::TlsRequired
+        | CloseReason::OverQuota { .. }
+        | CloseReason::PathNotFound(_)
+        | CloseReason::VersionUnsupported
+        | CloseReason::VersionMissing
+        | CloseReason::OriginRefused(_)
+        | CloseReason::OverCapacity
+        | CloseReason::TooManyAway
+        | CloseReason::AppUnknownForNow => RefusalKind::Handshake,
+        CloseReason::TooManyErrors
+        | CloseReason::InboxFull
+        | CloseReason::RequestTooLong
+        | CloseReason::Undecodable(_)
+        | CloseReason::BadPacket
+        | CloseReason::Overlap
+        | CloseReason::NeverBegun => RefusalKind::Closed,
+        CloseReason::AppDisabled
+        | CloseReason::UnknownKey(_)
+        | CloseReason::Terminated
+        | CloseReason::ClosedByOperator
+        | CloseReason::ReconnectByOperator
+        | CloseReason::ShuttingDown
+        | CloseReason::ServerRestarting
+        | CloseReason::PongMissing
+        | CloseReason::ReceiverMissing
+        | CloseReason::ByClient(_)
+        | CloseReason::Gone => return None,
+    })
 }
 
 /// One log line for each end of a connection, with its reason; a flood of lines is only counted.

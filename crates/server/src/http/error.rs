@@ -217,6 +217,45 @@ impl ApiError {
         }
     }
 
+    /// The cause in one word, for operators.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::NoRoute(_) => "no_route",
+            Self::FaultyHost => "faulty_host",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::WebSocketOnly => "websocket_only",
+            Self::BadHandshake => "bad_handshake",
+            Self::HandshakeWithBody => "handshake_with_body",
+            Self::HandshakeInOldHttp => "handshake_in_old_http",
+            Self::UnknownApp(_) => "unknown_app",
+            Self::UnknownKey(_) => "unknown_key",
+            Self::AppDisabled => "app_disabled",
+            Self::OverQuota(_) => "over_message_quota",
+            Self::AppsUnavailable => "apps_unavailable",
+            Self::ClusterUnavailable => "cluster_unavailable",
+            Self::Unauthorized(error) => error.label(),
+            Self::RequestTooBig { .. } => "request_too_big",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyBroken => "body_broken",
+            Self::NotJson => "not_json",
+            Self::WrongType { .. } => "wrong_type",
+            Self::InvalidChannelName { .. } => "invalid_channel_name",
+            Self::InvalidEventName(_) => "invalid_event_name",
+            Self::EventTooBig { .. } => "event_too_big",
+            Self::NotUtf8 => "not_utf8",
+            Self::TooManyChannels { .. } => "too_many_channels",
+            Self::NotTested(_) => "not_tested",
+            Self::NoChannel => "no_channel",
+            Self::BatchTooBig { .. } => "batch_too_big",
+            Self::UserCountNeedsPresence | Self::CacheNeedsCacheChannel => "attribute",
+            Self::UsersNeedPresence => "users_need_presence",
+            Self::InvalidKey | Self::KeyUnderWay | Self::KeyOfOtherRequest => "idempotency_key",
+            Self::UserIds { .. } => "user_ids",
+            Self::Extraneous(_) => "extraneous_parameters",
+        }
+    }
+
     /// The whole answer.
     #[must_use]
     pub fn into_answer(self) -> Answer {

@@ -1,8 +1,9 @@
-//! The log of refused requests: their app, and the reason. Never holds a secret, a signature or signed text.
+//! Refused requests made known: to operators, and in the log. Never with a secret, a signature, or data of events.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Query, RequestError, Secret};
 use fanfare_protocol::close::shortened;
@@ -48,12 +49,42 @@ impl Noted {
         self.uri.path()
     }
 
+    /// Makes known that the request was refused, but for requests that are meant for no such server.
+    pub async fn note(&self, state: &State, routes: &PublicRoutes, error: &ApiError) {
+        if is_of_nobody(error) {
+            return;
+        }
+        let path = own_path(self.path(), &state.node.config.listen.path_prefix);
+        let params = routes.find(path).map(|matched| matched.params);
+        let param = |name| params.as_ref().and_then(|params| params.get(name));
+        // Never has the database asked, as below.
+        let app = match (param("app"), param("key")) {
+            (Some(id), _) => state.node.apps.in_memory(id).await,
+            (None, Some(key)) => state.node.apps.in_memory_by_key(key).await,
+            (None, None) => None,
+        };
+        let signed = match error {
+            ApiError::Unauthorized(error) => error.signed(),
+            _ => None,
+        };
+        let kind = match error {
+            ApiError::OverQuota(_) => RefusalKind::Quota,
+            error if is_about_handshake(error) => RefusalKind::Handshake,
+            _ => RefusalKind::Http,
+        };
+        let (status, reason) = (error.status().as_u16(), reason(error));
+        let refusal = NotedRefusal {
+            channel: param("channel"),
+            address: Some(self.client),
+            signed: signed.as_deref(),
+            ..NotedRefusal::new(kind, Some(status), error.label(), &reason)
+        };
+        state.node.refusals.note(app.as_ref().map(|app| &app.id), &refusal);
+    }
+
     /// Logs that the request was refused.
     pub async fn log(&self, state: &State, routes: &PublicRoutes, error: &ApiError) {
-        if matches!(
-            error,
-            ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp
-        ) {
+        if is_about_handshake(error) {
             return self.log_handshake(error);
         }
         let is_of_nobody = is_of_nobody(error);
@@ -107,6 +138,11 @@ impl Noted {
     }
 }
 
+/// Whether a request was a WebSocket handshake with a fault of HTTP.
+const fn is_about_handshake(error: &ApiError) -> bool {
+    matches!(error, ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp)
+}
+
 /// Whether a request was for no path of this server, as scanners send. A path that holds a known path behind an
 /// unknown prefix comes from a back end or a browser with a wrong setting.
 fn is_of_nobody(error: &ApiError) -> bool {
@@ -125,6 +161,7 @@ fn reason(error: &ApiError) -> Cow<'static, str> {
                 .into()
         }
         ApiError::NoRoute(path) => ApiError::NoRoute(unsigned(path).to_owned()).to_string().into(),
+        ApiError::UnknownKey(key) => ApiError::UnknownKey(unknown_key(key).into_owned()).to_string().into(),
         _ => error.to_string().into(),
     }
 }

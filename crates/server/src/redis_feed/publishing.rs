@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fanfare_laravel::feed::Broadcast;
 use fanfare_node::Node;
 use fanfare_node::publish::{BackEndEvent, Publisher, note_refused, publish};
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::event_name::check_event_name;
@@ -44,7 +45,7 @@ impl FeedRoute {
     pub fn receive(&self, channel: &str, payload: Vec<u8>) {
         self.numbers.receive();
         if let Err(full) = self.sender.push(Message { channel: Box::from(channel), payload }) {
-            self.numbers.count_dropped(Dropped::QueueFull, channel);
+            self.count(channel, Dropped::QueueFull);
             // One for all, because a flood would drive out the traces before it.
             if full.is_first {
                 self.keep_refused(channel, &[], Dropped::QueueFull);
@@ -62,10 +63,21 @@ impl FeedRoute {
 
     /// Counts a dropped message, and keeps the reason for apps that trace.
     fn drop_one(&self, channel: &str, payload: &[u8], why: Dropped) {
-        self.numbers.count_dropped(why, channel);
+        self.count(channel, why);
         // Other messages of the application are no publishes.
         if why != Dropped::NotABroadcast {
             self.keep_refused(channel, payload, why);
+        }
+    }
+
+    /// Counts a dropped message, and makes known that it was dropped if it was a broadcast.
+    fn count(&self, channel: &str, why: Dropped) {
+        self.numbers.count_dropped(why, channel);
+        if why != Dropped::NotABroadcast {
+            let kind = if why == Dropped::OverQuota { RefusalKind::Quota } else { RefusalKind::Redis };
+            let refusal =
+                NotedRefusal { channel: Some(channel), ..NotedRefusal::new(kind, None, why.label(), &why) };
+            self.node.refusals.note(Some(&self.numbers.app), &refusal);
         }
     }
 

@@ -98,6 +98,7 @@ mod redis_feed_apps;
 mod redis_feed_dropped;
 mod redis_feed_secrets;
 mod redis_feed_settings;
+mod refusals;
 mod request_bodies;
 mod request_signatures;
 mod resume;

@@ -1,5 +1,8 @@
 //! Refusals in laravel-echo-server's form: JSON with one sentence.
 
+use std::net::IpAddr;
+
+use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use hyper::StatusCode;
 use hyper::header::CONNECTION;
 use serde::Serialize;
@@ -7,6 +10,7 @@ use serde::Serialize;
 use crate::http::answer::{self, Answer};
 use crate::http::body::BodyError;
 use crate::http::error::ApiError;
+use crate::state::State;
 
 /// A refused request; nothing has been published then.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,30 @@ impl Refusal {
             Self::NoApp => StatusCode::NOT_FOUND,
             Self::Api(error) => error.status(),
         }
+    }
+
+    /// The cause in one word.
+    const fn label(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "echo_key",
+            Self::Incomplete => "echo_event",
+            Self::NotPresence => "users_need_presence",
+            Self::NoApp => "echo_app",
+            Self::Api(error) => error.label(),
+        }
+    }
+
+    /// Makes the refusal known to operators, as one of the app that Socket.IO is for.
+    pub fn note(&self, state: &State, address: IpAddr) {
+        let kind = match self {
+            Self::Api(ApiError::OverQuota(_)) => RefusalKind::Quota,
+            _ => RefusalKind::Http,
+        };
+        let code = Some(self.status().as_u16());
+        let refusal =
+            NotedRefusal { address: Some(address), ..NotedRefusal::new(kind, code, self.label(), self) };
+        let app = state.node.config.socketio.app.as_ref().filter(|_| !matches!(self, Self::NoApp));
+        state.node.refusals.note(app, &refusal);
     }
 
     /// The whole answer.

@@ -134,7 +134,7 @@ fn kept(asked: &Received<'_>, version: EngineVersion, newcomer: &Newcomer) -> Re
 
 /// Logs and counts a refusal; the reason, if the client is told not to come back.
 fn told(node: &Node, refusal: Refusal) -> Result<CloseReason, EngineRefusal> {
-    refusal.log();
+    refusal.note(node);
     node.metrics.connection_closed(&refusal.reason);
     if refusal.reason.forbids_return() { Ok(refusal.reason) } else { Err(EngineRefusal::Forbidden) }
 }

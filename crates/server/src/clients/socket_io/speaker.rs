@@ -23,7 +23,7 @@ use serde::Deserialize;
 use super::known::Known;
 use super::pings::Rhythm;
 use super::questions::{Questions, Verdict};
-use crate::authorize::{Application, Refusal};
+use crate::authorize::{Application, Asker, Refusal};
 use crate::clients::connection::Signs;
 
 /// The status of a channel that no client of Echo can read, or that nobody may join.
@@ -139,7 +139,8 @@ impl Speaker<'_> {
         self.questions.ask(channel.clone(), async move {
             let application = Application { node: &node, app: &app, tenant: &tenant };
             let verdict = application.ask(question, client).await;
-            application.note(asked.as_str(), &socket.to_string(), verdict.as_ref().err(), missing.as_deref());
+            let asker = Asker { channel: asked.as_str(), socket: &socket.to_string(), address: client };
+            application.note(asker, verdict.as_ref().err(), missing.as_deref());
             verdict
         });
         Ok(())
@@ -187,7 +188,8 @@ impl Speaker<'_> {
     fn note(&self, channel: &ChannelName, refusal: &Refusal) {
         let (app, tenant) = (self.session.app(), self.session.tenant());
         let application = Application { node: &self.node, app: &app, tenant };
-        application.note(channel.as_str(), &self.conn.id.to_string(), Some(refusal), None);
+        let (socket, address) = (self.conn.id.to_string(), self.known.address());
+        application.note(Asker { channel: channel.as_str(), socket: &socket, address }, Some(refusal), None);
     }
 
     /// Never breaks: an outbox that is full ends the session by itself.

@@ -105,7 +105,7 @@ async fn begin(node: Arc<Node>, upgraded: OnUpgrade, decision: Result<Newcomer, 
 }
 
 async fn refuse<S: Socket>(node: &Node, Refused { refusal, by_event }: Refused, socket: S, place: &Place) {
-    refusal.log();
+    refusal.note(node);
     place.until_needed(farewell::refuse(socket, by_event, &refusal.reason)).await;
     node.metrics.connection_closed(&refusal.reason);
 }

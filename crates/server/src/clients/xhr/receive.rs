@@ -58,7 +58,7 @@ pub(super) async fn answer(
     match admission::admit_without_connection(state, applicant).await {
         Ok((newcomer, away)) => open(state, newcomer, away, name, receiving),
         Err(refusal) => {
-            refusal.log();
+            refusal.note(&state.node);
             state.node.metrics.connection_closed(&refusal.reason);
             // FALLBACK-022. Every refusal has a code.
             let code = refusal.reason.code().unwrap_or(1006);
