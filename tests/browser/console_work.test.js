@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { APP } from '../e2e/support/fanfare.js';
 import { inState, inboxOf, subscribed, until, withDeadline } from '../e2e/support/waiting.js';
-import { button, go, link, says, settled, test } from './support/console.js';
+import { NARROW, WIDE, button, fits, go, link, says, settled, test } from './support/console.js';
 
 /** How many times Tab is pressed before somebody would give up. */
 const MOST_TABS = 80;
@@ -123,11 +123,15 @@ test('con_047 closing with 4200 brings a stock client back, with 4009 it stays a
   assert.equal(away.connection.state, 'disconnected');
 });
 
-test('con_017 what a session has no scope for is disabled and says which, and the server refuses as well', async (desk) => {
+test('con_017 con_065 what a session has no scope for is disabled and says which, and the server refuses as well', async (desk) => {
   const client = await desk.scene.client();
   const page = await desk.visit(`/apps/${APP.id}/connections`, { login: { scope: 'read' } });
   assert.ok(await button(page, `Close ${client.connection.socket_id}`).isDisabled());
   await says(page, 'needs the scope operate');
+  for (const viewport of [WIDE, NARROW]) {
+    await page.setViewportSize(viewport);
+    await fits(page, 'the list with the names of scopes');
+  }
   await go(page, `/apps/${APP.id}/send?channel=news&event=e`);
   assert.ok(await button(page, 'Send').isDisabled());
   await says(page, 'needs the scope publish');
@@ -221,4 +225,6 @@ test('con_051 an app is deleted only by who types its id; an app of the configur
   await go(page, `/apps/${APP.id}/settings`);
   await says(page, 'This app stands in the configuration');
   assert.ok(await page.getByLabel('name', { exact: true }).isDisabled());
+  await go(page, `/apps/${APP.id}/settings?tab=features`);
+  assert.ok(await page.getByRole('group', { name: 'trace' }).getByLabel('on').isChecked(), 'what the configuration says');
 });

@@ -8,6 +8,7 @@ mod fault;
 mod given;
 mod named;
 mod nearest;
+mod of_app;
 mod webhooks;
 
 use std::ops::RangeInclusive;
@@ -55,6 +56,11 @@ macro_rules! app_limits {
             #[must_use]
             pub fn resolve(&self, defaults: &Limits) -> Limits {
                 Limits { $($name: self.$name.unwrap_or(defaults.$name),)* }
+            }
+
+            /// The limits that differ from the defaults.
+            pub(super) fn between(limits: &Limits, defaults: &Limits) -> Self {
+                Self { $($name: (limits.$name != defaults.$name).then_some(limits.$name),)* }
             }
 
             fn are_none(&self) -> bool {

@@ -136,7 +136,7 @@ export function Traces({ app, query }) {
 	return html`<h1>Find an event</h1>
 		<${SendTabs} app=${app} on="traces" />
 		<form class="filters" onSubmit=${submitted(() => setQuery({ event_id: typed.trim() }))}>
-			<${Line} label="Event id" note="The header Fanfare-Event-Id of the answer to a publish" value=${typed} placeholder="01KBSX3E6YV2D0B8K9W4R1T7QZ" put=${setTyped} />
+			<${Line} label="Event id" wide note="The header Fanfare-Event-Id of the answer to a publish" value=${typed} placeholder="01KBSX3E6YV2D0B8K9W4R1T7QZ" put=${setTyped} />
 			<p class="row"><button>Find</button>${wanted && html`<a class="button" href=${toApp(app, 'traces')} onClick=${() => setTyped('')}>All</a>`}</p>
 		</form>
 		<${Listed} app=${app} route=${['traces']} query=${{ event_id: wanted, limit: 50 }} id=${(row) => `${row.event_id} ${row.at} ${row.event}`} caption="The last publishes that this node has kept, the newest first" what="the last events" empty=${empty}

@@ -57,7 +57,7 @@ export function size(bytes) {
 export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
 export const counted = (one, words) => (rows, { total } = {}, next) =>
-	[total == null ? `${count(rows.length, one)}${next ? ', and more' : ''}` : `${number(rows.length)} of ${count(total, one)}`, words].filter(Boolean).join(', ');
+	[total == null || total === rows.length ? `${count(rows.length, one)}${next ? ', and more' : ''}` : `${number(rows.length)} of ${count(total, one)}`, words].filter(Boolean).join(', ');
 
 const STEPS = [[60, 1, 's'], [3600, 60, 'min'], [86_400, 3600, 'h'], [Infinity, 86_400, 'd']];
 

@@ -5,6 +5,7 @@ use fanfare_protocol::auth::Secret;
 use serde_json::{Map, Value};
 
 use crate::master_keys::{MasterKeys, Owner};
+use crate::settings::AppSettings;
 use crate::store::{Listed, ListedKey};
 
 /// A stored app.
@@ -50,13 +51,17 @@ impl AppRecord {
             created_at: None,
             revoked_at: None,
         });
+        let mut settings = AppSettings::from(app);
+        // Those have a field of their own.
+        settings.enabled = None;
+        let redis_url = settings.redis_feed.url.take();
         Self {
             id: app.id.as_str().to_owned(),
             name: String::new(),
             enabled: app.enabled,
             fixed: true,
-            settings: Map::new(),
-            redis_url: None,
+            settings: serde_json::to_value(&settings).ok().and_then(object).unwrap_or_default(),
+            redis_url,
             keys: keys.collect(),
             created_at: None,
         }
@@ -87,5 +92,12 @@ impl AppRecord {
             created_at: Some(row.created_at),
             id: row.id,
         }
+    }
+}
+
+fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(map) => Some(map),
+        _ => None,
     }
 }
