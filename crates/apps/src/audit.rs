@@ -84,9 +84,9 @@ pub struct AuditRecord {
     pub id: i64,
     /// Milliseconds since 1970, by the database's clock.
     pub at: i64,
-    /// The number of the token; `None` for a command, and for somebody without a token.
+    /// The number of the token; `None` for a command, for a signed request, and for somebody without a token.
     pub token: Option<i64>,
-    /// The token's name, or the command.
+    /// The token's name, the key that signed, or the command.
     pub name: String,
     /// From where a request came.
     pub address: Option<String>,
@@ -163,6 +163,24 @@ impl Auditor {
     #[must_use]
     pub const fn nobody(address: IpAddr) -> Self {
         Self { token: None, name: String::new(), address: Some(address) }
+    }
+
+    /// A back end, or the command line, at an address: whoever signs with an app's key, which is named as traces name it.
+    #[must_use]
+    pub const fn key(name: String, address: IpAddr) -> Self {
+        Self { token: None, name, address: Some(address) }
+    }
+
+    /// The number of the token, if there is one.
+    #[must_use]
+    pub const fn token(&self) -> Option<i64> {
+        self.token
+    }
+
+    /// The token's name, the key as traces name it, or the command.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A command of `fanfare` that works on the database.

@@ -89,6 +89,7 @@ pub async fn last(
     let mut traces: Vec<EventTrace> = chosen.iter().map(|at| all[*at].clone()).collect();
     put_hints(node, app, &mut traces).await;
     for (trace, at) in traces.iter_mut().zip(&chosen) {
+        trace.number = Some(numbers[*at]);
         put_hint_about_event(trace, &all[at + 1..]);
         for channel in &mut trace.channels {
             channel.nodes = BTreeMap::from([(node.name().to_owned(), channel.reach.subscribers)]);

@@ -109,7 +109,7 @@ pub fn publish_traced(
     let id = accept(node, app, events, by, Some(&mut traces))?;
     if app.trace {
         let tenant = node.tenants.of(&app.id);
-        traces.iter().for_each(|trace| tenant.keep_trace(trace));
+        traces.iter_mut().for_each(|trace| trace.number = Some(tenant.keep_trace(trace)));
     }
     Ok((id, traces))
 }

@@ -25,6 +25,8 @@ const MOST_TEXT: usize = 200;
 pub struct EventTrace {
     /// The id of the publish; none for a refused one.
     pub id: Option<EventId>,
+    /// The trace's number among those that the app keeps, if it keeps any.
+    pub number: Option<u64>,
     /// When the publish came, in milliseconds since 1970.
     pub at: u64,
     /// The event's name; long names are cut.
@@ -69,7 +71,7 @@ impl EventTrace {
     pub fn new(id: EventId, event: &str, by: String, bytes: usize) -> Self {
         let event = shortened(event, MOST_TEXT).into_owned();
         let (at, channels) = (id.milliseconds(), Vec::new());
-        Self { id: Some(id), at, event, by, bytes, channels, left_out: 0, refused: None }
+        Self { id: Some(id), number: None, at, event, by, bytes, channels, left_out: 0, refused: None }
     }
 
     /// The trace of a publish that was refused; of its event, the name as far as there was one.
@@ -77,7 +79,8 @@ impl EventTrace {
     pub fn refused(at: u64, event: &str, by: String, (status, text): (Option<u16>, &str)) -> Self {
         let refused = RefusedPublish { status, text: shortened(text, MOST_TEXT).into_owned() };
         let event = shortened(event, MOST_TEXT).into_owned();
-        Self { id: None, at, event, by, bytes: 0, channels: Vec::new(), left_out: 0, refused: Some(refused) }
+        let (channels, refused) = (Vec::new(), Some(refused));
+        Self { id: None, number: None, at, event, by, bytes: 0, channels, left_out: 0, refused }
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::error::RequestError;
 pub use self::query::Query;
 pub use self::request::{Clock, SignedBody, SignedRequest};
 pub use self::secret::Secret;
-pub use self::signing::signed_query;
+pub use self::signing::{signed_query, signed_query_with};
 pub use self::user::verify_user;
 use crate::ids::AppKey;
 

@@ -78,7 +78,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
         state,
         routes: AdminRoutes::default(),
         wrong_tokens: WrongTokens::default(),
-        under_way: Semaphore::new(most_at_once),
+        under_way: Arc::new(Semaphore::new(most_at_once)),
     };
     Listening::new(admin, places, None).run(listener, pending(), pending()).await;
 }

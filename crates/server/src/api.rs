@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod idempotency;
 pub(crate) mod laravel_echo_server;
+pub(crate) mod open;
 pub(crate) mod signed;
 pub(crate) mod users;
 pub(crate) mod webhooks;

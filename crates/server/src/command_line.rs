@@ -7,6 +7,7 @@ mod cluster;
 mod console;
 mod health;
 mod laravel;
+mod open;
 mod options;
 mod send;
 mod token;
@@ -22,6 +23,10 @@ pub use cluster::Cluster;
 pub use console::ConsoleCommand;
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
+pub use open::{
+    ChannelsCommand, CloseOptions, ConnectionsAction, ConnectionsCommand, ConnectionsOptions, PageOptions,
+    TerminateOptions, UsersAction, UsersCommand, UsersOptions,
+};
 pub use options::{DataPlace, Lines, Migrate, Serve, ServerPlace};
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
@@ -66,6 +71,7 @@ Examples:
   fanfare console                                  open the web console, logged in
   fanfare send my-channel my-event '{}'            send a test event
   fanfare webhook test 1001                        find out why a webhook does not arrive
+  fanfare channels 1001                            show the channels that are open now
   fanfare laravel env --driver reverb              print all that a Laravel application needs
   fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare cluster --config fanfare.toml            show the nodes of a cluster
@@ -95,6 +101,12 @@ pub enum Command {
     Send(Send),
     /// Test an app's webhooks, and show their last deliveries
     Webhook(WebhookCommand),
+    /// Show an app's channels that are open now
+    Channels(ChannelsCommand),
+    /// Show an app's connections, or close one
+    Connections(ConnectionsCommand),
+    /// Show the users who are signed in, or close the connections of one
+    Users(UsersCommand),
     /// What a Laravel application needs to broadcast through this server
     Laravel(LaravelCommand),
     /// Look for what keeps messages from arriving, one hop at a time

@@ -6,10 +6,12 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod forwarded;
+pub(crate) mod given;
 pub(crate) mod host;
 pub(crate) mod preflight;
 pub(crate) mod received;
 pub(crate) mod script;
+pub(crate) mod unbroken;
 
 use hyper::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
 

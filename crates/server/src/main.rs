@@ -14,13 +14,14 @@ use fanfare_server::audit_command;
 use fanfare_server::cluster_command::{self, ClusterReport};
 use fanfare_server::command_line::{
     Cluster, Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE,
-    Health, LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Send, Serve, ServerPlace, VERSION,
+    Health, LaravelAction, LaravelCommand, LaravelEnv, Lines, Migrate, Serve, ServerPlace, VERSION,
     WebhookAction, WebhookCommand,
 };
 use fanfare_server::console_command;
 use fanfare_server::env_commands;
+use fanfare_server::open_command;
 use fanfare_server::paste_lines::Invocation;
-use fanfare_server::send_command;
+use fanfare_server::send_command::{self, SendError};
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::webhook_command::{self, WebhookReport};
@@ -77,7 +78,18 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
             manage(place, async move |config| audit_command::run(&config, command).await)
         }
         Command::Doctor(asked) => examine(&asked),
-        Command::Send(asked) => send(&asked),
+        Command::Send(asked) => {
+            ask_server(&asked.place, async |config| send_command::run(&config, &asked).await)
+        }
+        Command::Channels(asked) => {
+            ask_server(&asked.place, async |config| Ok(open_command::channels(&config, &asked).await?))
+        }
+        Command::Connections(asked) => {
+            ask_server(asked.place(), async |config| Ok(open_command::connections(&config, &asked).await?))
+        }
+        Command::Users(asked) => {
+            ask_server(asked.place(), async |config| Ok(open_command::users(&config, &asked).await?))
+        }
         Command::Webhook(WebhookCommand { action }) => look_at_webhooks(&action),
         Command::Health(asked) => check_health(&asked),
         Command::Cluster(asked) => show_cluster(asked),
@@ -200,11 +212,14 @@ fn manage(
     })
 }
 
-/// `fanfare send`.
-fn send(asked: &Send) -> Result<ExitCode, ExitCode> {
-    let config = load(sources_of_server(&asked.place))?;
+/// Commands that print what a running server answers.
+fn ask_server(
+    place: &ServerPlace,
+    ask: impl AsyncFnOnce(Config) -> Result<String, SendError>,
+) -> Result<ExitCode, ExitCode> {
+    let config = load(sources_of_server(place))?;
     let runtime = one_thread()?;
-    Ok(match runtime.block_on(send_command::run(&config, asked)) {
+    Ok(match runtime.block_on(ask(config)) {
         Ok(text) => {
             say(&text);
             ExitCode::SUCCESS

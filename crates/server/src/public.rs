@@ -20,12 +20,13 @@ use routes::{Route, own_path};
 
 use crate::api::events::Accepted;
 use crate::api::idempotency::{KeyPlace, once};
-use crate::api::{channels, events, laravel_echo_server, signed, users, webhooks};
+use crate::api::{channels, events, laravel_echo_server, open, signed, users, webhooks};
 use crate::authorize;
 use crate::clients::socket_io::requests::{self, SocketIoPath};
 use crate::clients::ws;
 use crate::clients::xhr::{self, XhrPath};
 use crate::connections::RequestBody;
+use crate::http::forwarded::client_address;
 use crate::http::received::Received;
 use crate::http::script::Script;
 use crate::http::{Answer, ApiError, Peer, answer, forbid_sniffing, host};
@@ -146,17 +147,17 @@ async fn dispatch(
         Route::ResumeScript => Ok(RESUME.answer(request.headers())),
         Route::Up => Ok(answer::json(StatusCode::OK, r#"{"health":"OK"}"#)),
         Route::WebSocket => Err(ApiError::WebSocketOnly),
-        _ => answer_back_end(state, matched, path, request).await,
+        _ => answer_back_end(state, matched, Received { path, peer, request }).await,
     }
 }
 
-/// Answers an app's back end, whose request is signed; `path` is without the configured prefix.
+/// Answers an app's back end, whose request is signed.
 async fn answer_back_end(
     state: &Arc<State>,
     matched: &Match<'_, '_, &Route>,
-    path: &str,
-    request: Request<RequestBody>,
+    Received { path, peer, request }: Received<'_>,
 ) -> Result<Answer, ApiError> {
+    let from = client_address(state, request.headers(), peer.address);
     let of = |name| matched.params.get(name).unwrap_or_default();
     let signed = signed::receive(state, of("app"), path, request).await?;
     let channel = of("channel");
@@ -190,6 +191,11 @@ async fn answer_back_end(
         Route::TerminateUser => users::terminate(state, &signed, of("user")).await,
         Route::TestWebhooks => webhooks::test(state, &signed).await,
         Route::Deliveries => Ok(webhooks::deliveries(state, &signed).await),
+        Route::OpenChannels => open::channels(state, &signed).await,
+        Route::OpenConnections => open::connections(state, &signed).await,
+        Route::OpenUsers => open::users(state, &signed).await,
+        Route::CloseConnection => open::close(state, &signed, (of("socket"), from)).await,
+        Route::TerminateOpenUser => open::terminate(state, &signed, (of("user"), from)).await,
         Route::Up
         | Route::Status
         | Route::WebSocket

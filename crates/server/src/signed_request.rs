@@ -10,7 +10,7 @@ use fanfare_config::{Config, LaravelEchoServer, ServerUrl};
 use fanfare_node::clock::unix_seconds;
 use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
 use fanfare_protocol::app::App;
-use fanfare_protocol::auth::signed_query;
+use fanfare_protocol::auth::signed_query_with;
 use fanfare_protocol::close::shortened;
 use http_body_util::Full;
 use hyper::header::CONTENT_TYPE;
@@ -120,14 +120,29 @@ impl AppAtServer {
     /// The server does not answer with 200 and an object.
     pub async fn ask(
         &self,
+        asked: (Method, &str),
+        body: Option<&Value>,
+        time: Duration,
+    ) -> Result<Value, SignedRequestError> {
+        self.ask_with(asked, &[], body, time).await
+    }
+
+    /// As [`AppAtServer::ask`], with parameters in the query.
+    ///
+    /// # Errors
+    /// The server does not answer with 200 and an object.
+    pub async fn ask_with(
+        &self,
         (method, path): (Method, &str),
+        parameters: &[(&str, &str)],
         body: Option<&Value>,
         time: Duration,
     ) -> Result<Value, SignedRequestError> {
         let credential = self.app.credentials.first().ok_or(SignedRequestError::NoApp)?;
         let (path, url) = (format!("/apps/{}{path}", self.app.id), self.url.clone());
         let body = body.map(Value::to_string).unwrap_or_default();
-        let query = signed_query(credential, method.as_str(), &path, body.as_bytes(), unix_seconds());
+        let signed = (method.as_str(), &*path);
+        let query = signed_query_with(credential, signed, parameters, body.as_bytes(), unix_seconds());
         let request = Request::builder()
             .method(method)
             .uri(format!("{url}{path}?{query}"))

@@ -19,6 +19,9 @@ pub fn trace(trace: &EventTrace) -> Value {
         "channels": trace.channels.iter().map(channel).collect::<Vec<_>>(),
         "refused": refused.map(|refused| json!({ "status": refused.status, "text": refused.text })),
     });
+    if let Some(number) = trace.number {
+        value["number"] = number.into();
+    }
     if trace.left_out > 0 {
         value["channels_left_out"] = trace.left_out.into();
     }

@@ -148,8 +148,8 @@ impl Tenant {
     }
 
     /// Keeps the trace of a publish (CON-043).
-    pub fn keep_trace(&self, trace: &EventTrace) {
-        self.traces.lock().push(trace);
+    pub fn keep_trace(&self, trace: &EventTrace) -> u64 {
+        self.traces.lock().push(trace)
     }
 
     /// The last traces, each with its number, the newest first.

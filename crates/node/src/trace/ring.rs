@@ -54,8 +54,9 @@ struct KeptChannel {
 }
 
 impl LastTraces {
-    /// Adds the trace of a publish; of very many channels the first stay.
-    pub fn push(&mut self, trace: &EventTrace) {
+    /// Adds the trace of a publish; of very many channels the first stay. Returns the trace's number.
+    pub fn push(&mut self, trace: &EventTrace) -> u64 {
+        let number = self.gone + self.traces.len() as u64;
         let kept = KeptTrace::of(trace);
         self.bytes += kept.cost();
         self.traces.push_back(kept);
@@ -64,6 +65,7 @@ impl LastTraces {
             self.bytes -= oldest.cost();
             self.gone += 1;
         }
+        number
     }
 
     /// The traces, each with its number, the newest first.
@@ -127,6 +129,7 @@ impl KeptTrace {
         };
         EventTrace {
             id: self.id,
+            number: None,
             at: self.at,
             event,
             by,
@@ -171,7 +174,7 @@ mod tests {
     fn con_043_the_last_two_hundred_are_kept_and_the_newest_come_first() {
         let mut last = LastTraces::default();
         for number in 0..MOST_TRACES as u64 + 50 {
-            last.push(&trace(number, 1));
+            assert_eq!(last.push(&trace(number, 1)), number);
             assert_eq!(last.newest().next().map(|(_, trace)| trace.at), Some(number));
         }
         assert_eq!(numbers(&last), (50..250).rev().collect::<Vec<_>>());

@@ -3,6 +3,7 @@
 //! A secret is in the answer of the operation that made the secret, or where the scope `secrets` allows; nowhere else.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use crate::connections::RequestBody;
 use crate::http::Answer;
 use crate::http::body::Arriving;
 use crate::http::forwarded::client_address;
+use crate::http::unbroken::unbroken;
 use crate::state::State;
 
 /// Largest body, in bytes: settings are short.
@@ -67,23 +69,28 @@ pub(super) async fn answer(
     } else {
         Bytes::new()
     };
-    let _turn = admin.enter()?;
+    let turn = admin.enter_to_stay()?;
     if found.action.is_about_the_session() {
         return Ok(not_kept(match found.action {
             Action::LogOut => session::log_out(admin, &entered).await?,
             _ => session::who_am_i(&entered),
         }));
     }
-    let asked = Asked { found, query, body, by: entered.bearer, address };
-    let patience = match asked.found.action {
+    let patience = match found.action {
         Action::TestWebhook => PATIENCE + admin.state.node.config.webhooks.settings().timeout,
         _ => PATIENCE,
     };
-    let answer = timeout(patience, perform(&admin.state, &asked)).await.map_err(|_| Problem::TooLate)??;
-    if let Some(bus) = admin.state.node.bus().filter(|_| asked.found.action.changes_an_app()) {
-        bus.app_changed(&AppId::from(&*asked.found.id));
-    }
-    Ok(not_kept(answer))
+    let (state, found, by) = (Arc::clone(&admin.state), found.clone(), entered.bearer);
+    // A client that goes must not part what was done from its entry in the audit log.
+    let done = unbroken(async move {
+        let _turn = turn;
+        let answer = perform(&state, &Asked { found: &found, query, body, by, address }).await?;
+        if let Some(bus) = state.node.bus().filter(|_| found.action.changes_an_app()) {
+            bus.app_changed(&AppId::from(&*found.id));
+        }
+        Ok(answer)
+    });
+    timeout(patience, done).await.map_err(|_| Problem::TooLate)?.map(not_kept)
 }
 
 /// The answer, which nobody may keep.

@@ -8,11 +8,12 @@ use fanfare_protocol::auth::Query;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use super::given;
 use super::problem::Problem;
 use super::routes::Found;
 use crate::http::Answer;
 use crate::http::answer::{empty, json};
+use crate::http::given::Given;
+use crate::listed;
 
 /// The parsed request.
 pub(super) struct Asked<'a> {
@@ -26,12 +27,11 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     pub fn faults_of_query(&self) -> Vec<String> {
-        given::faults_of(&self.query, &[])
+        Given::of(&self.query, &[]).into_faults()
     }
 
     pub fn has_no_query(&self) -> Result<(), Problem> {
-        let faults = self.faults_of_query();
-        if faults.is_empty() { Ok(()) } else { Err(Problem::Query(faults)) }
+        Ok(Given::of(&self.query, &[]).end()?)
     }
 
     /// An entry of the audit log about an app.
@@ -41,10 +41,7 @@ impl Asked<'_> {
 
     /// Logs who has done what, the token by its number, and keeps the entry.
     pub async fn note(&self, apps: &Apps, entry: AuditEntry) {
-        let Bearer { id, name, .. } = &self.by;
-        let (app, action) = (entry.app.as_deref(), entry.action.as_str());
-        tracing::info!(target: "fanfare::admin", app, token = id, name, action, "{}", entry.action);
-        apps.audit(&entry).await;
+        listed::note(apps, entry).await;
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fanfare_apps::Scope;
-use fanfare_node::listing::{self, ChannelOrder, ChannelsWanted, KindWanted, ListedChannel, ListedMember};
+use fanfare_node::listing::{self, ListedChannel, ListedMember};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::frame::Frame;
@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, ok};
 use super::events;
-use super::given::Given;
 use super::problem::Problem;
 use crate::api::channels::checked;
 use crate::http::Answer;
+use crate::http::given::Given;
+use crate::listed::{self, of_this_node};
 use crate::state::State;
 
 /// A page of the app's channels.
@@ -27,35 +28,10 @@ use crate::state::State;
 /// # Errors
 /// There is no such app, or the query has faults.
 pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let mut given = Given::of(&asked.query, &["prefix", "kind", "order", "after", "limit"]);
-    let kind = given.of_these("kind", &KINDS);
-    let is_by_name = given.of_these("order", &[("subscribers", false), ("name", true)]).unwrap_or_default();
-    let order = match is_by_name {
-        true => ChannelOrder::Name(given.after(|text| Some(ChannelName::trusted(text)))),
-        false => ChannelOrder::Subscribers(given.after(place_by_subscribers)),
-    };
-    let limit = given.rows();
-    let prefix = given.text("prefix").unwrap_or_default();
-    given.end()?;
+    let wanted = listed::channels_wanted(Given::of(&asked.query, &listed::OF_CHANNELS))?;
     let app = events::app(state, asked).await?;
-    let wanted = ChannelsWanted { prefix, kind, order, limit };
-    let page = listing::channels(&state.node, &app.id, &wanted).await;
-    let next = page.next.map(|ListedChannel { name, occupancy, .. }| match is_by_name {
-        true => name.to_string(),
-        false => format!("{}:{name}", occupancy.subscriptions),
-    });
-    let rows: Vec<Value> = page.rows.iter().map(row).collect();
-    Ok(of_this_node(state, json!({ "channels": rows, "next": next, "total": page.total })))
+    Ok(ok(&listed::channels(&state.node, &app.id, &wanted).await))
 }
-
-/// The kinds that a list may be asked for.
-const KINDS: [(&str, KindWanted); 5] = [
-    ("public", KindWanted::Kind(ChannelKind::Public)),
-    ("private", KindWanted::Kind(ChannelKind::Private)),
-    ("encrypted", KindWanted::Kind(ChannelKind::Encrypted)),
-    ("presence", KindWanted::Kind(ChannelKind::Presence)),
-    ("cache", KindWanted::Cache),
-];
 
 /// One channel; without subscribers a channel is answered as well.
 ///
@@ -67,7 +43,8 @@ pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
     let hub = state.node.hubs.get(&app.id);
     let occupancy = hub.as_ref().map(|hub| hub.counts(&name)).unwrap_or_default();
     let cached = hub.and_then(|hub| hub.cached(&name, state.node.milliseconds()));
-    let mut value = row(&ListedChannel { name: name.clone(), occupancy, is_cached: cached.is_some() });
+    let mut value =
+        listed::channel(&ListedChannel { name: name.clone(), occupancy, is_cached: cached.is_some() });
     value["cached"] = cached.map_or(Value::Null, |cached| {
         let is_readable = shows_payloads(asked) && name.kind() != ChannelKind::Encrypted;
         json!({
@@ -75,7 +52,7 @@ pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
             "data": data_of(&cached.frame).filter(|_| is_readable).and_then(|data| as_text(data.get())),
         })
     });
-    Ok(of_this_node(state, value))
+    Ok(ok(&of_this_node(&state.node, value)))
 }
 
 /// A page of the channel's subscribers.
@@ -98,7 +75,8 @@ pub(super) async fn subscribers(state: &State, asked: &Asked<'_>) -> Result<Answ
     };
     let rows: Vec<Value> = page.rows.iter().map(row).collect();
     let next = page.next.map(|socket| socket.to_string());
-    Ok(of_this_node(state, json!({ "subscribers": rows, "next": next, "total": page.total })))
+    let value = json!({ "subscribers": rows, "next": next, "total": page.total });
+    Ok(ok(&of_this_node(&state.node, value)))
 }
 
 /// A page of the users who are on a presence channel; of another channel there are none.
@@ -123,7 +101,8 @@ pub(super) async fn members(state: &State, asked: &Asked<'_>) -> Result<Answer, 
     };
     let rows: Vec<Value> = page.rows.iter().map(row).collect();
     let next = page.next.map(|user| user.to_string());
-    Ok(of_this_node(state, json!({ "members": rows, "next": next, "total": page.total })))
+    let value = json!({ "members": rows, "next": next, "total": page.total });
+    Ok(ok(&of_this_node(&state.node, value)))
 }
 
 /// The app and the channel that the path names.
@@ -131,29 +110,6 @@ async fn named(state: &State, asked: &Asked<'_>) -> Result<(Arc<App>, ChannelNam
     let app = events::app(state, asked).await?;
     let name = checked(&asked.found.name, &app).map_err(Problem::NotPublished)?;
     Ok((app, name))
-}
-
-fn row(ListedChannel { name, occupancy, is_cached }: &ListedChannel) -> Value {
-    let kind = match name.kind() {
-        ChannelKind::Public => "public",
-        ChannelKind::Private => "private",
-        ChannelKind::Encrypted => "encrypted",
-        ChannelKind::Presence => "presence",
-        ChannelKind::ServerToUser => "user",
-    };
-    json!({
-        "name": name.as_str(),
-        "kind": kind,
-        "subscribers": occupancy.subscriptions,
-        "users": (name.kind() == ChannelKind::Presence).then_some(occupancy.users),
-        "cached": is_cached,
-    })
-}
-
-/// Where a page by subscribers goes on: `12:news`.
-fn place_by_subscribers(text: &str) -> Option<(usize, ChannelName)> {
-    let (count, name) = text.split_once(':')?;
-    Some((count.parse().ok()?, ChannelName::trusted(name)))
 }
 
 /// The name of a published event.
@@ -170,11 +126,4 @@ fn as_text(data: &str) -> Option<Value> {
 /// Whether the token may see what events and members carry.
 fn shows_payloads(asked: &Asked<'_>) -> bool {
     asked.by.scopes.contains(&Scope::Payloads)
-}
-
-/// The answer, which says that it is of this node alone (CON-026).
-pub(super) fn of_this_node(state: &State, mut value: Value) -> Answer {
-    value["of"] = "this node".into();
-    value["node"] = state.node.name().into();
-    ok(&value)
 }

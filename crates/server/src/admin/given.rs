@@ -1,156 +1,51 @@
-//! Parses an operator's request: its query and its body; finds every fault.
+//! Parses an operator's request: what its query and its body mean, with every fault of both.
 //!
 //! Knows only the names and the kind of value of each; the operation itself decides which values are
 //! legal.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use fanfare_apps::{MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
-use fanfare_node::listing::MOST_ROWS;
 use fanfare_node::trace::MOST_TRACES;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-
-/// Default number of apps on a page.
-const USUAL_PAGE: usize = 100;
+use crate::http::given::{FaultyQuery, Given};
 
 /// Default number of hours of usage.
 const USUAL_HOURS: u32 = 24;
 
-/// Every parameter of the query that is not `known`, or is given twice.
-pub(super) fn faults_of(query: &Query, known: &[&str]) -> Vec<String> {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut faults = Vec::new();
-    for name in query.names() {
-        if !known.contains(&name) {
-            faults.push(match known {
-                [] => format!("unknown query parameter {name}; there are none here"),
-                known => format!("unknown query parameter {name}; there are {}", known.join(", ")),
-            });
-        } else if seen.contains(&name) {
-            faults.push(format!("query parameter {name} is given more than once"));
-        }
-        seen.push(name);
-    }
-    faults
-}
-
-/// The page of the list to answer: the app before it, and its length.
+/// The page of the list of apps to answer: the app before it, and its length.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), Problem> {
-    let mut faults = faults_of(query, &["after", "limit"]);
-    let after = query.get("after");
-    if after.is_some_and(|id| !is_app_id(id)) {
-        faults.push("after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned());
-    }
-    let limit = number(query, "limit", (USUAL_PAGE, MOST_LISTED), &mut faults);
-    if faults.is_empty() { Ok((after.map(str::to_owned), limit)) } else { Err(Problem::Query(faults)) }
-}
-
-/// The query of a list, read parameter by parameter.
-pub(super) struct Given<'a> {
-    query: &'a Query,
-    faults: Vec<String>,
-}
-
-impl<'a> Given<'a> {
-    /// A query that may have these parameters.
-    pub fn of(query: &'a Query, known: &[&str]) -> Self {
-        Self { query, faults: faults_of(query, known) }
-    }
-
-    /// A parameter as given; an empty one counts as not given.
-    pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.query.get(name).filter(|text| !text.is_empty())
-    }
-
-    /// A parameter as this kind of value; `what` says what is wanted.
-    pub fn parsed<T>(&mut self, name: &str, what: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.text(name)?;
-        let parsed = parse(text);
-        if parsed.is_none() {
-            self.faults.push(format!("{name} is not {what}"));
-        }
-        parsed
-    }
-
-    /// Another fault.
-    pub fn fault(&mut self, fault: &str) {
-        self.faults.push(fault.to_owned());
-    }
-
-    /// The parameter `after`: where the page begins.
-    pub fn after<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        self.parsed("after", "the next of a page of this list", parse)
-    }
-
-    /// One of these words.
-    pub fn of_these<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let find = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        self.parsed(name, &format!("one of {}", names.join(", ")), find)
-    }
-
-    /// The parameter `limit`: rows of the page.
-    pub fn rows(&mut self) -> usize {
-        number(self.query, "limit", (USUAL_PAGE, MOST_ROWS), &mut self.faults)
-    }
-
-    /// Ends the reading.
-    ///
-    /// # Errors
-    /// Every fault of the query.
-    pub fn end(self) -> Result<(), Problem> {
-        if self.faults.is_empty() { Ok(()) } else { Err(Problem::Query(self.faults)) }
-    }
-}
-
-/// The number of a parameter, from 1 to the most, else the usual one; a fault for anything else.
-fn number<N: FromStr + PartialOrd + From<u8> + Display + Copy>(
-    query: &Query,
-    name: &str,
-    (usual, most): (N, N),
-    faults: &mut Vec<String>,
-) -> N {
-    let given = query.get(name).map_or(Some(usual), |text| text.parse().ok());
-    given.filter(|given| (N::from(1)..=most).contains(given)).unwrap_or_else(|| {
-        faults.push(format!("{name} is not a number from 1 to {most}"));
-        usual
-    })
+pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), FaultyQuery> {
+    let mut given = Given::of(query, &["after", "limit"]);
+    let is_id = |id: &str| is_app_id(id).then(|| id.to_owned());
+    let after = given.parsed("after", "an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -", is_id);
+    let limit = given.rows_of(MOST_LISTED);
+    given.end().map(|()| (after, limit))
 }
 
 /// Whether the request wants secrets.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn secrets(query: &Query) -> Result<bool, Problem> {
-    let mut faults = faults_of(query, &["secrets"]);
-    let secrets = match query.get("secrets") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => {
-            faults.push("secrets is neither true nor false".to_owned());
-            false
-        }
-    };
-    if faults.is_empty() { Ok(secrets) } else { Err(Problem::Query(faults)) }
+pub(super) fn secrets(query: &Query) -> Result<bool, FaultyQuery> {
+    let mut given = Given::of(query, &["secrets"]);
+    let secrets = given.switch("secrets");
+    given.end().map(|()| secrets)
 }
 
 /// The number of hours wanted, back from the end of the current hour.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn hours(query: &Query) -> Result<u32, Problem> {
-    let mut faults = faults_of(query, &["hours"]);
-    let hours = number(query, "hours", (USUAL_HOURS, MOST_HOURS), &mut faults);
-    if faults.is_empty() { Ok(hours) } else { Err(Problem::Query(faults)) }
+pub(super) fn hours(query: &Query) -> Result<u32, FaultyQuery> {
+    let mut given = Given::of(query, &["hours"]);
+    let hours = given.number("hours", (USUAL_HOURS, MOST_HOURS));
+    given.end().map(|()| hours)
 }
 
 /// Which entries of the audit log are wanted.
@@ -167,16 +62,12 @@ pub(super) struct AuditWanted {
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn audit(query: &Query) -> Result<AuditWanted, Problem> {
-    let mut faults = faults_of(query, &["after", "limit", "app"]);
-    let after = query.get("after");
-    let before = after.and_then(|after| after.parse().ok());
-    if after.is_some() && before.is_none() {
-        faults.push("after is not the next of a page of the audit log".to_owned());
-    }
-    let limit = number(query, "limit", (USUAL_PAGE, MOST_AUDITED), &mut faults);
-    let app = query.get("app").map(str::to_owned);
-    if faults.is_empty() { Ok(AuditWanted { before, app, limit }) } else { Err(Problem::Query(faults)) }
+pub(super) fn audit(query: &Query) -> Result<AuditWanted, FaultyQuery> {
+    let mut given = Given::of(query, &["after", "limit", "app"]);
+    let before = given.parsed("after", "the next of a page of the audit log", |text| text.parse().ok());
+    let limit = given.rows_of(MOST_AUDITED);
+    let app = given.text("app").map(str::to_owned);
+    given.end().map(|()| AuditWanted { before, app, limit })
 }
 
 /// Which traces are wanted.
@@ -193,16 +84,12 @@ pub(super) struct TracesPage {
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn traces(query: &Query) -> Result<TracesPage, Problem> {
-    let mut faults = faults_of(query, &["after", "limit", "event_id"]);
-    let after = query.get("after");
-    let before = after.and_then(|after| after.parse().ok());
-    if after.is_some() && before.is_none() {
-        faults.push("after is not the next of a page of traces".to_owned());
-    }
-    let limit = number(query, "limit", (MOST_TRACES, MOST_TRACES), &mut faults);
-    let event_id = query.get("event_id").map(str::to_owned);
-    if faults.is_empty() { Ok(TracesPage { before, event_id, limit }) } else { Err(Problem::Query(faults)) }
+pub(super) fn traces(query: &Query) -> Result<TracesPage, FaultyQuery> {
+    let mut given = Given::of(query, &["after", "limit", "event_id"]);
+    let before = given.parsed("after", "the next of a page of traces", |text| text.parse().ok());
+    let limit = given.number("limit", (MOST_TRACES, MOST_TRACES));
+    let event_id = given.text("event_id").map(str::to_owned);
+    given.end().map(|()| TracesPage { before, event_id, limit })
 }
 
 /// The app to create; `faults` are those of the query.
@@ -309,39 +196,18 @@ impl Fields {
 mod tests {
     use super::*;
 
-    fn faults<T>(result: Result<T, Problem>) -> Vec<String> {
-        match result {
-            Err(Problem::Query(faults)) => faults,
-            _ => panic!("a faulty query is wanted"),
-        }
-    }
-
     #[test]
     fn a_page_has_a_place_and_a_length() {
-        let asked = |raw: &str| page(&Query::parse(raw)).unwrap();
-        assert_eq!(asked(""), (None, 100));
-        assert_eq!(asked("after=3&limit=1000"), (Some("3".to_owned()), 1000));
-        for limit in ["0", "1001", "-1", "ten", "", "1.5"] {
-            let faults = faults(page(&Query::parse(&format!("limit={limit}"))));
-            assert_eq!(faults, ["limit is not a number from 1 to 1000"], "{limit}");
-        }
-    }
-
-    #[test]
-    fn every_fault_of_a_query_is_found() {
+        let asked = |raw: &str| page(&Query::parse(raw)).map_err(|FaultyQuery(faults)| faults);
+        assert_eq!(asked(""), Ok((None, 100)));
+        assert_eq!(asked("after=3&limit=1000"), Ok((Some("3".to_owned()), 1000)));
         assert_eq!(
-            faults(page(&Query::parse("after=x%20y&limit=0&limit=1&page=2"))),
+            asked("after=x%20y&limit=1001").expect_err("faults"),
             [
-                "query parameter limit is given more than once",
-                "unknown query parameter page; there are after, limit",
                 "after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -",
                 "limit is not a number from 1 to 1000",
             ]
         );
-        assert_eq!(faults(secrets(&Query::parse("secrets=1&x"))).len(), 2);
-        assert_eq!(faults(hours(&Query::parse("hours=8785&x"))).len(), 2);
-        assert_eq!(faults(hours(&Query::parse("hours=0"))), ["hours is not a number from 1 to 8784"]);
-        assert_eq!(faults_of(&Query::parse("x=1"), &[]), ["unknown query parameter x; there are none here"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::http::Answer;
 use crate::http::ApiError;
 use crate::http::answer::with_type;
 use crate::http::body::BodyError;
+use crate::http::given::FaultyQuery;
 use crate::http::host;
 
 /// Most bytes of a sentence that repeats input.
@@ -154,6 +155,12 @@ impl From<OperationError> for Problem {
             }
             other => Self::Operation(other),
         }
+    }
+}
+
+impl From<FaultyQuery> for Problem {
+    fn from(FaultyQuery(faults): FaultyQuery) -> Self {
+        Self::Query(faults)
     }
 }
 

@@ -5,12 +5,12 @@ use fanfare_protocol::ids::AppId;
 use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
-use super::channels::of_this_node;
+use super::asked::{Asked, ok};
 use super::events;
-use super::given::Given;
 use super::problem::Problem;
 use crate::http::Answer;
+use crate::http::given::Given;
+use crate::listed::of_this_node;
 use crate::refusal_advice::{RefusalAdvice, advice};
 use crate::state::State;
 
@@ -43,7 +43,8 @@ fn page(state: &State, asked: &Asked<'_>, app: Option<&AppId>) -> Result<Answer,
     rows.truncate(limit);
     let next = rows.last().filter(|_| has_more).map(|row| format!("{}:{}", row.last_at, row.number));
     let rows: Vec<Value> = rows.iter().map(shown).collect();
-    Ok(of_this_node(state, json!({ "refusals": rows, "next": next, "total": total })))
+    let page = json!({ "refusals": rows, "next": next, "total": total });
+    Ok(ok(&of_this_node(&state.node, page)))
 }
 
 /// Where a page goes on: the moment and the number of the row before.

@@ -142,7 +142,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 33] {
 pub(super) struct AdminRoutes(Router<Vec<(Method, Action)>>);
 
 /// The match of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
     pub action: Action,
     /// The app in the path, or empty.

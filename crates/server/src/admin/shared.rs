@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
 use super::routes::AdminRoutes;
@@ -14,7 +14,7 @@ pub(super) struct Admin {
     pub state: Arc<State>,
     pub routes: AdminRoutes,
     pub wrong_tokens: WrongTokens,
-    pub under_way: Semaphore,
+    pub under_way: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -24,5 +24,13 @@ impl Admin {
     /// Too many requests are under way.
     pub fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
         self.under_way.try_acquire().map_err(|_| Problem::Busy)
+    }
+
+    /// As [`Admin::enter`], a permit for work that goes on without its request.
+    ///
+    /// # Errors
+    /// Too many requests are under way.
+    pub fn enter_to_stay(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.under_way).try_acquire_owned().map_err(|_| Problem::Busy)
     }
 }

@@ -54,6 +54,18 @@ impl CommandLine {
                 webhook.action.place_mut().take(&mut before);
                 "webhook"
             }
+            Command::Channels(asked) => {
+                asked.place.take(&mut before);
+                "channels"
+            }
+            Command::Connections(asked) => {
+                asked.place_mut().take(&mut before);
+                "connections"
+            }
+            Command::Users(asked) => {
+                asked.place_mut().take(&mut before);
+                "users"
+            }
             Command::Health(health) => {
                 fill(&mut health.config, &mut before.config);
                 fill(&mut health.laravel, &mut before.laravel);

@@ -13,6 +13,7 @@ use hyper::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, UPGRADE};
 
 use super::answer::{self, Answer};
 use super::body::BodyError;
+use super::given::FaultyQuery;
 use super::host::{self, FaultyHost};
 
 /// A refused request; nothing has been published then.
@@ -179,6 +180,12 @@ pub enum ApiError {
         /// The number given.
         given: usize,
     },
+    /// 400: parameters of a list that are unknown or have illegal values (CON-025).
+    #[error("The query has faults: {0}")]
+    FaultyQuery(String),
+    /// 404: no connection with this socket id is open.
+    #[error("No connection {} is open", shortened(.0, 50))]
+    NoSuchConnection(String),
     /// 400: query parameters that the endpoint does not take (API-007).
     #[error("The following query string parameters are extraneous: {0}")]
     Extraneous(String),
@@ -198,6 +205,7 @@ impl ApiError {
             Self::NoRoute(_)
             | Self::UnknownApp(_)
             | Self::UnknownKey(_)
+            | Self::NoSuchConnection(_)
             | Self::NotTested(NotTested::NoWebhooks | NotTested::NoSuchWebhook(_)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::WebSocketOnly | Self::HandshakeInOldHttp => StatusCode::UPGRADE_REQUIRED,
@@ -253,6 +261,8 @@ impl ApiError {
             Self::InvalidKey | Self::KeyUnderWay | Self::KeyOfOtherRequest => "idempotency_key",
             Self::UserIds { .. } => "user_ids",
             Self::Extraneous(_) => "extraneous_parameters",
+            Self::FaultyQuery(_) => "faulty_query",
+            Self::NoSuchConnection(_) => "no_such_connection",
         }
     }
 
@@ -294,6 +304,12 @@ fn announced(size: Option<u64>) -> String {
 impl From<FaultyHost> for ApiError {
     fn from(FaultyHost: FaultyHost) -> Self {
         Self::FaultyHost
+    }
+}
+
+impl From<FaultyQuery> for ApiError {
+    fn from(FaultyQuery(faults): FaultyQuery) -> Self {
+        Self::FaultyQuery(shortened(&faults.join("; "), 500).into_owned())
     }
 }
 

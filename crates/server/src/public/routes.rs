@@ -38,6 +38,12 @@ pub(super) enum Route {
     TestWebhooks,
     /// The last deliveries of webhooks (CON-054).
     Deliveries,
+    /// What is open now, in pages (CON-025).
+    OpenChannels,
+    OpenConnections,
+    OpenUsers,
+    CloseConnection,
+    TerminateOpenUser,
 }
 
 impl Route {
@@ -54,6 +60,8 @@ impl Route {
             | Self::ChannelEvents
             | Self::TerminateUser
             | Self::TestWebhooks
+            | Self::CloseConnection
+            | Self::TerminateOpenUser
             | Self::Authorize(_)
             | Self::Fallback(_) => "POST",
             Self::Users => "GET, HEAD, POST",
@@ -69,6 +77,9 @@ impl Route {
             | Self::ChannelUsers
             | Self::ChannelStats
             | Self::Deliveries
+            | Self::OpenChannels
+            | Self::OpenConnections
+            | Self::OpenUsers
             | Self::Connections => "GET, HEAD",
         }
     }
@@ -129,6 +140,11 @@ impl Default for PublicRoutes {
             ("/apps/{app}/users/{user}/terminate_connections", Route::TerminateUser),
             ("/apps/{app}/webhooks/test", Route::TestWebhooks),
             ("/apps/{app}/webhooks/deliveries", Route::Deliveries),
+            ("/apps/{app}/open/channels", Route::OpenChannels),
+            ("/apps/{app}/open/connections", Route::OpenConnections),
+            ("/apps/{app}/open/users", Route::OpenUsers),
+            ("/apps/{app}/open/connections/{socket}/close", Route::CloseConnection),
+            ("/apps/{app}/open/users/{user}/terminate", Route::TerminateOpenUser),
         ] {
             router.insert(path, route).expect("the paths above do not clash");
         }

@@ -87,6 +87,7 @@ mod logged_refusals;
 mod logs;
 mod metrics;
 mod older_endpoints;
+mod open_commands;
 mod overload;
 mod presence;
 mod presence_refused;

@@ -162,12 +162,13 @@ fn con_043_the_last_publishes_of_an_app_that_traces_are_listed_without_their_dat
     let second = id(&api.post("/batch_events", batch));
     api.post("/events", r#"{"name":"pusher:no","channel":"orders","data":"TOP-SECRET"}"#)
         .refused(400, "reserved");
-    send(&admin, &json!({"name": "four", "channel": "orders", "data": "TOP-SECRET"}));
+    let answered = send(&admin, &json!({"name": "four", "channel": "orders", "data": "TOP-SECRET"}));
     let reply = admin.get(TRACES);
     assert!(!reply.answer.body.contains("TOP-SECRET"), "no event's data: {}", reply.answer.body);
     let list = reply.expect(200);
     assert_eq!((&list["next"], &list["trace"]), (&Value::Null, &json!(true)));
     let rows = list["traces"].as_array().expect("a list");
+    assert_eq!((&answered["number"], &rows[0]["number"]), (&json!(4), &json!(4)), "the answer names its row");
     let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
     let seen: Vec<(String, String)> = rows.iter().map(|row| (text(row, "event"), text(row, "by"))).collect();
     let key = format!("key:{}", &APP.key[..4]);
