@@ -256,7 +256,7 @@ test('con_054 con_070 a webhook is added and tested from the page, and its deliv
   await page.getByLabel('The request of the test').getByText(headers['x-pusher-signature']).waitFor();
   await page.getByText('Last 1 delivery').click();
   await page.getByRole('row', { name: /a test/ }).waitFor();
-  await button(page, 'Remove').click();
+  await button(page, 'Remove this webhook').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await says(page, 'This app has no webhook.');
 });
