@@ -42,7 +42,7 @@ pub struct BacklogBounds {
     pub in_all: BacklogRoom,
 }
 
-/// A number of requests, and of the bytes that they take in the database.
+/// A number of requests, and of the bytes of their bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BacklogRoom {
     /// The most requests.
@@ -77,7 +77,7 @@ pub struct RequestLease {
     pub(crate) number: i64,
     pub(crate) app: AppId,
     pub(crate) url: String,
-    /// The requests, those in front that were due first, and of these those that were kept first.
+    /// The requests, those that were kept first in front.
     pub requests: Vec<LeasedRequest>,
 }
 
@@ -133,8 +133,7 @@ impl Apps {
         in_time(async { Ok(stored.store.backlog(most).await?) }).await
     }
 
-    /// Leases requests of a URL that are due, at most `most`, those first that have been due for the longest time; none while a
-    /// node has a lease of this URL.
+    /// Leases requests of a URL that are due, at most `most`; none while a node has a lease of this URL.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -165,8 +164,8 @@ impl Apps {
         in_time(async { stored.noting(settled.await) }).await
     }
 
-    /// Makes the requests of a URL due, because the URL answers again: what has failed most often is the oldest, and would else
-    /// come last. Each request is made due once, so that one that is always refused keeps its backoff afterwards.
+    /// Makes all requests of a URL due, because the URL answers again: what has failed most often is the oldest, and would else come
+    /// last.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -184,7 +183,7 @@ impl Apps {
         in_time(async { stored.noting(stored.store.release_requests(lease).await) }).await
     }
 
-    /// Drops requests of a URL, the oldest first: all of them when it is done until nothing is dropped.
+    /// Drops all requests of a URL.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -193,7 +192,7 @@ impl Apps {
         in_time(async { stored.noting(stored.store.drop_requests(app, url).await) }).await
     }
 
-    /// Drops requests whose events are older than that: all of them when it is done until nothing is dropped.
+    /// Drops the requests whose events are older than that.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.

@@ -9,6 +9,7 @@ use super::hop::{Finding, Hop, Outcome};
 use super::plan::{Plan, Way};
 use super::reach::Io;
 use super::socket::Socket;
+use super::standpoint::Descriptors;
 use super::{
     authorization, bus, clock, descriptors, fallback, reach, redis, round_trip, signed, socket_io, tls,
     upgrade,
@@ -19,12 +20,21 @@ struct Examination<'a> {
     plan: &'a Plan,
     client: Client,
     hops: Vec<Hop>,
+    /// Hears of each hop as it ends.
+    told: &'a mut (dyn FnMut(&Hop) + Send),
 }
 
 /// Checks every hop of the plan in order; a hop that depends on a failed one is skipped.
 pub async fn examine(plan: &Plan) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    examine_each(plan, &mut |hop| hops.push(hop.clone())).await;
+    hops
+}
+
+/// As [`examine`]; tells of each hop as it ends.
+pub async fn examine_each(plan: &Plan, told: &mut (dyn FnMut(&Hop) + Send)) {
     let client = Client::new(&plan.trust);
-    let mut examination = Examination { plan, client, hops: Vec::new() };
+    let mut examination = Examination { plan, client, hops: Vec::new(), told };
     for warning in &plan.warnings {
         examination.remark("configuration", warning.clone());
     }
@@ -40,10 +50,14 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
     examination.descriptors().await;
     examination.redis().await;
     examination.authorization(socket).await;
-    examination.hops
 }
 
 impl Examination<'_> {
+    fn add(&mut self, hop: Hop) {
+        (self.told)(&hop);
+        self.hops.push(hop);
+    }
+
     /// Records a finding; `None` for a failure.
     fn note(&mut self, name: &str, finding: Finding) -> Option<()> {
         let outcome = match finding {
@@ -51,16 +65,16 @@ impl Examination<'_> {
             Err(complaint) => Outcome::Failed(complaint),
         };
         let passed = matches!(outcome, Outcome::Passed(_));
-        self.hops.push(Hop { name: name.to_owned(), outcome });
+        self.add(Hop { name: name.to_owned(), outcome });
         passed.then_some(())
     }
 
     fn skip(&mut self, name: &str, why: &str) {
-        self.hops.push(Hop { name: name.to_owned(), outcome: Outcome::Skipped(why.to_owned()) });
+        self.add(Hop { name: name.to_owned(), outcome: Outcome::Skipped(why.to_owned()) });
     }
 
     fn remark(&mut self, name: &str, what: String) {
-        self.hops.push(Hop { name: name.to_owned(), outcome: Outcome::Noted(what) });
+        self.add(Hop { name: name.to_owned(), outcome: Outcome::Noted(what) });
     }
 
     fn has_failed(&self, name: &str) -> bool {
@@ -215,7 +229,7 @@ impl Examination<'_> {
             Ok(stream) => fallback::ask(place, &app.key, plan.origin.as_deref(), stream, has_socket).await,
             Err(complaint) => Outcome::Failed(complaint),
         };
-        self.hops.push(Hop { name: FALLBACK.to_owned(), outcome });
+        self.add(Hop { name: FALLBACK.to_owned(), outcome });
     }
 
     /// Nothing is said of a server that does not speak Socket.IO.
@@ -231,7 +245,13 @@ impl Examination<'_> {
     }
 
     async fn descriptors(&mut self) {
-        let near = [&self.plan.browser, &self.plan.back_end].into_iter().flatten().any(BaseUrl::is_near);
+        let near = match self.plan.standpoint.descriptors {
+            Descriptors::Asked => {
+                [&self.plan.browser, &self.plan.back_end].into_iter().flatten().any(BaseUrl::is_near)
+            }
+            Descriptors::OfThisProcess => false,
+            Descriptors::Untold => return,
+        };
         let what = descriptors::look(&self.client, near).await;
         self.remark("file descriptors", what);
     }
@@ -254,7 +274,7 @@ impl Examination<'_> {
             Ok((what, seen)) => {
                 self.note("Redis", Ok(what));
                 let outcome = redis::judge(asked, &seen, self.plan.watch);
-                self.hops.push(Hop { name: "Redis prefix".to_owned(), outcome });
+                self.add(Hop { name: "Redis prefix".to_owned(), outcome });
             }
         }
     }
@@ -286,7 +306,8 @@ impl Examination<'_> {
         };
         let socket_id = socket.as_ref().map_or("1.1", Socket::id);
         let app = self.plan.app.as_ref();
-        let finding = authorization::ask(&self.client, question, socket_id, app).await;
+        let client = self.plan.standpoint.applications.as_ref().unwrap_or(&self.client);
+        let finding = authorization::ask(client, question, socket_id, app).await;
         self.note(AUTHORIZATION, finding);
     }
 }

@@ -18,6 +18,7 @@ use super::redis::AskedRedis;
 use super::redis_names::RedisNames;
 use super::signed::Signer;
 use super::socket_io::AskedSocketIo;
+use super::standpoint::Standpoint;
 
 /// The families of variables that name an app.
 const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
@@ -44,6 +45,7 @@ pub struct Plan {
     pub(super) watch: Duration,
     /// What the configuration itself has that is most likely not wanted.
     pub(super) warnings: Vec<String>,
+    pub(super) standpoint: Standpoint,
 }
 
 /// A path to the server.
@@ -144,8 +146,7 @@ impl Plan {
             return Err(PlanError::Nothing);
         }
         let origin = project.and_then(|project| project.application.origin()).map(|said| said.value);
-        let watch = Duration::from_secs(asked.watch.into());
-        let unsigned = unsigned(former);
+        let (watch, unsigned) = (Duration::from_secs(asked.watch.into()), unsigned(former));
         let warnings = std::mem::take(&mut config.warnings);
         Ok(Self {
             browser,
@@ -160,6 +161,7 @@ impl Plan {
             trust,
             watch,
             warnings,
+            standpoint: Standpoint::default(),
         })
     }
 
@@ -343,7 +345,7 @@ fn redis(
 }
 
 /// Every Redis of the bus, with the authorities of the configuration: `--ca-file` is about other servers.
-fn bus(config: &Config) -> Vec<AskedBus> {
+pub(super) fn bus(config: &Config) -> Vec<AskedBus> {
     let bus = &config.bus;
     let of = |(place, address): (usize, &RedisAddress)| AskedBus {
         address: address.clone(),

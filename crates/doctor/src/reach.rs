@@ -11,9 +11,9 @@ use super::bounds::PATIENCE;
 use super::hop::{Complaint, complain};
 
 /// A byte stream in both directions.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Io for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for S {}
 
 /// A connection, and its address.
 pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Complaint> {

@@ -40,22 +40,29 @@ pub fn text(hops: &[Hop]) -> String {
 /// `mend` for a failed hop.
 #[must_use]
 pub fn json(hops: &[Hop]) -> String {
-    let hops = hops.iter().map(|Hop { name, outcome }| {
-        let (_, what, mend) = parts(outcome);
-        let word = match outcome {
-            Outcome::Passed(_) => "passed",
-            Outcome::Noted(_) => "noted",
-            Outcome::Failed(_) => "failed",
-            Outcome::Skipped(_) => "skipped",
-        };
-        let mut object = value!({ "hop": name, "outcome": word, "what": what });
-        if !mend.is_empty() {
-            object["mend"] = mend.into();
-        }
-        object
-    });
-    let list = serde_json::Value::Array(hops.collect());
+    let list = serde_json::Value::Array(hops.iter().map(object).collect());
     format!("{list:#}\n")
+}
+
+/// One object of [`json`] on a line of its own.
+#[must_use]
+pub fn line(hop: &Hop) -> String {
+    format!("{}\n", object(hop))
+}
+
+fn object(Hop { name, outcome }: &Hop) -> serde_json::Value {
+    let (_, what, mend) = parts(outcome);
+    let word = match outcome {
+        Outcome::Passed(_) => "passed",
+        Outcome::Noted(_) => "noted",
+        Outcome::Failed(_) => "failed",
+        Outcome::Skipped(_) => "skipped",
+    };
+    let mut object = value!({ "hop": name, "outcome": word, "what": what });
+    if !mend.is_empty() {
+        object["mend"] = mend.into();
+    }
+    object
 }
 
 fn parts(outcome: &Outcome) -> (char, &str, &str) {

@@ -25,7 +25,7 @@ export function Doctor({ app }) {
 	const [hops, setHops] = useState([]);
 	const running = useAction(async () => {
 		setHops([]);
-		await stream('POST', appPath(app, 'doctor'), (hop) => setHops((was) => [...was, ...[hop.hops ?? hop].flat()]));
+		await stream('POST', appPath(app, 'doctor'), (hop) => setHops((was) => [...was, hop]));
 	});
 	const bad = hops.filter(({ outcome }) => outcome === 'failed').length;
 	return html`<h1>Doctor</h1>
@@ -33,5 +33,5 @@ export function Doctor({ app }) {
 		<p><${Act} needs="read" class="main" off=${running.busy} onClick=${running.run}>${running.busy ? 'Running…' : 'Run'}<//></p>
 		<${Refused} refusal=${running.refusal} />
 		<p role="status">${hops.length > 0 && !running.busy && (bad ? `${count(bad, 'hop')} failed.` : 'Nothing failed. If a browser cannot connect, look between it and the server: a proxy, a firewall, another address.')}</p>
-		${hops.length > 0 && html`<ul class="rows panel narrow">${hops.map(({ hop, outcome, what }) => html`<li>${lamp(OUTCOMES[outcome] ?? 'off', hop)}<span>${lines(what)} ${outcome === 'skipped' && html`<small>(skipped)</small>`}</span></li>`)}</ul>`}`;
+		${hops.length > 0 && html`<ul class="rows panel narrow">${hops.map(({ hop, outcome, what, mend }) => html`<li>${lamp(OUTCOMES[outcome] ?? 'off', hop)}<span>${lines(mend ? `${what}\n${mend}` : what)} ${outcome === 'skipped' && html`<small>(skipped)</small>`}</span></li>`)}</ul>`}`;
 }

@@ -11,6 +11,7 @@ mod channels;
 mod cluster;
 mod connections;
 mod cookie;
+mod doctor;
 mod entered;
 mod events;
 mod given;
@@ -79,6 +80,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
         routes: AdminRoutes::default(),
         wrong_tokens: WrongTokens::default(),
         under_way: Arc::new(Semaphore::new(most_at_once)),
+        examinations: Arc::default(),
     };
     Listening::new(admin, places, None).run(listener, pending(), pending()).await;
 }

@@ -158,6 +158,7 @@ impl Server {
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
         let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
+        let _ = state.listening.set(listening);
         let accepts = listen::run(Arc::clone(&state), public, None);
         let mut accepting = vec![tasks.spawn("listener", accepts)];
         let mut read_certificate = None;

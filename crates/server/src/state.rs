@@ -1,6 +1,7 @@
 //! State shared by all connections and requests: the node, and what the server has around it. Built once, at the start.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use fanfare_apps::Apps;
 use fanfare_config::Config;
@@ -20,6 +21,8 @@ use crate::redis_feed::Numbers;
 pub struct State {
     /// What knows no sockets.
     pub node: Arc<Node>,
+    /// Where clients and back ends are listened for, as soon as that is so.
+    pub listening: OnceLock<SocketAddr>,
     /// The counters of HTTP and of the listeners.
     pub metrics: ServerMetrics,
     /// The numbers of each Redis with broadcasts.
@@ -72,6 +75,7 @@ impl State {
         let socket_io = Arc::default();
         Self {
             node,
+            listening: OnceLock::new(),
             metrics,
             redis_feed,
             places,

@@ -19,7 +19,9 @@ use super::entered::Entered;
 use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
-use super::{audit, bearer, channels, cluster, connections, events, given, refusals, session, webhooks};
+use super::{
+    audit, bearer, channels, cluster, connections, doctor, events, given, refusals, session, webhooks,
+};
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
 use crate::http::Answer;
@@ -80,6 +82,10 @@ pub(super) async fn answer(
         Action::TestWebhook => PATIENCE + admin.state.node.config.webhooks.settings().timeout,
         _ => PATIENCE,
     };
+    if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
+        let asked = Asked { found, query, body, by: entered.bearer, address };
+        return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
+    }
     let (state, found, by) = (Arc::clone(&admin.state), found.clone(), entered.bearer);
     // A client that goes must not part what was done from its entry in the audit log.
     let done = unbroken(async move {

@@ -92,6 +92,22 @@ pub(super) fn traces(query: &Query) -> Result<TracesPage, FaultyQuery> {
     given.end().map(|()| TracesPage { before, event_id, limit })
 }
 
+/// The channel that the doctor asks the application about, and every fault; `faults` are those of the query. An empty body
+/// names none.
+///
+/// # Errors
+/// The body is no JSON object.
+pub(super) fn channel_to_examine(
+    body: &[u8],
+    faults: Vec<String>,
+) -> Result<(Option<String>, Vec<String>), Problem> {
+    if body.is_empty() {
+        return Ok((None, faults));
+    }
+    let mut fields = Fields::read(body, faults)?;
+    Ok((fields.text("channel"), fields.end(&["channel"])))
+}
+
 /// The app to create; `faults` are those of the query.
 ///
 /// # Errors

@@ -136,6 +136,9 @@ pub(super) enum Problem {
     /// No connection with this socket id is open on this node.
     #[error("No connection {} is open on this node", shortened(.0, 50))]
     NoSuchConnection(String),
+    /// The doctor is busy.
+    #[error("The doctor examines this already, or as much as it may at once; try again")]
+    Examining,
     /// No test event was sent to a webhook.
     #[error("{0}")]
     NotTested(NotTested),
@@ -200,6 +203,7 @@ impl Problem {
             Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Examining => (StatusCode::TOO_MANY_REQUESTS, "too-many-examinations"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::NotPublished(error) => (error.status(), not_published(error)),
@@ -277,6 +281,9 @@ impl Problem {
             | Self::TooManyAttempts(wait)
             | Self::NotTested(NotTested::TooOften(wait)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            }
+            Self::Examining => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Self::Busy | Self::NotTested(NotTested::Busy) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

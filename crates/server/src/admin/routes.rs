@@ -38,6 +38,8 @@ pub(super) enum Action {
     TerminateUser,
     Refusals,
     RefusalsOfNoApp,
+    ExamineApp,
+    ExamineNode,
     Nodes,
     Audit,
     LogIn,
@@ -50,7 +52,14 @@ impl Action {
     pub const fn has_body(self) -> bool {
         matches!(
             self,
-            Self::Create | Self::Update | Self::RotateKey | Self::Publish | Self::TestWebhook | Self::LogIn
+            Self::Create
+                | Self::Update
+                | Self::RotateKey
+                | Self::Publish
+                | Self::TestWebhook
+                | Self::ExamineApp
+                | Self::ExamineNode
+                | Self::LogIn
         )
     }
 
@@ -90,6 +99,8 @@ impl Action {
             | Self::Users
             | Self::Refusals
             | Self::RefusalsOfNoApp
+            | Self::ExamineApp
+            | Self::ExamineNode
             | Self::Nodes
             | Self::Audit
             | Self::LogIn
@@ -100,7 +111,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 33] {
+pub(super) fn all() -> [(Method, &'static str, Action); 35] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -130,6 +141,8 @@ pub(super) fn all() -> [(Method, &'static str, Action); 33] {
         (Method::POST, "/v1/apps/{id}/users/{uid}/terminate", Action::TerminateUser),
         (Method::GET, "/v1/apps/{id}/refusals", Action::Refusals),
         (Method::GET, "/v1/refusals", Action::RefusalsOfNoApp),
+        (Method::POST, "/v1/apps/{id}/doctor", Action::ExamineApp),
+        (Method::POST, "/v1/doctor", Action::ExamineNode),
         (Method::GET, "/v1/nodes", Action::Nodes),
         (Method::GET, "/v1/audit", Action::Audit),
         (Method::POST, "/v1/session", Action::LogIn),
@@ -248,6 +261,7 @@ mod tests {
             let scope = match method {
                 _ if action.is_about_the_session() => continue,
                 Method::GET => Scope::Read,
+                _ if [Action::ExamineApp, Action::ExamineNode].contains(&action) => Scope::Read,
                 _ if [Action::Publish, Action::TestWebhook].contains(&action) => Scope::Publish,
                 _ if [Action::CloseConnection, Action::TerminateUser].contains(&action) => Scope::Operate,
                 _ => Scope::Write,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use super::doctor::Examinations;
 use super::problem::Problem;
 use super::routes::AdminRoutes;
 use super::wrong_tokens::WrongTokens;
@@ -15,6 +16,8 @@ pub(super) struct Admin {
     pub routes: AdminRoutes,
     pub wrong_tokens: WrongTokens,
     pub under_way: Arc<Semaphore>,
+    /// What the doctor examines now.
+    pub examinations: Arc<Examinations>,
 }
 
 impl Admin {

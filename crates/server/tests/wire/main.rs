@@ -5,6 +5,7 @@
 mod support;
 
 mod admin_api;
+mod admin_doctor;
 mod admin_hosts;
 mod admin_refusals;
 mod admin_tokens;

@@ -9,8 +9,9 @@ const EMPTY_FILE_NAMES: [&str; 6] = ["util", "utils", "helper", "helpers", "comm
 const DEFINITIONS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
 /// Where tasks are spawned that end with a request, a connection or a question; all others have their owner.
-const SPAWNING: [&str; 8] = [
+const SPAWNING: [&str; 9] = [
     "crates/node/src/tasks.rs",
+    "crates/server/src/admin/doctor.rs",
     "crates/server/src/authorize/application.rs",
     "crates/server/src/connections.rs",
     "crates/server/src/clients/socket_io/handshake.rs",
