@@ -20,7 +20,7 @@ export function Apps({ query }) {
 	return html`<div class="head"><h1>Apps</h1><${Act} needs="write" class="main" onClick=${() => go(to('new'))}>New app<//></div>
 		<${Filters} query=${query} fields=${[['q', 'Name or id']]} />
 		<${Listed} route=${['apps']} columns=${columns} caption=${counted('app')} every=${30} only=${({ id, name }) => `${id} ${name}`.toLowerCase().includes(q)}
-			empty=${html`<p>There is no app yet.</p><p>An app is what clients and back ends connect to: it has an id, a key and a secret. <b>New app</b> makes one.</p>`} />`;
+			empty=${html`<p>There is no app yet.</p><p>Clients and back ends connect to an app, by its id, key and secret. <b>New app</b> makes one.</p>`} />`;
 }
 
 export function NewApp() {

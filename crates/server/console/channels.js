@@ -36,7 +36,6 @@ function One({ app, name, query }) {
 	const presence = name.startsWith('presence-');
 	const tab = presence && query.get('tab') !== 'subscribers' ? 'members' : 'subscribers';
 	const cached = ({ cached: event }) => event && (event.event ? html`${text(event.event)} ${event.data != null && lines(event.data)}` : 'yes');
-	// One element around all: the library puts a component that gives several, within another one, in the wrong order.
 	return html`<div><h1>${text(name)}</h1>
 		<p class="row"><a class="button" href=${toApp(app, 'live', { channel: name })}>Live of this channel</a> <a class="button" href=${toApp(app, 'send', { channel: name })}>Send to it</a></p>
 		<${States} of=${about} what="the channel">${(channel) => html`<${Facts} app=${app} of=${channel} facts=${['kind', 'subscribers', 'users', ['Cached event', cached]]} />`}<//>

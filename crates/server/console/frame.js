@@ -198,7 +198,7 @@ export function Find({ app, query }) {
 	return html`<h1>Find</h1>
 		<${States} of=${asked} what="what was searched for" isEmpty=${(found) => !found.length}
 			empty=${html`<p>Nothing here is called <b>${visible(q)}</b> now.</p>
-				<p>The search looks for the beginnings of the names of apps${app && ', channels and users, and for socket ids'}. A channel exists only while somebody is subscribed to it.</p>`}>
+				<p>The search looks for beginnings of names of apps${app && ', channels and users, and for socket ids'}. A channel exists while somebody is subscribed.</p>`}>
 			${(found) => found.map(([name, links]) => html`<h2>${name}</h2><ul class="bare">${links.map((link) => html`<li data-row tabindex="-1">${link}</li>`)}</ul>`)}
 		<//>`;
 }

@@ -67,7 +67,7 @@ export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, 
 	const { value } = asked;
 	const begin = () => Object.assign(kept.current, { key, seen: value, rows: value?.[plural] ?? [], next: value?.next, fresh: 0, gone: new Set() });
 	const list = kept.current;
-	// Nothing stands where the pointer is as long as the list is empty.
+	// Under the pointer there is nothing yet.
 	if (list.key !== key || !list.rows?.length) begin();
 	else if (value && value !== list.seen) update(list, value, value[plural], id);
 	const further = async () => {
@@ -84,13 +84,13 @@ export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, 
 	};
 	const rows = only ? list.rows.filter(only) : list.rows;
 	const said = (words, ...of) => (typeof words === 'function' ? words(...of) : words);
-	return html`<${Missing} nodes=${value?.missing} />
+	return html`<div><${Missing} nodes=${value?.missing} />
 		<${States} of=${asked} isEmpty=${() => !rows.length && !list.fresh} empty=${said(empty, value ?? {})} what=${what}>${() => html`
 			<p class="fresh" role="status">${list.fresh > 0 && html`<button class="small" onClick=${() => (begin(), setMore({}))}>${number(list.fresh)} new, show</button>`}</p>
 			<${Table} app=${app} caption=${said(caption, rows, value ?? {}, list.next)} columns=${columns} rows=${rows} id=${id} gone=${list.gone} />
 			<${Refused} refusal=${more.refusal} what=${what} again=${further} />
 			${list.next && html`<p><button disabled=${more.busy} onClick=${further}>More</button></p>`}
-			${list.rows.length >= LONGEST && html`<p class="quiet">These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//>`;
+			${list.rows.length >= LONGEST && html`<p class="quiet">These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//></div>`;
 }
 
 function update(list, value, rows, id) {

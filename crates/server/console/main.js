@@ -61,6 +61,9 @@ function pageOf([first, ...rest]) {
 
 const Unknown = () => html`<h1>There is no such page</h1><p>Perhaps a newer server has it. See <a href="#/apps">the apps</a>.</p>`;
 
+// In one element: the library misplaces the parts of a component that changes alone.
+const Shown = ({ view, ...given }) => html`<div>${view(given)}</div>`;
+
 function Page() {
 	const { ended } = useServer();
 	const address = useAddress();
@@ -72,7 +75,7 @@ function Page() {
 		document.title = [page?.name, app && visible(app), 'Fanfare'].filter(Boolean).join(' · ');
 	}, [page, app]);
 	return html`<${Frame} app=${before.current} pages=${PAGES} current=${current}>
-			<${page?.view ?? Unknown} key=${`${app} ${page?.at}`} app=${app} parts=${parts} query=${address.query} />
+			<${Shown} view=${page?.view ?? Unknown} key=${`${app} ${page?.at}`} app=${app} parts=${parts} query=${address.query} />
 		<//>
 		${ended && html`<${LoginAgain} />`}`;
 }

@@ -112,7 +112,7 @@ function Form({ app, tab, put }) {
 	const unplaced = faults.filter((fault) => !fields.some(({ name }) => isOf(fault, name)));
 	const fixed = app.source === 'configuration';
 	const elsewhere = Object.keys(TABS).filter((at) => at !== tab && changes.some((one) => one.tab === at)).map((at) => TABS[at]);
-	return html`<form ref=${form} class="settings narrow" onSubmit=${submitted(() => changes.length && saving.run(false))}>
+	return html`<div><form ref=${form} class="settings narrow" onSubmit=${submitted(() => changes.length && saving.run(false))}>
 		<div class="panel">${fields.filter((one) => one.tab === tab).map((one) => html`<${Setting} key=${one.name} ...${one} own=${ownOf(app, one.name)} typed=${typed[one.name]}
 			changed=${changes.some(({ name }) => name === one.name)} readOnly=${fixed || !hasScope('write')} faults=${faults.filter((fault) => isOf(fault, one.name))} type=${(value) => type(one.name, value)} />`)}</div>
 		${saving.refusal && html`<${Refused} refusal=${{ word: saving.refusal.word, message: saving.refusal.message, faults: unplaced }} />`}
@@ -124,7 +124,7 @@ function Form({ app, tab, put }) {
 			<p class="row"><button type="button" class="main" onClick=${() => saving.run(true)}>Save mine</button>
 				<button type="button" onClick=${async () => (setTyped({}), setConflict(null), put(await get(appPath(app.id))))}>Take theirs</button> ${cancel}</p>`}<//>`}
 	</form>
-	${tab === 'general' && html`<${Danger} app=${app} put=${put} />`}`;
+	${tab === 'general' && html`<${Danger} app=${app} put=${put} />`}</div>`;
 }
 
 function Setting({ name, field, own, typed, changed, readOnly, faults, type }) {
