@@ -53,7 +53,8 @@ test('con_014 con_071 what strangers write is shown harmless, and no page breaks
   }
   const page = await desk.visit(`/apps/${APP.id}/channels`);
   const menu = await page.locator('#menu a').evaluateAll((links) => links.map(({ hash }) => hash.slice(1)));
-  const corpus = Object.values(NASTY).map(encodeURIComponent);
+  // In an address all of them at once, and the longest alone.
+  const corpus = [Object.values(NASTY).join(' '), NASTY.long].map(encodeURIComponent);
   const further = ['traces', 'channels/presence-room', 'channels/presence-room?tab=subscribers', 'channels/private-cache-last'];
   const typed = corpus.flatMap((text) => [`channels/${text}`, `connections?user=${text}`, `find?q=${text}`, `send?channel=${text}&event=${text}&data=${text}`, text]);
   for (const at of [...menu, ...further.map((at) => `/apps/${APP.id}/${at}`), ...typed.map((at) => `/apps/${APP.id}/${at}`), ...corpus.map((text) => `/apps/${text}`)]) {

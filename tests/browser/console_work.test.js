@@ -1,8 +1,10 @@
 // What people do in the console, in Chromium with real clients: by the keyboard alone, and with keys and connections.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 
 import { APP } from '../e2e/support/fanfare.js';
-import { inState, inboxOf, subscribed, until, withDeadline } from '../e2e/support/waiting.js';
+import { Inbox, inState, inboxOf, subscribed, until, withDeadline } from '../e2e/support/waiting.js';
 import { NARROW, WIDE, button, fits, go, link, says, settled, test } from './support/console.js';
 
 /** How many times Tab is pressed before somebody would give up. */
@@ -227,4 +229,34 @@ test('con_051 an app is deleted only by who types its id; an app of the configur
   assert.ok(await page.getByLabel('name', { exact: true }).isDisabled());
   await go(page, `/apps/${APP.id}/settings?tab=features`);
   assert.ok(await page.getByRole('group', { name: 'trace' }).getByLabel('on').isChecked(), 'what the configuration says');
+});
+
+test('con_054 con_070 a webhook is added and tested from the page, and its delivery is listed', async (desk, t) => {
+  await desk.server.command('app', 'create', '--id', '1001', '--name', 'shop');
+  const got = new Inbox('a request of the webhook');
+  const receiver = createServer(async (asked, answer) => {
+    got.put({ headers: asked.headers, body: JSON.parse(Buffer.concat(await asked.toArray())) });
+    answer.end('thanks');
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  t.after(() => receiver.close());
+  const url = `http://127.0.0.1:${receiver.address().port}/hooks`;
+  const page = await desk.visit('/apps/1001/webhooks');
+  await says(page, 'This app has no webhook.');
+  await button(page, 'Add a webhook').click();
+  await page.getByLabel('URL').fill(url);
+  await button(page, 'Save').click();
+  // The node that sends has the new setting within a second.
+  await says(page, 'nothing sent yet');
+  await page.getByRole('region', { name: `Webhook ${url}` }).getByRole('button', { name: 'Test', exact: true }).click();
+  await says(page, /answered 200 in/);
+  const { headers, body } = await got.next();
+  assert.deepEqual([body.events[0].name, body.events[0].channel], ['channel_occupied', 'fanfare-test']);
+  await page.getByText('What was sent, to check the signature against').click();
+  await page.getByLabel('The request of the test').getByText(headers['x-pusher-signature']).waitFor();
+  await page.getByText('Last 1 delivery').click();
+  await page.getByRole('row', { name: /a test/ }).waitFor();
+  await button(page, 'Remove this webhook').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
+  await says(page, 'This app has no webhook.');
 });

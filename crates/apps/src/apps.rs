@@ -144,6 +144,22 @@ impl Apps {
         }
     }
 
+    /// The app with the id as the database has it now, where it is not one of the configuration.
+    ///
+    /// # Errors
+    /// The database is away, or the app's row is faulty.
+    pub async fn by_id_now(&self, id: &str) -> Result<Option<Arc<App>>, AppsError> {
+        let Some(stored) = self.stored.as_ref().filter(|_| !self.is_fixed(id) && is_app_id(id)) else {
+            return self.by_id(id).await;
+        };
+        match stored.read(&Ask::Id(Box::from(id))).await {
+            Ok(Record::App(app)) => Ok(Some(app)),
+            Ok(Record::Faulty(RowFault { app, cause })) => Err(AppsError::Faulty { app, fault: cause }),
+            Err(NotFound::NoSuchApp) => Ok(None),
+            Err(NotFound::DatabaseAway) => Err(AppsError::Unavailable),
+        }
+    }
+
     /// The app with the id as far as memory tells; never reads the database.
     pub async fn in_memory(&self, id: &str) -> Option<Arc<App>> {
         match (self.fixed.by_id.get(id), &self.stored) {

@@ -42,7 +42,7 @@ pub struct BacklogBounds {
     pub in_all: BacklogRoom,
 }
 
-/// A number of requests, and of the bytes of their bodies.
+/// A number of requests, and of the bytes that they take in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BacklogRoom {
     /// The most requests.
@@ -77,7 +77,7 @@ pub struct RequestLease {
     pub(crate) number: i64,
     pub(crate) app: AppId,
     pub(crate) url: String,
-    /// The requests, those that were kept first in front.
+    /// The requests, those in front that were due first, and of these those that were kept first.
     pub requests: Vec<LeasedRequest>,
 }
 
@@ -133,7 +133,8 @@ impl Apps {
         in_time(async { Ok(stored.store.backlog(most).await?) }).await
     }
 
-    /// Leases requests of a URL that are due, at most `most`; none while a node has a lease of this URL.
+    /// Leases requests of a URL that are due, at most `most`, those first that have been due for the longest time; none while a
+    /// node has a lease of this URL.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -164,8 +165,8 @@ impl Apps {
         in_time(async { stored.noting(settled.await) }).await
     }
 
-    /// Makes all requests of a URL due, because the URL answers again: what has failed most often is the oldest, and would else come
-    /// last.
+    /// Makes the requests of a URL due, because the URL answers again: what has failed most often is the oldest, and would else
+    /// come last. Each request is made due once, so that one that is always refused keeps its backoff afterwards.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -183,7 +184,7 @@ impl Apps {
         in_time(async { stored.noting(stored.store.release_requests(lease).await) }).await
     }
 
-    /// Drops all requests of a URL.
+    /// Drops requests of a URL, the oldest first: all of them when it is done until nothing is dropped.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.
@@ -192,7 +193,7 @@ impl Apps {
         in_time(async { stored.noting(stored.store.drop_requests(app, url).await) }).await
     }
 
-    /// Drops the requests whose events are older than that.
+    /// Drops requests whose events are older than that: all of them when it is done until nothing is dropped.
     ///
     /// # Errors
     /// There is no database, or it is away or stores nothing.

@@ -4,9 +4,9 @@
 //! of a node that died ends by itself. While nothing is kept, the task reads the table now and then, and that is all.
 
 mod keeper;
+mod places;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::keeper::Keeper;
-use self::worker::{LOOK, Place, Worker};
+use self::places::{Left, Place, Places};
+use self::worker::{LOOK, Worker};
 use crate::node::Node;
 
 /// Shortest time between two looks.
@@ -62,15 +63,14 @@ impl BacklogTask {
 struct Rounds {
     node: Arc<Node>,
     ended: watch::Receiver<bool>,
-    /// URLs that nothing is sent to before that moment; those a worker is sending to have none.
-    places: BTreeMap<Place, Option<Instant>>,
-    workers: JoinSet<(Place, Instant)>,
+    places: Places,
+    workers: JoinSet<(Place, Left)>,
     swept: Instant,
 }
 
 impl Rounds {
     fn new(node: Arc<Node>, ended: watch::Receiver<bool>) -> Self {
-        Self { node, ended, places: BTreeMap::new(), workers: JoinSet::new(), swept: Instant::now() }
+        Self { node, ended, places: Places::default(), workers: JoinSet::new(), swept: Instant::now() }
     }
 
     async fn run(mut self, bell: Arc<Notify>) {
@@ -91,20 +91,18 @@ impl Rounds {
         }
     }
 
-    fn note(&mut self, done: Result<(Place, Instant), tokio::task::JoinError>) {
+    fn note(&mut self, done: Result<(Place, Left), tokio::task::JoinError>) {
         match done {
-            Ok((place, not_before)) => drop(self.places.insert(place, Some(not_before))),
+            Ok((place, left)) => self.places.leave(place, left, Instant::now()),
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // No worker is aborted.
             Err(_) => {}
         }
     }
 
-    /// Starts a worker for each URL with requests that are due; returns when to look again.
+    /// Starts workers for URLs with requests that are due; returns when to look again.
     async fn look(&mut self) -> Instant {
         let now = Instant::now();
-        self.places.retain(|_, not_before| not_before.is_none_or(|moment| moment > now));
-        let mut next = now + LOOK;
         if now >= self.swept {
             self.swept = now + SWEEP;
             keeper::drop_old(&self.node).await;
@@ -113,34 +111,15 @@ impl Rounds {
             Ok(listed) => listed,
             Err(error) => {
                 tracing::debug!(target: "fanfare::webhooks", %error, "kept requests are not known");
-                return next;
+                return now + LOOK;
             }
         };
-        for url in listed {
-            let place = (url.app, url.url);
-            match self.places.get(&place) {
-                Some(None) => continue,
-                Some(Some(not_before)) => {
-                    next = next.min(*not_before);
-                    continue;
-                }
-                None if !url.due_in.is_zero() => {
-                    next = next.min(now + url.due_in);
-                    continue;
-                }
-                // The end of a worker wakes the task.
-                None if self.workers.len() >= MOST_URLS => continue,
-                None => {}
-            }
-            self.places.insert(place.clone(), None);
-            let worker = Worker {
-                node: Arc::clone(&self.node),
-                place,
-                ended: self.ended.clone(),
-                has_delivered: false,
-            };
-            self.workers.spawn(worker.run());
+        // Of more URLs, the next are taken when a worker ends, which wakes the task.
+        let most = MOST_URLS.saturating_sub(self.workers.len());
+        let (due, next) = self.places.take_due(listed, most, now);
+        for place in due {
+            self.workers.spawn(Worker::new(&self.node, place, &self.ended).run());
         }
-        next
+        next.map_or(now + LOOK, |next| next.min(now + LOOK))
     }
 }

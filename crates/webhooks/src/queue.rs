@@ -49,6 +49,8 @@ pub(crate) struct Queue {
     unkept: VecDeque<Prepared>,
     /// Requests were taken to be kept.
     is_keeping: bool,
+    /// Some could not be kept while the server ends: the last moment for keeping is waited for.
+    waits_to_park: bool,
     held: Held,
     lost: Lost,
     state: QueueState,
@@ -92,6 +94,7 @@ impl Queue {
             under_way: UnderWay::default(),
             unkept: VecDeque::new(),
             is_keeping: false,
+            waits_to_park: false,
             held: Held::nothing(in_all),
             lost: Lost::default(),
             state: QueueState::Usual,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_protocol::ids::AppId;
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 
 use super::Store;
 use super::write::either;
@@ -20,19 +20,6 @@ macro_rules! now {
     };
     (postgres) => {
         "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS bigint)"
-    };
-}
-
-macro_rules! keep {
-    ($database:ident) => {
-        concat!(
-            "INSERT INTO webhook_requests (app_id, url, key, bytes, events, attempts, body, happened_at, due_at) ",
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, ",
-            now!($database),
-            " - $8, ",
-            now!($database),
-            " + $9)"
-        )
     };
 }
 
@@ -57,7 +44,7 @@ macro_rules! lease {
             " AND NOT EXISTS (SELECT 1 FROM webhook_requests AS others WHERE others.app_id = $1 ",
             "AND others.url = $2 AND others.leased_until > ",
             now!($database),
-            ") ORDER BY id LIMIT $3) RETURNING id, key, events, attempts, body"
+            ") ORDER BY due_at, id LIMIT $3) RETURNING id, due_at, key, events, attempts, body"
         )
     };
 }
@@ -75,10 +62,9 @@ macro_rules! failed {
 macro_rules! hasten {
     ($database:ident) => {
         concat!(
-            "UPDATE webhook_requests SET due_at = ",
+            "UPDATE webhook_requests SET hastened = 1, due_at = ",
             now!($database),
-            " WHERE app_id = $1 AND url = $2 AND due_at > ",
-            now!($database)
+            " WHERE app_id = $1 AND url = $2 AND hastened = 0"
         )
     };
 }
@@ -86,12 +72,21 @@ macro_rules! hasten {
 macro_rules! drop_old {
     ($database:ident) => {
         concat!(
-            "DELETE FROM webhook_requests WHERE happened_at < ",
+            "DELETE FROM webhook_requests WHERE id IN (SELECT id FROM webhook_requests WHERE happened_at < ",
             now!($database),
-            " - $1 RETURNING app_id, events"
+            " - $1 ORDER BY id LIMIT $2) RETURNING app_id, events"
         )
     };
 }
+
+const KEEP: &str = "INSERT INTO webhook_requests \
+     (app_id, url, key, bytes, events, attempts, body, happened_at, due_at) ";
+
+/// Most rows of a statement: each has to end in time, or would be undone and tried again for ever.
+const MOST_ROWS: usize = 500;
+
+/// About what a row and its places in the indexes take beside their texts.
+const ROW: usize = 200;
 
 const HELD: &str = "SELECT CAST(COUNT(*) AS bigint) AS requests, \
          CAST(COALESCE(SUM(bytes), 0) AS bigint) AS bytes, \
@@ -101,16 +96,17 @@ const HELD: &str = "SELECT CAST(COUNT(*) AS bigint) AS requests, \
          CAST(COALESCE(SUM(bytes) FILTER (WHERE app_id = $1 AND url = $2), 0) AS bigint) AS bytes_of_url \
      FROM webhook_requests";
 
-/// Leaves the newest, of one URL, of one app or of all.
+/// Leaves the newest, of one URL, of one app or of all, once it was done often enough.
 const TRIM: &str = "DELETE FROM webhook_requests WHERE id IN (SELECT id FROM (SELECT id, \
          ROW_NUMBER() OVER (ORDER BY id DESC) AS requests, SUM(bytes) OVER (ORDER BY id DESC) AS bytes \
          FROM webhook_requests WHERE ($1 = '' OR app_id = $1) AND ($2 = '' OR url = $2)) AS newest \
-     WHERE requests > $3 OR bytes > $4) RETURNING app_id, events";
+     WHERE requests > $3 OR bytes > $4 ORDER BY id LIMIT $5) RETURNING app_id, events";
 
 const DELIVERED: &str = "DELETE FROM webhook_requests WHERE id = $1 AND lease = $2";
 const RELEASE: &str = "UPDATE webhook_requests SET leased_until = 0 \
      WHERE app_id = $1 AND url = $2 AND lease = $3";
-const DROP: &str = "DELETE FROM webhook_requests WHERE app_id = $1 AND url = $2 RETURNING app_id, events";
+const DROP: &str = "DELETE FROM webhook_requests WHERE id IN (SELECT id FROM webhook_requests \
+     WHERE app_id = $1 AND url = $2 ORDER BY id LIMIT $3) RETURNING app_id, events";
 
 /// In Postgres: one transaction at a time keeps or leases, so that bounds are kept and a URL has one lease. The number
 /// means nothing.
@@ -174,6 +170,7 @@ struct UrlRow {
 #[derive(FromRow)]
 struct LeasedRow {
     id: i64,
+    due_at: i64,
     key: String,
     events: i32,
     attempts: i32,
@@ -188,26 +185,26 @@ impl Store {
         requests: &[UndeliveredRequest],
         bounds: &BacklogBounds,
     ) -> Result<Vec<DroppedRequest>, sqlx::Error> {
-        let (app, keep) = (app.as_str(), of!(self, keep));
+        let (app, now) = (app.as_str(), of!(self, now));
         let dropped: Result<Vec<DroppedRow>, sqlx::Error> = alone!(self, transaction => {
-            for request in requests {
-                sqlx::query(keep)
-                    .bind(app)
-                    .bind(url)
-                    .bind(&request.key)
-                    .bind(small(request.body.len()))
-                    .bind(small(request.events))
-                    .bind(i32::try_from(request.attempts).unwrap_or(i32::MAX))
-                    .bind(&*request.body)
-                    .bind(milliseconds(request.age))
-                    .bind(milliseconds(request.due_in))
-                    .execute(&mut *transaction)
-                    .await?;
+            // Each statement is a way to the database and back.
+            for some in requests.chunks(MOST_ROWS) {
+                let mut keep = QueryBuilder::new(KEEP);
+                keep.push_values(some, |mut row, request| {
+                    row.push_bind(app).push_bind(url).push_bind(&request.key);
+                    row.push_bind(small(cost(app, url, request)));
+                    row.push_bind(small(request.events)).push_bind(small(request.attempts as usize));
+                    row.push_bind(&*request.body);
+                    row.push(now).push_unseparated(" - ").push_bind_unseparated(milliseconds(request.age));
+                    row.push(now).push_unseparated(" + ").push_bind_unseparated(milliseconds(request.due_in));
+                });
+                keep.build().persistent(false).execute(&mut *transaction).await?;
             }
             let held: Held = sqlx::query_as(HELD).bind(app).bind(url).fetch_one(&mut *transaction).await?;
             let mut dropped: Vec<DroppedRow> = Vec::new();
             for (app, url, room) in held.trims(app, url, bounds) {
                 let trim = sqlx::query_as(TRIM).bind(app).bind(url).bind(large(room.requests)).bind(large(room.bytes));
+                let trim = trim.bind(large(2 * MOST_ROWS));
                 dropped.extend(trim.fetch_all(&mut *transaction).await?);
             }
             dropped
@@ -247,8 +244,9 @@ impl Store {
                 .fetch_all(&mut *transaction)
                 .await?
         });
-        let mut requests: Vec<LeasedRequest> = rows?.into_iter().map(LeasedRequest::from).collect();
-        requests.sort_by_key(|request| request.id);
+        let mut rows = rows?;
+        rows.sort_by_key(|row| (row.due_at, row.id));
+        let requests = rows.into_iter().map(LeasedRequest::from).collect();
         Ok(RequestLease { number, app: app.clone(), url: url.to_owned(), requests })
     }
 
@@ -269,7 +267,7 @@ impl Store {
         })
     }
 
-    /// Makes all requests of a URL due.
+    /// Makes the requests of a URL due that never were before.
     pub async fn hasten_requests(&self, app: &AppId, url: &str) -> Result<(), sqlx::Error> {
         let hasten = of!(self, hasten);
         either!(self, pool => sqlx::query(hasten).bind(app.as_str()).bind(url).execute(pool).await.map(drop))
@@ -283,19 +281,19 @@ impl Store {
         })
     }
 
-    /// Drops a URL's requests.
+    /// Drops a URL's requests, the oldest first; as many as a statement may.
     pub async fn drop_requests(&self, app: &AppId, url: &str) -> Result<Vec<DroppedRequest>, sqlx::Error> {
         let rows: Vec<DroppedRow> = either!(self, pool => {
-            sqlx::query_as(DROP).bind(app.as_str()).bind(url).fetch_all(pool).await?
+            sqlx::query_as(DROP).bind(app.as_str()).bind(url).bind(large(MOST_ROWS)).fetch_all(pool).await?
         });
         Ok(of_rows(rows))
     }
 
-    /// Drops old requests.
+    /// Drops old requests; as many as a statement may.
     pub async fn drop_old_requests(&self, age: Duration) -> Result<Vec<DroppedRequest>, sqlx::Error> {
         let statement = of!(self, drop_old);
         let rows: Vec<DroppedRow> = either!(self, pool => {
-            sqlx::query_as(statement).bind(milliseconds(age)).fetch_all(pool).await?
+            sqlx::query_as(statement).bind(milliseconds(age)).bind(large(MOST_ROWS)).fetch_all(pool).await?
         });
         Ok(of_rows(rows))
     }
@@ -339,6 +337,11 @@ fn of_rows(rows: Vec<DroppedRow>) -> Vec<DroppedRequest> {
         events: u64::try_from(row.events).unwrap_or(0),
     };
     rows.into_iter().map(dropped).collect()
+}
+
+/// About what a request takes in the database; the URL and the app stand in the index, too.
+fn cost(app: &str, url: &str, request: &UndeliveredRequest) -> usize {
+    ROW + request.body.len() + request.key.len() + 2 * (app.len() + url.len())
 }
 
 /// Bodies have bounds far below.

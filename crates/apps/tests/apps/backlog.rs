@@ -1,15 +1,19 @@
 //! Requests of webhooks kept in the database: one suite, run against SQLite and against Postgres.
 
+use std::path::Path;
 use std::time::Duration;
 
 use fanfare_apps::{
-    Apps, BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, LeaseOutcome, NewApp, RequestLease,
-    UndeliveredRequest,
+    Apps, BacklogBounds, BacklogRoom, BackloggedUrl, Database, DroppedRequest, LeaseOutcome, NewApp,
+    RequestLease, UndeliveredRequest,
 };
+use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::AppId;
+use fanfare_testing::cable::{Cable, Mode};
+use fanfare_testing::postgres::Postgres;
 use tokio::task::JoinSet;
 
-use crate::support::Stage;
+use crate::support::{Stage, kept};
 
 on_both!(
     what_is_kept_comes_back_byte_for_byte_also_after_a_restart_the_first_in_front,
@@ -22,11 +26,15 @@ on_both!(
     the_requests_of_a_url_go_alone_and_those_of_an_app_with_the_app,
     a_lease_that_is_given_back_can_be_taken_at_once,
     once_a_url_answers_all_that_is_kept_is_due_the_oldest_first,
+    hook_023_a_request_that_is_always_refused_is_made_due_once_and_goes_behind_the_others,
+    what_is_too_much_for_one_statement_goes_in_several,
 );
 
 const URL: &str = "http://a.test/hook";
 const OTHER_URL: &str = "http://b.test/hook";
 const LEASE: Duration = Duration::from_secs(60);
+/// What a request of the length of its URL takes beside its body.
+const ROW: usize = 200 + "key-7".len() + 2 * ("7".len() + URL.len());
 const ROOM: BacklogRoom = BacklogRoom { requests: 1000, bytes: 1 << 20 };
 const BOUNDS: BacklogBounds =
     BacklogBounds { age: Duration::from_secs(86_400), of_url: ROOM, of_app: ROOM, in_all: ROOM };
@@ -157,7 +165,7 @@ async fn over_each_bound_the_oldest_go_and_are_told(stage: Stage) {
     };
     let of = |app: &str| DroppedRequest { app: AppId::from(app), events: 2 };
     let bounds =
-        BacklogBounds { of_url: room(2, 100), of_app: room(3, 1000), in_all: room(4, 1000), ..BOUNDS };
+        BacklogBounds { of_url: room(2, 1000), of_app: room(3, 2000), in_all: room(4, 2000), ..BOUNDS };
     assert_eq!(full("7", URL, "a", bounds).await, []);
     assert_eq!(full("7", URL, "b", bounds).await, []);
     assert_eq!(full("7", URL, "c", bounds).await, [of("7")], "a URL's number");
@@ -168,14 +176,16 @@ async fn over_each_bound_the_oldest_go_and_are_told(stage: Stage) {
     assert_eq!(taken(&apps, URL).await, [""; 0]);
     assert_eq!(taken(&apps, OTHER_URL).await, ["d", "e"]);
     let long = "x".repeat(60);
-    let bounds = BacklogBounds { of_url: room(100, 100), ..BOUNDS };
+    // Each takes its row beside its body: two bodies would have room.
+    let bytes = ROW + 120;
+    let bounds = BacklogBounds { of_url: room(100, bytes), ..BOUNDS };
     assert_eq!(full("7", URL, &long, bounds).await, []);
     assert_eq!(full("7", URL, &format!("{long}y"), bounds).await, [of("7")], "a URL's bytes");
     assert_eq!(taken(&apps, URL).await, [format!("{long}y")]);
-    let bounds = BacklogBounds { of_app: room(100, 100), ..BOUNDS };
+    let bounds = BacklogBounds { of_app: room(100, bytes), ..BOUNDS };
     assert_eq!(full("7", URL, &long, bounds).await, []);
     assert_eq!(full("7", OTHER_URL, &long, bounds).await, [of("7")], "an app's bytes");
-    let bounds = BacklogBounds { in_all: room(100, 100), ..BOUNDS };
+    let bounds = BacklogBounds { in_all: room(100, bytes), ..BOUNDS };
     let mut dropped = full("9", URL, &long, bounds).await;
     dropped.sort_by_key(|dropped| dropped.app.as_str().to_owned());
     assert_eq!(dropped, [of("7"), of("8"), of("8")], "the bytes of all");
@@ -196,6 +206,68 @@ async fn once_a_url_answers_all_that_is_kept_is_due_the_oldest_first(stage: Stag
     apps.settle_request(&answered, &answered.requests[0], LeaseOutcome::Delivered).await.unwrap();
     apps.hasten_requests(&app(), URL).await.unwrap();
     assert_eq!(bodies(&lease(&apps, URL).await), ["oldest", "older"]);
+}
+
+async fn hook_023_a_request_that_is_always_refused_is_made_due_once_and_goes_behind_the_others(stage: Stage) {
+    let apps = stage.open(60).await;
+    keep(&apps, URL, &["refused", "b", "c"]).await;
+    let refuse = async |again: Duration| {
+        let leased = apps.lease_requests((&app(), URL), 1, LEASE).await.unwrap();
+        let refused = LeaseOutcome::Failed(again);
+        apps.settle_request(&leased, &leased.requests[0], refused).await.unwrap();
+        bodies(&leased)
+    };
+    assert_eq!(refuse(LEASE).await, ["refused"]);
+    apps.hasten_requests(&app(), URL).await.unwrap();
+    assert_eq!(refuse(Duration::ZERO).await, ["refused"], "it is the oldest");
+    let all = lease(&apps, URL).await;
+    assert_eq!(bodies(&all), ["b", "c", "refused"], "the others were due before");
+    apps.settle_request(&all, &all.requests[2], LeaseOutcome::Failed(LEASE)).await.unwrap();
+    apps.release_requests(&all).await.unwrap();
+    apps.hasten_requests(&app(), URL).await.unwrap();
+    assert_eq!(taken(&apps, URL).await, ["b", "c"], "its backoff is its own from here on");
+}
+
+async fn what_is_too_much_for_one_statement_goes_in_several(stage: Stage) {
+    const MANY: usize = 1200;
+    let apps = stage.open(60).await;
+    let fill = async || {
+        let requests: Vec<_> = (0..MANY).map(|number| request(&number.to_string())).collect();
+        assert_eq!(apps.keep_requests((&app(), URL), &requests, &BOUNDS).await.unwrap().len(), MANY - 1000);
+    };
+    fill().await;
+    let mut dropped = 0;
+    loop {
+        let some = apps.drop_requests(&app(), URL).await.unwrap().len();
+        dropped += some;
+        if some == 0 {
+            break;
+        }
+        assert!(some <= 500, "{some} in one statement");
+    }
+    assert_eq!(dropped, 1000);
+    fill().await;
+    let some = apps.drop_old_requests(Duration::ZERO).await.unwrap().len();
+    assert!((1..=500).contains(&some), "{some} in one statement");
+    // Smaller bounds are reached step by step, with each request that is kept.
+    let narrow = BacklogBounds { of_url: BacklogRoom { requests: 2, bytes: 1 << 20 }, ..BOUNDS };
+    apps.keep_requests((&app(), URL), &[request("last")], &narrow).await.unwrap();
+    assert_eq!(taken(&apps, URL).await.last().map(String::as_str), Some("last"));
+}
+
+#[tokio::test]
+async fn a_crowd_is_kept_in_time_where_the_database_is_far_away() {
+    let postgres = Postgres::start();
+    let cable = Cable::lay(postgres.port()).unwrap();
+    let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", cable.port));
+    let database = Database::parse(&url, Path::new("/nowhere")).unwrap();
+    let apps = Apps::open(Vec::new(), Some(database), kept(Limits::default(), 60)).await.unwrap();
+    cable.set(Mode::Delay(Duration::from_millis(10)));
+    let requests: Vec<_> = (0..500).map(|number| request(&number.to_string())).collect();
+    apps.keep_requests((&app(), URL), &requests, &BOUNDS).await.expect("ten seconds would be too long");
+    cable.set(Mode::Pass);
+    let kept: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+    assert_eq!(bodies(&lease(&apps, URL).await), kept, "in their order");
 }
 
 async fn what_has_become_too_old_is_dropped(stage: Stage) {

@@ -66,18 +66,29 @@ fn to_store(request: KeptRequest) -> UndeliveredRequest {
 /// Drops what has grown too old.
 pub(super) async fn drop_old(node: &Node) {
     let age = node.config.webhooks.backlog_bounds().age;
-    note_dropped(node, node.apps.drop_old_requests(age).await, "too old");
+    while note_dropped(node, node.apps.drop_old_requests(age).await, "too old") {}
 }
 
 /// Drops the requests of a URL that the app has no more.
 pub(super) async fn drop_unwanted(node: &Node, app: &AppId, url: &str) {
-    note_dropped(node, node.apps.drop_requests(app, url).await, "no such webhook");
+    while note_dropped(node, node.apps.drop_requests(app, url).await, "no such webhook") {}
 }
 
-fn note_dropped(node: &Node, dropped: Result<Vec<DroppedRequest>, OperationError>, reason: &'static str) {
+/// Returns whether there may be more to drop.
+fn note_dropped(
+    node: &Node,
+    dropped: Result<Vec<DroppedRequest>, OperationError>,
+    reason: &'static str,
+) -> bool {
     match dropped {
-        Ok(dropped) => count_dropped(node, &dropped, reason),
-        Err(error) => tracing::debug!(target: "fanfare::webhooks", %error, "kept requests were not dropped"),
+        Ok(dropped) => {
+            count_dropped(node, &dropped, reason);
+            !dropped.is_empty()
+        }
+        Err(error) => {
+            tracing::debug!(target: "fanfare::webhooks", %error, "kept requests were not dropped");
+            false
+        }
     }
 }
 

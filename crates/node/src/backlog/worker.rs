@@ -5,19 +5,16 @@ use std::time::Duration;
 
 use fanfare_apps::{LeaseOutcome, OperationError, RequestLease};
 use fanfare_protocol::app::App;
-use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{KeptRequest, Retried, Tally};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::keeper;
+use super::places::{Left, Place};
 use crate::node::Node;
 
 /// Longest time between two looks at what is kept: by this node, or by one that has died.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
-
-/// An app and a URL of its webhooks.
-pub(super) type Place = (AppId, String);
 
 /// Most requests of a lease; their bodies are in memory.
 const MOST_LEASED: u32 = 8;
@@ -28,13 +25,15 @@ const BEYOND: Duration = Duration::from_secs(5);
 /// How soon a URL is looked at again that another node has, or that has nothing to send now.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Sends until nothing is due, an attempt fails, or the task ends.
+/// Sends until nothing is due, two attempts in a row fail, or the task ends.
 pub(super) struct Worker {
-    pub node: Arc<Node>,
-    pub place: Place,
-    pub ended: watch::Receiver<bool>,
+    node: Arc<Node>,
+    place: Place,
+    ended: watch::Receiver<bool>,
     /// Whether the URL has answered since the worker began.
-    pub has_delivered: bool,
+    has_delivered: bool,
+    /// Whether the last request was delivered; unknown before the first.
+    answers: Option<bool>,
 }
 
 /// Why a worker stops.
@@ -52,8 +51,13 @@ impl From<OperationError> for Stop {
 }
 
 impl Worker {
-    /// Returns when the URL may be looked at again.
-    pub async fn run(mut self) -> (Place, Instant) {
+    pub fn new(node: &Arc<Node>, place: Place, ended: &watch::Receiver<bool>) -> Self {
+        let (node, ended) = (Arc::clone(node), ended.clone());
+        Self { node, place, ended, has_delivered: false, answers: None }
+    }
+
+    /// Returns how the URL is left.
+    pub async fn run(mut self) -> (Place, Left) {
         let node = Arc::clone(&self.node);
         let not_before = loop {
             if *self.ended.borrow() {
@@ -69,21 +73,13 @@ impl Worker {
                 }
             }
         };
-        (self.place, not_before)
+        (self.place, Left { not_before, fails: self.answers == Some(false) })
     }
 
     /// Leases requests and sends them.
     async fn send_some(&mut self) -> Result<(), Stop> {
+        let app = self.wanting_app().await?;
         let (id, url) = &self.place;
-        let app = match self.node.apps.by_id(id.as_str()).await {
-            Ok(Some(app)) => self.node.hubs.get(id).map_or(app, |hub| hub.app()),
-            Ok(None) => return self.drop_all().await,
-            // The database is away, or the app's row cannot be used now.
-            Err(_) => return Err(Stop::Until(Instant::now() + LOOK)),
-        };
-        if !app.webhooks.iter().any(|webhook| webhook.enabled && webhook.url == *url) {
-            return self.drop_all().await;
-        }
         let timeout = Duration::from_millis(self.node.config.webhooks.timeout.into());
         let began = Instant::now();
         let lease = self.node.apps.lease_requests((id, url), MOST_LEASED, 2 * timeout + BEYOND).await?;
@@ -106,6 +102,7 @@ impl Worker {
             };
             match self.retry(&app, &kept).await {
                 Retried::Delivered => {
+                    self.answers = Some(true);
                     self.node.apps.settle_request(&lease, request, LeaseOutcome::Delivered).await?;
                     if !std::mem::replace(&mut self.has_delivered, true) {
                         // What failed most often is the oldest, and waits longest: the oldest go first from here on.
@@ -117,9 +114,12 @@ impl Worker {
                 Retried::Failed(due_in) => {
                     let failed = LeaseOutcome::Failed(due_in);
                     self.node.apps.settle_request(&lease, request, failed).await?;
-                    return self.pause(&lease).await;
+                    // One that is refused between others says nothing of these.
+                    if self.answers.replace(false) != Some(true) {
+                        return self.pause(&lease).await;
+                    }
                 }
-                Retried::Unwanted => return self.drop_all().await,
+                Retried::Unwanted => return self.pause(&lease).await,
             }
         }
         Ok(())
@@ -137,9 +137,32 @@ impl Worker {
         Err(Stop::Until(Instant::now() + pause))
     }
 
-    async fn drop_all(&self) -> Result<(), Stop> {
-        let (app, url) = &self.place;
-        keeper::drop_unwanted(&self.node, app, url).await;
-        Err(Stop::Until(Instant::now() + SOON))
+    /// The app, if it wants the requests.
+    async fn wanting_app(&self) -> Result<Arc<App>, Stop> {
+        let (id, url) = &self.place;
+        let apps = &self.node.apps;
+        // The database is away, or the app's row cannot be used now.
+        let later = |_| Stop::Until(Instant::now() + LOOK);
+        let known = apps.by_id(id.as_str()).await.map_err(later)?;
+        let known = known.map(|app| self.node.hubs.get(id).map_or(app, |hub| hub.app()));
+        if let Some(app) = known.filter(|app| wants(app, url)) {
+            return Ok(app);
+        }
+        // What this node knows may be older than what another one has kept. Of an app of the configuration, or one that is in no
+        // database, other nodes may know more: their requests are left to them, and grow too old if nobody does.
+        let now = if apps.is_fixed(id.as_str()) {
+            None
+        } else {
+            apps.by_id_now(id.as_str()).await.map_err(later)?
+        };
+        if now.is_some_and(|app| !wants(&app, url)) {
+            keeper::drop_unwanted(&self.node, id, url).await;
+        }
+        Err(Stop::Until(Instant::now() + LOOK))
     }
+}
+
+/// Whether the app has the webhook, and a key to sign with.
+fn wants(app: &App, url: &str) -> bool {
+    !app.credentials.is_empty() && app.webhooks.iter().any(|webhook| webhook.enabled && webhook.url == url)
 }

@@ -182,10 +182,14 @@ impl IdempotencyKeys {
         answer: FirstAnswer,
     ) {
         let mut table = self.table.lock();
-        let at = match table.keys.get(&request.place) {
+        let (turn, at) = match table.keys.get(&request.place) {
             Some(used) if used.turn != turn => return,
-            Some(used) => used.at,
-            None => now,
+            Some(used) => (turn, used.at),
+            // Behind all younger ones, which would else wait for this one to expire.
+            None => {
+                table.turns += 1;
+                (table.turns, now)
+            }
         };
         table.remove(&request.place);
         let fingerprint = request.fingerprint;
@@ -319,6 +323,17 @@ mod tests {
         keys.end(&app, &request(1, 1), (second, 0), answer("second"));
         let Err(KnownKey::Again(again)) = keys.begin(&app, &request(1, 1), 0) else { panic!("it is known") };
         assert_eq!(&*again.json, "second");
+    }
+
+    #[test]
+    fn api_022_a_key_that_had_to_go_and_was_remembered_anew_holds_up_no_other_beyond_its_time() {
+        let (keys, app) = (bounded(KEY_COST + 2, 1 << 20), AppId::from("1"));
+        let Ok(slow) = keys.begin(&app, &request(1, 0), 0) else { panic!("it is new") };
+        assert!(is_new(&keys, "1", 2, 10), "the first one goes");
+        assert!(is_new(&keys, "other", 3, 10));
+        keys.end(&app, &request(1, 0), (slow, 200_000), answer("{}"));
+        assert!(is_new(&keys, "other", 3, 300_010), "five minutes are over");
+        assert!(!is_new(&keys, "1", 1, 300_010));
     }
 
     #[test]

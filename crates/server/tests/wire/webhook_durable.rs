@@ -14,7 +14,7 @@ use crate::support::application::{Question, Reply};
 use crate::support::receiver::{Receiver, events_of, expect_signed};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
-use crate::support::{APP, eventually, eventually_within};
+use crate::support::{APP, OTHER, eventually, eventually_within};
 
 const KEPT: &str = "fanfare_webhook_requests_kept_total{app=\"3\"}";
 const NOT_KEPT: &str = "fanfare_webhook_requests_not_kept_total{app=\"3\"}";
@@ -71,7 +71,8 @@ fn durable(receiver: &Receiver) -> String {
 /// Settings of a server that retries at once, with its database.
 fn retrying(database: &str, more: &str) -> Setup {
     let timeout = if more.contains("timeout") { "" } else { "timeout = 500\n" };
-    let config = format!("[apps]\ndatabase = {database:?}\n[webhooks]\nretry = 20\n{timeout}{more}");
+    let retry = if more.contains("retry") { "" } else { "retry = 20\n" };
+    let config = format!("[apps]\ndatabase = {database:?}\n[webhooks]\n{retry}{timeout}{more}");
     Setup::bare().config(&config)
 }
 
@@ -165,6 +166,48 @@ fn slow(accepts: &Arc<AtomicBool>) -> (Receiver, Arc<[AtomicUsize; 3]>) {
         Reply::Body(200, "")
     });
     (receiver, counts)
+}
+
+#[test]
+fn hook_023_a_request_that_is_always_refused_keeps_its_backoff_and_holds_up_no_others() {
+    const COUNT: usize = 20;
+    let accepts = Arc::<AtomicBool>::default();
+    let says = Arc::clone(&accepts);
+    let receiver = Receiver::deciding(move |request| {
+        match says.load(Ordering::SeqCst) && !request.body.contains("c00") {
+            true => Reply::Body(200, ""),
+            false => Reply::Body(503, "no"),
+        }
+    });
+    let server = start(&receiver, "timeout = 5000\nretry = 2000");
+    occupy(&server, COUNT);
+    server.expect_metric(KEPT, COUNT as f64);
+    accepts.store(true, Ordering::SeqCst);
+    let others = (COUNT - 1) as f64;
+    eventually_within(LONG, "all others", || (server.metric(DELIVERIES) > others - 0.5).then_some(()));
+    let refused = receiver.so_far().iter().filter(|request| request.body.contains("c00")).count();
+    assert!(refused < COUNT / 2, "it was tried {refused} times, as if each delivery made it due");
+}
+
+#[test]
+fn a_server_with_an_older_configuration_leaves_kept_requests_of_an_unknown_app_and_url_to_others() {
+    let postgres = Postgres::start();
+    let (moody, known) = (Moody::refusing(), Moody::refusing());
+    let setup = || retrying(&postgres.url(), "").app(OTHER, &durable(&known.receiver));
+    let newer = setup().app(APP, &durable(&moody.receiver)).start();
+    occupy(&newer, 1);
+    newer.connect_to(OTHER).subscribe("news");
+    newer.expect_metric(KEPT, 1.0);
+    newer.expect_metric(&KEPT.replace('3', OTHER.id), 1.0);
+    newer.killed();
+    let before = known.accept();
+    let older = setup().start();
+    // It sends what it knows: so it has looked at all that is kept. Its end waits for what it does with that.
+    known.accepted(before, 1);
+    older.stop();
+    let before = moody.accept();
+    let _newer = setup().app(APP, &durable(&moody.receiver)).start();
+    assert_eq!(told(&moody.accepted(before, 1)), ["channel_occupied c00"]);
 }
 
 #[test]

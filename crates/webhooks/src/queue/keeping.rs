@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 4 << 20;
 impl Queue {
     /// The requests to keep now, unless others are being kept.
     pub(crate) fn take_unkept(&mut self, credential: Option<&Credential>, now: Instant) -> Vec<Prepared> {
-        if self.is_keeping {
+        if self.is_keeping || self.waits_to_park && self.state != QueueState::Parked {
             return Vec::new();
         }
         let (mut taken, mut bytes) = (Vec::new(), 0);
@@ -63,9 +63,15 @@ impl Queue {
         }
     }
 
-    /// The taken requests could not be kept: they are retried from memory, as those of other URLs.
+    /// The taken requests could not be kept: they are retried from memory, as those of other URLs. While the server ends,
+    /// nothing is retried: then they are to be kept once more, at the last moment for that.
     pub(crate) fn not_kept(&mut self, requests: Vec<Prepared>, now: Instant) {
         self.is_keeping = false;
+        if self.durable && self.state == QueueState::Ending {
+            self.waits_to_park = true;
+            requests.into_iter().rev().for_each(|request| self.unkept.push_front(request));
+            return;
+        }
         for request in requests {
             self.retry(request, now);
         }

@@ -28,6 +28,11 @@ impl Receiver {
         Self(Application::start(move |_| reply(count.fetch_add(1, Ordering::Relaxed))))
     }
 
+    /// A receiver that looks at each request.
+    pub fn deciding(reply: impl Fn(&Question) -> Reply + Send + Sync + 'static) -> Self {
+        Self(Application::start(reply))
+    }
+
     /// A receiver that sends no answer until let go.
     pub fn hanging() -> Self {
         Self::saying(|_| Reply::Hang)

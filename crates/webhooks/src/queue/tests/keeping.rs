@@ -94,6 +94,26 @@ fn at_the_end_of_a_drain_all_that_waits_is_kept_and_nothing_more_is_sent() {
 }
 
 #[test]
+fn what_cannot_be_kept_while_the_server_ends_is_to_be_kept_once_more_at_the_last_moment() {
+    let mut test = durable(false);
+    test.put_channels(&["a", "b"]);
+    let (first, second) = (test.expect(Duration::ZERO), test.expect(Duration::ZERO));
+    test.queue.end();
+    test.queue.failed(first, test.start);
+    let unkept = test.unkept(Duration::ZERO);
+    test.queue.not_kept(unkept, test.start);
+    test.queue.failed(second, test.start);
+    assert!(test.unkept(SECOND).is_empty(), "not again and again");
+    assert!(test.next(SECOND).is_none(), "each is tried once");
+    test.queue.park();
+    let unkept = test.unkept(SECOND);
+    let channels: Vec<_> = unkept.iter().map(|request| request.channel.clone().unwrap()).collect();
+    assert_eq!(channels.iter().map(ChannelName::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    test.queue.kept(&unkept);
+    assert!(test.queue.is_empty() && test.queue.take_lost() == Lost::default());
+}
+
+#[test]
 fn a_crowd_is_kept_in_several_turns() {
     let mut test = durable(false);
     test.put_channels(&["a"; 700]);
