@@ -51,7 +51,7 @@ pub use settings::{
     is_web_origin, named_limits, named_settings, nearest, setting_names, unset_app,
 };
 pub use time::TimeUnit;
-pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenRecord};
+pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenPage, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};
 
 /// Timeout of one look-up, also for a look-up that waits for the read of another.

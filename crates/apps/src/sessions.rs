@@ -121,6 +121,7 @@ impl Apps {
         if found.is_stale {
             // A database that stores nothing is noted; the session then ends when it has been idle by what is stored.
             let _ = stored.noting(stored.store.touch_session(&hash).await);
+            let _ = stored.noting(stored.store.touch_token(found.token.id).await);
         }
         let csrf_token = csrf_token(id);
         Ok(Some(AdminSession { bearer: found.token.into(), ends_at: found.ends_at, csrf_token }))

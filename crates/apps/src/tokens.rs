@@ -22,11 +22,11 @@ const PREFIX: &str = "fanfare_";
 /// Random bytes of a token, which follow the prefix in hex.
 const TOKEN_BYTES: usize = 32;
 
-/// A day in milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 /// Longest validity of a token in days, for tokens that expire.
-const MOST_DAYS: i32 = 3650;
+const MOST_DAYS: i64 = 3650;
 
 /// Most apps that a token is bound to.
 const MOST_APPS: usize = 100;
@@ -34,8 +34,8 @@ const MOST_APPS: usize = 100;
 /// Stands before each scope of a bound token in the database, so that a server that knows no bound tokens gives no right.
 const BOUND: &str = "bound";
 
-/// Most tokens that are listed, the newest first.
-pub const MOST_TOKENS_LISTED: u16 = 1000;
+/// Most tokens of a page.
+pub const MOST_TOKENS_LISTED: usize = 1000;
 
 /// What a token allows; no scope includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,8 +63,8 @@ pub struct NewToken {
     pub scopes: BTreeSet<Scope>,
     /// The ids of the apps that the token is bound to; `None` for all apps and the node.
     pub apps: Option<BTreeSet<String>>,
-    /// Validity in days; `None` for a token that never expires.
-    pub days: Option<i32>,
+    /// Validity in seconds; `None` for a token that never expires.
+    pub seconds: Option<i64>,
 }
 
 /// A stored token.
@@ -84,6 +84,17 @@ pub struct TokenRecord {
     pub expires_at: Option<i64>,
     /// When the token was revoked.
     pub revoked_at: Option<i64>,
+    /// When the token or one of its sessions was last used, to the minute.
+    pub used_at: Option<i64>,
+}
+
+/// A part of the tokens, the newest first.
+#[derive(Debug)]
+pub struct TokenPage {
+    /// The tokens, invalid ones included.
+    pub tokens: Vec<TokenRecord>,
+    /// The number before which the next page begins; `None` on the last.
+    pub next: Option<i64>,
 }
 
 /// The bearer of a valid token.
@@ -113,7 +124,7 @@ impl Apps {
     /// # Errors
     /// Every fault of `new`, or the database is away.
     pub async fn create_token(&self, new: &NewToken) -> Result<(TokenRecord, Secret), OperationError> {
-        self.create_token_for(new, new.days.map(|days| i64::from(days) * DAY)).await
+        self.create_token_for(new, new.seconds.map(|seconds| seconds.saturating_mul(1000))).await
     }
 
     /// [`Apps::create_token`], valid for so many milliseconds.
@@ -132,8 +143,8 @@ impl Apps {
             faults
                 .push("a token needs a scope: read, write, secrets, publish, payloads or operate".to_owned());
         }
-        if let Some(days) = new.days.filter(|days| !(1..=MOST_DAYS).contains(days)) {
-            faults.push(format!("a token is valid for 1 to {MOST_DAYS} days, not {days}"));
+        if new.seconds.is_some_and(|seconds| !(1..=MOST_DAYS * DAY).contains(&seconds)) {
+            faults.push(format!("a token is valid for a second to {MOST_DAYS} days"));
         }
         if let Some(apps) = &new.apps {
             self.check_bound(apps, &mut faults).await?;
@@ -182,13 +193,20 @@ impl Apps {
         Ok(())
     }
 
-    /// The newest tokens, at most [`MOST_TOKENS_LISTED`], invalid ones included.
+    /// Tokens with smaller numbers than `before`, or the newest; at most `limit`.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn tokens(&self) -> Result<Vec<TokenRecord>, OperationError> {
-        let listed = self.writable()?.store.tokens(MOST_TOKENS_LISTED.into()).await?;
-        Ok(listed.into_iter().map(TokenRecord::from).collect())
+    pub async fn tokens(&self, before: Option<i64>, limit: usize) -> Result<TokenPage, OperationError> {
+        let limit = limit.clamp(1, MOST_TOKENS_LISTED);
+        // One more than wanted tells whether there is another page.
+        let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+        let listed = self.writable()?.store.tokens(before, most).await?;
+        let mut tokens: Vec<TokenRecord> = listed.into_iter().map(TokenRecord::from).collect();
+        let has_more = tokens.len() > limit;
+        tokens.truncate(limit);
+        let next = tokens.last().filter(|_| has_more).map(|token| token.id);
+        Ok(TokenPage { tokens, next })
     }
 
     /// Revokes a token, at once and for good.
@@ -213,8 +231,15 @@ impl Apps {
         let hash = hash(token);
         let Some(found) = stored.store.valid_token(&hash).await? else { return Ok(None) };
         // An index compares in variable time. The row's hash is compared once more, in constant time.
-        let same = found.hash.as_bytes().ct_eq(hash.as_bytes());
-        Ok(bool::from(same).then(|| Bearer::from(found)))
+        let same = found.token.hash.as_bytes().ct_eq(hash.as_bytes());
+        if !bool::from(same) {
+            return Ok(None);
+        }
+        if found.is_stale {
+            // A database that stores nothing is noted; the list then tells of an earlier use.
+            let _ = stored.noting(stored.store.touch_token(found.token.id).await);
+        }
+        Ok(Some(Bearer::from(found.token)))
     }
 
     /// Whether there is a database, without which there are no tokens.
@@ -278,6 +303,7 @@ impl From<ListedToken> for TokenRecord {
             created_at: row.made_at,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
+            used_at: row.used_at,
         }
     }
 }

@@ -125,6 +125,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("console.session_seconds", seconds(60, 30 * DAY)),
     ("console.idle_seconds", seconds(60, 30 * DAY)),
     ("console.audit_days", count(1, 3650)),
+    ("console.history_bytes", count(0, 1 << 30)),
     ("redis_feed.url", ValueKind::RedisUrl),
     ("redis_feed.prefix", ValueKind::FeedPrefix),
     ("redis_feed.app", ValueKind::AppChoice),

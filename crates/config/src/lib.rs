@@ -9,6 +9,7 @@ mod authorities;
 mod bus;
 pub mod certificate;
 mod database;
+mod differing;
 mod effective;
 mod environment;
 mod fault;
@@ -45,6 +46,7 @@ use fanfare_protocol::app::{App, Limits as AppLimits};
 
 pub use self::authorities::Authorities;
 pub use self::bus::BusSection;
+pub use self::differing::DifferingSetting;
 pub use self::fault::{Cause, Fault, Origin};
 pub use self::laravel::Laravel;
 pub use self::laravel_echo_server::LaravelEchoServer;

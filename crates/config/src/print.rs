@@ -68,7 +68,7 @@ pub(super) fn effective(
 }
 
 /// A time as a text that says its unit; all else as it is.
-fn with_unit(kind: ValueKind, value: &Value) -> Value {
+pub(super) fn with_unit(kind: ValueKind, value: &Value) -> Value {
     match (kind, value.as_integer().and_then(|count| u64::try_from(count).ok())) {
         (ValueKind::Time { unit, .. }, Some(count)) => unit.show(count).into(),
         _ => value.clone(),

@@ -118,6 +118,8 @@ pub struct ConsoleSection {
     pub idle_seconds: u32,
     /// Days for which entries of the audit log are kept (CON-059).
     pub audit_days: u32,
+    /// Most bytes of the histories of all apps together (CON-021).
+    pub history_bytes: usize,
 }
 
 /// `[log]`.

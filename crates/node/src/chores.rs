@@ -1,4 +1,4 @@
-//! Periodic work: evicting expired state, sending merged joins, leaves and counts to channels, and closing the largest
+//! Periodic work: evicting expired state, the history of apps, sending merged joins, leaves and counts to channels, and closing the largest
 //! slow consumers when too many bytes wait for all clients.
 
 use std::future::poll_fn;
@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use crate::clock::unix_seconds;
+use crate::history::{HISTORY_STEP, HistoryPoint};
 use crate::memory;
 use crate::node::Node;
 
-/// How often hubs without connections, and events that have expired, are dropped.
+/// How often hubs without connections, and events that have expired, are dropped, and uses of keys are summed up.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// How often what is kept for clients that resume is swept.
@@ -22,6 +25,9 @@ const TELL_COUNTS: Duration = Duration::from_secs(5);
 
 /// How often old entries of the audit log are deleted.
 const SWEEP_AUDIT: Duration = Duration::from_secs(3600);
+
+/// Apps that get a point of their history before other tasks have a turn.
+const TENANTS_AT_ONCE: usize = 1000;
 
 /// How long the joins and leaves of a crowded channel are held back, to be merged.
 const MERGE: Duration = Duration::from_millis(100);
@@ -40,6 +46,7 @@ pub fn begin(node: &Arc<Node>) {
     if node.apps.has_database() {
         node.tasks.spawn("audit log", sweep_audit(Arc::clone(node)));
     }
+    node.tasks.spawn("history of apps", keep_history(Arc::clone(node)));
     node.tasks.spawn("counts of channels", tell_counts(Arc::clone(node)));
     node.tasks.spawn("changes of channels", tell_changes(Arc::clone(node)));
     node.tasks.spawn("memory of outboxes", relieve(Arc::clone(node)));
@@ -51,6 +58,7 @@ async fn sweep(node: Arc<Node>) {
     loop {
         every.tick().await;
         node.hubs.sweep(node.milliseconds());
+        node.tenants.all().iter().for_each(|tenant| tenant.keys.minute_is_over());
         node.outgoing.webhooks.drop_idle();
         node.idempotency.sweep(node.milliseconds());
     }
@@ -76,6 +84,25 @@ async fn sweep_audit(node: Arc<Node>) {
         if let Err(error) = node.apps.forget_audit(node.config.console.audit_days).await {
             tracing::debug!(target: "fanfare", %error, "old entries of the audit log stay");
         }
+    }
+}
+
+/// Adds a point to the history of each app in use (CON-021).
+async fn keep_history(node: Arc<Node>) {
+    let mut every = interval(HISTORY_STEP);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let at = unix_seconds();
+        for some in node.tenants.all().chunks(TENANTS_AT_ONCE) {
+            for tenant in some {
+                let connections = node.hubs.get(&tenant.app).map_or(0, |hub| hub.connections());
+                let growth = tenant.growth.until(tenant.counts(node.refusals.made(&tenant.app)));
+                node.histories.keep(&tenant.app, HistoryPoint::new(at, connections, growth));
+            }
+            yield_now().await;
+        }
+        node.histories.drop_ended(at);
     }
 }
 

@@ -12,9 +12,10 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::census::Turns;
-use crate::clock::unix_seconds;
+use crate::clock::{unix_milliseconds, unix_seconds};
 use crate::drain::Drain;
 use crate::event_ids::EventIds;
+use crate::history::Histories;
 use crate::idempotency::IdempotencyKeys;
 use crate::memory;
 use crate::metrics::{Live, LiveBus, Metrics};
@@ -23,7 +24,7 @@ use crate::rate::Rate;
 use crate::refusals::Refusals;
 use crate::relay::{ClusterState, LiveTopics};
 use crate::tasks::Tasks;
-use crate::tenants::{Moment, OnNode, Tenants};
+use crate::tenants::{KeyInUse, Moment, OnNode, Tenants};
 use crate::unlogged::Unlogged;
 
 /// What runs on this node.
@@ -44,6 +45,8 @@ pub struct Node {
     pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
     pub tenants: Arc<Tenants>,
+    /// The last hour of the apps in use.
+    pub histories: Histories,
     /// What people call the node, as soon as the node has started.
     pub(crate) name: OnceLock<String>,
     /// The idempotency keys in use.
@@ -115,6 +118,7 @@ impl Node {
             asking_nodes: Rate::new(),
             started: Instant::now(),
             name: OnceLock::new(),
+            histories: Histories::new(config.console.history_bytes),
             event_ids: EventIds::default(),
             refusals: Refusals::default(),
             idempotency,
@@ -156,6 +160,12 @@ impl Node {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// When the node started, in milliseconds since 1970, by the clock of now.
+    #[must_use]
+    pub fn started_at(&self) -> u64 {
+        unix_milliseconds().saturating_sub(self.milliseconds())
+    }
+
     /// The current moment, for quotas.
     #[must_use]
     pub fn moment(&self) -> Moment {
@@ -188,7 +198,7 @@ impl Seats {
     pub fn take(node: &Arc<Node>) -> Option<Seat> {
         let free = |open: usize| (open < node.seats.capacity).then_some(open + 1);
         let taken = node.seats.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
-        taken.is_ok().then(|| Seat(Arc::clone(node)))
+        taken.is_ok().then(|| Seat { node: Arc::clone(node), key: None })
     }
 
     /// Connections that hold a slot now.
@@ -205,11 +215,21 @@ impl Seats {
 }
 
 /// A slot on the node, released on drop.
-pub struct Seat(Arc<Node>);
+pub struct Seat {
+    node: Arc<Node>,
+    key: Option<KeyInUse>,
+}
+
+impl Seat {
+    /// The connection came by this key.
+    pub fn set_key(&mut self, key: KeyInUse) {
+        self.key = Some(key);
+    }
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.seats.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.drain.connection_ended();
+        self.node.seats.open.fetch_sub(1, Ordering::Relaxed);
+        self.node.drain.connection_ended();
     }
 }

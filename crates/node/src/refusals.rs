@@ -84,6 +84,12 @@ impl Refusals {
         }
     }
 
+    /// The number of an app's refusals, as long as any is kept.
+    #[must_use]
+    pub fn made(&self, app: &AppId) -> u64 {
+        self.of_apps.read().get(app).map_or(0, |ring| ring.made())
+    }
+
     /// Forgets the refusals of an app that there is no more.
     pub(crate) fn forget(&self, app: &AppId) {
         self.of_apps.write().remove(app);

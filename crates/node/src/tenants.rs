@@ -4,7 +4,9 @@
 //! delivery. Knows no clock and no database: `usage` passes in the hours and stores the numbers.
 
 mod authorizations;
+mod counts;
 mod day;
+mod keys;
 mod moment;
 mod share;
 mod tenant;
@@ -19,6 +21,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use authorizations::{AuthorizationOutcome, Busy, Most, OnNode};
+pub use counts::{AppCounts, Growth};
+pub use keys::{KeyInUse, KeyUses};
 pub use moment::Moment;
 pub use share::Share;
 pub use tenant::{EventCounts, Source, Tenant};
@@ -48,6 +52,12 @@ impl Tenants {
         drop(table);
         self.made.notify_one();
         tenant
+    }
+
+    /// The app's numbers, if there are any.
+    #[must_use]
+    pub fn find(&self, app: &AppId) -> Option<Arc<Tenant>> {
+        self.table.lock().get(app).map(Arc::clone)
     }
 
     /// All tenants.

@@ -9,6 +9,7 @@ mod audit;
 mod bearer;
 mod channels;
 mod cluster;
+mod connect;
 mod connections;
 mod cookie;
 mod doctor;
@@ -16,16 +17,20 @@ mod entered;
 mod events;
 mod given;
 mod host;
+mod keys;
+mod node;
 mod openapi;
 mod problem;
+mod ready;
 mod refusals;
 mod routes;
 mod session;
 mod shared;
+mod stats;
+mod tokens;
 mod webhooks;
 mod wrong_tokens;
 
-use std::fmt::Write as _;
 use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,7 +47,7 @@ use self::shared::Admin;
 use self::wrong_tokens::WrongTokens;
 use crate::connections::{Listening, RequestBody, Site};
 use crate::console;
-use crate::http::answer::{json, text, with_type};
+use crate::http::answer::{json, with_type};
 use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
 use crate::state::State;
@@ -112,7 +117,7 @@ async fn find_and_answer(
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
-        Action::Ready => ready(&admin.state),
+        Action::Ready => ready::answer(&admin.state),
         Action::Metrics => with_type(
             StatusCode::OK,
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -128,53 +133,6 @@ async fn find_and_answer(
             );
         })?,
     })
-}
-
-/// A node that has not been in touch with the others since its start is not ready, so that a rolling restart waits for it.
-/// A node that lost touch later, or without its database, or without the Redis of a feed, still serves the apps that the node knows, and
-/// stays ready: taken out of the balancer, the node would drop connections that work.
-fn ready(state: &State) -> Answer {
-    if state.node.drain.has_begun() {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
-    }
-    let mut sentence = "ready".to_owned();
-    if let Some(bus) = state.node.bus() {
-        match cluster::readiness(bus, state.node.seen()) {
-            Ok(None) => {}
-            Ok(Some(degraded)) => sentence.push_str(&degraded),
-            Err(not_ready) => return text(StatusCode::SERVICE_UNAVAILABLE, &not_ready),
-        }
-    }
-    if let Some(away) = state.node.apps.database_away_for() {
-        let seconds = away.as_secs();
-        let _ = write!(sentence, "; the apps' database is away since {seconds}s, apps in use go on");
-    }
-    if let Some(unwritable) = state.node.apps.database_unwritable_for() {
-        let seconds = unwritable.as_secs();
-        let _ = write!(
-            sentence,
-            "; the apps' database stores nothing since {seconds}s (its disk is full, or it may only be read), \
-             apps go on"
-        );
-    }
-    let feeds = state.redis_feed.connections();
-    if let Some(away) = feeds.away_for {
-        let (all, count, seconds) = (feeds.all, feeds.away, away.as_secs());
-        let _ = write!(
-            sentence,
-            "; of {all} Redis feeds {count} are away, the longest since {seconds}s, all else goes on"
-        );
-    }
-    if let Some(refused) = feeds.refused_for {
-        let seconds = refused.as_secs();
-        let reasons = feeds.refused.iter().map(|(reason, count)| format!("{count} with {reason}"));
-        let reasons = reasons.collect::<Vec<_>>().join(", ");
-        let _ = write!(
-            sentence,
-            "; Redis refuses the channels of prefixes ({reasons}) since {seconds}s, all else goes on"
-        );
-    }
-    text(StatusCode::OK, &sentence)
 }
 
 #[cfg(test)]

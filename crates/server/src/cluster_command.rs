@@ -32,7 +32,7 @@ pub async fn run(config: &Config, wants_json: bool) -> Result<ClusterReport, Not
         |node: &KnownNode| node.says.as_ref().is_some_and(|says| says.links.iter().all(|link| link.up));
     let is_well = !nodes.is_empty() && away.is_empty() && nodes.iter().all(are_up);
     let text = if wants_json {
-        node_list::as_json_text(&nodes)
+        node_list::as_json_text(&nodes, bus.lease)
     } else if nodes.is_empty() {
         format!("No node is there, under the prefix {}.\n", bus.prefix)
     } else {

@@ -36,6 +36,12 @@ pub fn raise_limit() -> u64 {
     current.unwrap_or(PLENTY)
 }
 
+/// The limit in force.
+#[must_use]
+pub fn limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(PLENTY)
+}
+
 /// The number of file descriptors for each use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Division {

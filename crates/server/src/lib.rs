@@ -43,6 +43,7 @@ mod signed_request;
 mod state;
 mod stop;
 mod tls;
+mod token_json;
 mod trace_json;
 mod webhook_advice;
 mod webhook_json;

@@ -65,6 +65,11 @@ impl ServerMetrics {
         self.panics.get_or_create(&PanicLabels { r#where: what }).inc();
     }
 
+    /// When the certificate in use expires, in Unix seconds; `None` without a certificate.
+    pub fn certificate_expiry(&self) -> Option<u64> {
+        Some(self.certificate_expires.load(Ordering::Relaxed)).filter(|moment| *moment > 0)
+    }
+
     /// A new certificate is in use; `moment` is its expiry, in Unix seconds.
     pub fn certificate_expires(&self, moment: u64) {
         self.certificate_expires.store(moment, Ordering::Relaxed);

@@ -3,18 +3,22 @@
 use std::time::{Duration, SystemTime};
 
 use fanfare_bus::KnownNode;
-use fanfare_protocol::utc::since_1970;
+use fanfare_node::clock::unix_milliseconds;
+use fanfare_protocol::utc::{since_1970, utc, utc_milliseconds};
 use serde_json::{Value, json};
 
 use crate::columns::aligned;
 
 /// The list, as the administration API shows it.
-pub(crate) fn as_json_text(nodes: &[KnownNode]) -> String {
-    let nodes: Vec<Value> = nodes.iter().map(as_json).collect();
+pub(crate) fn as_json_text(nodes: &[KnownNode], lease: Duration) -> String {
+    let nodes: Vec<Value> = nodes.iter().map(|node| as_json(node, lease)).collect();
     format!("{}\n", json!({ "nodes": nodes }))
 }
 
-fn as_json(node: &KnownNode) -> Value {
+/// A node, which was heard of last when its lease was made as long as `lease`.
+fn as_json(node: &KnownNode, lease: Duration) -> Value {
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    let silent = u64::try_from(lease.saturating_sub(node.lease_left)).unwrap_or(0);
     let says = node.says.as_ref();
     let links = says.map(|says| {
         let link = |link: &fanfare_bus::LinkReport| {
@@ -26,8 +30,9 @@ fn as_json(node: &KnownNode) -> Value {
         "id": node.id,
         "name": says.map(|says| &says.name),
         "version": says.map(|says| &says.version),
-        "started": says.map(|says| says.started),
+        "started_at": says.map(|says| utc(says.started)),
         "connections": says.map(|says| says.connections),
+        "last_seen_at": utc_milliseconds(unix_milliseconds().saturating_sub(silent)),
         "lease_ms": node.lease_left,
         "links": links,
     })

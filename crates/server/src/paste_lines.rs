@@ -4,6 +4,7 @@
 //! Complete on purpose: people forget `cluster`, `wsHost`, `wsPort`, `forceTLS` and `httpHost`, and
 //! pusher-js then connects to other servers. Each block can be pasted with its heading.
 
+mod blocks;
 mod invocation;
 mod ways;
 
@@ -12,10 +13,11 @@ use std::net::SocketAddr;
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
-use crate::laravel_lines::{LaravelDriver, LaravelLines, transports};
+use crate::laravel_lines::LaravelDriver;
 
+pub(crate) use blocks::PasteBlocks;
 pub use invocation::Invocation;
-pub use ways::{OverTls, Ways};
+pub use ways::{OverTls, PROXY, Ways};
 
 /// The placeholder of a hidden secret.
 const HIDDEN: &str = "(hidden: fanfare env prints it)";
@@ -23,10 +25,6 @@ const HIDDEN: &str = "(hidden: fanfare env prints it)";
 /// Printed in place of the lines where no app exists.
 pub const NO_APP: &str = "There is no app yet, so that nobody can connect: `fanfare app create`, with the same --config \
                           and in the same environment, makes one while the server runs.";
-
-/// Printed above lines with a proxy's placeholder, as a comment.
-pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
-                     that does TLS.";
 
 /// Options that tell `fanfare send` and `fanfare doctor` the server.
 pub(crate) const OF_SERVER: [&str; 5] =
@@ -56,27 +54,34 @@ impl PasteLines<'_> {
     #[must_use]
     pub fn text(&self) -> String {
         let ways = Ways::to(self.app, self.listen, self.over_tls.as_ref());
+        let secret = self.app.credentials.first().map_or("", |credential| credential.secret.expose());
+        let blocks_of = PasteBlocks {
+            app: self.app,
+            path_prefix: self.path_prefix,
+            fallback: self.fallback,
+            secret: if self.show_secret { secret } else { HIDDEN },
+        };
         let mut blocks = vec![
-            ("# Laravel's .env, for the driver pusher".to_owned(), self.laravel(&ways, LaravelDriver::Pusher)),
+            ("# Laravel's .env, for the driver pusher".to_owned(), blocks_of.laravel(&ways, LaravelDriver::Pusher)),
             (
                 "# Laravel's .env, for the driver reverb, which Laravel 11 and newer install".to_owned(),
-                self.laravel(&ways, LaravelDriver::Reverb),
+                blocks_of.laravel(&ways, LaravelDriver::Reverb),
             ),
             (
                 "// Browser: pusher-js, by <script src=\"https://js.pusher.com/8.4.0/pusher.min.js\"></script>, or by\n\
                  // `npm install pusher-js` and: import Pusher from 'pusher-js';"
                     .to_owned(),
-                self.pusher_js(&ways),
+                blocks_of.pusher_js(&ways),
             ),
             (
                 "// Browser: Laravel Echo (npm install laravel-echo pusher-js)".to_owned(),
-                self.echo(&ways),
+                blocks_of.echo(&ways),
             ),
         ];
         // The SDK for Node has no path prefix.
         if self.path_prefix.is_empty() {
             let heading = "// Back end: Pusher's SDK for Node (npm install pusher); those for other languages take the same";
-            blocks.push((heading.to_owned(), self.back_end(&ways.back_end)));
+            blocks.push((heading.to_owned(), blocks_of.back_end(&ways.back_end)));
         }
         blocks.push(("# A test event, which the page above logs".to_owned(), self.test_event()));
         blocks.push(("# Is the server up?".to_owned(), format!("curl {}/up\n", url(&ways.back_end))));
@@ -85,80 +90,9 @@ impl PasteLines<'_> {
         blocks.iter().map(|(heading, body)| format!("\n{heading}\n{body}")).collect()
     }
 
-    fn laravel(&self, ways: &Ways, driver: LaravelDriver) -> String {
-        let (_, secret) = self.credential();
-        let Ways { back_end: php, browser, needs_proxy } = ways.clone();
-        let lines = LaravelLines {
-            app: self.app,
-            secret,
-            php,
-            browser,
-            path_prefix: self.path_prefix,
-            fallback: self.fallback,
-        };
-        let note = if needs_proxy { format!("# {PROXY}\n") } else { String::new() };
-        note + &lines.dotenv(driver)
-    }
-
-    fn pusher_js(&self, ways: &Ways) -> String {
-        format!(
-            "const pusher = new Pusher('{}', {{\n{}}});\n\
-             pusher.subscribe('my-channel').bind('my-event', (data) => console.log(data));\n",
-            self.credential().0,
-            self.options(ways)
-        )
-    }
-
-    fn echo(&self, ways: &Ways) -> String {
-        format!(
-            "import Echo from 'laravel-echo';\n\
-             import Pusher from 'pusher-js';\n\
-             window.Pusher = Pusher;\n\
-             window.Echo = new Echo({{\n  broadcaster: 'pusher',\n  key: '{}',\n{}}});\n",
-            self.credential().0,
-            self.options(ways)
-        )
-    }
-
-    fn options(&self, ways: &Ways) -> String {
-        let path = if self.path_prefix.is_empty() {
-            String::new()
-        } else {
-            format!("  wsPath: '{}',\n", self.path_prefix)
-        };
-        let note = if ways.needs_proxy { format!("  // {PROXY}\n") } else { String::new() };
-        let ServerUrl { tls, host, port } = &ways.browser;
-        let (host, port) = (format!("'{host}'"), port.to_string());
-        let transports = transports(self.fallback, &host, &port, self.path_prefix);
-        let transports: String = transports.iter().map(|option| format!("  {option},\n")).collect();
-        format!(
-            "{note}  cluster: 'mt1',\n  wsHost: {host},\n  wsPort: {port},\n  wssPort: {port},\n{path}{transports}  \
-             forceTLS: {tls},\n",
-        )
-    }
-
-    fn back_end(&self, way: &ServerUrl) -> String {
-        let (key, secret) = self.credential();
-        let ServerUrl { tls, host, port } = way;
-        format!(
-            "const Channels = require('pusher');\n\
-             const channels = new Channels({{\n  appId: '{}',\n  key: '{key}',\n  secret: '{secret}',\n  \
-             host: '{host}',\n  port: '{port}',\n  useTLS: {tls},\n}});\n\
-             channels.trigger('my-channel', 'my-event', {{ hello: 'world' }});\n",
-            self.app.id
-        )
-    }
-
     fn test_event(&self) -> String {
         let command = self.invocation.command("send", &OF_SERVER);
         format!("{command} my-channel my-event '{{\"hello\":\"world\"}}'\n")
-    }
-
-    fn credential(&self) -> (&str, &str) {
-        let credential = self.app.credentials.first();
-        let key = credential.map_or("", |credential| credential.key.as_str());
-        let secret = credential.map_or("", |credential| credential.secret.expose());
-        (key, if self.show_secret { secret } else { HIDDEN })
     }
 }
 

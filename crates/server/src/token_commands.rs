@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{AuditAction, AuditEntry, Auditor, NewToken, Scope, TokenRecord};
+use fanfare_apps::{AuditAction, AuditEntry, Auditor, MOST_TOKENS_LISTED, NewToken, Scope, TokenRecord};
 use fanfare_config::Config;
 use fanfare_protocol::auth::Secret;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use crate::app_commands::{CommandError, Done, open_apps};
 use crate::app_json::moment;
 use crate::columns::aligned;
 use crate::command_line::{TokenAction, TokenCommand};
+use crate::token_json;
 
 /// Runs the command; returns the text to print.
 ///
@@ -23,9 +24,10 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
     let apps = open_apps(config, command.place.create_database).await?;
     let is_json = command.place.json;
     Ok(match command.action {
-        TokenAction::Create { name, scope, app, expires_in_days: days } => {
+        TokenAction::Create { name, scope, app, expires_in_days } => {
             let bound_to = (!app.is_empty()).then(|| app.into_iter().collect());
-            let new = NewToken { name, scopes: scope.into_iter().collect(), apps: bound_to, days };
+            let seconds = expires_in_days.map(|days| i64::from(days) * 24 * 60 * 60);
+            let new = NewToken { name, scopes: scope.into_iter().collect(), apps: bound_to, seconds };
             let (record, token) = apps.create_token(&new).await?;
             let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
             apps.audit(&entry.with("token", one(&record))).await;
@@ -33,7 +35,7 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
             Done::wrote(text, config)
         }
         TokenAction::List => {
-            let records = apps.tokens().await?;
+            let records = apps.tokens(None, MOST_TOKENS_LISTED).await?.tokens;
             Done::looked(if is_json {
                 pretty(&json!({ "tokens": records.iter().map(one).collect::<Vec<_>>() }))
             } else {
@@ -57,16 +59,15 @@ fn made(record: &TokenRecord, token: &Secret) -> Value {
     value
 }
 
+/// The token's number is called id here.
 fn one(record: &TokenRecord) -> Value {
-    json!({
-        "id": record.id,
-        "name": record.name,
-        "scopes": record.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
-        "apps": record.apps,
-        "created_at": moment(record.created_at),
-        "expires_at": record.expires_at.map(moment),
-        "revoked_at": record.revoked_at.map(moment),
-    })
+    let mut value = token_json::one(record);
+    if let Some(object) = value.as_object_mut()
+        && let Some(number) = object.remove("number")
+    {
+        object.insert("id".to_owned(), number);
+    }
+    value
 }
 
 fn new_token(record: &TokenRecord, token: &Secret) -> String {
@@ -83,7 +84,8 @@ fn list(records: &[TokenRecord]) -> String {
     if records.is_empty() {
         return "There is no token here.\n".to_owned();
     }
-    let mut rows = vec![["ID", "NAME", "SCOPES", "APPS", "CREATED", "EXPIRES", "REVOKED"].map(str::to_owned)];
+    let mut rows =
+        vec![["ID", "NAME", "SCOPES", "APPS", "CREATED", "USED", "EXPIRES", "REVOKED"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let optional = |at: Option<i64>| at.map_or_else(String::new, moment);
         [
@@ -92,6 +94,7 @@ fn list(records: &[TokenRecord]) -> String {
             joined(&record.scopes),
             apps_of(record),
             moment(record.created_at),
+            optional(record.used_at),
             optional(record.expires_at),
             optional(record.revoked_at),
         ]

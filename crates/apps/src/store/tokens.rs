@@ -17,7 +17,9 @@ macro_rules! tokens {
             milliseconds!($database, "expires_at"),
             " AS expires_at, ",
             milliseconds!($database, "revoked_at"),
-            " AS revoked_at FROM admin_tokens ",
+            " AS revoked_at, ",
+            milliseconds!($database, "used_at"),
+            " AS used_at FROM admin_tokens ",
             $rest
         )
     };
@@ -27,11 +29,16 @@ const ADD_SQLITE: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, ex
      VALUES ($1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS INTEGER) + $5) RETURNING id";
 const ADD_POSTGRES: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, expires_at) \
      VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5 / 1000.0)) RETURNING id";
-const VALID_SQLITE: &str = "SELECT id, name, scopes, apps, hash FROM admin_tokens \
+const VALID_SQLITE: &str = "SELECT id, name, scopes, apps, hash, \
+     (used_at IS NULL OR used_at <= unixepoch('subsec') * 1000 - 60000) AS is_stale FROM admin_tokens \
      WHERE hash = $1 AND revoked_at IS NULL \
      AND (expires_at IS NULL OR expires_at > CAST(unixepoch('subsec') * 1000 AS INTEGER))";
-const VALID_POSTGRES: &str = "SELECT id, name, scopes, apps, hash FROM admin_tokens \
+const VALID_POSTGRES: &str = "SELECT id, name, scopes, apps, hash, \
+     (used_at IS NULL OR used_at <= clock_timestamp() - make_interval(secs => 60)) AS is_stale FROM admin_tokens \
      WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())";
+const TOUCH_SQLITE: &str =
+    "UPDATE admin_tokens SET used_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE id = $1";
+const TOUCH_POSTGRES: &str = "UPDATE admin_tokens SET used_at = clock_timestamp() WHERE id = $1";
 const REVOKE_SQLITE: &str = "UPDATE admin_tokens \
      SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE id = $1 AND revoked_at IS NULL";
 const REVOKE_POSTGRES: &str =
@@ -58,6 +65,7 @@ pub(crate) struct ListedToken {
     pub made_at: i64,
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
+    pub used_at: Option<i64>,
 }
 
 /// A token that is valid now.
@@ -68,6 +76,15 @@ pub(crate) struct ValidToken {
     pub scopes: String,
     pub apps: Option<String>,
     pub hash: String,
+}
+
+/// [`ValidToken`] by its own hash.
+#[derive(Clone, FromRow)]
+pub(crate) struct FoundToken {
+    #[sqlx(flatten)]
+    pub token: ValidToken,
+    /// Whether the last use that is stored is a while ago.
+    pub is_stale: bool,
 }
 
 impl Store {
@@ -99,23 +116,33 @@ impl Store {
         }
     }
 
-    /// At most `most` tokens, the newest first.
-    pub async fn tokens(&self, most: i64) -> Result<Vec<ListedToken>, sqlx::Error> {
-        const SQLITE: &str = tokens!(sqlite, "ORDER BY id DESC LIMIT $1");
-        const POSTGRES: &str = tokens!(postgres, "ORDER BY id DESC LIMIT $1");
+    /// At most `most` tokens with smaller numbers, the newest first.
+    pub async fn tokens(&self, before: Option<i64>, most: i64) -> Result<Vec<ListedToken>, sqlx::Error> {
+        const SQLITE: &str = tokens!(sqlite, "WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
+        const POSTGRES: &str = tokens!(postgres, "WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
         match self {
-            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(most).fetch_all(pool).await,
-            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(most).fetch_all(pool).await,
+            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(before).bind(most).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(before).bind(most).fetch_all(pool).await,
         }
     }
 
     /// The token with this hash, if it is neither revoked nor expired.
-    pub async fn valid_token(&self, hash: &str) -> Result<Option<ValidToken>, sqlx::Error> {
+    pub async fn valid_token(&self, hash: &str) -> Result<Option<FoundToken>, sqlx::Error> {
         let valid = match self {
             Self::Sqlite(_) => VALID_SQLITE,
             Self::Postgres(_) => VALID_POSTGRES,
         };
         either!(self, pool => sqlx::query_as(valid).bind(hash).fetch_optional(pool).await)
+    }
+
+    /// Notes that a token is used.
+    pub async fn touch_token(&self, id: i64) -> Result<(), sqlx::Error> {
+        let touch = match self {
+            Self::Sqlite(_) => TOUCH_SQLITE,
+            Self::Postgres(_) => TOUCH_POSTGRES,
+        };
+        either!(self, pool => { sqlx::query(touch).bind(id).execute(pool).await?; });
+        Ok(())
     }
 
     /// Revokes a token; false if no token has the id, or the token was revoked before.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{Apps, MOST_TOKENS_LISTED, NewApp, NewToken, OperationError, Scope};
+use fanfare_apps::{
+    Apps, MOST_TOKENS_LISTED, NewApp, NewToken, OperationError, Scope, SessionTimes, TokenRecord,
+};
 
 use crate::support::Stage;
 
@@ -13,6 +15,7 @@ on_both!(
     a_token_that_has_expired_is_refused,
     every_fault_of_a_new_token_is_told_at_once_and_nothing_is_made,
     tokens_are_listed_the_newest_first,
+    a_token_says_when_it_was_last_used_by_itself_or_by_a_session,
     no_more_than_a_thousand_tokens_are_listed,
     a_scope_that_is_not_known_gives_no_right,
     a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_not_look,
@@ -29,6 +32,10 @@ fn new(name: &str, scopes: &[Scope]) -> NewToken {
 async fn make(apps: &Apps, new: &NewToken) -> (i64, String) {
     let (record, token) = apps.create_token(new).await.unwrap();
     (record.id, token.expose().to_owned())
+}
+
+async fn listed(apps: &Apps) -> Vec<TokenRecord> {
+    apps.tokens(None, MOST_TOKENS_LISTED).await.unwrap().tokens
 }
 
 async fn a_token_is_known_by_itself_alone(stage: Stage) {
@@ -72,12 +79,12 @@ async fn a_token_that_is_revoked_is_refused_at_once_by_everybody(stage: Stage) {
         let refused = apps.revoke_token(id).await.unwrap_err();
         assert!(matches!(refused, OperationError::NoSuchToken(found) if found == id), "{refused}");
     }
-    assert!(apps.tokens().await.unwrap()[1].revoked_at.is_some());
+    assert!(listed(&apps).await[1].revoked_at.is_some());
 }
 
 async fn a_token_that_has_expired_is_refused(stage: Stage) {
     let apps = stage.open(60).await;
-    let week = NewToken { days: Some(7), ..new("week", &[Scope::Read]) };
+    let week = NewToken { seconds: Some(7 * DAY / 1000), ..new("week", &[Scope::Read]) };
     let (record, token) = apps.create_token(&week).await.unwrap();
     let life = record.expires_at.unwrap() - record.created_at;
     assert!((life - 7 * DAY).abs() < DAY / 8, "{life}: but for a change of the clocks");
@@ -101,7 +108,7 @@ async fn a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_n
     assert_eq!(bearer.apps, ids(&["1", "2"]));
     assert_eq!(bearer.scopes, BTreeSet::from([Scope::Read, Scope::Publish]));
     assert!(bearer.is_for("1") && !bearer.is_for("3"));
-    assert_eq!(apps.tokens().await.unwrap()[0].apps, ids(&["1", "2"]));
+    assert_eq!(listed(&apps).await[0].apps, ids(&["1", "2"]));
     // What a server reads that knows scopes, but no apps of a token.
     let scopes = stage.operator().await.texts("SELECT scopes FROM admin_tokens").await.remove(0);
     assert!(scopes.split(',').all(|scope| scope.parse::<Scope>().is_err()), "{scopes}");
@@ -125,23 +132,26 @@ async fn every_fault_of_the_apps_of_a_bound_token_is_told(stage: Stage) {
         refused(ids(&["1,2", "7"])).await,
         "a token is bound to ids of apps: 1 to 64 of the characters A-Z a-z 0-9 _ -\nthere is no app 7"
     );
-    assert!(apps.tokens().await.unwrap().is_empty());
+    assert!(listed(&apps).await.is_empty());
 }
 
 async fn every_fault_of_a_new_token_is_told_at_once_and_nothing_is_made(stage: Stage) {
     let apps = stage.open(60).await;
-    let wrong = NewToken { days: Some(0), ..NewToken::default() };
+    let wrong = NewToken { seconds: Some(0), ..NewToken::default() };
     assert_eq!(
         apps.create_token(&wrong).await.unwrap_err().to_string(),
         "a token needs a name, by which it is known again\n\
          a token needs a scope: read, write, secrets, publish, payloads or operate\n\
-         a token is valid for 1 to 3650 days, not 0"
+         a token is valid for a second to 3650 days"
     );
-    for (name, days) in [("a\nb", None), (&*"n".repeat(201), None), ("n", Some(3651)), ("n", Some(-1))] {
-        let wrong = NewToken { days, ..new(name, &[Scope::Read]) };
+    let too_long = 3650 * DAY / 1000 + 1;
+    for (name, seconds) in
+        [("a\nb", None), (&*"n".repeat(201), None), ("n", Some(too_long)), ("n", Some(i64::MIN))]
+    {
+        let wrong = NewToken { seconds, ..new(name, &[Scope::Read]) };
         assert!(matches!(apps.create_token(&wrong).await, Err(OperationError::Faults(f)) if f.len() == 1));
     }
-    assert!(apps.tokens().await.unwrap().is_empty());
+    assert!(listed(&apps).await.is_empty());
 }
 
 async fn tokens_are_listed_the_newest_first(stage: Stage) {
@@ -151,10 +161,38 @@ async fn tokens_are_listed_the_newest_first(stage: Stage) {
         made.push(make(&apps, &new(name, &Scope::ALL)).await.0);
     }
     made.reverse();
-    let listed = apps.tokens().await.unwrap();
+    let listed = listed(&apps).await;
     assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), made);
     assert_eq!(listed[0].name, "third");
     assert_eq!(listed[0].scopes, BTreeSet::from(Scope::ALL));
+    let page = apps.tokens(None, 2).await.unwrap();
+    assert_eq!((page.tokens.len(), page.next), (2, Some(made[1])));
+    let page = apps.tokens(page.next, 2).await.unwrap();
+    assert_eq!((page.tokens[0].id, page.tokens.len(), page.next), (made[2], 1, None));
+}
+
+async fn a_token_says_when_it_was_last_used_by_itself_or_by_a_session(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (_, token) = make(&apps, &new("deploy", &[Scope::Read])).await;
+    let used = async || listed(&apps).await[0].used_at;
+    assert_eq!(used().await, None);
+    apps.bearer_of(&token).await.unwrap();
+    assert!(used().await.unwrap() > 1_700_000_000_000);
+
+    // Of two uses within a minute one is stored.
+    let stored = "UPDATE admin_tokens SET used_at = created_at";
+    stage.operator().await.run(stored).await;
+    apps.bearer_of(&token).await.unwrap();
+    let record = listed(&apps).await.remove(0);
+    assert_eq!(record.used_at, Some(record.created_at));
+
+    let times = SessionTimes { life: 3600, idle: 3600 };
+    let begun = apps.log_in(&token, times).await.unwrap().unwrap();
+    let mut old = stage.operator().await;
+    old.run("UPDATE admin_tokens SET used_at = NULL").await;
+    old.run("UPDATE admin_sessions SET used_at = used_at - 120000").await;
+    apps.session(begun.id.expose(), times).await.unwrap().unwrap();
+    assert!(used().await.is_some(), "a session is a use of its token");
 }
 
 async fn no_more_than_a_thousand_tokens_are_listed(stage: Stage) {
@@ -169,10 +207,10 @@ async fn no_more_than_a_thousand_tokens_are_listed(stage: Stage) {
                  || '000000000000000000000000000000000000000000000000000000000000', 'read' FROM numbers",
         )
         .await;
-    assert_eq!(apps.tokens().await.unwrap().len(), usize::from(MOST_TOKENS_LISTED));
+    assert_eq!(listed(&apps).await.len(), MOST_TOKENS_LISTED);
     let (_, token) = make(&apps, &new("one more", &[Scope::Read])).await;
     assert!(apps.bearer_of(&token).await.unwrap().is_some());
-    assert_eq!(apps.tokens().await.unwrap()[0].name, "one more");
+    assert_eq!(listed(&apps).await[0].name, "one more");
 }
 
 async fn a_scope_that_is_not_known_gives_no_right(stage: Stage) {
@@ -198,7 +236,7 @@ async fn without_a_database_there_are_no_tokens() {
     assert!(!apps.has_database());
     for refused in [
         apps.create_token(&new("deploy", &[Scope::Read])).await.map(drop),
-        apps.tokens().await.map(drop),
+        apps.tokens(None, 1).await.map(drop),
         apps.revoke_token(1).await,
         apps.bearer_of("any").await.map(drop),
     ] {

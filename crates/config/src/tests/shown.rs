@@ -38,6 +38,26 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
 }
 
 #[test]
+fn con_058_what_differs_is_listed_with_its_place_and_without_a_secret() {
+    let config =
+        Setup::file(&format!("[limits]\nmembers = 77\nbatch = 10\n[timeouts]\nactivity = 30\n{APP_3}"))
+            .env(&[("DATABASE_URL", "postgres://user:hush-hush@db/apps"), ("PORT", "8080")])
+            .load();
+    let differing = config.differing();
+    let found = |key: &str| differing.iter().find(|setting| setting.key == key);
+    let is_from = |key: &str, value: &str, place: &str| {
+        found(key).is_some_and(|setting| setting.value == value && setting.from.contains(place))
+    };
+    assert!(is_from("listen.addr", "127.0.0.1:8080", "PORT"), "{differing:?}");
+    assert!(is_from("limits.members", "77", "fanfare.toml:2"), "{differing:?}");
+    assert!(is_from("timeouts.activity", "30s", "fanfare.toml:5"), "{differing:?}");
+    assert!(is_from("apps.list", "app 3", "fanfare.toml:"), "{differing:?}");
+    assert!(found("apps.database").is_some_and(|setting| setting.from == "DATABASE_URL"), "{differing:?}");
+    assert!(found("limits.batch").is_none(), "a value that is the default is none that differs");
+    assert!(!format!("{differing:?}").contains("hush"), "{differing:?}");
+}
+
+#[test]
 fn the_effective_configuration_is_a_configuration_file() {
     for setup in [
         Setup::file(&format!("[limits]\nmembers = 77\n{APP_3}")),

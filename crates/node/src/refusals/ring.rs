@@ -71,6 +71,8 @@ pub struct RefusalRow {
 #[derive(Debug)]
 pub(super) struct Ring {
     last_at: AtomicU64,
+    /// All that were made.
+    made: AtomicU64,
     /// The bytes of all rings.
     in_all: Arc<AtomicUsize>,
     rows: Mutex<Vec<RefusalRow>>,
@@ -78,12 +80,22 @@ pub(super) struct Ring {
 
 impl Ring {
     pub fn new(in_all: &Arc<AtomicUsize>) -> Self {
-        Self { last_at: AtomicU64::new(0), in_all: Arc::clone(in_all), rows: Mutex::default() }
+        Self {
+            last_at: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            in_all: Arc::clone(in_all),
+            rows: Mutex::default(),
+        }
     }
 
     /// When the last refusal was made, in milliseconds since 1970.
     pub fn last_at(&self) -> u64 {
         self.last_at.load(Ordering::Relaxed)
+    }
+
+    /// The number of all refusals, also of those whose rows have gone.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// The rows, the newest first.
@@ -96,6 +108,7 @@ impl Ring {
     /// Counts a refusal whose text has this hash; `next` gives the number of a new row. Returns whether memory was taken.
     pub fn keep(&self, refusal: &NotedRefusal<'_>, hash: u64, now: u64, next: impl FnOnce() -> u64) -> bool {
         self.last_at.store(now, Ordering::Relaxed);
+        self.made.fetch_add(refusal.count, Ordering::Relaxed);
         let mut rows = self.rows.lock();
         let Some(row) = place(&mut rows, refusal, hash) else {
             let gone = make_room(&mut rows);

@@ -13,7 +13,9 @@ use fanfare_webhooks::Tally;
 use parking_lot::Mutex;
 
 use super::authorizations::Authorizations;
+use super::counts::{AppCounts, Growth};
 use super::day::Day;
+use super::keys::KeyUses;
 use super::moment::Moment;
 use super::share::Share;
 use super::unwritten::Unwritten;
@@ -57,6 +59,10 @@ pub struct Tenant {
     pub authorizations: Authorizations,
     /// What other nodes leave of the quotas.
     pub share: Share,
+    /// The growth of the counters from one point of the history to the next.
+    pub growth: Growth,
+    /// Who uses which key.
+    pub keys: KeyUses,
     rate: Rate,
     day: Day,
     events: AtomicU64,
@@ -118,6 +124,8 @@ impl Tenant {
             app,
             authorizations: Authorizations::default(),
             share: Share::default(),
+            growth: Growth::default(),
+            keys: KeyUses::default(),
             rate: Rate::default(),
             day: Day::default(),
             events: AtomicU64::new(0),
@@ -241,6 +249,19 @@ impl Tenant {
             webhook_deliveries: self.webhooks.deliveries.load(Ordering::Relaxed),
             webhook_failures: self.webhooks.failures.load(Ordering::Relaxed),
             webhook_events_dropped: self.webhooks.events_dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The counters now; what was refused is counted elsewhere.
+    #[must_use]
+    pub fn counts(&self, refusals: u64) -> AppCounts {
+        let usage = self.usage();
+        AppCounts {
+            backend_messages: usage.backend_messages,
+            client_messages: usage.client_messages,
+            deliveries: usage.deliveries,
+            bytes: usage.delivered_bytes,
+            refusals,
         }
     }
 

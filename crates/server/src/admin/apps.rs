@@ -20,7 +20,8 @@ use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
 use super::{
-    audit, bearer, channels, cluster, connections, doctor, events, given, refusals, session, webhooks,
+    audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, node, refusals,
+    session, stats, tokens, webhooks,
 };
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
@@ -140,6 +141,13 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
             asked.has_no_query()?;
             cluster::nodes(state).await
         }
+        Action::Keys => keys::list(state, asked).await,
+        Action::Connect => connect::lines(state, asked).await,
+        Action::Node => node::node(state, asked),
+        Action::Stats => stats::stats(state, asked).await,
+        Action::Tokens => tokens::list(state, asked).await,
+        Action::CreateToken => tokens::create(state, asked).await,
+        Action::RevokeToken => tokens::revoke(state, asked).await,
         Action::Publish => events::publish(state, asked).await,
         Action::Traces => events::traces(state, asked).await,
         Action::Audit => audit::page(&state.node.apps, asked).await,
@@ -175,14 +183,6 @@ async fn change_or_show(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Proble
         Action::Show => {
             asked.has_no_query()?;
             Ok(ok(&app_json::app(&apps.show(id).await?, Secrets::Hidden)))
-        }
-        Action::Keys => {
-            let secrets = if given::secrets(&asked.query)? { Secrets::Shown } else { Secrets::Hidden };
-            let record = apps.show(id).await?;
-            if secrets == Secrets::Shown {
-                asked.note(apps, asked.entry(id, AuditAction::SecretShow)).await;
-            }
-            Ok(ok(&app_json::keys(&record, secrets)))
         }
         Action::Usage => {
             let hours = given::hours(&asked.query)?;

@@ -39,6 +39,11 @@ impl Asked<'_> {
         AuditEntry::about(app, action, Auditor::bearer(&self.by, self.address))
     }
 
+    /// An entry of the audit log about no app.
+    pub fn entry_of_node(&self, action: AuditAction) -> AuditEntry {
+        AuditEntry::of_node(action, Auditor::bearer(&self.by, self.address))
+    }
+
     /// Logs who has done what, the token by its number, and keeps the entry.
     pub async fn note(&self, apps: &Apps, entry: AuditEntry) {
         listed::note(apps, entry).await;

@@ -3,23 +3,36 @@
 use std::fmt::Write as _;
 
 use fanfare_bus::{Bus, LinkState};
+use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::{ClusterState, census};
+use fanfare_protocol::utc::utc_milliseconds;
 use hyper::StatusCode;
+use serde_json::json;
 
+use super::asked::ok;
 use super::problem::Problem;
+use crate::command_line::VERSION;
 use crate::http::Answer;
 use crate::http::answer::json as json_answer;
 use crate::node_list;
 use crate::state::State;
 
-/// The nodes of the cluster, this one too, by their ids. A node that stands alone has no list.
+/// The nodes of the cluster, this one too, by their ids; a node that stands alone is the only one (CON-085).
 ///
 /// # Errors
-/// The node stands alone, or the cluster does not answer.
+/// The cluster does not answer.
 pub(super) async fn nodes(state: &State) -> Result<Answer, Problem> {
-    let bus = state.node.bus().ok_or(Problem::NoCluster)?;
+    let node = &state.node;
+    let Some(bus) = node.bus() else {
+        let alone = json!({
+            "id": node.name(), "name": node.name(), "version": VERSION, "started_at": utc_milliseconds(node.started_at()),
+            "connections": node.seats.open(), "last_seen_at": utc_milliseconds(unix_milliseconds()),
+            "lease_ms": null, "links": [],
+        });
+        return Ok(ok(&json!({ "nodes": [alone] })));
+    };
     let nodes = census::nodes(bus).await.map_err(|_| Problem::ClusterAway)?;
-    Ok(json_answer(StatusCode::OK, node_list::as_json_text(&nodes)))
+    Ok(json_answer(StatusCode::OK, node_list::as_json_text(&nodes, node.config.bus.lease)))
 }
 
 /// What is to be said of the other nodes in the answer to `/ready`, if anything.

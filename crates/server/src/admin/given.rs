@@ -3,13 +3,15 @@
 //! Knows only the names and the kind of value of each; the operation itself decides which values are
 //! legal.
 
+mod fields;
+
 use fanfare_apps::{MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
 use fanfare_node::trace::MOST_TRACES;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
-use serde_json::{Map, Value};
 
+pub(super) use self::fields::Fields;
 use super::problem::Problem;
 use crate::http::given::{FaultyQuery, Given};
 
@@ -150,62 +152,6 @@ pub(super) fn update(body: &[u8], faults: Vec<String>) -> Result<Update, Problem
 /// The body is no JSON object.
 pub(super) fn nothing(body: &[u8], faults: Vec<String>) -> Result<Vec<String>, Problem> {
     Ok(Fields::read(body, faults)?.end(&[]))
-}
-
-/// The fields of a JSON object, each taken out once, and the faults found.
-struct Fields {
-    object: Map<String, Value>,
-    faults: Vec<String>,
-}
-
-impl Fields {
-    /// An empty body counts as an object without fields.
-    fn read(body: &[u8], faults: Vec<String>) -> Result<Self, Problem> {
-        if body.is_empty() {
-            return Ok(Self { object: Map::new(), faults });
-        }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(object)) => Ok(Self { object, faults }),
-            Ok(_) => Err(Problem::NotAnObject),
-            Err(error) => Err(Problem::NotJson(error.to_string())),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Option<String> {
-        match self.object.remove(name)? {
-            Value::String(text) => Some(text),
-            _ => self.is_not(name, "a text"),
-        }
-    }
-
-    fn switch(&mut self, name: &str) -> Option<bool> {
-        match self.object.remove(name)? {
-            Value::Bool(switch) => Some(switch),
-            _ => self.is_not(name, "true or false"),
-        }
-    }
-
-    fn object(&mut self, name: &str) -> Map<String, Value> {
-        match self.object.remove(name) {
-            None => Map::new(),
-            Some(Value::Object(object)) => object,
-            Some(_) => self.is_not(name, "an object").unwrap_or_default(),
-        }
-    }
-
-    fn is_not<T>(&mut self, name: &str, kind: &str) -> Option<T> {
-        self.faults.push(format!("{name} is not {kind}"));
-        None
-    }
-
-    /// All faults, unknown fields included.
-    fn end(mut self, known: &[&str]) -> Vec<String> {
-        self.faults.extend(self.object.keys().map(|name| match known {
-            [] => format!("unknown field {name}; there are none here"),
-            known => format!("unknown field {name}; there are {}", known.join(", ")),
-        }));
-        self.faults
-    }
 }
 
 #[cfg(test)]

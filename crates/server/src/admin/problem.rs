@@ -112,9 +112,6 @@ pub(super) enum Problem {
         "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been changed"
     )]
     DatabaseUnwritable,
-    /// No other nodes are shared with.
-    #[error("This node stands alone: bus.urls names no Redis")]
-    NoCluster,
     /// The Redis between the nodes does not answer.
     #[error("The Redis between the nodes does not answer")]
     ClusterAway,
@@ -199,7 +196,6 @@ impl Problem {
             Self::NoDatabase | Self::NoTokensForNodes => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
-            Self::NoCluster => (StatusCode::NOT_FOUND, "no-cluster"),
             Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -23,6 +23,8 @@ pub(super) enum Action {
     RotateKey,
     RevokeKey,
     Usage,
+    Stats,
+    Connect,
     Publish,
     Traces,
     TestWebhook,
@@ -40,7 +42,11 @@ pub(super) enum Action {
     RefusalsOfNoApp,
     ExamineApp,
     ExamineNode,
+    Node,
     Nodes,
+    Tokens,
+    CreateToken,
+    RevokeToken,
     Audit,
     LogIn,
     WhoAmI,
@@ -59,6 +65,7 @@ impl Action {
                 | Self::TestWebhook
                 | Self::ExamineApp
                 | Self::ExamineNode
+                | Self::CreateToken
                 | Self::LogIn
         )
     }
@@ -76,10 +83,16 @@ impl Action {
     /// The scope that the action needs; `secrets` says whether the request wants secrets.
     pub const fn scope(self, secrets: bool) -> Scope {
         match self {
-            Self::Keys if secrets => Scope::Secrets,
+            Self::Keys | Self::Connect if secrets => Scope::Secrets,
             Self::Publish | Self::TestWebhook => Scope::Publish,
             Self::CloseConnection | Self::TerminateUser => Scope::Operate,
-            Self::Create | Self::Update | Self::Delete | Self::RotateKey | Self::RevokeKey => Scope::Write,
+            Self::Create
+            | Self::Update
+            | Self::Delete
+            | Self::RotateKey
+            | Self::RevokeKey
+            | Self::CreateToken
+            | Self::RevokeToken => Scope::Write,
             Self::Up
             | Self::Ready
             | Self::Metrics
@@ -88,6 +101,8 @@ impl Action {
             | Self::Show
             | Self::Keys
             | Self::Usage
+            | Self::Stats
+            | Self::Connect
             | Self::Traces
             | Self::Deliveries
             | Self::Channels
@@ -101,7 +116,9 @@ impl Action {
             | Self::RefusalsOfNoApp
             | Self::ExamineApp
             | Self::ExamineNode
+            | Self::Node
             | Self::Nodes
+            | Self::Tokens
             | Self::Audit
             | Self::LogIn
             | Self::WhoAmI
@@ -111,7 +128,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 35] {
+pub(super) fn all() -> [(Method, &'static str, Action); 41] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -126,6 +143,8 @@ pub(super) fn all() -> [(Method, &'static str, Action); 35] {
         (Method::POST, "/v1/apps/{id}/keys", Action::RotateKey),
         (Method::DELETE, "/v1/apps/{id}/keys/{key}", Action::RevokeKey),
         (Method::GET, "/v1/apps/{id}/usage", Action::Usage),
+        (Method::GET, "/v1/apps/{id}/stats", Action::Stats),
+        (Method::GET, "/v1/apps/{id}/connect", Action::Connect),
         (Method::POST, "/v1/apps/{id}/events", Action::Publish),
         (Method::GET, "/v1/apps/{id}/traces", Action::Traces),
         (Method::POST, "/v1/apps/{id}/webhooks/{number}/test", Action::TestWebhook),
@@ -143,7 +162,11 @@ pub(super) fn all() -> [(Method, &'static str, Action); 35] {
         (Method::GET, "/v1/refusals", Action::RefusalsOfNoApp),
         (Method::POST, "/v1/apps/{id}/doctor", Action::ExamineApp),
         (Method::POST, "/v1/doctor", Action::ExamineNode),
+        (Method::GET, "/v1/node", Action::Node),
         (Method::GET, "/v1/nodes", Action::Nodes),
+        (Method::GET, "/v1/tokens", Action::Tokens),
+        (Method::POST, "/v1/tokens", Action::CreateToken),
+        (Method::DELETE, "/v1/tokens/{number}", Action::RevokeToken),
         (Method::GET, "/v1/audit", Action::Audit),
         (Method::POST, "/v1/session", Action::LogIn),
         (Method::GET, "/v1/session", Action::WhoAmI),

@@ -68,9 +68,9 @@ async fn check_head(
     arriving: &Arriving,
     query: &Query,
 ) -> Result<Arc<App>, ApiError> {
-    if query.get("auth_key").is_none() {
+    let Some(key) = query.get("auth_key") else {
         return Err(ApiError::Unauthorized(RequestError::KeyMissing));
-    }
+    };
     let app = match state.node.apps.by_id(app_id).await {
         Ok(Some(app)) => app,
         Ok(None) => return Err(ApiError::UnknownApp(app_id.to_owned())),
@@ -84,5 +84,6 @@ async fn check_head(
     SignedRequest { method: arriving.method().as_str(), path, full_path, query }
         .verify(&app, clock, arriving.announced() > 0)
         .map_err(ApiError::Unauthorized)?;
+    state.node.tenants.of(&app.id).keys.requested(key);
     Ok(app)
 }

@@ -191,7 +191,10 @@ pub async fn admit(state: &Arc<State>, applicant: Applicant<'_>) -> Result<Newco
         let limit = app.max_connections.unwrap_or_default();
         Some(hub.take_slot().ok_or_else(|| refused(CloseReason::OverQuota { limit }))?)
     };
-    let seat = Seats::take(&state.node).ok_or_else(|| refused(CloseReason::OverCapacity))?;
+    let mut seat = Seats::take(&state.node).ok_or_else(|| refused(CloseReason::OverCapacity))?;
+    if let Decoded::Key(key) = &wanted {
+        seat.set_key(state.node.tenants.of(&app.id).keys.connected(key));
+    }
     let over_tls = applicant.over_tls(state);
     Ok(Newcomer { hub, version, transport, client, over_tls, place, seat })
 }

@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
 
+/// Printed above lines with a proxy's placeholder, as a comment.
+pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [tls] here: put in the host and port of the proxy \
+                     that does TLS.";
+
 /// The placeholder of a proxy without a known name.
 const SOME_PROXY: &str = "ws.example.com";
 

@@ -261,7 +261,7 @@ fn a_token_command_with_faults_tells_all_of_them_and_makes_nothing() {
         &["create", "--name", "", "--scope", "read", "--expires-in-days", "0"],
         &[
             "fanfare: a token needs a name, by which it is known again",
-            "fanfare: a token is valid for 1 to 3650 days, not 0",
+            "fanfare: a token is valid for a second to 3650 days",
         ],
     );
     refused(&server, &["revoke", "7"], &["fanfare: there is no token 7 that could be revoked"]);

@@ -1,0 +1,97 @@
+//! Lines to paste for an app's clients and back ends: `GET /v1/apps/{id}/connect` (CON-053).
+//!
+//! Made of the same blocks as those of the first run. The secret is for the scope `secrets`, and to look leaves an entry in the audit
+//! log.
+
+use fanfare_apps::AuditAction;
+use fanfare_config::ServerUrl;
+use fanfare_protocol::app::App;
+use serde_json::json;
+
+use super::asked::{Asked, ok};
+use super::events;
+
+use super::problem::Problem;
+use crate::http::Answer;
+use crate::http::given::Given;
+use crate::laravel_lines::LaravelDriver;
+use crate::paste_lines::{OverTls, PasteBlocks, Ways};
+use crate::state::State;
+
+/// The port of a proxy that does TLS.
+const HTTPS: u16 = 443;
+
+/// In place of a secret.
+const MASKED: &str = "(hidden)";
+
+/// In place of lines for a back end where the server has a path prefix.
+const NO_PREFIX: &str =
+    "// Pusher's SDK for Node has no path prefix (listen.path_prefix): take a language whose SDK has one.\n";
+
+/// Where clients and back ends find the server, as far as the request says so.
+struct Place {
+    host: Option<String>,
+    port: Option<u16>,
+    tls: Option<bool>,
+}
+
+/// The lines.
+///
+/// # Errors
+/// There is no such app, or the query has faults.
+pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let mut given = Given::of(&asked.query, &["host", "port", "tls", "secrets"]);
+    let switch = [("true", true), ("false", false)];
+    let place = Place {
+        host: given
+            .parsed("host", "a host name or an address", |text| is_host(text).then(|| text.to_owned())),
+        port: given
+            .parsed("port", "a port from 1 to 65535", |text| text.parse().ok().filter(|port| *port > 0)),
+        tls: given.of_these("tls", &switch),
+    };
+    let shows_secret = given.of_these("secrets", &switch).unwrap_or_default();
+    given.end()?;
+    let app = events::app(state, asked).await?;
+    if shows_secret {
+        asked.note(&state.node.apps, asked.entry(app.id.as_str(), AuditAction::SecretShow)).await;
+    }
+    let listen = &state.node.config.listen;
+    let secret = app.credentials.first().map_or("", |credential| credential.secret.expose());
+    let blocks = PasteBlocks {
+        app: &app,
+        path_prefix: &listen.path_prefix,
+        fallback: listen.fallback,
+        secret: if shows_secret { secret } else { MASKED },
+    };
+    let ways = place.ways(state, &app);
+    let back_end =
+        if listen.path_prefix.is_empty() { blocks.back_end(&ways.back_end) } else { NO_PREFIX.to_owned() };
+    Ok(ok(&json!({
+        "laravel": blocks.laravel(&ways, LaravelDriver::Pusher),
+        "pusher_js": blocks.pusher_js(&ways),
+        "echo": blocks.echo(&ways),
+        "backend": back_end,
+    })))
+}
+
+impl Place {
+    /// The addresses: those of the listeners where the request names no other.
+    fn ways(&self, state: &State, app: &App) -> Ways {
+        let listen = &state.node.config.listen;
+        let over_tls = listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr, host: None });
+        if let Self { host: None, port: None, tls: None } = self {
+            return Ways::to(app, listen.addr, over_tls.as_ref());
+        }
+        let tls = self.tls.unwrap_or(over_tls.is_some() || app.force_tls);
+        let own = if tls { over_tls.map(|tls| tls.listen) } else { Some(listen.addr) };
+        let host = self.host.clone().unwrap_or_else(|| ServerUrl::near(own.unwrap_or(listen.addr)).host);
+        let port = self.port.unwrap_or_else(|| own.map_or(HTTPS, |own| own.port()));
+        let way = ServerUrl { tls, host, port };
+        Ways { back_end: way.clone(), browser: way, needs_proxy: false }
+    }
+}
+
+/// Whether the text can be nothing but a host: lines with the text are pasted into programs.
+fn is_host(text: &str) -> bool {
+    text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b))
+}

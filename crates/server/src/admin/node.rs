@@ -1,0 +1,82 @@
+//! This node: `GET /v1/node` (CON-058). What `/ready` and the gauges read, and the configuration, without a secret.
+
+use std::fs;
+
+use fanfare_config::DifferingSetting;
+use fanfare_node::Node;
+use fanfare_node::memory;
+use fanfare_protocol::utc::{utc, utc_milliseconds};
+use serde_json::{Map, Value, json};
+
+use super::asked::{Asked, ok};
+use super::problem::Problem;
+use super::ready::readiness;
+use crate::command_line::VERSION;
+use crate::descriptors;
+use crate::http::Answer;
+use crate::state::State;
+
+/// What the node is and has.
+///
+/// # Errors
+/// The query has faults.
+pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    asked.has_no_query()?;
+    let node = &state.node;
+    let (is_ready, says) = match readiness(state) {
+        Ok(says) => (true, says),
+        Err(says) => (false, says),
+    };
+    let feeds = state.redis_feed.connections();
+    let mut value = json!({
+        "name": node.name(),
+        "version": VERSION,
+        "started_at": utc_milliseconds(node.started_at()),
+        "ready": is_ready,
+        "says": says,
+        "draining": node.drain.has_begun(),
+        "connections": node.seats.open(),
+        "capacity": node.seats.capacity(),
+        "database": node.apps.has_database().then(|| database_is_well(node)),
+        "redis": node.bus().map(|bus| bus.links().iter().all(|link| link.is_up)),
+        "feeds": { "all": feeds.all, "away": feeds.away, "refusing": feeds.refusing },
+        "certificate_ends_at": state.metrics.certificate_expiry().map(utc),
+        "descriptors_open": open_descriptors(),
+        "descriptors_limit": descriptors::limit(),
+        "configuration": node.config.differing().into_iter().map(setting).collect::<Vec<_>>(),
+    });
+    if let Some(object) = value.as_object_mut() {
+        object.extend(bytes(node));
+    }
+    Ok(ok(&value))
+}
+
+fn database_is_well(node: &Node) -> bool {
+    node.apps.database_away_for().is_none() && node.apps.database_unwritable_for().is_none()
+}
+
+/// What takes memory, in bytes.
+fn bytes(node: &Node) -> Map<String, Value> {
+    let budget = node.hubs.budget();
+    let cached: usize = node.hubs.all().iter().map(|hub| hub.parked_bytes()).sum();
+    let (resume, _) = node.hubs.kept_for_resuming();
+    let all = [
+        ("memory_bytes", memory::resident().into()),
+        ("outboxes_bytes", budget.held().into()),
+        ("outboxes_bytes_limit", budget.bytes().into()),
+        ("cache_bytes", cached.into()),
+        ("resume_bytes", resume.into()),
+        ("history_bytes", node.histories.bytes().into()),
+        ("idempotency_bytes", node.idempotency.numbers().bytes.into()),
+    ];
+    all.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+fn setting(DifferingSetting { key, value, from }: DifferingSetting) -> Value {
+    json!({ "key": key, "value": value, "from": from })
+}
+
+/// Descriptors in use; `None` where the system does not count them: to list a hundred thousand would take too long.
+fn open_descriptors() -> Option<u64> {
+    fs::metadata("/proc/self/fd").ok().map(|folder| folder.len()).filter(|count| *count > 0)
+}

@@ -1,0 +1,29 @@
+//! A token as JSON, the same for the administration API and the command line. Never holds the token itself.
+
+use fanfare_apps::{TokenPage, TokenRecord};
+use serde_json::{Value, json};
+
+use crate::app_json::moment;
+
+/// A page of tokens.
+pub fn page(page: &TokenPage) -> Value {
+    json!({
+        "tokens": page.tokens.iter().map(one).collect::<Vec<_>>(),
+        "next": page.next.map(|next| next.to_string()),
+    })
+}
+
+/// One token.
+pub fn one(record: &TokenRecord) -> Value {
+    let TokenRecord { id, name, scopes, apps, created_at, expires_at, revoked_at, used_at } = record;
+    json!({
+        "number": id,
+        "name": name,
+        "scopes": scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+        "apps": apps,
+        "created_at": moment(*created_at),
+        "last_used_at": used_at.map(moment),
+        "expires_at": expires_at.map(moment),
+        "revoked_at": revoked_at.map(moment),
+    })
+}
