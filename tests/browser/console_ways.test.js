@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { APP } from '../e2e/support/fanfare.js';
-import { subscribed } from '../e2e/support/waiting.js';
+import { allDone, subscribed } from '../e2e/support/waiting.js';
 import { button, go, link, says, settled, test } from './support/console.js';
 
 async function find(page, what) {
@@ -89,4 +89,16 @@ test('con_069 the title names page and app, every page and filter has an address
   await go(page, '/audit');
   assert.equal(await page.title(), 'Audit · Fanfare');
   await button(page, 'Keys').waitFor();
+});
+
+test('con_044 con_056 what was refused is listed with what to do, and the doctor tries each hop from the page', async (desk) => {
+  const client = await desk.scene.client();
+  client.send_event('pusher:subscribe', { channel: 'private-closed', auth: `${APP.key}:0` });
+  await allDone(client);
+  const page = await desk.visit(`/apps/${APP.id}/refusals`);
+  await page.getByRole('row', { name: /private-closed/ }).waitFor();
+  await link(page, 'Doctor').click();
+  await button(page, 'Run').click();
+  await page.getByText(/^Nothing failed|hops? failed/).waitFor();
+  assert.ok((await page.locator('.rows > li').count()) > 3);
 });

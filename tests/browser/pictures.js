@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { APP } from '../e2e/support/fanfare.js';
 import { subscribed, until } from '../e2e/support/waiting.js';
-import { Desk, says, settled } from './support/console.js';
+import { Desk, endBrowser, says, settled } from './support/console.js';
 
 const FOLDER = fileURLToPath(new URL('../../docs/console/', import.meta.url));
 
@@ -66,4 +66,5 @@ try {
   await desk.judge();
 } finally {
   for (const end of ends.reverse()) await end();
+  await endBrowser();
 }

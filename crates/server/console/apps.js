@@ -37,7 +37,7 @@ export function NewApp() {
 		<form class="panel narrow" onSubmit=${submitted(making.run)}>
 			<${Line} label="Name" note="For people; it may be changed later." faults=${faults('name')} value=${given.name} maxlength="200" put=${put('name')} />
 			<${Line} label="Id" note="Letters, digits, _ and -. Empty: the server makes one up." faults=${faults('id')} value=${given.id} maxlength="64" pattern="[A-Za-z0-9_\\-]+" put=${put('id')} />
-			<p class="quiet">The server makes key and secret. Everything else has a default in the settings of the app.</p>
+			<p class="quiet">The server makes key and secret; all else has a default in the settings.</p>
 			<${Refused} refusal=${making.refusal} />
 			<p class="row"><${Act} needs="write" type="submit" class="main" off=${making.busy}>Make the app<//> <a class="button" href=${to('apps')}>Cancel</a></p>
 		</form>`;

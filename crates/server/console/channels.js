@@ -28,7 +28,7 @@ export function Channels({ app, parts, query }) {
 			]}
 			empty=${asked.prefix || asked.kind
 				? html`<p>No channel is like that now.</p><p>A channel exists only while somebody is subscribed to it. <a href=${toApp(app, 'channels')}>All channels</a></p>`
-				: html`<p>No channel has a subscriber now.</p><p>A channel exists from its first subscriber to its last. Is a client connected? See <a href=${toApp(app, 'connections')}>the connections</a>.</p>`} />`;
+				: html`<p>No channel has a subscriber now.</p><p>Is a client connected? See <a href=${toApp(app, 'connections')}>the connections</a>.</p>`} />`;
 }
 
 function One({ app, name, query }) {

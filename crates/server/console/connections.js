@@ -22,7 +22,7 @@ export function Connections({ app, parts, query }) {
 			columns=${['socket', 'user', 'subscriptions:number:Channels', 'address', ['Client', client], 'since', 'outbox_bytes:number:Waiting', 'node:fit', ['Close', close, 'fit']]}
 			empty=${Object.values(asked).some(Boolean)
 				? html`<p>No connection is like that now.</p><p><a href=${toApp(app, 'connections')}>All connections</a></p>`
-				: html`<p>Nobody is connected now.</p><p>${hasRoute('GET …/connect') && html`<a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. `}A client that should be here was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
+				: html`<p>Nobody is connected now.</p><p>${hasRoute('GET …/connect') && html`<a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. `}A missing client was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
 }
 
 function One({ app, socket }) {

@@ -105,7 +105,6 @@ function update(list, value, rows, id) {
 
 export const Missing = ({ nodes }) => nodes?.length > 0 && html`<p class="caution">Without what these nodes have, which did not answer: ${nodes.map(visible).join(', ')}</p>`;
 
-// What a row is known by: a field of it, or a function.
 const keyOf = (by = 'id') => (typeof by === 'string' ? (row) => row[by] : by);
 
 // A column of a table, or a fact: the name of a field, how the column is, and its label, 'outbox_bytes:number:Waiting'; or

@@ -41,7 +41,7 @@ function Look({ app, now }) {
 	const optional = (...parts) => useMaybe(app, parts, { every: 10 }).value;
 	const refused = optional('refusals')?.refusals.filter(({ last_at: at }) => Date.now() - Date.parse(at) < 3_600_000) ?? [];
 	const failing = optional('webhooks', 'deliveries')?.webhooks.filter(({ enabled, works }) => enabled && works === false) ?? [];
-	const full = now?.connections > 0.8 * now?.max_connections;
+	const full = now?.max_connections && now.connections > 0.8 * now.max_connections;
 	return html`<section class="panel"><h2>Needs a look</h2>
 		${!refused.length && !failing.length && !full && html`<p class="quiet">Nothing: no refusal in the last hour, no webhook fails, no quota is nearly full.</p>`}
 		<ul class="bare">

@@ -121,7 +121,7 @@ const Trace = ({ app, trace: { event_id: id, at, bytes, channels, refused, chann
 	${refused
 		? html`<p>${lamp('bad', refused.status ? `refused, ${refused.status}:` : 'refused:')} ${text(refused.text)}</p>`
 		: html`<ul class="bare">${channels.map((channel) => html`<${Went} ...${{ app, channel, instead }} />`)}</ul>`}
-	${out > 0 && html`<p class="quiet">and ${count(out, 'further channel')}, which the server does not keep</p>`}
+	${out > 0 && html`<p class="quiet">and ${count(out, 'further channel')}, not kept</p>`}
 	<p class="quiet">${id && html`<a href=${toApp(app, 'traces', { event_id: id })}>${id}</a> · `}${!listed && html`${clock(at, true)} UTC · `}${size(bytes)}</p>
 </div>`;
 
@@ -129,7 +129,7 @@ export function Traces({ app, query }) {
 	const wanted = query.get('event_id') ?? '';
 	const [typed, setTyped] = useState(wanted);
 	const empty = ({ trace }) => (wanted
-		? html`<p>This node keeps no event ${visible(wanted)}.</p><p>Each node keeps the last 200 publishes of an app, of those that it has accepted itself: ask the node that your back end talks to.</p>`
+		? html`<p>This node keeps no event ${visible(wanted)}.</p><p>Each node keeps the last 200 publishes of an app that it accepted: ask the node that your back end talks to.</p>`
 		: trace
 			? html`<p>Nothing was published since this app keeps traces.</p><p>A publish of your back end stands here at once. <a href=${toApp(app, 'send')}>Send a test event</a>.</p>`
 			: html`<p>This app keeps no traces.</p><p>Switch on <a href=${toApp(app, 'settings', { tab: 'features' })}>its setting trace</a>; then the last 200 publishes are listed here, without their data.</p>`);

@@ -46,7 +46,10 @@ function browser() {
   return started;
 }
 
-after(async () => (await started)?.close());
+/** Ends the browser; tests have that done for them. */
+export const endBrowser = async () => (await started)?.close();
+
+after(endBrowser);
 
 /** A test with a server and a browser; whatever happens on its pages that must not fails the test. */
 export function test(name, body, options = {}) {
