@@ -19,8 +19,9 @@ use crate::sharing::InCluster;
 impl Channel {
     /// Begins to note what is sent, in apps whose clients resume.
     pub(super) fn open_ring(&mut self, rings: Option<&Arc<Rings>>) {
-        if let Some(rings) = rings {
-            self.ring_or(|| Ring::new(Arc::clone(rings)));
+        if let Some(rings) = rings.filter(|_| self.ring().is_none()) {
+            let ring = Ring::new(Arc::clone(rings), &self.name);
+            self.ring_or(|| ring);
         }
     }
 

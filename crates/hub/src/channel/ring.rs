@@ -13,6 +13,7 @@ mod runs;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::SocketId;
 
@@ -27,8 +28,11 @@ pub(super) use self::missed::Missed;
 pub(super) use self::newcomers::Expected;
 pub use self::newcomers::MissedElsewhere;
 
-/// Estimated bytes of an ended subscription: its place in the table, and the channel if nobody else is there.
+/// Estimated bytes of an ended subscription: its place in the table, and its part of the connection's record.
 const ENDED: usize = 256;
+
+/// Estimated bytes of a channel, with its ring, that may be there for ended subscriptions alone; beside its name.
+const CHANNEL: usize = 736;
 
 /// Most sockets of one client whose own events are known in what was replayed; of more, a replay has several runs.
 const MOST_OWN: usize = 64;
@@ -49,6 +53,8 @@ pub(super) struct Ring {
     subscribed: Sockets<Runs>,
     /// Number of ended subscriptions.
     ended: usize,
+    /// Bytes of the channel, which count while there are ended subscriptions.
+    of_channel: usize,
     /// Subscribers who wait for their acknowledgement.
     newcomers: Newcomers,
     /// The subscriptions that keep what another node has brought, and since when, the oldest first.
@@ -56,7 +62,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(rings: Arc<Rings>) -> Self {
+    pub(super) fn new(rings: Arc<Rings>, channel: &ChannelName) -> Self {
         Self {
             rings,
             first: 0,
@@ -64,6 +70,7 @@ impl Ring {
             kept: None,
             subscribed: Sockets::default(),
             ended: 0,
+            of_channel: CHANNEL + channel.as_str().len(),
             newcomers: Newcomers::default(),
             brought: VecDeque::new(),
         }
@@ -212,9 +219,10 @@ impl Ring {
     pub(super) fn end(&mut self, socket: SocketId, until: Option<u64>) {
         self.newcomers.forget(socket);
         let next = self.next();
+        let of_channel = if self.ended == 0 { self.of_channel } else { 0 };
         let ended = until.zip(self.subscribed.get_mut(&socket)).is_some_and(|(until, runs)| {
             let bytes = ENDED + runs.bytes();
-            let is_kept = self.rings.take(bytes, 0);
+            let is_kept = self.rings.take(bytes + of_channel, 0);
             if is_kept {
                 runs.end(next, until, bytes);
             }
@@ -340,6 +348,9 @@ impl Ring {
             expired.is_none()
         });
         self.ended -= gone.len();
+        if self.ended == 0 {
+            self.rings.give_back(self.of_channel, 0);
+        }
         give_back(&mut self.subscribed);
         gone
     }
@@ -365,7 +376,8 @@ impl Ring {
 impl Drop for Ring {
     fn drop(&mut self) {
         while self.drop_oldest() {}
-        let ended = self.subscribed.values().filter_map(Runs::ended).map(|ended| ended.bytes);
-        self.rings.give_back(self.entries.capacity() * size_of::<Entry>() + ended.sum::<usize>(), 0);
+        let of_ended: usize = self.subscribed.values().filter_map(Runs::ended).map(|ended| ended.bytes).sum();
+        let of_channel = if self.ended > 0 { self.of_channel } else { 0 };
+        self.rings.give_back(self.entries.capacity() * size_of::<Entry>() + of_ended + of_channel, 0);
     }
 }

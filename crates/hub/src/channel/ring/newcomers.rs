@@ -34,6 +34,9 @@ use crate::resume::Since;
 /// Most events that are noted for one newcomer; of more, its resume is incomplete.
 const MOST_NOTED: usize = 4096;
 
+/// Most events that are noted for all newcomers of a channel together; whose is one too many, has an incomplete resume.
+const MOST_NOTED_IN_ALL: usize = 1 << 18;
+
 /// What a client missed, as the node knows that the client was connected to.
 #[derive(Clone, Debug, Default)]
 pub struct MissedElsewhere {
@@ -45,7 +48,11 @@ pub struct MissedElsewhere {
 
 /// The newcomers of a channel.
 #[derive(Debug, Default)]
-pub(in crate::channel) struct Newcomers(Sockets<Newcomer>);
+pub(in crate::channel) struct Newcomers {
+    waiting: Sockets<Newcomer>,
+    /// Events that are noted, for all of them.
+    noted: usize,
+}
 
 #[derive(Debug)]
 struct Newcomer {
@@ -59,6 +66,8 @@ struct Asking {
     question: u64,
     /// The question has come back through the topic.
     is_heard: bool,
+    /// There was no room for the events.
+    is_cut: bool,
     noted: Vec<Noted>,
     /// The answer, and the node that has answered.
     found: Option<(u64, MissedElsewhere)>,
@@ -85,19 +94,21 @@ impl Newcomers {
     /// What a client comes back with, who waits for an acknowledgement; too late for one about whom another node is asked.
     pub(in crate::channel) fn expect(&mut self, socket: SocketId, since: Since) {
         if !self.is_asking(&socket) {
-            self.0.insert(socket, Newcomer { since, asking: None });
+            self.waiting.insert(socket, Newcomer { since, asking: None });
         }
     }
 
     pub(super) fn forget(&mut self, socket: SocketId) {
-        if self.0.remove(&socket).is_some() {
-            give_back(&mut self.0);
+        if let Some(gone) = self.waiting.remove(&socket) {
+            self.noted -= gone.asking.map_or(0, |asking| asking.noted.len());
+            give_back(&mut self.waiting);
         }
     }
 
     /// What a newcomer came back with.
     pub(in crate::channel) fn take(&mut self, socket: SocketId) -> Option<Expected> {
-        let Newcomer { since, asking } = self.0.remove(&socket)?;
+        let Newcomer { since, asking } = self.waiting.remove(&socket)?;
+        self.noted -= asking.as_ref().map_or(0, |asking| asking.noted.len());
         let found = asking.and_then(|asking| Some((asking.found?, asking.noted)));
         Some(match found {
             Some(((node, found), noted)) => {
@@ -110,28 +121,36 @@ impl Newcomers {
 
     /// The token and the count of a newcomer about whom another node is to be asked.
     pub(in crate::channel) fn to_ask(&self, socket: &SocketId) -> Option<(ResumeToken, u64)> {
-        let newcomer = self.0.get(socket).filter(|newcomer| newcomer.asking.is_none())?;
+        let newcomer = self.waiting.get(socket).filter(|newcomer| newcomer.asking.is_none())?;
         Some((newcomer.since.elsewhere?, newcomer.since.count))
     }
 
     /// Whether a newcomer waits for what another node says.
     pub(in crate::channel) fn is_asking(&self, socket: &SocketId) -> bool {
-        self.0.get(socket).is_some_and(|newcomer| newcomer.asking.is_some())
+        self.waiting.get(socket).is_some_and(|newcomer| newcomer.asking.is_some())
     }
 
     /// Another node is asked about a newcomer; without a question, none is.
     pub(in crate::channel) fn ask(&mut self, socket: &SocketId, question: Option<u64>) {
-        let Some(newcomer) = self.0.get_mut(socket) else { return };
+        let Some(newcomer) = self.waiting.get_mut(socket) else { return };
         newcomer.since.elsewhere = None;
-        let asking = |question| Asking { question, is_heard: false, noted: Vec::new(), found: None };
+        let asking =
+            |question| Asking { question, is_heard: false, is_cut: false, noted: Vec::new(), found: None };
         newcomer.asking = question.map(asking);
     }
 
     /// Notes an event that subscribers have got now, for those who are going to be subscribers.
     pub(super) fn note(&mut self, serial: u64, node: Option<u64>) {
-        for asking in self.0.values_mut().filter_map(|newcomer| newcomer.asking.as_mut()) {
-            if (node.is_none() || asking.is_heard) && asking.noted.len() <= MOST_NOTED {
+        for asking in self.waiting.values_mut().filter_map(|newcomer| newcomer.asking.as_mut()) {
+            if asking.is_cut || node.is_some() && !asking.is_heard {
+                continue;
+            }
+            if asking.noted.len() < MOST_NOTED && self.noted < MOST_NOTED_IN_ALL {
                 asking.noted.push(Noted { serial, node });
+                self.noted += 1;
+            } else {
+                asking.is_cut = true;
+                self.noted -= std::mem::take(&mut asking.noted).len();
             }
         }
     }
@@ -151,13 +170,62 @@ impl Newcomers {
         found: Option<(u64, MissedElsewhere)>,
     ) -> bool {
         let Some(asking) = self.asking(socket, question) else { return false };
-        let is_whole = asking.is_heard && asking.noted.len() <= MOST_NOTED;
+        let is_whole = asking.is_heard && !asking.is_cut;
         asking.found = found.filter(|_| is_whole);
         true
     }
 
     fn asking(&mut self, socket: &SocketId, question: u64) -> Option<&mut Asking> {
-        let asking = self.0.get_mut(socket)?.asking.as_mut();
+        let asking = self.waiting.get_mut(socket)?.asking.as_mut();
         asking.filter(|asking| asking.question == question)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many newcomers about whom another node is asked.
+    fn asking(count: u64) -> Newcomers {
+        let mut newcomers = Newcomers::default();
+        for number in 0..count {
+            let socket = SocketId::from_bits(number);
+            newcomers.expect(socket, Since { former: None, elsewhere: None, count: 0 });
+            newcomers.ask(&socket, Some(number));
+            newcomers.hear(&socket, number);
+        }
+        newcomers
+    }
+
+    fn held(newcomers: &Newcomers) -> usize {
+        let asking = newcomers.waiting.values().filter_map(|newcomer| newcomer.asking.as_ref());
+        asking.map(|asking| asking.noted.capacity()).sum()
+    }
+
+    /// Whether the answer of another node makes the newcomer's resume, and how many events come behind.
+    fn resumed(newcomers: &mut Newcomers, number: u64) -> Option<usize> {
+        let socket = SocketId::from_bits(number);
+        assert!(newcomers.answer(&socket, number, Some((7, MissedElsewhere::default()))));
+        match newcomers.take(socket) {
+            Some(Expected::Elsewhere(_, noted)) => Some(noted.len()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn res_012_so_many_events_are_noted_for_a_newcomer_and_for_all_together() {
+        let mut newcomers = asking(1);
+        (0..=MOST_NOTED as u64).for_each(|serial| newcomers.note(serial, None));
+        assert_eq!((held(&newcomers), resumed(&mut newcomers, 0)), (0, None));
+        const CROWD: u64 = 1000;
+        let mut newcomers = asking(CROWD);
+        let each = MOST_NOTED_IN_ALL as u64 / CROWD;
+        (0..each).for_each(|serial| newcomers.note(serial, Some(1)));
+        assert_eq!(resumed(&mut newcomers, 0), Some(each as usize));
+        (each..2 * each).for_each(|serial| newcomers.note(serial, None));
+        assert!(newcomers.noted <= MOST_NOTED_IN_ALL && held(&newcomers) <= 4 * MOST_NOTED_IN_ALL);
+        let complete = (1..CROWD).filter_map(|number| resumed(&mut newcomers, number)).count() as u64;
+        assert!(complete > 0 && complete < CROWD - 1, "{complete} of {CROWD}");
+        assert_eq!(newcomers.noted, 0, "all room is given back");
     }
 }

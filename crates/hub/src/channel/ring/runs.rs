@@ -199,8 +199,8 @@ impl Runs {
 
     /// Bytes beside the subscription's place in the table.
     pub(super) fn bytes(&self) -> usize {
-        let runs = |past: &Past| size_of::<Past>() + past.runs.capacity() * size_of::<Run>();
-        self.past.as_ref().map_or(0, |past| runs(past))
+        let Some(past) = self.past.as_ref() else { return 0 };
+        size_of::<Past>() + past.runs.capacity() * size_of::<Run>() + size_of_val(self.own())
     }
 
     fn sent(&self, next: u64) -> u64 {
