@@ -58,9 +58,9 @@ async fn begin_uncounted(node: &Arc<Node>, app: &AppId, request: KeyedRequest) -
     match standing {
         Ok(KeyStanding::UnderWay) => Begun::Known(KnownKey::UnderWay),
         Ok(KeyStanding::OtherRequest) => Begun::Known(KnownKey::OtherRequest),
-        Ok(KeyStanding::Again(answer)) => match FirstAnswer::read(&answer) {
+        Ok(KeyStanding::Again { answer, age }) => match FirstAnswer::read(&answer) {
             Some(answer) => {
-                attempt.keep(answer.clone());
+                attempt.keep(answer.clone(), age);
                 Begun::Known(KnownKey::Again(answer))
             }
             // Of a later release.
@@ -77,13 +77,14 @@ impl Attempt {
         if let Some(bus) = self.node.bus().filter(|_| self.is_in_cluster) {
             bus.end_key(&self.app, &self.request, &answer.write());
         }
-        self.keep(answer);
+        self.keep(answer, 0);
     }
 
-    fn keep(&mut self, answer: FirstAnswer) {
+    /// Keeps the answer for as long as is left of a key's time, which began `age` milliseconds ago.
+    fn keep(&mut self, answer: FirstAnswer, age: u64) {
         self.is_over = true;
-        let now = self.node.milliseconds();
-        self.node.idempotency.end(&self.app, &self.request, (self.turn, now), answer);
+        let began = self.node.milliseconds().saturating_sub(age);
+        self.node.idempotency.end(&self.app, &self.request, (self.turn, began), answer);
     }
 }
 

@@ -24,7 +24,12 @@ pub enum KeyStanding {
     /// Nothing: this node is to publish.
     New,
     /// The first request was answered with this.
-    Again(Vec<u8>),
+    Again {
+        /// The answer.
+        answer: Vec<u8>,
+        /// Milliseconds since the key was first used.
+        age: u64,
+    },
     /// The first request is under way on another node.
     UnderWay,
     /// The key was used with another request.
@@ -96,6 +101,10 @@ fn standing(said: &[u8]) -> Option<KeyStanding> {
         b"new" => KeyStanding::New,
         b"busy" => KeyStanding::UnderWay,
         b"other" => KeyStanding::OtherRequest,
-        said => KeyStanding::Again(said.strip_prefix(b"again")?.to_vec()),
+        said => {
+            let (age, answer) = said.strip_prefix(b"again")?.split_first_chunk::<6>()?;
+            let age = std::str::from_utf8(age).ok()?.trim_start().parse().ok()?;
+            KeyStanding::Again { answer: answer.to_vec(), age }
+        }
     })
 }

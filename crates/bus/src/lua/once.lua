@@ -4,7 +4,8 @@
 --       2 once-at:APP, when each key was first used
 -- ARGV: 1 now (ms; '0' = Redis's clock) 2 begin | end | forget 3 key 4 fingerprint (16 bytes) 5 owner, or at the end the answer
 --       6 how long a key is remembered 7 how long a publish may be under way (ms) 8 bytes of all keys at most
--- Reply: 'OK' | to begin: 'new', 'busy' (under way elsewhere), 'other' (another body), or 'again' followed by the first answer
+-- Reply: 'OK' | to begin: 'new', 'busy' (under way elsewhere), 'other' (another body), or 'again', six characters with
+--        the time since the first use (ms), and the first answer
 local now = tonumber(ARGV[1])
 if now == 0 then local t = redis.call('TIME'); now = t[1] * 1000 + math.floor(t[2] / 1000) end
 local what, key, fingerprint, more = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -35,7 +36,7 @@ if what == 'begin' then
   for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - life, 'LIMIT', 0, 100)) do remove(old) end
   if state then
     if state:sub(2, 17) ~= fingerprint then return 'other' end
-    if state:sub(1, 1) == 'd' then return 'again' .. state:sub(18) end
+    if state:sub(1, 1) == 'd' then return string.format('again%6d', math.max(now - at, 0)) .. state:sub(18) end
     if now - at < hold then return 'busy' end
   end
   put('w' .. fingerprint .. more, now)
