@@ -260,3 +260,32 @@ test('con_054 con_070 a webhook is added and tested from the page, and its deliv
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await says(page, 'This app has no webhook.');
 });
+
+test('con_053 con_018 the lines to connect are there with the secret masked, and with it on demand alone', async (desk) => {
+  const page = await desk.visit(`/apps/${APP.id}/connect?host=ws.example.com&port=443&tls=true`);
+  const lines = page.getByLabel('Lines for .env');
+  await lines.getByText(`PUSHER_APP_KEY=${APP.key}`).waitFor();
+  await lines.getByText('PUSHER_HOST=ws.example.com').waitFor();
+  assert.ok(!(await lines.innerText()).includes(APP.secret));
+  await button(page, 'Show the secret').click();
+  await lines.getByText(`PUSHER_APP_SECRET=${APP.secret}`).waitFor();
+  await button(page, 'Mask the secret').click();
+  await lines.getByText(APP.secret).waitFor({ state: 'detached' });
+});
+
+test('con_015 con_070 a token is made on the page, shown once, works, and is revoked', async (desk) => {
+  const page = await desk.visit('/tokens');
+  await page.getByLabel('Name', { exact: true }).fill('grafana');
+  await button(page, 'Make the token').click();
+  const token = (await page.getByLabel('Lines to copy').innerText()).trim();
+  desk.secrets.push(token);
+  const status = async () => (await fetch(new URL('/v1/apps', desk.url), { headers: { Authorization: `Bearer ${token}` } })).status;
+  assert.equal(await status(), 200);
+  await go(page, '/apps');
+  await go(page, '/tokens');
+  await page.getByRole('row', { name: /grafana/ }).waitFor();
+  await button(page, 'Revoke grafana').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.getByRole('row', { name: /grafana/ }).getByText('revoked').waitFor();
+  assert.equal(await status(), 401);
+});
