@@ -262,9 +262,11 @@ async fn a_crowd_is_kept_in_time_where_the_database_is_far_away() {
     let url = postgres.url().replace(&format!(":{}/", postgres.port()), &format!(":{}/", cable.port));
     let database = Database::parse(&url, Path::new("/nowhere")).unwrap();
     let apps = Apps::open(Vec::new(), Some(database), kept(Limits::default(), 60)).await.unwrap();
-    cable.set(Mode::Delay(Duration::from_millis(10)));
+    cable.set(Mode::Delay(Duration::from_millis(4)));
     let requests: Vec<_> = (0..500).map(|number| request(&number.to_string())).collect();
-    apps.keep_requests((&app(), URL), &requests, &BOUNDS).await.expect("ten seconds would be too long");
+    apps.keep_requests((&app(), URL), &requests, &BOUNDS)
+        .await
+        .expect("a way to the database for each would take too long");
     cable.set(Mode::Pass);
     let kept: Vec<_> = (0..100).map(|number| number.to_string()).collect();
     assert_eq!(bodies(&lease(&apps, URL).await), kept, "in their order");
