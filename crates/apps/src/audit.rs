@@ -54,6 +54,8 @@ pub enum AuditAction {
     ConnectionClose,
     /// The connections of a user were closed.
     UserTerminate,
+    /// A live list that shows what events carry was opened, or has ended.
+    LivePayloads,
 }
 
 /// Who did something, and from where.
@@ -126,6 +128,7 @@ impl AuditAction {
             Self::WebhookTest => "webhook.test",
             Self::ConnectionClose => "connection.close",
             Self::UserTerminate => "user.terminate",
+            Self::LivePayloads => "live.payloads",
         }
     }
 }
@@ -148,6 +151,7 @@ impl fmt::Display for AuditAction {
             Self::WebhookTest => "webhook tested",
             Self::ConnectionClose => "connection closed",
             Self::UserTerminate => "connections of a user closed",
+            Self::LivePayloads => "live list with payloads opened",
         })
     }
 }

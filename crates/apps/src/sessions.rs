@@ -127,6 +127,15 @@ impl Apps {
         Ok(Some(AdminSession { bearer: found.token.into(), ends_at: found.ends_at, csrf_token }))
     }
 
+    /// Whether a session has not ended. The question is no use of the session: one that nobody uses ends in its time.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away.
+    pub async fn session_goes_on(&self, id: &str, times: SessionTimes) -> Result<bool, OperationError> {
+        let found = self.writable()?.store.session(&hash(id), i64::from(times.idle) * 1000).await?;
+        Ok(found.is_some())
+    }
+
     /// Ends a session.
     ///
     /// # Errors

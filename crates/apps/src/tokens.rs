@@ -242,6 +242,14 @@ impl Apps {
         Ok(Some(Bearer::from(found.token)))
     }
 
+    /// Whether the token with this number is still valid.
+    ///
+    /// # Errors
+    /// There is no database, or the database is away.
+    pub async fn token_goes_on(&self, id: i64) -> Result<bool, OperationError> {
+        Ok(self.writable()?.store.is_valid_token(id).await?)
+    }
+
     /// Whether there is a database, without which there are no tokens.
     #[must_use]
     pub const fn has_database(&self) -> bool {

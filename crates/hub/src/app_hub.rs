@@ -26,7 +26,7 @@ use hashbrown::hash_table::Entry;
 use self::changes::Due;
 use crate::bell::Bells;
 use crate::cache::ParkedEvents;
-use crate::channel::{Channel, Counting, EventReach, Joining, Occupancy, SubscribeError};
+use crate::channel::{Channel, Counting, EventReach, Footing, Joining, Occupancy, SubscribeError};
 use crate::conn::Conn;
 use crate::resume::{NodeRings, ResumeMistake, Rings, Since};
 use crate::sharing::{InCluster, Sharing};
@@ -75,6 +75,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) since: Option<&'a Since>,
     /// The present, in milliseconds of the clock by which cached events expire.
     pub(crate) now: u64,
+    /// Is told the footing of the new subscriber, if somebody wants to know.
+    pub(crate) footing: Option<&'a mut Footing>,
 }
 
 impl AppHub {
@@ -258,7 +260,7 @@ impl AppHub {
         conn: &Arc<Conn>,
         arrival: Arrival<'_>,
     ) -> Result<(), SubscribeError> {
-        let Arrival { identity, since, now } = arrival;
+        let Arrival { identity, since, now, footing } = arrival;
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).lock();
         // Read under the lock: a look at the shard after a change of settings then finds all that is unreported.
@@ -285,14 +287,27 @@ impl AppHub {
                 vacant.insert(channel)
             }
         };
+        if let Some(footing) = footing {
+            *footing = channel.get().footing(conn.id);
+        }
         self.changed(channel.get_mut(), Counting { subscribers: app.subscription_counts, hooks }, Some(conn));
         Ok(())
     }
 
-    /// Ends a subscription; with an expiry, its client may come back until then.
-    pub(crate) fn unsubscribe(&self, name: &ChannelName, socket: SocketId, until: Option<u64>) {
+    /// Ends a subscription; with an expiry, its client may come back until then. Tells the footing that the subscriber had, if
+    /// somebody wants to know.
+    pub(crate) fn unsubscribe(
+        &self,
+        name: &ChannelName,
+        socket: SocketId,
+        until: Option<u64>,
+        footing: Option<&mut Footing>,
+    ) {
         if self.sharing.is_some() {
             self.in_cluster(name, 0, |channel, at| {
+                if let Some(footing) = footing {
+                    *footing = channel.footing(socket);
+                }
                 channel.end_run(socket, until);
                 channel.exit(socket, at)
             });
@@ -304,6 +319,9 @@ impl AppHub {
         let hooks = self.hooks(&app, name);
         if let Ok(mut entry) = shard.find_entry(hash, |channel| channel.name == *name) {
             let channel = entry.get_mut();
+            if let Some(footing) = footing {
+                *footing = channel.footing(socket);
+            }
             channel.end_run(socket, until);
             channel.unsubscribe(socket, hooks);
             self.changed(channel, Counting { subscribers: app.subscription_counts, hooks }, None);

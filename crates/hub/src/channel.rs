@@ -7,6 +7,7 @@ mod cache;
 mod copy;
 mod counts;
 mod elsewhere;
+mod footing;
 mod listing;
 mod member;
 mod merging;
@@ -41,6 +42,7 @@ use crate::sync::RandomState;
 use crate::transitions::Hooks;
 
 pub(crate) use self::counts::Counting;
+pub use self::footing::Footing;
 pub use self::ordered::OrderedEvent;
 pub use self::reach::EventReach;
 pub use self::ring::MissedElsewhere;

@@ -27,7 +27,7 @@ mod waking_queue;
 pub use app_hub::{AppHub, Cached, ChannelsPlace, FedEvent, SHARDS, Slot, SomeUsers};
 pub use budget::Budget;
 pub use change_queue::TakenChanges;
-pub use channel::{EventReach, MissedElsewhere, Occupancy, OrderedEvent, SubscribeError};
+pub use channel::{EventReach, Footing, MissedElsewhere, Occupancy, OrderedEvent, SubscribeError};
 pub use conn::{Conn, Visitor};
 pub use dialect::Dialect;
 pub use hubs::Hubs;

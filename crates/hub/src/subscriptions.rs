@@ -14,7 +14,7 @@ use fanfare_protocol::user::UserData;
 use hashbrown::{HashMap, HashSet};
 
 use crate::app_hub::{AppHub, Arrival};
-use crate::channel::SubscribeError;
+use crate::channel::{Footing, SubscribeError};
 use crate::conn::Conn;
 use crate::resume::{Former, Since};
 use crate::sync::RandomState;
@@ -73,6 +73,30 @@ impl Subscriptions {
         identity: Option<Identity>,
         now: u64,
     ) -> Result<(), SubscribeError> {
+        self.enter(channel, identity, now, None)
+    }
+
+    /// As [`Subscriptions::subscribe`], and returns the footing that the connection has in the channel then.
+    ///
+    /// # Errors
+    /// As [`Subscriptions::subscribe`].
+    pub fn subscribe_seen(
+        &mut self,
+        channel: ChannelName,
+        identity: Option<Identity>,
+        now: u64,
+    ) -> Result<Footing, SubscribeError> {
+        let mut footing = Footing::default();
+        self.enter(channel, identity, now, Some(&mut footing)).map(|()| footing)
+    }
+
+    fn enter(
+        &mut self,
+        channel: ChannelName,
+        identity: Option<Identity>,
+        now: u64,
+        footing: Option<&mut Footing>,
+    ) -> Result<(), SubscribeError> {
         self.forget_refused();
         if self.channels.contains(&channel) {
             return Err(SubscribeError::Existing);
@@ -82,7 +106,7 @@ impl Subscriptions {
             let known = resuming.since.get(channel.as_str());
             known.or_else(|| resuming.has_more.then_some(&unknown))
         });
-        self.hub.subscribe(&channel, &self.conn, Arrival { identity, since, now })?;
+        self.hub.subscribe(&channel, &self.conn, Arrival { identity, since, now, footing })?;
         if let Some(resuming) = self.rare.as_mut().and_then(|rare| rare.resuming.as_mut()) {
             resuming.since.remove(channel.as_str());
         }
@@ -105,12 +129,42 @@ impl Subscriptions {
     /// Leaves the channel; false if there was no subscription (WS-141).
     pub fn unsubscribe(&mut self, channel: &str) -> bool {
         self.forget_refused();
+        self.leave(channel, None)
+    }
+
+    /// As [`Subscriptions::unsubscribe`], and returns the footing that the connection had in the channel; `None` if there was
+    /// no subscription.
+    pub fn unsubscribe_seen(&mut self, channel: &str) -> Option<Footing> {
+        self.forget_refused();
+        let mut footing = Footing::default();
+        self.leave(channel, Some(&mut footing)).then_some(footing)
+    }
+
+    fn leave(&mut self, channel: &str, footing: Option<&mut Footing>) -> bool {
         let Some(channel) = self.channels.take(channel) else {
             return false;
         };
         self.conn.has_channels(self.channels.len());
-        self.hub.unsubscribe(&channel, self.conn.id, None);
+        self.hub.unsubscribe(&channel, self.conn.id, None, footing);
         true
+    }
+
+    /// Leaves every channel, as dropping does, and tells the footing that the connection had in each.
+    pub fn leave_all_seen(&mut self, mut seen: impl FnMut(&ChannelName, &Footing)) {
+        self.forget_refused();
+        let until = self.end_counting();
+        for channel in self.channels.drain() {
+            let mut footing = Footing::default();
+            self.hub.unsubscribe(&channel, self.conn.id, until, Some(&mut footing));
+            seen(&channel, &footing);
+        }
+    }
+
+    /// Nothing is counted any more for a client that counts; returns until when it may come back.
+    fn end_counting(&mut self) -> Option<u64> {
+        let resuming = self.rare.as_mut()?.resuming.as_mut()?;
+        let counts = std::mem::take(&mut resuming.counts);
+        counts.then(|| self.hub.end_counting(resuming.token)).flatten()
     }
 
     /// Signs in, and queues `success`, then the online users of the watchlist. The same user may sign in
@@ -245,10 +299,9 @@ impl Subscriptions {
 
 impl Drop for Subscriptions {
     fn drop(&mut self) {
-        let counted = self.resuming().filter(|resuming| resuming.counts).map(|resuming| resuming.token);
-        let until = counted.and_then(|token| self.hub.end_counting(token));
+        let until = self.end_counting();
         for channel in self.channels.drain() {
-            self.hub.unsubscribe(&channel, self.conn.id, until);
+            self.hub.unsubscribe(&channel, self.conn.id, until, None);
         }
         if let Some(signed_in) = self.rare.take().and_then(|rare| rare.signed_in) {
             self.hub.sign_out(self.conn.id, &signed_in);

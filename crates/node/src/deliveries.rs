@@ -124,8 +124,7 @@ pub(crate) fn told_to_others(node: &Node, app: &AppId) -> Option<Vec<u8>> {
 /// What the other nodes say; `None` if they were not asked.
 async fn others(node: &Node, app: &App) -> Option<NodesSaid> {
     let Some(bus) = node.bus() else { return Some(NodesSaid::default()) };
-    let now = u64::try_from(node.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    if !node.asking_nodes.take(1, MOST_IN_A_SECOND, now) {
+    if !node.asking_nodes.take(1, MOST_IN_A_SECOND, node.nanoseconds()) {
         return None;
     }
     bus.ask_nodes(&app.id, NodeSubject::WebhookDeliveries).await.ok()

@@ -21,6 +21,7 @@ pub mod rate;
 pub mod refusals;
 pub mod relay;
 pub mod session;
+pub mod taps;
 pub mod tasks;
 pub mod tenants;
 pub mod trace;

@@ -11,6 +11,7 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::close::CloseReason;
 
 use crate::node::Node;
+use crate::taps::{LiveFact, LiveKind};
 
 /// Applies every change of the database's apps, until the end of the process; `before` gets each change first.
 pub async fn follow(node: Arc<Node>, mut before: impl FnMut(&AppChange) + Send) {
@@ -32,6 +33,7 @@ fn apply(node: &Node, change: AppChange) {
             }
             // After the hub's update, because webhooks ask the hub for the settings.
             node.outgoing.webhooks.set_app(&app);
+            show(node, &app, if app.enabled { "the settings have changed" } else { "the app is disabled" });
             if let Some(hub) = hub.filter(|_| !app.enabled) {
                 close_all(&hub, &CloseReason::AppDisabled);
             }
@@ -47,6 +49,7 @@ fn apply(node: &Node, change: AppChange) {
             }
             node.outgoing.webhooks.remove(&app.id);
             node.refusals.forget(&app.id);
+            show(node, &app, "the app was deleted");
             if let Some(hub) = hub {
                 let key =
                     app.credentials.first().map_or_else(String::new, |pair| pair.key.as_str().to_owned());
@@ -54,6 +57,12 @@ fn apply(node: &Node, change: AppChange) {
             }
         }
     }
+}
+
+/// Shows operators a change that this node follows now.
+fn show(node: &Node, app: &App, why: &'static str) {
+    let tenant = node.tenants.of(&app.id);
+    tenant.taps.tell(|| LiveFact { why: Some(why), ..LiveFact::of(LiveKind::AppChanged) });
 }
 
 fn close_all(hub: &AppHub, reason: &CloseReason) {

@@ -23,6 +23,7 @@ use crate::outgoing::Outgoing;
 use crate::rate::Rate;
 use crate::refusals::Refusals;
 use crate::relay::{ClusterState, LiveTopics};
+use crate::taps::Taps;
 use crate::tasks::Tasks;
 use crate::tenants::{KeyInUse, Moment, OnNode, Tenants};
 use crate::unlogged::Unlogged;
@@ -51,6 +52,8 @@ pub struct Node {
     pub(crate) name: OnceLock<String>,
     /// The idempotency keys in use.
     pub idempotency: Arc<IdempotencyKeys>,
+    /// The live lists that operators look at.
+    pub taps: Arc<Taps>,
     /// The ids of accepted publishes.
     pub event_ids: EventIds,
     /// Requests to the applications of all apps.
@@ -119,6 +122,7 @@ impl Node {
             started: Instant::now(),
             name: OnceLock::new(),
             histories: Histories::new(config.console.history_bytes),
+            taps: Arc::default(),
             event_ids: EventIds::default(),
             refusals: Refusals::default(),
             idempotency,
@@ -169,8 +173,13 @@ impl Node {
     /// The current moment, for quotas.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        let nanoseconds = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Moment { nanoseconds, day: unix_seconds() / 86_400 }
+        Moment { nanoseconds: self.nanoseconds(), day: unix_seconds() / 86_400 }
+    }
+
+    /// Nanoseconds since the start, for rates.
+    #[must_use]
+    pub fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

@@ -13,12 +13,13 @@ use fanfare_protocol::data::Data;
 use fanfare_protocol::error::OverQuota;
 use fanfare_protocol::event_id::EventId;
 use fanfare_protocol::frame::Frame;
-use fanfare_protocol::ids::{AppId, SocketId};
+use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::server::QuotedEvent;
 use fanfare_protocol::webhook;
 
 use crate::clock::unix_milliseconds;
 use crate::node::Node;
+use crate::taps::{LiveBy, LiveFact, LiveKind};
 use crate::tenants::{EventCounts, Source, Tenant};
 use crate::trace::{ChannelTrace, EventTrace};
 
@@ -67,14 +68,21 @@ impl Publisher<'_> {
     }
 }
 
+impl<'a> Publisher<'a> {
+    /// As operators see it.
+    const fn seen(self) -> LiveBy<'a> {
+        match self {
+            Self::Key(key) => LiveBy::Key(key),
+            Self::Console => LiveBy::Console,
+            Self::Feed => LiveBy::Feed,
+        }
+    }
+}
+
 impl fmt::Display for Publisher<'_> {
     /// As traces say it: of a key the first four characters (CON-082).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(key) => write!(f, "key:{}", key.chars().take(4).collect::<String>()),
-            Self::Console => f.write_str("console"),
-            Self::Feed => f.write_str("feed"),
-        }
+        self.seen().fmt(f)
     }
 }
 
@@ -147,8 +155,10 @@ fn accept(
         node.hubs.get(&app.id)
     };
     // Otherwise nobody is here, and nobody else is told.
-    let is_for_somebody = hub.is_some() || !by.is_heard_everywhere() && node.bus().is_some();
-    let way = Way { node, app, hub: hub.as_deref(), by, is_counted_elsewhere, is_in_order };
+    let is_watched = tenant.taps.are_open() && !is_counted_elsewhere;
+    let is_for_somebody = hub.is_some() || is_watched || !by.is_heard_everywhere() && node.bus().is_some();
+    let watched = is_watched.then_some(&*tenant);
+    let way = Way { node, app, hub: hub.as_deref(), by, is_counted_elsewhere, is_in_order, watched };
     for event in events {
         if let Some(traces) = &mut traces {
             traces.push(way.trace(event, id));
@@ -177,6 +187,8 @@ struct Way<'a> {
     is_counted_elsewhere: bool,
     /// Other nodes have to hear the events of a channel in the order of this node.
     is_in_order: bool,
+    /// The app's numbers, where operators look at what happens.
+    watched: Option<&'a Tenant>,
 }
 
 impl Way<'_> {
@@ -210,11 +222,37 @@ impl Way<'_> {
                 }
             };
             counts.add_deliveries(took, &frame);
+            if let Some(tenant) = self.watched {
+                self.show(tenant, event, (channel, took, &frame));
+            }
             if let Some(traced) = trace.as_mut().and_then(|trace| trace.channels.get_mut(at)) {
                 traced.took(took);
             }
         }
         counts
+    }
+
+    /// Shows operators an event that so many connections took here.
+    fn show(
+        &self,
+        tenant: &Tenant,
+        event: &BackEndEvent<'_>,
+        (channel, took, frame): (&ChannelName, usize, &Frame),
+    ) {
+        // An event of a cache channel may still be on its way through Redis to those that are going to take it.
+        let hub = self.hub.filter(|_| channel.is_cached() && self.node.bus().is_some());
+        let reach = hub.map(|hub| hub.reach(channel, event.except).took).unwrap_or_default();
+        let is_fed = self.by.is_heard_everywhere();
+        tenant.taps.tell(|| LiveFact {
+            channel: Some(channel.as_str()),
+            event: Some(event.name),
+            bytes: Some(event.data.len()),
+            receivers: Some(took.max(reach)),
+            by: Some(self.by.seen()),
+            user: channel.user(),
+            frame: Some(frame),
+            ..LiveFact::of(if is_fed { LiveKind::RedisEvent } else { LiveKind::Event })
+        });
     }
 
     /// Events of cache channels go to other nodes by way of the hub, which keeps their order.
@@ -277,6 +315,17 @@ pub fn publish_client_event(
     let mut counts = EventCounts { messages: 1, ..EventCounts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);
+    tenant.taps.tell(|| LiveFact {
+        channel: Some(event.channel.as_str()),
+        event: Some(event.name),
+        socket: Some(event.sender),
+        user: user.as_ref().map(UserId::as_str),
+        bytes: Some(event.data.len()),
+        receivers: Some(took),
+        by: Some(LiveBy::Socket),
+        frame: Some(&frame),
+        ..LiveFact::of(LiveKind::ClientEvent)
+    });
     hub.tell_client_event(event.channel, || webhook::SentEvent {
         channel: event.channel.clone(),
         name: event.name.to_owned(),

@@ -5,6 +5,7 @@
 
 mod noted;
 mod ring;
+mod seen;
 mod webhooks;
 
 use std::collections::HashMap;
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use fanfare_protocol::ids::AppId;
 use parking_lot::RwLock;
 
-use crate::clock::unix_milliseconds;
 use ring::Ring;
 
 pub use noted::{NotedRefusal, RefusalKind};
@@ -93,11 +93,6 @@ impl Refusals {
     /// Forgets the refusals of an app that there is no more.
     pub(crate) fn forget(&self, app: &AppId) {
         self.of_apps.write().remove(app);
-    }
-
-    /// Makes a refusal known; `app` is the app that the refusal is about, if there is such an app. Never waits for anybody.
-    pub fn note(&self, app: Option<&AppId>, refusal: &NotedRefusal<'_>) {
-        self.keep(app, refusal, unix_milliseconds());
     }
 
     fn keep(&self, app: Option<&AppId>, refusal: &NotedRefusal<'_>, now: u64) {

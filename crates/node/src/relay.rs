@@ -52,6 +52,7 @@ impl RelayTask {
         let (end, ended) = oneshot::channel();
         // Said once, by the start.
         let _ = node.name.set(name.clone());
+        node.taps.set_name(&name);
         let cluster = ClusterTasks::begin(node, id, name);
         Self { task: node.tasks.spawn("relay", run(Arc::clone(node), ended)), end, cluster }
     }

@@ -7,6 +7,7 @@
 mod allowance;
 mod client_event;
 mod resume;
+mod seen;
 mod sign_in;
 mod subscribe;
 mod unsigned;
@@ -63,7 +64,9 @@ impl Session {
         let tenant = node.tenants.of(&hub.app().id);
         tenant.saw_connections(hub.connections());
         let [faults, client_events, changes] = [(); 3].map(|()| Allowance::full());
-        Self { node, subscriptions, tenant, place, faults, client_events, changes }
+        let session = Self { node, subscriptions, tenant, place, faults, client_events, changes };
+        session.show_connected();
+        session
     }
 
     /// Handles a message from the client; breaks when the connection is to end. Sets `authorized` when the connection
@@ -89,7 +92,7 @@ impl Session {
                 ControlFlow::Continue(())
             }
             Ok(ClientMessage::Unsubscribe { channel }) => {
-                if self.subscriptions.unsubscribe(&channel) {
+                if self.unsubscribe(&channel) {
                     return ControlFlow::Continue(());
                 }
                 let error = ProtocolError::NoSubscription(channel.clone().into_owned());
@@ -215,7 +218,7 @@ pub(crate) fn note_refused(
         signed: signed.as_deref(),
         ..NotedRefusal::new(kind, error.code(), error.label(), &told)
     };
-    node.refusals.note(Some(app), &refusal);
+    node.note_refusal(Some(app), &refusal);
     tracing::debug!(
         target: "fanfare::connection",
         app = app.as_str(),

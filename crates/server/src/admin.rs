@@ -18,6 +18,7 @@ mod events;
 mod given;
 mod host;
 mod keys;
+mod live;
 mod node;
 mod openapi;
 mod problem;

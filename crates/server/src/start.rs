@@ -17,6 +17,7 @@ use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::refusals;
 use fanfare_node::relay::RelayTask;
+use fanfare_node::taps::Taps;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::usage::UsageTask;
 use tokio::net::TcpListener;
@@ -269,6 +270,7 @@ fn begin_relay(state: &State, listening: SocketAddr) -> Result<RelayTask, StartE
     let mut id = [0; 8];
     getrandom::fill(&mut id).map_err(StartError::Random)?;
     let name = state.node.config.bus.node_name(listening);
+    Taps::follow_webhooks(&state.node);
     Ok(RelayTask::begin(&state.node, u64::from_be_bytes(id), name))
 }
 

@@ -19,10 +19,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::attempt::{Attempt, Failure};
 use crate::backlog::{Backlog, KeptRequest};
+use crate::delivery::Delivery;
 use crate::history::{Histories, History, MOST_BYTES};
 use crate::queue::Queue;
 use crate::request::{Prepared, Waiting};
-use crate::settings::{Losses, Lost, Settings, Spawn, Tally};
+use crate::settings::{AttemptsHeard, Losses, Lost, Settings, Spawn, Tally};
 use crate::turns::{QUICK, TurnRequest, Turns};
 
 /// Shortest time between two log lines about losses of one URL.
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub backlog: OnceLock<Arc<dyn Backlog>>,
     /// Who hears of losses, if somebody does.
     pub losses: OnceLock<Arc<dyn Losses>>,
+    /// Who hears of each attempt, if somebody does.
+    pub attempts: OnceLock<AttemptsHeard>,
     /// Attempts of durable URLs are broken off, at the end.
     pub parked: watch::Sender<bool>,
     /// Spawns the sending task: an outlet whose task has panicked would never send again.
@@ -100,6 +103,7 @@ impl Shared {
             histories: Histories::new(MOST_BYTES),
             backlog: OnceLock::new(),
             losses: OnceLock::new(),
+            attempts: OnceLock::new(),
             parked: watch::Sender::new(false),
             spawn,
             bytes: Arc::default(),
@@ -107,6 +111,14 @@ impl Shared {
             rest: Notify::new(),
             is_over: Arc::default(),
         }
+    }
+
+    /// Keeps an attempt in a URL's history, and tells who hears of attempts; returns the attempt's number.
+    pub(crate) fn keep(&self, app: &AppId, history: &History, delivery: Delivery) -> u64 {
+        if let Some(heard) = self.attempts.get() {
+            heard(app, history.url(), &delivery);
+        }
+        self.histories.keep(history, delivery)
     }
 
     /// Whether any request is still to be sent.
@@ -332,7 +344,7 @@ impl Endpoint {
         let (app, host) = (self.owner.app.as_str(), &*self.host);
         let now = Instant::now();
         let again = attempt.outcome.is_err() && state.queue.tries_again(&request, now);
-        self.shared.histories.keep(&self.history, attempt.of(&request, again));
+        self.shared.keep(&self.owner.app, &self.history, attempt.of(&request, again));
         match attempt.outcome {
             Ok(_) => {
                 self.owner.tally.delivered();

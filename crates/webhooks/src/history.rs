@@ -133,6 +133,11 @@ impl History {
         Self { url: url.into(), in_all: Arc::clone(in_all), kept: Mutex::default() }
     }
 
+    /// The URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     fn keep(&self, delivery: Delivery) {
         let mut kept = self.kept.lock();
         let works = delivery.cause.is_none();

@@ -29,6 +29,6 @@ pub use self::history::{MOST_DELIVERIES, UrlHistory};
 pub use self::news::News;
 pub use self::request::SignedTest;
 pub use self::retry::Retried;
-pub use self::settings::{Losses, Lost, Settings, Spawn, Tally};
+pub use self::settings::{AttemptsHeard, Losses, Lost, Settings, Spawn, Tally};
 pub use self::trial::{NotTested, Tested, TestedUrl};
 pub use self::webhooks::Webhooks;

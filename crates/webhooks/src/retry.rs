@@ -40,7 +40,7 @@ impl Webhooks {
         let prepared = Prepared::of_kept(request, credential);
         let attempt = Attempt::make(&shared.client, url, &prepared, shared.settings.timeout).await;
         let delivery = attempt.of(&prepared, attempt.outcome.is_err());
-        shared.histories.keep(&shared.histories.of(&app.id, url), delivery);
+        shared.keep(&app.id, &shared.histories.of(&app.id, url), delivery);
         match attempt.outcome {
             Ok(_) => {
                 tally.delivered();

@@ -8,6 +8,8 @@ use std::time::Duration;
 use fanfare_protocol::ids::AppId;
 use tokio::time::Instant;
 
+use crate::delivery::Delivery;
+
 /// Times and bounds, the same for all apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -58,6 +60,9 @@ impl Default for Settings {
 
 /// Runs a task that ends by itself, and notices if the task panics.
 pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
+/// Who hears of each attempt, with its URL. Called under a lock of the URL: must not wait.
+pub type AttemptsHeard = Arc<dyn Fn(&AppId, &str, &Delivery) + Send + Sync>;
 
 /// Counters of an app's webhooks.
 pub trait Tally: Send + Sync {

@@ -170,7 +170,7 @@ async fn test(shared: &Shared, app: &AppId, webhook: Webhook, request: &Prepared
     let attempt = Attempt::make(&shared.client, &webhook.url, request, shared.settings.timeout).await;
     let mut delivery = Delivery { test: true, ..attempt.of(request, false) };
     let history = shared.histories.of(app, &webhook.url);
-    delivery.number = shared.histories.keep(&history, delivery.clone());
+    delivery.number = shared.keep(app, &history, delivery.clone());
     let Webhook { url, enabled, .. } = webhook;
     Tested { url, enabled, delivery, request: request.shown() }
 }

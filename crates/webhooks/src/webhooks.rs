@@ -17,7 +17,7 @@ use crate::decided::Decided;
 use crate::endpoint::{Owner, Shared};
 use crate::history::UrlHistory;
 use crate::news::News;
-use crate::settings::{Losses, Settings, Spawn, Tally};
+use crate::settings::{AttemptsHeard, Losses, Settings, Spawn, Tally};
 use crate::trial::{NotTested, Tested, TestedUrl, Trials};
 
 /// Most delayed events that are sent in one call.
@@ -50,6 +50,12 @@ impl Webhooks {
     pub fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
         let shared = Arc::new(Shared::new(settings, client, spawn));
         Self { shared, trials: Trials::default(), began: Instant::now(), apps: Mutex::default() }
+    }
+
+    /// Who hears of each attempt, from now on; once.
+    pub fn set_attempts_heard(&self, heard: AttemptsHeard) {
+        // A second one is never given.
+        let _ = self.shared.attempts.set(heard);
     }
 
     /// Where durable webhooks' requests are kept, from now on; once, before any event. Without a backlog no webhook is

@@ -196,6 +196,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the token with this number is valid.
+    pub async fn is_valid_token(&self, id: i64) -> Result<bool, sqlx::Error> {
+        let token_of = statement!(self, token_of);
+        let found: Option<ValidToken> =
+            either!(self, pool => sqlx::query_as(token_of).bind(id).fetch_optional(pool).await)?;
+        Ok(found.is_some())
+    }
+
     /// Uses a code up; its token, if both are valid.
     pub async fn take_code(&self, hash: &str) -> Result<Option<ValidToken>, sqlx::Error> {
         let (take, token_of) = (statement!(self, take_code), statement!(self, token_of));

@@ -26,7 +26,7 @@ impl Losses for LostEvents {
                 let text = format!("events for the webhook of {host} {what}");
                 let refusal =
                     NotedRefusal { count, ..NotedRefusal::new(RefusalKind::Webhook, None, cause, &text) };
-                node.refusals.note(Some(app), &refusal);
+                node.note_refusal(Some(app), &refusal);
             }
         }
     }
@@ -39,5 +39,5 @@ pub(crate) fn kept_dropped(node: &Node, app: &AppId, reason: &'static str, event
         count: events,
         ..NotedRefusal::new(RefusalKind::Webhook, None, "kept_dropped", &text)
     };
-    node.refusals.note(Some(app), &refusal);
+    node.note_refusal(Some(app), &refusal);
 }

@@ -12,6 +12,7 @@ use fanfare_protocol::user::UserData;
 
 use super::Session;
 use crate::clock::unix_seconds;
+use crate::taps::{LiveFact, LiveKind};
 
 impl Session {
     /// Signs in, or answers why not; a watchlist that is too long gets an error beside the success (WS-196).
@@ -44,7 +45,9 @@ impl Session {
             user.watchlist_cut_from = None;
         }
         let cut_from = user.watchlist_cut_from;
+        let id = user.id.clone();
         if self.subscriptions.sign_in(user, &server::signin_success(user_data), unix_seconds()) {
+            self.show(|_| LiveFact { user: Some(id.as_str()), ..LiveFact::of(LiveKind::SignedIn) });
             Ok(cut_from)
         } else {
             let id = self.subscriptions.signed_in().map(|user| user.id.to_string());

@@ -95,7 +95,7 @@ impl Session {
     ) -> Result<(), ProtocolError> {
         let name = channel.clone();
         let name = || name.as_str().to_owned();
-        match self.subscriptions.subscribe(channel, identity, self.node.milliseconds()) {
+        match self.enter(channel, identity) {
             Ok(()) => Ok(()),
             Err(SubscribeError::Existing) => Err(ProtocolError::ExistingSubscription(name())),
             Err(SubscribeError::Full) => {

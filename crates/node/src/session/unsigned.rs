@@ -98,7 +98,7 @@ impl Session {
 
     /// Leaves a channel, if subscribed (SIO-052).
     pub fn leave(&mut self, channel: &str) {
-        self.subscriptions.unsubscribe(channel);
+        self.unsubscribe(channel);
     }
 
     /// Passes a client event on to the other subscribers, or drops and counts it (SIO-053).

@@ -2,6 +2,7 @@
 //!
 //! Counters only grow; the books beside them hold the usage that is not stored yet.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fanfare_apps::{HourOfUsage, Usage};
@@ -20,6 +21,7 @@ use super::moment::Moment;
 use super::share::Share;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
+use crate::taps::AppTaps;
 use crate::trace::{EventTrace, LastTraces};
 
 /// The source of a message.
@@ -63,6 +65,8 @@ pub struct Tenant {
     pub growth: Growth,
     /// Who uses which key.
     pub keys: KeyUses,
+    /// The live lists of the app that operators look at.
+    pub taps: Arc<AppTaps>,
     rate: Rate,
     day: Day,
     events: AtomicU64,
@@ -126,6 +130,7 @@ impl Tenant {
             share: Share::default(),
             growth: Growth::default(),
             keys: KeyUses::default(),
+            taps: Arc::default(),
             rate: Rate::default(),
             day: Day::default(),
             events: AtomicU64::new(0),
@@ -309,7 +314,7 @@ impl Tenant {
     pub(super) fn may_leave(&self, hour: u64) -> bool {
         let books = self.unwritten.lock();
         let is_written = books.is_written(self.usage()) && self.peak.load(Ordering::Relaxed) == 0;
-        is_written && (self.gone.load(Ordering::Relaxed) || books.is_idle(hour))
+        !self.taps.are_open() && is_written && (self.gone.load(Ordering::Relaxed) || books.is_idle(hour))
     }
 }
 

@@ -20,8 +20,8 @@ use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
 use super::{
-    audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, node, refusals,
-    session, stats, tokens, webhooks,
+    audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live, node,
+    refusals, session, stats, tokens, webhooks,
 };
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
@@ -67,6 +67,7 @@ pub(super) async fn answer(
         Err(problem) => return Err(arriving.refused(problem).await),
     };
     let address = client_address(&admin.state, arriving.headers(), peer);
+    let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
         arriving.read(admin.state.node.config.timeouts.handshake()).await?
     } else {
@@ -86,6 +87,12 @@ pub(super) async fn answer(
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
         let asked = Asked { found, query, body, by: entered.bearer, address };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
+    }
+    if let Some(headers) = headers {
+        let Entered { bearer, session } = entered;
+        let asked = Asked { found, query, body, by: bearer, address };
+        let opened = timeout(PATIENCE, live::open(admin, &asked, session.as_ref(), &headers)).await;
+        return opened.map_err(|_| Problem::TooLate)?.map(not_kept);
     }
     let (state, found, by) = (Arc::clone(&admin.state), found.clone(), entered.bearer);
     // A client that goes must not part what was done from its entry in the audit log.

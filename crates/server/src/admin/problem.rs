@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use fanfare_apps::{OperationError, Scope};
+use fanfare_node::taps::TooManyTaps;
 use fanfare_protocol::close::shortened;
 use fanfare_webhooks::NotTested;
 use hyper::StatusCode;
@@ -136,6 +137,9 @@ pub(super) enum Problem {
     /// The doctor is busy.
     #[error("The doctor examines this already, or as much as it may at once; try again")]
     Examining,
+    /// There are as many live lists as there may be.
+    #[error(transparent)]
+    TooManyTaps(TooManyTaps),
     /// No test event was sent to a webhook.
     #[error("{0}")]
     NotTested(NotTested),
@@ -198,6 +202,7 @@ impl Problem {
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
             Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
+            Self::TooManyTaps(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-taps"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Examining => (StatusCode::TOO_MANY_REQUESTS, "too-many-examinations"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
@@ -250,13 +255,17 @@ impl Problem {
 
     fn json(&self) -> Value {
         let (status, kind) = self.kind();
-        json!({
+        let mut json = json!({
             "type": format!("urn:fanfare:problem:{kind}"),
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": shortened(&self.to_string(), LONGEST),
             "faults": self.faults(),
-        })
+        });
+        if let Self::TooManyTaps(TooManyTaps { holders }) = self {
+            json["holders"] = holders.iter().map(|name| shortened(name, LONGEST)).collect();
+        }
+        json
     }
 
     /// The whole answer.

@@ -43,6 +43,7 @@ pub(super) enum Action {
     ExamineApp,
     ExamineNode,
     Node,
+    Live,
     Nodes,
     Tokens,
     CreateToken,
@@ -117,6 +118,7 @@ impl Action {
             | Self::ExamineApp
             | Self::ExamineNode
             | Self::Node
+            | Self::Live
             | Self::Nodes
             | Self::Tokens
             | Self::Audit
@@ -128,7 +130,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 41] {
+pub(super) fn all() -> [(Method, &'static str, Action); 42] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -163,6 +165,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 41] {
         (Method::POST, "/v1/apps/{id}/doctor", Action::ExamineApp),
         (Method::POST, "/v1/doctor", Action::ExamineNode),
         (Method::GET, "/v1/node", Action::Node),
+        (Method::GET, "/v1/apps/{id}/live", Action::Live),
         (Method::GET, "/v1/nodes", Action::Nodes),
         (Method::GET, "/v1/tokens", Action::Tokens),
         (Method::POST, "/v1/tokens", Action::CreateToken),

@@ -37,7 +37,7 @@ struct Given {
 }
 
 /// The times of the configuration.
-fn times(admin: &Admin) -> SessionTimes {
+pub(super) fn times(admin: &Admin) -> SessionTimes {
     let console = &admin.state.node.config.console;
     SessionTimes { life: console.session_seconds, idle: console.idle_seconds }
 }

@@ -10,6 +10,7 @@ use fanfare_config::ServerUrl;
 use fanfare_laravel::authorize::{AuthorizationRequest, Denial, Yes, ask};
 use fanfare_node::Node;
 use fanfare_node::addresses::counted;
+use fanfare_node::taps::{LiveFact, LiveKind};
 use fanfare_node::tenants::{AuthorizationOutcome, Busy, Most, Tenant};
 use fanfare_outgoing::Bounds;
 use fanfare_protocol::app::App;
@@ -93,6 +94,7 @@ impl Application<'_> {
             (self.app.id.as_str(), &*shortened(asker.channel, 200), &*shortened(asker.socket, 40));
         let outcome = refusal.map_or(AuthorizationOutcome::Allowed, Refusal::outcome);
         self.tenant.authorizations.count(outcome);
+        self.show(channel, socket, refusal);
         match refusal {
             None => tracing::debug!(target: "fanfare::authorization", app, channel, socket, "allowed"),
             Some(refusal) => limited!(
@@ -103,6 +105,24 @@ impl Application<'_> {
                 status = refusal.status().as_u16(), reason = refusal.reason_with(missing), "not authorized"
             ),
         }
+    }
+}
+
+impl Application<'_> {
+    /// Shows operators a question and what became of it.
+    fn show(self, channel: &str, socket: &str, refusal: Option<&Refusal>) {
+        if !self.tenant.taps.are_open() {
+            return;
+        }
+        let why = refusal.map_or_else(|| "allowed".to_owned(), Refusal::reason);
+        self.tenant.taps.tell(|| LiveFact {
+            channel: Some(channel),
+            socket: socket.parse().ok(),
+            code: Some(refusal.map_or(200, |refusal| refusal.status().as_u16())),
+            why: Some(&why),
+            url: refusal.and_then(Refusal::asked),
+            ..LiveFact::of(LiveKind::Authorization)
+        });
     }
 }
 

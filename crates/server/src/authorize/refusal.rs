@@ -164,7 +164,7 @@ impl Refusal {
             address: Some(asker.address),
             ..NotedRefusal::new(RefusalKind::Authorization, Some(code), self.cause(), &reason)
         };
-        node.refusals.note(app, &refusal);
+        node.note_refusal(app, &refusal);
     }
 
     /// One sentence for the client; details of the application stay in the log.

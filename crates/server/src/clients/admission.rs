@@ -126,7 +126,7 @@ impl Refusal {
         let (kind, code) = (RefusalKind::Handshake, reason.code());
         let refusal =
             NotedRefusal { address: Some(*client), ..NotedRefusal::new(kind, code, reason.label(), &told) };
-        node.refusals.note(app.as_ref(), &refusal);
+        node.note_refusal(app.as_ref(), &refusal);
         limited!(
             Line::ConnectionRefused,
             target: "fanfare::connection",

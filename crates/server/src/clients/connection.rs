@@ -115,9 +115,10 @@ impl Connection {
                 address: Some(address),
                 ..NotedRefusal::new(kind, reason.code(), reason.label(), reason)
             };
-            node.refusals.note(Some(&session.app().id), &refusal);
+            node.note_refusal(Some(&session.app().id), &refusal);
         }
         log_close(&session, reason, (conn.transport(), address), seconds);
+        session.end(reason, seconds);
         Leaving { node, version, seat }
     }
 }

@@ -79,7 +79,7 @@ impl Noted {
             signed: signed.as_deref(),
             ..NotedRefusal::new(kind, Some(status), error.label(), &reason)
         };
-        state.node.refusals.note(app.as_ref().map(|app| &app.id), &refusal);
+        state.node.note_refusal(app.as_ref().map(|app| &app.id), &refusal);
     }
 
     /// Logs that the request was refused.

@@ -77,7 +77,7 @@ impl FeedRoute {
             let kind = if why == Dropped::OverQuota { RefusalKind::Quota } else { RefusalKind::Redis };
             let refusal =
                 NotedRefusal { channel: Some(channel), ..NotedRefusal::new(kind, None, why.label(), &why) };
-            self.node.refusals.note(Some(&self.numbers.app), &refusal);
+            self.node.note_refusal(Some(&self.numbers.app), &refusal);
         }
     }
 

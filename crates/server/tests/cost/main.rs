@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod deliveries;
 mod http2;
+mod live;
 mod memory;
 mod once;
 mod resume;

@@ -64,7 +64,7 @@ impl Refusal {
         let refusal =
             NotedRefusal { address: Some(address), ..NotedRefusal::new(kind, code, self.label(), self) };
         let app = state.node.config.socketio.app.as_ref().filter(|_| !matches!(self, Self::NoApp));
-        state.node.refusals.note(app, &refusal);
+        state.node.note_refusal(app, &refusal);
     }
 
     /// The whole answer.

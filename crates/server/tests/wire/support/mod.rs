@@ -14,6 +14,7 @@ pub mod fallback;
 pub mod hop;
 pub mod http;
 pub mod http2;
+pub mod live;
 pub mod process;
 pub mod receiver;
 pub mod server;

@@ -1,0 +1,77 @@
+//! One tap: what it wants, whose it is, and what waits for its reader.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fanfare_protocol::ids::AppId;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::entry::LiveEntry;
+use super::filter::LiveFilter;
+use super::kind::LiveKind;
+use super::ring::LiveRing;
+
+/// Whose a tap is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapHolder {
+    /// What tells the session, or the token that was sent itself, from others.
+    pub key: String,
+    /// The token's name.
+    pub name: String,
+}
+
+/// A tap.
+#[derive(Debug)]
+pub(super) struct Tap {
+    pub(super) app: AppId,
+    pub(super) filter: LiveFilter,
+    /// Whether the reader may see what events carry.
+    pub(super) shows_data: bool,
+    pub(super) holder: TapHolder,
+    /// Whether the reader is gone, and may come back.
+    pub(super) is_away: AtomicBool,
+    is_ended: AtomicBool,
+    /// Guards the ring alone, and is held while entries are put in or taken out, never while they are written.
+    pub(super) ring: Mutex<LiveRing>,
+    pub(super) bell: Notify,
+}
+
+impl Tap {
+    pub(super) fn new(
+        app: AppId,
+        (filter, shows_data): (LiveFilter, bool),
+        holder: TapHolder,
+        ring: LiveRing,
+    ) -> Self {
+        let (is_away, is_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self {
+            app,
+            filter,
+            shows_data,
+            holder,
+            is_away,
+            is_ended,
+            ring: Mutex::new(ring),
+            bell: Notify::new(),
+        }
+    }
+
+    /// Offers an entry; never waits for the reader.
+    pub(super) fn offer(&self, kind: LiveKind, at: (u64, u64), entry: impl FnOnce() -> Arc<LiveEntry>) {
+        if self.ring.lock().offer(kind, at, entry) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Ends the tap: its reader gets nothing more.
+    pub(super) fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Whether the reader gets nothing more.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+}
