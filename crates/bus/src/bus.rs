@@ -217,14 +217,14 @@ impl Bus {
         timeout(PATIENCE, questions::ask(&self.links, app, question)).await.unwrap_or(Err(BusAway))
     }
 
-    /// Asks every other node what it knows of an app from its own memory (CON-054); those that do not answer within a second
-    /// are named. A node of an older release does not answer.
+    /// Asks every other node what it knows of an app from its own memory, with what the subject needs (CON-026, CON-054); those
+    /// that do not answer within a second are named. A node of a release without the subject does not answer.
     ///
     /// # Errors
-    /// It is not known which nodes there are, or four such questions are under way.
-    pub async fn ask_nodes(&self, app: &AppId, subject: NodeSubject) -> Result<NodesSaid, BusAway> {
+    /// It is not known which nodes there are, four such questions are under way, or the question is longer than 64 KiB.
+    pub async fn ask_nodes(&self, app: &AppId, asked: (NodeSubject, &[u8])) -> Result<NodesSaid, BusAway> {
         let _permit = self.to_all.try_acquire().map_err(|_| BusAway)?;
-        all_nodes::ask(&self.links, app, subject, Instant::now() + PATIENCE).await
+        all_nodes::ask(&self.links, app, asked, Instant::now() + PATIENCE).await
     }
 
     /// Asks so many other nodes whom an event has reached that this node has sent before, and adds up what comes until then

@@ -24,9 +24,9 @@ pub trait Local: Send + Sync + 'static {
     /// Whom an event of the channel reaches on this node; another node asks, behind the event (CON-042).
     fn reach(&self, app: &AppId, channel: &str, except: Option<SocketId>) -> HeardReach;
 
-    /// What this node knows of an app from its own memory; another node asks (CON-054). At most a mebibyte; `None` for nothing
-    /// to say, as which the other node names this one.
-    fn asked(&self, app: &AppId, subject: NodeSubject) -> Option<Vec<u8>>;
+    /// What this node knows of an app from its own memory; another node asks about a subject, with what the subject needs
+    /// (CON-026, CON-054). The answer, at most a mebibyte, may be given later; without one the other node names this one.
+    fn asked(&self, app: &AppId, asked: (NodeSubject, &[u8]), reply: NodeReply);
 
     /// What a client has missed that has come to another node, behind all that was heard of the channel before.
     ///
@@ -76,18 +76,45 @@ pub trait Local: Send + Sync + 'static {
 pub enum NodeSubject {
     /// The last deliveries of an app's webhooks.
     WebhookDeliveries,
+    /// What is open: channels, connections, users.
+    Open,
 }
 
 impl NodeSubject {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::WebhookDeliveries => 1,
+            Self::Open => 7,
         }
     }
 
     /// `None` for the code of a later release.
     pub(crate) fn with_code(code: u8) -> Option<Self> {
-        [Self::WebhookDeliveries].into_iter().find(|subject| subject.code() == code)
+        [Self::WebhookDeliveries, Self::Open].into_iter().find(|subject| subject.code() == code)
+    }
+}
+
+/// The way of an answer to the node that has asked; dropped without an answer, that node names this one as silent.
+pub struct NodeReply(Box<Say>);
+
+type Say = dyn FnOnce(&[u8]) + Send;
+
+impl NodeReply {
+    /// A way that ends in `say`.
+    #[must_use]
+    pub fn new(say: impl FnOnce(&[u8]) + Send + 'static) -> Self {
+        Self(Box::new(say))
+    }
+
+    /// Answers.
+    pub fn say(self, text: &[u8]) {
+        (self.0)(text);
+    }
+}
+
+impl std::fmt::Debug for NodeReply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeReply")
     }
 }
 

@@ -1,23 +1,26 @@
-//! Questions that every other node answers from its own memory, and the answers to theirs (CON-054).
+//! Questions that every other node answers from its own memory, and the answers to theirs (CON-026, CON-054).
 //!
 //! Only for whoever asks: what nobody asks for is no message.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::local::{Local, NodeSubject};
+use crate::local::{Local, NodeReply, NodeSubject};
 use crate::message::{NodeAnswerText, NodeQuestionText};
 
 /// Most answers to a question that wait to be taken; further ones are dropped.
 const MOST_WAITING: usize = 64;
 
 /// Sends an answer to the node that has asked; never waits.
-type Sender = Box<dyn Fn(&NodeAnswerText<'_>) + Send + Sync>;
+type Sender = Arc<dyn Fn(&NodeAnswerText<'_>) + Send + Sync>;
+
+/// Longest question beside its subject, in bytes; a longer one is neither sent nor answered.
+pub(crate) const MOST_ASKED: usize = 64 * 1024;
 
 /// A node by its number, and what it has said.
 pub(crate) type Said = (u64, Vec<u8>);
@@ -41,7 +44,7 @@ impl NodeQuestions {
     /// Says how answers are sent.
     pub fn send_by(&self, send: impl Fn(&NodeAnswerText<'_>) + Send + Sync + 'static) {
         // Said once, at the start.
-        let _ = self.send.set(Box::new(send));
+        let _ = self.send.set(Arc::new(send));
     }
 
     /// Opens a question of this node.
@@ -53,10 +56,12 @@ impl NodeQuestions {
     }
 
     /// Answers a question of another node; a subject of a later release is not answered.
-    pub fn answer(&self, local: &dyn Local, (from, app): (u64, &AppId), asked: NodeQuestionText) {
-        let text = NodeSubject::with_code(asked.subject).and_then(|subject| local.asked(app, subject));
-        if let (Some(send), Some(text)) = (self.send.get(), text) {
-            send(&NodeAnswerText { to: from, question: asked.question, text: &text });
+    pub fn answer(&self, local: &dyn Local, (to, app): (u64, &AppId), asked: NodeQuestionText<'_>) {
+        let NodeQuestionText { question, subject, about } = asked;
+        let subject = NodeSubject::with_code(subject).filter(|_| about.len() <= MOST_ASKED);
+        if let (Some(send), Some(subject)) = (self.send.get().map(Arc::clone), subject) {
+            let say = move |text: &[u8]| send(&NodeAnswerText { to, question, text });
+            local.asked(app, (subject, about), NodeReply::new(say));
         }
     }
 

@@ -127,10 +127,10 @@ async fn others(node: &Node, app: &App) -> Option<NodesSaid> {
     if !node.asking_nodes.take(1, MOST_IN_A_SECOND, node.nanoseconds()) {
         return None;
     }
-    bus.ask_nodes(&app.id, NodeSubject::WebhookDeliveries).await.ok()
+    bus.ask_nodes(&app.id, (NodeSubject::WebhookDeliveries, b"")).await.ok()
 }
 
-fn name_of(known: KnownNode) -> String {
+pub(crate) fn name_of(known: KnownNode) -> String {
     known.says.map_or(known.id, |says| says.name)
 }
 

@@ -1,10 +1,13 @@
-//! What operators list of this node: pages that are read from the live tables when asked for (CON-020, CON-022).
+//! What operators list: pages that are read from the live tables when asked for (CON-020, CON-022), of this node here, of all nodes
+//! in `everywhere` (CON-026).
 //!
-//! Holds a page and no more while it reads, gives way to other tasks between two pieces of a table, and counts nowhere. Knows
-//! nothing of other nodes.
+//! Holds a page and no more while it reads, gives way to other tasks between two pieces of a table, and counts nowhere.
 
 mod connections;
+pub mod everywhere;
 mod page;
+mod question;
+mod told;
 
 use std::cmp::Reverse;
 
@@ -18,10 +21,11 @@ use crate::node::Node;
 
 use self::page::First;
 
-pub use self::connections::{
-    ConnectionsWanted, ListedConnection, MOST_CHANNELS, channels_of, connection, connections, users,
-};
-pub use self::page::{ListedPage, MOST_ROWS};
+pub use self::connections::{ConnectionsWanted, MOST_CHANNELS};
+use self::page::ListedPage;
+pub use self::page::MOST_ROWS;
+pub(crate) use self::question::ListQuestions;
+pub use self::told::{ConnectionRow, MemberRow, PlacedRow, SubscriberRow, UserRow};
 
 /// A channel in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +38,12 @@ pub struct ListedChannel {
     pub is_cached: bool,
 }
 
-/// A user of a presence channel in a list.
-pub struct ListedMember {
-    /// The user.
-    pub user: UserId,
+/// A user of a presence channel in a list of this node.
+struct ListedMember {
+    user: UserId,
     /// Acknowledged connections of the user on this node.
-    pub connections: usize,
-    /// The newest `user_info`.
-    pub info: UserInfo,
+    connections: usize,
+    info: UserInfo,
 }
 
 /// Which channels are wanted.
@@ -75,6 +77,24 @@ pub struct ChannelsWanted<'a> {
     pub limit: usize,
 }
 
+/// The place of a channel in a list.
+type ChannelKey = (Reverse<usize>, ChannelName);
+
+fn key_of(order: &ChannelOrder, count: usize, name: &ChannelName) -> ChannelKey {
+    let is_sorted = matches!(order, ChannelOrder::Subscribers(_));
+    (Reverse(if is_sorted { count } else { 0 }), name.clone())
+}
+
+impl ChannelOrder {
+    /// Where the page begins.
+    fn after(&self) -> Option<ChannelKey> {
+        match self {
+            Self::Subscribers(after) => after.as_ref().map(|(count, name)| key_of(self, *count, name)),
+            Self::Name(after) => after.as_ref().map(|name| key_of(self, 0, name)),
+        }
+    }
+}
+
 impl KindWanted {
     fn has(wanted: Option<Self>, name: &ChannelName) -> bool {
         match wanted {
@@ -85,29 +105,21 @@ impl KindWanted {
     }
 }
 
-/// A page of the app's occupied channels.
-pub async fn channels(
+/// A page of the app's occupied channels on this node.
+async fn channels(
     node: &Node,
     app: &AppId,
     wanted: &ChannelsWanted<'_>,
 ) -> ListedPage<ListedChannel, ListedChannel> {
     let Some(hub) = node.hubs.get(app) else { return ListedPage::empty() };
-    let key = |count: usize, name: &ChannelName| {
-        let is_sorted = matches!(wanted.order, ChannelOrder::Subscribers(_));
-        (Reverse(if is_sorted { count } else { 0 }), name.clone())
-    };
-    let after = match &wanted.order {
-        ChannelOrder::Subscribers(after) => after.as_ref().map(|(count, name)| key(*count, name)),
-        ChannelOrder::Name(after) => after.as_ref().map(|name| key(0, name)),
-    };
-    let mut first = First::behind(after, wanted.limit);
+    let mut first = First::behind(wanted.order.after(), wanted.limit);
     let now = node.milliseconds();
     let mut place = Some(ChannelsPlace::default());
     while let Some(from) = place {
         place = hub.some_channels(from, now, |name, occupancy, is_cached| {
             if name.as_str().starts_with(wanted.prefix) && KindWanted::has(wanted.kind, name) {
                 let row = ListedChannel { name: name.clone(), occupancy, is_cached };
-                first.take(key(occupancy.subscriptions, name), row);
+                first.take(key_of(&wanted.order, occupancy.subscriptions, name), row);
             }
         });
         yield_now().await;
@@ -119,7 +131,7 @@ pub async fn channels(
 }
 
 /// A page of the channel's subscribers on this node, by socket: each with the user that it stands for on a presence channel.
-pub async fn subscribers(
+async fn subscribers(
     node: &Node,
     (app, channel): (&AppId, &ChannelName),
     after: Option<SocketId>,
@@ -143,7 +155,7 @@ pub async fn subscribers(
 }
 
 /// A page of the users who are on a presence channel by a connection of this node, by id.
-pub async fn members(
+async fn members(
     node: &Node,
     (app, channel): (&AppId, &ChannelName),
     after: Option<UserId>,

@@ -74,6 +74,8 @@ pub struct Node {
     pub seats: Seats,
     /// How often the other nodes are asked what they have in memory.
     pub(crate) asking_nodes: Rate,
+    /// How often the other nodes are asked for a list.
+    pub(crate) asking_lists: Rate,
     /// The zero of [`Node::milliseconds`].
     pub started: Instant,
 }
@@ -119,6 +121,7 @@ impl Node {
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),
             asking_nodes: Rate::new(),
+            asking_lists: Rate::new(),
             started: Instant::now(),
             name: OnceLock::new(),
             histories: Histories::new(config.console.history_bytes),

@@ -2,14 +2,15 @@
 //!
 //! The one shape of the administration API and of the signed API. Each close leaves an entry in the audit log.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use fanfare_apps::{Apps, AuditEntry};
-use fanfare_hub::{Dialect, OnlineHere};
 use fanfare_node::Node;
-use fanfare_node::clock::unix_milliseconds;
+use fanfare_node::listing::everywhere::{self, PageOfNodes, Reached};
 use fanfare_node::listing::{
-    self, ChannelOrder, ChannelsWanted, ConnectionsWanted, KindWanted, ListedChannel, ListedConnection,
+    ChannelOrder, ChannelsWanted, ConnectionRow, ConnectionsWanted, KindWanted, ListedChannel, MemberRow,
+    PlacedRow, SubscriberRow, UserRow,
 };
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::CloseReason;
@@ -44,9 +45,37 @@ pub(crate) struct UsersWanted<'a> {
     limit: usize,
 }
 
-/// No connection with this socket id is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotOpen;
+/// No connection with this socket id is open on the nodes that could be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotOpen {
+    /// Nodes that have not answered; `None` if nobody could be asked.
+    silent: Option<Vec<String>>,
+}
+
+impl NotOpen {
+    /// The text is no socket id.
+    const fn no_id() -> Self {
+        Self { silent: Some(Vec::new()) }
+    }
+
+    fn on(reached: Reached) -> Self {
+        Self { silent: reached.missing }
+    }
+
+    /// Whether another node may have the connection; a sentence that says which.
+    pub fn perhaps_elsewhere(&self) -> Option<String> {
+        match self.silent.as_deref() {
+            Some([]) => None,
+            Some(silent) => Some(format!(
+                "the nodes that have answered do not have it, {} did not answer",
+                silent.join(", ")
+            )),
+            None => {
+                Some("this node does not have it, and the others cannot be asked at the moment".to_owned())
+            }
+        }
+    }
+}
 
 /// The other nodes could not be told; this node has closed its own connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +99,14 @@ pub(crate) fn channels_wanted(mut given: Given<'_>) -> Result<ChannelsWanted<'_>
 
 /// A page of an app's channels.
 pub(crate) async fn channels(node: &Node, app: &AppId, wanted: &ChannelsWanted<'_>) -> Value {
-    let page = listing::channels(node, app, wanted).await;
+    let page = everywhere::channels(node, app, wanted).await;
     let next = page.next.map(|ListedChannel { name, occupancy, .. }| match &wanted.order {
         ChannelOrder::Name(_) => name.to_string(),
         ChannelOrder::Subscribers(_) => format!("{}:{name}", occupancy.subscriptions),
     });
-    let rows: Vec<Value> = page.rows.iter().map(channel).collect();
-    of_this_node(node, json!({ "channels": rows, "next": next, "total": page.total }))
+    let row = |(row, nodes): &(ListedChannel, _)| with_nodes(channel(row), nodes, &page.reached);
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    of_nodes(node, json!({ "channels": rows, "next": next, "total": page.total }), &page.reached)
 }
 
 /// Where a page by subscribers goes on: `12:news`.
@@ -118,43 +148,97 @@ pub(crate) fn connections_wanted(mut given: Given<'_>) -> Result<ConnectionsWant
 
 /// A page of an app's open connections.
 pub(crate) async fn connections(node: &Node, app: &AppId, wanted: &ConnectionsWanted) -> Value {
-    let page = listing::connections(node, app, wanted).await;
-    let rows: Vec<Value> = page.rows.iter().map(|found| connection_row(node, found)).collect();
-    let next = page.next.map(|socket| socket.to_string());
-    of_this_node(node, json!({ "connections": rows, "next": next, "total": page.total }))
+    let page = everywhere::connections(node, app, wanted).await;
+    let rows: Vec<Value> =
+        page.rows.iter().map(|placed| connection_row(&placed.row, first_of(placed))).collect();
+    let next = next_socket(&page, |row| row.socket);
+    of_nodes(node, json!({ "connections": rows, "next": next, "total": page.total }), &page.reached)
 }
 
-/// One connection with its channels.
+/// One connection with its channels, whichever node has it.
 ///
 /// # Errors
 /// The connection is not open.
 pub(crate) async fn connection(node: &Node, app: &AppId, socket: &str) -> Result<Value, NotOpen> {
-    let socket: SocketId = socket.parse().map_err(|_| NotOpen)?;
-    let found = listing::connection(node, app, socket).await.ok_or(NotOpen)?;
-    let channels = listing::channels_of(node, app, &found.conn).await;
-    let mut value = connection_row(node, &found);
-    value["channels"] = channels.iter().map(ChannelName::as_str).collect();
-    Ok(of_this_node(node, value))
+    let socket: SocketId = socket.parse().map_err(|_| NotOpen::no_id())?;
+    let (found, name) = everywhere::connection(node, app, socket).await.map_err(NotOpen::on)?;
+    let mut value = connection_row(&found, &name);
+    value["channels"] = found.channels.into();
+    value["of"] = if name == node.name() { "this node" } else { "one node" }.into();
+    Ok(value)
 }
 
-fn connection_row(node: &Node, ListedConnection { conn, user }: &ListedConnection) -> Value {
-    let age = node.milliseconds().saturating_sub(u64::from(conn.visitor.since) * 1000);
+fn connection_row(row: &ConnectionRow, node: &str) -> Value {
     json!({
-        "socket": conn.id.to_string(),
-        "node": node.name(),
-        "since": utc_milliseconds(unix_milliseconds().saturating_sub(age)),
-        "address": conn.visitor.address,
-        "transport": conn.transport().label(),
-        "tls": conn.visitor.over_tls,
-        "protocol": (conn.dialect == Dialect::Pusher).then(|| conn.visitor.version.number()),
-        "user": user.as_ref().map(UserId::as_str),
-        "subscriptions": conn.channels(),
-        "outbox_bytes": conn.waiting(),
+        "socket": SocketId::from_bits(row.socket).to_string(),
+        "node": node,
+        "since": utc_milliseconds(row.since),
+        "address": row.address,
+        "transport": row.transport,
+        "tls": row.tls,
+        "protocol": row.protocol,
+        "user": row.user,
+        "subscriptions": row.subscriptions,
+        "outbox_bytes": row.outbox_bytes,
         "client": null,
         "version": null,
         "key": null,
         "last_message_at": null,
     })
+}
+
+/// The name of the one node of a row.
+fn first_of<Row>(placed: &PlacedRow<Row>) -> &str {
+    placed.nodes.keys().next().map_or("", String::as_str)
+}
+
+/// Where a list by sockets goes on.
+fn next_socket<Row>(page: &PageOfNodes<Row>, socket: impl Fn(&Row) -> u64) -> Option<String> {
+    let last = page.rows.last().filter(|_| page.more)?;
+    Some(SocketId::from_bits(socket(&last.row)).to_string())
+}
+
+/// A page of a channel's subscribers.
+pub(crate) async fn subscribers(
+    node: &Node,
+    of: (&AppId, &ChannelName),
+    after: Option<SocketId>,
+    limit: usize,
+) -> Value {
+    let page = everywhere::subscribers(node, of, after, limit).await;
+    let row = |placed: &PlacedRow<SubscriberRow>| {
+        let SubscriberRow { socket, user } = &placed.row;
+        json!({ "socket": SocketId::from_bits(*socket).to_string(), "user": user, "node": first_of(placed) })
+    };
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    let next = next_socket(&page, |row| row.socket);
+    of_nodes(node, json!({ "subscribers": rows, "next": next, "total": page.total }), &page.reached)
+}
+
+/// A page of the users on a presence channel; `infos` says whether with what they tell of themselves.
+pub(crate) async fn members(
+    node: &Node,
+    of: (&AppId, &ChannelName),
+    after: Option<UserId>,
+    (limit, infos): (usize, bool),
+) -> Value {
+    let page = everywhere::members(node, of, after, (limit, infos)).await;
+    let row = |placed: &PlacedRow<MemberRow>| {
+        let MemberRow { user, connections, info } = &placed.row;
+        let row = json!({ "user": user, "connections": connections, "user_info": info });
+        with_nodes(row, &placed.nodes, &page.reached)
+    };
+    let rows: Vec<Value> = page.rows.iter().map(row).collect();
+    let next = page.rows.last().filter(|_| page.more).map(|placed| &placed.row.user);
+    of_nodes(node, json!({ "members": rows, "next": next, "total": page.total }), &page.reached)
+}
+
+/// A row with its connections by node, where there are several.
+pub(crate) fn with_nodes(mut row: Value, nodes: &BTreeMap<String, usize>, reached: &Reached) -> Value {
+    if !reached.is_alone {
+        row["nodes"] = json!(nodes);
+    }
+    row
 }
 
 /// The reasons for which an operator closes a connection, by their codes.
@@ -171,9 +255,8 @@ pub(crate) async fn close(
     (socket, reason): (&str, &CloseReason),
     entry: AuditEntry,
 ) -> Result<(), NotOpen> {
-    let socket: SocketId = socket.parse().map_err(|_| NotOpen)?;
-    let conn = node.hubs.get(app).and_then(|hub| hub.conn(socket)).ok_or(NotOpen)?;
-    conn.outbox.close(reason.clone());
+    let socket: SocketId = socket.parse().map_err(|_| NotOpen::no_id())?;
+    everywhere::close(node, app, socket, reason).await.map_err(NotOpen::on)?;
     let entry = entry.with("socket", socket.to_string().into()).with("code", reason.code().into());
     note(&node.apps, entry).await;
     Ok(())
@@ -189,14 +272,15 @@ pub(crate) async fn terminate(
     user: &str,
     entry: AuditEntry,
 ) -> Result<Value, NotTold> {
-    let closed = node.hubs.get(app).map_or(0, |hub| hub.close_user(user, &CloseReason::Terminated));
+    let (closed, reached) = everywhere::terminate(node, app, user).await;
     let entry = entry.with("user", user.into()).with("connections", closed.into());
-    let told = match node.bus() {
+    // A node that has not answered, as of an earlier release, hears of it all the same.
+    let told = match node.bus().filter(|_| reached.missing != Some(Vec::new())) {
         Some(bus) => bus.close_user(app, &UserId::from(user)).await.map_err(|_| NotTold),
         None => Ok(()),
     };
     note(&node.apps, entry).await;
-    told.map(|()| of_this_node(node, json!({ "closed": closed })))
+    told.map(|()| of_nodes(node, json!({ "closed": closed }), &reached))
 }
 
 /// Logs who has done what, a token by its number, and keeps the entry.
@@ -220,11 +304,26 @@ pub(crate) fn users_wanted(mut given: Given<'_>) -> Result<UsersWanted<'_>, Faul
 /// A page of the users who are signed in.
 pub(crate) async fn users(node: &Node, app: &AppId, wanted: &UsersWanted<'_>) -> Value {
     let UsersWanted { prefix, after, limit } = wanted;
-    let page = listing::users(node, app, (prefix, after.clone()), *limit).await;
-    let row = |OnlineHere { user, connections, since }: &OnlineHere| json!({ "user": user.as_str(), "connections": connections, "since": utc(*since) });
+    let page = everywhere::users(node, app, (prefix, after.clone()), *limit).await;
+    let row = |placed: &PlacedRow<UserRow>| {
+        let UserRow { user, connections, since } = &placed.row;
+        let row = json!({ "user": user, "connections": connections, "since": utc(*since) });
+        with_nodes(row, &placed.nodes, &page.reached)
+    };
     let rows: Vec<Value> = page.rows.iter().map(row).collect();
-    let next = page.next.map(|user| user.to_string());
-    of_this_node(node, json!({ "users": rows, "next": next, "total": page.total }))
+    let next = page.rows.last().filter(|_| page.more).map(|placed| &placed.row.user);
+    of_nodes(node, json!({ "users": rows, "next": next, "total": page.total }), &page.reached)
+}
+
+/// The answer, which says of which nodes it is (CON-026).
+pub(crate) fn of_nodes(node: &Node, value: Value, reached: &Reached) -> Value {
+    let mut value = of_this_node(node, value);
+    if !reached.is_alone && reached.missing.is_some() {
+        value["of"] = "all nodes".into();
+    }
+    value["nodes"] = reached.nodes.as_slice().into();
+    value["missing"] = json!(reached.missing);
+    value
 }
 
 /// The answer, which says that it is of this node alone (CON-026).

@@ -1,4 +1,4 @@
-//! What every other node knows from its own memory: the question to all, and their answers (CON-054).
+//! What every other node knows from its own memory: the question to all, and their answers (CON-026, CON-054).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::known_nodes::{KnownNode, nodes};
 use super::links::{BusAway, Links};
 use crate::local::NodeSubject;
 use crate::message::{EventKind, LONGEST, NodeQuestionText};
+use crate::node_questions::MOST_ASKED;
 
 /// Most bytes of all answers to one question; the nodes that are left out count as silent.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -40,9 +41,12 @@ pub(super) fn answer_by(links: &Links) {
 pub(super) async fn ask(
     links: &Links,
     app: &AppId,
-    subject: NodeSubject,
+    (subject, about): (NodeSubject, &[u8]),
     until: Instant,
 ) -> Result<NodesSaid, BusAway> {
+    if about.len() > MOST_ASKED {
+        return Err(BusAway);
+    }
     let known = timeout_at(until, nodes(links)).await.unwrap_or(Err(BusAway))?;
     let own = &*links.shared.key;
     let mut silent: HashMap<String, KnownNode> =
@@ -50,7 +54,7 @@ pub(super) async fn ask(
     let mut said = NodesSaid::default();
     let mut question = links.shared.reaching.of_nodes.ask();
     if !silent.is_empty() {
-        let text = NodeQuestionText { question: question.number, subject: subject.code() };
+        let text = NodeQuestionText { question: question.number, subject: subject.code(), about };
         links.tell_all(EventKind::AskNodes, app, &text.write());
     }
     let mut bytes = 0;

@@ -3,7 +3,8 @@
 use tokio::time::timeout;
 
 use super::*;
-use crate::local::{HeardReach, HookBatch, HooksDone, NodeSubject};
+use crate::local::{HeardReach, HookBatch, HooksDone, NodeReply, NodeSubject};
+use crate::node_questions::MOST_ASKED;
 use fanfare_protocol::ids::SocketId;
 
 /// A node that writes down.
@@ -40,8 +41,8 @@ impl Local for Page {
         HeardReach { took: channel.len(), excluded: 1, slow: 2 }
     }
 
-    fn asked(&self, app: &AppId, _: NodeSubject) -> Option<Vec<u8>> {
-        Some(format!("of {app}").into_bytes())
+    fn asked(&self, app: &AppId, (_, about): (NodeSubject, &[u8]), reply: NodeReply) {
+        reply.say(format!("of {app}{}", String::from_utf8_lossy(about)).as_bytes());
     }
 
     fn outcome(&self, _: &AppId, _: fanfare_protocol::cluster::ClusterOutcome) {}
@@ -293,11 +294,15 @@ async fn con_054_a_question_to_all_nodes_is_answered_and_an_answer_comes_to_the_
     };
     hear(EventKind::AskNodes, b"short");
     // A subject of a later release.
-    hear(EventKind::AskNodes, &NodeQuestionText { question: 76, subject: 200 }.write());
+    hear(EventKind::AskNodes, &NodeQuestionText { question: 76, subject: 200, about: b"" }.write());
     let subject = NodeSubject::WebhookDeliveries.code();
-    hear(EventKind::AskNodes, &NodeQuestionText { question: 77, subject }.write());
-    let answer = timeout(Duration::from_secs(9), answers.recv()).await.unwrap().unwrap();
-    assert_eq!(answer, NodeAnswerText { to: 2, question: 77, text: b"of 7" }.write());
+    let too_long = vec![b'x'; MOST_ASKED + 1];
+    hear(EventKind::AskNodes, &NodeQuestionText { question: 77, subject, about: &too_long }.write());
+    for (question, about, text) in [(78, &b""[..], &b"of 7"[..]), (79, b" x", b"of 7 x")] {
+        hear(EventKind::AskNodes, &NodeQuestionText { question, subject, about }.write());
+        let answer = timeout(Duration::from_secs(9), answers.recv()).await.unwrap().unwrap();
+        assert_eq!(answer, NodeAnswerText { to: 2, question, text }.write());
+    }
     assert_eq!(counters.malformed.get(), 1);
 
     let mut question = reaching.of_nodes.ask();

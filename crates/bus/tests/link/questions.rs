@@ -251,23 +251,26 @@ fn con_054_other_nodes_are_asked_four_times_at_once_and_those_that_do_not_answer
     const SUBJECT: NodeSubject = NodeSubject::WebhookDeliveries;
     let redis = Redis::start();
     let (one, other) = (Node::up(&redis.url(), 1), Node::up(&redis.url(), 2));
-    let told = |app: &str| {
-        let said = one.run(one.bus.ask_nodes(&AppId::from(app), SUBJECT)).ok()?;
+    let told_about = |app: &str, about: &str| {
+        let said = one.run(one.bus.ask_nodes(&AppId::from(app), (SUBJECT, about.as_bytes()))).ok()?;
         let ids = |nodes: Vec<String>| nodes.join(",");
         let answers =
             said.answers.into_iter().map(|(node, text)| format!("{}: {} bytes", node.id, text.len()));
         Some((ids(answers.collect()), ids(said.missing.into_iter().map(|node| node.id).collect())))
     };
+    let told = |app: &str| told_about(app, "");
     let id = other.bus.own_id().to_owned();
     let known = (format!("{id}: 10 bytes"), String::new());
     one.until("the other's answer", || told("known").filter(|told| *told == known));
+    assert_eq!(told_about("known", " too"), Some((format!("{id}: 14 bytes"), String::new())));
+    assert_eq!(told_about("known", &"x".repeat(64 * 1024 + 1)), None, "too long a question");
     for app in ["nobody's", "long"] {
         assert_eq!(told(app), Some((String::new(), id.clone())), "{app}: none, or too long a one");
     }
     let five: Vec<Result<NodesSaid, BusAway>> = one.run(async {
         let bus = &one.bus;
         let app = AppId::from("nobody's");
-        let ask = || bus.ask_nodes(&app, SUBJECT);
+        let ask = || bus.ask_nodes(&app, (SUBJECT, b""));
         let (first, second, third, fourth, fifth) = tokio::join!(ask(), ask(), ask(), ask(), ask());
         vec![first, second, third, fourth, fifth]
     });

@@ -3,6 +3,7 @@
 //! A list is read in pieces, each under one lock that is held for a bounded number of entries. An entry that is there from the
 //! first piece to the last is shown, however many others come and go; an entry may be shown twice.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -126,7 +127,7 @@ impl AppHub {
     /// Shows whom these connections are signed in as, of a piece of the users; returns behind whom the next piece begins.
     pub fn some_signed_in(
         &self,
-        sockets: &[SocketId],
+        sockets: &HashSet<SocketId>,
         after: Option<&UserId>,
         show: impl FnMut(SocketId, &UserId),
     ) -> Option<UserId> {

@@ -2,7 +2,7 @@
 //!
 //! What a connection shows is what its own task needs: nothing is kept for the list, but the number of channels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ async fn each_subscriber(hub: &AppHub, channel: &ChannelName, mut show: impl FnM
 
 /// Looks up whom the connections are signed in as.
 async fn with_users(hub: &AppHub, conns: Vec<Arc<Conn>>) -> Vec<ListedConnection> {
-    let sockets: Vec<SocketId> = conns.iter().map(|conn| conn.id).collect();
+    let sockets: HashSet<SocketId> = conns.iter().map(|conn| conn.id).collect();
     let mut users = HashMap::new();
     let mut after = None;
     loop {

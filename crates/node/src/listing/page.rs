@@ -64,3 +64,32 @@ impl<Row, Key> ListedPage<Row, Key> {
         Self { rows: Vec::new(), next: None, total: Some(0) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+
+    use super::*;
+
+    #[test]
+    fn con_022_of_a_large_table_a_page_and_one_row_more_are_kept_and_every_row_is_on_one_page() {
+        const ROWS: usize = 120_000;
+        // In no order, with many rows of one count.
+        let row = |at: usize| (Reverse((at * 7919) % ROWS / 50), at);
+        let (mut after, mut seen) = (None, 0);
+        for _ in 0..3 {
+            let mut first = First::behind(after, MOST_ROWS);
+            for at in 0..ROWS {
+                first.take(row(at), row(at));
+                assert!(first.rows.len() <= MOST_ROWS + 1, "{} rows are kept", first.rows.len());
+            }
+            assert_eq!(first.offered, ROWS);
+            let (rows, has_more) = first.rows();
+            assert!(has_more && rows.is_sorted() && after.is_none_or(|after| rows.first() > Some(&after)));
+            seen += rows.len();
+            after = rows.last().copied();
+        }
+        let before = (0..ROWS).map(row).filter(|row| Some(*row) <= after).count();
+        assert_eq!(before, seen, "none was left out");
+    }
+}

@@ -15,6 +15,7 @@ use super::hooks::HookQueue;
 use super::missed::MissedQuestions;
 use super::quotas::Quotas;
 use crate::clock::unix_seconds;
+use crate::listing::ListQuestions;
 use crate::node::Node;
 
 /// How often nodes tell each other what apps have used (CL-063).
@@ -58,7 +59,8 @@ impl ClusterTasks {
         };
         let hooks = HookQueue::default();
         node.tasks.spawn("webhooks of the cluster", hooks.clone().run(Arc::clone(node)));
-        let heard = Arc::new(Heard::new(node, Arc::clone(&topics), hooks.clone()));
+        let parts = (hooks.clone(), ListQuestions::begin(node));
+        let heard = Arc::new(Heard::new(node, Arc::clone(&topics), parts));
         let bus = Bus::start(settings, heard, |name, task| drop(node.tasks.spawn(name, task)));
         // The node was made a moment ago, and has no bus yet.
         let _ = node.bus.set(bus.clone());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use fanfare_bus::partition::Partition;
 use fanfare_bus::{
     AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HookBatch, HooksDone, Local,
-    NodeSubject,
+    NodeReply, NodeSubject,
 };
 use fanfare_hub::OrderedEvent;
 use fanfare_protocol::channel::ChannelName;
@@ -23,6 +23,7 @@ use super::hooks::HookQueue;
 use super::missed;
 use super::topics::LiveTopics;
 use crate::deliveries;
+use crate::listing::ListQuestions;
 use crate::node::Node;
 use crate::session::note_refused;
 use crate::tenants::EventCounts;
@@ -33,13 +34,18 @@ pub struct Heard {
     node: Weak<Node>,
     topics: Arc<LiveTopics>,
     hooks: HookQueue,
+    lists: ListQuestions,
 }
 
 impl Heard {
     /// The node's side of its bus.
     #[must_use]
-    pub fn new(node: &Arc<Node>, topics: Arc<LiveTopics>, hooks: HookQueue) -> Self {
-        Self { node: Arc::downgrade(node), topics, hooks }
+    pub fn new(
+        node: &Arc<Node>,
+        topics: Arc<LiveTopics>,
+        (hooks, lists): (HookQueue, ListQuestions),
+    ) -> Self {
+        Self { node: Arc::downgrade(node), topics, hooks, lists }
     }
 }
 
@@ -69,10 +75,15 @@ impl Local for Heard {
         HeardReach { took: reach.took, excluded: reach.excluded, slow: reach.slow }
     }
 
-    fn asked(&self, app: &AppId, subject: NodeSubject) -> Option<Vec<u8>> {
-        let node = self.node.upgrade()?;
+    fn asked(&self, app: &AppId, (subject, about): (NodeSubject, &[u8]), reply: NodeReply) {
+        let Some(node) = self.node.upgrade() else { return };
         match subject {
-            NodeSubject::WebhookDeliveries => deliveries::told_to_others(&node, app),
+            NodeSubject::WebhookDeliveries => {
+                if let Some(text) = deliveries::told_to_others(&node, app) {
+                    reply.say(&text);
+                }
+            }
+            NodeSubject::Open => self.lists.push(app, about, reply),
         }
     }
 

@@ -1,12 +1,13 @@
 //! An app's channels, seen by operators: `GET /v1/apps/{id}/channels`, `…/channels/{name}`, and who is there.
 //!
-//! Of this node alone, read from the live tables when asked for (CON-020). What events carry, and what members tell of
+//! Of all nodes, read from the live tables when asked for (CON-020, CON-026). What events carry, and what members tell of
 //! themselves, is for the scope `payloads`.
 
 use std::sync::Arc;
 
 use fanfare_apps::Scope;
-use fanfare_node::listing::{self, ListedChannel, ListedMember};
+use fanfare_node::census;
+use fanfare_node::listing::{ListedChannel, everywhere};
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::frame::Frame;
@@ -20,7 +21,7 @@ use super::problem::Problem;
 use crate::api::channels::checked;
 use crate::http::Answer;
 use crate::http::given::Given;
-use crate::listed::{self, of_this_node};
+use crate::listed::{self, of_nodes};
 use crate::state::State;
 
 /// A page of the app's channels.
@@ -40,19 +41,26 @@ pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
 pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let (app, name) = named(state, asked).await?;
-    let hub = state.node.hubs.get(&app.id);
-    let occupancy = hub.as_ref().map(|hub| hub.counts(&name)).unwrap_or_default();
-    let cached = hub.and_then(|hub| hub.cached(&name, state.node.milliseconds()));
-    let mut value =
-        listed::channel(&ListedChannel { name: name.clone(), occupancy, is_cached: cached.is_some() });
-    value["cached"] = cached.map_or(Value::Null, |cached| {
+    let (node, app) = (&state.node, &app.id);
+    let (occupancy, nodes, reached) = everywhere::channel(node, app, &name).await;
+    let frame = match (name.is_cached(), reached.missing.is_some()) {
+        (true, true) => census::last_event(node, app, &name).await.ok().flatten().map(|last| last.frame),
+        (true, false) => {
+            let hub = node.hubs.get(app);
+            hub.and_then(|hub| hub.cached(&name, node.milliseconds())).map(|cached| cached.frame)
+        }
+        (false, _) => None,
+    };
+    let row = ListedChannel { name: name.clone(), occupancy, is_cached: frame.is_some() };
+    let mut value = listed::with_nodes(listed::channel(&row), &nodes, &reached);
+    value["cached"] = frame.map_or(Value::Null, |frame| {
         let is_readable = shows_payloads(asked) && name.kind() != ChannelKind::Encrypted;
         json!({
-            "event": name_of(&cached.frame),
-            "data": data_of(&cached.frame).filter(|_| is_readable).and_then(|data| as_text(data.get())),
+            "event": name_of(&frame),
+            "data": data_of(&frame).filter(|_| is_readable).and_then(|data| as_text(data.get())),
         })
     });
-    Ok(ok(&of_this_node(&state.node, value)))
+    Ok(ok(&of_nodes(node, value, &reached)))
 }
 
 /// A page of the channel's subscribers.
@@ -65,18 +73,7 @@ pub(super) async fn subscribers(state: &State, asked: &Asked<'_>) -> Result<Answ
     let limit = given.rows();
     given.end()?;
     let (app, name) = named(state, asked).await?;
-    let page = listing::subscribers(&state.node, (&app.id, &name), after, limit).await;
-    let row = |(socket, user): &(SocketId, Option<UserId>)| {
-        json!({
-            "socket": socket.to_string(),
-            "user": user.as_ref().map(UserId::as_str),
-            "node": state.node.name(),
-        })
-    };
-    let rows: Vec<Value> = page.rows.iter().map(row).collect();
-    let next = page.next.map(|socket| socket.to_string());
-    let value = json!({ "subscribers": rows, "next": next, "total": page.total });
-    Ok(ok(&of_this_node(&state.node, value)))
+    Ok(ok(&listed::subscribers(&state.node, (&app.id, &name), after, limit).await))
 }
 
 /// A page of the users who are on a presence channel; of another channel there are none.
@@ -89,20 +86,8 @@ pub(super) async fn members(state: &State, asked: &Asked<'_>) -> Result<Answer, 
     let limit = given.rows();
     given.end()?;
     let (app, name) = named(state, asked).await?;
-    let page = listing::members(&state.node, (&app.id, &name), after, limit).await;
-    let payloads = shows_payloads(asked);
-    let row = |ListedMember { user, connections, info }: &ListedMember| {
-        let info = info.as_ref().filter(|_| payloads);
-        json!({
-            "user": user.as_str(),
-            "connections": connections,
-            "user_info": info.and_then(|info| serde_json::from_str::<Value>(info.get()).ok()),
-        })
-    };
-    let rows: Vec<Value> = page.rows.iter().map(row).collect();
-    let next = page.next.map(|user| user.to_string());
-    let value = json!({ "members": rows, "next": next, "total": page.total });
-    Ok(ok(&of_this_node(&state.node, value)))
+    let infos = shows_payloads(asked);
+    Ok(ok(&listed::members(&state.node, (&app.id, &name), after, (limit, infos)).await))
 }
 
 /// The app and the channel that the path names.

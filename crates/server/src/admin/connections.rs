@@ -29,7 +29,7 @@ pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
     let app = events::app(state, asked).await?;
     let socket = &asked.found.name;
     let shown = listed::connection(&state.node, &app.id, socket).await;
-    shown.map(|value| ok(&value)).map_err(|NotOpen| Problem::NoSuchConnection(socket.clone()))
+    shown.map(|value| ok(&value)).map_err(|missing| not_open(&missing, socket))
 }
 
 /// Closes a connection: with 4200 its client comes back at once, with 4009 stock clients stay away.
@@ -48,7 +48,7 @@ pub(super) async fn close(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
     if let Some(reason) = reason {
         let entry = asked.entry(app.id.as_str(), AuditAction::ConnectionClose);
         let closed = listed::close(&state.node, &app.id, (socket, reason), entry).await;
-        closed.map_err(|NotOpen| Problem::NoSuchConnection(socket.clone()))?;
+        closed.map_err(|missing| not_open(&missing, socket))?;
     }
     Ok(nothing())
 }
@@ -73,4 +73,11 @@ pub(super) async fn terminate(state: &State, asked: &Asked<'_>) -> Result<Answer
     let entry = asked.entry(app.id.as_str(), AuditAction::UserTerminate);
     let closed = listed::terminate(&state.node, &app.id, &asked.found.name, entry).await;
     closed.map(|value| ok(&value)).map_err(|NotTold| Problem::ClusterAway)
+}
+
+fn not_open(missing: &NotOpen, socket: &str) -> Problem {
+    match missing.perhaps_elsewhere() {
+        None => Problem::NoSuchConnection(socket.to_owned()),
+        Some(why) => Problem::Perhaps(why),
+    }
 }

@@ -19,6 +19,7 @@ use super::problem::Problem;
 use crate::api::event::{Checked, Fields, object};
 use crate::api::events::{as_event, keep_refused_json, with_event_id};
 use crate::http::{Answer, ApiError};
+use crate::listed::of_this_node;
 use crate::state::State;
 use crate::trace_json;
 
@@ -74,7 +75,8 @@ pub(super) async fn traces(state: &State, asked: &Asked<'_>) -> Result<Answer, P
     rows.truncate(page.limit);
     let next = rows.last().filter(|_| has_more).map(|(number, _)| number.to_string());
     let shown: Vec<_> = rows.iter().map(|(_, trace)| trace_json::trace(trace)).collect();
-    Ok(ok(&json!({ "traces": shown, "next": next, "trace": app.trace })))
+    let page = json!({ "traces": shown, "next": next, "trace": app.trace });
+    Ok(ok(&of_this_node(&state.node, page)))
 }
 
 /// The app that the path names.

@@ -131,8 +131,8 @@ pub(super) enum Problem {
     /// The event was refused, for a reason of the HTTP API and with its sentence (CON-041).
     #[error("{0}")]
     NotPublished(ApiError),
-    /// No connection with this socket id is open on this node.
-    #[error("No connection {} is open on this node", shortened(.0, 50))]
+    /// No connection with this socket id is open.
+    #[error("No connection {} is open", shortened(.0, 50))]
     NoSuchConnection(String),
     /// The doctor is busy.
     #[error("The doctor examines this already, or as much as it may at once; try again")]
@@ -140,6 +140,9 @@ pub(super) enum Problem {
     /// There are as many live lists as there may be.
     #[error(transparent)]
     TooManyTaps(TooManyTaps),
+    /// What is asked for may be on a node that could not be asked; the sentence says more.
+    #[error("Try again: {0}")]
+    Perhaps(String),
     /// No test event was sent to a webhook.
     #[error("{0}")]
     NotTested(NotTested),
@@ -200,7 +203,7 @@ impl Problem {
             Self::NoDatabase | Self::NoTokensForNodes => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
             Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
-            Self::ClusterAway => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
+            Self::ClusterAway | Self::Perhaps(_) => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
             Self::TooManyTaps(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-taps"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -17,7 +17,7 @@ use crate::http::answer::object;
 use crate::http::error::ApiError;
 use crate::http::given::Given;
 use crate::http::unbroken::unbroken;
-use crate::listed::{self, NotOpen, NotTold};
+use crate::listed::{self, NotTold};
 use crate::state::State;
 
 /// `GET /apps/ID/open/channels`: a page of the app's channels; the JSON of the answer.
@@ -64,7 +64,10 @@ pub async fn close(
     let (state, app) = (Arc::clone(state), signed.app.id.clone());
     unbroken(async move {
         let closed = listed::close(&state.node, &app, (&socket, reason), entry).await;
-        closed.map_err(|NotOpen| ApiError::NoSuchConnection(socket))
+        closed.map_err(|missing| match missing.perhaps_elsewhere() {
+            None => ApiError::NoSuchConnection(socket),
+            Some(_) => ApiError::ClusterUnavailable,
+        })
     })
     .await?;
     Ok(object(&serde_json::json!({ "code": reason.code() })))

@@ -91,7 +91,22 @@ fn table<const N: usize>(
     if let Some(next) = answer["next"].as_str() {
         let _ = writeln!(text, "There are more: --after {}", plain(&next.into()));
     }
+    text.push_str(&silent_nodes(answer));
     text
+}
+
+/// Which nodes are not in the answer, if any.
+fn silent_nodes(answer: &Value) -> String {
+    match (answer.get("missing"), answer["missing"].as_array()) {
+        (Some(Value::Null), _) => {
+            "Only the asked node has answered: the Redis between the nodes is away, or too many questions were asked.\n".to_owned()
+        }
+        (_, Some(missing)) if !missing.is_empty() => {
+            let names: Vec<String> = missing.iter().map(plain).collect();
+            format!("Not answered within a second, so that theirs are missing: {}.\n", names.join(", "))
+        }
+        _ => String::new(),
+    }
 }
 
 /// How many on which node, where a row says so.
@@ -132,8 +147,10 @@ mod tests {
              b            presence  3                           a 1, b 2\n\
              311 channels in all.\nThere are more: --after 3:b\n"
         );
-        let none = json!({"users": [], "next": null, "total": 0});
-        assert_eq!(users(&none), "No signed-in user is found.\n");
+        let none = |missing: Value| json!({"users": [], "next": null, "total": 0, "missing": missing});
+        assert_eq!(users(&none(json!([]))), "No signed-in user is found.\n");
+        assert!(users(&none(json!(["c"]))).ends_with("theirs are missing: c.\n"));
+        assert!(users(&none(Value::Null)).contains("\nOnly the asked node has answered: "));
         assert_eq!(terminated("42", &json!({"closed": 1})), "1 connection of 42 is closed with 4009.\n");
     }
 }

@@ -35,6 +35,7 @@ mod cluster_deliveries;
 mod cluster_faults;
 mod cluster_idempotency;
 mod cluster_keys;
+mod cluster_lists;
 mod cluster_operators;
 mod cluster_quotas;
 mod cluster_secrets;

@@ -8,7 +8,7 @@ use fanfare_bus::message::LONGEST;
 use fanfare_bus::partition::Partition;
 use fanfare_bus::{
     Bus, ClusterQuestion, ClusterReply, HeardEvent, HeardKept, HeardReach, HookBatch, HooksDone, LinkState,
-    Local, NodeAbout, NodeSubject, Settings,
+    Local, NodeAbout, NodeReply, NodeSubject, Settings,
 };
 use fanfare_outgoing::Trust;
 use fanfare_protocol::channel::ChannelName;
@@ -53,11 +53,11 @@ impl Local for Page {
         HeardReach::default()
     }
 
-    fn asked(&self, app: &AppId, _: NodeSubject) -> Option<Vec<u8>> {
+    fn asked(&self, app: &AppId, (_, about): (NodeSubject, &[u8]), reply: NodeReply) {
         match app.as_str() {
-            "known" => Some(b"known here".to_vec()),
-            "long" => Some(vec![b'x'; LONGEST]),
-            _ => None,
+            "known" => reply.say(&[b"known here", about].concat()),
+            "long" => reply.say(&vec![b'x'; LONGEST]),
+            _ => {}
         }
     }
 

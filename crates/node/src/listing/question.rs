@@ -1,0 +1,214 @@
+//! What nodes ask each other for lists, the answer from this node's own tables, and the queue of questions that wait.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use fanfare_bus::NodeReply;
+use fanfare_protocol::channel::ChannelName;
+use fanfare_protocol::close::CloseReason;
+use fanfare_protocol::ids::{AppId, SocketId, UserId};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::connections::{self, ConnectionsWanted};
+use super::page::MOST_ROWS;
+use super::told::{ChannelHere, ConnectionRow, MemberRow, NodePage, SubscriberRow, UserRow};
+use super::{members, subscribers};
+use crate::node::Node;
+
+/// Most questions of other nodes that wait, 64 KiB each; further ones get no answer.
+const MOST_WAITING: usize = 64;
+
+/// A question of one node to all others; a later release may know more of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ListQuestion {
+    /// What the node has of each of these channels: a list of [`ChannelHere`].
+    Channels(Vec<String>),
+    /// A page of a channel's subscribers behind a socket.
+    Subscribers { channel: String, after: Option<u64>, limit: usize },
+    /// A page of a presence channel's users behind one, with what they tell of themselves.
+    Members { channel: String, after: Option<String>, limit: usize, infos: bool },
+    /// A page of connections behind a socket.
+    Connections {
+        channel: Option<String>,
+        user: Option<String>,
+        address: Option<IpAddr>,
+        after: Option<u64>,
+        limit: usize,
+    },
+    /// The connection of a socket with its channels, or null.
+    Connection(u64),
+    /// Closes the connection of a socket with a code, and says whether there was one.
+    Close(u64, u16),
+    /// A page of the users who are signed in behind one.
+    Users { prefix: String, after: Option<String>, limit: usize },
+    /// Closes the connections of a user, and says how many there were.
+    Terminate(String),
+}
+
+impl ListQuestion {
+    /// Whether something is done: then it is not refused for having asked too often.
+    pub const fn is_operation(&self) -> bool {
+        matches!(self, Self::Close(..) | Self::Terminate(_))
+    }
+}
+
+/// The answer of this node; `None` for a question that cannot be answered.
+async fn answer(node: &Node, app: &AppId, question: ListQuestion) -> Option<Vec<u8>> {
+    match question {
+        ListQuestion::Channels(names) => serde_json::to_vec(&channels_here(node, app, &names)).ok(),
+        ListQuestion::Subscribers { channel, after, limit } => {
+            let after = after.map(SocketId::from_bits);
+            subscribers_here(node, (app, &ChannelName::trusted(&channel)), after, limit).await.text()
+        }
+        ListQuestion::Members { channel, after, limit, infos } => {
+            let after = after.as_deref().map(UserId::from);
+            members_here(node, (app, &ChannelName::trusted(&channel)), after, (limit, infos)).await.text()
+        }
+        ListQuestion::Connections { channel, user, address, after, limit } => {
+            let channel = channel.as_deref().map(ChannelName::trusted);
+            let (user, after) = (user.as_deref().map(UserId::from), after.map(SocketId::from_bits));
+            connections_here(node, app, &ConnectionsWanted { channel, user, address, after, limit })
+                .await
+                .text()
+        }
+        ListQuestion::Connection(socket) => {
+            serde_json::to_vec(&connection_here(node, app, SocketId::from_bits(socket)).await).ok()
+        }
+        ListQuestion::Close(socket, code) => {
+            let closed = closed_here(node, app, SocketId::from_bits(socket), &reason_of(code)?);
+            serde_json::to_vec(&closed).ok()
+        }
+        ListQuestion::Users { prefix, after, limit } => {
+            users_here(node, app, (&prefix, after.as_deref().map(UserId::from)), limit).await.text()
+        }
+        ListQuestion::Terminate(user) => serde_json::to_vec(&terminated_here(node, app, &user)).ok(),
+    }
+}
+
+/// The reason for which operators close with a code.
+const fn reason_of(code: u16) -> Option<CloseReason> {
+    match code {
+        4200 => Some(CloseReason::ReconnectByOperator),
+        4009 => Some(CloseReason::ClosedByOperator),
+        _ => None,
+    }
+}
+
+pub(super) fn channels_here(node: &Node, app: &AppId, names: &[String]) -> Vec<ChannelHere> {
+    let (hub, now) = (node.hubs.get(app), node.milliseconds());
+    let here = |name: &String| {
+        let Some(hub) = &hub else { return ChannelHere::default() };
+        let channel = ChannelName::trusted(name);
+        let cached = channel.is_cached() && hub.cached(&channel, now).is_some();
+        ChannelHere { subscribers: hub.counts(&channel).subscriptions, cached }
+    };
+    names.iter().take(MOST_ROWS).map(here).collect()
+}
+
+pub(super) async fn subscribers_here(
+    node: &Node,
+    of: (&AppId, &ChannelName),
+    after: Option<SocketId>,
+    limit: usize,
+) -> NodePage<SubscriberRow> {
+    NodePage::of(subscribers(node, of, after, limit.min(MOST_ROWS)).await, SubscriberRow::of)
+}
+
+pub(super) async fn members_here(
+    node: &Node,
+    of: (&AppId, &ChannelName),
+    after: Option<UserId>,
+    (limit, infos): (usize, bool),
+) -> NodePage<MemberRow> {
+    let page = members(node, of, after, limit.min(MOST_ROWS)).await;
+    NodePage::of(page, |member| MemberRow::of(member, infos))
+}
+
+pub(super) async fn connections_here(
+    node: &Node,
+    app: &AppId,
+    wanted: &ConnectionsWanted,
+) -> NodePage<ConnectionRow> {
+    let page = connections::connections(node, app, wanted).await;
+    NodePage::of(page, |found| ConnectionRow::of(node, found))
+}
+
+pub(super) async fn users_here(
+    node: &Node,
+    app: &AppId,
+    wanted: (&str, Option<UserId>),
+    limit: usize,
+) -> NodePage<UserRow> {
+    NodePage::of(connections::users(node, app, wanted, limit.min(MOST_ROWS)).await, UserRow::of)
+}
+
+pub(super) async fn connection_here(node: &Node, app: &AppId, socket: SocketId) -> Option<ConnectionRow> {
+    let found = connections::connection(node, app, socket).await?;
+    let channels = connections::channels_of(node, app, &found.conn).await;
+    let channels = channels.iter().map(|channel| channel.as_str().to_owned()).collect();
+    Some(ConnectionRow { channels, ..ConnectionRow::of(node, found) })
+}
+
+pub(super) fn closed_here(node: &Node, app: &AppId, socket: SocketId, reason: &CloseReason) -> bool {
+    let conn = node.hubs.get(app).and_then(|hub| hub.conn(socket));
+    conn.inspect(|conn| conn.outbox.close(reason.clone())).is_some()
+}
+
+pub(super) fn terminated_here(node: &Node, app: &AppId, user: &str) -> usize {
+    node.hubs.get(app).map_or(0, |hub| hub.close_user(user, &CloseReason::Terminated))
+}
+
+/// Questions of other nodes that wait for their answers, which take turns with all other work.
+#[derive(Clone)]
+pub(crate) struct ListQuestions(mpsc::Sender<WaitingQuestion>);
+
+struct WaitingQuestion {
+    app: AppId,
+    about: Vec<u8>,
+    reply: NodeReply,
+}
+
+impl ListQuestions {
+    /// Starts the task that answers.
+    pub fn begin(node: &Arc<Node>) -> Self {
+        let (questions, mut waiting) = Self::new();
+        let of = Arc::clone(node);
+        node.tasks.spawn("lists for other nodes", async move {
+            while let Some(WaitingQuestion { app, about, reply }) = waiting.recv().await {
+                // A question of a later release is not answered.
+                let Ok(question) = serde_json::from_slice(&about) else { continue };
+                if let Some(text) = answer(&of, &app, question).await {
+                    reply.say(&text);
+                }
+            }
+        });
+        questions
+    }
+
+    fn new() -> (Self, mpsc::Receiver<WaitingQuestion>) {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        (Self(sender), receiver)
+    }
+
+    /// Queues a question; without room the other node hears nothing, and names this one.
+    pub fn push(&self, app: &AppId, about: &[u8], reply: NodeReply) {
+        let _ = self.0.try_send(WaitingQuestion { app: app.clone(), about: about.to_vec(), reply });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn con_026_so_many_questions_of_other_nodes_wait_and_no_more() {
+        let (questions, mut waiting) = ListQuestions::new();
+        for _ in 0..MOST_WAITING + 10 {
+            questions.push(&AppId::from("1"), b"", NodeReply::new(|_| ()));
+        }
+        let waited = std::iter::from_fn(|| waiting.try_recv().ok()).count();
+        assert_eq!(waited, MOST_WAITING);
+    }
+}
