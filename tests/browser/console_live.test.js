@@ -1,0 +1,111 @@
+// The live page of the console in Chromium, with real clients and a back end.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+
+import { APP } from '../e2e/support/fanfare.js';
+import { subscribed } from '../e2e/support/waiting.js';
+import { button, link, says, test } from './support/console.js';
+
+const rows = (page) => page.locator('.live > li');
+
+const row = (page, text) => rows(page).filter({ hasText: text }).first();
+
+/** A way to the server that can be cut: all connections over it at once. */
+async function startWay(t, port) {
+  const sockets = new Set();
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  const way = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy()).on('close', () => sockets.delete(from));
+    }
+  }).listen(0, '127.0.0.1');
+  await once(way, 'listening');
+  t.after(() => {
+    cut();
+    way.close();
+  });
+  return { cut, origin: `http://127.0.0.1:${way.address().port}` };
+}
+
+/** The live page with the server listening, and what the address asks for. */
+async function listening(desk, query = '', options) {
+  const page = await desk.visit(`/apps/${APP.id}/live${query}`, options);
+  await says(page, 'listening since');
+  return page;
+}
+
+test('con_028 con_036 con_070 what happens is listed as it happens, and an entry opens to all that is known of it', async (desk) => {
+  const page = await listening(desk);
+  await page.getByLabel('members').check();
+  await says(page, 'listening since');
+  const ann = await desk.scene.signedIn({ id: '42' }, { user: { user_id: '42', user_info: { name: 'Ann' } } });
+  const bob = await desk.scene.client({ user: { user_id: '43' } });
+  const room = ann.subscribe('presence-room');
+  await subscribed(room);
+  await subscribed(bob.subscribe('presence-room'));
+  room.trigger('client-typing', { at: 1 });
+  await desk.scene.sdk.trigger('presence-room', 'OrderShipped', { id: 7 });
+  bob.send_event('pusher:subscribe', { channel: 'private-closed', auth: `${APP.key}:0` });
+  await row(page, 'refused').waitFor();
+  bob.disconnect();
+  for (const words of ['connected', 'signed in', 'occupied', 'subscribed', 'member added', 'client event', 'member removed', 'closed']) {
+    await row(page, words).waitFor();
+  }
+  const event = row(page, 'OrderShipped');
+  await event.getByText('2 receivers').waitFor();
+  await event.getByRole('button', { name: 'Open the entry' }).click();
+  await event.getByLabel('Data').getByText('{"id":7}').waitFor();
+  await event.getByRole('link', { name: 'Send again' }).click();
+  await page.getByRole('heading', { name: 'Send an event' }).waitFor();
+  assert.equal(await page.getByLabel('Data').inputValue(), '{"id":7}');
+  assert.equal(await page.getByLabel('Event', { exact: true }).inputValue(), 'OrderShipped');
+});
+
+test('con_029 the server filters by channel and event; a link carries the filter', async (desk) => {
+  const client = await desk.scene.client();
+  for (const name of ['private-orders.1', 'private-other']) await subscribed(client.subscribe(name));
+  const page = await listening(desk, '?channel=private-orders.*');
+  await desk.scene.sdk.trigger('private-other', 'unwanted', 1);
+  await desk.scene.sdk.trigger('private-orders.1', 'wanted', 2);
+  await row(page, 'wanted').waitFor();
+  assert.equal(await row(page, 'unwanted').count(), 0);
+  assert.equal(await page.getByLabel('Channel', { exact: true }).inputValue(), 'private-orders.*');
+});
+
+test('con_033 con_034 paused the page counts what it holds back; a cut stream empties nothing', async (desk, t) => {
+  const way = await startWay(t, desk.server.adminUrl.port);
+  const page = await listening(desk, '', { origin: way.origin, login: { url: way.origin } });
+  await desk.scene.sdk.trigger('news', 'first', 1);
+  await row(page, 'first').waitFor();
+  await button(page, 'Pause').click();
+  await desk.scene.sdk.trigger('news', 'second', 2);
+  await button(page, 'Resume, 1 held back').waitFor();
+  assert.equal(await row(page, 'second').count(), 0);
+  await button(page, 'Resume, 1 held back').click();
+  await row(page, 'second').waitFor();
+  way.cut();
+  await row(page, 'The stream was cut here').waitFor();
+  await desk.scene.sdk.trigger('news', 'third', 3);
+  await row(page, 'third').waitFor();
+  await row(page, 'first').waitFor();
+  await button(page, 'Clear').click();
+  await says(page, 'Nothing yet.');
+});
+
+test('con_015 con_035 without the scope payloads no data is shown; an empty list says what is listened to', async (desk) => {
+  const page = await listening(desk, '', { login: { scope: 'read' } });
+  await says(page, 'Nothing yet.');
+  await link(page, 'Send a test event').waitFor();
+  await desk.scene.sdk.trigger('news', 'greeting', 'not-for-everybody');
+  const entry = row(page, 'greeting');
+  await entry.getByRole('button', { name: 'Open the entry' }).click();
+  await entry.getByText('Channel', { exact: true }).waitFor();
+  assert.ok(!(await page.content()).includes('not-for-everybody'));
+});
