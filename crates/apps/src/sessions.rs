@@ -93,6 +93,8 @@ impl Apps {
         let added =
             stored.store.add_session(&hash, bearer.id, i64::from(times.life) * 1000, MOST_SESSIONS - 1);
         let ends_at = stored.noting(added.await)?;
+        // A database that stores nothing is noted; the list of tokens then tells of an earlier use.
+        let _ = stored.noting(stored.store.touch_token(bearer.id).await);
         let session = AdminSession { bearer, ends_at, csrf_token: csrf_token(&id) };
         Ok(NewSession { id: Secret::new(&id), session })
     }

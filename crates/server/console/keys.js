@@ -19,25 +19,27 @@ function useForAWhile() {
 	return [value, set];
 }
 
-export function Keys({ app: { id, keys, source }, changed }) {
+export function Keys({ app: { id, keys: known, source } }) {
 	const [made, setMade] = useState(null);
+	const asked = useGot(appPath(id, 'keys'), { every: 5 });
+	const keys = asked.value?.keys ?? known;
 	const fixed = source === 'configuration';
 	const valid = keys.filter((key) => !key.revoked_at).length;
-	const used = keys.some((key) => key.connections != null);
 	const step = made ? 1 : valid < 2 ? 0 : 2;
 	const steps = [
-		html`<b>Make a new key.</b> The old one stays valid.<p><${Do} needs="write" off=${fixed} class=${step ? '' : 'main'} act=${() => post(appPath(id, 'keys'), {}).then(setMade).then(changed)}>New key<//></p>`,
+		html`<b>Make a new key.</b> The old one stays valid.<p><${Do} needs="write" off=${fixed} class=${step ? '' : 'main'} act=${() => post(appPath(id, 'keys'), {}).then(setMade).then(asked.again)}>New key<//></p>`,
 		html`<b>Copy it to clients and back ends.</b> ${made ? html`<${Once} what="secret" text=${envLines(id, made)} again=${hasScope('secrets')} />` : 'Its lines for .env stand here once it is made.'}`,
-		html`<b>Revoke the old one</b>, in the list above, once ${used ? 'its numbers stay at 0' : 'nobody uses it any more'}. Connections that came by it stay open. The last valid key cannot be revoked.`,
+		html`<b>Revoke the old one</b>, in the list above, once its numbers stay at 0. Connections that came by it stay open. The last valid key cannot be revoked.`,
 	];
 	return html`
 		<${Table} caption="Keys of this app, revoked ones included" rows=${keys} id="key" columns=${[
 			['Key', ({ key }) => html`<code>${visible(key)}</code>`],
 			['State', ({ revoked_at: at }) => (at ? lamp('off', html`revoked ${age(at)}`) : lamp('good', 'valid')), 'fit'],
 			['Made', ({ created_at: at }) => (at ? age(at) : 'in the configuration'), 'fit'],
-			...(used ? ['requests_last_hour:number:Requests, last hour', 'connections:number'] : []),
+			'requests_last_hour:number:Requests, last hour',
+			'connections:number',
 			['Secret', (key) => !key.revoked_at && html`<${Secret} app=${id} name=${key.key} />`],
-			['Revoke', (key) => !key.revoked_at && html`<${Revoke} app=${id} of=${key} off=${fixed || valid < 2} done=${changed} />`, 'fit'],
+			['Revoke', (key) => !key.revoked_at && html`<${Revoke} app=${id} of=${key} off=${fixed || valid < 2} done=${asked.again} />`, 'fit'],
 		]} />
 		<section class="panel narrow" aria-label="Replace a key"><h2>Replace a key without downtime</h2>
 			<ol class="walk">${steps.map((words, n) => html`<li aria-current=${n === step ? 'step' : undefined}>${words}</li>`)}</ol>

@@ -1,39 +1,38 @@
 // Owns the pages of the node: this one and those of its cluster, the tokens, and the audit log.
 // Must never keep a token that was made: it is shown once.
 import { html, useState } from './vendor/preact.js';
-import { get, hasRoute, post, remove, server } from './api.js';
+import { post, remove, server } from './api.js';
 import { to } from './address.js';
 import { Act, Check, Line, Once, Refused, Sure, flipped, submitted, useAction } from './form.js';
-import { Facts, Listed, States, Table, useAsked, useGot } from './list.js';
+import { Facts, Listed, States, Table, useGot } from './list.js';
 import { age, counted, field, lamp, number, size, text, visible } from './shown.js';
 
 export function Nodes() {
-	const own = useGot(hasRoute('GET /v1/node') ? '/v1/node' : null, { every: 5 });
-	const asked = useAsked((signal) => get('/v1/nodes', { signal }).catch((refusal) => (refusal.word === 'no-cluster' ? { nodes: [] } : Promise.reject(refusal))), 'nodes', { every: 5 });
+	const own = useGot('/v1/node', { every: 5 });
+	const asked = useGot('/v1/nodes', { every: 5 });
 	const link = ({ up, redis, round_trip_us: us }) => html`<div>${up ? lamp('good', 'up') : lamp('bad', 'down')} ${text(redis)} ${us != null && `${number(us / 1000)} ms`}</div>`;
-	const columns = [['Node', (node) => text(node.name ?? node.id)], 'version:fit', ['Up since', ({ started_at: at, started }) => age(at ?? (started && new Date(started * 1000).toISOString())), 'fit'], 'last_seen_at:fit:Heard of', 'connections:number', ['Links', ({ links }) => links?.map(link), 'block']];
+	const columns = [['Node', (node) => text(node.name ?? node.id)], 'version:fit', 'started_at:fit:Up since', 'last_seen_at:fit:Heard of', 'connections:number', ['Links', ({ links }) => links?.map(link), 'block']];
 	return html`<h1>Node</h1>
-		${hasRoute('GET /v1/node') && html`<${States} of=${own} what="the node">${(node) => html`<${Own} node=${node} />`}<//>`}
+		<${States} of=${own} what="the node">${(node) => html`<${Own} node=${node} />`}<//>
 		<h2>Nodes of this cluster</h2>
-		<${States} of=${asked} what="the nodes" isEmpty=${({ nodes }) => !nodes.length}
-			empty=${html`<p>This node stands alone.</p><p>Nodes find each other through the setting <code>bus.urls</code>; then all of them are listed here.</p>`}>
-			${({ nodes }) => html`<${Table} caption=${counted('node')(nodes)} rows=${nodes} columns=${columns} />`}
-		<//>`;
+		<${States} of=${asked} what="the nodes">${({ nodes }) => html`<${Table} caption=${counted('node')(nodes)} rows=${nodes} columns=${columns} />
+			${!nodes[1] && html`<p class="quiet">This node stands alone. Nodes find each other through the setting <code>bus.urls</code>.</p>`}`}<//>`;
 }
 
-function lampsOf({ draining, database, redis, certificate_ends_at: ends }) {
-	const answers = (is) => (typeof is === 'boolean' ? lamp(is ? 'good' : 'bad', is ? 'answers' : 'does not answer') : is && text(is));
+function lampsOf({ draining, ready, says, database, redis, feeds, certificate_ends_at: ends }) {
+	const answers = (is) => is != null && lamp(is ? 'good' : 'bad', is ? 'answers' : 'does not answer');
 	const soon = Date.parse(ends) - Date.now() < 14 * 86_400_000;
 	return [
-		['State', draining ? lamp('warn', 'drains: newcomers are sent elsewhere') : lamp('good', 'ready')],
+		['State', draining ? lamp('warn', 'drains: newcomers are sent elsewhere') : lamp(!ready ? 'bad' : says === 'ready' ? 'good' : 'warn', text(says))],
 		['Database', answers(database)],
 		['Redis', answers(redis)],
+		['Feeds', feeds.all > 0 && answers(!feeds.away && !feeds.refusing)],
 		['Certificate', ends && lamp(soon ? 'warn' : 'good', html`ends ${age(ends)}`)],
 	].filter(([, shown]) => shown);
 }
 
 export function NodeLamps() {
-	const { value } = useGot(hasRoute('GET /v1/node') && !server.session.apps ? '/v1/node' : null, { every: 10 });
+	const { value } = useGot(server.session.apps ? null : '/v1/node', { every: 10 });
 	return value ? html`<p class="row">${lampsOf(value).map(([what, shown]) => html`<span>${what} ${shown}</span>`)} <a href=${to('node')}>Node</a></p>` : null;
 }
 
@@ -43,7 +42,9 @@ const Own = ({ node }) => html`<${Facts} of=${node} facts=${[
 		'started_at::Up since',
 		...lampsOf(node).map(([what, shown]) => [what, () => shown]),
 		['Connections', () => `${number(node.connections)} of ${number(node.capacity)}`],
-		['Memory', () => `${size(node.memory_bytes)}${node.outboxes_bytes == null ? '' : `, of which ${size(node.outboxes_bytes)} wait for clients`}`],
+		['Descriptors', () => `${number(node.descriptors_open)} of ${number(node.descriptors_limit)}`],
+		'memory_bytes::Memory',
+		...Object.entries({ outboxes: 'waits for clients', cache: 'cached events', resume: 'kept for resuming', history: 'curves' }).map(([name, label]) => `${name}_bytes::– ${label}`),
 	]} />
 	${node.configuration?.length > 0 && html`<${Table} caption="Configuration that differs from the default" rows=${node.configuration} id="key" columns=${['key::Setting', 'value', 'from']} />`}`;
 

@@ -193,6 +193,11 @@ async fn a_token_says_when_it_was_last_used_by_itself_or_by_a_session(stage: Sta
     old.run("UPDATE admin_sessions SET used_at = used_at - 120000").await;
     apps.session(begun.id.expose(), times).await.unwrap().unwrap();
     assert!(used().await.is_some(), "a session is a use of its token");
+
+    let (_, code) = apps.make_code(&new("link", &[Scope::Read]), times).await.unwrap();
+    assert_eq!(used().await, None);
+    apps.log_in_by_code(code.expose(), times).await.unwrap().unwrap();
+    assert!(used().await.is_some(), "the token of a link is used by the login");
 }
 
 async fn no_more_than_a_thousand_tokens_are_listed(stage: Stage) {
