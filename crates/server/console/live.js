@@ -37,6 +37,7 @@ function useTap(app, filter, paused) {
 	// The list is drawn five times a second, however much comes.
 	useTick(0.2);
 	useEffect(() => {
+		if (filter.kinds === 'none') return void (tap.state = 'nothing is ticked');
 		const url = appPath(app, 'live', filter);
 		let source;
 		let timer;
@@ -61,7 +62,7 @@ function useTap(app, filter, paused) {
 			on('left_out', ({ count: n, kinds = {} }) => {
 				tap.leftOut += n;
 				add(kinds);
-				mark(`${count(n, 'entry', 'entries')} left out here`);
+				mark(n == null ? 'Entries may be missing here' : `${count(n, 'entry', 'entries')} left out here`);
 			});
 			on('missing', ({ nodes }) => (tap.missing = nodes));
 			source.onerror = () => {
