@@ -50,6 +50,8 @@ pub enum AuditAction {
     EventSend,
     /// A test event was sent to a webhook.
     WebhookTest,
+    /// A delivery of a webhook was repeated.
+    WebhookAgain,
     /// A connection was closed.
     ConnectionClose,
     /// The connections of a user were closed.
@@ -126,6 +128,7 @@ impl AuditAction {
             Self::SessionFailed => "session.failed",
             Self::EventSend => "event.send",
             Self::WebhookTest => "webhook.test",
+            Self::WebhookAgain => "webhook.again",
             Self::ConnectionClose => "connection.close",
             Self::UserTerminate => "user.terminate",
             Self::LivePayloads => "live.payloads",
@@ -149,6 +152,7 @@ impl fmt::Display for AuditAction {
             Self::SessionFailed => "login refused",
             Self::EventSend => "event sent",
             Self::WebhookTest => "webhook tested",
+            Self::WebhookAgain => "delivery of a webhook repeated",
             Self::ConnectionClose => "connection closed",
             Self::UserTerminate => "connections of a user closed",
             Self::LivePayloads => "live list with payloads opened",

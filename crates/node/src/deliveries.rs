@@ -116,6 +116,16 @@ pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
     AppDeliveries { webhooks, nodes, missing }
 }
 
+/// The number of a delivery of this node by its name; `None` for a name of another node's, or of none.
+#[must_use]
+pub fn number_here(node: &Node, id: &str) -> Option<u64> {
+    let number = match node.bus() {
+        Some(bus) => id.strip_prefix(bus.own_id())?.strip_prefix('-')?,
+        None => id,
+    };
+    number.parse().ok()
+}
+
 /// What this node answers to another one that asks.
 pub(crate) fn told_to_others(node: &Node, app: &AppId) -> Option<Vec<u8>> {
     serde_json::to_vec(&node.outgoing.webhooks.histories(app)).ok()

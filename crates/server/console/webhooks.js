@@ -78,7 +78,7 @@ const Result = ({ status, ms, error, request: { key, signature, body } }) => htm
 
 function Deliveries({ app, url, rows, again }) {
 	if (!rows.length) return html`<p class="quiet">Nothing was delivered since the server started. <a href=${toApp(app, 'send')}>Send an event</a>, or test it.</p>`;
-	const repeat = ({ id, error }) => error && html`<${Do} needs="operate" class="small" act=${() => post(appPath(app, 'webhooks', 'deliveries', id, 'again'), {}).then(again)}>Again<//>`;
+	const repeat = ({ id, kept }) => kept && html`<${Do} needs="operate" class="small" act=${() => post(appPath(app, 'webhooks', 'deliveries', id, 'again'), {}).then(again)}>Again<//>`;
 	return html`<details class="deliveries"><summary>Last ${count(rows.length, 'delivery', 'deliveries')}</summary>
 		<${Table} caption=${`The last deliveries to ${visible(url)}, the newest first`} rows=${rows} columns=${[
 			['Time, UTC', ({ at }) => clock(at, true), 'fit'],

@@ -99,6 +99,8 @@ mod tests {
                 text: Box::default(),
                 took: 0,
                 again: false,
+                answer: None,
+                is_kept: false,
             })
         };
         for (status, says) in [

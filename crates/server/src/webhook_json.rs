@@ -3,23 +3,40 @@
 
 use fanfare_node::deliveries::{AppDeliveries, NodeDelivery, WebhookDeliveries};
 use fanfare_protocol::utc::utc_milliseconds;
-use fanfare_webhooks::{Delivery, Tested};
+use fanfare_webhooks::{Delivery, Repeated, Tested};
 use serde_json::{Value, json};
 
 use crate::webhook_advice::advice;
 
+/// Whether it is told what receivers have answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiverAnswers {
+    /// To those who may see payloads.
+    Shown,
+    /// To all others.
+    Hidden,
+}
+
+impl ReceiverAnswers {
+    fn of(self, delivery: &Delivery) -> Option<&str> {
+        delivery.answer.as_deref().filter(|_| self == Self::Shown)
+    }
+}
+
 /// The last deliveries of an app's webhooks.
 #[must_use]
-pub fn deliveries(of: &AppDeliveries) -> Value {
-    let webhooks: Vec<Value> = (1..).zip(&of.webhooks).map(|(number, of)| webhook(number, of)).collect();
+pub fn deliveries(of: &AppDeliveries, answers: ReceiverAnswers) -> Value {
+    let webhooks: Vec<Value> =
+        (1..).zip(&of.webhooks).map(|(number, of)| webhook(number, of, answers)).collect();
     json!({ "webhooks": webhooks, "nodes": of.nodes, "missing": of.missing })
 }
 
-fn webhook(number: usize, of: &WebhookDeliveries) -> Value {
+fn webhook(number: usize, of: &WebhookDeliveries, answers: ReceiverAnswers) -> Value {
     let row = |NodeDelivery { id, node, delivery }: &NodeDelivery| {
         let mut row = delivery_of(delivery);
         row["id"] = id.as_str().into();
         row["node"] = node.as_str().into();
+        row["answer"] = answers.of(delivery).into();
         row
     };
     json!({
@@ -44,7 +61,26 @@ fn delivery_of(delivery: &Delivery) -> Value {
         "ms": delivery.took,
         "error": delivery.cause.map(|cause| json!({ "cause": cause, "text": delivery.text })),
         "again": delivery.again,
+        "kept": delivery.is_kept,
     })
+}
+
+/// What became of a repeated delivery.
+#[must_use]
+pub fn repeated(Repeated { url, delivery }: &Repeated, answers: ReceiverAnswers) -> Value {
+    json!({
+        "url": url,
+        "at": utc_milliseconds(delivery.at),
+        "status": delivery.status,
+        "ms": delivery.took,
+        "error": error_of(delivery),
+        "answer": answers.of(delivery),
+    })
+}
+
+fn error_of(delivery: &Delivery) -> Option<Value> {
+    let told = |cause| json!({ "cause": cause, "text": delivery.text, "advice": advice(delivery) });
+    delivery.cause.map(told)
 }
 
 /// What tests have found out.
@@ -62,9 +98,7 @@ pub fn test(Tested { url, enabled, delivery, request }: &Tested) -> Value {
         "at": utc_milliseconds(delivery.at),
         "status": delivery.status,
         "ms": delivery.took,
-        "error": delivery.cause.map(|cause| json!({
-            "cause": cause, "text": delivery.text, "advice": advice(delivery),
-        })),
+        "error": error_of(delivery),
         "request": { "key": request.key, "signature": request.signature, "body": request.body },
     })
 }

@@ -13,11 +13,14 @@ use crate::delivery::{Delivery, DeliveryCause};
 use crate::request::{Prepared, unix_milliseconds};
 use crate::turns::QUICK;
 
-/// Most bytes of an answer that are read; the answer's content is ignored.
+/// Most bytes of an answer that are read; the answer's content means nothing.
 const MOST_ANSWER: usize = 64 * 1024;
 
 /// Most bytes of a redirect's target that are repeated.
 const MOST_TARGET: usize = 120;
+
+/// Most bytes of an answer that are kept.
+const MOST_KEPT: usize = 200;
 
 /// Most bytes of the sentence that says what went wrong.
 const MOST_TEXT: usize = 200;
@@ -30,6 +33,8 @@ pub(crate) struct Attempt {
     pub took: Duration,
     /// The status of success, or what went wrong.
     pub outcome: Result<u16, Failure>,
+    /// The beginning of the answer's body, if an answer came.
+    answer: Option<Box<[u8]>>,
 }
 
 /// Why a request has failed.
@@ -56,16 +61,22 @@ impl Attempt {
     pub async fn make(client: &Client, url: &str, request: &Prepared, timeout: Duration) -> Self {
         let (at, began) = (unix_milliseconds(), Instant::now());
         let answered = match request.to(url) {
-            Some(http) => client.without_body(http, Bounds { time: timeout, bytes: MOST_ANSWER }).await,
+            Some(http) => {
+                let bounds = Bounds { time: timeout, bytes: MOST_ANSWER };
+                client.with_beginning(http, bounds, MOST_KEPT).await
+            }
             None => Err(OutgoingError::Unreachable("no URL".to_owned())),
         };
-        let outcome = answered.map_err(Failure::NoAnswer).and_then(|head| delivered(&head));
-        Self { at, took: began.elapsed(), outcome }
+        let took = began.elapsed();
+        match answered {
+            Ok((head, answer)) => Self { at, took, outcome: delivered(&head), answer: Some(answer.into()) },
+            Err(error) => Self { at, took, outcome: Err(Failure::NoAnswer(error)), answer: None },
+        }
     }
 
     /// An attempt that was not made, or broken off after this time.
     pub fn given_up(failure: Failure, took: Duration) -> Self {
-        Self { at: unix_milliseconds(), took, outcome: Err(failure) }
+        Self { at: unix_milliseconds(), took, outcome: Err(failure), answer: None }
     }
 
     /// What is kept of the attempt; the history gives the number.
@@ -84,6 +95,8 @@ impl Attempt {
             text: text.map(|text| shortened(&text, MOST_TEXT).into()).unwrap_or_default(),
             took: u32::try_from(self.took.as_millis()).unwrap_or(u32::MAX),
             again,
+            answer: self.answer.as_deref().map(|answer| request.told(answer).into()),
+            is_kept: false,
         }
     }
 }

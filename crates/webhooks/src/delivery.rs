@@ -1,4 +1,4 @@
-//! What is kept of a delivery: never its data, its signature, or what the receiver answered beside the status.
+//! What is told of a delivery: never its data or its signature. What the receiver answered is told apart.
 
 use fanfare_protocol::webhook::EventNames;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,12 @@ pub struct Delivery {
     pub took: u32,
     /// Whether the same request is tried once more.
     pub again: bool,
+    /// The first 200 bytes of what the receiver answered; for those alone who may see payloads.
+    #[serde(default)]
+    pub answer: Option<Box<str>>,
+    /// Whether what was sent is still kept, so that it can be sent again.
+    #[serde(default)]
+    pub is_kept: bool,
 }
 
 /// Why an attempt failed.
@@ -77,6 +83,6 @@ impl Delivery {
 
     /// Memory of a kept delivery.
     pub(crate) fn cost(&self) -> usize {
-        size_of::<Self>() + self.text.len()
+        size_of::<Self>() + self.text.len() + self.answer.as_ref().map_or(0, |answer| answer.len())
     }
 }

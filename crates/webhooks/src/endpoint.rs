@@ -113,12 +113,13 @@ impl Shared {
         }
     }
 
-    /// Keeps an attempt in a URL's history, and tells who hears of attempts; returns the attempt's number.
-    pub(crate) fn keep(&self, app: &AppId, history: &History, delivery: Delivery) -> u64 {
+    /// Keeps an attempt in a URL's history with what was sent, and tells who hears of attempts; returns the attempt's number.
+    pub(crate) fn keep(&self, app: &AppId, history: &History, one: (Delivery, Option<KeptRequest>)) -> u64 {
+        let (delivery, sent) = one;
         if let Some(heard) = self.attempts.get() {
             heard(app, history.url(), &delivery);
         }
-        self.histories.keep(history, delivery)
+        self.histories.keep(history, delivery, sent)
     }
 
     /// Whether any request is still to be sent.
@@ -344,7 +345,8 @@ impl Endpoint {
         let (app, host) = (self.owner.app.as_str(), &*self.host);
         let now = Instant::now();
         let again = attempt.outcome.is_err() && state.queue.tries_again(&request, now);
-        self.shared.keep(&self.owner.app, &self.history, attempt.of(&request, again));
+        let sent = attempt.outcome.is_err().then(|| request.to_keep(now, Duration::ZERO));
+        self.shared.keep(&self.owner.app, &self.history, (attempt.of(&request, again), sent));
         match attempt.outcome {
             Ok(_) => {
                 self.owner.tally.delivered();

@@ -2,7 +2,8 @@
 //!
 //! Bounded for each URL in number, and for all together in bytes: above that the URLs that were quiet for the longest
 //! time lose theirs. A history lives longer than its URL's queue, which goes when it is empty: only a URL that is
-//! no more in the app's settings takes its history with it.
+//! no more in the app's settings takes its history with it. What was sent is kept of failed deliveries, of each URL up to
+//! [`MOST_SENT`] bytes, so that an operator can repeat them: the oldest go first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use fanfare_protocol::webhook::Webhook;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::backlog::KeptRequest;
 use crate::delivery::Delivery;
 
 /// Deliveries that are kept of each URL.
@@ -20,6 +22,9 @@ pub const MOST_DELIVERIES: usize = 50;
 
 /// Most bytes of all histories of a node.
 pub(crate) const MOST_BYTES: usize = 16 << 20;
+
+/// Most bytes of what was sent that are kept of a URL; one body is smaller.
+pub(crate) const MOST_SENT: usize = 1 << 20;
 
 /// Estimated memory of a history beside its deliveries and its URL.
 const AROUND: usize = 256;
@@ -58,10 +63,48 @@ pub(crate) struct History {
 
 #[derive(Default)]
 struct Kept {
-    deliveries: VecDeque<Delivery>,
+    deliveries: VecDeque<KeptDelivery>,
     bytes: usize,
+    /// Bytes of what was sent, which are part of `bytes`.
+    sent_bytes: usize,
     works: Option<bool>,
     since: u64,
+}
+
+/// A delivery, and what was sent if that failed.
+struct KeptDelivery {
+    delivery: Delivery,
+    sent: Option<KeptRequest>,
+}
+
+impl Kept {
+    /// Forgets the oldest of what was sent until the rest has room; returns the bytes.
+    fn forget_sent(&mut self) -> usize {
+        let mut freed = 0;
+        for kept in &mut self.deliveries {
+            if self.sent_bytes - freed <= MOST_SENT {
+                break;
+            }
+            freed += kept.sent.take().as_ref().map_or(0, cost_of);
+        }
+        self.sent_bytes -= freed;
+        freed
+    }
+}
+
+impl KeptDelivery {
+    fn shown(&self) -> Delivery {
+        Delivery { is_kept: self.sent.is_some(), ..self.delivery.clone() }
+    }
+
+    fn cost(&self) -> usize {
+        self.delivery.cost() + self.sent.as_ref().map_or(0, cost_of)
+    }
+}
+
+/// Memory of what was sent.
+fn cost_of(sent: &KeptRequest) -> usize {
+    size_of::<KeptRequest>() + sent.key.len() + sent.body.len()
 }
 
 impl Histories {
@@ -81,10 +124,11 @@ impl Histories {
         history
     }
 
-    /// Keeps a delivery, under the next number of the node; returns the number.
-    pub fn keep(&self, history: &History, delivery: Delivery) -> u64 {
+    /// Keeps a delivery, under the next number of the node, and of a failed one what was sent; returns the number.
+    pub fn keep(&self, history: &History, delivery: Delivery, sent: Option<KeptRequest>) -> u64 {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        history.keep(Delivery { number, ..delivery });
+        let sent = sent.filter(|_| delivery.cause.is_some());
+        history.keep(KeptDelivery { delivery: Delivery { number, ..delivery }, sent });
         if self.bytes.load(Ordering::Relaxed) > self.most_bytes {
             self.make_room();
         }
@@ -95,6 +139,16 @@ impl Histories {
     pub fn show(&self, app: &AppId) -> Vec<UrlHistory> {
         let histories = self.of_apps.lock().get(app).cloned().unwrap_or_default();
         histories.iter().map(|history| history.show()).collect()
+    }
+
+    /// A delivery of an app by its number, with its URL and what was sent, as far as that is kept.
+    pub fn find(&self, app: &AppId, number: u64) -> Option<(String, Delivery, Option<KeptRequest>)> {
+        let histories = self.of_apps.lock().get(app).cloned().unwrap_or_default();
+        histories.iter().find_map(|history| {
+            let kept = history.kept.lock();
+            let found = kept.deliveries.iter().find(|kept| kept.delivery.number == number)?;
+            Some(((*history.url).to_owned(), found.delivery.clone(), found.sent.clone()))
+        })
     }
 
     /// Forgets the URLs that the app has no more.
@@ -138,24 +192,27 @@ impl History {
         &self.url
     }
 
-    fn keep(&self, delivery: Delivery) {
+    fn keep(&self, new: KeptDelivery) {
         let mut kept = self.kept.lock();
-        let works = delivery.cause.is_none();
-        if delivery.is_of_url() && kept.works != Some(works) {
-            (kept.works, kept.since) = (Some(works), delivery.at);
+        let works = new.delivery.cause.is_none();
+        if new.delivery.is_of_url() && kept.works != Some(works) {
+            (kept.works, kept.since) = (Some(works), new.delivery.at);
         }
-        let gone = if kept.deliveries.len() < MOST_DELIVERIES { None } else { kept.deliveries.pop_front() };
         let around = if kept.bytes == 0 { AROUND + self.url.len() } else { 0 };
-        let (gone, come) = (gone.map_or(0, |gone| gone.cost()), delivery.cost() + around);
-        kept.bytes = kept.bytes + come - gone;
-        kept.deliveries.push_back(delivery);
+        let gone = if kept.deliveries.len() < MOST_DELIVERIES { None } else { kept.deliveries.pop_front() };
+        let gone_sent = gone.as_ref().and_then(|gone| gone.sent.as_ref()).map_or(0, cost_of);
+        let (mut freed, come) = (gone.map_or(0, |gone| gone.cost()), new.cost() + around);
+        kept.sent_bytes = kept.sent_bytes + new.sent.as_ref().map_or(0, cost_of) - gone_sent;
+        kept.deliveries.push_back(new);
+        freed += kept.forget_sent();
+        kept.bytes = kept.bytes + come - freed;
         self.in_all.fetch_add(come, Ordering::Relaxed);
-        self.in_all.fetch_sub(gone, Ordering::Relaxed);
+        self.in_all.fetch_sub(freed, Ordering::Relaxed);
     }
 
     /// The number of the last delivery.
     fn last(&self) -> u64 {
-        self.kept.lock().deliveries.back().map_or(0, |last| last.number)
+        self.kept.lock().deliveries.back().map_or(0, |last| last.delivery.number)
     }
 
     fn show(&self) -> UrlHistory {
@@ -165,7 +222,7 @@ impl History {
             works: kept.works,
             since: kept.since,
             waiting: 0,
-            deliveries: kept.deliveries.iter().rev().cloned().collect(),
+            deliveries: kept.deliveries.iter().rev().map(KeptDelivery::shown).collect(),
         }
     }
 
@@ -173,6 +230,7 @@ impl History {
     fn forget(&self) {
         let mut kept = self.kept.lock();
         self.in_all.fetch_sub(std::mem::take(&mut kept.bytes), Ordering::Relaxed);
+        kept.sent_bytes = 0;
         kept.deliveries = VecDeque::new();
     }
 }

@@ -4,6 +4,7 @@
 //! gives up. Every URL has a queue and a task of its own, so that no URL waits for another. Knows no hub and no
 //! connection: callers pass in transitions, and never wait.
 
+mod again;
 mod app_hooks;
 mod attempt;
 mod backlog;
@@ -22,6 +23,7 @@ mod trial;
 mod turns;
 mod webhooks;
 
+pub use self::again::{NotRepeated, Repeated};
 pub use self::backlog::{Backlog, Keeping, KeptRequest};
 pub use self::decided::{Decided, SentAgain};
 pub use self::delivery::{Delivery, DeliveryCause};

@@ -118,6 +118,11 @@ impl Prepared {
         SignedTest { key: self.key.clone(), signature: self.signature.clone(), body }
     }
 
+    /// The beginning of the receiver's answer as a text, without the signature, which a receiver may repeat.
+    pub(crate) fn told(&self, answer: &[u8]) -> String {
+        String::from_utf8_lossy(answer).replace(char::is_control, " ").replace(&self.signature, "…")
+    }
+
     /// A request that was kept, signed as before: the signature follows from key and body.
     pub(crate) fn of_kept(kept: &KeptRequest, credential: &Credential) -> Self {
         let now = Instant::now();

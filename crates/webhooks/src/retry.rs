@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use fanfare_protocol::app::App;
+use tokio::time::Instant;
 
 use crate::attempt::Attempt;
 use crate::backlog::KeptRequest;
@@ -40,7 +41,8 @@ impl Webhooks {
         let prepared = Prepared::of_kept(request, credential);
         let attempt = Attempt::make(&shared.client, url, &prepared, shared.settings.timeout).await;
         let delivery = attempt.of(&prepared, attempt.outcome.is_err());
-        shared.keep(&app.id, &shared.histories.of(&app.id, url), delivery);
+        let sent = prepared.to_keep(Instant::now(), Duration::ZERO);
+        shared.keep(&app.id, &shared.histories.of(&app.id, url), (delivery, Some(sent)));
         match attempt.outcome {
             Ok(_) => {
                 tally.delivered();

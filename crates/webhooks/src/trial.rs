@@ -13,7 +13,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::{Transition, Webhook, WebhookEvent};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -120,6 +120,16 @@ impl Trials {
         Ok(tested.into_iter().map(|(_, tested)| tested).collect())
     }
 
+    /// A turn for one request that an operator asks for beside the tests, and counts as one of these.
+    ///
+    /// # Errors
+    /// Too many are under way, or were asked for.
+    pub(crate) fn enter(&self, app: &AppId) -> Result<SemaphorePermit<'_>, NotTested> {
+        let turn = self.turns.try_acquire().map_err(|_| NotTested::Busy)?;
+        self.count(app, Instant::now())?;
+        Ok(turn)
+    }
+
     /// Counts a test of an app.
     fn count(&self, app: &AppId, now: Instant) -> Result<(), NotTested> {
         let mut counts = self.counts.lock();
@@ -170,7 +180,7 @@ async fn test(shared: &Shared, app: &AppId, webhook: Webhook, request: &Prepared
     let attempt = Attempt::make(&shared.client, &webhook.url, request, shared.settings.timeout).await;
     let mut delivery = Delivery { test: true, ..attempt.of(request, false) };
     let history = shared.histories.of(app, &webhook.url);
-    delivery.number = shared.keep(app, &history, delivery.clone());
+    delivery.number = shared.keep(app, &history, (delivery.clone(), None));
     let Webhook { url, enabled, .. } = webhook;
     Tested { url, enabled, delivery, request: request.shown() }
 }

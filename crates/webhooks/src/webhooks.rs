@@ -29,7 +29,7 @@ const KEEPING: Duration = Duration::from_secs(1);
 /// All webhooks of a node.
 pub struct Webhooks {
     pub(crate) shared: Arc<Shared>,
-    trials: Trials,
+    pub(crate) trials: Trials,
     /// The moment that milliseconds are counted from.
     began: Instant,
     /// Guards the table, and the order in which apps are due.

@@ -80,10 +80,7 @@ pub(super) async fn answer(
             _ => session::who_am_i(&entered),
         }));
     }
-    let patience = match found.action {
-        Action::TestWebhook => PATIENCE + admin.state.node.config.webhooks.settings().timeout,
-        _ => PATIENCE,
-    };
+    let patience = patience_of(&admin.state, found.action);
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
         let asked = Asked { found, query, body, by: entered.bearer, address };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
@@ -105,6 +102,16 @@ pub(super) async fn answer(
         Ok(answer)
     });
     timeout(patience, done).await.map_err(|_| Problem::TooLate)?.map(not_kept)
+}
+
+/// How long an action may take: one that asks a webhook waits for the answer.
+fn patience_of(state: &State, action: Action) -> Duration {
+    match action {
+        Action::TestWebhook | Action::RepeatDelivery => {
+            PATIENCE + state.node.config.webhooks.settings().timeout
+        }
+        _ => PATIENCE,
+    }
 }
 
 /// The answer, which nobody may keep.
@@ -159,6 +166,7 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::Traces => events::traces(state, asked).await,
         Action::Audit => audit::page(&state.node.apps, asked).await,
         Action::TestWebhook => webhooks::test(state, asked).await,
+        Action::RepeatDelivery => webhooks::again(state, asked).await,
         Action::Deliveries => webhooks::deliveries(state, asked).await,
         Action::Channels => channels::list(state, asked).await,
         Action::Channel => channels::one(state, asked).await,

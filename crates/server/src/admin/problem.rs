@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanfare_apps::{OperationError, Scope};
 use fanfare_node::taps::TooManyTaps;
 use fanfare_protocol::close::shortened;
-use fanfare_webhooks::NotTested;
+use fanfare_webhooks::{NotRepeated, NotTested};
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
@@ -146,6 +146,9 @@ pub(super) enum Problem {
     /// No test event was sent to a webhook.
     #[error("{0}")]
     NotTested(NotTested),
+    /// A delivery of a webhook was not repeated.
+    #[error("{0}")]
+    NotRepeated(NotRepeated),
 }
 
 impl From<OperationError> for Problem {
@@ -211,15 +214,10 @@ impl Problem {
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::NotPublished(error) => (error.status(), not_published(error)),
-            Self::NotTested(error) => match error {
-                NotTested::NoWebhooks | NotTested::NoSuchWebhook(_) => {
-                    (StatusCode::NOT_FOUND, "no-such-webhook")
-                }
-                NotTested::AllDisabled(_) => (StatusCode::CONFLICT, "all-disabled"),
-                NotTested::NoKey => (StatusCode::CONFLICT, "no-key"),
-                NotTested::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-                NotTested::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tests"),
-            },
+            Self::NotTested(error) | Self::NotRepeated(NotRepeated::NotTested(error)) => not_tested(error),
+            Self::NotRepeated(NotRepeated::NoSuchDelivery) => (StatusCode::NOT_FOUND, "no-such-delivery"),
+            Self::NotRepeated(NotRepeated::HasSucceeded) => (StatusCode::CONFLICT, "not-failed"),
+            Self::NotRepeated(NotRepeated::NotKept) => (StatusCode::CONFLICT, "not-kept"),
             Self::Operation(error) => match error {
                 OperationError::Faults(_) => (StatusCode::UNPROCESSABLE_ENTITY, "faults"),
                 OperationError::Taken(_) => (StatusCode::CONFLICT, "taken"),
@@ -287,13 +285,16 @@ impl Problem {
             }
             Self::TooManyWrongTokens(wait)
             | Self::TooManyAttempts(wait)
-            | Self::NotTested(NotTested::TooOften(wait)) => {
+            | Self::NotTested(NotTested::TooOften(wait))
+            | Self::NotRepeated(NotRepeated::NotTested(NotTested::TooOften(wait))) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
             }
             Self::Examining => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Self::Busy | Self::NotTested(NotTested::Busy) => {
+            Self::Busy
+            | Self::NotTested(NotTested::Busy)
+            | Self::NotRepeated(NotRepeated::NotTested(NotTested::Busy)) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The rest of the body is not read, so the connection cannot be reused.
@@ -303,6 +304,17 @@ impl Problem {
             _ => {}
         }
         answer
+    }
+}
+
+/// The status and the word for a test that was not sent.
+const fn not_tested(error: &NotTested) -> (StatusCode, &'static str) {
+    match error {
+        NotTested::NoWebhooks | NotTested::NoSuchWebhook(_) => (StatusCode::NOT_FOUND, "no-such-webhook"),
+        NotTested::AllDisabled(_) => (StatusCode::CONFLICT, "all-disabled"),
+        NotTested::NoKey => (StatusCode::CONFLICT, "no-key"),
+        NotTested::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        NotTested::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-tests"),
     }
 }
 

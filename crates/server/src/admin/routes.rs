@@ -28,6 +28,7 @@ pub(super) enum Action {
     Publish,
     Traces,
     TestWebhook,
+    RepeatDelivery,
     Deliveries,
     Channels,
     Channel,
@@ -64,6 +65,7 @@ impl Action {
                 | Self::RotateKey
                 | Self::Publish
                 | Self::TestWebhook
+                | Self::RepeatDelivery
                 | Self::ExamineApp
                 | Self::ExamineNode
                 | Self::CreateToken
@@ -86,7 +88,7 @@ impl Action {
         match self {
             Self::Keys | Self::Connect if secrets => Scope::Secrets,
             Self::Publish | Self::TestWebhook => Scope::Publish,
-            Self::CloseConnection | Self::TerminateUser => Scope::Operate,
+            Self::CloseConnection | Self::TerminateUser | Self::RepeatDelivery => Scope::Operate,
             Self::Create
             | Self::Update
             | Self::Delete
@@ -130,7 +132,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 42] {
+pub(super) fn all() -> [(Method, &'static str, Action); 43] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -151,6 +153,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 42] {
         (Method::GET, "/v1/apps/{id}/traces", Action::Traces),
         (Method::POST, "/v1/apps/{id}/webhooks/{number}/test", Action::TestWebhook),
         (Method::GET, "/v1/apps/{id}/webhooks/deliveries", Action::Deliveries),
+        (Method::POST, "/v1/apps/{id}/webhooks/deliveries/{delivery}/again", Action::RepeatDelivery),
         (Method::GET, "/v1/apps/{id}/channels", Action::Channels),
         (Method::GET, "/v1/apps/{id}/channels/{name}", Action::Channel),
         (Method::GET, "/v1/apps/{id}/channels/{name}/members", Action::Members),
@@ -190,7 +193,7 @@ pub(super) struct Found {
     pub key: String,
     /// The webhook's place in the path, or empty.
     pub number: String,
-    /// The channel, the socket or the user in the path, decoded, or empty.
+    /// The channel, the socket, the user or the delivery in the path, decoded, or empty.
     pub name: String,
 }
 
@@ -237,7 +240,7 @@ impl AdminRoutes {
             id: part("id"),
             key: part("key"),
             number: part("number"),
-            name: ["name", "socket", "uid"].map(|name| decoded(&part(name))).concat(),
+            name: ["name", "socket", "uid", "delivery"].map(|name| decoded(&part(name))).concat(),
         })
     }
 }
@@ -289,7 +292,11 @@ mod tests {
                 Method::GET => Scope::Read,
                 _ if [Action::ExamineApp, Action::ExamineNode].contains(&action) => Scope::Read,
                 _ if [Action::Publish, Action::TestWebhook].contains(&action) => Scope::Publish,
-                _ if [Action::CloseConnection, Action::TerminateUser].contains(&action) => Scope::Operate,
+                _ if [Action::CloseConnection, Action::TerminateUser, Action::RepeatDelivery]
+                    .contains(&action) =>
+                {
+                    Scope::Operate
+                }
                 _ => Scope::Write,
             };
             assert_eq!(action.scope(false), scope, "{path}");

@@ -1,9 +1,9 @@
-//! An app's webhooks, seen by operators: `POST /v1/apps/{id}/webhooks/{number}/test` and
-//! `GET /v1/apps/{id}/webhooks/deliveries` (CON-054).
+//! An app's webhooks, seen by operators: `POST /v1/apps/{id}/webhooks/{number}/test`,
+//! `GET /v1/apps/{id}/webhooks/deliveries` and `POST /v1/apps/{id}/webhooks/deliveries/{delivery}/again` (CON-054).
 
-use fanfare_apps::{AuditAction, OperationError};
+use fanfare_apps::{AuditAction, OperationError, Scope};
 use fanfare_node::deliveries;
-use fanfare_webhooks::TestedUrl;
+use fanfare_webhooks::{NotRepeated, TestedUrl};
 
 use super::asked::{Asked, ok};
 use super::events;
@@ -11,7 +11,7 @@ use super::given;
 use super::problem::Problem;
 use crate::http::{Answer, ApiError};
 use crate::state::State;
-use crate::webhook_json;
+use crate::webhook_json::{self, ReceiverAnswers};
 
 /// Sends a test event to one webhook, and answers what became of it.
 ///
@@ -42,5 +42,33 @@ pub(super) async fn test(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
 pub(super) async fn deliveries(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let app = events::app(state, asked).await?;
-    Ok(ok(&webhook_json::deliveries(&deliveries::of_app(&state.node, &app).await)))
+    let of_app = deliveries::of_app(&state.node, &app).await;
+    Ok(ok(&webhook_json::deliveries(&of_app, answers_to(asked))))
+}
+
+/// Repeats a delivery of this node that failed, and answers what became of it.
+///
+/// # Errors
+/// The body has fields; there is no such app; or the delivery is none of this node, has succeeded, or is not kept any more.
+pub(super) async fn again(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
+    if !faults.is_empty() {
+        return Err(Problem::Operation(OperationError::Faults(faults)));
+    }
+    let app = events::app(state, asked).await?;
+    if !app.enabled {
+        return Err(Problem::NotPublished(ApiError::AppDisabled));
+    }
+    let id = &asked.found.name;
+    let number = deliveries::number_here(&state.node, id);
+    let number = number.ok_or(Problem::NotRepeated(NotRepeated::NoSuchDelivery))?;
+    let repeated = state.node.outgoing.webhooks.repeat(&app, number).await.map_err(Problem::NotRepeated)?;
+    let entry = asked.entry(app.id.as_str(), AuditAction::WebhookAgain).with("delivery", id.as_str().into());
+    asked.note(&state.node.apps, entry).await;
+    Ok(ok(&webhook_json::repeated(&repeated, answers_to(asked))))
+}
+
+/// What of the receivers' answers the token may see.
+fn answers_to(asked: &Asked<'_>) -> ReceiverAnswers {
+    if asked.by.scopes.contains(&Scope::Payloads) { ReceiverAnswers::Shown } else { ReceiverAnswers::Hidden }
 }

@@ -9,7 +9,7 @@ use super::event;
 use super::signed::Signed;
 use crate::http::error::ApiError;
 use crate::state::State;
-use crate::webhook_json;
+use crate::webhook_json::{self, ReceiverAnswers};
 
 /// `POST /apps/ID/webhooks/test`, with `{"url":…}` for one webhook, with `{}` for all that are enabled: sends a test event,
 /// and answers what became of it; the JSON of the answer.
@@ -33,5 +33,6 @@ pub async fn test(state: &State, signed: &Signed) -> Result<String, ApiError> {
 
 /// `GET /apps/ID/webhooks/deliveries`: the last deliveries of the app's webhooks, of all nodes; the JSON of the answer.
 pub async fn deliveries(state: &State, signed: &Signed) -> String {
-    webhook_json::deliveries(&deliveries::of_app(&state.node, &signed.app).await).to_string()
+    let of_app = deliveries::of_app(&state.node, &signed.app).await;
+    webhook_json::deliveries(&of_app, ReceiverAnswers::Hidden).to_string()
 }

@@ -140,6 +140,7 @@ mod usage;
 mod users_online;
 mod versions;
 mod watchlist;
+mod webhook_again;
 mod webhook_bounds;
 mod webhook_deliveries;
 mod webhook_durable;

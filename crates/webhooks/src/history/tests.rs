@@ -19,6 +19,8 @@ fn delivery(at: u64, cause: Option<DeliveryCause>) -> Delivery {
         text: text.into(),
         took: 3,
         again: false,
+        answer: None,
+        is_kept: false,
     }
 }
 
@@ -44,14 +46,14 @@ fn con_054_a_url_keeps_its_last_fifty_the_newest_first_with_the_bytes_counted() 
     let (app, most) = (AppId::from("1"), MOST_DELIVERIES as u64);
     let (one, other) = (histories.of(&app, "http://a/"), histories.of(&app, "http://b/"));
     for at in 0..most + 10 {
-        histories.keep(&one, delivery(at, Some(DeliveryCause::Refused)));
+        histories.keep(&one, delivery(at, Some(DeliveryCause::Refused)), None);
     }
     let full = histories.bytes.load(Ordering::Relaxed);
     for at in 0..most {
-        histories.keep(&one, delivery(at, None));
+        histories.keep(&one, delivery(at, None), None);
     }
     assert_eq!(full - histories.bytes.load(Ordering::Relaxed), MOST_DELIVERIES * 100, "what went is free");
-    histories.keep(&other, delivery(1, None));
+    histories.keep(&other, delivery(1, None), None);
     let expected: Vec<u64> = (most + 11..=2 * most + 10).rev().collect();
     assert_eq!(numbers(&histories, &app, "http://a/"), expected);
     assert_eq!(numbers(&histories, &app, "http://b/"), [2 * most + 11]);
@@ -73,9 +75,9 @@ fn con_054_above_the_bytes_of_the_node_the_urls_that_were_quiet_the_longest_lose
     for number in 1..=200 {
         let quiet = histories.of(&app(number), "http://quiet/");
         for at in 0..20 {
-            histories.keep(&quiet, delivery(at, Some(DeliveryCause::TimedOut)));
+            histories.keep(&quiet, delivery(at, Some(DeliveryCause::TimedOut)), None);
         }
-        histories.keep(&busy, delivery(7, None));
+        histories.keep(&busy, delivery(7, None), None);
         most_held = most_held.max(histories.bytes.load(Ordering::Relaxed));
     }
     assert!((MOST / 2..=MOST).contains(&most_held), "{most_held}");
@@ -101,10 +103,55 @@ fn con_054_whether_a_url_works_and_since_when_follows_its_answers_alone() {
         (6, Some(DeliveryCause::Crowded)),
         (7, None),
     ] {
-        histories.keep(&history, delivery(at, cause));
+        histories.keep(&history, delivery(at, cause), None);
         let shown = &histories.show(&app)[0];
         seen.push((shown.works, shown.since));
     }
     let (well, failing) = (Some(true), Some(false));
     assert_eq!(seen, [(None, 0), (well, 2), (well, 2), (failing, 4), (failing, 4), (failing, 4), (well, 7)]);
+}
+
+/// What was sent, with a body of so many bytes.
+fn sent(bytes: usize) -> Option<KeptRequest> {
+    let (age, due_in) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
+    Some(KeptRequest {
+        key: "k".to_owned(),
+        body: vec![b'x'; bytes].into(),
+        events: 1,
+        failed: 0,
+        age,
+        due_in,
+    })
+}
+
+#[test]
+fn con_054_what_was_sent_is_kept_of_failed_deliveries_within_a_megabyte_of_each_url() {
+    let histories = Histories::new(MOST_BYTES);
+    let app = AppId::from("1");
+    let history = histories.of(&app, "http://a/");
+    let kept = || histories.show(&app)[0].deliveries.iter().filter(|delivery| delivery.is_kept).count();
+    histories.keep(&history, delivery(0, None), sent(10));
+    assert_eq!(kept(), 0, "a delivery that succeeded is not repeated");
+    let small = histories.keep(&history, delivery(1, Some(DeliveryCause::Refused)), sent(10));
+    assert!(histories.find(&app, small).is_some_and(|(url, _, sent)| url == "http://a/" && sent.is_some()));
+    assert!(histories.find(&AppId::from("2"), small).is_none(), "another app");
+    for at in 2..60 {
+        histories.keep(&history, delivery(at, Some(DeliveryCause::Refused)), sent(300 << 10));
+        assert!(history.kept.lock().sent_bytes <= MOST_SENT);
+        assert!(histories.bytes.load(Ordering::Relaxed) <= MOST_SENT + 32 * 1024);
+    }
+    assert_eq!(kept(), 3, "the newest that have room");
+    assert!(histories.find(&app, small).is_none());
+    histories.keep(&history, delivery(60, Some(DeliveryCause::Status)), sent((1 << 20) - 1024));
+    assert_eq!(kept(), 1, "the largest body has room");
+    let held = histories.bytes.load(Ordering::Relaxed);
+    let counted: usize = history.kept.lock().deliveries.iter().map(KeptDelivery::cost).sum();
+    assert_eq!(held, counted + AROUND + "http://a/".len());
+    for at in 0..MOST_DELIVERIES as u64 {
+        histories.keep(&history, delivery(at, None), None);
+    }
+    assert_eq!((kept(), history.kept.lock().sent_bytes), (0, 0));
+    drop(history);
+    histories.retain(&app, &[]);
+    assert_eq!(histories.bytes.load(Ordering::Relaxed), 0);
 }
