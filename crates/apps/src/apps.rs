@@ -10,7 +10,7 @@ use std::time::Duration;
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::cache::Cache;
@@ -71,10 +71,17 @@ pub(crate) struct Stored {
     pub fixed: Arc<Fixed>,
     /// A slot for each waiting look-up.
     places: Semaphore,
-    /// Sender of the refresh queue: ids of known apps with an expired cache entry.
-    old: mpsc::Sender<Box<str>>,
+    /// Sender of the refresh queue: known apps with an expired cache entry, and apps that were changed here.
+    old: mpsc::Sender<ToRefresh>,
     /// Receiver of the refresh queue, until [`Apps::follow`] takes it.
-    pub old_ones: Mutex<Option<mpsc::Receiver<Box<str>>>>,
+    pub old_ones: Mutex<Option<mpsc::Receiver<ToRefresh>>>,
+}
+
+/// An app that is to be read again.
+pub(crate) struct ToRefresh {
+    pub id: Box<str>,
+    /// Dropped once the app was read and its change reported.
+    pub done: Option<oneshot::Sender<()>>,
 }
 
 /// Why a look-up ends without a record.
@@ -185,8 +192,27 @@ impl Apps {
     pub fn refresh(&self, id: &str) {
         if let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id)) {
             // A full queue is no fault, see above.
-            let _ = stored.old.try_send(Box::from(id));
+            let _ = stored.old.try_send(ToRefresh { id: Box::from(id), done: None });
         }
+    }
+
+    /// Waits until a change that was made just now holds in this process, so that the next request meets it. At most
+    /// two seconds: during an outage the change holds later. Returns at once where nobody calls [`Apps::follow`].
+    pub async fn has_taken_effect(&self, id: &str) {
+        let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id) && !self.is_fixed(id)) else {
+            return;
+        };
+        if stored.old_ones.lock().is_some() {
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        let queued = stored.old.send(ToRefresh { id: Box::from(id), done: Some(done) });
+        let waiting = async {
+            if queued.await.is_ok() {
+                let _ = is_done.await;
+            }
+        };
+        let _ = timeout(PATIENCE, waiting).await;
     }
 
     /// Whether the app with this id is one of the configuration's.
@@ -257,7 +283,7 @@ impl Stored {
         if let Some(app) = self.cache.last(&ask).await {
             if self.cache.grows_old(&ask).await {
                 // An id that finds the queue full is queued at its next expiry.
-                let _ = self.old.try_send(Box::from(app.id.as_str()));
+                let _ = self.old.try_send(ToRefresh { id: Box::from(app.id.as_str()), done: None });
             }
             return Ok(Some(app));
         }

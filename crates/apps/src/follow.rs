@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::READING;
-use crate::apps::{Apps, NotFound, Stored};
+use crate::apps::{Apps, NotFound, Stored, ToRefresh};
 use crate::cause::cause;
 use crate::store::{Ask, Changed, Listener, Record};
 
@@ -55,7 +55,7 @@ impl Apps {
 async fn follow_one(
     stored: &Stored,
     mut listener: Listener,
-    old: &mut mpsc::Receiver<Box<str>>,
+    old: &mut mpsc::Receiver<ToRefresh>,
     on: &mut (impl FnMut(AppChange) + Send),
 ) {
     stored.cache.hear();
@@ -67,7 +67,14 @@ async fn follow_one(
             loop {
                 tokio::select! {
                     changed = &mut next => break changed,
-                    Some(id) = old.recv() => if !read_one(stored, &id, on).await { return },
+                    Some(ToRefresh { id, done }) = old.recv() => {
+                        let is_read = read_one(stored, &id, on).await;
+                        // Tells the waiter, if there is one.
+                        drop(done);
+                        if !is_read {
+                            return;
+                        }
+                    }
                 }
             }
         };

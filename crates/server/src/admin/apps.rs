@@ -96,8 +96,11 @@ pub(super) async fn answer(
     let done = unbroken(async move {
         let _turn = turn;
         let answer = perform(&state, &Asked { found: &found, query, body, by, address }).await?;
-        if let Some(bus) = state.node.bus().filter(|_| found.action.changes_an_app()) {
-            bus.app_changed(&AppId::from(&*found.id));
+        if found.action.changes_an_app() {
+            if let Some(bus) = state.node.bus() {
+                bus.app_changed(&AppId::from(&*found.id));
+            }
+            state.node.apps.has_taken_effect(&found.id).await;
         }
         Ok(answer)
     });
@@ -228,6 +231,7 @@ async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let (record, _) = apps.create(new).await?;
     let entry = asked.entry(&record.id, AuditAction::AppCreate).with("name", record.name.as_str().into());
     asked.note(apps, entry).await;
+    apps.has_taken_effect(&record.id).await;
     let mut answer = created(&app_json::app(&record, Secrets::Shown));
     let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
     answer.headers_mut().insert(LOCATION, place.expect("an id is ASCII"));

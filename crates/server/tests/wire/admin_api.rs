@@ -90,6 +90,29 @@ fn the_whole_life_of_an_app() {
 }
 
 #[test]
+fn a_change_holds_as_soon_as_it_is_answered() {
+    let (server, admin) = start();
+    let text = |value: &Value| -> &'static str { value.as_str().expect("a text").to_owned().leak() };
+    let status = |app: App| server.api_of(app).get("/channels", &[]).head.status;
+    assert_eq!(status(APP), 404, "that the app is unknown is remembered");
+    let body = json!({"id": APP.id, "key": APP.key, "secret": APP.secret});
+    admin.post("/v1/apps", &body.to_string()).expect(201);
+    assert_eq!(status(APP), 200, "a new app");
+    let pair = admin.post("/v1/apps/3/keys", "").expect(201);
+    let new = App { key: text(&pair["key"]), secret: text(&pair["secret"]), ..APP };
+    assert_eq!(status(new), 200, "a new key");
+    admin.delete(&format!("/v1/apps/3/keys/{}", APP.key)).expect(204);
+    assert_eq!(status(APP), 401, "a revoked key");
+    admin.patch("/v1/apps/3", r#"{"settings":{"max_connections":1}}"#).expect(200);
+    let _first = server.connect_to(new);
+    server.open(&pusher_js(new)).expect_close_code(4004);
+    admin.patch("/v1/apps/3", r#"{"enabled":false}"#).expect(200);
+    server.open(&pusher_js(new)).expect_close_code(4003);
+    admin.delete("/v1/apps/3").expect(204);
+    server.open(&pusher_js(new)).expect_close_code(4001);
+}
+
+#[test]
 fn what_is_given_is_taken_and_the_command_line_sees_the_same() {
     let (server, admin) = start();
     create(&server, &admin, &json!({"max_connections": 7}));
