@@ -60,6 +60,35 @@ pub struct Response {
     pub body: Bytes,
 }
 
+/// An answer whose body is read as the body comes.
+#[derive(Debug)]
+pub struct StreamedResponse {
+    /// The status; a redirect is an answer like any other.
+    pub status: StatusCode,
+    body: Incoming,
+}
+
+impl StreamedResponse {
+    /// The next part of the body, at most a read of the socket; `None` at the end of the body. Waits as long as the other
+    /// side is silent.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, OutgoingError> {
+        while let Some(frame) = self.body.frame().await {
+            match frame {
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Err(error) => return Err(OutgoingError::broken(&error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Client {
     /// A client for `http` and `https`.
     #[must_use]
@@ -132,6 +161,24 @@ impl Client {
             }
         }
         Ok((head, beginning))
+    }
+
+    /// Sends a request whose answer goes on for as long as the caller reads.
+    ///
+    /// # Errors
+    /// No status came within `time`.
+    pub async fn stream(
+        &self,
+        request: Request<Full<Bytes>>,
+        time: Duration,
+    ) -> Result<StreamedResponse, OutgoingError> {
+        match tokio::time::timeout(time, self.head(request)).await {
+            Ok(outcome) => {
+                let (head, body) = outcome?.into_parts();
+                Ok(StreamedResponse { status: head.status, body })
+            }
+            Err(_) => Err(OutgoingError::TimedOut(time)),
+        }
     }
 
     /// Sends a request; the answer's body is still to be read.

@@ -10,7 +10,7 @@ mod reach;
 mod tls_fault;
 mod trust;
 
-pub use client::{Bounds, Client, Options, Response};
+pub use client::{Bounds, Client, Options, Response, StreamedResponse};
 pub use error::OutgoingError;
 pub use reach::{NoAddress, NotPublic, Reach};
 pub use tls_fault::TlsFault;

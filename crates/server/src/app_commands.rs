@@ -41,6 +41,12 @@ pub enum CommandError {
     /// The file of a secret cannot be read.
     #[error("the secret cannot be read: {0}")]
     SecretFile(std::io::Error),
+    /// The running server has refused what the caller wants, in its words.
+    #[error("{0}")]
+    Refused(String),
+    /// The running server is away, or went away, in words.
+    #[error("{0}")]
+    ServerAway(String),
 }
 
 impl CommandError {
@@ -50,7 +56,12 @@ impl CommandError {
         match self {
             Self::Apps(AppsError::Missing { .. }) => true,
             Self::Apps(_) | Self::Operation(OperationError::Database(_) | OperationError::Random(_)) => false,
-            Self::Operation(_) | Self::Options(_) | Self::NotConfirmed(_) | Self::SecretFile(_) => true,
+            Self::ServerAway(_) => false,
+            Self::Operation(_)
+            | Self::Options(_)
+            | Self::NotConfirmed(_)
+            | Self::SecretFile(_)
+            | Self::Refused(_) => true,
         }
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod console;
 mod health;
 mod laravel;
+mod live;
 mod open;
 mod options;
 mod send;
@@ -23,6 +24,7 @@ pub use cluster::Cluster;
 pub use console::ConsoleCommand;
 pub use health::Health;
 pub use laravel::{LaravelAction, LaravelCommand, LaravelEnv};
+pub use live::LiveCommand;
 pub use open::{
     ChannelsCommand, CloseOptions, ConnectionsAction, ConnectionsCommand, ConnectionsOptions, PageOptions,
     TerminateOptions, UsersAction, UsersCommand, UsersOptions,
@@ -72,6 +74,7 @@ Examples:
   fanfare send my-channel my-event '{}'            send a test event
   fanfare webhook test 1001                        find out why a webhook does not arrive
   fanfare channels 1001                            show the channels that are open now
+  fanfare live 1001                                show what happens, as it happens
   fanfare laravel env --driver reverb              print all that a Laravel application needs
   fanfare doctor --laravel /var/www/shop           find out why messages do not arrive
   fanfare cluster --config fanfare.toml            show the nodes of a cluster
@@ -107,6 +110,8 @@ pub enum Command {
     Connections(ConnectionsCommand),
     /// Show the users who are signed in, or close the connections of one
     Users(UsersCommand),
+    /// Print what happens in an app, as it happens, until Ctrl-C
+    Live(LiveCommand),
     /// What a Laravel application needs to broadcast through this server
     Laravel(LaravelCommand),
     /// Look for what keeps messages from arriving, one hop at a time

@@ -30,7 +30,7 @@ pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, Comma
     let (record, code) = apps.make_code(&new, times).await?;
     let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
     apps.audit(&entry.with("token", record.id.into()).with("name", record.name.as_str().into())).await;
-    let base = url.unwrap_or_else(|| format!("http://{}", reached_by(config.listen.admin_addr)));
+    let base = url.unwrap_or_else(|| operators_url(config));
     let link = format!("{}{PLACE}#code={}", base.trim_end_matches('/'), code.expose());
     let text = if place.json {
         format!("{:#}\n", json!({ "url": link, "expires_in_seconds": 300 }))
@@ -38,6 +38,11 @@ pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, Comma
         format!("{link}\n\nThe link logs in once, within five minutes.\n")
     };
     Ok(Done::wrote(text, config))
+}
+
+/// The URL by which this machine reaches the operators' listener.
+pub(crate) fn operators_url(config: &Config) -> String {
+    format!("http://{}", reached_by(config.listen.admin_addr))
 }
 
 /// The address by which this machine reaches a listener: a listener on all addresses is on loopback too.

@@ -11,6 +11,7 @@ pub mod command_line;
 pub mod console_command;
 pub mod env_commands;
 pub mod health;
+pub mod live_command;
 pub mod log;
 pub mod open_command;
 pub mod paste_lines;

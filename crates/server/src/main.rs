@@ -19,6 +19,7 @@ use fanfare_server::command_line::{
 };
 use fanfare_server::console_command;
 use fanfare_server::env_commands;
+use fanfare_server::live_command;
 use fanfare_server::open_command;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::send_command::{self, SendError};
@@ -76,6 +77,10 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Audit(command) => {
             let place = command.place.clone();
             manage(place, async move |config| audit_command::run(&config, command).await)
+        }
+        Command::Live(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| live_command::run(&config, &command, print).await)
         }
         Command::Doctor(asked) => examine(&asked),
         Command::Send(asked) => {
@@ -192,7 +197,7 @@ fn one_thread() -> Result<Runtime, ExitCode> {
     })
 }
 
-/// `fanfare app …`, `fanfare token …`, `fanfare console` and `fanfare audit`.
+/// `fanfare app …`, `fanfare token …`, `fanfare console`, `fanfare audit` and `fanfare live`.
 fn manage(
     place: DataPlace,
     run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>,
@@ -366,7 +371,11 @@ fn tell(Done { text, written }: &Done) {
 
 /// Prints; a closed standard output is not an error.
 fn say(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = print(text);
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    std::io::stdout().write_all(text.as_bytes())
 }
 
 /// One complaint for each line.

@@ -38,6 +38,7 @@ impl CommandLine {
             Command::Token(token) => token.place.take("token", &mut before),
             Command::Console(console) => console.place.take("console", &mut before),
             Command::Audit(audit) => audit.place.take("audit", &mut before),
+            Command::Live(live) => live.place.take("live", &mut before),
             Command::Doctor(doctor) => {
                 fill(&mut doctor.config, &mut before.config);
                 fill(&mut doctor.laravel, &mut before.laravel);
@@ -46,26 +47,11 @@ impl CommandLine {
                 fill(&mut doctor.data_dir, &mut before.data_dir);
                 "doctor"
             }
-            Command::Send(send) => {
-                send.place.take(&mut before);
-                "send"
-            }
-            Command::Webhook(webhook) => {
-                webhook.action.place_mut().take(&mut before);
-                "webhook"
-            }
-            Command::Channels(asked) => {
-                asked.place.take(&mut before);
-                "channels"
-            }
-            Command::Connections(asked) => {
-                asked.place_mut().take(&mut before);
-                "connections"
-            }
-            Command::Users(asked) => {
-                asked.place_mut().take(&mut before);
-                "users"
-            }
+            Command::Send(send) => send.place.take("send", &mut before),
+            Command::Webhook(webhook) => webhook.action.place_mut().take("webhook", &mut before),
+            Command::Channels(asked) => asked.place.take("channels", &mut before),
+            Command::Connections(asked) => asked.place_mut().take("connections", &mut before),
+            Command::Users(asked) => asked.place_mut().take("users", &mut before),
             Command::Health(health) => {
                 fill(&mut health.config, &mut before.config);
                 fill(&mut health.laravel, &mut before.laravel);
@@ -147,12 +133,13 @@ impl Migrate {
 }
 
 impl ServerPlace {
-    fn take(&mut self, before: &mut Serve) {
+    fn take(&mut self, name: &'static str, before: &mut Serve) -> &'static str {
         fill(&mut self.config, &mut before.config);
         fill(&mut self.laravel, &mut before.laravel);
         fill(&mut self.laravel_echo_server, &mut before.laravel_echo_server);
         fill(&mut self.listen, &mut before.listen);
         fill(&mut self.data_dir, &mut before.data_dir);
+        name
     }
 }
 

@@ -87,6 +87,7 @@ mod laravel_env;
 mod limits;
 mod live;
 mod live_apps;
+mod live_command;
 mod live_kinds;
 mod liveness;
 mod logged_refusals;

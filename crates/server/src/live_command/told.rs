@@ -1,0 +1,79 @@
+//! What `fanfare live` prints of an entry: a line, in which nothing steers the terminal.
+
+use serde_json::Value;
+
+/// The members that every entry has, and that begin the line.
+const FIRST: [&str; 4] = ["id", "at", "node", "kind"];
+
+/// Members that speak for themselves, in the order of the line.
+const BARE: [&str; 5] = ["channel", "event", "code", "why", "refusal"];
+
+/// An entry as a line: the time of day, the node, the kind, and what is known.
+pub(super) fn entry(entry: &Value) -> String {
+    let at = plain(&entry["at"]);
+    let time = at.get(11..23).unwrap_or(&at);
+    let mut line = format!("{time}  {}  {:<18}", plain(&entry["node"]), plain(&entry["kind"]));
+    let members = entry.as_object();
+    for name in BARE {
+        if let Some(value) = members.and_then(|members| members.get(name)) {
+            line.push_str(&format!("  {}", plain(value)));
+        }
+    }
+    let others = members.into_iter().flatten();
+    for (name, value) in others.filter(|(name, _)| ![&FIRST[..], &BARE[..]].concat().contains(&name.as_str()))
+    {
+        line.push_str(&format!("  {name}={}", plain(value)));
+    }
+    format!("{}\n", line.trim_end())
+}
+
+/// What the stream says of itself.
+pub(super) fn message(name: &str, data: &Value) -> String {
+    match (name, data["count"].as_u64()) {
+        ("left_out", Some(count)) => format!("… {count} entries left out\n"),
+        ("left_out", None) => "… entries may be missing here\n".to_owned(),
+        ("missing", _) => format!("… these nodes do not answer: {}\n", plain(&data["nodes"])),
+        _ => String::new(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    text.replace(steers, " ")
+}
+
+/// Whether a character moves the cursor, or turns the direction of the line.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_one_line_and_steers_no_terminal() {
+        let value = json!({
+            "id": 7, "at": "2026-11-28T16:56:17.204Z", "node": "a", "kind": "event", "channel": "private-\u{1b}[2Jx",
+            "event": "Order\nShipped\u{202e}", "bytes": 312, "receivers": 88, "by": "key:0e1f"
+        });
+        assert_eq!(
+            entry(&value),
+            "16:56:17.204  a  event               private- [2Jx  Order Shipped   by=key:0e1f  bytes=312  receivers=88\n"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_its_place() {
+        assert_eq!(message("left_out", &json!({"count": 214})), "… 214 entries left out\n");
+        assert_eq!(message("left_out", &json!({"count": null})), "… entries may be missing here\n");
+        assert_eq!(message("missing", &json!({"nodes": ["b", "c"]})), "… these nodes do not answer: b, c\n");
+    }
+}
