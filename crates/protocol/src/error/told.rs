@@ -77,7 +77,7 @@ mod tests {
                     signed: r#"1.2::user::{"id":"::"}"#.into(),
                     got: got(),
                 }),
-                "1.2::user:…",
+                "1.2::user::…",
             ),
         ] {
             assert_eq!(error.signed().as_deref(), Some(signed));

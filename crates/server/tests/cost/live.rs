@@ -50,5 +50,6 @@ fn con_030_where_nobody_looks_a_publish_costs_what_it_did_before_somebody_looked
     let after = publish(&mut api, &mut crowd, &event());
     println!("{before} allocations for {PUBLISHES} publishes, {watched} with a live list, {after} after it");
     assert!(watched > before + PUBLISHES, "an entry is made for a live list, and counted here");
-    assert!(after <= before + PUBLISHES / 10, "{after} allocations, {before} before: look at AppTaps::tell");
+    // One allocation for each event would be as many as there are events; what else the server does meanwhile is far less.
+    assert!(after < before + PUBLISHES / 2, "{after} allocations, {before} before: look at AppTaps::tell");
 }
