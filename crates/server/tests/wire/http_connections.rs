@@ -324,7 +324,7 @@ const OPERATORS_CROWD: usize = 150;
 
 #[test]
 fn health_and_metrics_are_answered_whatever_bodies_the_operators_listener_waits_for() {
-    let server = Setup::bare().start();
+    let server = Setup::bare().config("[timeouts]\nhandshake = 60").start();
     let length = "Content-Length: 9\r\n";
     let stranger = Admin::nobody(&server).head("POST", "/v1/apps", length);
     let token = token(&server, "write");
