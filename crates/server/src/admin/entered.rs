@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::cookie::Cookie;
 use super::problem::Problem;
 use super::shared::Admin;
+use super::wrong_tokens::WrongOnes;
 
 /// Timeout of the look-up of a token, a code or a session.
 pub(super) const LOOK_UP: Duration = Duration::from_secs(2);
@@ -20,7 +21,7 @@ pub(super) struct Entered {
     pub session: Option<(Cookie, AdminSession)>,
 }
 
-/// What a client's token, code or session stands for; a `wrong` one counts.
+/// What a client's token, code or session stands for; a wrong one counts, and `wrong` makes the refusal (CON-011).
 ///
 /// # Errors
 /// The client has to wait after too many wrong ones; the database is away; too many requests are under way; or nothing is
@@ -29,7 +30,7 @@ pub(super) async fn look_up<T>(
     admin: &Admin,
     client: IpAddr,
     found: impl Future<Output = Result<Option<T>, OperationError>>,
-    wrong: Problem,
+    wrong: impl FnOnce(WrongOnes) -> Problem,
 ) -> Result<T, Problem> {
     if let Some(wait) = admin.wrong_tokens.wait_of(client, Instant::now()) {
         return Err(Problem::TooManyWrongTokens(wait));
@@ -39,8 +40,5 @@ pub(super) async fn look_up<T>(
     }
     let _turn = admin.enter()?;
     let found = timeout(LOOK_UP, found).await.map_err(|_| Problem::DatabaseAway)??;
-    found.ok_or_else(|| {
-        admin.wrong_tokens.count(client, Instant::now());
-        wrong
-    })
+    found.ok_or_else(|| wrong(admin.wrong_tokens.count(client, Instant::now())))
 }

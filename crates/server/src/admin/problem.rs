@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
+use super::wrong_tokens::WrongOnes;
 use crate::http::Answer;
 use crate::http::ApiError;
 use crate::http::answer::with_type;
@@ -50,7 +51,7 @@ pub(super) enum Problem {
     NoToken,
     /// The token is unknown, malformed, expired or revoked; the answer does not say which.
     #[error("This token is not valid")]
-    WrongToken,
+    WrongToken(WrongOnes),
     /// The address has to wait before its next token is checked.
     #[error("Too many wrong tokens have come from this address; no token is looked at until it has waited")]
     TooManyWrongTokens(Duration),
@@ -59,10 +60,10 @@ pub(super) enum Problem {
     TooManyAttempts(Duration),
     /// The code of a link is unknown, used, or too old; the answer does not say which.
     #[error("This link has been used, or is older than five minutes: `fanfare console` prints another")]
-    WrongCode,
+    WrongCode(WrongOnes),
     /// The session has ended, or never was one.
     #[error("This session has ended: log in again")]
-    NoSession,
+    NoSession(WrongOnes),
     /// A change by a cookie may come from another page (CON-009).
     #[error("A change by a session needs its header X-CSRF-Token, and comes from the console's own pages")]
     Csrf,
@@ -189,10 +190,10 @@ impl Problem {
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no-such-path"),
             Self::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no-token"),
-            Self::WrongToken | Self::WrongCode => (StatusCode::UNAUTHORIZED, "wrong-token"),
+            Self::WrongToken(_) | Self::WrongCode(_) => (StatusCode::UNAUTHORIZED, "wrong-token"),
             Self::TooManyWrongTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
             Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
-            Self::NoSession => (StatusCode::UNAUTHORIZED, "no-session"),
+            Self::NoSession(_) => (StatusCode::UNAUTHORIZED, "no-session"),
             Self::Csrf => (StatusCode::FORBIDDEN, "csrf"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Self::PlainHttp => (StatusCode::FORBIDDEN, "plain-http"),
@@ -263,8 +264,15 @@ impl Problem {
             "detail": shortened(&self.to_string(), LONGEST),
             "faults": self.faults(),
         });
-        if let Self::TooManyTaps(TooManyTaps { holders }) = self {
-            json["holders"] = holders.iter().map(|name| shortened(name, LONGEST)).collect();
+        match self {
+            Self::TooManyTaps(TooManyTaps { holders }) => {
+                json["holders"] = holders.iter().map(|name| shortened(name, LONGEST)).collect();
+            }
+            Self::WrongToken(of) | Self::WrongCode(of) | Self::NoSession(of) => {
+                json["wrong"] = of.wrong.into();
+                json["allowed"] = of.allowed.into();
+            }
+            _ => {}
         }
         json
     }
@@ -280,7 +288,7 @@ impl Problem {
                 let allowed = HeaderValue::from_str(&allowed).expect("names of methods are a header value");
                 headers.insert(ALLOW, allowed);
             }
-            Self::NoToken | Self::WrongToken => {
+            Self::NoToken | Self::WrongToken(_) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::TooManyWrongTokens(wait)

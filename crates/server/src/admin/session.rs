@@ -100,7 +100,7 @@ pub(super) async fn log_in(
     let wrong = if given.code.is_some() { Problem::WrongCode } else { Problem::WrongToken };
     let NewSession { id, session } = match look_up(admin, client, begun, wrong).await {
         Err(Problem::TooManyWrongTokens(wait)) => return Err(Problem::TooManyAttempts(wait)),
-        Err(wrong @ (Problem::WrongCode | Problem::WrongToken)) => {
+        Err(wrong @ (Problem::WrongCode(_) | Problem::WrongToken(_))) => {
             limited!(Line::OperatorRefused, target: "fanfare::admin", Level::INFO, peer = %client, "login refused");
             apps.audit(&AuditEntry::of_node(AuditAction::SessionFailed, Auditor::nobody(client))).await;
             return Err(wrong);

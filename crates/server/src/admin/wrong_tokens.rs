@@ -12,13 +12,22 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Wrong tokens that an address may show within a [`WINDOW`].
-pub(super) const MOST_WRONG: u32 = 20;
+const MOST_WRONG: u32 = 20;
 
 /// How long wrong tokens count, from the first wrong token.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Most addresses remembered. Eviction makes no token easier to guess: a token has 256 bits.
 const MOST_ADDRESSES: usize = 1024;
+
+/// How often an address was wrong within its [`WINDOW`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WrongOnes {
+    /// The wrong tokens, codes and sessions so far, this one included.
+    pub wrong: u32,
+    /// How many may be wrong; then the address waits.
+    pub allowed: u32,
+}
 
 /// The wrong tokens of each address.
 #[derive(Default)]
@@ -38,8 +47,8 @@ impl WrongTokens {
         (wrong.since + WINDOW).checked_duration_since(now).filter(|wait| !wait.is_zero())
     }
 
-    /// The address has sent a wrong token.
-    pub fn count(&self, address: IpAddr, now: Instant) {
+    /// Counts a wrong token of the address, and tells how many there are now.
+    pub fn count(&self, address: IpAddr, now: Instant) -> WrongOnes {
         let mut table = self.0.lock();
         let address = network(address);
         if !table.contains_key(&address) && table.len() >= MOST_ADDRESSES {
@@ -50,6 +59,7 @@ impl WrongTokens {
             *wrong = Wrong { since: now, count: 0 };
         }
         wrong.count += 1;
+        WrongOnes { wrong: wrong.count, allowed: MOST_WRONG }
     }
 }
 
@@ -77,9 +87,9 @@ mod tests {
     }
 
     fn fill(wrong: &WrongTokens, address: IpAddr, now: Instant) {
-        for _ in 0..MOST_WRONG {
+        for count in 1..=MOST_WRONG {
             assert_eq!(wrong.wait_of(address, now), None);
-            wrong.count(address, now);
+            assert_eq!(wrong.count(address, now), WrongOnes { wrong: count, allowed: MOST_WRONG });
         }
     }
 

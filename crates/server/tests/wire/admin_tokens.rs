@@ -184,8 +184,15 @@ fn after_twenty_wrong_tokens_an_address_has_to_wait_and_others_do_not() {
     let server = Setup::bare().start();
     let right = token(&server, "read");
     let wrong = Admin::nobody(&server).bearing("fanfare_guess").from(Ipv4Addr::new(127, 0, 0, 2));
-    for _ in 0..20 {
-        refused_as_wrong(&wrong.get("/v1/apps"));
+    for at in 1..=20 {
+        let reply = wrong.get("/v1/apps");
+        refused_as_wrong(&reply);
+        assert_eq!(
+            (&reply.json["wrong"], &reply.json["allowed"]),
+            (&at.into(), &20.into()),
+            "{}",
+            reply.json
+        );
     }
     let too_many = |admin: &Admin| {
         let reply = admin.get("/v1/apps");

@@ -330,7 +330,10 @@ fn con_011_after_twenty_wrong_logins_an_address_waits() {
     browser.headers.push_str("X-Forwarded-For: 127.0.0.9\r\n");
     for at in 0..20 {
         let wrong = if at % 2 == 0 { wrong_token() } else { json!({ "code": "0".repeat(32) }) };
-        refused(&browser.log_in(&wrong), 401, "wrong-token");
+        let answer = browser.log_in(&wrong);
+        refused(&answer, 401, "wrong-token");
+        let problem: Value = serde_json::from_str(&answer.body).expect("a problem");
+        assert_eq!((&problem["wrong"], &problem["allowed"]), (&json!(at + 1), &json!(20)), "{problem}");
     }
     let answer = browser.log_in(&json!({ "token": token(&server, "read") }));
     refused(&answer, 429, "too-many-attempts");
