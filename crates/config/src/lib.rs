@@ -207,6 +207,12 @@ impl Config {
         self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
     }
 
+    /// Where the configuration names an app; `None` for an app that the configuration does not name.
+    #[must_use]
+    pub fn place_of_app(&self, id: &str) -> Option<&Origin> {
+        self.fixed.iter().find(|fixed| fixed.app.id.as_str() == id).map(|fixed| &fixed.place)
+    }
+
     /// Every effective setting, in TOML, with its origin, and with secrets masked.
     #[must_use]
     pub fn effective(&self) -> String {

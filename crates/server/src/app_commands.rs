@@ -104,7 +104,12 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
         AppAction::List { after, limit } => {
             let page = apps.list(after.as_deref(), limit.into()).await?;
             let place = config.database().map(|database| database.place());
-            Done::looked(if json { pretty(&app_json::page(&page)) } else { table::list(&page, place) })
+            let place_of = |id: &str| config.place_of_app(id);
+            Done::looked(if json {
+                pretty(&app_json::page(&page, place_of))
+            } else {
+                table::list(&page, place, place_of)
+            })
         }
         AppAction::Show { id, secrets } => {
             let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
@@ -112,10 +117,11 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
             if secrets == Secrets::Shown {
                 apps.audit(&entry(&id, AuditAction::SecretShow)).await;
             }
+            let place = config.place_of_app(&id);
             Done::looked(if json {
-                pretty(&app_json::app(&record, secrets))
+                pretty(&app_json::app(&record, place, secrets))
             } else {
-                table::one(&record, secrets)
+                table::one(&record, place, secrets)
             })
         }
         AppAction::Usage { id, hours } => Done::looked(usage(&apps, &id, hours, json).await?),
@@ -186,7 +192,11 @@ async fn create(apps: &Apps, wanted: CreateOptions, json: bool) -> Result<String
     let new = NewApp { id, name, key, secret, settings, faults };
     let (record, pair) = apps.create(new).await?;
     apps.audit(&entry(&record.id, AuditAction::AppCreate).with("name", record.name.as_str().into())).await;
-    Ok(if json { pretty(&app_json::app(&record, Secrets::Shown)) } else { table::new_app(&record, &pair) })
+    Ok(if json {
+        pretty(&app_json::app(&record, None, Secrets::Shown))
+    } else {
+        table::new_app(&record, &pair)
+    })
 }
 
 async fn update(apps: &Apps, wanted: UpdateOptions, json: bool) -> Result<String, CommandError> {
@@ -196,16 +206,17 @@ async fn update(apps: &Apps, wanted: UpdateOptions, json: bool) -> Result<String
     let update = Update { name: wanted.name, settings, faults, ..Update::default() };
     let record = change(apps, &wanted.id, &update).await?;
     Ok(if json {
-        pretty(&app_json::app(&record, Secrets::Hidden))
+        pretty(&app_json::app(&record, None, Secrets::Hidden))
     } else {
-        table::one(&record, Secrets::Hidden)
+        table::one(&record, None, Secrets::Hidden)
     })
 }
 
 /// Changes an app, and keeps what has changed.
 async fn change(apps: &Apps, id: &str, update: &Update) -> Result<AppRecord, OperationError> {
     let changed = apps.update(id, update).await?;
-    let [before, after] = [&changed.before, &changed.after].map(|app| app_json::app(app, Secrets::Hidden));
+    let [before, after] =
+        [&changed.before, &changed.after].map(|app| app_json::app(app, None, Secrets::Hidden));
     apps.audit(&entry(id, AuditAction::AppUpdate).with_changes(&before, &after)).await;
     Ok(changed.after)
 }

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationError, Page, Usage};
-use fanfare_config::shown_url;
+use fanfare_config::{Origin, shown_url};
 use fanfare_node::clock::unix_seconds;
 use fanfare_protocol::utc::utc;
 use serde_json::{Map, Value, json};
@@ -19,10 +19,10 @@ pub enum Secrets {
     Shown,
 }
 
-/// The whole app.
+/// The whole app, and the place where the configuration names it, for those who may know that (CON-051).
 #[must_use]
-pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
-    json!({
+pub fn app(record: &AppRecord, place: Option<&Origin>, secrets: Secrets) -> Value {
+    let mut value = json!({
         "id": record.id,
         "name": record.name,
         "enabled": record.enabled,
@@ -30,7 +30,29 @@ pub fn app(record: &AppRecord, secrets: Secrets) -> Value {
         "settings": settings(record),
         "keys": pairs(record, secrets),
         "created_at": record.created_at.map(moment),
-    })
+    });
+    if let (Some(object), Some(place)) = (value.as_object_mut(), place) {
+        object.extend(named_in(place));
+    }
+    value
+}
+
+/// A place in the configuration: `from` is for people and says all, the others are for programs.
+fn named_in(place: &Origin) -> Map<String, Value> {
+    let (path, line, variable) = match place {
+        Origin::File { path, line, .. } => (Some(path), Some(*line), None),
+        Origin::DotEnv { path, line, name } => (Some(path), Some(*line), Some(name)),
+        Origin::Option { path, .. } => (Some(path), None, None),
+        Origin::Variable(name) => (None, None, Some(name)),
+        Origin::Flag(_) | Origin::Default => (None, None, None),
+    };
+    let all = [
+        ("from", Some(Value::from(place.to_string()))),
+        ("file", path.map(|path| path.display().to_string().into())),
+        ("line", line.filter(|line| *line > 0).map(Value::from)),
+        ("variable", variable.map(|name| name.as_str().into())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The settings that differ from the server's defaults; the URL of a Redis without its password.
@@ -43,10 +65,11 @@ pub fn settings(record: &AppRecord) -> Map<String, Value> {
     settings
 }
 
-/// A page of the list, without secrets.
+/// A page of the list, without secrets; `place_of` tells where the configuration names an app.
 #[must_use]
-pub fn page(page: &Page) -> Value {
-    let apps: Vec<Value> = page.apps.iter().map(|record| app(record, Secrets::Hidden)).collect();
+pub fn page<'a>(page: &Page, place_of: impl Fn(&str) -> Option<&'a Origin>) -> Value {
+    let apps: Vec<Value> =
+        page.apps.iter().map(|record| app(record, place_of(&record.id), Secrets::Hidden)).collect();
     json!({ "apps": apps, "next": page.next })
 }
 

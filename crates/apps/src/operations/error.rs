@@ -32,7 +32,9 @@ pub enum OperationError {
     #[error("app {0} is being changed by others; try again")]
     ChangedMeanwhile(String),
     /// The configuration's apps change with the configuration.
-    #[error("app {0} is in the configuration file or the environment; change it there")]
+    #[error(
+        "app {0} is in the configuration file or the environment; change it there, and restart the server"
+    )]
     Fixed(String),
     /// Secrets are to be sealed, and there is nothing to seal them with.
     #[error(

@@ -182,12 +182,18 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::TerminateUser => connections::terminate(state, asked).await,
         Action::Refusals => refusals::of_app(state, asked).await,
         Action::RefusalsOfNoApp => refusals::of_no_app(state, asked),
-        _ => change_or_show(&state.node.apps, asked).await,
+        _ => change_or_show(state, asked).await,
     }
 }
 
 /// The operations on apps themselves.
-async fn change_or_show(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
+async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    let apps = &state.node.apps;
+    // Where the node's files are is nothing for a token that is bound to apps (CON-016).
+    let place_of = |id: &str| match &asked.by.apps {
+        None => state.node.config.place_of_app(id),
+        Some(_) => None,
+    };
     let Found { action, id, key, .. } = asked.found;
     match action {
         Action::List => {
@@ -196,11 +202,11 @@ async fn change_or_show(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Proble
                 Some(bound) => apps.list_among(bound, after.as_deref(), limit).await?,
                 None => apps.list(after.as_deref(), limit).await?,
             };
-            Ok(ok(&app_json::page(&page)))
+            Ok(ok(&app_json::page(&page, place_of)))
         }
         Action::Show => {
             asked.has_no_query()?;
-            Ok(ok(&app_json::app(&apps.show(id).await?, Secrets::Hidden)))
+            Ok(ok(&app_json::app(&apps.show(id).await?, place_of(id), Secrets::Hidden)))
         }
         Action::Usage => {
             let hours = given::hours(&asked.query)?;
@@ -232,7 +238,7 @@ async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let entry = asked.entry(&record.id, AuditAction::AppCreate).with("name", record.name.as_str().into());
     asked.note(apps, entry).await;
     apps.has_taken_effect(&record.id).await;
-    let mut answer = created(&app_json::app(&record, Secrets::Shown));
+    let mut answer = created(&app_json::app(&record, None, Secrets::Shown));
     let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
     answer.headers_mut().insert(LOCATION, place.expect("an id is ASCII"));
     Ok(answer)
@@ -242,7 +248,8 @@ async fn update(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let id = &asked.found.id;
     let update = given::update(&asked.body, asked.faults_of_query())?;
     let changed = apps.update(id, &update).await?;
-    let [before, after] = [changed.before, changed.after].map(|app| app_json::app(&app, Secrets::Hidden));
+    let [before, after] =
+        [changed.before, changed.after].map(|app| app_json::app(&app, None, Secrets::Hidden));
     let entry = asked.entry(id, AuditAction::AppUpdate).with_changes(&before, &after);
     asked.note(apps, entry).await;
     Ok(ok(&after))

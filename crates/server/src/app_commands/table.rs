@@ -3,23 +3,35 @@
 use std::fmt::Write as _;
 
 use fanfare_apps::{AppRecord, HourOfUsage, KeyRecord, NewKey, Page, Usage};
+use fanfare_config::Origin;
 use serde_json::Value;
 
 use crate::app_json::{Secrets, hour_moment, moment, settings, total};
 use crate::columns::aligned;
 
-/// One line for each app of the page; `place` is told where there is none.
-pub(super) fn list(page: &Page, place: Option<String>) -> String {
+/// One line for each app of the page; `place` is told where there is none, `place_of` where the configuration names an app.
+pub(super) fn list<'a>(
+    page: &Page,
+    place: Option<String>,
+    place_of: impl Fn(&str) -> Option<&'a Origin>,
+) -> String {
     let records = &page.apps;
     if records.is_empty() {
         let place = place.map_or_else(String::new, |place| format!(" in {place}"));
         return format!("There is no app here{place}.\n");
     }
-    let mut rows = vec![["ID", "NAME", "STATE", "KEYS", "CREATED"].map(str::to_owned)];
+    let mut rows = vec![["ID", "NAME", "STATE", "KEYS", "CREATED", "FROM"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let keys = record.keys.iter().filter(|pair| pair.revoked_at.is_none());
         let keys: Vec<&str> = keys.map(|pair| &*pair.key).collect();
-        [record.id.clone(), record.name.clone(), state(record).to_owned(), keys.join(","), created(record)]
+        [
+            record.id.clone(),
+            record.name.clone(),
+            state(record).to_owned(),
+            keys.join(","),
+            created(record),
+            from(place_of(&record.id)),
+        ]
     }));
     let mut text = aligned(&rows);
     if let Some(next) = &page.next {
@@ -28,13 +40,14 @@ pub(super) fn list(page: &Page, place: Option<String>) -> String {
     text
 }
 
-/// All facts of one app.
-pub(super) fn one(record: &AppRecord, secrets: Secrets) -> String {
+/// All facts of one app; `place` is where the configuration names the app.
+pub(super) fn one(record: &AppRecord, place: Option<&Origin>, secrets: Secrets) -> String {
     let mut text = aligned(&[
         ["id".to_owned(), record.id.clone()],
         ["name".to_owned(), record.name.clone()],
         ["state".to_owned(), state(record).to_owned()],
         ["created".to_owned(), created(record)],
+        ["from".to_owned(), from(place)],
     ]);
     text.push_str("\nkeys\n");
     for pair in &record.keys {
@@ -106,12 +119,12 @@ fn created(record: &AppRecord) -> String {
 }
 
 fn state(record: &AppRecord) -> &'static str {
-    match (record.enabled, record.fixed) {
-        (true, false) => "enabled",
-        (false, false) => "disabled",
-        (true, true) => "enabled (configuration)",
-        (false, true) => "disabled (configuration)",
-    }
+    if record.enabled { "enabled" } else { "disabled" }
+}
+
+/// Where an app is from: the database, or a place in the configuration.
+fn from(place: Option<&Origin>) -> String {
+    place.map_or_else(|| "the database".to_owned(), |place| format!("the configuration, {place}"))
 }
 
 fn about(pair: &KeyRecord, secrets: Secrets) -> String {

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
+use crate::support::admin::Admin;
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::{APP, App, OTHER};
@@ -148,4 +151,59 @@ fn the_database_may_be_named_by_the_environment() {
     let server = Setup::new().env("DATABASE_URL", &format!("sqlite://{}", file.display())).start();
     server.open(&pusher_js(APP)).established(50);
     assert!(file.exists());
+}
+
+#[test]
+fn con_051_an_app_of_the_configuration_says_where_it_is_from_and_is_changed_there() {
+    let server = Setup::bare()
+        .config("[apps]\ndatabase = \"sqlite\"\n")
+        .app(APP, "")
+        .env("PUSHER_APP_ID", OTHER.id)
+        .env("PUSHER_APP_KEY", OTHER.key)
+        .env("PUSHER_APP_SECRET", OTHER.secret)
+        .start();
+    let config = ["--config", "fanfare.toml"];
+    let bearing = |more: &[&str]| {
+        let made = [&["token", "create", "--name", "t", "--json"], more, &config[..]].concat();
+        let made: Value = serde_json::from_str(&server.commanded(&made)).expect("JSON");
+        Admin::nobody(&server).bearing(made["token"].as_str().expect("a text"))
+    };
+    let admin = bearing(&["--scope", "read,write"]);
+    admin.post("/v1/apps", r#"{"id":"77"}"#).expect(201);
+    let file = fs::read_to_string(server.folder().join("fanfare.toml")).expect("the file");
+    let line = file.lines().position(|line| line == "[[apps.list]]").expect("the app") + 1;
+    let of_file = admin.get(&format!("/v1/apps/{}", APP.id)).expect(200);
+    let path = of_file["file"].as_str().expect("a file");
+    assert!(path.ends_with("fanfare.toml"), "{path}");
+    assert_eq!(
+        (&of_file["source"], &of_file["line"], &of_file["variable"]),
+        (&json!("configuration"), &json!(line), &Value::Null)
+    );
+    let all = admin.get("/v1/apps").expect(200);
+    let named: Vec<_> = all["apps"].as_array().expect("a list").iter().map(|app| &app["from"]).collect();
+    let from = json!(format!("{path}:{line}"));
+    assert_eq!(named, [&from, &json!("PUSHER_APP_ID"), &Value::Null]);
+    let of_variable = &all["apps"][1];
+    assert_eq!((&of_variable["variable"], &of_variable["file"]), (&json!("PUSHER_APP_ID"), &Value::Null));
+    let secrets = [APP.secret, OTHER.secret];
+    assert!(!secrets.iter().any(|secret| all.to_string().contains(secret)), "{all}");
+    let refusal = admin.patch(&format!("/v1/apps/{}", APP.id), r#"{"enabled":false}"#);
+    refusal.refused(409, "configuration-app", &[]);
+    let detail =
+        "app 3 is in the configuration file or the environment; change it there, and restart the server";
+    assert_eq!(refusal.json["detail"], detail);
+
+    let seen =
+        bearing(&["--scope", "read", "--app", APP.id]).get(&format!("/v1/apps/{}", APP.id)).expect(200);
+    assert_eq!(
+        (&seen["source"], &seen["from"], &seen["file"]),
+        (&json!("configuration"), &Value::Null, &Value::Null)
+    );
+
+    let listed = server.commanded(&[&["app", "list"], &config[..]].concat());
+    let shown = server.commanded(&[&["app", "show", APP.id], &config[..]].concat());
+    for text in [&listed, &shown] {
+        assert!(text.contains(&format!("the configuration, fanfare.toml:{line}\n")), "{text}");
+    }
+    assert!(listed.contains("the database\n"), "{listed}");
 }
