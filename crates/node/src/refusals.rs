@@ -23,7 +23,7 @@ pub use noted::{NotedRefusal, RefusalKind};
 pub use ring::{MOST_REFUSALS, RefusalRow};
 pub use webhooks::follow_webhooks;
 
-pub(crate) use webhooks::kept_dropped;
+pub(crate) use webhooks::{dropped_between_nodes, kept_dropped};
 
 /// Most apps whose refusals are kept.
 const MOST_APPS: usize = 1000;

@@ -37,7 +37,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Level;
@@ -66,7 +66,7 @@ impl Site for Admin {
         answer(self, peer.address, request)
     }
 
-    fn after_panic(&self) -> Answer {
+    async fn after_panic(&self, _target: &Uri) -> Answer {
         let mut answer = Problem::Panic.into_answer();
         forbid_sniffing(&mut answer);
         answer

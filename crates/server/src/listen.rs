@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::{Request, StatusCode};
+use hyper::{Request, Uri};
 use tokio::net::TcpListener;
 
 use crate::connections::{Listening, RequestBody, Site};
-use crate::http::{Answer, Peer, answer, forbid_sniffing};
+use crate::http::{Answer, Peer};
 use crate::public::{self, PublicRoutes};
 use crate::state::State;
 use crate::tls::ServerTls;
@@ -26,12 +26,8 @@ impl Site for Public {
         public::answer(Arc::clone(&self.state), Arc::clone(&self.routes), peer, request)
     }
 
-    fn after_panic(&self) -> Answer {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        self.state.metrics.request_answered(status.as_u16());
-        let mut answer = answer::text(status, "The server has failed at this request");
-        forbid_sniffing(&mut answer);
-        answer
+    fn after_panic(&self, target: &Uri) -> impl Future<Output = Answer> + Send {
+        public::after_panic(&self.state, &self.routes, target)
     }
 }
 

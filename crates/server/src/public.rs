@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::SEC_WEBSOCKET_KEY;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Uri};
 use matchit::Match;
 
 pub use routes::PublicRoutes;
@@ -58,6 +58,16 @@ pub async fn answer(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         state.metrics.request_answered(answer.status().as_u16());
     }
+    forbid_sniffing(&mut answer);
+    answer
+}
+
+/// The answer to a request at which the server has panicked; made known to operators (CON-045).
+pub async fn after_panic(state: &State, routes: &PublicRoutes, target: &Uri) -> Answer {
+    refused::note_panic(state, routes, target.path()).await;
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    state.metrics.request_answered(status.as_u16());
+    let mut answer = answer::text(status, refused::FAILED);
     forbid_sniffing(&mut answer);
     answer
 }

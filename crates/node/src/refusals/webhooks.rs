@@ -32,6 +32,16 @@ impl Losses for LostEvents {
     }
 }
 
+/// Events for an app's webhooks found no room in the queues between the nodes.
+pub(crate) fn dropped_between_nodes(node: &Node, app: &AppId, events: u64) {
+    let text = "events for webhooks were dropped: too many wait between the nodes";
+    let refusal = NotedRefusal {
+        count: events,
+        ..NotedRefusal::new(RefusalKind::Webhook, None, "no_room_between_nodes", &text)
+    };
+    node.note_refusal(Some(app), &refusal);
+}
+
 /// Kept requests of an app's webhooks were dropped.
 pub(crate) fn kept_dropped(node: &Node, app: &AppId, reason: &'static str, events: u64) {
     let text = format!("events that were kept for a durable webhook were dropped: {reason}");

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::node::Node;
+use crate::refusals;
 use crate::unlogged::Unlogged;
 
 /// How soon an app's settings are looked up again.
@@ -85,7 +86,7 @@ impl HookQueue {
 
     /// Counts events of an app that had no room in Redis, and logs them now and then.
     pub(super) fn note_refused(&self, node: &Node, app: &AppId, events: u64) {
-        node.tenants.of(app).dropped(events);
+        drop_events(node, app, events);
         if let Some(events) = self.0.refused.add(events) {
             let app = app.as_str();
             tracing::warn!(target: "fanfare::webhooks", app, events, "too many webhook events of the cluster wait; events of this app, perhaps of others, were dropped");
@@ -100,7 +101,7 @@ impl HookQueue {
         if self.queue_told(app, event) {
             self.0.bell.notify_one();
         } else {
-            node.tenants.of(app).dropped(1);
+            drop_events(node, app, 1);
         }
     }
 
@@ -247,6 +248,12 @@ impl Queue {
 }
 
 /// The app, if it exists; nothing if the database does not say.
+/// Counts events that found no room, and makes known that they were dropped.
+fn drop_events(node: &Node, app: &AppId, events: u64) {
+    node.tenants.of(app).dropped(events);
+    refusals::dropped_between_nodes(node, app, events);
+}
+
 async fn look_up(node: &Node, app: &AppId) -> Option<Option<Arc<App>>> {
     match node.apps.by_id(app.as_str()).await {
         Ok(found) => Some(found),
@@ -261,10 +268,16 @@ async fn look_up(node: &Node, app: &AppId) -> Option<Option<Arc<App>>> {
 mod tests {
     use std::future::pending;
 
+    use fanfare_apps::Apps;
+    use fanfare_config::Config;
     use fanfare_protocol::channel::ChannelName;
+    use prometheus_client::registry::Registry;
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::node::NodeBounds;
+    use crate::refusals::RefusalKind;
+    use crate::tasks::Tasks;
 
     fn event() -> Transition {
         Transition::Missed(ChannelName::trusted("cache-a"))
@@ -285,6 +298,20 @@ mod tests {
             app = told.recv() => assert_eq!(app, Some(AppId::from("second"))),
             () = sleep(Duration::from_secs(4)) => panic!("nobody is told"),
         }
+    }
+
+    #[tokio::test]
+    async fn con_045_events_without_room_between_the_nodes_are_told_with_their_number() {
+        let config = Config::default();
+        let apps = Apps::open(Vec::new(), None, config.kept()).await.expect("no database");
+        let node = Node::new(config, apps, Tasks::default(), NodeBounds::default(), Registry::default());
+        let (queue, app) = (HookQueue::default(), AppId::from("1"));
+        for _ in 0..MOST_OF_APP + 2 {
+            queue.tell(&node, &app, event());
+        }
+        queue.note_refused(&node, &app, 3);
+        let [row] = &node.refusals.show(Some(&app))[..] else { panic!("one refusal") };
+        assert_eq!((row.kind, row.cause, row.count), (RefusalKind::Webhook, "no_room_between_nodes", 5));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fanfare_apps::{AuditAction, OperationError};
 use fanfare_node::inquiry;
 use fanfare_node::publish::{Publisher, publish_traced};
+use fanfare_node::refusals::NotedRefusal;
 use fanfare_node::trace::EventTrace;
 use fanfare_protocol::app::App;
 use fanfare_protocol::event_id::EventId;
@@ -33,6 +34,7 @@ pub(super) async fn publish(state: &State, asked: &Asked<'_>) -> Result<Answer, 
     let (id, except, mut traces) = publish_checked(state, &app, &asked.body).map_err(|refusal| {
         let by = (Publisher::Console, &*asked.body);
         keep_refused_json(state, &app, by, (refusal.status(), &refusal));
+        note_refused(state, asked, &app, &refusal);
         Problem::NotPublished(refusal)
     })?;
     let entry = asked.entry(app.id.as_str(), AuditAction::EventSend);
@@ -43,6 +45,16 @@ pub(super) async fn publish(state: &State, asked: &Asked<'_>) -> Result<Answer, 
     // One event has one trace.
     let trace = traces.first().map(trace_json::trace).unwrap_or_default();
     Ok(with_event_id(ok(&trace), id))
+}
+
+/// Makes the refusal of an event known as that of a back end's request is (CON-045).
+fn note_refused(state: &State, asked: &Asked<'_>, app: &App, refusal: &ApiError) {
+    let (kind, code) = (refusal.refusal_kind(), refusal.status().as_u16());
+    let noted = NotedRefusal {
+        address: Some(asked.address),
+        ..NotedRefusal::new(kind, Some(code), refusal.label(), refusal)
+    };
+    state.node.note_refusal(Some(&app.id), &noted);
 }
 
 fn publish_checked(

@@ -69,12 +69,15 @@ pub(super) async fn ask<A: Site>(
     // Boxed: hyper keeps the room for this function's state as long as the connection, also while a stream goes on.
     let answered = catch_panic(Box::pin(listening.site.answer(peer, request))).await;
     let has_panicked = answered.is_none();
-    let mut answer = answered.unwrap_or_else(|| {
-        let (method, path) = (asked.0.as_str(), asked.1.path());
-        tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
-        listening.site.state().metrics.panicked("request");
-        listening.site.after_panic()
-    });
+    let mut answer = match answered {
+        Some(answer) => answer,
+        None => {
+            let (method, path) = (asked.0.as_str(), asked.1.path());
+            tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
+            listening.site.state().metrics.panicked("request");
+            Box::pin(listening.site.after_panic(&asked.1)).await
+        }
+    };
     answer.headers_mut().insert(DATE, date::now());
     (answer, has_panicked)
 }

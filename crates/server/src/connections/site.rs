@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_config::TimeoutsSection;
-use hyper::Request;
 use hyper::header::HeaderValue;
+use hyper::{Request, Uri};
 
 use super::places::Places;
 use super::request_body::RequestBody;
@@ -21,8 +21,8 @@ pub trait Site: Send + Sync + 'static {
     /// Answers one request; a status of 101 hands the connection over to the upgraded protocol.
     fn answer(&self, peer: Peer, request: Request<RequestBody>) -> impl Future<Output = Answer> + Send;
 
-    /// The answer after a panic.
-    fn after_panic(&self) -> Answer;
+    /// The answer after a panic, to a request of this target.
+    fn after_panic(&self, target: &Uri) -> impl Future<Output = Answer> + Send;
 }
 
 /// State that the connections of one listener share.

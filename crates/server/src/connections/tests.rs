@@ -12,7 +12,7 @@ use fanfare_apps::Apps;
 use fanfare_config::Config;
 use fanfare_node::tasks::Tasks;
 use http_body_util::BodyExt as _;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Uri};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -56,8 +56,8 @@ impl Site for Faulty {
         answer::text(StatusCode::OK, "fine")
     }
 
-    fn after_panic(&self) -> Answer {
-        answer::text(StatusCode::INTERNAL_SERVER_ERROR, "It has failed")
+    async fn after_panic(&self, target: &Uri) -> Answer {
+        answer::text(StatusCode::INTERNAL_SERVER_ERROR, &format!("It has failed at {}", target.path()))
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_panic_in_answering_is_a_500_that_is_counted_and_ends_that_connection_
         timeout(DEADLINE, stream.read_to_string(&mut answer)).await.expect("it is hung up on").unwrap();
         assert!(answer.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nIt has failed\n"), "{answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\nIt has failed at {path}\n")), "{answer}");
         ask(&mut other, "/").await;
         let mut some = [0; 12];
         timeout(DEADLINE, other.read_exact(&mut some)).await.expect("others are answered").unwrap();

@@ -1,6 +1,7 @@
 //! Errors of HTTP API requests: the one table of their statuses and sentences.
 
 use fanfare_node::census::Unanswered;
+use fanfare_node::refusals::RefusalKind;
 use fanfare_protocol::auth::RequestError;
 use fanfare_protocol::channel::InvalidName;
 use fanfare_protocol::close::shortened;
@@ -263,6 +264,15 @@ impl ApiError {
             Self::Extraneous(_) => "extraneous_parameters",
             Self::FaultyQuery(_) => "faulty_query",
             Self::NoSuchConnection(_) => "no_such_connection",
+        }
+    }
+
+    /// The kind of refusal that operators are told of a back end's request.
+    #[must_use]
+    pub const fn refusal_kind(&self) -> RefusalKind {
+        match self {
+            Self::OverQuota(_) => RefusalKind::Quota,
+            _ => RefusalKind::Http,
         }
     }
 

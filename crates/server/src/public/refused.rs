@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use fanfare_node::refusals::{NotedRefusal, RefusalKind};
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Query, RequestError, Secret};
 use fanfare_protocol::close::shortened;
 use hyper::{Method, Request, Uri};
+use percent_encoding::percent_decode_str;
 use tracing::Level;
 
 use super::routes::{PublicRoutes, own_path};
@@ -27,6 +29,15 @@ const IS_THE_SECRET: &str = "(the secret of this app: key and secret have change
 
 /// Logged in place of a key that is a client's of laravel-echo-server's API (SIO-082), and so a secret.
 const IS_OF_A_CLIENT: &str = "(the key of one of socketio.clients)";
+
+/// The answer to a request at which the server has panicked.
+pub(super) const FAILED: &str = "The server has failed at this request";
+
+/// What a path names: an app, if memory has the app, and a channel, decoded.
+struct Named {
+    app: Option<Arc<App>>,
+    channel: Option<String>,
+}
 
 /// The facts for the log line, kept while the request is answered.
 pub(super) struct Noted {
@@ -54,27 +65,15 @@ impl Noted {
         if is_of_nobody(error) {
             return;
         }
-        let path = own_path(self.path(), &state.node.config.listen.path_prefix);
-        let params = routes.find(path).map(|matched| matched.params);
-        let param = |name| params.as_ref().and_then(|params| params.get(name));
-        // Never has the database asked, as below.
-        let app = match (param("app"), param("key")) {
-            (Some(id), _) => state.node.apps.in_memory(id).await,
-            (None, Some(key)) => state.node.apps.in_memory_by_key(key).await,
-            (None, None) => None,
-        };
+        let Named { app, channel } = Named::at(state, routes, self.path()).await;
         let signed = match error {
             ApiError::Unauthorized(error) => error.signed(),
             _ => None,
         };
-        let kind = match error {
-            ApiError::OverQuota(_) => RefusalKind::Quota,
-            error if is_about_handshake(error) => RefusalKind::Handshake,
-            _ => RefusalKind::Http,
-        };
+        let kind = if is_about_handshake(error) { RefusalKind::Handshake } else { error.refusal_kind() };
         let (status, reason) = (error.status().as_u16(), reason(error));
         let refusal = NotedRefusal {
-            channel: param("channel"),
+            channel: channel.as_deref(),
             address: Some(self.client),
             signed: signed.as_deref(),
             ..NotedRefusal::new(kind, Some(status), error.label(), &reason)
@@ -138,6 +137,32 @@ impl Noted {
     }
 }
 
+impl Named {
+    /// Never has the database asked: strangers could have it asked at every refusal.
+    async fn at(state: &State, routes: &PublicRoutes, path: &str) -> Self {
+        let path = own_path(path, &state.node.config.listen.path_prefix);
+        let params = routes.find(path).map(|matched| matched.params);
+        let param = |name| params.as_ref().and_then(|params| params.get(name));
+        let app = match (param("app"), param("key")) {
+            (Some(id), _) => state.node.apps.in_memory(id).await,
+            (None, Some(key)) => state.node.apps.in_memory_by_key(key).await,
+            (None, None) => None,
+        };
+        let channel = param("channel").map(|name| percent_decode_str(name).decode_utf8_lossy().into_owned());
+        Self { app, channel }
+    }
+}
+
+/// Makes known that the server has panicked at a request, which is answered with 500.
+pub(super) async fn note_panic(state: &State, routes: &PublicRoutes, path: &str) {
+    let Named { app, channel } = Named::at(state, routes, path).await;
+    let refusal = NotedRefusal {
+        channel: channel.as_deref(),
+        ..NotedRefusal::new(RefusalKind::Http, Some(500), "panicked", &FAILED)
+    };
+    state.node.note_refusal(app.as_ref().map(|app| &app.id), &refusal);
+}
+
 /// Whether a request was a WebSocket handshake with a fault of HTTP.
 const fn is_about_handshake(error: &ApiError) -> bool {
     matches!(error, ApiError::BadHandshake | ApiError::HandshakeWithBody | ApiError::HandshakeInOldHttp)
@@ -186,4 +211,34 @@ fn is_secret_of(app: &App, text: &str) -> bool {
     const ANY: &[&[u8]] = &[b"key"];
     let signed = Secret::new(text).sign(ANY);
     app.credentials.iter().any(|credential| credential.secret.verify(ANY, &signed))
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_apps::Apps;
+    use fanfare_config::Config;
+    use fanfare_node::tasks::Tasks;
+    use fanfare_protocol::ids::AppId;
+    use hyper::StatusCode;
+
+    use super::*;
+    use crate::descriptors::Division;
+    use crate::public::after_panic;
+
+    #[tokio::test]
+    async fn con_045_a_panic_is_told_as_a_500_of_its_app_with_the_decoded_channel() {
+        let (config, id) = (Config::default(), AppId::from("3"));
+        let apps = vec![App::new(id.clone(), Vec::new())];
+        let apps = Apps::open(apps, None, config.kept()).await.unwrap();
+        let state = State::new(config, apps, Tasks::default(), &Division::default());
+        for target in ["/apps/3/channels/a%20b?auth_key=k", "/up"] {
+            let answer = after_panic(&state, &PublicRoutes::default(), &target.parse().unwrap()).await;
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        for (app, channel) in [(Some(&id), Some("a b")), (None, None)] {
+            let [row] = &state.node.refusals.show(app)[..] else { panic!("one refusal") };
+            assert_eq!((row.kind, row.code, row.cause), (RefusalKind::Http, Some(500), "panicked"));
+            assert_eq!((&*row.text, row.channel.as_deref(), row.count), (FAILED, channel, 1));
+        }
+    }
 }

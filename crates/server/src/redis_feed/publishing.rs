@@ -70,15 +70,13 @@ impl FeedRoute {
         }
     }
 
-    /// Counts a dropped message, and makes known that it was dropped if it was a broadcast.
+    /// Counts a dropped message, and makes known that it was dropped.
     fn count(&self, channel: &str, why: Dropped) {
         self.numbers.count_dropped(why, channel);
-        if why != Dropped::NotABroadcast {
-            let kind = if why == Dropped::OverQuota { RefusalKind::Quota } else { RefusalKind::Redis };
-            let refusal =
-                NotedRefusal { channel: Some(channel), ..NotedRefusal::new(kind, None, why.label(), &why) };
-            self.node.note_refusal(Some(&self.numbers.app), &refusal);
-        }
+        let kind = if why == Dropped::OverQuota { RefusalKind::Quota } else { RefusalKind::Redis };
+        let refusal =
+            NotedRefusal { channel: Some(channel), ..NotedRefusal::new(kind, None, why.label(), &why) };
+        self.node.note_refusal(Some(&self.numbers.app), &refusal);
     }
 
     fn keep_refused(&self, channel: &str, payload: &[u8], why: Dropped) {

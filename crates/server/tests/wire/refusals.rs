@@ -225,7 +225,51 @@ fn con_045_messages_of_redis_that_are_dropped_are_told_without_what_they_carry()
         (&dropped["example"]["channel"], &dropped["code"]),
         (&json!("private-encrypted-a"), &Value::Null)
     );
+    redis.publish(&prefixed("news"), r#"{"confidential":true}"#);
+    let other = row(&admin, REFUSALS, "redis", "not_a_broadcast");
+    assert_eq!(
+        (&other["example"]["channel"], &other["text"]),
+        (&json!("news"), &json!("it is no broadcast"))
+    );
     assert!(!admin.get(REFUSALS).answer.body.contains("confidential"));
+}
+
+#[test]
+fn con_045_events_that_are_refused_to_operators_are_told_as_those_of_back_ends() {
+    let server =
+        Setup::bare().config(DATABASE).app(APP, "limits.event_bytes = 10\nmessages_per_day = 1").start();
+    let admin = Admin::with(&server, "read,publish");
+    let send = |body: Value| admin.post("/v1/apps/3/events", &body.to_string());
+    let event = json!({"name": "e", "channel": "news", "data": "\"0123456789\""});
+    send(event).refused(413, "event-too-large", &[]);
+    let too_big = row(&admin, REFUSALS, "http", "event_too_big");
+    assert_eq!((&too_big["code"], &too_big["count"]), (&json!(413), &json!(1)));
+    assert_eq!(
+        (&too_big["example"]["address"], &too_big["setting"]),
+        (&json!("127.0.0.1"), &json!("limits.event_bytes"))
+    );
+    let small = json!({"name": "e", "channel": "news", "data": "0"});
+    send(small.clone()).expect(200);
+    send(small).refused(403, "over-quota", &[]);
+    assert_eq!(row(&admin, REFUSALS, "quota", "over_message_quota")["code"], 403);
+}
+
+#[test]
+fn con_044_a_channel_of_a_path_is_told_as_it_is_called_whatever_bytes_were_sent() {
+    let (server, admin) = server_with("", "");
+    for (sent, told) in [
+        ("a%20b", "a b".to_owned()),
+        ("%C3%A9%2F", "é/".to_owned()),
+        ("%FF%00%E2%80%AE", "\u{fffd}\u{0}\u{202e}".to_owned()),
+        (&*"%41".repeat(300), format!("{}…", "A".repeat(200))),
+    ] {
+        assert_eq!(server.api().get(&format!("/channels/{sent}"), &[]).head.status, 400, "{sent}");
+        let found = eventually("the decoded channel", || {
+            let all = rows(&admin, REFUSALS);
+            all.iter().find(|row| row["example"]["channel"] == json!(told)).cloned()
+        });
+        assert_eq!(found["cause"], "invalid_channel_name", "{found}");
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Refusal {
     /// Makes the refusal known to operators, as one of the app that Socket.IO is for.
     pub fn note(&self, state: &State, address: IpAddr) {
         let kind = match self {
-            Self::Api(ApiError::OverQuota(_)) => RefusalKind::Quota,
+            Self::Api(error) => error.refusal_kind(),
             _ => RefusalKind::Http,
         };
         let code = Some(self.status().as_u16());

@@ -33,7 +33,7 @@ impl Site for Streaming {
         Answer::new(body)
     }
 
-    fn after_panic(&self) -> Answer {
+    async fn after_panic(&self, _target: &Uri) -> Answer {
         answer::text(StatusCode::INTERNAL_SERVER_ERROR, "It has failed")
     }
 }
