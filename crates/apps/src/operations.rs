@@ -6,6 +6,7 @@
 mod error;
 mod record;
 mod seal;
+mod search;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 pub use self::error::OperationError;
 pub use self::record::{AppRecord, KeyRecord};
 pub use self::seal::ToSeal;
+pub use self::search::FoundApp;
 
 use crate::apps::{Apps, Stored};
 use crate::master_keys::{MasterKeys, Owner};

@@ -258,11 +258,12 @@ impl Examination<'_> {
 
     async fn redis(&mut self) {
         let Some(asked) = &self.plan.redis else {
-            self.skip(
-                "Redis",
+            let why = self.plan.standpoint.either(
                 "no Redis is named: use --redis, --config with redis_feed.url, --laravel with the driver redis, or \
                  --laravel-echo-server with the subscriber redis",
+                "broadcasts are read from no Redis: the setting redis_feed.url names one",
             );
+            self.skip("Redis", why);
             return;
         };
         let seen = redis::watch(asked, self.plan.watch).await;
@@ -298,10 +299,11 @@ impl Examination<'_> {
     async fn authorization(&mut self, socket: Option<Socket>) {
         const AUTHORIZATION: &str = "authorization";
         let Some(question) = &self.plan.question else {
-            self.skip(
-                AUTHORIZATION,
+            let why = self.plan.standpoint.either(
                 "no channel is named: use --channel, and --cookie or --header of a user",
+                "no channel is named whose application could be asked: name one, of an app with authorization.url",
             );
+            self.skip(AUTHORIZATION, why);
             return;
         };
         let socket_id = socket.as_ref().map_or("1.1", Socket::id);

@@ -10,6 +10,13 @@ pub(super) struct Standpoint {
     pub applications: Option<Client>,
 }
 
+impl Standpoint {
+    /// How to have a hop examined that was skipped: beside a server by options of the command, inside of one without.
+    pub const fn either<'a>(&self, beside: &'a str, inside: &'a str) -> &'a str {
+        if self.applications.is_some() { inside } else { beside }
+    }
+}
+
 /// What is told of file descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Descriptors {

@@ -25,6 +25,7 @@ mod problem;
 mod ready;
 mod refusals;
 mod routes;
+mod search;
 mod session;
 mod shared;
 mod stats;

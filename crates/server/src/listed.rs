@@ -49,7 +49,14 @@ pub(crate) struct UsersWanted<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotOpen {
     /// Nodes that have not answered; `None` if nobody could be asked.
-    silent: Option<Vec<String>>,
+    pub silent: Option<Vec<String>>,
+}
+
+impl<'a> UsersWanted<'a> {
+    /// The first users whose ids begin with `prefix`.
+    pub const fn beginning_with(prefix: &'a str, limit: usize) -> Self {
+        Self { prefix, after: None, limit }
+    }
 }
 
 impl NotOpen {

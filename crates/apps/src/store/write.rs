@@ -85,6 +85,9 @@ const SECRET_LIKE: &str = "SELECT key FROM app_keys WHERE secret LIKE $1 LIMIT 1
 const SET_SETTINGS_SQLITE: &str = "UPDATE apps SET settings = $3 WHERE id = $1 AND settings = $2";
 const SET_SETTINGS_POSTGRES: &str =
     "UPDATE apps SET settings = CAST($3 AS jsonb) WHERE id = $1 AND settings = CAST($2 AS jsonb)";
+const BEGINNING_WITH: &str = "SELECT id, name FROM apps WHERE lower(substr(id, 1, length($1))) = lower($1) \
+     OR lower(substr(name, 1, length($1))) = lower($1) \
+     ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, length(id), id LIMIT $2";
 const RESEAL: &str = "UPDATE app_keys SET secret = $3 WHERE key = $1 AND secret = $2";
 
 /// An app's row.
@@ -128,6 +131,16 @@ impl Store {
             Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(id).fetch_optional(pool).await,
             Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(id).fetch_optional(pool).await,
         }
+    }
+
+    /// Ids and names of at most `most` apps whose id or name begins with the text, in whatever case.
+    pub async fn beginning_with(
+        &self,
+        text: &str,
+        most: usize,
+    ) -> Result<Vec<(String, String)>, sqlx::Error> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        either!(self, pool => sqlx::query_as(BEGINNING_WITH).bind(text).bind(most).fetch_all(pool).await)
     }
 
     /// All pairs of the app, the oldest first.

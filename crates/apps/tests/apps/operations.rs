@@ -1,5 +1,6 @@
 //! Operators' changes of apps: one suite, run against SQLite and against Postgres.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fanfare_apps::{AppSettings, Apps, MasterKeys, NewApp, OperationError, Storage, Update};
@@ -27,6 +28,7 @@ on_both!(
     a_master_key_that_nothing_is_sealed_with_yet_is_told_from_one_that_is_in_use,
     a_secret_that_stands_in_the_examples_is_refused,
     what_is_not_sql_is_not_run,
+    con_046_apps_are_found_by_the_beginning_of_id_or_name_the_exact_id_first,
 );
 
 fn object(json: &str) -> Map<String, Value> {
@@ -351,4 +353,26 @@ async fn what_is_not_sql_is_not_run(stage: Stage) {
     assert!(matches!(apps.show("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
     assert!(matches!(apps.delete("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
     assert_eq!(ids(&apps, None, 10).await, ["7"]);
+}
+
+async fn con_046_apps_are_found_by_the_beginning_of_id_or_name_the_exact_id_first(stage: Stage) {
+    let apps = stage.open(60).await;
+    for (id, name) in [("shop", "100 % off"), ("1001", "Shop of Ann"), ("1", ""), ("sho", "x"), ("10", "a_b")]
+    {
+        apps.create(NewApp { name: name.to_owned(), ..new(id, &format!("key-{id}")) }).await.unwrap();
+    }
+    let of = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+    let found = async |text: &str, among: Option<&BTreeSet<String>>, most: usize| {
+        let found = apps.search(text, among, most).await.unwrap();
+        found.into_iter().map(|app| app.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found("SHO", None, 10).await, ["sho", "1001", "shop"]);
+    assert_eq!(found("shop", None, 10).await, ["shop", "1001"]);
+    assert_eq!(found("10", None, 10).await, ["10", "1001", "shop"]);
+    assert_eq!(found("1", None, 2).await, ["1", "10"]);
+    assert_eq!(found("1", Some(&of(&["1001", "sho", "zzz"])), 10).await, ["1001"]);
+    assert_eq!(found("shop", Some(&of(&[])), 10).await, [""; 0]);
+    for text in ["%", "a%", "_", "zzz", "' OR '1'='1", "\u{fffd}\u{202e}"] {
+        assert_eq!(found(text, None, 10).await, [""; 0], "{text}");
+    }
 }

@@ -21,7 +21,7 @@ use super::routes::{Action, Found};
 use super::shared::Admin;
 use super::{
     audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live, node,
-    refusals, session, stats, tokens, webhooks,
+    refusals, search, session, stats, tokens, webhooks,
 };
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
@@ -142,7 +142,9 @@ async fn who(
     let by = &entered.bearer;
     // Before scopes are looked at, so that the apps of others are like those that there are not (CON-086).
     match (&by.apps, found.is_about_an_app()) {
-        (Some(_), false) if action != Action::List => return Err(Problem::NotForBoundTokens),
+        (Some(_), false) if !matches!(action, Action::List | Action::Search) => {
+            return Err(Problem::NotForBoundTokens);
+        }
         (Some(_), true) if !by.is_for(&found.id) => {
             return Err(Problem::Operation(OperationError::NoSuchApp(found.id.clone())));
         }
@@ -182,6 +184,7 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::TerminateUser => connections::terminate(state, asked).await,
         Action::Refusals => refusals::of_app(state, asked).await,
         Action::RefusalsOfNoApp => refusals::of_no_app(state, asked),
+        Action::Search => search::find(state, asked).await,
         _ => change_or_show(state, asked).await,
     }
 }

@@ -50,6 +50,7 @@ pub(super) enum Action {
     CreateToken,
     RevokeToken,
     Audit,
+    Search,
     LogIn,
     WhoAmI,
     LogOut,
@@ -124,6 +125,7 @@ impl Action {
             | Self::Nodes
             | Self::Tokens
             | Self::Audit
+            | Self::Search
             | Self::LogIn
             | Self::WhoAmI
             | Self::LogOut => Scope::Read,
@@ -132,7 +134,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 43] {
+pub(super) fn all() -> [(Method, &'static str, Action); 45] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/ready", Action::Ready),
@@ -174,6 +176,8 @@ pub(super) fn all() -> [(Method, &'static str, Action); 43] {
         (Method::POST, "/v1/tokens", Action::CreateToken),
         (Method::DELETE, "/v1/tokens/{number}", Action::RevokeToken),
         (Method::GET, "/v1/audit", Action::Audit),
+        (Method::GET, "/v1/search", Action::Search),
+        (Method::GET, "/v1/apps/{id}/search", Action::Search),
         (Method::POST, "/v1/session", Action::LogIn),
         (Method::GET, "/v1/session", Action::WhoAmI),
         (Method::DELETE, "/v1/session", Action::LogOut),

@@ -58,6 +58,7 @@ fn con_056_the_hops_of_an_app_come_as_lines_and_con_019_hold_no_secret() {
     }
     assert_eq!(outcome(&found, "file descriptors"), "noted");
     assert_eq!(outcome(&found, "Redis"), "skipped");
+    assert!(!answer.body.contains(" --"), "options of a command are no help here: {}", answer.body);
     let disabled = begin(&server, &token, "/v1/apps/44/doctor", "").answer();
     assert_eq!(outcome(&hops(&disabled), "app key"), "failed");
     let node = begin(&server, &token, OF_NODE, "").answer();

@@ -13,16 +13,16 @@ use crate::support::setup::{Setup, binary, run};
 use crate::support::{APP, eventually};
 
 /// Two nodes that share a database, and an operator at each with the same token.
-struct Pair {
-    one: TestServer,
-    two: TestServer,
-    at_one: Admin,
-    at_two: Admin,
+pub struct Pair {
+    pub one: TestServer,
+    pub two: TestServer,
+    pub at_one: Admin,
+    pub at_two: Admin,
     _postgres: Postgres,
     _redis: Redis,
 }
 
-fn pair() -> Pair {
+pub fn pair() -> Pair {
     let (redis, postgres) = (Redis::start(), Postgres::start());
     let [one, two] = ["one", "two"].map(|name| {
         let settings = bus(&redis, &format!("node_name = \"{name}\""));
@@ -47,11 +47,11 @@ fn pair() -> Pair {
 
 /// An answer once this is so of it: what one node knows, the other hears a moment later.
 #[track_caller]
-fn once(admin: &Admin, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub fn once(admin: &Admin, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually(path, || Some(admin.get(&format!("/v1/apps/3/{path}")).expect(200)).filter(&is_so))
 }
 
-fn is_of_both(answer: &Value) -> bool {
+pub fn is_of_both(answer: &Value) -> bool {
     answer["of"] == "all nodes" && answer["nodes"].as_array().map(Vec::len) == Some(2)
 }
 

@@ -114,6 +114,7 @@ mod resume_cluster;
 mod resume_elsewhere;
 mod resume_elsewhere_faults;
 mod resume_elsewhere_page;
+mod search;
 mod send;
 mod server_to_user;
 mod sign_in;

@@ -138,6 +138,15 @@ fn con_045_refused_requests_are_told_with_what_to_sign_and_con_019_without_a_sig
 }
 
 #[test]
+fn con_044_the_channel_of_a_refused_request_is_told_by_its_name_not_as_the_path_writes_it() {
+    let (server, admin) = server_with("", "");
+    let path = "/apps/3/channels/caf%C3%A9%20%2F%FF";
+    server.api().send(&Request::get(path).by(OTHER)).refused(401, "Unknown auth_key");
+    let rows = rows(&admin, REFUSALS);
+    assert_eq!(rows[0]["example"]["channel"], "café /\u{fffd}");
+}
+
+#[test]
 fn con_045_refused_clients_are_told_and_con_019_without_signatures_and_what_users_are() {
     let (server, admin) = server_with("", "max_connections = 1\nallowed_origins = [\"example.com\"]");
     let mut socket = server.connect();

@@ -1,0 +1,60 @@
+//! Finding apps by the beginning of an id or of a name (CON-046).
+//!
+//! Bounded in what is found. Shows no settings and no keys.
+
+use std::collections::BTreeSet;
+
+use crate::apps::Apps;
+
+use super::error::OperationError;
+
+/// An app that was searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundApp {
+    /// The app's id.
+    pub id: String,
+    /// Its name for people, or empty.
+    pub name: String,
+}
+
+impl Apps {
+    /// At most `most` apps whose id or name begins with `text`, in whatever case: the one with exactly this id first. With
+    /// `among`, only of these.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn search(
+        &self,
+        text: &str,
+        among: Option<&BTreeSet<String>>,
+        most: usize,
+    ) -> Result<Vec<FoundApp>, OperationError> {
+        let mut found: Vec<FoundApp> = match among {
+            Some(ids) => {
+                let own = self.list_among(ids, None, ids.len()).await?.apps.into_iter();
+                let own = own.map(|app| FoundApp { id: app.id, name: app.name });
+                own.filter(|app| begins_with(&app.id, text) || begins_with(&app.name, text)).collect()
+            }
+            None => {
+                let fixed = self.fixed.list.iter().map(|app| app.id.as_str());
+                let fixed = fixed.filter(|id| begins_with(id, text));
+                let mut all: Vec<FoundApp> =
+                    fixed.map(|id| FoundApp { id: id.to_owned(), name: String::new() }).collect();
+                if let Some(stored) = &self.stored {
+                    // An app of the configuration hides one of the database with its id.
+                    let rows = stored.store.beginning_with(text, most + self.fixed.list.len()).await?;
+                    let rows = rows.into_iter().filter(|(id, _)| !self.fixed.by_id.contains_key(id.as_str()));
+                    all.extend(rows.map(|(id, name)| FoundApp { id, name }));
+                }
+                all
+            }
+        };
+        found.sort_by_key(|app| app.id != text);
+        found.truncate(most);
+        Ok(found)
+    }
+}
+
+fn begins_with(name: &str, text: &str) -> bool {
+    name.to_lowercase().starts_with(&text.to_lowercase())
+}
