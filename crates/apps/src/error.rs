@@ -50,8 +50,9 @@ pub enum AppsError {
     /// There is no file, and none is to be made.
     #[error(
         "there is no database: the file {} does not exist, and none was made. If a server keeps its apps elsewhere, \
-         give the command the --config, the --data-dir or the environment of that server; --create-database makes a \
-         new database here",
+         give the command the --config, the --data-dir or the environment of that server. A server whose apps are in \
+         a file, a .env or the environment has a database only with apps.database (FANFARE__APPS__DATABASE) = \
+         sqlite. --create-database makes a new database here, for a server that is started with it",
         path.display()
     )]
     Missing {

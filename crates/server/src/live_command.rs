@@ -26,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::events::{EventStream, StreamEvent};
 use crate::app_commands::{CommandError, Done, open_apps};
 use crate::command_line::LiveCommand;
-use crate::console_command::operators_url;
+use crate::console_command::{NO_NEW_DATABASE, operators_url};
 
 /// How long the token is good, in seconds, should the command have no time to revoke the token.
 const LIFE: i64 = 12 * 60 * 60;
@@ -101,7 +101,10 @@ pub async fn run(
     print: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<Done, CommandError> {
     let mut signals = stop_signals().map_err(LiveListError::Signals)?;
-    let apps = open_apps(config, command.place.create_database).await?;
+    if command.place.create_database {
+        return Err(CommandError::Options(vec![NO_NEW_DATABASE.to_owned()]));
+    }
+    let apps = open_apps(config, false).await?;
     let (number, token) = make_token(&apps, command).await?;
     let ending = tokio::select! {
         ending = list(config, command, &token, print) => Some(ending),

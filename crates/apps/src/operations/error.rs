@@ -48,7 +48,11 @@ pub enum OperationError {
     )]
     NewMasterKey(String),
     /// There is no database to keep apps in.
-    #[error("no database is configured; set apps.database")]
+    #[error(
+        "no database is configured, and tokens, the console and apps that change need one: set apps.database \
+         (FANFARE__APPS__DATABASE) to sqlite, or for several nodes to one postgres://USER:PASSWORD@HOST/NAME, and \
+         restart the server"
+    )]
     NoDatabase,
     /// The database does not answer, or refuses.
     #[error("the apps' database does not answer: {}", cause(.0))]

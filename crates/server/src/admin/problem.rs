@@ -96,8 +96,9 @@ pub(super) enum Problem {
     NotAnObject,
     /// No database is configured for tokens and apps.
     #[error(
-        "No database is configured, so that there are no tokens and no apps that could be changed; set \
-         apps.database"
+        "No database is configured, so that there are no tokens and no apps that could be changed: set apps.database \
+         (FANFARE__APPS__DATABASE) to sqlite, or for several nodes to one postgres://USER:PASSWORD@HOST/NAME, and \
+         restart the server"
     )]
     NoDatabase,
     /// No database is configured for tokens, and the request is for the nodes, which are not in the database.

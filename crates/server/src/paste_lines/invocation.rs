@@ -28,6 +28,7 @@ impl Invocation {
             .with("--laravel-echo-server", shown(laravel_echo_server))
             .with("--data-dir", shown(&flags.data_dir))
             .with("--listen", listen)
+            .with("--admin-listen", flags.admin_listen.as_ref().map(ToString::to_string))
     }
 
     /// Adds an option, if the option was given.
@@ -35,6 +36,12 @@ impl Invocation {
     pub fn with(mut self, option: &'static str, value: Option<String>) -> Self {
         self.options.extend(value.map(|value| (option, value)));
         self
+    }
+
+    /// Whether the option was given.
+    #[must_use]
+    pub fn has(&self, option: &str) -> bool {
+        self.options.iter().any(|(own, _)| *own == option)
     }
 
     /// A command with those of the options that the command has, quoted for a shell.

@@ -1,6 +1,5 @@
 //! Output of a ready server: a log line for programs, the ready line and lines to paste for people.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use fanfare_config::LaravelEchoServer;
@@ -8,6 +7,7 @@ use fanfare_config::LaravelEchoServer;
 use super::Server;
 use crate::command_line::VERSION;
 use crate::console::PLACE;
+use crate::console_command::reached_by;
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, NO_APP, PasteLines};
@@ -23,7 +23,7 @@ impl Server {
             listen = %listening,
             tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
             admin = %admin_listening,
-            console = config.console.enabled.then(|| format!("http://{admin_listening}{PLACE}")),
+            console = self.has_console().then(|| format!("http://{}{PLACE}", reached_by(*admin_listening))),
             database = config.database().map(|database| database.place()),
             configured_apps = config.fixed_apps().len(),
             "ready"
@@ -43,11 +43,8 @@ impl Server {
         let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
         let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
         let config = &state.node.config;
-        if config.console.enabled && state.node.apps.has_database() {
-            let _ = writeln!(
-                text,
-                "Console: http://{admin}{PLACE} (`fanfare console` prints a link that logs in)"
-            );
+        if config.console.enabled {
+            text.push_str(&self.console(&invocation));
         }
         if let Some(laravel) = &config.laravel {
             text.push_str(&laravel.text());
@@ -102,6 +99,28 @@ impl Server {
 }
 
 impl Server {
+    /// Whether anybody can log in to the console.
+    fn has_console(&self) -> bool {
+        self.state.node.config.console.enabled && self.state.node.apps.has_database()
+    }
+
+    /// Where the console is, and the command that opens it (CON-006).
+    fn console(&self, invocation: &Invocation) -> String {
+        let Server { state, admin_listening, .. } = self;
+        if !self.has_console() {
+            return "Console: off without a database for its logins: set apps.database (FANFARE__APPS__DATABASE), \
+                    such as to sqlite\n"
+                .to_owned();
+        }
+        let base = format!("http://{}", reached_by(*admin_listening));
+        // The command reads the configuration, not the server's command line.
+        let is_elsewhere =
+            invocation.has("--admin-listen") || state.node.config.listen.admin_addr.port() == 0;
+        let invocation = invocation.clone().with("--url", is_elsewhere.then(|| base.clone()));
+        let command = invocation.command("console", &["--config", "--data-dir", "--url"]);
+        format!("Console: {base}{PLACE} (`{command}` prints a link that logs in)\n")
+    }
+
     /// Where Socket.IO is spoken, and what that opens (SIO-081).
     fn socket_io(&self) -> String {
         let Server { state, listening, over_tls, .. } = self;

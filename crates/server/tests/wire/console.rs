@@ -13,7 +13,7 @@ use crate::support::setup::Setup;
 const OWN_PAGE: &str = "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n";
 
 /// A browser, as the server sees one.
-struct Browser {
+pub struct Browser {
     addr: SocketAddr,
     from: IpAddr,
     /// Headers of every request, each with its line break.
@@ -24,7 +24,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn new(server: &TestServer) -> Self {
+    pub fn new(server: &TestServer) -> Self {
         let from = Ipv4Addr::LOCALHOST.into();
         Self {
             addr: server.admin,
@@ -46,7 +46,7 @@ impl Browser {
 
     /// Sends a login, and keeps what the answer sets.
     #[track_caller]
-    fn log_in(&mut self, with: &Value) -> Answer {
+    pub fn log_in(&mut self, with: &Value) -> Answer {
         let answer = self.send("POST", "/v1/session", &with.to_string());
         if answer.head.status == 200 {
             let set = answer.head.header("set-cookie").expect("a cookie");
@@ -82,7 +82,7 @@ impl Browser {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, kind: &str) {
+pub fn refused(answer: &Answer, status: u16, kind: &str) {
     assert_eq!(answer.head.status, status, "{answer:?}");
     let problem: Value = serde_json::from_str(&answer.body).expect("JSON");
     assert_eq!(problem["type"], format!("urn:fanfare:problem:{kind}"));
@@ -201,40 +201,6 @@ fn con_007_a_session_ends_at_once_when_its_token_is_revoked() {
     assert_eq!(browser.get("/v1/apps").head.status, 200);
     server.commanded(&["token", "revoke", "1"]);
     refused(&browser.get("/v1/apps"), 401, "no-session");
-}
-
-#[test]
-fn con_006_fanfare_console_prints_a_link_that_logs_in_once_with_what_it_was_told() {
-    let server = Setup::bare().start();
-    Admin::with(&server, "write").post("/v1/apps", r#"{"id":"1001"}"#).expect(201);
-    let words = [
-        "console",
-        "--scope",
-        "read,publish",
-        "--app",
-        "1001",
-        "--name",
-        "ann",
-        "--url",
-        "https://x.example/",
-    ];
-    let printed = server.commanded(&words);
-    let link = printed.lines().next().expect("a line");
-    let code = link.strip_prefix("https://x.example/console/#code=").unwrap_or_else(|| panic!("{printed}"));
-    let mut browser = Browser::new(&server);
-    let answer = browser.log_in(&json!({ "code": code }));
-    let session: Value = serde_json::from_str(&answer.body).expect("JSON");
-    assert_eq!(session["name"], "ann");
-    assert_eq!((&session["scopes"], &session["apps"]), (&json!(["read", "publish"]), &json!(["1001"])));
-    let again = browser.log_in(&json!({ "code": code }));
-    refused(&again, 401, "wrong-token");
-    assert!(again.body.contains("`fanfare console` prints another"), "{}", again.body);
-    let json: Value = serde_json::from_str(&server.commanded(&["console", "--json"])).expect("JSON");
-    assert!(json["url"].as_str().is_some_and(|url| url.contains("/console/#code=")), "{json}");
-    for action in ["session.login", "session.failed", "token.create"] {
-        let log = server.commanded(&["audit"]);
-        assert!(log.contains(action) && !log.contains(code), "{log}");
-    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod commands;
 mod configuration;
 mod connect_lines;
 mod console;
+mod console_command;
 mod counts;
 mod cut_texts;
 mod database_outage;
