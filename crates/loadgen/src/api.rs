@@ -19,6 +19,8 @@ pub(crate) struct Requests {
     signer: Hmac<Sha256>,
     payload: Payload,
     body: Vec<u8>,
+    /// Events of a request; several are a batch.
+    batch: usize,
 }
 
 impl Requests {
@@ -26,16 +28,34 @@ impl Requests {
         let signer = Hmac::new_from_slice(target.secret.as_bytes()).expect("a key of any length will do");
         let (path, host) =
             (format!("/apps/{}/events", target.app_id), format!("127.0.0.1:{}", target.publish_port()));
-        Self { path, key: target.key.clone(), host, signer, payload, body: Vec::new() }
+        Self { path, key: target.key.clone(), host, signer, payload, body: Vec::new(), batch: 1 }
     }
 
-    /// Appends the request that publishes one event to one channel.
+    /// From now on, a request publishes so many equal events.
+    pub(crate) fn in_batches(&mut self, target: &Target, batch: usize) {
+        self.batch = batch;
+        let name = if batch == 1 { "events" } else { "batch_events" };
+        self.path = format!("/apps/{}/{name}", target.app_id);
+    }
+
+    /// Appends the request that publishes one event, or a batch, to one channel.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, channel: &str, stamp: Stamp) {
         self.body.clear();
         // Here and below: writing to a vector cannot fail.
-        let _ = write!(self.body, r#"{{"name":"load","channels":["{channel}"],"data":""#);
-        self.payload.put(&mut self.body, stamp);
-        self.body.extend_from_slice(br#""}"#);
+        if self.batch == 1 {
+            let _ = write!(self.body, r#"{{"name":"load","channels":["{channel}"],"data":""#);
+            self.payload.put(&mut self.body, stamp);
+            self.body.extend_from_slice(br#""}"#);
+        } else {
+            self.body.extend_from_slice(br#"{"batch":["#);
+            for number in 0..self.batch {
+                let comma = if number == 0 { "" } else { "," };
+                let _ = write!(self.body, r#"{comma}{{"name":"load","channel":"{channel}","data":""#);
+                self.payload.put(&mut self.body, stamp);
+                self.body.extend_from_slice(br#""}"#);
+            }
+            self.body.extend_from_slice(b"]}");
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let digest = hex::encode(Md5::digest(&self.body));
         let query = format!("auth_key={}&auth_timestamp={now}&auth_version=1.0&body_md5={digest}", self.key);

@@ -117,6 +117,9 @@ pub(crate) struct Http {
     pub publishers: usize,
     #[arg(long, default_value_t = 100)]
     pub channels: usize,
+    /// Events of each request
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub batch: u8,
     /// Bytes of the data of an event
     #[arg(long, default_value_t = 128)]
     pub bytes: usize,

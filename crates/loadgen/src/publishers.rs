@@ -10,6 +10,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 
 use crate::api::{self, Requests};
+use crate::arguments::Target;
 use crate::histogram::Histogram;
 use crate::payload::Stamp;
 use crate::socket::{Came, Socket};
@@ -55,6 +56,11 @@ impl Publishers {
             answered: 0,
             latencies: Histogram::default(),
         }
+    }
+
+    /// From now on, a request publishes so many equal events.
+    pub(crate) fn in_batches(&mut self, target: &Target, batch: usize) {
+        self.requests.in_batches(target, batch);
     }
 
     /// Opens `count` connections.

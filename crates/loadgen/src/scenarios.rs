@@ -53,6 +53,7 @@ pub(crate) fn idle(target: &Target, options: &Idle) -> Outcome<Report> {
 /// Publishes to channels without subscribers.
 pub(crate) fn http(target: &Target, options: &Http) -> Outcome<Report> {
     let mut engine = Engine::new(target, Clients::new(target, 0, options.channels, 0), options.bytes)?;
+    engine.publishers.in_batches(target, options.batch.into());
     engine.open_publishers(options.publishers)?;
     let mut next = 0;
     let (mut answered, mut report) = (0, Report::default());
@@ -70,6 +71,7 @@ pub(crate) fn http(target: &Target, options: &Http) -> Outcome<Report> {
     let stretch = start.until(&end, &mut report);
     let count = (engine.publishers.answered - answered) as f64;
     report.put("requests_per_second", count / stretch.seconds);
+    report.put("events_per_second", count * f64::from(options.batch) / stretch.seconds);
     report.put("publish_p50_us", engine.publishers.latencies.quantile(0.5));
     report.put("publish_p99_us", engine.publishers.latencies.quantile(0.99));
     if let Some(cpu) = stretch.server_cpu {

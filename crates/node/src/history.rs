@@ -101,7 +101,7 @@ impl Histories {
     }
 
     /// Adds a point to the app's history, which begins with a point that is not idle.
-    pub(crate) fn keep(&self, app: &AppId, point: HistoryPoint) {
+    pub fn keep(&self, app: &AppId, point: HistoryPoint) {
         let mut table = self.table.lock();
         if !table.contains_key(app) && (point.is_idle() || table.len() >= self.most) {
             return;

@@ -11,6 +11,7 @@ mod cluster;
 mod deliveries;
 mod http2;
 mod live;
+mod looking;
 mod memory;
 mod once;
 mod resume;

@@ -93,6 +93,7 @@ mod live_kinds;
 mod liveness;
 mod logged_refusals;
 mod logs;
+mod looking;
 mod metrics;
 mod older_endpoints;
 mod open_commands;
