@@ -245,12 +245,16 @@ impl AppHub {
     /// Occupied channels, and subscriptions to them, of the whole app.
     #[must_use]
     pub fn totals(&self) -> (usize, usize) {
-        self.shards.iter().fold((0, 0), |(channels, subscriptions), shard| {
-            let shard = shard.lock();
-            let occupied = shard.iter().filter(|channel| channel.is_occupied());
-            occupied.fold((channels, subscriptions), |(channels, subscriptions), channel| {
-                (channels + 1, subscriptions + channel.counts().subscriptions)
-            })
+        (0..SHARDS).map(|shard| self.totals_of(shard)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Occupied channels, and subscriptions to them, of one shard.
+    #[must_use]
+    pub fn totals_of(&self, shard: usize) -> (usize, usize) {
+        let shard = self.shards[shard].lock();
+        let occupied = shard.iter().filter(|channel| channel.is_occupied());
+        occupied.fold((0, 0), |(channels, subscriptions), channel| {
+            (channels + 1, subscriptions + channel.counts().subscriptions)
         })
     }
 

@@ -8,6 +8,7 @@ pub mod everywhere;
 mod page;
 mod question;
 mod told;
+mod totals;
 
 use std::cmp::Reverse;
 
@@ -26,6 +27,7 @@ use self::page::ListedPage;
 pub use self::page::MOST_ROWS;
 pub(crate) use self::question::ListQuestions;
 pub use self::told::{ConnectionRow, MemberRow, PlacedRow, SubscriberRow, UserRow};
+pub use self::totals::{AppTotals, MOST_COUNTED, totals};
 
 /// A channel in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,3 +183,6 @@ async fn members(
     let rows = rows.into_iter().map(|(user, connections, info)| ListedMember { user, connections, info });
     ListedPage { rows: rows.collect(), next, total: Some(hub.counts(channel).users) }
 }
+
+#[cfg(test)]
+mod tests;

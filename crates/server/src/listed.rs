@@ -319,7 +319,8 @@ pub(crate) async fn users(node: &Node, app: &AppId, wanted: &UsersWanted<'_>) ->
     };
     let rows: Vec<Value> = page.rows.iter().map(row).collect();
     let next = page.rows.last().filter(|_| page.more).map(|placed| &placed.row.user);
-    of_nodes(node, json!({ "users": rows, "next": next, "total": page.total }), &page.reached)
+    let list = json!({ "users": rows, "next": next, "total": page.total, "more_than": page.more_than });
+    of_nodes(node, list, &page.reached)
 }
 
 /// The answer, which says of which nodes it is (CON-026).

@@ -124,6 +124,13 @@ impl AppHub {
         SomeUsers { users, next }
     }
 
+    /// How many users are signed in on this node in a piece of those whose ids begin with `prefix`; returns behind whom the next
+    /// piece begins.
+    #[must_use]
+    pub fn count_some_users(&self, prefix: &str, after: Option<&UserId>) -> (usize, Option<UserId>) {
+        self.users.count_piece(PIECE, prefix, after)
+    }
+
     /// Shows whom these connections are signed in as, of a piece of the users; returns behind whom the next piece begins.
     pub fn some_signed_in(
         &self,
@@ -148,6 +155,8 @@ mod tests {
     use std::sync::Arc;
 
     use fanfare_protocol::ids::SocketId;
+    use fanfare_protocol::server;
+    use fanfare_protocol::user::UserData;
 
     use super::*;
     use crate::Subscriptions;
@@ -222,5 +231,73 @@ mod tests {
             }
         }
         assert!((0..500).all(|bits| found.contains(&SocketId::from_bits(bits))));
+    }
+
+    /// More than a list counts.
+    const MANY: u64 = 100_001;
+
+    #[test]
+    fn con_022_of_a_hundred_thousand_channels_subscribers_connections_and_users_a_thousand_are_read_under_one_lock()
+     {
+        let (hub, everywhere) = (hub(), channel(0));
+        let come = |bits: u64| {
+            let mut subscriptions = connected(&hub, bits);
+            subscriptions.subscribe(everywhere.clone(), None, 0).expect("new");
+            let name = ChannelName::parse(&format!("own{bits}"), 164).expect("a name");
+            subscriptions.subscribe(name, None, 0).expect("new");
+            let id = UserId::from(&*format!("u{bits:06}"));
+            let user = UserData { id, user_info: None, watchlist: Vec::new(), watchlist_cut_from: None };
+            subscriptions.sign_in(user, &server::pong(), bits);
+            subscriptions
+        };
+        let _crowd: Vec<Subscriptions> = (0..MANY).map(come).collect();
+        let all = usize::try_from(MANY).expect("few");
+
+        let (mut found, mut place) = (BTreeSet::new(), Some(ChannelsPlace::default()));
+        while let Some(from) = place {
+            let before = found.len();
+            place = hub.some_channels(from, 0, |name, _, _| {
+                found.insert(name.clone());
+            });
+            assert!(found.len() - before <= PIECE);
+        }
+        assert_eq!(found.len(), all + 1);
+        assert_eq!(hub.totals(), (all + 1, 2 * all));
+
+        let (mut sockets, mut below) = (BTreeSet::new(), None);
+        loop {
+            let before = sockets.len();
+            below = hub.some_subscribers(&everywhere, below, |conn, _| {
+                sockets.insert(conn.id);
+            });
+            assert!(sockets.len() - before <= PIECE);
+            if below.is_none() {
+                break;
+            }
+        }
+        assert_eq!(sockets.len(), all);
+
+        let mut behind = None;
+        while let piece = hub.some_conns(behind, usize::MAX)
+            && let Some(last) = piece.last()
+        {
+            assert!(piece.len() <= PIECE && piece.iter().all(|conn| sockets.remove(&conn.id)));
+            behind = Some(last.id);
+        }
+        assert!(sockets.is_empty());
+
+        for (prefix, expected) in [("", all), ("u0000", 100), ("v", 0)] {
+            let (mut count, mut listed, mut after) = (0, 0, None);
+            loop {
+                let SomeUsers { users, next } = hub.some_users(prefix, after.as_ref());
+                let (counted, same) = hub.count_some_users(prefix, after.as_ref());
+                assert!(users.len() <= PIECE && next == same);
+                (count, listed, after) = (count + counted, listed + users.len(), next);
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((count, listed), (expected, expected), "{prefix}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fanfare_protocol::ids::{SocketId, UserId};
 
-use super::Users;
+use super::{Table, User, Users};
 use crate::conn::Conn;
 
 /// A user who is signed in on this node.
@@ -29,13 +29,8 @@ impl Users {
         after: Option<&UserId>,
     ) -> (Vec<OnlineHere>, Option<UserId>) {
         let table = self.table.lock();
-        let from = match after {
-            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
-            _ => Bound::Included(prefix),
-        };
-        let range = table.users.range::<str, _>((from, Bound::Unbounded));
         let (mut found, mut last, mut looked_at) = (Vec::new(), None, 0);
-        for (id, user) in range.take_while(|(id, _)| id.as_str().starts_with(prefix)).take(most) {
+        for (id, user) in table.behind(prefix, after).take(most) {
             looked_at += 1;
             last = Some(id);
             if !user.signed_in.is_empty() {
@@ -44,6 +39,24 @@ impl Users {
             }
         }
         (found, last.filter(|_| looked_at == most).cloned())
+    }
+
+    /// How many users are signed in among the next `most` of the table whose ids begin with `prefix`, and behind whom the next
+    /// piece begins.
+    pub(crate) fn count_piece(
+        &self,
+        most: usize,
+        prefix: &str,
+        after: Option<&UserId>,
+    ) -> (usize, Option<UserId>) {
+        let table = self.table.lock();
+        let (mut count, mut last, mut looked_at) = (0, None, 0);
+        for (id, user) in table.behind(prefix, after).take(most) {
+            looked_at += 1;
+            last = Some(id);
+            count += usize::from(!user.signed_in.is_empty());
+        }
+        (count, last.filter(|_| looked_at == most).cloned())
     }
 
     /// Shows each of these connections that is signed in as one of the next users of the table; returns behind whom the next
@@ -85,6 +98,22 @@ impl Users {
         let table = self.table.lock();
         let signed_in = table.users.get(user).map(|user| &user.signed_in);
         signed_in.into_iter().flat_map(|conns| conns.values()).take(most).map(Arc::clone).collect()
+    }
+}
+
+impl Table {
+    /// The users behind `after` whose ids begin with `prefix`, by id.
+    fn behind<'t>(
+        &'t self,
+        prefix: &'t str,
+        after: Option<&UserId>,
+    ) -> impl Iterator<Item = (&'t UserId, &'t User)> {
+        let from = match after {
+            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
+            _ => Bound::Included(prefix),
+        };
+        let range = self.users.range::<str, _>((from, Bound::Unbounded));
+        range.take_while(move |(id, _)| id.as_str().starts_with(prefix))
     }
 }
 

@@ -20,7 +20,8 @@ use super::told::{
     total,
 };
 use super::{
-    ChannelsWanted, ConnectionsWanted, KindWanted, ListedChannel, channels as channels_here, key_of,
+    ChannelsWanted, ConnectionsWanted, KindWanted, ListedChannel, MOST_COUNTED, channels as channels_here,
+    key_of, totals,
 };
 use crate::census;
 use crate::deliveries::name_of;
@@ -50,6 +51,8 @@ pub struct PageOfNodes<Row> {
     pub more: bool,
     /// How many rows the whole list has, where that takes no search.
     pub total: Option<usize>,
+    /// The whole list has more rows than this, which were not all counted (CON-022).
+    pub more_than: Option<usize>,
     /// Of which nodes.
     pub reached: Reached,
 }
@@ -115,7 +118,7 @@ async fn page<Row: NodeRow + DeserializeOwned>(
     let (pages, reached) = of_all(node, app, &question, own).await;
     let total = total(&pages);
     let (rows, more) = merged(pages, limit);
-    PageOfNodes { rows, more, total, reached }
+    PageOfNodes { rows, more, total, more_than: None, reached }
 }
 
 /// A page of the app's open connections, by socket.
@@ -173,7 +176,19 @@ pub async fn users(
     let behind = after.as_ref().map(UserId::to_string);
     let question = ListQuestion::Users { prefix: prefix.to_owned(), after: behind, limit };
     let own = question::users_here(node, app, (prefix, after), limit).await;
-    page(node, app, (question, limit), own).await
+    let mut page = page(node, app, (question, limit), own).await;
+    // A user on two nodes is one, so that several nodes have no sum.
+    if page.reached.is_alone {
+        let hub = node.hubs.get(app);
+        let count = match &hub {
+            Some(hub) => totals::users(hub, prefix, MOST_COUNTED).await,
+            None => 0,
+        };
+        let is_counted = count <= MOST_COUNTED;
+        page.total = is_counted.then_some(count);
+        page.more_than = (!is_counted).then_some(MOST_COUNTED);
+    }
+    page
 }
 
 /// A page of the app's occupied channels.

@@ -4,6 +4,7 @@
 
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::history::{HISTORY_STEP, HistoryPoint};
+use fanfare_node::listing::{AppTotals, totals};
 use fanfare_protocol::utc::{utc, utc_milliseconds};
 use serde_json::{Value, json};
 
@@ -22,19 +23,18 @@ pub(super) async fn stats(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
     asked.has_no_query()?;
     let app = events::app(state, asked).await?;
     let node = &state.node;
-    let hub = node.hubs.get(&app.id);
-    let (channels, subscriptions) = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
+    let AppTotals { connections, channels, subscriptions, users } = totals(node, &app.id).await;
     let counts = node.tenants.find(&app.id).map(|tenant| tenant.counts(0)).unwrap_or_default();
     let history: Vec<Value> = node.histories.of(&app.id).iter().map(point).collect();
     Ok(ok(&of_this_node(
         node,
         json!({
             "at": utc_milliseconds(unix_milliseconds()),
-            "connections": hub.as_ref().map_or(0, |hub| hub.connections()),
+            "connections": connections,
             "max_connections": app.max_connections,
             "channels": channels,
             "subscriptions": subscriptions,
-            "users": hub.as_ref().map_or(0, |hub| hub.users_online()),
+            "users": users,
             "events": counts.backend_messages + counts.client_messages,
             "deliveries": counts.deliveries,
             "delivered_bytes": counts.bytes,

@@ -48,7 +48,7 @@ fn app(number: usize) -> AppId {
 }
 
 /// A refusal whose example is as long as a stranger can make it.
-fn refusal<'a>(cause: &'static str, text: &'a String) -> NotedRefusal<'a> {
+fn refusal<'a>(cause: &'static str, text: &'a &'a str) -> NotedRefusal<'a> {
     NotedRefusal {
         channel: Some(text),
         signed: Some(text),
@@ -62,8 +62,10 @@ fn con_044_a_refusal_like_one_before_takes_no_memory() {
     let _turn = my_turn();
     let (_runtime, node) = node();
     let (app, text) = (app(1), "x".repeat(200));
+    let text = text.as_str();
     for known in [Some(&app), None] {
-        let refuse = |times: usize| (0..times).for_each(|_| node.note_refusal(known, &refusal("cause", &text)));
+        let refuse =
+            |times: usize| (0..times).for_each(|_| node.note_refusal(known, &refusal("cause", &text)));
         refuse(1);
         let change = during(|| refuse(TOLD));
         println!("{} allocations for {TOLD} refusals, {} bytes kept", change.allocations, kept(&change));
@@ -80,6 +82,7 @@ fn con_044_refusals_of_all_kinds_and_apps_stay_within_their_bytes() {
     let causes: Vec<&'static str> =
         (0..MOST_REFUSALS).map(|number| &*Box::leak(format!("cause {number}").into_boxed_str())).collect();
     let text = "é".repeat(5000);
+    let text = text.as_str();
     let change = during(|| {
         for number in 0..150 {
             let app = app(number);
@@ -107,7 +110,8 @@ fn con_021_histories_take_the_bytes_that_are_said_and_no_more_than_are_allowed()
     let change = during(|| {
         for at in 1..=720 {
             for number in 0..MOST_HISTORIES + 100 {
-                node.histories.keep(&app(number), HistoryPoint { at, connections: 1, ..HistoryPoint::default() });
+                node.histories
+                    .keep(&app(number), HistoryPoint { at, connections: 1, ..HistoryPoint::default() });
             }
         }
     });

@@ -124,7 +124,9 @@ fn con_022_connections_and_users_are_listed_in_pages_and_who_stays_is_on_one() {
     );
     assert!(rows[0]["since"].as_str().is_some_and(|at| at.ends_with('Z')));
     let none = admin.get(&format!("{USERS}?prefix=userx")).expect(200);
-    assert_eq!(none["users"], json!([]));
+    assert_eq!((&none["users"], &none["total"]), (&json!([]), &json!(0)));
+    let some = admin.get(&format!("{USERS}?prefix=user-&limit=2")).expect(200);
+    assert_eq!((&some["total"], &some["more_than"]), (&json!(4), &Value::Null));
     assert_eq!(paged(&admin, &format!("{CONNECTIONS}?user=user-1&"), "connections", 1).len(), 2);
     assert_eq!(paged(&admin, &format!("{CONNECTIONS}?address=127.0.0.1&"), "connections", 3).len(), 8);
 }

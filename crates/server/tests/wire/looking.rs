@@ -67,8 +67,10 @@ fn con_024_requests_cookies_and_live_lists_count_in_no_quota_usage_metric_or_liv
     let before = counts(&server, &admin);
 
     let headers = cookie(&server, &looker);
-    let _streams =
-        [LiveList::open(&server, &reader, "?kinds=event"), LiveList::with_headers(server.admin, "", &headers)];
+    let _streams = [
+        LiveList::open(&server, &reader, "?kinds=event"),
+        LiveList::with_headers(server.admin, "", &headers),
+    ];
     let bearer = format!("Authorization: Bearer {looker}\r\n");
     let without_leave = format!("Authorization: Bearer {}\r\n", token(&server, "write"));
     let mut answered = 0;
