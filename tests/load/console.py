@@ -25,8 +25,8 @@ from pathlib import Path
 from watching import Asking, Watcher, ask_all, idle_crowd, open_list, read_lists
 
 ROOT = Path(__file__).resolve().parents[2]
-FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
-LOADGEN = os.environ.get("LOADGEN_BIN", str(ROOT / "target/release/loadgen"))
+FANFARE = os.path.abspath(os.environ.get("FANFARE_BIN", ROOT / "target/release/fanfare"))
+LOADGEN = os.path.abspath(os.environ.get("LOADGEN_BIN", ROOT / "target/release/loadgen"))
 CONFIG = '[apps]\ndatabase = "sqlite"\n[limits]\nconnections = {most}\n'
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\ntrace = true\n'
 # Descriptors that are left for all but the idle connections.
@@ -132,7 +132,7 @@ def nobody_looks(asked):
     if not asked.before:
         print("CON-030: no --before, not measured")
         return
-    old, new = Server(asked.cores, asked.before), Server(asked.cores)
+    old, new = Server(asked.cores, os.path.abspath(asked.before)), Server(asked.cores)
     crowd = ["--n", "1000", "--bytes", "128", "--seconds", asked.seconds, "--warmup", "0.5"]
     compared("CON-030 nobody looks, older and this build", asked.rounds, RATE,
              publishing(old, asked.seconds), publishing(new, asked.seconds))
@@ -199,7 +199,14 @@ def eight_taps(asked):
 
 def stopped_reader(server, tokens, asked):
     """CON-032: how long the place of a reader who has stopped reading stays taken, under events that never end."""
-    lists = [open_list(server.admin, token, narrow=True) for token in tokens[:4] for _ in range(2)]
+    lists = []
+    while len(lists) < 8:
+        # The places of the readers before are free as soon as the server has seen that these have gone.
+        opened = open_list(server.admin, tokens[len(lists) // 2], narrow=True)
+        if opened:
+            lists.append(opened)
+        else:
+            time.sleep(0.1)
     load = subprocess.Popen(["taskset", "-c", "1", LOADGEN, "http", "--app-id", "1", "--port", str(server.port), "--bytes", "4000",
                              "--publishers", "1", "--seconds", "55"], stdout=subprocess.DEVNULL)
     begun, most = time.time(), server.rss()
