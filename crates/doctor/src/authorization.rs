@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::app::ExaminedApp;
 use super::bounds::BOUNDS;
 use super::hop::{Complaint, Finding, complain, repeated};
+use super::wording::Wording;
 
 /// A request to an application. Not `Debug`: a header may hold a session.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Question {
     pub channel: String,
     /// The user's headers: cookies and the like.
     pub headers: Vec<(String, String)>,
+    /// For whom advice is worded.
+    pub wording: Wording,
     /// Who gets the answer.
     pub readers: Readers,
     /// The endpoint of Fanfare that asks on the client's behalf; for advice.
@@ -53,7 +56,7 @@ pub(super) async fn ask(
         Err(error) => {
             return complain(
                 format!("there is no such request: {error}"),
-                format!("See to {} and --header.", question.named),
+                format!("See to {}{}.", question.named, question.wording.and_headers()),
             );
         }
     };
@@ -127,7 +130,7 @@ fn judge_for_socket_io(question: &Question, response: &Response) -> Finding {
     let (channel, status) = (question.channel.as_str(), response.status.as_u16());
     let also = question.endpoint();
     match judged_by_us(channel, response) {
-        None => complain(format!("{channel} is no name of a channel"), "See to --channel."),
+        None => complain(format!("{channel} is no name of a channel"), question.wording.see_channel()),
         Some(Ok(Yes::Signed(_))) => Ok(format!(
             "{channel}: the application says yes and signs; pages with Socket.IO and with pusher-js can subscribe"
         )),
@@ -141,7 +144,7 @@ fn judge_for_socket_io(question: &Question, response: &Response) -> Finding {
                 200 => "See what answers there: the callback in routes/channels.php must say yes, for a presence channel \
                         with an array that describes the user."
                     .to_owned(),
-                status => refusal(status, location.unwrap_or_default()),
+                status => refusal(status, location.unwrap_or_default(), question.wording),
             };
             complain(
                 format!("{channel}: {denial}; Echo reports subscription_error with {}", denial.status()),
@@ -164,7 +167,7 @@ fn judge(
             response.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
         return complain(
             format!("{channel}: the application answers {status}; pusher-js reports {}", reported(status)),
-            refusal(status, location),
+            refusal(status, location, question.wording),
         );
     }
     match serde_json::from_slice(&response.body) {
@@ -186,8 +189,11 @@ fn judge(
             format!(
                 "{channel}: the application answers 200 with a page, no JSON; pusher-js reports `JSON … was invalid`"
             ),
-            "Most likely a log-in page: give the cookie or token of a user (--cookie, --header), and see that the page \
-             sends it, too. Or the URL is not that of Broadcast::routes().",
+            format!(
+                "Most likely a log-in page: {}. See that the page sends one, too. Or the URL is not that of \
+                 Broadcast::routes().",
+                question.wording.log_in()
+            ),
         ),
     }
 }
@@ -199,18 +205,20 @@ fn reported(status: u16) -> String {
     }
 }
 
-fn refusal(status: u16, location: &str) -> String {
+fn refusal(status: u16, location: &str, wording: Wording) -> String {
+    let log_in = wording.log_in();
     match status {
         300..=399 => format!(
-            "It leads to {}: the middleware takes nobody for logged in. Give the cookie or token of a user; a page of \
-             another origin sends no cookies with pusher-js.",
+            "It leads to {}: the middleware takes nobody for logged in: {log_in}. A page of another origin sends no \
+             cookies with pusher-js.",
             repeated(location, 200)
         ),
-        401 => "Nobody is logged in: give the cookie or token of a user (--cookie, --header).".to_owned(),
-        403 => "No: the application says so, or nobody is logged in (--cookie, --header). In Laravel the callback in \
-                routes/channels.php says so, or no pattern there fits the channel: patterns are without private- and \
-                presence-, and {x} matches no dot."
-            .to_owned(),
+        401 => format!("Nobody is logged in: {log_in}."),
+        403 => format!(
+            "No: the application says so, or nobody is logged in: {log_in}. In Laravel the callback in routes/channels.php \
+             says so, or no pattern there fits the channel: patterns are without private- and presence-, and {{x}} matches \
+             no dot."
+        ),
         419 => "The CSRF token is missing: from Laravel 8.16 on the route is exempt; before, Echo needs csrfToken or a \
                 <meta name=\"csrf-token\">."
             .to_owned(),

@@ -88,7 +88,7 @@ impl Examination<'_> {
             Way::Browser => ("TCP of browsers", "TLS of browsers"),
             Way::BackEnd => ("TCP of the back end", "TLS of the back end"),
         };
-        let stream = match reach::connect(place).await {
+        let stream = match reach::connect(place, self.plan.standpoint.wording).await {
             Ok((what, stream)) => {
                 self.note(tcp, Ok(what));
                 stream
@@ -121,10 +121,7 @@ impl Examination<'_> {
             return None;
         };
         let Some(app) = &plan.app else {
-            self.skip(
-                UPGRADE,
-                "no app key is known: use --key, --config, --laravel or --laravel-echo-server",
-            );
+            self.skip(UPGRADE, plan.standpoint.wording.no_key());
             return None;
         };
         let socket = match upgrade::ask(place, &app.key, plan.origin.as_deref(), stream).await {
@@ -218,7 +215,7 @@ impl Examination<'_> {
             return self.skip(FALLBACK, "the app refuses its clients");
         }
         // Name and certificate are examined already.
-        let stream = match reach::connect(place).await {
+        let stream = match reach::connect(place, plan.standpoint.wording).await {
             Ok((_, stream)) if place.tls => {
                 tls::begin(place, &plan.trust, stream).await.map(|(_, stream)| stream)
             }
@@ -258,13 +255,7 @@ impl Examination<'_> {
 
     async fn redis(&mut self) {
         let Some(asked) = &self.plan.redis else {
-            let why = self.plan.standpoint.either(
-                "no Redis is named: use --redis, --config with redis_feed.url, --laravel with the driver redis, or \
-                 --laravel-echo-server with the subscriber redis",
-                "broadcasts are read from no Redis: the setting redis_feed.url names one",
-            );
-            self.skip("Redis", why);
-            return;
+            return self.skip("Redis", self.plan.standpoint.wording.no_redis());
         };
         let seen = redis::watch(asked, self.plan.watch).await;
         match seen {
@@ -299,12 +290,7 @@ impl Examination<'_> {
     async fn authorization(&mut self, socket: Option<Socket>) {
         const AUTHORIZATION: &str = "authorization";
         let Some(question) = &self.plan.question else {
-            let why = self.plan.standpoint.either(
-                "no channel is named: use --channel, and --cookie or --header of a user",
-                "no channel is named whose application could be asked: name one, of an app with authorization.url",
-            );
-            self.skip(AUTHORIZATION, why);
-            return;
+            return self.skip(AUTHORIZATION, self.plan.standpoint.wording.no_channel());
         };
         let socket_id = socket.as_ref().map_or("1.1", Socket::id);
         let app = self.plan.app.as_ref();

@@ -18,6 +18,7 @@ use super::redis::AskedRedis;
 use super::redis_names::RedisNames;
 use super::socket_io::AskedSocketIo;
 use super::standpoint::{Descriptors, Standpoint};
+use super::wording::Wording;
 
 /// How long Redis is listened to.
 const WATCH: Duration = Duration::from_secs(3);
@@ -65,6 +66,7 @@ impl Plan {
             watch: WATCH,
             warnings: if sees_node { config.warnings.clone() } else { Vec::new() },
             standpoint: Standpoint {
+                wording: Wording::Settings,
                 descriptors: if sees_node { Descriptors::OfThisProcess } else { Descriptors::Untold },
                 applications: Some(applications),
             },
@@ -89,7 +91,7 @@ fn redis(config: &Config, app: Option<&App>, sees_node: bool) -> Option<AskedRed
         Some(_) => return None,
         None => (feed.address.clone()?, feed.prefix.clone()),
     };
-    let (trust, names) = (feed.trust.clone(), RedisNames::default());
+    let (trust, names) = (feed.trust.clone(), RedisNames::inside());
     Some(AskedRedis { address: Ok(address), trust, prefix, names })
 }
 
@@ -100,6 +102,7 @@ fn question(config: &Config, app: &App, channel: &str, place: &BaseUrl) -> Optio
         named: "the app's authorization.url".to_owned(),
         channel: channel.to_owned(),
         headers: Vec::new(),
+        wording: Wording::Settings,
         readers: if config.socketio.enabled { Readers::SocketIo } else { Readers::PusherJs },
         proxy: Some(format!("{}/app/{key}/auth", place.url("http"))),
     })

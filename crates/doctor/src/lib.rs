@@ -30,6 +30,7 @@ mod socket_io;
 mod standpoint;
 mod tls;
 mod upgrade;
+mod wording;
 
 pub use examination::{examine, examine_each};
 pub use hop::{Hop, Outcome};

@@ -19,6 +19,7 @@ use super::redis_names::RedisNames;
 use super::signed::Signer;
 use super::socket_io::AskedSocketIo;
 use super::standpoint::Standpoint;
+use super::wording::Wording;
 
 /// The families of variables that name an app.
 const FAMILIES: [AppNames; 2] = [AppNames::Pusher, AppNames::Reverb];
@@ -390,5 +391,6 @@ fn question(
         let (name, value) = header.split_once(':').ok_or(PlanError::Header)?;
         headers.push((name.trim().to_owned(), value.trim().to_owned()));
     }
-    Ok(Some(Question { url, named, channel, headers, readers, proxy }))
+    let wording = Wording::Options;
+    Ok(Some(Question { url, named, channel, headers, wording, readers, proxy }))
 }

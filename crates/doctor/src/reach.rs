@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::base_url::BaseUrl;
 use super::bounds::PATIENCE;
 use super::hop::{Complaint, complain};
+use super::wording::Wording;
 
 /// A byte stream in both directions.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -16,7 +17,7 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for S {}
 
 /// A connection, and its address.
-pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Complaint> {
+pub(super) async fn connect(place: &BaseUrl, wording: Wording) -> Result<(String, TcpStream), Complaint> {
     let BaseUrl { host, port, .. } = place;
     let unknown = || {
         complain(
@@ -41,9 +42,7 @@ pub(super) async fn connect(place: &BaseUrl) -> Result<(String, TcpStream), Comp
     let Some((address, error)) = last else { return unknown() };
     if error.kind() == ErrorKind::ConnectionRefused {
         let mend = if address.ip().is_loopback() {
-            "Start the server or proxy. If the server runs, it listens elsewhere: its first line names the address, to be given \
-             by --url. In a container this address is the container itself."
-                .to_owned()
+            wording.nothing_here().to_owned()
         } else {
             format!(
                 "Start the server or proxy. If it runs, it listens on another port, or on 127.0.0.1 alone, where \

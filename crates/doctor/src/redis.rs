@@ -94,9 +94,9 @@ pub(super) fn judge(asked: &AskedRedis, seen: &BTreeMap<String, Seen>, time: Dur
     }
     match (&asked.prefix, &others[..]) {
         (_, []) if broadcasts(&|_| true) == 0 => Outcome::Noted(format!(
-            "nothing was broadcast in {} s: have the application broadcast something meanwhile, and watch longer with \
-             --watch 60",
-            time.as_secs()
+            "nothing was broadcast in {} s: {}",
+            time.as_secs(),
+            asked.names.wording.watch_longer()
         )),
         (Some(prefix), []) => {
             let count = broadcasts(&|seen| heard(prefix, seen));

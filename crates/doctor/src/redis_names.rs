@@ -4,6 +4,8 @@ use std::path::Path;
 
 use fanfare_config::LaravelEchoServer;
 
+use super::wording::Wording;
+
 /// The names. Without a file those of the configuration, the command line and a Laravel project are meant.
 #[derive(Clone, Default)]
 pub(super) struct RedisNames {
@@ -11,6 +13,8 @@ pub(super) struct RedisNames {
     address: Option<(String, String)>,
     /// That file, if it is there that the prefix stands.
     prefix: Option<String>,
+    /// For whom remedies are worded.
+    pub wording: Wording,
 }
 
 /// Whether an option says where Redis is, rather than who logs in or how.
@@ -29,7 +33,13 @@ impl RedisNames {
             let usual = "databaseConfig.redis.host and databaseConfig.redis.port";
             (file.clone(), if places.is_empty() { usual.to_owned() } else { places.join(", ") })
         });
-        Self { address, prefix: former.option_of("redis_feed.prefix").map(|_| file) }
+        let prefix = former.option_of("redis_feed.prefix").map(|_| file);
+        Self { address, prefix, wording: Wording::Options }
+    }
+
+    /// The usual names, for whoever reads the answer of a server.
+    pub fn inside() -> Self {
+        Self { wording: Wording::Settings, ..Self::default() }
     }
 
     /// As these, for a prefix of the command line.
@@ -70,8 +80,10 @@ impl RedisNames {
                 "Set databaseConfig.redis.tls to {{}} in {file} where Redis has TLS, and take it out where Redis has none; a \
                  private authority is named by redis_feed.ca_file of Fanfare's own settings, or by --ca-file here."
             ),
-            None => "Use redis:// where Redis has no TLS, rediss:// where it has; a private authority is given with --ca-file."
-                .to_owned(),
+            None => format!(
+                "Use redis:// where Redis has no TLS, rediss:// where it has; {}.",
+                self.wording.private_authority()
+            ),
         }
     }
 

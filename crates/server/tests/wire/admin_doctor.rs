@@ -96,6 +96,34 @@ fn con_056_hops_come_as_they_end_and_an_app_is_examined_once_at_a_time() {
 }
 
 #[test]
+fn con_056_nothing_tells_who_reads_an_answer_to_use_an_option_of_the_command_line() {
+    let redis = Redis::start();
+    let feed = format!("[redis_feed]\nurl = \"{}\"\nprefix = \"{PREFIX}\"\n", redis.url());
+    let body = r#"{"channel":"private-orders"}"#;
+    let mut seen = String::new();
+    for (status, answer) in [(401, ""), (403, "no"), (302, ""), (200, "<html>")] {
+        let application = Application::saying(status, answer);
+        let with_feed = if status == 401 { &*feed } else { "" };
+        let setup = Setup::bare().config(&format!("{DATABASE}{with_feed}"));
+        let server = setup.app(APP, &application.settings()).start();
+        let token = token(&server, "read");
+        for (path, body) in [(DOCTOR, body), (DOCTOR, ""), (OF_NODE, "")] {
+            seen += &begin(&server, &token, path, body).answer().body;
+        }
+    }
+    for expected in [
+        "the node alone is examined",
+        "set redis_feed.url of the app or of the server",
+        "no channel is named: name one",
+        "nothing was broadcast in 3 s: have the application broadcast something while the doctor runs",
+        "without the cookie of a user",
+    ] {
+        assert!(seen.contains(expected), "{expected} in {seen}");
+    }
+    assert!(!seen.contains("--"), "{seen}");
+}
+
+#[test]
 fn con_057_the_application_is_asked_where_the_settings_say_and_within_allow_private() {
     let application = Application::saying(200, r#"{"auth":"x"}"#);
     for (config, asked) in [("", 1), ("allow_private = false\n", 1)] {
