@@ -8,6 +8,7 @@ use crate::app_json::moment;
 use crate::audit_json;
 use crate::columns::aligned;
 use crate::command_line::AuditCommand;
+use crate::plain::{plain, plain_value};
 
 /// Runs the command; returns the text to print.
 ///
@@ -36,14 +37,14 @@ fn table(page: &AuditPage) -> String {
 
 fn row(entry: &AuditRecord) -> [String; 6] {
     let by = match entry.token {
-        Some(token) => format!("{} #{token}", entry.name),
-        None => entry.name.clone(),
+        Some(token) => format!("{} #{token}", plain(&entry.name)),
+        None => plain(&entry.name),
     };
-    let or_none = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
+    let or_none = |text: &Option<String>| plain(text.as_deref().unwrap_or("-"));
     let detail = if entry.detail.as_object().is_some_and(|detail| detail.is_empty()) {
         String::new()
     } else {
-        entry.detail.to_string()
+        plain_value(&entry.detail)
     };
     [moment(entry.at), by, or_none(&entry.address), or_none(&entry.app), entry.action.clone(), detail]
 }

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use fanfare_apps::{AuditAction, AuditEntry, Auditor, NewToken, Scope, SessionTimes};
+use fanfare_apps::{Auditor, NewToken, Scope, SessionTimes};
 use fanfare_config::Config;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::app_commands::{CommandError, Done, open_apps};
 use crate::command_line::ConsoleCommand;
 use crate::console::PLACE;
+use crate::token_json;
 
 /// Longest wait for the server's listener to accept.
 const MOST_WAIT: Duration = Duration::from_secs(1);
@@ -41,8 +42,7 @@ pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, Comma
     let new = NewToken { name, scopes: scopes.into_iter().collect(), apps: bound_to, seconds: None };
     let times = SessionTimes { life: config.console.session_seconds, idle: config.console.idle_seconds };
     let (record, code) = apps.make_code(&new, times).await?;
-    let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
-    apps.audit(&entry.with("token", record.id.into()).with("name", record.name.as_str().into())).await;
+    apps.audit(&token_json::made(&record, Auditor::command())).await;
     let unanswered = if url.is_none() { unanswered(config).await } else { None };
     let base = url.unwrap_or_else(|| operators_url(config));
     let link = format!("{}{PLACE}#code={}", base.trim_end_matches('/'), code.expose());

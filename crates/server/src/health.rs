@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use fanfare_config::ListenSection;
 use fanfare_protocol::close::shortened;
 
+use crate::plain::plain;
+
 /// Most bytes read of an answer.
 const MOST: u64 = 8 * 1024;
 
@@ -73,8 +75,8 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
     let status = head.lines().next().unwrap_or_default();
     let status = status.split_once(' ').map_or("by something that is no HTTP", |(_, status)| status);
     let is_ours = if is_for_ready { body.starts_with("ready") } else { body.trim() == r#"{"health":"OK"}"# };
-    let told = format!("{} ({})", shortened(status, MOST_REPEATED), shortened(body.trim(), MOST_REPEATED))
-        .replace(char::is_control, " ");
+    let told = format!("{} ({})", shortened(status, MOST_REPEATED), shortened(body.trim(), MOST_REPEATED));
+    let told = plain(&told);
     if status.starts_with("200") && is_ours {
         Ok(format!("http://{at}{path} is answered {told}"))
     } else {

@@ -37,6 +37,7 @@ mod listed;
 mod listen;
 mod metrics;
 mod node_list;
+mod plain;
 mod public;
 mod redis_feed;
 mod refusal_advice;

@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_apps::{Apps, AuditAction, AuditEntry, Auditor, NewToken, Scope};
+use fanfare_apps::{Apps, Auditor, NewToken, Scope, TokenRecord};
 use fanfare_config::Config;
 use fanfare_outgoing::{Client, OutgoingError, StreamedResponse, Trust};
 use fanfare_protocol::auth::Secret;
@@ -19,14 +19,16 @@ use fanfare_protocol::close::shortened;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::AUTHORIZATION;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::events::{EventStream, StreamEvent};
 use crate::app_commands::{CommandError, Done, open_apps};
 use crate::command_line::LiveCommand;
 use crate::console_command::{NO_NEW_DATABASE, operators_url};
+use crate::plain::plain;
+use crate::signed_request::in_url;
+use crate::start::signals::Signals;
+use crate::token_json;
 
 /// How long the token is good, in seconds, should the command have no time to revoke the token.
 const LIFE: i64 = 12 * 60 * 60;
@@ -100,18 +102,18 @@ pub async fn run(
     command: &LiveCommand,
     print: impl FnMut(&str) -> io::Result<()>,
 ) -> Result<Done, CommandError> {
-    let mut signals = stop_signals().map_err(LiveListError::Signals)?;
+    let mut signals = Signals::begin().map_err(LiveListError::Signals)?;
     if command.place.create_database {
         return Err(CommandError::Options(vec![NO_NEW_DATABASE.to_owned()]));
     }
     let apps = open_apps(config, false).await?;
-    let (number, token) = make_token(&apps, command).await?;
+    let (record, token) = make_token(&apps, command).await?;
     let ending = tokio::select! {
         ending = list(config, command, &token, print) => Some(ending),
-        () = stopped(&mut signals) => None,
+        () = signals.any() => None,
     };
-    let revoked = apps.revoke_token(number).await;
-    apps.audit(&entry(AuditAction::TokenRevoke, number)).await;
+    let revoked = apps.revoke_token(record.id).await;
+    apps.audit(&token_json::revoked(record.id, Auditor::command())).await;
     if let Some(Ending::Failed(error)) = ending {
         return Err(error.into());
     }
@@ -120,7 +122,7 @@ pub async fn run(
 }
 
 /// A token for this list alone.
-async fn make_token(apps: &Apps, command: &LiveCommand) -> Result<(i64, Secret), CommandError> {
+async fn make_token(apps: &Apps, command: &LiveCommand) -> Result<(TokenRecord, Secret), CommandError> {
     let mut scopes = BTreeSet::from([Scope::Read]);
     if command.data {
         scopes.insert(Scope::Payloads);
@@ -132,12 +134,8 @@ async fn make_token(apps: &Apps, command: &LiveCommand) -> Result<(i64, Secret),
         seconds: Some(LIFE),
     };
     let (record, token) = apps.create_token(&new).await?;
-    apps.audit(&entry(AuditAction::TokenCreate, record.id)).await;
-    Ok((record.id, token))
-}
-
-fn entry(action: AuditAction, token: i64) -> AuditEntry {
-    AuditEntry::of_node(action, Auditor::command()).with("token", token.into())
+    apps.audit(&token_json::made(&record, Auditor::command())).await;
+    Ok((record, token))
 }
 
 /// Prints the list to its end.
@@ -172,7 +170,7 @@ async fn list(
 async fn open(url: &str, command: &LiveCommand, token: &Secret) -> Result<StreamedResponse, LiveListError> {
     let unanswered = |error| LiveListError::Unanswered { url: url.to_owned(), error };
     let request = Request::builder()
-        .uri(format!("{url}/v1/apps/{}/live{}", escaped(&command.app), query(command)))
+        .uri(format!("{url}/v1/apps/{}/live{}", in_url(&command.app), query(command)))
         .header(AUTHORIZATION, format!("Bearer {}", token.expose()))
         .body(Full::<Bytes>::default())
         .map_err(|error| unanswered(OutgoingError::Unreachable(error.to_string())))?;
@@ -198,7 +196,7 @@ fn said(body: &[u8]) -> String {
         [] => String::from_utf8_lossy(body),
         _ => sentences.join("; ").into(),
     };
-    shortened(text.trim(), MOST_REPEATED).replace(char::is_control, " ")
+    plain(&shortened(text.trim(), MOST_REPEATED))
 }
 
 fn query(command: &LiveCommand) -> String {
@@ -207,13 +205,9 @@ fn query(command: &LiveCommand) -> String {
         [("kinds", kinds), ("channel", channel), ("event", event), ("socket", socket), ("user", user)];
     let given: Vec<String> = given
         .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))))
+        .filter_map(|(name, value)| Some(format!("{name}={}", in_url(value.as_ref()?))))
         .collect();
     if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
-}
-
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// What is printed of an event: a line, or nothing.
@@ -223,18 +217,5 @@ fn line(event: &StreamEvent, is_json: bool) -> String {
         (Some(name), true) => format!("{{\"{name}\":{}}}\n", event.data),
         (None, false) => told::entry(&event.data),
         (Some(name), false) => told::message(name, &event.data),
-    }
-}
-
-/// The signals that end the command.
-fn stop_signals() -> io::Result<[Signal; 3]> {
-    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?])
-}
-
-async fn stopped([interrupt, terminate, hangup]: &mut [Signal; 3]) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
     }
 }

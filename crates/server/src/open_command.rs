@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use fanfare_config::Config;
 use hyper::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::command_line::{
     ChannelsCommand, CloseOptions, ConnectionsAction, ConnectionsCommand, ConnectionsOptions, PageOptions,
     ServerPlace, TerminateOptions, UsersAction, UsersCommand, UsersOptions,
 };
-use crate::signed_request::{AppAtServer, SignedRequestError};
+use crate::signed_request::{AppAtServer, SignedRequestError, in_url};
 
 /// How long the answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +41,7 @@ pub async fn connections(config: &Config, asked: &ConnectionsCommand) -> Result<
     if let Some(ConnectionsAction::Close(asked)) = &asked.action {
         let CloseOptions { app, socket, code, place } = asked;
         let server = AppAtServer::find(config, Some(app), place.url.as_ref()).await?;
-        let path = format!("/open/connections/{}/close", in_path(socket));
+        let path = format!("/open/connections/{}/close", in_url(socket));
         server.ask_with((Method::POST, &path), &[("code", code)], None, PATIENCE).await?;
         return Ok(told::closed(socket, code));
     }
@@ -64,7 +63,7 @@ pub async fn users(config: &Config, asked: &UsersCommand) -> Result<String, Sign
     if let Some(UsersAction::Terminate(asked)) = &asked.action {
         let TerminateOptions { app, user, place } = asked;
         let server = AppAtServer::find(config, Some(app), place.url.as_ref()).await?;
-        let path = format!("/open/users/{}/terminate", in_path(user));
+        let path = format!("/open/users/{}/terminate", in_url(user));
         let answer = server.ask((Method::POST, &path), None, PATIENCE).await?;
         return Ok(told::terminated(user, &answer));
     }
@@ -91,9 +90,4 @@ async fn list(
 
 fn shown(answer: &Value, page: &PageOptions, table: fn(&Value) -> String) -> String {
     if page.json { format!("{answer:#}\n") } else { table(answer) }
-}
-
-/// A name as a part of a path.
-fn in_path(name: &str) -> String {
-    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }

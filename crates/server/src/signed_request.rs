@@ -15,7 +15,10 @@ use fanfare_protocol::close::shortened;
 use http_body_util::Full;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+
+use crate::plain::plain;
 
 /// Longest repeated part of a refusal, in bytes.
 const MOST_REPEATED: usize = 500;
@@ -156,7 +159,7 @@ impl AppAtServer {
         let answer = answered.map_err(|error| SignedRequestError::Unanswered { url: url.clone(), error })?;
         let said = || {
             let text = String::from_utf8_lossy(&answer.body);
-            shortened(text.trim(), MOST_REPEATED).replace(char::is_control, " ")
+            plain(&shortened(text.trim(), MOST_REPEATED))
         };
         if answer.status.as_u16() != 200 {
             return Err(SignedRequestError::Refused { url, status: answer.status.as_u16(), said: said() });
@@ -166,4 +169,9 @@ impl AppAtServer {
             _ => Err(SignedRequestError::Foreign { url, said: said() }),
         }
     }
+}
+
+/// A text as a part of a path or of a query.
+pub(crate) fn in_url(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

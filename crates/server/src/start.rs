@@ -4,7 +4,7 @@
 
 mod feeds;
 mod ready;
-mod signals;
+pub(crate) mod signals;
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
-use crate::state::State;
+use crate::state::{PublicAddresses, State};
 use crate::stop::{Parts, stop};
 use crate::tls::{ServerTls, reload};
 use crate::{admin, app_commands, descriptors, listen};
@@ -159,7 +159,7 @@ impl Server {
         let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
 
         let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
-        let _ = state.listening.set(listening);
+        let _ = state.listening.set(PublicAddresses { plain: listening, over_tls: over_tls.clone() });
         let accepts = listen::run(Arc::clone(&state), public, None);
         let mut accepting = vec![tasks.spawn("listener", accepts)];
         let mut read_certificate = None;

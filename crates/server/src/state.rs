@@ -15,6 +15,7 @@ use crate::clients::xhr::XhrSessions;
 use crate::connections::{ConnectionBounds, Listener, Places};
 use crate::descriptors::Division;
 use crate::metrics::{LiveServer, ServerMetrics};
+use crate::paste_lines::OverTls;
 use crate::redis_feed::Numbers;
 
 /// The parts of a running server.
@@ -22,7 +23,7 @@ pub struct State {
     /// What knows no sockets.
     pub node: Arc<Node>,
     /// Where clients and back ends are listened for, as soon as that is so.
-    pub listening: OnceLock<SocketAddr>,
+    pub listening: OnceLock<PublicAddresses>,
     /// The counters of HTTP and of the listeners.
     pub metrics: ServerMetrics,
     /// The numbers of each Redis with broadcasts.
@@ -41,7 +42,27 @@ pub struct State {
     pub socket_io: Arc<SocketIoTable>,
 }
 
+/// Where clients and back ends are listened for, with the ports that the system has chosen.
+#[derive(Clone, Debug)]
+pub struct PublicAddresses {
+    /// The address without TLS.
+    pub plain: SocketAddr,
+    /// The TLS listener, if there is one.
+    pub over_tls: Option<OverTls>,
+}
+
 impl State {
+    /// Where clients and back ends are listened for; before that is so, where the configuration says.
+    #[must_use]
+    pub fn addresses(&self) -> PublicAddresses {
+        let listen = &self.node.config.listen;
+        let configured = || PublicAddresses {
+            plain: listen.addr,
+            over_tls: listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr, host: None }),
+        };
+        self.listening.get().cloned().unwrap_or_else(configured)
+    }
+
     /// The parts of a new server; `division` gives the numbers of connections.
     #[must_use]
     pub fn new(config: Config, apps: Apps, tasks: Tasks, division: &Division) -> Self {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{AuditAction, AuditEntry, Auditor, MOST_TOKENS_LISTED, NewToken, Scope, TokenRecord};
+use fanfare_apps::{Auditor, MOST_TOKENS_LISTED, NewToken, Scope, TokenRecord};
 use fanfare_config::Config;
 use fanfare_protocol::auth::Secret;
 use serde_json::{Value, json};
@@ -29,8 +29,7 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
             let seconds = expires_in_days.map(|days| i64::from(days) * 24 * 60 * 60);
             let new = NewToken { name, scopes: scope.into_iter().collect(), apps: bound_to, seconds };
             let (record, token) = apps.create_token(&new).await?;
-            let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
-            apps.audit(&entry.with("token", one(&record))).await;
+            apps.audit(&token_json::made(&record, Auditor::command())).await;
             let text = if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) };
             Done::wrote(text, config)
         }
@@ -44,8 +43,7 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
         }
         TokenAction::Revoke { id } => {
             apps.revoke_token(id).await?;
-            let entry = AuditEntry::of_node(AuditAction::TokenRevoke, Auditor::command());
-            apps.audit(&entry.with("token", id.into())).await;
+            apps.audit(&token_json::revoked(id, Auditor::command())).await;
             let sentence = format!("token {id} is not valid any more");
             let text = if is_json { pretty(&json!({ "done": sentence })) } else { format!("{sentence}\n") };
             Done::wrote(text, config)

@@ -1,6 +1,6 @@
-//! A token as JSON, the same for the administration API and the command line. Never holds the token itself.
+//! A token as JSON and in the audit log, the same for the administration API and the command line. Never holds the token itself.
 
-use fanfare_apps::{TokenPage, TokenRecord};
+use fanfare_apps::{AuditAction, AuditEntry, Auditor, TokenPage, TokenRecord};
 use serde_json::{Value, json};
 
 use crate::app_json::moment;
@@ -11,6 +11,16 @@ pub fn page(page: &TokenPage) -> Value {
         "tokens": page.tokens.iter().map(one).collect::<Vec<_>>(),
         "next": page.next.map(|next| next.to_string()),
     })
+}
+
+/// The entry of the audit log that a token was made.
+pub fn made(record: &TokenRecord, by: Auditor) -> AuditEntry {
+    AuditEntry::of_node(AuditAction::TokenCreate, by).with("token", one(record))
+}
+
+/// The entry of the audit log that the token with this number was revoked.
+pub fn revoked(number: i64, by: Auditor) -> AuditEntry {
+    AuditEntry::of_node(AuditAction::TokenRevoke, by).with("token", number.into())
 }
 
 /// One token.

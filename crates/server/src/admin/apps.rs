@@ -67,6 +67,7 @@ pub(super) async fn answer(
         Err(problem) => return Err(arriving.refused(problem).await),
     };
     let address = client_address(&admin.state, arriving.headers(), peer);
+    let reached = connect::reached_by(arriving.headers()).filter(|_| found.action == Action::Connect);
     let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
         arriving.read(admin.state.node.config.timeouts.handshake()).await?
@@ -82,12 +83,12 @@ pub(super) async fn answer(
     }
     let patience = patience_of(&admin.state, found.action);
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
-        let asked = Asked { found, query, body, by: entered.bearer, address };
+        let asked = Asked { found, query, body, by: entered.bearer, address, reached: None };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
     }
     if let Some(headers) = headers {
         let Entered { bearer, session } = entered;
-        let asked = Asked { found, query, body, by: bearer, address };
+        let asked = Asked { found, query, body, by: bearer, address, reached: None };
         let opened = timeout(PATIENCE, live::open(admin, &asked, session.as_ref(), &headers)).await;
         return opened.map_err(|_| Problem::TooLate)?.map(not_kept);
     }
@@ -95,7 +96,7 @@ pub(super) async fn answer(
     // A client that goes must not part what was done from its entry in the audit log.
     let done = unbroken(async move {
         let _turn = turn;
-        let answer = perform(&state, &Asked { found: &found, query, body, by, address }).await?;
+        let answer = perform(&state, &Asked { found: &found, query, body, by, address, reached }).await?;
         if found.action.changes_an_app() {
             if let Some(bus) = state.node.bus() {
                 bus.app_changed(&AppId::from(&*found.id));

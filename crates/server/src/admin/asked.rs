@@ -23,6 +23,8 @@ pub(super) struct Asked<'a> {
     pub by: Bearer,
     /// The address of the client, behind trusted proxies too.
     pub address: IpAddr,
+    /// The host that a request for lines to paste names, if other machines can reach the server by it.
+    pub reached: Option<String>,
 }
 
 impl Asked<'_> {
@@ -36,12 +38,12 @@ impl Asked<'_> {
 
     /// An entry of the audit log about an app.
     pub fn entry(&self, app: &str, action: AuditAction) -> AuditEntry {
-        AuditEntry::about(app, action, Auditor::bearer(&self.by, self.address))
+        AuditEntry::about(app, action, self.auditor())
     }
 
-    /// An entry of the audit log about no app.
-    pub fn entry_of_node(&self, action: AuditAction) -> AuditEntry {
-        AuditEntry::of_node(action, Auditor::bearer(&self.by, self.address))
+    /// Who asks, as the audit log names them.
+    pub fn auditor(&self) -> Auditor {
+        Auditor::bearer(&self.by, self.address)
     }
 
     /// Logs who has done what, the token by its number, and keeps the entry.

@@ -3,20 +3,23 @@
 //! Made of the same blocks as those of the first run. The secret is for the scope `secrets`, and to look leaves an entry in the audit
 //! log.
 
+use std::net::IpAddr;
+
 use fanfare_apps::AuditAction;
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
+use hyper::header::{HOST, HeaderMap};
 use serde_json::json;
 
 use super::asked::{Asked, ok};
 use super::events;
-
+use super::host;
 use super::problem::Problem;
 use crate::http::Answer;
 use crate::http::given::Given;
 use crate::laravel_lines::LaravelDriver;
 use crate::paste_lines::{OverTls, PasteBlocks, Ways};
-use crate::state::State;
+use crate::state::{PublicAddresses, State};
 
 /// The port of a proxy that does TLS.
 const HTTPS: u16 = 443;
@@ -63,7 +66,7 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
         fallback: listen.fallback,
         secret: if shows_secret { secret } else { MASKED },
     };
-    let ways = place.ways(state, &app);
+    let ways = place.ways(state, &app, asked.reached.as_deref());
     let back_end =
         if listen.path_prefix.is_empty() { blocks.back_end(&ways.back_end) } else { NO_PREFIX.to_owned() };
     Ok(ok(&json!({
@@ -75,20 +78,39 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
 }
 
 impl Place {
-    /// The addresses: those of the listeners where the request names no other.
-    fn ways(&self, state: &State, app: &App) -> Ways {
-        let listen = &state.node.config.listen;
-        let over_tls = listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr, host: None });
+    /// The addresses: where the request names no other, the ports of the listeners, under the name by which the operator
+    /// has reached the server. Loopback is the name of nothing: then the name in the certificate, or the listener's address.
+    fn ways(&self, state: &State, app: &App, reached: Option<&str>) -> Ways {
+        let PublicAddresses { plain, over_tls } = state.addresses();
+        let host = self.host.as_deref().or(reached);
         if let Self { host: None, port: None, tls: None } = self {
-            return Ways::to(app, listen.addr, over_tls.as_ref());
+            let mut ways = Ways::to(app, plain, over_tls.as_ref());
+            if let Some(host) = host {
+                host.clone_into(&mut ways.back_end.host);
+                if !ways.needs_proxy {
+                    host.clone_into(&mut ways.browser.host);
+                }
+            }
+            return ways;
         }
         let tls = self.tls.unwrap_or(over_tls.is_some() || app.force_tls);
-        let own = if tls { over_tls.map(|tls| tls.listen) } else { Some(listen.addr) };
-        let host = self.host.clone().unwrap_or_else(|| ServerUrl::near(own.unwrap_or(listen.addr)).host);
-        let port = self.port.unwrap_or_else(|| own.map_or(HTTPS, |own| own.port()));
-        let way = ServerUrl { tls, host, port };
+        let own = if tls { over_tls.as_ref().map(OverTls::url) } else { Some(ServerUrl::near(plain)) };
+        let port = self.port.unwrap_or_else(|| own.as_ref().map_or(HTTPS, |own| own.port));
+        let near = || own.map_or_else(|| ServerUrl::near(plain).host, |own| own.host);
+        let way = ServerUrl { tls, host: host.map_or_else(near, str::to_owned), port };
         Ways { back_end: way.clone(), browser: way, needs_proxy: false }
     }
+}
+
+/// The host that an operator has named in the request, if other machines can reach the server by it.
+pub(super) fn reached_by(headers: &HeaderMap) -> Option<String> {
+    let host = host::without_port(headers.get(HOST)?.to_str().ok()?);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = match bare.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),
+        Err(_) => host.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
+    };
+    (!is_loopback && !host.is_empty() && is_host(host)).then(|| host.to_owned())
 }
 
 /// Whether the text can be nothing but a host: lines with the text are pasted into programs.

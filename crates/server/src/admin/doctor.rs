@@ -82,7 +82,7 @@ pub(super) async fn answer(
     let config = &state.node.config;
     let plan = Plan::inside(Inside {
         config,
-        listening: state.listening.get().copied().unwrap_or(config.listen.addr),
+        listening: state.addresses().plain,
         app: app.as_deref(),
         channel: channel.as_deref(),
         sees_node: asked.by.apps.is_none(),

@@ -31,7 +31,8 @@ fn is_ours(host: &str, names: &[&[String]]) -> bool {
         || names.iter().flat_map(|names| names.iter()).any(|known| known.eq_ignore_ascii_case(name))
 }
 
-fn without_port(host: &str) -> &str {
+/// A host without its port.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
         _ => host,

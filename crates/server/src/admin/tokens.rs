@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use fanfare_apps::{AuditAction, NewToken, NotAScope, OperationError, Scope};
+use fanfare_apps::{NewToken, NotAScope, OperationError, Scope};
 
 use super::asked::{Asked, created, nothing, ok};
 use super::given::Fields;
@@ -41,7 +41,7 @@ pub(super) async fn create(state: &State, asked: &Asked<'_>) -> Result<Answer, P
     let apps = &state.node.apps;
     let (record, token) = apps.create_token(&new).await?;
     let mut shown = token_json::one(&record);
-    asked.note(apps, asked.entry_of_node(AuditAction::TokenCreate).with("token", shown.clone())).await;
+    asked.note(apps, token_json::made(&record, asked.auditor())).await;
     shown["token"] = token.expose().into();
     Ok(created(&shown))
 }
@@ -55,7 +55,7 @@ pub(super) async fn revoke(state: &State, asked: &Asked<'_>) -> Result<Answer, P
     let number: i64 = asked.found.number.parse().map_err(|_| Problem::NoSuchPath)?;
     let apps = &state.node.apps;
     apps.revoke_token(number).await?;
-    asked.note(apps, asked.entry_of_node(AuditAction::TokenRevoke).with("token", number.into())).await;
+    asked.note(apps, token_json::revoked(number, asked.auditor())).await;
     Ok(nothing())
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::plain::plain_value;
+
 /// The members that every entry has, and that begin the line.
 const FIRST: [&str; 4] = ["id", "at", "node", "kind"];
 
@@ -10,19 +12,19 @@ const BARE: [&str; 5] = ["channel", "event", "code", "why", "refusal"];
 
 /// An entry as a line: the time of day, the node, the kind, and what is known.
 pub(super) fn entry(entry: &Value) -> String {
-    let at = plain(&entry["at"]);
+    let at = plain_value(&entry["at"]);
     let time = at.get(11..23).unwrap_or(&at);
-    let mut line = format!("{time}  {}  {:<18}", plain(&entry["node"]), plain(&entry["kind"]));
+    let mut line = format!("{time}  {}  {:<18}", plain_value(&entry["node"]), plain_value(&entry["kind"]));
     let members = entry.as_object();
     for name in BARE {
         if let Some(value) = members.and_then(|members| members.get(name)) {
-            line.push_str(&format!("  {}", plain(value)));
+            line.push_str(&format!("  {}", plain_value(value)));
         }
     }
     let others = members.into_iter().flatten();
     for (name, value) in others.filter(|(name, _)| ![&FIRST[..], &BARE[..]].concat().contains(&name.as_str()))
     {
-        line.push_str(&format!("  {name}={}", plain(value)));
+        line.push_str(&format!("  {name}={}", plain_value(value)));
     }
     format!("{}\n", line.trim_end())
 }
@@ -32,24 +34,9 @@ pub(super) fn message(name: &str, data: &Value) -> String {
     match (name, data["count"].as_u64()) {
         ("left_out", Some(count)) => format!("… {count} entries left out\n"),
         ("left_out", None) => "… entries may be missing here\n".to_owned(),
-        ("missing", _) => format!("… these nodes do not answer: {}\n", plain(&data["nodes"])),
+        ("missing", _) => format!("… these nodes do not answer: {}\n", plain_value(&data["nodes"])),
         _ => String::new(),
     }
-}
-
-fn plain(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    };
-    text.replace(steers, " ")
-}
-
-/// Whether a character moves the cursor, or turns the direction of the line.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::columns::aligned;
+use crate::plain::{plain, plain_value};
 
 /// The table of channels.
 pub(super) fn channels(answer: &Value) -> String {
     let row = |row: &Value| {
         [
-            plain(&row["name"]),
-            plain(&row["kind"]),
-            plain(&row["subscribers"]),
-            plain(&row["users"]),
+            plain_value(&row["name"]),
+            plain_value(&row["kind"]),
+            plain_value(&row["subscribers"]),
+            plain_value(&row["users"]),
             if row["cached"] == true { "yes" } else { "" }.to_owned(),
             nodes(row),
         ]
@@ -30,14 +31,14 @@ pub(super) fn channels(answer: &Value) -> String {
 pub(super) fn connections(answer: &Value) -> String {
     let row = |row: &Value| {
         [
-            plain(&row["socket"]),
-            plain(&row["user"]),
-            plain(&row["subscriptions"]),
-            plain(&row["address"]),
-            plain(&row["transport"]),
-            plain(&row["since"]),
-            plain(&row["outbox_bytes"]),
-            plain(&row["node"]),
+            plain_value(&row["socket"]),
+            plain_value(&row["user"]),
+            plain_value(&row["subscriptions"]),
+            plain_value(&row["address"]),
+            plain_value(&row["transport"]),
+            plain_value(&row["since"]),
+            plain_value(&row["outbox_bytes"]),
+            plain_value(&row["node"]),
         ]
     };
     let head = ["SOCKET", "USER", "CHANNELS", "ADDRESS", "TRANSPORT", "SINCE", "OUTBOX", "NODE"];
@@ -46,8 +47,9 @@ pub(super) fn connections(answer: &Value) -> String {
 
 /// The table of users.
 pub(super) fn users(answer: &Value) -> String {
-    let row =
-        |row: &Value| [plain(&row["user"]), plain(&row["connections"]), plain(&row["since"]), nodes(row)];
+    let row = |row: &Value| {
+        [plain_value(&row["user"]), plain_value(&row["connections"]), plain_value(&row["since"]), nodes(row)]
+    };
     table(answer, ("users", "signed-in user"), ["USER", "CONNECTIONS", "SINCE", "NODES"], row)
 }
 
@@ -57,6 +59,7 @@ pub(super) fn closed(socket: &str, code: &str) -> String {
         "4009" => "stock clients stay away until the page is loaded anew",
         _ => "its client comes back at once",
     };
+    let socket = plain(socket);
     format!("{socket} is closed with {code}: {then}.\n")
 }
 
@@ -64,7 +67,7 @@ pub(super) fn closed(socket: &str, code: &str) -> String {
 pub(super) fn terminated(user: &str, answer: &Value) -> String {
     let closed = answer["closed"].as_u64().unwrap_or(0);
     let connections = if closed == 1 { "connection" } else { "connections" };
-    let user = user.replace(char::is_control, " ");
+    let user = plain(user);
     format!("{closed} {connections} of {user} {} closed with 4009.\n", if closed == 1 { "is" } else { "are" })
 }
 
@@ -89,7 +92,7 @@ fn table<const N: usize>(
         let _ = writeln!(text, "{total} {one}{} in all.", if total == 1 { "" } else { "s" });
     }
     if let Some(next) = answer["next"].as_str() {
-        let _ = writeln!(text, "There are more: --after {}", plain(&next.into()));
+        let _ = writeln!(text, "There are more: --after {}", plain_value(&next.into()));
     }
     text.push_str(&silent_nodes(answer));
     text
@@ -102,7 +105,7 @@ fn silent_nodes(answer: &Value) -> String {
             "Only the asked node has answered: the Redis between the nodes is away, or too many questions were asked.\n".to_owned()
         }
         (_, Some(missing)) if !missing.is_empty() => {
-            let names: Vec<String> = missing.iter().map(plain).collect();
+            let names: Vec<String> = missing.iter().map(plain_value).collect();
             format!("Not answered within a second, so that theirs are missing: {}.\n", names.join(", "))
         }
         _ => String::new(),
@@ -112,19 +115,7 @@ fn silent_nodes(answer: &Value) -> String {
 /// How many on which node, where a row says so.
 fn nodes(row: &Value) -> String {
     let nodes = row["nodes"].as_object().into_iter().flatten();
-    nodes
-        .map(|(node, count)| format!("{} {count}", plain(&node.as_str().into())))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// A value of another server, without what a terminal obeys; nothing for null.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.replace(char::is_control, " "),
-        other => other.to_string(),
-    }
+    nodes.map(|(node, count)| format!("{} {count}", plain(node))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -21,6 +21,15 @@ pub struct OverTls {
     pub host: Option<String>,
 }
 
+impl OverTls {
+    /// The listener's URL, by the name in the certificate if there is one.
+    #[must_use]
+    pub fn url(&self) -> ServerUrl {
+        let near = ServerUrl::near(self.listen);
+        ServerUrl { tls: true, host: self.host.clone().unwrap_or(near.host), port: near.port }
+    }
+}
+
 /// The addresses to connect to.
 #[derive(Clone, Debug)]
 pub struct Ways {
@@ -37,13 +46,7 @@ impl Ways {
     /// Browsers of an app that allows TLS alone need a proxy where there is no such listener.
     #[must_use]
     pub fn to(app: &App, listen: SocketAddr, over_tls: Option<&OverTls>) -> Self {
-        let back_end = match over_tls {
-            Some(OverTls { listen, host }) => {
-                let near = ServerUrl::near(*listen);
-                ServerUrl { tls: true, host: host.clone().unwrap_or(near.host), port: near.port }
-            }
-            None => ServerUrl::near(listen),
-        };
+        let back_end = over_tls.map_or_else(|| ServerUrl::near(listen), OverTls::url);
         let needs_proxy = app.force_tls && !back_end.tls;
         let browser = if needs_proxy {
             ServerUrl { tls: true, host: SOME_PROXY.to_owned(), port: 443 }

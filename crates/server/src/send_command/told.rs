@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::plain::plain;
+
 /// All that is printed behind the words that say what was sent.
 pub(super) fn whole(sent: &str, names: &[&str], answer: &Value) -> String {
     let trace = &answer["trace"];
@@ -43,11 +45,6 @@ fn channels(trace: &Value) -> Option<String> {
         }
     }
     Some(lines)
-}
-
-/// A text of another server, without what a terminal obeys.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 fn line(channel: &Value) -> String {

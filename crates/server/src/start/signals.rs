@@ -1,4 +1,4 @@
-//! The signals of a server, caught from before its first part is started.
+//! The signals of a server, caught from before its first part is started, and of a command that runs until it is stopped.
 //!
 //! SIGHUP reloads what a running server can replace, and never ends a server: a closing terminal sends SIGHUP as
 //! well.
@@ -10,11 +10,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 /// Streams of caught signals.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     /// The signals that stop a server.
-    pub stop: StopSignals,
+    pub(super) stop: StopSignals,
     /// The signal that reloads.
-    pub hangup: Signal,
+    pub(super) hangup: Signal,
 }
 
 /// SIGTERM and SIGINT.
@@ -31,6 +31,14 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
         };
         Ok(Self { stop, hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// Waits for the next of all, as a command does: there a closing terminal ends the command, too.
+    pub async fn any(&mut self) {
+        tokio::select! {
+            () = self.stop.next() => {}
+            _ = self.hangup.recv() => {}
+        }
     }
 }
 

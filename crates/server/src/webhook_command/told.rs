@@ -5,24 +5,29 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::columns::aligned;
+use crate::plain::plain_value;
 
 /// One line for each URL, and one with advice below those that fail.
 pub(super) fn tests(answer: &Value) -> String {
     let mut text = String::new();
     for test in items(&answer["tests"]) {
-        let (url, ms) = (plain(&test["url"]), number(&test["ms"]));
+        let (url, ms) = (plain_value(&test["url"]), number(&test["ms"]));
         let off = if test["enabled"] == false { " (disabled: it gets nothing but tests)" } else { "" };
         let error = &test["error"];
         // Writing to a String cannot fail.
         let _ = match error.is_null() {
             true => writeln!(text, "{url}: answered {} in {ms} ms{off}.", number(&test["status"])),
-            false => writeln!(text, "{url}: failed after {ms} ms: {}{off}.", plain(&error["text"])),
+            false => writeln!(text, "{url}: failed after {ms} ms: {}{off}.", plain_value(&error["text"])),
         };
         if error["advice"].is_string() {
-            let _ = writeln!(text, "  {}", plain(&error["advice"]));
+            let _ = writeln!(text, "  {}", plain_value(&error["advice"]));
         }
         if let Some(401 | 403) = test["status"].as_u64() {
-            let _ = writeln!(text, "  The event was signed with the key {}.", plain(&test["request"]["key"]));
+            let _ = writeln!(
+                text,
+                "  The event was signed with the key {}.",
+                plain_value(&test["request"]["key"])
+            );
         }
     }
     text
@@ -36,7 +41,7 @@ pub(super) fn deliveries(app: &str, answer: &Value) -> String {
         let _ = writeln!(text, "App {app} has no webhooks.");
     }
     for webhook in webhooks {
-        let _ = writeln!(text, "{}: {}", plain(&webhook["url"]), state(webhook));
+        let _ = writeln!(text, "{}: {}", plain_value(&webhook["url"]), state(webhook));
         let rows = items(&webhook["deliveries"]);
         if !rows.is_empty() {
             let mut table =
@@ -52,7 +57,7 @@ pub(super) fn deliveries(app: &str, answer: &Value) -> String {
             "Only the asked node has answered: the Redis between the nodes is away, or too many questions were asked.\n",
         ),
         Some(missing) if !missing.is_empty() => {
-            let names: Vec<String> = missing.iter().map(plain).collect();
+            let names: Vec<String> = missing.iter().map(plain_value).collect();
             let _ = writeln!(text, "Not answered within a second, so that theirs are missing: {}.", names.join(", "));
         }
         Some(_) => {}
@@ -62,7 +67,7 @@ pub(super) fn deliveries(app: &str, answer: &Value) -> String {
 
 /// Whether the webhook works, since when, and what waits.
 fn state(webhook: &Value) -> String {
-    let since = plain(&webhook["since"]);
+    let since = plain_value(&webhook["since"]);
     let works = match webhook["works"].as_bool() {
         Some(true) => format!("works since {since}"),
         Some(false) => format!("fails since {since}"),
@@ -77,16 +82,16 @@ fn state(webhook: &Value) -> String {
 }
 
 fn row(delivery: &Value) -> [String; 7] {
-    let names: Vec<String> = items(&delivery["events"]).iter().map(plain).collect();
+    let names: Vec<String> = items(&delivery["events"]).iter().map(plain_value).collect();
     let (names, count) = (names.join(" "), number(&delivery["count"]));
     let error = &delivery["error"];
     let answer = match delivery["status"].as_u64() {
         Some(status) => status.to_string(),
-        None => plain(&error["text"]),
+        None => plain_value(&error["text"]),
     };
     [
-        plain(&delivery["at"]),
-        plain(&delivery["node"]),
+        plain_value(&delivery["at"]),
+        plain_value(&delivery["node"]),
         if count == 1 { names } else { format!("{count}: {names}") },
         if delivery["test"] == true { "test".to_owned() } else { number(&delivery["attempt"]).to_string() },
         answer,
@@ -101,11 +106,6 @@ fn items(list: &Value) -> &[Value] {
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
-}
-
-/// A text of another server, without what a terminal obeys.
-fn plain(value: &Value) -> String {
-    value.as_str().unwrap_or_default().replace(char::is_control, " ")
 }
 
 #[cfg(test)]

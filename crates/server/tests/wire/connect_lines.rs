@@ -6,6 +6,7 @@ use crate::support::APP;
 use crate::support::admin::Admin;
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
+use crate::support::tls::Secured;
 
 const CONNECT: &str = "/v1/apps/3/connect";
 
@@ -18,9 +19,7 @@ fn actions(admin: &Admin) -> Vec<Value> {
 #[test]
 fn con_053_the_lines_are_those_of_the_first_run_for_the_place_that_is_asked_for() {
     let server = Setup::new().config("[apps]\ndatabase = \"sqlite\"\n").start();
-    let token = ["token", "create", "--name", "t", "--scope", "read", "--json", "--config", "fanfare.toml"];
-    let made: Value = serde_json::from_str(&server.commanded(&token)).expect("JSON");
-    let admin = Admin::nobody(&server).bearing(made["token"].as_str().expect("a token"));
+    let admin = reader(&server);
     let lines = admin.get(&format!("{CONNECT}?host=ws.example.com&port=8443&tls=true")).expect(200);
     let has = |block: &str, line: &str| {
         let text = lines[block].as_str().expect("a text");
@@ -59,6 +58,65 @@ fn con_053_the_lines_are_those_of_the_first_run_for_the_place_that_is_asked_for(
     let proxied = admin.get(&format!("{CONNECT}?host=ws.example.com&tls=true")).expect(200);
     assert!(proxied["laravel"].as_str().is_some_and(|text| text.contains("PUSHER_PORT=443")), "{proxied}");
     admin.get("/v1/apps/zzz/connect").refused(404, "no-such-app", &[]);
+}
+
+/// The lines for a request with this `Host`.
+#[track_caller]
+fn lines_for(admin: &Admin, host: &str) -> Value {
+    let head = admin.head("GET", CONNECT, "").replace("Host: localhost", &format!("Host: {host}"));
+    admin.send_bytes("GET", CONNECT, &head).expect(200)
+}
+
+/// An operator who may read, of a server whose database the configuration file names.
+#[track_caller]
+fn reader(server: &TestServer) -> Admin {
+    let token = ["token", "create", "--name", "t", "--scope", "read", "--json", "--config", "fanfare.toml"];
+    let made: Value = serde_json::from_str(&server.commanded(&token)).expect("JSON");
+    Admin::nobody(server).bearing(made["token"].as_str().expect("a token"))
+}
+
+#[track_caller]
+fn expect_place(lines: &Value, host: &str, port: u16) {
+    let text = lines["laravel"].as_str().expect("a text");
+    for line in [format!("PUSHER_HOST={host}"), format!("PUSHER_PORT={port}")] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+/// A server with a database and a name by which operators reach it.
+fn named() -> Setup {
+    let listen = "[listen]\nadmin_hosts = [\"ws.example.com\"]\n";
+    Setup::new().config(&format!("{listen}[apps]\ndatabase = \"sqlite\"\n"))
+}
+
+#[test]
+fn con_053_without_a_place_the_lines_have_the_bound_port_and_the_host_by_which_the_operator_comes() {
+    let server = named().start();
+    let admin = reader(&server);
+    let port = server.addr.port();
+    expect_place(&admin.get(CONNECT).expect(200), "127.0.0.1", port);
+    for (host, told) in [
+        ("ws.example.com:9600", "ws.example.com"),
+        ("10.0.0.7:9600", "10.0.0.7"),
+        ("[fd00::7]:9600", "[fd00::7]"),
+        ("[::1]:9600", "127.0.0.1"),
+        ("127.0.0.5", "127.0.0.1"),
+    ] {
+        expect_place(&lines_for(&admin, host), told, port);
+    }
+    expect_place(&admin.get(&format!("{CONNECT}?tls=false")).expect(200), "127.0.0.1", port);
+}
+
+#[test]
+fn con_053_over_tls_who_comes_by_loopback_gets_the_name_of_the_certificate_with_the_bound_port() {
+    let secured = Secured::start_with(named());
+    let admin = reader(&secured.server);
+    let port = secured.addr().port();
+    expect_place(&admin.get(CONNECT).expect(200), "ws.test", port);
+    expect_place(&lines_for(&admin, "ws.example.com"), "ws.example.com", port);
+    expect_place(&admin.get(&format!("{CONNECT}?tls=true")).expect(200), "ws.test", port);
+    let echo = admin.get(CONNECT).expect(200)["echo"].to_string();
+    assert!(echo.contains(&format!("wssPort: {port}")), "{echo}");
 }
 
 #[test]
