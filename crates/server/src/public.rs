@@ -199,7 +199,7 @@ async fn answer_back_end(
         Route::Connections => users::connections(state, &signed).await,
         Route::Users => users::online(state, &signed).await,
         Route::TerminateUser => users::terminate(state, &signed, of("user")).await,
-        Route::TestWebhooks => webhooks::test(state, &signed).await,
+        Route::TestWebhooks => webhooks::test(state, &signed, from).await,
         Route::Deliveries => Ok(webhooks::deliveries(state, &signed).await),
         Route::OpenChannels => open::channels(state, &signed).await,
         Route::OpenConnections => open::connections(state, &signed).await,

@@ -6,8 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use fanfare_apps::{AuditAction, AuditEntry, Auditor};
-use fanfare_node::publish::Publisher;
+use fanfare_apps::AuditAction;
 use fanfare_protocol::close::CloseReason;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -60,7 +59,7 @@ pub async fn close(
     let reason = given.of_these("code", &listed::CLOSES).unwrap_or(&CloseReason::ReconnectByOperator);
     given.end()?;
     let socket = percent_decode_str(raw_socket).decode_utf8_lossy().into_owned();
-    let entry = entry(signed, from, AuditAction::ConnectionClose);
+    let entry = signed.entry(from, AuditAction::ConnectionClose);
     let (state, app) = (Arc::clone(state), signed.app.id.clone());
     unbroken(async move {
         let closed = listed::close(&state.node, &app, (&socket, reason), entry).await;
@@ -84,14 +83,8 @@ pub async fn terminate(
 ) -> Result<String, ApiError> {
     Given::of_signed(&signed.query, &[]).end()?;
     let user = percent_decode_str(raw_user).decode_utf8_lossy().into_owned();
-    let entry = entry(signed, from, AuditAction::UserTerminate);
+    let entry = signed.entry(from, AuditAction::UserTerminate);
     let (state, app) = (Arc::clone(state), signed.app.id.clone());
     let closed = unbroken(async move { listed::terminate(&state.node, &app, &user, entry).await }).await;
     closed.map(|value: Value| value.to_string()).map_err(|NotTold| ApiError::ClusterUnavailable)
-}
-
-/// An entry of the audit log, by the key that signed.
-fn entry(signed: &Signed, from: IpAddr, action: AuditAction) -> AuditEntry {
-    let key = Publisher::Key(signed.query.get("auth_key").unwrap_or_default()).to_string();
-    AuditEntry::about(signed.app.id.as_str(), action, Auditor::key(key, from))
 }

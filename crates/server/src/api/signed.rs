@@ -3,10 +3,13 @@
 //! The order matters: size, then signature, before the body is read, so that no stranger can have the server buffer
 //! a body; the body's signature before anything is parsed.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use fanfare_apps::{AuditAction, AuditEntry, Auditor};
 use fanfare_node::clock::unix_seconds;
+use fanfare_node::publish::Publisher;
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::{Clock, Query, RequestError, SignedBody, SignedRequest};
 use fanfare_protocol::event_id::EventId;
@@ -31,6 +34,14 @@ pub struct Signed {
     pub idempotency_key: Option<HeaderValue>,
     /// The id of the publish that the request asks for, once the publish is done.
     pub published: OnceLock<EventId>,
+}
+
+impl Signed {
+    /// An entry of the audit log about the app, by the key that signed, named as traces name it.
+    pub fn entry(&self, from: IpAddr, action: AuditAction) -> AuditEntry {
+        let key = Publisher::Key(self.query.get("auth_key").unwrap_or_default()).to_string();
+        AuditEntry::about(self.app.id.as_str(), action, Auditor::key(key, from))
+    }
 }
 
 /// Reads a request and verifies its signature; `path` is without the configured prefix.

@@ -12,6 +12,7 @@ mod admin_tokens;
 mod admission;
 mod app_sources;
 mod apps_database;
+mod audit;
 mod authorize_crowds;
 mod authorize_pages;
 mod authorize_requests;
