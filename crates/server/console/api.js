@@ -36,7 +36,8 @@ export class Refusal extends Error {
 
 export const asRefusal = (error) => (error instanceof Refusal ? error : new Refusal(0, { detail: String(error) }));
 
-export const path = (...parts) => `/v1${joined(...parts)}`;
+// Browsers resolve . and .. in a path: the query has such a name.
+export const path = (...parts) => `/v1${joined(...parts)}`.replace(/\/(\.\.?)(?![^/?])(.*)/, (_, name, rest) => `/-${rest}${rest.includes('?') ? '&' : '?'}name=${name}`);
 export const appPath = (app, ...parts) => path('apps', app, ...parts);
 
 const SESSION = path('session');

@@ -9,8 +9,6 @@ import { channelLink, count, counted, lamp, number, text, visible } from './show
 
 const CODES = [['4200', 'comes back at once'], ['4009', 'stock clients stay away until the page is loaded anew']];
 
-const client = (row) => text([row.client, row.version].filter(Boolean).join(' ') || '–', 60);
-
 export function Connections({ app, parts, query }) {
 	const [closed, setClosed] = useState({});
 	if (parts.length) return html`<${One} app=${app} socket=${parts[0]} />`;
@@ -19,7 +17,7 @@ export function Connections({ app, parts, query }) {
 	return html`<h1>Connections</h1>
 		<${Filters} query=${query} fields=${[['channel', 'Channel', 'private-orders.7'], ['user', 'User', '42'], ['address', 'Address', '10.0.0.7']]} />
 		<${Listed} app=${app} route=${['connections']} query=${asked} id="socket" caption=${counted('connection')}
-			columns=${['socket', 'user', 'subscriptions:number:Channels', 'address', ['Client', client], 'since', 'outbox_bytes:number:Waiting', 'node:fit', ['Close', close, 'fit']]}
+			columns=${['socket', 'user', 'subscriptions:number:Channels', 'address', 'since', 'outbox_bytes:number:Waiting', 'node:fit', ['Close', close, 'fit']]}
 			empty=${Object.values(asked).some(Boolean)
 				? html`<p>No connection is like that now.</p><p><a href=${toApp(app, 'connections')}>All connections</a></p>`
 				: html`<p>Nobody is connected now.</p><p>${hasRoute('GET …/connect') && html`<a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. `}A missing client was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
@@ -33,7 +31,7 @@ function One({ app, socket }) {
 	return html`<div><div class="head"><h1>Connection ${text(socket)}</h1>${closed ? lamp('off', `closed, ${closed}`) : html`<${Close} app=${app} socket=${socket} done=${setClosed} />`}</div>
 		<p class="row"><a class="button" href=${toApp(app, 'live', { socket })}>Live of this connection</a></p>
 		<${States} of=${asked} what="the connection">${(it) => html`
-			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Client', client], ['Transport', way], 'key', 'node', 'since', 'last_message_at::Last message', ['Messages', messages], 'outbox_bytes::Waiting for it']} />
+			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Transport', way], 'node', 'since', ['Messages', messages], 'outbox_bytes::Waiting for it']} />
 			<h2>Channels</h2>
 			${it.channels?.length ? html`<ul class="bare">${it.channels.map((name) => html`<li data-row tabindex="-1">${channelLink(app, name)}</li>`)}</ul>` : html`<p class="quiet">It is subscribed to none.</p>`}`}
 		<//></div>`;
@@ -55,10 +53,11 @@ function Close({ app, socket, done, ...button }) {
 }
 
 export function Users({ app, query }) {
-	const [gone, setGone] = useState({});
+	const [gone, setGone] = useState([]);
 	const prefix = query.get('prefix');
-	const terminate = ({ user, connections }) => (gone[user] ? 'closed, 4009' : html`<${Sure} label="Terminate" title=${`Terminate ${visible(user)}?`} needs="operate" class="small"
-		act=${() => post(appPath(app, 'users', user, 'terminate')).then(() => setGone((was) => ({ ...was, [user]: true })))}>
+	// A user who comes back has another `since`.
+	const terminate = ({ user, since, connections }) => (gone.includes(`${since} ${user}`) ? 'closed, 4009' : html`<${Sure} label="Terminate" title=${`Terminate ${visible(user)}?`} needs="operate" class="small"
+		act=${() => post(appPath(app, 'users', user, 'terminate')).then(() => setGone((was) => [...was, `${since} ${user}`]))}>
 		<p>${count(connections, 'connection is', 'connections are')} closed with 4009: ${CODES[1][1]}.</p><//>`);
 	return html`<h1>Users</h1>
 		<${Filters} query=${query} fields=${[['prefix', 'User', '42']]} />

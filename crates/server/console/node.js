@@ -66,17 +66,19 @@ function NewToken({ made }) {
 	const mine = server.session;
 	const [given, setGiven] = useState({ name: '', scopes: ['read'], apps: mine.apps?.join(', ') ?? '', days: '90' });
 	const put = (name) => (value) => setGiven({ ...given, [name]: value });
+	const days = given.days.trim();
+	const fault = /^\d*$/.test(days) && days !== '0' ? [] : ['a whole number of days, such as 90'];
 	const making = useAction(async () => {
 		const apps = given.apps.split(/[\s,]+/).filter(Boolean);
-		made(await post('/v1/tokens', { name: given.name, scopes: given.scopes, apps: apps.length ? apps : null, expires_in: given.days ? Number(given.days) * 86_400 : null }));
+		made(await post('/v1/tokens', { name: given.name, scopes: given.scopes, apps: apps.length ? apps : null, expires_in: days ? days * 86_400 : null }));
 	});
 	return html`<form class="panel narrow" onSubmit=${submitted(making.run)}><h2>New token</h2>
 		<${Line} label="Name" note="Whose it is, or what it is for" required value=${given.name} put=${put('name')} />
 		<fieldset><legend>Scopes</legend>${SCOPES.map((scope) => html`<${Check} on=${given.scopes.includes(scope)} disabled=${!mine.scopes.includes(scope)} flip=${() => put('scopes')(flipped(given.scopes, scope))}>${scope}<//>`)}</fieldset>
 		<${Line} label="Apps" note="Ids; empty: all apps" value=${given.apps} put=${put('apps')} />
-		<${Line} label="Days until it expires" note="Empty: never" inputmode="numeric" value=${given.days} put=${put('days')} />
+		<${Line} label="Days until it expires" note="Empty: never" inputmode="numeric" faults=${fault} value=${given.days} put=${put('days')} />
 		<${Refused} refusal=${making.refusal} />
-		<p><${Act} needs="write" type="submit" class="main" off=${making.busy || !given.scopes.length}>Make the token<//></p></form>`;
+		<p><${Act} needs="write" type="submit" class="main" off=${making.busy || !given.scopes.length || fault[0]}>Make the token<//></p></form>`;
 }
 
 export function Audit() {

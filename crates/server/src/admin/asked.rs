@@ -36,6 +36,21 @@ impl Asked<'_> {
         Ok(Given::of(&self.query, &[]).end()?)
     }
 
+    /// The channel or the user that the request is about: the path's segment; for the segment `-` the parameter `name`, if given,
+    /// because `.` and `..` cannot be segments.
+    ///
+    /// # Errors
+    /// `name` is given beside another segment.
+    pub fn name(&self) -> Result<&str, Problem> {
+        match (&*self.found.name, self.query.get("name")) {
+            (segment, None) => Ok(segment),
+            ("-", Some(name)) => Ok(name),
+            _ => Err(Problem::Query(vec![
+                "name is given, but the path does not have - in its place".to_owned(),
+            ])),
+        }
+    }
+
     /// An entry of the audit log about an app.
     pub fn entry(&self, app: &str, action: AuditAction) -> AuditEntry {
         AuditEntry::about(app, action, self.auditor())

@@ -39,7 +39,7 @@ pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
 /// # Errors
 /// There is no such app, the name is none, or the query has faults.
 pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.has_no_query()?;
+    Given::of(&asked.query, &["name"]).end()?;
     let (app, name) = named(state, asked).await?;
     let (node, app) = (&state.node, &app.id);
     let (occupancy, nodes, reached) = everywhere::channel(node, app, &name).await;
@@ -68,7 +68,7 @@ pub(super) async fn one(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
 /// # Errors
 /// There is no such app, the name is none, or the query has faults.
 pub(super) async fn subscribers(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let mut given = Given::of(&asked.query, &["after", "limit"]);
+    let mut given = Given::of(&asked.query, &["after", "limit", "name"]);
     let after = given.after(|text| text.parse::<SocketId>().ok());
     let limit = given.rows();
     given.end()?;
@@ -81,7 +81,7 @@ pub(super) async fn subscribers(state: &State, asked: &Asked<'_>) -> Result<Answ
 /// # Errors
 /// There is no such app, the name is none, or the query has faults.
 pub(super) async fn members(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let mut given = Given::of(&asked.query, &["after", "limit"]);
+    let mut given = Given::of(&asked.query, &["after", "limit", "name"]);
     let after = given.after(|text| Some(UserId::from(text)));
     let limit = given.rows();
     given.end()?;
@@ -93,7 +93,7 @@ pub(super) async fn members(state: &State, asked: &Asked<'_>) -> Result<Answer, 
 /// The app and the channel that the path names.
 async fn named(state: &State, asked: &Asked<'_>) -> Result<(Arc<App>, ChannelName), Problem> {
     let app = events::app(state, asked).await?;
-    let name = checked(&asked.found.name, &app).map_err(Problem::NotPublished)?;
+    let name = checked(asked.name()?, &app).map_err(Problem::NotPublished)?;
     Ok((app, name))
 }
 

@@ -68,10 +68,11 @@ pub(super) async fn users(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
 /// # Errors
 /// There is no such app, the query has faults, or the other nodes could not be told.
 pub(super) async fn terminate(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    asked.has_no_query()?;
+    Given::of(&asked.query, &["name"]).end()?;
+    let user = asked.name()?;
     let app = events::app(state, asked).await?;
     let entry = asked.entry(app.id.as_str(), AuditAction::UserTerminate);
-    let closed = listed::terminate(&state.node, &app.id, &asked.found.name, entry).await;
+    let closed = listed::terminate(&state.node, &app.id, user, entry).await;
     closed.map(|value| ok(&value)).map_err(|NotTold| Problem::ClusterAway)
 }
 

@@ -152,6 +152,23 @@ fn con_022_a_page_is_not_longer_than_200_and_faults_of_a_query_are_named() {
 }
 
 #[test]
+fn con_022_a_channel_whose_name_cannot_be_a_segment_of_a_path_is_named_in_the_query() {
+    let (server, admin) = inspected("read");
+    let mut socket = server.connect();
+    for name in [".", "..", "-"] {
+        socket.subscribe(name);
+        let query = if name == "-" { String::new() } else { format!("?name={name}") };
+        let channel = admin.get(&format!("{CHANNELS}/-{query}")).expect(200);
+        assert_eq!((&channel["name"], &channel["subscribers"]), (&json!(name), &json!(1)));
+        let there = admin.get(&format!("{CHANNELS}/-/subscribers{query}")).expect(200);
+        assert_eq!(field(&there, "subscribers", "socket").len(), 1, "{name}");
+        assert_eq!(admin.get(&format!("{CHANNELS}/-/members{query}")).expect(200)["members"], json!([]));
+    }
+    let fault = "name is given, but the path does not have - in its place";
+    admin.get(&format!("{CHANNELS}/a?name=..")).refused(400, "faulty-query", &[fault]);
+}
+
+#[test]
 fn con_015_what_a_channel_carries_and_members_tell_is_for_the_scope_payloads() {
     let (server, reader) = inspected("read");
     let seer = Admin::with(&server, "read,payloads");

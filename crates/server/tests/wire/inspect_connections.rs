@@ -183,6 +183,22 @@ fn con_047_all_connections_of_a_user_are_closed_with_4009() {
 }
 
 #[test]
+fn con_047_a_user_whose_id_cannot_be_a_segment_of_a_path_is_named_in_the_query() {
+    let (server, admin) = inspected("read,operate");
+    let mut socket = server.connect();
+    socket.sign_in(APP, r#"{"id":".."}"#);
+    let path = format!("{USERS}/-/terminate?name=..");
+    assert_eq!(admin.post(&path, "").expect(200)["closed"], 1);
+    socket.expect_close(4009, "You got disconnected by the app.");
+    assert_eq!(newest_entry(&admin), json!(["3", "user.terminate", {"user": "..", "connections": 1}]));
+    admin.post(&format!("{USERS}/c/terminate?name=.."), "").refused(
+        400,
+        "faulty-query",
+        &["name is given, but the path does not have - in its place"],
+    );
+}
+
+#[test]
 fn con_015_closing_needs_the_scope_operate_and_con_086_a_bound_token_closes_in_its_own_apps_alone() {
     let (server, _) = inspected("read");
     let everything_else = Admin::with(&server, "read,write,secrets,publish,payloads");
