@@ -57,10 +57,7 @@ pub(super) async fn answer(
         return Err(arriving.refused(Problem::NoSuchPath).await);
     }
     if found.action == Action::LogIn {
-        let headers = arriving.headers().clone();
-        let body = arriving.read(admin.state.node.config.timeouts.handshake()).await?;
-        let answer = session::log_in(admin, peer, &headers, &body).await?;
-        return Ok(not_kept(answer));
+        return log_in(admin, peer, arriving).await;
     }
     let entered = match who(admin, peer, found, &query, &arriving).await {
         Ok(entered) => entered,
@@ -106,6 +103,13 @@ pub(super) async fn answer(
         Ok(answer)
     });
     timeout(patience, done).await.map_err(|_| Problem::TooLate)?.map(not_kept)
+}
+
+/// The one request whose bearer is known from the body alone.
+async fn log_in(admin: &Admin, peer: IpAddr, arriving: Arriving) -> Result<Answer, Problem> {
+    let headers = arriving.headers().clone();
+    let body = arriving.read(admin.state.node.config.timeouts.handshake()).await?;
+    session::log_in(admin, peer, &headers, &body).await.map(not_kept)
 }
 
 /// How long an action may take: one that asks a webhook waits for the answer.

@@ -1,15 +1,15 @@
 //! What happens now in an app, as a stream of Server-Sent Events: `GET /v1/apps/{id}/live` (CON-027 … CON-038).
 //!
-//! The stream is no client: it counts in no quota, usage or metric. A stream ends with its reader, and with the token or session
+//! The stream is no client, and counts in no quota, usage or metric. A stream ends with its reader, and with the token or session
 //! that opened it.
 
 mod stream;
 
 use std::sync::Arc;
 
-use fanfare_apps::{AdminSession, AuditAction, AuditEntry, Scope};
+use fanfare_apps::{AdminSession, AuditAction, AuditEntry, Bearer, Scope};
 use fanfare_node::clock::unix_milliseconds;
-use fanfare_node::taps::{LiveFilter, LiveKind, NamePattern, TapHolder, TapReader, TapWanted};
+use fanfare_node::taps::{LiveFilter, LiveKind, NamePattern, TapHolder, TapReader, TapWanted, TooManyTaps};
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::utc::utc_milliseconds;
@@ -57,8 +57,8 @@ pub(super) async fn open(
     let holder = TapHolder { key, name: bearer.name.clone() };
     let wanted = TapWanted { app: app.id.clone(), filter, shows_data, holder, after };
     let node = &admin.state.node;
-    let reader =
-        TapReader::open(&node.taps, &node.tenants.of(&app.id).taps, wanted).map_err(Problem::TooManyTaps)?;
+    let reader = TapReader::open(&node.taps, &node.tenants.of(&app.id).taps, wanted)
+        .map_err(|refused| Problem::TooManyTaps(told_to(bearer, refused)))?;
     let entry = shows_data.then(|| audited(asked));
     if let Some(entry) = &entry {
         asked.note(&node.apps, entry.clone()).await;
@@ -78,6 +78,16 @@ pub(super) async fn open(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(NOT_BUFFERED, HeaderValue::from_static("no"));
     Ok(answer)
+}
+
+/// Whose the lists are, as far as the bearer may know: tokens of others are nothing for one that is bound to apps (CON-016).
+fn told_to(bearer: &Bearer, TooManyTaps { mut holders }: TooManyTaps) -> TooManyTaps {
+    if bearer.apps.is_some() {
+        for name in holders.iter_mut().filter(|name| **name != bearer.name) {
+            "another token".clone_into(name);
+        }
+    }
+    TooManyTaps { holders }
 }
 
 /// What is wanted.

@@ -1,8 +1,11 @@
 //! An app's webhooks, seen by operators: `POST /v1/apps/{id}/webhooks/{number}/test`,
 //! `GET /v1/apps/{id}/webhooks/deliveries` and `POST /v1/apps/{id}/webhooks/deliveries/{delivery}/again` (CON-054).
 
+use std::sync::Arc;
+
 use fanfare_apps::{AuditAction, OperationError, Scope};
 use fanfare_node::deliveries;
+use fanfare_protocol::app::App;
 use fanfare_webhooks::{NotRepeated, TestedUrl};
 
 use super::asked::{Asked, ok};
@@ -18,14 +21,7 @@ use crate::webhook_json::{self, ReceiverAnswers};
 /// # Errors
 /// The body has fields; there is no such app, or no such webhook; the app is disabled; or too many tests were asked for.
 pub(super) async fn test(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
-    if !faults.is_empty() {
-        return Err(Problem::Operation(OperationError::Faults(faults)));
-    }
-    let app = events::app(state, asked).await?;
-    if !app.enabled {
-        return Err(Problem::NotPublished(ApiError::AppDisabled));
-    }
+    let app = app_to_send_for(state, asked).await?;
     // What is no number is no place of the list.
     let place = asked.found.number.parse().unwrap_or(0);
     let tested = state.node.outgoing.webhooks.test(&app, TestedUrl::Numbered(place)).await;
@@ -51,14 +47,7 @@ pub(super) async fn deliveries(state: &State, asked: &Asked<'_>) -> Result<Answe
 /// # Errors
 /// The body has fields; there is no such app; or the delivery is none of this node, has succeeded, or is not kept any more.
 pub(super) async fn again(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
-    if !faults.is_empty() {
-        return Err(Problem::Operation(OperationError::Faults(faults)));
-    }
-    let app = events::app(state, asked).await?;
-    if !app.enabled {
-        return Err(Problem::NotPublished(ApiError::AppDisabled));
-    }
+    let app = app_to_send_for(state, asked).await?;
     let id = &asked.found.name;
     let number = deliveries::number_here(&state.node, id);
     let number = number.ok_or(Problem::NotRepeated(NotRepeated::NoSuchDelivery))?;
@@ -66,6 +55,19 @@ pub(super) async fn again(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
     let entry = asked.entry(app.id.as_str(), AuditAction::WebhookAgain).with("delivery", id.as_str().into());
     asked.note(&state.node.apps, entry).await;
     Ok(ok(&webhook_json::repeated(&repeated, answers_to(asked))))
+}
+
+/// The app for whose webhooks something is to be sent.
+///
+/// # Errors
+/// The body has fields, there is no such app, or the app is disabled.
+async fn app_to_send_for(state: &State, asked: &Asked<'_>) -> Result<Arc<App>, Problem> {
+    let faults = given::nothing(&asked.body, asked.faults_of_query())?;
+    if !faults.is_empty() {
+        return Err(Problem::Operation(OperationError::Faults(faults)));
+    }
+    let app = events::app(state, asked).await?;
+    if app.enabled { Ok(app) } else { Err(Problem::NotPublished(ApiError::AppDisabled)) }
 }
 
 /// What of the receivers' answers the token may see.

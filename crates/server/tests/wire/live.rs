@@ -165,7 +165,8 @@ fn con_027_and_con_038_data_is_for_the_scope_payloads_alone_and_the_audit_log_sa
 }
 
 #[test]
-fn con_032_a_session_has_two_lists_and_a_node_eight_and_who_asks_for_more_is_told_whose_they_are() {
+fn con_032_and_con_016_a_session_has_two_lists_and_a_node_eight_and_who_asks_for_more_is_told_whose_they_are()
+{
     let (server, _) = live("read");
     let made = |name: &str| {
         let made = server.commanded(&["token", "create", "--name", name, "--scope", "read", "--json"]);
@@ -187,6 +188,11 @@ fn con_032_a_session_has_two_lists_and_a_node_eight_and_who_asks_for_more_is_tol
     }
     let eve = made("eve");
     refused(&eve, &["ann", "ann", "bob", "bob", "cid", "cid", "dan", "dan"]);
+    let made =
+        server.commanded(&["token", "create", "--name", "tenant", "--scope", "read", "--app", "3", "--json"]);
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    // Tokens of others are nothing for one that is bound to apps (CON-016).
+    refused(made["token"].as_str().expect("a text"), &["another token"; 8]);
     server.api().publish("a", "e", "x");
     for list in &mut lists {
         assert_eq!(list.entry()["kind"], "event");

@@ -20,10 +20,10 @@ use crate::state::State;
 /// How long a reader may leave what was sent unread (CON-032).
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often a list in which nothing happens sends a comment, so that no proxy takes it for dead.
+/// How often a list in which nothing happens sends a comment, so that no proxy takes the list for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How often it is looked whether the token or the session is still good.
+/// How often the token or the session is checked.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What is sent first: readers come back after a second.
