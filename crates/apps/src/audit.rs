@@ -1,24 +1,31 @@
 //! The audit log: who changed, sent, closed or looked at what, and who tried to get in (CON-059).
 //!
 //! Kept in the apps' database, for without one there are no tokens and so no operators. Holds no secret, no token and no
-//! payload. Nothing deletes single entries but the sweep: those that are too old, and of refused logins, which strangers cause, all but
-//! the newest [`MOST_REFUSED_LOGINS`].
+//! payload. Nothing deletes single entries but the sweep: those that are too old, and of refused logins, which strangers cause, and of each
+//! token's live lists with payloads, which readers cause, all but the newest [`MOST_OF_READERS`].
 
 use std::fmt;
 use std::net::IpAddr;
 
+use fanfare_protocol::close::shortened;
 use serde_json::{Map, Value, json};
 
 use crate::apps::{Apps, in_time};
 use crate::operations::OperationError;
-use crate::store::{Noted, NotedAt};
+use crate::store::{AuditWanted, Noted, NotedAt};
 use crate::tokens::Bearer;
 
 /// Most rows of a page.
 pub const MOST_AUDITED: usize = 200;
 
-/// Most entries of refused logins that a sweep leaves.
-pub const MOST_REFUSED_LOGINS: u32 = 10_000;
+/// Most entries that a sweep leaves of refused logins, and of the live lists with payloads of each token.
+pub const MOST_OF_READERS: u32 = 10_000;
+
+/// Characters of a key that name the key where the rest is not told.
+const SHOWN_OF_KEY: usize = 4;
+
+/// Longest name, filter or the like within a detail, in bytes; the end of a longer one is left out.
+const MOST_VALUE: usize = 256;
 
 /// Longest detail in bytes of JSON; a longer one tells its length alone.
 const MOST_DETAIL: usize = 8 * 1024;
@@ -112,6 +119,32 @@ pub struct AuditPage {
 }
 
 impl AuditAction {
+    /// Every action.
+    pub const ALL: [Self; 16] = [
+        Self::AppCreate,
+        Self::AppUpdate,
+        Self::AppDelete,
+        Self::KeyCreate,
+        Self::KeyRevoke,
+        Self::SecretShow,
+        Self::TokenCreate,
+        Self::TokenRevoke,
+        Self::SessionLogin,
+        Self::SessionFailed,
+        Self::EventSend,
+        Self::WebhookTest,
+        Self::WebhookAgain,
+        Self::ConnectionClose,
+        Self::UserTerminate,
+        Self::LivePayloads,
+    ];
+
+    /// The action with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
+
     /// The action's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -211,19 +244,28 @@ impl AuditEntry {
         Self { by, app: None, action, detail: Map::new() }
     }
 
-    /// The same, with more about it.
+    /// The same, with more about it; of long texts the beginning.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
-        self.detail.insert(name.to_owned(), value);
+        self.detail.insert(name.to_owned(), storable(value, MOST_VALUE));
         self
+    }
+
+    /// The same, with the beginning of each of these keys, which names a key but does not tell the whole.
+    #[must_use]
+    pub fn with_keys<'a>(self, keys: impl Iterator<Item = &'a str>) -> Self {
+        self.with("keys", keys.map(|key| format!("{}…", key.get(..SHOWN_OF_KEY).unwrap_or(key))).collect())
     }
 
     /// The same, with what differs of two objects: the old values and the new.
     #[must_use]
-    pub fn with_changes(self, old: &Value, new: &Value) -> Self {
+    pub fn with_changes(mut self, old: &Value, new: &Value) -> Self {
         let (mut before, mut after) = (Map::new(), Map::new());
         differences("", old, new, &mut before, &mut after);
-        self.with("old", before.into()).with("new", after.into())
+        for (name, values) in [("old", before), ("new", after)] {
+            self.detail.insert(name.to_owned(), storable(values.into(), usize::MAX));
+        }
+        self
     }
 
     fn noted(&self) -> Noted {
@@ -234,13 +276,31 @@ impl AuditEntry {
         };
         Noted {
             token_id: self.by.token,
-            name: self.by.name.clone(),
+            name: without_nul(&self.by.name),
             address: self.by.address.map(|address| address.to_canonical().to_string()),
             app_id: self.app.clone(),
             action: self.action.as_str().to_owned(),
             detail,
         }
     }
+}
+
+/// A value as it is kept: of each text so many bytes at most, and no U+0000.
+fn storable(value: Value, most: usize) -> Value {
+    let text = |text: &str| without_nul(&shortened(text, most));
+    match value {
+        Value::String(long) => text(&long).into(),
+        Value::Array(values) => values.into_iter().map(|value| storable(value, most)).collect(),
+        Value::Object(values) => {
+            values.into_iter().map(|(name, value)| (text(&name), storable(value, most))).collect()
+        }
+        other => other,
+    }
+}
+
+/// The text with a visible character for U+0000, which Postgres cannot store.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
 }
 
 /// The members of objects that differ, by their paths.
@@ -282,35 +342,30 @@ impl Apps {
         }
     }
 
-    /// At most `most` entries with smaller numbers than `before`, of one app or of all, the newest first.
+    /// At most `most` of the entries that are wanted, the newest first.
     ///
     /// # Errors
     /// There is no database, or the database is away.
-    pub async fn audit_log(
-        &self,
-        before: Option<i64>,
-        app: Option<&str>,
-        most: usize,
-    ) -> Result<AuditPage, OperationError> {
+    pub async fn audit_log(&self, wanted: &AuditWanted, most: usize) -> Result<AuditPage, OperationError> {
         let most = most.clamp(1, MOST_AUDITED);
         // One more than requested shows whether another page follows.
-        let wanted = i64::try_from(most).unwrap_or(i64::MAX) + 1;
-        let mut rows = self.writable()?.store.audit(before, app, wanted).await?;
+        let count = i64::try_from(most).unwrap_or(i64::MAX) + 1;
+        let mut rows = self.writable()?.store.audit(wanted, count).await?;
         let has_more = rows.len() > most;
         rows.truncate(most);
         let next = rows.last().filter(|_| has_more).map(|row| row.id);
         Ok(AuditPage { entries: rows.into_iter().map(AuditRecord::from).collect(), next })
     }
 
-    /// Deletes the entries that are older than so many days, and the oldest refused logins of too many; returns their number.
+    /// Deletes the entries that are older than so many days, and the oldest of too many that readers and strangers cause; returns
+    /// their number.
     ///
     /// # Errors
     /// There is no database, or the database is away.
     pub async fn forget_audit(&self, days: u32) -> Result<u64, OperationError> {
         let stored = self.writable()?;
-        stored.noting(
-            stored.store.forget_audit(days, AuditAction::SessionFailed.as_str(), MOST_REFUSED_LOGINS).await,
-        )
+        let caused = [AuditAction::SessionFailed, AuditAction::LivePayloads].map(AuditAction::as_str);
+        stored.noting(stored.store.forget_audit(days, caused, MOST_OF_READERS).await)
     }
 }
 
@@ -343,8 +398,27 @@ mod tests {
 
     #[test]
     fn a_long_detail_is_told_by_its_length() {
-        let entry = AuditEntry::of_node(AuditAction::TokenCreate, Auditor::command());
-        let noted = entry.with("name", "n".repeat(MOST_DETAIL).into()).noted();
-        assert_eq!(noted.detail, format!(r#"{{"bytes":{}}}"#, MOST_DETAIL + 11));
+        let new = json!({ "name": "n".repeat(MOST_DETAIL) });
+        let entry = AuditEntry::of_node(AuditAction::AppUpdate, Auditor::command());
+        let noted = entry.with_changes(&json!({ "name": "" }), &new).noted();
+        assert_eq!(noted.detail, format!(r#"{{"bytes":{}}}"#, MOST_DETAIL + 38));
+    }
+
+    #[test]
+    fn con_059_long_names_are_shortened_at_every_depth() {
+        let entry = AuditEntry::of_node(AuditAction::LivePayloads, Auditor::command());
+        let long = "n".repeat(MOST_VALUE + 1);
+        let noted = entry.with("filter", json!({ "event": long, "user": [long] })).noted();
+        let kept = format!("{}…", "n".repeat(MOST_VALUE));
+        let wanted = json!({ "filter": { "event": kept, "user": [kept] } });
+        assert_eq!(serde_json::from_str::<Value>(&noted.detail).unwrap(), wanted);
+    }
+
+    #[test]
+    fn con_084_every_action_is_found_by_its_name() {
+        for action in AuditAction::ALL {
+            assert_eq!(AuditAction::named(action.as_str()), Some(action));
+        }
+        assert_eq!(AuditAction::named("app.made"), None);
     }
 }

@@ -26,9 +26,7 @@ mod tokens;
 mod usage;
 
 pub use apps::{Apps, Storage};
-pub use audit::{
-    AuditAction, AuditEntry, AuditPage, AuditRecord, Auditor, MOST_AUDITED, MOST_REFUSED_LOGINS,
-};
+pub use audit::{AuditAction, AuditEntry, AuditPage, AuditRecord, Auditor, MOST_AUDITED, MOST_OF_READERS};
 pub use backlog::{
     BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, LeaseOutcome, LeasedRequest, RequestLease,
     UndeliveredRequest,
@@ -51,6 +49,7 @@ pub use settings::{
     WebhookFault, WebhookSettings, are_channel_prefixes, is_feed_prefix, is_http_url, is_passable_header,
     is_web_origin, named_limits, named_settings, nearest, setting_names, unset_app,
 };
+pub use store::AuditWanted;
 pub use time::TimeUnit;
 pub use tokens::{Bearer, MOST_TOKENS_LISTED, NewToken, NotAScope, Scope, TokenPage, TokenRecord};
 pub use usage::{HourOfUsage, MOST_HOURS, Usage};

@@ -19,6 +19,7 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::auth::Credential;
 use sqlx::{PgPool, SqlitePool};
 
+pub use self::audit::AuditWanted;
 pub(crate) use self::audit::{Noted, NotedAt};
 pub(crate) use self::changes::{Changed, Listener};
 use self::record::Row;

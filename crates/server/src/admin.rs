@@ -20,6 +20,7 @@ mod host;
 mod keys;
 mod live;
 mod node;
+mod often;
 mod openapi;
 mod problem;
 mod ready;
@@ -43,6 +44,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Level;
 
+use self::often::{MOST_LISTS, Often};
 use self::problem::Problem;
 use self::routes::{Action, AdminRoutes};
 use self::shared::Admin;
@@ -86,6 +88,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
         state,
         routes: AdminRoutes::default(),
         wrong_tokens: WrongTokens::default(),
+        lists_opened: Often::at_most(MOST_LISTS),
         under_way: Arc::new(Semaphore::new(most_at_once)),
         examinations: Arc::default(),
     };

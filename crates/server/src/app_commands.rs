@@ -115,7 +115,8 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
             let secrets = if secrets { Secrets::Shown } else { Secrets::Hidden };
             let record = apps.show(&id).await?;
             if secrets == Secrets::Shown {
-                apps.audit(&entry(&id, AuditAction::SecretShow)).await;
+                let keys = record.keys.iter().map(|pair| pair.key.as_str());
+                apps.audit(&entry(&id, AuditAction::SecretShow).with_keys(keys)).await;
             }
             let place = config.place_of_app(&id);
             Done::looked(if json {
@@ -217,7 +218,9 @@ async fn change(apps: &Apps, id: &str, update: &Update) -> Result<AppRecord, Ope
     let changed = apps.update(id, update).await?;
     let [before, after] =
         [&changed.before, &changed.after].map(|app| app_json::app(app, None, Secrets::Hidden));
-    apps.audit(&entry(id, AuditAction::AppUpdate).with_changes(&before, &after)).await;
+    if before != after {
+        apps.audit(&entry(id, AuditAction::AppUpdate).with_changes(&before, &after)).await;
+    }
     Ok(changed.after)
 }
 

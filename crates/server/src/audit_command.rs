@@ -1,6 +1,6 @@
 //! Runs `fanfare audit`: prints the audit log of the apps' database, whether a server runs or not.
 
-use fanfare_apps::{AuditPage, AuditRecord};
+use fanfare_apps::{AuditPage, AuditRecord, AuditWanted};
 use fanfare_config::Config;
 
 use crate::app_commands::{CommandError, Done, open_apps};
@@ -16,8 +16,9 @@ use crate::plain::{plain, plain_value};
 /// The database cannot be opened, or does not answer.
 pub async fn run(config: &Config, command: AuditCommand) -> Result<Done, CommandError> {
     let apps = open_apps(config, command.place.create_database).await?;
-    let AuditCommand { app, limit, after, .. } = command;
-    let page = apps.audit_log(after, app.as_deref(), limit.into()).await?;
+    let AuditCommand { app, action, token, limit, after, .. } = command;
+    let wanted = AuditWanted { before: after, app, action, token };
+    let page = apps.audit_log(&wanted, limit.into()).await?;
     let text = if command.place.json { format!("{:#}\n", audit_json::page(&page)) } else { table(&page) };
     Ok(Done::looked(text))
 }

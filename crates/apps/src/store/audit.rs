@@ -13,7 +13,7 @@ macro_rules! page {
             " AS at, token_id, name, address, app_id, action, ",
             $detail,
             " AS detail FROM admin_audit WHERE ($1 IS NULL OR id < $1) AND ($2 IS NULL OR app_id = $2) \
-             ORDER BY id DESC LIMIT $3"
+             AND ($3 IS NULL OR action = $3) AND ($4 IS NULL OR token_id = $4) ORDER BY id DESC LIMIT $5"
         )
     };
 }
@@ -22,19 +22,33 @@ const ADD_SQLITE: &str = "INSERT INTO admin_audit (token_id, name, address, app_
      VALUES ($1, $2, $3, $4, $5, $6)";
 const ADD_POSTGRES: &str = "INSERT INTO admin_audit (token_id, name, address, app_id, action, detail) \
      VALUES ($1, $2, $3, $4, $5, CAST($6 AS jsonb))";
-/// The rows that are too old, and all but the newest so many of one action.
+/// The rows that are too old, and of two actions all but the newest so many of each token (or of nobody).
 macro_rules! forget {
     ($before:literal) => {
         concat!(
             "DELETE FROM admin_audit WHERE at < ",
             $before,
-            " OR (action = $2 AND id <= (SELECT id FROM admin_audit WHERE action = $2 ORDER BY id DESC LIMIT 1 OFFSET $3))"
+            " OR id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY action, token_id ORDER BY id DESC) \
+             AS place FROM admin_audit WHERE action IN ($2, $3)) AS placed WHERE place > $4)"
         )
     };
 }
 
 const FORGET_SQLITE: &str = forget!("CAST(unixepoch('subsec') * 1000 AS INTEGER) - $1 * 86400000");
 const FORGET_POSTGRES: &str = forget!("clock_timestamp() - make_interval(days => CAST($1 AS integer))");
+
+/// Which entries of the audit log are wanted; what is `None` may be anything.
+#[derive(Clone, Debug, Default)]
+pub struct AuditWanted {
+    /// Only entries with smaller numbers.
+    pub before: Option<i64>,
+    /// Only entries about this app.
+    pub app: Option<String>,
+    /// Only entries of this action, by its name.
+    pub action: Option<String>,
+    /// Only what the token with this number did.
+    pub token: Option<i64>,
+}
 
 /// A row to be added, or one that was read, without number and time.
 #[derive(Clone, Debug, FromRow)]
@@ -80,33 +94,29 @@ impl Store {
         Ok(())
     }
 
-    /// At most `most` rows with smaller numbers, of one app or of all, the newest first.
-    pub async fn audit(
-        &self,
-        before: Option<i64>,
-        app: Option<&str>,
-        most: i64,
-    ) -> Result<Vec<NotedAt>, sqlx::Error> {
+    /// At most `most` of the rows that are wanted, the newest first.
+    pub async fn audit(&self, wanted: &AuditWanted, most: i64) -> Result<Vec<NotedAt>, sqlx::Error> {
         const SQLITE: &str = page!(sqlite, "detail");
         const POSTGRES: &str = page!(postgres, "CAST(detail AS text)");
-        match self {
-            Self::Sqlite(pool) => {
-                sqlx::query_as(SQLITE).bind(before).bind(app).bind(most).fetch_all(pool).await
-            }
-            Self::Postgres(pool) => {
-                sqlx::query_as(POSTGRES).bind(before).bind(app).bind(most).fetch_all(pool).await
-            }
-        }
+        let page = match self {
+            Self::Sqlite(_) => SQLITE,
+            Self::Postgres(_) => POSTGRES,
+        };
+        let AuditWanted { before, app, action, token } = wanted;
+        either!(self, pool => {
+            sqlx::query_as(page).bind(before).bind(app).bind(action).bind(token).bind(most).fetch_all(pool).await
+        })
     }
 
-    /// Deletes the rows that are older, and of one action all but the newest so many; returns their number.
-    pub async fn forget_audit(&self, days: u32, action: &str, most: u32) -> Result<u64, sqlx::Error> {
+    /// Deletes the rows that are older, and of these actions all but the newest so many of each token; returns their number.
+    pub async fn forget_audit(&self, days: u32, actions: [&str; 2], most: u32) -> Result<u64, sqlx::Error> {
         let forget = match self {
             Self::Sqlite(_) => FORGET_SQLITE,
             Self::Postgres(_) => FORGET_POSTGRES,
         };
         either!(self, pool => {
-            let forgotten = sqlx::query(forget).bind(i64::from(days)).bind(action).bind(i64::from(most));
+            let [one, other] = actions;
+            let forgotten = sqlx::query(forget).bind(i64::from(days)).bind(one).bind(other).bind(i64::from(most));
             Ok(forgotten.execute(pool).await?.rows_affected())
         })
     }

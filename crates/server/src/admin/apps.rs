@@ -258,8 +258,10 @@ async fn update(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let changed = apps.update(id, &update).await?;
     let [before, after] =
         [changed.before, changed.after].map(|app| app_json::app(&app, None, Secrets::Hidden));
-    let entry = asked.entry(id, AuditAction::AppUpdate).with_changes(&before, &after);
-    asked.note(apps, entry).await;
+    if before != after {
+        let entry = asked.entry(id, AuditAction::AppUpdate).with_changes(&before, &after);
+        asked.note(apps, entry).await;
+    }
     Ok(ok(&after))
 }
 

@@ -13,6 +13,6 @@ use crate::http::Answer;
 /// # Errors
 /// The query has faults, or the database is away.
 pub(super) async fn page(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let page = given::audit(&asked.query)?;
-    Ok(ok(&audit_json::page(&apps.audit_log(page.before, page.app.as_deref(), page.limit).await?)))
+    let (wanted, limit) = given::audit(&asked.query)?;
+    Ok(ok(&audit_json::page(&apps.audit_log(&wanted, limit).await?)))
 }

@@ -56,7 +56,9 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
     given.end()?;
     let app = events::app(state, asked).await?;
     if shows_secret {
-        asked.note(&state.node.apps, asked.entry(app.id.as_str(), AuditAction::SecretShow)).await;
+        let key = app.credentials.first().map(|credential| credential.key.as_str());
+        let entry = asked.entry(app.id.as_str(), AuditAction::SecretShow).with_keys(key.into_iter());
+        asked.note(&state.node.apps, entry).await;
     }
     let listen = &state.node.config.listen;
     let secret = app.credentials.first().map_or("", |credential| credential.secret.expose());

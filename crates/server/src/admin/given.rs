@@ -5,7 +5,7 @@
 
 mod fields;
 
-use fanfare_apps::{MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
+use fanfare_apps::{AuditAction, AuditWanted, MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
 use fanfare_node::trace::MOST_TRACES;
 use fanfare_protocol::auth::Query;
@@ -14,6 +14,9 @@ use fanfare_protocol::ids::is_app_id;
 pub(super) use self::fields::Fields;
 use super::problem::Problem;
 use crate::http::given::{FaultyQuery, Given};
+
+/// What a parameter that names an app is to be.
+const AN_ID: &str = "an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -";
 
 /// Default number of hours of usage.
 const USUAL_HOURS: u32 = 24;
@@ -25,7 +28,7 @@ const USUAL_HOURS: u32 = 24;
 pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), FaultyQuery> {
     let mut given = Given::of(query, &["after", "limit"]);
     let is_id = |id: &str| is_app_id(id).then(|| id.to_owned());
-    let after = given.parsed("after", "an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -", is_id);
+    let after = given.parsed("after", AN_ID, is_id);
     let limit = given.rows_of(MOST_LISTED);
     given.end().map(|()| (after, limit))
 }
@@ -50,26 +53,19 @@ pub(super) fn hours(query: &Query) -> Result<u32, FaultyQuery> {
     given.end().map(|()| hours)
 }
 
-/// Which entries of the audit log are wanted.
-pub(super) struct AuditWanted {
-    /// Only entries that are older than the one with this number.
-    pub before: Option<i64>,
-    /// Only entries about this app.
-    pub app: Option<String>,
-    /// Most entries.
-    pub limit: usize,
-}
-
-/// The page of the audit log to answer.
+/// The page of the audit log to answer: which entries, and how many at most.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn audit(query: &Query) -> Result<AuditWanted, FaultyQuery> {
-    let mut given = Given::of(query, &["after", "limit", "app"]);
+pub(super) fn audit(query: &Query) -> Result<(AuditWanted, usize), FaultyQuery> {
+    let mut given = Given::of(query, &["after", "limit", "app", "action", "token"]);
     let before = given.parsed("after", "the next of a page of the audit log", |text| text.parse().ok());
     let limit = given.rows_of(MOST_AUDITED);
-    let app = given.text("app").map(str::to_owned);
-    given.end().map(|()| AuditWanted { before, app, limit })
+    let app = given.parsed("app", AN_ID, |id| is_app_id(id).then(|| id.to_owned()));
+    let actions = AuditAction::ALL.map(|action| (action.as_str(), action));
+    let action = given.of_these("action", &actions).map(|action| action.as_str().to_owned());
+    let token = given.parsed("token", "a token's number", |text| text.parse().ok());
+    given.end().map(|()| (AuditWanted { before, app, action, token }, limit))
 }
 
 /// Which traces are wanted.

@@ -21,7 +21,8 @@ pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
     let secrets = if given::secrets(&asked.query)? { Secrets::Shown } else { Secrets::Hidden };
     let record = apps.show(id).await?;
     if secrets == Secrets::Shown {
-        asked.note(apps, asked.entry(id, AuditAction::SecretShow)).await;
+        let keys = record.keys.iter().map(|pair| pair.key.as_str());
+        asked.note(apps, asked.entry(id, AuditAction::SecretShow).with_keys(keys)).await;
     }
     let mut value = app_json::keys(&record, secrets);
     let tenant = state.node.tenants.find(&AppId::from(&**id));

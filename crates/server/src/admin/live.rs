@@ -14,6 +14,7 @@ use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::SocketId;
 use fanfare_protocol::utc::utc_milliseconds;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use self::stream::LiveStream;
 use super::asked::Asked;
@@ -49,6 +50,9 @@ pub(super) async fn open(
     let app = events::app(&admin.state, asked).await?;
     let bearer = &asked.by;
     let shows_data = bearer.scopes.contains(&Scope::Payloads);
+    if let Some(wait) = admin.lists_opened.wait_of(bearer.id, Instant::now()).filter(|_| shows_data) {
+        return Err(Problem::TooManyLists(wait));
+    }
     let key = match session {
         Some((_, session)) => format!("session {}", session.csrf_token),
         None => format!("token {}", bearer.id),
@@ -61,6 +65,7 @@ pub(super) async fn open(
         .map_err(|refused| Problem::TooManyTaps(told_to(bearer, refused)))?;
     let entry = shows_data.then(|| audited(asked));
     if let Some(entry) = &entry {
+        admin.lists_opened.count(bearer.id, Instant::now());
         asked.note(&node.apps, entry.clone()).await;
     }
     let (sender, body) = AnswerBody::stream();

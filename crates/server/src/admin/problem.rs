@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
+use super::often::MOST_LISTS;
 use super::wrong_tokens::WrongOnes;
 use crate::http::Answer;
 use crate::http::ApiError;
@@ -142,6 +143,11 @@ pub(super) enum Problem {
     /// There are as many live lists as there may be.
     #[error(transparent)]
     TooManyTaps(TooManyTaps),
+    /// The token has to wait before it opens its next live list with payloads.
+    #[error(
+        "The token has opened {MOST_LISTS} live lists with payloads within a minute: wait before opening another"
+    )]
+    TooManyLists(Duration),
     /// What is asked for may be on a node that could not be asked; the sentence says more.
     #[error("Try again: {0}")]
     Perhaps(String),
@@ -211,6 +217,7 @@ impl Problem {
             Self::ClusterAway | Self::Perhaps(_) => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
             Self::TooManyTaps(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-taps"),
+            Self::TooManyLists(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-lists"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Examining => (StatusCode::TOO_MANY_REQUESTS, "too-many-examinations"),
             Self::TooLate => (StatusCode::SERVICE_UNAVAILABLE, "too-late"),
@@ -294,6 +301,7 @@ impl Problem {
             }
             Self::TooManyWrongTokens(wait)
             | Self::TooManyAttempts(wait)
+            | Self::TooManyLists(wait)
             | Self::NotTested(NotTested::TooOften(wait))
             | Self::NotRepeated(NotRepeated::NotTested(NotTested::TooOften(wait))) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));

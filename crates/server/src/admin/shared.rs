@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::doctor::Examinations;
+use super::often::Often;
 use super::problem::Problem;
 use super::routes::AdminRoutes;
 use super::wrong_tokens::WrongTokens;
@@ -15,6 +16,8 @@ pub(super) struct Admin {
     pub state: Arc<State>,
     pub routes: AdminRoutes,
     pub wrong_tokens: WrongTokens,
+    /// The live lists with payloads that each token has opened, which leave entries in the audit log.
+    pub lists_opened: Often<i64>,
     pub under_way: Arc<Semaphore>,
     /// What the doctor examines now.
     pub examinations: Arc<Examinations>,

@@ -1,26 +1,19 @@
 //! The rate limit of wrong tokens by address, so that guessing never loads the database.
 //!
-//! Holds a bounded number of addresses; when full, the address with the oldest window is evicted.
-//! Wrong tokens of one address never count for another.
+//! Wrong tokens of one address never count for another. Forgetting an address makes no token easier to guess: a token has 256 bits.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use fanfare_node::addresses::network;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Wrong tokens that an address may show within a [`WINDOW`].
+use super::often::Often;
+
+/// Wrong tokens that an address may show within a minute.
 const MOST_WRONG: u32 = 20;
 
-/// How long wrong tokens count, from the first wrong token.
-const WINDOW: Duration = Duration::from_secs(60);
-
-/// Most addresses remembered. Eviction makes no token easier to guess: a token has 256 bits.
-const MOST_ADDRESSES: usize = 1024;
-
-/// How often an address was wrong within its [`WINDOW`].
+/// How often an address was wrong within its minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrongOnes {
     /// The wrong tokens, codes and sessions so far, this one included.
@@ -30,56 +23,29 @@ pub(super) struct WrongOnes {
 }
 
 /// The wrong tokens of each address.
-#[derive(Default)]
-pub(super) struct WrongTokens(Mutex<HashMap<IpAddr, Wrong>>);
+pub(super) struct WrongTokens(Often<IpAddr>);
 
-/// The wrong tokens of one address.
-struct Wrong {
-    since: Instant,
-    count: u32,
+impl Default for WrongTokens {
+    fn default() -> Self {
+        Self(Often::at_most(MOST_WRONG))
+    }
 }
 
 impl WrongTokens {
     /// How long the address has to wait before its next token is checked.
     pub fn wait_of(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let table = self.0.lock();
-        let wrong = table.get(&network(address)).filter(|wrong| wrong.count >= MOST_WRONG)?;
-        (wrong.since + WINDOW).checked_duration_since(now).filter(|wait| !wait.is_zero())
+        self.0.wait_of(network(address), now)
     }
 
     /// Counts a wrong token of the address, and tells how many there are now.
     pub fn count(&self, address: IpAddr, now: Instant) -> WrongOnes {
-        let mut table = self.0.lock();
-        let address = network(address);
-        if !table.contains_key(&address) && table.len() >= MOST_ADDRESSES {
-            make_room(&mut table, now);
-        }
-        let wrong = table.entry(address).or_insert(Wrong { since: now, count: 0 });
-        if is_over(wrong, now) {
-            *wrong = Wrong { since: now, count: 0 };
-        }
-        wrong.count += 1;
-        WrongOnes { wrong: wrong.count, allowed: MOST_WRONG }
-    }
-}
-
-fn is_over(wrong: &Wrong, now: Instant) -> bool {
-    now.duration_since(wrong.since) >= WINDOW
-}
-
-fn make_room(table: &mut HashMap<IpAddr, Wrong>, now: Instant) {
-    table.retain(|_, wrong| !is_over(wrong, now));
-    if table.len() < MOST_ADDRESSES {
-        return;
-    }
-    let oldest = table.iter().min_by_key(|(_, wrong)| wrong.since).map(|(address, _)| *address);
-    if let Some(oldest) = oldest {
-        table.remove(&oldest);
+        WrongOnes { wrong: self.0.count(network(address), now), allowed: MOST_WRONG }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::often::WINDOW;
     use super::*;
 
     fn address(number: u32) -> IpAddr {
@@ -105,22 +71,6 @@ mod tests {
         assert_eq!(wrong.wait_of(address(1), over), None);
         fill(&wrong, address(1), over);
         assert_eq!(wrong.wait_of(address(1), over), Some(WINDOW), "and from the start again");
-    }
-
-    #[test]
-    fn a_full_table_forgets_those_that_are_over_and_then_the_oldest() {
-        let (wrong, start) = (WrongTokens::default(), Instant::now());
-        let at = |number: u32| start + Duration::from_millis(number.into());
-        fill(&wrong, address(0), at(0));
-        for number in 1..=MOST_ADDRESSES as u32 {
-            wrong.count(address(number), at(number));
-            assert!(wrong.0.lock().len() <= MOST_ADDRESSES);
-        }
-        assert_eq!(wrong.0.lock().len(), MOST_ADDRESSES);
-        assert_eq!(wrong.wait_of(address(0), at(2000)), None, "the oldest is forgotten");
-        assert!(wrong.0.lock().contains_key(&address(1)));
-        wrong.count(address(9999), start + 2 * WINDOW);
-        assert_eq!(wrong.0.lock().len(), 1);
     }
 
     #[test]

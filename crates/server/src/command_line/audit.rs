@@ -1,6 +1,8 @@
 //! `fanfare audit`.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use fanfare_apps::AuditAction;
 
 use super::options::DataPlace;
 
@@ -13,6 +15,12 @@ pub struct AuditCommand {
     /// Only what concerns this app
     #[arg(long, value_name = "ID")]
     pub app: Option<String>,
+    /// Only this action
+    #[arg(long, value_name = "ACTION", value_parser = PossibleValuesParser::new(AuditAction::ALL.map(AuditAction::as_str)))]
+    pub action: Option<String>,
+    /// Only what the token with this number did
+    #[arg(long, value_name = "NUMBER")]
+    pub token: Option<i64>,
     /// So many entries at most, the newest first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub limit: u16,

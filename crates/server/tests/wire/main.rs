@@ -13,6 +13,7 @@ mod admission;
 mod app_sources;
 mod apps_database;
 mod audit;
+mod audit_bounds;
 mod authorize_crowds;
 mod authorize_pages;
 mod authorize_requests;
