@@ -249,6 +249,8 @@ def pages_asked(asked):
     server = Server(asked.cores)
     token, other = server.token(), server.token()
     crowd = crowd_of(server, asked)
+    open_now = json.loads(Asking(server.admin, other).get("/v1/apps/1/stats")[1])
+    print("CON-023", {name: open_now[name] for name in ("connections", "channels", "subscriptions", "users")})
     span = str(2 * float(asked.seconds))
     stream = ["--n", "100", "--channels", "100", "--rate", "200", "--bytes", "128", "--seconds", span, "--warmup", "1"]
 

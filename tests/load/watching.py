@@ -4,6 +4,8 @@ Each is a process of its own on the generator's core, and says on a pipe what it
 """
 
 import collections
+import hashlib
+import hmac
 import http.client
 import json
 import multiprocessing
@@ -173,15 +175,26 @@ def text_frame(text):
 
 
 def until(stream, wanted):
+    """All that comes until the wanted is there."""
     unread = b""
     while wanted not in unread:
         more = stream.recv(65536)
         assert more, f"closed while waiting for {wanted}: {unread}"
         unread += more
+    return unread
+
+
+def sign_in(stream, established, user):
+    """Signs in, each connection as a user of its own."""
+    socket_id = established.rpartition(b'socket_id\\":\\"')[2].partition(b"\\")[0].decode()
+    data = json.dumps({"id": user})
+    signature = hmac.new(b"app-secret", f"{socket_id}::user::{data}".encode(), hashlib.sha256).hexdigest()
+    signing_in = {"auth": f"app-key:{signature}", "user_data": data}
+    stream.sendall(text_frame(json.dumps({"event": "pusher:signin", "data": signing_in})))
 
 
 def idle_crowd(pipe, port, source, count, first, each):
-    """Connections from one address, each with so many channels, numbered from `first`, ten connections a channel."""
+    """Connections from one address, numbered from `first`, each signed in, with so many channels; ten connections a channel."""
     crowd = []
     for begin in range(0, count, 200):
         some = range(begin, min(begin + 200, count))
@@ -190,7 +203,7 @@ def idle_crowd(pipe, port, source, count, first, each):
             stream.sendall(UPGRADE)
             crowd.append(stream)
         for number in some:
-            until(crowd[number], b"connection_established")
+            sign_in(crowd[number], until(crowd[number], b"connection_established"), f"u{first + number:06}")
             for turn in range(each):
                 name = f"c{(first + number) // 10 * each + turn}"
                 crowd[number].sendall(text_frame(json.dumps({"event": "pusher:subscribe", "data": {"channel": name}})))
