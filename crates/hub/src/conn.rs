@@ -2,11 +2,11 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Wake;
 
 use fanfare_protocol::close::CloseReason;
-use fanfare_protocol::ids::SocketId;
+use fanfare_protocol::ids::{SocketId, UserId};
 use fanfare_protocol::version::Version;
 use hashbrown::HashMap;
 use indexmap::IndexMap;
@@ -43,6 +43,8 @@ pub struct Conn {
     pub dialect: Dialect,
     /// Who is at the other end.
     pub visitor: Visitor,
+    /// The user that the connection is signed in as, for operators; there is never another.
+    user: OnceLock<UserId>,
     /// The connection has gone on over a WebSocket.
     upgraded: AtomicBool,
     /// Subscribed channels, as the connection's task has counted them last.
@@ -77,6 +79,7 @@ impl Conn {
             outbox: Outbox::new(budget),
             dialect,
             visitor,
+            user: OnceLock::new(),
             upgraded: AtomicBool::new(false),
             channels: AtomicU32::new(0),
             stirred: AtomicBool::new(true),
@@ -98,6 +101,16 @@ impl Conn {
     /// A connection of Socket.IO goes on over a WebSocket.
     pub fn upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
+    }
+
+    /// The user that the connection is signed in as.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        self.user.get()
+    }
+
+    pub(crate) fn is_signed_in_as(&self, user: &UserId) {
+        self.user.get_or_init(|| user.clone());
     }
 
     /// Subscribed channels, for operators: the connection's task may know better.

@@ -177,6 +177,7 @@ impl Subscriptions {
         }
         let signing_in = SigningIn { conn: &self.conn, success, now };
         let signed_in = self.hub.sign_in(signing_in, before, user);
+        self.conn.is_signed_in_as(&signed_in.id);
         self.rare.get_or_insert_default().signed_in = Some(signed_in);
         true
     }

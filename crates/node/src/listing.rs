@@ -83,11 +83,15 @@ pub struct ChannelsWanted<'a> {
 type ChannelKey = (Reverse<usize>, ChannelName);
 
 fn key_of(order: &ChannelOrder, count: usize, name: &ChannelName) -> ChannelKey {
-    let is_sorted = matches!(order, ChannelOrder::Subscribers(_));
-    (Reverse(if is_sorted { count } else { 0 }), name.clone())
+    (order.sorted(count), name.clone())
 }
 
 impl ChannelOrder {
+    /// What decides before the name.
+    fn sorted(&self, count: usize) -> Reverse<usize> {
+        Reverse(if matches!(self, Self::Subscribers(_)) { count } else { 0 })
+    }
+
     /// Where the page begins.
     fn after(&self) -> Option<ChannelKey> {
         match self {
@@ -120,8 +124,12 @@ async fn channels(
     while let Some(from) = place {
         place = hub.some_channels(from, now, |name, occupancy, is_cached| {
             if name.as_str().starts_with(wanted.prefix) && KindWanted::has(wanted.kind, name) {
-                let row = ListedChannel { name: name.clone(), occupancy, is_cached };
-                first.take(key_of(&wanted.order, occupancy.subscriptions, name), row);
+                let sorted = wanted.order.sorted(occupancy.subscriptions);
+                // Of most channels nothing is copied.
+                if first.wants(|(other, last)| sorted.cmp(other).then_with(|| name.cmp(last))) {
+                    let row = ListedChannel { name: name.clone(), occupancy, is_cached };
+                    first.put((sorted, name.clone()), row);
+                }
             }
         });
         yield_now().await;

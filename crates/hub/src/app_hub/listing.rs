@@ -3,7 +3,6 @@
 //! A list is read in pieces, each under one lock that is held for a bounded number of entries. An entry that is there from the
 //! first piece to the last is shown, however many others come and go; an entry may be shown twice.
 
-use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -129,16 +128,6 @@ impl AppHub {
     #[must_use]
     pub fn count_some_users(&self, prefix: &str, after: Option<&UserId>) -> (usize, Option<UserId>) {
         self.users.count_piece(PIECE, prefix, after)
-    }
-
-    /// Shows whom these connections are signed in as, of a piece of the users; returns behind whom the next piece begins.
-    pub fn some_signed_in(
-        &self,
-        sockets: &HashSet<SocketId>,
-        after: Option<&UserId>,
-        show: impl FnMut(SocketId, &UserId),
-    ) -> Option<UserId> {
-        self.users.signed_in_among(PIECE, sockets, after, show)
     }
 
     /// Of each of these users of a presence channel, the acknowledged connections on this node and the newest `user_info`, in

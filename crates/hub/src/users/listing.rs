@@ -1,10 +1,9 @@
 //! The users who are signed in on this node, in pieces for operators' lists (CON-022).
 
-use std::collections::HashSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use fanfare_protocol::ids::{SocketId, UserId};
+use fanfare_protocol::ids::UserId;
 
 use super::{Table, User, Users};
 use crate::conn::Conn;
@@ -59,40 +58,6 @@ impl Users {
         (count, last.filter(|_| looked_at == most).cloned())
     }
 
-    /// Shows each of these connections that is signed in as one of the next users of the table; returns behind whom the next
-    /// piece begins. A piece ends where `most` entries were looked at: users, and of each the connections, or the sockets if
-    /// they are fewer.
-    pub(crate) fn signed_in_among(
-        &self,
-        most: usize,
-        sockets: &HashSet<SocketId>,
-        after: Option<&UserId>,
-        mut show: impl FnMut(SocketId, &UserId),
-    ) -> Option<UserId> {
-        let table = self.table.lock();
-        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_str()));
-        let (mut last, mut looked_at) = (None, 0);
-        for (id, user) in table.users.range::<str, _>((from, Bound::Unbounded)) {
-            looked_at += 1 + user.signed_in.len().min(sockets.len());
-            last = Some(id);
-            if user.signed_in.len() <= sockets.len() {
-                user.signed_in
-                    .keys()
-                    .filter(|socket| sockets.contains(socket))
-                    .for_each(|socket| show(*socket, id));
-            } else {
-                sockets
-                    .iter()
-                    .filter(|socket| user.signed_in.contains_key(*socket))
-                    .for_each(|socket| show(*socket, id));
-            }
-            if looked_at >= most {
-                break;
-            }
-        }
-        last.filter(|_| looked_at >= most).cloned()
-    }
-
     /// At most so many connections that are signed in as the user.
     pub(crate) fn some_conns(&self, user: &str, most: usize) -> Vec<Arc<Conn>> {
         let table = self.table.lock();
@@ -125,7 +90,6 @@ mod tests {
     use fanfare_protocol::server;
     use fanfare_protocol::user::UserData;
 
-    use super::*;
     use crate::{AppHub, Subscriptions};
 
     fn signed_in(hub: &Arc<AppHub>, bits: u64, id: &str) -> Subscriptions {
@@ -161,39 +125,5 @@ mod tests {
         }
         assert!((0..100).all(|n| found.contains(&*format!("u{n:03}"))));
         assert!(!found.contains("watched"), "who is only watched is not signed in");
-        let mut shown = Vec::new();
-        let sockets = HashSet::from([3, 9999].map(SocketId::from_bits));
-        let mut behind = None;
-        loop {
-            behind = hub.users.signed_in_among(MOST, &sockets, behind.as_ref(), |socket, user| {
-                shown.push((socket, user.clone()));
-            });
-            if behind.is_none() {
-                break;
-            }
-        }
-        assert_eq!(shown, [(SocketId::from_bits(3), "u003".into())]);
-    }
-
-    #[test]
-    fn con_022_a_page_s_connections_are_looked_up_with_few_entries_a_lock_also_of_a_user_with_many() {
-        let hub = Arc::new(AppHub::new(crate::test_app("1")));
-        let _crowd: Vec<_> = (0..500).map(|n| signed_in(&hub, n, "crowd")).collect();
-        let _others: Vec<_> = (500..700).map(|n| signed_in(&hub, n, &format!("u{n}"))).collect();
-        let sockets: HashSet<SocketId> = [7, 499, 699].map(SocketId::from_bits).into();
-        let (mut shown, mut pieces, mut behind) = (Vec::new(), 0, None);
-        loop {
-            pieces += 1;
-            behind = hub.users.signed_in_among(50, &sockets, behind.as_ref(), |socket, user| {
-                shown.push((socket.bits(), user.to_string()));
-            });
-            if behind.is_none() {
-                break;
-            }
-        }
-        shown.sort();
-        assert_eq!(shown, [(7, "crowd".to_owned()), (499, "crowd".to_owned()), (699, "u699".to_owned())]);
-        // Of the crowd four entries, of each other user two.
-        assert_eq!(pieces, (4 + 2 * 200) / 50 + 1);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What a connection shows is what its own task needs: nothing is kept for the list, but the number of channels.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,14 +19,6 @@ pub const MOST_CHANNELS: usize = 1000;
 
 /// Connections that are read in one piece where most of them do not fit.
 const PIECE: usize = 1000;
-
-/// A connection in a list.
-pub struct ListedConnection {
-    /// The connection.
-    pub conn: Arc<Conn>,
-    /// The user that it is signed in as.
-    pub user: Option<UserId>,
-}
 
 /// Some connections: those that fit everything given.
 pub struct ConnectionsWanted {
@@ -47,7 +39,7 @@ pub async fn connections(
     node: &Node,
     app: &AppId,
     wanted: &ConnectionsWanted,
-) -> ListedPage<ListedConnection, SocketId> {
+) -> ListedPage<Arc<Conn>, SocketId> {
     let Some(hub) = node.hubs.get(app) else { return ListedPage::empty() };
     let ConnectionsWanted { channel, user, address, after, limit } = wanted;
     let of_user: Option<BTreeMap<SocketId, Arc<Conn>>> = user
@@ -89,7 +81,7 @@ pub async fn connections(
     };
     let (conns, has_more) = first.rows();
     let next = conns.last().filter(|_| has_more).map(|conn| conn.id);
-    ListedPage { rows: with_users(&hub, conns).await, next, total }
+    ListedPage { rows: conns, next, total }
 }
 
 async fn each_subscriber(hub: &AppHub, channel: &ChannelName, mut show: impl FnMut(&Arc<Conn>)) {
@@ -103,29 +95,9 @@ async fn each_subscriber(hub: &AppHub, channel: &ChannelName, mut show: impl FnM
     }
 }
 
-/// Looks up whom the connections are signed in as.
-async fn with_users(hub: &AppHub, conns: Vec<Arc<Conn>>) -> Vec<ListedConnection> {
-    let sockets: HashSet<SocketId> = conns.iter().map(|conn| conn.id).collect();
-    let mut users = HashMap::new();
-    let mut after = None;
-    loop {
-        after = hub.some_signed_in(&sockets, after.as_ref(), |socket, user| {
-            users.insert(socket.bits(), user.clone());
-        });
-        if after.is_none() {
-            break;
-        }
-        yield_now().await;
-    }
-    let row = |conn: Arc<Conn>| ListedConnection { user: users.remove(&conn.id.bits()), conn };
-    conns.into_iter().map(row).collect()
-}
-
 /// The open connection of this socket.
-pub async fn connection(node: &Node, app: &AppId, socket: SocketId) -> Option<ListedConnection> {
-    let hub = node.hubs.get(app)?;
-    let conn = hub.conn(socket)?;
-    with_users(&hub, vec![conn]).await.pop()
+pub fn connection(node: &Node, app: &AppId, socket: SocketId) -> Option<Arc<Conn>> {
+    node.hubs.get(app)?.conn(socket)
 }
 
 /// The channels that the connection is subscribed to, by name, [`MOST_CHANNELS`] at most.

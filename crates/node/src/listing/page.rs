@@ -1,5 +1,6 @@
 //! A page of a list: the first rows behind a key, of rows that come in any order.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Most rows of a page.
@@ -36,13 +37,21 @@ impl<Key: Ord, Row> First<Key, Row> {
     }
 
     pub(super) fn take(&mut self, key: Key, row: Row) {
-        self.offered += 1;
-        let is_full = self.is_full();
-        if self.after.as_ref().is_some_and(|after| key <= *after)
-            || is_full && self.rows.last_key_value().is_some_and(|(last, _)| key > *last)
-        {
-            return;
+        if self.wants(|other| key.cmp(other)) {
+            self.put(key, row);
         }
+    }
+
+    /// Whether a row has a place on the page, which is then to be put there; `compare` compares the row's key with another.
+    pub(super) fn wants(&mut self, compare: impl Fn(&Key) -> Ordering) -> bool {
+        self.offered += 1;
+        let is_behind = self.after.as_ref().is_none_or(|after| compare(after).is_gt());
+        is_behind
+            && !(self.is_full() && self.rows.last_key_value().is_some_and(|(last, _)| compare(last).is_gt()))
+    }
+
+    /// Puts a row that is wanted.
+    pub(super) fn put(&mut self, key: Key, row: Row) {
         self.rows.insert(key, row);
         if self.rows.len() > self.limit + 1 {
             self.rows.pop_last();

@@ -132,7 +132,7 @@ pub(super) async fn connections_here(
     wanted: &ConnectionsWanted,
 ) -> NodePage<ConnectionRow> {
     let page = connections::connections(node, app, wanted).await;
-    NodePage::of(page, |found| ConnectionRow::of(node, found))
+    NodePage::of(page, |conn| ConnectionRow::of(node, &conn))
 }
 
 pub(super) async fn users_here(
@@ -145,10 +145,10 @@ pub(super) async fn users_here(
 }
 
 pub(super) async fn connection_here(node: &Node, app: &AppId, socket: SocketId) -> Option<ConnectionRow> {
-    let found = connections::connection(node, app, socket).await?;
-    let channels = connections::channels_of(node, app, &found.conn).await;
+    let conn = connections::connection(node, app, socket)?;
+    let channels = connections::channels_of(node, app, &conn).await;
     let channels = channels.iter().map(|channel| channel.as_str().to_owned()).collect();
-    Some(ConnectionRow { channels, ..ConnectionRow::of(node, found) })
+    Some(ConnectionRow { channels, ..ConnectionRow::of(node, &conn) })
 }
 
 pub(super) fn closed_here(node: &Node, app: &AppId, socket: SocketId, reason: &CloseReason) -> bool {

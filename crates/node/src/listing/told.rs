@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
-use fanfare_hub::{Dialect, OnlineHere};
+use fanfare_hub::{Conn, Dialect, OnlineHere};
 use fanfare_protocol::ids::{SocketId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ListedMember;
-use super::connections::ListedConnection;
 use super::page::ListedPage;
 use crate::clock::unix_milliseconds;
 use crate::node::Node;
@@ -177,7 +176,7 @@ pub(super) fn total<Row>(pages: &[(String, NodePage<Row>)]) -> Option<usize> {
 }
 
 impl ConnectionRow {
-    pub(super) fn of(node: &Node, ListedConnection { conn, user }: ListedConnection) -> Self {
+    pub(super) fn of(node: &Node, conn: &Conn) -> Self {
         let age = node.milliseconds().saturating_sub(u64::from(conn.visitor.since) * 1000);
         Self {
             socket: conn.id.bits(),
@@ -186,7 +185,7 @@ impl ConnectionRow {
             transport: conn.transport().label().to_owned(),
             tls: conn.visitor.over_tls,
             protocol: (conn.dialect == Dialect::Pusher).then(|| conn.visitor.version.number()),
-            user: user.map(|user| user.to_string()),
+            user: conn.user().map(UserId::to_string),
             subscriptions: conn.channels(),
             outbox_bytes: conn.waiting(),
             channels: Vec::new(),
