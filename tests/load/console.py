@@ -10,10 +10,12 @@ machine then cancels, as far as it lasts longer than a round. Asserts nothing. P
 """
 
 import argparse
+import atexit
 import json
 import os
 import resource
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -34,7 +36,6 @@ SPARE = 1200
 
 
 def free_port():
-    import socket
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -53,6 +54,8 @@ class Server:
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin}"]
         with open(folder / "log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        # Whatever ends the run, no server stays.
+        atexit.register(self.process.kill)
         deadline = time.time() + 30
         while True:
             try:
@@ -209,6 +212,7 @@ def stopped_reader(server, tokens, asked):
             time.sleep(0.1)
     load = subprocess.Popen(["taskset", "-c", "1", LOADGEN, "http", "--app-id", "1", "--port", str(server.port), "--bytes", "4000",
                              "--publishers", "1", "--seconds", "55"], stdout=subprocess.DEVNULL)
+    atexit.register(load.kill)
     begun, most = time.time(), server.rss()
     while time.time() < begun + 60:
         most = max(most, server.rss())
