@@ -1,11 +1,15 @@
 // The live page of the console in Chromium, with real clients and a back end.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer } from 'node:net';
 
-import { APP } from '../e2e/support/fanfare.js';
-import { subscribed } from '../e2e/support/waiting.js';
-import { button, link, says, test } from './support/console.js';
+import { asking, redisBroadcaster, startApplication } from '../e2e/support/application.js';
+import { APP, appWith } from '../e2e/support/fanfare.js';
+import { test as sceneTest } from '../e2e/support/scene.js';
+import { subscribed, until } from '../e2e/support/waiting.js';
+import { Desk, button, go, link, says, test } from './support/console.js';
 
 const rows = (page) => page.locator('.live > li');
 
@@ -108,4 +112,67 @@ test('con_015 con_035 without the scope payloads no data is shown; an empty list
   await entry.getByRole('button', { name: 'Open the entry' }).click();
   await entry.getByText('Channel', { exact: true }).waitFor();
   assert.ok(!(await page.content()).includes('not-for-everybody'));
+});
+
+/** A server of `node:net` or `node:http` on a free port, closed when the test ends. */
+async function portOf(t, server) {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return server.address().port;
+}
+
+/** A Redis on a free port, ended with the test; gives the port. */
+async function startRedis(t) {
+  const free = createServer();
+  const port = await portOf(t, free);
+  free.close();
+  await once(free, 'close');
+  const redis = spawn('redis-server', ['--port', String(port), '--save', '', '--bind', '127.0.0.1', '--dir', '/tmp'], { stdio: 'ignore' });
+  const ended = once(redis, 'close');
+  t.after(async () => {
+    redis.kill();
+    await ended;
+  });
+  await until(() => command(port, 'PING').then((said) => said.startsWith('+PONG'), () => false), 'the Redis');
+  return port;
+}
+
+/** What a Redis answers to a command. */
+async function command(port, ...words) {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`);
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  return String(answer);
+}
+
+sceneTest('con_028 con_070 events from Redis, authorizations, webhooks and changes of the app have entries, too', async (t) => {
+  const redis = await startRedis(t);
+  const hooks = await portOf(t, createHttpServer((asked, answer) => {
+    answer.statusCode = asked.url === '/works' ? 200 : 500;
+    answer.end();
+  }));
+  const hook = (name) => `{ url = "http://127.0.0.1:${hooks}/${name}", events = ["channel_existence"] }`;
+  const settings = [...(await startApplication(t, redisBroadcaster)), `webhooks = [${hook('works')}, ${hook('fails')}]`];
+  const config = `${appWith(...settings)}\n[apps]\ndatabase = "sqlite"\n[redis_feed]\nurl = "redis://127.0.0.1:${redis}"\nprefix = ""\n`;
+  const desk = await Desk.open(t, { config });
+  const page = await listening(desk);
+  const client = await desk.scene.client(asking(desk.server, 'ann-token'));
+  await subscribed(client.subscribe('private-orders'));
+  const broadcast = JSON.stringify({ event: 'OrderShipped', data: { id: 7 }, socket: null });
+  await until(async () => (await command(redis, 'PUBLISH', 'private-orders', broadcast)).startsWith(':1'), 'the feed');
+  for (const words of ['redis event', 'authorization', 'webhook delivered', 'webhook failed']) await row(page, words).waitFor();
+  await row(page, 'redis event').getByText('OrderShipped').waitFor();
+
+  await desk.server.command('app', 'create', '--id', '1001', '--name', 'shop');
+  await go(page, '/apps/1001/live?kinds=app_changed');
+  await says(page, 'listening since');
+  const { token } = await desk.token('write');
+  const body = JSON.stringify({ settings: { client_events: true } });
+  const headers = { Authorization: `Bearer ${token}` };
+  await fetch(new URL('/v1/apps/1001', desk.url), { method: 'PATCH', headers, body });
+  await row(page, 'app changed').waitFor();
+  await desk.judge();
 });

@@ -225,7 +225,7 @@ test('con_051 an app is deleted only by who types its id; an app of the configur
   await link(page, APP.id).waitFor();
   assert.equal(await link(page, 'shop').count(), 0);
   await go(page, `/apps/${APP.id}/settings`);
-  await says(page, 'This app stands in the configuration');
+  await says(page, /This app stands in the configuration \(.*fanfare\.toml:\d+\)/);
   assert.ok(await page.getByLabel('name', { exact: true }).isDisabled());
   await go(page, `/apps/${APP.id}/settings?tab=features`);
   assert.ok(await page.getByRole('group', { name: 'trace' }).getByLabel('on').isChecked(), 'what the configuration says');
@@ -256,6 +256,12 @@ test('con_054 con_070 a webhook is added and tested from the page, and its deliv
   await page.getByLabel('The request of the test').getByText(headers['x-pusher-signature']).waitFor();
   await page.getByText('Last 1 delivery').click();
   await page.getByRole('row', { name: /a test/ }).waitFor();
+  // The table stays still under the pointer.
+  await page.getByRole('region', { name: `Webhook ${url}` }).getByRole('button', { name: 'Test', exact: true }).click();
+  await button(page, '1 new, show').waitFor();
+  assert.equal(await page.getByRole('row', { name: /a test/ }).count(), 1);
+  await button(page, '1 new, show').click();
+  await page.getByRole('row', { name: /a test/ }).nth(1).waitFor();
   await button(page, 'Remove this webhook').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await says(page, 'This app has no webhook.');

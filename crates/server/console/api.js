@@ -1,10 +1,10 @@
-// Owns every request: the session, the routes that the server has, refusals (RFC 9457), and whether the server answers.
+// Owns every request: the session, the schemas of what is sent, refusals (RFC 9457), and whether the server answers.
 // Must never keep a token: the log-in posts it once, and the browser keeps a cookie that no script reads.
 import { useEffect, useState } from './vendor/preact.js';
 import { joined } from './address.js';
 
 // `epoch` grows when all lists are to ask again; `skew` is by how much the server's clock differs.
-export const server = { session: null, ended: false, gone: null, schemas: {}, routes: null, epoch: 0, asOf: null, skew: 0 };
+export const server = { session: null, ended: false, gone: null, schemas: null, epoch: 0, asOf: null, skew: 0 };
 
 const watchers = new Set();
 
@@ -31,6 +31,8 @@ export class Refusal extends Error {
 		this.word = String(problem?.type).split(':').at(-1);
 		this.faults = [...(problem?.faults ?? []), ...(problem?.holders ?? [])].filter((fault) => fault !== this.message);
 		this.retryAfter = Number(retryAfter) || 0;
+		this.wrong = problem?.wrong;
+		this.allowed = problem?.allowed;
 	}
 }
 
@@ -81,8 +83,8 @@ export const patch = (path, body, headers) => valueOf('PATCH', path, { body, hea
 export const remove = (path) => valueOf('DELETE', path);
 
 // A request whose answer comes line by line, each of them JSON; a single document is one line too.
-export async function stream(method, path, line) {
-	const answer = await reach(method, path);
+export async function stream(method, path, body, line) {
+	const answer = await reach(method, path, { body });
 	let held = '';
 	const take = (one) => one.trim() && line(JSON.parse(one));
 	for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
@@ -119,18 +121,10 @@ export const logout = () => remove(SESSION).then(() => change({ session: null })
 export const hasScope = (scope) => !scope || Boolean(server.session?.scopes.includes(scope));
 
 export async function describe() {
-	const { paths, components } = await get(path('openapi.json'));
-	const routes = new Set();
-	for (const [path, item] of Object.entries(paths)) {
-		for (const method of Object.keys(item)) routes.add(`${method.toUpperCase()} ${path.replace(/\{[^}]*\}/g, '{}')}`);
-	}
-	change({ routes, schemas: components.schemas });
+	change({ schemas: (await get(path('openapi.json'))).components.schemas });
 }
 
-// Whether the server has the route, such as GET /v1/nodes, or GET …/channels of an app.
-export const hasRoute = (route) => Boolean(server.routes?.has(route.replace('…', '/v1/apps/{}')));
-
-export const settingsSchema = () => server.schemas.Settings?.properties ?? {};
+export const settingsSchema = () => server.schemas.Settings.properties;
 
 let timer;
 

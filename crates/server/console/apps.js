@@ -1,10 +1,10 @@
 // Owns the list of apps, making one, and deleting one.
 // Must never show a secret but the one that was just made, once.
 import { html, useState } from './vendor/preact.js';
-import { appPath, hasRoute, post, remove } from './api.js';
+import { appPath, post, remove } from './api.js';
 import { go, to, toApp } from './address.js';
 import { Act, Filters, Line, Once, Refused, Sure, submitted, useAction } from './form.js';
-import { Listed, useMaybe } from './list.js';
+import { Listed, useGot } from './list.js';
 import { count, counted, lamp, text, visible } from './shown.js';
 
 export function Apps({ query }) {
@@ -13,7 +13,7 @@ export function Apps({ query }) {
 		['App', (app) => html`<a href=${toApp(app.id)}>${text(app.name || app.id)}</a>`],
 		['Id', ({ id }) => html`<code>${id}</code>`],
 		['State', ({ enabled }) => (enabled ? lamp('good', 'enabled') : lamp('off', 'disabled')), 'fit'],
-		'source::From the',
+		['From the', ({ source, from }) => html`${source} ${from && html`<small>${visible(from)}</small>`}`],
 		['Keys', ({ keys }) => keys.filter((key) => !key.revoked_at).length, 'number'],
 		'created_at::Made',
 	];
@@ -45,13 +45,13 @@ export function NewApp() {
 
 const Made = ({ app: { id, keys: [made] } }) => html`<h1>The app is made</h1>
 	<div class="panel narrow"><${Once} what="secret" text=${envLines(id, made)} />
-		<p><a class="button main" href=${toApp(id, hasRoute('GET …/connect') ? 'connect' : 'settings')}>Go on</a></p></div>`;
+		<p><a class="button main" href=${toApp(id, 'connect')}>Go on</a></p></div>`;
 
 export const envLines = (id, { key, secret }) => `PUSHER_APP_ID=${id}\nPUSHER_APP_KEY=${key}\nPUSHER_APP_SECRET=${secret}`;
 
 export function DeleteApp({ app, off }) {
 	const [typed, setTyped] = useState('');
-	const stats = useMaybe(app.id, ['stats']);
+	const stats = useGot(appPath(app.id, 'stats'));
 	const act = async () => {
 		await remove(appPath(app.id));
 		go(to('apps'));

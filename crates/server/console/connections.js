@@ -1,9 +1,9 @@
 // Owns the lists of connections and of users, the page of one connection, and closing them.
 // Must never close anything without a dialog that says what the client will do.
 import { html, useState } from './vendor/preact.js';
-import { appPath, hasRoute, post, remove } from './api.js';
+import { appPath, post, remove } from './api.js';
 import { toApp } from './address.js';
-import { Act, Dialog, Filters, Refused, Sure, useAction } from './form.js';
+import { Filters, Sure } from './form.js';
 import { Facts, Listed, States, useGot } from './list.js';
 import { channelLink, count, counted, lamp, number, text, visible } from './shown.js';
 
@@ -20,37 +20,24 @@ export function Connections({ app, parts, query }) {
 			columns=${['socket', 'user', 'subscriptions:number:Channels', 'address', 'since', 'outbox_bytes:number:Waiting', 'node:fit', ['Close', close, 'fit']]}
 			empty=${Object.values(asked).some(Boolean)
 				? html`<p>No connection is like that now.</p><p><a href=${toApp(app, 'connections')}>All connections</a></p>`
-				: html`<p>Nobody is connected now.</p><p>${hasRoute('GET …/connect') && html`<a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. `}A missing client was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
+				: html`<p>Nobody is connected now.</p><p><a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client. A missing client was perhaps <a href=${toApp(app, 'refusals')}>refused</a>.</p>`} />`;
 }
 
 function One({ app, socket }) {
 	const [closed, setClosed] = useState(null);
 	const asked = useGot(appPath(app, 'connections', socket), { every: 5 });
 	const way = (it) => [it.transport, it.tls === true ? 'TLS' : it.tls, it.protocol && `protocol ${it.protocol}`].filter(Boolean).map(visible).join(', ');
-	const messages = (it) => it.sent != null && `${number(it.sent)} sent to it, ${number(it.received)} received from it`;
 	return html`<div><div class="head"><h1>Connection ${text(socket)}</h1>${closed ? lamp('off', `closed, ${closed}`) : html`<${Close} app=${app} socket=${socket} done=${setClosed} />`}</div>
 		<p class="row"><a class="button" href=${toApp(app, 'live', { socket })}>Live of this connection</a></p>
 		<${States} of=${asked} what="the connection">${(it) => html`
-			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Transport', way], 'node', 'since', ['Messages', messages], 'outbox_bytes::Waiting for it']} />
+			<${Facts} app=${app} of=${it} facts=${['user', 'address', ['Transport', way], 'node', 'since', 'outbox_bytes::Waiting for it']} />
 			<h2>Channels</h2>
 			${it.channels?.length ? html`<ul class="bare">${it.channels.map((name) => html`<li data-row tabindex="-1">${channelLink(app, name)}</li>`)}</ul>` : html`<p class="quiet">It is subscribed to none.</p>`}`}
 		<//></div>`;
 }
 
-function Close({ app, socket, done, ...button }) {
-	const [open, setOpen] = useState(false);
-	const closing = useAction(async (code) => {
-		await remove(appPath(app, 'connections', socket, { code }));
-		setOpen(false);
-		done(code);
-	});
-	return html`<${Act} needs="operate" ...${button} onClick=${() => setOpen(true)} aria-label=${`Close ${visible(socket)}`}>Close<//>
-		${open && html`<${Dialog} title=${`Close connection ${visible(socket)}?`} onClose=${() => setOpen(false)}>${(cancel) => html`
-			<p>What its client does depends on the code:</p>
-			${CODES.map(([code, does]) => html`<p class="row nowrap"><button type="button" class="danger" disabled=${closing.busy} onClick=${() => closing.run(code)}>${code}</button> <span>${does}</span></p>`)}
-			<${Refused} refusal=${closing.refusal} />
-			<p class="row">${cancel}</p>`}<//>`}`;
-}
+const Close = ({ app, socket, done, ...button }) => html`<${Sure} label="Close" title=${`Close connection ${visible(socket)}?`} aria-label=${`Close ${visible(socket)}`} needs="operate" choices=${CODES} ...${button}
+	act=${(code) => remove(appPath(app, 'connections', socket, { code })).then(() => done(code))}><p>What its client does depends on the code:</p><//>`;
 
 export function Users({ app, query }) {
 	const [gone, setGone] = useState([]);

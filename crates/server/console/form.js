@@ -9,8 +9,6 @@ const ADVICE = {
 	'not-for-bound-tokens': 'Log in with a token that is not bound to apps.',
 	'no-such-app': 'It was deleted, or this token may not see it.',
 	'database-away': 'Look at the database and at the log of the server; connections go on meanwhile.',
-	'no-database': 'Name a database in the setting apps.database; without one there are no tokens.',
-	'configuration-app': 'Change it in the configuration file, and restart the server.',
 };
 
 export function Refused({ refusal, what, again }) {
@@ -95,18 +93,20 @@ export function Do({ act, off, children, ...button }) {
 	return html`<${Act} ...${button} off=${off || doing.busy} onClick=${() => doing.run()}>${children}<//><${Refused} refusal=${doing.refusal} />`;
 }
 
-export function Sure({ label, does = label, title, act, ready = true, children, ...button }) {
+// A button that asks before it acts; with `choices`, words and what each does, which of them.
+export function Sure({ label, does = label, choices, title, act, ready = true, children, ...button }) {
 	const [open, setOpen] = useState(false);
-	const acting = useAction(async () => {
-		await act();
+	const acting = useAction(async (choice) => {
+		await act(choice);
 		setOpen(false);
 	});
 	return html`<${Act} aria-label=${title.replace('?', '')} ...${button} onClick=${() => (acting.clear(), setOpen(true))}>${label}<//>
 		${open && html`<${Dialog} title=${title} onClose=${() => setOpen(false)}>${(cancel) => html`
-			<form onSubmit=${submitted(() => ready && acting.run())}>
+			<form onSubmit=${submitted(() => ready && !choices && acting.run())}>
 				${children}
+				${choices?.map(([word, what]) => html`<p class="row nowrap"><button type="button" class="danger" disabled=${acting.busy} onClick=${() => acting.run(word)}>${word}</button> <span>${what}</span></p>`)}
 				<${Refused} refusal=${acting.refusal} />
-				<p class="row"><button class="danger" disabled=${!ready || acting.busy}>${does}</button> ${cancel}</p>
+				<p class="row">${!choices && html`<button class="danger" disabled=${!ready || acting.busy}>${does}</button>`} ${cancel}</p>
 			</form>`}<//>`}`;
 }
 

@@ -1,10 +1,10 @@
 // Owns what stands around every page: menu, choice of the app, search, theme, keys, the bar of a gone server.
-// Must never show a page of the menu whose route the server does not have.
+// Must never act on a key while a text is being typed.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
-import { appPath, attempt, get, hasRoute, hasScope, logout, path, server, useServer } from './api.js';
+import { appPath, attempt, hasScope, logout, path, server, useServer } from './api.js';
 import { go, to, toApp, useAddress } from './address.js';
 import { Check, Dialog, Do, flipped } from './form.js';
-import { States, useAsked, useGot } from './list.js';
+import { Missing, States, useGot } from './list.js';
 import { channelLink, clock, socketLink, useTick, userLink, visible } from './shown.js';
 
 const KEYS = {
@@ -55,7 +55,7 @@ const Icon = ({ label, sign, ...button }) => html`<button class="icon" aria-labe
 const addressOf = (page, app) => (page.ofApp ? toApp(app, page.at) : to(page.at));
 
 function Menu({ app, pages, current }) {
-	const items = (ofApp) => pages.filter((page) => page.ofApp === ofApp && hasRoute(page.route)).map((page) => {
+	const items = (ofApp) => pages.filter((page) => page.ofApp === ofApp).map((page) => {
 		const [before, after] = page.name.split(new RegExp(`${page.letter}(.*)`, 'is'));
 		const letter = page.name[before.length];
 		return html`<li><a href=${addressOf(page, app)} aria-current=${page === current ? 'page' : undefined}>${before}<u>${letter}</u>${after}</a></li>`;
@@ -99,7 +99,7 @@ function Gone({ until }) {
 
 function AsOf() {
 	useTick(1);
-	return html`<footer>${server.asOf && html`as of ${clock(server.asOf)} UTC`}</footer>`;
+	return html`<footer>${server.asOf && html`as of ${clock(server.asOf)} UTC · node ${visible(server.session.node)}`}</footer>`;
 }
 
 function Keys({ onClose }) {
@@ -132,7 +132,7 @@ function useKeys(pages, app, help) {
 			if (event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector('dialog[open]')) return;
 			const led = Date.now() - lead.current < 1500;
 			lead.current = 0;
-			const page = led && pages.find((one) => one.letter === key && hasRoute(one.route) && (app || !one.ofApp));
+			const page = led && pages.find((one) => one.letter === key && (app || !one.ofApp));
 			if (page) go(addressOf(page, app));
 			else if (does[key] && !stored('keys off', []).includes(key)) does[key]();
 			else return;
@@ -172,33 +172,23 @@ export function Frame({ app, pages, current, children }) {
 		${help && html`<${Keys} onClose=${() => setHelp(false)} />`}`;
 }
 
-async function find(app, q, signal) {
-	const maybe = (route, path) => ((app || !route.includes('…')) && hasRoute(route)
-		? get(path, { signal }).catch((refusal) => ([400, 404].includes(refusal.status) ? null : Promise.reject(refusal)))
-		: null);
-	const [listed, exact, socket, channels, users] = await Promise.all([
-		maybe('GET /v1/apps', path('apps', { limit: 1000 })),
-		/^[\w-]{1,64}$/.test(q) && maybe('GET /v1/apps/{}', path('apps', q)),
-		/^\d+\.\d+$/.test(q) && maybe('GET …/connections/{}', appPath(app, 'connections', q)),
-		maybe('GET …/channels', appPath(app, 'channels', { prefix: q, limit: 20 })),
-		maybe('GET …/users', appPath(app, 'users', { prefix: q, limit: 20 })),
-	]);
-	const apps = (listed?.apps ?? []).filter(({ id, name }) => id !== exact?.id && [id, name].some((word) => word.toLowerCase().startsWith(q.toLowerCase())));
-	return [
-		['Apps', [...(exact ? [exact] : []), ...apps].slice(0, 20).map(({ id, name }) => html`<a href=${toApp(id)}>${visible(name ? `${name} (${id})` : id)}</a>`)],
-		['Connections', socket ? [socketLink(app, q)] : []],
-		['Channels', (channels?.channels ?? []).map(({ name }) => channelLink(app, name))],
-		['Users', (users?.users ?? []).map(({ user }) => userLink(app, user))],
-	].filter(([, links]) => links.length);
-}
-
 export function Find({ app, query }) {
 	const q = query.get('q') ?? '';
-	const asked = useAsked((signal) => find(app, q, signal), `${app} ${q}`);
+	const asked = useGot(app ? appPath(app, 'search', { q }) : path('search', { q }));
+	const found = (answer) => [
+		['apps', 'Apps', ({ id, name }) => html`<a href=${toApp(id)}>${visible(name ? `${name} (${id})` : id)}</a>`],
+		['connections', 'Connections', ({ socket }) => socketLink(app, socket)],
+		['channels', 'Channels', ({ name }) => channelLink(app, name)],
+		['users', 'Users', ({ user }) => userLink(app, user)],
+	].filter(([list]) => answer[list]?.length);
 	return html`<h1>Find</h1>
-		<${States} of=${asked} what="what was searched for" isEmpty=${(found) => !found.length}
+		<p>What is called <b>${visible(q)}</b>, or begins so${app && ', in this app'}:</p>
+		<${Missing} of=${asked.value} />
+		<${States} of=${asked} what="what was searched for" isEmpty=${(answer) => !found(answer).length}
 			empty=${html`<p>Nothing here is called <b>${visible(q)}</b> now.</p>
 				<p>The search looks for beginnings of names of apps${app && ', channels and users, and for socket ids'}. A channel exists while somebody is subscribed.</p>`}>
-			${(found) => found.map(([name, links]) => html`<h2>${name}</h2><ul class="bare">${links.map((link) => html`<li data-row tabindex="-1">${link}</li>`)}</ul>`)}
+			${(answer) => found(answer).map(([list, name, link]) => html`<h2>${name}</h2>
+				<ul class="bare">${answer[list].map((row) => html`<li data-row tabindex="-1">${link(row)}</li>`)}</ul>
+				${answer.more.includes(list) && html`<p class="quiet">and more: go on typing</p>`}`)}
 		<//>`;
 }

@@ -69,7 +69,7 @@ export function Connect({ app, query }) {
 	const asked = useGot(appPath(app, 'connect', { ...at, secrets }));
 	const tab = query.get('tab') in LINES ? query.get('tab') : 'laravel';
 	return html`<h1>Connect</h1>
-		<${Filters} query=${query} fields=${[['host', 'Host', at.host], ['port', 'Port', '6001']]}>
+		<${Filters} query=${query} fields=${[['host', 'Host', at.host], ['port', 'Port', 'its own']]}>
 			<p><${Check} on=${at.tls === 'true'} flip=${() => setQuery({ tls: at.tls !== 'true' })}>TLS<//>
 				<${Act} needs="secrets" class="small" onClick=${() => setSecrets(secrets ? null : true)}>${secrets ? 'Mask the secret' : 'Show the secret'}<//></p><//>
 		<${Tabs} label="For" of=${LINES} on=${tab} href=${(name) => toApp(app, 'connect', { ...Object.fromEntries(query), tab: name })} />

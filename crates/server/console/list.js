@@ -2,15 +2,13 @@
 // read, and the table that becomes cards on a narrow screen.
 // Must never hold more rows than LONGEST.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
-import { appPath, asRefusal, get, hasRoute, path, server, useServer } from './api.js';
+import { asRefusal, get, path, server, useServer } from './api.js';
 import { Refused } from './form.js';
 import { field, number, visible } from './shown.js';
 
 const LONGEST = 2000;
 
 export const useGot = (path, options) => useAsked((signal) => get(path, { signal }), path, options);
-
-export const useMaybe = (app, parts, options) => useGot(hasRoute(`GET …/${parts.join('/')}`) ? appPath(app, ...parts) : null, options);
 
 // Asks when `key` changes, when somebody has logged in anew, when the server is back, and every so many seconds while the
 // page is looked at. What was there stays while it is asked for again. A key of null asks nothing.
@@ -54,22 +52,43 @@ export function States({ of: { value, refusal, slow, again }, isEmpty, empty, wh
 	return isEmpty?.(value) ? html`<div class="state empty">${empty}</div>` : children(value);
 }
 
-// The list of a route, of an app or of the node, in pages: `plural` of the answer, or `only` some of it. Rows are brought up to
-// date, but none comes or goes under the pointer: new ones are counted, and those that are no longer there are marked.
-export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, every = 5, only, what = `the ${plural}`, caption, empty, columns }) {
+// Rows that stay still while they are read: they are brought up to date, but none comes or goes under the pointer. New ones are
+// counted until `show`, and those that are no longer there are marked. Another key begins anew.
+export function useStill(key, value, rows = [], by) {
+	const [, draw] = useState();
+	const list = useRef({}).current;
+	const id = keyOf(by);
+	const begin = () => Object.assign(list, { key, seen: value, rows, next: value?.next, fresh: 0, gone: new Set() });
+	// Under the pointer there is nothing yet.
+	if (list.key !== key || !list.rows.length) begin();
+	else if (value && value !== list.seen) {
+		const now = new Map(rows.map((row) => [id(row), row]));
+		const known = list.rows.map(id);
+		list.rows = list.rows.map((row) => now.get(id(row)) ?? row);
+		list.fresh = rows.filter((row) => !known.includes(id(row))).length;
+		// Only where the answer has everything, a row that is not in it is gone.
+		list.gone = new Set(value.next ? [] : known.filter((name) => !now.has(name)));
+		list.seen = value;
+	}
+	list.show = () => {
+		begin();
+		draw({});
+	};
+	return list;
+}
+
+export const Fresh = ({ of: { fresh, show } }) => html`<p class="fresh" role="status">${fresh > 0 && html`<button class="small" onClick=${show}>${number(fresh)} new, show</button>`}</p>`;
+
+// The list of a route, of an app or of the node, in pages: `plural` of the answer, or `only` some of it, or a `few`, the first page.
+export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, every = 5, only, few, what = `the ${plural}`, caption, empty, columns }) {
 	const id = keyOf(by);
 	const place = app ? ['apps', app, ...route] : route;
 	const key = path(...place, query);
 	const page = (after, signal) => get(path(...place, { ...query, after }), { signal });
 	const asked = useAsked((signal) => page(null, signal), key, { every });
 	const [more, setMore] = useState({});
-	const kept = useRef({});
-	const { value } = asked;
-	const begin = () => Object.assign(kept.current, { key, seen: value, rows: value?.[plural] ?? [], next: value?.next, fresh: 0, gone: new Set() });
-	const list = kept.current;
-	// Under the pointer there is nothing yet.
-	if (list.key !== key || !list.rows?.length) begin();
-	else if (value && value !== list.seen) update(list, value, value[plural], id);
+	const { value = {} } = asked;
+	const list = useStill(key, asked.value, value[plural], id);
 	const further = async () => {
 		setMore({ busy: true });
 		try {
@@ -84,26 +103,27 @@ export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, 
 	};
 	const rows = only ? list.rows.filter(only) : list.rows;
 	const said = (words, ...of) => (typeof words === 'function' ? words(...of) : words);
-	return html`<div><${Missing} nodes=${value?.missing} />
-		<${States} of=${asked} isEmpty=${() => !rows.length && !list.fresh} empty=${said(empty, value ?? {})} what=${what}>${() => html`
-			<p class="fresh" role="status">${list.fresh > 0 && html`<button class="small" onClick=${() => (begin(), setMore({}))}>${number(list.fresh)} new, show</button>`}</p>
-			<${Table} app=${app} caption=${said(caption, rows, value ?? {}, list.next)} columns=${columns} rows=${rows} id=${id} gone=${list.gone} />
+	return html`<div><${Missing} of=${value} />
+		<${States} of=${asked} isEmpty=${() => !rows.length && !list.fresh} empty=${said(empty, value)} what=${what}>${() => html`
+			<${Fresh} of=${list} />
+			<${Table} app=${app} caption=${[said(caption, rows, value, list.next), ofNodes(value)].filter(Boolean).join(', ')} columns=${columns} rows=${rows} id=${id} gone=${list.gone} />
 			<${Refused} refusal=${more.refusal} what=${what} again=${further} />
-			${list.next && html`<p><button disabled=${more.busy} onClick=${further}>More</button></p>`}
+			${list.next && !few && html`<p><button disabled=${more.busy} onClick=${further}>More</button></p>`}
 			${list.rows.length >= LONGEST && html`<p class="quiet">These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//></div>`;
 }
 
-function update(list, value, rows, id) {
-	const now = new Map(rows.map((row) => [id(row), row]));
-	const known = list.rows.map(id);
-	list.rows = list.rows.map((row) => now.get(id(row)) ?? row);
-	list.fresh = rows.filter((row) => !known.includes(id(row))).length;
-	// Only where the answer has everything, a row that is not in it is gone.
-	list.gone = new Set(value.next ? [] : known.filter((name) => !now.has(name)));
-	list.seen = value;
+// Of which nodes an answer is, in words; nothing is said where there is only one.
+export function ofNodes({ of, node, nodes, missing }) {
+	if (of === 'all nodes') return `of the nodes ${nodes.map(visible).join(', ')}`;
+	return of === 'this node' && !missing ? `of the node ${visible(node)}${nodes ? ' alone' : ''}` : '';
 }
 
-export const Missing = ({ nodes }) => nodes?.length > 0 && html`<p class="caution">Without what these nodes have, which did not answer: ${nodes.map(visible).join(', ')}</p>`;
+const caution = (words) => html`<p class="caution">${words}</p>`;
+
+export function Missing({ of: { missing } = {} }) {
+	if (missing?.length) return caution(`Without what these nodes have, which did not answer: ${missing.map(visible).join(', ')}`);
+	return missing === null && caution('The other nodes cannot be asked at the moment; they may have more.');
+}
 
 const keyOf = (by = 'id') => (typeof by === 'string' ? (row) => row[by] : by);
 

@@ -1,10 +1,10 @@
 // Owns the live list of an app: one stream, what of it is on the page, and what one does with an entry.
 // Must never empty the list because the stream was cut, nor keep more than SHOWN rows and HELD held back.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
-import { appPath, asRefusal, hasRoute, reach } from './api.js';
+import { appPath, asRefusal, reach } from './api.js';
 import { setQuery, toApp } from './address.js';
 import { Check, Filters, Refused } from './form.js';
-import { Facts, Missing, useMaybe } from './list.js';
+import { Facts, Missing, useGot } from './list.js';
 import { Copy, channelLink, clock, count, lamp, lines, number, size, socketLink, text, useTick, userLink, visible } from './shown.js';
 import { save } from './usage.js';
 
@@ -59,10 +59,10 @@ function useTap(app, filter, paused) {
 				add({ [entry.kind]: 1 });
 				put(entry);
 			});
-			on('left_out', ({ count: n, kinds = {} }) => {
+			on('left_out', ({ count: n, kinds = {}, sample }) => {
 				tap.leftOut += n;
 				add(kinds);
-				mark(n == null ? 'Entries may be missing here' : `${count(n, 'entry', 'entries')} left out here`);
+				mark(n == null ? 'Entries may be missing here' : `${count(n, 'entry', 'entries')} left out here${sample ? ', what is shown is a sample' : ''}`);
 			});
 			on('missing', ({ nodes }) => (tap.missing = nodes));
 			source.onerror = () => {
@@ -131,7 +131,7 @@ export function Live({ app, query }) {
 			<button onClick=${tap.clear}>Clear</button> <button disabled=${!rows.length} onClick=${file}>Export</button>
 			<span>${tap.state ? lamp(tap.refusal ? 'bad' : 'warn', tap.state) : lamp('good', html`listening since ${clock(tap.since)} UTC`)} · ${count(tap.rows.length, 'entry', 'entries')} · ${number(tap.leftOut)} left out</span></div>
 		<${Announced} n=${tap.rows.length + tap.held.length} />
-		<${Missing} nodes=${tap.missing} />
+		<${Missing} of=${tap} />
 		<${Refused} refusal=${tap.refusal} what="the stream" again=${tap.again} />
 		${rows.length ? html`<ol class="live" aria-label="Entries, the newest first">${rows.slice(0, DRAWN).map((entry) => html`<${Entry} key=${entry.id} app=${app} entry=${entry} open=${query.get('entry') === String(entry.id)} />`)}</ol>` : html`<${Nothing} app=${app} since=${tap.since} filtered=${wanted} />`}
 		${rows.length > DRAWN && html`<p class="quiet">The newest ${number(DRAWN)} of ${number(rows.length)}; the text finds the others, Export writes all.</p>`}`;
@@ -149,12 +149,12 @@ function Announced({ n }) {
 }
 
 function Nothing({ app, since, filtered }) {
-	const stats = useMaybe(app, ['stats'], { every: 5 }).value;
+	const stats = useGot(appPath(app, 'stats'), { every: 5 }).value;
 	const first = useRef();
 	first.current ??= stats;
 	return html`<div class="state empty"><p>${filtered ? 'Nothing on this page has this text.' : 'Nothing yet.'}</p>
 		<p>${since && html`Listening since ${clock(since)} UTC to what is ticked above.`} ${stats && `${count(stats.connections, 'connection')}, ${count(stats.events - first.current.events, 'event')} since this page was opened.`}</p>
-		<p class="row"><a class="button" href=${toApp(app, 'send')}>Send a test event</a> ${hasRoute('POST …/doctor') && html`<a class="button" href=${toApp(app, 'doctor')}>Doctor</a>`}</p></div>`;
+		<p class="row"><a class="button" href=${toApp(app, 'send')}>Send a test event</a> <a class="button" href=${toApp(app, 'doctor')}>Doctor</a></p></div>`;
 }
 
 function Entry({ app, entry, open }) {
@@ -164,7 +164,7 @@ function Entry({ app, entry, open }) {
 		<div class="line"><button class="plain" aria-expanded=${String(open)} aria-label=${open ? 'Close the entry' : 'Open the entry'} onClick=${() => setQuery({ entry: open ? '' : entry.id })}>${open ? '▾' : '▸'}</button>
 			<small>${clock(at, true)} ${visible(node)}</small>
 			<span>${lamp(LAMPS[kind] ?? 'good', kind.replaceAll('_', ' '))}</span>
-			<span>${channel != null && channelLink(app, channel)} ${event != null && html`<b>${text(event, 120)}</b>`} ${socket && !event && html`socket ${socketLink(app, socket)}`} ${user != null && html`user ${userLink(app, user)}`} ${code != null && html`<b>${code}</b>`} ${why && text(why, 160)}</span>
+			<span>${channel != null && channelLink(app, channel)} ${event != null && html`<b>${text(event, 120)}</b>`} ${socket && !event && html`socket ${socketLink(app, socket)}`} ${user != null && html`user ${userLink(app, user)}`} ${code != null && html`<b>${code}</b>`} ${why && text(why.replaceAll('_', ' '), 160)}</span>
 			<small>${receivers != null && count(receivers, 'receiver')} ${bytes != null && size(bytes)}</small></div>
 		${open && html`<${Opened} app=${app} entry=${entry} />`}
 	</li>`;

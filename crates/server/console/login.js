@@ -3,6 +3,9 @@
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { login } from './api.js';
 import { Dialog, Line, submitted } from './form.js';
+import { count } from './shown.js';
+
+const tries = ({ wrong, allowed }) => wrong > 1 && `${count(wrong, 'wrong token')} from this address; at ${allowed} it waits a minute`;
 
 function Form({ refusal: before }) {
 	const [token, setToken] = useState('');
@@ -24,7 +27,7 @@ function Form({ refusal: before }) {
 			setBusy(false);
 		});
 	};
-	const fault = left > 0 ? `Too many wrong tokens have come from this address. It waits ${left} s.` : refusal?.status === 429 ? 'Try again now.' : refusal?.message;
+	const fault = left > 0 ? `Too many wrong tokens have come from this address. It waits ${left} s.` : refusal?.status === 429 ? 'Try again now.' : refusal && [refusal.message, tries(refusal)].filter(Boolean).join('. ');
 	return html`<form ref=${form} onSubmit=${submitted(() => !busy && token && submit())}>
 		<${Line} label="Token" faults=${fault ? [fault] : []} wide type="password" required value=${token} put=${setToken} />
 		<p><button class="main" disabled=${busy || left > 0}>Log in</button></p>

@@ -2,7 +2,7 @@
 // Must never show anything of the server before somebody is logged in.
 import { html, render, useEffect, useRef, useState } from './vendor/preact.js';
 import { takeCode, useAddress } from './address.js';
-import { describe, hasRoute, login, resume, useServer } from './api.js';
+import { describe, login, resume, useServer } from './api.js';
 import { Apps, NewApp } from './apps.js';
 import { Refused } from './form.js';
 import { Find, Frame, setTheme } from './frame.js';
@@ -20,27 +20,27 @@ import { Doctor, Refusals } from './trouble.js';
 import { Usage } from './usage.js';
 import { Webhooks } from './webhooks.js';
 
-const page = (ofApp) => ([at, name, letter, view, route, within]) => ({ at, name, letter, view, ofApp, within, route: route ?? (ofApp ? `GET …/${at}` : `GET /v1/${at}`) });
+const page = (ofApp) => ([at, name, letter, view, within]) => ({ at, name, letter, view, ofApp, within });
 
-// In the order of the menu: address, name, key behind g, view, and the route that the page needs, unless that has its name.
+// In the order of the menu: address, name, key behind g, view.
 const PAGES = [
 	...[
-		['overview', 'Overview', 'o', Overview, 'GET …/stats'],
+		['overview', 'Overview', 'o', Overview],
 		['live', 'Live', 'l', Live],
-		['send', 'Send', 's', Send, 'POST …/events'],
+		['send', 'Send', 's', Send],
 		['channels', 'Channels', 'c', Channels],
 		['connections', 'Connections', 'i', Connections],
 		['users', 'Users', 'u', Users],
 		['refusals', 'Refusals', 'r', Refusals],
-		['webhooks', 'Webhooks', 'w', Webhooks, 'GET /v1/apps/{}'],
+		['webhooks', 'Webhooks', 'w', Webhooks],
 		['usage', 'Usage', 'g', Usage],
-		['settings', 'Settings', 'e', Settings, 'PATCH /v1/apps/{}'],
+		['settings', 'Settings', 'e', Settings],
 		['connect', 'Connect', 't', Connect],
-		['doctor', 'Doctor', 'd', Doctor, 'POST …/doctor'],
+		['doctor', 'Doctor', 'd', Doctor],
 	].map(page(true)),
 	...[
 		['apps', 'Apps', 'p', Apps],
-		['node', 'Node', 'n', Nodes, 'GET /v1/nodes'],
+		['node', 'Node', 'n', Nodes],
 		['tokens', 'Tokens', 'k', Tokens],
 		['audit', 'Audit', 'a', Audit],
 	].map(page(false)),
@@ -48,15 +48,15 @@ const PAGES = [
 
 const OTHERS = [
 	page(true)(['find', 'Find', '', Find]),
-	page(true)(['traces', 'Find an event', '', Traces, '', 'send']),
+	page(true)(['traces', 'Find an event', '', Traces, 'send']),
 	page(false)(['find', 'Find', '', Find]),
-	page(false)(['new', 'New app', '', NewApp, '', 'apps']),
+	page(false)(['new', 'New app', '', NewApp, 'apps']),
 ];
 
 function pageOf([first, ...rest]) {
 	const ofApp = first === 'apps' && rest.length > 0;
-	const [app, at = PAGES.find((page) => page.ofApp && hasRoute(page.route)).at, ...parts] = ofApp ? rest : [null, first ?? 'apps', ...rest];
-	return { app, page: [...PAGES.filter(({ route }) => hasRoute(route)), ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts };
+	const [app, at = PAGES[0].at, ...parts] = ofApp ? rest : [null, first ?? 'apps', ...rest];
+	return { app, page: [...PAGES, ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts };
 }
 
 const Unknown = () => html`<h1>There is no such page</h1><p>Perhaps a newer server has it. See <a href="#/apps">the apps</a>.</p>`;
@@ -81,14 +81,14 @@ function Page() {
 }
 
 function Start({ refused, failed }) {
-	const { session, routes } = useServer();
+	const { session, schemas } = useServer();
 	const [error, setError] = useState(failed);
 	useEffect(() => {
-		if (session && !routes) describe().catch(setError);
+		if (session && !schemas) describe().catch(setError);
 	}, [session]);
 	if (error) return html`<main class="login"><h1>Fanfare</h1><${Refused} refusal=${error} what="this page" again=${() => location.reload()} /></main>`;
 	if (!session) return html`<${Login} refusal=${refused} />`;
-	return routes ? html`<${Page} />` : html`<p class="state" role="status">Loading…</p>`;
+	return schemas ? html`<${Page} />` : html`<p class="state" role="status">Loading…</p>`;
 }
 
 async function start() {

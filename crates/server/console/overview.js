@@ -1,10 +1,10 @@
 // Owns the first page of an app: now, the last hour, what needs a look, the busiest channels.
 // Must never show a number that another page would not show.
 import { html, useRef } from './vendor/preact.js';
-import { appPath, get, hasRoute } from './api.js';
+import { appPath, get } from './api.js';
 import { toApp } from './address.js';
-import { States, useAsked, useGot, useMaybe } from './list.js';
-import { channelLink, count, lamp, number, text } from './shown.js';
+import { Listed, Missing, States, ofNodes, useAsked, useGot } from './list.js';
+import { channelLink, lamp, number, text } from './shown.js';
 import { Curve } from './usage.js';
 import { NodeLamps } from './node.js';
 
@@ -22,6 +22,7 @@ export function Overview({ app }) {
 		<${States} of=${asked} what="the numbers">${(now) => html`
 			<dl class="numbers">${tile('Connections', now.connections, 'connections')}${now.max_connections && tile('of at most', now.max_connections, 'settings')}
 				${tile('Channels', now.channels, 'channels')}${tile('Users', now.users, 'users')}${tile('Events/s', now.rate('events'))}${tile('Deliveries/s', now.rate('deliveries'))}</dl>
+			<${Missing} of=${now} />${ofNodes(now) && html`<p class="quiet">Numbers ${ofNodes(now)}</p>`}
 			${now.connections === 0 && html`<div class="state empty"><p>Nobody is connected yet.</p><p><a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client and a back end; <a href=${toApp(app, 'doctor')}>the doctor</a> tries the way.</p></div>`}
 			${now.history?.length > 1 && html`<${Hour} history=${now.history} />`}`}
 		<//>
@@ -38,23 +39,20 @@ function Hour({ history }) {
 }
 
 function Look({ app, now }) {
-	const optional = (...parts) => useMaybe(app, parts, { every: 10 }).value;
-	const refused = optional('refusals')?.refusals.filter(({ last_at: at }) => Date.now() - Date.parse(at) < 3_600_000) ?? [];
-	const failing = optional('webhooks', 'deliveries')?.webhooks.filter(({ enabled, works }) => enabled && works === false) ?? [];
+	const [refusals, deliveries] = [['refusals'], ['webhooks', 'deliveries']].map((parts) => useGot(appPath(app, ...parts), { every: 10 }).value);
+	const refused = refusals?.refusals.filter(({ last_at: at }) => Date.now() - Date.parse(at) < 3_600_000) ?? [];
+	const failing = deliveries?.webhooks.filter(({ enabled, works }) => enabled && works === false) ?? [];
 	const full = now?.max_connections && now.connections > 0.8 * now.max_connections;
+	const isWell = now && refusals && deliveries && !refused.length && !failing.length && !full;
 	return html`<section class="panel"><h2>Needs a look</h2>
-		${!refused.length && !failing.length && !full && html`<p class="quiet">Nothing: no refusal in the last hour, no webhook fails, no quota is nearly full.</p>`}
+		${isWell && html`<p class="quiet">Nothing: no refusal in the last hour, no webhook fails, no quota is nearly full.</p>`}
 		<ul class="bare">
 			${full && html`<li>${lamp('warn', 'quota:')} <a href=${toApp(app, 'settings', { tab: 'limits' })}>${number(now.connections)} of at most ${number(now.max_connections)} connections</a></li>`}
-			${refused.slice(0, 5).map((row) => html`<li>${lamp('bad', `${number(row.count)}×`)} <a href=${toApp(app, 'refusals')}>${text(`${row.code} ${row.text}`, 120)}</a></li>`)}
+			${refused.slice(0, 5).map((row) => html`<li>${lamp('bad', `${number(row.count)}×`)} <a href=${toApp(app, 'refusals')}>${text([row.code, row.text].filter(Boolean).join(' '), 120)}</a></li>`)}
 			${failing.map(({ url }) => html`<li>${lamp('warn', 'webhook fails:')} <a href=${toApp(app, 'webhooks')}>${text(url)}</a></li>`)}
 		</ul></section>`;
 }
 
-function Busiest({ app }) {
-	const asked = useGot(hasRoute('GET …/channels') ? appPath(app, 'channels', { order: 'subscribers', limit: 10 }) : null, { every: 5 });
-	return html`<section class="panel"><h2>Busiest channels</h2>
-		<${States} of=${asked} what="the channels" isEmpty=${({ channels }) => !channels.length} empty=${html`<p>No channel has a subscriber now.</p>`}>
-			${({ channels }) => html`<ul class="rows">${channels.map((row) => html`<li data-row tabindex="-1"><span></span><span>${channelLink(app, row.name)}</span><span>${count(row.subscribers, 'subscriber')}</span></li>`)}</ul>`}<//>
-	</section>`;
-}
+const Busiest = ({ app }) => html`<section class="panel"><h2>Busiest channels</h2>
+	<${Listed} app=${app} route=${['channels']} query=${{ order: 'subscribers', limit: 10 }} id="name" few caption="" empty=${html`<p>No channel has a subscriber now.</p>`}
+		columns=${[['Channel', ({ name }) => channelLink(app, name)], 'subscribers:number']} /></section>`;

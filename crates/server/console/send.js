@@ -1,13 +1,15 @@
 // Owns sending an event, where it went, and the search for an event of others.
 // Must never keep what was sent anywhere but in this tab.
 import { html, useState } from './vendor/preact.js';
-import { appPath, hasRoute, post, settingsSchema } from './api.js';
+import { appPath, post, settingsSchema } from './api.js';
 import { setQuery, toApp } from './address.js';
-import { Act, Field, Line, Refused, Tabs, submitted, useAction } from './form.js';
+import { Act, Check, Field, Line, Refused, Tabs, flipped, submitted, useAction } from './form.js';
 import { Listed, useGot } from './list.js';
 import { channelLink, clock, count, lamp, number, size, text, visible } from './shown.js';
 
 const REMEMBERED = 20;
+
+const INFO = ['subscription_count', 'user_count'];
 
 function sentBefore(app) {
 	try {
@@ -28,16 +30,16 @@ function remember(app, event) {
 	return list;
 }
 
-const SendTabs = ({ app, on }) => hasRoute('GET …/traces') && html`<${Tabs} label="Events" of=${{ send: 'Send', traces: 'Find an event' }} on=${on} href=${(at) => toApp(app, at)} />`;
+const SendTabs = ({ app, on }) => html`<${Tabs} label="Events" of=${{ send: 'Send', traces: 'Find an event' }} on=${on} href=${(at) => toApp(app, at)} />`;
 
 export function Send({ app, query }) {
 	const text = (name) => query.get(name) ?? '';
-	const [given, setGiven] = useState(() => ({ channels: query.getAll('channel'), event: text('event'), data: text('data'), socket: text('socket'), typed: '' }));
+	const [given, setGiven] = useState(() => ({ channels: query.getAll('channel'), event: text('event'), data: text('data'), socket: text('socket'), info: [], typed: '' }));
 	const [sent, setSent] = useState(() => sentBefore(app));
 	const [trace, setTrace] = useState(null);
 	const settings = useGot(appPath(app)).value?.settings;
 	const put = (name) => (value) => setGiven((was) => ({ ...was, [name]: value }));
-	const { event, data, socket, typed } = given;
+	const { event, data, socket, info, typed } = given;
 	const channels = [...new Set([...given.channels, typed.trim()].filter(Boolean))];
 	const missing = [!channels.length && 'a channel', !event && 'the name of an event'].filter(Boolean).join(' and ');
 	const fill = (values) => {
@@ -46,8 +48,8 @@ export function Send({ app, query }) {
 	};
 	const sending = useAction(async () => {
 		fill({ channels });
-		setTrace(await post(appPath(app, 'events'), { name: event, channels, data, socket_id: socket.trim() || undefined }));
-		setSent(remember(app, { at: new Date().toISOString(), channels, event, data, socket }));
+		setTrace(await post(appPath(app, 'events'), { name: event, channels, data, socket_id: socket.trim() || undefined, info: info.join() || undefined }));
+		setSent(remember(app, { at: new Date().toISOString(), channels, event, data, socket, info }));
 	});
 	const submit = submitted(() => missing || sending.run());
 	return html`<h1>Send an event</h1>
@@ -59,7 +61,8 @@ export function Send({ app, query }) {
 					<${Line} label="Event" note="As clients bind it: OrderShipped, or App\\Events\\OrderShipped of Laravel." value=${event} put=${put('event')} />
 					<${Line} label="Exclude socket" note="The connection that does not get it; empty: none." value=${socket} placeholder="18054.106" put=${put('socket')} />
 				</div>
-				<${Data} data=${data} most=${settings?.limits?.event_bytes ?? settingsSchema().limits?.properties.event_bytes.default} put=${put('data')} />
+				<${Data} data=${data} most=${settings?.limits?.event_bytes ?? settingsSchema().limits.properties.event_bytes.default} put=${put('data')} />
+				<fieldset><legend>Info</legend>${INFO.map((name) => html`<${Check} on=${info.includes(name)} flip=${() => put('info')(flipped(info, name))}>${name}<//>`)}</fieldset>
 				<p class="row"><${Act} needs="publish" type="submit" class="main" off=${sending.busy || missing}>Send<//>
 					<small>${missing ? `Still needs ${missing}` : 'Ctrl-Enter'}</small></p>
 				<${Refused} refusal=${sending.refusal} />
@@ -70,7 +73,7 @@ export function Send({ app, query }) {
 }
 
 function Channels({ app, channels, typed, type, put, add }) {
-	const found = useGot(hasRoute('GET …/channels') ? appPath(app, 'channels', { prefix: typed, limit: 100 }) : null).value?.channels ?? [];
+	const found = useGot(appPath(app, 'channels', { prefix: typed, limit: 100 })).value?.channels ?? [];
 	const keys = (pressed) => pressed.key === 'Enter' && !pressed.ctrlKey && typed.trim() && (pressed.preventDefault(), add());
 	return html`<${Field} label="Channels" note="Enter adds a further one." wide>${(field) => html`
 		${channels.length > 0 && html`<ul class="chips" aria-label="Channels of this event">${channels.map((name) => html`<li key=${name}>${text(name)}
@@ -117,10 +120,11 @@ function Went({ app, channel: { channel, subscribers, nodes, took, excluded, slo
 			&& html`<button type="button" class="small" onClick=${() => instead(channel, hint.channel)}>Send to ${visible(hint.channel)} instead</button>`}</span>`}</li>`;
 }
 
-const Trace = ({ app, trace: { event_id: id, at, bytes, channels, refused, channels_left_out: out }, instead, listed }) => html`<div class="trace">
+const Trace = ({ app, trace: { event_id: id, at, bytes, channels, refused, info, channels_left_out: out }, instead, listed }) => html`<div class="trace">
 	${refused
 		? html`<p>${lamp('bad', refused.status ? `refused, ${refused.status}:` : 'refused:')} ${text(refused.text)}</p>`
 		: html`<ul class="bare">${channels.map((channel) => html`<${Went} ...${{ app, channel, instead }} />`)}</ul>`}
+	${info && html`<p>Info: <code>${text(JSON.stringify(info))}</code></p>`}
 	${out > 0 && html`<p class="quiet">and ${count(out, 'further channel')}, not kept</p>`}
 	<p class="quiet">${id && html`<a href=${toApp(app, 'traces', { event_id: id })}>${id}</a> · `}${!listed && html`${clock(at, true)} UTC · `}${size(bytes)}</p>
 </div>`;

@@ -76,7 +76,7 @@ export function Settings({ app, query }) {
 	return html`<h1>Settings</h1>
 		<${Tabs} label="Settings" of=${TABS} on=${tab} href=${(at) => toApp(app, 'settings', { tab: at })} />
 		<${States} of=${asked} what="the app">${(value) => html`
-			${value.source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${value.file ? ` (${visible(value.file)}, line ${value.line})` : ''}, and is changed there. The server reads it when it starts.</p>`}
+			${value.source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${value.from && ` (${visible(value.from)})`}, and is changed there. The server reads it when it starts.</p>`}
 			${tab === 'keys' ? html`<${Keys} app=${value} />` : html`<${Form} key=${value.id} app=${value} tab=${tab} put=${asked.put} />`}`}
 		<//>`;
 }

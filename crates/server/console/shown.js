@@ -1,7 +1,7 @@
 // Owns how values are shown: text of strangers made visible, ages, numbers, sizes, and names as links.
 // Must never put a value anywhere but into text nodes and attributes of known elements.
 import { html, useEffect, useState } from './vendor/preact.js';
-import { hasRoute, now } from './api.js';
+import { now } from './api.js';
 import { toApp } from './address.js';
 
 const LONG = 300;
@@ -56,8 +56,12 @@ export function size(bytes) {
 
 export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
-export const counted = (one, words) => (rows, { total } = {}, next) =>
-	[total == null || total === rows.length ? `${count(rows.length, one)}${next ? ', and more' : ''}` : `${number(rows.length)} of ${count(total, one)}`, words].filter(Boolean).join(', ');
+// The caption of a list: how many rows are shown, and of how many.
+export const counted = (one, words) => (rows, { total, more_than: most } = {}, next) => {
+	const shown = count(rows.length, one);
+	const all = most ? `${number(rows.length)} of more than ${count(most, one)}` : total > rows.length ? `${number(rows.length)} of ${count(total, one)}` : next ? `${shown}, and more` : shown;
+	return words ? `${all}, ${words}` : all;
+};
 
 const STEPS = [[60, 1, 's'], [3600, 60, 'min'], [86_400, 3600, 'h'], [Infinity, 86_400, 'd']];
 
@@ -106,15 +110,13 @@ export function Copy({ text, label = 'Copy' }) {
 	return html`<button type="button" class="small" onClick=${copy}>${word}</button>`;
 }
 
-function link(route, href, name) {
-	return hasRoute(`GET …/${route}`) ? html`<a href=${href}>${text(name, 200)}</a>` : text(name, 200);
-}
+const link = (href, name) => html`<a href=${href}>${text(name, 200)}</a>`;
 
-export const channelLink = (app, name) => link('channels', toApp(app, 'channels', name), name);
-export const socketLink = (app, id) => link('connections', toApp(app, 'connections', id), id);
-export const userLink = (app, id) => link('users', toApp(app, 'users', { prefix: id }), id);
+export const channelLink = (app, name) => link(toApp(app, 'channels', name), name);
+export const socketLink = (app, id) => link(toApp(app, 'connections', id), id);
+export const userLink = (app, id) => link(toApp(app, 'users', { prefix: id }), id);
 
-export function sender(app, by) {
+function sender(app, by) {
 	const [kind, rest] = String(by ?? '').split(/:(.*)/s);
 	if (kind === 'key') return html`<a href=${toApp(app, 'settings', { tab: 'keys' })}>key ${visible(rest)}…</a>`;
 	if (kind === 'socket' && rest) return html`socket ${socketLink(app, rest)}`;
@@ -126,7 +128,7 @@ const LINKS = {
 	socket: socketLink,
 	user: userLink,
 	by: sender,
-	app: (_, id) => html`<a href=${toApp(id)}>${visible(id)}</a>`,
+	app: (_, id) => link(toApp(id), id),
 };
 
 // A field of an answer, shown as its name and its type tell.

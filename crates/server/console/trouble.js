@@ -3,7 +3,7 @@
 import { html, useState } from './vendor/preact.js';
 import { appPath, stream } from './api.js';
 import { toApp } from './address.js';
-import { Act, Refused, useAction } from './form.js';
+import { Act, Line, Refused, useAction } from './form.js';
 import { Listed } from './list.js';
 import { count, counted, field, lamp, lines, number, text } from './shown.js';
 
@@ -23,13 +23,15 @@ const OUTCOMES = { passed: 'good', noted: 'good', failed: 'bad' };
 
 export function Doctor({ app }) {
 	const [hops, setHops] = useState([]);
+	const [channel, setChannel] = useState('');
 	const running = useAction(async () => {
 		setHops([]);
-		await stream('POST', appPath(app, 'doctor'), (hop) => setHops((was) => [...was, hop]));
+		await stream('POST', appPath(app, 'doctor'), channel ? { channel } : {}, (hop) => setHops((was) => [...was, hop]));
 	});
 	const bad = hops.filter(({ outcome }) => outcome === 'failed').length;
 	return html`<h1>Doctor</h1>
 		<p class="narrow">It tries one hop after the other from the server: address, certificate, key, signature, a message sent and received, Redis, and the application that is asked who may join.</p>
+		<${Line} label="Channel" note="Whose application is asked, where the app has an authorization.url; empty: none is asked" value=${channel} placeholder="private-orders.7" put=${setChannel} />
 		<p><${Act} needs="read" class="main" off=${running.busy} onClick=${running.run}>${running.busy ? 'Running…' : 'Run'}<//></p>
 		<${Refused} refusal=${running.refusal} />
 		<p role="status">${hops.length > 0 && !running.busy && (bad ? `${count(bad, 'hop')} failed.` : 'Nothing failed. If a browser cannot connect, look between it and the server: a proxy, a firewall, another address.')}</p>

@@ -137,8 +137,8 @@ export function Curve({ name, unit = number, times, lines, local, steps }) {
 function timeOf(seconds, local, step) {
 	const at = new Date(seconds * 1000);
 	const timeZone = local ? undefined : 'UTC';
-	const hour = at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', timeZone });
-	return step < 86_400 && hour !== '00:00' ? hour : at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone });
+	const hour = at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: step < 60 ? '2-digit' : undefined, timeZone });
+	return step < 86_400 && !/^00:00(:00)?$/.test(hour) ? hour : at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone });
 }
 
 function options(UPlot, { lines, unit, local, steps, width }) {

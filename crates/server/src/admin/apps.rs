@@ -75,7 +75,7 @@ pub(super) async fn answer(
     if found.action.is_about_the_session() {
         return Ok(not_kept(match found.action {
             Action::LogOut => session::log_out(admin, &entered).await?,
-            _ => session::who_am_i(&entered),
+            _ => session::who_am_i(admin, &entered),
         }));
     }
     let patience = patience_of(&admin.state, found.action);

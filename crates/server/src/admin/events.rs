@@ -12,13 +12,13 @@ use fanfare_node::trace::EventTrace;
 use fanfare_protocol::app::App;
 use fanfare_protocol::event_id::EventId;
 use fanfare_protocol::ids::SocketId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asked::{Asked, ok};
 use super::given;
 use super::problem::Problem;
 use crate::api::event::{Checked, Fields, object};
-use crate::api::events::{as_event, keep_refused_json, with_event_id};
+use crate::api::events::{as_event, info_of, keep_refused_json, with_event_id};
 use crate::http::{Answer, ApiError};
 use crate::listed::of_this_node;
 use crate::state::State;
@@ -31,19 +31,23 @@ use crate::trace_json;
 pub(super) async fn publish(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let app = app(state, asked).await?;
-    let (id, except, mut traces) = publish_checked(state, &app, &asked.body).map_err(|refusal| {
-        let by = (Publisher::Console, &*asked.body);
-        keep_refused_json(state, &app, by, (refusal.status(), &refusal));
-        note_refused(state, asked, &app, &refusal);
-        Problem::NotPublished(refusal)
-    })?;
+    let (id, except, mut traces, info) =
+        publish_checked(state, &app, &asked.body).await.map_err(|refusal| {
+            let by = (Publisher::Console, &*asked.body);
+            keep_refused_json(state, &app, by, (refusal.status(), &refusal));
+            note_refused(state, asked, &app, &refusal);
+            Problem::NotPublished(refusal)
+        })?;
     let entry = asked.entry(app.id.as_str(), AuditAction::EventSend);
     let name = traces.first().map_or_else(String::new, |trace| trace.event.to_string());
     let entry = entry.with("event", name.into()).with("event_id", id.to_string().into());
     asked.note(&state.node.apps, entry).await;
     inquiry::complete(&state.node, &app, except, &mut traces).await;
     // One event has one trace.
-    let trace = traces.first().map(trace_json::trace).unwrap_or_default();
+    let mut trace = traces.first().map(trace_json::trace).unwrap_or_default();
+    if let Some(info) = info {
+        trace["info"] = info;
+    }
     Ok(with_event_id(ok(&trace), id))
 }
 
@@ -57,18 +61,19 @@ fn note_refused(state: &State, asked: &Asked<'_>, app: &App, refusal: &ApiError)
     state.node.note_refusal(Some(&app.id), &noted);
 }
 
-fn publish_checked(
+async fn publish_checked(
     state: &State,
     app: &Arc<App>,
     body: &[u8],
-) -> Result<(EventId, Option<SocketId>, Vec<EventTrace>), ApiError> {
+) -> Result<(EventId, Option<SocketId>, Vec<EventTrace>, Option<Value>), ApiError> {
     if !app.enabled {
         return Err(ApiError::AppDisabled);
     }
     let event = Checked::from_fields(&object::<Fields<'_>>(body)?, app)?;
+    let info = info_of(state, app, &event).await;
     let published = publish_traced(&state.node, app, &[as_event(&event)], Publisher::Console);
     let (id, traces) = published.map_err(ApiError::OverQuota)?;
-    Ok((id, event.except, traces))
+    Ok((id, event.except, traces, info))
 }
 
 /// The last publishes of an app with `trace = true`, the newest first; a page of the list.

@@ -109,15 +109,15 @@ pub(super) async fn log_in(
     };
     let by = Auditor::bearer(&session.bearer, client);
     apps.audit(&AuditEntry::of_node(AuditAction::SessionLogin, by)).await;
-    let mut answer = shown(&session.bearer, Some(&session));
+    let mut answer = shown(admin, &session.bearer, Some(&session));
     let cookie = Cookie::new(&admin.state, peer, headers, id.expose().to_owned());
     answer.headers_mut().insert(SET_COOKIE, cookie.set());
     Ok(answer)
 }
 
 /// `GET /v1/session`: who asks.
-pub(super) fn who_am_i(entered: &Entered) -> Answer {
-    shown(&entered.bearer, entered.session.as_ref().map(|(_, session)| session))
+pub(super) fn who_am_i(admin: &Admin, entered: &Entered) -> Answer {
+    shown(admin, &entered.bearer, entered.session.as_ref().map(|(_, session)| session))
 }
 
 /// `DELETE /v1/session`: ends the session, if the request has one.
@@ -134,7 +134,7 @@ pub(super) async fn log_out(admin: &Admin, entered: &Entered) -> Result<Answer, 
     Ok(answer)
 }
 
-fn shown(bearer: &Bearer, session: Option<&AdminSession>) -> Answer {
+fn shown(admin: &Admin, bearer: &Bearer, session: Option<&AdminSession>) -> Answer {
     let body: Value = json!({
         "name": bearer.name,
         "token": bearer.id,
@@ -144,6 +144,7 @@ fn shown(bearer: &Bearer, session: Option<&AdminSession>) -> Answer {
         "server_version": VERSION,
         "server_time": utc_milliseconds(unix_milliseconds()),
         "ends_at": session.map(|session| utc_milliseconds(u64::try_from(session.ends_at).unwrap_or(0))),
+        "node": admin.state.node.name(),
     });
     ok(&body)
 }

@@ -68,7 +68,7 @@ pub async fn single(state: &State, signed: &Signed) -> Result<Accepted, ApiError
         None => "{}".to_owned(),
         Some(info) => {
             let channels: Vec<&ChannelName> = event.channels.iter().collect();
-            let counts = counted(state, signed, &channels).await;
+            let counts = counted(state, &signed.app, &channels).await;
             let of = |(channel, counts)| (ChannelName::as_str(channel), attributes_of(channel, counts, info));
             let channels = channels.into_iter().zip(counts).map(of).collect();
             if info.trace {
@@ -108,7 +108,7 @@ pub async fn batch(state: &State, signed: &Signed) -> Result<Accepted, ApiError>
     let json = if events.iter().any(|event| event.info.is_some()) {
         let asked: Vec<&ChannelName> =
             events.iter().filter_map(asked_about).map(|(channel, _)| channel).collect();
-        let mut counts = counted(state, signed, &asked).await.into_iter();
+        let mut counts = counted(state, &signed.app, &asked).await.into_iter();
         let mut attributes = |event| {
             let (channel, info) = asked_about(event)?;
             Some(attributes_of(channel, counts.next()?, info))
@@ -203,9 +203,21 @@ fn asked_about<'a>(event: &'a Checked<'_>) -> Option<(&'a ChannelName, Info)> {
     event.channels.first().zip(event.info)
 }
 
+/// What an event asks to be told of its channels, by name; `None` if nothing.
+pub async fn info_of(state: &State, app: &App, event: &Checked<'_>) -> Option<Value> {
+    let info = event.info?;
+    let channels: Vec<&ChannelName> = event.channels.iter().collect();
+    let counts = counted(state, app, &channels).await;
+    let of = |(channel, counts): (&ChannelName, _)| {
+        let told = serde_json::to_value(attributes_of(channel, counts, info)).unwrap_or_default();
+        (channel.as_str().to_owned(), told)
+    };
+    Some(channels.into_iter().zip(counts).map(of).collect())
+}
+
 /// The occupancy of each channel; unknown while the cluster does not answer, which stops no event (CL-021).
-async fn counted(state: &State, signed: &Signed, channels: &[&ChannelName]) -> Vec<Option<Occupancy>> {
-    match census::occupancies(&state.node, &signed.app.id, channels).await {
+async fn counted(state: &State, app: &App, channels: &[&ChannelName]) -> Vec<Option<Occupancy>> {
+    match census::occupancies(&state.node, &app.id, channels).await {
         Ok(counts) => counts.into_iter().map(Some).collect(),
         Err(census::Unanswered) => vec![None; channels.len()],
     }

@@ -72,6 +72,22 @@ fn con_040_and_con_042_an_operators_event_goes_the_way_of_the_api_and_is_answere
 }
 
 #[test]
+fn con_039_an_operators_event_is_answered_with_the_info_that_was_asked_for() {
+    let (server, admin) = start(&json!({}));
+    let _one = subscribed(&server, "news");
+    let event = |info: Value| {
+        let event = json!({"name": "e", "channels": ["news", "presence-room"], "data": "", "info": info});
+        admin.post(EVENTS, &event.to_string()).expect(200)
+    };
+    let told = event(json!("subscription_count,user_count"));
+    assert_eq!(
+        told["info"],
+        json!({"news": {"subscription_count": 1}, "presence-room": {"subscription_count": 0, "user_count": 0}})
+    );
+    assert_eq!(event(Value::Null)["info"], Value::Null);
+}
+
+#[test]
 fn con_042_a_back_end_that_asks_for_its_trace_gets_it_beside_the_counts() {
     let server = Setup::new().start();
     let _socket = subscribed(&server, "orders");
