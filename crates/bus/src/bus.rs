@@ -8,6 +8,7 @@ mod missed;
 mod once;
 mod questions;
 mod reach;
+mod taps;
 mod usage;
 
 use std::pin::Pin;
@@ -34,7 +35,7 @@ pub use self::usage::{UsageReport, UsageTotal};
 use crate::board::{Board, LinkState};
 use crate::counters::BusCounters;
 use crate::link::Link;
-use crate::local::{HeardReach, Local, NodeSubject};
+use crate::local::{HeardReach, HeardTapPart, Local, NodeSubject};
 use crate::machine::MachineNumbers;
 use crate::message::{EventKind, EventMessage, LONGEST};
 use crate::partition::{Layout, Partition, redis_of};
@@ -240,6 +241,21 @@ impl Bus {
             Ok(_permit) => reach::ask(&self.links, (app, channel), except, (nodes, until)).await,
             Err(_) => HeardReach::default(),
         }
+    }
+
+    /// Tells the other nodes of a tap of this node, and how long it lasts; nothing ends it. Nobody waits, and `about` is at most
+    /// 64 KiB (CON-037).
+    pub fn lease_tap(&self, app: &AppId, tap: u64, leased: (Duration, &[u8])) {
+        taps::lease(&self.links, app, tap, leased);
+    }
+
+    /// Tells a node what this one has seen for a tap of it, in less than a mebibyte (CON-037).
+    ///
+    /// # Errors
+    /// Within a second Redis has not said that the node hears it, or a thousand questions wait.
+    pub async fn tell_tap(&self, to: u64, part: HeardTapPart<'_>) -> Result<(), BusAway> {
+        let _permit = self.questions.try_acquire().map_err(|_| BusAway)?;
+        taps::tell(&self.links, to, part, PATIENCE).await
     }
 
     /// Tells the other nodes to close a user's connections (API-060, CL-052).

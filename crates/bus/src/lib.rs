@@ -28,8 +28,8 @@ pub use self::bus::{
 pub use self::counters::{BusCount, BusCounters, LATENCY_BOUNDS};
 pub use self::link::{LinkReport, NodeReport};
 pub use self::local::{
-    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HookBatch, HookEvent,
-    HooksDone, Local, MissedNews, NodeReply, NodeSubject,
+    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HeardTap, HeardTapPart,
+    HookBatch, HookEvent, HooksDone, Local, MissedNews, NodeReply, NodeSubject,
 };
 pub use self::observe::{NotObserved, Observed, RedisAway, observe};
 pub use self::settings::{NodeAbout, Settings};

@@ -105,6 +105,7 @@ impl Link {
         let is_first = board.partitions.contains(&0);
         if is_first {
             topics.want(TopicMeaning::Control);
+            topics.want(TopicMeaning::Node(Arc::clone(&shared.key)));
         }
         let (sender, notes) = mpsc::channel(MOST_NOTES);
         let host = watch::Sender::new(None);

@@ -53,6 +53,16 @@ pub trait Local: Send + Sync + 'static {
     /// is not live.
     fn live(&self, app: &AppId, partition: Partition, is_live: bool);
 
+    /// A tap of another node on an app (CON-037).
+    fn tap(&self, app: &AppId, tap: HeardTap<'_>) {
+        let _ = (app, tap);
+    }
+
+    /// What another node has seen for a tap of this node.
+    fn tap_part(&self, part: HeardTapPart<'_>) {
+        let _ = part;
+    }
+
     /// Another node was told to close the user's connections (API-060, CL-052).
     fn close_user(&self, app: &AppId, user: &UserId);
 
@@ -131,6 +141,34 @@ pub struct HeardEvent<'a> {
     pub frame: &'a Frame,
     /// The node that has published the event.
     pub node: u64,
+}
+
+/// A tap of another node: a running request there for what happens in an app on all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardTap<'a> {
+    /// The node.
+    pub node: u64,
+    /// The tap's number on its node.
+    pub tap: u64,
+    /// How long the tap lasts if nothing more is heard of it; nothing if it has ended.
+    pub lease: Duration,
+    /// What the tap wants.
+    pub about: &'a [u8],
+}
+
+/// A part of what a node has seen for a tap of another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeardTapPart<'a> {
+    /// The node that has seen this.
+    pub node: u64,
+    /// The number of the tap on the node that hears this.
+    pub tap: u64,
+    /// What tells the parts of one lease from those of another one.
+    pub begun: u64,
+    /// The part's number among those of its lease, from 0: a missing number is a lost part.
+    pub number: u64,
+    /// What was seen.
+    pub text: &'a [u8],
 }
 
 /// What a node is asked about a client that was connected to it.

@@ -6,6 +6,7 @@ mod event;
 mod missed;
 mod node;
 mod reach;
+mod tap;
 
 use bytes::Bytes;
 use fanfare_protocol::frame::Frame;
@@ -14,6 +15,7 @@ pub use self::event::{EventKind, EventMessage, FLAG_QUIET, Unreadable, set_numbe
 pub(crate) use self::missed::{CameBackNote, MissedQuestion, read_answer, write_answer};
 pub(crate) use self::node::{NodeAnswerText, NodeQuestionText};
 pub(crate) use self::reach::ReachAnswer;
+pub(crate) use self::tap::{read_part, read_tap, write_part, write_tap};
 
 /// The longest message that is sent, in bytes.
 pub const LONGEST: usize = 1024 * 1024;

@@ -130,6 +130,12 @@ impl Layout {
         self.key(0, "control")
     }
 
+    /// Where one node alone hears what concerns it: what its taps are told.
+    #[must_use]
+    pub fn node_topic(&self, node: &str) -> String {
+        self.key(0, &format!("node:{node}"))
+    }
+
     /// The slot of a Redis Cluster that holds the keys and topics of a partition.
     #[must_use]
     pub fn slot(&self, partition: Partition) -> u16 {

@@ -21,7 +21,7 @@ use crate::counters::BusCounters;
 use crate::local::{HeardEvent, HeardKept, HeardMissed, Local, MissedNews};
 use crate::message::{
     CameBackNote, EventKind, EventMessage, FLAG_QUIET, Message, MissedQuestion, NodeAnswerText,
-    NodeQuestionText, ReachAnswer, Unreadable, frame, read_answer, write_answer,
+    NodeQuestionText, ReachAnswer, Unreadable, frame, read_answer, read_part, read_tap, write_answer,
 };
 use crate::partition::{Partition, Topic};
 use crate::reaching::Reaching;
@@ -333,6 +333,9 @@ impl Teller {
                 None => self.counters.malformed.add(1),
             };
         }
+        if matches!(event.kind, EventKind::Tap | EventKind::TapPart) {
+            return self.about_taps(&app, event);
+        }
         match (event.kind, std::str::from_utf8(event.text)) {
             (EventKind::CloseUser, Ok(user)) => self.local.close_user(&app, &UserId::from(user)),
             (EventKind::AppChanged, _) => self.local.app_changed(&app),
@@ -353,6 +356,18 @@ impl Teller {
             Some(answer) if answer.to == self.node => questions.heard(event.node, &answer),
             Some(_) => {}
             None => self.counters.malformed.add(1),
+        }
+    }
+
+    /// A tap of another node, or what another node has seen for one of this node.
+    fn about_taps(&self, app: &AppId, event: &EventMessage<'_>) {
+        let is_read = if event.kind == EventKind::Tap {
+            read_tap(event.node, event.text).map(|tap| self.local.tap(app, tap))
+        } else {
+            read_part(event.node, event.text).map(|part| self.local.tap_part(part))
+        };
+        if is_read.is_none() {
+            self.counters.malformed.add(1);
         }
     }
 

@@ -117,6 +117,13 @@ export class Fanfare {
     if (status !== 0) this.#fail(`exited with ${status} after SIGTERM`);
   }
 
+  /** Ends the server at once, as `kill -9` does. */
+  async kill() {
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+    await this.#clear();
+  }
+
   /** Runs a command of the binary for this server; gives the output. */
   async command(...args) {
     const own = ['--config', path.join(this.#directory, 'fanfare.toml'), '--data-dir', path.join(this.#directory, 'data')];

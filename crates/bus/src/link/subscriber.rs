@@ -86,6 +86,10 @@ impl Ear {
             Some(TopicMeaning::Control) => {
                 self.workers.push(Heard { topic: None, payload, behind: None });
             }
+            Some(TopicMeaning::Node(_)) => {
+                self.last = Some(0);
+                self.workers.push(Heard { topic: None, payload, behind: None });
+            }
             Some(TopicMeaning::Hooks(partition)) => self.unsent.push_back(Note::Hooks(*partition)),
             None => {}
         }

@@ -22,6 +22,8 @@ pub(crate) enum TopicMeaning {
     Hooks(Partition),
     /// What concerns every node.
     Control,
+    /// What concerns the node of this name alone.
+    Node(Arc<str>),
 }
 
 /// The meanings of all names, for whoever hears messages.
@@ -70,6 +72,7 @@ impl Topics {
             TopicMeaning::App(topic) => self.layout.topic_name(topic),
             TopicMeaning::Hooks(partition) => self.layout.hooks_topic(*partition),
             TopicMeaning::Control => self.layout.control_topic(),
+            TopicMeaning::Node(node) => self.layout.node_topic(node),
         })
     }
 

@@ -81,6 +81,10 @@ pub enum EventKind {
     AskNodes,
     /// The answer to such a question, for the node that has asked.
     NodeAnswer,
+    /// A tap of the node, with its lease (CON-037).
+    Tap,
+    /// What a node has seen for a tap of the node that hears it.
+    TapPart,
 }
 
 impl EventKind {
@@ -97,6 +101,8 @@ impl EventKind {
             Self::CameBack => 9,
             Self::AskNodes => 10,
             Self::NodeAnswer => 11,
+            Self::Tap => 12,
+            Self::TapPart => 13,
         }
     }
 }
@@ -148,6 +154,8 @@ impl<'a> EventMessage<'a> {
             9 => EventKind::CameBack,
             10 => EventKind::AskNodes,
             11 => EventKind::NodeAnswer,
+            12 => EventKind::Tap,
+            13 => EventKind::TapPart,
             other => return Err(Unreadable::Kind(other)),
         };
         let except = (except != 0).then(|| SocketId::from_bits(except));
@@ -199,13 +207,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            kind in 0..11, flags: u8, node: u64, number: u32, except: u64,
+            kind in 0..13, flags: u8, node: u64, number: u32, except: u64,
             channel in "[ -~]{0,80}", text in proptest::collection::vec(any::<u8>(), 0..100), milliseconds: u64,
         ) {
             let kinds = [
                 EventKind::Event, EventKind::Kept { milliseconds }, EventKind::CloseUser, EventKind::AppChanged,
                 EventKind::AskReach, EventKind::Reach, EventKind::AskMissed, EventKind::Missed, EventKind::CameBack,
-                EventKind::AskNodes, EventKind::NodeAnswer,
+                EventKind::AskNodes, EventKind::NodeAnswer, EventKind::Tap, EventKind::TapPart,
             ];
             let except = (except != 0).then(|| SocketId::from_bits(except));
             let kind = kinds[kind as usize];

@@ -17,6 +17,7 @@ use super::quotas::Quotas;
 use crate::clock::unix_seconds;
 use crate::listing::ListQuestions;
 use crate::node::Node;
+use crate::taps::HeardOfTaps;
 
 /// How often nodes tell each other what apps have used (CL-063).
 const USAGE: Duration = Duration::from_secs(1);
@@ -59,7 +60,7 @@ impl ClusterTasks {
         };
         let hooks = HookQueue::default();
         node.tasks.spawn("webhooks of the cluster", hooks.clone().run(Arc::clone(node)));
-        let parts = (hooks.clone(), ListQuestions::begin(node));
+        let parts = (hooks.clone(), ListQuestions::begin(node), HeardOfTaps::begin(node));
         let heard = Arc::new(Heard::new(node, Arc::clone(&topics), parts));
         let bus = Bus::start(settings, heard, |name, task| drop(node.tasks.spawn(name, task)));
         // The node was made a moment ago, and has no bus yet.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Weak};
 
 use fanfare_bus::partition::Partition;
 use fanfare_bus::{
-    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HookBatch, HooksDone, Local,
-    NodeReply, NodeSubject,
+    AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HeardTap, HeardTapPart,
+    HookBatch, HooksDone, Local, NodeReply, NodeSubject,
 };
 use fanfare_hub::OrderedEvent;
 use fanfare_protocol::channel::ChannelName;
@@ -26,6 +26,7 @@ use crate::deliveries;
 use crate::listing::ListQuestions;
 use crate::node::Node;
 use crate::session::note_refused;
+use crate::taps::HeardOfTaps;
 use crate::tenants::EventCounts;
 
 /// The node as the bus sees it.
@@ -35,6 +36,7 @@ pub struct Heard {
     topics: Arc<LiveTopics>,
     hooks: HookQueue,
     lists: ListQuestions,
+    taps: HeardOfTaps,
 }
 
 impl Heard {
@@ -43,9 +45,9 @@ impl Heard {
     pub fn new(
         node: &Arc<Node>,
         topics: Arc<LiveTopics>,
-        (hooks, lists): (HookQueue, ListQuestions),
+        (hooks, lists, taps): (HookQueue, ListQuestions, HeardOfTaps),
     ) -> Self {
-        Self { node: Arc::downgrade(node), topics, hooks, lists }
+        Self { node: Arc::downgrade(node), topics, hooks, lists, taps }
     }
 }
 
@@ -84,6 +86,16 @@ impl Local for Heard {
                 }
             }
             NodeSubject::Open => self.lists.push(app, about, reply),
+        }
+    }
+
+    fn tap(&self, app: &AppId, tap: HeardTap<'_>) {
+        self.taps.tap(app, tap);
+    }
+
+    fn tap_part(&self, part: HeardTapPart<'_>) {
+        if let Some(node) = self.node.upgrade() {
+            self.taps.part(&node.taps, part);
         }
     }
 

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::entry::LiveEntry;
 use super::fact::LiveFact;
+use super::lease::TapLease;
 use super::tap::Tap;
+use super::told::ToldItem;
 
 /// What the entries of all apps share: their numbers, the name of the node, and a clock.
 #[derive(Debug)]
@@ -90,6 +92,34 @@ impl AppTaps {
                 };
                 Arc::clone(made.get_or_insert_with(make))
             });
+        }
+    }
+
+    /// Puts what another node has told into the taps of a lease; whoever tells something here meanwhile comes in between.
+    pub(super) fn take_in(&self, lease: &Arc<TapLease>, items: Vec<ToldItem>) {
+        let Some(source) = self.source.get() else { return };
+        for item in items {
+            let taps = self.taps.lock();
+            let (now, id) = (source.now(), source.next_id());
+            let under = taps.iter().filter(|tap| tap.is_under(lease));
+            match item {
+                ToldItem::Entry(kind, members) => {
+                    let mut made = None;
+                    let mut members = Some(members);
+                    for tap in under {
+                        tap.offer(kind, (now, id), || {
+                            let make = || {
+                                let members = members.take().unwrap_or_default();
+                                Arc::new(LiveEntry::of_other_node(id, kind, members))
+                            };
+                            Arc::clone(made.get_or_insert_with(make))
+                        });
+                    }
+                }
+                ToldItem::LeftOut(kinds, is_sample) => {
+                    under.for_each(|tap| tap.leave_out_there(kinds.clone(), is_sample, id));
+                }
+            }
         }
     }
 

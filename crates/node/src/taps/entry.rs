@@ -63,6 +63,17 @@ impl LiveEntry {
         Self { id, kind: fact.kind, members: members(node, fact).into(), data }
     }
 
+    /// The entry that another node has told: the members of its object, with the data that the tap may show.
+    pub(super) fn of_other_node(id: u64, kind: LiveKind, members: Box<str>) -> Self {
+        Self { id, kind, members, data: Carried::Nothing }
+    }
+
+    /// The entry for another node, which gives the number.
+    pub(super) fn without_id(&self, with_data: bool) -> String {
+        let data = if with_data { self.data.members() } else { String::new() };
+        format!("{{{}{data}}}", self.members)
+    }
+
     /// Bytes that the entry keeps.
     pub(super) fn bytes(&self) -> usize {
         let message = match &self.data {

@@ -105,6 +105,10 @@ impl KindSet {
         Self(kinds.iter().fold(0, |set, kind| set | 1 << *kind as u32))
     }
 
+    pub(super) const fn without(self, kind: LiveKind) -> Self {
+        Self(self.0 & !(1 << kind as u32))
+    }
+
     pub(super) const fn contains(self, kind: LiveKind) -> bool {
         self.0 & 1 << kind as u32 != 0
     }
@@ -117,20 +121,28 @@ pub struct KindCounts([u64; LiveKind::ALL.len()]);
 impl KindCounts {
     /// Counts one more.
     pub(super) fn add(&mut self, kind: LiveKind, count: u64) {
-        self.0[kind as usize] += count;
+        self.0[kind as usize] = self.0[kind as usize].saturating_add(count);
+    }
+
+    pub(super) fn add_all(&mut self, others: &Self) {
+        self.0.iter_mut().zip(others.0).for_each(|(own, other)| *own = own.saturating_add(other));
+    }
+
+    /// The kinds that there are some of, with their numbers.
+    pub(super) fn found(&self) -> impl Iterator<Item = (LiveKind, u64)> {
+        LiveKind::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
     }
 
     /// All together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// By name, without the kinds that there are none of.
     #[must_use]
     pub fn by_name(&self) -> Map<String, Value> {
-        let counts = LiveKind::ALL.iter().zip(self.0).filter(|(_, count)| *count > 0);
-        counts.map(|(kind, count)| (kind.name().to_owned(), count.into())).collect()
+        self.found().map(|(kind, count)| (kind.name().to_owned(), count.into())).collect()
     }
 }
 

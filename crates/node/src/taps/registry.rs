@@ -1,15 +1,19 @@
 //! All taps of the node: how many there may be, whose they are, and the way back to one (CON-032, CON-033).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
 
 use super::app_taps::{AppTaps, EntrySource};
 use super::filter::LiveFilter;
+use super::lease::TapLease;
 use super::ring::LiveRing;
+use super::served::{ServedKey, ServedTap, ServedTaps, TooManyServed};
 use super::tap::{Tap, TapHolder};
+use super::told::ToldItem;
 use crate::clock::unix_milliseconds;
 
 /// Most taps of a node with a reader, and most altogether.
@@ -49,9 +53,24 @@ pub struct TooManyTaps {
 pub struct Taps {
     /// Taken before the locks of an app's taps and of a ring.
     open: Mutex<Vec<Arc<Tap>>>,
-    /// Whether there is any, for whoever would have to find the app first.
-    are_open: AtomicBool,
+    /// How many there are, those of other nodes among them, for whoever would have to find the app first.
+    count: AtomicUsize,
     source: Arc<EntrySource>,
+    /// The taps of other nodes.
+    pub(super) served: ServedTaps,
+    /// The number of the last lease.
+    last_lease: AtomicU64,
+}
+
+/// Who reads the taps of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaseReader {
+    /// Somebody.
+    Here,
+    /// Nobody at the moment.
+    Away,
+    /// There is no such tap any more.
+    Gone,
 }
 
 impl Default for Taps {
@@ -59,7 +78,13 @@ impl Default for Taps {
     /// used than these pass.
     fn default() -> Self {
         let source = Arc::new(EntrySource::numbering_from(1000 * unix_milliseconds()));
-        Self { open: Mutex::default(), are_open: AtomicBool::new(false), source }
+        Self {
+            open: Mutex::default(),
+            count: AtomicUsize::new(0),
+            source,
+            served: ServedTaps::default(),
+            last_lease: AtomicU64::new(0),
+        }
     }
 }
 
@@ -71,14 +96,26 @@ impl Taps {
 
     /// Whether anybody listens to any app.
     pub(crate) fn are_open(&self) -> bool {
-        self.are_open.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed) > 0
     }
 
-    /// Opens a tap. A reader who comes back gets what has come since, or else a gap first.
+    /// How many taps of this node are open, those among them whose reader may come back, and how many of other nodes.
+    #[must_use]
+    pub fn numbers(&self) -> (usize, usize) {
+        (self.open.lock().len(), self.served.count())
+    }
+
+    /// Opens a tap, which the other nodes are told of if there are any. A reader who comes back gets what has come since, or else
+    /// a gap first.
     ///
     /// # Errors
     /// There are as many as there may be.
-    pub(super) fn open(&self, of_app: &AppTaps, wanted: TapWanted) -> Result<Arc<Tap>, TooManyTaps> {
+    pub(super) fn open(
+        &self,
+        of_app: &AppTaps,
+        wanted: TapWanted,
+        is_alone: bool,
+    ) -> Result<Arc<Tap>, TooManyTaps> {
         let mut open = self.open.lock();
         let former = wanted.after.and_then(|_| open.iter().find(|tap| wanted.is_same(tap)).cloned());
         let stays = |tap: &&Arc<Tap>| !tap.is_away.load(Ordering::Relaxed);
@@ -92,16 +129,18 @@ impl Taps {
         }
         let oldest_away = || open.iter().find(|tap| !stays(tap)).filter(|_| open.len() >= MOST_TAPS).cloned();
         let replaced = former.clone().filter(|former| is_full || !stays(&former)).or_else(oldest_away);
+        let known = former.as_ref().and_then(|former| former.lease.clone()).filter(|lease| !lease.is_over());
+        let lease = known.or_else(|| (!is_alone).then(|| self.lease(&wanted)));
         let tap = of_app.add(
             || {
                 let ring = ring_after(wanted.after, former.as_ref(), self.source.last_id());
                 let TapWanted { app, filter, shows_data, holder, .. } = wanted;
-                Arc::new(Tap::new(app, (filter, shows_data), holder, ring))
+                Arc::new(Tap::new(app, (filter, shows_data), holder, (ring, lease)))
             },
             &self.source,
         );
         open.push(Arc::clone(&tap));
-        self.are_open.store(true, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         if let Some(replaced) = replaced {
             open.retain(|tap| !Arc::ptr_eq(tap, &replaced));
             replaced.end();
@@ -112,9 +151,76 @@ impl Taps {
     pub(super) fn close(&self, of_app: &AppTaps, tap: &Arc<Tap>) {
         let mut open = self.open.lock();
         open.retain(|own| !Arc::ptr_eq(own, tap));
-        self.are_open.store(!open.is_empty(), Ordering::Relaxed);
+        if let Some(lease) = tap.lease.as_ref().filter(|lease| !open.iter().any(|own| own.is_under(lease))) {
+            lease.end();
+        }
         drop(open);
         of_app.remove(tap);
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the other nodes are told of a tap.
+    fn lease(&self, wanted: &TapWanted) -> Arc<TapLease> {
+        let TapWanted { app, filter, shows_data, .. } = wanted;
+        let number = self.last_lease.fetch_add(1, Ordering::Relaxed) + 1;
+        let about = serde_json::to_vec(&filter.told(*shows_data)).unwrap_or_default();
+        Arc::new(TapLease::new(number, app.clone(), about))
+    }
+
+    /// The lease with this number.
+    pub(super) fn leased(&self, number: u64) -> Option<Arc<TapLease>> {
+        let open = self.open.lock();
+        open.iter().filter_map(|tap| tap.lease.as_ref()).find(|lease| lease.number == number).cloned()
+    }
+
+    /// Who reads the taps of a lease.
+    pub(super) fn reader(&self, lease: &Arc<TapLease>) -> LeaseReader {
+        let open = self.open.lock();
+        let under = open.iter().filter(|tap| tap.is_under(lease));
+        under.fold(LeaseReader::Gone, |reader, tap| match reader {
+            LeaseReader::Here => LeaseReader::Here,
+            LeaseReader::Gone | LeaseReader::Away if tap.is_away.load(Ordering::Relaxed) => LeaseReader::Away,
+            LeaseReader::Gone | LeaseReader::Away => LeaseReader::Here,
+        })
+    }
+
+    /// Ends a lease whose tap has no reader, who is told of a gap on coming back; false if there is one by now.
+    pub(super) fn let_lapse(&self, of_app: &AppTaps, lease: &Arc<TapLease>) -> bool {
+        // Nobody takes the lease over meanwhile.
+        let open = self.open.lock();
+        let is_read = |tap: &&Arc<Tap>| tap.is_under(lease) && !tap.is_away.load(Ordering::Relaxed);
+        if open.iter().any(|tap| is_read(&tap)) {
+            return false;
+        }
+        of_app.take_in(lease, vec![ToldItem::LeftOut(None, false)]);
+        lease.end();
+        true
+    }
+
+    /// Looks for a tap of another node.
+    ///
+    /// # Errors
+    /// This node looks for as many as it may.
+    pub(super) fn serve(
+        &self,
+        of_app: &AppTaps,
+        (key, lease): (ServedKey, Duration),
+        (app, filter, shows_data): (AppId, LiveFilter, bool),
+    ) -> Result<Arc<ServedTap>, TooManyServed> {
+        let holder = TapHolder { key: String::new(), name: String::new() };
+        let made = || {
+            let ring = LiveRing::after(self.source.last_id());
+            Arc::new(Tap::new(app, (filter, shows_data), holder, (ring, None)))
+        };
+        let served = self.served.add(key, || of_app.add(made, &self.source), lease)?;
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Ok(served)
+    }
+
+    pub(super) fn end_serving(&self, of_app: &AppTaps, (key, served): (ServedKey, &ServedTap)) {
+        self.served.remove(key);
+        of_app.remove(&served.tap);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

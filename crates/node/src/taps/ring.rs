@@ -123,14 +123,37 @@ impl LiveRing {
     /// Counts an entry at the end of the ring, which may get one item longer by that than its most.
     fn leave_out(&mut self, kind: LiveKind, id: u64) {
         let is_waiting = self.waiting() > 0;
-        if let Some(LiveItem::LeftOut(left_out)) = self.items.back_mut().filter(|_| is_waiting)
-            && let LeftOut { kinds: Some(kinds), is_sample: false, .. } = Arc::make_mut(left_out)
-        {
-            return kinds.add(kind, 1);
+        if let Some(LiveItem::LeftOut(left_out)) = self.items.back_mut().filter(|_| is_waiting) {
+            match Arc::make_mut(left_out) {
+                LeftOut { kinds: Some(kinds), is_sample: false, .. } => return kinds.add(kind, 1),
+                // An unknown number stays one.
+                LeftOut { kinds: None, .. } if self.is_full => return,
+                LeftOut { .. } => {}
+            }
         }
         let mut kinds = KindCounts::default();
         kinds.add(kind, 1);
         self.push(LiveItem::LeftOut(Arc::new(LeftOut { id, kinds: Some(kinds), is_sample: false })));
+    }
+
+    /// Puts in what another node has left out, or lost; of unknown kinds if that is so.
+    pub(super) fn leave_out_there(&mut self, kinds: Option<KindCounts>, is_sample: bool, id: u64) -> bool {
+        let waiting = self.waiting();
+        self.make_room(0);
+        if let Some(LiveItem::LeftOut(last)) = self.items.back_mut().filter(|_| waiting > 0)
+            && (self.is_full || last.is_sample == is_sample && last.kinds.is_some() == kinds.is_some())
+        {
+            let last = Arc::make_mut(last);
+            match (&mut last.kinds, &kinds) {
+                (Some(own), Some(more)) => own.add_all(more),
+                // What is not known is more than what is.
+                _ => last.kinds = None,
+            }
+            return false;
+        }
+        self.is_full |= self.items.len() >= MOST_ENTRIES;
+        self.push(LiveItem::LeftOut(Arc::new(LeftOut { id, kinds, is_sample })));
+        waiting == 0
     }
 
     /// Notes now and then what the sample has left out, before the entry with this number.

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 
 use super::entry::LiveEntry;
 use super::filter::LiveFilter;
-use super::kind::LiveKind;
+use super::kind::{KindCounts, LiveKind};
+use super::lease::TapLease;
 use super::ring::LiveRing;
 
 /// Whose a tap is.
@@ -32,6 +33,8 @@ pub(super) struct Tap {
     /// Whether the reader is gone, and may come back.
     pub(super) is_away: AtomicBool,
     is_ended: AtomicBool,
+    /// What the other nodes are told of the tap; `None` where there are none, and for a tap of another node.
+    pub(super) lease: Option<Arc<TapLease>>,
     /// Guards the ring alone, and is held while entries are put in or taken out, never while they are written.
     pub(super) ring: Mutex<LiveRing>,
     pub(super) bell: Notify,
@@ -42,7 +45,7 @@ impl Tap {
         app: AppId,
         (filter, shows_data): (LiveFilter, bool),
         holder: TapHolder,
-        ring: LiveRing,
+        (ring, lease): (LiveRing, Option<Arc<TapLease>>),
     ) -> Self {
         let (is_away, is_ended) = (AtomicBool::new(false), AtomicBool::new(false));
         Self {
@@ -52,6 +55,7 @@ impl Tap {
             holder,
             is_away,
             is_ended,
+            lease,
             ring: Mutex::new(ring),
             bell: Notify::new(),
         }
@@ -62,6 +66,18 @@ impl Tap {
         if self.ring.lock().offer(kind, at, entry) {
             self.bell.notify_one();
         }
+    }
+
+    /// Puts in what another node has left out, or lost.
+    pub(super) fn leave_out_there(&self, kinds: Option<KindCounts>, is_sample: bool, id: u64) {
+        if self.ring.lock().leave_out_there(kinds, is_sample, id) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Whether the other nodes are told of the tap under this lease.
+    pub(super) fn is_under(&self, lease: &Arc<TapLease>) -> bool {
+        self.lease.as_ref().is_some_and(|own| Arc::ptr_eq(own, lease))
     }
 
     /// Ends the tap: its reader gets nothing more.

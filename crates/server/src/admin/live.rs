@@ -61,8 +61,8 @@ pub(super) async fn open(
     let holder = TapHolder { key, name: bearer.name.clone() };
     let wanted = TapWanted { app: app.id.clone(), filter, shows_data, holder, after };
     let node = &admin.state.node;
-    let reader = TapReader::open(&node.taps, &node.tenants.of(&app.id).taps, wanted)
-        .map_err(|refused| Problem::TooManyTaps(told_to(bearer, refused)))?;
+    let reader =
+        TapReader::open(node, wanted).map_err(|refused| Problem::TooManyTaps(told_to(bearer, refused)))?;
     let entry = shows_data.then(|| audited(asked));
     if let Some(entry) = &entry {
         admin.lists_opened.count(bearer.id, Instant::now());

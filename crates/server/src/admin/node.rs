@@ -28,6 +28,7 @@ pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> 
         Err(says) => (false, says),
     };
     let feeds = state.redis_feed.connections();
+    let (lists, lists_of_others) = node.taps.numbers();
     let mut value = json!({
         "name": node.name(),
         "version": VERSION,
@@ -39,6 +40,7 @@ pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> 
         "capacity": node.seats.capacity(),
         "database": node.apps.has_database().then(|| database_is_well(node)),
         "redis": node.bus().map(|bus| bus.links().iter().all(|link| link.is_up)),
+        "live_lists": { "own": lists, "of_other_nodes": lists_of_others },
         "feeds": { "all": feeds.all, "away": feeds.away, "refusing": feeds.refusing },
         "certificate_ends_at": state.metrics.certificate_expiry().map(utc),
         "descriptors_open": open_descriptors(),

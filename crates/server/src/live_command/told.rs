@@ -34,9 +34,27 @@ pub(super) fn message(name: &str, data: &Value) -> String {
     match (name, data["count"].as_u64()) {
         ("left_out", Some(count)) => format!("… {count} entries left out\n"),
         ("left_out", None) => "… entries may be missing here\n".to_owned(),
-        ("missing", _) => format!("… these nodes do not answer: {}\n", plain_value(&data["nodes"])),
+        ("missing", _) => nodes(data),
         _ => String::new(),
     }
+}
+
+/// Which other nodes the list is of.
+fn nodes(data: &Value) -> String {
+    let has_some = |list: &str| data[list].as_array().is_some_and(|list| !list.is_empty());
+    let mut text = match (data["redis"] == false, has_some("nodes"), has_some("answering")) {
+        (true, _, _) => "… Redis is away: nothing is shown of other nodes\n".to_owned(),
+        (false, true, _) => format!("… these nodes do not answer: {}\n", plain_value(&data["nodes"])),
+        (false, false, true) => format!("… all other nodes answer: {}\n", plain_value(&data["answering"])),
+        (false, false, false) => String::new(),
+    };
+    if has_some("full") {
+        text.push_str(&format!(
+            "… these have as many live lists as they may: {}\n",
+            plain_value(&data["full"])
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -61,6 +79,14 @@ mod tests {
     fn what_is_missing_is_said_in_its_place() {
         assert_eq!(message("left_out", &json!({"count": 214})), "… 214 entries left out\n");
         assert_eq!(message("left_out", &json!({"count": null})), "… entries may be missing here\n");
-        assert_eq!(message("missing", &json!({"nodes": ["b", "c"]})), "… these nodes do not answer: b, c\n");
+        let nodes = |nodes: &[&str], answering: &[&str], full: &[&str], redis: bool| {
+            message("missing", &json!({"nodes": nodes, "answering": answering, "full": full, "redis": redis}))
+        };
+        assert_eq!(nodes(&["b", "c"], &[], &[], true), "… these nodes do not answer: b, c\n");
+        assert_eq!(nodes(&[], &["b"], &[], true), "… all other nodes answer: b\n");
+        assert_eq!(nodes(&[], &[], &[], true), "", "there are no others");
+        assert_eq!(nodes(&["b"], &[], &[], false), "… Redis is away: nothing is shown of other nodes\n");
+        let full = "… these nodes do not answer: c\n… these have as many live lists as they may: c\n";
+        assert_eq!(nodes(&["c"], &["b"], &["c"], true), full);
     }
 }

@@ -3,6 +3,7 @@
 //! The node here has no listener and no task, so that every allocation is that of what is measured.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use fanfare_apps::Apps;
 use fanfare_config::Config;
@@ -130,6 +131,7 @@ fn message(bytes: usize) -> Frame {
 fn con_031_a_live_list_that_is_not_read_takes_its_bytes_and_no_more_whatever_is_sent() {
     let _turn = my_turn();
     let (_runtime, node) = node();
+    let node = Arc::new(node);
     let app = app(1);
     let tenant = node.tenants.of(&app);
     let tell = |frame: Option<&Frame>| {
@@ -149,7 +151,7 @@ fn con_031_a_live_list_that_is_not_read_takes_its_bytes_and_no_more_whatever_is_
         let mut reader = None;
         let change = during(|| {
             let wanted = TapWanted { app: app.clone(), filter, shows_data: true, holder, after: None };
-            reader = TapReader::open(&node.taps, &tenant.taps, wanted).ok();
+            reader = TapReader::open(&node, wanted).ok();
             // Several times what fits, each kept by the list alone.
             (0..(8 << 20) / bytes.max(4000)).for_each(|_| tell(Some(&message(bytes))));
         });

@@ -18,8 +18,8 @@ pub struct Pair {
     pub two: TestServer,
     pub at_one: Admin,
     pub at_two: Admin,
-    _postgres: Postgres,
-    _redis: Redis,
+    pub postgres: Postgres,
+    pub redis: Redis,
 }
 
 pub fn pair() -> Pair {
@@ -42,7 +42,7 @@ pub fn pair() -> Pair {
         server.expect_app_known();
         Admin::nobody(server).bearing(token)
     });
-    Pair { one, two, at_one, at_two, _postgres: postgres, _redis: redis }
+    Pair { one, two, at_one, at_two, postgres, redis }
 }
 
 /// An answer once this is so of it: what one node knows, the other hears a moment later.
@@ -190,7 +190,7 @@ fn con_026_a_node_that_does_not_answer_is_named_and_the_rest_is_shown() {
 
 #[test]
 fn con_026_without_redis_the_asked_node_answers_for_itself_and_says_so() {
-    let Pair { one, at_one, _redis: redis, _postgres, .. } = pair();
+    let Pair { one, at_one, redis, postgres: _postgres, .. } = pair();
     let mut socket = one.connect();
     socket.subscribe("news");
     drop(redis);

@@ -38,6 +38,7 @@ mod cluster_faults;
 mod cluster_idempotency;
 mod cluster_keys;
 mod cluster_lists;
+mod cluster_live;
 mod cluster_operators;
 mod cluster_quotas;
 mod cluster_secrets;

@@ -116,3 +116,33 @@ fn con_033_what_was_read_stays_for_a_reader_that_comes_back_until_newer_entries_
     assert!(ring.0.has_all_after(5) && !ring.0.has_all_after(4));
     assert!(ring.0.items.len() <= MOST_ENTRIES);
 }
+
+#[test]
+fn con_037_what_other_nodes_leave_out_keeps_its_place_and_a_full_ring_grows_no_further() {
+    let mut ring = Filled::new();
+    let mut kinds = KindCounts::default();
+    kinds.add(LiveKind::Closed, 3);
+    ring.offer(0, None);
+    for (kinds, is_sample) in [(Some(&kinds), true), (Some(&kinds), true), (None, false), (None, false)] {
+        ring.0.leave_out_there(kinds.cloned(), is_sample, 7);
+    }
+    ring.offer(SECOND, None);
+    let told: Vec<Option<u64>> = ring
+        .0
+        .take(usize::MAX)
+        .iter()
+        .map(|item| match item {
+            LiveItem::Entry(_) => Some(0),
+            LiveItem::LeftOut(left_out) => left_out.kinds.as_ref().map(KindCounts::total),
+        })
+        .collect();
+    assert_eq!(told, [Some(0), Some(6), None, Some(0)]);
+
+    let mut ring = Filled::new();
+    for at in 0..3000 {
+        let kinds = (at % 3 > 0).then(|| kinds.clone());
+        ring.0.leave_out_there(kinds, at % 2 == 0, at);
+        ring.offer(at * SECOND, None);
+    }
+    assert!(ring.0.items.len() <= MOST_ENTRIES + 2, "{}", ring.0.items.len());
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanfare_apps::{AuditEntry, SessionTimes};
 use fanfare_node::clock::unix_milliseconds;
-use fanfare_node::taps::{KindCounts, LeftOut, LiveItem, TapReader};
+use fanfare_node::taps::{KindCounts, LeftOut, LiveItem, TapNews, TapNodes, TapReader};
 use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -79,10 +79,13 @@ impl LiveStream {
                 return end;
             }
             tokio::select! {
-                items = self.reader.next() => {
-                    let Some(items) = items else { return ListEnd::Over };
-                    items.iter().for_each(|item| put(&mut text, item, self.reader.shows_data()));
-                }
+                news = self.reader.next() => match news {
+                    Some(TapNews::Items(items)) => {
+                        items.iter().for_each(|item| put(&mut text, item, self.reader.shows_data()));
+                    }
+                    Some(TapNews::Nodes(nodes)) => put_nodes(&mut text, &nodes),
+                    None => return ListEnd::Over,
+                },
                 () = self.sender.gone() => return ListEnd::Gone,
                 _ = heartbeats.tick() => text.push_str(":\n\n"),
                 _ = looks.tick() => {
@@ -127,6 +130,14 @@ fn put(text: &mut String, item: &LiveItem, with_data: bool) {
             write!(text, "id: {}\nevent: left_out\ndata: {}\n\n", left_out.id, told(left_out))
         }
     };
+}
+
+/// Adds which other nodes are looked at, and which are missing (CON-037). Without a number: a reader who comes back is told anew.
+fn put_nodes(text: &mut String, nodes: &TapNodes) {
+    let TapNodes { answering, missing, full, is_in_touch } = nodes;
+    let data = json!({ "nodes": missing, "answering": answering, "full": full, "redis": is_in_touch });
+    // Writing to a String cannot fail.
+    let _ = write!(text, "event: missing\ndata: {data}\n\n");
 }
 
 fn told(left_out: &LeftOut) -> Value {

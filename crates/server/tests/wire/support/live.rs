@@ -16,7 +16,7 @@ pub struct LiveList {
 /// One message of the stream.
 #[derive(Debug)]
 pub struct LiveMessage {
-    /// The number.
+    /// The number; 0 where there is none.
     pub id: u64,
     /// The kind of message; `None` for entries.
     pub event: Option<String>,
@@ -86,7 +86,7 @@ impl LiveList {
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
             if let Some(data) = field("data: ") {
                 return Some(LiveMessage {
-                    id: field("id: ").expect("a number").parse().expect("a number"),
+                    id: field("id: ").map_or(0, |id| id.parse().expect("a number")),
                     event: field("event: ").map(str::to_owned),
                     data: serde_json::from_str(data).expect("JSON"),
                 });
@@ -94,10 +94,12 @@ impl LiveList {
         }
     }
 
-    /// The next entry.
+    /// The next entry; which nodes are there may be told at any time.
     #[track_caller]
     pub fn entry(&mut self) -> Value {
-        let message = self.message().expect("the stream goes on");
+        let is_entry = |message: &LiveMessage| message.event.as_deref() != Some("missing");
+        let mut messages = std::iter::from_fn(|| self.message());
+        let message = messages.find(is_entry).expect("the stream goes on");
         assert_eq!(message.event, None, "{message:?}");
         assert_eq!(message.data["id"], message.id);
         message.data
@@ -110,6 +112,17 @@ impl LiveList {
             let entry = self.entry();
             if entry["kind"] == kind {
                 return entry;
+            }
+        }
+    }
+
+    /// The next word about the other nodes of which this is so; what comes before is dropped.
+    #[track_caller]
+    pub fn nodes(&mut self, is_so: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.message().expect("the stream goes on");
+            if message.event.as_deref() == Some("missing") && is_so(&message.data) {
+                return message.data;
             }
         }
     }
