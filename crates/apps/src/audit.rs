@@ -224,13 +224,20 @@ fn differences(
 impl Apps {
     /// Keeps an entry. What was done stays done without its entry: a failure is logged.
     pub async fn audit(&self, entry: &AuditEntry) {
-        let Some(stored) = &self.stored else { return };
-        let noted = entry.noted();
-        let kept = in_time(async { stored.noting(stored.store.add_audit(&noted).await) }).await;
-        if let Err(error) = kept {
+        if let Err(error) = self.audit_first(entry).await {
             let (action, app) = (entry.action.as_str(), entry.app.as_deref());
             tracing::warn!(target: "fanfare::admin", action, app, token = entry.by.token, %error, "not in the audit log");
         }
+    }
+
+    /// Keeps an entry of what is about to be done, and must not be done without its entry.
+    ///
+    /// # Errors
+    /// The entry is not kept, as far as is known in time.
+    pub async fn audit_first(&self, entry: &AuditEntry) -> Result<(), OperationError> {
+        let Some(stored) = &self.stored else { return Ok(()) };
+        let noted = entry.noted();
+        in_time(async { stored.noting(stored.store.add_audit(&noted).await) }).await
     }
 
     /// At most `most` of the entries that are wanted, the newest first.

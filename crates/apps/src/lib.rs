@@ -42,7 +42,7 @@ pub use operations::{
 };
 pub use peek::peek;
 pub use placeholders::is_placeholder;
-pub use sessions::{AdminSession, MOST_SESSIONS, NewSession, SessionTimes};
+pub use sessions::{AdminSession, MOST_SESSIONS, NewSession, SessionTimes, is_session_id};
 pub use settings::{
     AppSettings, AuthorizationSettings, LIMIT_RANGES, LONGEST_FEED_PREFIX, LimitOverrides, MAX_CONNECTIONS,
     MESSAGE_QUOTA, MOST_CHANNEL_PREFIXES, MOST_WEBHOOKS, RESUME_SECONDS, SettingFault, SettingValue,

@@ -109,7 +109,7 @@ impl Apps {
         times: SessionTimes,
     ) -> Result<Option<AdminSession>, OperationError> {
         let stored = self.writable()?;
-        if !is_hex(id, SESSION_BYTES) {
+        if !is_session_id(id) {
             return Ok(None);
         }
         let hash = hash(id);
@@ -129,13 +129,17 @@ impl Apps {
         Ok(Some(AdminSession { bearer: found.token.into(), ends_at: found.ends_at, csrf_token }))
     }
 
-    /// Whether a session has not ended. The question is no use of the session: one that nobody uses ends in its time.
+    /// The bearer of a session; `None` if it has ended. The question is no use of the session: one that nobody uses ends in its time.
     ///
     /// # Errors
     /// There is no database, or the database is away.
-    pub async fn session_goes_on(&self, id: &str, times: SessionTimes) -> Result<bool, OperationError> {
+    pub async fn bearer_of_session(
+        &self,
+        id: &str,
+        times: SessionTimes,
+    ) -> Result<Option<Bearer>, OperationError> {
         let found = self.writable()?.store.session(&hash(id), i64::from(times.idle) * 1000).await?;
-        Ok(found.is_some())
+        Ok(found.map(|found| found.token.into()))
     }
 
     /// Ends a session.
@@ -163,6 +167,12 @@ impl Apps {
         stored.noting(stored.store.add_code(&hash(&code), record.id, CODE_LIFE).await)?;
         Ok((record, Secret::new(&code)))
     }
+}
+
+/// Whether a text has the form of a session's id; other texts were never one.
+#[must_use]
+pub fn is_session_id(text: &str) -> bool {
+    is_hex(text, SESSION_BYTES)
 }
 
 /// Follows from the id, which no page can read; the id does not follow from it.

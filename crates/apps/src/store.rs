@@ -4,6 +4,7 @@
 
 mod audit;
 mod backlog;
+mod bindings;
 mod changes;
 mod feeds;
 mod foreign;

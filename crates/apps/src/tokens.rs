@@ -3,15 +3,16 @@
 //! A token leaves once, as a [`Secret`], at its creation; only its SHA-256 is stored. Checks cache
 //! nothing, so that a revoked token is refused from then on.
 
+mod scope;
+
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use fanfare_protocol::auth::Secret;
 use fanfare_protocol::ids::is_app_id;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
+pub use self::scope::{NotAScope, Scope};
 use crate::apps::Apps;
 use crate::operations::{OperationError, check_name};
 use crate::store::{KeptToken, ListedToken, ValidToken};
@@ -37,23 +38,6 @@ const BOUND: &str = "bound";
 /// Most tokens of a page.
 pub const MOST_TOKENS_LISTED: usize = 1000;
 
-/// What a token allows; no scope includes another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// See apps, without their secrets.
-    Read,
-    /// Create, change and delete apps and keys.
-    Write,
-    /// See the secrets of keys.
-    Secrets,
-    /// Send events.
-    Publish,
-    /// See what events carry, what members tell of themselves, and the bodies of webhooks.
-    Payloads,
-    /// Close connections, sign users out, repeat the delivery of a webhook.
-    Operate,
-}
-
 /// A token to be created.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
@@ -65,6 +49,8 @@ pub struct NewToken {
     pub apps: Option<BTreeSet<String>>,
     /// Validity in seconds; `None` for a token that never expires.
     pub seconds: Option<i64>,
+    /// The number of the token that makes this one, which ends no later; `None` for a command.
+    pub made_by: Option<i64>,
 }
 
 /// A stored token.
@@ -161,10 +147,10 @@ impl Apps {
             scopes: &as_text(&new.scopes, apps.is_some()),
             apps: apps.as_deref(),
             life,
+            made_by: new.made_by,
         };
         let id = stored.noting(stored.store.add_token(&kept).await)?;
-        let listed = stored.store.token(id).await?.ok_or(OperationError::NoSuchToken(id))?;
-        Ok((TokenRecord::from(listed), Secret::new(&token)))
+        Ok((self.token(id).await?, Secret::new(&token)))
     }
 
     /// Finds the faults of the apps that a token is to be bound to.
@@ -191,6 +177,15 @@ impl Apps {
             }
         }
         Ok(())
+    }
+
+    /// One token, valid or not.
+    ///
+    /// # Errors
+    /// No token has the number, or the database is away.
+    pub async fn token(&self, id: i64) -> Result<TokenRecord, OperationError> {
+        let listed = self.writable()?.store.token(id).await?;
+        listed.map(TokenRecord::from).ok_or(OperationError::NoSuchToken(id))
     }
 
     /// Tokens with smaller numbers than `before`, or the newest; at most `limit`.
@@ -242,12 +237,12 @@ impl Apps {
         Ok(Some(Bearer::from(found.token)))
     }
 
-    /// Whether the token with this number is still valid.
+    /// The bearer of the token with this number; `None` if it is not valid any more.
     ///
     /// # Errors
     /// There is no database, or the database is away.
-    pub async fn token_goes_on(&self, id: i64) -> Result<bool, OperationError> {
-        Ok(self.writable()?.store.is_valid_token(id).await?)
+    pub async fn bearer_of_number(&self, id: i64) -> Result<Option<Bearer>, OperationError> {
+        Ok(self.writable()?.store.valid_token_of(id).await?.map(Bearer::from))
     }
 
     /// Whether there is a database, without which there are no tokens.
@@ -313,44 +308,6 @@ impl From<ListedToken> for TokenRecord {
             revoked_at: row.revoked_at,
             used_at: row.used_at,
         }
-    }
-}
-
-impl Scope {
-    /// All scopes.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Write, Self::Secrets, Self::Publish, Self::Payloads, Self::Operate];
-
-    /// The scope's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Secrets => "secrets",
-            Self::Publish => "publish",
-            Self::Payloads => "payloads",
-            Self::Operate => "operate",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text names no scope.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are the scopes read, write, secrets, publish, payloads and operate")]
-pub struct NotAScope;
-
-impl FromStr for Scope {
-    type Err = NotAScope;
-
-    fn from_str(text: &str) -> Result<Self, NotAScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(NotAScope)
     }
 }
 

@@ -128,7 +128,7 @@ async fn find_and_answer(
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             admin.state.node.metrics.text().into(),
         ),
-        Action::OpenApi => json(StatusCode::OK, openapi::TEXT),
+        Action::OpenApi => apps::not_kept(json(StatusCode::OK, openapi::TEXT)),
         _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
             limited!(
                 Line::OperatorRefused,

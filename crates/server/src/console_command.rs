@@ -39,7 +39,8 @@ pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, Comma
     let apps = open_apps(config, false).await?;
     let scopes = if scope.is_empty() { Scope::ALL.to_vec() } else { scope };
     let bound_to = (!app.is_empty()).then(|| app.into_iter().collect());
-    let new = NewToken { name, scopes: scopes.into_iter().collect(), apps: bound_to, seconds: None };
+    let scopes = scopes.into_iter().collect();
+    let new = NewToken { name, scopes, apps: bound_to, seconds: None, made_by: None };
     let times = SessionTimes { life: config.console.session_seconds, idle: config.console.idle_seconds };
     let (record, code) = apps.make_code(&new, times).await?;
     apps.audit(&token_json::made(&record, Auditor::command())).await;

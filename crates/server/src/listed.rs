@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use fanfare_apps::{Apps, AuditEntry};
+use fanfare_apps::{Apps, AuditEntry, OperationError};
 use fanfare_node::Node;
 use fanfare_node::listing::everywhere::{self, PageOfNodes, Reached};
 use fanfare_node::listing::{
@@ -292,9 +292,23 @@ pub(crate) async fn terminate(
 
 /// Logs who has done what, a token by its number, and keeps the entry.
 pub(crate) async fn note(apps: &Apps, entry: AuditEntry) {
+    log(&entry);
+    apps.audit(&entry).await;
+}
+
+/// As [`note`], before what the entry says is done.
+///
+/// # Errors
+/// The entry is not kept: what it says must not be done.
+pub(crate) async fn note_first(apps: &Apps, entry: &AuditEntry) -> Result<(), OperationError> {
+    apps.audit_first(entry).await?;
+    log(entry);
+    Ok(())
+}
+
+fn log(entry: &AuditEntry) {
     let (app, action, by) = (entry.app.as_deref(), entry.action.as_str(), &entry.by);
     tracing::info!(target: "fanfare::admin", app, token = by.token(), name = by.name(), action, "{}", entry.action);
-    apps.audit(&entry).await;
 }
 
 /// Which users a query asks for.

@@ -132,6 +132,7 @@ async fn make_token(apps: &Apps, command: &LiveCommand) -> Result<(TokenRecord, 
         scopes,
         apps: Some(BTreeSet::from([command.app.clone()])),
         seconds: Some(LIFE),
+        made_by: None,
     };
     let (record, token) = apps.create_token(&new).await?;
     apps.audit(&token_json::made(&record, Auditor::command())).await;

@@ -27,7 +27,8 @@ pub async fn run(config: &Config, command: TokenCommand) -> Result<Done, Command
         TokenAction::Create { name, scope, app, expires_in_days } => {
             let bound_to = (!app.is_empty()).then(|| app.into_iter().collect());
             let seconds = expires_in_days.map(|days| i64::from(days) * 24 * 60 * 60);
-            let new = NewToken { name, scopes: scope.into_iter().collect(), apps: bound_to, seconds };
+            let scopes = scope.into_iter().collect();
+            let new = NewToken { name, scopes, apps: bound_to, seconds, made_by: None };
             let (record, token) = apps.create_token(&new).await?;
             apps.audit(&token_json::made(&record, Auditor::command())).await;
             let text = if is_json { pretty(&made(&record, &token)) } else { new_token(&record, &token) };

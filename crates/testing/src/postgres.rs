@@ -62,6 +62,13 @@ impl Postgres {
         self.port
     }
 
+    /// Runs statements of an operator's own.
+    pub fn run(&self, statements: &str) {
+        let arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", statements];
+        let ran = Command::new(self.programs.join("psql")).arg(self.url()).args(arguments).output().unwrap();
+        assert!(ran.status.success(), "psql: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
     /// Ends the server at once, as `kill -9` does.
     pub fn kill(&mut self) {
         self.server.kill().unwrap();

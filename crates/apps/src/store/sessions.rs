@@ -7,6 +7,9 @@ use super::Store;
 use super::tokens::ValidToken;
 use super::write::either;
 
+/// Milliseconds of a minute.
+const MINUTE: i64 = 60 * 1000;
+
 /// The database's clock, in milliseconds since 1970.
 macro_rules! now {
     (sqlite) => {
@@ -79,7 +82,7 @@ macro_rules! find {
             "SELECT token.id, token.name, token.scopes, token.apps, session.hash, session.ends_at, ",
             "session.used_at <= ",
             now!($database),
-            " - 60000 AS is_stale FROM admin_sessions AS session ",
+            " - $3 AS is_stale FROM admin_sessions AS session ",
             "JOIN admin_tokens AS token ON token.id = session.token_id ",
             "WHERE session.hash = $1 AND session.ends_at > ",
             now!($database),
@@ -170,10 +173,11 @@ impl Store {
         Ok(())
     }
 
-    /// The session with this hash, if it and its token are valid.
+    /// The session with this hash, if it and its token are valid. A use that is older than a quarter of the idle time, or than a
+    /// minute, is stored again, so that a session in use never ends as an idle one.
     pub async fn session(&self, hash: &str, idle: i64) -> Result<Option<FoundSession>, sqlx::Error> {
-        let find = statement!(self, find);
-        either!(self, pool => sqlx::query_as(find).bind(hash).bind(idle).fetch_optional(pool).await)
+        let (find, stale) = (statement!(self, find), (idle / 4).min(MINUTE));
+        either!(self, pool => sqlx::query_as(find).bind(hash).bind(idle).bind(stale).fetch_optional(pool).await)
     }
 
     /// Notes that a session is used.
@@ -196,12 +200,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the token with this number is valid.
-    pub async fn is_valid_token(&self, id: i64) -> Result<bool, sqlx::Error> {
+    /// The token with this number, if it is valid.
+    pub async fn valid_token_of(&self, id: i64) -> Result<Option<ValidToken>, sqlx::Error> {
         let token_of = statement!(self, token_of);
-        let found: Option<ValidToken> =
-            either!(self, pool => sqlx::query_as(token_of).bind(id).fetch_optional(pool).await)?;
-        Ok(found.is_some())
+        either!(self, pool => sqlx::query_as(token_of).bind(id).fetch_optional(pool).await)
     }
 
     /// Uses a code up; its token, if both are valid.

@@ -25,10 +25,14 @@ macro_rules! tokens {
     };
 }
 
+// A token ends no later than the one that makes it. A NULL is no end: the smallest of several leaves NULLs out.
 const ADD_SQLITE: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, expires_at) \
-     VALUES ($1, $2, $3, $4, CAST(unixepoch('subsec') * 1000 AS INTEGER) + $5) RETURNING id";
+     VALUES ($1, $2, $3, $4, (SELECT min(ends_at) FROM \
+     (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) + $5 AS ends_at \
+     UNION ALL SELECT expires_at FROM admin_tokens WHERE id = $6))) RETURNING id";
 const ADD_POSTGRES: &str = "INSERT INTO admin_tokens (name, hash, scopes, apps, expires_at) \
-     VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5 / 1000.0)) RETURNING id";
+     VALUES ($1, $2, $3, $4, least(clock_timestamp() + make_interval(secs => $5 / 1000.0), \
+     (SELECT expires_at FROM admin_tokens WHERE id = $6))) RETURNING id";
 const VALID_SQLITE: &str = "SELECT id, name, scopes, apps, hash, \
      (used_at IS NULL OR used_at <= unixepoch('subsec') * 1000 - 60000) AS is_stale FROM admin_tokens \
      WHERE hash = $1 AND revoked_at IS NULL \
@@ -53,6 +57,8 @@ pub(crate) struct StoredToken<'a> {
     pub apps: Option<&'a str>,
     /// Validity in milliseconds; `None` for a token that never expires.
     pub life: Option<i64>,
+    /// The number of the token behind whose end this one is not valid.
+    pub made_by: Option<i64>,
 }
 
 /// A token's row without the hash.
@@ -101,6 +107,7 @@ impl Store {
                 .bind(token.scopes)
                 .bind(token.apps)
                 .bind(token.life)
+                .bind(token.made_by)
                 .fetch_one(pool)
                 .await
         })

@@ -4,6 +4,7 @@
 
 use sqlx::FromRow;
 
+use super::bindings::{UNBIND_POSTGRES, UNBIND_SQLITE};
 use super::{HAD_APPS, Store};
 
 /// Runs the same code on either pool.
@@ -158,11 +159,12 @@ impl Store {
         either!(self, pool => sqlx::query_scalar(OWNER).bind(key).fetch_optional(pool).await)
     }
 
-    /// Adds an app with its first pair.
+    /// Adds an app with its first pair. Tokens that were bound to an earlier app with this id, such as one of a configuration, are
+    /// not bound to the new one.
     pub async fn add(&self, app: &Listed, key: &str, sealed: &str) -> Result<(), sqlx::Error> {
-        let add = match self {
-            Self::Sqlite(_) => ADD_APP_SQLITE,
-            Self::Postgres(_) => ADD_APP_POSTGRES,
+        let (add, unbind) = match self {
+            Self::Sqlite(_) => (ADD_APP_SQLITE, UNBIND_SQLITE),
+            Self::Postgres(_) => (ADD_APP_POSTGRES, UNBIND_POSTGRES),
         };
         either!(self, pool => {
             let mut transaction = pool.begin().await?;
@@ -174,6 +176,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(ADD_KEY).bind(key).bind(&app.id).bind(sealed).execute(&mut *transaction).await?;
+            sqlx::query(unbind).bind(&app.id).execute(&mut *transaction).await?;
             transaction.commit().await
         })
     }
@@ -229,13 +232,14 @@ impl Store {
         Ok(done > 0)
     }
 
-    /// Deletes an app with its pairs and kept requests; false if no app has the id.
+    /// Deletes an app with its pairs and kept requests, and takes it out of the bound tokens; false if no app has the id.
     pub async fn delete(&self, id: &str) -> Result<bool, sqlx::Error> {
         let done = match self {
             Self::Sqlite(pool) => {
                 let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
                 sqlx::query(DELETE_REQUESTS).bind(id).execute(&mut *transaction).await?;
                 let done = sqlx::query(DELETE).bind(id).execute(&mut *transaction).await?;
+                sqlx::query(UNBIND_SQLITE).bind(id).execute(&mut *transaction).await?;
                 sqlx::query(HAD_APPS).execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 done.rows_affected()
@@ -244,6 +248,7 @@ impl Store {
                 let mut transaction = pool.begin().await?;
                 sqlx::query(DELETE_REQUESTS).bind(id).execute(&mut *transaction).await?;
                 let done = sqlx::query(DELETE).bind(id).execute(&mut *transaction).await?;
+                sqlx::query(UNBIND_POSTGRES).bind(id).execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 done.rows_affected()
             }

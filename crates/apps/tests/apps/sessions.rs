@@ -9,6 +9,7 @@ use crate::support::Stage;
 on_both!(
     con_007_a_session_holds_on_every_node_until_it_ends_and_its_id_is_not_stored,
     con_007_a_session_ends_with_its_token_and_by_idling,
+    con_007_a_session_in_use_does_not_idle_however_short_that_may_be,
     con_007_a_token_has_twenty_sessions_and_the_oldest_goes,
     con_006_a_code_begins_one_session_as_a_token_that_ends_with_it,
     con_006_a_code_is_good_for_five_minutes,
@@ -63,6 +64,21 @@ async fn con_007_a_session_ends_with_its_token_and_by_idling(stage: Stage) {
     assert_eq!(operator.texts("SELECT hash FROM admin_sessions").await.len(), 1, "what has ended is deleted");
     apps.revoke_token(record.id).await.unwrap();
     assert!(!is_in(&apps, &last).await);
+}
+
+async fn con_007_a_session_in_use_does_not_idle_however_short_that_may_be(stage: Stage) {
+    let apps = stage.open(60).await;
+    let (_, token) = apps.create_token(&reader()).await.unwrap();
+    let times = SessionTimes { idle: 60, ..TIMES };
+    let id = apps.log_in(token.expose(), times).await.unwrap().unwrap().id;
+    let mut operator = stage.operator().await;
+    // Three requests, forty seconds apart each.
+    for _ in 0..3 {
+        operator.run("UPDATE admin_sessions SET used_at = used_at - 40000").await;
+        assert!(apps.session(id.expose(), times).await.unwrap().is_some());
+    }
+    operator.run("UPDATE admin_sessions SET used_at = used_at - 60000").await;
+    assert!(apps.session(id.expose(), times).await.unwrap().is_none());
 }
 
 async fn con_007_a_token_has_twenty_sessions_and_the_oldest_goes(stage: Stage) {

@@ -19,6 +19,8 @@ on_both!(
     no_more_than_a_thousand_tokens_are_listed,
     a_scope_that_is_not_known_gives_no_right,
     a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_not_look,
+    con_016_a_token_of_a_deleted_app_is_not_good_for_the_next_with_its_id,
+    con_084_a_token_that_another_makes_ends_no_later_than_that,
     every_fault_of_the_apps_of_a_bound_token_is_told,
     what_is_not_sql_is_not_run,
 );
@@ -115,6 +117,60 @@ async fn a_bound_token_knows_its_apps_and_gives_no_right_to_a_server_that_does_n
     let (_, free) = make(&apps, &new("operator", &[Scope::Read])).await;
     let bearer = apps.bearer_of(&free).await.unwrap().unwrap();
     assert!(bearer.apps.is_none() && bearer.is_for("3"));
+}
+
+async fn con_016_a_token_of_a_deleted_app_is_not_good_for_the_next_with_its_id(stage: Stage) {
+    let apps = stage.open(60).await;
+    let create = async |id: &str| {
+        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
+    };
+    for id in ["7", "77", "777", "7_7"] {
+        create(id).await;
+    }
+    let bound =
+        async |to: &[&str]| make(&apps, &NewToken { apps: ids(to), ..new("tenant", &[Scope::Read]) }).await.1;
+    let (alone, several) = (bound(&["77"]).await, bound(&["7", "77", "777", "7_7"]).await);
+    let others = bound(&["7_7", "777"]).await;
+    let (_, all) = make(&apps, &new("operator", &[Scope::Read])).await;
+    let of = async |token: &str| apps.bearer_of(token).await.unwrap().map(|bearer| bearer.apps);
+
+    apps.delete("77").await.unwrap();
+    create("77").await;
+    assert_eq!(of(&alone).await, None, "revoked, and never for all apps");
+    assert_eq!(of(&several).await, Some(ids(&["7", "777", "7_7"])));
+    assert_eq!(of(&others).await, Some(ids(&["777", "7_7"])));
+    assert_eq!(of(&all).await, Some(None));
+    let records = listed(&apps).await;
+    assert!(records[3].revoked_at.is_some() && records[3].apps == ids(&["77"]), "{:?}", records[3]);
+    assert!(records[..3].iter().all(|record| record.revoked_at.is_none()));
+    for id in ["7", "7_7", "777"] {
+        apps.delete(id).await.unwrap();
+    }
+    assert_eq!((of(&several).await, of(&others).await, of(&all).await), (None, None, Some(None)));
+
+    // An app that went in another way, such as one of a configuration.
+    create("8").await;
+    let stale = bound(&["8"]).await;
+    stage.operator().await.run("DELETE FROM apps WHERE id = '8'").await;
+    create("8").await;
+    assert_eq!(of(&stale).await, None);
+}
+
+async fn con_084_a_token_that_another_makes_ends_no_later_than_that(stage: Stage) {
+    let apps = stage.open(60).await;
+    let day = NewToken { seconds: Some(DAY / 1000), ..new("day", &[Scope::Write]) };
+    let (maker, _) = apps.create_token(&day).await.unwrap();
+    let (unending, _) = apps.create_token(&new("unending", &[Scope::Write])).await.unwrap();
+    let end = async |seconds: Option<i64>, made_by: i64| {
+        let wanted = NewToken { seconds, made_by: Some(made_by), ..new("n", &[Scope::Write]) };
+        apps.create_token(&wanted).await.unwrap().0.expires_at
+    };
+    for seconds in [None, Some(30 * DAY / 1000)] {
+        assert_eq!(end(seconds, maker.id).await, maker.expires_at);
+    }
+    assert!(end(Some(60), maker.id).await < maker.expires_at);
+    assert_eq!(end(None, unending.id).await, None);
+    assert!(end(Some(30 * DAY / 1000), unending.id).await > maker.expires_at);
 }
 
 async fn every_fault_of_the_apps_of_a_bound_token_is_told(stage: Stage) {

@@ -123,7 +123,7 @@ fn patience_of(state: &State, action: Action) -> Duration {
 }
 
 /// The answer, which nobody may keep.
-fn not_kept(mut answer: Answer) -> Answer {
+pub(super) fn not_kept(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }

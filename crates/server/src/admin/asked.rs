@@ -65,6 +65,18 @@ impl Asked<'_> {
     pub async fn note(&self, apps: &Apps, entry: AuditEntry) {
         listed::note(apps, entry).await;
     }
+
+    /// As [`Asked::note`], before what the entry says is done: secrets and payloads are shown to nobody without one.
+    ///
+    /// # Errors
+    /// The entry is not kept.
+    pub async fn note_first(&self, apps: &Apps, entry: &AuditEntry) -> Result<(), Problem> {
+        listed::note_first(apps, entry).await.map_err(|error| {
+            let action = entry.action.as_str();
+            tracing::warn!(target: "fanfare::admin", action, %error, "refused, for it would not be in the audit log");
+            Problem::NotAudited
+        })
+    }
 }
 
 pub(super) fn ok(value: &Value) -> Answer {

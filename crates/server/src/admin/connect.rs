@@ -41,7 +41,7 @@ struct Place {
 /// The lines.
 ///
 /// # Errors
-/// There is no such app, or the query has faults.
+/// There is no such app, the query has faults, or a look at the secret cannot be noted.
 pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let mut given = Given::of(&asked.query, &["host", "port", "tls", "secrets"]);
     let switch = [("true", true), ("false", false)];
@@ -58,7 +58,7 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
     if shows_secret {
         let key = app.credentials.first().map(|credential| credential.key.as_str());
         let entry = asked.entry(app.id.as_str(), AuditAction::SecretShow).with_keys(key.into_iter());
-        asked.note(&state.node.apps, entry).await;
+        asked.note_first(&state.node.apps, &entry).await?;
     }
     let listen = &state.node.config.listen;
     let secret = app.credentials.first().map_or("", |credential| credential.secret.expose());

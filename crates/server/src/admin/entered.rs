@@ -21,7 +21,8 @@ pub(super) struct Entered {
     pub session: Option<(Cookie, AdminSession)>,
 }
 
-/// What a client's token, code or session stands for; a wrong one counts, and `wrong` makes the refusal (CON-011).
+/// What a client's token, code or session stands for; a wrong one counts, and `wrong` makes the refusal (CON-011). What is being looked
+/// up counts as well, until it is found.
 ///
 /// # Errors
 /// The client has to wait after too many wrong ones; the database is away; too many requests are under way; or nothing is
@@ -32,13 +33,22 @@ pub(super) async fn look_up<T>(
     found: impl Future<Output = Result<Option<T>, OperationError>>,
     wrong: impl FnOnce(WrongOnes) -> Problem,
 ) -> Result<T, Problem> {
-    if let Some(wait) = admin.wrong_tokens.wait_of(client, Instant::now()) {
-        return Err(Problem::TooManyWrongTokens(wait));
-    }
+    let place = timeout(LOOK_UP, admin.wrong_tokens.place(client, Instant::now()));
+    let place = place.await.map_err(|_| Problem::Busy)?.map_err(Problem::TooManyWrongTokens)?;
+    find(admin, found).await?.ok_or_else(|| wrong(place.was_wrong(Instant::now())))
+}
+
+/// What is found, however often the client was wrong: for what nobody can guess.
+///
+/// # Errors
+/// The database is away, or too many requests are under way.
+pub(super) async fn find<T>(
+    admin: &Admin,
+    found: impl Future<Output = Result<Option<T>, OperationError>>,
+) -> Result<Option<T>, Problem> {
     if admin.state.node.apps.database_away_for().is_some() {
         return Err(Problem::DatabaseAway);
     }
     let _turn = admin.enter()?;
-    let found = timeout(LOOK_UP, found).await.map_err(|_| Problem::DatabaseAway)??;
-    found.ok_or_else(|| wrong(admin.wrong_tokens.count(client, Instant::now())))
+    Ok(timeout(LOOK_UP, found).await.map_err(|_| Problem::DatabaseAway)??)
 }

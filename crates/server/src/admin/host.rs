@@ -7,26 +7,31 @@
 use std::net::IpAddr;
 
 use hyper::Request;
+use hyper::header::HOST;
 
 use super::problem::Problem;
 use crate::http::host;
 
-/// Allows a request whose `Host` is an address, `localhost`, or one of these names; and a request without a
-/// host, which no browser sends.
+/// What load balancers and orchestrators ask, some with an empty `Host`.
+const PROBES: [&str; 3] = ["/up", "/ready", "/metrics"];
+
+/// Allows a request whose `Host` is an address, `localhost`, or one of these names; a request without the header, as HTTP/1.0 allows, which
+/// no browser sends; and a probe with an empty one.
 ///
 /// # Errors
 /// The header is faulty, or names another host.
 pub(super) fn check<B>(request: &Request<B>, names: &[&[String]]) -> Result<(), Problem> {
     let host = host::of(request).map_err(|_| Problem::FaultyHost)?;
-    if is_ours(host, names) { Ok(()) } else { Err(Problem::ForeignHost(host.to_owned())) }
+    let is_probe = PROBES.contains(&request.uri().path());
+    let is_unnamed = host.is_empty() && (is_probe || !request.headers().contains_key(HOST));
+    if is_unnamed || is_ours(host, names) { Ok(()) } else { Err(Problem::ForeignHost(host.to_owned())) }
 }
 
 fn is_ours(host: &str, names: &[&[String]]) -> bool {
     let name = without_port(host);
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     let name = name.strip_suffix('.').unwrap_or(name);
-    name.is_empty()
-        || bare.parse::<IpAddr>().is_ok()
+    bare.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
         || names.iter().flat_map(|names| names.iter()).any(|known| known.eq_ignore_ascii_case(name))
 }
@@ -58,7 +63,6 @@ mod tests {
             "localhost.:9600",
             "fanfare.internal",
             "Fanfare.Internal:9600",
-            "",
         ] {
             assert!(is_ours(host, &[&names]), "{host}");
         }
@@ -71,6 +75,8 @@ mod tests {
             "internal",
             "127.0.0.1:x",
             "[::1",
+            "",
+            ":9600",
         ] {
             assert!(!is_ours(host, &[&names]), "{host}");
         }

@@ -15,14 +15,14 @@ use crate::state::State;
 /// The keys, revoked ones included.
 ///
 /// # Errors
-/// There is no such app, or the query has faults.
+/// There is no such app, the query has faults, or a look at secrets cannot be noted.
 pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let (id, apps) = (&asked.found.id, &state.node.apps);
     let secrets = if given::secrets(&asked.query)? { Secrets::Shown } else { Secrets::Hidden };
     let record = apps.show(id).await?;
     if secrets == Secrets::Shown {
         let keys = record.keys.iter().map(|pair| pair.key.as_str());
-        asked.note(apps, asked.entry(id, AuditAction::SecretShow).with_keys(keys)).await;
+        asked.note_first(apps, &asked.entry(id, AuditAction::SecretShow).with_keys(keys)).await?;
     }
     let mut value = app_json::keys(&record, secrets);
     let tenant = state.node.tenants.find(&AppId::from(&**id));

@@ -21,7 +21,6 @@ use super::asked::Asked;
 use super::cookie::Cookie;
 use super::events;
 use super::problem::Problem;
-use super::session::times;
 use super::shared::Admin;
 use crate::connections::AnswerBody;
 use crate::http::Answer;
@@ -39,7 +38,7 @@ const NOT_BUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Opens a live list; its entries follow as they happen.
 ///
 /// # Errors
-/// There is no such app, the query has faults, or there are too many live lists.
+/// There is no such app, the query has faults, there are too many live lists, or one with payloads cannot be noted.
 pub(super) async fn open(
     admin: &Admin,
     asked: &Asked<'_>,
@@ -66,15 +65,16 @@ pub(super) async fn open(
     let entry = shows_data.then(|| audited(asked));
     if let Some(entry) = &entry {
         admin.lists_opened.count(bearer.id, Instant::now());
-        asked.note(&node.apps, entry.clone()).await;
+        asked.note_first(&node.apps, entry).await?;
     }
     let (sender, body) = AnswerBody::stream();
     let stream = LiveStream {
         state: Arc::clone(&admin.state),
         reader,
         sender,
-        session: session.map(|(cookie, _)| (cookie.id.clone(), times(admin))),
+        session: session.map(|(cookie, _)| (cookie.id.clone(), admin.session_times())),
         token: bearer.id,
+        app: app.id.clone(),
         entry,
     };
     node.tasks.spawn_work("live list", stream.run());

@@ -43,6 +43,11 @@ impl<K: Copy + Eq + Hash> Often<K> {
         (times.since + WINDOW).checked_duration_since(now).filter(|wait| !wait.is_zero())
     }
 
+    /// The count so far.
+    pub fn so_far(&self, who: K, now: Instant) -> u32 {
+        self.table.lock().get(&who).filter(|times| !is_over(times, now)).map_or(0, |times| times.count)
+    }
+
     /// Counts once more, and tells the count.
     pub fn count(&self, who: K, now: Instant) -> u32 {
         let mut table = self.table.lock();

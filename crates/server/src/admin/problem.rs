@@ -62,12 +62,25 @@ pub(super) enum Problem {
     /// The code of a link is unknown, used, or too old; the answer does not say which.
     #[error("This link has been used, or is older than five minutes: `fanfare console` prints another")]
     WrongCode(WrongOnes),
-    /// The session has ended, or never was one.
+    /// The session has ended, or never was one; where the text can be no session's id, how often the address was wrong.
     #[error("This session has ended: log in again")]
-    NoSession(WrongOnes),
+    NoSession(Option<WrongOnes>),
     /// A change by a cookie may come from another page (CON-009).
     #[error("A change by a session needs its header X-CSRF-Token, and comes from the console's own pages")]
     Csrf,
+    /// The page's address is not the one that was asked (CON-009).
+    #[error(
+        "The address of the page ({}) is not the Host that arrives ({}): let the proxy pass on Host with its port \
+         ($http_host in nginx)",
+        shortened(.page, 100),
+        shortened(.host, 100)
+    )]
+    ForeignOrigin {
+        /// The page's host and port, as its browser says.
+        page: String,
+        /// The host and port that were asked.
+        host: String,
+    },
     /// A cookie is sent for a page of another site (CON-081).
     #[error("A session is for the console's own pages")]
     CrossSite,
@@ -80,6 +93,17 @@ pub(super) enum Problem {
     /// The token lacks this scope.
     #[error("This token does not have the scope {0}")]
     ScopeMissing(Scope),
+    /// A token is to be revoked by one that allows less.
+    #[error(
+        "Token {number} has the scope {scope}, which this token does not have: revoke it with one that has, or by \
+         `fanfare token revoke {number}` on the server"
+    )]
+    StrongerToken {
+        /// The number of the token that is to be revoked.
+        number: i64,
+        /// The first scope that only that token has.
+        scope: Scope,
+    },
     /// The token is bound to apps, and the request is about more than one of these (CON-086).
     #[error("This token is bound to apps; what is asked for is about the node or all apps")]
     NotForBoundTokens,
@@ -116,6 +140,9 @@ pub(super) enum Problem {
         "The apps' database stores nothing: its disk is full, or it may only be read; nothing has been changed"
     )]
     DatabaseUnwritable,
+    /// The entry that must come first is not in the audit log.
+    #[error("The audit log cannot be written, and this is shown to nobody without an entry there")]
+    NotAudited,
     /// The Redis between the nodes does not answer.
     #[error("The Redis between the nodes does not answer")]
     ClusterAway,
@@ -201,10 +228,10 @@ impl Problem {
             Self::TooManyWrongTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-wrong-tokens"),
             Self::TooManyAttempts(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
             Self::NoSession(_) => (StatusCode::UNAUTHORIZED, "no-session"),
-            Self::Csrf => (StatusCode::FORBIDDEN, "csrf"),
+            Self::Csrf | Self::ForeignOrigin { .. } => (StatusCode::FORBIDDEN, "csrf"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Self::PlainHttp => (StatusCode::FORBIDDEN, "plain-http"),
-            Self::ScopeMissing(_) => (StatusCode::FORBIDDEN, "scope-missing"),
+            Self::ScopeMissing(_) | Self::StrongerToken { .. } => (StatusCode::FORBIDDEN, "scope-missing"),
             Self::NotForBoundTokens => (StatusCode::FORBIDDEN, "not-for-bound-tokens"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "faulty-query"),
             Self::Body(BodyError::TooBig { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
@@ -212,7 +239,7 @@ impl Problem {
             Self::Body(BodyError::Broken) => (StatusCode::BAD_REQUEST, "body-broken"),
             Self::NotJson(_) | Self::NotAnObject => (StatusCode::BAD_REQUEST, "not-json"),
             Self::NoDatabase | Self::NoTokensForNodes => (StatusCode::SERVICE_UNAVAILABLE, "no-database"),
-            Self::DatabaseAway => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
+            Self::DatabaseAway | Self::NotAudited => (StatusCode::SERVICE_UNAVAILABLE, "database-away"),
             Self::DatabaseUnwritable => (StatusCode::SERVICE_UNAVAILABLE, "database-unwritable"),
             Self::ClusterAway | Self::Perhaps(_) => (StatusCode::SERVICE_UNAVAILABLE, "cluster-away"),
             Self::NoSuchConnection(_) => (StatusCode::NOT_FOUND, "no-such-connection"),
@@ -276,7 +303,7 @@ impl Problem {
             Self::TooManyTaps(TooManyTaps { holders }) => {
                 json["holders"] = holders.iter().map(|name| shortened(name, LONGEST)).collect();
             }
-            Self::WrongToken(of) | Self::WrongCode(of) | Self::NoSession(of) => {
+            Self::WrongToken(of) | Self::WrongCode(of) | Self::NoSession(Some(of)) => {
                 json["wrong"] = of.wrong.into();
                 json["allowed"] = of.allowed.into();
             }

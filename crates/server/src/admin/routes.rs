@@ -95,6 +95,7 @@ impl Action {
             | Self::Delete
             | Self::RotateKey
             | Self::RevokeKey
+            | Self::Tokens
             | Self::CreateToken
             | Self::RevokeToken => Scope::Write,
             Self::Up
@@ -123,7 +124,6 @@ impl Action {
             | Self::Node
             | Self::Live
             | Self::Nodes
-            | Self::Tokens
             | Self::Audit
             | Self::Search
             | Self::LogIn
@@ -293,7 +293,7 @@ mod tests {
         for (method, path, action) in all() {
             let scope = match method {
                 _ if action.is_about_the_session() => continue,
-                Method::GET => Scope::Read,
+                Method::GET if action != Action::Tokens => Scope::Read,
                 _ if [Action::ExamineApp, Action::ExamineNode].contains(&action) => Scope::Read,
                 _ if [Action::Publish, Action::TestWebhook].contains(&action) => Scope::Publish,
                 _ if [Action::CloseConnection, Action::TerminateUser, Action::RepeatDelivery]

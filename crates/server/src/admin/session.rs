@@ -8,7 +8,7 @@ mod origin;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use fanfare_apps::{AdminSession, AuditAction, AuditEntry, Auditor, Bearer, NewSession, SessionTimes};
+use fanfare_apps::{AdminSession, AuditAction, AuditEntry, Auditor, Bearer, NewSession, is_session_id};
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_protocol::utc::utc_milliseconds;
 use hyper::Method;
@@ -20,7 +20,7 @@ use tracing::Level;
 
 use super::asked::{nothing, ok};
 use super::cookie::Cookie;
-use super::entered::{Entered, LOOK_UP, look_up};
+use super::entered::{Entered, LOOK_UP, find, look_up};
 use super::problem::Problem;
 use super::shared::Admin;
 use crate::command_line::VERSION;
@@ -34,12 +34,6 @@ use crate::log::limited::{Line, limited};
 struct Given {
     token: Option<String>,
     code: Option<String>,
-}
-
-/// The times of the configuration.
-pub(super) fn times(admin: &Admin) -> SessionTimes {
-    let console = &admin.state.node.config.console;
-    SessionTimes { life: console.session_seconds, idle: console.idle_seconds }
 }
 
 /// The session that a request's cookie belongs to; `None` for a request without a cookie, and where the console is switched
@@ -59,8 +53,13 @@ pub(super) async fn of_cookie(
     let Some(cookie) = Cookie::of(&admin.state, peer, headers) else { return Ok(None) };
     origin::check(method, headers)?;
     let client = client_address(&admin.state, headers, peer);
-    let found = admin.state.node.apps.session(&cookie.id, times(admin));
-    let session = look_up(admin, client, found, Problem::NoSession).await?;
+    let found = admin.state.node.apps.session(&cookie.id, admin.session_times());
+    // An id of 256 random bits cannot be guessed: pages of a session that has ended must not keep others of their address out.
+    let session = if is_session_id(&cookie.id) {
+        find(admin, found).await?.ok_or(Problem::NoSession(None))?
+    } else {
+        look_up(admin, client, found, |wrong| Problem::NoSession(Some(wrong))).await?
+    };
     if method != Method::GET && method != Method::HEAD {
         origin::check_csrf_token(headers, &session.csrf_token)?;
     }
@@ -92,8 +91,8 @@ pub(super) async fn log_in(
     }
     let begun = async {
         match (&given.token, &given.code) {
-            (Some(token), None) => apps.log_in(token.trim(), times(admin)).await,
-            (None, Some(code)) => apps.log_in_by_code(code.trim(), times(admin)).await,
+            (Some(token), None) => apps.log_in(token.trim(), admin.session_times()).await,
+            (None, Some(code)) => apps.log_in_by_code(code.trim(), admin.session_times()).await,
             _ => Ok(None),
         }
     };
@@ -110,7 +109,7 @@ pub(super) async fn log_in(
     let by = Auditor::bearer(&session.bearer, client);
     apps.audit(&AuditEntry::of_node(AuditAction::SessionLogin, by)).await;
     let mut answer = shown(admin, &session.bearer, Some(&session));
-    let cookie = Cookie::new(&admin.state, peer, headers, id.expose().to_owned());
+    let cookie = Cookie::new(admin, peer, headers, id.expose().to_owned()).await;
     answer.headers_mut().insert(SET_COOKIE, cookie.set());
     Ok(answer)
 }

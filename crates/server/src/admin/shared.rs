@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fanfare_apps::SessionTimes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::doctor::Examinations;
@@ -24,6 +25,12 @@ pub(super) struct Admin {
 }
 
 impl Admin {
+    /// How long sessions last.
+    pub fn session_times(&self) -> SessionTimes {
+        let console = &self.state.node.config.console;
+        SessionTimes { life: console.session_seconds, idle: console.idle_seconds }
+    }
+
     /// A permit to use the database. The permit must not be held while waiting for the peer.
     ///
     /// # Errors

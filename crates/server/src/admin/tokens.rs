@@ -1,6 +1,7 @@
 //! The tokens over HTTP: `/v1/tokens` (CON-084).
 //!
-//! A token is in the answer that makes it, and nowhere else. Nobody makes a token that allows more than their own.
+//! A token is in the answer that makes it, and nowhere else. Nobody makes or revokes a token that allows more than their own, or makes
+//! one that is valid longer.
 
 use std::collections::BTreeSet;
 
@@ -46,14 +47,19 @@ pub(super) async fn create(state: &State, asked: &Asked<'_>) -> Result<Answer, P
     Ok(created(&shown))
 }
 
-/// Revokes a token; its sessions end with it.
+/// Revokes a token; its sessions end with it. Only tokens for all apps come here, so that scopes alone are compared.
 ///
 /// # Errors
-/// No valid token has the number, the query has faults, or the database is away.
+/// No valid token has the number, that token has a scope that the one that asks lacks, the query has faults, or the database is
+/// away.
 pub(super) async fn revoke(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let number: i64 = asked.found.number.parse().map_err(|_| Problem::NoSuchPath)?;
     let apps = &state.node.apps;
+    let scopes = apps.token(number).await?.scopes;
+    if let Some(scope) = scopes.difference(&asked.by.scopes).next().filter(|_| number != asked.by.id) {
+        return Err(Problem::StrongerToken { number, scope: *scope });
+    }
     apps.revoke_token(number).await?;
     asked.note(apps, token_json::revoked(number, asked.auditor())).await;
     Ok(nothing())
@@ -72,5 +78,5 @@ fn wanted(asked: &Asked<'_>) -> Result<(NewToken, Vec<String>), Problem> {
         BTreeSet::new()
     });
     let faults = fields.end(&["name", "scopes", "apps", "expires_in"]);
-    Ok((NewToken { name, scopes, apps, seconds }, faults))
+    Ok((NewToken { name, scopes, apps, seconds, made_by: Some(asked.by.id) }, faults))
 }

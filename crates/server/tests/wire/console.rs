@@ -10,17 +10,17 @@ use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 
 /// What a browser sends of itself with a request of the console's own page.
-const OWN_PAGE: &str = "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n";
+pub const OWN_PAGE: &str = "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost\r\n";
 
 /// A browser, as the server sees one.
 pub struct Browser {
-    addr: SocketAddr,
-    from: IpAddr,
+    pub addr: SocketAddr,
+    pub from: IpAddr,
     /// Headers of every request, each with its line break.
-    headers: String,
+    pub headers: String,
     /// `name=value`.
-    cookie: Option<String>,
-    csrf_token: String,
+    pub cookie: Option<String>,
+    pub csrf_token: String,
 }
 
 impl Browser {
@@ -37,7 +37,7 @@ impl Browser {
 
     /// Logged in with a new token of these scopes.
     #[track_caller]
-    fn logged_in(server: &TestServer, scopes: &str) -> Self {
+    pub fn logged_in(server: &TestServer, scopes: &str) -> Self {
         let mut browser = Self::new(server);
         let answer = browser.log_in(&json!({ "token": token(server, scopes) }));
         assert_eq!(answer.head.status, 200, "{answer:?}");
@@ -58,7 +58,7 @@ impl Browser {
     }
 
     #[track_caller]
-    fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+    pub fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         let cookie =
             self.cookie.as_ref().map_or_else(String::new, |cookie| format!("Cookie: a=b; {cookie}\r\n"));
         let csrf = match &*self.csrf_token {
@@ -76,7 +76,7 @@ impl Browser {
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "")
     }
 }
@@ -88,7 +88,7 @@ pub fn refused(answer: &Answer, status: u16, kind: &str) {
     assert_eq!(problem["type"], format!("urn:fanfare:problem:{kind}"));
 }
 
-fn wrong_token() -> Value {
+pub fn wrong_token() -> Value {
     json!({ "token": format!("fanfare_{}", "0".repeat(64)) })
 }
 

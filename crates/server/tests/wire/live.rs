@@ -280,6 +280,21 @@ fn con_027_a_list_ends_with_its_token() {
 }
 
 #[test]
+fn con_016_and_con_027_a_list_ends_with_its_app_also_where_a_new_one_gets_its_id() {
+    let (server, token) = live("read,write");
+    let scopes = ["token", "create", "--name", "n", "--scope", "read", "--app", "3", "--json"];
+    let made: Value = serde_json::from_str(&server.commanded(&scopes)).expect("JSON");
+    let mut bound = LiveList::open(&server, made["token"].as_str().expect("a text"), "");
+    let mut list = LiveList::open(&server, &token, "");
+    let admin = Admin::nobody(&server).bearing(&token);
+    admin.delete("/v1/apps/3").expect(204);
+    while list.message().is_some() {}
+    admin.post("/v1/apps", r#"{"id":"3"}"#).expect(201);
+    while bound.message().is_some() {}
+    admin.get("/v1/apps/3").expect(200);
+}
+
+#[test]
 fn con_024_a_list_is_no_client_and_con_032_its_place_is_free_again() {
     let (server, token) = live("read");
     let before = server.metric("fanfare_connections_capacity");

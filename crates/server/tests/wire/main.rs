@@ -51,6 +51,7 @@ mod commands;
 mod configuration;
 mod connect_lines;
 mod console;
+mod console_access;
 mod console_command;
 mod counts;
 mod cut_texts;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_apps::{AuditEntry, SessionTimes};
+use fanfare_apps::{AuditEntry, OperationError, SessionTimes};
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::taps::{KindCounts, LeftOut, LiveItem, TapNews, TapNodes, TapReader};
+use fanfare_protocol::ids::AppId;
 use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a list in which nothing happens sends a comment, so that no proxy takes the list for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How often the token or the session is checked.
+/// How often the token or the session, and whether the app is still there, is checked.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What is sent first: readers come back after a second.
@@ -41,6 +42,8 @@ pub(super) struct LiveStream {
     pub session: Option<(String, SessionTimes)>,
     /// The number of the token.
     pub token: i64,
+    /// The app.
+    pub app: AppId,
     /// What the audit log says of the list.
     pub entry: Option<AuditEntry>,
 }
@@ -110,14 +113,16 @@ impl LiveStream {
         Ok(())
     }
 
-    /// Whether the token or the session still lets its bearer look. While the database is away, nobody has taken it back.
+    /// Whether the app is still there, and the token or the session still lets its bearer look. While the database is away, nobody has
+    /// taken anything back.
     async fn may_look(&self) -> bool {
-        let apps = &self.state.node.apps;
-        let goes_on = match &self.session {
-            Some((id, times)) => apps.session_goes_on(id, *times).await,
-            None => apps.token_goes_on(self.token).await,
+        let (apps, app) = (&self.state.node.apps, self.app.as_str());
+        let bearer = match &self.session {
+            Some((id, times)) => apps.bearer_of_session(id, *times).await,
+            None => apps.bearer_of_number(self.token).await,
         };
-        goes_on.unwrap_or(true)
+        let may = bearer.map_or(true, |bearer| bearer.is_some_and(|bearer| bearer.is_for(app)));
+        may && !matches!(apps.show(app).await, Err(OperationError::NoSuchApp(_)))
     }
 }
 

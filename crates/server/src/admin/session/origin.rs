@@ -24,16 +24,25 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem>
             Some(_) => Err(Problem::CrossSite),
         };
     }
-    let is_own_site = matches!(site, None | Some(b"same-origin"));
-    if is_own_site && is_own_origin(headers) { Ok(()) } else { Err(Problem::Csrf) }
+    if !matches!(site, None | Some(b"same-origin")) {
+        return Err(Problem::Csrf);
+    }
+    check_origin(headers)
 }
 
-/// Whether the page's address, where it is told, is the address asked. A proxy may speak TLS to the browser, so that schemes may differ.
-fn is_own_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return true };
+/// Refuses a page whose address, where it is told, is not the address asked. A proxy may speak TLS to the browser, so that schemes may
+/// differ; the port that the page's scheme has by default may stand or not.
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let parts = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let named = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, named)| named);
-    matches!((named, host), (Some(named), Some(host)) if named.eq_ignore_ascii_case(host))
+    let (Some((scheme, page)), Some(host)) = (parts, host) else { return Err(Problem::Csrf) };
+    let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let [named, asked] = [page, host].map(|text| text.strip_suffix(port).unwrap_or(text));
+    if named.eq_ignore_ascii_case(asked) {
+        return Ok(());
+    }
+    Err(Problem::ForeignOrigin { page: page.to_owned(), host: host.to_owned() })
 }
 
 /// Refuses a change without the session's text.
