@@ -45,11 +45,16 @@ pub async fn examine_each(plan: &Plan, told: &mut (dyn FnMut(&Hop) + Send)) {
     examination.clock(date);
     let has_socket = socket.is_some();
     let socket = examination.round_trip(socket).await;
+    let socket_id = socket.as_ref().map(|socket| socket.id().to_owned());
+    // The app may have one place, which the next connection needs.
+    if let Some(socket) = socket {
+        socket.leave().await;
+    }
     examination.fallback(has_socket).await;
     examination.socket_io().await;
     examination.descriptors().await;
     examination.redis().await;
-    examination.authorization(socket).await;
+    examination.authorization(socket_id.as_deref()).await;
 }
 
 impl Examination<'_> {
@@ -287,12 +292,12 @@ impl Examination<'_> {
         }
     }
 
-    async fn authorization(&mut self, socket: Option<Socket>) {
+    async fn authorization(&mut self, socket_id: Option<&str>) {
         const AUTHORIZATION: &str = "authorization";
         let Some(question) = &self.plan.question else {
             return self.skip(AUTHORIZATION, self.plan.standpoint.wording.no_channel());
         };
-        let socket_id = socket.as_ref().map_or("1.1", Socket::id);
+        let socket_id = socket_id.unwrap_or("1.1");
         let app = self.plan.app.as_ref();
         let client = self.plan.standpoint.applications.as_ref().unwrap_or(&self.client);
         let finding = authorization::ask(client, question, socket_id, app).await;

@@ -73,6 +73,12 @@ impl Socket {
         }
     }
 
+    /// Closes the connection, and waits until the server has let it go.
+    pub async fn leave(mut self) {
+        let _ = timeout(PATIENCE, self.stream.write_frame(Frame::close(1000, b""))).await;
+        while let Came::Message(_) = self.next().await {}
+    }
+
     /// Sends an event of the protocol; the next read reports a broken connection.
     pub async fn send(&mut self, event: &str, data: Value) {
         let text = json!({ "event": event, "data": data }).to_string();

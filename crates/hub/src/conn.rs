@@ -28,8 +28,8 @@ pub struct Visitor {
     pub version: Version,
     /// The client came over TLS, to this server or to a proxy.
     pub over_tls: bool,
-    /// When the connection was opened, in seconds since the server's start.
-    pub since: u32,
+    /// When the connection was opened, in milliseconds since the server's start.
+    pub since: u64,
 }
 
 /// Shared by the connection's own task and by every channel that it is subscribed to.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::clock::unix_seconds;
 use crate::history::{HISTORY_STEP, HistoryPoint};
+use crate::inquiry;
 use crate::memory;
 use crate::node::Node;
 
@@ -22,6 +23,9 @@ const SWEEP_RINGS: Duration = Duration::from_secs(1);
 
 /// How often crowded channels get their subscription counts (WS-176).
 const TELL_COUNTS: Duration = Duration::from_secs(5);
+
+/// How often the hints of fresh traces are looked for, so that they tell what was open about when the event came.
+const HINT: Duration = Duration::from_secs(2);
 
 /// How often old entries of the audit log are deleted.
 const SWEEP_AUDIT: Duration = Duration::from_secs(3600);
@@ -46,6 +50,7 @@ pub fn begin(node: &Arc<Node>) {
     if node.apps.has_database() {
         node.tasks.spawn("audit log", sweep_audit(Arc::clone(node)));
     }
+    node.tasks.spawn("hints of traces", hint_traces(Arc::clone(node)));
     node.tasks.spawn("history of apps", keep_history(Arc::clone(node)));
     node.tasks.spawn("counts of channels", tell_counts(Arc::clone(node)));
     node.tasks.spawn("changes of channels", tell_changes(Arc::clone(node)));
@@ -84,6 +89,16 @@ async fn sweep_audit(node: Arc<Node>) {
         if let Err(error) = node.apps.forget_audit(node.config.console.audit_days).await {
             tracing::debug!(target: "fanfare", %error, "old entries of the audit log stay");
         }
+    }
+}
+
+/// Looks for the hints of fresh traces; of apps that trace nothing, nothing is done (CON-043).
+async fn hint_traces(node: Arc<Node>) {
+    let mut every = interval(HINT);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        inquiry::hint_fresh(&node).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Answers to whoever asks where an event went: what other nodes have of its channels, and why nobody got it (CON-042).
 //!
+//! What is found out is kept with the trace, and does not change afterwards (CON-043).
+//!
 //! Bounded work: few channels get a hint, among so many open channels, and no lock is held while names are compared.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::census;
 use crate::node::Node;
-use crate::trace::EventTrace;
 use crate::trace::hint::{Nearest, TraceHint, about_event};
+use crate::trace::{EventTrace, Known};
 
 /// Most channels of one question that get a hint about their name.
 const MOST_HINTED: usize = 16;
@@ -63,39 +65,86 @@ pub async fn complete(node: &Node, app: &Arc<App>, except: Option<SocketId>, tra
             channel.reach.slow += there.slow;
         }
     }
-    if is_known {
-        put_hints(node, &app.id, traces).await;
-    }
+    let is_known = is_known && put_hints(node, &app.id, traces).await;
     let id = traces.first().and_then(|trace| trace.id);
-    let others = node.tenants.of(&app.id).last_traces();
+    let tenant = node.tenants.of(&app.id);
+    let others = tenant.last_traces();
     let others: Vec<EventTrace> =
         others.into_iter().map(|(_, trace)| trace).filter(|trace| trace.id != id).collect();
     for trace in traces {
         put_hint_about_event(trace, &others);
+        if is_known && let Some(number) = trace.number {
+            trace.known = Known::Cluster;
+            tenant.traces.lock().know(number, trace);
+        }
     }
 }
 
-/// The last traces of an app that keeps some, each with its number and with hints that hold now: of those that are wanted the
-/// newest, so many at most, the newest first.
+/// The last traces of an app that keeps some, each with its number: of those that are wanted the newest, so many at most, the
+/// newest first. Hints that have not been looked for are those that hold now.
 pub async fn last(
     node: &Node,
     app: &AppId,
     most: usize,
     is_wanted: impl Fn(u64, &EventTrace) -> bool,
 ) -> Vec<(u64, EventTrace)> {
-    let (numbers, all): (Vec<u64>, Vec<EventTrace>) = node.tenants.of(app).last_traces().into_iter().unzip();
-    let is_chosen = |at: &usize| is_wanted(numbers[*at], &all[*at]);
-    let chosen: Vec<usize> = (0..all.len()).filter(is_chosen).take(most).collect();
-    let mut traces: Vec<EventTrace> = chosen.iter().map(|at| all[*at].clone()).collect();
-    put_hints(node, app, &mut traces).await;
-    for (trace, at) in traces.iter_mut().zip(&chosen) {
-        trace.number = Some(numbers[*at]);
-        put_hint_about_event(trace, &all[at + 1..]);
-        for channel in &mut trace.channels {
-            channel.nodes = BTreeMap::from([(node.name().to_owned(), channel.reach.subscribers)]);
+    let mut all = node.tenants.of(app).last_traces();
+    let wanted = all.iter().enumerate().filter(|(_, (number, trace))| is_wanted(*number, trace));
+    let chosen: Vec<usize> = wanted.map(|(at, _)| at).take(most).collect();
+    find_hints(node, app, &mut all, &chosen).await;
+    let finished = |at: usize| {
+        let (number, mut trace) = all[at].clone();
+        trace.number = Some(number);
+        if trace.known != Known::Cluster {
+            for channel in &mut trace.channels {
+                channel.nodes = BTreeMap::from([(node.name().to_owned(), channel.reach.subscribers)]);
+            }
+        }
+        (number, trace)
+    };
+    chosen.into_iter().map(finished).collect()
+}
+
+/// Looks for the hints of the traces since the last call, as long as what was open about then is open.
+pub(crate) async fn hint_fresh(node: &Node) {
+    for app in node.fresh_traces.take() {
+        let mut all = node.tenants.of(&app).last_traces();
+        let each: Vec<usize> = (0..all.len()).collect();
+        if find_hints(node, &app, &mut all, &each).await {
+            node.fresh_traces.add(&app);
         }
     }
-    chosen.into_iter().map(|at| numbers[at]).zip(traces).collect()
+}
+
+/// Looks for the hints of these traces that have none yet, of so many at most, and keeps what is found; returns whether some
+/// are left.
+async fn find_hints(node: &Node, app: &AppId, all: &mut [(u64, EventTrace)], chosen: &[usize]) -> bool {
+    let fresh: Vec<usize> = chosen.iter().copied().filter(|at| all[*at].1.known == Known::Publish).collect();
+    let mut names: HashSet<&str> = HashSet::new();
+    let mut now: Vec<usize> = Vec::new();
+    for at in &fresh {
+        let of: Vec<&str> = unreached(std::slice::from_ref(&all[*at].1)).map(ChannelName::as_str).collect();
+        if names.len() + of.len() <= MOST_HINTED {
+            names.extend(of);
+            now.push(*at);
+        }
+    }
+    if now.is_empty() {
+        return false;
+    }
+    let mut traces: Vec<EventTrace> = now.iter().map(|at| all[*at].1.clone()).collect();
+    let is_known = put_hints(node, app, &mut traces).await;
+    let older: Vec<EventTrace> = all.iter().map(|(_, trace)| trace.clone()).collect();
+    let tenant = node.tenants.of(app);
+    for (mut trace, at) in traces.into_iter().zip(&now) {
+        put_hint_about_event(&mut trace, &older[at + 1..]);
+        if is_known {
+            trace.known = Known::Hints;
+            tenant.traces.lock().know(all[*at].0, &trace);
+        }
+        all[*at].1 = trace;
+    }
+    now.len() < fresh.len()
 }
 
 fn channels_of(traces: &[EventTrace]) -> impl Iterator<Item = &ChannelName> {
@@ -110,15 +159,16 @@ fn unreached(traces: &[EventTrace]) -> impl Iterator<Item = &ChannelName> {
     nobody.filter(move |channel| seen.insert(*channel)).take(MOST_HINTED)
 }
 
-/// Puts hints to the first channels that nobody is subscribed to.
-async fn put_hints(node: &Node, app: &AppId, traces: &mut [EventTrace]) {
+/// Puts hints to the first channels that nobody is subscribed to; false while the cluster does not answer.
+async fn put_hints(node: &Node, app: &AppId, traces: &mut [EventTrace]) -> bool {
     let wanted: Vec<String> = unreached(traces).map(|channel| channel.as_str().to_owned()).collect();
-    let hints = hints_of(node, app, &wanted).await;
+    let Some(hints) = hints_of(node, app, &wanted).await else { return false };
     for channel in traces.iter_mut().flat_map(|trace| &mut trace.channels) {
         if channel.reach.subscribers == 0 {
             channel.hint = hints.get(channel.channel.as_str()).cloned();
         }
     }
+    true
 }
 
 /// Compares the event's name with those of other events of its channels, the newest first.
@@ -131,16 +181,16 @@ fn put_hint_about_event(trace: &mut EventTrace, others: &[EventTrace]) {
 }
 
 /// A hint for each of these channels but those that somebody is subscribed to; none while the cluster does not answer.
-async fn hints_of(node: &Node, app: &AppId, wanted: &[String]) -> HashMap<String, TraceHint> {
+async fn hints_of(node: &Node, app: &AppId, wanted: &[String]) -> Option<HashMap<String, TraceHint>> {
     if wanted.is_empty() {
-        return HashMap::new();
+        return Some(HashMap::new());
     }
     let mut nearest: Vec<Nearest<'_>> = wanted.iter().map(|wanted| Nearest::to(wanted)).collect();
-    let Ok(list) = census::channels(node, app, ("", false)).await else { return HashMap::new() };
+    let list = census::channels(node, app, ("", false)).await.ok()?;
     let open = list.channels.iter().map(|(channel, counts)| (channel.as_str(), counts.subscriptions));
     look(&mut nearest, open, MOST_LOOKED_AT).await;
     let hints = wanted.iter().zip(nearest);
-    hints.filter_map(|(wanted, nearest)| Some((wanted.clone(), nearest.hint()?))).collect()
+    Some(hints.filter_map(|(wanted, nearest)| Some((wanted.clone(), nearest.hint()?))).collect())
 }
 
 /// Looks at open channels, at so many at most, in turns.
@@ -155,11 +205,19 @@ async fn look<'a>(nearest: &mut [Nearest<'_>], open: impl Iterator<Item = (&'a s
 
 #[cfg(test)]
 mod tests {
-    use fanfare_hub::EventReach;
+    use fanfare_apps::Apps;
+    use fanfare_config::Config;
+    use fanfare_hub::{Budget, Conn, EventReach, Subscriptions};
+    use fanfare_protocol::data::Data;
     use fanfare_protocol::event_id::EventId;
+    use prometheus_client::registry::Registry;
 
     use super::*;
+    use crate::node::NodeBounds;
+    use crate::publish::{BackEndEvent, Publisher, publish};
+    use crate::tasks::Tasks;
     use crate::trace::ChannelTrace;
+    use crate::trace::hint::HintKind;
 
     #[tokio::test]
     async fn con_042_so_many_open_channels_are_looked_at_and_no_more() {
@@ -183,5 +241,41 @@ mod tests {
         let names: Vec<&str> = unreached(&traces).map(ChannelName::as_str).collect();
         let wanted: Vec<String> = (0..MOST_HINTED).map(|at| format!("c{}", 2 * at)).collect();
         assert_eq!(names, wanted);
+    }
+
+    /// A node, an app that traces, and a connection that is subscribed to `orders`.
+    async fn traced() -> (Node, Arc<App>, Subscriptions) {
+        let config = Config::default();
+        let apps = Apps::open(Vec::new(), None, config.kept()).await.unwrap();
+        let node = Node::new(config, apps, Tasks::default(), NodeBounds::default(), Registry::default());
+        let app = Arc::new(App { trace: true, ..App::new(AppId::from("1"), Vec::new()) });
+        let conn = Arc::new(Conn::new(SocketId::from_bits(1), Budget::of_each(1 << 20)));
+        let mut subscriptions = Subscriptions::new(node.hubs.open(&app), conn);
+        subscriptions.subscribe(ChannelName::parse("orders", 164).unwrap(), None, 0).unwrap();
+        let channels = [ChannelName::parse("Orders", 164).unwrap()];
+        let data = Data::from("1");
+        let event = BackEndEvent { name: "e", data: &data, channels: &channels, except: None };
+        publish(&node, &app, &[event], Publisher::Console).unwrap();
+        (node, app, subscriptions)
+    }
+
+    async fn kind(node: &Node, app: &App) -> HintKind {
+        last(node, &app.id, 1, |_, _| true).await[0].1.channels[0].hint.as_ref().unwrap().kind
+    }
+
+    #[tokio::test]
+    async fn con_043_a_hint_stays_as_it_was_found_whatever_is_open_later() {
+        let (node, app, subscriptions) = traced().await;
+        assert_eq!(kind(&node, &app).await, HintKind::Case);
+        drop(subscriptions);
+        assert_eq!(kind(&node, &app).await, HintKind::Case);
+    }
+
+    #[tokio::test]
+    async fn con_043_hints_are_found_while_nobody_looks() {
+        let (node, app, subscriptions) = traced().await;
+        hint_fresh(&node).await;
+        drop(subscriptions);
+        assert_eq!(kind(&node, &app).await, HintKind::Case);
     }
 }

@@ -26,6 +26,7 @@ use crate::relay::{ClusterState, LiveTopics};
 use crate::taps::Taps;
 use crate::tasks::Tasks;
 use crate::tenants::{KeyInUse, Moment, OnNode, Tenants};
+use crate::trace::FreshTraces;
 use crate::unlogged::Unlogged;
 
 /// What runs on this node.
@@ -60,6 +61,8 @@ pub struct Node {
     pub asking: OnNode,
     /// Clients for outgoing requests.
     pub outgoing: Outgoing,
+    /// The apps with traces whose hints have not been looked for.
+    pub(crate) fresh_traces: FreshTraces,
     /// What was refused.
     pub refusals: Refusals,
     /// The counters.
@@ -127,6 +130,7 @@ impl Node {
             histories: Histories::new(config.console.history_bytes),
             taps: Arc::default(),
             event_ids: EventIds::default(),
+            fresh_traces: FreshTraces::default(),
             refusals: Refusals::default(),
             idempotency,
             kept_dropped: Unlogged::default(),

@@ -118,6 +118,7 @@ pub fn publish_traced(
     if app.trace {
         let tenant = node.tenants.of(&app.id);
         traces.iter_mut().for_each(|trace| trace.number = Some(tenant.keep_trace(trace)));
+        node.fresh_traces.add(&app.id);
     }
     Ok((id, traces))
 }

@@ -3,6 +3,7 @@
 //!
 //! Holds no event's data. What nobody asks about is not traced.
 
+mod fresh;
 pub mod hint;
 mod ring;
 
@@ -15,6 +16,7 @@ use fanfare_protocol::event_id::EventId;
 
 use self::hint::TraceHint;
 
+pub(crate) use self::fresh::FreshTraces;
 pub use self::ring::{LastTraces, MOST_TRACES, TRACES_BYTES};
 
 /// Longest kept part of an event's name and of a refusal's sentence, in bytes.
@@ -41,6 +43,19 @@ pub struct EventTrace {
     pub left_out: usize,
     /// Why the event was refused, if it was.
     pub refused: Option<RefusedPublish>,
+    /// What has been found out behind the publish.
+    pub known: Known,
+}
+
+/// How much of a trace is known. What is known stays as it was found (CON-043).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// What the publish itself has met on this node.
+    Publish,
+    /// The hints, too.
+    Hints,
+    /// The hints and what the other nodes have answered.
+    Cluster,
 }
 
 /// What became of an event on one channel.
@@ -71,7 +86,8 @@ impl EventTrace {
     pub fn new(id: EventId, event: &str, by: String, bytes: usize) -> Self {
         let event = shortened(event, MOST_TEXT).into_owned();
         let (at, channels) = (id.milliseconds(), Vec::new());
-        Self { id: Some(id), number: None, at, event, by, bytes, channels, left_out: 0, refused: None }
+        let (number, refused, known) = (None, None, Known::Publish);
+        Self { id: Some(id), number, at, event, by, bytes, channels, left_out: 0, refused, known }
     }
 
     /// The trace of a publish that was refused; of its event, the name as far as there was one.
@@ -79,8 +95,8 @@ impl EventTrace {
     pub fn refused(at: u64, event: &str, by: String, (status, text): (Option<u16>, &str)) -> Self {
         let refused = RefusedPublish { status, text: shortened(text, MOST_TEXT).into_owned() };
         let event = shortened(event, MOST_TEXT).into_owned();
-        let (channels, refused) = (Vec::new(), Some(refused));
-        Self { id: None, number: None, at, event, by, bytes: 0, channels, left_out: 0, refused }
+        let (number, channels, refused, known) = (None, Vec::new(), Some(refused), Known::Hints);
+        Self { id: None, number, at, event, by, bytes: 0, channels, left_out: 0, refused, known }
     }
 }
 

@@ -84,6 +84,7 @@ mod tests {
             (RefusalKind::Http, "unknown_app"),
             (RefusalKind::Http, "event_too_big"),
             (RefusalKind::Handshake, "unknown_key"),
+            (RefusalKind::Handshake, "revoked_key"),
             (RefusalKind::Handshake, "origin_refused"),
             (RefusalKind::Handshake, "over_quota"),
             (RefusalKind::Message, "wrong_signature"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use fanfare_apps::Apps;
 use fanfare_config::Config;
+use fanfare_node::rate::Rate;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::{Node, NodeBounds};
 
@@ -34,6 +35,8 @@ pub struct State {
     pub operators_places: Arc<Places>,
     /// The bounds of sessions whose client has no connection.
     pub away: AwayBounds,
+    /// How often it is looked up whether an unknown key was revoked.
+    pub former_keys: Rate,
     /// Room for the bodies of clients' requests.
     pub bodies: Bodies,
     /// The sessions of the HTTP fallback.
@@ -102,6 +105,7 @@ impl State {
             places,
             operators_places,
             away,
+            former_keys: Rate::new(),
             bodies: Bodies::new(exempt),
             fallback,
             socket_io,

@@ -1,10 +1,14 @@
-//! Finding apps by the beginning of an id or of a name (CON-046).
+//! Finding apps by the beginning of an id or of a name (CON-046), and by a key that is no longer good (CON-045).
 //!
 //! Bounded in what is found. Shows no settings and no keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::apps::Apps;
+use fanfare_protocol::app::App;
+use fanfare_protocol::ids::is_key_or_secret;
+
+use crate::apps::{Apps, in_time};
 
 use super::error::OperationError;
 
@@ -18,6 +22,13 @@ pub struct FoundApp {
 }
 
 impl Apps {
+    /// The app that had a key which was revoked since; none while the database is away.
+    pub async fn had_key(&self, key: &str) -> Option<Arc<App>> {
+        let stored = self.stored.as_ref().filter(|_| is_key_or_secret(key))?;
+        let owner = in_time(async { Ok(stored.store.owner_of(key).await?) }).await.ok()??;
+        self.by_id(&owner).await.ok()?
+    }
+
     /// At most `most` apps whose id or name begins with `text`, in whatever case: the one with exactly this id first. With
     /// `among`, only of these.
     ///

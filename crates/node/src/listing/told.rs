@@ -177,7 +177,7 @@ pub(super) fn total<Row>(pages: &[(String, NodePage<Row>)]) -> Option<usize> {
 
 impl ConnectionRow {
     pub(super) fn of(node: &Node, conn: &Conn) -> Self {
-        let age = node.milliseconds().saturating_sub(u64::from(conn.visitor.since) * 1000);
+        let age = node.milliseconds().saturating_sub(conn.visitor.since);
         Self {
             socket: conn.id.bits(),
             since: unix_milliseconds().saturating_sub(age),

@@ -61,8 +61,8 @@ impl Session {
         true
     }
 
-    /// Leaves every channel because the connection ends, which has lasted so long.
-    pub fn end(mut self, reason: &CloseReason, seconds: u64) {
+    /// Leaves every channel because the connection ends, which has lasted so many milliseconds.
+    pub fn end(mut self, reason: &CloseReason, lasted: u64) {
         if !self.tenant.taps.are_open() {
             return;
         }
@@ -76,7 +76,7 @@ impl Session {
             why: Some(if why.is_empty() { reason.label() } else { &why }),
             address: Some(visitor.address),
             transport: Some(visitor.transport.label()),
-            milliseconds: Some(1000 * seconds),
+            milliseconds: Some(lasted),
             ..LiveFact::of(LiveKind::Closed)
         });
     }

@@ -86,7 +86,7 @@ pub struct Tenant {
     /// The lock guards the books only; counters never wait for it.
     unwritten: Mutex<Unwritten>,
     /// Empty unless the app has `trace = true`. The lock guards the traces only.
-    traces: Mutex<LastTraces>,
+    pub(crate) traces: Mutex<LastTraces>,
 }
 
 /// Counts of the app's webhooks.
@@ -168,8 +168,7 @@ impl Tenant {
     /// The last traces, each with its number, the newest first.
     #[must_use]
     pub fn last_traces(&self) -> Vec<(u64, EventTrace)> {
-        let traces = self.traces.lock();
-        traces.newest().collect()
+        self.traces.lock().newest().collect()
     }
 
     /// Takes messages out of the app's quotas, per second and per day; all of them or none.

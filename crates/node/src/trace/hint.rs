@@ -39,6 +39,8 @@ impl HintKind {
 /// A sentence for people, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceHint {
+    /// What the sentence is made of, beside the names of the channel and of the event.
+    pub(super) cause: HintCause,
     /// What the hint is about.
     pub kind: HintKind,
     /// The sentence.
@@ -47,6 +49,65 @@ pub struct TraceHint {
     pub channel: Option<String>,
     /// Subscribers of that channel.
     pub subscribers: usize,
+}
+
+/// What a hint is made of: all of it that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HintCause {
+    /// Nobody is subscribed, and no open channel has such a name.
+    Nobody,
+    /// An open channel with so many subscribers is so much alike.
+    Near(Likeness, Box<str>, u32),
+    /// The channel with so many subscribers had events of another name, such as this one.
+    EventName(Box<str>, u32),
+}
+
+impl HintCause {
+    /// The hint about a channel, and about an event on that channel.
+    pub fn told(self, wanted: &str, event: &str) -> TraceHint {
+        let (kind, text, channel, subscribers) = match &self {
+            Self::Nobody => {
+                let text =
+                    format!("nobody is subscribed to {wanted}, and no open channel has a name like this");
+                (HintKind::None, text, None, 0)
+            }
+            Self::Near(likeness, channel, subscribers) => {
+                let (kind, differ) = match likeness {
+                    Likeness::Kind | Likeness::RedisPrefix => (HintKind::Prefix, "their prefix"),
+                    Likeness::KindAndCase => (HintKind::Prefix, "their prefix and by upper and lower case"),
+                    Likeness::Case => (HintKind::Case, "upper and lower case"),
+                    Likeness::Letter => (HintKind::Edit, "one letter"),
+                };
+                let has = match subscribers {
+                    1 => "1 subscriber".to_owned(),
+                    more => format!("{more} subscribers"),
+                };
+                let text = format!(
+                    "nobody is subscribed to {wanted}, but {channel} has {has}: the names differ by {differ}"
+                );
+                (kind, text, Some(channel.to_string()), *subscribers)
+            }
+            Self::EventName(like, subscribers) => {
+                let text = format!(
+                    "{event} was sent to {wanted}, whose last events were called otherwise, such as {like}"
+                );
+                (HintKind::EventName, text, Some(wanted.to_owned()), *subscribers)
+            }
+        };
+        TraceHint { cause: self, kind, text, channel, subscribers: subscribers as usize }
+    }
+
+    /// Bytes beside the value itself.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Nobody => 0,
+            Self::Near(_, name, _) | Self::EventName(name, _) => name.len(),
+        }
+    }
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The open channel with the name nearest to one that nobody is subscribed to.
@@ -67,7 +128,7 @@ struct Candidate {
 
 /// How alike two names are, the likeliest mistake first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Likeness {
+pub(super) enum Likeness {
     Kind,
     Case,
     Letter,
@@ -101,26 +162,17 @@ impl<'a> Nearest<'a> {
     /// The hint, once every open channel was looked at; `None` if somebody is subscribed to the channel after all.
     #[must_use]
     pub fn hint(self) -> Option<TraceHint> {
-        let wanted = self.wanted;
         if self.is_open {
             return None;
         }
-        let Some(Candidate { likeness, channel, subscribers }) = self.best else {
-            let text = format!("nobody is subscribed to {wanted}, and no open channel has a name like this");
-            return Some(TraceHint { kind: HintKind::None, text, channel: None, subscribers: 0 });
+        let cause = match self.best {
+            None => HintCause::Nobody,
+            Some(Candidate { likeness, channel, subscribers }) => {
+                HintCause::Near(likeness, channel.into(), small(subscribers))
+            }
         };
-        let (kind, differ) = match likeness {
-            Likeness::Kind | Likeness::RedisPrefix => (HintKind::Prefix, "their prefix"),
-            Likeness::KindAndCase => (HintKind::Prefix, "their prefix and by upper and lower case"),
-            Likeness::Case => (HintKind::Case, "upper and lower case"),
-            Likeness::Letter => (HintKind::Edit, "one letter"),
-        };
-        let has =
-            if subscribers == 1 { "1 subscriber".to_owned() } else { format!("{subscribers} subscribers") };
-        let text = format!(
-            "nobody is subscribed to {wanted}, but {channel} has {has}: the names differ by {differ}"
-        );
-        Some(TraceHint { kind, text, channel: Some(channel), subscribers })
+        // The event's name says nothing about the channel's.
+        Some(cause.told(self.wanted, ""))
     }
 }
 
@@ -196,9 +248,7 @@ pub fn about_event<'a>(
     // A client that listens to `.x` hears nothing of `App\Events\X`, nor the other way round.
     let are_otherwise = |other: &str| other.contains('\\') != event.contains('\\');
     let like = same.or_else(|| others.clone().all(are_otherwise).then_some(first))?;
-    let text =
-        format!("{event} was sent to {channel}, whose last events were called otherwise, such as {like}");
-    Some(TraceHint { kind: HintKind::EventName, text, channel: Some(channel.to_owned()), subscribers })
+    Some(HintCause::EventName(like.into(), small(subscribers)).told(channel, event))
 }
 
 /// The letters and digits of an event's name behind its namespace.

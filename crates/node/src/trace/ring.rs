@@ -1,6 +1,6 @@
 //! The last traces of one app: bounded in number and in bytes, the oldest go (CON-043).
 //!
-//! Kept without gaps: of each trace the texts stand one behind the other.
+//! Kept without gaps: of each trace the texts stand one behind the other. Of a hint its cause is kept, of which the sentence is made.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,8 @@ use fanfare_hub::EventReach;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::event_id::EventId;
 
-use super::{ChannelTrace, EventTrace, RefusedPublish};
+use super::hint::HintCause;
+use super::{ChannelTrace, EventTrace, Known, RefusedPublish};
 
 /// Most traces of an app.
 pub const MOST_TRACES: usize = 200;
@@ -35,6 +36,7 @@ struct KeptTrace {
     at: u64,
     bytes: u32,
     left_out: u32,
+    known: Known,
     /// Whether the publish was refused, and the status of the answer if somebody was answered.
     status: Option<Option<u16>>,
     /// Lengths of the event's name, of its publisher and of the refusal's sentence in `texts`; then come the channels' names.
@@ -51,6 +53,15 @@ struct KeptChannel {
     subscribers: u32,
     took: u32,
     slow: u32,
+    found: Option<Box<FoundOut>>,
+}
+
+/// What was found out of a channel behind the publish.
+#[derive(Debug)]
+struct FoundOut {
+    hint: Option<HintCause>,
+    /// Subscribers by the node's name.
+    nodes: Box<[(Box<str>, u32)]>,
 }
 
 impl LastTraces {
@@ -60,12 +71,29 @@ impl LastTraces {
         let kept = KeptTrace::of(trace);
         self.bytes += kept.cost();
         self.traces.push_back(kept);
+        self.make_room();
+        number
+    }
+
+    /// Keeps what has been found out of a trace, where no more is known of it; the oldest traces go for it if they must.
+    pub fn know(&mut self, number: u64, trace: &EventTrace) {
+        let at = number.checked_sub(self.gone).and_then(|at| usize::try_from(at).ok());
+        let Some(kept) = at.and_then(|at| self.traces.get_mut(at)) else { return };
+        if kept.known as u8 >= trace.known as u8 {
+            return;
+        }
+        let known = KeptTrace::of(trace);
+        self.bytes = self.bytes - kept.cost() + known.cost();
+        *kept = known;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         while self.traces.len() > MOST_TRACES || self.bytes > TRACES_BYTES {
             let Some(oldest) = self.traces.pop_front() else { break };
             self.bytes -= oldest.cost();
             self.gone += 1;
         }
-        number
     }
 
     /// The traces, each with its number, the newest first.
@@ -75,7 +103,6 @@ impl LastTraces {
 }
 
 impl KeptTrace {
-    /// The trace without its hints and the counts of nodes, which are asked for anew.
     fn of(trace: &EventTrace) -> Self {
         let refusal = trace.refused.as_ref().map_or("", |refused| &refused.text);
         let mut texts = String::new();
@@ -85,8 +112,12 @@ impl KeptTrace {
         });
         let mut room = MOST_OF_ONE.saturating_sub(size_of::<Self>() + texts.len());
         let mut channels = Vec::new();
-        for ChannelTrace { channel, reach, .. } in &trace.channels {
-            let cost = size_of::<KeptChannel>() + channel.as_str().len();
+        for traced in &trace.channels {
+            let ChannelTrace { channel, reach, .. } = traced;
+            let found = FoundOut::of(traced);
+            let cost = size_of::<KeptChannel>()
+                + channel.as_str().len()
+                + found.as_deref().map_or(0, FoundOut::cost);
             let Some(left) = room.checked_sub(cost) else { break };
             room = left;
             texts.push_str(channel.as_str());
@@ -96,6 +127,7 @@ impl KeptTrace {
                 subscribers: small(reach.subscribers),
                 took: small(reach.took),
                 slow: small(reach.slow),
+                found,
             });
         }
         Self {
@@ -103,6 +135,7 @@ impl KeptTrace {
             at: trace.at,
             bytes: small(trace.bytes),
             left_out: small(trace.left_out + trace.channels.len() - channels.len()),
+            known: trace.known,
             status: trace.refused.as_ref().map(|refused| refused.status),
             lengths,
             texts: texts.into(),
@@ -125,8 +158,16 @@ impl KeptTrace {
                 excluded: kept.excluded.into(),
                 slow: kept.slow as usize,
             };
-            ChannelTrace::new(ChannelName::trusted(next(kept.name_length)), reach)
+            let mut traced = ChannelTrace::new(ChannelName::trusted(next(kept.name_length)), reach);
+            if let Some(found) = &kept.found {
+                let told = |cause: &HintCause| cause.clone().told(traced.channel.as_str(), &event);
+                traced.hint = found.hint.as_ref().map(told);
+                let nodes = found.nodes.iter().map(|(node, count)| (node.to_string(), *count as usize));
+                traced.nodes = nodes.collect();
+            }
+            traced
         };
+        let channels = self.channels.iter().map(channel).collect();
         EventTrace {
             id: self.id,
             number: None,
@@ -134,14 +175,34 @@ impl KeptTrace {
             event,
             by,
             bytes: self.bytes as usize,
-            channels: self.channels.iter().map(channel).collect(),
+            channels,
+            known: self.known,
             left_out: self.left_out as usize,
             refused: self.status.map(|status| RefusedPublish { status, text }),
         }
     }
 
     fn cost(&self) -> usize {
-        size_of::<Self>() + self.texts.len() + size_of_val(&*self.channels)
+        let found = self.channels.iter().filter_map(|channel| channel.found.as_deref().map(FoundOut::cost));
+        size_of::<Self>() + self.texts.len() + size_of_val(&*self.channels) + found.sum::<usize>()
+    }
+}
+
+impl FoundOut {
+    /// What is known of the channel, if anything is.
+    fn of(traced: &ChannelTrace) -> Option<Box<Self>> {
+        let ChannelTrace { nodes, hint, .. } = traced;
+        if nodes.is_empty() && hint.is_none() {
+            return None;
+        }
+        let nodes = nodes.iter().map(|(node, count)| (Box::from(&**node), small(*count))).collect();
+        Some(Box::new(Self { hint: hint.as_ref().map(|hint| hint.cause.clone()), nodes }))
+    }
+
+    fn cost(&self) -> usize {
+        let names: usize = self.nodes.iter().map(|(node, _)| node.len()).sum();
+        let hint = self.hint.as_ref().map_or(0, HintCause::heap_bytes);
+        size_of::<Self>() + size_of_val(&*self.nodes) + names + hint
     }
 }
 
@@ -183,7 +244,39 @@ mod tests {
     }
 
     #[test]
-    fn con_043_a_trace_is_kept_whole_but_for_what_is_asked_anew() {
+    fn con_043_what_was_found_out_is_kept_once_and_within_the_bytes() {
+        let mut last = LastTraces::default();
+        let mut found = trace(7, 2);
+        let number = last.push(&found);
+        found.channels[0].hint = Some(HintCause::Nobody.told("private-orders.0", "OrderShipped"));
+        found.channels[1].nodes = [("a".to_owned(), 50), ("b".to_owned(), 38)].into();
+        for known in [Known::Hints, Known::Cluster] {
+            found.known = known;
+            last.know(number, &found);
+            let (_, kept) = last.newest().next().unwrap();
+            assert_eq!(format!("{kept:?}"), format!("{found:?}"));
+        }
+        let mut later = trace(7, 2);
+        later.known = Known::Hints;
+        last.know(number, &later);
+        assert!(last.newest().next().unwrap().1.channels[0].hint.is_some(), "what is known stays");
+        last.know(number + 1, &found);
+        assert_eq!(last.traces.len(), 1);
+        for at in 0..100 {
+            let number = last.push(&trace(at, 60));
+            let mut known = trace(at, 60);
+            known.known = Known::Hints;
+            for channel in &mut known.channels {
+                channel.hint = Some(HintCause::EventName("x".repeat(200).into(), 1).told("c", "e"));
+            }
+            last.know(number, &known);
+            let bytes: usize = last.traces.iter().map(KeptTrace::cost).sum();
+            assert!(bytes <= TRACES_BYTES && bytes == last.bytes, "{bytes} of {}", last.bytes);
+        }
+    }
+
+    #[test]
+    fn con_043_a_trace_is_kept_whole() {
         let mut last = LastTraces::default();
         let refused =
             |status| EventTrace::refused(9, "é\u{1f3ba}", "console".to_owned(), (status, "too large"));

@@ -29,6 +29,12 @@ use crate::state::State;
 /// Longest logged part of a key, in bytes.
 const MOST_REPEATED: usize = 100;
 
+/// The cause of a refusal where the key was revoked, in the table of causes.
+const REVOKED_KEY: &str = "revoked_key";
+
+/// Unknown keys of which it is looked up, within a second, whether they were revoked.
+const FORMER_KEYS_A_SECOND: usize = 20;
+
 /// A client that asks to connect.
 pub struct Applicant<'a> {
     /// The transport that the client uses.
@@ -95,6 +101,15 @@ impl Decoded<'_> {
             Self::Nothing => Ok(None),
         }
     }
+
+    /// The app that had the key, which was revoked since. Looked for a few times a second: strangers make up keys.
+    async fn former_app(&self, state: &State) -> Option<Arc<App>> {
+        let Self::Key(key) = self else { return None };
+        if !state.former_keys.take(1, FORMER_KEYS_A_SECOND, state.node.nanoseconds()) {
+            return None;
+        }
+        state.node.apps.had_key(key).await
+    }
 }
 
 /// A client that may not connect.
@@ -107,12 +122,14 @@ pub struct Refusal {
     key: Option<String>,
     /// The app of the key.
     app: Option<AppId>,
+    /// The app had the key, which was revoked since.
+    is_revoked: bool,
 }
 
 impl Refusal {
     /// Makes the refusal known to operators, and logs it.
     pub fn note(&self, node: &Node) {
-        let Self { reason, transport, client, key, app } = self;
+        let Self { reason, transport, client, key, app, is_revoked } = self;
         let key = key.as_deref().map(|key| match app {
             Some(_) => shortened(key, MOST_REPEATED),
             None => unknown_key(key),
@@ -124,8 +141,8 @@ impl Refusal {
             other => other.to_string(),
         };
         let (kind, code) = (RefusalKind::Handshake, reason.code());
-        let refusal =
-            NotedRefusal { address: Some(*client), ..NotedRefusal::new(kind, code, reason.label(), &told) };
+        let cause = if *is_revoked { REVOKED_KEY } else { reason.label() };
+        let refusal = NotedRefusal { address: Some(*client), ..NotedRefusal::new(kind, code, cause, &told) };
         node.note_refusal(app.as_ref(), &refusal);
         limited!(
             Line::ConnectionRefused,
@@ -157,6 +174,7 @@ pub async fn admit(state: &Arc<State>, applicant: Applicant<'_>) -> Result<Newco
         client,
         key: wanted.key(),
         app: app.map(|app| app.id.clone()),
+        is_revoked: false,
     };
     let not_found = |path: &str| match &wanted {
         Decoded::Key(key) => CloseReason::UnknownKey(key.clone().into_owned()),
@@ -168,7 +186,12 @@ pub async fn admit(state: &Arc<State>, applicant: Applicant<'_>) -> Result<Newco
     let version = applicant.version.clone().map_err(|reason| refused(None, reason))?;
     let app = match wanted.find(state).await {
         Ok(Some(app)) => app,
-        Ok(None) => return Err(refused(None, not_found(applicant.path))),
+        Ok(None) => {
+            let former = wanted.former_app(state).await;
+            let is_revoked = former.is_some();
+            let refusal = refused(former.as_deref(), not_found(applicant.path));
+            return Err(Refusal { is_revoked, ..refusal });
+        }
         Err(error) => {
             tracing::debug!(target: "fanfare::apps", %error, "app not looked up");
             return Err(refused(None, CloseReason::AppUnknownForNow));
@@ -215,7 +238,7 @@ pub async fn admit_without_connection(
     let Some(away) = away else {
         let key = applicant.wanted.decoded().key();
         let (transport, reason) = (applicant.transport, CloseReason::TooManyAway);
-        return Err(Refusal { reason, transport, client, key, app: None });
+        return Err(Refusal { reason, transport, client, key, app: None, is_revoked: false });
     };
     Ok((admit(state, applicant).await?, away))
 }

@@ -88,8 +88,7 @@ impl Connection {
     ) -> Self {
         let Newcomer { hub, version, transport, client, over_tls, place, seat } = newcomer;
         let now = node.milliseconds();
-        let since = u32::try_from(now / 1000).unwrap_or(u32::MAX);
-        let visitor = Visitor { address: client, transport, version, over_tls, since };
+        let visitor = Visitor { address: client, transport, version, over_tls, since: now };
         let conn = Arc::new(Conn::of(visitor, dialect, random_socket_id(), Arc::clone(node.hubs.budget())));
         greet(&conn);
         let signs = Signs { heard: AtomicU64::new(now), authorized: AtomicBool::new(place.is_some()) };
@@ -108,7 +107,7 @@ impl Connection {
         let Self { node, conn, session, seat, .. } = self;
         conn.freed();
         let Visitor { address, version, since, .. } = conn.visitor;
-        let seconds = (node.milliseconds() / 1000).saturating_sub(since.into());
+        let lasted = node.milliseconds().saturating_sub(since);
         if let Some(kind) = kind_of(reason) {
             let refusal = NotedRefusal {
                 socket: Some(conn.id),
@@ -117,8 +116,8 @@ impl Connection {
             };
             node.note_refusal(Some(&session.app().id), &refusal);
         }
-        log_close(&session, reason, (conn.transport(), address), seconds);
-        session.end(reason, seconds);
+        log_close(&session, reason, (conn.transport(), address), lasted / 1000);
+        session.end(reason, lasted);
         Leaving { node, version, seat }
     }
 }

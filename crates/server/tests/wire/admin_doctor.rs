@@ -176,3 +176,15 @@ fn con_086_a_bound_token_examines_its_own_app_and_is_told_nothing_of_the_node() 
         writer.post(path, "").refused(403, "scope-missing", &[]);
     }
 }
+
+#[test]
+fn con_056_an_app_that_may_have_one_connection_is_examined_without_a_refusal() {
+    let server = Setup::bare().config(DATABASE).app(APP, "max_connections = 1").start();
+    let admin = Admin::with(&server, "read");
+    let token = token(&server, "read");
+    let found = hops(&begin(&server, &token, DOCTOR, "").answer());
+    for hop in ["app key", "publish and receive", "HTTP fallback"] {
+        assert_eq!(outcome(&found, hop), "passed", "{hop} in {found:#?}");
+    }
+    assert_eq!(admin.get("/v1/apps/3/refusals").expect(200)["refusals"], json!([]));
+}

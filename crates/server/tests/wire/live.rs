@@ -303,3 +303,14 @@ fn con_024_a_list_is_no_client_and_con_032_its_place_is_free_again() {
     assert!((server.metric("fanfare_connections_capacity") - before).abs() < f64::EPSILON);
     drop(list);
 }
+
+#[test]
+fn con_028_how_long_a_connection_was_open_is_told_in_milliseconds_not_in_whole_seconds() {
+    let (server, token) = live("read");
+    let mut list = LiveList::open(&server, &token, "?kinds=closed");
+    eventually("a connection that was not open for whole seconds", || {
+        drop(server.connect());
+        let lasted = list.entry()["milliseconds"].as_u64().expect("a number");
+        (!lasted.is_multiple_of(1000)).then_some(())
+    });
+}

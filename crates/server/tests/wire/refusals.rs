@@ -312,3 +312,19 @@ fn con_086_refusals_of_another_app_and_of_no_app_are_not_for_bound_tokens() {
     }
     Admin::with(&server, "read").get("/v1/apps/5/refusals").refused(404, "no-such-app", &[]);
 }
+
+#[test]
+fn con_045_a_client_with_a_revoked_key_is_a_refusal_of_its_app_with_what_to_do() {
+    let server = Setup::bare().config(DATABASE).start();
+    let admin = Admin::with(&server, "read,write");
+    let body = json!({"id": APP.id, "key": APP.key, "secret": APP.secret});
+    admin.post("/v1/apps", &body.to_string()).expect(201);
+    admin.post("/v1/apps/3/keys", "").expect(201);
+    admin.delete(&format!("/v1/apps/3/keys/{}", APP.key)).expect(204);
+    server.open(&pusher_js(APP)).expect_close_code(4001);
+    let refused = row(&admin, REFUSALS, "handshake", "revoked_key");
+    assert_eq!((&refused["code"], &refused["count"]), (&json!(4001), &json!(1)));
+    assert!(refused["text"].as_str().is_some_and(|text| text.contains(&APP.key[..4])), "{refused}");
+    assert!(refused["advice"].as_str().is_some_and(|advice| advice.contains("was revoked")), "{refused}");
+    assert_eq!(rows(&admin, OF_NO_APP), Vec::<Value>::new());
+}

@@ -305,3 +305,26 @@ fn con_043_events_of_a_redis_are_kept_as_those_of_the_feed_and_events_of_clients
         (&json!("private-orders"), &json!(1))
     );
 }
+
+#[test]
+fn con_043_the_row_of_an_event_is_what_was_answered_and_stays_so_when_everybody_has_gone() {
+    let (server, admin) = start(&json!({"trace": true}));
+    let (one, other) = (subscribed(&server, "orders"), subscribed(&server, "orders"));
+    let names = ["orders", "Orders", "nothing-like-this"];
+    let answered = send(&admin, &json!({"name": "e", "channels": names, "data": "1", "socket_id": one.id}));
+    let hints = |trace: &Value| {
+        let channels = trace["channels"].as_array().expect("a list").clone();
+        channels.iter().map(|channel| channel["hint"]["kind"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(hints(&answered), [Value::Null, json!("case"), json!("none")]);
+    server.api().post("/events", r#"{"name":"e","channel":"Orders","data":"1"}"#).expect("{}");
+    let list = || admin.get(TRACES).expect(200)["traces"].take();
+    let before = list();
+    assert_eq!((&before[1], hints(&before[0])), (&answered, vec![json!("case")]));
+    drop((one, other));
+    eventually("everybody has gone", || {
+        let stats = admin.get("/v1/apps/3/stats").expect(200);
+        (stats["connections"] == 0).then_some(())
+    });
+    assert_eq!(list(), before);
+}
