@@ -66,7 +66,7 @@ test('con_028 con_036 con_070 what happens is listed as it happens, and an entry
   await event.getByText('2 receivers').waitFor();
   await event.getByRole('button', { name: 'Open the entry' }).click();
   await event.getByLabel('Data').getByText('{"id":7}').waitFor();
-  await event.getByRole('link', { name: 'Send again' }).click();
+  await event.getByRole('button', { name: 'Send again' }).click();
   await page.getByRole('heading', { name: 'Send an event' }).waitFor();
   assert.equal(await page.getByLabel('Data').inputValue(), '{"id":7}');
   assert.equal(await page.getByLabel('Event', { exact: true }).inputValue(), 'OrderShipped');

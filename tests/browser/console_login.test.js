@@ -114,8 +114,12 @@ test('con_007 con_066 a session that ends by time asks for the next login over t
   assert.ok(page.url().endsWith(`#/apps/${APP.id}/users?prefix=4`), page.url());
 });
 
-test('con_007 con_066 what was being written is still there after a session has ended and the next has begun', async (desk) => {
-  const page = await desk.visit(`/apps/${APP.id}/send?channel=news`);
+test('con_007 con_066 what was being written is still there after a session has ended and the next of the same token has begun', async (desk) => {
+  const { token } = await desk.token();
+  const page = await atTheLogin(desk);
+  await enter(page, token);
+  await settled(page);
+  await go(page, `/apps/${APP.id}/send?channel=news`);
   await page.getByLabel('Event', { exact: true }).fill('greeting');
   await page.getByLabel('Data').fill('"kept"');
   // Somebody logs out in another tab.
@@ -125,7 +129,7 @@ test('con_007 con_066 what was being written is still there after a session has 
   });
   await button(page, 'Send').click();
   const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
-  await dialog.getByLabel('Token').fill((await desk.token()).token);
+  await dialog.getByLabel('Token').fill(token);
   await dialog.getByRole('button', { name: 'Log in' }).click();
   await says(page, /nobody got it on/);
   assert.equal(await page.getByLabel('Data').inputValue(), '"kept"');

@@ -42,13 +42,16 @@ export function takeCode() {
 	return code;
 }
 
-export function useAddress() {
-	const [hash, setHash] = useState(location.hash);
+// Acts on an event of the window.
+export function useEvent(name, act) {
 	useEffect(() => {
-		const changed = () => setHash(location.hash);
-		addEventListener('hashchange', changed);
-		changed();
-		return () => removeEventListener('hashchange', changed);
-	}, []);
-	return parse(hash);
+		addEventListener(name, act);
+		return () => removeEventListener(name, act);
+	});
+}
+
+export function useAddress() {
+	const [, draw] = useState();
+	useEvent('hashchange', () => draw({}));
+	return parse(location.hash);
 }

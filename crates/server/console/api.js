@@ -44,9 +44,10 @@ export const appPath = (app, ...parts) => path('apps', app, ...parts);
 
 const SESSION = path('session');
 
-// A good answer, its body still to be read; all else is thrown as a Refusal. A request whose session has ended waits for the
-// next log-in, and is then made again.
+// A good answer, its body still to be read, or a Refusal is thrown. Once the session has ended, a request waits for the next
+// log-in.
 export async function reach(method, path, { body, headers, signal } = {}, again = true) {
+	if (server.ended && path !== SESSION) await nextLogin(signal);
 	const own = { ...headers };
 	if (body !== undefined) own['Content-Type'] = 'application/json';
 	if (method !== 'GET' && server.session) own['X-CSRF-Token'] = server.session.csrf_token;
@@ -82,7 +83,7 @@ export const post = (path, body) => valueOf('POST', path, { body });
 export const patch = (path, body, headers) => valueOf('PATCH', path, { body, headers });
 export const remove = (path) => valueOf('DELETE', path);
 
-// A request whose answer comes line by line, each of them JSON; a single document is one line too.
+// A request whose answer comes line by line, each of them JSON.
 export async function stream(method, path, body, line) {
 	const answer = await reach(method, path, { body });
 	let held = '';
@@ -106,6 +107,12 @@ function nextLogin(signal) {
 }
 
 function loggedIn(session) {
+	if (sessionStorage.token !== String(session.token)) {
+		sessionStorage.clear();
+		sessionStorage.token = session.token;
+		// The page shows what another token may see.
+		if (server.session) return location.reload();
+	}
 	change({ session, skew: Date.parse(session.server_time) - Date.now() || 0, epoch: server.epoch + Number(server.ended), ended: false });
 	for (const go of waiting.splice(0)) go();
 }
@@ -116,7 +123,10 @@ export const resume = () => get(SESSION).then(loggedIn, (refusal) => {
 
 export const login = (credentials) => post(SESSION, credentials).then(loggedIn);
 
-export const logout = () => remove(SESSION).then(() => change({ session: null }));
+export const logout = () => remove(SESSION).then(() => {
+	sessionStorage.clear();
+	change({ session: null });
+});
 
 export const hasScope = (scope) => !scope || Boolean(server.session?.scopes.includes(scope));
 

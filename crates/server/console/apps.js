@@ -1,7 +1,7 @@
 // Owns the list of apps, making one, and deleting one.
 // Must never show a secret but the one that was just made, once.
 import { html, useState } from './vendor/preact.js';
-import { appPath, post, remove } from './api.js';
+import { appPath, hasScope, post, remove } from './api.js';
 import { go, to, toApp } from './address.js';
 import { Act, Filters, Line, Once, Refused, Sure, submitted, useAction } from './form.js';
 import { Listed, useGot } from './list.js';
@@ -27,24 +27,23 @@ export function NewApp() {
 	const [given, setGiven] = useState({ name: '', id: '' });
 	const [made, setMade] = useState(null);
 	const making = useAction(async () => {
-		const body = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
-		setMade(await post('/v1/apps', body));
+		setMade(await post('/v1/apps', { name: given.name || undefined, id: given.id || undefined }));
 	});
 	const faults = (name) => (making.refusal?.faults ?? []).filter((fault) => fault.startsWith(name));
 	const put = (name) => (value) => setGiven({ ...given, [name]: value });
 	if (made) return html`<${Made} app=${made} />`;
 	return html`<h1>New app</h1>
 		<form class="panel narrow" onSubmit=${submitted(making.run)}>
-			<${Line} label="Name" note="For people; it may be changed later." faults=${faults('name')} value=${given.name} maxlength="200" put=${put('name')} />
+			<${Line} label="Name" note="For people" faults=${faults('name')} value=${given.name} maxlength="200" put=${put('name')} />
 			<${Line} label="Id" note="Letters, digits, _ and -. Empty: the server makes one up." faults=${faults('id')} value=${given.id} maxlength="64" pattern="[A-Za-z0-9_\\-]+" put=${put('id')} />
-			<p class="quiet">The server makes key and secret; all else has a default in the settings.</p>
+			<p class="quiet">The server makes key and secret.</p>
 			<${Refused} refusal=${making.refusal} />
 			<p class="row"><${Act} needs="write" type="submit" class="main" off=${making.busy}>Make the app<//> <a class="button" href=${to('apps')}>Cancel</a></p>
 		</form>`;
 }
 
 const Made = ({ app: { id, keys: [made] } }) => html`<h1>The app is made</h1>
-	<div class="panel narrow"><${Once} what="secret" text=${envLines(id, made)} />
+	<div class="panel narrow"><${Once} what="secret" again=${hasScope('secrets')} text=${envLines(id, made)} />
 		<p><a class="button main" href=${toApp(id, 'connect')}>Go on</a></p></div>`;
 
 export const envLines = (id, { key, secret }) => `PUSHER_APP_ID=${id}\nPUSHER_APP_KEY=${key}\nPUSHER_APP_SECRET=${secret}`;

@@ -50,5 +50,5 @@ export function Users({ app, query }) {
 		<${Filters} query=${query} fields=${[['prefix', 'User', '42']]} />
 		<${Listed} app=${app} route=${['users']} query=${{ prefix }} id="user" caption=${counted('user')}
 			columns=${[['User', ({ user }) => html`<b>${text(user, 200)}</b>`], ['Connections', ({ user, connections }) => html`<a href=${toApp(app, 'connections', { user })}>${number(connections)}</a>`, 'number'], 'since:fit:Signed in', ['Terminate', terminate, 'fit']]}
-			empty=${prefix ? html`<p>No user who is signed in begins with ${visible(prefix)}.</p>` : html`<p>Nobody is signed in now.</p><p>Clients sign in with <code>pusher.signin()</code>. Members of presence channels stand at their channel.</p>`} />`;
+			empty=${prefix ? html`<p>No user who is signed in begins with ${visible(prefix)}.</p>` : html`<p>Nobody is signed in now.</p><p>Clients sign in with <code>pusher.signin()</code>.</p>`} />`;
 }

@@ -8,7 +8,7 @@ const ADVICE = {
 	'scope-missing': 'Log in with a token that has this scope: fanfare token create --scope …',
 	'not-for-bound-tokens': 'Log in with a token that is not bound to apps.',
 	'no-such-app': 'It was deleted, or this token may not see it.',
-	'database-away': 'Look at the database and at the log of the server; connections go on meanwhile.',
+	'database-away': 'Look at the database and the log of the server.',
 };
 
 export function Refused({ refusal, what, again }) {
@@ -34,7 +34,7 @@ function useId() {
 	return (id.current ??= `f${++last}`);
 }
 
-// A labelled field: the child is a function of the attributes that the input takes. `faults` stand beside it.
+// A labelled field: the child is a function of the input's attributes.
 export function Field({ label, note, faults = [], children, wide }) {
 	const id = useId();
 	const described = [note && `${id}n`, faults.length && `${id}e`].filter(Boolean).join(' ') || undefined;
@@ -68,8 +68,8 @@ export const Once = ({ what, text: lines, again }) => html`
 	<p class="caution">${lamp('warn', `Copy it now: ${again ? 'later only the scope secrets shows' : 'this is the only time that you see'} the ${what}.`)}</p>
 	<pre tabindex="0" aria-label="Lines to copy">${lines}</pre><p><${Copy} text=${lines} /></p>`;
 
-// A dialog over the page; Esc closes it, and the button that the child is given. Without `onClose` nothing does.
-export function Dialog({ title, onClose, children, closeWord = 'Cancel' }) {
+// A dialog over the page; Esc closes it, and the button that the child is given.
+export function Dialog({ title, onClose, children, autofocus, closeWord = 'Cancel' }) {
 	const element = useRef();
 	const id = useId();
 	useEffect(() => {
@@ -84,7 +84,7 @@ export function Dialog({ title, onClose, children, closeWord = 'Cancel' }) {
 	};
 	return html`<dialog ref=${element} aria-labelledby=${id} onCancel=${cancel}>
 		<h2 id=${id}>${title}</h2>
-		${children(html`<button type="button" onClick=${onClose}>${closeWord}</button>`)}
+		${children(html`<button type="button" autofocus=${autofocus} onClick=${onClose}>${closeWord}</button>`)}
 	</dialog>`;
 }
 
@@ -101,7 +101,7 @@ export function Sure({ label, does = label, choices, title, act, ready = true, c
 		setOpen(false);
 	});
 	return html`<${Act} aria-label=${title.replace('?', '')} ...${button} onClick=${() => (acting.clear(), setOpen(true))}>${label}<//>
-		${open && html`<${Dialog} title=${title} onClose=${() => setOpen(false)}>${(cancel) => html`
+		${open && html`<${Dialog} title=${title} autofocus=${choices} onClose=${() => setOpen(false)}>${(cancel) => html`
 			<form onSubmit=${submitted(() => ready && !choices && acting.run())}>
 				${children}
 				${choices?.map(([word, what]) => html`<p class="row nowrap"><button type="button" class="danger" disabled=${acting.busy} onClick=${() => acting.run(word)}>${word}</button> <span>${what}</span></p>`)}

@@ -2,7 +2,7 @@
 // Must never act on a key while a text is being typed.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath, attempt, hasScope, logout, path, server, useServer } from './api.js';
-import { go, to, toApp, useAddress } from './address.js';
+import { go, to, toApp, useAddress, useEvent } from './address.js';
 import { Check, Dialog, Do, flipped } from './form.js';
 import { Missing, States, useGot } from './list.js';
 import { channelLink, clock, socketLink, useTick, userLink, visible } from './shown.js';
@@ -18,23 +18,12 @@ const KEYS = {
 	Esc: 'closes a dialog or the menu',
 };
 
-function stored(name, otherwise) {
-	try {
-		return JSON.parse(localStorage.getItem(name)) ?? otherwise;
-	} catch {
-		return otherwise;
-	}
-}
-
-function store(name, value) {
-	try {
-		localStorage.setItem(name, JSON.stringify(value));
-	} catch {
-		// The browser keeps nothing; the choice holds until the page is left.
-	}
-}
+const stored = (name, otherwise) => JSON.parse(localStorage.getItem(name)) ?? otherwise;
+const store = (name, value) => localStorage.setItem(name, JSON.stringify(value));
 
 const THEMES = { system: '◐', light: '○', dark: '●' };
+
+matchMedia('(prefers-color-scheme: dark)').onchange = () => dispatchEvent(new Event('theme'));
 
 export function setTheme(theme = stored('theme', 'system')) {
 	document.documentElement.dataset.theme = theme;
@@ -55,7 +44,7 @@ const Icon = ({ label, sign, ...button }) => html`<button class="icon" aria-labe
 const addressOf = (page, app) => (page.ofApp ? toApp(app, page.at) : to(page.at));
 
 function Menu({ app, pages, current }) {
-	const items = (ofApp) => pages.filter((page) => page.ofApp === ofApp).map((page) => {
+	const items = (ofApp) => pages.filter((page) => page.ofApp === ofApp && (ofApp || !server.session.apps || page.at === 'apps')).map((page) => {
 		const [before, after] = page.name.split(new RegExp(`${page.letter}(.*)`, 'is'));
 		const letter = page.name[before.length];
 		return html`<li><a href=${addressOf(page, app)} aria-current=${page === current ? 'page' : undefined}>${before}<u>${letter}</u>${after}</a></li>`;
@@ -110,7 +99,7 @@ function Keys({ onClose }) {
 		setOff(next);
 	};
 	return html`<${Dialog} title="Keys" closeWord="Close" onClose=${onClose}>${(close) => html`
-		<p class="quiet">None of them does anything while a text is being typed.</p>
+		<p class="quiet">None while a text is typed.</p>
 		<ul class="bare">${Object.entries(KEYS).map(([key, does]) => html`<li><${Check} on=${!off.includes(key)} disabled=${key.length > 1} flip=${() => flip(key)}><kbd>${key}</kbd> ${does}<//></li>`)}</ul>
 		<p>${close}</p>`}<//>`;
 }
@@ -122,25 +111,22 @@ function step(by) {
 	(row?.querySelector('a, button, summary') ?? row)?.focus();
 }
 
+let lead = 0;
+
 function useKeys(pages, app, help) {
-	const lead = useRef(0);
-	useEffect(() => {
-		const does = { g: () => (lead.current = Date.now()), '/': () => document.getElementById('search').focus(), j: () => step(1), k: () => step(-1), '?': help, p: () => dispatchEvent(new Event('pause')) };
-		const down = (event) => {
-			const { key, target } = event;
-			const typing = target.matches?.('input:not([type=checkbox], [type=radio]), textarea, select');
-			if (event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector('dialog[open]')) return;
-			const led = Date.now() - lead.current < 1500;
-			lead.current = 0;
-			const page = led && pages.find((one) => one.letter === key && (app || !one.ofApp));
-			if (page) go(addressOf(page, app));
-			else if (does[key] && !stored('keys off', []).includes(key)) does[key]();
-			else return;
-			event.preventDefault();
-		};
-		addEventListener('keydown', down);
-		return () => removeEventListener('keydown', down);
-	}, [pages, app]);
+	const does = { g: () => (lead = Date.now()), '/': () => document.getElementById('search').focus(), j: () => step(1), k: () => step(-1), '?': help, p: () => dispatchEvent(new Event('pause')) };
+	useEvent('keydown', (event) => {
+		const { key, target } = event;
+		const typing = target.matches?.('input:not([type=checkbox], [type=radio]), textarea, select');
+		if (event.ctrlKey || event.metaKey || event.altKey || typing || document.querySelector('dialog[open]')) return;
+		const led = Date.now() - lead < 1500;
+		lead = 0;
+		const page = led && pages.find((one) => one.letter === key && (app || !one.ofApp));
+		if (page) go(addressOf(page, app));
+		else if (does[key] && !stored('keys off', []).includes(key)) does[key]();
+		else return;
+		event.preventDefault();
+	});
 }
 
 export function Frame({ app, pages, current, children }) {

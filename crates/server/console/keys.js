@@ -28,8 +28,8 @@ export function Keys({ app: { id, keys: known, source } }) {
 	const step = made ? 1 : valid < 2 ? 0 : 2;
 	const steps = [
 		html`<b>Make a new key.</b> The old one stays valid.<p><${Do} needs="write" off=${fixed} class=${step ? '' : 'main'} act=${() => post(appPath(id, 'keys'), {}).then(setMade).then(asked.again)}>New key<//></p>`,
-		html`<b>Copy it to clients and back ends.</b> ${made ? html`<${Once} what="secret" text=${envLines(id, made)} again=${hasScope('secrets')} />` : 'Its lines for .env stand here once it is made.'}`,
-		html`<b>Revoke the old one</b>, in the list above, once its numbers stay at 0. Connections that came by it stay open. The last valid key cannot be revoked.`,
+		html`<b>Copy it to clients and back ends.</b> Webhooks are signed with the old one until step 3: let receivers accept both. ${made && html`<${Once} what="secret" text=${envLines(id, made)} again=${hasScope('secrets')} />`}`,
+		html`<b>Revoke the old one</b>, in the list above, once its numbers stay at 0. Connections that came by it stay open; pages that reconnect with it are refused. The last valid key cannot be revoked.`,
 	];
 	return html`
 		<${Table} caption="Keys of this app, revoked ones included" rows=${keys} id="key" columns=${[
@@ -73,5 +73,5 @@ export function Connect({ app, query }) {
 			<p><${Check} on=${at.tls === 'true'} flip=${() => setQuery({ tls: at.tls !== 'true' })}>TLS<//>
 				<${Act} needs="secrets" class="small" onClick=${() => setSecrets(secrets ? null : true)}>${secrets ? 'Mask the secret' : 'Show the secret'}<//></p><//>
 		<${Tabs} label="For" of=${LINES} on=${tab} href=${(name) => toApp(app, 'connect', { ...Object.fromEntries(query), tab: name })} />
-		<${States} of=${asked} what="the lines">${(value) => html`<pre tabindex="0" aria-label=${`Lines for ${LINES[tab]}`}>${lines(value[tab], Infinity)}</pre><p><${Copy} text=${value[tab]} /></p>`}<//>`;
+		<${States} of=${asked} what="the lines">${(value) => html`<pre tabindex="0" aria-label=${`Lines for ${LINES[tab]}`}>${lines(value[tab], Infinity)}</pre><p><${Copy} text=${value[tab]} /> ${!secrets && 'without the secret'}</p>`}<//>`;
 }

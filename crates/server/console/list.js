@@ -10,8 +10,8 @@ const LONGEST = 2000;
 
 export const useGot = (path, options) => useAsked((signal) => get(path, { signal }), path, options);
 
-// Asks when `key` changes, when somebody has logged in anew, when the server is back, and every so many seconds while the
-// page is looked at. What was there stays while it is asked for again. A key of null asks nothing.
+// Asks when `key` changes, after a log-in, when the server is back, and every so many seconds while the page is looked at.
+// What was there stays meanwhile. A key of null asks nothing.
 export function useAsked(asking, key, { every } = {}) {
 	const { epoch } = useServer();
 	const [asked, set] = useState({ key });
@@ -44,7 +44,7 @@ export function useAsked(asking, key, { every } = {}) {
 
 export function States({ of: { value, refusal, slow, again }, isEmpty, empty, what, children }) {
 	const missing = value === undefined;
-	// A bar says that the server is gone: what is there stays as it is.
+	// A bar says that the server is gone.
 	if (refusal && (missing || refusal.word !== 'gone')) {
 		return html`<${Refused} refusal=${refusal} what=${what} again=${again} />${!missing && children(value)}`;
 	}
@@ -52,8 +52,8 @@ export function States({ of: { value, refusal, slow, again }, isEmpty, empty, wh
 	return isEmpty?.(value) ? html`<div class="state empty">${empty}</div>` : children(value);
 }
 
-// Rows that stay still while they are read: they are brought up to date, but none comes or goes under the pointer. New ones are
-// counted until `show`, and those that are no longer there are marked. Another key begins anew.
+// Rows that stay still while they are read: none comes or goes under the pointer. New ones are counted until `show`, those that
+// are gone are marked. Another key begins anew.
 export function useStill(key, value, rows = [], by) {
 	const [, draw] = useState();
 	const list = useRef({}).current;

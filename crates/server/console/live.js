@@ -2,7 +2,7 @@
 // Must never empty the list because the stream was cut, nor keep more than SHOWN rows and HELD held back.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath, asRefusal, reach } from './api.js';
-import { setQuery, toApp } from './address.js';
+import { go, setQuery, toApp, useEvent } from './address.js';
 import { Check, Filters, Refused } from './form.js';
 import { Facts, Missing, useGot } from './list.js';
 import { Copy, channelLink, clock, count, lamp, lines, number, size, socketLink, text, useTick, userLink, visible } from './shown.js';
@@ -111,16 +111,9 @@ export function Live({ app, query }) {
 		if (paused) tap.resume();
 		setPaused(!paused);
 	};
-	useEffect(() => {
-		// Who scrolls down reads: the list stays still under the eyes.
-		const scrolled = () => scrollY > 200 && setPaused(true);
-		addEventListener('pause', flip);
-		addEventListener('scroll', scrolled, { passive: true });
-		return () => {
-			removeEventListener('pause', flip);
-			removeEventListener('scroll', scrolled);
-		};
-	}, [paused]);
+	useEvent('pause', flip);
+	// Who scrolls down reads: the list stays still under the eyes.
+	useEvent('scroll', () => scrollY > 200 && setPaused(true));
 	const tick = (box) => setQuery({ kinds: kindsOf(names.filter((other) => on(other) !== (other === box))) });
 	const sum = (box) => BOXES[box].reduce((n, kind) => n + (tap.counts[kind] ?? 0), 0);
 	const file = () => save(`live-${app}.jsonl`, 'application/jsonl', rows.filter(({ mark }) => !mark).map((entry) => JSON.stringify(entry)).join('\n'));
@@ -129,7 +122,7 @@ export function Live({ app, query }) {
 		<${Filters} query=${query} fields=${[['channel', 'Channel', 'private-orders.*'], ['event', 'Event'], ['socket', 'Socket'], ['user', 'User'], ['text', 'Text on this page']]} />
 		<div class="row sticky"><button onClick=${flip}>${paused ? `Resume, ${number(tap.held.length)} held back` : 'Pause'}</button>
 			<button onClick=${tap.clear}>Clear</button> <button disabled=${!rows.length} onClick=${file}>Export</button>
-			<span>${tap.state ? lamp(tap.refusal ? 'bad' : 'warn', tap.state) : lamp('good', html`listening since ${clock(tap.since)} UTC`)} · ${count(tap.rows.length, 'entry', 'entries')} · ${number(tap.leftOut)} left out</span></div>
+			<span>${tap.state ? lamp(tap.refusal ? 'bad' : 'warn', tap.state) : lamp('good', html`listening since ${clock(tap.since)} UTC`)} · ${count(tap.rows.filter(({ mark }) => !mark).length, 'entry', 'entries')} · ${number(tap.leftOut)} left out</span></div>
 		<${Announced} n=${tap.rows.length + tap.held.length} />
 		<${Missing} of=${tap} />
 		<${Refused} refusal=${tap.refusal} what="the stream" again=${tap.again} />
@@ -163,9 +156,9 @@ function Entry({ app, entry, open }) {
 	return html`<li data-row tabindex="-1">
 		<div class="line"><button class="plain" aria-expanded=${String(open)} aria-label=${open ? 'Close the entry' : 'Open the entry'} onClick=${() => setQuery({ entry: open ? '' : entry.id })}>${open ? '▾' : '▸'}</button>
 			<small>${clock(at, true)} ${visible(node)}</small>
-			<span>${lamp(LAMPS[kind] ?? 'good', kind.replaceAll('_', ' '))}</span>
+			<span>${lamp(receivers === 0 ? 'warn' : (LAMPS[kind] ?? 'good'), kind.replaceAll('_', ' '))}</span>
 			<span>${channel != null && channelLink(app, channel)} ${event != null && html`<b>${text(event, 120)}</b>`} ${socket && !event && html`socket ${socketLink(app, socket)}`} ${user != null && html`user ${userLink(app, user)}`} ${code != null && html`<b>${code}</b>`} ${why && text(why.replaceAll('_', ' '), 160)}</span>
-			<small>${receivers != null && count(receivers, 'receiver')} ${bytes != null && size(bytes)}</small></div>
+			<small>${receivers != null && count(receivers, 'receiver')} ${receivers === 0 && html`<a href=${toApp(app, 'traces')}>why?</a>`} ${bytes != null && size(bytes)}</small></div>
 		${open && html`<${Opened} app=${app} entry=${entry} />`}
 	</li>`;
 }
@@ -174,13 +167,18 @@ function Opened({ app, entry }) {
 	const { kind, channel, event, data: value } = entry;
 	const data = value == null || typeof value === 'string' ? value : JSON.stringify(value);
 	const page = { refused: 'refusals', webhook_failed: 'webhooks', webhook_delivered: 'webhooks', app_changed: 'settings' }[kind];
-	const body = JSON.stringify({ name: event, channels: [channel], data: data ?? '' }).replaceAll("'", "'\\''");
+	const lacks = data == null ? 'not here' : channel?.startsWith('private-encrypted-') ? 'encrypted' : entry.whole === false && 'shortened';
+	const again = () => {
+		sessionStorage.data = data;
+		go(toApp(app, 'send', { channel, event }));
+	};
+	const body = JSON.stringify({ name: event, channels: [channel], data }).replaceAll("'", "'\\''");
 	const curl = `curl -X POST -H "Authorization: Bearer $TOKEN" ${location.origin}${appPath(app, 'events')} -d '${body}'`;
 	return html`<div class="opened">
 		${data != null && html`<pre tabindex="0" aria-label="Data">${lines(data, 4096)}${entry.whole === false && ' …'}</pre>`}
 		<${Facts} app=${app} of=${entry} facts=${Object.keys(entry).filter((name) => !['id', 'data'].includes(name))} />
 		<p class="row"><${Copy} text=${JSON.stringify(entry)} label="Copy JSON" />
-			${event && html`<${Copy} text=${curl} label="Copy as curl" /> <a class="button" href=${toApp(app, 'send', { channel, event, data })}>Send again</a>`}
+			${event && html`<${Copy} off=${lacks} text=${curl} label="Copy as curl" /> <button disabled=${lacks} onClick=${again}>Send again</button> <small>${lacks && `its data is ${lacks}`}</small>`}
 			${page && html`<a class="button" href=${toApp(app, page)}>${page}</a>`}</p>
 	</div>`;
 }

@@ -31,7 +31,7 @@ function Form({ refusal: before }) {
 	return html`<form ref=${form} onSubmit=${submitted(() => !busy && token && submit())}>
 		<${Line} label="Token" faults=${fault ? [fault] : []} wide type="password" required value=${token} put=${setToken} />
 		<p><button class="main" disabled=${busy || left > 0}>Log in</button></p>
-		<p class="quiet">No token yet? On the server, <code>fanfare console</code> prints a link that opens this page, logged in.</p>
+		<p class="quiet">No token yet? On the server, <code>fanfare console</code> prints a link that logs in.</p>
 	</form>`;
 }
 

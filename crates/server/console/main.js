@@ -59,9 +59,9 @@ function pageOf([first, ...rest]) {
 	return { app, page: [...PAGES, ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts };
 }
 
-const Unknown = () => html`<h1>There is no such page</h1><p>Perhaps a newer server has it. See <a href="#/apps">the apps</a>.</p>`;
+const Unknown = () => html`<h1>There is no such page</h1><p>See <a href="#/apps">the apps</a>.</p>`;
 
-// In one element: the library misplaces the parts of a component that changes alone.
+// In one element: else the library misplaces parts.
 const Shown = ({ view, ...given }) => html`<div>${view(given)}</div>`;
 
 function Page() {
@@ -98,5 +98,8 @@ async function start() {
 	const failed = code && !refused ? null : await resume().then(() => null, (refusal) => refusal);
 	render(html`<${Start} refused=${refused} failed=${failed} />`, document.getElementById('page'));
 }
+
+// A link of fanfare console, opened in a tab that shows the page.
+addEventListener('hashchange', () => location.hash.startsWith('#code=') && location.reload());
 
 start();

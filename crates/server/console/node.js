@@ -6,6 +6,7 @@ import { to } from './address.js';
 import { Act, Check, Line, Once, Refused, Sure, flipped, submitted, useAction } from './form.js';
 import { Facts, Listed, States, Table, useGot } from './list.js';
 import { age, counted, field, lamp, number, size, text, visible } from './shown.js';
+import { refusals } from './trouble.js';
 
 export function Nodes() {
 	const own = useGot('/v1/node', { every: 5 });
@@ -16,7 +17,8 @@ export function Nodes() {
 		<${States} of=${own} what="the node">${(node) => html`<${Own} node=${node} />`}<//>
 		<h2>Nodes of this cluster</h2>
 		<${States} of=${asked} what="the nodes">${({ nodes }) => html`<${Table} caption=${counted('node')(nodes)} rows=${nodes} columns=${columns} />
-			${!nodes[1] && html`<p class="quiet">This node stands alone. Nodes find each other through the setting <code>bus.urls</code>.</p>`}`}<//>`;
+			${!nodes[1] && html`<p class="quiet">This node stands alone: see the setting <code>bus.urls</code>.</p>`}`}<//>
+		<h2>Refused, of no app</h2>${refusals()}`;
 }
 
 function lampsOf({ draining, ready, says, database, redis, feeds, certificate_ends_at: ends }) {
@@ -90,5 +92,5 @@ export function Audit() {
 	return html`<h1>Audit</h1>
 		<${Listed} route=${['audit']} plural="entries" every=${10} what="the audit log" caption="The newest first; no secret stands here" 
 			columns=${['at::When', ['Who', (row) => html`${text(row.name ?? '–')} ${row.token != null && html`<small>#${row.token}</small>`}`], 'address:fit:From', 'app:fit', 'action:fit:What', ['Details', words, 'block']]}
-			empty=${html`<p>Nothing was changed yet.</p><p>Every change, look at a secret, close, sent event and log-in will stand here.</p>`} />`;
+			empty=${html`<p>Nothing was changed yet.</p><p>Changes, looks at secrets, closes, sent events and log-ins stand here.</p>`} />`;
 }

@@ -23,10 +23,10 @@ export function Overview({ app }) {
 			<dl class="numbers">${tile('Connections', now.connections, 'connections')}${now.max_connections && tile('of at most', now.max_connections, 'settings')}
 				${tile('Channels', now.channels, 'channels')}${tile('Users', now.users, 'users')}${tile('Events/s', now.rate('events'))}${tile('Deliveries/s', now.rate('deliveries'))}</dl>
 			<${Missing} of=${now} />${ofNodes(now) && html`<p class="quiet">Numbers ${ofNodes(now)}</p>`}
-			${now.connections === 0 && html`<div class="state empty"><p>Nobody is connected yet.</p><p><a href=${toApp(app, 'connect')}>Connect</a> has the lines for a client and a back end; <a href=${toApp(app, 'doctor')}>the doctor</a> tries the way.</p></div>`}
+			${now.connections === 0 && html`<div class="state empty"><p>Nobody is connected yet.</p><p><a href=${toApp(app, 'connect')}>Connect</a> has the lines to paste; <a href=${toApp(app, 'doctor')}>the doctor</a> tries the way.</p></div>`}
 			${now.history?.length > 1 && html`<${Hour} history=${now.history} />`}`}
 		<//>
-		<div class="columns"><${Look} app=${app} now=${asked.value} /><${Busiest} app=${app} /></div>`;
+		${asked.refusal?.status !== 404 && html`<div class="columns"><${Look} app=${app} now=${asked.value} /><${Busiest} app=${app} /></div>`}`;
 }
 
 function Hour({ history }) {
@@ -39,14 +39,18 @@ function Hour({ history }) {
 }
 
 function Look({ app, now }) {
-	const [refusals, deliveries] = [['refusals'], ['webhooks', 'deliveries']].map((parts) => useGot(appPath(app, ...parts), { every: 10 }).value);
-	const refused = refusals?.refusals.filter(({ last_at: at }) => Date.now() - Date.parse(at) < 3_600_000) ?? [];
-	const failing = deliveries?.webhooks.filter(({ enabled, works }) => enabled && works === false) ?? [];
+	const [about, refusals, deliveries] = [[], ['refusals'], ['webhooks', 'deliveries']].map((parts) => useGot(appPath(app, ...parts), { every: 10 }));
+	const off = about.value?.enabled === false;
+	const unknown = Object.entries({ refusals, webhooks: deliveries }).filter(([, { refusal }]) => refusal);
+	const refused = refusals.value?.refusals.filter(({ last_at: at }) => Date.now() - Date.parse(at) < 3_600_000) ?? [];
+	const failing = deliveries.value?.webhooks.filter(({ enabled, works }) => enabled && works === false) ?? [];
 	const full = now?.max_connections && now.connections > 0.8 * now.max_connections;
-	const isWell = now && refusals && deliveries && !refused.length && !failing.length && !full;
+	const isWell = now && !off && refusals.value && deliveries.value && !unknown[0] && !refused[0] && !failing[0] && !full;
 	return html`<section class="panel"><h2>Needs a look</h2>
 		${isWell && html`<p class="quiet">Nothing: no refusal in the last hour, no webhook fails, no quota is nearly full.</p>`}
 		<ul class="bare">
+			${off && html`<li>${lamp('bad', 'This app is disabled: clients get 4003.')} <a href=${toApp(app, 'settings')}>Settings</a></li>`}
+			${unknown.map(([what, { refusal }]) => html`<li>${lamp('warn', `${what} not known:`)} ${text(refusal.message)}</li>`)}
 			${full && html`<li>${lamp('warn', 'quota:')} <a href=${toApp(app, 'settings', { tab: 'limits' })}>${number(now.connections)} of at most ${number(now.max_connections)} connections</a></li>`}
 			${refused.slice(0, 5).map((row) => html`<li>${lamp('bad', `${number(row.count)}×`)} <a href=${toApp(app, 'refusals')}>${text([row.code, row.text].filter(Boolean).join(' '), 120)}</a></li>`)}
 			${failing.map(({ url }) => html`<li>${lamp('warn', 'webhook fails:')} <a href=${toApp(app, 'webhooks')}>${text(url)}</a></li>`)}

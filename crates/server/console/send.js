@@ -12,11 +12,7 @@ const REMEMBERED = 20;
 const INFO = ['subscription_count', 'user_count'];
 
 function sentBefore(app) {
-	try {
-		return JSON.parse(sessionStorage.getItem(`sent ${app}`)) ?? [];
-	} catch {
-		return [];
-	}
+	return JSON.parse(sessionStorage.getItem(`sent ${app}`) ?? '[]');
 }
 
 function remember(app, event) {
@@ -34,7 +30,9 @@ const SendTabs = ({ app, on }) => html`<${Tabs} label="Events" of=${{ send: 'Sen
 
 export function Send({ app, query }) {
 	const text = (name) => query.get(name) ?? '';
-	const [given, setGiven] = useState(() => ({ channels: query.getAll('channel'), event: text('event'), data: text('data'), socket: text('socket'), info: [], typed: '' }));
+	const [given, setGiven] = useState(() => ({ channels: query.getAll('channel'), event: text('event'), data: query.get('data') ?? sessionStorage.data ?? '', socket: text('socket'), info: [], typed: '' }));
+	// Put there by Send again.
+	delete sessionStorage.data;
 	const [sent, setSent] = useState(() => sentBefore(app));
 	const [trace, setTrace] = useState(null);
 	const settings = useGot(appPath(app)).value?.settings;
@@ -132,17 +130,17 @@ const Trace = ({ app, trace: { event_id: id, at, bytes, channels, refused, info,
 export function Traces({ app, query }) {
 	const wanted = query.get('event_id') ?? '';
 	const [typed, setTyped] = useState(wanted);
-	const empty = ({ trace }) => (wanted
-		? html`<p>This node keeps no event ${visible(wanted)}.</p><p>Each node keeps the last 200 publishes of an app that it accepted: ask the node that your back end talks to.</p>`
-		: trace
-			? html`<p>Nothing was published since this app keeps traces.</p><p>A publish of your back end stands here at once. <a href=${toApp(app, 'send')}>Send a test event</a>.</p>`
-			: html`<p>This app keeps no traces.</p><p>Switch on <a href=${toApp(app, 'settings', { tab: 'features' })}>its setting trace</a>; then the last 200 publishes are listed here, without their data.</p>`);
+	const empty = ({ trace }) => (!trace
+		? html`<p>This app keeps no traces.</p><p>Switch on <a href=${toApp(app, 'settings', { tab: 'features' })}>its setting trace</a>; then the last 200 publishes are listed here, without their data.</p>`
+		: wanted
+			? html`<p>This node keeps no event ${visible(wanted)}.</p><p>Each node keeps the last 200 publishes that it accepted: ask the node of your back end.</p>`
+			: html`<p>Nothing was published since this app keeps traces.</p><p><a href=${toApp(app, 'send')}>Send a test event</a>.</p>`);
 	return html`<h1>Find an event</h1>
 		<${SendTabs} app=${app} on="traces" />
 		<form class="filters" onSubmit=${submitted(() => setQuery({ event_id: typed.trim() }))}>
 			<${Line} label="Event id" wide note="The header Fanfare-Event-Id of the answer to a publish" value=${typed} placeholder="01KBSX3E6YV2D0B8K9W4R1T7QZ" put=${setTyped} />
 			<p class="row"><button>Find</button>${wanted && html`<a class="button" href=${toApp(app, 'traces')} onClick=${() => setTyped('')}>All</a>`}</p>
 		</form>
-		<${Listed} app=${app} route=${['traces']} query=${{ event_id: wanted, limit: 50 }} id=${(row) => `${row.event_id} ${row.at} ${row.event}`} caption="The last publishes that this node has kept, the newest first" what="the last events" empty=${empty}
+		<${Listed} app=${app} route=${['traces']} query=${{ event_id: wanted, limit: 50 }} id=${(row) => `${row.event_id} ${row.at} ${row.event}`} caption="The last publishes of this node, the newest first" what="the last events" empty=${empty}
 			columns=${[['Time', ({ at }) => clock(at, true), 'fit'], 'event', 'by:fit', ['Where it went', (row) => html`<${Trace} app=${app} trace=${row} listed />`, 'block']]} />`;
 }

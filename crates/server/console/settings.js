@@ -17,7 +17,7 @@ const BY_TYPE = { integer: 'limits', boolean: 'features', object: 'authorization
 
 const ELSEWHERE = ['enabled', 'webhooks'];
 
-// The one text that may be empty, and then means something else than the default.
+// The one text that may be empty.
 const FEED_PREFIX = 'redis_feed.prefix';
 
 const typeOf = (field) => [field.type].flat()[0];
@@ -76,7 +76,7 @@ export function Settings({ app, query }) {
 	return html`<h1>Settings</h1>
 		<${Tabs} label="Settings" of=${TABS} on=${tab} href=${(at) => toApp(app, 'settings', { tab: at })} />
 		<${States} of=${asked} what="the app">${(value) => html`
-			${value.source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${value.from && ` (${visible(value.from)})`}, and is changed there. The server reads it when it starts.</p>`}
+			${value.source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${value.from && ` (${visible(value.from)})`}, and is changed there.</p>`}
 			${tab === 'keys' ? html`<${Keys} app=${value} />` : html`<${Form} key=${value.id} app=${value} tab=${tab} put=${asked.put} />`}`}
 		<//>`;
 }

@@ -6,8 +6,7 @@ import { toApp } from './address.js';
 
 const LONG = 300;
 
-// Controls, direction marks, and what has no width: shown by name, for it would change what stands around it. A joiner
-// between two emoji makes one of them, and stays.
+// Controls, direction marks, and what has no width: shown by name. A joiner between two emoji stays.
 const UNSEEN =
 	/(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200D|\u200D(?!\p{Extended_Pictographic})|[\0-\x1F\x7F-\x9F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180E\u200B\u200C\u200E\u200F\u2028-\u202E\u2060-\u206F\u3164\uFEFF\uFFA0\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]|\p{Surrogate}/gu;
 
@@ -100,14 +99,14 @@ export const lamp = (is, words) => html`<span class="lamp ${is}"><span aria-hidd
 
 const MARKS = { good: '●', warn: '▲', bad: '✗', off: '○' };
 
-export function Copy({ text, label = 'Copy' }) {
+export function Copy({ text, label = 'Copy', off }) {
 	const [word, setWord] = useState(label);
 	const copy = async () => {
 		// Over plain HTTP from elsewhere the browser has no clipboard.
 		setWord(await navigator.clipboard?.writeText(text).then(() => 'Copied', () => null) ?? 'The browser refused; select the text');
 		setTimeout(() => setWord(label), 2000);
 	};
-	return html`<button type="button" class="small" onClick=${copy}>${word}</button>`;
+	return html`<button type="button" class="small" disabled=${off} onClick=${copy}>${word}</button>`;
 }
 
 const link = (href, name) => html`<a href=${href}>${text(name, 200)}</a>`;

@@ -2,7 +2,7 @@
 // Must never load the library of the curves on a page without one.
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath } from './api.js';
-import { setQuery, toApp } from './address.js';
+import { setQuery, toApp, useEvent } from './address.js';
 import { Check, Tabs } from './form.js';
 import { States, Table, useGot } from './list.js';
 import { count, exact, number, size, visible } from './shown.js';
@@ -36,7 +36,7 @@ export function Usage({ app, query }) {
 	const asked = useGot(appPath(app, 'usage', { hours }), { every: 60 });
 	const settings = useGot(appPath(app)).value?.settings;
 	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-	// Numbers only, so nothing in the file is anybody's text.
+	// Numbers only: no text of a stranger.
 	const csv = () => [['hour', ...KEYS], ...everyHour(asked.value).map((row) => [row.hour, ...KEYS.map((key) => row[key])])].join('\r\n');
 	return html`<h1>Usage</h1>
 		<div class="row"><${Tabs} label="Span of time" of=${SPANS} on=${hours} href=${(at) => toApp(app, 'usage', { ...Object.fromEntries(query), hours: at })} />
@@ -44,7 +44,7 @@ export function Usage({ app, query }) {
 			<${Check} on=${asTable} flip=${() => setQuery({ as: asTable ? '' : 'table' })}>as table<//>
 			${asked.value && html`<button class="small" onClick=${() => save(`usage-${app}-${hours}h.csv`, 'text/csv', csv())}>CSV</button>`}</div>
 		<${States} of=${asked} what="the usage" isEmpty=${(usage) => !usage.hours.length}
-			empty=${html`<p>Nothing was used in this time.</p><p>Numbers of an hour stand here while it runs. <a href=${toApp(app, 'send')}>Send a test event</a>, or look at a longer time.</p>`}>
+			empty=${html`<p>Nothing was used in this time.</p><p><a href=${toApp(app, 'send')}>Send a test event</a>, or look at a longer time.</p>`}>
 			${(value) => html`<dl class="numbers">${KEYS.filter((key) => value.total[key] || !/^(webhook|client)/.test(key)).map((key) => html`<div><dt>${words(key)}</dt><dd>${shown(key, value.total[key])}</dd></div>`)}</dl>
 				${asTable ? html`<${Numbers} rows=${everyHour(value).reverse()} local=${local} />` : html`<${Curves} rows=${everyHour(value)} local=${local} settings=${settings} />`}`}
 		<//>`;
@@ -98,16 +98,7 @@ export function Curve({ name, unit = number, times, lines, local, steps }) {
 	const place = useRef();
 	const [failed, setFailed] = useState(false);
 	const [theme, setTheme] = useState(0);
-	useEffect(() => {
-		const changed = () => setTheme((n) => n + 1);
-		const scheme = matchMedia('(prefers-color-scheme: dark)');
-		addEventListener('theme', changed);
-		scheme.addEventListener('change', changed);
-		return () => {
-			removeEventListener('theme', changed);
-			scheme.removeEventListener('change', changed);
-		};
-	}, []);
+	useEvent('theme', () => setTheme(theme + 1));
 	useEffect(() => {
 		let plot;
 		let resized;
@@ -130,7 +121,7 @@ export function Curve({ name, unit = number, times, lines, local, steps }) {
 	return html`<figure class="panel curve">
 		<figcaption><b>${name}</b> <small>${lines.map(said)} · ${local ? 'local time' : 'UTC'}</small></figcaption>
 		<div ref=${place} class="plot" aria-hidden="true"></div>
-		${failed && html`<p class="quiet">The curve could not be loaded; the table has the same numbers.</p>`}
+		${failed && html`<p class="quiet">The curve could not be loaded.</p>`}
 	</figure>`;
 }
 

@@ -31,7 +31,7 @@ export function Webhooks({ app }) {
 		<${Missing} of=${works.value} />
 		<${Refused} refusal=${about.value && works.refusal} what="the deliveries" again=${works.again} />
 		<${States} of=${about} what="the webhooks" isEmpty=${() => !list.length}
-			empty=${html`<p>This app has no webhook.</p><p>A webhook tells your back end what happens on the channels: who came, who left, what clients sent. <b>Add a webhook</b> with the URL of your back end, and test it from here.</p>`}>
+			empty=${html`<p>This app has no webhook.</p><p>A webhook tells your back end what happens: who came, who left, what clients sent.</p>`}>
 			${() => list.map((hook, n) => html`<${Hook} key=${hook.url} ...${{ app, hook, fixed, done }} place=${String(n + 1)} edit=${() => setEditing(hook)}
 				state=${works.value?.webhooks.find(({ url }) => url === hook.url)} tested=${works.again} />`)}
 		<//>
@@ -95,8 +95,8 @@ function Deliveries({ app, url, rows, again }) {
 		]} /></details>`;
 }
 
-// Changes one webhook of the list as it is on the server now: `how` is given what it is, or undefined for a new one, and gives
-// what it is to be, or null. Gives the app.
+// Changes one webhook of the list that the server has now: `how` makes of what it is, or undefined, what it is to be, or null.
+// Gives the app.
 async function change(app, url, how) {
 	const now = (await get(appPath(app))).settings.webhooks ?? [];
 	const known = now.some((hook) => hook.url === url);
