@@ -22,6 +22,12 @@ pub const MOST_TAPS: usize = 8;
 /// Most taps of one session or token.
 pub const MOST_OF_ONE: usize = 2;
 
+/// Most taps of all tokens that are bound to apps: operators can always look themselves (CON-016).
+const MOST_OF_BOUND: usize = 6;
+
+/// Most taps of one token that is bound to apps, whatever its sessions.
+const MOST_OF_ONE_BOUND: usize = 4;
+
 /// A tap that somebody wants to open.
 #[derive(Clone, Debug)]
 pub struct TapWanted {
@@ -40,7 +46,8 @@ pub struct TapWanted {
 /// There are as many taps as there may be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "There are as many live lists as there may be: {MOST_TAPS} on a node, {MOST_OF_ONE} of a session; close one of those of {}",
+    "There are as many live lists as there may be: {MOST_TAPS} on a node, {MOST_OF_BOUND} of tokens that are bound to apps, \
+     {MOST_OF_ONE_BOUND} of one of these, {MOST_OF_ONE} of a session; close one of those of {}",
     .holders.join(", ")
 )]
 pub struct TooManyTaps {
@@ -119,10 +126,7 @@ impl Taps {
         let mut open = self.open.lock();
         let former = wanted.after.and_then(|_| open.iter().find(|tap| wanted.is_same(tap)).cloned());
         let stays = |tap: &&Arc<Tap>| !tap.is_away.load(Ordering::Relaxed);
-        let is_own = |tap: &&Arc<Tap>| tap.holder.key == wanted.holder.key;
-        let reading = open.iter().filter(stays).count();
-        let own = open.iter().filter(stays).filter(is_own).count();
-        let is_full = reading >= MOST_TAPS || own >= MOST_OF_ONE;
+        let is_full = wanted.holder.is_at_its_most(open.iter().filter(stays).map(|tap| &tap.holder));
         if is_full && former.as_ref().is_none_or(|former| !stays(&former)) {
             let holders = open.iter().filter(stays).map(|tap| tap.holder.name.clone());
             return Err(TooManyTaps { holders: holders.collect() });
@@ -207,7 +211,7 @@ impl Taps {
         (key, lease): (ServedKey, Duration),
         (app, filter, shows_data): (AppId, LiveFilter, bool),
     ) -> Result<Arc<ServedTap>, TooManyServed> {
-        let holder = TapHolder { key: String::new(), name: String::new() };
+        let holder = TapHolder { key: String::new(), name: String::new(), bound: None };
         let made = || {
             let ring = LiveRing::after(self.source.last_id());
             Arc::new(Tap::new(app, (filter, shows_data), holder, (ring, None)))
@@ -238,9 +242,46 @@ fn ring_after(after: Option<u64>, former: Option<&Arc<Tap>>, last: u64) -> LiveR
     ring
 }
 
+impl TapHolder {
+    /// Whether this holder has no further tap beside those of `reading`.
+    fn is_at_its_most<'a>(&self, reading: impl Iterator<Item = &'a Self>) -> bool {
+        let (mut all, mut own, mut bound, mut of_token) = (0, 0, 0, 0);
+        for other in reading {
+            all += 1;
+            own += usize::from(other.key == self.key);
+            bound += usize::from(other.bound.is_some());
+            of_token += usize::from(other.bound == self.bound);
+        }
+        let is_bound = self.bound.is_some();
+        all >= MOST_TAPS
+            || own >= MOST_OF_ONE
+            || is_bound && (bound >= MOST_OF_BOUND || of_token >= MOST_OF_ONE_BOUND)
+    }
+}
+
 impl TapWanted {
     fn is_same(&self, tap: &Tap) -> bool {
         let Self { app, filter, shows_data, holder, .. } = self;
         (app, filter, shows_data, holder) == (&tap.app, &tap.filter, &tap.shows_data, &tap.holder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(session: usize, bound: Option<i64>) -> TapHolder {
+        TapHolder { key: format!("session {session}"), name: String::new(), bound }
+    }
+
+    #[test]
+    fn con_032_a_token_that_is_bound_to_apps_has_no_more_taps_for_more_sessions() {
+        let open: Vec<TapHolder> = (0..4).map(|session| holder(session, Some(1))).collect();
+        let is_full = |wanted: &TapHolder, open: &[TapHolder]| wanted.is_at_its_most(open.iter());
+        assert!(!is_full(&open[3], &open[..3]) && is_full(&holder(4, Some(1)), &open));
+        assert!(!is_full(&holder(4, Some(2)), &open), "another token");
+        assert!(!is_full(&holder(4, None), &open), "a token of all apps");
+        let free: Vec<TapHolder> = (0..7).map(|session| holder(session, None)).collect();
+        assert!(!is_full(&holder(8, None), &free), "sessions of a token that is not bound");
     }
 }

@@ -20,6 +20,8 @@ pub struct TapHolder {
     pub key: String,
     /// The token's name.
     pub name: String,
+    /// The token's number, if the token is bound to apps.
+    pub bound: Option<i64>,
 }
 
 /// A tap.

@@ -57,7 +57,7 @@ pub(super) async fn open(
         None => format!("token {}", bearer.id),
     };
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
-    let holder = TapHolder { key, name: bearer.name.clone() };
+    let holder = TapHolder { key, name: bearer.name.clone(), bound: bearer.apps.as_ref().map(|_| bearer.id) };
     let wanted = TapWanted { app: app.id.clone(), filter, shows_data, holder, after };
     let node = &admin.state.node;
     let reader =

@@ -205,6 +205,28 @@ fn con_032_and_con_016_a_session_has_two_lists_and_a_node_eight_and_who_asks_for
 }
 
 #[test]
+fn con_032_and_con_016_tokens_that_are_bound_to_apps_leave_places_to_operators() {
+    let (server, token) = live("read");
+    let made = |name: &str| {
+        let made = ["token", "create", "--name", name, "--scope", "read", "--app", "3", "--json"];
+        let made: Value = serde_json::from_str(&server.commanded(&made)).expect("JSON");
+        made["token"].as_str().expect("a text").to_owned()
+    };
+    let tenants = ["ann", "bob", "cid"].map(made);
+    let mut lists = Vec::new();
+    for tenant in tenants.iter().chain(&tenants) {
+        lists.push(LiveList::open(&server, tenant, ""));
+    }
+    Admin::nobody(&server).bearing(&made("dan")).get(LIVE).refused(429, "too-many-taps", &[]);
+    lists.push(LiveList::open(&server, &token, ""));
+    lists.push(LiveList::open(&server, &token, ""));
+    server.api().publish("a", "e", "x");
+    for list in &mut lists {
+        assert_eq!(list.entry()["kind"], "event");
+    }
+}
+
+#[test]
 fn con_033_a_reader_who_comes_back_gets_what_came_meanwhile_and_else_is_told_of_a_gap() {
     let (server, token) = live("read");
     let mut api = server.api();
