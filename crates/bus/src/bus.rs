@@ -1,6 +1,7 @@
 //! The handle of a node on the bus: cheap to clone, and nothing but questions ever waits.
 
 mod all_nodes;
+mod asking;
 mod by_node;
 mod known_nodes;
 mod links;
@@ -35,7 +36,7 @@ pub use self::usage::{UsageReport, UsageTotal};
 use crate::board::{Board, LinkState};
 use crate::counters::BusCounters;
 use crate::link::Link;
-use crate::local::{HeardReach, HeardTapPart, Local, NodeSubject};
+use crate::local::{HeardReach, HeardTapPart, Local};
 use crate::machine::MachineNumbers;
 use crate::message::{EventKind, EventMessage, LONGEST};
 use crate::partition::{Layout, Partition, redis_of};
@@ -46,8 +47,9 @@ use crate::workers::Workers;
 /// Most questions that wait (CL-021).
 const MOST_QUESTIONS: usize = 1000;
 
-/// Most questions to all nodes at once: each answer may be long, and goes to every node.
-const MOST_TO_ALL: usize = 4;
+/// Most questions to all nodes at once: each answer may be long, and goes to every node. A node that hangs has each question of a
+/// second under way.
+const MOST_TO_ALL: usize = 8;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -94,6 +96,7 @@ impl Bus {
             rank: Rank::default(),
             living: Default::default(),
             tags: Default::default(),
+            lost: Default::default(),
             boards: plan.iter().map(board).collect(),
             start: Instant::now(),
             layout,
@@ -216,16 +219,6 @@ impl Bus {
     pub async fn ask(&self, app: &AppId, question: ClusterQuestion) -> Result<ClusterReply, BusAway> {
         let _permit = self.questions.try_acquire().map_err(|_| BusAway)?;
         timeout(PATIENCE, questions::ask(&self.links, app, question)).await.unwrap_or(Err(BusAway))
-    }
-
-    /// Asks every other node what it knows of an app from its own memory, with what the subject needs (CON-026, CON-054); those
-    /// that do not answer within a second are named. A node of a release without the subject does not answer.
-    ///
-    /// # Errors
-    /// It is not known which nodes there are, four such questions are under way, or the question is longer than 64 KiB.
-    pub async fn ask_nodes(&self, app: &AppId, asked: (NodeSubject, &[u8])) -> Result<NodesSaid, BusAway> {
-        let _permit = self.to_all.try_acquire().map_err(|_| BusAway)?;
-        all_nodes::ask(&self.links, app, asked, Instant::now() + PATIENCE).await
     }
 
     /// Asks so many other nodes whom an event has reached that this node has sent before, and adds up what comes until then

@@ -9,6 +9,7 @@ pub mod command;
 mod counters;
 mod link;
 mod local;
+mod lost;
 pub mod machine;
 pub mod message;
 mod node_questions;
@@ -31,5 +32,6 @@ pub use self::local::{
     AskedMissed, FoundMissed, HeardEvent, HeardKept, HeardMissed, HeardReach, HeardTap, HeardTapPart,
     HookBatch, HookEvent, HooksDone, Local, MissedNews, NodeReply, NodeSubject,
 };
+pub use self::lost::LostNode;
 pub use self::observe::{NotObserved, Observed, RedisAway, observe};
 pub use self::settings::{NodeAbout, Settings};

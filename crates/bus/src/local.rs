@@ -88,6 +88,10 @@ pub enum NodeSubject {
     WebhookDeliveries,
     /// What is open: channels, connections, users.
     Open,
+    /// Numbers of an app, or of the node.
+    Numbers,
+    /// A delivery that is to be repeated by the node that has made it.
+    RepeatDelivery,
 }
 
 impl NodeSubject {
@@ -95,12 +99,15 @@ impl NodeSubject {
         match self {
             Self::WebhookDeliveries => 1,
             Self::Open => 7,
+            Self::Numbers => 8,
+            Self::RepeatDelivery => 9,
         }
     }
 
     /// `None` for the code of a later release.
     pub(crate) fn with_code(code: u8) -> Option<Self> {
-        [Self::WebhookDeliveries, Self::Open].into_iter().find(|subject| subject.code() == code)
+        let all = [Self::WebhookDeliveries, Self::Open, Self::Numbers, Self::RepeatDelivery];
+        all.into_iter().find(|subject| subject.code() == code)
     }
 }
 

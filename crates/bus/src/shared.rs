@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::board::Board;
 use crate::counters::BusCounters;
 use crate::local::Local;
+use crate::lost::LostNodes;
 use crate::partition::Layout;
 use crate::reaching::Reaching;
 use crate::scripts::Speaker;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub living: AtomicUsize,
     /// The first bits of their ids, as tokens have them (RES-014).
     pub tags: RwLock<HashSet<u32>>,
+    /// Nodes that have died.
+    pub lost: LostNodes,
     pub boards: Vec<Arc<Board>>,
     pub start: Instant,
 }

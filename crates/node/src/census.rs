@@ -186,6 +186,21 @@ pub async fn members(
     Ok(users.into_iter().map(|user| known.remove_entry(&user).unwrap_or((user, None))).collect())
 }
 
+/// How many channels of an app are occupied, and how many users are signed in, on all nodes together.
+///
+/// # Errors
+/// The cluster does not answer, or so slowly that others are still waiting for their lists.
+pub async fn occupied(node: &Node, bus: &Bus, app: &AppId) -> Result<(usize, usize), Unanswered> {
+    let counted = async {
+        let _turn = node.lists.take(app).await;
+        match asked(node, bus, app, ClusterQuestion::Occupied).await? {
+            ClusterReply::Occupied(channels, users) => Ok((channels, users)),
+            _ => Err(Unanswered),
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap_or(Err(Unanswered))
+}
+
 /// Of each of these users, whether the user is signed in on an open connection, in their order (API-042).
 ///
 /// # Errors

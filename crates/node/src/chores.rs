@@ -66,6 +66,7 @@ async fn sweep(node: Arc<Node>) {
         node.tenants.all().iter().for_each(|tenant| tenant.keys.minute_is_over());
         node.outgoing.webhooks.drop_idle();
         node.idempotency.sweep(node.milliseconds());
+        node.answers.drop_old(Instant::now());
     }
 }
 

@@ -1,28 +1,36 @@
-//! The last deliveries of an app's webhooks, of all nodes (CON-054).
+//! The last deliveries of an app's webhooks, of all nodes, and repeating one on the node that has made it (CON-054).
 //!
-//! Nodes tell each other in JSON, of which a field of another release is ignored. A node asks the others ten times a second at
-//! most, for all apps together, because each answer goes through Redis to every node.
+//! Nodes tell each other in JSON, of which a field of another release is ignored.
 
-use fanfare_bus::{KnownNode, NodeSubject, NodesSaid};
+mod again;
+
+use fanfare_bus::NodeSubject;
 use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{Delivery, MOST_DELIVERIES, UrlHistory};
+use serde::Serialize;
 
+use crate::asking::{NodeQuestion, NodeSays, Reached, of_all};
 use crate::node::Node;
 
-/// Most questions to the other nodes in a second.
-const MOST_IN_A_SECOND: usize = 10;
+pub(crate) use self::again::repeat_for_others;
+pub use self::again::{NotRepeatedThere, repeat};
 
 /// The deliveries of an app, and who was asked for them.
 #[derive(Debug)]
 pub struct AppDeliveries {
     /// The app's webhooks, in the order of the settings.
     pub webhooks: Vec<WebhookDeliveries>,
-    /// The names of the nodes that have answered, this one first.
-    pub nodes: Vec<String>,
-    /// The names of the nodes that have not within a second; `None` if nobody was asked, because Redis is away, or too much
-    /// is asked.
-    pub missing: Option<Vec<String>>,
+    /// Of which nodes.
+    pub reached: Reached,
+}
+
+/// What nodes ask each other; the app is all there is to say.
+#[derive(Serialize)]
+struct DeliveriesQuestion;
+
+impl NodeQuestion for DeliveriesQuestion {
+    const SUBJECT: NodeSubject = NodeSubject::WebhookDeliveries;
 }
 
 /// What is known of a URL.
@@ -60,35 +68,10 @@ impl NodeDelivery {
     }
 }
 
-/// What one node has said.
-struct Said {
-    /// What tells the node from others of its name.
-    key: Option<String>,
-    name: String,
-    urls: Vec<UrlHistory>,
-}
-
 /// Asks all nodes for the last deliveries of an app's webhooks.
 pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
-    let mut said = vec![Said {
-        key: node.bus().map(|bus| bus.own_id().to_owned()),
-        name: node.name().to_owned(),
-        urls: node.outgoing.webhooks.histories(&app.id),
-    }];
-    let missing = match others(node, app).await {
-        Some(NodesSaid { answers, missing }) => {
-            let mut missing: Vec<String> = missing.into_iter().map(name_of).collect();
-            for (known, text) in answers {
-                match serde_json::from_slice(&text) {
-                    Ok(urls) => said.push(Said { key: Some(known.id.clone()), name: name_of(known), urls }),
-                    Err(_) => missing.push(name_of(known)),
-                }
-            }
-            Some(missing)
-        }
-        None => None,
-    };
-    let nodes = said.iter().map(|said| said.name.clone()).collect();
+    let own = node.outgoing.webhooks.histories(&app.id);
+    let (said, reached) = of_all(node, &app.id, &DeliveriesQuestion, own).await;
     let mut webhooks: Vec<WebhookDeliveries> = app
         .webhooks
         .iter()
@@ -101,10 +84,10 @@ pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
             deliveries: Vec::new(),
         })
         .collect();
-    for Said { key, name, urls } in said {
-        for history in urls {
+    for NodeSays { id, name, said } in said {
+        for history in said {
             if let Some(webhook) = webhooks.iter_mut().find(|webhook| webhook.url == history.url) {
-                webhook.add(key.as_deref(), &name, history);
+                webhook.add(id.as_deref(), &name, history);
             }
         }
     }
@@ -113,35 +96,12 @@ pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
         webhook.deliveries.sort_by(|one, other| other.place().cmp(&one.place()));
         webhook.deliveries.truncate(MOST_DELIVERIES);
     }
-    AppDeliveries { webhooks, nodes, missing }
-}
-
-/// The number of a delivery of this node by its name; `None` for a name of another node's, or of none.
-#[must_use]
-pub fn number_here(node: &Node, id: &str) -> Option<u64> {
-    let number = match node.bus() {
-        Some(bus) => id.strip_prefix(bus.own_id())?.strip_prefix('-')?,
-        None => id,
-    };
-    number.parse().ok()
+    AppDeliveries { webhooks, reached }
 }
 
 /// What this node answers to another one that asks.
 pub(crate) fn told_to_others(node: &Node, app: &AppId) -> Option<Vec<u8>> {
     serde_json::to_vec(&node.outgoing.webhooks.histories(app)).ok()
-}
-
-/// What the other nodes say; `None` if they were not asked.
-async fn others(node: &Node, app: &App) -> Option<NodesSaid> {
-    let Some(bus) = node.bus() else { return Some(NodesSaid::default()) };
-    if !node.asking_nodes.take(1, MOST_IN_A_SECOND, node.nanoseconds()) {
-        return None;
-    }
-    bus.ask_nodes(&app.id, (NodeSubject::WebhookDeliveries, b"")).await.ok()
-}
-
-pub(crate) fn name_of(known: KnownNode) -> String {
-    known.says.map_or(known.id, |says| says.name)
 }
 
 impl WebhookDeliveries {

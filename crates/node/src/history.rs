@@ -4,13 +4,17 @@
 //! bytes by `console.history_bytes`, and by [`MOST_HISTORIES`]: an app that finds no room has no history until another app has
 //! been idle for an hour.
 
+mod together;
+
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use fanfare_protocol::ids::AppId;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+pub use self::together::together;
 use crate::tenants::AppCounts;
 
 /// Time from one point to the next.
@@ -26,23 +30,34 @@ pub const MOST_HISTORIES: usize = 1000;
 const COST: usize =
     HISTORY_POINTS * size_of::<HistoryPoint>() + 2 * size_of::<(AppId, History)>() + size_of::<[u64; 12]>();
 
-/// An app at one moment, and what it did in the ten seconds before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// An app at one moment, and what it did in the ten seconds before. As JSON, zeros are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HistoryPoint {
     /// Bytes of the deliveries.
+    #[serde(skip_serializing_if = "is_zero")]
     pub bytes: u64,
     /// Seconds since 1970.
     pub at: u32,
     /// Connections at that moment.
+    #[serde(skip_serializing_if = "is_zero")]
     pub connections: u32,
     /// Messages from back ends: an event counts once for each of its channels.
+    #[serde(skip_serializing_if = "is_zero")]
     pub backend_messages: u32,
     /// Messages from clients.
+    #[serde(skip_serializing_if = "is_zero")]
     pub client_messages: u32,
     /// Deliveries of both.
+    #[serde(skip_serializing_if = "is_zero")]
     pub deliveries: u32,
     /// What was refused.
+    #[serde(skip_serializing_if = "is_zero")]
     pub refusals: u32,
+}
+
+fn is_zero<Count: Copy + Into<u64>>(count: &Count) -> bool {
+    (*count).into() == 0
 }
 
 /// The points of one app, the oldest first.

@@ -2,7 +2,9 @@
 //!
 //! Knows no socket and no HTTP: `server` puts these around a [`Node`]. `publish` is the only entry for events.
 
+pub mod about;
 pub mod addresses;
+pub mod asking;
 pub mod backlog;
 pub mod census;
 pub mod chores;
@@ -16,6 +18,7 @@ pub mod listing;
 pub mod live_apps;
 pub mod memory;
 pub mod metrics;
+pub mod numbers;
 pub mod publish;
 pub mod rate;
 pub mod refusals;

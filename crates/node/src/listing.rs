@@ -25,7 +25,7 @@ use self::page::First;
 pub use self::connections::{ConnectionsWanted, MOST_CHANNELS};
 use self::page::ListedPage;
 pub use self::page::MOST_ROWS;
-pub(crate) use self::question::ListQuestions;
+pub(crate) use self::question::told_to_others;
 pub use self::told::{ConnectionRow, MemberRow, PlacedRow, SubscriberRow, UserRow};
 pub use self::totals::{AppTotals, MOST_COUNTED, totals};
 

@@ -11,6 +11,8 @@ use fanfare_hub::{Budget, Hubs, ResumeBounds};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::about::AboutNode;
+use crate::asking::SharedAnswers;
 use crate::census::Turns;
 use crate::clock::{unix_milliseconds, unix_seconds};
 use crate::drain::Drain;
@@ -77,8 +79,10 @@ pub struct Node {
     pub seats: Seats,
     /// How often the other nodes are asked what they have in memory.
     pub(crate) asking_nodes: Rate,
-    /// How often the other nodes are asked for a list.
-    pub(crate) asking_lists: Rate,
+    /// What they have answered a moment ago.
+    pub(crate) answers: SharedAnswers,
+    /// What the server says of this node.
+    pub about: AboutNode,
     /// The zero of [`Node::milliseconds`].
     pub started: Instant,
 }
@@ -124,7 +128,8 @@ impl Node {
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),
             asking_nodes: Rate::new(),
-            asking_lists: Rate::new(),
+            answers: SharedAnswers::default(),
+            about: AboutNode::default(),
             started: Instant::now(),
             name: OnceLock::new(),
             histories: Histories::new(config.console.history_bytes),

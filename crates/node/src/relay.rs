@@ -8,6 +8,7 @@ mod cluster;
 mod heard;
 mod hooks;
 mod missed;
+mod questions;
 mod quotas;
 mod state;
 mod topics;

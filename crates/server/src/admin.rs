@@ -78,6 +78,7 @@ impl Site for Admin {
 
 /// Serves operators until the process ends, also during the drain.
 pub async fn run(state: Arc<State>, listener: TcpListener) {
+    node::tell_others(&state);
     run_with(state, listener, MOST_AT_ONCE).await;
 }
 

@@ -16,6 +16,7 @@ use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use fanfare_protocol::utc::{utc, utc_milliseconds};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::given::{FaultyQuery, Given};
@@ -241,7 +242,11 @@ pub(crate) async fn members(
 }
 
 /// A row with its connections by node, where there are several.
-pub(crate) fn with_nodes(mut row: Value, nodes: &BTreeMap<String, usize>, reached: &Reached) -> Value {
+pub(crate) fn with_nodes<Count: Serialize>(
+    mut row: Value,
+    nodes: &BTreeMap<String, Count>,
+    reached: &Reached,
+) -> Value {
     if !reached.is_alone {
         row["nodes"] = json!(nodes);
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use fanfare_bus::KnownNode;
+use fanfare_bus::{KnownNode, LostNode};
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_protocol::utc::{since_1970, utc, utc_milliseconds};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(crate) fn as_json_text(nodes: &[KnownNode], lease: Duration) -> String {
 }
 
 /// A node, which was heard of last when its lease was made as long as `lease`.
-fn as_json(node: &KnownNode, lease: Duration) -> Value {
+pub(crate) fn as_json(node: &KnownNode, lease: Duration) -> Value {
     let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
     let silent = u64::try_from(lease.saturating_sub(node.lease_left)).unwrap_or(0);
     let says = node.says.as_ref();
@@ -35,6 +35,21 @@ fn as_json(node: &KnownNode, lease: Duration) -> Value {
         "last_seen_at": utc_milliseconds(unix_milliseconds().saturating_sub(silent)),
         "lease_ms": node.lease_left,
         "links": links,
+    })
+}
+
+/// A node that has died, in the form of the others.
+pub(crate) fn lost_as_json(lost: &LostNode) -> Value {
+    let silent = u64::try_from(lost.silent.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "id": lost.id,
+        "name": lost.name,
+        "version": null,
+        "started_at": null,
+        "connections": null,
+        "last_seen_at": utc_milliseconds(unix_milliseconds().saturating_sub(silent)),
+        "lease_ms": null,
+        "links": null,
     })
 }
 

@@ -1,11 +1,13 @@
 //! Deliveries and tests of webhooks as JSON: the one shape of the HTTP API, of the administration API and of the command
 //! line (CON-054).
 
+use fanfare_node::Node;
 use fanfare_node::deliveries::{AppDeliveries, NodeDelivery, WebhookDeliveries};
 use fanfare_protocol::utc::utc_milliseconds;
 use fanfare_webhooks::{Delivery, Repeated, Tested};
 use serde_json::{Value, json};
 
+use crate::listed::of_nodes;
 use crate::webhook_advice::advice;
 
 /// Whether it is told what receivers have answered.
@@ -25,10 +27,10 @@ impl ReceiverAnswers {
 
 /// The last deliveries of an app's webhooks.
 #[must_use]
-pub fn deliveries(of: &AppDeliveries, answers: ReceiverAnswers) -> Value {
+pub fn deliveries(node: &Node, of: &AppDeliveries, answers: ReceiverAnswers) -> Value {
     let webhooks: Vec<Value> =
         (1..).zip(&of.webhooks).map(|(number, of)| webhook(number, of, answers)).collect();
-    json!({ "webhooks": webhooks, "nodes": of.nodes, "missing": of.missing })
+    of_nodes(node, json!({ "webhooks": webhooks }), &of.reached)
 }
 
 fn webhook(number: usize, of: &WebhookDeliveries, answers: ReceiverAnswers) -> Value {

@@ -4,6 +4,7 @@
 //! that the receiver may get the events twice.
 
 use fanfare_protocol::app::App;
+use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
 use crate::delivery::Delivery;
@@ -12,7 +13,7 @@ use crate::trial::NotTested;
 use crate::webhooks::Webhooks;
 
 /// What became of a repeated delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
     /// The URL.
     pub url: String,
@@ -21,12 +22,10 @@ pub struct Repeated {
 }
 
 /// Why nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum NotRepeated {
     /// The app has no delivery of this number on this node.
-    #[error(
-        "No delivery of this name is known on this node, which keeps the last 50 of each URL; another node repeats its own"
-    )]
+    #[error("No delivery of this name is known: a node keeps the last 50 of each URL until the node ends")]
     NoSuchDelivery,
     /// The delivery has succeeded.
     #[error("This delivery was answered with 2xx: only one that failed is repeated")]

@@ -13,6 +13,7 @@ use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::{Transition, Webhook, WebhookEvent};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -61,7 +62,7 @@ pub struct Tested {
 }
 
 /// Why nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum NotTested {
     /// The settings list no webhook.
     #[error("This app has no webhooks")]

@@ -16,7 +16,7 @@ use crate::node_questions::MOST_ASKED;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// What other nodes have said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NodesSaid {
     /// Who has answered, and the answers.
     pub answers: Vec<(KnownNode, Vec<u8>)>,
@@ -37,20 +37,22 @@ pub(super) fn answer_by(links: &Links) {
     });
 }
 
-/// Asks all other nodes that have a lease, and takes what comes until the deadline.
+/// Asks all other nodes that have a lease, and takes what comes until the deadline. Every node hears the question; with `alone` the
+/// answer of the node with this id alone is waited for.
 pub(super) async fn ask(
     links: &Links,
     app: &AppId,
     (subject, about): (NodeSubject, &[u8]),
-    until: Instant,
+    (alone, until): (Option<&str>, Instant),
 ) -> Result<NodesSaid, BusAway> {
     if about.len() > MOST_ASKED {
         return Err(BusAway);
     }
     let known = timeout_at(until, nodes(links)).await.unwrap_or(Err(BusAway))?;
     let own = &*links.shared.key;
+    let is_asked = |node: &KnownNode| node.id != own && alone.is_none_or(|id| node.id == id);
     let mut silent: HashMap<String, KnownNode> =
-        known.into_iter().filter(|node| node.id != own).map(|node| (node.id.clone(), node)).collect();
+        known.into_iter().filter(is_asked).map(|node| (node.id.clone(), node)).collect();
     let mut said = NodesSaid::default();
     let mut question = links.shared.reaching.of_nodes.ask();
     if !silent.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Many small questions instead of one that blocks Redis: lists are read in parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
@@ -42,6 +42,8 @@ pub enum ClusterQuestion {
         /// Whether users are counted, too.
         with_users: bool,
     },
+    /// How many channels have subscriptions, and how many users are online; answered by [`ClusterReply::Occupied`].
+    Occupied,
     /// Which of these users are online, and since when; answered by [`ClusterReply::Online`], in the same order.
     Online(Vec<UserId>),
     /// The last event of a cache channel; answered by [`ClusterReply::Cached`].
@@ -61,6 +63,8 @@ pub enum ClusterReply {
     Users(Vec<UserId>),
     /// By name; hidden channels are left out.
     Channels(BTreeMap<ChannelName, ChannelCounts>),
+    /// The number of channels, and of users.
+    Occupied(usize, usize),
     /// Of each user.
     Online(Vec<OnlineUser>),
     /// The text of the message for clients, and how many milliseconds the event lives.
@@ -93,6 +97,7 @@ pub(super) async fn ask(
         ClusterQuestion::Channels { prefix, with_users } => {
             channels(links, app, prefix, with_users).await.map(ClusterReply::Channels)
         }
+        ClusterQuestion::Occupied => occupied(links, app).await,
         ClusterQuestion::Online(users) => online(links, app, users).await.map(ClusterReply::Online),
         ClusterQuestion::Cached(channel) => cached(links, app, &channel).await.map(ClusterReply::Cached),
         ClusterQuestion::Nodes => nodes(links).await.map(ClusterReply::Nodes),
@@ -234,6 +239,33 @@ async fn channels(
         found.extend(part.map_err(|_| BusAway)??);
     }
     Ok(found)
+}
+
+/// Each online user has a hidden channel, and so have the app's connections.
+async fn occupied(links: &Links, app: &AppId) -> Result<ClusterReply, BusAway> {
+    let mut asked = JoinSet::new();
+    for partition in 0..links.shared.layout.partitions() {
+        let (links, topic) = (links.clone(), Topic { partition, app: app.clone() });
+        asked.spawn(async move {
+            let found = scan(&links, &topic, &links.shared.layout.app_key(&topic, "totals")).await?;
+            // A scan may give an element twice.
+            let names: HashSet<String> = found.into_iter().map(|(name, _)| name).collect();
+            let (mut channels, mut users) = (0, 0);
+            for name in
+                names.iter().map(|name| ChannelName::trusted(name)).filter(|name| !name.is_connections())
+            {
+                *(if name.online_user().is_some() { &mut users } else { &mut channels }) += 1;
+            }
+            Ok::<_, BusAway>((channels, users))
+        });
+    }
+    let (mut channels, mut users) = (0, 0);
+    while let Some(part) = asked.join_next().await {
+        let (channels_there, users_there) = part.map_err(|_| BusAway)??;
+        channels += channels_there;
+        users += users_there;
+    }
+    Ok(ClusterReply::Occupied(channels, users))
 }
 
 async fn channels_of(

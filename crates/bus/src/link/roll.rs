@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::board::Board;
+use crate::lost::LostNode;
 use crate::partition::Layout;
 use crate::shared::Shared;
 
@@ -152,7 +155,7 @@ impl Roll {
         }
     }
 
-    /// Logs nodes that have died, each once.
+    /// Logs and remembers nodes that have died, each once.
     fn say_dead(&mut self, dead: &[String], shared: &Shared) {
         if dead.is_empty() {
             return;
@@ -160,6 +163,12 @@ impl Roll {
         let rows: u64 = shared.boards.iter().map(|board| board.numbers().rows_reaped).sum();
         let rows_taken_away_here = rows - std::mem::replace(&mut self.rows, rows);
         let not_logged = dead.len().saturating_sub(MOST_LINES);
+        for id in dead {
+            let name = self.names.get(id).and_then(Option::clone).unwrap_or_else(|| id.clone());
+            // As long as its lease, and until the call before this one.
+            let silent = shared.lease + Duration::from_millis(BETWEEN);
+            shared.lost.note(Instant::now(), LostNode { id: id.clone(), name, silent });
+        }
         for id in dead.iter().take(MOST_LINES) {
             let node = self.names.get(id).and_then(Option::as_deref).unwrap_or(id);
             tracing::warn!(

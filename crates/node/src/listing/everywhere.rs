@@ -1,12 +1,10 @@
 //! Lists of all nodes: each node is asked for its page, and the pages become one (CON-026).
 //!
-//! A node that stands alone asks nobody. The others are asked twenty times a second at most, for all apps together, because each
-//! answer goes through Redis to every node; operations are not refused for that. Which channels there are, and how many
-//! subscribe, is read from Redis (CL-020): a sum of what nodes have cannot be sorted without all of it.
+//! Which channels there are, and how many subscribe, is read from Redis (CL-020): a sum of what nodes have cannot be sorted
+//! without all of it.
 
 use std::collections::BTreeMap;
 
-use fanfare_bus::NodeSubject;
 use fanfare_hub::Occupancy;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::CloseReason;
@@ -23,24 +21,10 @@ use super::{
     ChannelsWanted, ConnectionsWanted, KindWanted, ListedChannel, MOST_COUNTED, channels as channels_here,
     key_of, totals,
 };
+use crate::asking;
+pub use crate::asking::Reached;
 use crate::census;
-use crate::deliveries::name_of;
 use crate::node::Node;
-
-/// Most questions for lists to the other nodes in a second.
-const MOST_IN_A_SECOND: usize = 20;
-
-/// Of which nodes an answer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// There are no other nodes.
-    pub is_alone: bool,
-    /// The names of the nodes that have answered, this one first.
-    pub nodes: Vec<String>,
-    /// The names of the nodes that have not within a second; `None` if nobody was asked, because Redis is away, or too much
-    /// is asked.
-    pub missing: Option<Vec<String>>,
-}
 
 /// A page of a list of all nodes.
 #[derive(Debug)]
@@ -77,35 +61,8 @@ async fn of_all<Told: DeserializeOwned>(
     question: &ListQuestion,
     own: Told,
 ) -> (Vec<(String, Told)>, Reached) {
-    let name = node.name().to_owned();
-    let is_alone = node.bus().is_none();
-    let mut reached = Reached { is_alone, nodes: vec![name.clone()], missing: Some(Vec::new()) };
-    let mut told = vec![(name, own)];
-    let Some(bus) = node.bus() else { return (told, reached) };
-    let may_ask = question.is_operation() || node.asking_lists.take(1, MOST_IN_A_SECOND, node.nanoseconds());
-    let said = match serde_json::to_vec(question).ok().filter(|_| may_ask) {
-        Some(about) => bus.ask_nodes(app, (NodeSubject::Open, &about)).await.ok(),
-        None => None,
-    };
-    let Some(said) = said else {
-        reached.missing = None;
-        return (told, reached);
-    };
-    let mut missing: Vec<String> = said.missing.into_iter().map(name_of).collect();
-    for (known, text) in said.answers {
-        let id = known.id.clone();
-        let name = name_of(known);
-        match serde_json::from_slice(&text) {
-            Ok(answer) => {
-                let name = if reached.nodes.contains(&name) { id } else { name };
-                reached.nodes.push(name.clone());
-                told.push((name, answer));
-            }
-            Err(_) => missing.push(name),
-        }
-    }
-    reached.missing = Some(missing);
-    (told, reached)
+    let (told, reached) = asking::of_all(node, app, question, own).await;
+    (told.into_iter().map(|says| (says.name, says.said)).collect(), reached)
 }
 
 /// The page of all nodes for a question that each of them answers with its own page.

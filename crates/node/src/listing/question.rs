@@ -1,23 +1,19 @@
-//! What nodes ask each other for lists, the answer from this node's own tables, and the queue of questions that wait.
+//! What nodes ask each other for lists, and the answer from this node's own tables.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use fanfare_bus::NodeReply;
+use fanfare_bus::NodeSubject;
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 
 use super::connections::{self, ConnectionsWanted};
 use super::page::MOST_ROWS;
 use super::told::{ChannelHere, ConnectionRow, MemberRow, NodePage, SubscriberRow, UserRow};
 use super::{members, subscribers};
+use crate::asking::NodeQuestion;
 use crate::node::Node;
-
-/// Most questions of other nodes that wait, 64 KiB each; further ones get no answer.
-const MOST_WAITING: usize = 64;
 
 /// A question of one node to all others; a later release may know more of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,16 +43,17 @@ pub(super) enum ListQuestion {
     Terminate(String),
 }
 
-impl ListQuestion {
-    /// Whether something is done: then it is not refused for having asked too often.
-    pub const fn is_operation(&self) -> bool {
+impl NodeQuestion for ListQuestion {
+    const SUBJECT: NodeSubject = NodeSubject::Open;
+
+    fn is_operation(&self) -> bool {
         matches!(self, Self::Close(..) | Self::Terminate(_))
     }
 }
 
-/// The answer of this node; `None` for a question that cannot be answered.
-async fn answer(node: &Node, app: &AppId, question: ListQuestion) -> Option<Vec<u8>> {
-    match question {
+/// What this node answers to another one that asks; `None` for a question of a later release.
+pub(crate) async fn told_to_others(node: &Node, app: &AppId, about: &[u8]) -> Option<Vec<u8>> {
+    match serde_json::from_slice(about).ok()? {
         ListQuestion::Channels(names) => serde_json::to_vec(&channels_here(node, app, &names)).ok(),
         ListQuestion::Subscribers { channel, after, limit } => {
             let after = after.map(SocketId::from_bits);
@@ -158,57 +155,4 @@ pub(super) fn closed_here(node: &Node, app: &AppId, socket: SocketId, reason: &C
 
 pub(super) fn terminated_here(node: &Node, app: &AppId, user: &str) -> usize {
     node.hubs.get(app).map_or(0, |hub| hub.close_user(user, &CloseReason::Terminated))
-}
-
-/// Questions of other nodes that wait for their answers, which take turns with all other work.
-#[derive(Clone)]
-pub(crate) struct ListQuestions(mpsc::Sender<WaitingQuestion>);
-
-struct WaitingQuestion {
-    app: AppId,
-    about: Vec<u8>,
-    reply: NodeReply,
-}
-
-impl ListQuestions {
-    /// Starts the task that answers.
-    pub fn begin(node: &Arc<Node>) -> Self {
-        let (questions, mut waiting) = Self::new();
-        let of = Arc::clone(node);
-        node.tasks.spawn("lists for other nodes", async move {
-            while let Some(WaitingQuestion { app, about, reply }) = waiting.recv().await {
-                // A question of a later release is not answered.
-                let Ok(question) = serde_json::from_slice(&about) else { continue };
-                if let Some(text) = answer(&of, &app, question).await {
-                    reply.say(&text);
-                }
-            }
-        });
-        questions
-    }
-
-    fn new() -> (Self, mpsc::Receiver<WaitingQuestion>) {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        (Self(sender), receiver)
-    }
-
-    /// Queues a question; without room the other node hears nothing, and names this one.
-    pub fn push(&self, app: &AppId, about: &[u8], reply: NodeReply) {
-        let _ = self.0.try_send(WaitingQuestion { app: app.clone(), about: about.to_vec(), reply });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn con_026_so_many_questions_of_other_nodes_wait_and_no_more() {
-        let (questions, mut waiting) = ListQuestions::new();
-        for _ in 0..MOST_WAITING + 10 {
-            questions.push(&AppId::from("1"), b"", NodeReply::new(|_| ()));
-        }
-        let waited = std::iter::from_fn(|| waiting.try_recv().ok()).count();
-        assert_eq!(waited, MOST_WAITING);
-    }
 }

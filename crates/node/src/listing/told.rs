@@ -28,10 +28,16 @@ pub trait NodeRow: Serialize {
     fn key(&self) -> Self::Key;
 
     /// Connections of the row on its node.
-    fn count(&self) -> usize;
+    fn count(&self) -> usize {
+        1
+    }
 
-    /// Adds what another node has of the row.
-    fn join(&mut self, other: Self);
+    /// Adds what another node has of the row; a socket is on one node alone.
+    fn join(&mut self, _: Self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// A connection.
@@ -218,12 +224,6 @@ impl NodeRow for ConnectionRow {
     fn key(&self) -> u64 {
         self.socket
     }
-
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn join(&mut self, _: Self) {}
 }
 
 impl NodeRow for SubscriberRow {
@@ -232,12 +232,6 @@ impl NodeRow for SubscriberRow {
     fn key(&self) -> u64 {
         self.socket
     }
-
-    fn count(&self) -> usize {
-        1
-    }
-
-    fn join(&mut self, _: Self) {}
 }
 
 impl NodeRow for MemberRow {

@@ -29,6 +29,23 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    /// The kind of this word; `None` for a word of a later release.
+    #[must_use]
+    pub fn named(label: &str) -> Option<Self> {
+        let all = [
+            Self::Http,
+            Self::Handshake,
+            Self::Message,
+            Self::Authorization,
+            Self::SlowReader,
+            Self::Closed,
+            Self::Quota,
+            Self::Redis,
+            Self::Webhook,
+        ];
+        all.into_iter().find(|kind| kind.label() == label)
+    }
+
     /// The kind in one word.
     #[must_use]
     pub const fn label(self) -> &'static str {

@@ -13,9 +13,9 @@ use super::changes::ChangesTask;
 use super::heard::Heard;
 use super::hooks::HookQueue;
 use super::missed::MissedQuestions;
+use super::questions::NodesQuestions;
 use super::quotas::Quotas;
 use crate::clock::unix_seconds;
-use crate::listing::ListQuestions;
 use crate::node::Node;
 use crate::taps::HeardOfTaps;
 
@@ -60,7 +60,7 @@ impl ClusterTasks {
         };
         let hooks = HookQueue::default();
         node.tasks.spawn("webhooks of the cluster", hooks.clone().run(Arc::clone(node)));
-        let parts = (hooks.clone(), ListQuestions::begin(node), HeardOfTaps::begin(node));
+        let parts = (hooks.clone(), NodesQuestions::begin(node), HeardOfTaps::begin(node));
         let heard = Arc::new(Heard::new(node, Arc::clone(&topics), parts));
         let bus = Bus::start(settings, heard, |name, task| drop(node.tasks.spawn(name, task)));
         // The node was made a moment ago, and has no bus yet.

@@ -21,9 +21,8 @@ use fanfare_protocol::webhook::Transition;
 
 use super::hooks::HookQueue;
 use super::missed;
+use super::questions::NodesQuestions;
 use super::topics::LiveTopics;
-use crate::deliveries;
-use crate::listing::ListQuestions;
 use crate::node::Node;
 use crate::session::note_refused;
 use crate::taps::HeardOfTaps;
@@ -35,7 +34,7 @@ pub struct Heard {
     node: Weak<Node>,
     topics: Arc<LiveTopics>,
     hooks: HookQueue,
-    lists: ListQuestions,
+    questions: NodesQuestions,
     taps: HeardOfTaps,
 }
 
@@ -45,9 +44,9 @@ impl Heard {
     pub fn new(
         node: &Arc<Node>,
         topics: Arc<LiveTopics>,
-        (hooks, lists, taps): (HookQueue, ListQuestions, HeardOfTaps),
+        (hooks, questions, taps): (HookQueue, NodesQuestions, HeardOfTaps),
     ) -> Self {
-        Self { node: Arc::downgrade(node), topics, hooks, lists, taps }
+        Self { node: Arc::downgrade(node), topics, hooks, questions, taps }
     }
 }
 
@@ -77,16 +76,8 @@ impl Local for Heard {
         HeardReach { took: reach.took, excluded: reach.excluded, slow: reach.slow }
     }
 
-    fn asked(&self, app: &AppId, (subject, about): (NodeSubject, &[u8]), reply: NodeReply) {
-        let Some(node) = self.node.upgrade() else { return };
-        match subject {
-            NodeSubject::WebhookDeliveries => {
-                if let Some(text) = deliveries::told_to_others(&node, app) {
-                    reply.say(&text);
-                }
-            }
-            NodeSubject::Open => self.lists.push(app, about, reply),
-        }
+    fn asked(&self, app: &AppId, asked: (NodeSubject, &[u8]), reply: NodeReply) {
+        self.questions.push(app, asked, reply);
     }
 
     fn tap(&self, app: &AppId, tap: HeardTap<'_>) {

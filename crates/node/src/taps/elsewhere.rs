@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::app_taps::AppTaps;
 use super::lease::TapLease;
 use super::registry::LeaseReader;
-use crate::deliveries::name_of;
+use crate::asking::name_of;
 use crate::node::Node;
 
 /// How long a tap lasts on other nodes that hear no more of it.
@@ -98,5 +98,5 @@ impl Kept {
 /// The other nodes with their names.
 fn named(nodes: Vec<KnownNode>, own: &str) -> Vec<(u64, String)> {
     let others = nodes.into_iter().filter(|node| node.id != own);
-    others.filter_map(|node| Some((u64::from_str_radix(&node.id, 16).ok()?, name_of(node)))).collect()
+    others.filter_map(|node| Some((u64::from_str_radix(&node.id, 16).ok()?, name_of(&node)))).collect()
 }

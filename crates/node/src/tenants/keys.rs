@@ -49,12 +49,14 @@ impl KeyUses {
         self.of(key).requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Connections now and requests of the last hour by the key.
+    /// Each key with its connections now and its requests of the last hour.
     #[must_use]
-    pub fn numbers(&self, key: &str) -> (usize, u64) {
+    pub fn all(&self) -> Vec<(AppKey, usize, u64)> {
         let keys = self.keys.lock();
-        let found = keys.iter().find(|(known, _)| known.as_str() == key);
-        found.map_or((0, 0), |(_, used)| (used.connections.load(Ordering::Relaxed), used.last_hour()))
+        let numbers = |(key, used): &(AppKey, Arc<KeyUse>)| {
+            (key.clone(), used.connections.load(Ordering::Relaxed), used.last_hour())
+        };
+        keys.iter().map(numbers).collect()
     }
 
     /// A minute is over: forgets what is older than an hour, and keys that were not used for an hour.
@@ -103,6 +105,14 @@ impl Drop for KeyInUse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl KeyUses {
+        fn numbers(&self, key: &str) -> (usize, u64) {
+            let all = self.all();
+            let found = all.iter().find(|(known, ..)| known.as_str() == key);
+            found.map_or((0, 0), |(_, connections, requests)| (*connections, *requests))
+        }
+    }
 
     #[test]
     fn con_052_connections_are_counted_until_they_end_and_requests_for_an_hour() {

@@ -188,7 +188,7 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::Users => connections::users(state, asked).await,
         Action::TerminateUser => connections::terminate(state, asked).await,
         Action::Refusals => refusals::of_app(state, asked).await,
-        Action::RefusalsOfNoApp => refusals::of_no_app(state, asked),
+        Action::RefusalsOfNoApp => refusals::of_no_app(state, asked).await,
         Action::Search => search::find(state, asked).await,
         _ => change_or_show(state, asked).await,
     }

@@ -1,8 +1,9 @@
-//! The keys of an app, each with its use on this node: `GET /v1/apps/{id}/keys` (CON-052).
+//! The keys of an app, each with its use on all nodes: `GET /v1/apps/{id}/keys` (CON-052).
 //!
 //! A secret is shown where the scope `secrets` allows, and to look leaves an entry in the audit log.
 
 use fanfare_apps::AuditAction;
+use fanfare_node::numbers::{self, KeyNow};
 use fanfare_protocol::ids::AppId;
 
 use super::asked::{Asked, ok};
@@ -10,6 +11,7 @@ use super::given;
 use super::problem::Problem;
 use crate::app_json::{self, Secrets};
 use crate::http::Answer;
+use crate::listed::of_nodes;
 use crate::state::State;
 
 /// The keys, revoked ones included.
@@ -25,12 +27,12 @@ pub(super) async fn list(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
         asked.note_first(apps, &asked.entry(id, AuditAction::SecretShow).with_keys(keys)).await?;
     }
     let mut value = app_json::keys(&record, secrets);
-    let tenant = state.node.tenants.find(&AppId::from(&**id));
+    let (used, reached) = numbers::keys(&state.node, &AppId::from(&**id)).await;
     for row in value["keys"].as_array_mut().into_iter().flatten() {
         let key = row["key"].as_str().unwrap_or_default();
-        let (connections, requests) = tenant.as_ref().map_or((0, 0), |tenant| tenant.keys.numbers(key));
+        let KeyNow { connections, requests, .. } = used.get(key).cloned().unwrap_or_default();
         row["connections"] = connections.into();
         row["requests_last_hour"] = requests.into();
     }
-    Ok(ok(&value))
+    Ok(ok(&of_nodes(&state.node, value, &reached)))
 }

@@ -1,6 +1,8 @@
-//! This node: `GET /v1/node` (CON-058). What `/ready` and the gauges read, and the configuration, without a secret.
+//! This node: `GET /v1/node` (CON-058). What `/ready` and the gauges read, and the configuration, without a secret; and what other
+//! nodes are told of it for `GET /v1/nodes`.
 
 use std::fs;
+use std::sync::Arc;
 
 use fanfare_config::DifferingSetting;
 use fanfare_node::Node;
@@ -14,14 +16,30 @@ use super::ready::readiness;
 use crate::command_line::VERSION;
 use crate::descriptors;
 use crate::http::Answer;
+use crate::listed::of_this_node;
 use crate::state::State;
 
-/// What the node is and has.
+/// What the node is and has, and its configuration.
 ///
 /// # Errors
 /// The query has faults.
 pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
+    let mut value = about(state);
+    let settings: Vec<Value> = state.node.config.differing().into_iter().map(setting).collect();
+    value["configuration"] = settings.into();
+    Ok(ok(&of_this_node(&state.node, value)))
+}
+
+/// From now on other nodes hear what this one is and has, if they ask.
+pub(super) fn tell_others(state: &Arc<State>) {
+    // Weak, because the state holds its node.
+    let weak = Arc::downgrade(state);
+    state.node.about.set(move || weak.upgrade().map(|state| about(&state)));
+}
+
+/// What the node is and has; nothing that names a setting.
+fn about(state: &State) -> Value {
     let node = &state.node;
     let (is_ready, says) = match readiness(state) {
         Ok(says) => (true, says),
@@ -45,12 +63,11 @@ pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> 
         "certificate_ends_at": state.metrics.certificate_expiry().map(utc),
         "descriptors_open": open_descriptors(),
         "descriptors_limit": descriptors::limit(),
-        "configuration": node.config.differing().into_iter().map(setting).collect::<Vec<_>>(),
     });
     if let Some(object) = value.as_object_mut() {
         object.extend(bytes(node));
     }
-    Ok(ok(&value))
+    value
 }
 
 fn database_is_well(node: &Node) -> bool {

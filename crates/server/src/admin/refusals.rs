@@ -1,7 +1,8 @@
-//! What was refused: `GET /v1/apps/{id}/refusals`, and `GET /v1/refusals` for what was of no app (CON-044).
+//! What was refused: `GET /v1/apps/{id}/refusals`, and `GET /v1/refusals` for what was of no app, of all nodes (CON-044).
 
-use fanfare_node::refusals::RefusalRow;
-use fanfare_protocol::ids::AppId;
+use fanfare_node::numbers::{self, RefusalOfNodes};
+use fanfare_node::refusals::RefusalKind;
+use fanfare_protocol::ids::{AppId, SocketId};
 use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::events;
 use super::problem::Problem;
 use crate::http::Answer;
 use crate::http::given::Given;
-use crate::listed::of_this_node;
+use crate::listed::{of_nodes, with_nodes};
 use crate::refusal_advice::{RefusalAdvice, advice};
 use crate::state::State;
 
@@ -20,44 +21,52 @@ use crate::state::State;
 /// There is no such app, or the query has faults.
 pub(super) async fn of_app(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let app = events::app(state, asked).await?;
-    page(state, asked, Some(&app.id))
+    page(state, asked, Some(&app.id)).await
 }
 
 /// A page of the last refusals that were of no app.
 ///
 /// # Errors
 /// The query has faults.
-pub(super) fn of_no_app(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    page(state, asked, None)
+pub(super) async fn of_no_app(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
+    page(state, asked, None).await
 }
 
-fn page(state: &State, asked: &Asked<'_>, app: Option<&AppId>) -> Result<Answer, Problem> {
+async fn page(state: &State, asked: &Asked<'_>, app: Option<&AppId>) -> Result<Answer, Problem> {
     let mut given = Given::of(&asked.query, &["after", "limit"]);
     let after = given.after(place);
     let limit = given.rows();
     given.end()?;
-    let mut rows = state.node.refusals.show(app);
+    let (mut rows, reached) = numbers::refusals(&state.node, app).await;
     let total = rows.len();
-    rows.retain(|row| after.is_none_or(|after| (row.last_at, row.number) < after));
+    rows.retain(|row| after.as_ref().is_none_or(|(at, number, node)| row.place() < (*at, *number, &**node)));
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(|row| format!("{}:{}", row.last_at, row.number));
-    let rows: Vec<Value> = rows.iter().map(shown).collect();
+    let next = rows.last().filter(|_| has_more).map(|of| format!("{}:{}", of.row.last_at, id_of(of)));
+    let rows: Vec<Value> = rows.iter().map(|row| with_nodes(shown(row), &row.nodes, &reached)).collect();
     let page = json!({ "refusals": rows, "next": next, "total": total });
-    Ok(ok(&of_this_node(&state.node, page)))
+    Ok(ok(&of_nodes(&state.node, page, &reached)))
 }
 
-/// Where a page goes on: the moment and the number of the row before.
-fn place(text: &str) -> Option<(u64, u64)> {
-    let (moment, number) = text.split_once(':')?;
-    Some((moment.parse().ok()?, number.parse().ok()?))
+/// The name of a row: that of the node that was first to refuse so, if there are several, and the row's number there.
+fn id_of(RefusalOfNodes { row, first_node, .. }: &RefusalOfNodes) -> String {
+    if first_node.is_empty() { row.number.to_string() } else { format!("{first_node}-{}", row.number) }
 }
 
-fn shown(row: &RefusalRow) -> Value {
-    let RefusalAdvice { setting, text: advice } = advice(row.kind, row.cause);
+/// Where a page goes on: the moment and the name of the row before.
+fn place(text: &str) -> Option<(u64, u64, String)> {
+    let (moment, name) = text.split_once(':')?;
+    let (node, number) = name.rsplit_once('-').unwrap_or(("", name));
+    Some((moment.parse().ok()?, number.parse().ok()?, node.to_owned()))
+}
+
+fn shown(of: &RefusalOfNodes) -> Value {
+    let row = &of.row;
+    let known = RefusalKind::named(&row.kind).map(|kind| advice(kind, &row.cause));
+    let RefusalAdvice { setting, text: advice } = known.unwrap_or_default();
     json!({
-        "id": row.number.to_string(),
-        "kind": row.kind.label(),
+        "id": id_of(of),
+        "kind": row.kind,
         "code": row.code,
         "cause": row.cause,
         "text": row.text,
@@ -66,10 +75,11 @@ fn shown(row: &RefusalRow) -> Value {
         "first_at": utc_milliseconds(row.first_at),
         "last_at": utc_milliseconds(row.last_at),
         "example": {
-            "socket": row.socket.map(|socket| socket.to_string()),
+            "socket": row.socket.map(|socket| SocketId::from_bits(socket).to_string()),
             "channel": row.channel,
             "address": row.address,
             "signed": row.signed,
+            "node": of.node,
         },
         "setting": setting,
         "advice": advice,

@@ -1,48 +1,52 @@
 //! The numbers of an app: `GET /v1/apps/{id}/stats` (CON-020, CON-021).
 //!
-//! Lengths and counters of the live tables of this node, read when asked for; nothing is counted for this answer.
+//! Lengths and counters of the live tables of all nodes, read when asked for; nothing is counted for this answer.
 
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::history::{HISTORY_STEP, HistoryPoint};
-use fanfare_node::listing::{AppTotals, totals};
+use fanfare_node::numbers::{self, AppNow};
 use fanfare_protocol::utc::{utc, utc_milliseconds};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, ok};
 use super::events;
 use super::problem::Problem;
 use crate::http::Answer;
-use crate::listed::of_this_node;
+use crate::listed::of_nodes;
 use crate::state::State;
 
-/// The app now, and its last hour.
+/// The app now, and its last hour, on all nodes; with the numbers of each node where there are others.
 ///
 /// # Errors
 /// There is no such app, or the query has faults.
 pub(super) async fn stats(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let app = events::app(state, asked).await?;
-    let node = &state.node;
-    let AppTotals { connections, channels, subscriptions, users } = totals(node, &app.id).await;
-    let counts = node.tenants.find(&app.id).map(|tenant| tenant.counts(0)).unwrap_or_default();
-    let history: Vec<Value> = node.histories.of(&app.id).iter().map(point).collect();
-    Ok(ok(&of_this_node(
-        node,
-        json!({
-            "at": utc_milliseconds(unix_milliseconds()),
-            "connections": connections,
-            "max_connections": app.max_connections,
-            "channels": channels,
-            "subscriptions": subscriptions,
-            "users": users,
-            "events": counts.backend_messages + counts.client_messages,
-            "deliveries": counts.deliveries,
-            "delivered_bytes": counts.bytes,
-            "refusals": node.refusals.made(&app.id),
-            "seconds": HISTORY_STEP.as_secs(),
-            "history": history,
-        }),
-    )))
+    let stats = numbers::stats(&state.node, &app.id).await;
+    let mut value = now(&stats.now);
+    value["at"] = utc_milliseconds(unix_milliseconds()).into();
+    value["max_connections"] = json!(app.max_connections);
+    value["at_least"] = if stats.is_at_least { json!(["channels", "users"]) } else { json!([]) };
+    value["seconds"] = HISTORY_STEP.as_secs().into();
+    value["history"] = stats.history.iter().map(point).collect();
+    if !stats.reached.is_alone {
+        let by_node = stats.by_node.iter().map(|(name, there)| (name.clone(), now(there)));
+        value["by_node"] = by_node.collect::<Map<String, Value>>().into();
+    }
+    Ok(ok(&of_nodes(&state.node, value, &stats.reached)))
+}
+
+fn now(now: &AppNow) -> Value {
+    json!({
+        "connections": now.connections,
+        "channels": now.channels,
+        "subscriptions": now.subscriptions,
+        "users": now.users,
+        "events": now.events,
+        "deliveries": now.deliveries,
+        "delivered_bytes": now.delivered_bytes,
+        "refusals": now.refusals,
+    })
 }
 
 fn point(point: &HistoryPoint) -> Value {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use fanfare_apps::{AuditAction, OperationError, Scope};
-use fanfare_node::deliveries;
+use fanfare_node::deliveries::{self, NotRepeatedThere};
 use fanfare_protocol::app::App;
-use fanfare_webhooks::{NotRepeated, TestedUrl};
+use fanfare_webhooks::TestedUrl;
 
 use super::asked::{Asked, ok};
 use super::events;
@@ -39,21 +39,30 @@ pub(super) async fn deliveries(state: &State, asked: &Asked<'_>) -> Result<Answe
     asked.has_no_query()?;
     let app = events::app(state, asked).await?;
     let of_app = deliveries::of_app(&state.node, &app).await;
-    Ok(ok(&webhook_json::deliveries(&of_app, answers_to(asked))))
+    Ok(ok(&webhook_json::deliveries(&state.node, &of_app, answers_to(asked))))
 }
 
-/// Repeats a delivery of this node that failed, and answers what became of it.
+/// Repeats a delivery that failed, on the node that has made it, and answers what became of it.
 ///
 /// # Errors
-/// The body has fields; there is no such app; or the delivery is none of this node, has succeeded, or is not kept any more.
+/// The body has fields; there is no such app; the delivery is not known, has succeeded, or is not kept any more; or its node does
+/// not answer.
 pub(super) async fn again(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let app = app_to_send_for(state, asked).await?;
     let id = &asked.found.name;
-    let number = deliveries::number_here(&state.node, id);
-    let number = number.ok_or(Problem::NotRepeated(NotRepeated::NoSuchDelivery))?;
-    let repeated = state.node.outgoing.webhooks.repeat(&app, number).await.map_err(Problem::NotRepeated)?;
-    let entry = asked.entry(app.id.as_str(), AuditAction::WebhookAgain).with("delivery", id.as_str().into());
-    asked.note(&state.node.apps, entry).await;
+    let repeated = deliveries::repeat(&state.node, &app, id).await;
+    // Where the node has not answered, it may have been done.
+    if matches!(repeated, Ok(_) | Err(NotRepeatedThere::Silent(_))) {
+        let entry = asked.entry(app.id.as_str(), AuditAction::WebhookAgain);
+        asked.note(&state.node.apps, entry.with("delivery", id.as_str().into())).await;
+    }
+    let repeated = repeated.map_err(|error| match error {
+        NotRepeatedThere::NotRepeated(error) => Problem::NotRepeated(error),
+        NotRepeatedThere::NotAsked => Problem::ClusterAway,
+        NotRepeatedThere::Silent(name) => {
+            Problem::Perhaps(format!("{name} did not answer; perhaps the delivery was repeated"))
+        }
+    })?;
     Ok(ok(&webhook_json::repeated(&repeated, answers_to(asked))))
 }
 

@@ -47,5 +47,5 @@ pub async fn test(state: &Arc<State>, signed: &Signed, from: IpAddr) -> Result<S
 /// `GET /apps/ID/webhooks/deliveries`: the last deliveries of the app's webhooks, of all nodes; the JSON of the answer.
 pub async fn deliveries(state: &State, signed: &Signed) -> String {
     let of_app = deliveries::of_app(&state.node, &signed.app).await;
-    webhook_json::deliveries(&of_app, ReceiverAnswers::Hidden).to_string()
+    webhook_json::deliveries(&state.node, &of_app, ReceiverAnswers::Hidden).to_string()
 }

@@ -46,14 +46,6 @@ fn con_054_each_node_tells_the_deliveries_of_all_and_names_the_nodes_that_do_not
 }
 
 #[test]
-fn con_054_the_other_nodes_are_asked_only_so_often() {
-    let (redis, receiver) = (Redis::start(), Receiver::new());
-    let [one, _two] = pair(&redis, &receiver.setting(&["channel_existence"]));
-    eventually("ten questions in a second", || (deliveries(&one)["missing"] == Value::Null).then_some(()));
-    eventually("a second later", || (deliveries(&one)["nodes"] == json!(["one", "two"])).then_some(()));
-}
-
-#[test]
 fn con_054_without_redis_the_asked_node_answers_for_itself_and_says_so() {
     let (redis, receiver) = (Redis::start(), Receiver::new());
     let [one, _two] = pair(&redis, &receiver.setting(&["channel_existence"]));

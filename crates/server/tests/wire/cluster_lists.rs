@@ -18,20 +18,25 @@ pub struct Pair {
     pub two: TestServer,
     pub at_one: Admin,
     pub at_two: Admin,
-    pub postgres: Postgres,
     pub redis: Redis,
+    pub postgres: Postgres,
 }
 
 pub fn pair() -> Pair {
+    pair_with("", &[])
+}
+
+/// Nodes with further settings, and an app with some.
+pub fn pair_with(config: &str, app: &[&str]) -> Pair {
     let (redis, postgres) = (Redis::start(), Postgres::start());
     let [one, two] = ["one", "two"].map(|name| {
-        let settings = bus(&redis, &format!("node_name = \"{name}\""));
+        let settings = format!("{}{config}", bus(&redis, &format!("node_name = \"{name}\"")));
         let server = Setup::bare().env("DATABASE_URL", &postgres.url()).config(&settings).start();
         expect_ready(&server, 200, "ready");
         server
     });
     let url = postgres.url();
-    let made = one.create_app(&[], &[("DATABASE_URL", &url)]);
+    let made = one.create_app(app, &[("DATABASE_URL", &url)]);
     assert_eq!(made.status, 0, "{}", made.stderr);
     let words = ["token", "create", "--name", "t", "--scope", "read,operate,payloads", "--json"];
     let made = run(binary(one.folder()).args(words).env("DATABASE_URL", &url));
@@ -190,7 +195,7 @@ fn con_026_a_node_that_does_not_answer_is_named_and_the_rest_is_shown() {
 
 #[test]
 fn con_026_without_redis_the_asked_node_answers_for_itself_and_says_so() {
-    let Pair { one, at_one, redis, postgres: _postgres, .. } = pair();
+    let Pair { one, at_one, redis, postgres: _postgres, two: _two, .. } = pair();
     let mut socket = one.connect();
     socket.subscribe("news");
     drop(redis);

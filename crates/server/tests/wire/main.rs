@@ -39,6 +39,7 @@ mod cluster_idempotency;
 mod cluster_keys;
 mod cluster_lists;
 mod cluster_live;
+mod cluster_numbers;
 mod cluster_operators;
 mod cluster_quotas;
 mod cluster_secrets;

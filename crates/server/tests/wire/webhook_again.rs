@@ -1,7 +1,9 @@
 //! A failed delivery sent once more by an operator, and what the receiver answered (CON-054).
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::cluster_lists::{is_of_both, once, pair_with};
 use crate::support::admin::Admin;
 use crate::support::application::Reply;
 use crate::support::receiver::{Receiver, expect_signed};
@@ -87,6 +89,55 @@ fn con_054_a_repeat_needs_the_scope_and_a_delivery_that_is_known_and_failed_and_
     }
     admin.post(&again(&failed), "{}").refused(429, "too-many-tests", &[]);
     assert_eq!(receiver.so_far().len(), 21);
+}
+
+#[test]
+fn con_054_and_con_026_any_node_has_a_delivery_repeated_by_the_node_that_made_it_and_audits_it_once() {
+    let receiver = Receiver::saying(|number| Reply::Body(if number == 0 { 500 } else { 200 }, ""));
+    let config = "\n[webhooks]\nretry = 60000\ngive_up = 50000\ntimeout = 1000\n";
+    let webhooks = format!("webhooks={}", receiver.json(&["channel_existence"]));
+    let pair = pair_with(config, &[&webhooks]);
+    let mut socket = pair.one.connect();
+    socket.subscribe("news");
+    let rows = |count: usize| {
+        let answer = once(&pair.at_one, "webhooks/deliveries", |answer| {
+            let rows = answer["webhooks"][0]["deliveries"].as_array();
+            is_of_both(answer) && rows.is_some_and(|rows| rows.len() == count)
+        });
+        answer["webhooks"][0]["deliveries"].as_array().expect("a list").clone()
+    };
+    let failed = rows(1).remove(0);
+    let (maker, other) = match failed["node"].as_str() {
+        Some("one") => (&pair.one, &pair.at_two),
+        _ => (&pair.two, &pair.at_one),
+    };
+    let repeated = other.post(&again(&failed), "{}").expect(200);
+    assert_eq!((&repeated["status"], &repeated["error"]), (&json!(200), &Value::Null), "{repeated}");
+    let requests = receiver.requests(2);
+    assert_eq!(requests[0].body, requests[1].body);
+    expect_signed(&requests[1], APP);
+    let done = rows(2).remove(0);
+    assert_eq!((&done["node"], &done["status"]), (&failed["node"], &json!(200)));
+    other.post(&again(&done), "{}").refused(409, "not-failed", &[]);
+    let id = failed["id"].as_str().expect("a text");
+    let (node, _) = id.split_once('-').expect("the node and a number");
+    for unknown in [&format!("{node}-99"), "0123456789abcdef-1", "1", "x-y"] {
+        other.post(&format!("{DELIVERIES}/{unknown}/again"), "{}").refused(404, "no-such-delivery", &[]);
+    }
+    let entries = || pair.at_one.get("/v1/audit?app=3").expect(200)["entries"].take();
+    let noted = |entries: &Value| {
+        let all = entries.as_array().expect("a list");
+        all.iter()
+            .filter(|entry| entry["action"] == "webhook.again" && entry["detail"]["delivery"] == id)
+            .count()
+    };
+    assert_eq!(noted(&entries()), 1, "{}", entries());
+    maker.process.signal(Signal::STOP);
+    let silent = other.post(&again(&failed), "{}");
+    maker.process.signal(Signal::CONT);
+    silent.refused(503, "cluster-away", &[]);
+    assert!(silent.json["detail"].as_str().is_some_and(|detail| detail.contains("perhaps")), "{silent:?}");
+    assert_eq!(noted(&entries()), 2, "perhaps it was done");
 }
 
 #[test]
