@@ -4,6 +4,7 @@
 //! no token and no secret is ever logged.
 
 mod apps;
+mod as_read;
 mod asked;
 mod audit;
 mod bearer;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use fanfare_apps::{AppRecord, Apps, HourOfUsage, KeyRecord, NewKey, OperationError, Page, Usage};
 use fanfare_config::{Origin, shown_url};
 use fanfare_node::clock::unix_seconds;
-use fanfare_protocol::utc::utc;
+use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Map, Value, json};
 
 /// Whether secrets are shown.
@@ -132,7 +132,7 @@ pub fn total(used: &[HourOfUsage]) -> Usage {
 /// The start of an hour that is counted from 1970.
 #[must_use]
 pub fn hour_moment(hour: u64) -> String {
-    utc(hour.saturating_mul(3600))
+    utc_milliseconds(hour.saturating_mul(3_600_000))
 }
 
 fn counts(usage: &Usage) -> Map<String, Value> {
@@ -158,7 +158,7 @@ fn key(pair: &KeyRecord, secrets: Secrets) -> Value {
 /// Milliseconds since 1970, formatted for people and programs.
 #[must_use]
 pub fn moment(milliseconds: i64) -> String {
-    utc(u64::try_from(milliseconds / 1000).unwrap_or(0))
+    utc_milliseconds(u64::try_from(milliseconds).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -188,13 +188,13 @@ mod tests {
             })
         };
         let (mut first, mut second) = (object(5, 5), object(2, 2));
-        first["hour"] = "2025-11-24T10:00:00Z".into();
-        second["hour"] = "2025-11-24T12:00:00Z".into();
+        first["hour"] = "2025-11-24T10:00:00.000Z".into();
+        second["hour"] = "2025-11-24T12:00:00.000Z".into();
         let hour = 1_763_978_400 / 3600;
         assert_eq!(
             usage("3", hour..hour + 24, &[used(hour, 5), used(hour + 2, 2)]),
             json!({
-                "app": "3", "from": "2025-11-24T10:00:00Z", "until": "2025-11-25T10:00:00Z",
+                "app": "3", "from": "2025-11-24T10:00:00.000Z", "until": "2025-11-25T10:00:00.000Z",
                 "hours": [first, second], "total": object(7, 5),
             })
         );

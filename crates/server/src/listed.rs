@@ -15,7 +15,7 @@ use fanfare_node::listing::{
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::ids::{AppId, SocketId, UserId};
-use fanfare_protocol::utc::{utc, utc_milliseconds};
+use fanfare_protocol::utc::utc_milliseconds;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -333,7 +333,8 @@ pub(crate) async fn users(node: &Node, app: &AppId, wanted: &UsersWanted<'_>) ->
     let page = everywhere::users(node, app, (prefix, after.clone()), *limit).await;
     let row = |placed: &PlacedRow<UserRow>| {
         let UserRow { user, connections, since } = &placed.row;
-        let row = json!({ "user": user, "connections": connections, "since": utc(*since) });
+        let row =
+            json!({ "user": user, "connections": connections, "since": utc_milliseconds(1000 * since) });
         with_nodes(row, &placed.nodes, &page.reached)
     };
     let rows: Vec<Value> = page.rows.iter().map(row).collect();

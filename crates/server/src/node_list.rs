@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use fanfare_bus::{KnownNode, LostNode};
 use fanfare_node::clock::unix_milliseconds;
-use fanfare_protocol::utc::{since_1970, utc, utc_milliseconds};
+use fanfare_protocol::utc::{since_1970, utc_milliseconds};
 use serde_json::{Value, json};
 
 use crate::columns::aligned;
@@ -30,7 +30,7 @@ pub(crate) fn as_json(node: &KnownNode, lease: Duration) -> Value {
         "id": node.id,
         "name": says.map(|says| &says.name),
         "version": says.map(|says| &says.version),
-        "started_at": says.map(|says| utc(says.started)),
+        "started_at": says.map(|says| utc_milliseconds(1000 * says.started)),
         "connections": says.map(|says| says.connections),
         "last_seen_at": utc_milliseconds(unix_milliseconds().saturating_sub(silent)),
         "lease_ms": node.lease_left,

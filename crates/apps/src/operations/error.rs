@@ -31,6 +31,9 @@ pub enum OperationError {
     /// Other callers change the app again and again.
     #[error("app {0} is being changed by others; try again")]
     ChangedMeanwhile(String),
+    /// The app is not as the caller says.
+    #[error("app {0} has changed since it was read; read it again")]
+    NotAsRead(String),
     /// The configuration's apps change with the configuration.
     #[error(
         "app {0} is in the configuration file or the environment; change it there, and restart the server"

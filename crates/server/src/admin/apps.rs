@@ -14,6 +14,7 @@ use hyper::Request;
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use tokio::time::timeout;
 
+use super::as_read::{AsRead, versioned};
 use super::asked::{Asked, created, nothing, ok};
 use super::entered::Entered;
 use super::problem::Problem;
@@ -65,6 +66,7 @@ pub(super) async fn answer(
     };
     let address = client_address(&admin.state, arriving.headers(), peer);
     let reached = connect::reached_by(arriving.headers()).filter(|_| found.action == Action::Connect);
+    let as_read = AsRead::of(arriving.headers());
     let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
         arriving.read(admin.state.node.config.timeouts.handshake()).await?
@@ -80,12 +82,12 @@ pub(super) async fn answer(
     }
     let patience = patience_of(&admin.state, found.action);
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
-        let asked = Asked { found, query, body, by: entered.bearer, address, reached: None };
+        let asked = Asked { found, query, body, by: entered.bearer, address, reached: None, as_read };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
     }
     if let Some(headers) = headers {
         let Entered { bearer, session } = entered;
-        let asked = Asked { found, query, body, by: bearer, address, reached: None };
+        let asked = Asked { found, query, body, by: bearer, address, reached: None, as_read };
         let opened = timeout(PATIENCE, live::open(admin, &asked, session.as_ref(), &headers)).await;
         return opened.map_err(|_| Problem::TooLate)?.map(not_kept);
     }
@@ -93,7 +95,8 @@ pub(super) async fn answer(
     // A client that goes must not part what was done from its entry in the audit log.
     let done = unbroken(async move {
         let _turn = turn;
-        let answer = perform(&state, &Asked { found: &found, query, body, by, address, reached }).await?;
+        let asked = Asked { found: &found, query, body, by, address, reached, as_read };
+        let answer = perform(&state, &asked).await?;
         if found.action.changes_an_app() {
             if let Some(bus) = state.node.bus() {
                 bus.app_changed(&AppId::from(&*found.id));
@@ -214,7 +217,8 @@ async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
         }
         Action::Show => {
             asked.has_no_query()?;
-            Ok(ok(&app_json::app(&apps.show(id).await?, place_of(id), Secrets::Hidden)))
+            let app = apps.show(id).await?;
+            Ok(versioned(ok(&app_json::app(&app, place_of(id), Secrets::Hidden)), &app))
         }
         Action::Usage => {
             let hours = given::hours(&asked.query)?;
@@ -225,6 +229,9 @@ async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
         Action::RotateKey => rotate(apps, asked).await,
         Action::Delete => {
             asked.has_no_query()?;
+            if !asked.as_read.fits(&apps.show(id).await?) {
+                return Err(Problem::Operation(OperationError::NotAsRead(id.clone())));
+            }
             apps.delete(id).await?;
             asked.note(apps, asked.entry(id, AuditAction::AppDelete)).await;
             Ok(nothing())
@@ -249,20 +256,20 @@ async fn create(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let mut answer = created(&app_json::app(&record, None, Secrets::Shown));
     let place = HeaderValue::from_str(&format!("/v1/apps/{}", record.id));
     answer.headers_mut().insert(LOCATION, place.expect("an id is ASCII"));
-    Ok(answer)
+    Ok(versioned(answer, &record))
 }
 
 async fn update(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let id = &asked.found.id;
     let update = given::update(&asked.body, asked.faults_of_query())?;
-    let changed = apps.update(id, &update).await?;
+    let changed = apps.update_as_read(id, &update, |app| asked.as_read.fits(app)).await?;
     let [before, after] =
-        [changed.before, changed.after].map(|app| app_json::app(&app, None, Secrets::Hidden));
+        [&changed.before, &changed.after].map(|app| app_json::app(app, None, Secrets::Hidden));
     if before != after {
         let entry = asked.entry(id, AuditAction::AppUpdate).with_changes(&before, &after);
         asked.note(apps, entry).await;
     }
-    Ok(ok(&after))
+    Ok(versioned(ok(&after), &changed.after))
 }
 
 async fn rotate(apps: &Apps, asked: &Asked<'_>) -> Result<Answer, Problem> {

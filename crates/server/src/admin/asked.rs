@@ -8,6 +8,7 @@ use fanfare_protocol::auth::Query;
 use hyper::StatusCode;
 use serde_json::Value;
 
+use super::as_read::AsRead;
 use super::problem::Problem;
 use super::routes::Found;
 use crate::http::Answer;
@@ -25,6 +26,8 @@ pub(super) struct Asked<'a> {
     pub address: IpAddr,
     /// The host that a request for lines to paste names, if other machines can reach the server by it.
     pub reached: Option<String>,
+    /// The versions of the app that the request is for.
+    pub as_read: AsRead,
 }
 
 impl Asked<'_> {

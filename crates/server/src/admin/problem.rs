@@ -262,6 +262,7 @@ impl Problem {
                 OperationError::NoSuchToken(_) => (StatusCode::NOT_FOUND, "no-such-token"),
                 OperationError::LastKey(_) => (StatusCode::CONFLICT, "last-key"),
                 OperationError::ChangedMeanwhile(_) => (StatusCode::CONFLICT, "changed-meanwhile"),
+                OperationError::NotAsRead(_) => (StatusCode::PRECONDITION_FAILED, "changed-meanwhile"),
                 OperationError::NoMasterKey | OperationError::NewMasterKey(_) => {
                     (StatusCode::CONFLICT, "master-key")
                 }

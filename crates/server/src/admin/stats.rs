@@ -5,7 +5,7 @@
 use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::history::{HISTORY_STEP, HistoryPoint};
 use fanfare_node::numbers::{self, AppNow};
-use fanfare_protocol::utc::{utc, utc_milliseconds};
+use fanfare_protocol::utc::utc_milliseconds;
 use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, ok};
@@ -51,7 +51,7 @@ fn now(now: &AppNow) -> Value {
 
 fn point(point: &HistoryPoint) -> Value {
     json!({
-        "at": utc(point.at.into()),
+        "at": utc_milliseconds(1000 * u64::from(point.at)),
         "connections": point.connections,
         "backend_messages": point.backend_messages,
         "client_messages": point.client_messages,

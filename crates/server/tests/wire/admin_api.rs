@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::admin::{Admin, token};
+use crate::support::admin::{Admin, Reply, token};
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
 use crate::support::{APP, App, OTHER, PONG, eventually};
@@ -27,6 +27,34 @@ fn create(server: &TestServer, admin: &Admin, settings: &Value) {
 
 fn ids(page: &Value) -> Vec<&str> {
     page["apps"].as_array().expect("a list").iter().map(|app| app["id"].as_str().expect("a text")).collect()
+}
+
+#[test]
+fn con_050_a_change_of_an_app_that_others_have_changed_since_it_was_read_is_refused() {
+    let (_server, admin) = start();
+    let made = admin.post("/v1/apps", r#"{"id":"77","name":"one"}"#);
+    let version = |reply: &Reply| reply.header("etag").expect("a version").to_owned();
+    let (first, shown) = (version(&made), admin.get("/v1/apps/77"));
+    assert_eq!(version(&shown), first);
+    let if_match = |method: &str, versions: &str, body: &str| {
+        let headers = format!("If-Match: {versions}\r\nContent-Length: {}\r\n", body.len());
+        let head = admin.head(method, "/v1/apps/77", &headers);
+        admin.send_bytes(method, "/v1/apps/77", &format!("{head}{body}"))
+    };
+    let second = version(&if_match("PATCH", &first, r#"{"name":"two"}"#));
+    assert_ne!(first, second);
+    for (method, versions, body) in [
+        ("PATCH", &*first, r#"{"name":"three"}"#),
+        ("PATCH", "\"nope\"", r#"{"name":"three"}"#),
+        ("DELETE", &first, ""),
+    ] {
+        if_match(method, versions, body).refused(412, "changed-meanwhile", &[]);
+    }
+    assert_eq!(admin.get("/v1/apps/77").expect(200)["name"], "two");
+    let third = version(&if_match("PATCH", &format!("\"nope\", W/{second}"), r#"{"name":"three"}"#));
+    admin.post("/v1/apps/77/keys", "").expect(201);
+    if_match("DELETE", &third, "").refused(412, "changed-meanwhile", &[]);
+    if_match("DELETE", "*", "").expect(204);
 }
 
 #[test]
