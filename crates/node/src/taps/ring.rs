@@ -197,9 +197,15 @@ impl LiveRing {
             self.is_full = false;
         }
         if self.waiting() == 0 && self.sampled.total() > 0 {
+            // What was left out has passed numbers, so that none of an entry is taken.
+            let id = 1 + self.items.back().map_or(self.gone, LiveItem::id);
             let kinds = Some(std::mem::take(&mut self.sampled));
-            let id = taken.last().map_or(self.gone, LiveItem::id);
-            taken.push(LiveItem::LeftOut(Arc::new(LeftOut { id, kinds, is_sample: true })));
+            let note = LiveItem::LeftOut(Arc::new(LeftOut { id, kinds, is_sample: true }));
+            self.make_room(note.bytes());
+            self.push(note.clone());
+            self.waiting_bytes -= note.bytes();
+            self.read += 1;
+            taken.push(note);
         }
         taken
     }

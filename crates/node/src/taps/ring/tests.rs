@@ -118,6 +118,25 @@ fn con_033_what_was_read_stays_for_a_reader_that_comes_back_until_newer_entries_
 }
 
 #[test]
+fn con_033_what_a_sample_left_out_is_told_again_to_a_reader_that_was_cut_off_before_the_count() {
+    let mut ring = Filled::new();
+    for _ in 0..700 {
+        ring.offer(0, None);
+    }
+    let taken = ring.0.take(usize::MAX);
+    let left_out = |items: &[LiveItem]| match items.last() {
+        Some(LiveItem::LeftOut(gap)) => (gap.id, gap.kinds.as_ref().map(KindCounts::total)),
+        other => panic!("no count: {other:?}"),
+    };
+    let last = taken[taken.len() - 2].id();
+    let (id, count) = left_out(&taken);
+    assert!(id > last && count == Some(700 - last), "{id} {count:?}");
+    assert_eq!(left_out(&ring.0.copy_after(last).take(usize::MAX)), (id, count));
+    assert!(ring.0.copy_after(id).take(usize::MAX).is_empty(), "once it has come");
+    assert!(ring.0.take(usize::MAX).is_empty());
+}
+
+#[test]
 fn con_037_what_other_nodes_leave_out_keeps_its_place_and_a_full_ring_grows_no_further() {
     let mut ring = Filled::new();
     let mut kinds = KindCounts::default();
