@@ -3,6 +3,7 @@
 //! Checks everything before anything is written, and reports every fault at once. The configuration's
 //! apps are only shown. Secrets leave only as [`Secret`]s, and only in the operation that creates them.
 
+mod changing;
 mod error;
 mod record;
 mod seal;
@@ -208,43 +209,6 @@ impl Apps {
         }
         let stored = self.stored.as_ref().ok_or_else(|| OperationError::no_such_app(id))?;
         stored.record(stored.row(id).await?).await
-    }
-
-    /// Changes an app; concurrent changes are applied one after the other.
-    ///
-    /// # Errors
-    /// No app has the id, every fault of `update`, or the database is away.
-    pub async fn update(&self, id: &str, update: &Update) -> Result<ChangedApp, OperationError> {
-        self.update_as_read(id, update, |_| true).await
-    }
-
-    /// As [`Apps::update`], if the app is still as the caller has read it, which `is_as_read` says (CON-050).
-    ///
-    /// # Errors
-    /// The app is not; or else as there.
-    pub async fn update_as_read(
-        &self,
-        id: &str,
-        update: &Update,
-        is_as_read: impl Fn(&AppRecord) -> bool,
-    ) -> Result<ChangedApp, OperationError> {
-        let stored = self.changeable(id)?;
-        let url = update.settings.get("redis_feed").and_then(|feed| feed.get("url"));
-        if url.is_some_and(Value::is_string) {
-            stored.expect_known_master_key().await?;
-        }
-        for _ in 0..MOST_ATTEMPTS {
-            let before = stored.row(id).await?;
-            let was = stored.record(before.clone()).await?;
-            if !is_as_read(&was) {
-                return Err(OperationError::NotAsRead(id.to_owned()));
-            }
-            let after = updated(&before, update, &stored.reading.keys)?;
-            if stored.noting(stored.store.set(&before, &after).await)? {
-                return Ok(ChangedApp { before: was, after: self.show(id).await? });
-            }
-        }
-        Err(OperationError::ChangedMeanwhile(id.to_owned()))
     }
 
     /// Gives an app one more pair; the others stay valid until they are revoked.
