@@ -58,18 +58,20 @@ impl Links {
 
     /// A message for every node.
     pub fn control(&self, kind: EventKind, app: &AppId, text: &[u8]) -> Cmd {
-        let message = EventMessage {
-            kind,
-            flags: 0,
-            node: self.shared.node.id,
-            number: 0,
-            except: None,
-            channel: app.as_str(),
-            text,
-        };
+        self.publish(&self.shared.layout.control_topic(), &self.message(kind, app.as_str(), text))
+    }
+
+    /// A message of this node that has no number.
+    pub fn message(&self, kind: EventKind, channel: &str, text: &[u8]) -> Vec<u8> {
+        let node = self.shared.node.id;
+        EventMessage { kind, flags: 0, node, number: 0, except: None, channel, text }.write()
+    }
+
+    /// Publishes a message under a topic of the first partition.
+    pub fn publish(&self, topic: &str, message: &[u8]) -> Cmd {
         let is_sharded = self.board(0).is_some_and(|board| board.is_sharded);
         let mut command = cmd(if is_sharded { "SPUBLISH" } else { "PUBLISH" });
-        command.arg(self.shared.layout.control_topic()).arg(message.write());
+        command.arg(topic).arg(message);
         command
     }
 

@@ -229,43 +229,45 @@ async fn channels(
     prefix: String,
     with_users: bool,
 ) -> Result<BTreeMap<ChannelName, ChannelCounts>, BusAway> {
-    let mut asked = JoinSet::new();
-    for partition in 0..links.shared.layout.partitions() {
-        let (links, topic, prefix) = (links.clone(), Topic { partition, app: app.clone() }, prefix.clone());
-        asked.spawn(async move { channels_of(&links, &topic, &prefix, with_users).await });
-    }
-    let mut found = BTreeMap::new();
-    while let Some(part) = asked.join_next().await {
-        found.extend(part.map_err(|_| BusAway)??);
-    }
-    Ok(found)
+    let found = in_each_partition(links, app, move |links, topic| {
+        let prefix = prefix.clone();
+        async move { channels_of(&links, &topic, &prefix, with_users).await }
+    });
+    Ok(found.await?.into_iter().flatten().collect())
 }
 
 /// Each online user has a hidden channel, and so have the app's connections.
 async fn occupied(links: &Links, app: &AppId) -> Result<ClusterReply, BusAway> {
-    let mut asked = JoinSet::new();
-    for partition in 0..links.shared.layout.partitions() {
-        let (links, topic) = (links.clone(), Topic { partition, app: app.clone() });
-        asked.spawn(async move {
-            let found = scan(&links, &topic, &links.shared.layout.app_key(&topic, "totals")).await?;
-            // A scan may give an element twice.
-            let names: HashSet<String> = found.into_iter().map(|(name, _)| name).collect();
-            let (mut channels, mut users) = (0, 0);
-            for name in
-                names.iter().map(|name| ChannelName::trusted(name)).filter(|name| !name.is_connections())
-            {
-                *(if name.online_user().is_some() { &mut users } else { &mut channels }) += 1;
-            }
-            Ok::<_, BusAway>((channels, users))
-        });
-    }
-    let (mut channels, mut users) = (0, 0);
-    while let Some(part) = asked.join_next().await {
-        let (channels_there, users_there) = part.map_err(|_| BusAway)??;
-        channels += channels_there;
-        users += users_there;
-    }
+    let found = in_each_partition(links, app, |links, topic| async move {
+        let found = scan(&links, &topic, &links.shared.layout.app_key(&topic, "totals")).await?;
+        // A scan may give an element twice.
+        let names: HashSet<String> = found.into_iter().map(|(name, _)| name).collect();
+        let names = names.iter().map(|name| ChannelName::trusted(name));
+        let (users, channels): (Vec<ChannelName>, Vec<ChannelName>) =
+            names.filter(|name| !name.is_connections()).partition(|name| name.online_user().is_some());
+        Ok((channels.len(), users.len()))
+    });
+    let sum = |sum: (usize, usize), one: (usize, usize)| (sum.0 + one.0, sum.1 + one.1);
+    let (channels, users) = found.await?.into_iter().fold((0, 0), sum);
     Ok(ClusterReply::Occupied(channels, users))
+}
+
+/// Asks each partition at the same time.
+async fn in_each_partition<Found: Send + 'static, Asking>(
+    links: &Links,
+    app: &AppId,
+    ask: impl Fn(Links, Topic) -> Asking,
+) -> Result<Vec<Found>, BusAway>
+where
+    Asking: Future<Output = Result<Found, BusAway>> + Send + 'static,
+{
+    let topics = (0..links.shared.layout.partitions()).map(|partition| Topic { partition, app: app.clone() });
+    let mut asked: JoinSet<_> = topics.map(|topic| ask(links.clone(), topic)).collect();
+    let mut found = Vec::new();
+    while let Some(part) = asked.join_next().await {
+        found.push(part.map_err(|_| BusAway)??);
+    }
+    Ok(found)
 }
 
 async fn channels_of(

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use fanfare_protocol::ids::AppId;
-use redis::{Value, cmd};
+use redis::Value;
 use tokio::time::timeout;
 
 use super::links::{BusAway, Links};
 use crate::local::HeardTapPart;
-use crate::message::{EventKind, EventMessage, LONGEST, write_part, write_tap};
+use crate::message::{EventKind, LONGEST, write_part, write_tap};
 use crate::node_questions::MOST_ASKED;
 
 /// Tells every node of a tap; nobody waits. A tap that wants more than 64 KiB of words is not told.
@@ -25,23 +25,11 @@ pub(super) async fn tell(
     part: HeardTapPart<'_>,
     patience: Duration,
 ) -> Result<(), BusAway> {
-    let text = write_part(&part);
-    let message = EventMessage {
-        kind: EventKind::TapPart,
-        flags: 0,
-        node: links.shared.node.id,
-        number: 0,
-        except: None,
-        channel: "",
-        text: &text,
-    };
-    let message = message.write();
+    let message = links.message(EventKind::TapPart, "", &write_part(&part));
     if message.len() > LONGEST {
         return Err(BusAway);
     }
-    let is_sharded = links.board(0).is_some_and(|board| board.is_sharded);
-    let mut command = cmd(if is_sharded { "SPUBLISH" } else { "PUBLISH" });
-    command.arg(links.shared.layout.node_topic(&format!("{to:016x}"))).arg(message);
+    let command = links.publish(&links.shared.layout.node_topic(&format!("{to:016x}")), &message);
     match timeout(patience, links.command(0, None, vec![command])).await.unwrap_or(Err(BusAway))?.as_slice() {
         [Value::Int(listening)] if *listening > 0 => Ok(()),
         _ => Err(BusAway),
