@@ -229,7 +229,7 @@ async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
         Action::RotateKey => rotate(apps, asked).await,
         Action::Delete => {
             asked.has_no_query()?;
-            if !asked.as_read.fits(&apps.show(id).await?) {
+            if !asked.as_read.is_any() && !asked.as_read.fits(&apps.show(id).await?) {
                 return Err(Problem::Operation(OperationError::NotAsRead(id.clone())));
             }
             apps.delete(id).await?;

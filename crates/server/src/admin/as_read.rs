@@ -21,6 +21,11 @@ impl AsRead {
         Self(headers.contains_key(IF_MATCH).then(|| lines.collect::<Vec<_>>().join(",")))
     }
 
+    /// Whether the request takes every version.
+    pub const fn is_any(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether the app is in a version that the request takes. A version that a proxy made weak counts.
     pub fn fits(&self, app: &AppRecord) -> bool {
         let Some(versions) = &self.0 else { return true };
