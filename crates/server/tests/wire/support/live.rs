@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::api::Api;
 use super::http::{Head, Http};
 use super::server::TestServer;
 
@@ -125,6 +126,39 @@ impl LiveList {
                 return message.data;
             }
         }
+    }
+
+    /// Publishes a flood, which the list shows as a sample with true counts; returns how often other nodes were spoken of meanwhile.
+    #[track_caller]
+    pub fn sees_a_flood(&mut self, api: &mut Api, is_right: impl Fn(&Value)) -> usize {
+        let events =
+            (0..10).map(|_| format!(r#"{{"name":"e","channel":"a","data":"{}"}}"#, "x".repeat(2000)));
+        let batch = format!(r#"{{"batch":[{}]}}"#, events.collect::<Vec<_>>().join(","));
+        let (mut sent, mut told, mut shown, mut was_sample, mut of_nodes) = (0, 0, 0, false, 0);
+        while sent < 4000 {
+            assert_eq!(api.post("/batch_events", batch.clone()).head.status, 200);
+            sent += 10;
+        }
+        api.publish("a", "last", "x");
+        while told <= sent {
+            let message = self.message().expect("the stream goes on");
+            match message.event.as_deref() {
+                Some("left_out") => {
+                    let count = message.data["count"].as_u64().expect("a number");
+                    assert_eq!(message.data["kinds"], json!({"event": count}));
+                    was_sample |= message.data["sample"] == true;
+                    told += count;
+                }
+                Some(_) => of_nodes += 1,
+                None => {
+                    is_right(&message.data);
+                    (told, shown) = (told + 1, shown + 1);
+                }
+            }
+        }
+        assert_eq!(told, sent + 1);
+        assert!(was_sample || shown < sent, "{shown} of {sent}");
+        of_nodes
     }
 
     /// The list has ended.
