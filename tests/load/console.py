@@ -15,40 +15,31 @@ import json
 import os
 import resource
 import signal
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
+from started import LOADGEN, free_port, loaded, until_ready
 from watching import Asking, Watcher, ask_all, idle_crowd, open_list, read_lists
 
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.path.abspath(os.environ.get("FANFARE_BIN", ROOT / "target/release/fanfare"))
-LOADGEN = os.path.abspath(os.environ.get("LOADGEN_BIN", ROOT / "target/release/loadgen"))
 CONFIG = '[apps]\ndatabase = "sqlite"\n[limits]\nconnections = {most}\n'
-APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\ntrace = true\n'
+APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
 # Descriptors that are left for all but the idle connections.
 SPARE = 1200
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
-    """A server in a folder of its own."""
+    """A server in a folder of its own; unless told otherwise, its app keeps traces, which the pages ask for."""
 
-    def __init__(self, cores, binary=FANFARE):
+    def __init__(self, cores, binary=FANFARE, traces=True):
         self.folder = tempfile.TemporaryDirectory()
         folder = Path(self.folder.name)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE // 2
-        (folder / "fanfare.toml").write_text(CONFIG.format(most=most) + APP)
+        (folder / "fanfare.toml").write_text(CONFIG.format(most=most) + APP + ("trace = true\n" if traces else ""))
         self.binary, self.port, self.admin, self.cores = binary, free_port(), free_port(), cores
         command = ["taskset", "-c", "0,1" if cores == 2 else "0", binary, "serve", "--config", "fanfare.toml"]
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin}"]
@@ -56,14 +47,7 @@ class Server:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         # Whatever ends the run, no server stays.
         atexit.register(self.process.kill)
-        deadline = time.time() + 30
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/ready", timeout=1):
-                    return
-            except OSError:
-                assert time.time() < deadline, (folder / "log").read_text()
-                time.sleep(0.05)
+        until_ready(self.admin, folder / "log")
 
     def token(self):
         command = [self.binary, "token", "create", "--name", "bars", "--scope", "read,payloads", "--json"]
@@ -84,15 +68,7 @@ class Server:
 
     def load(self, scenario, *options):
         """Figures of a load; faults are printed."""
-        command = ["taskset", "-c", "1", LOADGEN, scenario, "--app-id", "1", "--spin", "off" if self.cores == 2 else "auto"]
-        command += ["--port", str(self.port), "--pid", str(self.process.pid), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if not done.stdout:
-            sys.exit(f"loadgen {scenario}: {done.stderr}")
-        figures = json.loads(done.stdout)
-        for fault in figures["faults"]:
-            print(f"  {scenario}: {fault}", file=sys.stderr)
-        return figures
+        return loaded(scenario, "fanfare", self.cores, self.port, self.process.pid, *options)
 
     def stop(self):
         self.process.send_signal(signal.SIGKILL)
@@ -135,18 +111,23 @@ def nobody_looks(asked):
     if not asked.before:
         print("CON-030: no --before, not measured")
         return
-    old, new = Server(asked.cores, os.path.abspath(asked.before)), Server(asked.cores)
+    for traces, of in [(False, ""), (True, " of an app with traces")]:
+        old, new = (Server(asked.cores, binary, traces) for binary in (os.path.abspath(asked.before), FANFARE))
+        builds_compared(asked, old, new, of)
+        old.stop()
+        new.stop()
+
+
+def builds_compared(asked, old, new, of):
     crowd = ["--n", "1000", "--bytes", "128", "--seconds", asked.seconds, "--warmup", "0.5"]
-    compared("CON-030 nobody looks, older and this build", asked.rounds, RATE,
+    compared(f"CON-030 nobody looks, older and this build{of}", asked.rounds, RATE,
              publishing(old, asked.seconds), publishing(new, asked.seconds))
     lone = [*crowd, "--rate", "20"]
-    compared("CON-030 lone events to 1,000, older and this build", asked.rounds, DELIVERED[1:],
+    compared(f"CON-030 lone events to 1,000, older and this build{of}", asked.rounds, DELIVERED[1:],
              lambda: old.load("fanout", *lone), lambda: new.load("fanout", *lone))
     full = [*crowd, "--saturate", "--inflight", "4"]
-    compared("CON-030 saturated to 1,000, older and this build", asked.rounds, DELIVERED,
+    compared(f"CON-030 saturated to 1,000, older and this build{of}", asked.rounds, DELIVERED,
              lambda: old.load("fanout", *full), lambda: new.load("fanout", *full))
-    old.stop()
-    new.stop()
 
 
 def one_tap(asked):

@@ -10,20 +10,19 @@ crates/server/tests/cost.
 """
 
 import argparse
-import json
 import os
 import resource
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from started import LOADGEN, loaded
+
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
-LOADGEN = os.environ.get("LOADGEN_BIN", str(ROOT / "target/release/loadgen"))
 # The same server, with an app whose clients resume.
 RESUMING = "fanfare with resume"
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
@@ -61,17 +60,7 @@ class Server:
 
 
 def loadgen(scenario, server, cores, *options):
-    # A generator that shares its core with the server must not spin.
-    spin = "off" if cores == 2 else "auto"
-    command = ["taskset", "-c", "1", LOADGEN, scenario, "--app-id", "1", "--spin", spin]
-    command += ["--port", str(server.port), "--pid", str(server.process.pid), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not done.stdout:
-        sys.exit(f"loadgen {scenario}: {done.stderr}")
-    figures = json.loads(done.stdout)
-    for fault in figures["faults"]:
-        print(f"  {server.name} {scenario}: {fault}", file=sys.stderr)
-    return figures
+    return loaded(scenario, server.name, cores, server.port, server.process.pid, *options)
 
 
 def medians(names, cores, rounds, measure):

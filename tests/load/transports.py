@@ -21,8 +21,9 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+from started import free_port, until_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
@@ -34,12 +35,6 @@ MARK = b"measured-event"
 BROWSER = "User-Agent: Mozilla/5.0\r\nAccept: */*\r\nX-Filler: " + "x" * 440 + "\r\n"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
     def __init__(self, folder, config):
         (folder / "fanfare.toml").write_text(config)
@@ -48,14 +43,7 @@ class Server:
                    "--admin-listen", f"127.0.0.1:{admin}"]
         with open(folder / "log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        deadline = time.time() + 30
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{admin}/ready", timeout=1):
-                    break
-            except OSError:
-                assert time.time() < deadline, (folder / "log").read_text()
-                time.sleep(0.05)
+        until_ready(admin, folder / "log")
         self.back_end = http.client.HTTPConnection("127.0.0.1", self.port)
 
     def cpu(self):

@@ -13,24 +13,17 @@ import argparse
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+from started import LOADGEN, free_port, until_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 FANFARE = os.environ.get("FANFARE_BIN", str(ROOT / "target/release/fanfare"))
-LOADGEN = os.environ.get("LOADGEN_BIN", str(ROOT / "target/release/loadgen"))
 APP = '[[apps.list]]\nid = "1"\nkey = "app-key"\nsecret = "app-secret"\n'
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Redis:
@@ -65,14 +58,7 @@ class Node:
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin}"]
         with open(folder / "log", "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        deadline = time.time() + 30
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/ready", timeout=1):
-                    return
-            except OSError:
-                assert time.time() < deadline, (folder / "log").read_text()
-                time.sleep(0.05)
+        until_ready(self.admin, folder / "log")
 
     def cpu(self):
         """Seconds of the process, to a hundredth: /proc counts ticks, so what is measured takes seconds."""
