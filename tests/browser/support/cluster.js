@@ -2,7 +2,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
@@ -10,20 +9,12 @@ import { promisify } from 'node:util';
 
 import { APP } from '../../e2e/support/fanfare.js';
 import { until } from '../../e2e/support/waiting.js';
+import { freePort } from '../../laravel/support/processes.js';
 
 const run = promisify(execFile);
 
 /** How long a server may take to start, in milliseconds. */
 const PATIENCE = 60_000;
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A folder of the test's own, and a program in it that is stopped before the folder goes. */
 async function folderOf(owner) {
