@@ -144,25 +144,35 @@ def routes(asking):
     return [f"/v1/apps/1{path.format(**names)}" for path in OF_THE_APP] + OF_THE_NODE
 
 
-def ask_all(pipe, port, token):
-    """Asks every route once a second, spread over the second; says the slowest answers."""
+def ask_all(pipe, port, token, odd_seconds_alone=False):
+    """Asks every route once a second, spread over the second, or over each odd second alone; says the slowest answers."""
+    # Who looks has a machine of their own: where they share one with the generator, the generator goes first.
+    os.nice(19)
     asking = Asking(port, token)
     paths = routes(asking)
     refused = {path: status for path in paths if (status := asking.get(path)[0]) != 200}
     slowest = dict.fromkeys(paths, 0.0)
-    asked, gap = 0, 1 / len(paths)
+    asked, every = 0, 2 if odd_seconds_alone else 1
     pipe.send("ready")
-    due = time.monotonic()
+    second = next_second(every)
     while True:
-        for path in paths:
-            due += gap
-            if pipe.poll(max(due - time.monotonic(), 0)):
+        for at, path in enumerate(paths):
+            # The last answer comes before the second ends.
+            due = second + at * 0.95 / len(paths)
+            if pipe.poll(max(due - time.time(), 0)):
                 pipe.recv()
                 slow = sorted(slowest.items(), key=lambda one: -one[1])[:3]
                 pipe.send({"asked": asked, "routes": len(paths), "refused": refused, "slowest_ms": [(path, round(took * 1e3, 1)) for path, took in slow]})
                 return
             slowest[path] = max(slowest[path], asking.get(path)[2])
             asked += 1
+        second = max(second + every, next_second(every) if time.time() > second + every else 0)
+
+
+def next_second(every):
+    """The next whole second since 1970; of every two, the odd one."""
+    second = int(time.time()) + 1
+    return second if every == 1 or second % 2 else second + 1
 
 
 UPGRADE = (b"GET /app/app-key?protocol=7 HTTP/1.1\r\nHost: fanfare\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

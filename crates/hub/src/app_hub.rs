@@ -236,7 +236,7 @@ impl AppHub {
     /// API-033). There are [`SHARDS`] shards. `show` is called under the shard's lock.
     pub fn show_channels(&self, shard: usize, prefix: &str, mut show: impl FnMut(&ChannelName, Occupancy)) {
         let shard = self.shards[shard].lock();
-        let begins = |channel: &&Channel| channel.name.as_str().starts_with(prefix);
+        let begins = |channel: &&Channel| channel.name.begins_with(prefix);
         for channel in shard.iter().filter(|channel| channel.is_shown()).filter(begins) {
             show(&channel.name, channel.counts());
         }

@@ -55,6 +55,10 @@ pub(crate) fn run(target: &Target, options: &Fanout) -> Outcome<Report> {
     for (name, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
         report.put(&format!("latency_{name}_us"), engine.tally.latencies.quantile(share));
     }
+    for (name, latencies) in ["even", "odd"].iter().zip(&engine.tally.by_second) {
+        report.put(&format!("latency_p50_{name}_seconds_us"), latencies.quantile(0.5));
+        report.put(&format!("latency_p99_{name}_seconds_us"), latencies.quantile(0.99));
+    }
     report.put("publish_p99_us", engine.publishers.latencies.quantile(0.99));
     if !options.saturate {
         report.put("generator_late_p99_us", pace.late.quantile(0.99));
@@ -73,7 +77,7 @@ fn load(engine: &mut Engine, options: &Fanout, pace: &mut Pace) -> Outcome<(Mome
         let now = engine.now();
         let mut wake = if start.is_none() { measured_from } else { end };
         if start.is_none() && now >= measured_from {
-            engine.tally.measure();
+            engine.tally.measure(now);
             start = Some(engine.moment());
             // The time of this step counts as no latency.
             pace.next = pace.next.max(engine.now() as f64);

@@ -1,7 +1,9 @@
 //! The counts of a run: published events, their expected and actual recipients, and the latencies.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
+use crate::engine::SECOND;
 use crate::histogram::Histogram;
 use crate::payload::Stamp;
 
@@ -18,6 +20,11 @@ pub(crate) struct Tally {
     measured_from: usize,
     /// Time from an event's due time until a subscriber has read the event.
     pub latencies: Histogram,
+    /// The same of the events that were due in an even second since 1970, and of those in an odd one: what happens in every
+    /// other second alone, such as questions to the server, is compared with the seconds between.
+    pub by_second: [Histogram; 2],
+    /// When the generator's clock was zero, in nanoseconds since 1970.
+    begun: u64,
     /// Deliveries so far.
     pub deliveries: u64,
     /// Deliveries expected of all published events.
@@ -36,6 +43,8 @@ impl Default for Tally {
             events: Vec::new(),
             measured_from: usize::MAX,
             latencies: Histogram::default(),
+            by_second: Default::default(),
+            begun: 0,
             deliveries: 0,
             expected: 0,
             finished: 0,
@@ -62,13 +71,18 @@ impl Tally {
         self.deliveries += 1;
         self.progress = now;
         if number >= self.measured_from {
-            self.latencies.record(now.saturating_sub(due));
+            let latency = now.saturating_sub(due);
+            self.latencies.record(latency);
+            let second = (self.begun + due) / SECOND;
+            self.by_second[(second % 2) as usize].record(latency);
         }
     }
 
-    /// Measures all events from now on.
-    pub(crate) fn measure(&mut self) {
+    /// Measures all events from `now` on.
+    pub(crate) fn measure(&mut self, now: u64) {
         self.measured_from = self.events.len();
+        let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        self.begun = u64::try_from(since_1970.as_nanos()).unwrap_or_default().saturating_sub(now);
     }
 
     /// The number of events so far.
@@ -112,11 +126,25 @@ mod tests {
     fn only_events_of_the_measured_window_have_a_latency_and_it_counts_from_when_they_were_due() {
         let mut tally = Tally::default();
         let before = tally.publish(1);
-        tally.measure();
+        tally.measure(0);
         let measured = tally.publish(1);
         tally.deliver((0, before), 900_000);
         tally.deliver((400_000, measured), 1_000_000);
         assert_eq!(tally.latencies.count(), 1);
         assert!((tally.latencies.quantile(1.0) - 600.0).abs() < 6.0);
+    }
+
+    #[test]
+    fn latencies_of_even_and_of_odd_seconds_are_told_apart() {
+        let mut tally = Tally::default();
+        tally.measure(0);
+        let begun = tally.begun;
+        // From here on a second is even.
+        let even = 2 * SECOND - begun % (2 * SECOND);
+        for due in [even, even + SECOND / 2, even + SECOND] {
+            let number = tally.publish(1);
+            tally.deliver((due, number), due + 1000);
+        }
+        assert_eq!(tally.by_second.each_ref().map(Histogram::count), [2, 1]);
     }
 }

@@ -123,7 +123,7 @@ async fn channels(
     let mut place = Some(ChannelsPlace::default());
     while let Some(from) = place {
         place = hub.some_channels(from, now, |name, occupancy, is_cached| {
-            if name.as_str().starts_with(wanted.prefix) && KindWanted::has(wanted.kind, name) {
+            if name.begins_with(wanted.prefix) && KindWanted::has(wanted.kind, name) {
                 let sorted = wanted.order.sorted(occupancy.subscriptions);
                 // Of most channels nothing is copied.
                 if first.wants(|(other, last)| sorted.cmp(other).then_with(|| name.cmp(last))) {

@@ -36,7 +36,7 @@ impl Webhook {
     /// Whether the webhook wants this kind for the channel; users are online on no channel, so that no prefix concerns them.
     #[must_use]
     pub fn wants(&self, kind: Kind, channel: &ChannelName) -> bool {
-        let is_meant = |prefix: &String| channel.as_str().starts_with(prefix);
+        let is_meant = |prefix: &String| channel.begins_with(prefix);
         self.enabled
             && self.events.contains(kind)
             && (kind == Kind::Users

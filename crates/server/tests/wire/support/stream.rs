@@ -1,6 +1,6 @@
 //! One TCP connection, plain or with TLS on it.
 
-use std::io::{Read, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -27,9 +27,15 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
+        loop {
+            let read = match self {
+                Self::Plain(stream) => stream.read(buffer),
+                Self::Tls(stream) => stream.read(buffer),
+            };
+            // A read with a timeout ends with this when the whole process was stopped and continued (signal(7)).
+            if !matches!(&read, Err(error) if error.kind() == ErrorKind::Interrupted) {
+                return read;
+            }
         }
     }
 }
