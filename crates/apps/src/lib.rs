@@ -37,8 +37,8 @@ pub use first::FirstApp;
 pub use follow::AppChange;
 pub use master_keys::{MasterKeyFault, MasterKeys};
 pub use operations::{
-    AppRecord, ChangedApp, FoundApp, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError, Page, ToSeal,
-    Update,
+    AppRecord, AppsWanted, ChangedApp, FoundApp, KeyRecord, MOST_LISTED, NewApp, NewKey, OperationError,
+    Page, ToSeal, Update,
 };
 pub use peek::peek;
 pub use placeholders::is_placeholder;

@@ -5,11 +5,10 @@
 
 mod changing;
 mod error;
+mod list;
 mod record;
 mod seal;
 mod search;
-
-use std::collections::BTreeSet;
 
 use fanfare_protocol::app::RedisUrl;
 use fanfare_protocol::auth::Secret;
@@ -17,6 +16,7 @@ use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use serde_json::{Map, Value};
 
 pub use self::error::OperationError;
+pub use self::list::{AppsWanted, MOST_LISTED, Page};
 pub use self::record::{AppRecord, KeyRecord};
 pub use self::seal::ToSeal;
 pub use self::search::FoundApp;
@@ -32,9 +32,6 @@ const LONGEST_NAME: usize = 200;
 
 /// How often a change is tried while others change the same app; each failure is another's success.
 const MOST_ATTEMPTS: usize = 100;
-
-/// Most apps that are listed at once.
-pub const MOST_LISTED: usize = 1000;
 
 /// An app to be created; absent fields are random, or the server's defaults.
 #[derive(Default)]
@@ -73,15 +70,6 @@ pub struct ChangedApp {
     pub before: AppRecord,
     /// The app now.
     pub after: AppRecord,
-}
-
-/// A part of the list of apps.
-#[derive(Debug)]
-pub struct Page {
-    /// The apps.
-    pub apps: Vec<AppRecord>,
-    /// The id behind which the next page begins; `None` on the last.
-    pub next: Option<String>,
 }
 
 /// The faults of an app to be created.
@@ -134,69 +122,6 @@ impl Apps {
         stored.noting(stored.store.add(&row, &key, &sealed).await)?;
         let record = self.show(&row.id).await?;
         Ok((record, NewKey { key, secret: Secret::new(&secret) }))
-    }
-
-    /// At most `most` of these apps that there are, in the order of their ids. Begins behind the id `after`.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn list_among(
-        &self,
-        ids: &BTreeSet<String>,
-        after: Option<&str>,
-        most: usize,
-    ) -> Result<Page, OperationError> {
-        let mut apps: Vec<AppRecord> = Vec::new();
-        for id in ids.iter().filter(|id| after.is_none_or(|after| id.as_str() > after)) {
-            let record = match self.show(id).await {
-                Err(OperationError::NoSuchApp(_)) => continue,
-                record => record?,
-            };
-            if apps.len() == most {
-                return Ok(Page { next: apps.last().map(|app| app.id.clone()), apps });
-            }
-            apps.push(record);
-        }
-        Ok(Page { apps, next: None })
-    }
-
-    /// At most `most` apps: the configuration's in its order, then the database's in the order of their ids.
-    /// Begins behind the app with the id `after`.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn list(&self, after: Option<&str>, most: usize) -> Result<Page, OperationError> {
-        let most = most.clamp(1, MOST_LISTED);
-        let place = after.and_then(|id| self.fixed.list.iter().position(|app| app.id.as_str() == id));
-        let first = match (after, place) {
-            (None, _) => 0,
-            (Some(_), Some(at)) => at + 1,
-            (Some(_), None) => self.fixed.list.len(),
-        };
-        // One more than requested shows whether another page follows.
-        let fixed = self.fixed.list.iter().skip(first).take(most + 1);
-        let mut apps: Vec<AppRecord> = fixed.map(|app| AppRecord::fixed(app)).collect();
-        if let Some(stored) = &self.stored {
-            let mut behind = after.filter(|_| place.is_none()).unwrap_or_default().to_owned();
-            while apps.len() <= most {
-                let wanted = most + 1 - apps.len();
-                let rows = stored.store.list(&behind, i64::try_from(wanted).unwrap_or(i64::MAX)).await?;
-                let is_last = rows.len() < wanted;
-                for row in rows {
-                    behind.clone_from(&row.id);
-                    if !self.fixed.by_id.contains_key(row.id.as_str()) {
-                        apps.push(stored.record(row).await?);
-                    }
-                }
-                if is_last {
-                    break;
-                }
-            }
-        }
-        let is_more = apps.len() > most;
-        apps.truncate(most);
-        let next = apps.last().filter(|_| is_more).map(|app| app.id.clone());
-        Ok(Page { apps, next })
     }
 
     /// One app.

@@ -38,6 +38,8 @@ enum NumbersQuestion {
     Keys,
     /// What the node says of itself.
     Node,
+    /// How many connections each of these apps has: by the app's id, apps without any left out.
+    Connections(Vec<String>),
 }
 
 impl NodeQuestion for NumbersQuestion {
@@ -116,6 +118,18 @@ pub async fn keys(node: &Node, app: &AppId) -> (BTreeMap<String, KeyNow>, Reache
     (keys, reached)
 }
 
+/// How many connections each of these apps has; apps without any are left out.
+pub async fn connections(node: &Node, apps: Vec<String>) -> (BTreeMap<String, usize>, Reached) {
+    let own = connections_here(node, &apps);
+    let question = NumbersQuestion::Connections(apps);
+    let (told, reached) = of_all(node, &AppId::from(""), &question, own).await;
+    let mut connections = BTreeMap::new();
+    for (app, there) in told.into_iter().flat_map(|told| told.said) {
+        *connections.entry(app).or_default() += there;
+    }
+    (connections, reached)
+}
+
 /// What each node says of itself, by its id; this node by its name if there are no others.
 pub async fn nodes(node: &Node) -> (BTreeMap<String, Value>, Reached) {
     let own = node.about.now().unwrap_or_default();
@@ -144,6 +158,11 @@ fn refusals_here(node: &Node, app: Option<&AppId>) -> Vec<RefusalTold> {
     node.refusals.show(app).into_iter().map(RefusalTold::of).collect()
 }
 
+fn connections_here(node: &Node, apps: &[String]) -> BTreeMap<String, usize> {
+    let of = |app: &String| Some((app.clone(), node.hubs.get(&AppId::from(&**app))?.connections()));
+    apps.iter().filter_map(of).collect()
+}
+
 fn keys_here(node: &Node, app: &AppId) -> Vec<KeyNow> {
     let used = node.tenants.find(app).map(|tenant| tenant.keys.all()).unwrap_or_default();
     used.into_iter()
@@ -159,6 +178,7 @@ pub(crate) async fn told_to_others(node: &Node, app: &AppId, about: &[u8]) -> Op
             as_text(&refusals_here(node, Some(app).filter(|app| !app.as_str().is_empty())))
         }
         NumbersQuestion::Keys => as_text(&keys_here(node, app)),
+        NumbersQuestion::Connections(apps) => serde_json::to_vec(&connections_here(node, &apps)).ok(),
         NumbersQuestion::Node => serde_json::to_vec(&node.about.now()?).ok(),
     }
 }

@@ -3,6 +3,7 @@
 //! On loopback unless configured otherwise. Everything under `/v1` but its description needs a token;
 //! no token and no secret is ever logged.
 
+mod app_list;
 mod apps;
 mod as_read;
 mod asked;

@@ -11,7 +11,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use fanfare_apps::{
-    AppRecord, Apps, AppsError, AuditAction, AuditEntry, Auditor, NewApp, OperationError, Storage, Update,
+    AppRecord, Apps, AppsError, AppsWanted, AuditAction, AuditEntry, Auditor, NewApp, OperationError,
+    Storage, Update,
 };
 use fanfare_config::Config;
 use fanfare_config::redis_url_faults;
@@ -101,14 +102,15 @@ pub async fn run(config: &Config, command: AppCommand) -> Result<Done, CommandEr
     let wrote = |text| Done::wrote(text, config);
     Ok(match command.action {
         AppAction::Create(wanted) => wrote(create(&apps, wanted, json).await?),
-        AppAction::List { after, limit } => {
-            let page = apps.list(after.as_deref(), limit.into()).await?;
+        AppAction::List { prefix, after, limit } => {
+            let wanted = AppsWanted { prefix: &prefix, after: after.as_deref(), most: limit.into() };
+            let page = apps.list(wanted).await?;
             let place = config.database().map(|database| database.place());
             let place_of = |id: &str| config.place_of_app(id);
             Done::looked(if json {
                 pretty(&app_json::page(&page, place_of))
             } else {
-                table::list(&page, place, place_of)
+                table::list(&page, (&prefix, place), place_of)
             })
         }
         AppAction::Show { id, secrets } => {

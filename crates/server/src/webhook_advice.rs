@@ -90,6 +90,7 @@ mod tests {
             advice(&Delivery {
                 number: 1,
                 at: 0,
+                request: None,
                 names: EventNames::of("channel_occupied"),
                 events: 1,
                 attempt: 1,

@@ -55,6 +55,7 @@ fn webhook(number: usize, of: &WebhookDeliveries, answers: ReceiverAnswers) -> V
 fn delivery_of(delivery: &Delivery) -> Value {
     json!({
         "at": utc_milliseconds(delivery.at),
+        "request": delivery.request.map(|request| request.to_string()),
         "events": delivery.names,
         "count": delivery.events,
         "attempt": delivery.attempt,

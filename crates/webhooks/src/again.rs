@@ -58,7 +58,8 @@ impl Webhooks {
         let request = Prepared::of_kept(&sent, credential.ok_or(NotTested::NoKey)?);
         let _turn = self.trials.enter(&app.id)?;
         let attempt = Attempt::make(&shared.client, &url, &request, shared.settings.timeout).await;
-        let mut delivery = attempt.of(&request, false);
+        // Also where another key signs, because the first one was revoked.
+        let mut delivery = Delivery { request: delivery.request, ..attempt.of(&request, false) };
         let history = shared.histories.of(&app.id, &url);
         delivery.number = shared.keep(&app.id, &history, (delivery.clone(), Some(sent)));
         Ok(Repeated { url, delivery })

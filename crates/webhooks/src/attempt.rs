@@ -86,6 +86,7 @@ impl Attempt {
         Delivery {
             number: 0,
             at: self.at,
+            request: Some(request.id()),
             names: request.names,
             events: u32::try_from(request.events).unwrap_or(u32::MAX),
             attempt: request.failed.saturating_add(1),

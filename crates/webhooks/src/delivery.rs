@@ -1,7 +1,30 @@
 //! What is told of a delivery: never its data or its signature. What the receiver answered is told apart.
 
+use std::fmt::{self, Display, Formatter};
+
+use fanfare_protocol::auth::Secret;
 use fanfare_protocol::webhook::EventNames;
 use serde::{Deserialize, Serialize};
+
+/// Tells requests of a URL from each other. Follows from what was signed, so that it is the same for every attempt, on every node and
+/// after a start; nothing follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// The id of the request with this signature.
+    pub(crate) fn of(signature: &str) -> Self {
+        let digest = Secret::new(signature).sign(&[b"request"]);
+        Self(u64::from_str_radix(digest.get(..16).unwrap_or_default(), 16).unwrap_or_default())
+    }
+}
+
+impl Display for RequestId {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        write!(to, "{:016x}", self.0)
+    }
+}
 
 /// One attempt to deliver a request to a URL (CON-054).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +33,9 @@ pub struct Delivery {
     pub number: u64,
     /// When the attempt began, in milliseconds since 1970.
     pub at: u64,
+    /// What is the same for all attempts of the request to this URL; `None` if another release has told the delivery.
+    #[serde(default)]
+    pub request: Option<RequestId>,
     /// The names of the request's events, each once.
     pub names: EventNames,
     /// The number of the request's events.

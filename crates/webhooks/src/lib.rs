@@ -26,7 +26,7 @@ mod webhooks;
 pub use self::again::{NotRepeated, Repeated};
 pub use self::backlog::{Backlog, Keeping, KeptRequest};
 pub use self::decided::{Decided, SentAgain};
-pub use self::delivery::{Delivery, DeliveryCause};
+pub use self::delivery::{Delivery, DeliveryCause, RequestId};
 pub use self::history::{MOST_DELIVERIES, UrlHistory};
 pub use self::news::News;
 pub use self::request::SignedTest;

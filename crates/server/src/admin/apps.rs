@@ -21,8 +21,8 @@ use super::problem::Problem;
 use super::routes::{Action, Found};
 use super::shared::Admin;
 use super::{
-    audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live, node,
-    refusals, search, session, stats, tokens, webhooks,
+    app_list, audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live,
+    node, refusals, search, session, stats, tokens, webhooks,
 };
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
@@ -168,6 +168,7 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
             asked.has_no_query()?;
             cluster::nodes(state).await
         }
+        Action::List => app_list::page(state, asked).await,
         Action::Keys => keys::list(state, asked).await,
         Action::Connect => connect::lines(state, asked).await,
         Action::Node => node::node(state, asked),
@@ -200,25 +201,12 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
 /// The operations on apps themselves.
 async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let apps = &state.node.apps;
-    // Where the node's files are is nothing for a token that is bound to apps (CON-016).
-    let place_of = |id: &str| match &asked.by.apps {
-        None => state.node.config.place_of_app(id),
-        Some(_) => None,
-    };
     let Found { action, id, key, .. } = asked.found;
     match action {
-        Action::List => {
-            let (after, limit) = given::page(&asked.query)?;
-            let page = match &asked.by.apps {
-                Some(bound) => apps.list_among(bound, after.as_deref(), limit).await?,
-                None => apps.list(after.as_deref(), limit).await?,
-            };
-            Ok(ok(&app_json::page(&page, place_of)))
-        }
         Action::Show => {
             asked.has_no_query()?;
             let app = apps.show(id).await?;
-            Ok(versioned(ok(&app_json::app(&app, place_of(id), Secrets::Hidden)), &app))
+            Ok(versioned(ok(&app_json::app(&app, asked.place_of(state, id), Secrets::Hidden)), &app))
         }
         Action::Usage => {
             let hours = given::hours(&asked.query)?;

@@ -21,16 +21,38 @@ const AN_ID: &str = "an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -";
 /// Default number of hours of usage.
 const USUAL_HOURS: u32 = 24;
 
-/// The page of the list of apps to answer: the app before it, and its length.
+/// Longest text that a name may be asked to begin with, in bytes: as long as the longest name.
+const LONGEST_PREFIX: usize = 200;
+
+/// The page of the list of apps to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AppsPage {
+    /// What an id or a name begins with, or empty.
+    pub prefix: String,
+    /// The app before the page.
+    pub after: Option<String>,
+    /// Most apps.
+    pub limit: usize,
+}
+
+/// The page of the list of apps to answer.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn page(query: &Query) -> Result<(Option<String>, usize), FaultyQuery> {
-    let mut given = Given::of(query, &["after", "limit"]);
+pub(super) fn page(query: &Query) -> Result<AppsPage, FaultyQuery> {
+    let mut given = Given::of(query, &["q", "after", "limit"]);
+    let prefix = prefix(&mut given);
     let is_id = |id: &str| is_app_id(id).then(|| id.to_owned());
     let after = given.parsed("after", AN_ID, is_id);
     let limit = given.rows_of(MOST_LISTED);
-    given.end().map(|()| (after, limit))
+    given.end().map(|()| AppsPage { prefix, after, limit })
+}
+
+/// The parameter `q`: what a name begins with, or empty. Postgres has no text with NUL.
+pub(super) fn prefix(given: &mut Given<'_>) -> String {
+    let what = format!("a text of at most {LONGEST_PREFIX} bytes, without NUL");
+    let is_text = |text: &str| text.len() <= LONGEST_PREFIX && !text.contains('\0');
+    given.parsed("q", &what, |text| is_text(text).then(|| text.to_owned())).unwrap_or_default()
 }
 
 /// Whether the request wants secrets.
@@ -157,11 +179,16 @@ mod tests {
     #[test]
     fn a_page_has_a_place_and_a_length() {
         let asked = |raw: &str| page(&Query::parse(raw)).map_err(|FaultyQuery(faults)| faults);
-        assert_eq!(asked(""), Ok((None, 100)));
-        assert_eq!(asked("after=3&limit=1000"), Ok((Some("3".to_owned()), 1000)));
+        let of = |prefix: &str, after: Option<&str>, limit| {
+            let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+            Ok(AppsPage { prefix, after, limit })
+        };
+        assert_eq!(asked(""), of("", None, 100));
+        assert_eq!(asked("after=3&limit=1000&q=a%20b"), of("a b", Some("3"), 1000));
         assert_eq!(
-            asked("after=x%20y&limit=1001").expect_err("faults"),
+            asked("after=x%20y&limit=1001&q=%00").expect_err("faults"),
             [
+                "q is not a text of at most 200 bytes, without NUL",
                 "after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -",
                 "limit is not a number from 1 to 1000",
             ]

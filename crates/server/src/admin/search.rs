@@ -12,6 +12,7 @@ use tokio::join;
 
 use super::asked::{Asked, ok};
 use super::events;
+use super::given;
 use super::problem::Problem;
 use crate::http::Answer;
 use crate::http::given::Given;
@@ -21,23 +22,17 @@ use crate::state::State;
 /// Most that is found of a kind.
 const MOST_FOUND: usize = 10;
 
-/// Longest text that can be searched for, in bytes: as long as the longest name.
-const LONGEST: usize = 200;
-
 /// Whatever is called so, or begins so.
 ///
 /// # Errors
 /// The query has faults, there is no such app, or the database is away.
 pub(super) async fn find(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     let mut given = Given::of(&asked.query, &["q"]);
-    let what = format!("a text of at most {LONGEST} bytes, without NUL");
-    let text = given
-        .parsed("q", &what, |text| (text.len() <= LONGEST && !text.contains('\0')).then(|| text.to_owned()));
+    let text = given::prefix(&mut given);
     if given.text("q").is_none() {
         given.fault("q is missing: what is searched for");
     }
     given.end()?;
-    let text = text.unwrap_or_default();
     let app = match asked.found.is_about_an_app() {
         true => Some(events::app(state, asked).await?),
         false => None,

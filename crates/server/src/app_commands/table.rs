@@ -9,13 +9,17 @@ use serde_json::Value;
 use crate::app_json::{Secrets, hour_moment, moment, settings, total};
 use crate::columns::aligned;
 
-/// One line for each app of the page; `place` is told where there is none, `place_of` where the configuration names an app.
+/// One line for each app of the page. Where there is none, it is told what was asked for, or the `place`; `place_of` says where the
+/// configuration names an app.
 pub(super) fn list<'a>(
     page: &Page,
-    place: Option<String>,
+    (prefix, place): (&str, Option<String>),
     place_of: impl Fn(&str) -> Option<&'a Origin>,
 ) -> String {
     let records = &page.apps;
+    if records.is_empty() && !prefix.is_empty() {
+        return format!("No id and no name of an app begins with {prefix}.\n");
+    }
     if records.is_empty() {
         let place = place.map_or_else(String::new, |place| format!(" in {place}"));
         return format!("There is no app here{place}.\n");

@@ -25,6 +25,9 @@ pub enum AppAction {
     Create(CreateOptions),
     /// List apps in the order of their ids
     List {
+        /// Only those whose id or name begins so, in whatever case
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        prefix: String,
         /// Only those behind this id
         #[arg(long, value_name = "ID")]
         after: Option<String>,

@@ -29,6 +29,15 @@ fn ids(page: &Value) -> Vec<&str> {
     page["apps"].as_array().expect("a list").iter().map(|app| app["id"].as_str().expect("a text")).collect()
 }
 
+/// The apps of a page as each is shown alone.
+fn rows(page: &Value) -> Vec<Value> {
+    let mut rows = page["apps"].as_array().expect("a list").clone();
+    for row in &mut rows {
+        row.as_object_mut().expect("an object").remove("connections");
+    }
+    rows
+}
+
 #[test]
 fn con_050_a_change_of_an_app_that_others_have_changed_since_it_was_read_is_refused() {
     let (_server, admin) = start();
@@ -85,8 +94,8 @@ fn the_whole_life_of_an_app() {
     let mut without_secret = made.clone();
     without_secret["keys"][0].as_object_mut().expect("an object").remove("secret");
     assert_eq!(admin.get(&place).expect(200), without_secret);
-    let listed = admin.get("/v1/apps?limit=1000").expect(200);
-    assert!(listed["apps"].as_array().expect("a list").contains(&without_secret), "{listed}");
+    let listed = rows(&admin.get("/v1/apps?limit=1000").expect(200));
+    assert!(listed.contains(&without_secret), "{listed:?}");
 
     let changed =
         admin.patch(&place, r#"{"name":"store","settings":{"client_events":null,"force_tls":false}}"#);
@@ -152,7 +161,7 @@ fn what_is_given_is_taken_and_the_command_line_sees_the_same() {
         (&json!(APP.key), &json!(7))
     );
     let listed: Value = serde_json::from_str(&server.commanded(&["app", "list", "--json"])).expect("JSON");
-    assert_eq!(listed, admin.get("/v1/apps").expect(200));
+    assert_eq!(rows(&listed), rows(&admin.get("/v1/apps").expect(200)));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod admin_hosts;
 mod admin_refusals;
 mod admin_tokens;
 mod admission;
+mod app_list;
 mod app_sources;
 mod apps_database;
 mod audit;

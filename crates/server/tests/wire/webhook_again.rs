@@ -51,6 +51,7 @@ fn con_054_a_delivery_that_failed_is_repeated_byte_for_byte_and_the_audit_log_sa
     assert_eq!(requests[0].body, requests[1].body);
     expect_signed(&requests[1], APP);
     let repeated = rows(&admin, 2).remove(0);
+    assert!(failed["request"].is_string() && repeated["request"] == failed["request"], "of one request");
     assert_eq!((&repeated["kept"], &repeated["test"]), (&json!(false), &json!(false)));
     admin.post(&again(&repeated), "{}").refused(409, "not-failed", &[]);
     let payloads = Admin::with(&server, "read,payloads");

@@ -1,5 +1,7 @@
 //! The last deliveries of each URL, as operators and back ends see them (CON-054).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
@@ -53,6 +55,8 @@ fn con_054_each_attempt_is_told_with_its_cause_and_whether_it_is_tried_again_and
         told,
         [json!([3, 204, null, false]), json!([2, null, "broken", true]), json!([1, 500, "status", true])]
     );
+    let requests: BTreeSet<&str> = rows.iter().filter_map(|row| row["request"].as_str()).collect();
+    assert!(requests.len() == 1 && requests.iter().all(|id| id.len() == 16), "one request: {requests:?}");
     let webhook = &mut answer["webhooks"][0];
     assert_eq!(
         (&webhook["number"], &webhook["url"], &webhook["enabled"], &webhook["works"], &webhook["waiting"]),
@@ -112,6 +116,8 @@ fn con_054_fifty_are_kept_of_each_url_while_the_url_is_in_the_settings_and_are_g
     let full =
         rows(&server, |rows| rows.iter().any(|row| row["id"].as_str().is_some_and(|id| id.ends_with("60"))));
     assert_eq!(full.len(), 50);
+    let requests: BTreeSet<&str> = full.iter().filter_map(|row| row["request"].as_str()).collect();
+    assert_eq!(requests.len(), 50, "each is a request of its own");
     assert_eq!(deliveries(&server)["webhooks"][1]["deliveries"], json!([]), "the other URL has its own");
     // What operators see with these settings, once they are so.
     let set = |webhooks: Value, are_so: &dyn Fn(&Value) -> bool| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fanfare_testing::postgres::Postgres;
 use fanfare_testing::redis::Redis;
+use serde_json::Value;
 
 use crate::cluster_webhooks::pair_that_tells;
 use crate::support::application::{Question, Reply};
@@ -15,6 +16,7 @@ use crate::support::receiver::{Receiver, events_of, expect_signed};
 use crate::support::server::TestServer;
 use crate::support::setup::Setup;
 use crate::support::{APP, OTHER, eventually, eventually_within};
+use crate::webhook_deliveries::deliveries;
 
 const KEPT: &str = "fanfare_webhook_requests_kept_total{app=\"3\"}";
 const NOT_KEPT: &str = "fanfare_webhook_requests_not_kept_total{app=\"3\"}";
@@ -90,6 +92,11 @@ fn occupy(server: &TestServer, count: usize) {
     std::mem::forget(socket);
 }
 
+/// Which request the last attempt was of.
+fn last_request(server: &TestServer) -> Value {
+    deliveries(server)["webhooks"][0]["deliveries"][0]["request"].take()
+}
+
 fn told(requests: &[Question]) -> Vec<String> {
     requests.iter().flat_map(events_of).collect()
 }
@@ -101,6 +108,7 @@ fn hook_005_what_was_refused_is_delivered_after_kill_9_the_same_and_signed_and_t
     occupy(&server, 1);
     let first = moody.receiver.requests(1).remove(0);
     server.expect_metric(KEPT, 1.0);
+    let request = last_request(&server);
     let folder = server.killed();
     let before = moody.accept();
     let again = || retrying("sqlite", "").app(APP, &durable(&moody.receiver));
@@ -109,6 +117,7 @@ fn hook_005_what_was_refused_is_delivered_after_kill_9_the_same_and_signed_and_t
     assert_eq!((&delivered.head, &delivered.body), (&first.head, &first.body));
     expect_signed(&delivered, APP);
     server.expect_metric(DELIVERIES, 1.0);
+    assert!(request.is_string() && last_request(&server) == request, "the id of the request, too");
     let database = server.killed();
     // Of what is kept later, nothing older comes along.
     moody.refuse();

@@ -10,6 +10,7 @@ fn delivery(at: u64, cause: Option<DeliveryCause>) -> Delivery {
     Delivery {
         number: 0,
         at,
+        request: None,
         names: EventNames::of("channel_occupied"),
         events: 1,
         attempt: 1,
