@@ -83,7 +83,7 @@ fn every_fault_of_a_query_is_in_one_answer() {
         400,
         "faulty-query",
         &[
-            "unknown query parameter page; there are after, limit",
+            "unknown query parameter page; there are q, after, limit",
             "after is not an app's id: 1 to 64 of the characters A-Z a-z 0-9 _ -",
             "limit is not a number from 1 to 1000",
         ],
