@@ -19,7 +19,9 @@ use fanfare_config::redis_url_faults;
 use serde_json::{Map, Value, json};
 
 use crate::app_json::{self, Secrets};
-use crate::command_line::{AppAction, AppCommand, CreateOptions, UpdateOptions};
+use crate::command_line::{
+    AppAction, AppCommand, CreateOptions, EXIT_CONFIG, EXIT_IO, EXIT_UNAVAILABLE, UpdateOptions,
+};
 
 /// Longest secret file, in bytes.
 const MOST_SECRET: u64 = 4096;
@@ -48,21 +50,27 @@ pub enum CommandError {
     /// The running server is away, or went away, in words.
     #[error("{0}")]
     ServerAway(String),
+    /// What comes cannot be printed.
+    #[error("standard output cannot be written: {0}")]
+    Unprinted(std::io::Error),
 }
 
 impl CommandError {
-    /// Whether the caller made the fault; otherwise a part was away.
+    /// The exit status: whether the caller made the fault, a part was away, or nothing could be printed.
     #[must_use]
-    pub const fn is_askers(&self) -> bool {
+    pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Apps(AppsError::Missing { .. }) => true,
-            Self::Apps(_) | Self::Operation(OperationError::Database(_) | OperationError::Random(_)) => false,
-            Self::ServerAway(_) => false,
+            Self::Apps(AppsError::Missing { .. }) => EXIT_CONFIG,
+            Self::Apps(_) | Self::Operation(OperationError::Database(_) | OperationError::Random(_)) => {
+                EXIT_UNAVAILABLE
+            }
+            Self::ServerAway(_) => EXIT_UNAVAILABLE,
+            Self::Unprinted(_) => EXIT_IO,
             Self::Operation(_)
             | Self::Options(_)
             | Self::NotConfirmed(_)
             | Self::SecretFile(_)
-            | Self::Refused(_) => true,
+            | Self::Refused(_) => EXIT_CONFIG,
         }
     }
 }
@@ -77,7 +85,8 @@ pub struct Done {
 
 impl Done {
     /// Of a command that has only looked.
-    pub(crate) const fn looked(text: String) -> Self {
+    #[must_use]
+    pub const fn looked(text: String) -> Self {
         Self { text, written: None }
     }
 

@@ -46,6 +46,9 @@ pub const EXIT_AMISS: u8 = 1;
 /// The exit status where a part could not be started (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
+/// The exit status where an answer could not be written (`EX_IOERR`).
+pub const EXIT_IO: u8 = 74;
+
 /// The exit status of a server that stopped because a task of its own failed (`EX_SOFTWARE`).
 pub const EXIT_SOFTWARE: u8 = 70;
 

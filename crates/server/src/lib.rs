@@ -15,6 +15,7 @@ pub mod live_command;
 pub mod log;
 pub mod open_command;
 pub mod paste_lines;
+pub mod printed;
 pub mod send_command;
 pub mod socket_io_lines;
 pub mod start;

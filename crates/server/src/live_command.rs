@@ -7,7 +7,7 @@ mod events;
 mod told;
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,6 +71,9 @@ enum LiveListError {
     /// The server has ended the list.
     #[error("{0} has ended the list: the server stops, or the token was revoked")]
     Ended(String),
+    /// What comes cannot be printed.
+    #[error("standard output cannot be written: {0}")]
+    Unprinted(#[source] io::Error),
     /// The process cannot wait for signals.
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] io::Error),
@@ -79,6 +82,7 @@ enum LiveListError {
 impl From<LiveListError> for CommandError {
     fn from(error: LiveListError) -> Self {
         match error {
+            LiveListError::Unprinted(error) => Self::Unprinted(error),
             LiveListError::Refused { status: 400 | 404, .. } => Self::Refused(error.to_string()),
             _ => Self::ServerAway(error.to_string()),
         }
@@ -161,8 +165,10 @@ async fn list(
         };
         let Ok(arrived) = events.take(&part) else { return Ending::Failed(LiveListError::Foreign(url)) };
         let text: String = arrived.iter().map(|event| line(event, command.place.json)).collect();
-        if print(&text).is_err() {
-            return Ending::NobodyReads;
+        match print(&text) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ending::NobodyReads,
+            Err(error) => return Ending::Failed(LiveListError::Unprinted(error)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `fanfare`: parses the command line, loads the configuration, runs the command.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use fanfare_server::env_commands;
 use fanfare_server::live_command;
 use fanfare_server::open_command;
 use fanfare_server::paste_lines::Invocation;
+use fanfare_server::printed::{complain, complain_of_each, print, say, tell};
 use fanfare_server::send_command::{self, SendError};
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
@@ -45,8 +46,14 @@ fn main() -> ExitCode {
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::SUCCESS };
+            if error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::from(EXIT_CONFIG);
+            }
+            // The help, in colour where a terminal shows it.
+            let help = error.render();
+            let text = if stdout().is_terminal() { help.ansi().to_string() } else { help.to_string() };
+            return say(&text).map_or_else(|unprinted| unprinted, |()| ExitCode::SUCCESS);
         }
     };
     let command = match command_line.into_command() {
@@ -99,7 +106,7 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Health(asked) => check_health(&asked),
         Command::Cluster(asked) => show_cluster(asked),
         Command::Version => {
-            say(&format!("fanfare {VERSION}\n"));
+            say(&format!("fanfare {VERSION}\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Serve(options) => serve(options),
@@ -132,7 +139,7 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
     }
     let config = load(sources)?;
     if print {
-        say(&config.effective());
+        say(&config.effective())?;
     }
     if check {
         let certificate = config.listen.tls.as_ref().and_then(|tls| tls.warning());
@@ -141,13 +148,13 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
             complain(&format!("warning: {warning}"));
         }
         if let (false, Some(former)) = (print, &config.laravel_echo_server) {
-            say(former.text().trim_start());
+            say(former.text().trim_start())?;
         }
         // What is printed is a configuration file.
         if !print && warnings.is_empty() {
-            say("The configuration is in order.\n");
+            say("The configuration is in order.\n")?;
         } else if !print {
-            say("The configuration has no fault, but see the warnings.\n");
+            say("The configuration has no fault, but see the warnings.\n")?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -207,12 +214,12 @@ fn manage(
     let runtime = one_thread()?;
     Ok(match runtime.block_on(run(config)) {
         Ok(done) => {
-            tell(&done);
+            tell(&done)?;
             ExitCode::SUCCESS
         }
         Err(error) => {
             complain_of_each(&error.to_string());
-            ExitCode::from(if error.is_askers() { EXIT_CONFIG } else { EXIT_UNAVAILABLE })
+            ExitCode::from(error.exit_status())
         }
     })
 }
@@ -226,7 +233,7 @@ fn ask_server(
     let runtime = one_thread()?;
     Ok(match runtime.block_on(ask(config)) {
         Ok(text) => {
-            say(&text);
+            say(&text)?;
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -242,7 +249,7 @@ fn look_at_webhooks(action: &WebhookAction) -> Result<ExitCode, ExitCode> {
     let runtime = one_thread()?;
     Ok(match runtime.block_on(webhook_command::run(&config, action)) {
         Ok(WebhookReport { text, is_well }) => {
-            say(&text);
+            say(&text)?;
             if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_AMISS) }
         }
         Err(error) => {
@@ -268,7 +275,7 @@ fn examine(asked: &Doctor) -> Result<ExitCode, ExitCode> {
     })?;
     let hops = runtime.block_on(doctor::examine(&plan));
     let text = if asked.json { doctor::json(&hops) } else { doctor::text(&hops) };
-    say(&text);
+    say(&text)?;
     let amiss = hops.iter().any(|hop| matches!(hop.outcome, Outcome::Failed(_)));
     Ok(if amiss { ExitCode::from(EXIT_AMISS) } else { ExitCode::SUCCESS })
 }
@@ -282,7 +289,7 @@ fn check_health(asked: &Health) -> Result<ExitCode, ExitCode> {
     let config = load(Sources { file, laravel, laravel_echo_server, flags, ..Sources::default() })?;
     Ok(match health::ask(&config.listen, asked.ready, Duration::from_secs(asked.timeout)) {
         Ok(line) => {
-            say(&format!("{line}\n"));
+            say(&format!("{line}\n"))?;
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -298,7 +305,7 @@ fn show_cluster(asked: Cluster) -> Result<ExitCode, ExitCode> {
     let runtime = one_thread()?;
     Ok(match runtime.block_on(cluster_command::run(&config, asked.json)) {
         Ok(ClusterReport { text, away, is_well }) => {
-            say(&text);
+            say(&text)?;
             away.iter().for_each(|line| complain(line));
             if is_well { ExitCode::SUCCESS } else { ExitCode::from(EXIT_AMISS) }
         }
@@ -331,23 +338,27 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
             return ExitCode::from(EXIT_UNAVAILABLE);
         }
     };
-    let done: Result<(), ServeError> = runtime.block_on(async {
-        match task {
-            Task::Serve => start::serve(config, invocation.clone()).await?,
-            Task::PrintLines { create_database } => {
-                tell(&env_commands::env(&config, invocation, create_database).await?)
+    let done: Result<Done, ServeError> = runtime.block_on(async {
+        Ok(match task {
+            Task::Serve => {
+                start::serve(config, invocation.clone()).await?;
+                Done::looked(String::new())
             }
-            Task::LaravelLines(asked) => tell(&env_commands::laravel_env(&config, *asked).await?),
-            Task::Migrate { create_database } => say(&start::migrate(&config, create_database).await?),
-        }
-        Ok(())
+            Task::PrintLines { create_database } => {
+                env_commands::env(&config, invocation, create_database).await?
+            }
+            Task::LaravelLines(asked) => env_commands::laravel_env(&config, *asked).await?,
+            Task::Migrate { create_database } => {
+                Done::looked(start::migrate(&config, create_database).await?)
+            }
+        })
     });
     // A name being looked up, or a file on a disk that does not answer, must not delay the exit.
     runtime.shutdown_background();
     // The last log lines are written before the process ends.
     drop(guard);
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(done) => tell(&done).map_or_else(|unprinted| unprinted, |()| ExitCode::SUCCESS),
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(match error {
@@ -359,34 +370,6 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
             })
         }
     }
-}
-
-/// Prints what was done, and the database that was written to.
-fn tell(Done { text, written }: &Done) {
-    say(text);
-    if let Some(database) = written {
-        complain(&format!("written to {database}"));
-    }
-}
-
-/// Prints; a closed standard output is not an error.
-fn say(text: &str) {
-    let _ = print(text);
-}
-
-fn print(text: &str) -> std::io::Result<()> {
-    std::io::stdout().write_all(text.as_bytes())
-}
-
-/// One complaint for each line.
-fn complain_of_each(lines: &str) {
-    for line in lines.lines() {
-        complain(line);
-    }
-}
-
-fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "fanfare: {text}");
 }
 
 /// The variables that are valid text; others cannot be settings.

@@ -152,6 +152,21 @@ impl Taps {
         Ok(tap)
     }
 
+    /// Ends the taps of a token that is not valid any more, those of its sessions too; on this node alone.
+    pub fn end_of_token(&self, token: i64) {
+        self.end_of(|holder| holder.token == token);
+    }
+
+    /// Ends the taps of a session that is over; on this node alone.
+    pub fn end_of_session(&self, session: &str) {
+        self.end_of(|holder| holder.session.as_deref() == Some(session));
+    }
+
+    fn end_of(&self, is_over: impl Fn(&TapHolder) -> bool) {
+        let open = self.open.lock();
+        open.iter().filter(|tap| is_over(&tap.holder)).for_each(|tap| tap.end());
+    }
+
     pub(super) fn close(&self, of_app: &AppTaps, tap: &Arc<Tap>) {
         let mut open = self.open.lock();
         open.retain(|own| !Arc::ptr_eq(own, tap));
@@ -211,7 +226,7 @@ impl Taps {
         (key, lease): (ServedKey, Duration),
         (app, filter, shows_data): (AppId, LiveFilter, bool),
     ) -> Result<Arc<ServedTap>, TooManyServed> {
-        let holder = TapHolder { key: String::new(), name: String::new(), bound: None };
+        let holder = TapHolder { token: 0, session: None, name: String::new(), is_bound: false };
         let made = || {
             let ring = LiveRing::after(self.source.last_id());
             Arc::new(Tap::new(app, (filter, shows_data), holder, (ring, None)))
@@ -248,14 +263,13 @@ impl TapHolder {
         let (mut all, mut own, mut bound, mut of_token) = (0, 0, 0, 0);
         for other in reading {
             all += 1;
-            own += usize::from(other.key == self.key);
-            bound += usize::from(other.bound.is_some());
-            of_token += usize::from(other.bound == self.bound);
+            own += usize::from((other.token, &other.session) == (self.token, &self.session));
+            bound += usize::from(other.is_bound);
+            of_token += usize::from(other.token == self.token);
         }
-        let is_bound = self.bound.is_some();
         all >= MOST_TAPS
             || own >= MOST_OF_ONE
-            || is_bound && (bound >= MOST_OF_BOUND || of_token >= MOST_OF_ONE_BOUND)
+            || self.is_bound && (bound >= MOST_OF_BOUND || of_token >= MOST_OF_ONE_BOUND)
     }
 }
 
@@ -271,7 +285,30 @@ mod tests {
     use super::*;
 
     fn holder(session: usize, bound: Option<i64>) -> TapHolder {
-        TapHolder { key: format!("session {session}"), name: String::new(), bound }
+        let (token, session) = (bound.unwrap_or_default(), Some(session.to_string()));
+        TapHolder { token, session, name: String::new(), is_bound: bound.is_some() }
+    }
+
+    /// Opens a tap for a session of a token, or for the token itself.
+    fn opened(taps: &Taps, of_app: &AppTaps, token: i64, session: Option<&str>) -> Arc<Tap> {
+        let session = session.map(str::to_owned);
+        let holder = TapHolder { token, session, name: String::new(), is_bound: false };
+        let (app, filter) = (AppId::from("3"), LiveFilter::default());
+        let wanted = TapWanted { app, filter, shows_data: false, holder, after: None };
+        taps.open(of_app, wanted, true).expect("a place")
+    }
+
+    #[test]
+    fn con_027_the_taps_of_a_token_with_its_sessions_or_of_one_session_are_ended_and_no_others() {
+        let (taps, of_app) = (Taps::default(), AppTaps::default());
+        let all: Vec<Arc<Tap>> = [(1, None), (1, Some("a")), (1, Some("b")), (2, None), (2, Some("c"))]
+            .map(|(token, session)| opened(&taps, &of_app, token, session))
+            .into();
+        let ended = || all.iter().map(|tap| tap.is_ended()).collect::<Vec<_>>();
+        taps.end_of_session("b");
+        assert_eq!(ended(), [false, false, true, false, false]);
+        taps.end_of_token(1);
+        assert_eq!(ended(), [true, true, true, false, false]);
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn tap() -> Arc<Tap> {
-        let holder = TapHolder { key: String::new(), name: String::new(), bound: None };
+        let holder = TapHolder { token: 0, session: None, name: String::new(), is_bound: false };
         Arc::new(Tap::new(
             AppId::from("3"),
             (LiveFilter::default(), false),

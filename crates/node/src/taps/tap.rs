@@ -16,12 +16,14 @@ use super::ring::LiveRing;
 /// Whose a tap is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapHolder {
-    /// What tells the session, or the token that was sent itself, from others.
-    pub key: String,
+    /// The token's number.
+    pub token: i64,
+    /// What tells the session from others; `None` where the token was sent itself.
+    pub session: Option<String>,
     /// The token's name.
     pub name: String,
-    /// The token's number, if the token is bound to apps.
-    pub bound: Option<i64>,
+    /// Whether the token is bound to apps.
+    pub is_bound: bool,
 }
 
 /// A tap.
@@ -65,7 +67,7 @@ impl Tap {
 
     /// Offers an entry; never waits for the reader.
     pub(super) fn offer(&self, kind: LiveKind, at: (u64, u64), entry: impl FnOnce() -> Arc<LiveEntry>) {
-        if self.ring.lock().offer(kind, at, entry) {
+        if !self.is_ended() && self.ring.lock().offer(kind, at, entry) {
             self.bell.notify_one();
         }
     }
@@ -82,13 +84,13 @@ impl Tap {
         self.lease.as_ref().is_some_and(|own| Arc::ptr_eq(own, lease))
     }
 
-    /// Ends the tap: its reader gets nothing more.
+    /// Ends the tap: its reader gets nothing that happens from now on.
     pub(super) fn end(&self) {
         self.is_ended.store(true, Ordering::Release);
         self.bell.notify_one();
     }
 
-    /// Whether the reader gets nothing more.
+    /// Whether the tap has ended.
     pub(super) fn is_ended(&self) -> bool {
         self.is_ended.load(Ordering::Acquire)
     }

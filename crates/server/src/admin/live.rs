@@ -1,7 +1,7 @@
 //! What happens now in an app, as a stream of Server-Sent Events: `GET /v1/apps/{id}/live` (CON-027 … CON-038).
 //!
 //! The stream is no client, and counts in no quota, usage or metric. A stream ends with its reader, and with the token or session
-//! that opened it.
+//! that opened it: at once where this node ends either, else at the next look (`stream`).
 
 mod stream;
 
@@ -52,12 +52,13 @@ pub(super) async fn open(
     if let Some(wait) = admin.lists_opened.wait_of(bearer.id, Instant::now()).filter(|_| shows_data) {
         return Err(Problem::TooManyLists(wait));
     }
-    let key = match session {
-        Some((_, session)) => format!("session {}", session.csrf_token),
-        None => format!("token {}", bearer.id),
-    };
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.parse().ok());
-    let holder = TapHolder { key, name: bearer.name.clone(), bound: bearer.apps.as_ref().map(|_| bearer.id) };
+    let holder = TapHolder {
+        token: bearer.id,
+        session: session.map(|(_, session)| session.csrf_token.clone()),
+        name: bearer.name.clone(),
+        is_bound: bearer.apps.is_some(),
+    };
     let wanted = TapWanted { app: app.id.clone(), filter, shows_data, holder, after };
     let node = &admin.state.node;
     let reader =

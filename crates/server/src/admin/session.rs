@@ -119,15 +119,16 @@ pub(super) fn who_am_i(admin: &Admin, entered: &Entered) -> Answer {
     shown(admin, &entered.bearer, entered.session.as_ref().map(|(_, session)| session))
 }
 
-/// `DELETE /v1/session`: ends the session, if the request has one.
+/// `DELETE /v1/session`: ends the session, if the request has one, and its live lists on this node at once.
 ///
 /// # Errors
 /// The database is away.
 pub(super) async fn log_out(admin: &Admin, entered: &Entered) -> Result<Answer, Problem> {
     let mut answer = nothing();
-    if let Some((cookie, _)) = &entered.session {
+    if let Some((cookie, session)) = &entered.session {
         let ended = admin.state.node.apps.log_out(&cookie.id);
         timeout(LOOK_UP, ended).await.map_err(|_| Problem::DatabaseAway)??;
+        admin.state.node.taps.end_of_session(&session.csrf_token);
         answer.headers_mut().insert(SET_COOKIE, cookie.unset());
     }
     Ok(answer)

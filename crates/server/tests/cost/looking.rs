@@ -146,7 +146,7 @@ fn con_031_a_live_list_that_is_not_read_takes_its_bytes_and_no_more_whatever_is_
     assert_eq!(change.allocations, 0, "where nobody listens nothing is made");
 
     for bytes in [0, 100, 2000, 10_000, 100_000, 200_000] {
-        let holder = TapHolder { key: "token 1".to_owned(), name: "t".to_owned(), bound: None };
+        let holder = TapHolder { token: 1, session: None, name: "t".to_owned(), is_bound: false };
         let filter = LiveFilter::default();
         let mut reader = None;
         let change = during(|| {

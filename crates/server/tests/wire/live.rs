@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::console::Browser;
 use crate::inspect_channels::inspected;
 use crate::support::admin::{Admin, token};
 use crate::support::live::{LiveList, told};
@@ -277,6 +278,25 @@ fn con_027_a_list_ends_with_its_token() {
     server.commanded(&["token", "revoke", &newest.to_string()]);
     list.expect_end();
     Admin::nobody(&server).bearing(&token).get(LIVE).refused(401, "wrong-token", &[]);
+}
+
+#[test]
+fn con_027_a_list_shows_nothing_that_happens_after_its_token_was_revoked_or_its_session_logged_out() {
+    let (server, revoked) = live("read");
+    let mut of_token = LiveList::open(&server, &revoked, "?kinds=event");
+    let browser = Browser::logged_in(&server, "read");
+    let cookie = format!("Cookie: {}\r\n", browser.cookie.as_ref().expect("a session"));
+    let mut of_session = LiveList::with_headers(server.admin, "?kinds=event", &cookie);
+    let write = token(&server, "read,write");
+    let writer = Admin::nobody(&server).bearing(&write);
+    let mut other = LiveList::open(&server, &write, "?kinds=event");
+    let number = Admin::nobody(&server).bearing(&revoked).get("/v1/session").expect(200)["token"].take();
+    writer.delete(&format!("/v1/tokens/{number}")).expect(204);
+    assert_eq!(browser.send("DELETE", "/v1/session", "").head.status, 204);
+    server.api().publish("a", "later", "x");
+    of_token.expect_end();
+    of_session.expect_end();
+    assert_eq!(other.entry()["event"], "later");
 }
 
 #[test]

@@ -106,6 +106,7 @@ mod open_commands;
 mod overload;
 mod presence;
 mod presence_refused;
+mod printing;
 mod private_addresses;
 mod proxy_protocol;
 mod quotas;
