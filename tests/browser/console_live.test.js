@@ -15,11 +15,13 @@ const rows = (page) => page.locator('.live > li');
 
 const row = (page, text) => rows(page).filter({ hasText: text }).first();
 
-/** A way to the server that can be cut: all connections over it at once. */
+/** A way to the server that can be cut: all connections over it at once. While it is `closed`, none comes through. */
 async function startWay(t, port) {
   const sockets = new Set();
   const cut = () => sockets.forEach((socket) => socket.destroy());
+  const state = { closed: false };
   const way = createServer((near) => {
+    if (state.closed) return near.destroy();
     const far = connect(port, '127.0.0.1');
     for (const [from, to] of [
       [near, far],
@@ -35,7 +37,7 @@ async function startWay(t, port) {
     cut();
     way.close();
   });
-  return { cut, origin: `http://127.0.0.1:${way.address().port}` };
+  return Object.assign(state, { cut, origin: `http://127.0.0.1:${way.address().port}` });
 }
 
 /** The live page with the server listening, and what the address asks for. */
@@ -101,6 +103,42 @@ test('con_033 con_034 paused the page counts what it holds back; a cut stream em
   await row(page, 'first').waitFor();
   await button(page, 'Clear').click();
   await says(page, 'Nothing yet.');
+});
+
+test('con_066 the live page, too, shows a bar while the server is gone, keeps its entries, and goes on when it is back', async (desk, t) => {
+  const way = await startWay(t, desk.server.adminUrl.port);
+  const page = await listening(desk, '', { origin: way.origin, login: { url: way.origin } });
+  await desk.scene.sdk.trigger('news', 'first', 1);
+  await row(page, 'first').waitFor();
+  way.closed = true;
+  way.cut();
+  await says(page, 'The server does not answer. What you see may be old.');
+  await says(page, /Next attempt in \d+ s/);
+  await row(page, 'first').waitFor();
+  way.closed = false;
+  await button(page, 'Try now').click();
+  await page.locator('.bar').waitFor({ state: 'detached' });
+  await row(page, 'The stream was cut here').waitFor();
+  await desk.scene.sdk.trigger('news', 'second', 2);
+  await row(page, 'second').waitFor();
+});
+
+test('con_032 a third live page of a session is refused, and says what to do; once another is closed, it listens', async (desk) => {
+  const first = await listening(desk);
+  const open = async () => {
+    const page = await first.context().newPage();
+    await page.goto(first.url());
+    return page;
+  };
+  await says(await open(), 'listening since');
+  const third = await open();
+  await says(third, 'Close another Live page of yours');
+  await first.close();
+  await until(async () => {
+    if (await third.getByText('listening since').count()) return true;
+    await button(third, 'Try again').click({ timeout: 1_000 }).catch(() => {});
+    return false;
+  }, 'a place for the third page');
 });
 
 test('con_015 con_035 without the scope payloads no data is shown; an empty list says what is listened to', async (desk) => {

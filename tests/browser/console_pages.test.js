@@ -154,7 +154,7 @@ test('con_066 a server that is gone shows a bar with the seconds, what is there 
   await says(page, 'The server does not answer. What you see may be old.');
   await says(page, /Next attempt in \d+ s/);
   await page.getByRole('row', { name: /news-1/ }).waitFor();
-  const tried = page.waitForRequest(/\/v1\//);
+  const tried = page.waitForRequest(/\/up$/);
   await button(page, 'Try now').click();
   await tried;
   // The page tries by itself as well, so the button may be gone as soon as the server is back.

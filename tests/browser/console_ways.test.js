@@ -35,6 +35,38 @@ test('con_046 the search finds channels, users and apps by the beginning of a na
   await page.getByRole('row', { name: /ann-42/ }).waitFor();
 });
 
+test('con_069 a tab that no page has, whatever it is called, is the first one', async (desk) => {
+  const page = await desk.visit(`/apps/${APP.id}/settings?tab=constructor`);
+  await page.getByRole('link', { name: 'General' }).and(page.locator('[aria-current=page]')).waitFor();
+  await go(page, `/apps/${APP.id}/connect?tab=__proto__`);
+  await page.getByLabel('Lines for .env').waitFor();
+  await go(page, `/apps/${APP.id}/usage?hours=constructor`);
+  await page.getByRole('link', { name: '24 h' }).and(page.locator('[aria-current=page]')).waitFor();
+});
+
+test('con_016 a session that is bound to one app begins at its overview, and makes no app', async (desk) => {
+  const page = await (await desk.reader()).newPage();
+  await page.goto(await desk.link({ app: APP.id, scope: 'read,write' }));
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await link(page, 'Apps').click();
+  await page.getByRole('row', { name: new RegExp(APP.id) }).waitFor();
+  assert.equal(await button(page, 'New app').count(), 0);
+});
+
+test('con_046 the server looks for apps by the beginning of id or name; a new one stands in the chooser at once', async (desk) => {
+  const page = await desk.visit('/new');
+  await page.getByLabel('Name').fill('Shop of Ann');
+  await page.getByLabel('Id').fill('1001');
+  await button(page, 'Make the app').click();
+  await says(page, 'The app is made');
+  await page.getByLabel('App', { exact: true }).locator('option', { hasText: 'Shop of Ann (1001)' }).waitFor({ state: 'attached' });
+  await go(page, '/apps?q=shop');
+  await link(page, 'Shop of Ann').waitFor();
+  assert.equal(await link(page, APP.id).count(), 0);
+  await go(page, '/apps?q=ann');
+  await says(page, 'No app begins so.');
+});
+
 test('con_062 the scheme is chosen by the button, and remembered', async (desk) => {
   const page = await desk.visit('/apps', { colorScheme: 'light' });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

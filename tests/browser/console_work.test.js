@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-import { APP } from '../e2e/support/fanfare.js';
+import { APP, appWith } from '../e2e/support/fanfare.js';
+import { test as sceneTest } from '../e2e/support/scene.js';
 import { Inbox, inState, inboxOf, subscribed, until, withDeadline } from '../e2e/support/waiting.js';
-import { NARROW, WIDE, button, fits, go, link, says, settled, test } from './support/console.js';
+import { Desk, NARROW, WIDE, button, fits, go, link, says, settled, test } from './support/console.js';
 
 /** How many times Tab is pressed before somebody would give up. */
 const MOST_TABS = 80;
@@ -228,7 +229,7 @@ test('con_051 an app is deleted only by who types its id; an app of the configur
   await says(page, /This app stands in the configuration \(.*fanfare\.toml:\d+\)/);
   assert.ok(await page.getByLabel('name', { exact: true }).isDisabled());
   await go(page, `/apps/${APP.id}/settings?tab=features`);
-  assert.ok(await page.getByRole('group', { name: 'trace' }).getByLabel('on').isChecked(), 'what the configuration says');
+  assert.ok(await page.getByLabel('trace', { exact: true }).isChecked(), 'what the configuration says');
 });
 
 test('con_054 con_070 a webhook is added and tested from the page, and its delivery is listed', async (desk, t) => {
@@ -267,6 +268,45 @@ test('con_054 con_070 a webhook is added and tested from the page, and its deliv
   await says(page, 'This app has no webhook.');
 });
 
+/** A receiver of webhooks that refuses all; gives its port. */
+async function refusing(t) {
+  const receiver = createServer((_, answer) => {
+    answer.statusCode = 500;
+    answer.end();
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  t.after(() => {
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+  return receiver.address().port;
+}
+
+for (const [when, times, shown] of [
+  ['was given up', 'give_up = 1', 1],
+  ['is tried again', 'retry = 60000', 0],
+]) {
+  sceneTest(`con_054 a delivery that ${when} is sent again from the page ${shown ? 'after a warning' : 'by nobody'}`, async (t) => {
+    const hook = `{ url = "http://127.0.0.1:${await refusing(t)}/hooks", events = ["channel_existence"] }`;
+    const desk = await Desk.open(t, { config: `${appWith(`webhooks = [${hook}]`)}\n[apps]\ndatabase = "sqlite"\n[webhooks]\n${times}\n` });
+    const page = await desk.visit(`/apps/${APP.id}/webhooks`);
+    await says(page, /This app stands in the configuration \(.*fanfare\.toml:\d+\)/);
+    const client = await desk.scene.client();
+    await subscribed(client.subscribe('news'));
+    await page.getByText('Last 1 delivery').click();
+    await page.getByRole('row', { name: /channel_occupied/ }).waitFor();
+    assert.equal(await button(page, 'Send the same request again').count(), shown);
+    if (shown) {
+      await button(page, 'Send the same request again').click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('The receiver has answered 500').waitFor();
+      await dialog.getByRole('button', { name: 'Send it again' }).click();
+      await button(page, '1 new, show').waitFor();
+    }
+    await desk.judge();
+  });
+}
+
 test('con_053 con_018 the lines to connect are there with the secret masked, and with it on demand alone', async (desk) => {
   const page = await desk.visit(`/apps/${APP.id}/connect?host=ws.example.com&port=443&tls=true`);
   const lines = page.getByLabel('Lines for .env');
@@ -292,6 +332,9 @@ test('con_015 con_070 a token is made on the page, shown once, works, and is rev
   await page.getByRole('row', { name: /grafana/ }).waitFor();
   await button(page, 'Revoke grafana').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.getByRole('row', { name: /grafana/ }).waitFor({ state: 'detached' });
+  await page.getByLabel('also those that have ended').check();
   await page.getByRole('row', { name: /grafana/ }).getByText('revoked').waitFor();
   assert.equal(await status(), 401);
+  await page.getByRole('row', { name: /this session/ }).waitFor();
 });

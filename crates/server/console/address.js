@@ -12,6 +12,11 @@ export function joined(...parts) {
 export const to = (...parts) => `#${joined(...parts)}`;
 export const toApp = (app, ...parts) => to('apps', app, ...parts);
 
+// The app whose page is shown; null on a page of the node.
+export const shown = { app: null };
+
+export const here = (...parts) => toApp(shown.app, ...parts);
+
 function parse(hash) {
 	const [path, query = ''] = hash.slice(1).split(/\?(.*)/s);
 	return { parts: path.split('/').filter(Boolean).map(decoded), query: new URLSearchParams(query) };
@@ -29,15 +34,20 @@ export const go = (hash) => {
 	location.hash = hash;
 };
 
-export function setQuery(values) {
+// The address of the page that is open, with other values in its query.
+export function queried(values) {
 	const { parts, query } = parse(location.hash);
-	history.replaceState(null, '', to(...parts, { ...Object.fromEntries(query), ...values }));
+	return to(...parts, { ...Object.fromEntries(query), ...values });
+}
+
+export function setQuery(values) {
+	history.replaceState(null, '', queried(values));
 	dispatchEvent(new Event('hashchange'));
 }
 
 // The one-time code of a link of `fanfare console`, which is gone from the address afterwards; &at= is the page to show.
 export function takeCode() {
-	const [, code, at = '/apps'] = /^#code=([^&]+)(?:&at=(.*))?$/.exec(location.hash) ?? [];
+	const [, code, at = ''] = /^#code=([^&]+)(?:&at=(.*))?$/.exec(location.hash) ?? [];
 	if (code) history.replaceState(null, '', `#${at}`);
 	return code;
 }

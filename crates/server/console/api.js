@@ -1,9 +1,9 @@
 // Owns every request: the session, the schemas of what is sent, refusals (RFC 9457), and whether the server answers.
 // Must never keep a token: the log-in posts it once, and the browser keeps a cookie that no script reads.
 import { useEffect, useState } from './vendor/preact.js';
-import { joined } from './address.js';
+import { joined, shown } from './address.js';
 
-// `epoch` grows when all lists are to ask again; `skew` is by how much the server's clock differs.
+// `epoch` grows when all lists are to ask again, as after each change; `skew` is by how much the server's clock differs.
 export const server = { session: null, ended: false, gone: null, schemas: null, epoch: 0, asOf: null, skew: 0 };
 
 const watchers = new Set();
@@ -40,7 +40,8 @@ export const asRefusal = (error) => (error instanceof Refusal ? error : new Refu
 
 // Browsers resolve . and .. in a path: the query has such a name.
 export const path = (...parts) => `/v1${joined(...parts)}`.replace(/\/(\.\.?)(?![^/?])(.*)/, (_, name, rest) => `/-${rest}${rest.includes('?') ? '&' : '?'}name=${name}`);
-export const appPath = (app, ...parts) => path('apps', app, ...parts);
+// Of the app whose page is shown, or of the node.
+export const appPath = (...parts) => path(...(shown.app ? ['apps', shown.app] : []), ...parts);
 
 const SESSION = path('session');
 
@@ -74,6 +75,7 @@ export async function ask(method, path, options) {
 	const answer = await reach(method, path, options);
 	const text = await answer.text();
 	server.asOf = answer.headers.get('Date') ?? server.asOf;
+	if (method !== 'GET' && path !== SESSION) change({ epoch: server.epoch + 1 });
 	return { value: text ? JSON.parse(text) : null, headers: answer.headers };
 }
 
@@ -144,12 +146,12 @@ function lost(wait = 1) {
 	change({ gone: { wait, until: Date.now() + wait * 1000 } });
 }
 
+// Whether the server answers at all.
 export async function attempt() {
-	if (!server.gone) return;
-	const { wait } = server.gone;
+	const { wait = 0.5 } = server.gone ?? {};
 	const answer = await fetch('/up', { cache: 'no-store', signal: AbortSignal.timeout(5000) }).catch(() => null);
-	if (answer && answer.status < 500) found();
-	else lost(Math.min(wait * 2, 30));
+	if (!answer || answer.status >= 500) lost(Math.min(wait * 2, 30));
+	else if (server.gone) found();
 }
 
 function found() {

@@ -1,30 +1,31 @@
 // Owns the parts of forms: fields, buttons that say which scope they need, dialogs, and how a refusal is told.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { asRefusal, hasScope } from './api.js';
-import { setQuery } from './address.js';
-import { Copy, lamp, text, visible } from './shown.js';
+import { queried, setQuery } from './address.js';
+import { Copy, html, lamp, text, useEffect, useRef, useState, visible } from './shown.js';
 
 const ADVICE = {
 	'scope-missing': 'Log in with a token that has this scope: fanfare token create --scope …',
 	'not-for-bound-tokens': 'Log in with a token that is not bound to apps.',
 	'no-such-app': 'It was deleted, or this token may not see it.',
 	'database-away': 'Look at the database and the log of the server.',
+	'too-many-taps': 'Close another Live page of yours, in this browser or another, and try again.',
 };
 
 export function Refused({ refusal, what, again }) {
 	if (!refusal) return null;
 	const { message, word, faults } = refusal;
-	return html`<div class="refused" role="alert">
-		<p><span aria-hidden="true">✗</span> ${text(message)}</p>
+	return html`<div class=refused role=alert>
+		<p><span aria-hidden=true>✗</span> ${text(message)}</p>
 		${faults.length > 0 && html`<ul>${faults.map((fault) => html`<li>${text(fault)}</li>`)}</ul>`}
-		${ADVICE[word] && html`<p class="quiet">${ADVICE[word]}</p>`}
-		${again && html`<p><button type="button" class="small" onClick=${again}>Try again</button> <small>could not get ${what}</small></p>`}
+		${ADVICE[word] && html`<p class=quiet>${ADVICE[word]}</p>`}
+		${again && html`<p><button type=button class=small onClick=${again}>Try again</button> <small>could not get ${what}</small></p>`}
 	</div>`;
 }
 
-export function Act({ needs, off, children, ...button }) {
+// In a list the scope stands above the list.
+export function Act({ needs, off, listed, children, ...button }) {
 	const may = hasScope(needs);
-	return html`<span><button type="button" ...${button} disabled=${!may || off}>${children}</button>${!may && html` <small>needs the scope ${needs}</small>`}</span>`;
+	return html`<span><button type=button ...${button} disabled=${!may || off}>${children}</button>${!may && !listed && html` <small>needs the scope ${needs}</small>`}</span>`;
 }
 
 let last = 0;
@@ -41,17 +42,17 @@ export function Field({ label, note, faults = [], children, wide }) {
 	return html`<div class=${wide ? 'field wide' : 'field'}>
 		<label for=${id}>${label}</label>
 		${children({ id, 'aria-describedby': described, 'aria-invalid': faults.length ? 'true' : undefined, spellcheck: false, autocomplete: 'off' })}
-		${note && html`<small id=${`${id}n`} class="quiet">${note}</small>`}
-		${faults.length > 0 && html`<small id=${`${id}e`} class="fault">${faults.map(visible).join('; ')}</small>`}
+		${note && html`<small id=${`${id}n`} class=quiet>${note}</small>`}
+		${faults.length > 0 && html`<small id=${`${id}e`} class=fault>${faults.map(visible).join('; ')}</small>`}
 	</div>`;
 }
 
 export const Line = ({ label, note, faults, wide, put, ...input }) => html`<${Field} ...${{ label, note, faults, wide }}>
 	${(field) => html`<input ...${field} ...${input} onInput=${(event) => put(event.target.value)} />`}<//>`;
 
-export const Check = ({ on, flip, disabled, children }) => html`<label class="check"><input type="checkbox" checked=${on} disabled=${disabled} onChange=${flip} /> <span>${children}</span></label>`;
+export const Check = ({ on, flip, disabled, children }) => html`<label class=check><input type=checkbox checked=${on} disabled=${disabled} onChange=${flip} /> <span>${children}</span></label>`;
 
-export const Filters = ({ query, fields, children }) => html`<div class="filters">
+export const Filters = ({ query, fields, children }) => html`<div class=filters>
 	${fields.map(([name, label, placeholder]) => html`<${Filter} ...${{ name, label, placeholder }} value=${query.get(name) ?? ''} />`)}${children}</div>`;
 
 function Filter({ name, value, ...line }) {
@@ -61,11 +62,11 @@ function Filter({ name, value, ...line }) {
 		const timer = setTimeout(() => typed !== value && setQuery({ [name]: typed }), 250);
 		return () => clearTimeout(timer);
 	}, [typed]);
-	return html`<${Line} ...${line} type="search" value=${typed} put=${setTyped} />`;
+	return html`<${Line} ...${line} type=search value=${typed} put=${setTyped} />`;
 }
 
 export const Once = ({ what, text: lines, again }) => html`
-	<p class="caution">${lamp('warn', `Copy it now: ${again ? 'later only the scope secrets shows' : 'this is the only time that you see'} the ${what}.`)}</p>
+	<p class=caution>${lamp('warn', `Copy it now: ${again ? 'later only the scope secrets shows' : 'this is the only time that you see'} the ${what}.`)}</p>
 	<pre tabindex="0" aria-label="Lines to copy">${lines}</pre><p><${Copy} text=${lines} /></p>`;
 
 // A dialog over the page; Esc closes it, and the button that the child is given.
@@ -84,7 +85,7 @@ export function Dialog({ title, onClose, children, autofocus, closeWord = 'Cance
 	};
 	return html`<dialog ref=${element} aria-labelledby=${id} onCancel=${cancel}>
 		<h2 id=${id}>${title}</h2>
-		${children(html`<button type="button" autofocus=${autofocus} onClick=${onClose}>${closeWord}</button>`)}
+		${children(html`<button type=button autofocus=${autofocus} onClick=${onClose}>${closeWord}</button>`)}
 	</dialog>`;
 }
 
@@ -104,9 +105,9 @@ export function Sure({ label, does = label, choices, title, act, ready = true, c
 		${open && html`<${Dialog} title=${title} autofocus=${choices} onClose=${() => setOpen(false)}>${(cancel) => html`
 			<form onSubmit=${submitted(() => ready && !choices && acting.run())}>
 				${children}
-				${choices?.map(([word, what]) => html`<p class="row nowrap"><button type="button" class="danger" disabled=${acting.busy} onClick=${() => acting.run(word)}>${word}</button> <span>${what}</span></p>`)}
+				${choices?.map(([word, what]) => html`<p class="row nowrap"><button type=button class=danger disabled=${acting.busy} onClick=${() => acting.run(word)}>${word}</button> <span>${what}</span></p>`)}
 				<${Refused} refusal=${acting.refusal} />
-				<p class="row">${!choices && html`<button class="danger" disabled=${!ready || acting.busy}>${does}</button>`} ${cancel}</p>
+				<p class=row>${!choices && html`<button class=danger disabled=${!ready || acting.busy}>${does}</button>`} ${cancel}</p>
 			</form>`}<//>`}`;
 }
 
@@ -131,9 +132,20 @@ export function useAction(action) {
 	return { ...state, run, clear: () => set({}) };
 }
 
+// The values of a form: `put(name)` takes a new one, `of(name)` is the attributes of a Line.
+export function useGiven(begin) {
+	const [given, set] = useState(begin);
+	const put = (name) => (value) => set((was) => ({ ...was, [name]: value }));
+	return { given, set, put, of: (name) => ({ value: given[name], put: put(name) }) };
+}
+
 export const flipped = (list, item) => (list.includes(item) ? list.filter((other) => other !== item) : [...list, item]);
 
 export const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
 
-export const Tabs = ({ label, of, on, href }) => html`<nav class="tabs" aria-label=${label}>${Object.entries(of).map(
-	([at, name]) => html`<a href=${href(at)} aria-current=${on === at ? 'page' : undefined}>${name}</a>`)}</nav>`;
+// The tab of an address, or the first.
+export const chosen = (of, at) => (Object.hasOwn(of, at) ? at : Object.keys(of)[0]);
+
+// Each has an address: a value of the query, or what `href` makes.
+export const Tabs = ({ label, of, on, name = 'tab', href = (at) => queried({ [name]: at }) }) => html`<nav class=tabs aria-label=${label}>${Object.entries(of).map(
+	([at, words]) => html`<a href=${href(at)} aria-current=${on === at ? 'page' : undefined}>${words}</a>`)}</nav>`;

@@ -1,11 +1,10 @@
 // Owns what stands around every page: menu, choice of the app, search, theme, keys, the bar of a gone server.
 // Must never act on a key while a text is being typed.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath, attempt, hasScope, logout, path, server, useServer } from './api.js';
 import { go, to, toApp, useAddress, useEvent } from './address.js';
 import { Check, Dialog, Do, flipped } from './form.js';
 import { Missing, States, useGot } from './list.js';
-import { channelLink, clock, socketLink, useTick, userLink, visible } from './shown.js';
+import { channelLink, clock, html, socketLink, useEffect, useRef, useState, useTick, userLink, visible } from './shown.js';
 
 const KEYS = {
 	'/': 'search',
@@ -39,7 +38,7 @@ function Theme() {
 	return html`<${Icon} label=${`Theme: ${theme}. Change to ${next}`} sign=${THEMES[theme]} onClick=${() => set(setTheme(next))} />`;
 }
 
-const Icon = ({ label, sign, ...button }) => html`<button class="icon" aria-label=${label} title=${label} ...${button}><span aria-hidden="true">${sign}</span></button>`;
+const Icon = ({ label, sign, ...button }) => html`<button class=icon aria-label=${label} title=${label} ...${button}><span aria-hidden=true>${sign}</span></button>`;
 
 const addressOf = (page, app) => (page.ofApp ? toApp(app, page.at) : to(page.at));
 
@@ -55,7 +54,7 @@ function Menu({ app, pages, current }) {
 function Chooser({ app, page }) {
 	const known = useGot(hasScope('read') ? path('apps', { limit: 100 }) : null).value?.apps ?? [];
 	const choose = ({ target: { value } }) => go(value ? toApp(value, page?.ofApp ? page.at : '') : to('apps'));
-	return html`<select aria-label="App" value=${app ?? ''} onChange=${choose}>
+	return html`<select aria-label=App value=${app ?? ''} onChange=${choose}>
 		${app && !known.some(({ id }) => id === app) && html`<option value=${app}>${visible(app)}</option>`}
 		${known.map(({ id, name }) => html`<option value=${id}>${visible(name ? `${name} (${id})` : id)}</option>`)}
 		<option value="">All apps…</option>
@@ -68,12 +67,12 @@ function Search({ app }) {
 		const q = event.target.elements.q.value.trim();
 		if (q) go(app ? toApp(app, 'find', { q }) : to('find', { q }));
 	};
-	return html`<form role="search" onSubmit=${submit}>
-		<input id="search" name="q" type="search" aria-label="Find a channel, socket, user or app" placeholder="/ find channel, socket, user …" autocomplete="off" spellcheck=${false} /></form>`;
+	return html`<form role=search onSubmit=${submit}>
+		<input id=search name=q type=search aria-label="Find a channel, socket, user or app" placeholder="/ find channel, socket, user …" autocomplete=off spellcheck=${false} /></form>`;
 }
 
 function Account({ session: { name, token, scopes, apps, server_version: version } }) {
-	return html`<details class="account" onKeyDown=${(event) => event.key === 'Escape' && (event.currentTarget.open = false)}>
+	return html`<details class=account onKeyDown=${(event) => event.key === 'Escape' && (event.currentTarget.open = false)}>
 		<summary>${visible(name)}</summary>
 		<div><p>Token ${token}, ${visible(name)}</p><p>Scopes: ${scopes.join(', ')}</p><p>Apps: ${apps ? apps.map(visible).join(', ') : 'all'}</p><p>Fanfare ${visible(version)}</p>
 			<p><${Do} act=${logout}>Log out<//></p></div>
@@ -82,8 +81,8 @@ function Account({ session: { name, token, scopes, apps, server_version: version
 
 function Gone({ until }) {
 	useTick(1);
-	return html`<div class="bar"><span role="alert">The server does not answer. What you see may be old.</span>
-		<span>Next attempt in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s</span> <button class="small" onClick=${attempt}>Try now</button></div>`;
+	return html`<div class=bar><span role=alert>The server does not answer. What you see may be old.</span>
+		<span>Next attempt in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s</span> <button class=small onClick=${attempt}>Try now</button></div>`;
 }
 
 function AsOf() {
@@ -98,9 +97,9 @@ function Keys({ onClose }) {
 		store('keys off', next);
 		setOff(next);
 	};
-	return html`<${Dialog} title="Keys" closeWord="Close" onClose=${onClose}>${(close) => html`
-		<p class="quiet">None while a text is typed.</p>
-		<ul class="bare">${Object.entries(KEYS).map(([key, does]) => html`<li><${Check} on=${!off.includes(key)} disabled=${key.length > 1} flip=${() => flip(key)}><kbd>${key}</kbd> ${does}<//></li>`)}</ul>
+	return html`<${Dialog} title=Keys closeWord=Close onClose=${onClose}>${(close) => html`
+		<p class=quiet>None while a text is typed.</p>
+		<ul class=bare>${Object.entries(KEYS).map(([key, does]) => html`<li><${Check} on=${!off.includes(key)} disabled=${key.length > 1} flip=${() => flip(key)}><kbd>${key}</kbd> ${does}<//></li>`)}</ul>
 		<p>${close}</p>`}<//>`;
 }
 
@@ -146,13 +145,13 @@ export function Frame({ app, pages, current, children }) {
 	const close = (event) => event.key === 'Escape' && setOpen(false);
 	return html`
 		<header onKeyDown=${close}>
-			<button class="skip" onClick=${() => main.current.focus()}>Skip to the page</button>
-			<${Icon} class="icon drawer" label="Menu" sign="☰" aria-expanded=${String(open)} aria-controls="menu" onClick=${() => setOpen(!open)} />
-			<a class="brand" href=${to('apps')}><span class="flag" aria-hidden="true"></span>Fanfare</a>
+			<button class=skip onClick=${() => main.current.focus()}>Skip to the page</button>
+			<${Icon} class="icon drawer" label=Menu sign="☰" aria-expanded=${String(open)} aria-controls=menu onClick=${() => setOpen(!open)} />
+			<a class=brand href=${to('apps')}><span class=flag aria-hidden=true></span>Fanfare</a>
 			<${Chooser} app=${app} page=${current} /><${Search} app=${app} /><${Theme} />
-			<${Icon} label="Keys" sign="?" onClick=${() => setHelp(true)} /><${Account} session=${session} />
+			<${Icon} label=Keys sign="?" onClick=${() => setHelp(true)} /><${Account} session=${session} />
 		</header>
-		<nav id="menu" class=${open ? 'open' : ''} aria-label="Pages" onKeyDown=${close}><${Menu} app=${app} pages=${pages} current=${current} /></nav>
+		<nav id=menu class=${open ? 'open' : ''} aria-label=Pages onKeyDown=${close}><${Menu} app=${app} pages=${pages} current=${current} /></nav>
 		<main ref=${main} tabindex="-1">${gone && html`<${Gone} ...${gone} />`}${children}</main>
 		<${AsOf} />
 		${help && html`<${Keys} onClose=${() => setHelp(false)} />`}`;
@@ -160,21 +159,20 @@ export function Frame({ app, pages, current, children }) {
 
 export function Find({ app, query }) {
 	const q = query.get('q') ?? '';
-	const asked = useGot(app ? appPath(app, 'search', { q }) : path('search', { q }));
+	const asked = useGot(appPath('search', { q }));
 	const found = (answer) => [
 		['apps', 'Apps', ({ id, name }) => html`<a href=${toApp(id)}>${visible(name ? `${name} (${id})` : id)}</a>`],
-		['connections', 'Connections', ({ socket }) => socketLink(app, socket)],
-		['channels', 'Channels', ({ name }) => channelLink(app, name)],
-		['users', 'Users', ({ user }) => userLink(app, user)],
+		['connections', 'Connections', ({ socket }) => socketLink(socket)],
+		['channels', 'Channels', ({ name }) => channelLink(name)],
+		['users', 'Users', ({ user }) => userLink(user)],
 	].filter(([list]) => answer[list]?.length);
 	return html`<h1>Find</h1>
 		<p>What is called <b>${visible(q)}</b>, or begins so${app && ', in this app'}:</p>
 		<${Missing} of=${asked.value} />
 		<${States} of=${asked} what="what was searched for" isEmpty=${(answer) => !found(answer).length}
-			empty=${html`<p>Nothing here is called <b>${visible(q)}</b> now.</p>
-				<p>The search looks for beginnings of names of apps${app && ', channels and users, and for socket ids'}. A channel exists while somebody is subscribed.</p>`}>
+			empty=${[html`Nothing here is called <b>${visible(q)}</b> now.`, `The search looks for beginnings of names of apps${app ? ', channels and users, and for socket ids' : ''}. A channel exists while somebody is subscribed.`]}>
 			${(answer) => found(answer).map(([list, name, link]) => html`<h2>${name}</h2>
-				<ul class="bare">${answer[list].map((row) => html`<li data-row tabindex="-1">${link(row)}</li>`)}</ul>
-				${answer.more.includes(list) && html`<p class="quiet">and more: go on typing</p>`}`)}
+				<ul class=bare>${answer[list].map((row) => html`<li data-row tabindex="-1">${link(row)}</li>`)}</ul>
+				${answer.more.includes(list) && html`<p class=quiet>and more: go on typing</p>`}`)}
 		<//>`;
 }

@@ -1,12 +1,18 @@
 // Owns the lists: their four states in words (loading, empty, failed, data), pages, rows that stay still while they are
 // read, and the table that becomes cards on a narrow screen.
 // Must never hold more rows than LONGEST.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
-import { asRefusal, get, path, server, useServer } from './api.js';
+import { appPath, asRefusal, get, hasScope, server, useServer } from './api.js';
 import { Refused } from './form.js';
-import { field, number, visible } from './shown.js';
+import { counted, field, html, number, title, useEffect, useRef, useState, visible } from './shown.js';
 
 const LONGEST = 2000;
+
+// By how much a counter has grown between two answers; null where a node came, went or began anew, and its counters with it.
+export function grown(now, was, key) {
+	const [after, before] = [now, was].map((of) => of?.by_node ?? { '': of });
+	const steps = Object.entries(after).map(([node, of]) => of?.[key] - before[node]?.[key]);
+	return steps.length === Object.keys(before).length && steps.every((n) => n >= 0) ? steps.reduce((sum, n) => sum + n) : null;
+}
 
 export const useGot = (path, options) => useAsked((signal) => get(path, { signal }), path, options);
 
@@ -48,8 +54,8 @@ export function States({ of: { value, refusal, slow, again }, isEmpty, empty, wh
 	if (refusal && (missing || refusal.word !== 'gone')) {
 		return html`<${Refused} refusal=${refusal} what=${what} again=${again} />${!missing && children(value)}`;
 	}
-	if (missing) return html`<p class="state" role="status">${slow && 'Loading…'}</p>`;
-	return isEmpty?.(value) ? html`<div class="state empty">${empty}</div>` : children(value);
+	if (missing) return html`<p class=state role=status>${slow && 'Loading…'}</p>`;
+	return isEmpty?.(value) ? html`<div class="state empty">${[empty].flat().filter(Boolean).map((words) => html`<p>${words}</p>`)}</div>` : children(value);
 }
 
 // Rows that stay still while they are read: none comes or goes under the pointer. New ones are counted until `show`, those that
@@ -77,14 +83,13 @@ export function useStill(key, value, rows = [], by) {
 	return list;
 }
 
-export const Fresh = ({ of: { fresh, show } }) => html`<p class="fresh" role="status">${fresh > 0 && html`<button class="small" onClick=${show}>${number(fresh)} new, show</button>`}</p>`;
+export const Fresh = ({ of: { fresh, show } }) => html`<p class=fresh role=status>${fresh > 0 && html`<button class=small onClick=${show}>${number(fresh)} new, show</button>`}</p>`;
 
 // The list of a route, of an app or of the node, in pages: `plural` of the answer, or `only` some of it, or a `few`, the first page.
-export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, every = 5, only, few, what = `the ${plural}`, caption, empty, columns }) {
+export function Listed({ route, query = {}, plural = route.at(-1), id: by, every = 5, only, few, what = `the ${plural}`, caption = counted(plural.slice(0, -1)), empty, columns, needs }) {
 	const id = keyOf(by);
-	const place = app ? ['apps', app, ...route] : route;
-	const key = path(...place, query);
-	const page = (after, signal) => get(path(...place, { ...query, after }), { signal });
+	const key = appPath(...route, query);
+	const page = (after, signal) => get(appPath(...route, { ...query, after }), { signal });
 	const asked = useAsked((signal) => page(null, signal), key, { every });
 	const [more, setMore] = useState({});
 	const { value = {} } = asked;
@@ -106,10 +111,10 @@ export function Listed({ route, app, query = {}, plural = route.at(-1), id: by, 
 	return html`<div><${Missing} of=${value} />
 		<${States} of=${asked} isEmpty=${() => !rows.length && !list.fresh} empty=${said(empty, value)} what=${what}>${() => html`
 			<${Fresh} of=${list} />
-			<${Table} app=${app} caption=${[said(caption, rows, value, list.next), ofNodes(value)].filter(Boolean).join(', ')} columns=${columns} rows=${rows} id=${id} gone=${list.gone} />
+			<${Table} caption=${[said(caption, rows, value, list.next), ofNodes(value)].filter(Boolean).join(', ')} columns=${columns} needs=${needs} rows=${rows} id=${id} gone=${list.gone} />
 			<${Refused} refusal=${more.refusal} what=${what} again=${further} />
 			${list.next && !few && html`<p><button disabled=${more.busy} onClick=${further}>More</button></p>`}
-			${list.rows.length >= LONGEST && html`<p class="quiet">These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//></div>`;
+			${list.rows.length >= LONGEST && html`<p class=quiet>These are the first ${number(LONGEST)}; a filter finds the others.</p>`}`}<//></div>`;
 }
 
 // Of which nodes an answer is, in words; nothing is said where there is only one.
@@ -118,7 +123,7 @@ export function ofNodes({ of, node, nodes, missing }) {
 	return of === 'this node' && !missing ? `of the node ${visible(node)}${nodes ? ' alone' : ''}` : '';
 }
 
-const caution = (words) => html`<p class="caution">${words}</p>`;
+export const caution = (words) => html`<p class=caution>${words}</p>`;
 
 export function Missing({ of: { missing } = {} }) {
 	if (missing?.length) return caution(`Without what these nodes have, which did not answer: ${missing.map(visible).join(', ')}`);
@@ -130,28 +135,29 @@ const keyOf = (by = 'id') => (typeof by === 'string' ? (row) => row[by] : by);
 // A column of a table, or a fact: the name of a field, how the column is, and its label, 'outbox_bytes:number:Waiting'; or
 // [label, cell(row), how it is, its order, its head]. It is a number, fit (no wider than its content) or block (below its label
 // in a card).
-function columnOf(app, spec) {
+function columnOf(spec) {
 	if (typeof spec !== 'string') return spec;
-	const [name, is, label = name[0].toUpperCase() + name.slice(1).replaceAll('_', ' ')] = spec.split(':');
-	return [label, (row) => field(app, row, name), is || (/(at|since)$/.test(name) ? 'fit' : undefined)];
+	const [name, is, label = title(name)] = spec.split(':');
+	return [label, (row) => field(row, name), is || (/(at|since)$/.test(name) ? 'fit' : undefined)];
 }
 
-export const Facts = ({ app, of, facts }) => html`<dl class="pairs panel narrow">${facts.map((spec) => {
-	const [label, cell] = columnOf(app, spec);
+export const Facts = ({ of, facts }) => html`<dl class="pairs panel narrow">${facts.map((spec) => {
+	const [label, cell] = columnOf(spec);
 	const shown = cell(of);
 	return shown || shown === 0 ? html`<dt>${label}</dt><dd>${shown}</dd>` : null;
 })}</dl>`;
 
-export function Table({ app, caption, columns, rows, id: by, gone }) {
+// `needs` has the scope for what a column is for.
+export function Table({ caption, columns, rows, id: by, gone, needs = {} }) {
 	const id = keyOf(by);
-	const all = columns.filter(Boolean).map((spec) => columnOf(app, spec));
+	const all = columns.filter(Boolean).map(columnOf);
 	const cell = ([label, cell, is], row, n) => (n === 0
-		? html`<th scope="row" class=${is} data-label=${label}><div>${cell(row)}</div></th>`
+		? html`<th scope=row class=${is} data-label=${label}><div>${cell(row)}</div></th>`
 		: html`<td class=${is} data-label=${label}><div>${cell(row)}</div></td>`);
 	return html`<table>
-		<caption>${caption}</caption>
-		<thead><tr>${all.map(([label, , is, sort, head = label]) => html`<th scope="col" class=${is} aria-sort=${sort}>
-			${head}${sort && html`<span aria-hidden="true">${sort === 'ascending' ? ' ▴' : ' ▾'}</span>`}</th>`)}</tr></thead>
+		<caption>${caption}${Object.entries(needs).map(([what, scope]) => !hasScope(scope) && ` · ${what} needs the scope ${scope}`)}</caption>
+		<thead><tr>${all.map(([label, , is, sort, head = label]) => html`<th scope=col class=${is} aria-sort=${sort}>
+			${head}${sort && html`<span aria-hidden=true>${sort === 'ascending' ? ' ▴' : ' ▾'}</span>`}</th>`)}</tr></thead>
 		<tbody>${rows.map((row) => html`<tr key=${id(row)} data-row tabindex="-1" class=${gone?.has(id(row)) ? 'gone' : ''}>${all.map((column, n) => cell(column, row, n))}</tr>`)}</tbody>
 	</table>`;
 }

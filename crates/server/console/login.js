@@ -1,9 +1,8 @@
 // Owns the log-in: the page of it, and the dialog over a page whose session has ended.
 // Must never keep the token: the field is empty again as soon as the server has it.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { login } from './api.js';
 import { Dialog, Line, submitted } from './form.js';
-import { count } from './shown.js';
+import { count, html, useEffect, useRef, useState } from './shown.js';
 
 const tries = ({ wrong, allowed }) => wrong > 1 && `${count(wrong, 'wrong token')} from this address; at ${allowed} it waits a minute`;
 
@@ -29,14 +28,14 @@ function Form({ refusal: before }) {
 	};
 	const fault = left > 0 ? `Too many wrong tokens have come from this address. It waits ${left} s.` : refusal?.status === 429 ? 'Try again now.' : refusal && [refusal.message, tries(refusal)].filter(Boolean).join('. ');
 	return html`<form ref=${form} onSubmit=${submitted(() => !busy && token && submit())}>
-		<${Line} label="Token" faults=${fault ? [fault] : []} wide type="password" required value=${token} put=${setToken} />
-		<p><button class="main" disabled=${busy || left > 0}>Log in</button></p>
-		<p class="quiet">No token yet? On the server, <code>fanfare console</code> prints a link that logs in.</p>
+		<${Line} label=Token faults=${fault ? [fault] : []} wide type=password required value=${token} put=${setToken} />
+		<p><button class=main disabled=${busy || left > 0}>Log in</button></p>
+		<p class=quiet>No token yet? On the server, <code>fanfare console</code> prints a link that logs in.</p>
 	</form>`;
 }
 
-export const Login = ({ refusal }) => html`<main class="login">
-	<h1><span class="flag" aria-hidden="true"></span>Fanfare</h1>
+export const Login = ({ refusal }) => html`<main class=login>
+	<h1><span class=flag aria-hidden=true></span>Fanfare</h1>
 	<${Form} refusal=${refusal} />
 </main>`;
 

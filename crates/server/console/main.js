@@ -1,8 +1,7 @@
 // Owns the start of the page, and which page an address shows.
 // Must never show anything of the server before somebody is logged in.
-import { html, render, useEffect, useRef, useState } from './vendor/preact.js';
-import { takeCode, useAddress } from './address.js';
-import { describe, login, resume, useServer } from './api.js';
+import { shown, takeCode, useAddress } from './address.js';
+import { describe, login, resume, server, useServer } from './api.js';
 import { Apps, NewApp } from './apps.js';
 import { Refused } from './form.js';
 import { Find, Frame, setTheme } from './frame.js';
@@ -15,48 +14,51 @@ import { Audit, Nodes, Tokens } from './node.js';
 import { Overview } from './overview.js';
 import { Send, Traces } from './send.js';
 import { Settings } from './settings.js';
-import { visible } from './shown.js';
+import { html, render, useEffect, useRef, useState, visible } from './shown.js';
 import { Doctor, Refusals } from './trouble.js';
 import { Usage } from './usage.js';
 import { Webhooks } from './webhooks.js';
 
-const page = (ofApp) => ([at, name, letter, view, within]) => ({ at, name, letter, view, ofApp, within });
+const page = (ofApp) => ([name, letter, view, at = name.toLowerCase(), within]) => ({ at, name, letter, view, ofApp, within });
 
-// In the order of the menu: address, name, key behind g, view.
+// In the order of the menu: name, key behind g, view, and the address where it is not the name's.
 const PAGES = [
 	...[
-		['overview', 'Overview', 'o', Overview],
-		['live', 'Live', 'l', Live],
-		['send', 'Send', 's', Send],
-		['channels', 'Channels', 'c', Channels],
-		['connections', 'Connections', 'i', Connections],
-		['users', 'Users', 'u', Users],
-		['refusals', 'Refusals', 'r', Refusals],
-		['webhooks', 'Webhooks', 'w', Webhooks],
-		['usage', 'Usage', 'g', Usage],
-		['settings', 'Settings', 'e', Settings],
-		['connect', 'Connect', 't', Connect],
-		['doctor', 'Doctor', 'd', Doctor],
+		['Overview', 'o', Overview],
+		['Live', 'l', Live],
+		['Send', 's', Send],
+		['Channels', 'c', Channels],
+		['Connections', 'i', Connections],
+		['Users', 'u', Users],
+		['Refusals', 'r', Refusals],
+		['Webhooks', 'w', Webhooks],
+		['Usage', 'g', Usage],
+		['Settings', 'e', Settings],
+		['Connect', 't', Connect],
+		['Doctor', 'd', Doctor],
 	].map(page(true)),
 	...[
-		['apps', 'Apps', 'p', Apps],
-		['node', 'Node', 'n', Nodes],
-		['tokens', 'Tokens', 'k', Tokens],
-		['audit', 'Audit', 'a', Audit],
+		['Apps', 'p', Apps],
+		['Node', 'n', Nodes],
+		['Tokens', 'k', Tokens],
+		['Audit', 'a', Audit],
 	].map(page(false)),
 ];
 
 const OTHERS = [
-	page(true)(['find', 'Find', '', Find]),
-	page(true)(['traces', 'Find an event', '', Traces, 'send']),
-	page(false)(['find', 'Find', '', Find]),
-	page(false)(['new', 'New app', '', NewApp, 'apps']),
+	page(true)(['Find', '', Find]),
+	page(true)(['Find an event', '', Traces, 'traces', 'send']),
+	page(false)(['Find', '', Find]),
+	page(false)(['New app', '', NewApp, 'new', 'apps']),
 ];
 
-function pageOf([first, ...rest]) {
+// A session that is bound to one app begins there.
+function pageOf(parts) {
+	const [only, more] = server.session.apps ?? [];
+	const [first, ...rest] = parts.length || more || !only ? parts : ['apps', only];
 	const ofApp = first === 'apps' && rest.length > 0;
-	const [app, at = PAGES[0].at, ...parts] = ofApp ? rest : [null, first ?? 'apps', ...rest];
-	return { app, page: [...PAGES, ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts };
+	const [app, at = PAGES[0].at, ...within] = ofApp ? rest : [null, first ?? 'apps', ...rest];
+	return { app, page: [...PAGES, ...OTHERS].find((page) => page.at === at && page.ofApp === ofApp), parts: within };
 }
 
 const Unknown = () => html`<h1>There is no such page</h1><p>See <a href="#/apps">the apps</a>.</p>`;
@@ -70,6 +72,7 @@ function Page() {
 	const { app, page, parts } = pageOf(address.parts);
 	const before = useRef();
 	before.current = app ?? before.current;
+	shown.app = app;
 	const current = PAGES.find((one) => one === page || one.at === page?.within);
 	useEffect(() => {
 		document.title = [page?.name, app && visible(app), 'Fanfare'].filter(Boolean).join(' · ');
@@ -86,9 +89,9 @@ function Start({ refused, failed }) {
 	useEffect(() => {
 		if (session && !schemas) describe().catch(setError);
 	}, [session]);
-	if (error) return html`<main class="login"><h1>Fanfare</h1><${Refused} refusal=${error} what="this page" again=${() => location.reload()} /></main>`;
+	if (error) return html`<main class=login><h1>Fanfare</h1><${Refused} refusal=${error} what="this page" again=${() => location.reload()} /></main>`;
 	if (!session) return html`<${Login} refusal=${refused} />`;
-	return schemas ? html`<${Page} />` : html`<p class="state" role="status">Loading…</p>`;
+	return schemas ? html`<${Page} />` : html`<p class=state role=status>Loading…</p>`;
 }
 
 async function start() {

@@ -1,13 +1,11 @@
 // Owns the settings of an app: a form made from the schema of the OpenAPI document, and what ends an app.
 // Must never send a field that was not changed, nor overwrite what others changed without asking.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath, ask, get, hasScope, patch, settingsSchema } from './api.js';
-import { toApp } from './address.js';
 import { DeleteApp } from './apps.js';
-import { Act, Dialog, Do, Field, Refused, Sure, Tabs, linesOf, submitted, useAction } from './form.js';
+import { Act, Dialog, Do, Field, Refused, Sure, Tabs, chosen, linesOf, submitted, useAction } from './form.js';
 import { Keys } from './keys.js';
 import { States, useGot } from './list.js';
-import { count, lamp, number, visible } from './shown.js';
+import { count, html, lamp, number, useEffect, useRef, useState, visible } from './shown.js';
 
 const TABS = { general: 'General', limits: 'Limits', features: 'Features', authorization: 'Authorization', redis: 'Redis', keys: 'Keys' };
 
@@ -70,14 +68,17 @@ function isOf(fault, name) {
 	return words.includes(name) || words[0] === name.split('.').at(-1);
 }
 
-export function Settings({ app, query }) {
-	const tab = query.get('tab') in TABS ? query.get('tab') : 'general';
-	const asked = useGot(appPath(app));
+// Why an app of the configuration cannot be changed on the page.
+export const Fixed = ({ app: { source, from } }) => source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${from && ` (${visible(from)})`}, and is changed there.</p>`;
+
+export function Settings({ query }) {
+	const tab = chosen(TABS, query.get('tab'));
+	const asked = useGot(appPath());
 	return html`<h1>Settings</h1>
-		<${Tabs} label="Settings" of=${TABS} on=${tab} href=${(at) => toApp(app, 'settings', { tab: at })} />
+		<${Tabs} label=Settings of=${TABS} on=${tab} />
 		<${States} of=${asked} what="the app">${(value) => html`
-			${value.source === 'configuration' && html`<p class="caution narrow">This app stands in the configuration${value.from && ` (${visible(value.from)})`}, and is changed there.</p>`}
-			${tab === 'keys' ? html`<${Keys} app=${value} />` : html`<${Form} key=${value.id} app=${value} tab=${tab} put=${asked.put} />`}`}
+			<${Fixed} app=${value} />
+			${tab === 'keys' ? html`<${Keys} app=${value} />` : html`<${Form} app=${value} tab=${tab} put=${asked.put} />`}`}
 		<//>`;
 }
 
@@ -96,12 +97,12 @@ function Form({ app, tab, put }) {
 		setSaved('');
 	};
 	const saving = useAction(async (anyway) => {
-		const { value: now, headers } = await ask('GET', appPath(app.id));
+		const { value: now, headers } = await ask('GET', appPath());
 		const others = changes.map((one) => ({ ...one, now: ownOf(now, one.name) })).filter(({ old, now }) => !same(old, now));
 		setConflict(others.length && !anyway ? others : null);
 		if (others.length && !anyway) return;
 		const etag = headers.get('ETag');
-		put(await patch(appPath(app.id), bodyOf(changes), etag && { 'If-Match': etag }));
+		put(await patch(appPath(), bodyOf(changes), etag && { 'If-Match': etag }));
 		setSaved(`Saved: ${changes.map(({ name }) => name).join(', ')}.`);
 		setTyped({});
 	});
@@ -113,16 +114,16 @@ function Form({ app, tab, put }) {
 	const fixed = app.source === 'configuration';
 	const elsewhere = Object.keys(TABS).filter((at) => at !== tab && changes.some((one) => one.tab === at)).map((at) => TABS[at]);
 	return html`<div><form ref=${form} class="settings narrow" onSubmit=${submitted(() => changes.length && saving.run(false))}>
-		<div class="panel">${fields.filter((one) => one.tab === tab).map((one) => html`<${Setting} key=${one.name} ...${one} own=${ownOf(app, one.name)} typed=${typed[one.name]}
+		<div class=panel>${fields.filter((one) => one.tab === tab).map((one) => html`<${Setting} key=${one.name} ...${one} own=${ownOf(app, one.name)} typed=${typed[one.name]}
 			changed=${changes.some(({ name }) => name === one.name)} readOnly=${fixed || !hasScope('write')} faults=${faults.filter((fault) => isOf(fault, one.name))} type=${(value) => type(one.name, value)} />`)}</div>
 		${saving.refusal && html`<${Refused} refusal=${{ word: saving.refusal.word, message: saving.refusal.message, faults: unplaced }} />`}
-		<p class=${changes.length ? 'row save due' : 'row save'}><${Act} needs="write" type="submit" class="main" off=${!changes.length || saving.busy || fixed}>${changes.length ? `Save ${count(changes.length, 'change')}` : 'Save'}<//>
-			${changes.length > 0 && html`<button type="button" onClick=${() => (setTyped({}), saving.clear())}>Discard</button>`}
-			<span class="quiet" role="status">${saved || (elsewhere.length ? `also on ${elsewhere.join(', ')}` : '')}</span></p>
+		<p class=${changes.length ? 'row save due' : 'row save'}><${Act} needs=write type=submit class=main off=${!changes.length || saving.busy || fixed}>${changes.length ? `Save ${count(changes.length, 'change')}` : 'Save'}<//>
+			${changes.length > 0 && html`<button type=button onClick=${() => (setTyped({}), saving.clear())}>Discard</button>`}
+			<span class=quiet role=status>${saved || (elsewhere.length ? `also on ${elsewhere.join(', ')}` : '')}</span></p>
 		${conflict && html`<${Dialog} title="Somebody else has changed this meanwhile" onClose=${() => setConflict(null)}>${(cancel) => html`
 			<ul>${conflict.map(({ name, old, now, value, field }) => html`<li><b>${name}</b>: was ${said(old, field)}, is now ${said(now, field)}, you want ${said(value, field)}</li>`)}</ul>
-			<p class="row"><button type="button" class="main" onClick=${() => saving.run(true)}>Save mine</button>
-				<button type="button" onClick=${async () => (setTyped({}), setConflict(null), put(await get(appPath(app.id))))}>Take theirs</button> ${cancel}</p>`}<//>`}
+			<p class=row><button type=button class=main onClick=${() => saving.run(true)}>Save mine</button>
+				<button type=button onClick=${async () => (setTyped({}), setConflict(null), put(await get(appPath())))}>Take theirs</button> ${cancel}</p>`}<//>`}
 	</form>
 	${tab === 'general' && html`<${Danger} app=${app} put=${put} />`}</div>`;
 }
@@ -136,30 +137,25 @@ function Setting({ name, field, own, typed, changed, readOnly, faults, type }) {
 		kind === 'integer' && field.minimum != null && `${number(field.minimum)} to ${number(field.maximum)}`,
 		changed ? 'not saved yet' : hasOwn && 'own value',
 	];
-	const note = html`${field.description && `${field.description}.`}<span class="facts">${facts.filter(Boolean).join(' · ')} ${
-		hasOwn && !readOnly && html`<button type="button" class="plain" aria-label=${`${name}: back to the default`} onClick=${() => type(null)}>back to the default</button>`}</span>`;
-	if (kind === 'boolean') {
-		const on = value ?? field.default ?? false;
-		return html`<fieldset class="field" disabled=${readOnly}><legend>${name}</legend>
-			${[true, false].map((choice) => html`<label class="check"><input type="radio" name=${name} checked=${on === choice} onChange=${() => type(choice)} /> ${choice ? 'on' : 'off'}</label>`)}
-			<small>${note}</small>${faults.length > 0 && html`<small class="fault">${faults.map(visible).join('; ')}</small>`}</fieldset>`;
-	}
+	const note = html`${field.description && `${field.description}.`}<span class=facts>${facts.filter(Boolean).join(' · ')} ${
+		hasOwn && !readOnly && html`<button type=button class=plain aria-label=${`${name}: back to the default`} onClick=${() => type(null)}>back to the default</button>`}</span>`;
 	const input = { disabled: readOnly, value: asText(value), onInput: (event) => type(event.target.value) };
-	return html`<${Field} label=${name} note=${note} faults=${faults} wide=${kind === 'string'}>${(attributes) => (kind === 'array'
-		? html`<textarea ...${attributes} ...${input} class="few" placeholder="one a line"></textarea>`
+	return html`<${Field} label=${name} note=${note} faults=${faults} wide=${kind === 'string'}>${(attributes) => (kind === 'boolean'
+		? html`<input ...${attributes} type=checkbox disabled=${readOnly} checked=${value ?? field.default} onChange=${(event) => type(event.target.checked)} />`
+		: kind === 'array' ? html`<textarea ...${attributes} ...${input} class=few placeholder="one a line"></textarea>`
 		: html`<input ...${attributes} ...${input} inputmode=${kind === 'integer' ? 'numeric' : undefined} placeholder=${asText(field.default ?? field.examples?.[0])} maxlength=${field.maxLength} />`)}<//>`;
 }
 
 function Danger({ app, put }) {
 	const fixed = app.source === 'configuration';
-	const turn = async () => put(await patch(appPath(app.id), { enabled: !app.enabled }));
-	return html`<section class="panel narrow danger-zone" aria-label="Danger">
+	const turn = async () => put(await patch(appPath(), { enabled: !app.enabled }));
+	return html`<section class="panel narrow danger-zone" aria-label=Danger>
 		<h2>Danger</h2>
 		<p>This app is ${app.enabled ? lamp('good', 'enabled') : lamp('off', 'disabled: its connections are refused with 4003')}</p>
-		<p class="row">${app.enabled
-			? html`<${Sure} label="Disable" title=${`Disable ${visible(app.name || app.id)}?`} needs="write" off=${fixed} act=${turn}>
+		<p class=row>${app.enabled
+			? html`<${Sure} label=Disable title=${`Disable ${visible(app.name || app.id)}?`} needs=write off=${fixed} act=${turn}>
 					<p>All its connections are closed with 4003, and stock clients stay away until their page is loaded anew. Requests of back ends are answered 403.</p><//>`
-			: html`<${Do} needs="write" off=${fixed} act=${turn}>Enable<//>`}
+			: html`<${Do} needs=write off=${fixed} act=${turn}>Enable<//>`}
 			<${DeleteApp} app=${app} off=${fixed} /></p>
 	</section>`;
 }

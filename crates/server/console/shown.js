@@ -2,7 +2,9 @@
 // Must never put a value anywhere but into text nodes and attributes of known elements.
 import { html, useEffect, useState } from './vendor/preact.js';
 import { now } from './api.js';
-import { toApp } from './address.js';
+import { here, toApp } from './address.js';
+
+export * from './vendor/preact.js';
 
 const LONG = 300;
 
@@ -24,7 +26,7 @@ function nodes(text, lines) {
 	let from = 0;
 	for (const { 0: unseen, index } of text.matchAll(UNSEEN)) {
 		if (lines && /[\n\t]/.test(unseen)) continue;
-		found.push(text.slice(from, index), html`<span class="mark">${mark(unseen)}</span>`);
+		found.push(text.slice(from, index), html`<span class=mark>${mark(unseen)}</span>`);
 		from = index + unseen.length;
 	}
 	return [...found, text.slice(from)];
@@ -38,7 +40,7 @@ function Text({ value, lines, long = LONG }) {
 	const whole = String(value ?? '');
 	if (whole === '') return html`<small>(empty)</small>`;
 	const cut = !open && whole.length > long;
-	const more = html` <button type="button" class="plain" onClick=${() => setOpen(!open)}>${cut ? `… all ${number(whole.length)} characters` : 'less'}</button>`;
+	const more = html` <button type=button class=plain onClick=${() => setOpen(!open)}>${cut ? `… all ${number(whole.length)} characters` : 'less'}</button>`;
 	return html`<bdi class=${lines ? 'text lines' : 'text'}>${nodes(cut ? whole.slice(0, long) : whole, lines)}</bdi>${whole.length > long && more}`;
 }
 
@@ -52,6 +54,9 @@ export function size(bytes) {
 	const value = bytes / 1024 ** unit;
 	return `${number(value < 100 ? value : Math.round(value))}\u202f${['B', 'KiB', 'MiB', 'GiB', 'TiB'][unit]}`;
 }
+
+export const words = (name) => name.replaceAll('_', ' ');
+export const title = (name) => name[0].toUpperCase() + words(name.slice(1));
 
 export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
@@ -95,7 +100,7 @@ export function clock(at, fine) {
 	return html`<time dateTime=${time} title=${exact(at)}>${time.slice(11, fine ? 23 : 19)}</time>`;
 }
 
-export const lamp = (is, words) => html`<span class="lamp ${is}"><span aria-hidden="true">${MARKS[is]}</span> ${words}</span>`;
+export const lamp = (is, words) => html`<span class="lamp ${is}"><span aria-hidden=true>${MARKS[is]}</span> ${words}</span>`;
 
 const MARKS = { good: '●', warn: '▲', bad: '✗', off: '○' };
 
@@ -106,19 +111,19 @@ export function Copy({ text, label = 'Copy', off }) {
 		setWord(await navigator.clipboard?.writeText(text).then(() => 'Copied', () => null) ?? 'The browser refused; select the text');
 		setTimeout(() => setWord(label), 2000);
 	};
-	return html`<button type="button" class="small" disabled=${off} onClick=${copy}>${word}</button>`;
+	return html`<button type=button class=small disabled=${off} onClick=${copy}>${word}</button>`;
 }
 
 const link = (href, name) => html`<a href=${href}>${text(name, 200)}</a>`;
 
-export const channelLink = (app, name) => link(toApp(app, 'channels', name), name);
-export const socketLink = (app, id) => link(toApp(app, 'connections', id), id);
-export const userLink = (app, id) => link(toApp(app, 'users', { prefix: id }), id);
+export const channelLink = (name) => link(here('channels', name), name);
+export const socketLink = (id) => link(here('connections', id), id);
+export const userLink = (id) => link(here('users', { prefix: id }), id);
 
-function sender(app, by) {
+function sender(by) {
 	const [kind, rest] = String(by ?? '').split(/:(.*)/s);
-	if (kind === 'key') return html`<a href=${toApp(app, 'settings', { tab: 'keys' })}>key ${visible(rest)}…</a>`;
-	if (kind === 'socket' && rest) return html`socket ${socketLink(app, rest)}`;
+	if (kind === 'key') return html`<a href=${here('settings', { tab: 'keys' })}>key ${visible(rest)}…</a>`;
+	if (kind === 'socket' && rest) return html`socket ${socketLink(rest)}`;
 	return { feed: 'Redis', console: 'the console' }[kind] ?? text(by);
 }
 
@@ -127,14 +132,14 @@ const LINKS = {
 	socket: socketLink,
 	user: userLink,
 	by: sender,
-	app: (_, id) => link(toApp(id), id),
+	app: (id) => link(toApp(id), id),
 };
 
 // A field of an answer, shown as its name and its type tell.
-export function field(app, row, name) {
+export function field(row, name) {
 	const value = row[name];
 	if (value == null || value === '') return '';
-	if (LINKS[name]) return LINKS[name](app, value);
+	if (LINKS[name]) return LINKS[name](value);
 	if (/(at|since)$/.test(name)) return age(value);
 	if (/bytes$/.test(name)) return size(value);
 	if (typeof value === 'number') return number(value);

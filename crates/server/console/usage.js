@@ -1,11 +1,10 @@
 // Owns what an app has used: curves, table and CSV; and the curve that other pages draw too.
 // Must never load the library of the curves on a page without one.
-import { html, useEffect, useRef, useState } from './vendor/preact.js';
 import { appPath } from './api.js';
-import { setQuery, toApp, useEvent } from './address.js';
-import { Check, Tabs } from './form.js';
+import { here, setQuery, shown, useEvent } from './address.js';
+import { Check, Tabs, chosen } from './form.js';
 import { States, Table, useGot } from './list.js';
-import { count, exact, number, size, visible } from './shown.js';
+import { count, exact, html, number, size, useEffect, useRef, useState, visible, words } from './shown.js';
 
 const SPANS = { 24: '24 h', 168: '7 d', 720: '30 d', 2160: '90 d' };
 
@@ -18,8 +17,7 @@ const CURVES = [
 ];
 
 const KEYS = CURVES.flatMap(([, , series]) => Object.keys(series));
-const shown = (key, value) => (key === 'delivered_bytes' ? size : number)(value);
-const words = (key) => key.replaceAll('_', ' ');
+const said = (key, value) => (key === 'delivered_bytes' ? size : number)(value);
 
 function everyHour({ from, until, hours }) {
 	const used = new Map(hours.map((hour) => [Date.parse(hour.hour), hour]));
@@ -29,28 +27,28 @@ function everyHour({ from, until, hours }) {
 	return found;
 }
 
-export function Usage({ app, query }) {
-	const hours = query.get('hours') in SPANS ? query.get('hours') : '24';
+export function Usage({ query }) {
+	const hours = chosen(SPANS, query.get('hours'));
 	const local = query.get('zone') === 'local';
 	const asTable = query.get('as') === 'table';
-	const asked = useGot(appPath(app, 'usage', { hours }), { every: 60 });
-	const settings = useGot(appPath(app)).value?.settings;
+	const asked = useGot(appPath('usage', { hours }), { every: 60 });
+	const settings = useGot(appPath()).value?.settings;
 	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 	// Numbers only: no text of a stranger.
 	const csv = () => [['hour', ...KEYS], ...everyHour(asked.value).map((row) => [row.hour, ...KEYS.map((key) => row[key])])].join('\r\n');
 	return html`<h1>Usage</h1>
-		<div class="row"><${Tabs} label="Span of time" of=${SPANS} on=${hours} href=${(at) => toApp(app, 'usage', { ...Object.fromEntries(query), hours: at })} />
+		<div class=row><${Tabs} label="Span of time" of=${SPANS} on=${hours} name=hours />
 			${zone !== 'UTC' && html`<${Check} on=${local} flip=${() => setQuery({ zone: local ? '' : 'local' })}>local time (${zone})<//>`}
 			<${Check} on=${asTable} flip=${() => setQuery({ as: asTable ? '' : 'table' })}>as table<//>
-			${asked.value && html`<button class="small" onClick=${() => save(`usage-${app}-${hours}h.csv`, 'text/csv', csv())}>CSV</button>`}</div>
+			${asked.value && html`<button class=small onClick=${() => save(`usage-${shown.app}-${hours}h.csv`, 'text/csv', csv())}>CSV</button>`}</div>
 		<${States} of=${asked} what="the usage" isEmpty=${(usage) => !usage.hours.length}
-			empty=${html`<p>Nothing was used in this time.</p><p><a href=${toApp(app, 'send')}>Send a test event</a>, or look at a longer time.</p>`}>
-			${(value) => html`<dl class="numbers">${KEYS.filter((key) => value.total[key] || !/^(webhook|client)/.test(key)).map((key) => html`<div><dt>${words(key)}</dt><dd>${shown(key, value.total[key])}</dd></div>`)}</dl>
+			empty=${['Nothing was used in this time.', html`<a href=${here('send')}>Send a test event</a>, or look at a longer time.`]}>
+			${(value) => html`<dl class=numbers>${KEYS.filter((key) => value.total[key] || !/^(webhook|client)/.test(key)).map((key) => html`<div><dt>${words(key)}</dt><dd>${said(key, value.total[key])}</dd></div>`)}</dl>
 				${asTable ? html`<${Numbers} rows=${everyHour(value).reverse()} local=${local} />` : html`<${Curves} rows=${everyHour(value)} local=${local} settings=${settings} />`}`}
 		<//>`;
 }
 
-const Curves = ({ rows, local, settings }) => html`<div class="curves">${CURVES.map(([name, unit, series, quota]) => {
+const Curves = ({ rows, local, settings }) => html`<div class=curves>${CURVES.map(([name, unit, series, quota]) => {
 	const lines = Object.entries(series).map(([key, label]) => ({ label, values: rows.map((row) => row[key]) }));
 	const most = settings?.[quota];
 	if (most) lines.push({ label: `quota ${number(most)}`, values: rows.map(() => most), dashed: true });
@@ -59,9 +57,9 @@ const Curves = ({ rows, local, settings }) => html`<div class="curves">${CURVES.
 
 function Numbers({ rows, local }) {
 	const time = (at) => (local ? new Date(at).toLocaleString('sv-SE') : at.replace('T', ' ')).slice(0, 16);
-	return html`<${Table} caption=${`${count(rows.length, 'hour')}, the newest first`} rows=${rows} id="hour" columns=${[
+	return html`<${Table} caption=${`${count(rows.length, 'hour')}, the newest first`} rows=${rows} id=hour columns=${[
 		[local ? 'Hour, local time' : 'Hour, UTC', ({ hour }) => html`<time dateTime=${hour} title=${exact(hour)}>${time(hour)}</time>`, 'fit'],
-		...KEYS.map((key) => [words(key), (row) => shown(key, row[key]), 'number']),
+		...KEYS.map((key) => [words(key), (row) => said(key, row[key]), 'number']),
 	]} />`;
 }
 
@@ -120,8 +118,8 @@ export function Curve({ name, unit = number, times, lines, local, steps }) {
 	const said = ({ label, values, dashed }, n) => (dashed ? ` · ${label}` : html`${n > 0 && ' · '}<span class="key k${n}">${visible(label)}</span> at most ${unit(Math.max(...values))}, now ${unit(values.at(-1))}`);
 	return html`<figure class="panel curve">
 		<figcaption><b>${name}</b> <small>${lines.map(said)} · ${local ? 'local time' : 'UTC'}</small></figcaption>
-		<div ref=${place} class="plot" aria-hidden="true"></div>
-		${failed && html`<p class="quiet">The curve could not be loaded.</p>`}
+		<div ref=${place} class=plot aria-hidden=true></div>
+		${failed && html`<p class=quiet>The curve could not be loaded.</p>`}
 	</figure>`;
 }
 
