@@ -92,6 +92,8 @@ pub enum NodeSubject {
     Numbers,
     /// A delivery that is to be repeated by the node that has made it.
     RepeatDelivery,
+    /// Where the last events of an app went.
+    Traces,
 }
 
 impl NodeSubject {
@@ -101,12 +103,13 @@ impl NodeSubject {
             Self::Open => 7,
             Self::Numbers => 8,
             Self::RepeatDelivery => 9,
+            Self::Traces => 10,
         }
     }
 
     /// `None` for the code of a later release.
     pub(crate) fn with_code(code: u8) -> Option<Self> {
-        let all = [Self::WebhookDeliveries, Self::Open, Self::Numbers, Self::RepeatDelivery];
+        let all = [Self::WebhookDeliveries, Self::Open, Self::Numbers, Self::RepeatDelivery, Self::Traces];
         all.into_iter().find(|subject| subject.code() == code)
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Bounded work: few channels get a hint, among so many open channels, and no lock is held while names are compared.
 
+mod of_nodes;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,12 @@ use tokio::time::Instant;
 
 use crate::census;
 use crate::node::Node;
+use crate::tenants::Tenant;
 use crate::trace::hint::{Nearest, TraceHint, about_event};
-use crate::trace::{EventTrace, Known};
+use crate::trace::{ChannelTrace, EventTrace, KeptTrace, Known, NumberedTrace};
+
+pub(crate) use self::of_nodes::told_to_others;
+pub use self::of_nodes::{TraceOfNode, TracePlace, TracesOfNodes, TracesWanted, last_of_nodes};
 
 /// Most channels of one question that get a hint about their name.
 const MOST_HINTED: usize = 16;
@@ -68,9 +74,8 @@ pub async fn complete(node: &Node, app: &Arc<App>, except: Option<SocketId>, tra
     let is_known = is_known && put_hints(node, &app.id, traces).await;
     let id = traces.first().and_then(|trace| trace.id);
     let tenant = node.tenants.of(&app.id);
-    let others = tenant.last_traces();
-    let others: Vec<EventTrace> =
-        others.into_iter().map(|(_, trace)| trace).filter(|trace| trace.id != id).collect();
+    let others: Vec<NumberedTrace> =
+        tenant.last_traces().into_iter().filter(|other| other.trace.id != id).collect();
     for trace in traces {
         put_hint_about_event(trace, &others);
         if is_known && let Some(number) = trace.number {
@@ -80,27 +85,30 @@ pub async fn complete(node: &Node, app: &Arc<App>, except: Option<SocketId>, tra
     }
 }
 
-/// The last traces of an app that keeps some, each with its number: of those that are wanted the newest, so many at most, the
-/// newest first. Hints that have not been looked for are those that hold now.
-pub async fn last(
+/// The last traces of an app that keeps some: of those that are wanted the first in the order of `wanted`, so many at most. Hints
+/// that have not been looked for are those that hold now.
+async fn last<Place: Ord>(
     node: &Node,
     app: &AppId,
     most: usize,
-    is_wanted: impl Fn(u64, &EventTrace) -> bool,
-) -> Vec<(u64, EventTrace)> {
-    let mut all = node.tenants.of(app).last_traces();
-    let wanted = all.iter().enumerate().filter(|(_, (number, trace))| is_wanted(*number, trace));
-    let chosen: Vec<usize> = wanted.map(|(at, _)| at).take(most).collect();
-    find_hints(node, app, &mut all, &chosen).await;
+    wanted: impl Fn(&NumberedTrace) -> Option<Place>,
+) -> Vec<EventTrace> {
+    let Some(tenant) = node.tenants.find(app) else { return Vec::new() };
+    let all = tenant.last_traces();
+    let placed = all.iter().enumerate().filter_map(|(at, kept)| Some((wanted(kept)?, at)));
+    let mut placed: Vec<(Place, usize)> = placed.collect();
+    placed.sort_unstable();
+    placed.truncate(most);
+    let chosen: Vec<usize> = placed.into_iter().map(|(_, at)| at).collect();
+    let (mut hinted, _) = find_hints(node, &tenant, &all, &chosen).await;
     let finished = |at: usize| {
-        let (number, mut trace) = all[at].clone();
-        trace.number = Some(number);
+        let mut trace = hinted.remove(&at).unwrap_or_else(|| all[at].event_trace());
         if trace.known != Known::Cluster {
             for channel in &mut trace.channels {
                 channel.nodes = BTreeMap::from([(node.name().to_owned(), channel.reach.subscribers)]);
             }
         }
-        (number, trace)
+        trace
     };
     chosen.into_iter().map(finished).collect()
 }
@@ -108,43 +116,89 @@ pub async fn last(
 /// Looks for the hints of the traces since the last call, as long as what was open about then is open.
 pub(crate) async fn hint_fresh(node: &Node) {
     for app in node.fresh_traces.take() {
-        let mut all = node.tenants.of(&app).last_traces();
+        let Some(tenant) = node.tenants.find(&app) else { continue };
+        let all = {
+            let mut traces = tenant.traces.lock();
+            traces.forget_note();
+            traces.newest()
+        };
         let each: Vec<usize> = (0..all.len()).collect();
-        if find_hints(node, &app, &mut all, &each).await {
+        let (_, is_some_left) = find_hints(node, &tenant, &all, &each).await;
+        if is_some_left {
             node.fresh_traces.add(&app);
         }
     }
 }
 
-/// Looks for the hints of these traces that have none yet, of so many at most, and keeps what is found; returns whether some
-/// are left.
-async fn find_hints(node: &Node, app: &AppId, all: &mut [(u64, EventTrace)], chosen: &[usize]) -> bool {
-    let fresh: Vec<usize> = chosen.iter().copied().filter(|at| all[*at].1.known == Known::Publish).collect();
+/// Looks for the hints of these traces that have none yet, of so many at most, and keeps what is found; returns the traces with hints by
+/// their places, and whether hints of some are left to be looked for. Of traces without hints nothing is copied.
+async fn find_hints(
+    node: &Node,
+    tenant: &Tenant,
+    all: &[NumberedTrace],
+    chosen: &[usize],
+) -> (HashMap<usize, EventTrace>, bool) {
+    let fresh = || chosen.iter().copied().filter(|at| all[*at].known == Known::Publish);
     let mut names: HashSet<&str> = HashSet::new();
+    let mut left = 0;
     let mut now: Vec<usize> = Vec::new();
-    for at in &fresh {
-        let of: Vec<&str> = unreached(std::slice::from_ref(&all[*at].1)).map(ChannelName::as_str).collect();
+    for at in fresh() {
+        let mut of: Vec<&str> = Vec::new();
+        for name in nobody_on(&all[at].trace) {
+            if of.len() < MOST_HINTED && !of.contains(&name) {
+                of.push(name);
+            }
+        }
         if names.len() + of.len() <= MOST_HINTED {
             names.extend(of);
-            now.push(*at);
+            now.push(at);
+        } else {
+            left += 1;
         }
     }
-    if now.is_empty() {
-        return false;
-    }
-    let mut traces: Vec<EventTrace> = now.iter().map(|at| all[*at].1.clone()).collect();
-    let is_known = put_hints(node, app, &mut traces).await;
-    let older: Vec<EventTrace> = all.iter().map(|(_, trace)| trace.clone()).collect();
-    let tenant = node.tenants.of(app);
-    for (mut trace, at) in traces.into_iter().zip(&now) {
-        put_hint_about_event(&mut trace, &older[at + 1..]);
+    let wanted: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let hints = hints_of(node, &tenant.app, &wanted).await;
+    let (mut hinted, mut without) = (HashMap::new(), Vec::new());
+    for at in now {
+        yield_now().await;
+        let NumberedTrace { number, trace, .. } = &all[at];
+        let is_known = hints.is_some() || nobody_on(trace).next().is_none();
+        if !has_hint(trace, hints.as_ref(), &all[at + 1..]) {
+            if is_known {
+                without.push(*number);
+            }
+            continue;
+        }
+        let mut shown = all[at].event_trace();
+        put_hints_about_names(&mut shown.channels, hints.as_ref());
+        put_hint_about_event(&mut shown, &all[at + 1..]);
         if is_known {
-            trace.known = Known::Hints;
-            tenant.traces.lock().know(all[*at].0, &trace);
+            shown.known = Known::Hints;
+            tenant.traces.lock().know(*number, &shown);
         }
-        all[*at].1 = trace;
+        hinted.insert(at, shown);
     }
-    now.len() < fresh.len()
+    tenant.traces.lock().know_without_hints(&without);
+    (hinted, left > 0)
+}
+
+/// The channels that nobody is subscribed to.
+fn nobody_on(trace: &KeptTrace) -> impl Iterator<Item = &str> {
+    trace.channels().filter(|(_, subscribers)| *subscribers == 0).map(|(name, _)| name)
+}
+
+/// Whether a channel of the trace gets a hint; `older` are the traces before.
+fn has_hint(trace: &KeptTrace, hints: Option<&HashMap<String, TraceHint>>, older: &[NumberedTrace]) -> bool {
+    trace.channels().any(|(name, subscribers)| match subscribers {
+        0 => hints.is_some_and(|hints| hints.contains_key(name)),
+        _ => about_event(name, subscribers, trace.event(), events_on(name, older)).is_some(),
+    })
+}
+
+/// The names of the events of these traces that went to a channel, in their order.
+fn events_on<'a>(channel: &str, traces: &'a [NumberedTrace]) -> impl Iterator<Item = &'a str> + Clone {
+    let was_on = move |other: &&NumberedTrace| other.trace.channels().any(|(on, _)| on == channel);
+    traces.iter().filter(was_on).map(|other| other.trace.event())
 }
 
 fn channels_of(traces: &[EventTrace]) -> impl Iterator<Item = &ChannelName> {
@@ -162,20 +216,23 @@ fn unreached(traces: &[EventTrace]) -> impl Iterator<Item = &ChannelName> {
 /// Puts hints to the first channels that nobody is subscribed to; false while the cluster does not answer.
 async fn put_hints(node: &Node, app: &AppId, traces: &mut [EventTrace]) -> bool {
     let wanted: Vec<String> = unreached(traces).map(|channel| channel.as_str().to_owned()).collect();
-    let Some(hints) = hints_of(node, app, &wanted).await else { return false };
-    for channel in traces.iter_mut().flat_map(|trace| &mut trace.channels) {
-        if channel.reach.subscribers == 0 {
-            channel.hint = hints.get(channel.channel.as_str()).cloned();
-        }
+    let hints = hints_of(node, app, &wanted).await;
+    for trace in traces {
+        put_hints_about_names(&mut trace.channels, hints.as_ref());
     }
-    true
+    hints.is_some()
+}
+
+fn put_hints_about_names(channels: &mut [ChannelTrace], hints: Option<&HashMap<String, TraceHint>>) {
+    for channel in channels.iter_mut().filter(|channel| channel.reach.subscribers == 0) {
+        channel.hint = hints.and_then(|hints| hints.get(channel.channel.as_str())).cloned();
+    }
 }
 
 /// Compares the event's name with those of other events of its channels, the newest first.
-fn put_hint_about_event(trace: &mut EventTrace, others: &[EventTrace]) {
+fn put_hint_about_event(trace: &mut EventTrace, others: &[NumberedTrace]) {
     for channel in trace.channels.iter_mut().filter(|channel| channel.reach.subscribers > 0) {
-        let was_on = |other: &&EventTrace| other.channels.iter().any(|on| on.channel == channel.channel);
-        let names = others.iter().filter(was_on).map(|other| &*other.event);
+        let names = events_on(channel.channel.as_str(), others);
         channel.hint = about_event(channel.channel.as_str(), channel.reach.subscribers, &trace.event, names);
     }
 }
@@ -205,6 +262,8 @@ async fn look<'a>(nearest: &mut [Nearest<'_>], open: impl Iterator<Item = (&'a s
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use fanfare_apps::Apps;
     use fanfare_config::Config;
     use fanfare_hub::{Budget, Conn, EventReach, Subscriptions};
@@ -216,7 +275,6 @@ mod tests {
     use crate::node::NodeBounds;
     use crate::publish::{BackEndEvent, Publisher, publish};
     use crate::tasks::Tasks;
-    use crate::trace::ChannelTrace;
     use crate::trace::hint::HintKind;
 
     #[tokio::test]
@@ -260,7 +318,11 @@ mod tests {
     }
 
     async fn kind(node: &Node, app: &App) -> HintKind {
-        last(node, &app.id, 1, |_, _| true).await[0].1.channels[0].hint.as_ref().unwrap().kind
+        last(node, &app.id, 1, |kept| Some(Reverse(kept.number))).await[0].channels[0]
+            .hint
+            .as_ref()
+            .unwrap()
+            .kind
     }
 
     #[tokio::test]

@@ -117,8 +117,13 @@ pub fn publish_traced(
     let id = accept(node, app, events, by, Some(&mut traces))?;
     if app.trace {
         let tenant = node.tenants.of(&app.id);
-        traces.iter_mut().for_each(|trace| trace.number = Some(tenant.keep_trace(trace)));
-        node.fresh_traces.add(&app.id);
+        for trace in &mut traces {
+            let (number, is_first) = tenant.keep_trace(trace);
+            trace.number = Some(number);
+            if is_first && !node.fresh_traces.add(&app.id) {
+                tenant.traces.lock().forget_note();
+            }
+        }
     }
     Ok((id, traces))
 }

@@ -5,7 +5,9 @@
 
 mod fresh;
 pub mod hint;
+mod kept;
 mod ring;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,10 @@ use fanfare_protocol::event_id::EventId;
 use self::hint::TraceHint;
 
 pub(crate) use self::fresh::FreshTraces;
-pub use self::ring::{LastTraces, MOST_TRACES, TRACES_BYTES};
+pub(crate) use self::kept::KeptTrace;
+pub use self::kept::{MOST_TRACES, TRACES_BYTES};
+pub(crate) use self::ring::{LastTraces, NumberedTrace};
+pub use self::shown::{ShownChannel, ShownHint, ShownRefusal, ShownTrace};
 
 /// Longest kept part of an event's name and of a refusal's sentence, in bytes.
 const MOST_TEXT: usize = 200;

@@ -1,17 +1,16 @@
 //! A trace as JSON: the one shape of the HTTP API, of the administration API and of the command line (CON-083).
 
-use fanfare_node::trace::hint::TraceHint;
-use fanfare_node::trace::{ChannelTrace, EventTrace};
-use fanfare_protocol::event_id::EventId;
+use fanfare_node::trace::{ShownChannel, ShownHint, ShownTrace};
 use fanfare_protocol::utc::utc_milliseconds;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// The trace of one event.
+/// The trace of one event that came to the node of this name.
 #[must_use]
-pub fn trace(trace: &EventTrace) -> Value {
+pub fn trace(trace: &ShownTrace, node: &str) -> Value {
     let refused = trace.refused.as_ref();
     let mut value = json!({
-        "event_id": trace.id.map(|id: EventId| id.to_string()),
+        "event_id": trace.event_id,
+        "node": node,
         "at": utc_milliseconds(trace.at),
         "event": trace.event,
         "by": trace.by,
@@ -28,26 +27,19 @@ pub fn trace(trace: &EventTrace) -> Value {
     value
 }
 
-fn channel(channel: &ChannelTrace) -> Value {
-    let ChannelTrace { channel, reach, nodes, hint: about } = channel;
-    let nodes: Map<String, Value> =
-        nodes.iter().map(|(node, count)| (node.clone(), (*count).into())).collect();
+fn channel(channel: &ShownChannel) -> Value {
+    let ShownChannel { channel, subscribers, nodes, took, excluded, slow, hint: about } = channel;
     json!({
-        "channel": channel.as_str(),
-        "subscribers": reach.subscribers,
+        "channel": channel,
+        "subscribers": subscribers,
         "nodes": nodes,
-        "took": reach.took,
-        "excluded": reach.excluded,
-        "slow": reach.slow,
+        "took": took,
+        "excluded": excluded,
+        "slow": slow,
         "hint": about.as_ref().map(hint),
     })
 }
 
-fn hint(hint: &TraceHint) -> Value {
-    json!({
-        "kind": hint.kind.name(),
-        "text": hint.text,
-        "channel": hint.channel,
-        "subscribers": hint.subscribers,
-    })
+fn hint(ShownHint { kind, text, channel, subscribers }: &ShownHint) -> Value {
+    json!({ "kind": kind, "text": text, "channel": channel, "subscribers": subscribers })
 }

@@ -8,7 +8,7 @@ use fanfare_protocol::ids::AppId;
 use tokio::sync::mpsc;
 
 use crate::node::Node;
-use crate::{deliveries, listing, numbers};
+use crate::{deliveries, inquiry, listing, numbers};
 
 /// Most questions that wait, 64 KiB each; further ones get no answer.
 const MOST_WAITING: usize = 64;
@@ -54,6 +54,7 @@ async fn answer(node: &Arc<Node>, WaitingQuestion { app, subject, about, reply }
     let text = match subject {
         NodeSubject::Open => listing::told_to_others(node, &app, &about).await,
         NodeSubject::Numbers => numbers::told_to_others(node, &app, &about).await,
+        NodeSubject::Traces => inquiry::told_to_others(node, &app, &about).await,
         NodeSubject::WebhookDeliveries => deliveries::told_to_others(node, &app),
         // Takes as long as the receiver.
         NodeSubject::RepeatDelivery => return deliveries::repeat_for_others(node, app, &about, reply),

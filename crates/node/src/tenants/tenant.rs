@@ -22,7 +22,7 @@ use super::share::Share;
 use super::unwritten::Unwritten;
 use crate::rate::Rate;
 use crate::taps::AppTaps;
-use crate::trace::{EventTrace, LastTraces};
+use crate::trace::{EventTrace, KeptTrace, LastTraces, NumberedTrace};
 
 /// The source of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,15 +160,16 @@ impl Tenant {
         [requests_kept, requests_not_kept, kept_dropped].map(|count| count.load(Ordering::Relaxed))
     }
 
-    /// Keeps the trace of a publish (CON-043).
-    pub fn keep_trace(&self, trace: &EventTrace) -> u64 {
-        self.traces.lock().push(trace)
+    /// Keeps the trace of a publish (CON-043). Returns its number, and whether hints are to be looked for since now.
+    pub(crate) fn keep_trace(&self, trace: &EventTrace) -> (u64, bool) {
+        let kept = Arc::new(KeptTrace::of(trace));
+        self.traces.lock().push(kept, trace.known)
     }
 
-    /// The last traces, each with its number, the newest first.
+    /// The last traces, the newest first.
     #[must_use]
-    pub fn last_traces(&self) -> Vec<(u64, EventTrace)> {
-        self.traces.lock().newest().collect()
+    pub(crate) fn last_traces(&self) -> Vec<NumberedTrace> {
+        self.traces.lock().newest()
     }
 
     /// Takes messages out of the app's quotas, per second and per day; all of them or none.

@@ -13,12 +13,14 @@ const MOST_APPS: usize = 1000;
 pub(crate) struct FreshTraces(Mutex<HashSet<AppId>>);
 
 impl FreshTraces {
-    /// An app has a fresh trace.
-    pub fn add(&self, app: &AppId) {
+    /// An app has a fresh trace; false if there is no room for the app.
+    pub fn add(&self, app: &AppId) -> bool {
         let mut apps = self.0.lock();
-        if apps.len() < MOST_APPS && !apps.contains(app) {
-            apps.insert(app.clone());
+        if apps.len() >= MOST_APPS {
+            return apps.contains(app);
         }
+        apps.insert(app.clone());
+        true
     }
 
     /// The apps since the last call.
@@ -35,8 +37,8 @@ mod tests {
     fn so_many_apps_are_remembered_each_once_until_they_are_taken() {
         let fresh = FreshTraces::default();
         for number in 0..2 * MOST_APPS {
-            fresh.add(&AppId::from(&*number.to_string()));
-            fresh.add(&AppId::from("0"));
+            assert_eq!(fresh.add(&AppId::from(&*number.to_string())), number < MOST_APPS);
+            assert!(fresh.add(&AppId::from("0")));
         }
         assert_eq!(fresh.take().len(), MOST_APPS);
         assert_eq!(fresh.take().len(), 0);

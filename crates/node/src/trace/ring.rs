@@ -1,223 +1,132 @@
 //! The last traces of one app: bounded in number and in bytes, the oldest go (CON-043).
-//!
-//! Kept without gaps: of each trace the texts stand one behind the other. Of a hint its cause is kept, of which the sentence is made.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use fanfare_hub::EventReach;
-use fanfare_protocol::channel::ChannelName;
-use fanfare_protocol::event_id::EventId;
-
-use super::hint::HintCause;
-use super::{ChannelTrace, EventTrace, Known, RefusedPublish};
-
-/// Most traces of an app.
-pub const MOST_TRACES: usize = 200;
-
-/// Most bytes of an app's traces: 256 each.
-pub const TRACES_BYTES: usize = 256 * MOST_TRACES;
-
-/// Most bytes of one trace, so that one publish to many channels leaves room for others.
-const MOST_OF_ONE: usize = TRACES_BYTES / 4;
+use super::kept::{KeptTrace, MOST_TRACES, TRACES_BYTES};
+use super::{EventTrace, Known};
 
 /// The last traces, each with a number that only grows.
 #[derive(Debug, Default)]
-pub struct LastTraces {
-    traces: VecDeque<KeptTrace>,
+pub(crate) struct LastTraces {
+    traces: VecDeque<Kept>,
     bytes: usize,
     /// How many traces have gone, and so the number of the oldest one.
     gone: u64,
+    /// Whether the app is noted as one whose hints are to be looked for.
+    is_noted: bool,
 }
 
-/// A trace as it is kept.
+/// A trace, and how much of it is known.
 #[derive(Debug)]
-struct KeptTrace {
-    id: Option<EventId>,
-    at: u64,
-    bytes: u32,
-    left_out: u32,
+struct Kept {
     known: Known,
-    /// Whether the publish was refused, and the status of the answer if somebody was answered.
-    status: Option<Option<u16>>,
-    /// Lengths of the event's name, of its publisher and of the refusal's sentence in `texts`; then come the channels' names.
-    lengths: [u16; 3],
-    texts: Box<str>,
-    channels: Box<[KeptChannel]>,
+    trace: Arc<KeptTrace>,
 }
 
-/// A channel of a kept trace.
-#[derive(Debug)]
-struct KeptChannel {
-    name_length: u16,
-    excluded: bool,
-    subscribers: u32,
-    took: u32,
-    slow: u32,
-    found: Option<Box<FoundOut>>,
+/// A kept trace as it was when it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct NumberedTrace {
+    /// Its number among those of the app.
+    pub number: u64,
+    /// How much is known of it.
+    pub known: Known,
+    /// The trace.
+    pub trace: Arc<KeptTrace>,
 }
 
-/// What was found out of a channel behind the publish.
-#[derive(Debug)]
-struct FoundOut {
-    hint: Option<HintCause>,
-    /// Subscribers by the node's name.
-    nodes: Box<[(Box<str>, u32)]>,
+impl NumberedTrace {
+    /// The trace to show.
+    pub fn event_trace(&self) -> EventTrace {
+        EventTrace { number: Some(self.number), ..self.trace.event_trace(self.known) }
+    }
 }
 
 impl LastTraces {
-    /// Adds the trace of a publish; of very many channels the first stay. Returns the trace's number.
-    pub fn push(&mut self, trace: &EventTrace) -> u64 {
+    /// Adds the trace of a publish. Returns the trace's number, and whether hints are to be looked for since now.
+    pub fn push(&mut self, trace: Arc<KeptTrace>, known: Known) -> (u64, bool) {
         let number = self.gone + self.traces.len() as u64;
-        let kept = KeptTrace::of(trace);
-        self.bytes += kept.cost();
-        self.traces.push_back(kept);
+        let is_first = known == Known::Publish && !self.is_noted;
+        self.is_noted |= is_first;
+        self.bytes += trace.cost();
+        self.traces.push_back(Kept { known, trace });
         self.make_room();
-        number
+        (number, is_first)
     }
 
     /// Keeps what has been found out of a trace, where no more is known of it; the oldest traces go for it if they must.
     pub fn know(&mut self, number: u64, trace: &EventTrace) {
-        let at = number.checked_sub(self.gone).and_then(|at| usize::try_from(at).ok());
-        let Some(kept) = at.and_then(|at| self.traces.get_mut(at)) else { return };
-        if kept.known as u8 >= trace.known as u8 {
+        let Some(kept) = self.find(number).filter(|kept| (kept.known as u8) < trace.known as u8) else {
             return;
-        }
-        let known = KeptTrace::of(trace);
-        self.bytes = self.bytes - kept.cost() + known.cost();
-        *kept = known;
+        };
+        let (before, found) = (kept.trace.cost(), KeptTrace::of(trace));
+        let after = found.cost();
+        *kept = Kept { known: trace.known, trace: Arc::new(found) };
+        self.bytes = self.bytes - before + after;
         self.make_room();
+    }
+
+    /// There is no hint to these traces.
+    pub fn know_without_hints(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            if let Some(kept) = self.find(*number).filter(|kept| kept.known == Known::Publish) {
+                kept.known = Known::Hints;
+            }
+        }
+    }
+
+    /// The app is to be noted again at its next publish.
+    pub fn forget_note(&mut self) {
+        self.is_noted = false;
+    }
+
+    fn find(&mut self, number: u64) -> Option<&mut Kept> {
+        let at = number.checked_sub(self.gone).and_then(|at| usize::try_from(at).ok())?;
+        self.traces.get_mut(at)
     }
 
     fn make_room(&mut self) {
         while self.traces.len() > MOST_TRACES || self.bytes > TRACES_BYTES {
             let Some(oldest) = self.traces.pop_front() else { break };
-            self.bytes -= oldest.cost();
+            self.bytes -= oldest.trace.cost();
             self.gone += 1;
         }
     }
 
-    /// The traces, each with its number, the newest first.
-    pub fn newest(&self) -> impl Iterator<Item = (u64, EventTrace)> {
-        self.traces.iter().enumerate().rev().map(|(at, kept)| (self.gone + at as u64, kept.trace()))
-    }
-}
-
-impl KeptTrace {
-    fn of(trace: &EventTrace) -> Self {
-        let refusal = trace.refused.as_ref().map_or("", |refused| &refused.text);
-        let mut texts = String::new();
-        let lengths = [&*trace.event, &*trace.by, refusal].map(|text| {
-            texts.push_str(text);
-            length(text)
-        });
-        let mut room = MOST_OF_ONE.saturating_sub(size_of::<Self>() + texts.len());
-        let mut channels = Vec::new();
-        for traced in &trace.channels {
-            let ChannelTrace { channel, reach, .. } = traced;
-            let found = FoundOut::of(traced);
-            let cost = size_of::<KeptChannel>()
-                + channel.as_str().len()
-                + found.as_deref().map_or(0, FoundOut::cost);
-            let Some(left) = room.checked_sub(cost) else { break };
-            room = left;
-            texts.push_str(channel.as_str());
-            channels.push(KeptChannel {
-                name_length: length(channel.as_str()),
-                excluded: reach.excluded > 0,
-                subscribers: small(reach.subscribers),
-                took: small(reach.took),
-                slow: small(reach.slow),
-                found,
-            });
-        }
-        Self {
-            id: trace.id,
-            at: trace.at,
-            bytes: small(trace.bytes),
-            left_out: small(trace.left_out + trace.channels.len() - channels.len()),
-            known: trace.known,
-            status: trace.refused.as_ref().map(|refused| refused.status),
-            lengths,
-            texts: texts.into(),
-            channels: channels.into(),
-        }
-    }
-
-    fn trace(&self) -> EventTrace {
-        let mut rest = &*self.texts;
-        let mut next = |length: u16| {
-            let (text, behind) = rest.split_at_checked(length.into()).unwrap_or_default();
-            rest = behind;
-            text
+    /// The traces, the newest first.
+    pub fn newest(&self) -> Vec<NumberedTrace> {
+        let numbered = |(at, kept): (usize, &Kept)| NumberedTrace {
+            number: self.gone + at as u64,
+            known: kept.known,
+            trace: Arc::clone(&kept.trace),
         };
-        let [event, by, text] = self.lengths.map(|length| next(length).to_owned());
-        let channel = |kept: &KeptChannel| {
-            let reach = EventReach {
-                subscribers: kept.subscribers as usize,
-                took: kept.took as usize,
-                excluded: kept.excluded.into(),
-                slow: kept.slow as usize,
-            };
-            let mut traced = ChannelTrace::new(ChannelName::trusted(next(kept.name_length)), reach);
-            if let Some(found) = &kept.found {
-                let told = |cause: &HintCause| cause.clone().told(traced.channel.as_str(), &event);
-                traced.hint = found.hint.as_ref().map(told);
-                let nodes = found.nodes.iter().map(|(node, count)| (node.to_string(), *count as usize));
-                traced.nodes = nodes.collect();
-            }
-            traced
-        };
-        let channels = self.channels.iter().map(channel).collect();
-        EventTrace {
-            id: self.id,
-            number: None,
-            at: self.at,
-            event,
-            by,
-            bytes: self.bytes as usize,
-            channels,
-            known: self.known,
-            left_out: self.left_out as usize,
-            refused: self.status.map(|status| RefusedPublish { status, text }),
-        }
+        self.traces.iter().enumerate().rev().map(numbered).collect()
     }
-
-    fn cost(&self) -> usize {
-        let found = self.channels.iter().filter_map(|channel| channel.found.as_deref().map(FoundOut::cost));
-        size_of::<Self>() + self.texts.len() + size_of_val(&*self.channels) + found.sum::<usize>()
-    }
-}
-
-impl FoundOut {
-    /// What is known of the channel, if anything is.
-    fn of(traced: &ChannelTrace) -> Option<Box<Self>> {
-        let ChannelTrace { nodes, hint, .. } = traced;
-        if nodes.is_empty() && hint.is_none() {
-            return None;
-        }
-        let nodes = nodes.iter().map(|(node, count)| (Box::from(&**node), small(*count))).collect();
-        Some(Box::new(Self { hint: hint.as_ref().map(|hint| hint.cause.clone()), nodes }))
-    }
-
-    fn cost(&self) -> usize {
-        let names: usize = self.nodes.iter().map(|(node, _)| node.len()).sum();
-        let hint = self.hint.as_ref().map_or(0, HintCause::heap_bytes);
-        size_of::<Self>() + size_of_val(&*self.nodes) + names + hint
-    }
-}
-
-/// The length of a text that is cut before it comes here, or of a channel's name.
-fn length(text: &str) -> u16 {
-    u16::try_from(text.len()).unwrap_or(u16::MAX)
-}
-
-fn small(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use fanfare_hub::EventReach;
+    use fanfare_protocol::channel::ChannelName;
+    use fanfare_protocol::event_id::EventId;
+
     use super::*;
+    use crate::trace::ChannelTrace;
+    use crate::trace::hint::HintCause;
+    use crate::trace::kept::MOST_OF_ONE;
+
+    fn push(last: &mut LastTraces, trace: &EventTrace) -> u64 {
+        last.push(Arc::new(KeptTrace::of(trace)), trace.known).0
+    }
+
+    /// The newest trace, but for its number.
+    fn newest(last: &LastTraces) -> EventTrace {
+        EventTrace { number: None, ..last.newest()[0].event_trace() }
+    }
+
+    fn bytes(last: &LastTraces) -> usize {
+        last.traces.iter().map(|kept| kept.trace.cost()).sum()
+    }
 
     fn trace(number: u64, channels: usize) -> EventTrace {
         let mut trace = EventTrace::new(EventId::new(number, 0), "OrderShipped", "key:0e1f".to_owned(), 1);
@@ -228,18 +137,18 @@ mod tests {
     }
 
     fn numbers(last: &LastTraces) -> Vec<u64> {
-        last.newest().map(|(number, _)| number).collect()
+        last.newest().iter().map(|kept| kept.number).collect()
     }
 
     #[test]
     fn con_043_the_last_two_hundred_are_kept_and_the_newest_come_first() {
         let mut last = LastTraces::default();
         for number in 0..MOST_TRACES as u64 + 50 {
-            assert_eq!(last.push(&trace(number, 1)), number);
-            assert_eq!(last.newest().next().map(|(_, trace)| trace.at), Some(number));
+            assert_eq!(push(&mut last, &trace(number, 1)), number);
+            assert_eq!(newest(&last).at, number);
         }
         assert_eq!(numbers(&last), (50..250).rev().collect::<Vec<_>>());
-        assert!(last.newest().all(|(number, trace)| number == trace.at));
+        assert!(last.newest().iter().all(|kept| kept.number == kept.trace.at));
         assert!(last.bytes <= TRACES_BYTES, "{} bytes", last.bytes);
     }
 
@@ -247,30 +156,30 @@ mod tests {
     fn con_043_what_was_found_out_is_kept_once_and_within_the_bytes() {
         let mut last = LastTraces::default();
         let mut found = trace(7, 2);
-        let number = last.push(&found);
+        let number = push(&mut last, &found);
         found.channels[0].hint = Some(HintCause::Nobody.told("private-orders.0", "OrderShipped"));
         found.channels[1].nodes = [("a".to_owned(), 50), ("b".to_owned(), 38)].into();
         for known in [Known::Hints, Known::Cluster] {
             found.known = known;
             last.know(number, &found);
-            let (_, kept) = last.newest().next().unwrap();
+            let kept = newest(&last);
             assert_eq!(format!("{kept:?}"), format!("{found:?}"));
         }
         let mut later = trace(7, 2);
         later.known = Known::Hints;
         last.know(number, &later);
-        assert!(last.newest().next().unwrap().1.channels[0].hint.is_some(), "what is known stays");
+        assert!(newest(&last).channels[0].hint.is_some(), "what is known stays");
         last.know(number + 1, &found);
         assert_eq!(last.traces.len(), 1);
         for at in 0..100 {
-            let number = last.push(&trace(at, 60));
+            let number = push(&mut last, &trace(at, 60));
             let mut known = trace(at, 60);
             known.known = Known::Hints;
             for channel in &mut known.channels {
                 channel.hint = Some(HintCause::EventName("x".repeat(200).into(), 1).told("c", "e"));
             }
             last.know(number, &known);
-            let bytes: usize = last.traces.iter().map(KeptTrace::cost).sum();
+            let bytes = bytes(&last);
             assert!(bytes <= TRACES_BYTES && bytes == last.bytes, "{bytes} of {}", last.bytes);
         }
     }
@@ -281,8 +190,8 @@ mod tests {
         let refused =
             |status| EventTrace::refused(9, "é\u{1f3ba}", "console".to_owned(), (status, "too large"));
         for wanted in [trace(7, 0), trace(8, 3), refused(Some(413)), refused(None)] {
-            last.push(&wanted);
-            let (_, kept) = last.newest().next().unwrap();
+            push(&mut last, &wanted);
+            let kept = newest(&last);
             assert_eq!(format!("{kept:?}"), format!("{wanted:?}"));
         }
     }
@@ -291,15 +200,15 @@ mod tests {
     fn con_043_the_bytes_are_bounded_whatever_the_names_are() {
         let mut last = LastTraces::default();
         for number in 0..100 {
-            last.push(&trace(number, 60));
-            let bytes: usize = last.traces.iter().map(KeptTrace::cost).sum();
+            push(&mut last, &trace(number, 60));
+            let bytes = bytes(&last);
             assert!(bytes <= TRACES_BYTES && bytes == last.bytes);
         }
         assert!((2..MOST_TRACES).contains(&last.traces.len()), "{}", last.traces.len());
-        last.push(&trace(100, 10_000));
-        let (number, newest) = last.newest().next().unwrap();
+        push(&mut last, &trace(100, 10_000));
+        let (number, newest) = (last.newest()[0].number, newest(&last));
         assert_eq!((number, newest.channels.len() + newest.left_out), (100, 10_000));
-        let cost = last.traces.back().map_or(0, KeptTrace::cost);
+        let cost = last.traces.back().map_or(0, |kept| kept.trace.cost());
         assert!(
             newest.left_out > 0 && cost <= MOST_OF_ONE,
             "{} channels, {cost} bytes",

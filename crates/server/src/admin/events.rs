@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use fanfare_apps::{AuditAction, OperationError};
-use fanfare_node::inquiry;
+use fanfare_node::inquiry::{self, TraceOfNode, TracesOfNodes};
 use fanfare_node::publish::{Publisher, publish_traced};
 use fanfare_node::refusals::NotedRefusal;
-use fanfare_node::trace::EventTrace;
+use fanfare_node::trace::{EventTrace, ShownTrace};
 use fanfare_protocol::app::App;
 use fanfare_protocol::event_id::EventId;
 use fanfare_protocol::ids::SocketId;
@@ -20,7 +20,7 @@ use super::problem::Problem;
 use crate::api::event::{Checked, Fields, object};
 use crate::api::events::{as_event, info_of, keep_refused_json, with_event_id};
 use crate::http::{Answer, ApiError};
-use crate::listed::of_this_node;
+use crate::listed::of_nodes;
 use crate::state::State;
 use crate::trace_json;
 
@@ -44,7 +44,8 @@ pub(super) async fn publish(state: &State, asked: &Asked<'_>) -> Result<Answer, 
     asked.note(&state.node.apps, entry).await;
     inquiry::complete(&state.node, &app, except, &mut traces).await;
     // One event has one trace.
-    let mut trace = traces.first().map(trace_json::trace).unwrap_or_default();
+    let trace = traces.into_iter().next().map(ShownTrace::from).unwrap_or_default();
+    let mut trace = trace_json::trace(&trace, state.node.name());
     if let Some(info) = info {
         trace["info"] = info;
     }
@@ -76,24 +77,21 @@ async fn publish_checked(
     Ok((id, event.except, traces, info))
 }
 
-/// The last publishes of an app with `trace = true`, the newest first; a page of the list.
+/// The last publishes of an app with `trace = true` on all nodes, the newest first; a page of the list (CON-026).
 ///
 /// # Errors
 /// There is no such app, or the query has faults.
 pub(super) async fn traces(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let page = given::traces(&asked.query)?;
+    let wanted = given::traces(&asked.query)?;
     let app = app(state, asked).await?;
-    let is_wanted = |number: u64, trace: &EventTrace| {
-        let is_asked = |id: &String| trace.id.is_some_and(|own| own.to_string() == *id);
-        page.before.is_none_or(|before| number < before) && page.event_id.as_ref().is_none_or(is_asked)
-    };
-    let mut rows = inquiry::last(&state.node, &app.id, page.limit + 1, is_wanted).await;
-    let has_more = rows.len() > page.limit;
-    rows.truncate(page.limit);
-    let next = rows.last().filter(|_| has_more).map(|(number, _)| number.to_string());
-    let shown: Vec<_> = rows.iter().map(|(_, trace)| trace_json::trace(trace)).collect();
+    let TracesOfNodes { rows, more, reached } = inquiry::last_of_nodes(&state.node, &app.id, &wanted).await;
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|TraceOfNode { place, .. }| given::place_as_text((place.at, place.number, &place.node)));
+    let shown: Vec<_> = rows.iter().map(|row| trace_json::trace(&row.trace, &row.node)).collect();
     let page = json!({ "traces": shown, "next": next, "trace": app.trace });
-    Ok(ok(&of_this_node(&state.node, page)))
+    Ok(ok(&of_nodes(&state.node, page, &reached)))
 }
 
 /// The app that the path names.

@@ -7,6 +7,7 @@ mod fields;
 
 use fanfare_apps::{AuditAction, AuditWanted, MOST_AUDITED, MOST_HOURS, MOST_LISTED, NewApp, Update};
 use fanfare_config::redis_url_faults;
+use fanfare_node::inquiry::{TracePlace, TracesWanted};
 use fanfare_node::trace::MOST_TRACES;
 use fanfare_protocol::auth::Query;
 use fanfare_protocol::ids::is_app_id;
@@ -90,26 +91,35 @@ pub(super) fn audit(query: &Query) -> Result<(AuditWanted, usize), FaultyQuery> 
     given.end().map(|()| (AuditWanted { before, app, action, token }, limit))
 }
 
-/// Which traces are wanted.
-pub(super) struct TracesPage {
-    /// Only traces that are older than the one with this number.
-    pub before: Option<u64>,
-    /// Only the traces of this publish.
-    pub event_id: Option<String>,
-    /// Most traces.
-    pub limit: usize,
-}
-
 /// The page of traces to answer.
 ///
 /// # Errors
 /// Every fault of the query.
-pub(super) fn traces(query: &Query) -> Result<TracesPage, FaultyQuery> {
+pub(super) fn traces(query: &Query) -> Result<TracesWanted, FaultyQuery> {
     let mut given = Given::of(query, &["after", "limit", "event_id"]);
-    let before = given.parsed("after", "the next of a page of traces", |text| text.parse().ok());
+    let behind = given.parsed("after", "the next of a page of traces", place);
+    let behind = behind.map(|(at, number, node)| TracePlace { at, number, node });
     let limit = given.number("limit", (MOST_TRACES, MOST_TRACES));
     let event_id = given.text("event_id").map(str::to_owned);
-    given.end().map(|()| TracesPage { before, event_id, limit })
+    given.end().map(|()| TracesWanted { behind, event_id, limit })
+}
+
+/// Where a page of rows of several nodes goes on: the moment of the row before, its number, and the id of its node, which is empty
+/// for a node that stands alone.
+pub(super) fn place(text: &str) -> Option<(u64, u64, String)> {
+    let (moment, name) = text.split_once(':')?;
+    let (node, number) = name.rsplit_once('-').unwrap_or(("", name));
+    Some((moment.parse().ok()?, number.parse().ok()?, node.to_owned()))
+}
+
+/// A place as it stands in `next`: `1764486000000:e41f-180`, or without a node.
+pub(super) fn place_as_text((moment, number, node): (u64, u64, &str)) -> String {
+    format!("{moment}:{}", name_on_node(number, node))
+}
+
+/// The name of a row by its number on a node, if there are several.
+pub(super) fn name_on_node(number: u64, node: &str) -> String {
+    if node.is_empty() { number.to_string() } else { format!("{node}-{number}") }
 }
 
 /// The channel that the doctor asks the application about, and every fault; `faults` are those of the query. An empty body

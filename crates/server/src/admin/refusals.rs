@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::asked::{Asked, ok};
 use super::events;
+use super::given::{name_on_node, place, place_as_text};
 use super::problem::Problem;
 use crate::http::Answer;
 use crate::http::given::Given;
@@ -42,7 +43,7 @@ async fn page(state: &State, asked: &Asked<'_>, app: Option<&AppId>) -> Result<A
     rows.retain(|row| after.as_ref().is_none_or(|(at, number, node)| row.place() < (*at, *number, &**node)));
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(|of| format!("{}:{}", of.row.last_at, id_of(of)));
+    let next = rows.last().filter(|_| has_more).map(|of| place_as_text(of.place()));
     let rows: Vec<Value> = rows.iter().map(|row| with_nodes(shown(row), &row.nodes, &reached)).collect();
     let page = json!({ "refusals": rows, "next": next, "total": total });
     Ok(ok(&of_nodes(&state.node, page, &reached)))
@@ -50,14 +51,7 @@ async fn page(state: &State, asked: &Asked<'_>, app: Option<&AppId>) -> Result<A
 
 /// The name of a row: that of the node that was first to refuse so, if there are several, and the row's number there.
 fn id_of(RefusalOfNodes { row, first_node, .. }: &RefusalOfNodes) -> String {
-    if first_node.is_empty() { row.number.to_string() } else { format!("{first_node}-{}", row.number) }
-}
-
-/// Where a page goes on: the moment and the name of the row before.
-fn place(text: &str) -> Option<(u64, u64, String)> {
-    let (moment, name) = text.split_once(':')?;
-    let (node, number) = name.rsplit_once('-').unwrap_or(("", name));
-    Some((moment.parse().ok()?, number.parse().ok()?, node.to_owned()))
+    name_on_node(row.number, first_node)
 }
 
 fn shown(of: &RefusalOfNodes) -> Value {

@@ -7,6 +7,7 @@ use fanfare_hub::Occupancy;
 use fanfare_node::census;
 use fanfare_node::inquiry;
 use fanfare_node::publish::{BackEndEvent, Publisher, note_refused, publish, publish_traced};
+use fanfare_node::trace::ShownTrace;
 use fanfare_protocol::app::App;
 use fanfare_protocol::channel::{ChannelKind, ChannelName};
 use fanfare_protocol::event_id::{EVENT_ID_HEADER, EventId};
@@ -145,7 +146,8 @@ async fn traced(
     // The client may go while other nodes are asked.
     let _ = signed.published.set(id);
     inquiry::complete(&state.node, &signed.app, event.except, &mut traces).await;
-    let trace = traces.first().map(trace_json::trace);
+    let trace = traces.into_iter().next().map(ShownTrace::from);
+    let trace = trace.map(|trace| trace_json::trace(&trace, state.node.name()));
     Ok(Accepted { id, json: answer::object(&Single { channels, trace }) })
 }
 

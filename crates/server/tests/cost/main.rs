@@ -17,6 +17,7 @@ mod once;
 mod resume;
 mod server;
 mod tls;
+mod traces;
 mod users;
 
 use std::alloc::System;

@@ -43,7 +43,8 @@ fn con_040_and_con_042_an_operators_event_goes_the_way_of_the_api_and_is_answere
     let reply = admin.post(EVENTS, &event.to_string());
     let id = reply.header("fanfare-event-id").expect("an id").to_owned();
     let mut trace = reply.expect(200);
-    let at = trace["at"].take();
+    let (at, node) = (trace["at"].take(), trace["node"].take());
+    assert!(node.is_string(), "{node}");
     assert!(at.as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{at}");
     for channel in trace["channels"].as_array_mut().expect("a list") {
         assert_eq!(channel["nodes"].as_object().map(serde_json::Map::len), Some(1), "this node alone");
@@ -60,7 +61,7 @@ fn con_040_and_con_042_an_operators_event_goes_the_way_of_the_api_and_is_answere
     assert_eq!(
         trace,
         json!({
-            "event_id": id, "at": null, "event": "e", "by": "console", "bytes": 7, "refused": null,
+            "event_id": id, "node": null, "at": null, "event": "e", "by": "console", "bytes": 7, "refused": null,
             "channels": [reach("news", 2, 1, 1, Value::Null), reach("cache-a", 0, 0, 0, none)],
         })
     );
@@ -229,7 +230,9 @@ fn con_042_and_con_043_the_trace_that_is_asked_for_has_its_hint_whatever_was_pub
         send(&admin, &json!({"name": "e", "channel": format!("nobody-{number}"), "data": "1"}));
     }
     let id = asked["event_id"].as_str().expect("an id");
-    for query in [format!("event_id={id}"), "limit=1&after=1".to_owned()] {
+    let page = admin.get(&format!("{TRACES}?limit=20")).expect(200);
+    let behind = page["next"].as_str().expect("one more");
+    for query in [format!("event_id={id}"), format!("limit=1&after={behind}")] {
         let found = admin.get(&format!("{TRACES}?{query}")).expect(200);
         let row = &found["traces"][0];
         assert_eq!((&row["event_id"], &found["next"]), (&json!(id), &Value::Null), "{query}");
