@@ -71,6 +71,18 @@ pub struct BackloggedUrl {
     pub due_in: Duration,
 }
 
+/// The kept requests of a URL, leased ones too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptOfUrl {
+    /// How many; of more than [`MOST_KEPT_COUNTED`] one more than these.
+    pub requests: usize,
+    /// The age of the first event of the request that was kept first.
+    pub oldest: Option<Duration>,
+}
+
+/// Kept requests of a URL that are counted at most.
+pub const MOST_KEPT_COUNTED: usize = 10_000;
+
 /// Requests of a URL that this node alone may send, until the lease ends.
 #[derive(Debug)]
 pub struct RequestLease {
@@ -131,6 +143,15 @@ impl Apps {
     pub async fn backlog(&self, most: u32) -> Result<Vec<BackloggedUrl>, OperationError> {
         let stored = self.answering()?;
         in_time(async { Ok(stored.store.backlog(most).await?) }).await
+    }
+
+    /// How many requests of each of these URLs are kept, in their order.
+    ///
+    /// # Errors
+    /// There is no database, or it is away.
+    pub async fn kept_of_urls(&self, app: &AppId, urls: &[&str]) -> Result<Vec<KeptOfUrl>, OperationError> {
+        let stored = self.answering()?;
+        in_time(async { Ok(stored.store.kept_of_urls(app, urls).await?) }).await
     }
 
     /// Leases requests of a URL that are due, at most `most`, those first that have been due for the longest time; none while a

@@ -28,8 +28,8 @@ mod usage;
 pub use apps::{Apps, Storage};
 pub use audit::{AuditAction, AuditEntry, AuditPage, AuditRecord, Auditor, MOST_AUDITED, MOST_OF_READERS};
 pub use backlog::{
-    BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, LeaseOutcome, LeasedRequest, RequestLease,
-    UndeliveredRequest,
+    BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, KeptOfUrl, LeaseOutcome, LeasedRequest,
+    MOST_KEPT_COUNTED, RequestLease, UndeliveredRequest,
 };
 pub use database::{Database, NotADatabase, PostgresUrl};
 pub use error::AppsError;

@@ -3,12 +3,14 @@
 mod all_nodes;
 mod asking;
 mod by_node;
+mod counting;
 mod known_nodes;
 mod links;
 mod missed;
 mod once;
 mod questions;
 mod reach;
+mod scanning;
 mod taps;
 mod usage;
 

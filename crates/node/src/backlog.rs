@@ -3,6 +3,7 @@
 //! Every node with a database runs the task; a lease in the database gives each URL to one node at a time, and the lease
 //! of a node that died ends by itself. While nothing is kept, the task reads the table now and then, and that is all.
 
+mod counted;
 mod keeper;
 mod places;
 mod worker;
@@ -15,6 +16,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+pub use self::counted::AppBacklog;
+pub(crate) use self::counted::counted;
 use self::keeper::Keeper;
 use self::places::{Left, Place, Places};
 use self::worker::{LOOK, Worker};

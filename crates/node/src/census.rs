@@ -201,6 +201,28 @@ pub async fn occupied(node: &Node, bus: &Bus, app: &AppId) -> Result<(usize, usi
     timeout(PATIENCE, counted).await.unwrap_or(Err(Unanswered))
 }
 
+/// How many users are signed in on all nodes together whose ids begin with `prefix`; above `most`, some number above it. `None`
+/// where so many other channels are occupied that counting would take too long.
+///
+/// # Errors
+/// The cluster does not answer, or so slowly that others are still waiting for their lists.
+pub async fn users_online(
+    node: &Node,
+    bus: &Bus,
+    app: &AppId,
+    (prefix, most): (&str, usize),
+) -> Result<Option<usize>, Unanswered> {
+    let counted = async {
+        let _turn = node.lists.take(app).await;
+        let question = ClusterQuestion::OnlineCount { prefix: prefix.to_owned(), most };
+        match asked(node, bus, app, question).await? {
+            ClusterReply::OnlineCount(count) => Ok(count),
+            _ => Err(Unanswered),
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap_or(Err(Unanswered))
+}
+
 /// Of each of these users, whether the user is signed in on an open connection, in their order (API-042).
 ///
 /// # Errors

@@ -9,8 +9,10 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::{Delivery, MOST_DELIVERIES, UrlHistory};
 use serde::Serialize;
+use tokio::join;
 
 use crate::asking::{NodeQuestion, NodeSays, Reached, of_all};
+use crate::backlog::{self, AppBacklog};
 use crate::node::Node;
 
 pub(crate) use self::again::repeat_for_others;
@@ -21,6 +23,8 @@ pub use self::again::{NotRepeatedThere, repeat};
 pub struct AppDeliveries {
     /// The app's webhooks, in the order of the settings.
     pub webhooks: Vec<WebhookDeliveries>,
+    /// What is known of the requests that are kept in the database, for all nodes.
+    pub backlog: AppBacklog,
     /// Of which nodes.
     pub reached: Reached,
 }
@@ -71,7 +75,8 @@ impl NodeDelivery {
 /// Asks all nodes for the last deliveries of an app's webhooks.
 pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
     let own = node.outgoing.webhooks.histories(&app.id);
-    let (said, reached) = of_all(node, &app.id, &DeliveriesQuestion, own).await;
+    let asking = of_all(node, &app.id, &DeliveriesQuestion, own);
+    let ((said, reached), backlog) = join!(asking, backlog::counted(node, app));
     let mut webhooks: Vec<WebhookDeliveries> = app
         .webhooks
         .iter()
@@ -96,7 +101,7 @@ pub async fn of_app(node: &Node, app: &App) -> AppDeliveries {
         webhook.deliveries.sort_by(|one, other| other.place().cmp(&one.place()));
         webhook.deliveries.truncate(MOST_DELIVERIES);
     }
-    AppDeliveries { webhooks, reached }
+    AppDeliveries { webhooks, backlog, reached }
 }
 
 /// What this node answers to another one that asks.

@@ -45,6 +45,8 @@ pub struct Node {
     pub(crate) bus: Arc<OnceLock<Bus>>,
     /// Turns for lists of channels.
     pub(crate) lists: Turns,
+    /// Turns for counting what is kept of an app's webhooks.
+    pub(crate) counting_kept: Turns,
     /// What was last read of all nodes.
     pub(crate) seen: Arc<ClusterState>,
     /// The usage of each app, and its quotas.
@@ -143,6 +145,7 @@ impl Node {
             topics,
             bus,
             lists: Turns::default(),
+            counting_kept: Turns::default(),
             seen,
             hubs,
             tenants,

@@ -1,7 +1,12 @@
 //! Deliveries and tests of webhooks as JSON: the one shape of the HTTP API, of the administration API and of the command
 //! line (CON-054).
 
+use std::time::Duration;
+
+use fanfare_apps::{KeptOfUrl, MOST_KEPT_COUNTED};
 use fanfare_node::Node;
+use fanfare_node::backlog::AppBacklog;
+use fanfare_node::clock::unix_milliseconds;
 use fanfare_node::deliveries::{AppDeliveries, NodeDelivery, WebhookDeliveries};
 use fanfare_protocol::utc::utc_milliseconds;
 use fanfare_webhooks::{Delivery, Repeated, Tested};
@@ -28,9 +33,30 @@ impl ReceiverAnswers {
 /// The last deliveries of an app's webhooks.
 #[must_use]
 pub fn deliveries(node: &Node, of: &AppDeliveries, answers: ReceiverAnswers) -> Value {
-    let webhooks: Vec<Value> =
+    let mut webhooks: Vec<Value> =
         (1..).zip(&of.webhooks).map(|(number, of)| webhook(number, of, answers)).collect();
-    of_nodes(node, json!({ "webhooks": webhooks }), &of.reached)
+    let known = match &of.backlog {
+        AppBacklog::NoDatabase => "no database",
+        AppBacklog::Away => "database away",
+        AppBacklog::Counted(kept) => {
+            for (webhook, kept) in webhooks.iter_mut().zip(kept) {
+                webhook["backlog"] = backlog(kept);
+            }
+            "counted"
+        }
+    };
+    of_nodes(node, json!({ "webhooks": webhooks, "backlog": known }), &of.reached)
+}
+
+/// The requests of a URL that are kept in the database.
+fn backlog(KeptOfUrl { requests, oldest }: &KeptOfUrl) -> Value {
+    let is_counted = *requests <= MOST_KEPT_COUNTED;
+    let at = |age: Duration| unix_milliseconds().saturating_sub(age.as_millis().try_into().unwrap_or(0));
+    json!({
+        "requests": is_counted.then_some(requests),
+        "more_than": (!is_counted).then_some(MOST_KEPT_COUNTED),
+        "since": oldest.map(|age| utc_milliseconds(at(age))),
+    })
 }
 
 fn webhook(number: usize, of: &WebhookDeliveries, answers: ReceiverAnswers) -> Value {

@@ -9,8 +9,8 @@ use sqlx::{FromRow, QueryBuilder};
 use super::Store;
 use super::write::either;
 use crate::backlog::{
-    BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, LeaseOutcome, LeasedRequest, RequestLease,
-    UndeliveredRequest,
+    BacklogBounds, BacklogRoom, BackloggedUrl, DroppedRequest, KeptOfUrl, LeaseOutcome, LeasedRequest,
+    MOST_KEPT_COUNTED, RequestLease, UndeliveredRequest,
 };
 
 /// Now, in milliseconds since 1970; the same for a whole statement.
@@ -29,6 +29,17 @@ macro_rules! backlog {
             "SELECT app_id, url, CAST(MIN(CASE WHEN due_at > leased_until THEN due_at ELSE leased_until END) AS bigint) - ",
             now!($database),
             " AS due_in FROM webhook_requests GROUP BY app_id, url ORDER BY due_in LIMIT $1"
+        )
+    };
+}
+
+macro_rules! kept_of_url {
+    ($database:ident) => {
+        concat!(
+            "SELECT CAST(COUNT(*) AS bigint) AS requests, CAST((SELECT ",
+            now!($database),
+            " - happened_at FROM webhook_requests WHERE app_id = $1 AND url = $2 ORDER BY id LIMIT 1) AS bigint) ",
+            "AS oldest FROM (SELECT id FROM webhook_requests WHERE app_id = $1 AND url = $2 LIMIT $3) AS counted"
         )
     };
 }
@@ -168,6 +179,12 @@ struct UrlRow {
 }
 
 #[derive(FromRow)]
+struct KeptRow {
+    requests: i64,
+    oldest: Option<i64>,
+}
+
+#[derive(FromRow)]
 struct LeasedRow {
     id: i64,
     due_at: i64,
@@ -223,6 +240,22 @@ impl Store {
             due_in: Duration::from_millis(u64::try_from(due_in).unwrap_or(0)),
         };
         Ok(rows.into_iter().map(url).collect())
+    }
+
+    /// Counts the requests of each of these URLs, by the index.
+    pub async fn kept_of_urls(&self, app: &AppId, urls: &[&str]) -> Result<Vec<KeptOfUrl>, sqlx::Error> {
+        let statement = of!(self, kept_of_url);
+        let mut kept = Vec::with_capacity(urls.len());
+        for url in urls {
+            let row: KeptRow = either!(self, pool => {
+                let count = sqlx::query_as(statement).bind(app.as_str()).bind(*url);
+                count.bind(large(MOST_KEPT_COUNTED + 1)).fetch_one(pool).await?
+            });
+            let age = |age: i64| Duration::from_millis(u64::try_from(age).unwrap_or(0));
+            let requests = usize::try_from(row.requests).unwrap_or(0);
+            kept.push(KeptOfUrl { requests, oldest: row.oldest.map(age) });
+        }
+        Ok(kept)
     }
 
     /// Leases due requests of a URL, unless some are leased.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use fanfare_apps::{
-    Apps, BacklogBounds, BacklogRoom, BackloggedUrl, Database, DroppedRequest, LeaseOutcome, NewApp,
-    RequestLease, UndeliveredRequest,
+    Apps, BacklogBounds, BacklogRoom, BackloggedUrl, Database, DroppedRequest, KeptOfUrl, LeaseOutcome,
+    MOST_KEPT_COUNTED, NewApp, RequestLease, UndeliveredRequest,
 };
 use fanfare_protocol::app::Limits;
 use fanfare_protocol::ids::AppId;
@@ -20,6 +20,7 @@ on_both!(
     a_url_is_leased_to_one_node_at_a_time,
     of_many_that_ask_at_once_one_gets_the_lease,
     a_delivered_request_leaves_and_a_failed_one_is_due_later,
+    what_is_kept_is_counted_by_url_leased_requests_too_and_of_very_many_no_more_than_are_counted,
     the_lease_of_a_node_that_died_ends_by_itself_and_its_late_word_changes_nothing,
     over_each_bound_the_oldest_go_and_are_told,
     what_has_become_too_old_is_dropped,
@@ -107,6 +108,29 @@ async fn a_url_is_leased_to_one_node_at_a_time(stage: Stage) {
     assert_eq!(bodies(&lease(&other, URL).await), ["b"]);
     let due = one.backlog(10).await.unwrap()[0].due_in;
     assert!(due > LEASE / 2, "{due:?}");
+}
+
+async fn what_is_kept_is_counted_by_url_leased_requests_too_and_of_very_many_no_more_than_are_counted(
+    stage: Stage,
+) {
+    let apps = stage.open(60).await;
+    keep(&apps, URL, &["a", "b", "c"]).await;
+    let of_one = apps.lease_requests((&app(), URL), 1, LEASE).await.unwrap();
+    assert_eq!(of_one.requests.len(), 1);
+    let [none, kept] = apps.kept_of_urls(&app(), &[OTHER_URL, URL]).await.unwrap()[..] else { panic!() };
+    assert_eq!((none, kept.requests), (KeptOfUrl::default(), 3));
+    // As old as the first event of the first request.
+    let oldest = kept.oldest.unwrap();
+    assert!((Duration::from_secs(5)..LEASE).contains(&oldest), "{oldest:?}");
+    assert_eq!(apps.kept_of_urls(&AppId::from("8"), &[URL]).await.unwrap(), [KeptOfUrl::default()]);
+    let room = BacklogRoom { requests: 2 * MOST_KEPT_COUNTED, bytes: 1 << 30 };
+    let bounds = BacklogBounds { of_url: room, of_app: room, in_all: room, ..BOUNDS };
+    let more: Vec<_> = (0..MOST_KEPT_COUNTED).map(|_| request("x")).collect();
+    for some in more.chunks(500) {
+        apps.keep_requests((&app(), URL), some, &bounds).await.unwrap();
+    }
+    let kept = apps.kept_of_urls(&app(), &[URL]).await.unwrap();
+    assert_eq!(kept[0].requests, MOST_KEPT_COUNTED + 1, "more than are counted");
 }
 
 async fn of_many_that_ask_at_once_one_gets_the_lease(stage: Stage) {

@@ -2,7 +2,7 @@
 //!
 //! Many small questions instead of one that blocks Redis: lists are read in parts.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fanfare_protocol::channel::ChannelName;
@@ -12,13 +12,12 @@ use redis::{Cmd, Value, cmd};
 use tokio::task::JoinSet;
 
 use super::by_node::counts_by_node;
+use super::counting::{occupied, online_count};
 use super::known_nodes::{KnownNode, nodes, number, text};
 use super::links::{BusAway, Links};
+use super::scanning::{in_each_partition, scan};
 use crate::message::kept;
 use crate::partition::{Partition, Topic};
-
-/// Channels, or users, in one part.
-const PART: usize = 1000;
 
 /// Channels whose users are counted at once.
 const COUNTED_AT_ONCE: usize = 1000;
@@ -44,6 +43,13 @@ pub enum ClusterQuestion {
     },
     /// How many channels have subscriptions, and how many users are online; answered by [`ClusterReply::Occupied`].
     Occupied,
+    /// How many users are online whose ids begin with `prefix`, as far as `most`; answered by [`ClusterReply::OnlineCount`].
+    OnlineCount {
+        /// The prefix; an empty one is that of all users.
+        prefix: String,
+        /// The users that are counted at most.
+        most: usize,
+    },
     /// Which of these users are online, and since when; answered by [`ClusterReply::Online`], in the same order.
     Online(Vec<UserId>),
     /// The last event of a cache channel; answered by [`ClusterReply::Cached`].
@@ -65,6 +71,9 @@ pub enum ClusterReply {
     Channels(BTreeMap<ChannelName, ChannelCounts>),
     /// The number of channels, and of users.
     Occupied(usize, usize),
+    /// The count; above `most`, some number above it. `None` if so many other channels are occupied that counting would take too
+    /// long.
+    OnlineCount(Option<usize>),
     /// Of each user.
     Online(Vec<OnlineUser>),
     /// The text of the message for clients, and how many milliseconds the event lives.
@@ -97,7 +106,13 @@ pub(super) async fn ask(
         ClusterQuestion::Channels { prefix, with_users } => {
             channels(links, app, prefix, with_users).await.map(ClusterReply::Channels)
         }
-        ClusterQuestion::Occupied => occupied(links, app).await,
+        ClusterQuestion::Occupied => {
+            let (channels, users) = occupied(links, app).await?;
+            Ok(ClusterReply::Occupied(channels, users))
+        }
+        ClusterQuestion::OnlineCount { prefix, most } => {
+            online_count(links, app, &prefix, most).await.map(ClusterReply::OnlineCount)
+        }
         ClusterQuestion::Online(users) => online(links, app, users).await.map(ClusterReply::Online),
         ClusterQuestion::Cached(channel) => cached(links, app, &channel).await.map(ClusterReply::Cached),
         ClusterQuestion::Nodes => nodes(links).await.map(ClusterReply::Nodes),
@@ -236,40 +251,6 @@ async fn channels(
     Ok(found.await?.into_iter().flatten().collect())
 }
 
-/// Each online user has a hidden channel, and so have the app's connections.
-async fn occupied(links: &Links, app: &AppId) -> Result<ClusterReply, BusAway> {
-    let found = in_each_partition(links, app, |links, topic| async move {
-        let found = scan(&links, &topic, &links.shared.layout.app_key(&topic, "totals")).await?;
-        // A scan may give an element twice.
-        let names: HashSet<String> = found.into_iter().map(|(name, _)| name).collect();
-        let names = names.iter().map(|name| ChannelName::trusted(name));
-        let (users, channels): (Vec<ChannelName>, Vec<ChannelName>) =
-            names.filter(|name| !name.is_connections()).partition(|name| name.online_user().is_some());
-        Ok((channels.len(), users.len()))
-    });
-    let sum = |sum: (usize, usize), one: (usize, usize)| (sum.0 + one.0, sum.1 + one.1);
-    let (channels, users) = found.await?.into_iter().fold((0, 0), sum);
-    Ok(ClusterReply::Occupied(channels, users))
-}
-
-/// Asks each partition at the same time.
-async fn in_each_partition<Found: Send + 'static, Asking>(
-    links: &Links,
-    app: &AppId,
-    ask: impl Fn(Links, Topic) -> Asking,
-) -> Result<Vec<Found>, BusAway>
-where
-    Asking: Future<Output = Result<Found, BusAway>> + Send + 'static,
-{
-    let topics = (0..links.shared.layout.partitions()).map(|partition| Topic { partition, app: app.clone() });
-    let mut asked: JoinSet<_> = topics.map(|topic| ask(links.clone(), topic)).collect();
-    let mut found = Vec::new();
-    while let Some(part) = asked.join_next().await {
-        found.push(part.map_err(|_| BusAway)??);
-    }
-    Ok(found)
-}
-
 async fn channels_of(
     links: &Links,
     topic: &Topic,
@@ -297,27 +278,6 @@ async fn channels_of(
         }
     }
     Ok(found)
-}
-
-/// All fields of a hash, in parts; what this node has of the app goes before.
-async fn scan(links: &Links, topic: &Topic, key: &str) -> Result<Vec<(String, String)>, BusAway> {
-    let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
-    let mut behind = Some(topic.app.clone());
-    loop {
-        let mut command = cmd("HSCAN");
-        command.arg(key).arg(&cursor).arg("COUNT").arg(PART);
-        let values = links.command(topic.partition, behind.take(), vec![command]).await?;
-        let [Value::Array(parts)] = &*values else { return Err(BusAway) };
-        let [next, Value::Array(pairs)] = &**parts else { return Err(BusAway) };
-        cursor = text(next)?;
-        for pair in pairs.chunks_exact(2) {
-            let [field, value] = pair else { return Err(BusAway) };
-            found.push((text(field)?, text(value)?));
-        }
-        if cursor == "0" {
-            return Ok(found);
-        }
-    }
 }
 
 async fn cached(links: &Links, app: &AppId, channel: &ChannelName) -> Result<Option<(Bytes, u64)>, BusAway> {

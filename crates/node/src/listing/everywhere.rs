@@ -132,19 +132,26 @@ pub async fn users(
 ) -> PageOfNodes<UserRow> {
     let behind = after.as_ref().map(UserId::to_string);
     let question = ListQuestion::Users { prefix: prefix.to_owned(), after: behind, limit };
-    let own = question::users_here(node, app, (prefix, after), limit).await;
+    let own = question::users_here(node, app, (prefix, after.clone()), limit).await;
     let mut page = page(node, app, (question, limit), own).await;
-    // A user on two nodes is one, so that several nodes have no sum.
-    if page.reached.is_alone {
-        let hub = node.hubs.get(app);
-        let count = match &hub {
-            Some(hub) => totals::users(hub, prefix, MOST_COUNTED).await,
-            None => 0,
-        };
-        let is_counted = count <= MOST_COUNTED;
-        page.total = is_counted.then_some(count);
-        page.more_than = (!is_counted).then_some(MOST_COUNTED);
-    }
+    let is_whole = after.is_none() && !page.more && page.reached.missing == Some(Vec::new());
+    let count = match node.bus() {
+        _ if is_whole => Some(page.rows.len()),
+        None => {
+            let hub = node.hubs.get(app);
+            match &hub {
+                Some(hub) => Some(totals::users(hub, prefix, MOST_COUNTED).await),
+                None => Some(0),
+            }
+        }
+        // A user on two nodes is one: Redis counts users, if the answer is of all nodes.
+        Some(bus) if page.reached.missing.is_some() => {
+            census::users_online(node, bus, app, (prefix, MOST_COUNTED)).await.ok().flatten()
+        }
+        Some(_) => None,
+    };
+    page.total = count.filter(|count| *count <= MOST_COUNTED);
+    page.more_than = count.filter(|count| *count > MOST_COUNTED).map(|_| MOST_COUNTED);
     page
 }
 

@@ -52,6 +52,11 @@ pub(super) fn deliveries(app: &str, answer: &Value) -> String {
             }
         }
     }
+    if answer["backlog"] == "database away" {
+        text.push_str(
+            "The apps' database does not answer: the requests that are kept there are not known.\n",
+        );
+    }
     match answer["missing"].as_array() {
         None => text.push_str(
             "Only the asked node has answered: the Redis between the nodes is away, or too many questions were asked.\n",
@@ -74,10 +79,24 @@ fn state(webhook: &Value) -> String {
         None => "nothing sent yet".to_owned(),
     };
     let off = if webhook["enabled"] == false { "disabled, " } else { "" };
-    match number(&webhook["waiting"]) {
-        0 => format!("{off}{works}"),
-        1 => format!("{off}{works}, 1 event waits"),
-        waiting => format!("{off}{works}, {waiting} events wait"),
+    let waiting = match number(&webhook["waiting"]) {
+        0 => String::new(),
+        1 => ", 1 event waits".to_owned(),
+        waiting => format!(", {waiting} events wait"),
+    };
+    format!("{off}{works}{waiting}{}", kept(&webhook["backlog"]))
+}
+
+/// What of the webhook is kept in the database, if anything.
+fn kept(backlog: &Value) -> String {
+    let since = plain_value(&backlog["since"]);
+    match (backlog["requests"].as_u64(), backlog["more_than"].as_u64()) {
+        (Some(1), _) => format!(", 1 request is kept, of {since}"),
+        (Some(requests), _) if requests > 1 => {
+            format!(", {requests} requests are kept, the first of {since}")
+        }
+        (_, Some(most)) => format!(", more than {most} requests are kept, the first of {since}"),
+        _ => String::new(),
     }
 }
 
@@ -142,7 +161,7 @@ mod tests {
         };
         let answer = json!({
             "webhooks": [
-                {"number": 1, "url": "http://a/", "enabled": true, "works": false, "since": "S", "waiting": 3, "deliveries": [
+                {"number": 1, "url": "http://a/", "enabled": true, "works": false, "since": "S", "waiting": 3, "backlog": {"requests": 17, "more_than": null, "since": "K"}, "deliveries": [
                     row(&["channel_occupied", "channel_vacated"], 5, Some(500), "", true, false),
                     row(&["member_added"], 1, None, "the connection was refused", false, true),
                 ]},
@@ -152,13 +171,21 @@ mod tests {
         });
         assert_eq!(
             deliveries("7", &answer),
-            "http://a/: fails since S, 3 events wait\n  \
+            "http://a/: fails since S, 3 events wait, 17 requests are kept, the first of K\n  \
              at  node  events                               attempt  answer                      ms  again\n  \
              T   a     5: channel_occupied channel_vacated  2        500                         7   yes\n  \
              T   a     member_added                         test     the connection was refused  7\n\
              http://b/: disabled, nothing sent yet\n\
              Not answered within a second, so that theirs are missing: b.\n"
         );
+        assert_eq!(
+            kept(&json!({"requests": null, "more_than": 10, "since": "K"})),
+            ", more than 10 requests are kept, the first of K"
+        );
+        assert_eq!(kept(&json!({"requests": 1, "since": "K"})), ", 1 request is kept, of K");
+        assert_eq!(kept(&json!({"requests": 0})), "");
+        let away = json!({"webhooks": [], "missing": [], "backlog": "database away"});
+        assert!(deliveries("7", &away).ends_with("kept there are not known.\n"));
         let none = json!({"webhooks": [], "nodes": ["a"], "missing": null});
         assert!(
             deliveries("7", &none).starts_with("App 7 has no webhooks.\nOnly the asked node has answered:")

@@ -103,6 +103,7 @@ fn con_026_lists_of_any_node_are_of_all_and_a_user_on_two_is_one() {
             (&users["users"][0]["connections"], &users["users"][0]["nodes"]),
             (&json!(2), &json!({"one": 1, "two": 1}))
         );
+        assert_eq!((&users["total"], &users["more_than"]), (&json!(1), &Value::Null));
         let open = once(admin, "connections", is_of_both);
         assert_eq!((open["connections"].as_array().map(Vec::len), &open["total"]), (Some(3), &json!(3)));
         for (socket, node) in [(&here, "one"), (&there, "two"), (&more, "two")] {
@@ -142,6 +143,36 @@ fn con_026_pages_of_all_nodes_have_every_row_once() {
         found.dedup();
         assert_eq!((all, found.len()), (rows, rows), "{path}");
     }
+}
+
+#[test]
+fn con_022_and_con_026_users_of_two_nodes_are_counted_once_whichever_page_is_asked_for() {
+    let pair = pair();
+    let mut sockets: Vec<_> =
+        (0..14).map(|at| if at % 2 == 0 { pair.one.connect() } else { pair.two.connect() }).collect();
+    for (at, socket) in sockets.iter_mut().enumerate() {
+        socket.subscribe("news");
+        socket.sign_in(APP, &format!(r#"{{"id":"user-{}"}}"#, at / 3));
+    }
+    let mut other = pair.one.connect();
+    other.sign_in(APP, r#"{"id":"other"}"#);
+    for admin in [&pair.at_one, &pair.at_two] {
+        for (query, total) in [
+            ("limit=2", 6),
+            ("prefix=user-&limit=2", 5),
+            ("prefix=user-&after=user-3", 5),
+            ("prefix=none", 0),
+        ] {
+            let list =
+                once(admin, &format!("users?{query}"), |list| is_of_both(list) && list["total"] == total);
+            assert_eq!(list["more_than"], Value::Null, "{query}");
+        }
+    }
+    let Pair { one, at_one, redis, postgres: _postgres, two: _two, .. } = pair;
+    drop(redis);
+    expect_ready(&one, 200, "degraded");
+    let alone = once(&at_one, "users?limit=2", |list| list["missing"] == Value::Null);
+    assert_eq!((&alone["total"], &alone["more_than"]), (&Value::Null, &Value::Null), "not known");
 }
 
 #[test]

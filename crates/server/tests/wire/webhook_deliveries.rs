@@ -143,7 +143,9 @@ fn con_054_operators_see_deliveries_with_the_scope_read_alone() {
     let reader = Admin::with(&server, "read");
     let mut answer = reader.get(path).expect(200);
     let node = answer["node"].take();
-    let expected = json!({"webhooks": [], "of": "this node", "node": null, "nodes": [node], "missing": []});
+    let expected = json!({
+        "webhooks": [], "backlog": "counted", "of": "this node", "node": null, "nodes": [node], "missing": [],
+    });
     assert_eq!(answer, expected);
     reader.get("/v1/apps/8/webhooks/deliveries").refused(404, "no-such-app", &[]);
     reader.get(&format!("{path}?limit=1")).refused(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fanfare_testing::postgres::Postgres;
 use fanfare_testing::redis::Redis;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster_webhooks::pair_that_tells;
 use crate::support::application::{Question, Reply};
@@ -384,4 +384,33 @@ fn cl_032_and_cl_113_what_a_dead_sender_of_a_cluster_had_kept_is_delivered_once_
     assert_eq!(told, ["channel_occupied news", "channel_occupied sport"]);
     other.expect_metric(DELIVERIES, 2.0);
     assert!(other.metric(KEPT) < 1.5, "the other was told of the event a second time");
+}
+
+#[test]
+fn con_054_deliveries_tell_how_many_requests_are_kept_in_the_database_and_when_it_is_not_known() {
+    let mut postgres = Postgres::start();
+    let moody = Moody::refusing();
+    for database in ["sqlite", &postgres.url()] {
+        let server = retrying(database, "").app(APP, &durable(&moody.receiver)).start();
+        let none = deliveries(&server);
+        assert_eq!(none["backlog"], "counted", "{none}");
+        assert_eq!(none["webhooks"][0]["backlog"], json!({"requests": 0, "more_than": null, "since": null}));
+        occupy(&server, 1);
+        server.expect_metric(KEPT, 1.0);
+        let kept = eventually("the request is kept", || {
+            Some(deliveries(&server)["webhooks"][0]["backlog"].take()).filter(|kept| kept["requests"] == 1)
+        });
+        assert!(kept["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{kept}");
+        if database != "sqlite" {
+            postgres.kill();
+            let away = deliveries(&server);
+            assert_eq!(away["backlog"], "database away", "{away}");
+            assert_eq!(
+                (&away["webhooks"][0]["backlog"], &away["webhooks"][0]["works"]),
+                (&Value::Null, &json!(false))
+            );
+        }
+    }
+    let server = Setup::new().start();
+    assert_eq!(deliveries(&server)["backlog"], "no database");
 }
