@@ -1,9 +1,11 @@
 //! Questions to all other nodes about what each has in its own memory, and of which nodes an answer is (CON-026).
 //!
-//! A node that stands alone asks nobody. The others are asked twenty times a second at most, for all apps together, because each
-//! answer goes through Redis to every node; who asks what was asked within the last second gets that answer (`shared`).
+//! A node that stands alone asks nobody. The others are asked forty times a second at most, because each answer goes through
+//! Redis to every node, and of that a quarter at most is about one app, so that who looks at one app leaves room for those who
+//! look at others. Who asks what was asked within the last second gets that answer (`shared`).
 //! Operations are neither refused nor shared.
 
+mod rates;
 mod shared;
 
 use std::sync::Arc;
@@ -16,11 +18,9 @@ use tokio::time::Instant;
 
 use crate::node::Node;
 
+pub(crate) use self::rates::AskingRates;
 use self::shared::AskedFor;
 pub(crate) use self::shared::SharedAnswers;
-
-/// Most questions to the other nodes in a second.
-const MOST_IN_A_SECOND: usize = 20;
 
 /// Of which nodes an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,10 @@ async fn others(
         node.answers.forget(app);
         return said.ok().map(Arc::new);
     }
-    let may_ask = || node.asking_nodes.take(1, MOST_IN_A_SECOND, node.nanoseconds());
+    let may_ask = || {
+        let tenant = (!app.as_str().is_empty()).then(|| node.tenants.of(app));
+        node.asking_nodes.take(tenant.as_deref().map(|tenant| &tenant.asked_of_nodes), node.nanoseconds())
+    };
     let answer = node.answers.find_or_begin(AskedFor::new(app, asked), Instant::now(), may_ask)?;
     let asking = || async { bus.ask_nodes(app, asked).await.ok().map(Arc::new) };
     let said = answer.get_or_init(asking).await.clone();

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::about::AboutNode;
-use crate::asking::SharedAnswers;
+use crate::asking::{AskingRates, SharedAnswers};
 use crate::census::Turns;
 use crate::clock::{unix_milliseconds, unix_seconds};
 use crate::drain::Drain;
@@ -22,7 +22,6 @@ use crate::idempotency::IdempotencyKeys;
 use crate::memory;
 use crate::metrics::{Live, LiveBus, Metrics};
 use crate::outgoing::Outgoing;
-use crate::rate::Rate;
 use crate::refusals::Refusals;
 use crate::relay::{ClusterState, LiveTopics};
 use crate::taps::Taps;
@@ -80,7 +79,7 @@ pub struct Node {
     /// Connections of clients open on this node, and their bound (WS-060).
     pub seats: Seats,
     /// How often the other nodes are asked what they have in memory.
-    pub(crate) asking_nodes: Rate,
+    pub(crate) asking_nodes: AskingRates,
     /// What they have answered a moment ago.
     pub(crate) answers: SharedAnswers,
     /// What the server says of this node.
@@ -129,7 +128,7 @@ impl Node {
             tasks,
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),
-            asking_nodes: Rate::new(),
+            asking_nodes: AskingRates::default(),
             answers: SharedAnswers::default(),
             about: AboutNode::default(),
             started: Instant::now(),

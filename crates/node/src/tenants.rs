@@ -6,6 +6,7 @@
 mod authorizations;
 mod counts;
 mod day;
+mod event_counts;
 mod keys;
 mod moment;
 mod share;
@@ -22,10 +23,11 @@ use tokio::sync::Notify;
 
 pub use authorizations::{AuthorizationOutcome, Busy, Most, OnNode};
 pub use counts::{AppCounts, Growth};
+pub use event_counts::{EventCounts, Source};
 pub use keys::{KeyInUse, KeyUses};
 pub use moment::Moment;
 pub use share::Share;
-pub use tenant::{EventCounts, Source, Tenant};
+pub use tenant::Tenant;
 
 /// The tenants of this node.
 #[derive(Debug, Default)]

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fanfare_apps::{HourOfUsage, Usage};
 use fanfare_protocol::app::{App, Quota};
 use fanfare_protocol::error::OverQuota;
-use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::AppId;
 use fanfare_webhooks::Tally;
 use parking_lot::Mutex;
@@ -16,6 +15,7 @@ use parking_lot::Mutex;
 use super::authorizations::Authorizations;
 use super::counts::{AppCounts, Growth};
 use super::day::Day;
+use super::event_counts::{EventCounts, Source};
 use super::keys::KeyUses;
 use super::moment::Moment;
 use super::share::Share;
@@ -23,34 +23,6 @@ use super::unwritten::Unwritten;
 use crate::rate::Rate;
 use crate::taps::AppTaps;
 use crate::trace::{EventTrace, KeptTrace, LastTraces, NumberedTrace};
-
-/// The source of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The HTTP API.
-    BackEnd,
-    /// A client.
-    Client,
-}
-
-/// The cost of one event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EventCounts {
-    /// Number of channels.
-    pub messages: u64,
-    /// Number of connections that took the event, summed over its channels.
-    pub deliveries: u64,
-    /// Bytes of the delivered frames.
-    pub bytes: u64,
-}
-
-impl EventCounts {
-    /// Adds the deliveries of a frame to `took` connections.
-    pub fn add_deliveries(&mut self, took: usize, frame: &Frame) {
-        self.deliveries += took as u64;
-        self.bytes += (took * frame.bytes().len()) as u64;
-    }
-}
 
 /// The numbers of one app since this value was created.
 #[derive(Debug)]
@@ -65,6 +37,8 @@ pub struct Tenant {
     pub growth: Growth,
     /// Who uses which key.
     pub keys: KeyUses,
+    /// Questions to other nodes about the app.
+    pub(crate) asked_of_nodes: Rate,
     /// The live lists of the app that operators look at.
     pub taps: Arc<AppTaps>,
     rate: Rate,
@@ -130,6 +104,7 @@ impl Tenant {
             share: Share::default(),
             growth: Growth::default(),
             keys: KeyUses::default(),
+            asked_of_nodes: Rate::default(),
             taps: Arc::default(),
             rate: Rate::default(),
             day: Day::default(),
