@@ -131,7 +131,7 @@ export function Traces({ query }) {
 	const empty = ({ trace }) => (!trace
 		? ['This app keeps no traces.', html`Switch on <a href=${here('settings', { tab: 'features' })}>its setting trace</a>; then the last 200 publishes are listed here, without their data.`]
 		: wanted
-			? [`This node keeps no event ${visible(wanted)}.`, 'Each node keeps the last 200 publishes that it accepted: ask the node of your back end.']
+			? [`No event ${visible(wanted)} is kept.`, 'Each node keeps the last 200 publishes that it accepted.']
 			: ['Nothing was published since this app keeps traces.', html`<a href=${here('send')}>Send a test event</a>.`]);
 	return html`<h1>Find an event</h1>
 		<${SendTabs} on=traces />
@@ -139,6 +139,6 @@ export function Traces({ query }) {
 			<${Line} label="Event id" wide note="The header Fanfare-Event-Id of the answer to a publish" value=${typed} placeholder="01KBSX3E6YV2D0B8K9W4R1T7QZ" put=${setTyped} />
 			<p class=row><button>Find</button>${wanted && html`<a class=button href=${here('traces')} onClick=${() => setTyped('')}>All</a>`}</p>
 		</form>
-		<${Listed} route=${['traces']} query=${{ event_id: wanted, limit: 50 }} id=${(row) => `${row.event_id} ${row.at} ${row.event}`} caption="The last publishes of this node, the newest first" what="the last events" empty=${empty}
+		<${Listed} route=${['traces']} query=${{ event_id: wanted, limit: 50 }} id=${(row) => `${row.event_id} ${row.node} ${row.at} ${row.event}`} caption="The last publishes, the newest first" what="the last events" empty=${empty}
 			columns=${[['Time', ({ at }) => clock(at, true), 'fit'], 'event', 'by:fit', ['Where it went', (row) => html`<${Trace} trace=${row} listed />`, 'block']]} />`;
 }
