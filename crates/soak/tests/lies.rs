@@ -56,7 +56,8 @@ fn every_lie_is_found() {
             let nodes = if lie == "strangers" { "standalone" } else { "none" };
             let output = soak(&["--redis", nodes, "--faults", "none", "--lie", lie]);
             let last = last_line(&output);
-            assert!(last.starts_with("FAILED: ") && last.contains(words), "{lie}: {last}");
+            let complaint = complaint(&output);
+            assert!(last.starts_with("FAILED: ") && last.contains(words), "{lie}: {last}; {complaint}");
             assert_eq!(output.status.code(), Some(1), "{lie}");
         })
     };

@@ -69,10 +69,18 @@ impl Postgres {
         assert!(ran.status.success(), "psql: {}", String::from_utf8_lossy(&ran.stderr));
     }
 
-    /// Ends the server at once, as `kill -9` does.
+    /// Ends the server at once, as `kill -9` of all its processes does: those that serve connections would answer for a while yet.
     pub fn kill(&mut self) {
+        let id = self.server.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         self.server.kill().unwrap();
         self.server.wait().unwrap();
+        // Some may have ended by themselves.
+        let _ = Command::new("kill")
+            .arg("-KILL")
+            .args(children.split_whitespace())
+            .stderr(Stdio::null())
+            .status();
     }
 
     /// Starts the server again after [`Postgres::kill`].

@@ -10,13 +10,14 @@ use std::env;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 pub use self::cluster::Cluster;
@@ -189,11 +190,17 @@ impl Drop for Redis {
 ///
 /// Both are below the ports that systems give to outgoing connections. Such a connection would take the port before the
 /// server does, or while the server is started again. No first port can be another server's second one.
+///
+/// No other call of any process gets the port before this process ends: the UDP port of the same number is taken meanwhile, which
+/// no server under test wants.
 pub fn free_port() -> u16 {
+    static TAKEN: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     loop {
         let port = 10_000 + (RandomState::new().hash_one(0) % 10_000) as u16;
+        let Ok(claim) = UdpSocket::bind(("127.0.0.1", port)) else { continue };
         let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
         if is_free(port) && is_free(port + 10_000) {
+            TAKEN.lock().push(claim);
             return port;
         }
     }
