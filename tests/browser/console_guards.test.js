@@ -106,7 +106,7 @@ test('con_008 con_071 over plain HTTP the cookie is hidden from scripts and othe
 });
 
 test(
-  'con_008 con_071 behind a proxy with TLS the cookie is for this host and TLS alone, and the console works',
+  'con_008 con_053 con_071 behind a proxy with TLS the cookie is for this host and TLS alone, and the console works; clients come by another',
   async (desk, t) => {
     const authority = await Authority.make(t);
     const [cert, key] = await Promise.all([readFile(authority.file('fullchain.pem')), readFile(authority.file('privkey.pem'))]);
@@ -130,6 +130,16 @@ test(
     await page.getByLabel('Data').fill('1');
     await page.keyboard.press('Control+Enter');
     await says(page, /nobody got it on/);
+    await go(page, `/apps/${APP.id}/connect`);
+    await says(page, 'Fill in host and port: behind a proxy the server does not know by which its clients come.');
+    const lines = page.getByLabel('Lines for .env', { exact: true });
+    await lines.getByText('PUSHER_HOST=ws.example.com').waitFor();
+    assert.ok(!(await lines.innerText()).includes('localhost'), 'the name of the proxy for operators is not claimed');
+    await page.getByLabel('Host').fill('live.test');
+    await says(page, 'Fill in port:');
+    await page.getByLabel('Port').fill('8443');
+    await page.getByText('Fill in').waitFor({ state: 'detached' });
+    await lines.getByText('PUSHER_HOST=live.test').waitFor();
   },
   { config: WITH_TOKENS.replace('[timeouts]', '[listen]\ntrusted_proxies = ["127.0.0.1"]\n\n[timeouts]') },
 );

@@ -283,7 +283,7 @@ async function refusing(t) {
 }
 
 for (const [when, times, shown] of [
-  ['was given up', 'give_up = 1', 1],
+  ['was given up', 'retry = 60000\ngive_up = 10000', 1],
   ['is tried again', 'retry = 60000', 0],
 ]) {
   sceneTest(`con_054 a delivery that ${when} is sent again from the page ${shown ? 'after a warning' : 'by nobody'}`, async (t) => {
@@ -301,11 +301,54 @@ for (const [when, times, shown] of [
       const dialog = page.getByRole('dialog');
       await dialog.getByText('The receiver has answered 500').waitFor();
       await dialog.getByRole('button', { name: 'Send it again' }).click();
-      await button(page, '1 new, show').waitFor();
+      await page.getByRole('row', { name: /channel_occupied/ }).getByText('1 earlier attempt').waitFor();
+      assert.equal(await page.getByRole('row', { name: /channel_occupied/ }).count(), 1);
     }
     await desk.judge();
   });
 }
+
+sceneTest('con_054 the attempts of a request are one row: the last, with the earlier ones folded in it', async (t) => {
+  const statuses = [500, 503];
+  const receiver = createServer((_, answer) => {
+    answer.statusCode = statuses.shift() ?? 200;
+    answer.end();
+  }).listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  t.after(() => receiver.close());
+  const hook = `{ url = "http://127.0.0.1:${receiver.address().port}/hooks", events = ["channel_existence"] }`;
+  const desk = await Desk.open(t, { config: `${appWith(`webhooks = [${hook}]`)}\n[apps]\ndatabase = "sqlite"\n[webhooks]\nretry = 50\n` });
+  const client = await desk.scene.client();
+  await subscribed(client.subscribe('news'));
+  const page = await desk.visit(`/apps/${APP.id}/webhooks`);
+  await page.getByText('Last 1 delivery').click();
+  const row = page.getByRole('row', { name: /channel_occupied/ });
+  await row.getByText('attempt 3').waitFor();
+  await row.getByText('● 200').waitFor();
+  assert.equal(await row.count(), 1);
+  const first = row.getByText(/attempt 1: .*500/);
+  assert.ok(!(await first.isVisible()), 'folded');
+  await row.getByText('2 earlier attempts').click();
+  await first.waitFor();
+  await row.getByText(/attempt 2: .*503/).waitFor();
+  await desk.judge();
+});
+
+test('con_054 a webhook is made durable on the page, and nothing else of it is changed', async (desk) => {
+  const hook = { url: 'http://127.0.0.1:9/hooks', events: ['presence', 'users'], batch: true, channel_prefixes: ['presence-'] };
+  await desk.server.command('app', 'create', '--id', '1001', '--set', `webhooks=${JSON.stringify([hook])}`);
+  const page = await desk.visit('/apps/1001/webhooks');
+  await button(page, 'Edit').click();
+  const durable = page.getByRole('dialog').getByLabel(/kept in the database, and tried again, also after a restart/);
+  assert.ok(!(await durable.isChecked()));
+  await durable.check();
+  const changed = page.waitForRequest((request) => request.method() === 'PATCH');
+  await button(page, 'Save').click();
+  assert.deepEqual((await changed).postDataJSON().settings.webhooks, [{ ...hook, durable: true }]);
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await button(page, 'Edit').click();
+  assert.ok(await durable.isChecked());
+});
 
 test('con_053 con_018 the lines to connect are there with the secret masked, and with it on demand alone', async (desk) => {
   const page = await desk.visit(`/apps/${APP.id}/connect?host=ws.example.com&port=443&tls=true`);
@@ -315,8 +358,41 @@ test('con_053 con_018 the lines to connect are there with the secret masked, and
   assert.ok(!(await lines.innerText()).includes(APP.secret));
   await button(page, 'Show the secret').click();
   await lines.getByText(`PUSHER_APP_SECRET=${APP.secret}`).waitFor();
+  await link(page, '.env for reverb').click();
+  const ofReverb = page.getByLabel('Lines for .env for reverb');
+  await ofReverb.getByText(`REVERB_APP_SECRET=${APP.secret}`).waitFor();
+  await ofReverb.getByText('REVERB_HOST=ws.example.com').waitFor();
   await button(page, 'Mask the secret').click();
-  await lines.getByText(APP.secret).waitFor({ state: 'detached' });
+  await ofReverb.getByText('REVERB_APP_SECRET=(hidden)').waitFor();
+  assert.equal(await page.getByLabel('Key', { exact: true }).count(), 0, 'there is one key');
+});
+
+test('con_053 the lines are for the key that is chosen where an app has several, and for the place that is typed', async (desk) => {
+  const made = JSON.parse(await desk.server.command('app', 'create', '--id', '1001', '--json'));
+  const page = await desk.visit('/apps/1001/settings?tab=keys');
+  await button(page, 'New key').click();
+  const { PUSHER_APP_KEY: key, PUSHER_APP_SECRET: secret } = valuesOf(await page.getByLabel('Lines to copy').textContent());
+  desk.secrets.push(made.keys[0].secret, secret);
+  await go(page, '/apps/1001/connect');
+  const lines = page.getByLabel('Lines for .env', { exact: true });
+  await lines.getByText(`PUSHER_APP_KEY=${made.keys[0].key}`).waitFor();
+  await page.getByLabel('Key', { exact: true }).selectOption(key);
+  await lines.getByText(`PUSHER_APP_KEY=${key}`).waitFor();
+  assert.ok(page.url().includes(`key=${key}`), 'the choice has an address');
+  await page.setViewportSize(NARROW);
+  await fits(page, 'the page with a choice of keys');
+  const { port } = desk.server.url;
+  await lines.getByText(`PUSHER_PORT=${port}`).waitFor();
+  await page.getByLabel('Host').fill('live.test');
+  await lines.getByText('PUSHER_HOST=live.test').waitFor();
+  await page.getByLabel('TLS').check();
+  await lines.getByText('PUSHER_PORT=443').waitFor();
+  assert.ok(await page.getByLabel('TLS').isChecked());
+  const { token } = await desk.token();
+  const revoked = await fetch(new URL(`/v1/apps/1001/keys/${key}`, desk.url), { method: 'DELETE', headers: { Authorization: `Bearer ${token}` } });
+  assert.equal(revoked.status, 204);
+  await go(page, `/apps/1001/connect?key=${key}`);
+  await says(page, `app 1001 has no valid key ${key}`);
 });
 
 test('con_015 con_070 a token is made on the page, shown once, works, and is revoked', async (desk) => {

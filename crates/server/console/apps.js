@@ -2,7 +2,7 @@
 // Must never show a secret but the one that was just made, once.
 import { appPath, hasScope, post, remove, server } from './api.js';
 import { go, to, toApp } from './address.js';
-import { Act, Filters, Line, Once, Refused, Sure, submitted, useAction, useGiven } from './form.js';
+import { Act, Filters, Line, Once, Submit, Sure, submitted, useAction, useGiven } from './form.js';
 import { Listed, useGot } from './list.js';
 import { count, html, lamp, text, useState, visible } from './shown.js';
 
@@ -36,8 +36,7 @@ export function NewApp() {
 			<${Line} label=Name note="For people" faults=${faults('name')} ...${of('name')} maxlength="200" />
 			<${Line} label=Id note="Letters, digits, _ and -. Empty: the server makes one up." faults=${faults('id')} ...${of('id')} maxlength="64" pattern="[A-Za-z0-9_\\-]+" />
 			<p class=quiet>The server makes key and secret.</p>
-			<${Refused} refusal=${making.refusal} />
-			<p class=row><${Act} needs=write type=submit class=main off=${making.busy}>Make the app<//> <a class=button href=${to('apps')}>Cancel</a></p>
+			<${Submit} of=${making} does="Make the app"><a class=button href=${to('apps')}>Cancel</a><//>
 		</form>`;
 }
 

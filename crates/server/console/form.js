@@ -1,23 +1,16 @@
 // Owns the parts of forms: fields, buttons that say which scope they need, dialogs, and how a refusal is told.
-import { asRefusal, hasScope } from './api.js';
+import { asRefusal, hasScope, server } from './api.js';
 import { queried, setQuery } from './address.js';
 import { Copy, html, lamp, text, useEffect, useRef, useState, visible } from './shown.js';
-
-const ADVICE = {
-	'scope-missing': 'Log in with a token that has this scope: fanfare token create --scope …',
-	'not-for-bound-tokens': 'Log in with a token that is not bound to apps.',
-	'no-such-app': 'It was deleted, or this token may not see it.',
-	'database-away': 'Look at the database and the log of the server.',
-	'too-many-taps': 'Close another Live page of yours, in this browser or another, and try again.',
-};
 
 export function Refused({ refusal, what, again }) {
 	if (!refusal) return null;
 	const { message, word, faults } = refusal;
+	const advice = server.schemas?.Problem.properties.type['x-advice'][word];
 	return html`<div class=refused role=alert>
 		<p><span aria-hidden=true>✗</span> ${text(message)}</p>
 		${faults.length > 0 && html`<ul>${faults.map((fault) => html`<li>${text(fault)}</li>`)}</ul>`}
-		${ADVICE[word] && html`<p class=quiet>${ADVICE[word]}</p>`}
+		${advice && html`<p class=quiet>${advice}</p>`}
 		${again && html`<p><button type=button class=small onClick=${again}>Try again</button> <small>could not get ${what}</small></p>`}
 	</div>`;
 }
@@ -27,6 +20,10 @@ export function Act({ needs, off, listed, children, ...button }) {
 	const may = hasScope(needs);
 	return html`<span><button type=button ...${button} disabled=${!may || off}>${children}</button>${!may && !listed && html` <small>needs the scope ${needs}</small>`}</span>`;
 }
+
+// What ends a form: what was refused, and the button that does it.
+export const Submit = ({ of: { busy, refusal }, off, needs = 'write', does, children }) => html`<${Refused} refusal=${refusal} />
+	<p class=row><${Act} needs=${needs} type=submit class=main off=${busy || off}>${does}<//> ${children}</p>`;
 
 let last = 0;
 

@@ -3,9 +3,9 @@
 import { appPath, get, hasScope, post, remove } from './api.js';
 import { setQuery } from './address.js';
 import { envLines } from './apps.js';
-import { Act, Check, Do, Filters, Once, Sure, Tabs, chosen } from './form.js';
-import { States, Table, useGot } from './list.js';
-import { Copy, age, html, lamp, lines, number, useEffect, useState, visible } from './shown.js';
+import { Act, Check, Do, Field, Filters, Once, Sure, Tabs, chosen } from './form.js';
+import { States, Table, caution, useGot } from './list.js';
+import { Copy, age, html, lamp, lines, number, useEffect, useRef, useState, visible } from './shown.js';
 
 const SHOWN = 30;
 
@@ -59,18 +59,23 @@ const Revoke = ({ of: { key, connections, requests_last_hour: requests }, off })
 	<p>From now on nobody can connect or publish with it; connections that are open stay open. This cannot be undone.</p>
 	${(requests || connections) > 0 && html`<p class=caution>It is in use: ${number(requests)} requests in the last hour, ${number(connections)} connections.</p>`}<//>`;
 
-const LINES = { laravel: '.env', pusher_js: 'pusher-js', echo: 'Echo', backend: 'Back end' };
+const LINES = { laravel: '.env', reverb: '.env for reverb', pusher_js: 'pusher-js', echo: 'Echo', backend: 'Back end' };
 
 export function Connect({ query }) {
 	const [secrets, setSecrets] = useForAWhile();
-	const given = (name, otherwise) => query.get(name) ?? otherwise;
-	const at = { host: given('host', location.hostname), port: given('port'), tls: given('tls', String(location.protocol === 'https:')) };
-	const asked = useGot(appPath('connect', { ...at, secrets }));
-	const tab = chosen(LINES, query.get('tab'));
+	const { host, port, tls, key, tab: wanted } = Object.fromEntries(query);
+	const asked = useGot(appPath('connect', { host, port, tls, key, secrets }));
+	// What stands in the fields stays until the next lines come.
+	const last = useRef({});
+	const { place = {}, keys = [], fill_in: unknown = [] } = (last.current = asked.value ?? last.current);
+	const over = (tls ?? `${place.tls}`) === 'true';
+	const tab = chosen(LINES, wanted);
 	return html`<h1>Connect</h1>
-		<${Filters} query=${query} fields=${[['host', 'Host', at.host], ['port', 'Port', 'its own']]}>
-			<p><${Check} on=${at.tls === 'true'} flip=${() => setQuery({ tls: at.tls !== 'true' })}>TLS<//>
+		<${Filters} query=${query} fields=${[['host', 'Host', place.host], ['port', 'Port', place.port]]}>
+			${keys[1] && html`<${Field} label=Key>${(field) => html`<select ...${field} onChange=${({ target }) => (setSecrets(null), setQuery({ key: target.value }))}>${keys.map((name) => html`<option value=${name} selected=${name === key}>${name}</option>`)}</select>`}<//>`}
+			<p><${Check} on=${over} flip=${() => setQuery({ tls: !over })}>TLS<//>
 				<${Act} needs=secrets class=small onClick=${() => setSecrets(secrets ? null : true)}>${secrets ? 'Mask the secret' : 'Show the secret'}<//></p><//>
+		${unknown[0] && caution(`Fill in ${unknown.join(' and ')}: behind a proxy the server does not know by which its clients come.`)}
 		<${Tabs} label=For of=${LINES} on=${tab} />
 		<${States} of=${asked} what="the lines">${(value) => html`<pre tabindex="0" aria-label=${`Lines for ${LINES[tab]}`}>${lines(value[tab], Infinity)}</pre><p><${Copy} text=${value[tab]} /> ${!secrets && 'without the secret'}</p>`}<//>`;
 }

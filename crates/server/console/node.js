@@ -2,7 +2,7 @@
 // Must never keep a token that was made: it is shown once.
 import { now, post, remove, server } from './api.js';
 import { setQuery, to } from './address.js';
-import { Act, Check, Line, Once, Refused, Sure, flipped, submitted, useAction, useGiven } from './form.js';
+import { Check, Line, Once, Submit, Sure, flipped, submitted, useAction, useGiven } from './form.js';
 import { Facts, Listed, States, Table, useGot } from './list.js';
 import { age, counted, field, html, lamp, number, text, useState, visible } from './shown.js';
 import { refusals } from './trouble.js';
@@ -84,8 +84,7 @@ function NewToken({ made }) {
 		<fieldset><legend>Scopes</legend>${Object.entries(server.schemas.NewToken.properties.scopes.items['x-meanings']).map(([scope, says]) => html`<div><${Check} on=${given.scopes.includes(scope)} disabled=${!mine.scopes.includes(scope)} flip=${() => put('scopes')(flipped(given.scopes, scope))}><code>${scope}</code>: ${says}<//></div>`)}</fieldset>
 		<${Line} label=Apps note="Ids; empty: all apps" ...${of('apps')} />
 		<${Line} label="Days until it expires" note="Empty: never" inputmode=numeric faults=${fault} ...${of('days')} />
-		<${Refused} refusal=${making.refusal} />
-		<p><${Act} needs=write type=submit class=main off=${making.busy || !given.scopes.length || fault[0]}>Make the token<//></p></form>`;
+		<${Submit} of=${making} does="Make the token" off=${!given.scopes.length || fault[0]} /></form>`;
 }
 
 export function Audit() {

@@ -2,7 +2,7 @@
 // Must never keep what was sent anywhere but in this tab.
 import { appPath, post, settingsSchema } from './api.js';
 import { here, setQuery, shown } from './address.js';
-import { Act, Check, Field, Line, Refused, Tabs, flipped, submitted, useAction, useGiven } from './form.js';
+import { Check, Field, Line, Submit, Tabs, flipped, submitted, useAction, useGiven } from './form.js';
 import { Listed, useGot } from './list.js';
 import { channelLink, clock, count, html, lamp, number, size, text, useState, visible } from './shown.js';
 
@@ -59,9 +59,7 @@ export function Send({ query }) {
 				</div>
 				<${Data} data=${data} most=${settings?.limits?.event_bytes ?? settingsSchema().limits.properties.event_bytes.default} put=${put('data')} />
 				<fieldset><legend>Info</legend>${INFO.map((name) => html`<${Check} on=${info.includes(name)} flip=${() => put('info')(flipped(info, name))}>${name}<//>`)}</fieldset>
-				<p class=row><${Act} needs=publish type=submit class=main off=${sending.busy || missing}>Send<//>
-					<small>${missing ? `Still needs ${missing}` : 'Ctrl-Enter'}</small></p>
-				<${Refused} refusal=${sending.refusal} />
+				<${Submit} of=${sending} needs=publish does=Send off=${missing}><small>${missing ? `Still needs ${missing}` : 'Ctrl-Enter'}</small><//>
 				<div role=status>${trace && html`<${Trace} trace=${trace} instead=${(from, name) => fill({ channels: channels.map((other) => (other === from ? name : other)) })} />`}</div>
 			</form>
 			<${Sent} sent=${sent} fill=${fill} />

@@ -1,6 +1,6 @@
 // Owns the settings of an app: a form made from the schema of the OpenAPI document, and what ends an app.
 // Must never send a field that was not changed, nor overwrite what others changed without asking.
-import { appPath, ask, get, hasScope, patch, settingsSchema } from './api.js';
+import { appPath, ask, get, hasScope, patch, server, settingsSchema } from './api.js';
 import { DeleteApp } from './apps.js';
 import { Act, Dialog, Do, Field, Refused, Sure, Tabs, chosen, linesOf, submitted, useAction } from './form.js';
 import { Keys } from './keys.js';
@@ -9,22 +9,12 @@ import { count, html, lamp, number, useEffect, useRef, useState, visible } from 
 
 const TABS = { general: 'General', limits: 'Limits', features: 'Features', authorization: 'Authorization', redis: 'Redis', keys: 'Keys' };
 
-// Where a setting stands: by its name, or else by its type.
-const BY_NAME = { force_tls: 'general', authorized_connections: 'general', limits: 'limits', resume_seconds: 'features', redis_feed: 'redis' };
-const BY_TYPE = { integer: 'limits', boolean: 'features', object: 'authorization' };
-
-const ELSEWHERE = ['enabled', 'webhooks'];
-
-// The one text that may be empty.
-const FEED_PREFIX = 'redis_feed.prefix';
-
 const typeOf = (field) => [field.type].flat()[0];
 
 function allFields() {
-	const fields = [{ name: 'name', field: { type: 'string', description: 'For people' }, tab: 'general' }];
+	const fields = [{ name: 'name', field: server.schemas.Name, tab: 'general' }];
 	for (const [name, field] of Object.entries(settingsSchema())) {
-		const tab = BY_NAME[name] ?? BY_TYPE[typeOf(field)] ?? 'general';
-		if (ELSEWHERE.includes(name)) continue;
+		const tab = field['x-group'] ?? 'general';
 		if (field.properties) for (const [part, within] of Object.entries(field.properties)) fields.push({ name: `${name}.${part}`, field: within, tab });
 		else fields.push({ name, field, tab });
 	}
@@ -43,7 +33,8 @@ function asValue(name, field, typed) {
 		const entries = linesOf(typed);
 		return entries.length ? entries : null;
 	}
-	if (typed.trim() === '') return name === FEED_PREFIX ? '' : null;
+	// One text may be empty.
+	if (typed.trim() === '') return name === 'redis_feed.prefix' ? '' : null;
 	return typeOf(field) === 'integer' && /^\s*\d+\s*$/.test(typed) ? Number(typed) : typed.trim();
 }
 
@@ -125,7 +116,7 @@ function Form({ app, tab, put }) {
 			<p class=row><button type=button class=main onClick=${() => saving.run(true)}>Save mine</button>
 				<button type=button onClick=${async () => (setTyped({}), setConflict(null), put(await get(appPath())))}>Take theirs</button> ${cancel}</p>`}<//>`}
 	</form>
-	${tab === 'general' && html`<${Danger} app=${app} put=${put} />`}</div>`;
+	${tab === 'general' && html`<${Danger} ...${{ app, put, fixed }} />`}</div>`;
 }
 
 function Setting({ name, field, own, typed, changed, readOnly, faults, type }) {
@@ -146,15 +137,14 @@ function Setting({ name, field, own, typed, changed, readOnly, faults, type }) {
 		: html`<input ...${attributes} ...${input} inputmode=${kind === 'integer' ? 'numeric' : undefined} placeholder=${asText(field.default ?? field.examples?.[0])} maxlength=${field.maxLength} />`)}<//>`;
 }
 
-function Danger({ app, put }) {
-	const fixed = app.source === 'configuration';
+function Danger({ app, put, fixed }) {
 	const turn = async () => put(await patch(appPath(), { enabled: !app.enabled }));
 	return html`<section class="panel narrow danger-zone" aria-label=Danger>
 		<h2>Danger</h2>
 		<p>This app is ${app.enabled ? lamp('good', 'enabled') : lamp('off', 'disabled: its connections are refused with 4003')}</p>
 		<p class=row>${app.enabled
 			? html`<${Sure} label=Disable title=${`Disable ${visible(app.name || app.id)}?`} needs=write off=${fixed} act=${turn}>
-					<p>All its connections are closed with 4003, and stock clients stay away until their page is loaded anew. Requests of back ends are answered 403.</p><//>`
+					<p>${server.schemas.Update.properties.enabled.description}.</p><//>`
 			: html`<${Do} needs=write off=${fixed} act=${turn}>Enable<//>`}
 			<${DeleteApp} app=${app} off=${fixed} /></p>
 	</section>`;

@@ -4,7 +4,7 @@ import { appPath } from './api.js';
 import { here, setQuery, shown, useEvent } from './address.js';
 import { Check, Tabs, chosen } from './form.js';
 import { States, Table, useGot } from './list.js';
-import { count, exact, html, number, size, useEffect, useRef, useState, visible, words } from './shown.js';
+import { count, exact, field, html, number, size, useEffect, useRef, useState, visible, words } from './shown.js';
 
 const SPANS = { 24: '24 h', 168: '7 d', 720: '30 d', 2160: '90 d' };
 
@@ -17,7 +17,6 @@ const CURVES = [
 ];
 
 const KEYS = CURVES.flatMap(([, , series]) => Object.keys(series));
-const said = (key, value) => (key === 'delivered_bytes' ? size : number)(value);
 
 function everyHour({ from, until, hours }) {
 	const used = new Map(hours.map((hour) => [Date.parse(hour.hour), hour]));
@@ -43,7 +42,7 @@ export function Usage({ query }) {
 			${asked.value && html`<button class=small onClick=${() => save(`usage-${shown.app}-${hours}h.csv`, 'text/csv', csv())}>CSV</button>`}</div>
 		<${States} of=${asked} what="the usage" isEmpty=${(usage) => !usage.hours.length}
 			empty=${['Nothing was used in this time.', html`<a href=${here('send')}>Send a test event</a>, or look at a longer time.`]}>
-			${(value) => html`<dl class=numbers>${KEYS.filter((key) => value.total[key] || !/^(webhook|client)/.test(key)).map((key) => html`<div><dt>${words(key)}</dt><dd>${said(key, value.total[key])}</dd></div>`)}</dl>
+			${(value) => html`<dl class=numbers>${KEYS.filter((key) => value.total[key] || !/^(webhook|client)/.test(key)).map((key) => html`<div><dt>${words(key)}</dt><dd>${field(value.total, key)}</dd></div>`)}</dl>
 				${asTable ? html`<${Numbers} rows=${everyHour(value).reverse()} local=${local} />` : html`<${Curves} rows=${everyHour(value)} local=${local} settings=${settings} />`}`}
 		<//>`;
 }
@@ -59,7 +58,7 @@ function Numbers({ rows, local }) {
 	const time = (at) => (local ? new Date(at).toLocaleString('sv-SE') : at.replace('T', ' ')).slice(0, 16);
 	return html`<${Table} caption=${`${count(rows.length, 'hour')}, the newest first`} rows=${rows} id=hour columns=${[
 		[local ? 'Hour, local time' : 'Hour, UTC', ({ hour }) => html`<time dateTime=${hour} title=${exact(hour)}>${time(hour)}</time>`, 'fit'],
-		...KEYS.map((key) => [words(key), (row) => said(key, row[key]), 'number']),
+		...KEYS.map((key) => `${key}:number`),
 	]} />`;
 }
 

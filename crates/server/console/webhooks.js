@@ -2,7 +2,7 @@
 // Must never change another webhook of the list than the one that was edited.
 import { appPath, get, patch, post, settingsSchema } from './api.js';
 import { here } from './address.js';
-import { Act, Check, Dialog, Do, Field, Line, Refused, Sure, flipped, linesOf, submitted, useAction, useGiven } from './form.js';
+import { Act, Check, Dialog, Do, Field, Line, Refused, Submit, Sure, flipped, linesOf, submitted, useAction, useGiven } from './form.js';
 import { Fresh, Missing, States, Table, useGot, useStill } from './list.js';
 import { Fixed } from './settings.js';
 import { Copy, clock, count, html, lamp, lines, number, text, useState, visible } from './shown.js';
@@ -53,7 +53,7 @@ function Hook({ hook, place, fixed, state, edit, done }) {
 			<${Sure} label=Remove title="Remove this webhook?" needs=write class=danger off=${fixed} act=${alter(() => null)}>
 				<p class=url>${text(url)}</p><p>Events that wait for it are dropped.</p><//></div>
 		<div role=status>${result && html`<${Result} ...${result} />`}</div>
-		${state && html`<${Deliveries} url=${url} rows=${state.deliveries} />`}
+		${state && html`<${Deliveries} url=${url} attempts=${state.deliveries} />`}
 	</section>`;
 }
 
@@ -65,21 +65,26 @@ const Result = ({ status, ms, error, request: { key, signature, body } }) => htm
 		<p><${Copy} text=${body} /></p></details>
 </div>`;
 
-function Deliveries({ url, rows }) {
+const answered = ({ status, error }) => (error ? html`${lamp('bad')} ${text(error.text)}` : lamp('good', status));
+
+// A row is a request: its last attempt, with the earlier ones.
+function Deliveries({ url, attempts }) {
+	const rows = [...Map.groupBy(attempts, ({ request, id }) => request ?? id)].map(([of, [last, ...earlier]]) => ({ ...last, of, earlier }));
 	// The server forgets old ones: whatever is not there any more was delivered all the same.
-	const list = useStill(url, { next: true }, rows);
+	const list = useStill(url, { next: true }, rows, 'of');
+	const went = (row) => html`${answered(row)}${row.earlier[0] && html`<details><summary>${count(row.earlier.length, 'earlier attempt')}</summary>${row.earlier.map((one) => html`<div>${clock(one.at, true)} attempt ${one.attempt}: ${answered(one)}</div>`)}</details>`}`;
 	if (!rows.length) return html`<p class=quiet>Nothing was delivered since the server started. <a href=${here('send')}>Send an event</a>, or test it.</p>`;
 	// A request that is still retried goes its own way.
 	const repeat = ({ id, kept, again, status }) => kept && !again && html`<${Sure} label=Again does="Send it again" title="Send the same request again?" needs=operate class=small listed act=${() => post(appPath('webhooks', 'deliveries', id, 'again'), {})}>
 		<p>${status ? `The receiver has answered ${status}` : 'No answer came'}: it may have taken the events all the same, and then gets them twice.</p><//>`;
 	return html`<details class=deliveries><summary>Last ${count(rows.length, 'delivery', 'deliveries')}</summary>
 		<${Fresh} of=${list} />
-		<${Table} caption=${`The last deliveries to ${visible(url)}, the newest first`} rows=${list.rows} columns=${[
+		<${Table} caption=${`The last deliveries to ${visible(url)}, the newest first`} rows=${list.rows} id=of columns=${[
 			['Time, UTC', ({ at }) => clock(at, true), 'fit'],
-			['Answer', ({ status, error }) => (error ? html`${lamp('bad')} ${text(error.text)}` : lamp('good', status))],
+			['Answer', went],
 			['Took', ({ ms }) => `${number(ms)} ms`, 'number'],
 			['Events', ({ count: n, events }) => text(`${n > 1 ? `${n}: ` : ''}${events.join(', ')}`)],
-			['Try', ({ test, attempt, again: retried }) => (test ? 'a test' : `${attempt}${retried ? ', is tried again' : ''}`), 'number'],
+			['Try', ({ test, attempt, again: retried }) => (test ? 'a test' : `attempt ${attempt}${retried ? ', is tried again' : ''}`), 'number'],
 			'node:fit',
 			rows.some(({ answer }) => answer != null) && 'answer:block:What it said',
 			['Again', repeat, 'fit'],
@@ -96,20 +101,19 @@ async function change(url, how) {
 }
 
 function Edit({ hook, onClose, done }) {
-	const { given, put, of } = useGiven({ events: ['channel_existence'], batch: false, ...hook, channel_prefixes: (hook.channel_prefixes ?? []).join('\n') });
+	const { given, put, of } = useGiven({ events: ['channel_existence'], batch: false, durable: false, ...hook, channel_prefixes: (hook.channel_prefixes ?? []).join('\n') });
 	const saving = useAction(async () => {
 		done(await change(hook.url, (was) => ({ ...was, ...given, channel_prefixes: linesOf(given.channel_prefixes) })));
 	});
-	const groups = settingsSchema().webhooks.items.properties.events.items['x-meanings'];
+	const { properties: fields } = settingsSchema().webhooks.items;
 	return html`<${Dialog} title=${hook.url ? 'Edit the webhook' : 'Add a webhook'} onClose=${onClose}>${(cancel) => html`
 		<form onSubmit=${submitted(saving.run)}>
-			<${Line} label=URL note="http or https, without user and password" wide type=url required ...${of('url')} placeholder="https://example.com/webhooks" />
+			<${Line} label=URL note=${fields.url.description} wide type=url required ...${of('url')} placeholder="https://example.com/webhooks" />
 			<fieldset><legend>Tell it when</legend>
-				${Object.entries(groups).map(([name, says]) => html`<div><${Check} on=${given.events.includes(name)} flip=${() => put('events')(flipped(given.events, name))}>${says} <code class=quiet>${name}</code><//></div>`)}</fieldset>
-			<p><${Check} on=${given.batch} flip=${() => put('batch')(!given.batch)}>several events may come in one request<//></p>
+				${Object.entries(fields.events.items['x-meanings']).map(([name, says]) => html`<div><${Check} on=${given.events.includes(name)} flip=${() => put('events')(flipped(given.events, name))}>${says} <code class=quiet>${name}</code><//></div>`)}</fieldset>
+			${['batch', 'durable'].map((name) => html`<p><${Check} on=${given[name]} flip=${() => put(name)(!given[name])}>${fields[name].description} <code class=quiet>${name}</code><//></p>`)}
 			<${Field} label="Only channels that begin with" note="One a line; empty: all channels">
 				${(field) => html`<textarea ...${field} class=few value=${given.channel_prefixes} onInput=${(event) => put('channel_prefixes')(event.target.value)}></textarea>`}<//>
-			<${Refused} refusal=${saving.refusal} />
-			<p class=row><${Act} needs=write type=submit class=main off=${saving.busy || !given.events.length}>Save<//> ${cancel}</p>
+			<${Submit} of=${saving} does=Save off=${!given.events.length}>${cancel}<//>
 		</form>`}<//>`;
 }

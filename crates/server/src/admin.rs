@@ -25,6 +25,7 @@ mod node;
 mod often;
 mod openapi;
 mod problem;
+mod reached;
 mod ready;
 mod refusals;
 mod routes;

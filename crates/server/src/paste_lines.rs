@@ -17,6 +17,7 @@ use crate::laravel_lines::LaravelDriver;
 
 pub(crate) use blocks::PasteBlocks;
 pub use invocation::Invocation;
+pub(crate) use ways::SOME_PROXY;
 pub use ways::{OverTls, PROXY, Ways};
 
 /// The placeholder of a hidden secret.

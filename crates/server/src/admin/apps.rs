@@ -18,6 +18,7 @@ use super::as_read::{AsRead, versioned};
 use super::asked::{Asked, created, nothing, ok};
 use super::entered::Entered;
 use super::problem::Problem;
+use super::reached::Reached;
 use super::routes::{Action, Found};
 use super::shared::Admin;
 use super::{
@@ -65,7 +66,7 @@ pub(super) async fn answer(
         Err(problem) => return Err(arriving.refused(problem).await),
     };
     let address = client_address(&admin.state, arriving.headers(), peer);
-    let reached = connect::reached_by(arriving.headers()).filter(|_| found.action == Action::Connect);
+    let reached = Reached::by(arriving.headers());
     let as_read = AsRead::of(arriving.headers());
     let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
@@ -82,12 +83,12 @@ pub(super) async fn answer(
     }
     let patience = patience_of(&admin.state, found.action);
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
-        let asked = Asked { found, query, body, by: entered.bearer, address, reached: None, as_read };
+        let asked = Asked { found, query, body, by: entered.bearer, address, reached, as_read };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
     }
     if let Some(headers) = headers {
         let Entered { bearer, session } = entered;
-        let asked = Asked { found, query, body, by: bearer, address, reached: None, as_read };
+        let asked = Asked { found, query, body, by: bearer, address, reached, as_read };
         let opened = timeout(PATIENCE, live::open(admin, &asked, session.as_ref(), &headers)).await;
         return opened.map_err(|_| Problem::TooLate)?.map(not_kept);
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::as_read::AsRead;
 use super::problem::Problem;
+use super::reached::Reached;
 use super::routes::Found;
 use crate::http::Answer;
 use crate::http::answer::{empty, json};
@@ -26,8 +27,8 @@ pub(super) struct Asked<'a> {
     pub by: Bearer,
     /// The address of the client, behind trusted proxies too.
     pub address: IpAddr,
-    /// The host that a request for lines to paste names, if other machines can reach the server by it.
-    pub reached: Option<String>,
+    /// How the request has reached the listener.
+    pub reached: Reached,
     /// The versions of the app that the request is for.
     pub as_read: AsRead,
 }

@@ -1,28 +1,26 @@
 //! Lines to paste for an app's clients and back ends: `GET /v1/apps/{id}/connect` (CON-053).
 //!
 //! Made of the same blocks as those of the first run. The secret is for the scope `secrets`, and to look leaves an entry in the audit
-//! log.
+//! log. Never claims the name of a proxy in front of the operators' listener as that of clients: they come another way.
 
-use std::net::IpAddr;
-
-use fanfare_apps::AuditAction;
+use fanfare_apps::{AuditAction, OperationError};
 use fanfare_config::ServerUrl;
 use fanfare_protocol::app::App;
-use hyper::header::{HOST, HeaderMap};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asked::{Asked, ok};
 use super::events;
-use super::host;
 use super::problem::Problem;
+use super::reached::{Reached, is_host};
 use crate::http::Answer;
 use crate::http::given::Given;
 use crate::laravel_lines::LaravelDriver;
-use crate::paste_lines::{OverTls, PasteBlocks, Ways};
+use crate::paste_lines::{OverTls, PasteBlocks, SOME_PROXY, Ways};
 use crate::state::{PublicAddresses, State};
 
-/// The port of a proxy that does TLS.
+/// The ports of a proxy, with TLS and without.
 const HTTPS: u16 = 443;
+const HTTP: u16 = 80;
 
 /// In place of a secret.
 const MASKED: &str = "(hidden)";
@@ -41,9 +39,9 @@ struct Place {
 /// The lines.
 ///
 /// # Errors
-/// There is no such app, the query has faults, or a look at the secret cannot be noted.
+/// There is no such app or no such key of the app, the query has faults, or a look at the secret cannot be noted.
 pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
-    let mut given = Given::of(&asked.query, &["host", "port", "tls", "secrets"]);
+    let mut given = Given::of(&asked.query, &["key", "host", "port", "tls", "secrets"]);
     let switch = [("true", true), ("false", false)];
     let place = Place {
         host: given
@@ -53,37 +51,75 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
         tls: given.of_these("tls", &switch),
     };
     let shows_secret = given.of_these("secrets", &switch).unwrap_or_default();
+    let key = given.text("key");
     given.end()?;
     let app = events::app(state, asked).await?;
+    let keys: Vec<&str> = app.credentials.iter().map(|credential| credential.key.as_str()).collect();
+    let app = &with_key_alone(&app, key)?;
+    let key = app.credentials.first().map(|credential| credential.key.as_str());
     if shows_secret {
-        let key = app.credentials.first().map(|credential| credential.key.as_str());
         let entry = asked.entry(app.id.as_str(), AuditAction::SecretShow).with_keys(key.into_iter());
         asked.note_first(&state.node.apps, &entry).await?;
     }
+    let (ways, fill_in) = place.ways(state, app, &asked.reached);
+    let mut value = texts(state, app, &ways, shows_secret);
+    let ServerUrl { tls, host, port } = &ways.browser;
+    value["key"] = key.into();
+    value["keys"] = keys.into();
+    value["place"] = json!({ "host": host, "port": port, "tls": tls });
+    value["fill_in"] = fill_in.into();
+    Ok(ok(&value))
+}
+
+/// The app with this key alone, or else with the first.
+///
+/// # Errors
+/// The key is not one of the app's valid keys.
+fn with_key_alone(app: &App, key: Option<&str>) -> Result<App, Problem> {
+    let credential = match key {
+        Some(key) => Some(app.credential(key).ok_or_else(|| {
+            let (app, key) = (app.id.as_str().to_owned(), key.to_owned());
+            Problem::Operation(OperationError::NoSuchKey { app, key })
+        })?),
+        None => app.credentials.first(),
+    };
+    Ok(App { credentials: credential.cloned().into_iter().collect(), ..app.clone() })
+}
+
+/// The texts to paste.
+fn texts(state: &State, app: &App, ways: &Ways, shows_secret: bool) -> Value {
     let listen = &state.node.config.listen;
     let secret = app.credentials.first().map_or("", |credential| credential.secret.expose());
     let blocks = PasteBlocks {
-        app: &app,
+        app,
         path_prefix: &listen.path_prefix,
         fallback: listen.fallback,
         secret: if shows_secret { secret } else { MASKED },
     };
-    let ways = place.ways(state, &app, asked.reached.as_deref());
     let back_end =
         if listen.path_prefix.is_empty() { blocks.back_end(&ways.back_end) } else { NO_PREFIX.to_owned() };
-    Ok(ok(&json!({
-        "laravel": blocks.laravel(&ways, LaravelDriver::Pusher),
-        "pusher_js": blocks.pusher_js(&ways),
-        "echo": blocks.echo(&ways),
+    json!({
+        "laravel": blocks.laravel(ways, LaravelDriver::Pusher),
+        "reverb": blocks.laravel(ways, LaravelDriver::Reverb),
+        "pusher_js": blocks.pusher_js(ways),
+        "echo": blocks.echo(ways),
         "backend": back_end,
-    })))
+    })
 }
 
 impl Place {
     /// The addresses: where the request names no other, the ports of the listeners, under the name by which the operator
-    /// has reached the server. Loopback is the name of nothing: then the name in the certificate, or the listener's address.
-    fn ways(&self, state: &State, app: &App, reached: Option<&str>) -> Ways {
+    /// has reached the server. Loopback is the name of nothing, a proxy's name is not that of clients: then the name in the
+    /// certificate, or else the listener's address, or a placeholder. With the names of what has a placeholder.
+    fn ways(&self, state: &State, app: &App, reached: &Reached) -> (Ways, Vec<&'static str>) {
         let PublicAddresses { plain, over_tls } = state.addresses();
+        let is_named = over_tls.as_ref().is_some_and(|listener| listener.host.is_some());
+        let reached = match reached {
+            Reached::Near => None,
+            Reached::By(host) => Some(host.as_str()),
+            Reached::Proxied if is_named => None,
+            Reached::Proxied => return self.behind_a_proxy(),
+        };
         let host = self.host.as_deref().or(reached);
         if let Self { host: None, port: None, tls: None } = self {
             let mut ways = Ways::to(app, plain, over_tls.as_ref());
@@ -93,29 +129,24 @@ impl Place {
                     host.clone_into(&mut ways.browser.host);
                 }
             }
-            return ways;
+            let fill_in = if ways.needs_proxy { vec!["host", "port"] } else { Vec::new() };
+            return (ways, fill_in);
         }
         let tls = self.tls.unwrap_or(over_tls.is_some() || app.force_tls);
         let own = if tls { over_tls.as_ref().map(OverTls::url) } else { Some(ServerUrl::near(plain)) };
         let port = self.port.unwrap_or_else(|| own.as_ref().map_or(HTTPS, |own| own.port));
         let near = || own.map_or_else(|| ServerUrl::near(plain).host, |own| own.host);
         let way = ServerUrl { tls, host: host.map_or_else(near, str::to_owned), port };
-        Ways { back_end: way.clone(), browser: way, needs_proxy: false }
+        (Ways::through(way), Vec::new())
     }
-}
 
-/// The host that an operator has named in the request, if other machines can reach the server by it.
-pub(super) fn reached_by(headers: &HeaderMap) -> Option<String> {
-    let host = host::without_port(headers.get(HOST)?.to_str().ok()?);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = match bare.parse::<IpAddr>() {
-        Ok(address) => address.to_canonical().is_loopback() || address.is_unspecified(),
-        Err(_) => host.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
-    };
-    (!is_loopback && !host.is_empty() && is_host(host)).then(|| host.to_owned())
-}
-
-/// Whether the text can be nothing but a host: lines with the text are pasted into programs.
-fn is_host(text: &str) -> bool {
-    text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b))
+    /// The address of a proxy that the server does not know, with placeholders for what is not given.
+    fn behind_a_proxy(&self) -> (Ways, Vec<&'static str>) {
+        let tls = self.tls.unwrap_or(true);
+        let host = self.host.clone().unwrap_or_else(|| SOME_PROXY.to_owned());
+        let port = self.port.unwrap_or(if tls { HTTPS } else { HTTP });
+        let names = [("host", self.host.is_none()), ("port", self.port.is_none())];
+        let unknown = names.into_iter().filter(|(_, is_unknown)| *is_unknown).map(|(name, _)| name);
+        (Ways::through(ServerUrl { tls, host, port }), unknown.collect())
+    }
 }

@@ -10,7 +10,7 @@ pub const PROXY: &str = "This app takes TLS only (force_tls), and there is no [t
                      that does TLS.";
 
 /// The placeholder of a proxy without a known name.
-const SOME_PROXY: &str = "ws.example.com";
+pub(crate) const SOME_PROXY: &str = "ws.example.com";
 
 /// A listener for TLS.
 #[derive(Clone, Debug)]
@@ -42,6 +42,12 @@ pub struct Ways {
 }
 
 impl Ways {
+    /// One address for all.
+    #[must_use]
+    pub(crate) fn through(way: ServerUrl) -> Self {
+        Self { back_end: way.clone(), browser: way, needs_proxy: false }
+    }
+
     /// The addresses of an app's server: by its TLS listener if there is one, with the name in the certificate.
     /// Browsers of an app that allows TLS alone need a proxy where there is no such listener.
     #[must_use]

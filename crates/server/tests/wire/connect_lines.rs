@@ -60,11 +60,75 @@ fn con_053_the_lines_are_those_of_the_first_run_for_the_place_that_is_asked_for(
     admin.get("/v1/apps/zzz/connect").refused(404, "no-such-app", &[]);
 }
 
+#[test]
+fn con_053_the_lines_for_reverb_are_those_that_laravel_env_prints() {
+    let server = Setup::new().config("[apps]\ndatabase = \"sqlite\"\n").start();
+    let admin = reader(&server);
+    let place = "host=ws.example.com&port=8443&tls=true";
+    let lines = &admin.get(&format!("{CONNECT}?{place}")).expect(200)["reverb"];
+    let shown: Vec<&str> = lines.as_str().expect("a text").lines().collect();
+    let command = ["laravel", "env", "--driver", "reverb", "--config", "fanfare.toml"];
+    let printed = server.commanded(&command);
+    let dotenv: Vec<&str> = printed.lines().skip(1).take_while(|line| !line.is_empty()).collect();
+    let expected: Vec<String> = dotenv
+        .into_iter()
+        .map(|line| match line.split_once('=').expect("a variable") {
+            (name @ "REVERB_APP_SECRET", _) => format!("{name}=(hidden)"),
+            (name @ "REVERB_HOST", _) => format!("{name}=ws.example.com"),
+            (name @ "REVERB_PORT", _) => format!("{name}=8443"),
+            (name @ "REVERB_SCHEME", _) => format!("{name}=https"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    assert_eq!(shown, expected);
+    for line in ["BROADCAST_CONNECTION=reverb", "REVERB_APP_ID=3", &format!("REVERB_APP_KEY={}", APP.key)] {
+        assert!(shown.contains(&line), "{line} in {shown:?}");
+    }
+}
+
+#[test]
+fn con_053_the_lines_are_for_the_key_that_is_asked_for_and_for_no_other_apps_or_revoked_one() {
+    let server = TestServer::with_stored_app(&[]);
+    let admin = Admin::with(&server, "read,write,secrets");
+    let made = admin.post("/v1/apps/3/keys", "").expect(201);
+    let (key, secret) = (made["key"].as_str().expect("a key"), made["secret"].as_str().expect("a secret"));
+    let other = admin.post("/v1/apps", "{\"id\": \"1001\"}").expect(201);
+    let of_other = other["keys"][0]["key"].as_str().expect("a key");
+
+    let first = admin.get(CONNECT).expect(200);
+    assert_eq!((&first["key"], &first["keys"]), (&json!(APP.key), &json!([APP.key, key])));
+    let chosen = admin.get(&format!("{CONNECT}?key={key}&secrets=true")).expect(200);
+    assert_eq!(chosen["key"], json!(key));
+    for block in ["laravel", "reverb", "pusher_js", "echo", "backend"] {
+        let text = chosen[block].as_str().expect("a text");
+        assert!(text.contains(key) && !text.contains(APP.key), "{block}: {text}");
+        assert!(!text.contains(APP.secret), "{block}: {text}");
+    }
+    assert!(chosen["reverb"].as_str().is_some_and(|text| text.contains(secret)), "{chosen}");
+    let noted = &admin.get("/v1/audit?limit=1").expect(200)["entries"][0];
+    assert_eq!(noted["action"], json!("secret.show"));
+    assert_eq!(noted["detail"]["keys"], json!([format!("{}…", &key[..4])]), "the key whose secret was shown");
+
+    admin.delete(&format!("/v1/apps/3/keys/{key}")).expect(204);
+    for refused in [key, of_other, "nobody"] {
+        admin.get(&format!("{CONNECT}?key={refused}&secrets=true")).refused(404, "no-such-key", &[]);
+    }
+    let looks = actions(&admin).iter().filter(|action| **action == "secret.show").count();
+    assert_eq!(looks, 1, "what was refused was not shown");
+    assert_eq!(admin.get(CONNECT).expect(200)["keys"], json!([APP.key]));
+}
+
 /// The lines for a request with this `Host`.
 #[track_caller]
 fn lines_for(admin: &Admin, host: &str) -> Value {
-    let head = admin.head("GET", CONNECT, "").replace("Host: localhost", &format!("Host: {host}"));
-    admin.send_bytes("GET", CONNECT, &head).expect(200)
+    lines_with(admin, CONNECT, host, "")
+}
+
+/// The lines at this path for a request with this `Host`, and these headers beside.
+#[track_caller]
+fn lines_with(admin: &Admin, path: &str, host: &str, headers: &str) -> Value {
+    let head = admin.head("GET", path, headers).replace("Host: localhost", &format!("Host: {host}"));
+    admin.send_bytes("GET", path, &head).expect(200)
 }
 
 /// An operator who may read, of a server whose database the configuration file names.
@@ -120,6 +184,59 @@ fn con_053_over_tls_who_comes_by_loopback_gets_the_name_of_the_certificate_with_
 }
 
 #[test]
+fn con_053_through_a_proxy_the_operators_host_is_not_claimed_and_what_is_unknown_is_told() {
+    let server = named().start();
+    let admin = reader(&server);
+    let host = "ws.example.com:9600";
+    let direct = lines_for(&admin, "10.0.0.7:9600");
+    assert_eq!(direct["fill_in"], json!([]));
+    assert_eq!(direct["place"], json!({"host": "10.0.0.7", "port": server.addr.port(), "tls": false}));
+    for proxied in [
+        "X-Forwarded-For: 192.0.2.7\r\n",
+        "X-Forwarded-Proto: https\r\n",
+        "X-Forwarded-Host: 10.0.0.7\r\n",
+        "Forwarded: for=192.0.2.7\r\n",
+        "Sec-Fetch-Site: same-origin\r\n",
+    ] {
+        let lines = lines_with(&admin, CONNECT, "10.0.0.7:9600", proxied);
+        expect_place(&lines, "ws.example.com", 443);
+        assert_eq!(lines["fill_in"], json!(["host", "port"]), "{proxied}");
+        assert!(!lines.to_string().contains("10.0.0.7"), "{proxied}: {lines}");
+    }
+    let filled = |query: &str| {
+        lines_with(&admin, &format!("{CONNECT}?{query}"), host, "X-Forwarded-For: 192.0.2.7\r\n")
+    };
+    for (query, place, unknown) in [
+        ("host=live.test", json!({"host": "live.test", "port": 443, "tls": true}), json!(["port"])),
+        ("tls=false", json!({"host": "ws.example.com", "port": 80, "tls": false}), json!(["host", "port"])),
+        ("host=live.test&port=8443", json!({"host": "live.test", "port": 8443, "tls": true}), json!([])),
+    ] {
+        let lines = filled(query);
+        assert_eq!((&lines["place"], &lines["fill_in"]), (&place, &unknown), "{query}");
+    }
+    // A browser on this machine sends the header without any proxy, too.
+    let near = lines_with(&admin, CONNECT, "127.0.0.1:9600", "Sec-Fetch-Site: same-origin\r\n");
+    expect_place(&near, "127.0.0.1", server.addr.port());
+}
+
+#[test]
+fn con_053_through_a_proxy_the_name_of_the_certificate_is_known() {
+    let secured = Secured::start_with(named());
+    let admin = reader(&secured.server);
+    let lines = lines_with(&admin, CONNECT, "ws.example.com", "X-Forwarded-For: 192.0.2.7\r\n");
+    expect_place(&lines, "ws.test", secured.addr().port());
+    assert_eq!(lines["fill_in"], json!([]));
+}
+
+#[test]
+fn con_053_an_app_that_takes_tls_alone_has_a_placeholder_to_fill_in_where_the_server_has_no_tls() {
+    let server = TestServer::with_stored_app(&["force_tls=true"]);
+    let lines = Admin::with(&server, "read").get(CONNECT).expect(200);
+    assert_eq!(lines["fill_in"], json!(["host", "port"]));
+    assert_eq!(lines["place"], json!({"host": "ws.example.com", "port": 443, "tls": true}));
+}
+
+#[test]
 fn con_053_the_secret_is_for_its_scope_and_to_look_is_noted() {
     let server = TestServer::with_stored_app(&[]);
     let (reader, keeper) = (Admin::with(&server, "read"), Admin::with(&server, "read,secrets"));
@@ -129,7 +246,7 @@ fn con_053_the_secret_is_for_its_scope_and_to_look_is_noted() {
     keeper.get(&format!("{CONNECT}?secrets=false")).expect(200);
     assert_eq!(actions(&reader).iter().filter(|action| **action == "secret.show").count(), 0);
     let shown = keeper.get(&format!("{CONNECT}?secrets=true")).expect(200);
-    for block in ["laravel", "backend"] {
+    for block in ["laravel", "reverb", "backend"] {
         assert!(shown[block].as_str().is_some_and(|text| text.contains(APP.secret)), "{shown}");
     }
     for block in ["pusher_js", "echo"] {
