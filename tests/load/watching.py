@@ -166,7 +166,9 @@ def ask_all(pipe, port, token, odd_seconds_alone=False):
                 return
             slowest[path] = max(slowest[path], asking.get(path)[2])
             asked += 1
-        second = max(second + every, next_second(every) if time.time() > second + every else 0)
+        second += every
+        if second < time.time():
+            second = next_second(every)
 
 
 def next_second(every):

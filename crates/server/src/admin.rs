@@ -25,7 +25,6 @@ mod node;
 mod often;
 mod openapi;
 mod problem;
-mod reached;
 mod ready;
 mod refusals;
 mod routes;
@@ -34,6 +33,7 @@ mod session;
 mod shared;
 mod stats;
 mod tokens;
+mod way_in;
 mod webhooks;
 mod wrong_tokens;
 

@@ -18,9 +18,9 @@ use super::as_read::{AsRead, versioned};
 use super::asked::{Asked, created, nothing, ok};
 use super::entered::Entered;
 use super::problem::Problem;
-use super::reached::Reached;
 use super::routes::{Action, Found};
 use super::shared::Admin;
+use super::way_in::WayIn;
 use super::{
     app_list, audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live,
     node, refusals, search, session, stats, tokens, webhooks,
@@ -66,7 +66,7 @@ pub(super) async fn answer(
         Err(problem) => return Err(arriving.refused(problem).await),
     };
     let address = client_address(&admin.state, arriving.headers(), peer);
-    let reached = Reached::by(arriving.headers());
+    let way_in = WayIn::of(found, arriving.headers());
     let as_read = AsRead::of(arriving.headers());
     let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
@@ -83,12 +83,12 @@ pub(super) async fn answer(
     }
     let patience = patience_of(&admin.state, found.action);
     if matches!(found.action, Action::ExamineApp | Action::ExamineNode) {
-        let asked = Asked { found, query, body, by: entered.bearer, address, reached, as_read };
+        let asked = Asked { found, query, body, by: entered.bearer, address, way_in, as_read };
         return doctor::answer(&admin.state, &admin.examinations, &asked).await.map(not_kept);
     }
     if let Some(headers) = headers {
         let Entered { bearer, session } = entered;
-        let asked = Asked { found, query, body, by: bearer, address, reached, as_read };
+        let asked = Asked { found, query, body, by: bearer, address, way_in, as_read };
         let opened = timeout(PATIENCE, live::open(admin, &asked, session.as_ref(), &headers)).await;
         return opened.map_err(|_| Problem::TooLate)?.map(not_kept);
     }
@@ -96,7 +96,7 @@ pub(super) async fn answer(
     // A client that goes must not part what was done from its entry in the audit log.
     let done = unbroken(async move {
         let _turn = turn;
-        let asked = Asked { found: &found, query, body, by, address, reached, as_read };
+        let asked = Asked { found: &found, query, body, by, address, way_in, as_read };
         let answer = perform(&state, &asked).await?;
         if found.action.changes_an_app() {
             if let Some(bus) = state.node.bus() {

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::as_read::AsRead;
 use super::problem::Problem;
-use super::reached::Reached;
 use super::routes::Found;
+use super::way_in::WayIn;
 use crate::http::Answer;
 use crate::http::answer::{empty, json};
 use crate::http::given::Given;
@@ -27,8 +27,8 @@ pub(super) struct Asked<'a> {
     pub by: Bearer,
     /// The address of the client, behind trusted proxies too.
     pub address: IpAddr,
-    /// How the request has reached the listener.
-    pub reached: Reached,
+    /// How a request for lines to paste has reached the listener; of others nobody asks.
+    pub way_in: WayIn,
     /// The versions of the app that the request is for.
     pub as_read: AsRead,
 }

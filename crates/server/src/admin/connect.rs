@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, ok};
 use super::events;
 use super::problem::Problem;
-use super::reached::{Reached, is_host};
+use super::way_in::{WayIn, is_host};
 use crate::http::Answer;
 use crate::http::given::Given;
 use crate::laravel_lines::LaravelDriver;
@@ -61,7 +61,7 @@ pub(super) async fn lines(state: &State, asked: &Asked<'_>) -> Result<Answer, Pr
         let entry = asked.entry(app.id.as_str(), AuditAction::SecretShow).with_keys(key.into_iter());
         asked.note_first(&state.node.apps, &entry).await?;
     }
-    let (ways, fill_in) = place.ways(state, app, &asked.reached);
+    let (ways, fill_in) = place.ways(state, app, &asked.way_in);
     let mut value = texts(state, app, &ways, shows_secret);
     let ServerUrl { tls, host, port } = &ways.browser;
     value["key"] = key.into();
@@ -111,14 +111,14 @@ impl Place {
     /// The addresses: where the request names no other, the ports of the listeners, under the name by which the operator
     /// has reached the server. Loopback is the name of nothing, a proxy's name is not that of clients: then the name in the
     /// certificate, or else the listener's address, or a placeholder. With the names of what has a placeholder.
-    fn ways(&self, state: &State, app: &App, reached: &Reached) -> (Ways, Vec<&'static str>) {
+    fn ways(&self, state: &State, app: &App, way_in: &WayIn) -> (Ways, Vec<&'static str>) {
         let PublicAddresses { plain, over_tls } = state.addresses();
         let is_named = over_tls.as_ref().is_some_and(|listener| listener.host.is_some());
-        let reached = match reached {
-            Reached::Near => None,
-            Reached::By(host) => Some(host.as_str()),
-            Reached::Proxied if is_named => None,
-            Reached::Proxied => return self.behind_a_proxy(),
+        let reached = match way_in {
+            WayIn::Near => None,
+            WayIn::By(host) => Some(host.as_str()),
+            WayIn::Proxied if is_named => None,
+            WayIn::Proxied => return self.behind_a_proxy(),
         };
         let host = self.host.as_deref().or(reached);
         if let Self { host: None, port: None, tls: None } = self {

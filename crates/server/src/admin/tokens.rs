@@ -47,7 +47,8 @@ pub(super) async fn create(state: &State, asked: &Asked<'_>) -> Result<Answer, P
     Ok(created(&shown))
 }
 
-/// Revokes a token; its sessions end with it, and its live lists on this node at once. Only tokens for all apps come here, so that scopes alone are compared.
+/// Revokes a token; its sessions end with it, and its live lists on this node at once. Only tokens for all apps come here, so that
+/// scopes alone are compared.
 ///
 /// # Errors
 /// No valid token has the number, that token has a scope that the one that asks lacks, the query has faults, or the database is

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use hyper::header::{FORWARDED, HOST, HeaderMap, HeaderName};
 
 use super::host;
+use super::routes::{Action, Found};
 
 /// What proxies add.
 const OF_PROXIES: [HeaderName; 4] = [
@@ -21,7 +22,7 @@ const OVER_TLS: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// How a request has reached the operators' listener.
 #[derive(Debug)]
-pub(super) enum Reached {
+pub(super) enum WayIn {
     /// By loopback, or by nothing that is a name for other machines.
     Near,
     /// By this host, directly.
@@ -30,9 +31,14 @@ pub(super) enum Reached {
     Proxied,
 }
 
-impl Reached {
+impl WayIn {
+    /// How a request with these headers came, if its answer depends on that.
+    pub fn of(found: &Found, headers: &HeaderMap) -> Self {
+        if found.action == Action::Connect { Self::by(headers) } else { Self::Near }
+    }
+
     /// How a request with these headers came. Who adds a proxy's header deceives nobody else.
-    pub fn by(headers: &HeaderMap) -> Self {
+    fn by(headers: &HeaderMap) -> Self {
         let host = named_host(headers);
         // The operators' listener has no TLS: a proxy in front has.
         let is_over_tls = host.is_some() && headers.contains_key(OVER_TLS);
