@@ -10,6 +10,9 @@ const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const LOOKS = ['light', 'dark'].flatMap((colorScheme) => [WIDE, NARROW].map((viewport) => ({ colorScheme, viewport })));
 
+/** A window of 1,280 pixels of somebody who enlarges pages to 200 % and wants no motion. */
+const ENLARGED = { colorScheme: 'light', reducedMotion: 'reduce', viewport: { width: 640, height: 400 } };
+
 /** Pages that no menu has: an address, and what makes a page of it. */
 const further = (socket) => [
   ...['traces', 'find?q=pr', 'channels/presence-room', 'channels/private-orders.7', `connections/${socket}`].map((at) => `/apps/${APP.id}/${at}`),
@@ -43,6 +46,18 @@ async function lookAt(page, at) {
   }
 }
 
+/** Looks at a page as somebody with weak eyes does. */
+async function lookAtEnlarged(page, at) {
+  await page.emulateMedia(ENLARGED);
+  await page.setViewportSize(ENLARGED.viewport);
+  await fits(page, `${at}, enlarged`);
+  const moving = await page.evaluate(() => {
+    const durations = [...document.querySelectorAll('*')].map((element) => getComputedStyle(element));
+    return durations.filter(({ transitionDuration, animationName }) => transitionDuration !== '0s' || animationName !== 'none').length;
+  });
+  assert.equal(moving, 0, `${at}: what moves`);
+}
+
 /** Goes through pages, with as many tabs as there are halves. */
 async function lookAtAll(pages, addresses) {
   const left = [...addresses];
@@ -52,6 +67,7 @@ async function lookAtAll(pages, addresses) {
       for (let at = left.shift(); at !== undefined; at = left.shift()) {
         await go(page, at);
         await lookAt(page, at);
+        await lookAtEnlarged(page, at);
       }
     }),
   );
@@ -67,7 +83,7 @@ async function busy(scene) {
   return ann;
 }
 
-test('con_062 con_063 con_065 con_072 axe finds nothing on any page, empty ones, in both schemes, wide and narrow', async (desk) => {
+test('con_062 con_063 con_065 con_072 axe finds nothing on any page, empty ones, in both schemes, wide, narrow and enlarged', async (desk) => {
   const page = await desk.visit('/apps');
   await lookAtAll([page], [...(await menuOf(page)), `/apps/${APP.id}/channels`]);
 });

@@ -32,9 +32,10 @@ def until_ready(admin, log):
 
 def loaded(scenario, name, cores, port, pid, *options):
     """Figures of a load on a server with so many cores; faults are printed under the server's name."""
-    # A generator that shares its core with the server must not spin.
-    command = ["taskset", "-c", "1", LOADGEN, scenario, "--app-id", "1", "--spin", "off" if cores == 2 else "auto"]
-    command += ["--port", str(port), "--pid", str(pid), *options]
+    command = ["taskset", "-c", "1", LOADGEN, scenario, "--app-id", "1", "--port", str(port), "--pid", str(pid), *options]
+    if "--spin" not in options:
+        # A generator that shares its core with the server must not spin.
+        command += ["--spin", "off" if cores == 2 else "auto"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout:
         sys.exit(f"loadgen {scenario}: {done.stderr}")

@@ -3,12 +3,11 @@
 //! The configuration's apps win over the database's and never change. Only a look-up of an unknown name
 //! waits for the database: two seconds at most, and not at all during a known outage.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fanfare_protocol::app::{App, Limits};
-use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
+use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -17,10 +16,11 @@ use crate::cache::Cache;
 use crate::cause::cause;
 use crate::database::Database;
 use crate::error::AppsError;
+use crate::fixed::Fixed;
 use crate::master_keys::MasterKeys;
 use crate::operations::OperationError;
 use crate::outage::Outage;
-use crate::store::{Ask, Reading, Record, RowFault, Store};
+use crate::store::{Ask, HeldConnection, Reading, Record, RowFault, Store};
 use crate::{PATIENCE, READING};
 
 /// Most look-ups that wait for the database at once; further ones fail as during an outage.
@@ -50,17 +50,11 @@ pub struct Storage {
     pub creates: bool,
 }
 
-/// The apps of the configuration.
-pub(crate) struct Fixed {
-    /// In the order of the configuration.
-    pub list: Vec<Arc<App>>,
-    pub by_id: HashMap<AppId, Arc<App>>,
-    pub by_key: HashMap<AppKey, Arc<App>>,
-}
-
 /// The apps of the database.
 pub(crate) struct Stored {
     pub store: Arc<Store>,
+    /// For the look-ups of tokens and sessions.
+    pub look_ups: HeldConnection,
     pub reading: Reading,
     pub cache: Cache,
     /// What is told of where the database is.
@@ -107,6 +101,7 @@ impl Apps {
                 let (old, old_ones) = mpsc::channel(MOST_OLD);
                 Some(Stored {
                     store: Arc::new(Store::open(&database, takes_foreign, creates).await?),
+                    look_ups: HeldConnection::default(),
                     reading: Reading { defaults, keys },
                     cache: Cache::new(cache_seconds),
                     place: database.place(),
@@ -377,23 +372,5 @@ pub(crate) async fn in_time<T>(
     match timeout(READING, asked).await {
         Ok(done) => done,
         Err(_) => Err(OperationError::Database(sqlx::Error::PoolTimedOut)),
-    }
-}
-
-impl Fixed {
-    fn new(apps: Vec<App>) -> Self {
-        let list: Vec<Arc<App>> = apps.into_iter().map(Arc::new).collect();
-        let by_id = list.iter().map(|app| (app.id.clone(), Arc::clone(app))).collect();
-        let by_key = list
-            .iter()
-            .flat_map(|app| app.credentials.iter().map(move |pair| (pair.key.clone(), Arc::clone(app))))
-            .collect();
-        Self { list, by_id, by_key }
-    }
-
-    /// A stored app without the keys that the configuration uses; `None` if the configuration has the app's id.
-    fn without_ours(&self, mut app: App) -> Option<App> {
-        app.credentials.retain(|pair| !self.by_key.contains_key(pair.key.as_str()));
-        (!self.by_id.contains_key(app.id.as_str())).then_some(app)
     }
 }

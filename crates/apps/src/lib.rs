@@ -12,6 +12,7 @@ mod cause;
 mod database;
 mod error;
 mod first;
+mod fixed;
 mod follow;
 mod master_keys;
 mod operations;

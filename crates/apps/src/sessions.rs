@@ -113,7 +113,8 @@ impl Apps {
             return Ok(None);
         }
         let hash = hash(id);
-        let Some(found) = stored.store.session(&hash, i64::from(times.idle) * 1000).await? else {
+        let Some(found) = stored.store.session(&hash, i64::from(times.idle) * 1000, &stored.look_ups).await?
+        else {
             return Ok(None);
         };
         // An index compares in variable time.
@@ -138,7 +139,8 @@ impl Apps {
         id: &str,
         times: SessionTimes,
     ) -> Result<Option<Bearer>, OperationError> {
-        let found = self.writable()?.store.session(&hash(id), i64::from(times.idle) * 1000).await?;
+        let stored = self.writable()?;
+        let found = stored.store.session(&hash(id), i64::from(times.idle) * 1000, &stored.look_ups).await?;
         Ok(found.map(|found| found.token.into()))
     }
 

@@ -224,7 +224,7 @@ impl Apps {
             return Ok(None);
         }
         let hash = hash(token);
-        let Some(found) = stored.store.valid_token(&hash).await? else { return Ok(None) };
+        let Some(found) = stored.store.valid_token(&hash, &stored.look_ups).await? else { return Ok(None) };
         // An index compares in variable time. The row's hash is compared once more, in constant time.
         let same = found.token.hash.as_bytes().ct_eq(hash.as_bytes());
         if !bool::from(same) {

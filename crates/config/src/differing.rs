@@ -22,7 +22,12 @@ pub struct DifferingSetting {
 impl Config {
     /// The settings of the node that differ from the defaults, and each app of the configuration by its id.
     #[must_use]
-    pub fn differing(&self) -> Vec<DifferingSetting> {
+    pub fn differing(&self) -> &[DifferingSetting] {
+        // Parses the defaults: some hundred microseconds, too long for each look at the node.
+        self.differing.get_or_init(|| self.find_differing())
+    }
+
+    fn find_differing(&self) -> Vec<DifferingSetting> {
         let defaults = Effective::of_defaults();
         let keys = Keys::all().node.into_iter();
         let differing = keys.filter_map(|(key, kind)| {

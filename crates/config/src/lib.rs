@@ -41,6 +41,8 @@ mod webhooks;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use fanfare_apps::{Database, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
 
@@ -109,6 +111,7 @@ pub struct Config {
     database: Option<Database>,
     master_keys: MasterKeys,
     effective: Effective,
+    differing: OnceLock<Vec<DifferingSetting>>,
 }
 
 /// The sections that are checked against apps or files.
@@ -198,6 +201,7 @@ impl Config {
             laravel_echo_server: None,
             warnings: Vec::new(),
             effective,
+            differing: OnceLock::new(),
         }
     }
 

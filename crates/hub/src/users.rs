@@ -40,6 +40,8 @@ pub(crate) struct Users {
 struct Table {
     /// In order, so that operators' lists are read in pieces.
     users: BTreeMap<UserId, User>,
+    /// How many of them are signed in on this node; the others are only watched.
+    online: usize,
     /// Watchers whose first list waits for the cluster, each with all users that it watches.
     unlisted: Sockets<Vec<UserId>>,
 }
@@ -94,6 +96,7 @@ impl Users {
             signed_in.signed_in.insert(conn.id, Arc::clone(conn));
             if signed_in.signed_in.len() == 1 {
                 signed_in.since = now;
+                table.online += 1;
                 table.came_online(&user.id, sharing, hooks());
             }
             table.count_in_cluster(&user.id, sharing);
@@ -119,6 +122,7 @@ impl Users {
         if let Some(user) = table.users.get_mut(&ended.id) {
             user.signed_in.remove(&socket);
             if user.signed_in.is_empty() {
+                table.online -= 1;
                 table.went_offline(&ended.id, sharing, hooks());
             }
         }
@@ -151,7 +155,7 @@ impl Users {
 
     /// Number of users online.
     pub(crate) fn online(&self) -> usize {
-        self.table.lock().users.values().filter(|user| !user.signed_in.is_empty()).count()
+        self.table.lock().online
     }
 }
 

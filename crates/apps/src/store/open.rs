@@ -128,6 +128,8 @@ async fn open_sqlite(file: &Path, may: MayUse) -> Result<SqlitePool, AppsError> 
     let pool = SqlitePoolOptions::new()
         .max_connections(MOST_CONNECTIONS)
         .acquire_timeout(PATIENCE)
+        // No file hangs up: to ask first whether the connection still works is a change of threads more at each use.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
         .map_err(|error| AppsError::Sqlite { path: PathBuf::from(file), error })?;

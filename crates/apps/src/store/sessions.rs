@@ -3,9 +3,9 @@
 
 use sqlx::FromRow;
 
-use super::Store;
 use super::tokens::ValidToken;
 use super::write::either;
+use super::{HeldConnection, Store};
 
 /// Milliseconds of a minute.
 const MINUTE: i64 = 60 * 1000;
@@ -175,9 +175,21 @@ impl Store {
 
     /// The session with this hash, if it and its token are valid. A use that is older than a quarter of the idle time, or than a
     /// minute, is stored again, so that a session in use never ends as an idle one.
-    pub async fn session(&self, hash: &str, idle: i64) -> Result<Option<FoundSession>, sqlx::Error> {
+    pub async fn session(
+        &self,
+        hash: &str,
+        idle: i64,
+        look_ups: &HeldConnection,
+    ) -> Result<Option<FoundSession>, sqlx::Error> {
         let (find, stale) = (statement!(self, find), (idle / 4).min(MINUTE));
-        either!(self, pool => sqlx::query_as(find).bind(hash).bind(idle).bind(stale).fetch_optional(pool).await)
+        match self {
+            Self::Sqlite(pool) => {
+                look_ups.find(pool, sqlx::query_as(find).bind(hash).bind(idle).bind(stale)).await
+            }
+            Self::Postgres(pool) => {
+                sqlx::query_as(find).bind(hash).bind(idle).bind(stale).fetch_optional(pool).await
+            }
+        }
     }
 
     /// Notes that a session is used.

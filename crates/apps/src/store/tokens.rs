@@ -5,8 +5,8 @@
 
 use sqlx::FromRow;
 
-use super::Store;
 use super::write::{either, milliseconds};
+use super::{HeldConnection, Store};
 
 macro_rules! tokens {
     ($database:ident, $rest:literal) => {
@@ -134,12 +134,15 @@ impl Store {
     }
 
     /// The token with this hash, if it is neither revoked nor expired.
-    pub async fn valid_token(&self, hash: &str) -> Result<Option<FoundToken>, sqlx::Error> {
-        let valid = match self {
-            Self::Sqlite(_) => VALID_SQLITE,
-            Self::Postgres(_) => VALID_POSTGRES,
-        };
-        either!(self, pool => sqlx::query_as(valid).bind(hash).fetch_optional(pool).await)
+    pub async fn valid_token(
+        &self,
+        hash: &str,
+        look_ups: &HeldConnection,
+    ) -> Result<Option<FoundToken>, sqlx::Error> {
+        match self {
+            Self::Sqlite(pool) => look_ups.find(pool, sqlx::query_as(VALID_SQLITE).bind(hash)).await,
+            Self::Postgres(pool) => sqlx::query_as(VALID_POSTGRES).bind(hash).fetch_optional(pool).await,
+        }
     }
 
     /// Notes that a token is used.

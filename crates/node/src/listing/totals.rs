@@ -43,6 +43,9 @@ pub async fn totals(node: &Node, app: &AppId) -> AppTotals {
 
 /// How many users are signed in on this node whose ids begin with `prefix`; above `most`, some number above it.
 pub(super) async fn users(hub: &AppHub, prefix: &str, most: usize) -> usize {
+    if prefix.is_empty() {
+        return hub.users_online();
+    }
     let (mut count, mut after) = (0, None);
     loop {
         let (some, next) = hub.count_some_users(prefix, after.as_ref());

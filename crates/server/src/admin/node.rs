@@ -26,7 +26,7 @@ use crate::state::State;
 pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let mut value = about(state);
-    let settings: Vec<Value> = state.node.config.differing().into_iter().map(setting).collect();
+    let settings: Vec<Value> = state.node.config.differing().iter().map(setting).collect();
     value["configuration"] = settings.into();
     Ok(ok(&of_this_node(&state.node, value)))
 }
@@ -91,7 +91,7 @@ fn bytes(node: &Node) -> Map<String, Value> {
     all.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
-fn setting(DifferingSetting { key, value, from }: DifferingSetting) -> Value {
+fn setting(DifferingSetting { key, value, from }: &DifferingSetting) -> Value {
     json!({ "key": key, "value": value, "from": from })
 }
 

@@ -328,12 +328,17 @@ fn health_and_metrics_are_answered_whatever_bodies_the_operators_listener_waits_
     let length = "Content-Length: 9\r\n";
     let stranger = Admin::nobody(&server).head("POST", "/v1/apps", length);
     let token = token(&server, "write");
-    let operator = Admin::nobody(&server).bearing(&token).head("POST", "/v1/apps", length);
-    for head in [stranger, operator] {
+    let expects = format!("{length}Expect: 100-continue\r\n");
+    let operator = Admin::nobody(&server).bearing(&token).head("POST", "/v1/apps", &expects);
+    for (head, is_waited_for) in [(stranger, false), (operator, true)] {
         let mut slow = Vec::new();
         for _ in 0..OPERATORS_CROWD {
             let mut http = Http::connect(server.admin);
             http.write(head.as_bytes());
+            if is_waited_for {
+                // The token is looked up by now: a connection with a look-up under way makes no room.
+                assert_eq!(http.head().status, 100);
+            }
             slow.push(http);
         }
         assert_eq!(server.admin("/ready").body, "ready\n");
