@@ -1,4 +1,5 @@
-//! The apps of the configuration, by id and by key. These apps come before those of the database, and never change while the server runs.
+//! The apps of the configuration, by id and by key. An app of the configuration comes before one of the database, and never changes
+//! while the server runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
