@@ -82,6 +82,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("listen.admin_hosts", ValueKind::HostNames),
     ("listen.path_prefix", ValueKind::Prefix),
     ("listen.trusted_proxies", ValueKind::Networks),
+    ("listen.proxy_protocol", ValueKind::Switch),
     ("listen.version_required", ValueKind::Switch),
     ("listen.fallback", ValueKind::Switch),
     ("tls.addr", ValueKind::AddressOrNone),

@@ -135,10 +135,9 @@ fn host_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
 
-/// A host and a port as an address; localhost is the one name whose address is known without asking.
+/// A host and a port as an address.
 pub(super) fn joined(host: &str, port: &str) -> String {
     match host {
-        host if host.eq_ignore_ascii_case("localhost") => format!("127.0.0.1:{port}"),
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
         host => format!("{host}:{port}"),
     }

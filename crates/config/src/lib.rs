@@ -19,6 +19,7 @@ mod given;
 mod keys;
 mod laravel;
 mod laravel_echo_server;
+mod listen_address;
 mod master_key;
 mod merged;
 mod print;
@@ -52,6 +53,7 @@ pub use self::differing::DifferingSetting;
 pub use self::fault::{Cause, Fault, Origin};
 pub use self::laravel::Laravel;
 pub use self::laravel_echo_server::LaravelEchoServer;
+pub use self::listen_address::ListenAddress;
 pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
 pub use self::sections::{

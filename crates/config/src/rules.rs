@@ -3,14 +3,13 @@
 //! Refuses limits that a legal event or a full presence channel would exceed at run time, where the cause is
 //! hard to see. Skips keys with a known fault.
 
-use std::net::SocketAddr;
-
 use fanfare_protocol::app::Limits as AppLimits;
 use fanfare_protocol::frame::FRAME_COST;
 
 use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
+use super::listen_address::ListenAddress;
 
 /// Room for the envelope of an event or a member's data in a message or a request.
 const AROUND: usize = 1024;
@@ -158,13 +157,11 @@ fn check_ports(effective: &Effective, faults: &mut Vec<Fault>) {
         ("listen.addr", "tls.addr"),
         ("listen.admin_addr", "tls.addr"),
     ];
-    let address = |key| effective.get(key).0.as_str().and_then(|text| text.parse::<SocketAddr>().ok());
+    let address = |key| effective.get(key).0.as_str().and_then(ListenAddress::parse);
     for (one, other) in pairs {
         let (Some(first), Some(second)) = (address(one), address(other)) else { continue };
-        let same_host =
-            first.ip() == second.ip() || first.ip().is_unspecified() || second.ip().is_unspecified();
         let faulty = effective.is_faulty(one) || effective.is_faulty(other);
-        if first.port() == 0 || first.port() != second.port() || !same_host || faulty {
+        if faulty || !first.collides(second) {
             continue;
         }
         let cause = Cause::SamePort { one: format!("{one} ({first})"), other: format!("{other} ({second})") };

@@ -2,28 +2,31 @@
 //!
 //! Only checked values are stored here; the checks are elsewhere.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use fanfare_outgoing::Reach;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::listen_address::ListenAddress;
 use super::tls::TlsSection;
 
 /// `[listen]`: addresses, and requirements of clients.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ListenSection {
     /// The listener of clients and back ends.
-    pub addr: SocketAddr,
+    pub addr: ListenAddress,
     /// The listener of metrics and health.
-    pub admin_addr: SocketAddr,
+    pub admin_addr: ListenAddress,
     /// Host names that `admin_addr` answers to, besides localhost and addresses.
     pub admin_hosts: Vec<String>,
     /// The prefix of every public path; empty, or begins with a slash and ends without one (WS-003).
     pub path_prefix: String,
     /// Proxies whose headers are trusted: `X-Forwarded-For`, `X-Forwarded-Proto` and the like (WS-063).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections of these proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Refuse clients that name no protocol version.
     pub version_required: bool,
     /// Serve clients over plain HTTP requests where WebSockets are blocked (FALLBACK-011).
@@ -31,6 +34,19 @@ pub struct ListenSection {
     /// `[tls]`: another listener, if there is one.
     #[serde(skip)]
     pub tls: Option<TlsSection>,
+}
+
+/// The header of the PROXY protocol that names no client: the connection is the sender's own.
+const NO_CLIENT: &str = "PROXY UNKNOWN\r\n";
+
+impl ListenSection {
+    /// What a connection of this machine to its own public listener at this address begins with, which then comes from the same
+    /// address: a header of the PROXY protocol without a client where the listener expects one, else nothing.
+    #[must_use]
+    pub fn opening(&self, host: IpAddr) -> &'static str {
+        let is_trusted = self.trusted_proxies.iter().any(|net| net.contains(&host.to_canonical()));
+        if self.proxy_protocol && is_trusted { NO_CLIENT } else { "" }
+    }
 }
 
 /// `[limits]` of the whole node.

@@ -54,6 +54,12 @@ impl ServerUrl {
         Some(Self { tls, host, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
     }
 
+    /// The address, where the host is one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.trim_matches(['[', ']']).parse().ok()
+    }
+
     /// `https` or `http`.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {

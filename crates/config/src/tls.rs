@@ -1,10 +1,10 @@
 //! `[tls]`: three settings that belong together, and the files that two of them name.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
+use super::listen_address::ListenAddress;
 use crate::certificate::{AUTHORITY, Certificate, Files};
 
 const KEYS: [&str; 3] = ["tls.addr", "tls.cert_file", "tls.key_file"];
@@ -13,7 +13,7 @@ const KEYS: [&str; 3] = ["tls.addr", "tls.cert_file", "tls.key_file"];
 #[derive(Clone, Debug)]
 pub struct TlsSection {
     /// The listener of clients and back ends over TLS.
-    pub addr: SocketAddr,
+    pub addr: ListenAddress,
     /// The certificate shown to clients.
     pub files: Files,
 }
@@ -51,6 +51,6 @@ pub(super) fn read(effective: &Effective, look_into: bool, faults: &mut Vec<Faul
         let place: Origin = place_of(key);
         faults.push(Fault { place, cause });
     }
-    let addr = effective.text(KEYS[0]).parse().expect("an address was checked");
+    let addr = ListenAddress::parse(&effective.text(KEYS[0])).expect("an address was checked");
     Some(TlsSection { addr, files })
 }

@@ -2,7 +2,7 @@
 //!
 //! Ignores other keys. A key or secret is never repeated, nor the name of a database or a Redis.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use fanfare_apps::{
@@ -20,6 +20,7 @@ use super::bus;
 use super::fault::Cause;
 use super::filter;
 use super::keys::ValueKind;
+use super::listen_address::ListenAddress;
 
 /// Most characters of a faulty value that are repeated to the operator.
 const MOST_REPEATED: usize = 60;
@@ -164,7 +165,7 @@ impl ValueKind {
         let legal = match self {
             Self::AddressOrNone if text.is_empty() => true,
             Self::Address | Self::AddressOrNone => {
-                return address(text).map(|address| address.to_string());
+                return ListenAddress::parse(text).map(|address| address.to_string());
             }
             Self::Prefix => is_path_prefix(text),
             Self::Choice(choices) => choices.contains(&text),
@@ -192,9 +193,9 @@ impl ValueKind {
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
             Self::Time { unit, least, most } => expected_time(unit, least, most),
             Self::Switch => "true or false".to_owned(),
-            Self::Address => "an IP address and a port, such as 127.0.0.1:6001 for this machine alone or 0.0.0.0:6001 for all"
+            Self::Address => "an IP address and a port, such as 127.0.0.1:6001 for this machine alone or 0.0.0.0:6001 for all, or localhost and a port"
                     .to_owned(),
-            Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or empty".to_owned(),
+            Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or localhost and a port, or empty".to_owned(),
             Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
             Self::Choice(choices) => choices.join(" or "),
             Self::Filter => "a filter such as info or info,fanfare=debug; the levels are off, error, warn, info, debug and trace"
@@ -288,15 +289,6 @@ fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Valu
 fn network(text: &str) -> Option<String> {
     let network = text.parse::<IpNet>().ok();
     network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
-}
-
-/// An address with a port; localhost is the one name whose address is known without asking.
-fn address(text: &str) -> Option<SocketAddr> {
-    let port_of_localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    match port_of_localhost {
-        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        None => text.parse().ok(),
-    }
 }
 
 /// Whether a text is a legal host name in a request.

@@ -2,7 +2,9 @@
 //!
 //! Sends no request.
 
-use fanfare_config::ServerUrl;
+use std::net::SocketAddr;
+
+use fanfare_config::{ListenSection, ServerUrl};
 use fanfare_laravel::dotenv::Project;
 use hyper::Uri;
 
@@ -14,6 +16,8 @@ pub struct BaseUrl {
     pub(super) port: u16,
     /// Empty, or begins with a slash and ends without one.
     pub(super) prefix: String,
+    /// What connections begin with, before TLS and the first request; usually nothing.
+    pub(super) opening: &'static str,
 }
 
 impl BaseUrl {
@@ -23,14 +27,20 @@ impl BaseUrl {
         let ServerUrl { tls, host, port } = ServerUrl::of(&uri)?;
         // A pasted URL may include the path that pusher-js or the SDK appends to the prefix.
         let path = uri.path().split("/app/").next().unwrap_or_default();
-        Some(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned() })
+        Some(Self { tls, host, port, prefix: path.trim_end_matches('/').to_owned(), opening: "" })
     }
 
     /// From the variables `REVERB_…` or `PUSHER_…`, or their copies for browsers.
     pub(super) fn of(project: &Project, family: &str, prefix: &str) -> Option<Self> {
         let target = project.application.target(family)?;
         let tls = target.scheme != "http";
-        Some(Self { tls, host: target.host.value, port: target.port.0, prefix: prefix.to_owned() })
+        Some(Self {
+            tls,
+            host: target.host.value,
+            port: target.port.0,
+            prefix: prefix.to_owned(),
+            opening: "",
+        })
     }
 
     pub(super) fn authority(&self) -> String {
@@ -50,6 +60,14 @@ impl BaseUrl {
 
     pub(super) fn prefix_shown(&self) -> &str {
         if self.prefix.is_empty() { "/" } else { &self.prefix }
+    }
+
+    /// This machine's own listener, as a connection of the machine itself reaches it.
+    pub(super) fn own(listen: &ListenSection, listening: SocketAddr) -> Self {
+        let address = ServerUrl::near(listening);
+        let opening = address.ip().map_or("", |ip| listen.opening(ip));
+        let ServerUrl { tls, host, port } = address;
+        Self { tls, host, port, prefix: listen.path_prefix.clone(), opening }
     }
 
     /// Whether the server is on this machine.

@@ -66,13 +66,23 @@ pub(super) fn query_lost(path: &str) -> String {
     )
 }
 
-/// The remedy for a load balancer that begins each connection with the PROXY protocol; `None` if the server
-/// does not report that.
+/// The remedy for a load balancer that begins each connection with the PROXY protocol and is not to, or is to and does not;
+/// `None` if the server reports neither.
 pub(super) fn proxy_protocol(said: &str) -> Option<String> {
-    said.contains("does not speak the PROXY protocol").then(|| {
-        "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare does not speak. \
-         Switch that off: in HAProxy take send-proxy or send-proxy-v2 off the `server` line, in nginx proxy_protocol, \
-         at a hosted balancer the option \"proxy protocol\"."
+    if said.contains("does not speak the PROXY protocol") {
+        return Some(
+            "A proxy in between begins each connection with a header of the PROXY protocol, which Fanfare reads only with \
+             listen.proxy_protocol = true, and only from an address in listen.trusted_proxies. Set both, or switch it off in \
+             the proxy: in HAProxy take send-proxy or send-proxy-v2 off the `server` line, in nginx proxy_protocol, at a \
+             hosted balancer the option \"proxy protocol\"."
+                .to_owned(),
+        );
+    }
+    said.contains("expects the PROXY protocol").then(|| {
+        "The server has listen.proxy_protocol = true, and this connection came from an address in listen.trusted_proxies without \
+         the header of the PROXY protocol. Switch the header on in the proxy: in HAProxy add send-proxy-v2 to the `server` line, \
+         in nginx proxy_protocol on, at a hosted balancer the option \"proxy protocol\". If no proxy is meant to send one, take \
+         listen.proxy_protocol away; if this was no proxy, connect through it."
             .to_owned()
     })
 }
@@ -183,6 +193,14 @@ mod tests {
             (
                 "This port does not speak the PROXY protocol: switch it off in the proxy in front of it.",
                 &["PROXY protocol", "send-proxy", "send-proxy-v2", "proxy_protocol"][..],
+            ),
+            (
+                "This port does not speak the PROXY protocol with this address: set listen.proxy_protocol and the like",
+                &["listen.proxy_protocol = true", "listen.trusted_proxies", "send-proxy-v2"],
+            ),
+            (
+                "This port expects the PROXY protocol from this address: switch it on in the proxy",
+                &["without the header", "send-proxy-v2", "take listen.proxy_protocol away"],
             ),
             ("Missing parameter: auth_key", &["without its query", "$is_args$args"]),
             ("Timestamp required", &["changes the query", "missing"]),

@@ -2,7 +2,7 @@
 //!
 //! Owns the order of the hops; each hop's checks are in a file of their own.
 
-use fanfare_outgoing::Client;
+use fanfare_outgoing::{Client, Options};
 
 use super::base_url::BaseUrl;
 use super::hop::{Finding, Hop, Outcome};
@@ -19,6 +19,8 @@ use super::{
 struct Examination<'a> {
     plan: &'a Plan,
     client: Client,
+    /// The client for the server itself, whose connections may need an opening.
+    own: Client,
     hops: Vec<Hop>,
     /// Hears of each hop as it ends.
     told: &'a mut (dyn FnMut(&Hop) + Send),
@@ -33,8 +35,10 @@ pub async fn examine(plan: &Plan) -> Vec<Hop> {
 
 /// As [`examine`]; tells of each hop as it ends.
 pub async fn examine_each(plan: &Plan, told: &mut (dyn FnMut(&Hop) + Send)) {
+    let opening = plan.back_end.as_ref().map_or("", |place| place.opening);
+    let own = Client::with(&plan.trust, Options { opening, ..Options::default() });
     let client = Client::new(&plan.trust);
-    let mut examination = Examination { plan, client, hops: Vec::new(), told };
+    let mut examination = Examination { plan, client, own, hops: Vec::new(), told };
     for warning in &plan.warnings {
         examination.remark("configuration", warning.clone());
     }
@@ -80,6 +84,11 @@ impl Examination<'_> {
 
     fn remark(&mut self, name: &str, what: String) {
         self.add(Hop { name: name.to_owned(), outcome: Outcome::Noted(what) });
+    }
+
+    /// The client for a server.
+    fn client_of(&self, place: &BaseUrl) -> &Client {
+        if place.opening.is_empty() { &self.client } else { &self.own }
     }
 
     fn has_failed(&self, name: &str) -> bool {
@@ -162,13 +171,13 @@ impl Examination<'_> {
         }
         match plan.signer() {
             Some(signer) => {
-                let (finding, reading) = signed::channels(&self.client, place, &signer).await;
+                let (finding, reading) = signed::channels(self.client_of(place), place, &signer).await;
                 self.note(SIGNATURE, finding);
                 reading
             }
             None => {
                 self.skip(SIGNATURE, plan.unsigned);
-                clock::ask(&self.client, place).await
+                clock::ask(self.client_of(place), place).await
             }
         }
     }
@@ -192,7 +201,7 @@ impl Examination<'_> {
         let signer = self.plan.signer().filter(|_| !self.has_failed("signature"));
         match (socket, signer) {
             (Some(socket), Some(signer)) => {
-                let (finding, socket) = round_trip::make(&self.client, place, &signer, socket).await;
+                let (finding, socket) = round_trip::make(self.client_of(place), place, &signer, socket).await;
                 self.note(ROUND_TRIP, finding).and(socket)
             }
             (socket, _) => {
@@ -242,7 +251,7 @@ impl Examination<'_> {
         if self.cannot_connect() {
             return self.skip(SOCKET_IO, "there is no connection");
         }
-        let finding = socket_io::ask(&self.client, place, asked).await;
+        let finding = socket_io::ask(self.client_of(place), place, asked).await;
         self.note(SOCKET_IO, finding);
     }
 

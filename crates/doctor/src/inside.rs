@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fanfare_config::{Config, ServerUrl};
+use fanfare_config::Config;
 use fanfare_outgoing::{Client, Trust};
 use fanfare_protocol::app::App;
 
@@ -44,9 +44,7 @@ impl Plan {
     #[must_use]
     pub fn inside(asked: Inside<'_>) -> Self {
         let Inside { config, listening, app, channel, sees_node, applications } = asked;
-        let address = ServerUrl::near(listening);
-        let prefix = config.listen.path_prefix.clone();
-        let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix };
+        let place = BaseUrl::own(&config.listen, listening);
         let question = channel.and_then(|channel| question(config, app?, channel, &place));
         let socket_io = AskedSocketIo::of(config).filter(|_| match app {
             Some(app) => config.socketio.app.as_ref() == Some(&app.id),

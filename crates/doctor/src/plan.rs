@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_config::{Config, Fault, Flags, LaravelEchoServer, ServerUrl, Sources};
+use fanfare_config::{Config, Fault, Flags, LaravelEchoServer, Sources};
 use fanfare_laravel::dotenv::{AppNames, Driver, Project, USUAL_REDIS};
 use fanfare_outgoing::Trust;
 use fanfare_protocol::app::App;
@@ -230,8 +230,7 @@ fn places(
     let of = |family: &str| project.and_then(|project| BaseUrl::of(project, family, prefix));
     // The listener's address, if no application names the server's address.
     let listens = || {
-        let address = ServerUrl::near(config.listen.addr);
-        let place = BaseUrl { tls: false, host: address.host, port: address.port, prefix: prefix.clone() };
+        let place = BaseUrl::own(&config.listen, config.listen.addr.first());
         let is_named = asked.redis.is_some() || asked.auth_url.is_some() || asked.channel.is_some();
         let is_meant = known.settings || asked.listen.is_some() || project.is_some();
         (is_meant || (known.app && !is_named)).then_some(place)

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -34,7 +34,11 @@ pub(super) async fn connect(place: &BaseUrl, wording: Wording) -> Result<(String
     let mut last = None;
     for address in addresses {
         match timeout(PATIENCE, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok((format!("{address} accepts connections"), stream)),
+            Ok(Ok(mut stream)) => {
+                // The next read or write reports a broken connection.
+                let _ = stream.write_all(place.opening.as_bytes()).await;
+                return Ok((format!("{address} accepts connections"), stream));
+            }
             Ok(Err(error)) => last = Some((address, error)),
             Err(_) => last = Some((address, io::Error::from(ErrorKind::TimedOut))),
         }

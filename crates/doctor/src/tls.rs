@@ -47,8 +47,9 @@ pub(super) async fn begin(
 
 const NO_TLS: &str = "This port seems to speak plain HTTP: use ws:// and http:// (PUSHER_SCHEME=http, forceTLS: \
                       false), or the port of the proxy that has the certificate. Or a balancer that passes TLS through puts \
-                      the PROXY protocol in front, which Fanfare does not speak: switch it off there (send-proxy and \
-                      send-proxy-v2 of HAProxy, proxy_protocol of nginx).";
+                      the PROXY protocol in front, which Fanfare reads only with listen.proxy_protocol = true from an address \
+                      in listen.trusted_proxies, where it expects it: set both, or neither, as the balancer does (send-proxy \
+                      and send-proxy-v2 of HAProxy, proxy_protocol of nginx).";
 
 fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::OutgoingError;
+use crate::opening::OpeningConnector;
 use crate::reach::{Reach, Resolver};
 use crate::trust::Trust;
 
@@ -27,7 +28,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// Makes requests; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    pool: legacy::Client<HttpsConnector<OpeningConnector>, Full<Bytes>>,
     reach: Reach,
 }
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub reach: Reach,
     /// Header names are written `Like-This`, for servers that compare them letter by letter.
     pub title_case_headers: bool,
+    /// What every connection begins with, before TLS and the first request; usually nothing.
+    pub opening: &'static str,
 }
 
 /// Bounds of one request.
@@ -99,7 +102,7 @@ impl Client {
     /// As [`Client::new`], with other options.
     #[must_use]
     pub fn with(trust: &Trust, options: Options) -> Self {
-        let Options { reach, title_case_headers } = options;
+        let Options { reach, title_case_headers, opening } = options;
         let mut tcp = HttpConnector::new_with_resolver(Resolver(reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -107,7 +110,7 @@ impl Client {
             .with_tls_config(trust.client_config())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(OpeningConnector { tcp, opening });
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod lookups;
+mod opening;
 mod reach;
 mod tls_fault;
 mod trust;

@@ -43,7 +43,6 @@ use std::sync::Arc;
 
 use hyper::header::HOST;
 use hyper::{Request, StatusCode, Uri};
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::Level;
 
@@ -57,6 +56,7 @@ use crate::console;
 use crate::http::answer::{json, with_type};
 use crate::http::{Answer, Peer, forbid_sniffing};
 use crate::log::limited::{Line, limited};
+use crate::sockets::ListeningSockets;
 use crate::state::State;
 
 /// Most requests that the database works on at once; more are refused, so that API requests hold half of the
@@ -80,13 +80,13 @@ impl Site for Admin {
 }
 
 /// Serves operators until the process ends, also during the drain.
-pub async fn run(state: Arc<State>, listener: TcpListener) {
+pub async fn run(state: Arc<State>, sockets: ListeningSockets) {
     node::tell_others(&state);
-    run_with(state, listener, MOST_AT_ONCE).await;
+    run_with(state, sockets, MOST_AT_ONCE).await;
 }
 
 /// [`run`], with this many requests under way at once.
-async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize) {
+async fn run_with(state: Arc<State>, sockets: ListeningSockets, most_at_once: usize) {
     let places = Arc::clone(&state.operators_places);
     let admin = Admin {
         state,
@@ -96,7 +96,7 @@ async fn run_with(state: Arc<State>, listener: TcpListener, most_at_once: usize)
         under_way: Arc::new(Semaphore::new(most_at_once)),
         examinations: Arc::default(),
     };
-    Listening::new(admin, places, None).run(listener, pending(), pending()).await;
+    Listening::new(admin, places, None).run(sockets, pending(), pending()).await;
 }
 
 async fn answer(admin: &Admin, peer: IpAddr, request: Request<RequestBody>) -> Answer {

@@ -15,6 +15,8 @@ mod first_bytes;
 mod http2;
 mod lending;
 mod places;
+mod proxied;
+mod proxy_header;
 mod request_body;
 mod respond;
 mod serve;
@@ -30,13 +32,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::Level;
 
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
+use crate::sockets::ListeningSockets;
 
 pub use answer_body::{AnswerBody, ChunkSender, PeerGone};
 pub use closed::{Closed, Listener};
@@ -59,24 +62,25 @@ impl<A: Site> Listening<A> {
     /// Accepts until `closed`, answers the connections that are there until `over`, then waits for the requests under way.
     pub async fn run(
         self,
-        listener: TcpListener,
+        sockets: impl Into<ListeningSockets>,
         closed: impl Future<Output = ()>,
         over: impl Future<Output = ()>,
     ) {
         let listening = Arc::new(self);
+        let mut sockets = sockets.into();
         let mut closed = pin!(closed);
         // Nothing is ever sent: the channel closes when the last connection drops its sender.
         let (under_way, mut all_done) = mpsc::channel::<Infallible>(1);
         let mut out_of_descriptors = false;
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = sockets.accept() => accepted,
                 () = &mut closed => break,
             };
             match accepted {
                 Ok((stream, address)) => {
                     out_of_descriptors = false;
-                    listening.admit(stream, address.ip().to_canonical(), &under_way);
+                    listening.admit(stream, address, &under_way);
                     if listening.places.is_full() {
                         // Lets the connection that was closed to make room end.
                         yield_now().await;
@@ -97,7 +101,7 @@ impl<A: Site> Listening<A> {
                 }
             }
         }
-        drop(listener);
+        drop(sockets);
         over.await;
         listening.places.end();
         drop((listening, under_way));
@@ -107,28 +111,34 @@ impl<A: Site> Listening<A> {
     /// Serves a new connection in a task of its own, which counts as under way until the task ends; or closes the
     /// connection, if no slot is free.
     fn admit(self: &Arc<Self>, stream: TcpStream, address: IpAddr, under_way: &mpsc::Sender<Infallible>) {
-        let place = match Places::enter(&self.places, address) {
-            Ok(place) => place,
-            Err(why) => {
-                limited!(
-                    Line::HttpConnection,
-                    target: "fanfare::http",
-                    Level::WARN,
-                    client = %address,
-                    reason = why.label(),
-                    "HTTP connection refused: {}", self.places.advice(why)
-                );
-                return;
-            }
-        };
+        let Some(place) = self.enter(address) else { return };
         let socket = SockRef::from(&stream);
         // Small frames leave at once. A socket that refuses an option still works.
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
         let peer = Peer { address, over_tls: self.tls.is_some() };
         let stream = Watched::new(stream, place);
-        let serving = serve::connection(Arc::clone(self), stream, peer, under_way.clone());
-        tokio::spawn(serving);
+        let under_way = under_way.clone();
+        if self.expects_header(peer) {
+            tokio::spawn(proxied::connection(Arc::clone(self), stream, peer, under_way));
+        } else {
+            tokio::spawn(serve::connection(Arc::clone(self), stream, peer, under_way));
+        }
+    }
+
+    /// A slot for a connection from this address, or a line of the log.
+    fn enter(&self, address: IpAddr) -> Option<Place> {
+        let refused = |why: &Closed| {
+            limited!(
+                Line::HttpConnection,
+                target: "fanfare::http",
+                Level::WARN,
+                client = %address,
+                reason = why.label(),
+                "HTTP connection refused: {}", self.places.advice(*why)
+            );
+        };
+        Places::enter(&self.places, address).inspect_err(refused).ok()
     }
 }
 

@@ -58,7 +58,7 @@ pub async fn run(config: &Config, command: ConsoleCommand) -> Result<Done, Comma
 
 /// Says so if nobody listens where the configuration has the operators' listener.
 async fn unanswered(config: &Config) -> Option<String> {
-    let address = reached_by(config.listen.admin_addr);
+    let address = reached_by(config.listen.admin_addr.first());
     let answers = timeout(MOST_WAIT, TcpStream::connect(address)).await.is_ok_and(|stream| stream.is_ok());
     (!answers).then(|| {
         format!(
@@ -69,7 +69,7 @@ async fn unanswered(config: &Config) -> Option<String> {
 
 /// The URL by which this machine reaches the operators' listener.
 pub(crate) fn operators_url(config: &Config) -> String {
-    format!("http://{}", reached_by(config.listen.admin_addr))
+    format!("http://{}", reached_by(config.listen.admin_addr.first()))
 }
 
 /// The address by which this machine reaches a listener: a listener on all addresses is on loopback too.

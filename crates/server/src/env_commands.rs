@@ -26,7 +26,7 @@ pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Res
     };
     let mut text = String::new();
     if let Some(former) = &config.laravel_echo_server {
-        let browser = Ways::to(&first.app, config.listen.addr, over_tls(config).as_ref()).browser;
+        let browser = Ways::to(&first.app, config.listen.addr.first(), over_tls(config).as_ref()).browser;
         text.push_str(&SocketIoLines { config, former, browser, invocation }.text());
         text.push_str(BESIDE);
         if former.has_random_secret {
@@ -36,7 +36,7 @@ pub async fn env(config: &Config, invocation: &Invocation, creates: bool) -> Res
     }
     let lines = PasteLines {
         app: &first.app,
-        listen: config.listen.addr,
+        listen: config.listen.addr.first(),
         over_tls: over_tls(config),
         path_prefix: &config.listen.path_prefix,
         fallback: config.listen.fallback,
@@ -65,7 +65,7 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
         return Err(StartError::RandomSecret);
     }
     let Ways { back_end: php, browser, needs_proxy } =
-        Ways::to(&app, config.listen.addr, over_tls(config).as_ref());
+        Ways::to(&app, config.listen.addr.first(), over_tls(config).as_ref());
     let note = if needs_proxy && asked.public.is_none() { format!("# {PROXY}\n") } else { String::new() };
     let lines = LaravelLines {
         secret: app.credentials.first().map_or("", |credential| credential.secret.expose()),
@@ -82,5 +82,5 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
 /// The listener for TLS, if one is configured.
 fn over_tls(config: &Config) -> Option<OverTls> {
     let tls = config.listen.tls.as_ref()?;
-    Some(OverTls { listen: tls.addr, host: certificate::host_in(&tls.files.certificate) })
+    Some(OverTls { listen: tls.addr.first(), host: certificate::host_in(&tls.files.certificate) })
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use fanfare_config::ListenSection;
+use fanfare_config::{ListenAddress, ListenSection};
 use fanfare_protocol::close::shortened;
 
 use crate::plain::plain;
@@ -64,10 +64,11 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
     let deadline = Instant::now() + timeout;
     let mut places = near(address);
     let mut at = places.remove(0);
-    let mut answer = exchange(at, path, deadline);
+    let opening = |at: SocketAddr| if address == listen.addr { listen.opening(at.ip()) } else { "" };
+    let mut answer = exchange(at, opening(at), path, deadline);
     for other in places {
         if answer.is_err() {
-            (at, answer) = (other, exchange(other, path, deadline));
+            (at, answer) = (other, exchange(other, opening(other), path, deadline));
         }
     }
     let answer = answer.map_err(|reason| NotWell::Silent { at, path, reason })?;
@@ -85,9 +86,10 @@ pub fn ask(listen: &ListenSection, is_for_ready: bool, timeout: Duration) -> Res
 }
 
 /// The addresses that reach a listener from this machine; "everywhere" is not an address to connect to.
-fn near(listen: SocketAddr) -> Vec<SocketAddr> {
+fn near(listen: ListenAddress) -> Vec<SocketAddr> {
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let hosts = match listen.ip() {
+    let hosts = match listen.first().ip() {
+        _ if listen.second().is_some() => loopback.to_vec(),
         ip if !ip.is_unspecified() => vec![ip],
         IpAddr::V4(_) => loopback[..1].to_vec(),
         IpAddr::V6(_) => loopback.to_vec(),
@@ -95,8 +97,8 @@ fn near(listen: SocketAddr) -> Vec<SocketAddr> {
     hosts.into_iter().map(|host| SocketAddr::new(host, listen.port())).collect()
 }
 
-/// Sends one request; returns the answer, cut at the bound.
-fn exchange(at: SocketAddr, path: &str, deadline: Instant) -> io::Result<String> {
+/// Sends one request behind an opening; returns the answer, cut at the bound.
+fn exchange(at: SocketAddr, opening: &str, path: &str, deadline: Instant) -> io::Result<String> {
     let left = || {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -107,7 +109,7 @@ fn exchange(at: SocketAddr, path: &str, deadline: Instant) -> io::Result<String>
     };
     let mut stream = TcpStream::connect_timeout(&at, left()?)?;
     stream.set_write_timeout(Some(left()?))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "{opening}GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     let mut stream = stream.take(MOST);
     loop {

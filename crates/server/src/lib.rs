@@ -43,6 +43,7 @@ mod public;
 mod redis_feed;
 mod refusal_advice;
 mod signed_request;
+mod sockets;
 mod state;
 mod stop;
 mod tls;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use hyper::{Request, Uri};
-use tokio::net::TcpListener;
 
 use crate::connections::{Listening, RequestBody, Site};
 use crate::http::{Answer, Peer};
 use crate::public::{self, PublicRoutes};
+use crate::sockets::ListeningSockets;
 use crate::state::State;
 use crate::tls::ServerTls;
 
@@ -35,7 +35,7 @@ impl Site for Public {
 ///
 /// One node of several accepts nothing from the first moment of the drain on: a balancer asks the next node at once, while
 /// an answer of this one would reach the client (CL-071).
-pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<ServerTls>>) {
+pub async fn run(state: Arc<State>, sockets: ListeningSockets, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
     let is_alone = state.node.config.bus.is_alone();
     let closed = async {
@@ -46,5 +46,7 @@ pub async fn run(state: Arc<State>, listener: TcpListener, tls: Option<Arc<Serve
         }
     };
     let over = state.node.drain.over();
-    Listening::new(site, Arc::clone(&state.places), tls).run(listener, closed, over).await;
+    let reads = state.node.config.listen.proxy_protocol;
+    let listening = Listening::new(site, Arc::clone(&state.places), tls).with_proxy_protocol(reads);
+    listening.run(sockets, closed, over).await;
 }

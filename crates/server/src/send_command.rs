@@ -78,7 +78,7 @@ pub async fn run(config: &Config, asked: &Send) -> Result<String, SendError> {
         return Ok(format!("{:#}\n", if answer["trace"].is_null() { &answer } else { &answer["trace"] }));
     }
     let names: Vec<&str> = channels.iter().map(ChannelName::as_str).collect();
-    let AppAtServer { app, url } = &server;
+    let AppAtServer { app, url, .. } = &server;
     let sent = format!("{} was sent to {} of app {} at {url}", asked.event, names.join(" and "), app.id);
     Ok(told::whole(&sent, &names, &answer))
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use fanfare_apps::{AppsError, Database};
 use fanfare_config::{Config, LaravelEchoServer, ServerUrl};
 use fanfare_node::clock::unix_seconds;
-use fanfare_outgoing::{Bounds, Client, OutgoingError, Trust};
+use fanfare_outgoing::{Bounds, Client, Options, OutgoingError, Trust};
 use fanfare_protocol::app::App;
 use fanfare_protocol::auth::signed_query_with;
 use fanfare_protocol::close::shortened;
@@ -84,6 +84,8 @@ pub struct AppAtServer {
     pub app: App,
     /// The server's base URL.
     pub url: String,
+    /// What connections begin with, before the first request.
+    opening: &'static str,
 }
 
 impl AppAtServer {
@@ -111,10 +113,11 @@ impl AppAtServer {
         if config.laravel_echo_server.as_ref().is_some_and(|former| former.has_random_secret) {
             return Err(SignedRequestError::RandomSecret);
         }
-        let ServerUrl { tls, host, port } =
-            url.cloned().unwrap_or_else(|| ServerUrl::near(config.listen.addr));
+        let near = ServerUrl::near(config.listen.addr.first());
+        let opening = near.ip().filter(|_| url.is_none()).map_or("", |ip| config.listen.opening(ip));
+        let ServerUrl { tls, host, port } = url.cloned().unwrap_or(near);
         let scheme = if tls { "https" } else { "http" };
-        Ok(Self { app, url: format!("{scheme}://{host}:{port}{}", config.listen.path_prefix) })
+        Ok(Self { app, url: format!("{scheme}://{host}:{port}{}", config.listen.path_prefix), opening })
     }
 
     /// Sends a request for the path behind `/apps/ID`, with a JSON body or none, and returns the object that is answered.
@@ -153,7 +156,10 @@ impl AppAtServer {
             .body(Full::new(Bytes::from(body)));
         let bounds = Bounds { time, bytes: 4 * 1024 * 1024 };
         let answered = match request {
-            Ok(request) => Client::new(&Trust::public()).send(request, bounds).await,
+            Ok(request) => {
+                let options = Options { opening: self.opening, ..Options::default() };
+                Client::with(&Trust::public(), options).send(request, bounds).await
+            }
             Err(error) => Err(OutgoingError::Unreachable(error.to_string())),
         };
         let answer = answered.map_err(|error| SignedRequestError::Unanswered { url: url.clone(), error })?;

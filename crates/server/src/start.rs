@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use fanfare_apps::{Apps, AppsError};
 use fanfare_config::certificate::CertificateError;
-use fanfare_config::{Config, LaravelEchoServer};
+use fanfare_config::{Config, LaravelEchoServer, ListenAddress};
 use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::refusals;
@@ -20,7 +20,6 @@ use fanfare_node::relay::RelayTask;
 use fanfare_node::taps::Taps;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::usage::UsageTask;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -29,6 +28,7 @@ use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
+use crate::sockets::ListeningSockets;
 use crate::state::{PublicAddresses, State};
 use crate::stop::{Parts, stop};
 use crate::tls::{ServerTls, reload};
@@ -85,7 +85,7 @@ pub enum ServeError {
 
 /// The TLS listener before it accepts.
 struct SecureListener {
-    listener: TcpListener,
+    sockets: ListeningSockets,
     address: SocketAddr,
     tls: Arc<ServerTls>,
 }
@@ -94,9 +94,9 @@ impl SecureListener {
     async fn open(settings: &fanfare_config::TlsSection) -> Result<Self, StartError> {
         let tls =
             ServerTls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
-        let listener = bind(settings.addr, "tls.addr", "--tls-listen").await?;
-        let address = listener.local_addr().unwrap_or(settings.addr);
-        Ok(Self { listener, address, tls: Arc::new(tls) })
+        let sockets = bind(settings.addr, "tls.addr", "--tls-listen").await?;
+        let address = sockets.address().unwrap_or(settings.addr.first());
+        Ok(Self { sockets, address, tls: Arc::new(tls) })
     }
 
     fn lines(&self) -> OverTls {
@@ -155,16 +155,16 @@ impl Server {
         };
         settle_apps(&mut config, &apps, first.as_ref()).await;
         let over_tls = secure.as_ref().map(SecureListener::lines);
-        let listening = public.local_addr().unwrap_or(config.listen.addr);
-        let admin_listening = admin.local_addr().unwrap_or(config.listen.admin_addr);
+        let listening = public.address().unwrap_or(config.listen.addr.first());
+        let admin_listening = admin.address().unwrap_or(config.listen.admin_addr.first());
 
         let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
         let _ = state.listening.set(PublicAddresses { plain: listening, over_tls: over_tls.clone() });
         let accepts = listen::run(Arc::clone(&state), public, None);
         let mut accepting = vec![tasks.spawn("listener", accepts)];
         let mut read_certificate = None;
-        if let Some(SecureListener { listener, tls, .. }) = secure {
-            let accepts = listen::run(Arc::clone(&state), listener, Some(Arc::clone(&tls)));
+        if let Some(SecureListener { sockets, tls, .. }) = secure {
+            let accepts = listen::run(Arc::clone(&state), sockets, Some(Arc::clone(&tls)));
             accepting.push(tasks.spawn("TLS listener", accepts));
             let asked = Arc::clone(read_certificate.insert(Arc::new(Notify::new())));
             tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
@@ -275,11 +275,12 @@ fn begin_relay(state: &State, listening: SocketAddr) -> Result<RelayTask, StartE
 }
 
 async fn bind(
-    address: SocketAddr,
+    address: ListenAddress,
     setting: &'static str,
     option: &'static str,
-) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, option, error })
+) -> Result<ListeningSockets, StartError> {
+    let bound = ListeningSockets::bind(address).await;
+    bound.map_err(|(address, error)| StartError::Listen { address, setting, option, error })
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ impl State {
     pub fn addresses(&self) -> PublicAddresses {
         let listen = &self.node.config.listen;
         let configured = || PublicAddresses {
-            plain: listen.addr,
-            over_tls: listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr, host: None }),
+            plain: listen.addr.first(),
+            over_tls: listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr.first(), host: None }),
         };
         self.listening.get().cloned().unwrap_or_else(configured)
     }

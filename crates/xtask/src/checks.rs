@@ -92,7 +92,7 @@ impl Group {
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
-            Self::Rust => &[POSTGRES, REDIS],
+            Self::Rust => &[POSTGRES, REDIS, OPENSSL, HAPROXY],
             Self::Valkey => &[VALKEY],
             Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL, REDIS],

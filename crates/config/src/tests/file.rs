@@ -170,9 +170,9 @@ fn a_value_of_the_wrong_type_is_told_with_what_was_found() {
         "fanfare.toml:7: limits.connections is a number too large to be read",
         "fanfare.toml:9: listen.version_required must be true or false; found the text \"yes\"",
         "fanfare.toml:10: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine \
-         alone or 0.0.0.0:6001 for all; found the number 6001",
+         alone or 0.0.0.0:6001 for all, or localhost and a port; found the number 6001",
         "fanfare.toml:11: listen.admin_addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine \
-         alone or 0.0.0.0:6001 for all; found the date 1979-05-27",
+         alone or 0.0.0.0:6001 for all, or localhost and a port; found the date 1979-05-27",
         "fanfare.toml:12: listen.trusted_proxies must be a list of networks or addresses, such as \
          [\"10.0.0.0/8\", \"192.0.2.1\"]; found the text \"10.0.0.0/8\"",
         "fanfare.toml:14: apps.list must be a list of apps; write [[apps.list]] above each",
@@ -194,7 +194,7 @@ fn a_value_out_of_range_is_told_with_the_range() {
         "fanfare.toml:6: timeouts.activity must be a time from 1s to 1d, a whole number of seconds, bare or with a unit, such as \"5s\"; found the number 0",
         "fanfare.toml:7: timeouts.pong must be a time from 1s to 1d, a whole number of seconds, bare or with a unit, such as \"5s\"; found the number 90000",
         "fanfare.toml:9: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for this machine alone \
-         or 0.0.0.0:6001 for all; found the text \":6001\"",
+         or 0.0.0.0:6001 for all, or localhost and a port; found the text \":6001\"",
         "fanfare.toml:10: listen.path_prefix must be empty or a path such as /fanfare, without a slash at its \
          end; found the text \"fanfare/\"",
         "fanfare.toml:11: listen.trusted_proxies must be a list of networks or addresses, such as \

@@ -140,7 +140,7 @@ fn faults_name_file_line_and_variable() {
         ".env:6: PUSHER_APP_ID: the app's id must be 1 to 64 of the characters A-Z a-z 0-9 _ -; \
          found the text \"my app\"",
         ".env:9: PUSHER_PORT: listen.addr must be an IP address and a port, such as 127.0.0.1:6001 for \
-         this machine alone or 0.0.0.0:6001 for all; found the text \"127.0.0.1:http\"",
+         this machine alone or 0.0.0.0:6001 for all, or localhost and a port; found the text \"127.0.0.1:http\"",
     ]);
     of("A=b\nPUSHER_APP_SECRET=hush hush")
         .expect_faults(&[".env:2: not a .env: a value with spaces needs quotes around it"]);

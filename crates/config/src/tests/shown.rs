@@ -14,7 +14,7 @@ fn the_effective_configuration_says_where_each_value_comes_from() {
     for line in [
         "[listen]",
         "addr = \"127.0.0.1:8080\" # PORT",
-        "admin_addr = \"127.0.0.1:0\" # --admin-listen",
+        "admin_addr = \"localhost:0\" # --admin-listen",
         "trusted_proxies = [\"127.0.0.0/8\", \"::1/128\"]",
         "event_bytes = 10240",
         "activity = \"50s\"",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanfare_apps::{Apps, Database};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
@@ -25,7 +25,7 @@ async fn fully_occupied(folder: &tempfile::TempDir) -> SocketAddr {
     let state = Arc::new(State::new(config, apps, Tasks::default(), &division));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(run_with(state, listener, 0));
+    tokio::spawn(run_with(state, listener.into(), 0));
     address
 }
 

@@ -17,11 +17,13 @@ pub enum Closed {
     Unread,
     /// The peer sent more while its answer was a stream: behind unread bytes the peer's end cannot be noticed.
     Pipelined,
+    /// A trusted proxy sent no header of the PROXY protocol, or a faulty one.
+    ProxyHeader,
 }
 
 impl Closed {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MadeRoom,
         Self::Full,
         Self::AddressFull,
@@ -29,6 +31,7 @@ impl Closed {
         Self::Idle,
         Self::Unread,
         Self::Pipelined,
+        Self::ProxyHeader,
     ];
 
     /// The name in metrics and logs.
@@ -42,6 +45,7 @@ impl Closed {
             Self::Idle => "idle",
             Self::Unread => "unread",
             Self::Pipelined => "pipelined",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 
@@ -70,6 +74,10 @@ impl Closed {
             (Self::Idle, _) => "no request came (setting timeouts.keep_alive)",
             (Self::Unread, _) => "the answer was not read (setting timeouts.http_write)",
             (Self::Pipelined, _) => "more came behind a request whose answer goes on",
+            (Self::ProxyHeader, _) => {
+                "a trusted proxy sent no usable header of the PROXY protocol (settings listen.proxy_protocol and \
+                 listen.trusted_proxies)"
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! First bytes that cannot be answered as their sender expects, and the sentence that explains the fault:
-//! the PROXY protocol of balancers, plain HTTP on a TLS port, TLS on a plain port, and HTTP/2 without TLS.
+//! the PROXY protocol of those who are not to speak it, plain HTTP on a TLS port, TLS on a plain port, and HTTP/2 without TLS.
 
 use std::task::{Context, Poll};
 
@@ -7,16 +7,11 @@ use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tracing::Level;
 
+use super::proxy_header;
 use super::stream::Watched;
 use crate::clients::ws::farewell;
 use crate::http::Peer;
 use crate::log::limited::{Line, limited};
-
-/// The start of version 1 of the PROXY protocol; no HTTP method has this name.
-const PROXY_V1: &[u8] = b"PROXY ";
-
-/// The start of version 2.
-const PROXY_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The start of HTTP/2.
 pub(super) const HTTP_2: &[u8] = b"PRI * HTTP/2";
@@ -38,10 +33,10 @@ const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; ch
 const NO_HTTP_2: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x54\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0d\
     This port speaks HTTP/1.1 alone: HTTP/2 needs TLS, and begins with https://.";
 
-/// The answer to a balancer that sends the PROXY protocol.
+/// The answer to a balancer that sends the PROXY protocol, and is not to.
 const NO_PROXY_PROTOCOL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 88\r\nConnection: close\r\n\r\n\
-    This port does not speak the PROXY protocol: switch it off in the proxy in front of it.\n";
+    Content-Length: 141\r\nConnection: close\r\n\r\n\
+    This port does not speak the PROXY protocol with this address: set listen.proxy_protocol and listen.trusted_proxies, or switch it off there.\n";
 
 /// The protocol that the first bytes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +58,14 @@ impl Beginning {
     ///
     /// Readiness of the socket is not enough: a ready socket often has no bytes.
     pub(super) fn poll(tcp: &TcpStream, cx: &mut Context<'_>) -> Poll<Self> {
-        let mut first = [0; PROXY_V2.len()];
+        let mut first = [0; proxy_header::V2.len()];
         let mut first = ReadBuf::new(&mut first);
         // The next read reports a broken connection.
         tcp.poll_peek(cx, &mut first).map(|_| Self::in_bytes(first.filled()))
     }
 
     fn in_bytes(bytes: &[u8]) -> Self {
-        if bytes.starts_with(PROXY_V1) || bytes == PROXY_V2 {
+        if bytes.starts_with(proxy_header::V1) || bytes == proxy_header::V2 {
             Self::ProxyProtocol
         } else if bytes == HTTP_2 {
             Self::Http2
@@ -90,7 +85,8 @@ impl Beginning {
             Level::WARN,
             client = %peer.address,
             over_tls = peer.over_tls,
-            "a connection begins with the PROXY protocol, which is not supported: switch it off in the proxy \
+            "a connection begins with the PROXY protocol, which is not read from this address: set \
+             listen.proxy_protocol, and name the proxy in listen.trusted_proxies; or switch it off in the proxy \
              (send-proxy of HAProxy, proxy_protocol of nginx, proxy protocol of a hosted balancer)"
         );
         stream.place().until_needed(farewell::hang_up(stream.tcp(), NO_PROXY_PROTOCOL.to_vec())).await;

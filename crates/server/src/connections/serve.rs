@@ -43,11 +43,7 @@ pub(super) async fn connection<A: Site>(
     under_way: mpsc::Sender<Infallible>,
 ) {
     let activity = Arc::clone(stream.place().activity());
-    poll_fn(|cx| {
-        activity.set_waker(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
+    wake_by(&activity).await;
     let first_byte_by = Instant::now() + listening.times.head;
     let mut timer = pin!(sleep_until(first_byte_by));
     let deadline = Deadline { until: first_byte_by, or_else: Closed::Late };
@@ -66,6 +62,15 @@ pub(super) async fn connection<A: Site>(
         },
     }
     drop(under_way);
+}
+
+/// Has this task woken when the connection is to end.
+pub(super) async fn wake_by(activity: &Activity) {
+    poll_fn(|cx| {
+        activity.set_waker(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Completes the TLS handshake, and goes on with the version of HTTP that both sides have agreed on.
@@ -157,7 +162,7 @@ async fn preface<A: Site>(
 }
 
 /// The output of a future, or why the connection is closed before, if there is a reason.
-async fn in_time<A: Site, T>(
+pub(super) async fn in_time<A: Site, T>(
     listening: &Listening<A>,
     activity: &Activity,
     mut timer: Pin<&mut Sleep>,
@@ -261,7 +266,7 @@ impl<A: Site> Listening<A> {
 }
 
 /// Counts and logs a connection closed by the server.
-fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
+pub(super) fn closed<A: Site>(listening: &Listening<A>, why: Closed, peer: Peer) {
     let (client, reason) = (peer.address, why.label());
     match why {
         // Counted already, when chosen.

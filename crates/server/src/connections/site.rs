@@ -31,6 +31,8 @@ pub struct Listening<A> {
     pub(super) places: Arc<Places>,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) times: Times,
+    /// Whether connections of trusted proxies begin with a header of the PROXY protocol.
+    pub(super) reads_proxy_protocol: bool,
 }
 
 /// Timeouts of connections.
@@ -62,6 +64,12 @@ impl<A: Site> Listening<A> {
     #[must_use]
     pub fn new(site: A, places: Arc<Places>, tls: Option<Arc<ServerTls>>) -> Self {
         let times = Times::of(&site.state().node.config.timeouts);
-        Self { site, places, tls, times }
+        Self { site, places, tls, times, reads_proxy_protocol: false }
+    }
+
+    /// The same, where connections of trusted proxies begin with a header of the PROXY protocol if `reads` says so.
+    #[must_use]
+    pub fn with_proxy_protocol(self, reads: bool) -> Self {
+        Self { reads_proxy_protocol: reads, ..self }
     }
 }

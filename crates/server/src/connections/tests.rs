@@ -14,6 +14,7 @@ use fanfare_node::tasks::Tasks;
 use http_body_util::BodyExt as _;
 use hyper::{Request, StatusCode, Uri};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::*;

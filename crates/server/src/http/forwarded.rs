@@ -91,6 +91,11 @@ fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect()
 }
 
+/// Whether a connection from this address is a trusted proxy's.
+pub(crate) fn is_proxy(state: &State, peer: IpAddr) -> bool {
+    is_trusted(&state.node.config.listen.trusted_proxies, peer)
+}
+
 fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }

@@ -92,6 +92,7 @@ mod key_uses;
 mod laravel_echo_server;
 mod laravel_env;
 mod limits;
+mod listening;
 mod live;
 mod live_apps;
 mod live_command;

@@ -7,7 +7,7 @@ use super::{expect_line, of, told};
 fn options_of_the_node_are_taken_over() {
     for (json, section, line) in [
         (r#"{"host": "127.0.0.1"}"#, "[listen]", r#"addr = "127.0.0.1:6001""#),
-        (r#"{"host": "localhost", "port": 7001}"#, "[listen]", r#"addr = "127.0.0.1:7001""#),
+        (r#"{"host": "localhost", "port": 7001}"#, "[listen]", r#"addr = "localhost:7001""#),
         (r#"{"host": "::1"}"#, "[listen]", r#"addr = "[::1]:6001""#),
         (r#"{"port": "tcp://10.0.0.1:6005"}"#, "[listen]", r#"addr = "0.0.0.0:6005""#),
         (r#"{"devMode": true}"#, "[log]", r#"filter = "info,fanfare=debug""#),

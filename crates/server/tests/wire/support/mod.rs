@@ -11,6 +11,7 @@ pub mod echo;
 pub mod echo_polling;
 pub mod examined;
 pub mod fallback;
+pub mod haproxy;
 pub mod hop;
 pub mod http;
 pub mod http2;

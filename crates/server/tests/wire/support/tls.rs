@@ -177,9 +177,14 @@ impl Http {
     }
 
     pub fn try_over_tls(addr: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+        let tcp = std::net::TcpStream::connect(addr).expect("the server accepts connections");
+        Self::try_tls_on(tcp, config)
+    }
+
+    /// The same over an open connection.
+    pub fn try_tls_on(mut tcp: std::net::TcpStream, config: Arc<ClientConfig>) -> std::io::Result<Self> {
         let name = ServerName::try_from(HOST).expect("a legal name");
         let mut session = ClientConnection::new(config, name).expect("a legal configuration");
-        let mut tcp = std::net::TcpStream::connect(addr).expect("the server accepts connections");
         tcp.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         tcp.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         while session.is_handshaking() {
