@@ -12,12 +12,19 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package fanfare-server --bin fanfare \
     && cp target/release/fanfare /fanfare
 
-FROM debian:bookworm-slim
-RUN groupadd --system --gid 10001 fanfare \
-    && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/fanfare --create-home fanfare
-COPY --from=build /fanfare /usr/local/bin/fanfare
-COPY config/docker/defaults.toml /usr/share/fanfare/defaults.toml
-COPY config/docker/fanfare.toml /etc/fanfare/fanfare.toml
+# What the image is made of. With a binary that is there already nothing is compiled: packaging/image/build.sh.
+FROM debian:bookworm-slim AS root
+COPY packaging/image/root.sh /src/packaging/image/root.sh
+COPY config/docker /src/config/docker
+COPY --from=build /fanfare /fanfare
+RUN apt-get update && /src/packaging/image/root.sh /fanfare /root-of-image
+
+# No shell and no package manager: glibc with its name service, certificates, time zones, Fanfare.
+FROM scratch
+COPY --from=root /root-of-image/ /
+# Not every builder keeps the owner of what is copied from a stage.
+COPY --from=root --chown=10001:10001 /root-of-image/var/lib/fanfare/ /var/lib/fanfare/
+ENV PATH=/usr/local/bin
 # Numbers, because Kubernetes (runAsNonRoot) cannot tell whether a name is root.
 USER 10001:10001
 WORKDIR /var/lib/fanfare

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
-    self, APACHE, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON, REDIS,
-    Requirement, VALKEY,
+    self, APACHE, BUILDAH, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PYTHON,
+    REDIS, Requirement, VALKEY,
 };
 use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
@@ -52,13 +52,15 @@ pub enum Group {
     Python,
     /// PHP as Laravel uses it.
     Php,
+    /// The image, and the manifests of Kubernetes.
+    Packaging,
     /// A Laravel application, and proxies in front.
     Laravel,
 }
 
 impl Group {
     /// All, cheapest first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tidy,
         Self::Rust,
         Self::Valkey,
@@ -67,6 +69,7 @@ impl Group {
         Self::Browser,
         Self::Python,
         Self::Php,
+        Self::Packaging,
         Self::Laravel,
     ];
 
@@ -85,6 +88,7 @@ impl Group {
             Self::Browser => "browser",
             Self::Python => "python",
             Self::Php => "php",
+            Self::Packaging => "packaging",
             Self::Laravel => "laravel",
         }
     }
@@ -99,12 +103,13 @@ impl Group {
             Self::Browser => &[NODE, OPENSSL, CHROMIUM],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
+            Self::Packaging => &[PYTHON, BUILDAH, OPENSSL],
             Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, HAPROXY, CADDY, APACHE],
         }
     }
 
     const fn needs_binary(self) -> bool {
-        matches!(self, Self::Node | Self::Browser | Self::Python | Self::Php | Self::Laravel)
+        !matches!(self, Self::Tidy | Self::Rust | Self::Valkey | Self::Autobahn)
     }
 }
 
@@ -141,6 +146,7 @@ pub fn run(groups: &[Group], may_install: bool) -> Result<bool, String> {
                 Group::Node => node(&mut steps),
                 Group::Browser => browser(&mut steps),
                 Group::Python => python(&mut steps),
+                Group::Packaging => packaging(&mut steps),
                 Group::Laravel => laravel(&mut steps),
                 _ => php(&mut steps),
             }
@@ -311,11 +317,20 @@ fn node_tests(steps: &mut Steps, name: &str, folder: &str) {
 }
 
 fn python(steps: &mut Steps) {
-    let environment = Environment::of("tests/e2e-python", "e2e-venv");
+    python_tests(steps, "Python: SDK", Environment::of("tests/e2e-python", "e2e-venv"));
+}
+
+fn packaging(steps: &mut Steps) {
+    let environment = Environment::of("tests/packaging", "packaging-venv");
+    python_tests(steps, "Packaging: the image, the manifests of Kubernetes", environment);
+}
+
+/// The tests of Python in the environment's folder.
+fn python_tests(steps: &mut Steps, name: &str, environment: Environment) {
     if steps.run("Python packages", |log| environment.fill(log)) {
         let arguments = ["-m", "unittest", "--verbose"];
         let tests = command(&environment.program("python"), &arguments, environment.tests);
-        steps.run("Python: SDK", |log| log.execute(&mut with_binary(tests)));
+        steps.run(name, |log| log.execute(&mut with_binary(tests)));
     }
 }
 

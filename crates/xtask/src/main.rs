@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use checks::Group;
 use log::Log;
 
-const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|browser|python|php|laravel] [--no-install]
+const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|browser|python|php|packaging|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
@@ -36,6 +36,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
   browser   pusher-js and Laravel Echo in Chromium against the built binary (tests/browser)
   python    the Python SDK against the built binary (tests/e2e-python)
   php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
+  packaging the image, built without a base image, and the manifests of Kubernetes (tests/packaging)
   laravel   a Laravel application with Echo, and the documented proxies, before the built binary (tests/laravel)
 
 Before them `test` installs the Debian packages that the tests need and this machine lacks, if it is root on

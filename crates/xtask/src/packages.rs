@@ -68,6 +68,17 @@ pub const PYTHON: Requirement = Requirement {
     debian: &["python3", "python3-venv"],
 };
 
+/// What builds the image, and enters its file system; as root, for mounts.
+pub const BUILDAH: Requirement = Requirement {
+    what: "buildah, binutils, util-linux and apt (buildah, strip, unshare, apt-get), as root",
+    is_there: || {
+        let programs = [("buildah", "--version"), ("strip", "--version"), ("unshare", "--version")];
+        programs.iter().all(|(program, option)| output_of(program, &[option]).is_some())
+            && output_of("id", &["-u"]).is_some_and(|user| user.trim() == "0")
+    },
+    debian: &["buildah", "binutils"],
+};
+
 /// PHP for the command line with cURL.
 pub const PHP: Requirement = Requirement {
     what: "PHP 8.1 or newer for the command line, with its curl extension",
