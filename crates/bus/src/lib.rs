@@ -33,5 +33,6 @@ pub use self::local::{
     HookBatch, HookEvent, HooksDone, Local, MissedNews, NodeReply, NodeSubject,
 };
 pub use self::lost::LostNode;
+pub use self::node_questions::MOST_ASKED;
 pub use self::observe::{NotObserved, Observed, RedisAway, observe};
 pub use self::settings::{NodeAbout, Settings};

@@ -20,7 +20,7 @@ const MOST_WAITING: usize = 64;
 type Sender = Arc<dyn Fn(&NodeAnswerText<'_>) + Send + Sync>;
 
 /// Longest question beside its subject, in bytes; a longer one is neither sent nor answered.
-pub(crate) const MOST_ASKED: usize = 64 * 1024;
+pub const MOST_ASKED: usize = 64 * 1024;
 
 /// A node by its number, and what it has said.
 pub(crate) type Said = (u64, Vec<u8>);

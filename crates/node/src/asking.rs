@@ -34,6 +34,19 @@ pub struct Reached {
     pub missing: Option<Vec<String>>,
 }
 
+impl Reached {
+    /// Of which nodes two answers together are: of those that have given both.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.nodes.retain(|node| other.nodes.contains(node));
+        self.missing = self.missing.zip(other.missing.as_ref()).map(|(mut missing, others)| {
+            let more = others.iter().filter(|node| !missing.contains(node)).cloned().collect::<Vec<_>>();
+            missing.extend(more);
+            missing
+        });
+        self
+    }
+}
+
 /// A question to all nodes, as JSON.
 pub(crate) trait NodeQuestion: Serialize {
     /// What the question is about.

@@ -26,6 +26,9 @@ use self::refused::merged;
 pub use self::told::{AppNow, KeyNow, RefusalTold};
 use self::told::{StatsTold, as_text};
 
+/// Most apps of one question. With ids of 64 characters, quoted and with a comma, the question is just shorter than one may be.
+const APPS_OF_A_QUESTION: usize = 900;
+
 /// What nodes ask each other; a later release may know more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,14 +123,23 @@ pub async fn keys(node: &Node, app: &AppId) -> (BTreeMap<String, KeyNow>, Reache
 
 /// How many connections each of these apps has; apps without any are left out.
 pub async fn connections(node: &Node, apps: Vec<String>) -> (BTreeMap<String, usize>, Reached) {
-    let own = connections_here(node, &apps);
-    let question = NumbersQuestion::Connections(apps);
-    let (told, reached) = of_all(node, &AppId::from(""), &question, own).await;
     let mut connections = BTreeMap::new();
-    for (app, there) in told.into_iter().flat_map(|told| told.said) {
-        *connections.entry(app).or_default() += there;
+    let mut of: Option<Reached> = None;
+    let mut left = apps;
+    loop {
+        let others = left.split_off(left.len().min(APPS_OF_A_QUESTION));
+        let own = connections_here(node, &left);
+        let question = NumbersQuestion::Connections(left);
+        let (told, reached) = of_all(node, &AppId::from(""), &question, own).await;
+        for (app, there) in told.into_iter().flat_map(|told| told.said) {
+            *connections.entry(app).or_default() += there;
+        }
+        let reached = of.map_or_else(|| reached.clone(), |before| before.and(&reached));
+        if others.is_empty() {
+            return (connections, reached);
+        }
+        (of, left) = (Some(reached), others);
     }
-    (connections, reached)
 }
 
 /// What each node says of itself, by its id; this node by its name if there are no others.
@@ -180,5 +192,36 @@ pub(crate) async fn told_to_others(node: &Node, app: &AppId, about: &[u8]) -> Op
         NumbersQuestion::Keys => as_text(&keys_here(node, app)),
         NumbersQuestion::Connections(apps) => serde_json::to_vec(&connections_here(node, &apps)).ok(),
         NumbersQuestion::Node => serde_json::to_vec(&node.about.now()?).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fanfare_bus::MOST_ASKED;
+
+    use super::*;
+
+    #[test]
+    fn con_026_a_question_about_as_many_apps_as_fit_is_no_longer_than_nodes_answer() {
+        let longest = "a".repeat(64);
+        let asked = |apps| serde_json::to_vec(&NumbersQuestion::Connections(vec![longest.clone(); apps]));
+        assert!(asked(APPS_OF_A_QUESTION).expect("it is JSON").len() <= MOST_ASKED);
+        assert!(
+            asked(1000).expect("it is JSON").len() > MOST_ASKED,
+            "of one page of apps in one question nobody answers"
+        );
+    }
+
+    #[test]
+    fn con_026_two_answers_together_are_of_the_nodes_that_have_given_both() {
+        let reached = |nodes: &[&str], missing: Option<&[&str]>| Reached {
+            is_alone: false,
+            nodes: nodes.iter().map(ToString::to_string).collect(),
+            missing: missing.map(|missing| missing.iter().map(ToString::to_string).collect()),
+        };
+        let first = reached(&["one", "two"], Some(&["three"]));
+        let both = first.clone().and(&reached(&["one", "three"], Some(&["two", "three"])));
+        assert_eq!(both, reached(&["one"], Some(&["three", "two"])));
+        assert_eq!(first.and(&reached(&["one"], None)), reached(&["one"], None));
     }
 }
