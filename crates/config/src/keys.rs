@@ -158,6 +158,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("webhooks.durable_requests", count(1, 1_000_000)),
     ("webhooks.durable_bytes", count(1024, 1 << 40)),
     ("webhooks.ca_file", ValueKind::File),
+    ("metrics.apps", count(0, 1_000_000)),
     ("log.format", ValueKind::Choice(&["text", "json"])),
     ("log.filter", ValueKind::Filter),
 ];
@@ -187,7 +188,7 @@ const APP_SECTIONS: &[(&str, ValueKind)] = &[
 const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key", ValueKind::ClientKey)];
 
 /// The sections of a file.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "listen",
     "tls",
     "limits",
@@ -201,6 +202,7 @@ const SECTIONS: [&str; 14] = [
     "socketio",
     "bus",
     "webhooks",
+    "metrics",
     "log",
 ];
 

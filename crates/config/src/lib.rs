@@ -58,7 +58,7 @@ pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
 pub use self::sections::{
     AppsSection, ConsoleSection, IdempotencySection, LimitsSection, ListenSection, LogFormat, LogSection,
-    ResumeSection,
+    MetricsSection, ResumeSection,
 };
 pub use self::server_url::ServerUrl;
 pub use self::socketio::{EchoClient, SocketIoSection};
@@ -100,6 +100,8 @@ pub struct Config {
     pub bus: BusSection,
     /// `[webhooks]`.
     pub webhooks: WebhooksSection,
+    /// `[metrics]`.
+    pub metrics: MetricsSection,
     /// `[log]`.
     pub log: LogSection,
     /// The values from a Laravel application's `.env`.
@@ -193,6 +195,7 @@ impl Config {
             resume: effective.section("resume"),
             idempotency: effective.section("idempotency"),
             webhooks: effective.section("webhooks"),
+            metrics: effective.section("metrics"),
             log: effective.section("log"),
             apps,
             default_limits: effective.app_limits(),

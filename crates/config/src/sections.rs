@@ -1,4 +1,4 @@
-//! `[listen]`, `[limits]` of the node, `[apps]`, `[resume]`, `[idempotency]`, `[console]` and `[log]`, as typed settings for the rest of the server.
+//! `[listen]`, `[limits]` of the node, `[apps]`, `[resume]`, `[idempotency]`, `[console]`, `[metrics]` and `[log]`, as typed settings for the rest of the server.
 //!
 //! Only checked values are stored here; the checks are elsewhere.
 
@@ -136,6 +136,13 @@ pub struct ConsoleSection {
     pub audit_days: u32,
     /// Most bytes of the histories of all apps together (CON-021).
     pub history_bytes: usize,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct MetricsSection {
+    /// Most apps with series of their own.
+    pub apps: usize,
 }
 
 /// `[log]`.

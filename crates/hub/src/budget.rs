@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use fanfare_protocol::frame::held_bytes;
 
+use crate::sampling::{MomentTaker, SampleWindow, Sampling};
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// The budget is checked each time that a connection has grown by so many bytes.
@@ -27,6 +28,8 @@ pub struct Budget {
     freeing: AtomicUsize,
     /// Guards the waker of the task that waits for an exceeded budget; a leaf.
     waker: Mutex<Option<Waker>>,
+    /// How long frames of sampled events wait.
+    sampling: Sampling,
 }
 
 impl Default for Budget {
@@ -47,6 +50,7 @@ impl Budget {
             kept: AtomicUsize::new(0),
             freeing: AtomicUsize::new(0),
             waker: Mutex::new(None),
+            sampling: Sampling::new(),
         }
     }
 
@@ -54,6 +58,24 @@ impl Budget {
     #[must_use]
     pub fn of_each(outbox_bytes: usize) -> Arc<Self> {
         Arc::new(Self::new(outbox_bytes, usize::MAX))
+    }
+
+    /// The same, and who hears of written frames of sampled events.
+    #[must_use]
+    pub fn with_moments(mut self, taker: MomentTaker) -> Self {
+        self.sampling.set_taker(taker);
+        self
+    }
+
+    /// The event that is delivered until the result is dropped is sampled: outboxes keep this moment, whose unit is the
+    /// caller's.
+    #[must_use]
+    pub fn sample(&self, moment: u32) -> SampleWindow<'_> {
+        self.sampling.open(moment)
+    }
+
+    pub(crate) const fn sampling(&self) -> &Sampling {
+        &self.sampling
     }
 
     /// The bound of one outbox, in bytes.

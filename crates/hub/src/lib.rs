@@ -16,6 +16,7 @@ mod dialect;
 mod hubs;
 mod outbox;
 mod resume;
+mod sampling;
 mod sharing;
 mod subscriptions;
 mod sync;
@@ -35,6 +36,7 @@ pub use outbox::{Outbox, Taken};
 pub use resume::ResumeBounds;
 #[cfg(shuttle)]
 pub use resume::ResumeMistake;
+pub use sampling::{MomentTaker, SampleWindow};
 pub use sharing::{QuestionElsewhere, Topics};
 pub use subscriptions::Subscriptions;
 pub use transitions::TakenTransitions;

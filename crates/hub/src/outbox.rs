@@ -31,7 +31,11 @@ struct Queue {
     frames: Frames,
     /// Bytes of `frames`, and of taken frames that are not known to be written yet.
     bytes: usize,
-    taken_bytes: usize,
+    /// An outbox has at most a gibibyte.
+    taken_bytes: u32,
+    /// When the first frame of a sampled event came since frames were last taken, by the publisher's clock; or 0. Beside
+    /// `taken_bytes`, so that no connection is larger.
+    moment: u32,
     waker: Option<Waker>,
     /// Boxed, because hardly any connection has this state, and each connection has room for the pointer only.
     rare: Option<Box<Rare>>,
@@ -71,7 +75,8 @@ impl Outbox {
     /// An empty outbox that holds as much as the budget allows for one, frames being written included.
     #[must_use]
     pub const fn new(budget: Arc<Budget>) -> Self {
-        let queue = Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, waker: None, rare: None };
+        let queue =
+            Queue { frames: Frames::new(), bytes: 0, taken_bytes: 0, moment: 0, waker: None, rare: None };
         Self { queue: Mutex::new(queue), budget }
     }
 
@@ -80,6 +85,7 @@ impl Outbox {
     /// Over the bound the queue is freed and the connection closed as a slow consumer; on a closed
     /// outbox the frame is dropped. Returns whether the frame was queued.
     pub fn push(&self, frame: &Frame) -> bool {
+        let moment = self.budget.sampling().moment();
         let mut queue = self.queue.lock();
         if queue.close().is_some() {
             return false;
@@ -89,6 +95,9 @@ impl Outbox {
         let fits = after <= self.budget.outbox_bytes();
         if fits {
             queue.bytes = after;
+            if moment != 0 && queue.moment == 0 {
+                queue.moment = moment;
+            }
             queue.frames.push(frame.clone(), &self.budget);
         } else {
             queue.give_up(CloseReason::SlowReader, &self.budget);
@@ -138,7 +147,7 @@ impl Outbox {
             let is_first = queue.close().is_none();
             queue.give_up(reason, &self.budget);
             if is_first {
-                let freeing = queue.taken_bytes + besides;
+                let freeing = queue.taken_bytes as usize + besides;
                 queue.rare.get_or_insert_default().freeing = freeing;
                 self.budget.will_free(freeing);
             }
@@ -194,10 +203,38 @@ impl Outbox {
 
     /// Moves up to `most` frames to the end of `into`; all frames taken before count as written.
     pub fn poll_take(&self, cx: &Context<'_>, into: &mut Vec<Frame>, most: usize) -> Poll<Taken> {
+        self.poll_take_sampled(cx, into, most).0
+    }
+
+    /// As [`Outbox::poll_take`], with the moment of the frames if they are of a sampled event, else 0: whoever has written the
+    /// frames passes the moment to [`Outbox::written`].
+    pub fn poll_take_sampled(
+        &self,
+        cx: &Context<'_>,
+        into: &mut Vec<Frame>,
+        most: usize,
+    ) -> (Poll<Taken>, u32) {
         let mut queue = self.queue.lock();
-        queue.bytes -= std::mem::take(&mut queue.taken_bytes);
+        let moment = std::mem::take(&mut queue.moment);
+        (self.poll_take_from(&mut queue, cx, into, most), moment)
+    }
+
+    /// A socket has taken frames of this moment.
+    pub fn written(&self, moment: u32) {
+        self.budget.sampling().written(moment);
+    }
+
+    fn poll_take_from(
+        &self,
+        queue: &mut Queue,
+        cx: &Context<'_>,
+        into: &mut Vec<Frame>,
+        most: usize,
+    ) -> Poll<Taken> {
+        queue.bytes -= std::mem::take(&mut queue.taken_bytes) as usize;
         let begins = into.len();
-        queue.taken_bytes = queue.frames.take(into, most, &self.budget);
+        let taken = queue.frames.take(into, most, &self.budget);
+        queue.taken_bytes = u32::try_from(taken).expect("the configuration bounds an outbox");
         if queue.rare.is_some() && queue.frames.is_empty() && into.len() - begins < most {
             into.extend(queue.take_newest_pong());
         }

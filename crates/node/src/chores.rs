@@ -75,7 +75,8 @@ async fn sweep_rings(node: Arc<Node>) {
     let mut every = interval(SWEEP_RINGS);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        every.tick().await;
+        let due = every.tick().await;
+        node.timings.woken_late(due.elapsed());
         node.hubs.sweep_rings(node.milliseconds());
     }
 }

@@ -4,8 +4,14 @@
 //! and statuses, never channels or connections.
 
 mod bus;
+mod classic;
+mod duration;
 mod labels;
 mod live;
+mod named_apps;
+mod timings;
+
+use std::sync::Arc;
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::error::ProtocolError;
@@ -16,8 +22,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use self::bus::LiveBus;
+pub use self::duration::{DurationHistogram, FAST_BOUNDS, encode_family};
 pub use self::labels::{AppLabel, AppLabels};
 pub use self::live::Live;
+pub use self::named_apps::{AppRow, LabelRow, NamedApps};
+pub use self::timings::Timings;
+
+use self::timings::LiveTimings;
 
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
@@ -49,7 +60,13 @@ struct ErrorLabels {
 impl Metrics {
     /// Counters at zero, behind those of `registry`; gauges are read from `live`, and from `of_bus` with other nodes.
     #[must_use]
-    pub fn new(live: Live, of_bus: LiveBus, capacity: usize, mut registry: Registry) -> Self {
+    pub fn new(
+        live: Live,
+        of_bus: LiveBus,
+        timings: &Arc<Timings>,
+        capacity: usize,
+        mut registry: Registry,
+    ) -> Self {
         let metrics = Self {
             opened: Family::default(),
             closes: Family::default(),
@@ -70,6 +87,7 @@ impl Metrics {
         registry.register("connections_capacity", "Connections of clients this node takes at most", gauge);
         registry.register_collector(Box::new(live));
         registry.register_collector(Box::new(of_bus));
+        registry.register_collector(Box::new(LiveTimings(Arc::clone(timings))));
         Self { registry, ..metrics }
     }
 
@@ -98,7 +116,13 @@ impl Metrics {
         self.refused.get_or_create(&ErrorLabels { error: error.label() }).inc();
     }
 
-    /// All metrics, in the Prometheus text format.
+    /// All metrics in Prometheus' own text format, for whoever does not ask for OpenMetrics.
+    #[must_use]
+    pub fn classic_text(&self) -> String {
+        classic::of(&self.text())
+    }
+
+    /// All metrics, in the text format of OpenMetrics.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -20,7 +20,7 @@ use crate::event_ids::EventIds;
 use crate::history::Histories;
 use crate::idempotency::IdempotencyKeys;
 use crate::memory;
-use crate::metrics::{Live, LiveBus, Metrics};
+use crate::metrics::{Live, LiveBus, Metrics, NamedApps, Timings};
 use crate::outgoing::Outgoing;
 use crate::refusals::Refusals;
 use crate::relay::{ClusterState, LiveTopics};
@@ -70,6 +70,8 @@ pub struct Node {
     pub refusals: Refusals,
     /// The counters.
     pub metrics: Metrics,
+    /// How long things take.
+    pub timings: Arc<Timings>,
     /// The tasks that live as long as the server.
     pub tasks: Tasks,
     /// Whether the server is stopping.
@@ -102,7 +104,9 @@ impl Node {
     #[must_use]
     pub fn new(config: Config, apps: Apps, tasks: Tasks, bounds: NodeBounds, registry: Registry) -> Self {
         let outgoing = Outgoing::new(&config, &tasks);
-        let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes));
+        let timings = Arc::<Timings>::default();
+        let budget = Budget::new(config.limits.outbox_bytes, memory::outboxes(config.limits.outboxes_bytes))
+            .with_moments(timings.moment_taker());
         let bus = &config.bus;
         let layout = (!bus.is_alone()).then(|| Layout::new(&bus.prefix, bus.partitions));
         let topics = layout.map(|layout| Arc::new(LiveTopics::new(layout)));
@@ -115,6 +119,7 @@ impl Node {
         let idempotency = Arc::new(IdempotencyKeys::new(config.idempotency));
         let live = Live {
             hubs: Arc::clone(&hubs),
+            named: NamedApps::new(config.metrics.apps),
             idempotency: Arc::clone(&idempotency),
             tenants: Arc::clone(&tenants),
             tasks: tasks.clone(),
@@ -124,7 +129,8 @@ impl Node {
         let (bus, seen) = (Arc::<OnceLock<Bus>>::default(), Arc::<ClusterState>::default());
         let of_bus = LiveBus { bus: Arc::clone(&bus), seen: Arc::clone(&seen) };
         Self {
-            metrics: Metrics::new(live, of_bus, bounds.seats, registry),
+            metrics: Metrics::new(live, of_bus, &timings, bounds.seats, registry),
+            timings,
             tasks,
             drain: Drain::default(),
             seats: Seats::new(bounds.seats),

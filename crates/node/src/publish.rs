@@ -151,6 +151,7 @@ fn accept(
         let messages = events.iter().map(|event| event.channels.len()).sum();
         tenant.admit(app, messages, node.moment())?;
     }
+    let _timer = node.timings.publish(node.hubs.budget());
     let id = node.event_ids.next();
     let is_kept = events.iter().flat_map(|event| event.channels).any(ChannelName::is_cached);
     let is_in_order = resumes_elsewhere(node, app);
@@ -307,6 +308,7 @@ pub fn publish_client_event(
 ) -> Result<(), OverQuota> {
     let app = hub.app();
     tenant.admit(&app, 1, node.moment())?;
+    let timer = node.timings.publish(node.hubs.budget());
     let user = hub.user_of(event.channel, event.sender);
     let quoted = quoted(node, event.name, event.data);
     let frame = quoted.from_client(event.channel, user.as_ref());
@@ -318,6 +320,7 @@ pub fn publish_client_event(
         tell();
         took
     };
+    drop(timer);
     let mut counts = EventCounts { messages: 1, ..EventCounts::default() };
     counts.add_deliveries(took, &frame);
     tenant.count_event(Source::Client, counts);

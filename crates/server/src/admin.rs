@@ -41,7 +41,8 @@ use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::header::HOST;
+use fanfare_node::metrics::Metrics;
+use hyper::header::{ACCEPT, HOST, HeaderMap};
 use hyper::{Request, StatusCode, Uri};
 use tokio::sync::Semaphore;
 use tracing::Level;
@@ -127,11 +128,7 @@ async fn find_and_answer(
     Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
         Action::Ready => ready::answer(&admin.state),
-        Action::Metrics => with_type(
-            StatusCode::OK,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            admin.state.node.metrics.text().into(),
-        ),
+        Action::Metrics => metrics(&admin.state.node.metrics, request.headers()),
         Action::OpenApi => apps::not_kept(json(StatusCode::OK, openapi::TEXT)),
         _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {
             limited!(
@@ -142,6 +139,19 @@ async fn find_and_answer(
             );
         })?,
     })
+}
+
+/// The metrics in the format that the client asks for; in the older one, which every reader knows, if the client asks for none.
+fn metrics(metrics: &Metrics, headers: &HeaderMap) -> Answer {
+    let wants = |value: &hyper::header::HeaderValue| {
+        value.to_str().is_ok_and(|list| list.contains("application/openmetrics-text"))
+    };
+    let (kind, text) = if headers.get_all(ACCEPT).iter().any(wants) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.text())
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", metrics.classic_text())
+    };
+    with_type(StatusCode::OK, kind, text.into())
 }
 
 #[cfg(test)]

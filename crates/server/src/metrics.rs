@@ -4,10 +4,12 @@
 
 mod collector;
 mod http_connections;
+mod http_times;
 mod redis_feed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +18,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use self::collector::LiveServer;
+pub use self::http_times::{HttpTimes, RouteClass};
+
+/// What fails where the answer to a request panics.
+pub const REQUEST: &str = "request";
 
 /// The counters of the server.
 #[derive(Debug)]
@@ -23,6 +29,7 @@ pub struct ServerMetrics {
     requests: Family<StatusLabels, Counter>,
     panics: Family<PanicLabels, Counter>,
     certificate_expires: Arc<AtomicU64>,
+    times: Arc<HttpTimes>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -45,7 +52,10 @@ impl ServerMetrics {
             requests: Family::default(),
             panics: Family::default(),
             certificate_expires: Arc::clone(&live.certificate_expires),
+            times: Arc::clone(&live.times),
         };
+        // From the start, so that an alert sees the first one as growth.
+        let _ = metrics.panics.get_or_create(&PanicLabels { r#where: REQUEST });
         registry.register("http_requests", "Answers of the HTTP API", metrics.requests.clone());
         registry.register("panics", "Faults of the server, by what has failed", metrics.panics.clone());
         let limit = Gauge::<i64>::default();
@@ -58,6 +68,11 @@ impl ServerMetrics {
     /// A request of the HTTP API was answered.
     pub fn request_answered(&self, status: u16) {
         self.requests.get_or_create(&StatusLabels { status }).inc();
+    }
+
+    /// A request of this class was answered after this time.
+    pub fn request_took(&self, class: RouteClass, status: u16, took: Duration) {
+        self.times.observe(class, status, took);
     }
 
     /// A task or an answer, by this name, has panicked.

@@ -7,6 +7,7 @@ mod routes;
 mod welcome;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::header::SEC_WEBSOCKET_KEY;
@@ -30,6 +31,7 @@ use crate::http::forwarded::client_address;
 use crate::http::received::Received;
 use crate::http::script::Script;
 use crate::http::{Answer, ApiError, Peer, answer, forbid_sniffing, host};
+use crate::metrics::RouteClass;
 use crate::state::State;
 
 /// What pages without a build load to resume; the file of the package.
@@ -43,10 +45,12 @@ pub async fn answer(
     peer: Peer,
     request: Request<RequestBody>,
 ) -> Answer {
+    let begun = Instant::now();
     let noted = Noted::of(&state, peer, &request);
     let path = own_path(noted.path(), &state.node.config.listen.path_prefix);
     let asked = Received { path, peer, request };
-    let mut answer = match find_and_answer(&state, &routes, asked).await {
+    let mut class = Some(RouteClass::Other);
+    let mut answer = match find_and_answer(&state, &routes, asked, &mut class).await {
         Ok(answer) => answer,
         Err(error) => {
             noted.note(&state, &routes, &error).await;
@@ -56,7 +60,11 @@ pub async fn answer(
     };
     // Requests that became a WebSocket are counted as connections.
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        state.metrics.request_answered(answer.status().as_u16());
+        let status = answer.status().as_u16();
+        state.metrics.request_answered(status);
+        if let Some(class) = class {
+            state.metrics.request_took(class, status, begun.elapsed());
+        }
     }
     forbid_sniffing(&mut answer);
     answer
@@ -72,14 +80,19 @@ pub async fn after_panic(state: &State, routes: &PublicRoutes, target: &Uri) -> 
     answer
 }
 
+/// Finds the route of a request and its answer; `class` is set to that of the route, `None` for what waits for events.
 async fn find_and_answer(
     state: &Arc<State>,
     routes: &PublicRoutes,
     asked: Received<'_>,
+    class: &mut Option<RouteClass>,
 ) -> Result<Answer, ApiError> {
     host::of(&asked.request)?;
     let speaks_socket_io = state.node.config.socketio.enabled;
     let matched = routes.find(asked.path).filter(|matched| speaks_socket_io || !matched.value.is_socket_io());
+    if let Some(matched) = &matched {
+        *class = matched.value.class();
+    }
     if let Some(path) = matched.as_ref().and_then(socket_io_path) {
         return Ok(requests::answer(state, path, asked).await);
     }

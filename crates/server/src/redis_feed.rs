@@ -11,4 +11,5 @@ mod publishing;
 mod queue;
 
 pub use apps::RedisFeeds;
-pub use numbers::Numbers;
+pub use dropped::Dropped;
+pub use numbers::{AppNumbers, Numbers};

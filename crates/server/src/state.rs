@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use fanfare_apps::Apps;
 use fanfare_config::Config;
+use fanfare_node::metrics::NamedApps;
 use fanfare_node::rate::Rate;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::{Node, NodeBounds};
@@ -91,7 +92,9 @@ impl State {
             places: Arc::clone(&places),
             operators_places: Arc::clone(&operators_places),
             redis_feed: Arc::clone(&redis_feed),
+            feed_apps: NamedApps::new(config.metrics.apps),
             certificate_expires: Arc::default(),
+            times: Arc::default(),
         };
         let (metrics, registry) = ServerMetrics::new(live, division.limit);
         let bounds = NodeBounds { seats: division.websockets, authorizations: division.authorizations };

@@ -35,6 +35,13 @@ pub const REDIS: Requirement = Requirement {
     debian: &["redis-server", "redis-tools"],
 };
 
+/// What checks the metrics, and the rules for alerts.
+pub const PROMTOOL: Requirement = Requirement {
+    what: "Prometheus' promtool",
+    is_there: || output_of("promtool", &["--version"]).is_some(),
+    debian: &["prometheus"],
+};
+
 /// Another server that nodes may share, in place of Redis.
 pub const VALKEY: Requirement = Requirement {
     what: "Valkey 7.2 or newer (valkey-server, valkey-cli)",

@@ -173,3 +173,38 @@ fn a_client_that_reads_may_ask_as_often_as_it_likes() {
         assert_eq!(pongs(&outbox, &wakes), [number.to_string()]);
     }
 }
+
+#[test]
+fn an_outbox_keeps_the_moment_of_the_first_frame_of_a_sampled_event_until_its_frames_are_taken() {
+    let budget = Budget::of_each(10_000);
+    let outbox = Outbox::new(Arc::clone(&budget));
+    let moment = || {
+        let cx = Context::from_waker(Waker::noop());
+        outbox.poll_take_sampled(&cx, &mut Vec::new(), 64).1
+    };
+    outbox.push(&frame(10));
+    assert_eq!(moment(), 0, "no event is sampled");
+    for (at, told) in [(7, 7), (0, 1)] {
+        let window = budget.sample(at);
+        outbox.push(&frame(10));
+        drop(window);
+        outbox.push(&frame(10));
+        let later = budget.sample(at + 5);
+        outbox.push(&frame(10));
+        drop(later);
+        assert_eq!(moment(), told);
+        assert_eq!(moment(), 0, "the frames were taken");
+    }
+    outbox.push(&frame(10));
+    assert_eq!(moment(), 0, "the windows are closed");
+}
+
+#[test]
+fn who_hears_of_written_frames_is_told_their_moment() {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let taker = Arc::clone(&heard);
+    let budget = Budget::new(1000, 1000)
+        .with_moments(Box::new(move |moment| taker.store(moment as usize, Ordering::Relaxed)));
+    Outbox::new(Arc::new(budget)).written(42);
+    assert_eq!(heard.load(Ordering::Relaxed), 42);
+}

@@ -52,7 +52,7 @@ impl Collector for LiveBus {
         latency(bus, &mut encoder)?;
         let (nodes, connections) = self.seen.numbers();
         gauge(&mut encoder, "cluster_nodes", "Nodes of the cluster, as last read", nodes)?;
-        let help = "WebSockets open on all nodes, as last read";
+        let help = "Connections of clients open on all nodes, as last read";
         gauge(&mut encoder, "cluster_connections", help, connections)
     }
 }

@@ -21,10 +21,8 @@ impl EncodeLabelValue for AppLabel {
     }
 }
 
-impl AppLabels {
-    /// The label of this app.
-    #[must_use]
-    pub fn of(app: &AppId) -> Self {
-        Self { app: AppLabel(app.clone()) }
+impl From<AppLabel> for AppLabels {
+    fn from(app: AppLabel) -> Self {
+        Self { app }
     }
 }

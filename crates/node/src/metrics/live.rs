@@ -1,9 +1,12 @@
 //! Metrics read from the live tables on each scrape, app by app.
 
+use std::collections::HashMap;
 use std::fmt::Error;
 use std::sync::Arc;
 
 use fanfare_hub::Hubs;
+use fanfare_protocol::app::Quota;
+use fanfare_protocol::ids::AppId;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -12,15 +15,21 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::sync::watch;
 
 use super::labels::{AppLabel, AppLabels};
+use super::named_apps::{LabelRow, NamedApps};
 use crate::idempotency::{IdempotencyKeys, KeyOutcome};
 use crate::tasks::Tasks;
-use crate::tenants::{Tenant, Tenants};
+use crate::tenants::{AuthorizationOutcome, Tenant, Tenants};
+
+/// In the order of [`Tenant::refused`].
+const QUOTAS: [Quota; 2] = [Quota::Second, Quota::Day];
 
 /// The sources of the metrics.
 #[derive(Debug)]
 pub struct Live {
     /// Connections, users and channels.
     pub hubs: Arc<Hubs>,
+    /// Which apps have series of their own.
+    pub named: NamedApps,
     /// The idempotency keys.
     pub idempotency: Arc<IdempotencyKeys>,
     /// The usage of each app.
@@ -62,8 +71,10 @@ struct TaskLabels {
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let tenants = self.tenants.all();
+        self.choose(&tenants);
         self.gauges(&mut encoder)?;
-        self.counters(&mut encoder)?;
+        self.counters(&mut encoder, &tenants)?;
         self.idempotency_keys(&mut encoder)?;
         self.failed_tasks(&mut encoder)
     }
@@ -72,19 +83,16 @@ impl Collector for Live {
 impl Live {
     fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let hubs = self.hubs.all();
-        let rows: Vec<(AppLabels, [usize; 7])> = hubs
-            .iter()
-            .map(|hub| {
-                let (channels, subscriptions) = hub.totals();
-                let labels = AppLabels::of(&hub.app().id);
-                let kept = hub.parked_bytes();
-                let (resume, ended) = hub.kept_for_resuming();
-                let users = hub.users_online();
-                (labels, [hub.connections(), channels, subscriptions, users, kept, resume, ended])
-            })
-            .collect();
+        let rows = hubs.iter().map(|hub| {
+            let (channels, subscriptions) = hub.totals();
+            let (resume, ended) = hub.kept_for_resuming();
+            let (users, kept) = (hub.users_online(), hub.parked_bytes());
+            let values = [hub.connections(), channels, subscriptions, users, kept, resume, ended];
+            (hub.app().id.clone(), values.map(|value| value as u64).to_vec())
+        });
+        let rows = self.named.gauges(rows.collect());
         let gauges = [
-            ("connections", "WebSockets open now"),
+            ("connections", "Connections of clients open now, over any transport"),
             ("channels", "Channels occupied now"),
             ("subscriptions", "Subscriptions now"),
             ("users", "Signed-in users now"),
@@ -94,15 +102,19 @@ impl Live {
         ];
         for (column, (name, help)) in gauges.into_iter().enumerate() {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for (labels, values) in &rows {
+            for (app, values) in &rows {
                 let gauge = ConstGauge::new(i64::try_from(values[column]).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(labels)?)?;
+                gauge.encode(family.encode_family(&AppLabels::from(app.clone()))?)?;
             }
         }
+        self.node_gauges(encoder)
+    }
+
+    fn node_gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let budget = self.hubs.budget();
         let outboxes = [
             ("outboxes_bytes", "Bytes of memory that hold what waits for clients now", budget.held()),
-            ("outboxes_bytes_limit", "The most that they may be", budget.bytes()),
+            ("outboxes_bytes_limit", "Most bytes of memory for what waits for clients", budget.bytes()),
         ];
         for (name, help, bytes) in outboxes {
             let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -118,13 +130,17 @@ impl Live {
         Ok(())
     }
 
-    fn counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    fn counters(&self, encoder: &mut DescriptorEncoder<'_>, tenants: &[Arc<Tenant>]) -> Result<(), Error> {
         type Count = fn(&Tenant) -> u64;
         let counters: [(&str, &str, Count); 10] = [
             ("events_published", "Events accepted for publishing", Tenant::events),
             ("client_events", "Events of clients passed on to others", |t| t.usage().client_messages),
             ("deliveries", "Events handed to a subscriber each", |t| t.usage().deliveries),
-            ("delivered_bytes", "Bytes of those", |t| t.usage().delivered_bytes),
+            (
+                "delivered_bytes",
+                "Bytes of events handed to subscribers, with the header of the WebSocket",
+                |t| t.usage().delivered_bytes,
+            ),
             ("webhook_deliveries", "Requests of webhooks answered with success", |t| {
                 t.usage().webhook_deliveries
             }),
@@ -140,15 +156,25 @@ impl Live {
             }),
             ("webhook_kept_dropped", "Kept requests of webhooks that were dropped", |t| t.kept_requests()[2]),
         ];
-        let tenants = self.tenants.all();
-        for (name, help, count) in counters {
+        let rows = self.of_tenants("usage", tenants, |tenant| {
+            counters.iter().map(|(_, _, count)| count(tenant)).collect()
+        });
+        for (column, (name, help, _)) in counters.into_iter().enumerate() {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for tenant in &tenants {
-                let counter = ConstCounter::new(count(tenant));
-                counter.encode(family.encode_family(&AppLabels::of(&tenant.app))?)?;
+            for (app, counts) in &rows {
+                let counter = ConstCounter::new(counts[column]);
+                counter.encode(family.encode_family(&AppLabels::from(app.clone()))?)?;
             }
         }
-        self.authorizations(encoder)?;
+        self.authorizations(encoder, tenants)?;
+        self.refused_and_resumed(encoder, tenants)
+    }
+
+    fn refused_and_resumed(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        tenants: &[Arc<Tenant>],
+    ) -> Result<(), Error> {
         let (name, help) = ("resumes", "Channels that clients asked to resume, by whether nothing was lost");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (complete, count) in ["true", "false"].into_iter().zip(self.hubs.resumes()) {
@@ -156,9 +182,11 @@ impl Live {
         }
         let (name, help) = ("messages_refused", "Messages over a quota of their app");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for tenant in &tenants {
-            for (quota, refused) in tenant.refused().into_iter().filter(|(_, refused)| *refused > 0) {
-                let labels = QuotaLabels { app: AppLabel(tenant.app.clone()), quota: quota.setting() };
+        let rows = self
+            .of_tenants("refused", tenants, |tenant| tenant.refused().map(|(_, refused)| refused).to_vec());
+        for (app, counts) in rows {
+            for (quota, refused) in QUOTAS.into_iter().zip(counts).filter(|(_, refused)| *refused > 0) {
+                let labels = QuotaLabels { app: app.clone(), quota: quota.setting() };
                 ConstCounter::new(refused).encode(family.encode_family(&labels)?)?;
             }
         }
@@ -169,7 +197,7 @@ impl Live {
         let numbers = self.idempotency.numbers();
         let gauges = [
             ("idempotency_keys", "Idempotency keys that are remembered", numbers.keys),
-            ("idempotency_bytes", "Bytes of these", numbers.bytes),
+            ("idempotency_bytes", "Bytes of idempotency keys that are remembered", numbers.bytes),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
@@ -198,14 +226,42 @@ impl Live {
         Ok(())
     }
 
-    fn authorizations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+    /// The counters of this group, app by app as far as apps have series of their own.
+    fn of_tenants(
+        &self,
+        group: &'static str,
+        tenants: &[Arc<Tenant>],
+        counts: impl Fn(&Tenant) -> Vec<u64>,
+    ) -> Vec<LabelRow> {
+        let rows = tenants.iter().map(|tenant| (tenant.app.clone(), counts(tenant)));
+        self.named.counters(group, rows.collect())
+    }
+
+    /// Chooses the apps with series of their own: those with connections and messages come first.
+    fn choose(&self, tenants: &[Arc<Tenant>]) {
+        let mut apps: HashMap<AppId, u64> =
+            self.hubs.all().iter().map(|hub| (hub.app().id.clone(), hub.connections() as u64)).collect();
+        for tenant in tenants {
+            *apps.entry(tenant.app.clone()).or_default() += tenant.events();
+        }
+        self.named.choose(apps);
+    }
+
+    fn authorizations(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        tenants: &[Arc<Tenant>],
+    ) -> Result<(), Error> {
         let (name, help) =
             ("authorizations", "Requests to join a channel or sign in, by what became of them");
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for tenant in self.tenants.all() {
-            let counts = tenant.authorizations.counts().into_iter().filter(|(_, count)| *count > 0);
+        let rows = self.of_tenants("authorizations", tenants, |tenant| {
+            tenant.authorizations.counts().map(|(_, count)| count).to_vec()
+        });
+        for (app, counts) in rows {
+            let counts = AuthorizationOutcome::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0);
             for (outcome, count) in counts {
-                let labels = OutcomeLabels { app: AppLabel(tenant.app.clone()), outcome: outcome.label() };
+                let labels = OutcomeLabels { app: app.clone(), outcome: outcome.label() };
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }

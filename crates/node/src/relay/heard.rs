@@ -55,6 +55,7 @@ impl Local for Heard {
         let HeardEvent { app, channel, except, frame, node: from } = event;
         let Some(node) = self.node.upgrade() else { return };
         let Some(hub) = node.hubs.get(app) else { return };
+        let _window = node.timings.heard(node.hubs.budget());
         let took = hub.deliver_heard(channel, frame, except, from);
         count(&node, app, took, frame);
     }
@@ -66,6 +67,7 @@ impl Local for Heard {
         let lives = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
         let until = node.milliseconds().saturating_add(lives);
         let event = OrderedEvent { version, is_own, is_quiet: quiet, frame: &frame, except, until };
+        let _window = node.timings.heard(node.hubs.budget());
         let took = hub.hear_kept(&channel, event);
         count(&node, &app, took, &frame);
     }

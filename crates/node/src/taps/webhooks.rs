@@ -1,8 +1,9 @@
 //! Attempts to deliver webhooks, as operators see them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use fanfare_webhooks::Delivery;
+use fanfare_webhooks::{Delivery, DeliveryCause};
 
 use super::fact::LiveFact;
 use super::kind::LiveKind;
@@ -16,6 +17,10 @@ impl Taps {
         let weak = Arc::downgrade(node);
         node.outgoing.webhooks.set_attempts_heard(Arc::new(move |app, url, delivery| {
             let Some(node) = weak.upgrade() else { return };
+            // Tests count in no metric, and what comes too late is no request.
+            if !delivery.test && delivery.cause != Some(DeliveryCause::TooLate) {
+                node.timings.webhook(Duration::from_millis(delivery.took.into()), delivery.cause.is_some());
+            }
             let tenant = node.tenants.of(app);
             if tenant.taps.are_open() {
                 let names = delivery.names.iter().collect::<Vec<_>>().join(", ");

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fanfare_config::ServerUrl;
 use fanfare_laravel::authorize::{AuthorizationRequest, Denial, Yes, ask};
@@ -67,8 +68,10 @@ impl Application<'_> {
         let (node, app) = (Arc::clone(self.node), Arc::clone(self.app));
         let asking = tokio::spawn(async move {
             let App { authorization, limits, .. } = &*app;
+            let begun = Instant::now();
             let answered = ask(&node.outgoing.applications, &question, bounds, authorization, limits).await;
             drop(turn);
+            node.timings.authorization(begun.elapsed());
             answered.map_err(|denial: Denial| Refusal::Denied {
                 denial: Box::new(denial),
                 asked: host_and_port(&question.url),

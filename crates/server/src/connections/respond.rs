@@ -18,6 +18,7 @@ use super::request_body::RequestBody;
 use super::site::{Listening, Site};
 use super::under_way::Begun;
 use crate::http::{Answer, Peer};
+use crate::metrics::REQUEST;
 
 /// Most requests of one connection: the last answer closes the connection.
 pub(super) const MOST_REQUESTS: u32 = 100_000;
@@ -74,7 +75,7 @@ pub(super) async fn ask<A: Site>(
         None => {
             let (method, path) = (asked.0.as_str(), asked.1.path());
             tracing::error!(target: "fanfare::http", method, path, "answering a request has panicked");
-            listening.site.state().metrics.panicked("request");
+            listening.site.state().metrics.panicked(REQUEST);
             Box::pin(listening.site.after_panic(&asked.1)).await
         }
     };

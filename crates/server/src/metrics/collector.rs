@@ -4,11 +4,13 @@ use std::fmt::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fanfare_node::metrics::NamedApps;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::http_times::HttpTimes;
 use super::{http_connections, redis_feed};
 use crate::clients::xhr::XhrSessions;
 use crate::connections::Places;
@@ -19,6 +21,8 @@ use crate::redis_feed::Numbers;
 pub struct LiveServer {
     /// The numbers of each Redis with broadcasts.
     pub redis_feed: Arc<Numbers>,
+    /// Which apps with broadcasts have series of their own.
+    pub feed_apps: NamedApps,
     /// HTTP connections of the public listeners.
     pub places: Arc<Places>,
     /// HTTP connections of the operators' listener.
@@ -27,6 +31,8 @@ pub struct LiveServer {
     pub fallback: Arc<XhrSessions>,
     /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
     pub certificate_expires: Arc<AtomicU64>,
+    /// How long answers of the HTTP API take.
+    pub times: Arc<HttpTimes>,
 }
 
 impl Collector for LiveServer {
@@ -45,6 +51,7 @@ impl Collector for LiveServer {
             [("public", &self.places), ("admin", &self.operators_places)],
             &mut encoder,
         )?;
-        redis_feed::encode(&self.redis_feed, &mut encoder)
+        self.times.encode(&mut encoder)?;
+        redis_feed::encode(&self.redis_feed, &self.feed_apps, &mut encoder)
     }
 }

@@ -6,6 +6,7 @@ use matchit::{Match, Router};
 use crate::api::laravel_echo_server::EchoQuestion;
 use crate::authorize;
 use crate::clients::xhr::XhrRequest;
+use crate::metrics::RouteClass;
 
 /// The meaning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,30 @@ pub(super) enum Route {
 }
 
 impl Route {
+    /// The class that the time of an answer counts in; `None` for requests of clients, which may wait for events.
+    pub const fn class(self) -> Option<RouteClass> {
+        Some(match self {
+            Self::WebSocket | Self::SocketIo | Self::AppSocketIo | Self::Fallback(_) => return None,
+            Self::Events | Self::BatchEvents | Self::ChannelEvents => RouteClass::Publish,
+            Self::Authorize(_) => RouteClass::Authorize,
+            Self::TerminateUser | Self::TestWebhooks | Self::CloseConnection | Self::TerminateOpenUser => {
+                RouteClass::Operate
+            }
+            Self::Status
+            | Self::Channels
+            | Self::Channel
+            | Self::ChannelUsers
+            | Self::ChannelStats
+            | Self::Connections
+            | Self::Users
+            | Self::Deliveries
+            | Self::OpenChannels
+            | Self::OpenConnections
+            | Self::OpenUsers => RouteClass::Query,
+            Self::SocketIoScript | Self::ResumeScript | Self::Up => RouteClass::Other,
+        })
+    }
+
     /// Whether Socket.IO is spoken here.
     pub const fn is_socket_io(self) -> bool {
         matches!(self, Self::SocketIo | Self::AppSocketIo | Self::SocketIoScript)

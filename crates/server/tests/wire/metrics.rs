@@ -1,8 +1,14 @@
 //! The metrics for operators.
 
-use crate::support::APP;
+use std::collections::BTreeSet;
+
+use crate::support::application::{Application, Reply};
+use crate::support::authorization::Post;
+use crate::support::http::Http;
+use crate::support::receiver::Receiver;
 use crate::support::server::{TestServer, pusher_js};
 use crate::support::setup::Setup;
+use crate::support::{APP, App, eventually};
 
 #[test]
 fn gauges_follow_what_is_there_and_go_back_to_zero() {
@@ -120,4 +126,134 @@ fn the_page_is_prometheus_text() {
         assert!(value.is_some(), "not a sample: {line}");
     }
     assert!(server.metric("fanfare_file_descriptors_limit") > 1.0);
+}
+
+#[test]
+fn the_first_publish_and_one_in_sixty_four_are_timed_to_the_socket_of_each_recipient() {
+    let server = TestServer::start();
+    let mut sockets = [server.connect(), server.connect()];
+    for socket in &mut sockets {
+        socket.subscribe("news");
+    }
+    let to_socket = "fanfare_outbox_to_socket_seconds_count";
+    server.expect_metric(to_socket, 0.0);
+    let mut api = server.api();
+    for number in 1..=65 {
+        api.publish("news", "e", &number.to_string());
+        for socket in &mut sockets {
+            socket.expect_event("news", "e", &number.to_string());
+        }
+        if number == 1 || number == 64 {
+            server.expect_metric(to_socket, 2.0);
+        }
+    }
+    server.expect_metric(to_socket, 4.0);
+    server.expect_metric("fanfare_publish_to_outbox_seconds_count", 65.0);
+    assert!(server.metric("fanfare_outbox_to_socket_seconds_sum") > 0.0);
+}
+
+#[test]
+fn answers_are_timed_by_the_class_of_route_and_status() {
+    let server = TestServer::start();
+    let mut api = server.api();
+    let count = |route: &str, status: &str| {
+        server.metric(&format!("fanfare_http_request_seconds_count{{route=\"{route}\",status=\"{status}\"}}"))
+    };
+    let others = count("other", "4xx");
+    api.publish("news", "e", "d");
+    api.post("/events", "no JSON").refused(400, "JSON");
+    api.get("/channels", &[]);
+    server.public("/nowhere");
+    for (route, status) in [("publish", "2xx"), ("publish", "4xx"), ("query", "2xx")] {
+        eventually(route, || (count(route, status) == 1.0).then_some(()));
+    }
+    eventually("other", || (count("other", "4xx") - others == 1.0).then_some(()));
+}
+
+#[test]
+fn requests_to_applications_and_to_receivers_of_webhooks_are_timed() {
+    let application = Application::saying(200, "true");
+    let receiver =
+        Receiver::saying(|number| if number == 0 { Reply::Body(500, "") } else { Reply::Body(200, "") });
+    let settings = application.settings() + &receiver.setting(&["channel_existence"]);
+    let server = Setup::bare().config("[webhooks]\nretry = 1").app(APP, &settings).start();
+    Post::channel("private-orders").send(&server);
+    server.expect_metric("fanfare_authorization_request_seconds_count", 1.0);
+    server.connect().subscribe("news");
+    for outcome in ["failure", "success"] {
+        let name = format!("fanfare_webhook_request_seconds_count{{outcome=\"{outcome}\"}}");
+        eventually(&name, || (server.metric(&name) >= 1.0).then_some(()));
+    }
+    let lag = "fanfare_event_loop_lag_seconds_count";
+    eventually(lag, || (server.metric(lag) >= 1.0).then_some(()));
+}
+
+/// Apps with ids from 100 on.
+fn crowd() -> Vec<App> {
+    let apps = [
+        ("100", "key-of-the-app-100aa", "secret-of-the-app-100"),
+        ("101", "key-of-the-app-101aa", "secret-of-the-app-101"),
+        ("102", "key-of-the-app-102aa", "secret-of-the-app-102"),
+        ("103", "key-of-the-app-103aa", "secret-of-the-app-103"),
+        ("104", "key-of-the-app-104aa", "secret-of-the-app-104"),
+    ];
+    apps.into_iter().map(|(id, key, secret)| App { id, key, secret }).collect()
+}
+
+#[test]
+fn apps_over_the_bound_share_one_series_and_the_sums_stay_true() {
+    let setup = Setup::bare().config("[metrics]\napps = 2");
+    let server = crowd().into_iter().fold(setup, |setup, app| setup.app(app, "")).start();
+    let mut sockets = Vec::new();
+    for (at, app) in crowd().into_iter().enumerate() {
+        let mut socket = server.connect_to(app);
+        socket.subscribe("news");
+        for _ in 0..=at {
+            server.api_of(app).publish("news", "e", "d");
+        }
+        sockets.push(socket);
+    }
+    let labels = |text: &str, name: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        lines.filter_map(|line| Some(line.split_once("app=\"")?.1.split_once('"')?.0.to_owned())).collect()
+    };
+    let sum = |text: &str, name: &str| -> f64 {
+        let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let published = "fanfare_events_published_total";
+    let text = server.admin("/metrics").body;
+    for name in ["fanfare_connections", "fanfare_subscriptions", published, "fanfare_deliveries_total"] {
+        // The first scrape chooses the busiest.
+        assert_eq!(labels(&text, name), ["103", "104", "_other"].map(str::to_owned).into(), "{name}");
+    }
+    assert_eq!((sum(&text, "fanfare_connections"), sum(&text, published)), (5.0, 15.0));
+    server.expect_metric(&format!("{published}{{app=\"_other\"}}"), 6.0);
+    server.api_of(crowd()[0]).publish("news", "e", "d");
+    server.expect_metric(&format!("{published}{{app=\"_other\"}}"), 7.0);
+    assert_eq!(sum(&server.admin("/metrics").body, published), 16.0);
+}
+
+#[test]
+fn whoever_asks_for_openmetrics_gets_it_and_everybody_else_the_older_text() {
+    let server = TestServer::start();
+    let asked = |accept: &str| {
+        let mut http = Http::connect(server.admin);
+        http.write(format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n").as_bytes());
+        let answer = http.answer();
+        (answer.head.header("content-type").unwrap_or_default().to_owned(), answer.body)
+    };
+    let prometheus = "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n";
+    let (kind, text) = asked(prometheus);
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+    assert!(
+        text.ends_with("# EOF\n") && text.contains("# TYPE fanfare_messages_received counter\n"),
+        "{text}"
+    );
+    for accept in ["", "Accept: text/plain\r\n"] {
+        let (kind, text) = asked(accept);
+        assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+        assert!(!text.contains("# EOF"), "{text}");
+        assert!(text.contains("# TYPE fanfare_messages_received_total counter\n"), "{text}");
+    }
 }

@@ -68,8 +68,11 @@ impl<'a, S: Socket> Writer<'a, S> {
         for _ in 0..TURN {
             if self.stuck.is_empty() && !self.socket.holds_back() {
                 let taken = TAKEN.with_borrow_mut(|frames| {
-                    let taken = outbox.poll_take(cx, frames, BATCH);
+                    let (taken, moment) = outbox.poll_take_sampled(cx, frames, BATCH);
                     let written = self.write_frames(frames);
+                    if moment != 0 && !frames.is_empty() {
+                        outbox.written(moment);
+                    }
                     frames.clear();
                     taken.map(|taken| (taken, written))
                 });
