@@ -7,7 +7,7 @@ use fanfare_apps::nearest;
 use tracing_subscriber::EnvFilter;
 
 /// The parts that log, as their lines name them; a test looks for others.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "fanfare",
     "fanfare::admin",
     "fanfare::apps",
@@ -18,6 +18,7 @@ const PARTS: [&str; 11] = [
     "fanfare::log",
     "fanfare::redis_feed",
     "fanfare::tls",
+    "fanfare::watchdog",
     "fanfare::webhooks",
 ];
 

@@ -159,6 +159,7 @@ const NODE: &[(&str, ValueKind)] = &[
     ("webhooks.durable_bytes", count(1024, 1 << 40)),
     ("webhooks.ca_file", ValueKind::File),
     ("metrics.apps", count(0, 1_000_000)),
+    ("watchdog.stall", seconds(0, DAY)),
     ("log.format", ValueKind::Choice(&["text", "json"])),
     ("log.filter", ValueKind::Filter),
 ];
@@ -188,7 +189,7 @@ const APP_SECTIONS: &[(&str, ValueKind)] = &[
 const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key", ValueKind::ClientKey)];
 
 /// The sections of a file.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "listen",
     "tls",
     "limits",
@@ -203,6 +204,7 @@ const SECTIONS: [&str; 15] = [
     "bus",
     "webhooks",
     "metrics",
+    "watchdog",
     "log",
 ];
 

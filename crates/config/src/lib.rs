@@ -58,7 +58,7 @@ pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
 pub use self::sections::{
     AppsSection, ConsoleSection, IdempotencySection, LimitsSection, ListenSection, LogFormat, LogSection,
-    MetricsSection, ResumeSection,
+    MetricsSection, ResumeSection, WatchdogSection,
 };
 pub use self::server_url::ServerUrl;
 pub use self::socketio::{EchoClient, SocketIoSection};
@@ -102,6 +102,8 @@ pub struct Config {
     pub webhooks: WebhooksSection,
     /// `[metrics]`.
     pub metrics: MetricsSection,
+    /// `[watchdog]`.
+    pub watchdog: WatchdogSection,
     /// `[log]`.
     pub log: LogSection,
     /// The values from a Laravel application's `.env`.
@@ -196,6 +198,7 @@ impl Config {
             idempotency: effective.section("idempotency"),
             webhooks: effective.section("webhooks"),
             metrics: effective.section("metrics"),
+            watchdog: effective.section("watchdog"),
             log: effective.section("log"),
             apps,
             default_limits: effective.app_limits(),

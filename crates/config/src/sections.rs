@@ -1,9 +1,10 @@
-//! `[listen]`, `[limits]` of the node, `[apps]`, `[resume]`, `[idempotency]`, `[console]`, `[metrics]` and `[log]`, as typed settings for the rest of the server.
+//! `[listen]`, `[limits]` of the node, `[apps]`, `[resume]`, `[idempotency]`, `[console]`, `[metrics]`, `[watchdog]` and `[log]`, as typed settings for the rest of the server.
 //!
 //! Only checked values are stored here; the checks are elsewhere.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fanfare_outgoing::Reach;
 use ipnet::IpNet;
@@ -143,6 +144,21 @@ pub struct ConsoleSection {
 pub struct MetricsSection {
     /// Most apps with series of their own.
     pub apps: usize,
+}
+
+/// `[watchdog]`: a server that does nothing any more.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct WatchdogSection {
+    /// Seconds without any work of the runtime after which the process ends; 0: never.
+    pub stall: u32,
+}
+
+impl WatchdogSection {
+    /// How long the runtime may do nothing before the process ends; `None`: for ever.
+    #[must_use]
+    pub fn stall(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.stall.into())).filter(|limit| !limit.is_zero())
+    }
 }
 
 /// `[log]`.

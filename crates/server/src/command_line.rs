@@ -52,6 +52,9 @@ pub const EXIT_IO: u8 = 74;
 /// The exit status of a server that stopped because a task of its own failed (`EX_SOFTWARE`).
 pub const EXIT_SOFTWARE: u8 = 70;
 
+/// The exit status of a server that ended itself because its runtime had stalled (`EX_TEMPFAIL`).
+pub const EXIT_STALLED: u8 = 75;
+
 const ABOUT: &str = "A self-hosted server that speaks the Pusher Channels protocol.
 
 Stock pusher-js, Laravel Echo and every Pusher server SDK work with it unchanged. Without any
@@ -64,7 +67,8 @@ const MORE: &str =
 DATABASE_URL, PORT), these options. config/default.toml lists every key.
 
 Exit status: 0 after a drain (SIGTERM or Ctrl-C), 64 for a faulty configuration, with every fault
-named, 69 if a part could not start, such as a port that is taken, 70 if a part failed later.
+named, 69 if a part could not start, such as a port that is taken, 70 if a part failed later,
+75 if the server stalled (watchdog.stall).
 
 Examples:
   fanfare                                          start, with everything at its default

@@ -46,6 +46,7 @@ mod signed_request;
 mod sockets;
 mod state;
 mod stop;
+mod supervision;
 mod tls;
 mod token_json;
 mod trace_json;

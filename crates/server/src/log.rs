@@ -6,9 +6,11 @@
 pub mod limited;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use fanfare_config::{LogFormat, LogSection};
 use fanfare_protocol::close::shortened;
+use parking_lot::Mutex;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
@@ -19,16 +21,16 @@ const MOST_OF_UNKNOWN_KEY: usize = 8;
 /// peers of HTTP/2, which strangers cause without a bound, and whose details hold signatures.
 const UNASKED: [(&str, &str); 2] = [("sqlx", "sqlx::postgres::notice=off"), ("h2", "h2=off")];
 
-/// Logging goes on until the guard is dropped; dropping writes the remaining lines.
-#[derive(Debug)]
-pub struct Guard {
-    /// Dropped after the last line.
-    _worker: WorkerGuard,
-}
+/// Logging goes on until its end.
+#[derive(Clone, Debug)]
+pub struct Guard(Arc<Mutex<Option<WorkerGuard>>>);
 
-impl Drop for Guard {
-    fn drop(&mut self) {
+impl Guard {
+    /// Writes the remaining lines, for about a second at most; later lines are lost.
+    pub fn end(&self) {
         limited::tell();
+        let worker = self.0.lock().take();
+        drop(worker);
     }
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn unknown_key(key: &str) -> Cow<'_, str> {
     shortened(key, MOST_OF_UNKNOWN_KEY)
 }
 
-/// Starts logging to standard error; lines are flushed when the guard is dropped.
+/// Starts logging to standard error, until [`Guard::end`] or the end of the process.
 ///
 /// # Errors
 /// The filter is no valid list of `target=level` directives.
@@ -53,5 +55,5 @@ pub fn begin(settings: &LogSection) -> Result<Guard, String> {
         LogFormat::Text => logs.with_ansi(false).init(),
         LogFormat::Json => logs.json().init(),
     }
-    Ok(Guard { _worker: guard })
+    Ok(Guard(Arc::new(Mutex::new(Some(guard)))))
 }

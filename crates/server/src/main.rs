@@ -324,8 +324,8 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 }
 
 fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
-    let guard = match log::begin(&config.log) {
-        Ok(guard) => guard,
+    let log = match log::begin(&config.log) {
+        Ok(log) => log,
         Err(fault) => {
             complain(&format!("fault: {fault}"));
             return ExitCode::from(EXIT_CONFIG);
@@ -341,7 +341,7 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
     let done: Result<Done, ServeError> = runtime.block_on(async {
         Ok(match task {
             Task::Serve => {
-                start::serve(config, invocation.clone()).await?;
+                start::serve(config, invocation.clone(), &log).await?;
                 Done::looked(String::new())
             }
             Task::PrintLines { create_database } => {
@@ -356,7 +356,7 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
     // A name being looked up, or a file on a disk that does not answer, must not delay the exit.
     runtime.shutdown_background();
     // The last log lines are written before the process ends.
-    drop(guard);
+    log.end();
     match done {
         Ok(done) => tell(&done).map_or_else(|unprinted| unprinted, |()| ExitCode::SUCCESS),
         Err(error) => {

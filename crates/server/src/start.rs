@@ -9,6 +9,7 @@ pub(crate) mod signals;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
 use fanfare_config::certificate::CertificateError;
@@ -20,19 +21,29 @@ use fanfare_node::relay::RelayTask;
 use fanfare_node::taps::Taps;
 use fanfare_node::tasks::Tasks;
 use fanfare_node::usage::UsageTask;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
+use crate::log::Guard;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
 use crate::sockets::ListeningSockets;
 use crate::state::{PublicAddresses, State};
-use crate::stop::{Parts, stop};
-use crate::tls::{ServerTls, reload};
+use crate::stop::{AFTER_DRAIN, Parts, stop};
+use crate::supervision::{Notice, Notices, Supervision};
+use crate::tls::ServerTls;
+use crate::tls::reload::{self, ReadRequest};
 use crate::{admin, app_commands, descriptors, listen};
+
+/// How often systemd is told of the drain.
+const TELL_OF_DRAIN: Duration = Duration::from_secs(1);
+
+/// Longest time from the last step of the shutdown to the end of the process.
+const AFTER_STOP: Duration = Duration::from_secs(5);
 
 /// A part that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +81,9 @@ pub enum StartError {
     /// Signal handling.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
+    /// The thread that looks at the runtime.
+    #[error("cannot start the watchdog: {0}")]
+    Watchdog(io::Error),
 }
 
 /// Why a server has ended with a status other than 0.
@@ -113,8 +127,8 @@ pub struct Server {
     relay: RelayTask,
     /// Dropping the feeds ends them.
     feeds: Arc<RedisFeeds>,
-    /// Wakes the task that reloads the TLS certificate, if there is one.
-    read_certificate: Option<Arc<Notify>>,
+    /// Asks the task that reloads the TLS certificate, if there is one.
+    read_certificate: Option<mpsc::Sender<ReadRequest>>,
     /// The address for clients and back ends.
     pub listening: SocketAddr,
     /// The TLS address, and the name in the certificate.
@@ -166,8 +180,7 @@ impl Server {
         if let Some(SecureListener { sockets, tls, .. }) = secure {
             let accepts = listen::run(Arc::clone(&state), sockets, Some(Arc::clone(&tls)));
             accepting.push(tasks.spawn("TLS listener", accepts));
-            let asked = Arc::clone(read_certificate.insert(Arc::new(Notify::new())));
-            tasks.spawn("TLS certificate", reload::follow(Arc::clone(&state), tls, asked));
+            read_certificate = Some(reload::begin(&state, tls));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
         refusals::follow_webhooks(&state.node);
@@ -213,35 +226,46 @@ async fn settle_apps(config: &mut Config, apps: &Apps, first: Option<&ShownApp>)
     }
 }
 
-/// Runs a server until a signal and the drain after it; `invocation` is for the printed commands.
+/// Runs a server until a signal and the drain after it; `invocation` is for the printed commands. `log` is written out if the
+/// process ends because the runtime has stalled.
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
-pub async fn serve(config: Config, invocation: Invocation) -> Result<(), ServeError> {
+pub async fn serve(config: Config, invocation: Invocation, log: &Guard) -> Result<(), ServeError> {
+    let stall = config.watchdog.stall();
     let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
     let server = tokio::select! {
         server = Server::open(config) => server?,
         // The database may be long in coming, up to a minute while another process migrates its tables.
         () = stop.next() => return Ok(()),
     };
-    let read_again = follow_hangup(hangup, server.read_certificate.clone());
+    let supervision = Supervision::begin(&server.state, stall, log.clone()).map_err(StartError::Watchdog)?;
+    let notices = &supervision.notices;
+    let serving = server.serving();
+    let read_again =
+        follow_hangup(hangup, server.read_certificate.clone(), (notices.clone(), serving.clone()));
     server.state.node.tasks.spawn("SIGHUP", read_again);
     server.log_ready();
+    notices.tell(Notice::Ready(serving));
     server.print_ready(invocation);
-    server.run(&mut stop).await
+    server.run(&mut stop, notices).await
 }
 
 impl Server {
     /// Serves until a signal or a failed task begins the shutdown; a second signal cuts the shutdown short.
-    async fn run(self, signals: &mut StopSignals) -> Result<(), ServeError> {
+    async fn run(self, signals: &mut StopSignals, notices: &Notices) -> Result<(), ServeError> {
         let Self { state, accepting, relay, usage, backlog, feeds, .. } = self;
         let failed = tokio::select! {
             () = signals.next() => None,
             task = state.node.tasks.failed() => Some(task),
         };
+        let longest = state.node.config.timeouts.drain() + AFTER_DRAIN + AFTER_STOP;
+        let open = state.node.seats.open();
+        notices.tell(Notice::Stopping { status: draining(open), longest });
         let parts = Parts { accepting, relay, usage, backlog };
         tokio::select! {
             () = stop(&state, parts) => {}
+            () = tell_of_drain(&state, open, notices) => {}
             // A second signal means that the operator does not want to wait.
             () = signals.next() => {}
         }
@@ -250,6 +274,22 @@ impl Server {
         let failed = failed.or_else(|| state.node.tasks.failures().first().map(|(task, _)| *task));
         failed.map_or(Ok(()), |task| Err(ServeError::Task(task)))
     }
+}
+
+/// Tells systemd how many connections are left, whenever that has changed, until the process ends.
+async fn tell_of_drain(state: &State, mut told: usize, notices: &Notices) {
+    loop {
+        sleep(TELL_OF_DRAIN).await;
+        let left = state.node.seats.open();
+        if left != told {
+            notices.tell(Notice::Status(draining(left)));
+            told = left;
+        }
+    }
+}
+
+fn draining(left: usize) -> String {
+    format!("Draining, connections left: {left}")
 }
 
 /// Migrates the apps' database; of several processes at once, one does. Returns the line to print. `creates`: the embedded

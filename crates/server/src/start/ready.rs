@@ -37,6 +37,13 @@ impl Server {
         }
     }
 
+    /// What the server does, as `systemctl status` shows it.
+    pub(super) fn serving(&self) -> String {
+        let Server { listening, over_tls, admin_listening: admin, .. } = self;
+        let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(" and https://{}", tls.listen));
+        format!("Serving http://{listening}{tls}; operators at http://{admin}")
+    }
+
     /// Prints the ready line, and lines to paste (the contract of the first line is in docs/configuration.md).
     pub(super) fn print_ready(&self, invocation: Invocation) {
         let Server { state, listening, over_tls, admin_listening: admin, first, .. } = self;

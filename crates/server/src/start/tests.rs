@@ -53,7 +53,7 @@ async fn a_server_that_loses_a_task_drains_says_that_it_is_not_ready_and_ends_wi
     let server = Server::open(config(&folder)).await.expect("it starts");
     let (state, admin) = (Arc::clone(&server.state), server.admin_listening);
     let _client = websocket(server.listening).await;
-    let serving = tokio::spawn(async move { server.run(&mut stop).await });
+    let serving = tokio::spawn(async move { server.run(&mut stop, &Notices::nowhere()).await });
     assert!(get(admin, "/ready").await.starts_with("HTTP/1.1 200 "));
     assert!(!get(admin, "/metrics").await.contains("fanfare_tasks_failed_total{"));
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fanfare_config::certificate::{CertificateError, Files};
 use fanfare_node::clock::unix_seconds;
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::{Current, ServerTls};
@@ -65,17 +65,27 @@ enum Look {
     Faulty(CertificateError),
 }
 
-/// Follows the files until the process ends; `asked` forces a read, changed or not.
-pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) {
+/// Asks to read the files, changed or not; the answer is whether they can be used.
+pub type ReadRequest = oneshot::Sender<bool>;
+
+/// Starts the task that follows the files until the process ends.
+pub fn begin(state: &Arc<State>, tls: Arc<ServerTls>) -> mpsc::Sender<ReadRequest> {
+    let (ask, requests) = mpsc::channel(1);
+    state.node.tasks.spawn("TLS certificate", follow(Arc::clone(state), tls, requests));
+    ask
+}
+
+async fn follow(state: Arc<State>, tls: Arc<ServerTls>, mut requests: mpsc::Receiver<ReadRequest>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faulty = 0;
     loop {
         state.metrics.certificate_expires(tls.expires());
-        let asked = tokio::select! {
-            () = asked.notified() => true,
-            _ = every.tick() => false,
+        let request = tokio::select! {
+            Some(request) = requests.recv() => Some(request),
+            _ = every.tick() => None,
         };
+        let asked = request.is_some();
         let looking = Arc::clone(&tls);
         // The disk of a file may not answer.
         let look = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
@@ -85,6 +95,7 @@ pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) 
             // The runtime ends.
             Err(_) => return,
         };
+        let is_usable = !matches!(look, Look::Faulty(_));
         match look {
             Look::Unchanged | Look::New => faulty = 0,
             Look::Same => {
@@ -104,6 +115,9 @@ pub async fn follow(state: Arc<State>, tls: Arc<ServerTls>, asked: Arc<Notify>) 
                 }
                 faulty = if asked { faulty.max(PATIENCE) } else { faulty };
             }
+        }
+        if let Some(request) = request {
+            let _ = request.send(is_usable);
         }
     }
 }

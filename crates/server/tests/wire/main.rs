@@ -138,6 +138,7 @@ mod startup;
 mod stats;
 mod subscribe;
 mod subscribe_refused;
+mod supervised;
 mod tenants;
 mod this_node;
 mod tls;

@@ -16,6 +16,7 @@ pub mod hop;
 pub mod http;
 pub mod http2;
 pub mod live;
+pub mod notified;
 pub mod process;
 pub mod receiver;
 pub mod server;

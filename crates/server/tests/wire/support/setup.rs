@@ -13,7 +13,7 @@ use super::server::TestServer;
 use super::{APP, App, DEADLINE};
 
 /// Variables of the tests' own environment that would change the binary's behaviour.
-const READ_BY_THE_BINARY: [&str; 9] = [
+const READ_BY_THE_BINARY: [&str; 11] = [
     "FANFARE",
     "LARAVEL_ECHO_SERVER_",
     "PUSHER_",
@@ -23,6 +23,8 @@ const READ_BY_THE_BINARY: [&str; 9] = [
     "APP_",
     "DATABASE_URL",
     "PORT",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_",
 ];
 
 /// A start that has not happened yet.
