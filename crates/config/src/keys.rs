@@ -23,6 +23,10 @@ pub(super) enum ValueKind {
     Switch,
     Address,
     AddressOrNone,
+    /// The path of a Unix-domain socket, or nothing.
+    SocketPath,
+    /// The permissions of a file, in octal.
+    Permissions,
     Networks,
     HostNames,
     Prefix,
@@ -78,7 +82,10 @@ const DAY: usize = 86_400;
 /// The keys of the node, section by section.
 const NODE: &[(&str, ValueKind)] = &[
     ("listen.addr", ValueKind::Address),
+    ("listen.unix_path", ValueKind::SocketPath),
+    ("listen.unix_mode", ValueKind::Permissions),
     ("listen.admin_addr", ValueKind::Address),
+    ("listen.overlap", ValueKind::Switch),
     ("listen.admin_hosts", ValueKind::HostNames),
     ("listen.path_prefix", ValueKind::Prefix),
     ("listen.trusted_proxies", ValueKind::Networks),

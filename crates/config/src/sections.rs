@@ -8,18 +8,26 @@ use std::time::Duration;
 
 use fanfare_outgoing::Reach;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::listen_address::ListenAddress;
 use super::tls::TlsSection;
+use super::value;
 
 /// `[listen]`: addresses, and requirements of clients.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ListenSection {
     /// The listener of clients and back ends.
     pub addr: ListenAddress,
+    /// A Unix-domain socket of clients and back ends beside `addr`; empty: none.
+    pub unix_path: PathBuf,
+    /// The permissions of that socket's file.
+    #[serde(deserialize_with = "permissions")]
+    pub unix_mode: u32,
     /// The listener of metrics and health.
     pub admin_addr: ListenAddress,
+    /// Whether the next process may listen on the same addresses before this one has ended.
+    pub overlap: bool,
     /// Host names that `admin_addr` answers to, besides localhost and addresses.
     pub admin_hosts: Vec<String>,
     /// The prefix of every public path; empty, or begins with a slash and ends without one (WS-003).
@@ -48,6 +56,11 @@ impl ListenSection {
         let is_trusted = self.trusted_proxies.iter().any(|net| net.contains(&host.to_canonical()));
         if self.proxy_protocol && is_trusted { NO_CLIENT } else { "" }
     }
+}
+
+fn permissions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    value::permissions(&text).ok_or_else(|| de::Error::custom("not permissions"))
 }
 
 /// `[limits]` of the whole node.

@@ -25,6 +25,9 @@ use super::listen_address::ListenAddress;
 /// Most characters of a faulty value that are repeated to the operator.
 const MOST_REPEATED: usize = 60;
 
+/// Longest path of a Unix-domain socket: the system's bound, less room for the name that the file has at first.
+const LONGEST_SOCKET_PATH: usize = 96;
+
 /// Most Redis servers of a bus.
 const MOST_REDIS: usize = 64;
 
@@ -167,6 +170,8 @@ impl ValueKind {
             Self::Address | Self::AddressOrNone => {
                 return ListenAddress::parse(text).map(|address| address.to_string());
             }
+            Self::SocketPath => text.len() <= LONGEST_SOCKET_PATH,
+            Self::Permissions => permissions(text).is_some(),
             Self::Prefix => is_path_prefix(text),
             Self::Choice(choices) => choices.contains(&text),
             Self::Filter => filter::is_sensible(text),
@@ -196,6 +201,8 @@ impl ValueKind {
             Self::Address => "an IP address and a port, such as 127.0.0.1:6001 for this machine alone or 0.0.0.0:6001 for all, or localhost and a port"
                     .to_owned(),
             Self::AddressOrNone => "an IP address and a port, such as 0.0.0.0:6443, or localhost and a port, or empty".to_owned(),
+            Self::SocketPath => format!("the path of a socket, at most {LONGEST_SOCKET_PATH} bytes, or empty"),
+            Self::Permissions => "permissions in octal and in quotes, such as \"660\"".to_owned(),
             Self::Prefix => "empty or a path such as /fanfare, without a slash at its end".to_owned(),
             Self::Choice(choices) => choices.join(" or "),
             Self::Filter => "a filter such as info or info,fanfare=debug; the levels are off, error, warn, info, debug and trace"
@@ -289,6 +296,12 @@ fn each(parts: &[Value], accept: impl Fn(&str) -> Option<String>) -> Result<Valu
 fn network(text: &str) -> Option<String> {
     let network = text.parse::<IpNet>().ok();
     network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.to_string())
+}
+
+/// The permissions that a text of three octal digits says, or of four.
+pub(super) fn permissions(text: &str) -> Option<u32> {
+    let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777)
 }
 
 /// Whether a text is a legal host name in a request.

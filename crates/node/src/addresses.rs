@@ -4,18 +4,21 @@
 //! nothing of what is shared. The table is bounded by the number of those who hold.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
+/// In place of the address of a peer over a Unix-domain socket, which has none; no peer over TCP has this address.
+pub const WITHOUT_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// The network that an address counts in where clients are bounded by address; `None` for an exempt one, such as that of a
-/// proxy, which all clients behind it may have.
+/// proxy, which all clients behind it may have, and for [`WITHOUT_ADDRESS`].
 #[must_use]
 pub fn counted(address: IpAddr, exempt: &[IpNet]) -> Option<IpAddr> {
-    let is_exempt = exempt.iter().any(|net| net.contains(&address));
+    let is_exempt = address == WITHOUT_ADDRESS || exempt.iter().any(|net| net.contains(&address));
     (!is_exempt).then(|| network(address))
 }
 

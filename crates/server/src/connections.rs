@@ -101,6 +101,9 @@ impl<A: Site> Listening<A> {
                 }
             }
         }
+        while let Some((stream, address)) = sockets.left_in_queue() {
+            listening.admit(stream, address, &under_way);
+        }
         drop(sockets);
         over.await;
         listening.places.end();

@@ -33,11 +33,12 @@ impl Site for Public {
 
 /// Accepts until the drain is over, then waits for the requests under way; over TLS if given.
 ///
-/// One node of several accepts nothing from the first moment of the drain on: a balancer asks the next node at once, while
+/// One node of several, and one that the next process overlaps, accepts nothing from the first moment of the drain on: a balancer asks the next node at once, while
 /// an answer of this one would reach the client (CL-071).
 pub async fn run(state: Arc<State>, sockets: ListeningSockets, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
-    let is_alone = state.node.config.bus.is_alone();
+    let overlaps = state.node.config.listen.overlap;
+    let is_alone = state.node.config.bus.is_alone() && !overlaps;
     let closed = async {
         if is_alone {
             state.node.drain.over().await;

@@ -24,6 +24,7 @@ use fanfare_server::open_command;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::printed::{complain, complain_of_each, print, say, tell};
 use fanfare_server::send_command::{self, SendError};
+use fanfare_server::sockets::Inherited;
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::webhook_command::{self, WebhookReport};
@@ -324,6 +325,14 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 }
 
 fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
+    // Before there are other threads.
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(fault) => {
+            complain(&format!("fault: {fault}"));
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
     let log = match log::begin(&config.log) {
         Ok(log) => log,
         Err(fault) => {
@@ -341,7 +350,7 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
     let done: Result<Done, ServeError> = runtime.block_on(async {
         Ok(match task {
             Task::Serve => {
-                start::serve(config, invocation.clone(), &log).await?;
+                start::serve(config, inherited, invocation.clone(), &log).await?;
                 Done::looked(String::new())
             }
             Task::PrintLines { create_database } => {

@@ -3,8 +3,11 @@
 //! A part that cannot start stops the start.
 
 mod feeds;
+mod listeners;
 mod ready;
 pub(crate) mod signals;
+
+pub use listeners::ListenError;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_config::certificate::CertificateError;
-use fanfare_config::{Config, LaravelEchoServer, ListenAddress};
+use fanfare_config::{Config, LaravelEchoServer};
 use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::refusals;
@@ -25,17 +27,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use self::listeners::{Listeners, SecureListener};
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
 use crate::log::Guard;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
-use crate::sockets::ListeningSockets;
+use crate::sockets::Inherited;
 use crate::state::{PublicAddresses, State};
 use crate::stop::{AFTER_DRAIN, Parts, stop};
 use crate::supervision::{Notice, Notices, Supervision};
-use crate::tls::ServerTls;
 use crate::tls::reload::{self, ReadRequest};
 use crate::{admin, app_commands, descriptors, listen};
 
@@ -52,29 +54,14 @@ pub enum StartError {
     #[error(transparent)]
     Apps(#[from] AppsError),
     /// A listener.
-    #[error("cannot listen on {address}: {error} (setting {setting}, option {option})")]
-    Listen {
-        /// The configured address.
-        address: SocketAddr,
-        /// The setting of the address.
-        setting: &'static str,
-        /// The command line option of the address.
-        option: &'static str,
-        /// The system's error.
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// No app has the id given.
     #[error("there is no such app; `fanfare app list` shows those of the database")]
     NoApp,
     /// The app is made anew at each start, so that nobody can be told its secret.
     #[error("{}", LaravelEchoServer::RANDOM_SECRET)]
     RandomSecret,
-    /// The certificate for TLS.
-    #[error("{}: {error}", error.setting())]
-    Certificate {
-        /// The fault.
-        error: CertificateError,
-    },
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
@@ -95,27 +82,6 @@ pub enum ServeError {
     /// A server task panicked or ended early; the server has drained.
     #[error("a task of the server has failed ({0}); the log above says how")]
     Task(&'static str),
-}
-
-/// The TLS listener before it accepts.
-struct SecureListener {
-    sockets: ListeningSockets,
-    address: SocketAddr,
-    tls: Arc<ServerTls>,
-}
-
-impl SecureListener {
-    async fn open(settings: &fanfare_config::TlsSection) -> Result<Self, StartError> {
-        let tls =
-            ServerTls::open(settings.files.clone()).map_err(|error| StartError::Certificate { error })?;
-        let sockets = bind(settings.addr, "tls.addr", "--tls-listen").await?;
-        let address = sockets.address().unwrap_or(settings.addr.first());
-        Ok(Self { sockets, address, tls: Arc::new(tls) })
-    }
-
-    fn lines(&self) -> OverTls {
-        OverTls { listen: self.address, host: self.tls.host() }
-    }
 }
 
 /// A server that accepts connections.
@@ -141,21 +107,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts every part.
+    /// Starts every part; the listeners on the sockets that were passed on, if any were.
     ///
     /// # Errors
     /// A part could not be started; all parts are stopped then.
-    pub async fn open(mut config: Config) -> Result<Self, StartError> {
+    pub async fn open(mut config: Config, inherited: Inherited) -> Result<Self, StartError> {
         let descriptors = descriptors::raise_limit();
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
         // Before the database: a start that fails creates no app, and changes no tables under a server that runs.
-        let public = bind(config.listen.addr, "listen.addr", "--listen").await?;
-        let admin = bind(config.listen.admin_addr, "listen.admin_addr", "--admin-listen").await?;
-        let secure = match &config.listen.tls {
-            Some(settings) => Some(SecureListener::open(settings).await?),
-            None => None,
-        };
+        let Listeners { public, admin, secure } = Listeners::open(&config.listen, inherited).await?;
         let apps = app_commands::open_apps(&config, true).await?;
         let (first, has_no_app) = match ShownApp::find(&config, &apps).await {
             Ok(Some(first)) => (Some(first), false),
@@ -231,11 +192,16 @@ async fn settle_apps(config: &mut Config, apps: &Apps, first: Option<&ShownApp>)
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
-pub async fn serve(config: Config, invocation: Invocation, log: &Guard) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    inherited: Inherited,
+    invocation: Invocation,
+    log: &Guard,
+) -> Result<(), ServeError> {
     let stall = config.watchdog.stall();
     let Signals { mut stop, hangup } = Signals::begin().map_err(StartError::Signals)?;
     let server = tokio::select! {
-        server = Server::open(config) => server?,
+        server = Server::open(config, inherited) => server?,
         // The database may be long in coming, up to a minute while another process migrates its tables.
         () = stop.next() => return Ok(()),
     };
@@ -312,15 +278,6 @@ fn begin_relay(state: &State, listening: SocketAddr) -> Result<RelayTask, StartE
     let name = state.node.config.bus.node_name(listening);
     Taps::follow_webhooks(&state.node);
     Ok(RelayTask::begin(&state.node, u64::from_be_bytes(id), name))
-}
-
-async fn bind(
-    address: ListenAddress,
-    setting: &'static str,
-    option: &'static str,
-) -> Result<ListeningSockets, StartError> {
-    let bound = ListeningSockets::bind(address).await;
-    bound.map_err(|(address, error)| StartError::Listen { address, setting, option, error })
 }
 
 #[cfg(test)]

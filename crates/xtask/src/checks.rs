@@ -96,7 +96,7 @@ impl Group {
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
-            Self::Rust => &[POSTGRES, REDIS, OPENSSL, HAPROXY, PROMTOOL],
+            Self::Rust => &[POSTGRES, REDIS, OPENSSL, NGINX, HAPROXY, PROMTOOL],
             Self::Valkey => &[VALKEY],
             Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL, REDIS],

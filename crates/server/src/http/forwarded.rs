@@ -1,12 +1,13 @@
 //! Proxies' headers about the client: its address, and whether the client uses TLS.
 //!
-//! Believes only trusted proxies (`listen.trusted_proxies`): anybody can write a header. A proxy that writes one
+//! Believes only trusted proxies (`listen.trusted_proxies`, and every peer over a Unix-domain socket): anybody can write a header. A proxy that writes one
 //! header lets a client's other headers pass, so that the most common header is read first.
 
 mod element;
 
 use std::net::{IpAddr, SocketAddr};
 
+use fanfare_node::addresses::WITHOUT_ADDRESS;
 use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
@@ -26,7 +27,7 @@ pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAdd
 
 fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let mut nearest = peer.to_canonical();
-    if !is_trusted(trusted, nearest) {
+    if !is_trusted_peer(trusted, nearest) {
         // Nearly every connection: no header is looked for.
         return nearest;
     }
@@ -35,7 +36,7 @@ fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         return way_back(trusted, headers, nearest).0;
     }
     for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
-        if !is_trusted(trusted, nearest) {
+        if !is_trusted_peer(trusted, nearest) {
             break;
         }
         // Entries beyond one that is no address come from nobody trusted.
@@ -53,7 +54,7 @@ pub(crate) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) ->
 
 fn over_tls(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> bool {
     let peer = peer.to_canonical();
-    if !is_trusted(trusted, peer) {
+    if !is_trusted_peer(trusted, peer) {
         return false;
     }
     let is_secure = |scheme: &str| {
@@ -76,7 +77,7 @@ fn way_back<'a>(trusted: &[IpNet], headers: &'a HeaderMap, peer: IpAddr) -> (IpA
     let all: Vec<Element<'a>> = texts(headers, FORWARDED).into_iter().flat_map(elements).collect();
     let (mut nearest, mut scheme) = (peer, None);
     for element in all.iter().rev() {
-        if !is_trusted(trusted, nearest) {
+        if !is_trusted_peer(trusted, nearest) {
             break;
         }
         scheme = element.proto.or(scheme);
@@ -93,11 +94,12 @@ fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
 
 /// Whether a connection from this address is a trusted proxy's.
 pub(crate) fn is_proxy(state: &State, peer: IpAddr) -> bool {
-    is_trusted(&state.node.config.listen.trusted_proxies, peer)
+    is_trusted_peer(&state.node.config.listen.trusted_proxies, peer)
 }
 
-fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
-    trusted.iter().any(|net| net.contains(&address))
+/// Who reaches a Unix-domain socket was let in by the permissions of its file.
+fn is_trusted_peer(trusted: &[IpNet], address: IpAddr) -> bool {
+    address == WITHOUT_ADDRESS || trusted.iter().any(|net| net.contains(&address))
 }
 
 /// An address in the proxies' notation, some with a port.
@@ -105,7 +107,8 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().ok();
     let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
-    address.map(|address| address.to_canonical())
+    // No client has the unspecified address, which stands for a peer that is trusted.
+    address.map(|address| address.to_canonical()).filter(|address| !address.is_unspecified())
 }
 
 #[cfg(test)]
@@ -157,6 +160,14 @@ mod tests {
     fn where_all_are_trusted_the_farthest_is_the_client() {
         assert_eq!(client("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_trusted_and_nobody_can_claim_to_be_one() {
+        assert_eq!(client("0.0.0.0", &["198.51.100.7, 203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client("0.0.0.0", &[]), "0.0.0.0");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9, 0.0.0.0"]), "10.0.0.1");
+        assert_eq!(client("192.0.2.1", &["0.0.0.0"]), "192.0.2.1");
     }
 
     #[test]

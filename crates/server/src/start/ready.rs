@@ -22,6 +22,7 @@ impl Server {
             version = VERSION,
             listen = %listening,
             tls = over_tls.as_ref().map(|tls| tracing::field::display(tls.listen)),
+            unix = (!config.listen.unix_path.as_os_str().is_empty()).then(|| config.listen.unix_path.display().to_string()),
             admin = %admin_listening,
             console = self.has_console().then(|| format!("http://{}{PLACE}", reached_by(*admin_listening))),
             database = config.database().map(|database| database.place()),

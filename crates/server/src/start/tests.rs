@@ -50,7 +50,7 @@ async fn websocket(address: SocketAddr) -> TcpStream {
 async fn a_server_that_loses_a_task_drains_says_that_it_is_not_ready_and_ends_with_an_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut stop = Signals::begin().expect("signals").stop;
-    let server = Server::open(config(&folder)).await.expect("it starts");
+    let server = Server::open(config(&folder), Inherited::default()).await.expect("it starts");
     let (state, admin) = (Arc::clone(&server.state), server.admin_listening);
     let _client = websocket(server.listening).await;
     let serving = tokio::spawn(async move { server.run(&mut stop, &Notices::nowhere()).await });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use fanfare_config::{Config, Flags, Sources};
+use fanfare_server::sockets::Inherited;
 use fanfare_server::start::Server;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -60,7 +61,7 @@ fn start_with(folder: TempDir, settings: &str, of_app: &str) -> Running {
         .enable_all()
         .build()
         .expect("threads can be started");
-    let server = runtime.block_on(Server::open(config)).expect("the server starts");
+    let server = runtime.block_on(Server::open(config, Inherited::default())).expect("the server starts");
     let tls = server.over_tls.as_ref().map(|tls| tls.listen);
     Running {
         address: server.listening,

@@ -30,7 +30,12 @@ struct Log {
 
 impl Process {
     pub fn spawn(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_reading(command, Stdio::null())
+    }
+
+    /// The same with this standard input.
+    pub fn spawn_reading(command: &mut Command, input: Stdio) -> Self {
+        let command = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be run");
         let (sender, stdout) = channel();
         let out = child.stdout.take().expect("standard output is piped");

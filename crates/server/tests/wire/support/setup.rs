@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -133,6 +134,13 @@ impl Setup {
     /// Starts the process, and waits for nothing.
     pub fn spawn(&self) -> Process {
         Process::spawn(&mut self.as_command())
+    }
+
+    /// Starts the process as systemd does, with a socket under this name, and waits for nothing.
+    pub fn spawn_passing(mut self, socket: OwnedFd, name: &str) -> (Process, TempDir) {
+        self.before
+            .push(format!("exec 3<&0 </dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES={name}"));
+        (Process::spawn_reading(&mut self.as_command(), Stdio::from(socket)), self.folder)
     }
 
     /// Starts the process and waits for the ready line. Where servers come in pairs, and nothing speaks against it, starts
