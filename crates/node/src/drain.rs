@@ -2,7 +2,11 @@
 //!
 //! Closes nothing itself.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// The stage of the shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +23,13 @@ enum Phase {
 #[derive(Debug)]
 pub struct Drain {
     phase: watch::Sender<Phase>,
+    began: OnceLock<Instant>,
     ended: Notify,
 }
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { phase: watch::Sender::new(Phase::Running), ended: Notify::new() }
+        Self { phase: watch::Sender::new(Phase::Running), began: OnceLock::new(), ended: Notify::new() }
     }
 }
 
@@ -33,6 +38,12 @@ impl Drain {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// How long the shutdown has lasted; `None` without one.
+    #[must_use]
+    pub fn lasts(&self) -> Option<Duration> {
+        self.began.get().map(Instant::elapsed)
     }
 
     /// Waits until the shutdown has begun.
@@ -52,6 +63,7 @@ impl Drain {
 
     /// Sends new connections elsewhere from now on.
     pub fn begin(&self) {
+        self.began.get_or_init(Instant::now);
         self.phase.send_replace(Phase::Draining);
     }
 

@@ -14,6 +14,7 @@ mod cluster;
 mod connect;
 mod connections;
 mod cookie;
+mod dependencies;
 mod doctor;
 mod entered;
 mod events;
@@ -127,7 +128,8 @@ async fn find_and_answer(
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),
-        Action::Ready => ready::answer(&admin.state),
+        Action::Alive => ready::alive(&admin.state, request.headers()),
+        Action::Ready => ready::answer(&admin.state, request.headers()),
         Action::Metrics => metrics(&admin.state.node.metrics, request.headers()),
         Action::OpenApi => apps::not_kept(json(StatusCode::OK, openapi::TEXT)),
         _ => apps::answer(admin, peer, &found, request).await.inspect_err(|problem| {

@@ -13,13 +13,13 @@ use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
     self, APACHE, BUILDAH, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PROMTOOL,
-    PYTHON, REDIS, Requirement, VALKEY,
+    PYTHON, REDIS, Requirement, SYSTEMD, VALKEY,
 };
 use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
 use crate::step::{Steps, command};
 use crate::workspace::{root, target};
-use crate::{autobahn, rules};
+use crate::{autobahn, rules, unit};
 
 /// The program of the tests over the wire.
 const WIRE: &str = "wire";
@@ -52,7 +52,7 @@ pub enum Group {
     Python,
     /// PHP as Laravel uses it.
     Php,
-    /// The image, and the manifests of Kubernetes.
+    /// The unit of systemd, the image, and the manifests of Kubernetes.
     Packaging,
     /// A Laravel application, and proxies in front.
     Laravel,
@@ -103,7 +103,7 @@ impl Group {
             Self::Browser => &[NODE, OPENSSL, CHROMIUM],
             Self::Python => &[PYTHON],
             Self::Php => &[PHP],
-            Self::Packaging => &[PYTHON, BUILDAH, OPENSSL],
+            Self::Packaging => &[SYSTEMD, PYTHON, BUILDAH, OPENSSL],
             Self::Laravel => &[NODE, OPENSSL, LARAVEL, REDIS, NGINX, HAPROXY, CADDY, APACHE],
         }
     }
@@ -321,6 +321,7 @@ fn python(steps: &mut Steps) {
 }
 
 fn packaging(steps: &mut Steps) {
+    steps.run("Packaging: the unit of systemd", unit::check);
     let environment = Environment::of("tests/packaging", "packaging-venv");
     python_tests(steps, "Packaging: the image, the manifests of Kubernetes", environment);
 }

@@ -13,6 +13,7 @@ mod pairs;
 mod python;
 mod rules;
 mod step;
+mod unit;
 mod workspace;
 
 use std::process::ExitCode;

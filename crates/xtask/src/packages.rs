@@ -86,6 +86,15 @@ pub const BUILDAH: Requirement = Requirement {
     debian: &["buildah", "binutils"],
 };
 
+/// What checks the unit; no service of it is started. `kill` is the program of the unit's reload.
+pub const SYSTEMD: Requirement = Requirement {
+    what: "systemd 252 or newer (systemd-analyze), and kill",
+    is_there: || {
+        output_of("systemd-analyze", &["--version"]).is_some() && output_of("kill", &["--version"]).is_some()
+    },
+    debian: &["systemd", "procps"],
+};
+
 /// PHP for the command line with cURL.
 pub const PHP: Requirement = Requirement {
     what: "PHP 8.1 or newer for the command line, with its curl extension",

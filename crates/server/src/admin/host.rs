@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::http::host;
 
 /// What load balancers and orchestrators ask, some with an empty `Host`.
-const PROBES: [&str; 3] = ["/up", "/ready", "/metrics"];
+const PROBES: [&str; 4] = ["/up", "/live", "/ready", "/metrics"];
 
 /// Allows a request whose `Host` is an address, `localhost`, or one of these names; a request without the header, as HTTP/1.0 allows, which
 /// no browser sends; and a probe with an empty one.

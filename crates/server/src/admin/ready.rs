@@ -1,20 +1,57 @@
-//! Whether this node is ready for traffic: `GET /ready`, and the same sentence for the console.
+//! Whether this node lives and is ready for traffic: `GET /live`, `GET /ready`, and the same sentence for the console.
 
 use std::fmt::Write as _;
 
+use fanfare_protocol::utc::utc_milliseconds;
 use hyper::StatusCode;
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
+use serde_json::{Value, json};
 
-use super::cluster;
+use super::{cluster, dependencies};
 use crate::http::Answer;
-use crate::http::answer::text;
+use crate::http::answer::{self, text};
 use crate::state::State;
 
-/// The answer to `GET /ready`.
-pub(super) fn answer(state: &State) -> Answer {
-    match readiness(state) {
-        Ok(sentence) => text(StatusCode::OK, &sentence),
-        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, &why),
+/// The answer to `GET /ready`: a sentence, or JSON with each dependency for who asks for JSON.
+pub(super) fn answer(state: &State, headers: &HeaderMap) -> Answer {
+    let (status, word, says) = match readiness(state) {
+        Ok(sentence) => (StatusCode::OK, "ready", sentence),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", why),
+    };
+    if wants_json(headers) {
+        let dependencies = dependencies::all(state);
+        as_json(status, &json!({ "status": word, "says": says, "dependencies": dependencies }))
+    } else {
+        text(status, &says)
     }
+}
+
+/// The answer to `GET /live`: the runtime has run this, whatever else is amiss.
+pub(super) fn alive(state: &State, headers: &HeaderMap) -> Answer {
+    if wants_json(headers) {
+        let since = utc_milliseconds(state.node.started_at());
+        as_json(StatusCode::OK, &json!({ "status": "live", "since": since }))
+    } else {
+        text(StatusCode::OK, "live")
+    }
+}
+
+/// Whether the client names JSON among what it accepts, and does not exclude it. `*/*` means the sentence.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(ACCEPT).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_json = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map(str::parse::<f32>);
+        is_json && !matches!(weight, Some(Ok(0.0)))
+    })
+}
+
+fn as_json(status: StatusCode, value: &Value) -> Answer {
+    let mut answer = answer::json(status, value.to_string());
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 /// Whether newcomers should be sent here, in a sentence that says what is amiss as well.
@@ -67,4 +104,26 @@ pub(super) fn readiness(state: &State) -> Result<String, String> {
         );
     }
     Ok(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_for_who_names_it() {
+        let wants = |accept: &'static str| {
+            wants_json(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]))
+        };
+        for accept in
+            ["application/json", "Application/JSON; q=0.5", "text/html, application/json;charset=utf-8"]
+        {
+            assert!(wants(accept), "{accept}");
+        }
+        for accept in ["*/*", "text/plain", "application/*", "application/json;q=0", "application/jsonl", ""]
+        {
+            assert!(!wants(accept), "{accept}");
+        }
+        assert!(!wants_json(&HeaderMap::new()));
+    }
 }

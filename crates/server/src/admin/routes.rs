@@ -11,6 +11,7 @@ use super::problem::Problem;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Up,
+    Alive,
     Ready,
     Metrics,
     OpenApi,
@@ -99,6 +100,7 @@ impl Action {
             | Self::CreateToken
             | Self::RevokeToken => Scope::Write,
             Self::Up
+            | Self::Alive
             | Self::Ready
             | Self::Metrics
             | Self::OpenApi
@@ -134,9 +136,10 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 45] {
+pub(super) fn all() -> [(Method, &'static str, Action); 46] {
     [
         (Method::GET, "/up", Action::Up),
+        (Method::GET, "/live", Action::Alive),
         (Method::GET, "/ready", Action::Ready),
         (Method::GET, "/metrics", Action::Metrics),
         (Method::GET, "/v1/openapi.json", Action::OpenApi),

@@ -47,7 +47,7 @@ async fn beyond_what_may_be_under_way_operators_are_told_to_come_back_and_health
     assert!(busy.contains("\r\nretry-after: 1\r\n") && busy.contains("urn:fanfare:problem:busy"), "{busy}");
     let stranger = ask(address, "GET /v1/apps HTTP/1.1").await;
     assert!(stranger.starts_with("HTTP/1.1 401 "), "{stranger}");
-    for path in ["/up", "/ready", "/metrics"] {
+    for path in ["/up", "/live", "/ready", "/metrics"] {
         let answer = ask(address, &format!("GET {path} HTTP/1.1")).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }

@@ -18,7 +18,7 @@ fn asked_as(addr: SocketAddr, host: &str, path: &str) -> Answer {
 #[test]
 fn a_name_that_nobody_has_listed_is_refused_on_every_path_with_the_setting_that_lists_it() {
     let server = TestServer::start();
-    for path in ["/up", "/ready", "/metrics", "/v1/openapi.json", "/v1/apps", "/nowhere"] {
+    for path in ["/up", "/live", "/ready", "/metrics", "/v1/openapi.json", "/v1/apps", "/nowhere"] {
         for host in ["evil.test", "evil.test:9600", "127.0.0.1.evil.test", "localhost.evil.test:80"] {
             let answer = asked_as(server.admin, host, path);
             assert_eq!(answer.head.status, 421, "{host} {path}");
@@ -54,7 +54,7 @@ fn addresses_localhost_and_listed_names_are_answered_whatever_the_port() {
         "Fanfare.Internal:9600",
         "",
     ] {
-        for path in ["/up", "/ready", "/metrics"] {
+        for path in ["/up", "/live", "/ready", "/metrics"] {
             assert_eq!(asked_as(server.admin, host, path).head.status, 200, "{host} {path}");
         }
     }

@@ -116,7 +116,7 @@ fn without_a_token_nothing_is_told_but_how_to_get_one() {
         reply.refused(401, "no-token", &[]);
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
     }
-    for path in ["/up", "/ready", "/metrics", "/v1/openapi.json"] {
+    for path in ["/up", "/live", "/ready", "/metrics", "/v1/openapi.json"] {
         assert_eq!(server.admin(path).head.status, 200, "{path}");
     }
 }

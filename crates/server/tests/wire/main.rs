@@ -113,6 +113,7 @@ mod printing;
 mod private_addresses;
 mod proxy_protocol;
 mod quotas;
+mod readiness;
 mod redis_feed;
 mod redis_feed_apps;
 mod redis_feed_dropped;
