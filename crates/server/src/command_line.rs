@@ -10,6 +10,7 @@ mod laravel;
 mod live;
 mod open;
 mod options;
+mod pages;
 mod send;
 mod token;
 mod webhook;
@@ -30,6 +31,7 @@ pub use open::{
     TerminateOptions, UsersAction, UsersCommand, UsersOptions,
 };
 pub use options::{DataPlace, Lines, Migrate, Serve, ServerPlace};
+pub use pages::{CompletionsCommand, ManCommand};
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
 pub use webhook::{DeliveriesOptions, TestOptions, WebhookAction, WebhookCommand};
@@ -137,6 +139,10 @@ pub enum Command {
     Console(ConsoleCommand),
     /// Show who changed, sent or looked at what
     Audit(AuditCommand),
+    /// Print what completes this command line in a shell
+    Completions(CompletionsCommand),
+    /// Write the man pages into a folder
+    Man(ManCommand),
     /// Print the version, and the commit that it was built from
     Version,
 }

@@ -13,6 +13,7 @@ pub mod env_commands;
 pub mod health;
 pub mod live_command;
 pub mod log;
+pub mod manual;
 pub mod open_command;
 pub mod paste_lines;
 pub mod printed;

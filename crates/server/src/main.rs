@@ -20,6 +20,7 @@ use fanfare_server::command_line::{
 use fanfare_server::console_command;
 use fanfare_server::env_commands;
 use fanfare_server::live_command;
+use fanfare_server::manual;
 use fanfare_server::open_command;
 use fanfare_server::paste_lines::Invocation;
 use fanfare_server::printed::{complain, complain_of_each, print, say, tell};
@@ -106,10 +107,9 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Webhook(WebhookCommand { action }) => look_at_webhooks(&action),
         Command::Health(asked) => check_health(&asked),
         Command::Cluster(asked) => show_cluster(asked),
-        Command::Version => {
-            say(&format!("fanfare {VERSION}\n"))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(asked) => said(&manual::completions(asked.shell)),
+        Command::Man(asked) => manual::write_pages(&asked.folder).map(|()| ExitCode::SUCCESS),
+        Command::Version => said(&format!("fanfare {VERSION}\n")),
         Command::Serve(options) => serve(options),
         Command::Migrate(Migrate { config, laravel, data_dir, create_database }) => {
             let flags = Flags { data_dir, ..Flags::default() };
@@ -125,6 +125,11 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
             load_and_run(sources, Task::PrintLines { create_database: lines.create_database })
         }
     }
+}
+
+/// Prints what needs no configuration.
+fn said(text: &str) -> Result<ExitCode, ExitCode> {
+    say(text).map(|()| ExitCode::SUCCESS)
 }
 
 /// `fanfare serve`, `--check` and `--print`.

@@ -64,6 +64,8 @@ impl CommandLine {
                 fill(&mut cluster.config, &mut before.config);
                 "cluster"
             }
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
             Command::Version => "version",
         };
         let options = before.given();

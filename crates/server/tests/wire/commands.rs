@@ -210,3 +210,33 @@ fn a_postgres_that_is_not_there_is_named_without_its_password() {
         "fanfare: the Postgres database shop at 127.0.0.1:1 cannot be opened: Connection refused (os error 111)"
     );
 }
+
+#[test]
+fn completions_know_commands_and_options_in_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (ended, left) = alone(&["completions", shell], &[]);
+        assert_eq!((ended.status, &*ended.stderr, left), (0, "", 0), "{shell}");
+        for word in ["serve", "doctor", "create-database", "fanfare"] {
+            assert!(ended.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let (ended, _) = alone(&["completions", "unknown"], &[]);
+    assert_eq!((ended.status, &*ended.stdout), (64, ""));
+}
+
+#[test]
+fn man_pages_are_written_for_every_command_into_a_new_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ended = run(binary(folder.path()).args(["man", "share/man1"]));
+    assert_eq!((ended.status, &*ended.stdout, &*ended.stderr), (0, "", ""));
+    for (page, word) in
+        [("fanfare", "fanfare\\-serve"), ("fanfare-serve", "config"), ("fanfare-app-create", "name")]
+    {
+        let path = folder.path().join("share/man1").join(page).with_extension("1");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
+        assert!(text.contains(".TH ") && text.contains(word), "{page}: {text}");
+    }
+    fs::write(folder.path().join("file"), "").expect("the folder can be written to");
+    let ended = run(binary(folder.path()).args(["man", "file"]));
+    assert!(ended.status == 74 && ended.stderr.starts_with("fanfare: file: "), "{}", ended.stderr);
+}

@@ -9,9 +9,10 @@ use crate::support::server::TestServer;
 use crate::support::setup::binary;
 
 /// Commands that print something: those that read the database, ask the server, or need neither.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["--version"],
     &["--help"],
+    &["completions", "zsh"],
     &["app", "list"],
     &["audit"],
     &["token", "list", "--json"],
