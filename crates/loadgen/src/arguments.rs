@@ -5,26 +5,31 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Load for a server of the Pusher protocol on this machine. Prints one JSON object; ends with 1 if anything was
 /// lost, refused or closed.
 #[derive(Parser)]
-pub(crate) struct Arguments {
+pub struct Arguments {
+    /// The server.
     #[command(flatten)]
     pub target: Target,
+    /// What is done to the server.
     #[command(subcommand)]
     pub scenario: Scenario,
 }
 
 /// The server that is measured, and how the generator behaves.
 #[derive(Args)]
-pub(crate) struct Target {
+pub struct Target {
     /// Port of the server, on 127.0.0.1; for `rawlimit`, the port to listen on
     #[arg(long, global = true, default_value_t = 6001)]
     pub port: u16,
     /// Port to publish to, where that is another node of the server; else that of --port
     #[arg(long, global = true)]
     pub publish_port: Option<u16>,
+    /// The app
     #[arg(long, global = true, default_value = "app-id")]
     pub app_id: String,
+    /// A key of the app
     #[arg(long, global = true, default_value = "app-key")]
     pub key: String,
+    /// The key's secret
     #[arg(long, global = true, default_value = "app-secret")]
     pub secret: String,
     /// The server's process; without it there are no figures of its CPU and memory
@@ -44,13 +49,16 @@ impl Target {
 
 /// A sleeping generator has to be woken by the server's `send()`, which no real client costs: about 1 µs a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Spin {
+pub enum Spin {
+    /// Polls while deliveries are under way
     Auto,
+    /// Sleeps
     Off,
 }
 
+/// The loads.
 #[derive(Subcommand)]
-pub(crate) enum Scenario {
+pub enum Scenario {
     /// Waits until a published event reaches a subscriber
     Ready(Ready),
     /// Subscribers that do nothing: the server's memory for each
@@ -65,18 +73,21 @@ pub(crate) enum Scenario {
     Rawlimit,
 }
 
+/// Options of `ready`.
 #[derive(Args)]
-pub(crate) struct Ready {
+pub struct Ready {
     /// Seconds to wait
     #[arg(long, default_value_t = 30.0)]
     pub timeout: f64,
 }
 
+/// Options of `idle`.
 #[derive(Args)]
-pub(crate) struct Idle {
+pub struct Idle {
     /// Connections
     #[arg(long, default_value_t = 1000)]
     pub n: usize,
+    /// Channels
     #[arg(long, default_value_t = 1)]
     pub channels: usize,
     /// Seconds between the last subscription and the measurement of memory
@@ -84,8 +95,9 @@ pub(crate) struct Idle {
     pub settle: f64,
 }
 
+/// Options of `fanout`.
 #[derive(Args)]
-pub(crate) struct Fanout {
+pub struct Fanout {
     /// Subscribers
     #[arg(long, default_value_t = 1000)]
     pub n: usize,
@@ -107,14 +119,18 @@ pub(crate) struct Fanout {
     /// Of the subscribers, so many stop reading once they are subscribed
     #[arg(long, default_value_t = 0)]
     pub slow: usize,
+    /// For how long
     #[command(flatten)]
     pub span: Span,
 }
 
+/// Options of `http`.
 #[derive(Args)]
-pub(crate) struct Http {
+pub struct Http {
+    /// Connections to publish on
     #[arg(long, default_value_t = 8)]
     pub publishers: usize,
+    /// Channels
     #[arg(long, default_value_t = 100)]
     pub channels: usize,
     /// Events of each request
@@ -123,22 +139,25 @@ pub(crate) struct Http {
     /// Bytes of the data of an event
     #[arg(long, default_value_t = 128)]
     pub bytes: usize,
+    /// For how long
     #[command(flatten)]
     pub span: Span,
 }
 
+/// Options of `churn`.
 #[derive(Args)]
-pub(crate) struct Churn {
+pub struct Churn {
     /// Connections at once
     #[arg(long, default_value_t = 32)]
     pub n: usize,
+    /// For how long
     #[command(flatten)]
     pub span: Span,
 }
 
 /// How long a scenario runs.
 #[derive(Args)]
-pub(crate) struct Span {
+pub struct Span {
     /// Seconds that are measured
     #[arg(long, default_value_t = 8.0)]
     pub seconds: f64,

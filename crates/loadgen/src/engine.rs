@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::Outcome;
 use crate::api::Requests;
 use crate::arguments::{Spin, Target};
 use crate::clients::Clients;
 use crate::payload::Payload;
 use crate::process::{Process, machine_cpu};
 use crate::publishers::Publishers;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
+pub(crate) use crate::tally::SECOND;
 use crate::tally::Tally;
 
 /// Most handshakes in progress.
@@ -24,9 +24,6 @@ const ARRIVAL: u64 = 120 * SECOND;
 
 /// After so long without progress the loop stops polling without sleep.
 const PATIENCE: u64 = SECOND / 5;
-
-/// In nanoseconds, as all times here.
-pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Everything that a scenario uses.
 pub(crate) struct Engine {

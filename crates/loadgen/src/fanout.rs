@@ -1,11 +1,10 @@
 //! Publishing to subscribers, at a fixed rate or as fast as events arrive, also beside slow consumers.
 
-use crate::Outcome;
 use crate::arguments::{Fanout, Target};
 use crate::clients::Clients;
 use crate::engine::{Engine, Moment, SECOND, nanoseconds};
 use crate::histogram::Histogram;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 /// Connections to publish on, at a fixed rate.
 const PUBLISHERS: usize = 8;
@@ -63,6 +62,7 @@ pub(crate) fn run(target: &Target, options: &Fanout) -> Outcome<Report> {
     if !options.saturate {
         report.put("generator_late_p99_us", pace.late.quantile(0.99));
     }
+    report.latencies = engine.tally.latencies.doubling();
     engine.close_books(&mut report);
     Ok(report)
 }

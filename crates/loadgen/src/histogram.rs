@@ -1,5 +1,7 @@
 //! A histogram of times: a fixed amount of memory for any number of times, each within one percent.
 
+use crate::report::LatencySlice;
+
 /// Buckets for each doubling.
 const FINE: u32 = 7;
 
@@ -35,6 +37,24 @@ impl Histogram {
         self.longest = self.longest.max(nanoseconds);
     }
 
+    /// The times in slices that double, from the first to the last that has any.
+    pub(crate) fn doubling(&self) -> Vec<LatencySlice> {
+        let mut slices: Vec<LatencySlice> = Vec::new();
+        for (at, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let up_to_us = (lowest(at) / 1000 + 1).next_power_of_two();
+            match slices.last_mut() {
+                Some(last) if last.up_to_us == up_to_us => last.count += count,
+                _ => {
+                    while let Some(last) = slices.last().filter(|last| last.up_to_us * 2 < up_to_us) {
+                        slices.push(LatencySlice { up_to_us: last.up_to_us * 2, count: 0 });
+                    }
+                    slices.push(LatencySlice { up_to_us, count: *count });
+                }
+            }
+        }
+        slices
+    }
+
     /// The number of times.
     pub(crate) fn count(&self) -> u64 {
         self.count
@@ -68,6 +88,16 @@ mod tests {
             before = at;
             assert!(lowest(at) <= value && (value - lowest(at)) as f64 <= value as f64 * 0.01, "{value}");
         }
+    }
+
+    #[test]
+    fn slices_double_without_a_gap_and_hold_every_time() {
+        let mut times = Histogram::default();
+        for microseconds in [3_u64, 3, 5, 70, 100] {
+            times.record(microseconds * 1000);
+        }
+        let slices: Vec<(u64, u64)> = times.doubling().iter().map(|one| (one.up_to_us, one.count)).collect();
+        assert_eq!(slices, [(4, 2), (8, 1), (16, 0), (32, 0), (64, 0), (128, 2)]);
     }
 
     #[test]

@@ -4,11 +4,26 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+/// The result of a run, or an error worded for people.
+pub type Outcome<T> = Result<T, String>;
+
 /// The figures of a run, in order of insertion.
-#[derive(Default)]
-pub(crate) struct Report {
+#[derive(Debug, Default)]
+pub struct Report {
     figures: Map<String, Value>,
     faults: Vec<String>,
+    /// How long events took to subscribers, in slices of which each ends at twice the time of the one before; empty where no event
+    /// was measured.
+    pub latencies: Vec<LatencySlice>,
+}
+
+/// Times of a histogram up to a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencySlice {
+    /// The bound, in microseconds; the slice before ends at half of it.
+    pub up_to_us: u64,
+    /// How many times there are.
+    pub count: u64,
 }
 
 impl Report {
@@ -22,8 +37,21 @@ impl Report {
         self.faults.push(what);
     }
 
+    /// A figure by its name; `None` if the run has none of this name.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.get(name)?.as_f64()
+    }
+
+    /// What went wrong: events that were lost, requests that were refused.
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
     /// Whether the run has no fault.
-    pub(crate) fn is_ok(&self) -> bool {
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
         self.faults.is_empty()
     }
 }

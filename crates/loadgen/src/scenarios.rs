@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::Outcome;
 use crate::arguments::{Churn, Http, Idle, Ready, Span, Target};
 use crate::clients::Clients;
 use crate::engine::{Engine, Moment, SECOND, nanoseconds};
 use crate::histogram::Histogram;
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 
 /// Waits until an event reaches a subscriber.
 pub(crate) fn ready(target: &Target, options: &Ready) -> Outcome<Report> {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::engine::SECOND;
 use crate::histogram::Histogram;
 use crate::payload::Stamp;
+
+/// In nanoseconds, as all times here.
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 #[derive(Default)]
 struct Event {

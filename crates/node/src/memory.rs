@@ -31,6 +31,12 @@ pub fn resident() -> Option<u64> {
     Some(held.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// Bytes of the machine, or of the control group where that has fewer; `None` where neither can be read.
+#[must_use]
+pub fn of_this_machine() -> Option<u64> {
+    available(Path::new("/"))
+}
+
 /// Most bytes that may wait for all clients together: the setting, or a share of the memory if the setting is 0.
 #[must_use]
 pub fn outboxes(setting: usize) -> usize {
@@ -39,8 +45,11 @@ pub fn outboxes(setting: usize) -> usize {
 
 /// The share of the memory; `root` is the root of the system's files.
 fn share_of(root: &Path) -> usize {
-    let available = [of_machine(root), of_group(root)].into_iter().flatten().min().unwrap_or(SOME);
-    usize::try_from(available / SHARE).unwrap_or(usize::MAX)
+    usize::try_from(available(root).unwrap_or(SOME) / SHARE).unwrap_or(usize::MAX)
+}
+
+fn available(root: &Path) -> Option<u64> {
+    [of_machine(root), of_group(root)].into_iter().flatten().min()
 }
 
 /// The machine's memory.

@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod before;
+mod bench;
 mod cluster;
 mod console;
 mod health;
@@ -21,6 +22,7 @@ use fanfare_doctor::Doctor;
 pub use app::{AppAction, AppCommand, CreateOptions, UpdateOptions};
 pub use audit::AuditCommand;
 pub use before::Misplaced;
+pub use bench::BenchCommand;
 pub use cluster::Cluster;
 pub use console::ConsoleCommand;
 pub use health::Health;
@@ -143,6 +145,8 @@ pub enum Command {
     Completions(CompletionsCommand),
     /// Write the man pages into a folder
     Man(ManCommand),
+    /// Measure what this machine can do, with a server of its own
+    Bench(BenchCommand),
     /// Print the version, and the commit that it was built from
     Version,
 }

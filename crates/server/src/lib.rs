@@ -5,6 +5,7 @@
 // What `main`, the example and the tests of costs use.
 pub mod app_commands;
 pub mod audit_command;
+pub mod bench_command;
 pub mod clients;
 pub mod cluster_command;
 pub mod command_line;

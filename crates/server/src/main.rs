@@ -10,7 +10,6 @@ use fanfare_bus::NotObserved;
 use fanfare_config::{Config, Fault, Flags, Sources};
 use fanfare_doctor::{self as doctor, Doctor, Outcome, Plan};
 use fanfare_server::app_commands::{self, CommandError, Done};
-use fanfare_server::audit_command;
 use fanfare_server::cluster_command::{self, ClusterReport};
 use fanfare_server::command_line::{
     Cluster, Command, CommandLine, DataPlace, EXIT_AMISS, EXIT_CONFIG, EXIT_SOFTWARE, EXIT_UNAVAILABLE,
@@ -29,6 +28,7 @@ use fanfare_server::sockets::Inherited;
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
 use fanfare_server::webhook_command::{self, WebhookReport};
+use fanfare_server::{audit_command, bench_command};
 use fanfare_server::{health, log};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,6 +106,7 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         }
         Command::Webhook(WebhookCommand { action }) => look_at_webhooks(&action),
         Command::Health(asked) => check_health(&asked),
+        Command::Bench(asked) => bench_command::run(asked),
         Command::Cluster(asked) => show_cluster(asked),
         Command::Completions(asked) => said(&manual::completions(asked.shell)),
         Command::Man(asked) => manual::write_pages(&asked.folder).map(|()| ExitCode::SUCCESS),

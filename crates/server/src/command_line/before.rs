@@ -66,6 +66,7 @@ impl CommandLine {
             }
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
+            Command::Bench(_) => "bench",
             Command::Version => "version",
         };
         let options = before.given();

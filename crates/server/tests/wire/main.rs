@@ -23,6 +23,7 @@ mod authorize_verdicts;
 mod authorized;
 mod bad_input;
 mod batch;
+mod bench;
 mod bounds;
 mod cache;
 mod channel_queries;

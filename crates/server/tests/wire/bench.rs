@@ -1,0 +1,79 @@
+//! `fanfare bench`: measures a server of its own, and leaves nothing behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::setup::binary;
+
+/// Runs `fanfare bench` briefly, in a folder where a configuration says otherwise; its status and output.
+fn measured(folder: &Path, options: &[&str]) -> (Option<i32>, String, String) {
+    fs::write(folder.join("fanfare.toml"), "[listen]\naddr = \"127.0.0.1:1\"\n")
+        .expect("a folder takes files");
+    let done = binary(folder)
+        .args(["bench", "--connections", "20", "--seconds", "1"])
+        .args(options)
+        // Settings of servers that run here mean nothing to the one that is measured.
+        .env("FANFARE__APPS__DATABASE", "sqlite")
+        .env("FANFARE__LIMITS__CONNECTIONS", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+/// Processes of this user that are servers with the app of a measurement.
+fn left_behind() -> usize {
+    let processes = fs::read_dir("/proc").expect("there is /proc").filter_map(Result::ok);
+    let environment = |entry: fs::DirEntry| fs::read(entry.path().join("environ")).ok();
+    let is_measured = |text: &Vec<u8>| text.windows(19).any(|part| part == b"PUSHER_APP_ID=bench");
+    processes.filter_map(environment).filter(is_measured).count()
+}
+
+#[test]
+fn a_measurement_prints_what_the_machine_did_and_holds_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (status, text, complaints) = measured(folder.path(), &[]);
+    assert_eq!((status, &*complaints), (Some(0), ""), "{text}");
+    for part in [
+        "20 connections with a channel each",
+        "deliveries a second",
+        "requests a second",
+        "This machine holds about",
+        "99 % within",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let (status, text, complaints) = measured(folder.path(), &["--json"]);
+    assert_eq!((status, &*complaints), (Some(0), ""), "{text}");
+    let figures: Value = serde_json::from_str(&text).expect("it is JSON");
+    let positive = |pointer: &str| figures.pointer(pointer).and_then(Value::as_f64) > Some(0.0);
+    for pointer in [
+        "/connections_per_second",
+        "/lone_events/p99_us",
+        "/busy/deliveries_per_second",
+        "/busy/cpu_us_per_delivery",
+        "/publishes/requests_per_second",
+        "/holds/by_descriptors",
+        "/holds/by_memory",
+    ] {
+        assert!(positive(pointer), "{pointer} in {text}");
+    }
+    let slices = figures["lone_events"]["histogram"].as_array().expect("there is a histogram");
+    let counted: u64 = slices.iter().filter_map(|slice| slice["count"].as_u64()).sum();
+    assert!(counted >= 20 * 15, "20 subscribers of some 20 events: {counted}");
+    assert_eq!(left_behind(), 0);
+    let files = fs::read_dir(folder.path()).expect("the folder is there").count();
+    assert_eq!(files, 1, "nothing beside the configuration that was there");
+}
+
+#[test]
+fn a_measurement_of_more_than_the_machine_may_open_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = binary(folder.path()).args(["bench", "--connections", "20001"]).output().expect("it starts");
+    assert_eq!(done.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("1..=20000"));
+}
