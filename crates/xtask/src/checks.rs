@@ -349,7 +349,8 @@ pub fn cargo(log: &Log, arguments: &[&str]) -> Result<(), String> {
     log.execute(&mut cargo_command(arguments))
 }
 
-fn cargo_command(arguments: &[&str]) -> Command {
+/// A run of cargo for the workspace, to which a caller may add.
+pub fn cargo_command(arguments: &[&str]) -> Command {
     let mut cargo = command("cargo", arguments, root());
     // For the workspace of the fuzz targets too, which has most of its dependencies in common with the root's.
     cargo.env("CARGO_TARGET_DIR", target());

@@ -11,8 +11,10 @@ mod once;
 mod packages;
 mod pairs;
 mod python;
+mod release;
 mod rules;
 mod step;
+mod tools;
 mod unit;
 mod workspace;
 
@@ -26,6 +28,8 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
        cargo xtask rules
+       cargo xtask packages [--binary FILE]
+       cargo xtask release (--key FILE | --trial) [--binary FILE]
 
 `test` runs all tests, or one group of them; prints a line for each step, and puts all output into a file:
   tidy      rustfmt, clippy and the rules that the code keeps (crates/xtask/tests)
@@ -54,7 +58,12 @@ queries are told (crates/soak; `cargo xtask cluster --help` lists all options). 
 own, so that a firewall can be among the faults.
 
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
-test nor a reason in docs/protocol.md.";
+test nor a reason in docs/protocol.md.
+
+`packages` builds the binary, or takes FILE, makes an archive and a package for Debian in target/packages with their sums, and installs,
+upgrades, removes and purges the package in a Debian of its own (as root on Debian or Ubuntu, which get what is missing). `release` does
+all of this, signs the sums with the key of minisign in FILE, and verifies both; --trial signs with a key made at the moment
+(docs/releasing.md).";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -71,6 +80,12 @@ fn main() -> ExitCode {
         ["autobahn"] => checks::run(&[Group::Autobahn], true),
         ["cluster", ref options @ ..] => cluster::run(options),
         ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
+        ["packages"] => release::packages(None),
+        ["packages", "--binary", binary] => release::packages(Some(binary)),
+        ["release", "--trial"] => release::release(None, None),
+        ["release", "--trial", "--binary", binary] => release::release(None, Some(binary)),
+        ["release", "--key", key] => release::release(Some(key), None),
+        ["release", "--key", key, "--binary", binary] => release::release(Some(key), Some(binary)),
         ["rules"] => rules::report(&Log::Terminal).map(|()| true),
         _ => return misused("what to do?"),
     };

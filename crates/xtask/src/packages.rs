@@ -153,6 +153,15 @@ pub const APACHE: Requirement = Requirement {
     debian: &["apache2-bin"],
 };
 
+/// What checks Debian packages, and makes the root that they are installed into.
+pub const DEBIAN_TOOLS: Requirement = Requirement {
+    what: "the programs that check Debian packages (dpkg, lintian, debootstrap, strip)",
+    is_there: || {
+        ["dpkg", "lintian", "debootstrap", "strip"].iter().all(|one| output_of(one, &["--version"]).is_some())
+    },
+    debian: &["dpkg-dev", "lintian", "debootstrap", "binutils"],
+};
+
 /// Sees to it that everything is there, by installing it where that can be done and `may_install`.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -68,6 +68,12 @@ impl Steps {
         self.ended.push((name.to_owned(), End::Skipped));
     }
 
+    /// Says something about the step before.
+    pub fn note(&self, line: &str) {
+        println!("  {line}");
+        self.log.say(line);
+    }
+
     /// Prints the failures again, the time and the counts; true if each step ran and passed.
     pub fn summarize(&self) -> bool {
         println!();
@@ -101,6 +107,11 @@ pub fn command(program: &str, arguments: &[&str], directory: PathBuf) -> Command
     let mut command = Command::new(program);
     command.args(arguments).current_dir(directory).env("PATH", programs());
     command
+}
+
+/// Has a command find the programs of `folder` first.
+pub fn prefer(command: &mut Command, folder: &Path) {
+    command.env("PATH", format!("{}:{}", folder.display(), programs()));
 }
 
 /// Where programs are: Debian has nginx and apache2 in folders that are in the path of root alone.
