@@ -1,18 +1,12 @@
 """The files for Docker Compose: the server accepts the settings in them, and nginx leads to every node."""
 
-import os
 import re
-import subprocess
 import tempfile
 import unittest
 
 import yaml
 
-from binary import BINARY, ROOT
-
-# What follows the drain: connections that are left are closed within that many seconds.
-CLOSING = 3
-
+from binary import CLOSING, ROOT, number_in, serve
 
 def nodes(file):
     """The services that run Fanfare, by name."""
@@ -24,9 +18,8 @@ class Compose(unittest.TestCase):
     def serve(self, node, *options):
         """`fanfare serve` with a service's settings."""
         settings = {name: re.sub(r"\$\{.*?\}", "", value) for name, value in node["environment"].items()}
-        env = {"PATH": os.environ["PATH"], "FANFARE_DEFAULTS": str(ROOT / "config/docker/defaults.toml"), **settings}
         with tempfile.TemporaryDirectory() as folder:
-            return subprocess.run([BINARY, "serve", *options], cwd=folder, env=env, capture_output=True, text=True, check=False)
+            return serve(folder, settings, *options)
 
     def test_the_server_accepts_the_settings_of_each_node_and_has_the_time_to_drain(self):
         for file in ["docker-compose.yml", "docker-compose.single.yml"]:
@@ -35,9 +28,9 @@ class Compose(unittest.TestCase):
             for name, node in found.items():
                 done = self.serve(node, "--check")
                 self.assertEqual(done.returncode, 0, f"{file}, {name}: {done.stdout}{done.stderr}")
-                drain = re.search(r'^drain = "(\d+)s"', self.serve(node, "--print").stdout, re.MULTILINE)
+                drain = number_in(self.serve(node, "--print").stdout, "drain")
                 grace = int(node["stop_grace_period"].removesuffix("s"))
-                self.assertGreaterEqual(grace, int(drain[1]) + CLOSING, file)
+                self.assertGreaterEqual(grace, drain + CLOSING, file)
 
     def test_the_balancer_leads_to_every_node_and_no_other(self):
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

@@ -1,6 +1,5 @@
 """The manifests of packaging/kubernetes: what Kubernetes' own schemas say, and what the server says to the settings in them."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -9,16 +8,12 @@ import unittest
 
 import yaml
 
-from binary import BINARY, ROOT
+from binary import CLOSING, ROOT, number_in, serve
 
 FOLDER = ROOT / "packaging/kubernetes"
 
 # Kinds that Kubernetes does not bring itself.
 FOREIGN = {"Kustomization", "ServiceMonitor"}
-
-# What follows the drain: connections that are left are closed within that many seconds.
-CLOSING = 3
-
 
 def documents():
     """All objects, by kind and name."""
@@ -87,34 +82,28 @@ class Kubernetes(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "fanfare.toml"
             file.write_text(self.objects["ConfigMap", "fanfare"]["data"]["fanfare.toml"])
-            env = {
-                "PATH": os.environ["PATH"],
+            settings = {
                 "FANFARE_CONFIG": str(file),
-                "FANFARE_DEFAULTS": str(ROOT / "config/docker/defaults.toml"),
                 "FANFARE__BUS__NODE_NAME": "fanfare-7c9f8d6b5-x2x4z",
                 **self.objects["Secret", "fanfare"]["stringData"],
             }
-            command = [BINARY, "serve", *options]
-            return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+            return serve(folder, settings, *options)
 
     def test_the_server_accepts_the_configuration(self):
         done = self.checked("--check")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_the_pod_may_take_as_long_to_end_as_the_drain_takes(self):
-        settings = self.checked("--print").stdout
-        line = next(line for line in settings.splitlines() if line.startswith("drain = "))
-        drain = int(line.split('"')[1].removesuffix("s"))
+        drain = number_in(self.checked("--print").stdout, "drain")
         before = self.container["lifecycle"]["preStop"]["sleep"]["seconds"]
         self.assertGreaterEqual(self.pod["spec"]["terminationGracePeriodSeconds"], before + drain + CLOSING)
 
     def test_the_pods_hold_what_the_autoscaler_gives_them(self):
-        settings = self.checked("--print").stdout
-        line = next(line for line in settings.splitlines() if line.startswith("connections = "))
+        connections = number_in(self.checked("--print").stdout, "connections")
         scaler = self.objects["HorizontalPodAutoscaler", "fanfare"]["spec"]
         metric = scaler["metrics"][0]["pods"]
         self.assertEqual(metric["metric"]["name"], "fanfare_connections")
-        self.assertLess(int(metric["target"]["averageValue"]), int(line.split()[2]))
+        self.assertLess(int(metric["target"]["averageValue"]), connections)
 
 
 if __name__ == "__main__":
