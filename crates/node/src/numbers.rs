@@ -134,7 +134,10 @@ pub async fn connections(node: &Node, apps: Vec<String>) -> (BTreeMap<String, us
         for (app, there) in told.into_iter().flat_map(|told| told.said) {
             *connections.entry(app).or_default() += there;
         }
-        let reached = of.map_or_else(|| reached.clone(), |before| before.and(&reached));
+        let reached = match of {
+            Some(before) => before.and(&reached),
+            None => reached,
+        };
         if others.is_empty() {
             return (connections, reached);
         }
