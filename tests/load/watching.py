@@ -147,8 +147,11 @@ def routes(asking, searches=True):
     return [f"/v1/apps/1{path.format(**names)}" for path in of_the_app] + OF_THE_NODE
 
 
-def ask_all(pipe, port, token, searches=True, odd_seconds_alone=False):
-    """Asks every route once a second, spread over the second, or over each odd second alone; says the slowest answers."""
+def ask_all(pipe, port, token, searches=True, odd_seconds_alone=False, silent=False):
+    """Asks every route once a second, spread over the second, or over each odd second alone; says the slowest answers.
+
+    One that is silent wakes whenever a route would be asked, and asks nothing: what the process that asks costs by itself.
+    """
     # Who looks has a machine of their own: where they share one with the generator, the generator never waits for them.
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     asking = Asking(port, token)
@@ -167,8 +170,9 @@ def ask_all(pipe, port, token, searches=True, odd_seconds_alone=False):
                 slow = sorted(slowest.items(), key=lambda one: -one[1])[:3]
                 pipe.send({"asked": asked, "routes": len(paths), "refused": refused, "slowest_ms": [(path, round(took * 1e3, 1)) for path, took in slow]})
                 return
-            slowest[path] = max(slowest[path], asking.get(path)[2])
-            asked += 1
+            if not silent:
+                slowest[path] = max(slowest[path], asking.get(path)[2])
+                asked += 1
         second += every
         if second < time.time():
             second = next_second(every)

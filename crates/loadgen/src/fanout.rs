@@ -5,6 +5,7 @@ use crate::clients::Clients;
 use crate::engine::{Engine, Moment, SECOND, nanoseconds};
 use crate::histogram::Histogram;
 use crate::report::{Outcome, Report};
+use crate::seconds::SHARES;
 
 /// Connections to publish on, at a fixed rate.
 const PUBLISHERS: usize = 8;
@@ -54,9 +55,10 @@ pub(crate) fn run(target: &Target, options: &Fanout) -> Outcome<Report> {
     for (name, share) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
         report.put(&format!("latency_{name}_us"), engine.tally.latencies.quantile(share));
     }
-    for (name, latencies) in ["even", "odd"].iter().zip(&engine.tally.by_second) {
-        report.put(&format!("latency_p50_{name}_seconds_us"), latencies.quantile(0.5));
-        report.put(&format!("latency_p99_{name}_seconds_us"), latencies.quantile(0.99));
+    for (name, medians) in ["even", "odd"].iter().zip(engine.tally.by_second.medians()) {
+        for ((share, _), median) in SHARES.iter().zip(medians) {
+            report.put(&format!("latency_{share}_{name}_seconds_us"), median);
+        }
     }
     report.put("publish_p99_us", engine.publishers.latencies.quantile(0.99));
     if !options.saturate {

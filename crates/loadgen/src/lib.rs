@@ -17,6 +17,7 @@ mod publishers;
 mod rawlimit;
 mod report;
 mod scenarios;
+mod seconds;
 mod socket;
 mod tally;
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::histogram::Histogram;
 use crate::payload::Stamp;
+use crate::seconds::Seconds;
 
 /// In nanoseconds, as all times here.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -22,9 +23,8 @@ pub(crate) struct Tally {
     measured_from: usize,
     /// Time from an event's due time until a subscriber has read the event.
     pub latencies: Histogram,
-    /// The same of the events that were due in an even second since 1970, and of those in an odd one: what happens in every
-    /// other second alone, such as questions to the server, is compared with the seconds between.
-    pub by_second: [Histogram; 2],
+    /// The same, second by second.
+    pub by_second: Seconds,
     /// When the generator's clock was zero, in nanoseconds since 1970.
     begun: u64,
     /// Deliveries so far.
@@ -45,7 +45,7 @@ impl Default for Tally {
             events: Vec::new(),
             measured_from: usize::MAX,
             latencies: Histogram::default(),
-            by_second: Default::default(),
+            by_second: Seconds::default(),
             begun: 0,
             deliveries: 0,
             expected: 0,
@@ -75,8 +75,7 @@ impl Tally {
         if number >= self.measured_from {
             let latency = now.saturating_sub(due);
             self.latencies.record(latency);
-            let second = (self.begun + due) / SECOND;
-            self.by_second[(second % 2) as usize].record(latency);
+            self.by_second.record((self.begun + due) / SECOND, latency);
         }
     }
 
@@ -134,19 +133,5 @@ mod tests {
         tally.deliver((400_000, measured), 1_000_000);
         assert_eq!(tally.latencies.count(), 1);
         assert!((tally.latencies.quantile(1.0) - 600.0).abs() < 6.0);
-    }
-
-    #[test]
-    fn latencies_of_even_and_of_odd_seconds_are_told_apart() {
-        let mut tally = Tally::default();
-        tally.measure(0);
-        let begun = tally.begun;
-        // From here on a second is even.
-        let even = 2 * SECOND - begun % (2 * SECOND);
-        for due in [even, even + SECOND / 2, even + SECOND] {
-            let number = tally.publish(1);
-            tally.deliver((due, number), due + 1000);
-        }
-        assert_eq!(tally.by_second.each_ref().map(Histogram::count), [2, 1]);
     }
 }
