@@ -281,28 +281,31 @@ pub fn interleavings(log: &Log) -> Result<(), String> {
     log.execute(&mut cargo)
 }
 
+/// Arguments of Node for tests of which so many files run at once, whatever the number of processors: the tests wait for
+/// processes more than they compute.
+fn node_arguments(at_once: u8) -> [String; 3] {
+    ["--test".to_owned(), "--test-reporter=spec".to_owned(), format!("--test-concurrency={at_once}")]
+}
+
 fn node(steps: &mut Steps) {
-    node_tests(steps, "Node: pusher-js, Laravel Echo, Node SDK", "tests/e2e");
+    node_tests(steps, "Node: pusher-js, Laravel Echo, Node SDK", "tests/e2e", 4);
     steps.run("Node: the same with two nodes behind a balancer", |log| {
         let redis = PairsRedis::start()?;
-        // These tests wait for processes more than they compute.
-        let arguments = ["--test", "--test-reporter=spec", "--test-concurrency=4"];
-        let arguments = [&arguments[..], &pairs::NODE].concat();
-        let tests = command("node", &arguments, root().join("tests/e2e"));
-        log.execute(with_binary(tests).env("E2E_BUS", redis.url()))
+        let mut tests = with_binary(command("node", &[], root().join("tests/e2e")));
+        log.execute(tests.args(node_arguments(4)).args(pairs::NODE).env("E2E_BUS", redis.url()))
     });
 }
 
 fn browser(steps: &mut Steps) {
-    node_tests(steps, "Browser: pusher-js, Laravel Echo and the console in Chromium", "tests/browser");
+    node_tests(steps, "Browser: pusher-js, Laravel Echo and the console in Chromium", "tests/browser", 2);
 }
 
 fn laravel(steps: &mut Steps) {
-    node_tests(steps, "Laravel: an application, Echo, and proxies in front", "tests/laravel");
+    node_tests(steps, "Laravel: an application, Echo, and proxies in front", "tests/laravel", 1);
 }
 
 /// The tests of Node in `folder`, with the packages that all of them share.
-fn node_tests(steps: &mut Steps, name: &str, folder: &str) {
+fn node_tests(steps: &mut Steps, name: &str, folder: &str, at_once: u8) {
     let packages = root().join("tests/e2e");
     let installed = steps.run("npm packages", |log| {
         once_for(log, &packages.join("package-lock.json"), &packages.join("node_modules"), || {
@@ -310,9 +313,8 @@ fn node_tests(steps: &mut Steps, name: &str, folder: &str) {
         })
     });
     if installed {
-        let arguments = ["--test", "--test-reporter=spec"];
-        steps
-            .run(name, |log| log.execute(&mut with_binary(command("node", &arguments, root().join(folder)))));
+        let mut tests = with_binary(command("node", &[], root().join(folder)));
+        steps.run(name, |log| log.execute(tests.args(node_arguments(at_once))));
     }
 }
 
