@@ -18,10 +18,27 @@ use crate::validity::{Facts, Validity, date};
 /// The paths of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
+    /// Which settings name the files: 0 for `tls.cert_file` and `tls.key_file`, else the number in `tls.certificates`, from 1.
+    pub number: usize,
     /// The certificate, followed by its intermediate certificates (`tls.cert_file`).
     pub certificate: PathBuf,
     /// The certificate's key (`tls.key_file`).
     pub key: PathBuf,
+}
+
+impl Files {
+    /// The setting that names the certificate's file.
+    #[must_use]
+    pub fn certificate_setting(&self) -> String {
+        self.setting("cert_file")
+    }
+
+    fn setting(&self, name: &str) -> String {
+        match self.number {
+            0 => format!("tls.{name}"),
+            number => format!("tls.certificates[{number}].{name}"),
+        }
+    }
 }
 
 /// A certificate that can be shown to clients.
@@ -36,9 +53,9 @@ pub struct Certificate {
 #[expect(missing_docs, reason = "the sentences say what the fields are")]
 pub enum CertificateError {
     #[error("{}: cannot be read: {error}", path.display())]
-    Unreadable { setting: &'static str, path: PathBuf, error: io::Error },
+    Unreadable { is_key: bool, path: PathBuf, error: io::Error },
     #[error("{}: is not PEM: {error}", path.display())]
-    NotPem { setting: &'static str, path: PathBuf, error: pem::Error },
+    NotPem { is_key: bool, path: PathBuf, error: pem::Error },
     #[error("{}: holds no certificate; one begins with -----BEGIN CERTIFICATE-----", path.display())]
     NoCertificate { path: PathBuf },
     #[error("{}: its first certificate cannot be used: {error}", path.display())]
@@ -54,16 +71,22 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
-    /// The setting that names the faulty file.
+    /// The setting that names the faulty one of these files.
     #[must_use]
-    pub const fn setting(&self) -> &'static str {
+    pub fn setting(&self, files: &Files) -> String {
+        if self.is_of_key() { files.setting("key_file") } else { files.certificate_setting() }
+    }
+
+    /// Whether the faulty file is the key's.
+    #[must_use]
+    pub const fn is_of_key(&self) -> bool {
         match self {
-            Self::Unreadable { setting, .. } | Self::NotPem { setting, .. } => setting,
-            Self::NoCertificate { .. } | Self::Unusable { .. } => CERTIFICATE,
+            Self::Unreadable { is_key, .. } | Self::NotPem { is_key, .. } => *is_key,
+            Self::NoCertificate { .. } | Self::Unusable { .. } => false,
             Self::NoKey { .. }
             | Self::LockedKey { .. }
             | Self::KeyUnsupported { .. }
-            | Self::Mismatch { .. } => KEY,
+            | Self::Mismatch { .. } => true,
         }
     }
 }
@@ -71,9 +94,6 @@ impl CertificateError {
 /// What is wrong with a certificate that is an authority itself.
 pub const AUTHORITY: &str = "its first certificate is an authority itself (CA:TRUE), which many clients refuse; make one \
                              with basicConstraints=critical,CA:FALSE, as docs/tls.md shows";
-
-const CERTIFICATE: &str = "tls.cert_file";
-const KEY: &str = "tls.key_file";
 
 impl Certificate {
     /// Reads and checks both files.
@@ -104,6 +124,12 @@ impl Certificate {
     #[must_use]
     pub fn certified(&self) -> CertifiedKey {
         self.certified.clone()
+    }
+
+    /// The host names that the certificate is for, in lower case, wildcards included.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.facts.names.iter().map(|name| name.to_ascii_lowercase()).collect()
     }
 
     /// Whether both certificates are the same, intermediate certificates included.
@@ -143,7 +169,7 @@ impl Certificate {
             }
             Validity::Expired => tracing::warn!(
                 target: "fanfare::tls", names, expired = until,
-                "{event}: it has expired, clients will refuse it; put a new one into tls.cert_file"
+                "{event}: it has expired, clients will refuse it; put a new one in its place"
             ),
             Validity::NotYet => tracing::warn!(
                 target: "fanfare::tls", names, valid_from = from,
@@ -163,24 +189,24 @@ fn host_of(facts: &Facts) -> Option<String> {
     facts.names.iter().find(|name| !name.starts_with('*')).cloned()
 }
 
-fn read_file(setting: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|error| CertificateError::Unreadable { setting, path: path.to_owned(), error })
+fn read_file(is_key: bool, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    fs::read(path).map_err(|error| CertificateError::Unreadable { is_key, path: path.to_owned(), error })
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let text = read_file(CERTIFICATE, path)?;
+    let text = read_file(false, path)?;
     let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
-    chain.map_err(|error| CertificateError::NotPem { setting: CERTIFICATE, path: path.to_owned(), error })
+    chain.map_err(|error| CertificateError::NotPem { is_key: false, path: path.to_owned(), error })
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let text = read_file(KEY, path)?;
+    let text = read_file(true, path)?;
     let is_locked = text.windows(9).any(|word| word == b"ENCRYPTED");
     let path = path.to_owned();
     match PrivateKeyDer::from_pem_slice(&text) {
         _ if is_locked => Err(CertificateError::LockedKey { path }),
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(CertificateError::NoKey { path }),
-        Err(error) => Err(CertificateError::NotPem { setting: KEY, path, error }),
+        Err(error) => Err(CertificateError::NotPem { is_key: true, path, error }),
     }
 }

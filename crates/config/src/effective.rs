@@ -31,9 +31,7 @@ impl Effective {
         let mut settings = BTreeMap::new();
         for (section, values) in defaults {
             let Value::Table(values) = values else { continue };
-            for (name, value) in values {
-                settings.insert(format!("{section}.{name}"), (value, Origin::Default));
-            }
+            put_defaults(&mut settings, &section, values);
         }
         Self { settings, faulty: BTreeSet::new() }
     }
@@ -126,6 +124,17 @@ impl Effective {
         let within = |key: &str| Some(key.strip_prefix(section)?.strip_prefix('.')?.to_owned());
         let settings = self.settings.iter();
         settings.filter_map(|(key, (value, _))| Some((within(key)?, value.clone()))).collect()
+    }
+}
+
+/// Puts the values of a section and of the sections in it.
+fn put_defaults(settings: &mut BTreeMap<String, (Value, Origin)>, section: &str, values: Table) {
+    for (name, value) in values {
+        let key = format!("{section}.{name}");
+        match value {
+            Value::Table(nested) if Keys::is_section(&key) => put_defaults(settings, &key, nested),
+            value => drop(settings.insert(key, (value, Origin::Default))),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::fault::{Cause, Fault, Hint, Origin};
 use super::given::{Gathered, Given, GivenApp};
 use super::keys::{Keys, ValueKind, kind_of, variable};
 use super::laravel;
-use super::{master_key, socketio, sources};
+use super::{master_key, socketio, sources, tls};
 
 const PREFIX: &str = "FANFARE__";
 
@@ -178,6 +178,9 @@ fn setting(name: &str, value: &str, keys: &Keys) -> Result<(String, Value), Caus
         _ if key == "apps.list" || key.starts_with("apps.list.") => Err(Cause::AppsInVariable),
         _ if key == socketio::CLIENTS || key.starts_with("socketio.clients.") => {
             Err(Cause::ClientsInVariable)
+        }
+        _ if key == tls::CERTIFICATES || key.starts_with("tls.certificates.") => {
+            Err(Cause::CertificatesInVariable)
         }
         _ => Err(Cause::UnknownVariable(keys.nearest_variable(&key))),
     }

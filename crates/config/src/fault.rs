@@ -82,6 +82,15 @@ pub enum Cause {
     ClientsInVariable,
     #[error("socketio.clients must be a list of clients; write [[socketio.clients]] above each")]
     NotClients,
+    #[error(
+        "certificates cannot be listed in a variable; set FANFARE__TLS__CERT_FILE and FANFARE__TLS__KEY_FILE for one, or list \
+         them in the configuration file, with [[tls.certificates]] above each"
+    )]
+    CertificatesInVariable,
+    #[error("tls.certificates must be a list of certificates; write [[tls.certificates]] above each")]
+    NotCertificates,
+    #[error("{certificate} has no {key}; every certificate needs cert_file and key_file")]
+    CertificateIncomplete { certificate: String, key: &'static str },
     #[error("{client} has no {key}; every client needs app_id and key")]
     ClientIncomplete { client: String, key: &'static str },
     #[error(
@@ -198,8 +207,10 @@ pub enum Cause {
     SamePort { one: String, other: String },
     #[error("{given} set without {missing}; set all three of [tls] or none")]
     TlsIncomplete { given: String, missing: String },
+    #[error("{given} set without tls.addr, where to listen; set it, such as to \"0.0.0.0:443\"")]
+    TlsWithoutAddress { given: String },
     #[error("{key}: {fault}")]
-    Certificate { key: &'static str, fault: String },
+    Certificate { key: String, fault: String },
     #[error("{key} ({value}) must be at least {least}, {reason}; raise it or lower {others}")]
     TooSmall { key: String, value: usize, least: usize, reason: &'static str, others: String },
 }

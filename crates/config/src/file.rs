@@ -12,9 +12,9 @@ use toml::Value;
 use toml::de::{DeArray, DeTable, DeValue, ValueDeserializer};
 
 use super::fault::{Cause, Fault, Origin};
-use super::given::{Gathered, Given, GivenApp, GivenClient};
+use super::given::{Gathered, Given, GivenApp, GivenEntry};
 use super::keys::Keys;
-use super::{socketio, webhook_list};
+use super::{socketio, tls, webhook_list};
 
 /// Reads a file; an unreadable part becomes a fault.
 pub(super) fn read(path: &Path, keys: &Keys, gathered: &mut Gathered, faults: &mut Vec<Fault>) {
@@ -95,13 +95,22 @@ impl Reader<'_> {
         for (name, value) in entries {
             let place = self.file.at(name.span().start);
             let key = format!("{section}.{}", name.get_ref());
-            if key == "apps.list" {
-                self.read_list(place, value.into_inner());
-            } else if key == socketio::CLIENTS {
-                self.read_clients(place, value.into_inner());
-            } else {
-                let given = self.given(place, key, value);
-                self.gathered.settings.extend(given);
+            match (&*key, value.into_inner()) {
+                ("apps.list", list) => self.read_list(place, list),
+                (socketio::CLIENTS, list) => {
+                    let clients = self.read_entries(place, socketio::CLIENTS, list, Cause::NotClients);
+                    self.gathered.clients.extend(clients);
+                }
+                (tls::CERTIFICATES, list) => {
+                    let certificates =
+                        self.read_entries(place, tls::CERTIFICATES, list, Cause::NotCertificates);
+                    self.gathered.certificates.extend(certificates);
+                }
+                (_, DeValue::Table(nested)) if Keys::is_section(&key) => self.read_section(&key, nested),
+                (_, value) => {
+                    let given = self.given(place, key, Spanned::new(0..0, value));
+                    self.gathered.settings.extend(given);
+                }
             }
         }
     }
@@ -123,23 +132,34 @@ impl Reader<'_> {
         }
     }
 
-    fn read_clients(&mut self, list_place: Origin, list: DeValue<'_>) {
+    /// The entries of a list of this name; `cause` is the fault of anything else.
+    fn read_entries(
+        &mut self,
+        list_place: Origin,
+        list_name: &str,
+        list: DeValue<'_>,
+        cause: Cause,
+    ) -> Vec<GivenEntry> {
+        let mut read = Vec::new();
         let DeValue::Array(list) = list else {
-            return self.faults.push(Fault { place: list_place, cause: Cause::NotClients });
+            self.faults.push(Fault { place: list_place, cause });
+            return read;
         };
         for item in list {
             let place = self.file.at(item.span().start);
             let DeValue::Table(entries) = item.into_inner() else {
-                return self.faults.push(Fault { place: list_place, cause: Cause::NotClients });
+                self.faults.push(Fault { place: list_place, cause });
+                return read;
             };
-            let name = format!("{}[{}]", socketio::CLIENTS, self.gathered.clients.len() + 1);
-            let mut client = GivenClient { place, name, settings: Vec::new() };
+            let name = format!("{list_name}[{}]", read.len() + 1);
+            let mut entry = GivenEntry { place, name, settings: Vec::new() };
             for (key, value) in entries {
                 let place = self.file.at(key.span().start);
-                client.settings.extend(self.given(place, key.get_ref().to_string(), value));
+                entry.settings.extend(self.given(place, key.get_ref().to_string(), value));
             }
-            self.gathered.clients.push(client);
+            read.push(entry);
         }
+        read
     }
 
     fn read_app(&mut self, app: &mut GivenApp, entries: DeTable<'_>) {

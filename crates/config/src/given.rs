@@ -25,19 +25,20 @@ pub(super) struct GivenApp {
     pub settings: Vec<Given>,
 }
 
-/// A client of laravel-echo-server's HTTP API from one source.
-pub(super) struct GivenClient {
+/// An entry of a list from one source: a client of laravel-echo-server's HTTP API, or a certificate.
+pub(super) struct GivenEntry {
     pub place: Origin,
-    /// The operator's name for the client: `socketio.clients[1]`.
+    /// The operator's name for the entry: `socketio.clients[1]`.
     pub name: String,
-    /// By key within the client: `app_id`, `key`.
+    /// By key within the entry, such as `app_id`.
     pub settings: Vec<Given>,
 }
 
-/// Settings of all sources by key, apps, and clients.
+/// Settings of all sources by key, apps, clients, and certificates.
 #[derive(Default)]
 pub(super) struct Gathered {
     pub settings: Vec<Given>,
     pub apps: Vec<GivenApp>,
-    pub clients: Vec<GivenClient>,
+    pub clients: Vec<GivenEntry>,
+    pub certificates: Vec<GivenEntry>,
 }

@@ -195,6 +195,9 @@ const APP_SECTIONS: &[(&str, ValueKind)] = &[
 /// The keys of a client of laravel-echo-server's HTTP API.
 const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key", ValueKind::ClientKey)];
 
+/// The keys of a further certificate.
+const CERTIFICATE: &[(&str, ValueKind)] = &[("cert_file", ValueKind::File), ("key_file", ValueKind::File)];
+
 /// The sections of a file.
 const SECTIONS: [&str; 16] = [
     "listen",
@@ -215,12 +218,13 @@ const SECTIONS: [&str; 16] = [
     "log",
 ];
 
-/// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`, and those of a client of
-/// laravel-echo-server's HTTP API without the client's.
+/// All keys; keys of an app come without the app's name, such as `limits.batch` or `secret`; so do those of a client of
+/// laravel-echo-server's HTTP API, and of a certificate.
 pub(super) struct Keys {
     pub node: Vec<(String, ValueKind)>,
     pub app: Vec<(String, ValueKind)>,
     pub client: Vec<(String, ValueKind)>,
+    pub certificate: Vec<(String, ValueKind)>,
 }
 
 impl Keys {
@@ -241,7 +245,7 @@ impl Keys {
         let behind = node.iter().rposition(|(key, _)| key.starts_with("limits.")).map_or(0, |at| at + 1);
         node.splice(behind..behind, limits.clone());
         app.extend(limits);
-        Self { node, app, client: own(CLIENT) }
+        Self { node, app, client: own(CLIENT), certificate: own(CERTIFICATE) }
     }
 
     pub fn is_section(name: &str) -> bool {
@@ -270,6 +274,11 @@ impl Keys {
     /// The nearest key of a client to an unknown one.
     pub fn nearest_of_client(&self, key: &str) -> Hint {
         hint(nearest_key(key, &self.client))
+    }
+
+    /// The nearest key of a further certificate to an unknown one.
+    pub fn nearest_of_certificate(&self, key: &str) -> Hint {
+        hint(nearest_key(key, &self.certificate))
     }
 
     /// The nearest variable to an unknown key.

@@ -136,7 +136,8 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, Vec<Fault>> {
         let keys = Keys::all();
         let mut faults = Vec::new();
-        let Merged { effective, apps, clients, project, former } = Merged::of(sources, &keys, &mut faults);
+        let Merged { effective, apps, clients, certificates, project, former } =
+            Merged::of(sources, &keys, &mut faults);
         let default_limits = effective.app_limits();
         webhook_list::check_durable(&apps, &effective, &mut faults);
         let fixed = apps::resolve(apps, &default_limits, &keys, &mut faults);
@@ -153,7 +154,7 @@ impl Config {
         let mut warnings = warnings::of(&effective, &checked.redis_feed, &checked.socketio, &fixed);
         warnings.extend(former.iter().flat_map(Former::warnings));
         warnings.extend(environment::unknown(&sources.environment, &keys));
-        let tls = tls::read(&effective, sources.certificate, &mut faults);
+        let tls = tls::read(&effective, certificates, &keys, sources.certificate, &mut faults);
         faults.sort_by_key(|fault| fault.place.order());
         if !faults.is_empty() {
             return Err(Former::reworded(faults));
@@ -229,7 +230,8 @@ impl Config {
     #[must_use]
     pub fn effective(&self) -> String {
         let embedded = self.is_embedded().then_some(&*self.apps.data_dir);
-        print::effective(&self.effective, &self.fixed, &self.socketio.clients, embedded)
+        let certificates = self.listen.tls.as_ref().map_or(&[][..], |tls| tls.listed());
+        print::effective(&self.effective, (&self.fixed, &self.socketio.clients, certificates), embedded)
     }
 }
 

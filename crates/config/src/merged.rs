@@ -1,4 +1,4 @@
-//! All sources, merged in their order: the node's settings, apps, and clients of laravel-echo-server's HTTP API.
+//! All sources, merged in their order: the node's settings, apps, clients of laravel-echo-server's HTTP API, and certificates.
 //!
 //! Only reads and merges; rules between settings are checked elsewhere.
 
@@ -6,7 +6,7 @@ use fanfare_laravel::dotenv::Project;
 
 use super::effective::Effective;
 use super::fault::{Cause, Fault};
-use super::given::{Gathered, GivenApp, GivenClient};
+use super::given::{Gathered, GivenApp, GivenEntry};
 use super::keys::Keys;
 use super::laravel_echo_server::Former;
 use super::sources::Sources;
@@ -16,7 +16,8 @@ use super::{environment, file, laravel};
 pub(super) struct Merged {
     pub effective: Effective,
     pub apps: Vec<GivenApp>,
-    pub clients: Vec<GivenClient>,
+    pub clients: Vec<GivenEntry>,
+    pub certificates: Vec<GivenEntry>,
     /// The Laravel project of `--laravel`.
     pub project: Option<Project>,
     /// The laravel-echo-server of `--laravel-echo-server`.
@@ -61,6 +62,7 @@ impl Merged {
         if let Some(former) = &mut former {
             former.settle(&mut effective, &mut gathered, faults);
         }
-        Self { effective, apps: gathered.apps, clients: gathered.clients, project, former }
+        let Gathered { apps, clients, certificates, .. } = gathered;
+        Self { effective, apps, clients, certificates, project, former }
     }
 }

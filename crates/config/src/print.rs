@@ -15,6 +15,8 @@ use super::effective::Effective;
 use super::fault::Origin;
 use super::keys::{Keys, ValueKind};
 use super::socketio::EchoClient;
+use super::tls::CERTIFICATES;
+use crate::certificate::Files;
 use crate::redis_url::shown_url;
 
 /// The mask of a secret; never a legal secret itself.
@@ -24,19 +26,18 @@ const MASK: &str = "***";
 /// server that keeps a database of its own.
 pub(super) fn effective(
     effective: &Effective,
-    apps: &[FixedApp],
-    clients: &[EchoClient],
+    (apps, clients, certificates): (&[FixedApp], &[EchoClient], &[Files]),
     embedded: Option<&Path>,
 ) -> String {
     let mut text =
         String::from("# What holds, and behind it where it was set; no comment means the default.\n");
-    let mut section = "";
+    let mut section = String::new();
     let keys = Keys::all();
     for (key, kind) in &keys.node {
-        let (of, name) = key.split_once('.').expect("every key is in a section");
+        let (of, name) = key.rsplit_once('.').expect("every key is in a section");
         if of != section {
             let _ = writeln!(text, "\n[{of}]");
-            section = of;
+            of.clone_into(&mut section);
         }
         let (value, place) = effective.get(key);
         let value = &with_unit(*kind, value);
@@ -44,6 +45,11 @@ pub(super) fn effective(
             Origin::Default => writeln!(text, "{name} = {value}"),
             place => writeln!(text, "{name} = {value} # {place}"),
         };
+    }
+    for Files { certificate, key, .. } in certificates {
+        let path = |path: &Path| Value::from(path.to_string_lossy().into_owned());
+        let (certificate, key) = (path(certificate), path(key));
+        let _ = writeln!(text, "\n[[{CERTIFICATES}]]\ncert_file = {certificate}\nkey_file = {key}");
     }
     if let Some(directory) = embedded {
         let directory = directory.display();

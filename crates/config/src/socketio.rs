@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::apps::FixedApp;
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
-use super::given::{Given, GivenClient};
+use super::given::{Given, GivenEntry};
 use super::keys::{Keys, kind_of};
 
 const APP: &str = "socketio.app";
@@ -87,7 +87,7 @@ impl SocketIoSection {
 /// Reads the section, and checks it against the apps.
 pub(super) fn read(
     effective: &Effective,
-    clients: Vec<GivenClient>,
+    clients: Vec<GivenEntry>,
     (fixed, keys): (&[FixedApp], &Keys),
     faults: &mut Vec<Fault>,
 ) -> SocketIoSection {
@@ -127,8 +127,8 @@ pub(super) fn read(
 }
 
 /// Checks a client; `None` if anything is wrong.
-fn check(given: GivenClient, keys: &Keys, faults: &mut Vec<Fault>) -> Option<EchoClient> {
-    let GivenClient { place, name, settings } = given;
+fn check(given: GivenEntry, keys: &Keys, faults: &mut Vec<Fault>) -> Option<EchoClient> {
+    let GivenEntry { place, name, settings } = given;
     let is_given = |key: &str| settings.iter().any(|given| given.key == key);
     let missing = ["app_id", "key"].into_iter().filter(|key| !is_given(key));
     faults.extend(missing.map(|key| Fault {

@@ -82,5 +82,8 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
 /// The listener for TLS, if one is configured.
 fn over_tls(config: &Config) -> Option<OverTls> {
     let tls = config.listen.tls.as_ref()?;
-    Some(OverTls { listen: tls.addr.first(), host: certificate::host_in(&tls.files.certificate) })
+    Some(OverTls {
+        listen: tls.addr.first(),
+        host: tls.files.iter().find_map(|files| certificate::host_in(&files.certificate)),
+    })
 }

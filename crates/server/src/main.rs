@@ -149,8 +149,8 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
         say(&config.effective())?;
     }
     if check {
-        let certificate = config.listen.tls.as_ref().and_then(|tls| tls.warning());
-        let warnings: Vec<&String> = config.warnings.iter().chain(&certificate).collect();
+        let certificates = config.listen.tls.iter().flat_map(|tls| tls.warnings()).collect::<Vec<_>>();
+        let warnings: Vec<&String> = config.warnings.iter().chain(&certificates).collect();
         for warning in &warnings {
             complain(&format!("warning: {warning}"));
         }

@@ -2,13 +2,13 @@
 //!
 //! Registered with those of the node, which prints all. Labels are statuses and reasons, never connections.
 
+mod certificates;
 mod collector;
 mod http_connections;
 mod http_times;
 mod redis_feed;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use self::certificates::{CertificateInUse, CertificatesInUse};
 pub use self::collector::LiveServer;
 pub use self::http_times::{HttpTimes, RouteClass};
 
@@ -28,7 +29,7 @@ pub const REQUEST: &str = "request";
 pub struct ServerMetrics {
     requests: Family<StatusLabels, Counter>,
     panics: Family<PanicLabels, Counter>,
-    certificate_expires: Arc<AtomicU64>,
+    certificates: Arc<CertificatesInUse>,
     times: Arc<HttpTimes>,
 }
 
@@ -51,7 +52,7 @@ impl ServerMetrics {
         let metrics = Self {
             requests: Family::default(),
             panics: Family::default(),
-            certificate_expires: Arc::clone(&live.certificate_expires),
+            certificates: Arc::clone(&live.certificates),
             times: Arc::clone(&live.times),
         };
         // From the start, so that an alert sees the first one as growth.
@@ -80,13 +81,13 @@ impl ServerMetrics {
         self.panics.get_or_create(&PanicLabels { r#where: what }).inc();
     }
 
-    /// When the certificate in use expires, in Unix seconds; `None` without a certificate.
+    /// When the first of the certificates in use expires, in Unix seconds; `None` without a certificate.
     pub fn certificate_expiry(&self) -> Option<u64> {
-        Some(self.certificate_expires.load(Ordering::Relaxed)).filter(|moment| *moment > 0)
+        self.certificates.first_expiry()
     }
 
-    /// A new certificate is in use; `moment` is its expiry, in Unix seconds.
-    pub fn certificate_expires(&self, moment: u64) {
-        self.certificate_expires.store(moment, Ordering::Relaxed);
+    /// From now on the TLS certificates are in use.
+    pub fn set_certificates(&self, certificates: Vec<CertificateInUse>) {
+        self.certificates.set(certificates);
     }
 }

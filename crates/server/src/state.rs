@@ -93,7 +93,7 @@ impl State {
             operators_places: Arc::clone(&operators_places),
             redis_feed: Arc::clone(&redis_feed),
             feed_apps: NamedApps::new(config.metrics.apps),
-            certificate_expires: Arc::default(),
+            certificates: Arc::default(),
             times: Arc::default(),
         };
         let (metrics, registry) = ServerMetrics::new(live, division.limit);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::options::{Found, Options, in_words, is_on, kind_in_words, text_of};
 use super::takeover::Takeover;
-use crate::given::{Given, GivenClient};
+use crate::given::{Given, GivenEntry};
 
 /// Takes over the clients of the API, and the origin of pages that use it.
 pub(super) fn take(options: &Options, takeover: &mut Takeover) {
@@ -70,7 +70,7 @@ fn clients(options: &Options, takeover: &mut Takeover) {
         }
         let app_id = object.get("appId").and_then(text_of).unwrap_or_default();
         takeover.taken.push(format!("socketio.clients: {app_id:?} ({name})"));
-        takeover.clients.push(GivenClient { place, name, settings });
+        takeover.clients.push(GivenEntry { place, name, settings });
     }
 }
 

@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::options::{Found, Options};
 use crate::fault::{Cause, Fault, Origin};
-use crate::given::{Given, GivenClient};
+use crate::given::{Given, GivenEntry};
 
 /// Options that Fanfare needs nothing of, with the reason.
 const NOT_NEEDED: [(&str, &str); 4] = [
@@ -57,7 +57,7 @@ pub(super) struct Takeover {
     /// Settings of the app that Socket.IO is for.
     pub app: Vec<Taken>,
     /// Clients of the HTTP API.
-    pub clients: Vec<GivenClient>,
+    pub clients: Vec<GivenEntry>,
     /// What is taken over besides [`Self::settings`], in words.
     pub taken: Vec<String>,
     /// The settings of the app that count, each with its option.

@@ -162,20 +162,20 @@ fn certificate(state: &State) -> DependencyState {
     let Some(expires) = state.metrics.certificate_expiry() else {
         return DependencyState::off("There is no TLS listener.");
     };
-    let advice = "Renew the certificate, and replace the files of [tls]: they are read again within two seconds. If they \
+    let advice = "Renew the certificate, and replace its files: they are read again within two seconds. If they \
                   are new already, the log (fanfare::tls) says why they cannot be used.";
     let now = unix_seconds();
     if now >= expires {
-        let says = "The certificate has expired: clients over TLS refuse this server.";
+        let says = "A certificate has expired: clients over TLS refuse this server.";
         let since = Some(utc(expires));
         return DependencyState { condition: Condition::Degraded, since, says, advice: Some(advice) };
     }
     if expires - now < EXPIRES_SOON.as_secs() {
-        let says = "The certificate expires in less than two weeks.";
+        let says = "A certificate expires in less than two weeks.";
         let since = Some(utc(expires - EXPIRES_SOON.as_secs()));
         return DependencyState { condition: Condition::Degraded, since, says, advice: Some(advice) };
     }
-    DependencyState::ok("The certificate is valid for two weeks at least.")
+    DependencyState::ok("Each certificate is valid for two weeks at least.")
 }
 
 fn drain(state: &State) -> DependencyState {

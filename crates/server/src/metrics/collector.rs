@@ -2,7 +2,6 @@
 
 use std::fmt::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_node::metrics::NamedApps;
 use prometheus_client::collector::Collector;
@@ -10,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::certificates::CertificatesInUse;
 use super::http_times::HttpTimes;
 use super::{http_connections, redis_feed};
 use crate::clients::xhr::XhrSessions;
@@ -29,21 +29,15 @@ pub struct LiveServer {
     pub operators_places: Arc<Places>,
     /// The sessions of the HTTP fallback.
     pub fallback: Arc<XhrSessions>,
-    /// When the TLS certificate expires, in Unix seconds; 0 without a certificate.
-    pub certificate_expires: Arc<AtomicU64>,
+    /// The TLS certificates in use.
+    pub certificates: Arc<CertificatesInUse>,
     /// How long answers of the HTTP API take.
     pub times: Arc<HttpTimes>,
 }
 
 impl Collector for LiveServer {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let expires = self.certificate_expires.load(Ordering::Relaxed);
-        if expires > 0 {
-            let help = "When the certificate in use for TLS expires, in Unix seconds";
-            let name = "tls_certificate_expires_timestamp_seconds";
-            let gauge = ConstGauge::new(i64::try_from(expires).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
-        }
+        self.certificates.encode(&mut encoder)?;
         let sessions = ConstGauge::new(i64::try_from(self.fallback.len()).unwrap_or(i64::MAX));
         let help = "Connections of clients over HTTP requests (xhr_streaming, xhr_polling), which count in connections too";
         sessions.encode(encoder.encode_descriptor("fallback_sessions", help, None, MetricType::Gauge)?)?;

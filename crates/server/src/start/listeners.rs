@@ -43,8 +43,10 @@ pub enum ListenError {
     #[error("a socket named tls was passed on (LISTEN_FDS), but [tls] is not set")]
     NoTls,
     /// The certificate for TLS.
-    #[error("{}: {error}", error.setting())]
+    #[error("{setting}: {error}")]
     Certificate {
+        /// The setting that names the faulty file.
+        setting: String,
         /// The fault.
         error: CertificateError,
     },
@@ -92,8 +94,8 @@ impl SecureListener {
         sockets: Option<ListeningSockets>,
         overlap: bool,
     ) -> Result<Self, ListenError> {
-        let tls =
-            ServerTls::open(settings.files.clone()).map_err(|error| ListenError::Certificate { error })?;
+        let tls = ServerTls::open(settings.files.clone())
+            .map_err(|(setting, error)| ListenError::Certificate { setting, error })?;
         let sockets = match sockets {
             Some(sockets) => sockets,
             None => bind(settings.addr, overlap, "tls.addr", "--tls-listen").await?,

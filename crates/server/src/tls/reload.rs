@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use fanfare_node::clock::unix_seconds;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::{Current, ServerTls};
+use super::{Current, FromFiles, ServerTls};
 use crate::state::State;
 
 /// Interval of checks.
@@ -65,6 +65,13 @@ enum Look {
     Faulty(CertificateError),
 }
 
+/// The certificate of which a check tells, by the path of its file.
+struct Looked {
+    file: PathBuf,
+    setting: Option<String>,
+    look: Look,
+}
+
 /// Asks to read the files, changed or not; the answer is whether they can be used.
 pub type ReadRequest = oneshot::Sender<bool>;
 
@@ -78,9 +85,9 @@ pub fn begin(state: &Arc<State>, tls: Arc<ServerTls>) -> mpsc::Sender<ReadReques
 async fn follow(state: Arc<State>, tls: Arc<ServerTls>, mut requests: mpsc::Receiver<ReadRequest>) {
     let mut every = tokio::time::interval(LOOK);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut faulty = 0;
+    let mut faulty = Vec::new();
     loop {
-        state.metrics.certificate_expires(tls.expires());
+        state.metrics.set_certificates(tls.in_use());
         let request = tokio::select! {
             Some(request) = requests.recv() => Some(request),
             _ = every.tick() => None,
@@ -88,59 +95,91 @@ async fn follow(state: Arc<State>, tls: Arc<ServerTls>, mut requests: mpsc::Rece
         let asked = request.is_some();
         let looking = Arc::clone(&tls);
         // The disk of a file may not answer.
-        let look = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
-            Ok(look) => look,
+        let looked = match tokio::task::spawn_blocking(move || looking.look(asked)).await {
+            Ok(looked) => looked,
             // A check that panics once over these files panics every time.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime ends.
             Err(_) => return,
         };
-        let is_usable = !matches!(look, Look::Faulty(_));
-        match look {
-            Look::Unchanged | Look::New => faulty = 0,
+        let are_usable = !looked.iter().any(|looked| matches!(looked.look, Look::Faulty(_)));
+        faulty.resize(looked.len(), 0);
+        for (looked, faulty) in looked.into_iter().zip(&mut faulty) {
+            looked.log(asked, faulty);
+        }
+        if let Some(request) = request {
+            let _ = request.send(are_usable);
+        }
+    }
+}
+
+impl Looked {
+    /// Logs what was found; `faulty` counts the consecutive checks that have found a fault.
+    fn log(self, asked: bool, faulty: &mut u32) {
+        let file = self.file.display();
+        match self.look {
+            Look::Unchanged | Look::New => *faulty = 0,
             Look::Same => {
-                if asked || faulty >= PATIENCE {
-                    tracing::info!(target: "fanfare::tls", "the TLS certificate was read again and is the same");
+                if asked || *faulty >= PATIENCE {
+                    tracing::info!(
+                        target: "fanfare::tls", %file, "the TLS certificate was read again and is the same"
+                    );
                 }
-                faulty = 0;
+                *faulty = 0;
             }
             Look::Faulty(error) => {
-                faulty += 1;
-                if asked || faulty == PATIENCE {
-                    let setting = error.setting();
+                *faulty += 1;
+                if asked || *faulty == PATIENCE {
                     tracing::error!(
-                        target: "fanfare::tls", setting, %error,
+                        target: "fanfare::tls", setting = self.setting, %error,
                         "the TLS certificate cannot be replaced; the one before stays in use"
                     );
                 }
-                faulty = if asked { faulty.max(PATIENCE) } else { faulty };
+                *faulty = if asked { (*faulty).max(PATIENCE) } else { *faulty };
             }
-        }
-        if let Some(request) = request {
-            let _ = request.send(is_usable);
         }
     }
 }
 
 impl ServerTls {
-    /// Reads the files after a change or if `asked`; unusable files are read again each time.
-    fn look(&self, asked: bool) -> Look {
+    /// Reads the files that have changed, or all if `asked`; unusable files are read again each time.
+    fn look(&self, asked: bool) -> Vec<Looked> {
+        let mut from_files = self.current.read().from_files.clone();
+        let mut looked = Vec::with_capacity(from_files.len());
+        for used in &mut from_files {
+            let (look, read) = used.look(asked);
+            let setting = match &look {
+                Look::Faulty(error) => Some(error.setting(&used.files)),
+                _ => None,
+            };
+            looked.push(Looked { file: used.files.certificate.clone(), setting, look });
+            if let Some(read) = read {
+                *used = Arc::new(read);
+            }
+        }
+        if looked.iter().any(|looked| matches!(looked.look, Look::New)) {
+            *self.current.write() = Current::of(from_files);
+        } else {
+            self.current.write().from_files = from_files;
+        }
+        looked
+    }
+}
+
+impl FromFiles {
+    /// What a check of the files finds, and the certificate with the new state of its files, if that has changed.
+    fn look(&self, asked: bool) -> (Look, Option<Self>) {
         let stamp = Stamp::of(&self.files);
-        if !asked && stamp.is_some() && stamp == self.current.read().stamp {
-            return Look::Unchanged;
+        if !asked && stamp.is_some() && stamp == self.stamp {
+            return (Look::Unchanged, None);
         }
-        let new = match Current::read(&self.files) {
-            Ok(new) => new,
-            Err(error) => return Look::Faulty(error),
-        };
-        let mut current = self.current.write();
-        if new.certificate.is_same(&current.certificate) {
-            current.stamp = new.stamp;
-            return Look::Same;
+        match Self::read(&self.files) {
+            Ok(new) if new.certificate.is_same(&self.certificate) => (Look::Same, Some(new)),
+            Ok(new) => {
+                new.certificate.log("new TLS certificate", unix_seconds());
+                (Look::New, Some(new))
+            }
+            Err(error) => (Look::Faulty(error), None),
         }
-        *current = new;
-        drop(current);
-        self.current.read().certificate.log("new TLS certificate", unix_seconds());
-        Look::New
     }
 }

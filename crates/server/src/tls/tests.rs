@@ -30,7 +30,7 @@ async fn pair() -> (TlsStream<TcpStream>, client::TlsStream<TcpStream>) {
     let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
     std::fs::write(&certificate, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    let tls = ServerTls::open(Files { certificate, key }).unwrap();
+    let tls = ServerTls::open(vec![Files { number: 0, certificate, key }]).unwrap();
 
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();

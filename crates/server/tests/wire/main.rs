@@ -147,6 +147,7 @@ mod this_node;
 mod tls;
 mod tls_bad_peers;
 mod tls_certificates;
+mod tls_names;
 mod tls_streams;
 mod tokens;
 mod traces;

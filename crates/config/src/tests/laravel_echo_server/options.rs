@@ -236,7 +236,7 @@ fn over_https_the_one_listener_speaks_tls_and_another_is_for_this_machine() {
     let config = of(json).load();
     let tls = config.listen.tls.as_ref().expect("TLS");
     assert_eq!(
-        (tls.addr.to_string().as_str(), tls.files.certificate.to_str()),
+        (tls.addr.to_string().as_str(), tls.files[0].certificate.to_str()),
         ("0.0.0.0:6443", Some("/c.pem"))
     );
     assert_eq!(config.listen.addr.to_string(), "127.0.0.1:6444");

@@ -182,8 +182,16 @@ impl Http {
     }
 
     /// The same over an open connection.
-    pub fn try_tls_on(mut tcp: std::net::TcpStream, config: Arc<ClientConfig>) -> std::io::Result<Self> {
-        let name = ServerName::try_from(HOST).expect("a legal name");
+    pub fn try_tls_on(tcp: std::net::TcpStream, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+        Self::try_tls_to(tcp, config, ServerName::try_from(HOST).expect("a legal name"))
+    }
+
+    /// The same to a host of this name.
+    pub fn try_tls_to(
+        mut tcp: std::net::TcpStream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> std::io::Result<Self> {
         let mut session = ClientConnection::new(config, name).expect("a legal configuration");
         tcp.set_read_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
         tcp.set_write_timeout(Some(DEADLINE)).expect("a socket takes a timeout");
