@@ -156,7 +156,7 @@ pub fn run(groups: &[Group], may_install: bool) -> Result<bool, String> {
 }
 
 /// What builds the development binary: it checks more than a release does.
-const BINARY: &[&str] = &["build", "--package", "fanfare-server", "--bin", "fanfare"];
+pub const BINARY: &[&str] = &["build", "--package", "fanfare-server", "--bin", "fanfare"];
 
 /// What builds the echo that the Autobahn suite is run against.
 const ECHO: &[&str] = &["build", "--package", "fanfare-server", "--example", "echo"];

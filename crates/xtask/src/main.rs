@@ -16,18 +16,21 @@ mod rules;
 mod step;
 mod tools;
 mod unit;
+mod upgrade;
 mod workspace;
 
 use std::process::ExitCode;
 
 use checks::Group;
 use log::Log;
+use upgrade::Older;
 
 const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|node|browser|python|php|packaging|laravel] [--no-install]
        cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
        cargo xtask rules
+       cargo xtask upgrade (--from REVISION | --binary FILE) [--store]
        cargo xtask packages [--binary FILE]
        cargo xtask release (--key FILE | --trial) [--binary FILE]
 
@@ -41,7 +44,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
   browser   pusher-js and Laravel Echo in Chromium against the built binary (tests/browser)
   python    the Python SDK against the built binary (tests/e2e-python)
   php       PHP, as Laravel's broadcaster, against the built binary (tests/e2e-php)
-  packaging the image, built without a base image, and the manifests of Kubernetes (tests/packaging)
+  packaging the image, built without a base image, the manifests of Kubernetes, a database of an older version (tests/packaging)
   laravel   a Laravel application with Echo, and the documented proxies, before the built binary (tests/laravel)
 
 Before them `test` installs the Debian packages that the tests need and this machine lacks, if it is root on
@@ -59,6 +62,9 @@ own, so that a firewall can be among the faults.
 
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
 test nor a reason in docs/protocol.md.
+
+`upgrade` walks docs/upgrading.md from an older version, which is built from REVISION or given, to this one and back, with SQLite and with
+Postgres. --store writes the older version's database into tests/packaging/before, which `test` has the server open.
 
 `packages` builds the binary, or takes FILE, makes an archive and a package for Debian in target/packages with their sums, and installs,
 upgrades, removes and purges the package in a Debian of its own (as root on Debian or Ubuntu, which get what is missing). `release` does
@@ -86,6 +92,10 @@ fn main() -> ExitCode {
         ["release", "--trial", "--binary", binary] => release::release(None, Some(binary)),
         ["release", "--key", key] => release::release(Some(key), None),
         ["release", "--key", key, "--binary", binary] => release::release(Some(key), Some(binary)),
+        ["upgrade", "--from", revision] => upgrade::run(Older::Revision(revision), false),
+        ["upgrade", "--from", revision, "--store"] => upgrade::run(Older::Revision(revision), true),
+        ["upgrade", "--binary", binary] => upgrade::run(Older::Binary(binary), false),
+        ["upgrade", "--binary", binary, "--store"] => upgrade::run(Older::Binary(binary), true),
         ["rules"] => rules::report(&Log::Terminal).map(|()| true),
         _ => return misused("what to do?"),
     };

@@ -26,6 +26,13 @@ pub const POSTGRES: Requirement = Requirement {
     debian: &["postgresql"],
 };
 
+/// What copies a database in use.
+pub const SQLITE: Requirement = Requirement {
+    what: "SQLite's program (sqlite3)",
+    is_there: || output_of("sqlite3", &["--version"]).is_some(),
+    debian: &["sqlite3"],
+};
+
 /// The Redis server and its client, which the tests of the feed start for themselves.
 pub const REDIS: Requirement = Requirement {
     what: "Redis 7's programs (redis-server, redis-cli)",
