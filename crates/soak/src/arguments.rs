@@ -23,6 +23,16 @@ pub(crate) struct Arguments {
     /// The Redis between the nodes; `none` is a single node that stands alone.
     #[arg(long, value_enum, default_value_t = Kind::Standalone)]
     pub redis: Kind,
+    /// The apps are in a Postgres of the run's own, which may be among the faults: they are changed meanwhile, their usage is
+    /// stored, and webhooks are durable.
+    #[arg(long)]
+    pub database: bool,
+    /// The first node is neither killed nor restarted: its memory is that of a long life.
+    #[arg(long)]
+    pub keep_first: bool,
+    /// Writes what was sampled as a picture, an SVG.
+    #[arg(long)]
+    pub picture: Option<PathBuf>,
     /// The faults to choose from, separated by commas; `all`, or `none`. The first ones are made in this order, each
     /// once.
     #[arg(long, default_value = "all")]
@@ -77,7 +87,7 @@ impl Arguments {
     /// # Errors
     /// In words: a name that no fault has.
     pub(crate) fn faults(&self) -> Result<Vec<Fault>, String> {
-        let possible = |fault: &Fault| fault.is_possible(self.redis, self.own_network);
+        let possible = |fault: &Fault| fault.is_possible(self.redis, self.own_network, self.database);
         match &*self.faults {
             "none" => Ok(Vec::new()),
             "all" => Ok(Fault::value_variants().iter().copied().filter(possible).collect()),

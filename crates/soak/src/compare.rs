@@ -132,7 +132,7 @@ pub(crate) fn events(world: &mut World) -> Result<(), String> {
         let Some(view) = &mut seat.view else { continue };
         for (name, channel) in view.channels_mut() {
             let Some(acknowledged) = channel.acknowledged else { continue };
-            let subscriber = Subscriber { connection: seat.connection, node: seat.node, acknowledged };
+            let subscriber = Subscriber { client: number as u32, node: seat.node, acknowledged };
             let complete = ledger.is_complete(name, subscriber, &mut channel.last);
             complete
                 .map_err(|why| format!("client {number} (user {}, node {}): {why}", seat.user, seat.node))?;

@@ -47,15 +47,20 @@ pub(crate) enum Fault {
     WakeMaster,
     /// The slots of some partitions move to another master (CL-109).
     MoveSlots,
+    /// All processes of the apps' Postgres are killed, and the server is started again.
+    KillPostgres,
+    /// All processes of the apps' Postgres are stopped and go on.
+    PausePostgres,
 }
 
 impl Fault {
     /// Whether a fault can be made.
-    pub(crate) fn is_possible(self, redis: Kind, own_network: bool) -> bool {
+    pub(crate) fn is_possible(self, redis: Kind, own_network: bool, database: bool) -> bool {
         match self {
             Self::PauseNode => true,
+            Self::KillPostgres | Self::PausePostgres => database,
             _ if redis == Kind::None => false,
-            Self::Firewall => own_network && Self::Cut.is_possible(redis, own_network),
+            Self::Firewall => own_network && Self::Cut.is_possible(redis, own_network, database),
             // Sentinels and Clusters name addresses, past which no cable of ours leads.
             Self::Cut | Self::Stall | Self::Delay | Self::Lose => {
                 matches!(redis, Kind::Standalone | Kind::Several)
@@ -86,12 +91,17 @@ impl Fault {
                 | Self::Delay
                 | Self::Lose
                 | Self::Firewall
+                | Self::KillPostgres
+                | Self::PausePostgres
         )
     }
 
-    /// Whether the fault excuses missing events. Nodes that are asked to go lose none.
+    /// Whether the fault excuses missing events. Nodes that are asked to go lose none, and no event needs the database.
     pub(crate) const fn costs_events(self) -> bool {
-        !matches!(self, Self::RestartNode | Self::RollingRestart | Self::Delay)
+        !matches!(
+            self,
+            Self::RestartNode | Self::RollingRestart | Self::Delay | Self::KillPostgres | Self::PausePostgres
+        )
     }
 
     /// Whether a process ends, and its counters with it.
@@ -111,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_node_that_stands_alone_can_only_be_paused() {
-        let possible = Fault::value_variants().iter().filter(|fault| fault.is_possible(Kind::None, true));
+        let possible =
+            Fault::value_variants().iter().filter(|fault| fault.is_possible(Kind::None, true, false));
         assert_eq!(possible.copied().collect::<Vec<_>>(), [Fault::PauseNode]);
     }
 
@@ -119,7 +130,7 @@ mod tests {
     fn every_fault_can_be_made_somewhere() {
         let kinds = [Kind::Standalone, Kind::Sentinel, Kind::Cluster, Kind::Several];
         for fault in Fault::value_variants() {
-            assert!(kinds.iter().any(|kind| fault.is_possible(*kind, true)), "{}", fault.name());
+            assert!(kinds.iter().any(|kind| fault.is_possible(*kind, true, true)), "{}", fault.name());
         }
     }
 }

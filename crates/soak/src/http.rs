@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::signing::signed;
+use crate::signing::{Signer, signed, signed_by};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,22 +29,48 @@ impl BackEnd {
     pub(crate) async fn publish(&mut self, path: &str, body: &Value) -> io::Result<u16> {
         let body = body.to_string();
         let target = signed("POST", path, &[], body.as_bytes());
-        Ok(self.ask("POST", &target, body.as_bytes()).await?.0)
+        Ok(self.ask("POST", &target, "", body.as_bytes()).await?.0)
     }
 
     /// A signed question; status and answer.
     pub(crate) async fn get(&mut self, path: &str, query: &[(&str, &str)]) -> io::Result<(u16, Value)> {
-        let (status, body) = self.ask("GET", &signed("GET", path, query, b""), b"").await?;
+        let (status, body) = self.ask("GET", &signed("GET", path, query, b""), "", b"").await?;
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
     /// A question without a signature, such as `/ready` of the operators' listener.
     pub(crate) async fn plain(&mut self, path: &str) -> io::Result<(u16, String)> {
-        let (status, body) = self.ask("GET", path, b"").await?;
+        let (status, body) = self.ask("GET", path, "", b"").await?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    async fn ask(&mut self, method: &str, target: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    /// The status of the answer to a question that any app signs.
+    pub(crate) async fn status(&mut self, signer: &Signer, path: &str) -> io::Result<u16> {
+        Ok(self.ask("GET", &signed_by(signer, "GET", path, &[], b""), "", b"").await?.0)
+    }
+
+    /// A request of an operator with a token; `body` may be `Null`.
+    pub(crate) async fn operate(
+        &mut self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> io::Result<(u16, Value)> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let header = format!("Authorization: Bearer {token}\r\n");
+        let (status, body) = self.ask(method, path, &header, body.as_bytes()).await?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
+    /// `header` is empty, or a line with its end.
+    async fn ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        header: &str,
+        body: &[u8],
+    ) -> io::Result<(u16, Vec<u8>)> {
         let mut stream = self.stream.take();
         let answered = timeout(PATIENCE, async {
             let stream = match &mut stream {
@@ -52,7 +78,7 @@ impl BackEnd {
                 none => none.insert(TcpStream::connect(self.node).await?),
             };
             let head = format!(
-                "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                "{method} {target} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n{header}Content-Length: {}\r\n\r\n",
                 self.node,
                 body.len()
             );

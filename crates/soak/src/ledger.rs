@@ -25,21 +25,21 @@ struct Event {
     sent: Instant,
     /// Whether a node answered 200.
     accepted: bool,
-    /// The connection that must not get the event.
+    /// The client that must not get the event, on whatever connection.
     except: Option<u32>,
 }
 
-/// A connection's subscription to a channel.
+/// A client's subscription to a channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Subscriber {
-    pub(crate) connection: u32,
+    pub(crate) client: u32,
     pub(crate) node: usize,
     pub(crate) acknowledged: Instant,
 }
 
 impl Event {
-    fn is_owed_to(self, Subscriber { connection, acknowledged, .. }: Subscriber) -> bool {
-        self.accepted && self.sent > acknowledged && self.except != Some(connection)
+    fn is_owed_to(self, Subscriber { client, acknowledged, .. }: Subscriber) -> bool {
+        self.accepted && self.sent > acknowledged && self.except != Some(client)
     }
 }
 
@@ -63,7 +63,7 @@ impl Ledger {
         self.streams
     }
 
-    /// An event is about to be sent, to all but one connection; its number.
+    /// An event is about to be sent, to all but one client; its number.
     pub(crate) fn sends(&mut self, stream: u32, channel: &str, except: Option<u32>) -> u32 {
         let events = self.channels.entry(channel.to_owned()).or_default().entry(stream).or_default();
         events.push(Event { sent: Instant::now(), accepted: false, except });
@@ -109,30 +109,33 @@ impl Ledger {
             .any(|(begin, end)| then + BEFORE >= *begin && end.is_none_or(|end| then <= end + AFTER))
     }
 
+    /// Whether no fault has cost events for so long.
+    pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
+        self.faults.iter().all(|(_, end)| end.is_some_and(|end| end.elapsed() > time))
+    }
+
     /// Whether a kept event of that time may not have been kept.
     fn may_be_forgotten(&self, then: Instant) -> bool {
         let has_been = |end: &Option<Instant>| end.is_none_or(|end| then <= end + LINKS_BACK);
         self.faults.iter().any(|(begin, end)| then + BEFORE >= *begin && has_been(end))
     }
 
-    /// Checks that the event was for this connection, and that nothing is missing between the event and the one before.
+    /// Checks that the event was for this client, and that nothing is missing between the event and the one before.
     ///
     /// # Errors
     /// In words: what is missing without a fault that would excuse the gap.
-    pub(crate) fn arrived(&mut self, arrival: &Arrival, connection: u32, node: usize) -> Result<(), String> {
+    pub(crate) fn arrived(&mut self, arrival: &Arrival, client: u32, node: usize) -> Result<(), String> {
         let Arrival { channel, stream, number, after, acknowledged } = arrival;
         let events = self.channels.get(channel).and_then(|streams| streams.get(stream));
         let Some(event) = events.and_then(|events| events.get((*number as usize).wrapping_sub(1))) else {
             return Err(format!("{channel}: event {stream}/{number} was never published"));
         };
         // Who subscribes later gets the kept event of a cache channel all the same (WS-173).
-        if event.except == Some(connection) && event.sent > *acknowledged {
-            return Err(format!(
-                "{channel}: event {stream}/{number} came to the connection that was excluded"
-            ));
+        if event.except == Some(client) && event.sent > *acknowledged {
+            return Err(format!("{channel}: event {stream}/{number} came to the client that was excluded"));
         }
         // The first event of a cache channel may be the kept one, and everything after that one must come (CL-042).
-        let subscriber = Subscriber { connection, node, acknowledged: *acknowledged };
+        let subscriber = Subscriber { client, node, acknowledged: *acknowledged };
         self.missing(channel, *stream, subscriber, (after.unwrap_or(0), *number))
     }
 
@@ -251,7 +254,7 @@ mod tests {
     #[test]
     fn the_end_may_not_be_missing_either() {
         let (mut ledger, acknowledged) = five();
-        let subscriber = |connection| Subscriber { connection, node: 0, acknowledged };
+        let subscriber = |client| Subscriber { client, node: 0, acknowledged };
         let mut last = BTreeMap::from([(1, 4)]);
         ledger.is_complete("a", subscriber(8), &mut last).unwrap_err();
         last.insert(1, 5);
@@ -260,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn the_excluded_connection_gets_nothing_and_misses_nothing() {
+    fn the_excluded_client_gets_nothing_and_misses_nothing() {
         let (mut ledger, acknowledged) = five();
         ledger.arrived(&arrival(5, Some(4), acknowledged), 8, 0).unwrap();
         let excluded = ledger.arrived(&arrival(5, Some(4), acknowledged), 9, 0).unwrap_err();
         assert!(excluded.contains("excluded"));
         let mut last = BTreeMap::from([(1, 4)]);
-        ledger.is_complete("a", Subscriber { connection: 9, node: 0, acknowledged }, &mut last).unwrap();
+        ledger.is_complete("a", Subscriber { client: 9, node: 0, acknowledged }, &mut last).unwrap();
         ledger.arrived(&arrival(6, Some(5), acknowledged), 8, 0).unwrap_err();
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_testing::cable::{Cable, Mode};
+use fanfare_testing::postgres::Postgres;
 use parking_lot::Mutex;
 use rustix::process::Signal;
 use tokio::task::spawn_blocking;
@@ -28,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Stage {
     pub(crate) processes: Vec<Process>,
     pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) database: Option<Arc<Mutex<Postgres>>>,
+    /// The first node is neither killed nor restarted.
+    pub(crate) keep_first: bool,
     /// The cables of each node, one for each Redis.
     pub(crate) cables: Vec<Vec<Cable>>,
 }
@@ -41,7 +45,8 @@ impl Stage {
         outage: Duration,
         chance: &mut Chance,
     ) -> io::Result<()> {
-        let node = chance.below(self.processes.len());
+        let first = usize::from(self.keep_first && fault.ends_a_node() && self.processes.len() > 1);
+        let node = first + chance.below(self.processes.len() - first);
         let choice = chance.below(16);
         match fault {
             Fault::KillNode => {
@@ -52,7 +57,7 @@ impl Stage {
             }
             Fault::RestartNode => self.restart(world, node).await,
             Fault::RollingRestart => {
-                for node in 0..self.processes.len() {
+                for node in first..self.processes.len() {
                     self.restart(world, node).await?;
                 }
                 Ok(())
@@ -75,6 +80,7 @@ impl Stage {
                 sleep(outage).await;
                 firewall("-D", &ports)
             }
+            Fault::KillPostgres | Fault::PausePostgres => self.in_postgres(world, fault, outage).await,
             _ => self.in_redis(fault, outage, choice).await,
         }
     }
@@ -82,6 +88,7 @@ impl Stage {
     /// Starts a node, and opens it for clients when it says that it is ready.
     pub(crate) async fn start(&mut self, world: &Shared, node: usize) -> io::Result<()> {
         self.processes[node].start()?;
+        world.borrow_mut().nodes[node].process = self.processes[node].id();
         let deadline = Instant::now() + PATIENCE;
         let mut operators = BackEnd::of(self.processes[node].operators);
         while !matches!(operators.plain("/ready").await, Ok((200, _))) {
@@ -115,6 +122,27 @@ impl Stage {
         all(mode);
         sleep(outage).await;
         all(Mode::Pass);
+        Ok(())
+    }
+
+    async fn in_postgres(&self, world: &Shared, fault: Fault, outage: Duration) -> io::Result<()> {
+        let Some(database) = self.database.clone() else { return Ok(()) };
+        let since = std::time::Instant::now();
+        let made = spawn_blocking(move || {
+            let mut database = database.lock();
+            let wait = || std::thread::sleep(outage);
+            if fault == Fault::KillPostgres {
+                database.kill();
+                wait();
+                database.restart();
+            } else {
+                database.signal("STOP");
+                wait();
+                database.signal("CONT");
+            }
+        });
+        made.await.map_err(io::Error::other)?;
+        world.borrow_mut().usage.database_was_away(since);
         Ok(())
     }
 

@@ -53,11 +53,12 @@ async fn to_one_node(world: &Shared, node: usize, own: &[String], interval: Dura
         let (number, socket) = {
             let mut world = world.borrow_mut();
             world.publishing += 1;
-            let excluded = if chance.percent(10) { chance.pick(&world.seats) } else { None };
-            let excluded = excluded.filter(|seat| seat.view.is_some());
-            let excluded = excluded.map(|seat| (seat.connection, seat.socket.clone()));
-            let (connection, socket) = excluded.unzip();
-            (world.ledger.sends(stream, channel, connection), socket)
+            let excluded = chance.percent(10).then(|| chance.below(world.seats.len()));
+            let seat = excluded.and_then(|number| world.seats.get(number)).filter(|seat| seat.view.is_some());
+            let socket = seat.map(|seat| seat.socket.clone());
+            // A client's number is far below the bound.
+            let client = excluded.filter(|_| socket.is_some()).map(|number| number as u32);
+            (world.ledger.sends(stream, channel, client), socket)
         };
         let data = json!({"s": stream, "n": number}).to_string();
         let mut body = json!({"name": "e", "channel": channel, "data": data});
@@ -68,6 +69,9 @@ async fn to_one_node(world: &Shared, node: usize, own: &[String], interval: Dura
         let mut world = world.borrow_mut();
         world.publishing -= 1;
         world.ledger.answered(stream, channel, matches!(answer, Ok(200)));
+        if matches!(answer, Ok(200)) {
+            world.usage.accepted(node);
+        }
         let failure = match answer {
             Ok(200) => continue,
             Ok(status) => format!("answers {status} to an event"),

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
+use crate::durable;
 use crate::http::{content_length, header, parts};
 use crate::liar::Lie;
 use crate::signing::{KEY, signature};
@@ -37,11 +38,11 @@ async fn requests(world: &Shared, mut stream: TcpStream, lie: Option<Lie>) -> io
     let mut bytes = Vec::new();
     loop {
         while let Some(length) = whole(&bytes) {
-            if let Some((head, rest)) = parts(&bytes) {
-                take(world, head, &rest[..content_length(head)], lie);
-            }
+            let is_taken = parts(&bytes)
+                .is_none_or(|(head, rest)| take(world, head, &rest[..content_length(head)], lie));
             bytes.drain(..length);
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await?;
+            let status = if is_taken { "200 OK" } else { "503 Service Unavailable" };
+            stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await?;
         }
         if stream.read_buf(&mut bytes).await? == 0 {
             return Ok(());
@@ -56,19 +57,33 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     (rest.len() >= body).then(|| bytes.len() - rest.len() + body)
 }
 
-fn take(world: &Shared, head: &str, body: &[u8], lie: Option<Lie>) {
+/// Whether the back end takes the request.
+fn take(world: &Shared, head: &str, body: &[u8], lie: Option<Lie>) -> bool {
     let mut world = world.borrow_mut();
     let may_repeat = world.ledger.is_excused(std::time::Instant::now());
     let is_signed = header(head, "x-pusher-key") == Some(KEY)
         && header(head, "x-pusher-signature") == Some(&signature(body));
     if !is_signed {
-        return world.violation(format!("a webhook with a wrong signature: {head}"));
+        world.violation(format!("a webhook with a wrong signature: {head}"));
+        return true;
+    }
+    if head.split(' ').nth(1) == Some(durable::PATH) {
+        let is_away = world.durable.is_away;
+        if is_away {
+            world.durable.refused += 1;
+        } else {
+            world.durable.hears(body);
+        }
+        return !is_away;
+    }
+    if world.has_database() {
+        world.durable.owes(body);
     }
     let lies_now = world.told.requests % LIES_EVERY == LIES_EVERY - 1;
     let mut heard = Ok(());
     if lie == Some(Lie::LostWebhook) && lies_now {
         world.told.requests += 1;
-        return;
+        return true;
     }
     for _ in 0..if lie == Some(Lie::RepeatedWebhook) && lies_now { 2 } else { 1 } {
         heard = world.told.hear(body, may_repeat);
@@ -76,4 +91,5 @@ fn take(world: &Shared, head: &str, body: &[u8], lie: Option<Lie>) {
     if let Err(why) = heard {
         world.violation(format!("webhook: {why}"));
     }
+    true
 }

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     /// Bytes of each node, and of Redis.
     pub(crate) memory_at_start: (Vec<u64>, u64),
     pub(crate) memory_at_end: (Vec<u64>, u64),
+    /// Of each node.
+    pub(crate) descriptors_at_start: Vec<u64>,
     pub(crate) violations: Vec<String>,
     lines: Vec<String>,
     /// The sums over all nodes of what they count about the bus.
@@ -63,7 +65,33 @@ impl Report {
             ),
             format!("webhooks: {} requests, {} events, {} repeats", told.requests, told.events, told.repeats),
         ];
+        if world.has_database() {
+            self.lines.extend(of_the_database(world));
+        }
+        self.lines.extend(world.samples.table());
     }
+}
+
+/// What a run with a database did there.
+fn of_the_database(world: &World) -> [String; 4] {
+    let World { tally, durable, operator, usage, .. } = world;
+    [
+        format!(
+            "durable webhook: {} requests, {} events, {} refused by its back end",
+            durable.requests,
+            durable.events(),
+            durable.refused
+        ),
+        format!("changes of apps: {} done, {} tries without a yes", operator.changes, operator.refused),
+        format!(
+            "resumed channels: {}, of which {} said that something may be missing",
+            tally.resumed, tally.incomplete
+        ),
+        format!(
+            "messages in the stored usage: {}, at most {} lost with killed nodes",
+            usage.stored, usage.excused
+        ),
+    ]
 }
 
 impl fmt::Display for Report {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_testing::cable::Cable;
+use fanfare_testing::postgres::Postgres;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, spawn_local};
@@ -20,9 +21,13 @@ use crate::liar::Lie;
 use crate::mishap::Stage;
 use crate::process::{PREFIX, Process};
 use crate::report::{Report, admitted, counted};
+use crate::samples::{Asked, Mark};
 use crate::store::Store;
 use crate::world::{Pace, Place, Shared, World};
-use crate::{compare, liar, publisher, receiver, seat, stillness, terminator};
+use crate::{
+    compare, database, durable, ending, liar, operator, picture, publisher, receiver, samples, seat,
+    stillness, terminator,
+};
 
 /// How long clients act between two checks.
 const BETWEEN: Duration = Duration::from_secs(8);
@@ -36,12 +41,6 @@ const BEHIND_A_FAULT: Duration = Duration::from_secs(30);
 /// Publishers share the rate.
 const PUBLISHERS: usize = 10;
 
-/// How long the last key of Redis may take to go, once everybody has left: a lease, settling, and webhooks.
-const EMPTYING: Duration = Duration::from_secs(30);
-
-/// What may be left in Redis without clients, beside what expires by itself.
-const LEFT: [&str; 5] = ["1:layout", "live", "gen", "epoch", "seq"];
-
 /// Runs, and says what came of it.
 ///
 /// # Errors
@@ -50,9 +49,19 @@ pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) ->
     let faults = arguments.faults().map_err(io::Error::other)?;
     let kind = arguments.redis;
     let store = spawn_blocking(move || Store::start(kind)).await.map_err(io::Error::other)?;
+    let has_database = arguments.database;
+    let postgres = spawn_blocking(move || has_database.then(Postgres::start));
+    let postgres = postgres.await.map_err(io::Error::other)?;
     let (listener, webhooks) = receiver::listen().await?;
     let count = if kind == Kind::None { 1 } else { usize::from(arguments.nodes) };
-    let mut stage = Stage { processes: Vec::new(), store: Arc::new(Mutex::new(store)), cables: Vec::new() };
+    let apps = database::apps(postgres.as_ref(), webhooks);
+    let mut stage = Stage {
+        processes: Vec::new(),
+        store: Arc::new(Mutex::new(store)),
+        database: postgres.map(|postgres| Arc::new(Mutex::new(postgres))),
+        keep_first: arguments.keep_first,
+        cables: Vec::new(),
+    };
     let mut places = Vec::new();
     for number in 0..count {
         let ports = stage.store.lock().ports();
@@ -67,23 +76,27 @@ pub(crate) async fn run(arguments: &Arguments, runtime: &Handle, logs: &Path) ->
         let program = other.map_or_else(|| program(arguments), Ok)?;
         let are_strangers = arguments.lie == Some(Lie::Strangers);
         let prefix = if are_strangers { format!("{PREFIX}{number}:") } else { PREFIX.to_owned() };
-        let process = Process::new(program, logs, number, (&urls, &prefix), webhooks)?;
+        let process = Process::new(program, logs, number, (&urls, &prefix), &apps)?;
         let lie = arguments.lie.filter(|lie| lie.is_for_clients() && number == 0);
         let clients = match lie {
             Some(lie) => liar::place(runtime, process.public, lie).await?,
             None => process.public,
         };
         let (back_ends, operators) = (process.public, process.operators);
-        places.push(Place { clients, back_ends, operators, is_open: false, going: None });
+        places.push(Place { clients, back_ends, operators, process: None, is_open: false, going: None });
         stage.processes.push(process);
         stage.cables.push(cables);
     }
     let world: Shared = Rc::new(std::cell::RefCell::new(World::new(places, arguments.clients)));
     spawn_local(receiver::live(Rc::clone(&world), listener, arguments.lie));
+    if arguments.database {
+        world.borrow_mut().operator.token = database::prepare(&stage.processes[0], webhooks)?;
+    }
     for node in 0..count {
         stage.start(&world, node).await?;
     }
     let mut run = Run { arguments: arguments.clone(), report: Report::default(), stage, world };
+    run.report.descriptors_at_start = ending::descriptors(&run.world);
     run.report.memory_at_start = run.memory().await?;
     run.populate();
     run.load_and_faults(&faults).await?;
@@ -120,6 +133,13 @@ impl Run {
         }
         spawn_local(stillness::watch(Rc::clone(&self.world)));
         spawn_local(terminator::live(Rc::clone(&self.world), Chance::of(seed, "terminator", 0)));
+        let Stage { store, database, .. } = &self.stage;
+        let asked = Asked { store: Arc::clone(store), database: database.clone() };
+        spawn_local(samples::live(Rc::clone(&self.world), asked, self.arguments.minutes));
+        if database.is_some() {
+            spawn_local(operator::live(Rc::clone(&self.world), Chance::of(seed, "operator", 0)));
+            spawn_local(durable::live(Rc::clone(&self.world), Chance::of(seed, "durable", 0)));
+        }
     }
 
     async fn load_and_faults(&mut self, faults: &[Fault]) -> io::Result<()> {
@@ -152,7 +172,10 @@ impl Run {
         if fault.costs_events() {
             self.world.borrow_mut().ledger.fault_begins();
         }
+        let begin = self.world.borrow().elapsed().as_secs_f64();
         let made = self.stage.make(&self.world, fault, outage, chance).await;
+        let end = self.world.borrow().elapsed().as_secs_f64();
+        self.world.borrow_mut().samples.marks.push(Mark { name: name.clone(), begin, end });
         if fault.costs_events() {
             self.world.borrow_mut().ledger.fault_ends();
         }
@@ -221,6 +244,7 @@ impl Run {
         }
         for &node in &open {
             compare::queries(&self.world, node).await?;
+            operator::check(&self.world, node).await?;
         }
         compare::webhooks(&self.world.borrow())
     }
@@ -242,33 +266,27 @@ impl Run {
         self.report.read_metrics(&self.world).await;
         self.world.borrow_mut().pace = Pace::Leaving;
         if !self.has_failed() {
-            self.leave_nothing().await?;
+            let ended =
+                ending::check(&self.world, &mut self.stage, &self.report.descriptors_at_start).await?;
+            if let Err(why) = ended {
+                self.world.borrow_mut().violation(why);
+            }
+        }
+        let flat = self.world.borrow().samples.is_flat();
+        if let Err(why) = flat {
+            self.world.borrow_mut().violation(why);
         }
         self.report.take(&self.world.borrow());
-        Ok(())
-    }
-
-    /// With no clients, Redis holds nothing that grows.
-    async fn leave_nothing(&self) -> io::Result<()> {
-        let start = Instant::now();
-        let mut left = vec![String::new()];
-        while !left.is_empty() && start.elapsed() < EMPTYING {
-            sleep(Duration::from_millis(500)).await;
-            let store = Arc::clone(&self.stage.store);
-            let keys = spawn_blocking(move || store.lock().keys()).await.map_err(io::Error::other)?;
-            let may_stay = |key: &String| {
-                LEFT.contains(&key.as_str()) || {
-                    let kind = key.split(':').next().unwrap_or_default();
-                    LEFT.contains(&kind)
-                }
-            };
-            left = keys.into_iter().filter(|key| !may_stay(key)).collect();
-            left.dedup();
-        }
-        if !left.is_empty() {
-            let few: Vec<String> = left.iter().take(10).cloned().collect();
-            let what = format!("{} keys are left in Redis without clients, such as {few:?}", left.len());
-            self.world.borrow_mut().violation(what);
+        if let Some(file) = &self.arguments.picture {
+            let Arguments { seed, clients, rate, .. } = self.arguments;
+            let world = self.world.borrow();
+            let minutes = world.elapsed().as_secs_f64() / 60.0;
+            let about = format!(
+                "{} nodes, {clients} clients, {rate} events a second, {} faults in {minutes:.0} minutes, seed {seed}",
+                world.nodes.len(),
+                self.report.faults.len()
+            );
+            std::fs::write(file, picture::svg(&world.samples, &about))?;
         }
         Ok(())
     }

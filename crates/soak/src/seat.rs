@@ -14,6 +14,13 @@ use crate::view::{SignIn, View};
 use crate::websocket::{Message, Reader, Writer, connect};
 use crate::world::{Going, Pace, Shared, World, channels};
 
+/// Of so many clients one counts what it gets, and resumes on its next connection where the app allows that.
+const COUNTS: usize = 3;
+
+/// So long after the last fault that costs events, nodes may still say that something may be missing: events are kept for a
+/// minute, and connections may be lost for two and a half before anybody notices.
+const DOUBTFUL: Duration = Duration::from_secs(5 * 60);
+
 /// How often a resting client looks whether it may act again.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -62,7 +69,11 @@ pub(crate) async fn live(world: Shared, number: usize, mut chance: Chance) {
 
 /// A connection may end by the client's own wish, by a back end's, or because its node was killed or shut down.
 fn judge(world: &mut World, number: usize, node: usize, ending: &Ending) {
-    let was_open = world.seats[number].view.take().is_some();
+    let view = world.seats[number].view.take();
+    let was_open = view.is_some();
+    if let Some(view) = view.filter(|_| number.is_multiple_of(COUNTS)) {
+        world.seats[number].positions = view.positions();
+    }
     let how = match ending {
         Ending::Own => return,
         Ending::Closed(code) => format!("was closed with {code:?}"),
@@ -125,6 +136,19 @@ fn socket_id(text: &str) -> Option<String> {
     data["socket_id"].as_str().map(str::to_owned)
 }
 
+/// A subscription, signed as the channel demands.
+fn subscription(socket: &str, channel: &str, user: &str) -> Value {
+    let mut data = json!({"channel": channel});
+    if channel.starts_with("presence-") {
+        let member = json!({"user_id": user, "user_info": {"name": user}}).to_string();
+        data["auth"] = channel_auth(socket, channel, Some(&member)).into();
+        data["channel_data"] = member.into();
+    } else if channel.starts_with("private-") {
+        data["auth"] = channel_auth(socket, channel, None).into();
+    }
+    json!({"event": "pusher:subscribe", "data": data})
+}
+
 impl Talk<'_> {
     async fn go_on(
         &self,
@@ -141,7 +165,14 @@ impl Talk<'_> {
             tokio::select! {
                 biased;
                 message = reader.next() => match message? {
-                    Message::Text(text) => self.hear(&text),
+                    Message::Text(text) => {
+                        self.hear(&text);
+                        if self.number.is_multiple_of(COUNTS) && View::is_offered(&text) {
+                            for text in self.resume() {
+                                writer.text(&text).await?;
+                            }
+                        }
+                    }
                     Message::Ping(payload) => writer.pong(&payload).await?,
                     Message::Close(code) => return Ok(Ending::Closed(code)),
                     Message::Other => {}
@@ -178,11 +209,13 @@ impl Talk<'_> {
         let mut world = self.world.borrow_mut();
         let seat = &mut world.seats[self.number];
         let (node, Some(view)) = (seat.node, &mut seat.view) else { return };
-        let judged = match view.hear(text) {
+        let judged = view.hear(text);
+        let resumed = std::mem::take(&mut view.resumed);
+        let judged = match judged {
             Ok(None) => Ok(()),
             Ok(Some(arrival)) => {
                 world.tally.deliveries += 1;
-                world.ledger.arrived(&arrival, self.stream, node)
+                world.ledger.arrived(&arrival, self.number as u32, node)
             }
             Err(why) => Err(why),
         };
@@ -190,6 +223,36 @@ impl Talk<'_> {
             let name = world.name_of(self.number);
             world.violation(format!("{name}: {why}"));
         }
+        for is_complete in resumed {
+            world.tally.resumed += 1;
+            world.tally.incomplete += u64::from(!is_complete);
+            if !is_complete && world.ledger.is_quiet_for(DOUBTFUL) && world.nodes_last() {
+                let name = world.name_of(self.number);
+                world.violation(format!("{name}: resumed incompletely, and nothing has happened: {text}"));
+            }
+        }
+    }
+
+    /// Says that this client counts, where the channels of its last connection were, and subscribes to these again.
+    fn resume(&self) -> Vec<String> {
+        let mut world = self.world.borrow_mut();
+        let user = world.seats[self.number].user.clone();
+        let positions = std::mem::take(&mut world.seats[self.number].positions);
+        let Some(view) = &mut world.seats[self.number].view else { return Vec::new() };
+        let mut say = vec![json!({"event": "fanfare:resume", "data": {}})];
+        let told =
+            positions.iter().map(|(name, position)| (name.clone(), json!([position.token, position.count])));
+        let told: serde_json::Map<String, Value> = told.collect();
+        if !told.is_empty() {
+            say.push(json!({"event": "fanfare:resume", "data": told}));
+        }
+        let joins = positions.len() as u64;
+        for (name, position) in positions {
+            view.asked_to_resume(&name, position);
+            say.push(subscription(&self.socket, &name, &user));
+        }
+        world.tally.joins += joins;
+        say.into_iter().map(|message| message.to_string()).collect()
     }
 
     fn sign_in(&self, chance: &mut Chance) -> String {
@@ -229,15 +292,7 @@ impl Talk<'_> {
         let Some(channel) = channel.filter(|channel| view.may_join(channel)) else { return Act::Nothing };
         view.asked(channel);
         world.tally.joins += 1;
-        let mut data = json!({"channel": channel});
-        if channel.starts_with("presence-") {
-            let member = json!({"user_id": user, "user_info": {"name": user}}).to_string();
-            data["auth"] = channel_auth(&self.socket, channel, Some(&member)).into();
-            data["channel_data"] = member.into();
-        } else if channel.starts_with("private-") {
-            data["auth"] = channel_auth(&self.socket, channel, None).into();
-        }
-        Act::Say(json!({"event": "pusher:subscribe", "data": data}).to_string())
+        Act::Say(subscription(&self.socket, channel, &user).to_string())
     }
 
     fn leave(&self, chance: &mut Chance) -> Act {
@@ -261,7 +316,7 @@ impl Talk<'_> {
         });
         let joined: Vec<String> = joined.map(|(name, _)| name.to_owned()).collect();
         let Some(channel) = chance.pick(&joined) else { return Act::Nothing };
-        let number = world.ledger.sends(self.stream, channel, Some(self.stream));
+        let number = world.ledger.sends(self.stream, channel, Some(self.number as u32));
         world.tally.client_events += 1;
         let data = json!({"s": self.stream, "n": number}).to_string();
         Act::Say(json!({"event": "client-e", "channel": channel, "data": data}).to_string())

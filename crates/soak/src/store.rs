@@ -88,6 +88,16 @@ impl Store {
         masters.iter().filter_map(|at| used(servers[*at])).sum()
     }
 
+    /// Memory in use by all masters, in bytes, and their clients.
+    pub(crate) fn sample(&mut self) -> Option<(u64, u64)> {
+        let masters = self.masters();
+        let servers = self.servers();
+        let clients = |redis: &Redis| redis.clients("normal") + redis.clients("pubsub");
+        // The question is a client as well.
+        let clients: usize = masters.iter().map(|at| clients(servers[*at]).saturating_sub(1)).sum();
+        (!masters.is_empty()).then(|| (self.memory(), clients as u64))
+    }
+
     /// The keys of the run that do not expire by themselves, without prefix, layout and hash tag.
     pub(crate) fn keys(&mut self) -> Vec<String> {
         let masters = self.masters();

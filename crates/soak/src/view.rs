@@ -19,6 +19,10 @@ pub(crate) struct View {
     /// Watched users, and whether they are said to be online; not said yet: `None`.
     pub(crate) watched: BTreeMap<String, Option<bool>>,
     pub(crate) sign_in: SignIn,
+    /// The token by which the next connection resumes, if this one was offered one.
+    token: Option<String>,
+    /// What each resumed channel was told: whether all is there that was missed. Taken by whoever judges.
+    pub(crate) resumed: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +32,23 @@ pub(crate) enum SignIn {
     Done,
 }
 
+/// Where a channel was when its connection ended (RES-003).
+#[derive(Clone)]
+pub(crate) struct Position {
+    /// The token of the connection in which the channel was acknowledged, and the messages since then.
+    pub(crate) token: String,
+    pub(crate) count: u64,
+    last: BTreeMap<u32, u32>,
+    acknowledged: Instant,
+}
+
 /// A channel that the connection has asked for.
 #[derive(Default)]
 pub(crate) struct Channel {
+    /// Messages since the acknowledgement, but `fanfare:resumed` (RES-010).
+    heard: u64,
+    /// Where the channel was on the last connection, until `fanfare:resumed`.
+    position: Option<Position>,
     /// When the acknowledgement came.
     pub(crate) acknowledged: Option<Instant>,
     /// The users of a presence channel.
@@ -62,6 +80,8 @@ impl View {
             pongs: 0,
             watched: BTreeMap::new(),
             sign_in: SignIn::Not,
+            token: None,
+            resumed: Vec::new(),
         }
     }
 
@@ -76,7 +96,7 @@ impl View {
 
     /// Whether every question has its answer.
     pub(crate) fn is_settled(&self) -> bool {
-        self.channels.values().all(|channel| channel.acknowledged.is_some())
+        self.channels.values().all(|channel| channel.acknowledged.is_some() && channel.position.is_none())
             && self.leaving.is_empty()
             && self.sign_in != SignIn::Asked
             && self.watched.values().all(Option::is_some)
@@ -89,6 +109,32 @@ impl View {
 
     pub(crate) fn asked(&mut self, channel: &str) {
         self.channels.insert(channel.to_owned(), Channel::default());
+    }
+
+    /// The channel was asked for with where it was on the last connection.
+    pub(crate) fn asked_to_resume(&mut self, channel: &str, position: Position) {
+        let asked = Channel { position: Some(position), ..Channel::default() };
+        self.channels.insert(channel.to_owned(), asked);
+    }
+
+    /// Whether the server has just offered that the next connection resumes.
+    pub(crate) fn is_offered(text: &str) -> bool {
+        text.contains(r#""event":"pusher_internal:resume""#)
+    }
+
+    /// Where all channels are, for the next connection. Cache channels and those of users begin anew: what comes there once
+    /// more is not told apart from a repetition.
+    pub(crate) fn positions(self) -> BTreeMap<String, Position> {
+        let Some(token) = self.token else { return BTreeMap::new() };
+        let channels =
+            self.channels.into_iter().filter(|(name, _)| !name.contains("cache-") && !name.starts_with('#'));
+        let positions = channels.filter_map(|(name, channel)| {
+            let Channel { heard: count, last, acknowledged, position, .. } = channel;
+            let here =
+                acknowledged.map(|acknowledged| Position { token: token.clone(), count, last, acknowledged });
+            Some((name, here.or(position)?))
+        });
+        positions.collect()
     }
 
     /// The channel was left, and a ping sent behind that.
@@ -123,6 +169,7 @@ impl View {
                 self.pongs += 1;
                 self.leaving.retain(|_, ping| *ping > self.pongs);
             }
+            "pusher_internal:resume" => self.token = data["token"].as_str().map(str::to_owned),
             "pusher:signin_success" if self.sign_in == SignIn::Asked => self.sign_in = SignIn::Done,
             "pusher_internal:watchlist_events" => {
                 for change in data["events"].as_array().into_iter().flatten() {
@@ -160,12 +207,18 @@ impl View {
         if event == "pusher_internal:subscription_succeeded" {
             return channel.acknowledge(name, &self.user, data).map(|()| None);
         }
+        if event == "fanfare:resumed" {
+            let is_complete = channel.resume(data)?;
+            self.resumed.push(is_complete);
+            return Ok(None);
+        }
         let Some(acknowledged) = channel.acknowledged else {
             return match self.leaving.contains_key(name) {
                 true => Ok(None),
                 false => Err(format!("{event} before the acknowledgement")),
             };
         };
+        channel.heard += 1;
         match event {
             "pusher_internal:member_added" => channel.added(&self.user, data).map(|()| None),
             "pusher_internal:member_removed" => channel.removed(&self.user, data).map(|()| None),
@@ -214,7 +267,28 @@ impl Channel {
             }
         }
         self.acknowledged = Some(Instant::now());
+        if let Some(position) = &self.position {
+            // What comes now goes on where the last connection ended.
+            (self.acknowledged, self.last) = (Some(position.acknowledged), position.last.clone());
+        }
         Ok(())
+    }
+
+    /// Takes `fanfare:resumed`: all that was missed has been replayed, or nothing and the channel begins anew (RES-006).
+    fn resume(&mut self, data: &Value) -> Result<bool, String> {
+        if self.acknowledged.is_none() || self.position.take().is_none() {
+            return Err(format!("fanfare:resumed {data} without a question"));
+        }
+        let is_complete = data["complete"] == true;
+        // Nothing but what is replayed comes between the acknowledgement and this.
+        if data["replayed"].as_u64() != Some(self.heard) {
+            return Err(format!("fanfare:resumed {data}, and {} messages were replayed", self.heard));
+        }
+        if !is_complete {
+            self.last.clear();
+            self.acknowledged = Some(Instant::now());
+        }
+        Ok(is_complete)
     }
 
     fn added(&mut self, own: &str, data: &Value) -> Result<(), String> {
@@ -245,102 +319,4 @@ fn texts(list: &Value) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOM: &str = "presence-room";
-
-    fn event(name: &str, channel: &str, data: &str) -> String {
-        serde_json::json!({"event": name, "channel": channel, "data": data}).to_string()
-    }
-
-    fn list(users: &[&str]) -> String {
-        let hash: serde_json::Map<String, Value> =
-            users.iter().map(|user| ((*user).to_owned(), Value::Null)).collect();
-        let data = serde_json::json!({"presence": {"ids": users, "hash": hash, "count": users.len()}});
-        event("pusher_internal:subscription_succeeded", ROOM, &data.to_string())
-    }
-
-    fn member(change: &str, user: &str) -> String {
-        event(&format!("pusher_internal:member_{change}"), ROOM, &format!("{{\"user_id\":\"{user}\"}}"))
-    }
-
-    fn numbered(number: u32) -> String {
-        event("e", ROOM, &format!("{{\"s\":4,\"n\":{number}}}"))
-    }
-
-    /// What is wrong with the last of these messages.
-    fn fault(messages: &[String]) -> Option<String> {
-        let mut view = View::of("me");
-        view.asked(ROOM);
-        let (last, before) = messages.split_last().unwrap();
-        for message in before {
-            view.hear(message).unwrap();
-        }
-        view.hear(last).err()
-    }
-
-    #[test]
-    fn a_list_and_alternating_changes_are_fine() {
-        let all = [
-            list(&["me", "ann"]),
-            member("removed", "ann"),
-            member("added", "ann"),
-            numbered(1),
-            numbered(3),
-        ];
-        assert_eq!(fault(&all), None);
-    }
-
-    #[test]
-    fn each_lie_to_one_connection_is_found() {
-        let known = list(&["me", "ann"]);
-        for (messages, words) in [
-            (vec![numbered(1)], "before the acknowledgement"),
-            (vec![list(&["ann"])], "lacks the subscriber's own user"),
-            (vec![list(&["me", "me"])], "disagree"),
-            (vec![known.clone(), known.clone()], "a second acknowledgement"),
-            (vec![known.clone(), member("added", "ann")], "who is there already"),
-            (vec![known.clone(), member("removed", "bob")], "who is not there"),
-            (vec![known.clone(), member("removed", "me")], "who is connected here"),
-            (vec![known.clone(), member("added", "me")], "of the own user"),
-            (vec![known.clone(), numbered(1), numbered(1)], "came twice"),
-            (vec![known.clone(), numbered(2), numbered(1)], "came after"),
-            (vec![known.clone(), event("e", "other", "{}")], "without a subscription"),
-            (vec![known.clone(), event("e", ROOM, "{}")], "nobody published"),
-            (vec![r#"{"event":"pusher:error","data":{"code":null}}"#.to_owned()], "unexpected"),
-        ] {
-            let found = fault(&messages);
-            assert!(found.as_ref().is_some_and(|found| found.contains(words)), "{words}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_under_way_when_a_channel_is_left_is_fine_until_the_server_has_answered() {
-        let mut view = View::of("me");
-        view.asked(ROOM);
-        view.hear(&list(&["me"])).unwrap();
-        view.left(ROOM);
-        assert!(!view.may_join(ROOM) && !view.is_settled());
-        view.hear(&numbered(1)).unwrap();
-        view.hear(r#"{"event":"pusher:pong","data":"{}"}"#).unwrap();
-        assert!(view.may_join(ROOM) && view.is_settled());
-        view.hear(&numbered(2)).unwrap_err();
-    }
-
-    #[test]
-    fn the_watchlist_alternates() {
-        let mut view = View::of("me");
-        view.watched.insert("ann".to_owned(), None);
-        let online = |name: &str, user: &str| {
-            let data = serde_json::json!({"events": [{"name": name, "user_ids": [user]}]}).to_string();
-            serde_json::json!({"event": "pusher_internal:watchlist_events", "data": data}).to_string()
-        };
-        assert!(!view.is_settled());
-        view.hear(&online("offline", "ann")).unwrap();
-        view.hear(&online("online", "ann")).unwrap();
-        assert!(view.is_settled());
-        assert!(view.hear(&online("online", "ann")).unwrap_err().contains("twice"));
-        view.hear(&online("online", "bob")).unwrap_err();
-    }
-}
+mod tests;

@@ -9,9 +9,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::chance::Chance;
+use crate::durable::Durable;
 use crate::ledger::{AFTER, Ledger};
+use crate::operator::Operator;
+use crate::samples::Samples;
 use crate::told::BackEndKnows;
-use crate::view::View;
+use crate::usage::Usage;
+use crate::view::{Position, View};
 
 pub(crate) type Shared = Rc<RefCell<World>>;
 
@@ -20,6 +24,9 @@ const MOST_VIOLATIONS: usize = 20;
 
 /// How long after a back end's call its user's connections may be closed.
 const TERMINATED: Duration = Duration::from_secs(5);
+
+/// How long a node that goes may cost connections.
+const GOING: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
@@ -37,6 +44,8 @@ pub(crate) struct Place {
     pub(crate) clients: SocketAddr,
     pub(crate) back_ends: SocketAddr,
     pub(crate) operators: SocketAddr,
+    /// The process that runs, or ran last.
+    pub(crate) process: Option<u32>,
     /// Whether the node is up, as far as a client can know.
     pub(crate) is_open: bool,
     /// How the node goes, and until when that excuses lost connections.
@@ -61,6 +70,8 @@ pub(crate) struct Seat {
     /// The number of the connection, also of its stream of client events.
     pub(crate) connection: u32,
     pub(crate) socket: String,
+    /// Where the channels of the last connection were when it ended, for the next one to resume.
+    pub(crate) positions: BTreeMap<String, Position>,
 }
 
 /// Figures for the report.
@@ -73,6 +84,9 @@ pub(crate) struct Tally {
     pub(crate) client_events: u64,
     pub(crate) terminations: u64,
     pub(crate) checks: u64,
+    /// Channels that were resumed, and those of which a node said that something may be missing.
+    pub(crate) resumed: u64,
+    pub(crate) incomplete: u64,
 }
 
 pub(crate) struct World {
@@ -81,6 +95,10 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
     pub(crate) ledger: Ledger,
     pub(crate) told: BackEndKnows,
+    pub(crate) durable: Durable,
+    pub(crate) operator: Operator,
+    pub(crate) usage: Usage,
+    pub(crate) samples: Samples,
     /// Requests of back ends that have no answer yet.
     pub(crate) publishing: usize,
     pub(crate) tally: Tally,
@@ -104,6 +122,7 @@ impl World {
             view: None,
             connection: 0,
             socket: String::new(),
+            positions: BTreeMap::new(),
         };
         Self {
             nodes,
@@ -111,6 +130,10 @@ impl World {
             pace: Pace::Acting,
             ledger: Ledger::default(),
             told: BackEndKnows::default(),
+            durable: Durable::default(),
+            operator: Operator::default(),
+            usage: Usage::default(),
+            samples: Samples::default(),
             publishing: 0,
             tally: Tally::default(),
             fault_since: None,
@@ -164,10 +187,28 @@ impl World {
         self.nodes[node].going.filter(|(_, until)| Instant::now() < *until).map(|(going, _)| going)
     }
 
+    /// Whether no node has gone for a while, so that each can say what its connections missed.
+    pub(crate) fn nodes_last(&self) -> bool {
+        self.nodes.iter().all(|node| node.going.is_none_or(|(_, until)| until.elapsed() > GOING))
+    }
+
     /// The node is about to be killed or shut down: clients stay away, and may lose their connections.
     pub(crate) fn goes(&mut self, node: usize, going: Going) {
         self.nodes[node].is_open = false;
-        self.nodes[node].going = Some((going, Instant::now() + Duration::from_secs(30)));
+        self.nodes[node].going = Some((going, Instant::now() + GOING));
+        if going == Going::Killed {
+            self.usage.killed(node);
+        }
+    }
+
+    /// Whether apps are in a database, so that there is an operator.
+    pub(crate) fn has_database(&self) -> bool {
+        !self.operator.token.is_empty()
+    }
+
+    /// How many connections clients hold.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.view.is_some()).count()
     }
 
     pub(crate) fn elapsed(&self) -> Duration {

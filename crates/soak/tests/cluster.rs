@@ -15,7 +15,13 @@ fn fanfare() -> PathBuf {
 
 /// A run with these faults, one after the other.
 fn survives(redis: &str, faults: &str) {
+    survives_with(&[], redis, faults);
+}
+
+/// The same with further options.
+fn survives_with(options: &[&str], redis: &str, faults: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_soak"));
+    command.args(options);
     command.args(["--redis", redis, "--faults", faults, "--once", "--outages", "1"]);
     command.args(["--clients", "60", "--rate", "60"]).arg("--fanfare").arg(fanfare());
     let output = command.output().unwrap();
@@ -27,8 +33,8 @@ fn survives(redis: &str, faults: &str) {
 }
 
 #[test]
-fn cl_100_and_cl_071_nodes_that_die_or_restart() {
-    survives("standalone", "kill-node,rolling-restart");
+fn cl_100_a_node_that_dies_and_a_database_that_dies_or_stands_still_lose_nothing_that_was_promised() {
+    survives_with(&["--database"], "standalone", "kill-postgres,pause-postgres,kill-node");
 }
 
 #[test]
@@ -57,6 +63,6 @@ fn cl_109_a_master_of_a_cluster_that_fails_over_and_slots_that_move() {
 }
 
 #[test]
-fn one_of_several_redis_that_dies() {
-    survives("several", "kill-redis");
+fn cl_071_one_of_several_redis_that_dies_and_nodes_that_restart() {
+    survives("several", "kill-redis,rolling-restart");
 }

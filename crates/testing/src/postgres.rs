@@ -64,23 +64,40 @@ impl Postgres {
 
     /// Runs statements of an operator's own.
     pub fn run(&self, statements: &str) {
-        let arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", statements];
-        let ran = Command::new(self.programs.join("psql")).arg(self.url()).args(arguments).output().unwrap();
+        self.says(statements);
+    }
+
+    /// The answer to a question: the columns of a row are parted by `|`.
+    pub fn says(&self, question: &str) -> String {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.arg(self.url()).args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
+        let ran = psql.args(["--set=ON_ERROR_STOP=1", "--command", question]).output().unwrap();
         assert!(ran.status.success(), "psql: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+
+    /// The ids of all processes of the server, its own first.
+    pub fn processes(&self) -> Vec<u32> {
+        let id = self.server.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        std::iter::once(id).chain(children).collect()
+    }
+
+    /// Sends a signal to all processes: `STOP` is a hung machine, `CONT` resumes the server.
+    pub fn signal(&self, signal: &str) {
+        let processes = self.processes().into_iter().map(|id| id.to_string());
+        // Some may have ended by themselves.
+        let _ = Command::new("kill").arg(format!("-{signal}")).args(processes).stderr(Stdio::null()).status();
     }
 
     /// Ends the server at once, as `kill -9` of all its processes does: those that serve connections would answer for a while yet.
     pub fn kill(&mut self) {
-        let id = self.server.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = self.processes().into_iter().skip(1).map(|child| child.to_string());
         self.server.kill().unwrap();
         self.server.wait().unwrap();
         // Some may have ended by themselves.
-        let _ = Command::new("kill")
-            .arg("-KILL")
-            .args(children.split_whitespace())
-            .stderr(Stdio::null())
-            .status();
+        let _ = Command::new("kill").arg("-KILL").args(children).stderr(Stdio::null()).status();
     }
 
     /// Starts the server again after [`Postgres::kill`].

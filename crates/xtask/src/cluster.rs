@@ -1,5 +1,6 @@
 //! `cargo xtask cluster`: builds the server and the soak, and runs the soak, in a network of its own where that is allowed.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::checks::cargo;
@@ -20,13 +21,20 @@ const WITH_LOOPBACK: &str = "ip link set lo up && exec \"$0\" \"$@\"";
 /// In words: what could not be built or started.
 pub fn run(options: &[&str]) -> Result<bool, String> {
     cargo(&Log::Terminal, &BUILD)?;
-    let soak = target().join("debug/soak");
+    start(&target().join("debug/soak"), options)
+}
+
+/// Starts a soak that was built, in a network of its own where that is allowed; true if it found no violation.
+///
+/// # Errors
+/// In words: what could not be started.
+pub fn start(soak: &Path, options: &[&str]) -> Result<bool, String> {
     let mut command = if has_own_network() {
         let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-c", WITH_LOOPBACK]).arg(&soak).arg("--own-network");
+        command.args(["--net", "sh", "-c", WITH_LOOPBACK]).arg(soak).arg("--own-network");
         command
     } else {
-        Command::new(&soak)
+        Command::new(soak)
     };
     command.args(options).current_dir(root()).stdin(Stdio::null());
     let status = command.status().map_err(|error| format!("{}: {error}", soak.display()))?;

@@ -13,6 +13,7 @@ mod pairs;
 mod python;
 mod release;
 mod rules;
+mod soak;
 mod step;
 mod tools;
 mod unit;
@@ -29,6 +30,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
        cargo xtask autobahn
        cargo xtask interleavings
        cargo xtask cluster [--minutes N] [--seed S] [--nodes 3] [--redis KIND] [--faults LIST]
+       cargo xtask soak [--minutes 30] [--seed S] [--picture FILE.svg]
        cargo xtask rules
        cargo xtask upgrade (--from REVISION | --binary FILE) [--store]
        cargo xtask packages [--binary FILE]
@@ -60,6 +62,9 @@ purpose (hub::resume::mistakes), each of which must be found.
 queries are told (crates/soak; `cargo xtask cluster --help` lists all options). Where it may, it runs in a network of its
 own, so that a firewall can be among the faults.
 
+`soak` is `cluster` for a release build, with the apps in a Postgres: Postgres, Redis and nodes are killed and stopped at random, memory
+and descriptors are sampled, and what was promised is checked at the end; the picture is a curve of it (docs/performance.md).
+
 `rules` prints which rules of the protocol (docs/rules.md) tests hold, and fails if one has neither a
 test nor a reason in docs/protocol.md.
 
@@ -85,6 +90,7 @@ fn main() -> ExitCode {
         },
         ["autobahn"] => checks::run(&[Group::Autobahn], true),
         ["cluster", ref options @ ..] => cluster::run(options),
+        ["soak", ref options @ ..] => soak::run(options),
         ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
         ["packages"] => release::packages(None),
         ["packages", "--binary", binary] => release::packages(Some(binary)),
