@@ -1,6 +1,7 @@
 """The manifests of packaging/kubernetes: what Kubernetes' own schemas say, and what the server says to the settings in them."""
 
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -72,10 +73,16 @@ class Kubernetes(unittest.TestCase):
                 self.assertEqual(ports[port["targetPort"]], port["port"])
         for probe in ["startupProbe", "readinessProbe", "livenessProbe"]:
             self.assertIn(self.container[probe]["httpGet"]["port"], ports)
+        for probe in ["startupProbe", "livenessProbe"]:
+            # Nothing that another machine can cause: Kubernetes kills the pod.
+            self.assertEqual(self.container[probe]["httpGet"]["path"], "/live")
         monitor = self.objects["ServiceMonitor", "fanfare"]["spec"]
         operators = self.objects["Service", "fanfare-operators"]
         self.assertLessEqual(monitor["selector"]["matchLabels"].items(), operators["metadata"]["labels"].items())
         self.assertEqual(monitor["endpoints"][0]["port"], operators["spec"]["ports"][0]["name"])
+        alerts = (ROOT / "packaging/prometheus/alerts.yml").read_text()
+        jobs = set(re.findall(r'job="([^"]+)"', alerts))
+        self.assertEqual(jobs, {operators["metadata"]["labels"][monitor["jobLabel"]]})
 
     def checked(self, *options):
         """`fanfare serve` on the configuration of the manifests, as a pod has it."""

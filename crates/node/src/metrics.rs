@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use fanfare_protocol::close::CloseReason;
 use fanfare_protocol::error::ProtocolError;
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,6 +35,8 @@ use self::timings::LiveTimings;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// One scrape at a time: two that read an app's counters in one order and add them up in the other would count twice.
+    scraping: Mutex<()>,
     opened: Family<OpenedLabels, Counter>,
     closes: Family<CloseLabels, Counter>,
     messages: Counter,
@@ -73,6 +76,7 @@ impl Metrics {
             messages: Counter::default(),
             refused: Family::default(),
             registry: Registry::default(),
+            scraping: Mutex::default(),
         };
         registry.register("connections_opened", "Connections of clients admitted", metrics.opened.clone());
         registry.register(
@@ -125,6 +129,7 @@ impl Metrics {
     /// All metrics, in the text format of OpenMetrics.
     #[must_use]
     pub fn text(&self) -> String {
+        let _one = self.scraping.lock();
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -14,6 +14,8 @@ use std::thread::available_parallelism;
 
 use loadgen::{Fanout, Http, Idle, Scenario, Span, Spin, Target};
 
+pub use self::server::end_with_measurement;
+
 use self::figures::{BYTES, BenchFigures, PUBLISHERS, RATE};
 use self::machine::Machine;
 use self::progress::with_progress;

@@ -141,6 +141,10 @@ fn serve(options: Serve) -> Result<ExitCode, ExitCode> {
     let sources =
         Sources { file, laravel, laravel_echo_server, flags, certificate: true, ..Sources::default() };
     if !check && !print {
+        bench_command::end_with_measurement().map_err(|error| {
+            complain(&format!("cannot start: {error}"));
+            ExitCode::from(EXIT_UNAVAILABLE)
+        })?;
         outlive_hangups()?;
         return load_and_run(sources, Task::Serve);
     }

@@ -11,6 +11,7 @@ mod redis_feed;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_node::clock::unix_seconds;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -62,6 +63,9 @@ impl ServerMetrics {
         let limit = Gauge::<i64>::default();
         limit.set(i64::try_from(descriptors).unwrap_or(i64::MAX));
         registry.register("file_descriptors_limit", "File descriptors this process may have open", limit);
+        let start = Gauge::<i64>::default();
+        start.set(i64::try_from(unix_seconds()).unwrap_or(i64::MAX));
+        registry.register("start_time_seconds", "When the server started, in Unix seconds", start);
         registry.register_collector(Box::new(live));
         (metrics, registry)
     }

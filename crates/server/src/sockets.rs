@@ -2,9 +2,11 @@
 //!
 //! Knows nothing of who is served.
 
+mod bound;
 mod inherited;
 mod listening;
 mod unix;
 
+pub use bound::BoundSockets;
 pub use inherited::{Inherited, NotInherited, PassedFor};
 pub use listening::ListeningSockets;

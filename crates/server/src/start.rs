@@ -116,7 +116,7 @@ impl Server {
         let division = Division::new(&config, descriptors);
         let tasks = Tasks::default();
         // Before the database: a start that fails creates no app, and changes no tables under a server that runs.
-        let Listeners { public, admin, secure } = Listeners::open(&config.listen, inherited).await?;
+        let listeners = Listeners::bind(&config.listen, inherited).await?;
         let apps = app_commands::open_apps(&config, true).await?;
         let (first, has_no_app) = match ShownApp::find(&config, &apps).await {
             Ok(Some(first)) => (Some(first), false),
@@ -129,9 +129,11 @@ impl Server {
             Err(error) => return Err(error.into()),
         };
         settle_apps(&mut config, &apps, first.as_ref()).await;
-        let over_tls = secure.as_ref().map(SecureListener::lines);
-        let listening = public.address().unwrap_or(config.listen.addr.first());
-        let admin_listening = admin.address().unwrap_or(config.listen.admin_addr.first());
+        let over_tls = listeners.secure.as_ref().map(SecureListener::lines);
+        let listening = listeners.public.address().unwrap_or(config.listen.addr.first());
+        let admin_listening = listeners.admin.address().unwrap_or(config.listen.admin_addr.first());
+        // Behind the database: a start that fails takes no connection from a server that runs.
+        let Listeners { public, admin, secure } = listeners.listen()?;
 
         let state = Arc::new(State::new(config, apps, tasks.clone(), &division));
         let _ = state.listening.set(PublicAddresses { plain: listening, over_tls: over_tls.clone() });

@@ -1,4 +1,6 @@
 //! The server that `fanfare bench` measures: this program once more, on loopback, with the defaults and one app.
+//!
+//! Never outlives the measurement, however that ends: on Linux the kernel sees to it.
 
 use std::env::current_exe;
 use std::io::{self, BufRead as _, BufReader};
@@ -12,6 +14,9 @@ pub(super) const KEY: &str = "bench-key";
 
 /// Random bytes of the app's secret.
 const SECRET_BYTES: usize = 20;
+
+/// The variable with the process that measures the server.
+const MEASURED_BY: &str = "FANFARE_MEASURED_BY";
 
 /// What stands before the address in the line that a ready server prints.
 const READY: &str = "Fanfare is ready: http://";
@@ -37,6 +42,7 @@ impl BenchServer {
             .env_clear()
             .envs([("PUSHER_APP_ID", APP), ("PUSHER_APP_KEY", KEY), ("PUSHER_APP_SECRET", &secret)])
             .envs([("FANFARE__LOG__FILTER", "error"), ("FANFARE__TIMEOUTS__ACTIVITY", "10m")])
+            .env(MEASURED_BY, std::process::id().to_string())
             // A `fanfare.toml` of the folder is another server's.
             .current_dir("/")
             .stdin(Stdio::null())
@@ -67,6 +73,27 @@ impl BenchServer {
     pub(super) fn secret(&self) -> &str {
         &self.secret
     }
+}
+
+/// Has a server that is measured killed at the end of the process that measures; does nothing for any other.
+///
+/// # Errors
+/// That process has ended already.
+#[cfg(target_os = "linux")]
+pub fn end_with_measurement() -> io::Result<()> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let Some(measuring) = std::env::var(MEASURED_BY).ok().and_then(|id| id.parse::<i32>().ok()) else {
+        return Ok(());
+    };
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let is_there = getppid().is_some_and(|parent| parent.as_raw_pid() == measuring);
+    if is_there { Ok(()) } else { Err(io::Error::other("the measurement has ended")) }
+}
+
+/// Elsewhere such a server ends with the command, unless the command is killed.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_measurement() -> io::Result<()> {
+    Ok(())
 }
 
 impl Drop for BenchServer {

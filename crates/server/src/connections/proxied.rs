@@ -46,6 +46,8 @@ pub(super) async fn connection<A: Site>(
     let reading = proxy_header::read(stream.tcp());
     let told = match serve::in_time(&listening, &activity, timer.as_mut(), reading).await {
         Ok(Ok(told)) => told,
+        // Of no use to anybody who reads the log: balancers do so every few seconds.
+        Ok(Err(HeaderFault::Silent)) => return,
         Ok(Err(fault)) => return refuse(&listening, stream, peer, fault).await,
         Err(why) => return why.map_or((), |why| serve::closed(&listening, why, peer)),
     };

@@ -52,6 +52,9 @@ pub(super) enum HeaderFault {
     /// The header is longer than is read.
     #[error("it is longer than {MOST_OF_V1} bytes in version 1, or {MOST_OF_V2} in version 2")]
     TooLong,
+    /// The connection ended without a byte, as a health check of TCP does.
+    #[error("the connection ended without a byte")]
+    Silent,
     /// The connection ended before.
     #[error("the connection ended before its end")]
     Ended,
@@ -61,6 +64,7 @@ pub(super) enum HeaderFault {
 pub(super) async fn read(tcp: &TcpStream) -> Result<Told, HeaderFault> {
     let mut header = Vec::with_capacity(MOST_OF_V1);
     // Shorter than any header.
+    fill(tcp, &mut header, 1).await.map_err(|_| HeaderFault::Silent)?;
     fill(tcp, &mut header, V2.len()).await?;
     if header == V2 {
         fill(tcp, &mut header, FIXED_OF_V2).await?;

@@ -8,7 +8,8 @@ use std::{env, io};
 use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 
-use super::listening::{ListeningSocket, ListeningSockets};
+use super::bound::BoundSockets;
+use super::listening::ListeningSocket;
 use super::unix::UnixSocket;
 
 /// The names of the listeners, as `FileDescriptorName=` gives them.
@@ -80,11 +81,11 @@ impl Inherited {
     ///
     /// # Errors
     /// The system's.
-    pub fn sockets_of(&mut self, listener: PassedFor) -> io::Result<Option<ListeningSockets>> {
+    pub fn sockets_of(&mut self, listener: PassedFor) -> io::Result<Option<BoundSockets>> {
         let passed = std::mem::take(&mut self.of[listener as usize]);
         let all: Vec<ListeningSocket> =
             passed.into_iter().map(Passed::into_socket).collect::<Result<_, _>>()?;
-        Ok((!all.is_empty()).then(|| ListeningSockets::of(all, false)))
+        Ok((!all.is_empty()).then(|| BoundSockets::inherited(all)))
     }
 }
 

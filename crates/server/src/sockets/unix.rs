@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind};
 use std::net;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{self as net_unix, UnixListener};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// A socket to accept on.
 #[derive(Debug)]
@@ -29,34 +29,65 @@ struct SocketFile {
     number: u64,
 }
 
-impl UnixSocket {
-    /// Listens on a path, with the permissions of the file; takes the place of a socket that nobody answers on, or
-    /// with `overlap` of any.
-    pub fn bind(path: &Path, mode: u32, overlap: bool) -> io::Result<Self> {
+/// A socket that listens under a name beside its path, where nobody looks for it yet.
+#[derive(Debug)]
+pub(super) struct UnplacedSocket {
+    listener: UnixListener,
+    file: SocketFile,
+    path: PathBuf,
+}
+
+impl UnplacedSocket {
+    /// Makes a socket for a path, with the permissions of its file. A socket at the path that nobody answers on may be replaced, and
+    /// with `overlap` any.
+    ///
+    /// # Errors
+    /// A process answers there, the file is no socket, or the system's.
+    pub async fn make(path: &Path, mode: u32, overlap: bool) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(io::Error::new(ErrorKind::AlreadyExists, "the file there is no socket"));
             }
-            Ok(_) if overlap => {}
-            Ok(_) => match UnixStream::connect(path) {
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
-                Err(error) => return Err(error),
-                Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),
-            },
-            Err(_) => {}
+            Ok(_) if !overlap => expect_nobody(path).await?,
+            Ok(_) | Err(_) => {}
         }
         // Made beside, and then put in place, so that nobody meets a socket with other permissions.
         let beside = beside(path);
         let _ = fs::remove_file(&beside);
         let listener = UnixListener::bind(&beside)?;
-        let placed = fs::set_permissions(&beside, Permissions::from_mode(mode))
-            .and_then(|()| fs::metadata(&beside))
-            .and_then(|made| fs::rename(&beside, path).map(|()| made));
-        let made = placed.inspect_err(|_| drop(fs::remove_file(&beside)))?;
-        let file = SocketFile { path: path.to_owned(), device: made.dev(), number: made.ino() };
-        Self::of(listener, Some(file))
+        let settled = fs::set_permissions(&beside, Permissions::from_mode(mode));
+        let made = settled.and_then(|()| fs::metadata(&beside));
+        let made = made.inspect_err(|_| drop(fs::remove_file(&beside)))?;
+        let file = SocketFile { path: beside, device: made.dev(), number: made.ino() };
+        Ok(Self { listener, file, path: path.to_owned() })
     }
 
+    /// Puts the socket at its path, in the place of any other.
+    ///
+    /// # Errors
+    /// The system's; then the file is gone.
+    pub fn place(self) -> io::Result<UnixSocket> {
+        let Self { listener, mut file, path } = self;
+        fs::rename(&file.path, &path)?;
+        file.path = path;
+        UnixSocket::of(listener, Some(file))
+    }
+}
+
+/// Whether a stale file may be replaced. Never waits for a process that accepts nobody.
+async fn expect_nobody(path: &Path) -> io::Result<()> {
+    let in_use = |told| Err(io::Error::new(ErrorKind::AddrInUse, told));
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            in_use("another process has it, and does not accept: its queue is full")
+        }
+        Err(error) => Err(error),
+        Ok(_) => in_use("another process answers there"),
+    }
+}
+
+impl UnixSocket {
     /// A socket that another process made, and whose file is that process's.
     pub fn inherited(listener: UnixListener) -> io::Result<Self> {
         Self::of(listener, None)
@@ -75,7 +106,7 @@ impl UnixSocket {
 
 /// The stream, which does not block, as the one type that connections have. Reading, writing, peeking and shutting down are the same calls to the
 /// system for both; options of TCP are refused, which is borne everywhere.
-fn as_tcp(stream: UnixStream) -> io::Result<TcpStream> {
+fn as_tcp(stream: net_unix::UnixStream) -> io::Result<TcpStream> {
     TcpStream::from_std(net::TcpStream::from(OwnedFd::from(stream)))
 }
 

@@ -10,7 +10,7 @@ use fanfare_config::certificate::CertificateError;
 use fanfare_config::{ListenAddress, ListenSection, TlsSection};
 
 use crate::paste_lines::OverTls;
-use crate::sockets::{Inherited, ListeningSockets, PassedFor};
+use crate::sockets::{BoundSockets, Inherited, ListeningSockets, PassedFor};
 use crate::tls::ServerTls;
 
 /// Why a listener could not be opened.
@@ -36,6 +36,9 @@ pub enum ListenError {
         /// The system's error, or what is there.
         error: io::Error,
     },
+    /// A bound socket that does not listen.
+    #[error("cannot listen: {0}")]
+    Begin(io::Error),
     /// A socket that was passed on.
     #[error("cannot use a socket that was passed on (LISTEN_FDS): {0}")]
     Inherited(io::Error),
@@ -52,46 +55,56 @@ pub enum ListenError {
     },
 }
 
-/// All of them.
-pub(super) struct Listeners {
-    pub public: ListeningSockets,
-    pub admin: ListeningSockets,
-    pub secure: Option<SecureListener>,
+/// All of them: bound, or listening.
+pub(super) struct Listeners<S> {
+    pub public: S,
+    pub admin: S,
+    pub secure: Option<SecureListener<S>>,
 }
 
 /// The TLS listener.
-pub(super) struct SecureListener {
-    pub sockets: ListeningSockets,
+pub(super) struct SecureListener<S> {
+    pub sockets: S,
     pub address: SocketAddr,
     pub tls: Arc<ServerTls>,
 }
 
-impl Listeners {
-    pub async fn open(listen: &ListenSection, mut inherited: Inherited) -> Result<Self, ListenError> {
+impl Listeners<BoundSockets> {
+    /// Takes the addresses. Where the next process overlaps, connections go to the other process until [`Self::listen`].
+    pub async fn bind(listen: &ListenSection, mut inherited: Inherited) -> Result<Self, ListenError> {
         let overlap = listen.overlap;
         let mut public = match passed(&mut inherited, PassedFor::Public)? {
             Some(sockets) => sockets,
             None => bind(listen.addr, overlap, "listen.addr", "--listen").await?,
         };
-        bind_unix(&mut public, listen)?;
+        bind_unix(&mut public, listen).await?;
         let admin = match passed(&mut inherited, PassedFor::Admin)? {
             Some(sockets) => sockets,
             None => bind(listen.admin_addr, overlap, "listen.admin_addr", "--admin-listen").await?,
         };
         let of_tls = passed(&mut inherited, PassedFor::Tls)?;
         let secure = match (&listen.tls, of_tls) {
-            (Some(settings), sockets) => Some(SecureListener::open(settings, sockets, overlap).await?),
+            (Some(settings), sockets) => Some(SecureListener::bind(settings, sockets, overlap).await?),
             (None, Some(_)) => return Err(ListenError::NoTls),
             (None, None) => None,
         };
         Ok(Self { public, admin, secure })
     }
+
+    /// Takes connections from now on: what can keep the server from starting is behind it.
+    pub fn listen(self) -> Result<Listeners<ListeningSockets>, ListenError> {
+        let begin = |sockets: BoundSockets| sockets.listen().map_err(ListenError::Begin);
+        let secure = self.secure.map(|SecureListener { sockets, address, tls }| {
+            Ok(SecureListener { sockets: begin(sockets)?, address, tls })
+        });
+        Ok(Listeners { public: begin(self.public)?, admin: begin(self.admin)?, secure: secure.transpose()? })
+    }
 }
 
-impl SecureListener {
-    async fn open(
+impl SecureListener<BoundSockets> {
+    async fn bind(
         settings: &TlsSection,
-        sockets: Option<ListeningSockets>,
+        sockets: Option<BoundSockets>,
         overlap: bool,
     ) -> Result<Self, ListenError> {
         let tls = ServerTls::open(settings.files.clone())
@@ -109,18 +122,18 @@ impl SecureListener {
     }
 }
 
-fn passed(inherited: &mut Inherited, listener: PassedFor) -> Result<Option<ListeningSockets>, ListenError> {
+fn passed(inherited: &mut Inherited, listener: PassedFor) -> Result<Option<BoundSockets>, ListenError> {
     inherited.sockets_of(listener).map_err(ListenError::Inherited)
 }
 
-/// Listens on the Unix-domain socket too, if one is configured.
-fn bind_unix(sockets: &mut ListeningSockets, listen: &ListenSection) -> Result<(), ListenError> {
+/// Makes the Unix-domain socket too, if one is configured.
+async fn bind_unix(sockets: &mut BoundSockets, listen: &ListenSection) -> Result<(), ListenError> {
     let path = &listen.unix_path;
     if path.as_os_str().is_empty() {
         return Ok(());
     }
     let named = |error| ListenError::Unix { path: path.display().to_string(), error };
-    sockets.bind_unix(path, listen.unix_mode).map_err(named)
+    sockets.bind_unix(path, listen.unix_mode).await.map_err(named)
 }
 
 async fn bind(
@@ -128,7 +141,7 @@ async fn bind(
     overlap: bool,
     setting: &'static str,
     option: &'static str,
-) -> Result<ListeningSockets, ListenError> {
-    let bound = ListeningSockets::bind(address, overlap).await;
+) -> Result<BoundSockets, ListenError> {
+    let bound = BoundSockets::bind(address, overlap).await;
     bound.map_err(|(address, error)| ListenError::Address { address, setting, option, error })
 }

@@ -6,31 +6,50 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::support::eventually;
 use crate::support::setup::binary;
 
 /// Runs `fanfare bench` briefly, in a folder where a configuration says otherwise; its status and output.
 fn measured(folder: &Path, options: &[&str]) -> (Option<i32>, String, String) {
     fs::write(folder.join("fanfare.toml"), "[listen]\naddr = \"127.0.0.1:1\"\n")
         .expect("a folder takes files");
-    let done = binary(folder)
+    let measuring = binary(folder)
         .args(["bench", "--connections", "20", "--seconds", "1"])
         .args(options)
         // Settings of servers that run here mean nothing to the one that is measured.
         .env("FANFARE__APPS__DATABASE", "sqlite")
         .env("FANFARE__LIMITS__CONNECTIONS", "1")
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("it starts");
+    let id = measuring.id();
+    let done = measuring.wait_with_output().expect("it ends");
+    assert!(!is_measured_by(id), "its server is left");
     let text = |bytes| String::from_utf8(bytes).expect("it prints text");
     (done.status.code(), text(done.stdout), text(done.stderr))
 }
 
-/// Processes of this user that are servers with the app of a measurement.
-fn left_behind() -> usize {
+/// Whether a server runs that this process measures.
+fn is_measured_by(process: u32) -> bool {
+    let variable = format!("FANFARE_MEASURED_BY={process}\0");
     let processes = fs::read_dir("/proc").expect("there is /proc").filter_map(Result::ok);
     let environment = |entry: fs::DirEntry| fs::read(entry.path().join("environ")).ok();
-    let is_measured = |text: &Vec<u8>| text.windows(19).any(|part| part == b"PUSHER_APP_ID=bench");
-    processes.filter_map(environment).filter(is_measured).count()
+    let is_it = |text: Vec<u8>| text.windows(variable.len()).any(|part| part == variable.as_bytes());
+    processes.filter_map(environment).any(is_it)
+}
+
+#[test]
+fn a_measurement_that_is_killed_leaves_no_server_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut measuring = binary(folder.path());
+    measuring.args(["bench", "--connections", "20", "--seconds", "60"]).stdin(Stdio::null());
+    let mut measuring = measuring.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    eventually("its server runs", || is_measured_by(measuring.id()).then_some(()));
+    measuring.kill().expect("it runs");
+    measuring.wait().expect("it ends");
+    eventually("its server has ended", || (!is_measured_by(measuring.id())).then_some(()));
 }
 
 #[test]
@@ -65,7 +84,6 @@ fn a_measurement_prints_what_the_machine_did_and_holds_and_leaves_nothing_behind
     let slices = figures["lone_events"]["histogram"].as_array().expect("there is a histogram");
     let counted: u64 = slices.iter().filter_map(|slice| slice["count"].as_u64()).sum();
     assert!(counted >= 20 * 15, "20 subscribers of some 20 events: {counted}");
-    assert_eq!(left_behind(), 0);
     let files = fs::read_dir(folder.path()).expect("the folder is there").count();
     assert_eq!(files, 1, "nothing beside the configuration that was there");
 }

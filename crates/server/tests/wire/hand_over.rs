@@ -1,8 +1,10 @@
 //! A restart that refuses no connection: on a socket that the service manager keeps, and by two processes that overlap.
 
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -168,6 +170,33 @@ fn a_restart_by_processes_that_overlap_refuses_no_connection() {
     knocking.expect_answer();
     knocking.end();
     third.process.signal(Signal::TERM);
+}
+
+#[test]
+fn a_new_process_that_cannot_serve_yet_or_ever_takes_nothing_from_the_one_that_does() {
+    let overlapping = |addr: &str, settings: &str| {
+        let setup = alone(&format!("[listen]\noverlap = true\n{settings}"));
+        setup.arguments(&["--listen", addr, "--admin-listen", "127.0.0.1:0"])
+    };
+    let first = overlapping("127.0.0.1:0", "unix_path = \"public.sock\"").start();
+    let (addr, socket) = (first.addr.to_string(), first.folder().join("public.sock"));
+    let file = fs::metadata(&socket).expect("it is there").ino();
+    // A database that takes connections and never answers.
+    let database = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("postgres://u:p@{}/d", database.local_addr().expect("an address"));
+    let second = overlapping(&addr, &format!("unix_path = {socket:?}"));
+    let second = second.env("FANFARE__APPS__DATABASE", &url);
+    let mut process = second.spawn();
+    database.set_nonblocking(true).expect("a socket may");
+    let _asked = eventually("the new process asks its database", || database.accept().ok());
+    for _ in 0..64 {
+        Http::connect(first.addr).get("/up").expect(HEALTHY);
+    }
+    assert_eq!(process.ended().code(), Some(69), "{}", process.stderr());
+    assert_eq!(fs::metadata(&socket).expect("the first one's is still there").ino(), file);
+    let left = fs::read_dir(first.folder()).expect("the folder is there").filter_map(Result::ok);
+    let sockets = left.filter(|entry| entry.file_name().to_string_lossy().contains(".sock"));
+    assert_eq!(sockets.count(), 1, "the new process leaves no socket behind");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The metrics for operators.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::support::application::{Application, Reply};
 use crate::support::authorization::Post;
@@ -232,6 +234,39 @@ fn apps_over_the_bound_share_one_series_and_the_sums_stay_true() {
     server.api_of(crowd()[0]).publish("news", "e", "d");
     server.expect_metric(&format!("{published}{{app=\"_other\"}}"), 7.0);
     assert_eq!(sum(&server.admin("/metrics").body, published), 16.0);
+}
+
+#[test]
+fn scrapes_at_the_same_time_count_nothing_twice() {
+    let server = crowd()
+        .into_iter()
+        .fold(Setup::bare().config("[metrics]\napps = 0"), |setup, app| setup.app(app, ""));
+    let server = server.start();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    server.admin("/metrics");
+                }
+            });
+        }
+        let mut apis: Vec<_> = crowd().into_iter().map(|app| server.api_of(app)).collect();
+        for at in 0..1500 {
+            apis[at % 5].publish("news", "e", "d");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    server.expect_metric("fanfare_events_published_total{app=\"_other\"}", 1500.0);
+}
+
+#[test]
+fn a_scrape_tells_when_the_server_started() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    let before = now();
+    let server = TestServer::start();
+    let started = server.metric("fanfare_start_time_seconds");
+    assert!((before - 1.0..=now()).contains(&started), "{started}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Balancers that speak the PROXY protocol: the client's own address with `listen.proxy_protocol`, and a refusal without.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use crate::support::api::Api;
 use crate::support::examined::examine_at_home;
@@ -148,6 +148,8 @@ fn whoever_is_no_trusted_proxy_is_served_without_a_header_and_refused_with_one()
 #[test]
 fn a_trusted_proxy_without_a_usable_header_is_closed_counted_and_logged() {
     let server = trusting().start();
+    // A health check of TCP is no fault.
+    TcpStream::connect(server.addr).expect("it accepts").shutdown(Shutdown::Both).expect("it is open");
     assert!(server.metric(FAULTY) < 0.5);
     let mut http = behind(UP, server.addr);
     http.answer().refused(400, "expects the PROXY protocol");

@@ -6,6 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
 use crate::support::api::Api;
 use crate::support::haproxy::HaProxy;
 use crate::support::http::Http;
@@ -151,6 +153,33 @@ fn a_socket_of_a_dead_process_is_replaced_and_one_that_answers_is_not() {
     second.stop();
     assert!(!socket.exists(), "it is removed at the end");
     drop(folder);
+}
+
+#[test]
+fn a_socket_whose_process_accepts_nobody_any_more_stops_the_start_instead_of_delaying_it() {
+    let setup = setup("");
+    let socket = setup.folder().join("public.sock");
+    let address = SocketAddrUnix::new(&socket).expect("a short path");
+    let open = || {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+        rustix::net::socket_with(family, kind, SocketFlags::NONBLOCK, None).expect("descriptors are left")
+    };
+    let busy = open();
+    rustix::net::bind(&busy, &address).expect("the path is free");
+    rustix::net::listen(&busy, 1).expect("it is bound");
+    let mut waiting = Vec::new();
+    let full = loop {
+        let client = open();
+        match rustix::net::connect(&client, &address) {
+            Ok(()) => waiting.push(client),
+            Err(full) => break full,
+        }
+    };
+    assert_eq!(full, rustix::io::Errno::AGAIN);
+    let refused = setup.run();
+    assert_eq!(refused.status, 69, "{}", refused.stderr);
+    assert!(refused.stderr.contains("its queue is full"), "{}", refused.stderr);
+    assert!(socket.exists());
 }
 
 #[test]
