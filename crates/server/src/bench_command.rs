@@ -35,6 +35,16 @@ enum BenchError {
     /// The server did not start.
     #[error("the server to be measured did not start: {0}")]
     Server(io::Error),
+    /// The server would refuse some of the connections.
+    #[error(
+        "{asked} connections, but the descriptors that a process may have (ulimit -n) are enough for a server with {most}"
+    )]
+    Descriptors {
+        /// Connections that are wanted.
+        asked: u32,
+        /// Connections that a server has descriptors for.
+        most: usize,
+    },
     /// The load could not be made.
     #[error("{0}")]
     Load(String),
@@ -55,6 +65,11 @@ pub fn run(asked: BenchCommand) -> Result<ExitCode, ExitCode> {
 
 fn measured(asked: BenchCommand) -> Result<BenchFigures, BenchError> {
     let cores = available_parallelism().map_or(1, usize::from);
+    let machine = Machine::look(cores);
+    let (n, most) = (asked.connections as usize, machine.by_descriptors);
+    if n > most {
+        return Err(BenchError::Descriptors { asked: asked.connections, most });
+    }
     let server = BenchServer::start().map_err(BenchError::Server)?;
     let target = Target {
         port: server.port(),
@@ -66,7 +81,6 @@ fn measured(asked: BenchCommand) -> Result<BenchFigures, BenchError> {
         // Where there is one core, the server needs it.
         spin: if cores > 1 { Spin::Auto } else { Spin::Off },
     };
-    let n = asked.connections as usize;
     let seconds = f64::from(asked.seconds);
     let measure = |name: &str, lasts: f64, scenario: Scenario| {
         with_progress(name, lasts, || loadgen::measure(&target, &scenario)).map_err(BenchError::Load)
@@ -92,6 +106,6 @@ fn measured(asked: BenchCommand) -> Result<BenchFigures, BenchError> {
         lone: measure("lone events", seconds + WARMUP, fanout(false))?,
         busy: measure("many events", seconds + WARMUP, fanout(true))?,
         publishes: measure("publishes", seconds + WARMUP, http)?,
-        machine: Machine::look(cores),
+        machine,
     })
 }

@@ -13,6 +13,9 @@ pub(super) const RATE: f64 = 20.0;
 /// Connections on which back ends publish at once.
 pub(super) const PUBLISHERS: usize = 8;
 
+/// Fewest connections that tell what one takes: what the first ones cost once would count as theirs otherwise.
+pub(super) const FOR_MEMORY: u32 = 1000;
+
 /// What was measured, in the order of the table.
 #[derive(Debug)]
 pub(super) struct BenchFigures {
@@ -31,6 +34,12 @@ pub(super) struct BenchFigures {
 }
 
 impl BenchFigures {
+    /// Bytes that a connection takes; `None` with too few connections to tell.
+    pub(super) fn connection_bytes(&self) -> Option<f64> {
+        let has_enough = self.connections >= FOR_MEMORY;
+        self.idle.figure("rss_bytes_per_connection").filter(|_| has_enough)
+    }
+
     /// What was lost or refused.
     pub(super) fn faults(&self) -> Vec<String> {
         let reports = [&self.idle, &self.lone, &self.busy, &self.publishes];

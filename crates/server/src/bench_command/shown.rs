@@ -3,7 +3,7 @@
 use loadgen::{LatencySlice, Report};
 use serde_json::{Value, json};
 
-use super::figures::{BYTES, BenchFigures, PUBLISHERS, RATE};
+use super::figures::{BYTES, BenchFigures, FOR_MEMORY, PUBLISHERS, RATE};
 use crate::columns::aligned;
 use crate::command_line::VERSION;
 
@@ -13,7 +13,7 @@ const WIDTH: f64 = 40.0;
 /// Figures that the table and the JSON have in common; 0 where a run has none.
 struct Found {
     connected: f64,
-    connection_bytes: f64,
+    connection_bytes: Option<f64>,
     delivery_us: f64,
     deliveries: f64,
     request_us: f64,
@@ -23,7 +23,7 @@ struct Found {
 
 fn found(figures: &BenchFigures) -> Found {
     let of = |report: &Report, name| report.figure(name).unwrap_or_default();
-    let connection_bytes = of(&figures.idle, "rss_bytes_per_connection");
+    let connection_bytes = figures.connection_bytes();
     Found {
         connected: of(&figures.idle, "connections_per_second"),
         connection_bytes,
@@ -31,7 +31,7 @@ fn found(figures: &BenchFigures) -> Found {
         deliveries: of(&figures.busy, "deliveries_per_second"),
         request_us: of(&figures.publishes, "server_cpu_us_per_request"),
         requests: of(&figures.publishes, "requests_per_second"),
-        by_memory: figures.machine.by_memory(connection_bytes),
+        by_memory: connection_bytes.and_then(|bytes| figures.machine.by_memory(bytes)),
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn text(figures: &BenchFigures) -> String {
         [
             format!("{n} connections with a channel each"),
             format!("{} a second", thousands(found.connected)),
-            format!("{:.1} KB each", found.connection_bytes / 1000.0),
+            found.connection_bytes.map_or_else(String::new, |bytes| format!("{:.1} KB each", bytes / 1000.0)),
         ],
         [
             format!("lone events to {n}, {RATE} a second"),
@@ -104,9 +104,12 @@ fn holds(figures: &BenchFigures, found: &Found) -> String {
         Some(by_memory) if by_memory < by_descriptors => (by_memory, "half of its memory"),
         _ => (by_descriptors, "the descriptors that a process may have (ulimit -n)"),
     };
-    let memory = found.by_memory.map_or_else(String::new, |by_memory| {
-        format!(" Half of its memory would be enough for {}.", thousands(by_memory as f64))
-    });
+    let memory = match found.by_memory {
+        Some(by_memory) => {
+            format!(" Half of its memory would be enough for {}.", thousands(by_memory as f64))
+        }
+        None => format!(" What its memory is enough for is told from {FOR_MEMORY} connections on."),
+    };
     let each = |us: f64| if us > 0.0 { thousands(1e6 / us) } else { "-".to_owned() };
     format!(
         "\nThis machine holds about {} connections: {because}.{memory}\nOne core of it makes about {} deliveries a second, or takes about {} \
@@ -129,7 +132,7 @@ pub(super) fn json(figures: &BenchFigures) -> String {
         "connections": figures.connections,
         "event_bytes": BYTES,
         "connections_per_second": found.connected.round(),
-        "bytes_per_connection": found.connection_bytes.round(),
+        "bytes_per_connection": found.connection_bytes.map(f64::round),
         "lone_events": {
             "events_per_second": RATE,
             "cpu_us_per_delivery": of("server_cpu_us_per_delivery"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -77,15 +77,30 @@ fn a_measurement_prints_what_the_machine_did_and_holds_and_leaves_nothing_behind
         "/busy/cpu_us_per_delivery",
         "/publishes/requests_per_second",
         "/holds/by_descriptors",
-        "/holds/by_memory",
     ] {
         assert!(positive(pointer), "{pointer} in {text}");
     }
+    // With twenty connections, what the first one costs would be said of each.
+    assert!(figures["bytes_per_connection"].is_null() && figures["holds"]["by_memory"].is_null(), "{text}");
     let slices = figures["lone_events"]["histogram"].as_array().expect("there is a histogram");
     let counted: u64 = slices.iter().filter_map(|slice| slice["count"].as_u64()).sum();
     assert!(counted >= 20 * 15, "20 subscribers of some 20 events: {counted}");
     let files = fs::read_dir(folder.path()).expect("the folder is there").count();
     assert_eq!(files, 1, "nothing beside the configuration that was there");
+}
+
+#[test]
+fn a_measurement_of_more_than_a_server_may_have_says_how_many_that_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 1024; exec \"$0\" bench --connections 600"]);
+    let done = limited.arg(env!("CARGO_BIN_EXE_fanfare")).current_dir(folder.path()).output();
+    let done = done.expect("there is a shell");
+    assert_eq!(done.status.code(), Some(69));
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    let most = complaint.trim().rsplit(' ').next().and_then(|most| most.parse::<u32>().ok());
+    assert!((100..600).contains(&most.unwrap_or(0)), "{complaint}");
+    assert!(complaint.contains("600 connections") && complaint.contains("ulimit -n"), "{complaint}");
 }
 
 #[test]

@@ -108,6 +108,9 @@ fn the_board_is_one_that_grafana_can_import() {
         for target in targets {
             let expression = target["expr"].as_str().expect("an expression");
             assert!(!series(expression).is_empty(), "{title}: {expression}");
+            // A counter that has counted nothing yet has no series: the panel would be empty while all is well.
+            let has_series = !expression.contains(" / ") || expression.contains("or vector(0)");
+            assert!(has_series, "{title}: {expression}");
             assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
         }
     }
