@@ -4,6 +4,7 @@
 //! Postgres, through a cache that works on during an outage of the database, and follows every change. Knows no socket
 //! and no connection, and shows no secret.
 
+mod acme;
 mod apps;
 mod audit;
 mod backlog;

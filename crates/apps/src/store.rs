@@ -2,6 +2,7 @@
 //!
 //! Each query is written once and runs on both; values are parameters, never text. Caches nothing.
 
+mod acme;
 mod audit;
 mod backlog;
 mod bindings;

@@ -102,13 +102,26 @@ impl Certificate {
     /// A file cannot be read, or the contents are not a certificate or its key.
     pub fn read(files: &Files) -> Result<Self, CertificateError> {
         let chain = read_chain(&files.certificate)?;
+        if chain.is_empty() {
+            // Told before a fault of the key.
+            return Err(CertificateError::NoCertificate { path: files.certificate.clone() });
+        }
+        Facts::of(&chain[0])
+            .map_err(|error| CertificateError::Unusable { path: files.certificate.clone(), error })?;
+        Self::of(files, chain, &key_in(&files.key, &read_file(true, &files.key)?)?)
+    }
+
+    fn of(
+        files: &Files,
+        chain: Vec<CertificateDer<'static>>,
+        key: &PrivateKeyDer<'static>,
+    ) -> Result<Self, CertificateError> {
         let facts = match chain.first() {
             Some(first) => Facts::of(first)
                 .map_err(|error| CertificateError::Unusable { path: files.certificate.clone(), error })?,
             None => return Err(CertificateError::NoCertificate { path: files.certificate.clone() }),
         };
-        let key = read_key(&files.key)?;
-        let key = ring::sign::any_supported_type(&key)
+        let key = ring::sign::any_supported_type(key)
             .map_err(|_| CertificateError::KeyUnsupported { path: files.key.clone() })?;
         let certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
@@ -118,6 +131,16 @@ impl Certificate {
                 certificate: files.certificate.clone(),
             }),
         }
+    }
+
+    /// Checks a certificate that comes from no file.
+    ///
+    /// # Errors
+    /// The texts are not a certificate and its key.
+    pub fn from_pem(chain: &str, key: &str) -> Result<Self, CertificateError> {
+        let path = Path::new("tls.acme");
+        let files = Files { number: 0, certificate: path.to_owned(), key: path.to_owned() };
+        Self::of(&files, chain_in(path, chain.as_bytes())?, &key_in(path, key.as_bytes())?)
     }
 
     /// The form that rustls takes.
@@ -148,6 +171,18 @@ impl Certificate {
     #[must_use]
     pub const fn expires(&self) -> u64 {
         self.facts.not_after
+    }
+
+    /// When the certificate begins to count, in Unix seconds.
+    #[must_use]
+    pub const fn begins(&self) -> u64 {
+        self.facts.not_before
+    }
+
+    /// Whether the certificate is for exactly this name, in lower case.
+    #[must_use]
+    pub fn is_for(&self, name: &str) -> bool {
+        self.facts.names.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The first name that is not a wildcard.
@@ -194,16 +229,18 @@ fn read_file(is_key: bool, path: &Path) -> Result<Vec<u8>, CertificateError> {
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let text = read_file(false, path)?;
-    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    chain_in(path, &read_file(false, path)?)
+}
+
+fn chain_in(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     chain.map_err(|error| CertificateError::NotPem { is_key: false, path: path.to_owned(), error })
 }
 
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    let text = read_file(true, path)?;
+fn key_in(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let is_locked = text.windows(9).any(|word| word == b"ENCRYPTED");
     let path = path.to_owned();
-    match PrivateKeyDer::from_pem_slice(&text) {
+    match PrivateKeyDer::from_pem_slice(text) {
         _ if is_locked => Err(CertificateError::LockedKey { path }),
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(CertificateError::NoKey { path }),

@@ -207,6 +207,17 @@ pub enum Cause {
     SamePort { one: String, other: String },
     #[error("{given} set without {missing}; set all three of [tls] or none")]
     TlsIncomplete { given: String, missing: String },
+    #[error(
+        "tls.acme.domains is set without tls.acme.terms_agreed; read the terms of the certificate authority (of Let's Encrypt: \
+         https://letsencrypt.org/repository/), and set it to true if you agree"
+    )]
+    AcmeTerms,
+    #[error("tls.acme.domains has more than {most} names, which is more than a certificate can have")]
+    ManyAcmeNames { most: usize },
+    #[error("tls.acme.directory must begin with https://")]
+    AcmeDirectory,
+    #[error("{given} is set without {missing}; an external account needs both")]
+    HalfOfEab { given: &'static str, missing: &'static str },
     #[error("{given} set without tls.addr, where to listen; set it, such as to \"0.0.0.0:443\"")]
     TlsWithoutAddress { given: String },
     #[error("{key}: {fault}")]

@@ -29,6 +29,7 @@ pub(super) enum ValueKind {
     Permissions,
     Networks,
     HostNames,
+    MailAddresses,
     Prefix,
     Choice(&'static [&'static str]),
     Filter,
@@ -95,6 +96,16 @@ const NODE: &[(&str, ValueKind)] = &[
     ("tls.addr", ValueKind::AddressOrNone),
     ("tls.cert_file", ValueKind::File),
     ("tls.key_file", ValueKind::File),
+    ("tls.acme.domains", ValueKind::HostNames),
+    ("tls.acme.contact", ValueKind::MailAddresses),
+    ("tls.acme.terms_agreed", ValueKind::Switch),
+    ("tls.acme.directory", ValueKind::WebUrl),
+    ("tls.acme.directory_ca_file", ValueKind::File),
+    ("tls.acme.challenge", ValueKind::Choice(&["auto", "http-01", "tls-alpn-01"])),
+    ("tls.acme.http_addr", ValueKind::Address),
+    ("tls.acme.eab_key_id", ValueKind::NodeName),
+    ("tls.acme.eab_key_file", ValueKind::File),
+    ("tls.acme.retry", seconds(1, DAY)),
     ("limits.connections", count(0, 100_000_000)),
     ("limits.http_connections", count(0, 100_000_000)),
     ("limits.http_connections_per_address", count(0, 100_000_000)),
@@ -199,9 +210,10 @@ const CLIENT: &[(&str, ValueKind)] = &[("app_id", ValueKind::ClientName), ("key"
 const CERTIFICATE: &[(&str, ValueKind)] = &[("cert_file", ValueKind::File), ("key_file", ValueKind::File)];
 
 /// The sections of a file.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "listen",
     "tls",
+    "tls.acme",
     "limits",
     "timeouts",
     "authorization",

@@ -4,6 +4,7 @@
 //! line: the later source wins. Reads all sources before refusing: all faults are reported at once. Shows no
 //! secret.
 
+mod acme;
 mod apps;
 mod authorities;
 mod bus;
@@ -47,6 +48,7 @@ use std::sync::OnceLock;
 use fanfare_apps::{Database, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
 
+pub use self::acme::AcmeSection;
 pub use self::authorities::Authorities;
 pub use self::bus::BusSection;
 pub use self::differing::DifferingSetting;

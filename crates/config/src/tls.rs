@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::acme::{self, AcmeSection, DOMAINS};
 use super::effective::Effective;
 use super::fault::{Cause, Fault, Origin};
 use super::given::{Given, GivenEntry};
@@ -22,6 +23,8 @@ pub struct TlsSection {
     pub addr: ListenAddress,
     /// The certificates; the first is for clients that name no host, or one that no certificate is for.
     pub files: Vec<Files>,
+    /// `[tls.acme]`: a certificate from an authority, behind those of files.
+    pub acme: Option<AcmeSection>,
 }
 
 impl TlsSection {
@@ -51,8 +54,10 @@ pub(super) fn read(
     look_into: bool,
     faults: &mut Vec<Fault>,
 ) -> Option<TlsSection> {
-    let is_listed = listed.first().map(|entry| (CERTIFICATES.to_owned(), entry.place.clone()));
-    let mut all: Vec<(Files, [Origin; 2])> = own(effective, is_listed, faults).into_iter().collect();
+    let acme = acme::read(effective, faults);
+    let others = listed.first().map(|entry| (CERTIFICATES, entry.place.clone()));
+    let others = others.or_else(|| acme.as_ref().map(|_| (DOMAINS, effective.get(DOMAINS).1.clone())));
+    let mut all: Vec<(Files, [Origin; 2])> = own(effective, others, faults).into_iter().collect();
     let listed = listed.into_iter().enumerate();
     all.extend(listed.filter_map(|(at, entry)| check(at + 1, entry, keys, faults)));
     if look_into {
@@ -64,17 +69,17 @@ pub(super) fn read(
             faults.push(Fault { place, cause });
         }
     }
-    if all.is_empty() || effective.is_faulty(ADDRESS) {
+    if (all.is_empty() && acme.is_none()) || effective.is_faulty(ADDRESS) {
         return None;
     }
     let addr = ListenAddress::parse(&effective.text(ADDRESS))?;
-    Some(TlsSection { addr, files: all.into_iter().map(|(files, _)| files).collect() })
+    Some(TlsSection { addr, files: all.into_iter().map(|(files, _)| files).collect(), acme })
 }
 
 /// The certificate of `tls.cert_file` and `tls.key_file`; `other` is another source of certificates, with its place.
 fn own(
     effective: &Effective,
-    other: Option<(String, Origin)>,
+    other: Option<(&str, Origin)>,
     faults: &mut Vec<Fault>,
 ) -> Option<(Files, [Origin; 2])> {
     let (given, missing): (Vec<_>, Vec<_>) =

@@ -46,7 +46,12 @@ impl ValueKind {
                 text.trim().parse().map_or_else(|_| as_text(), Value::Integer)
             }
             Self::Switch => text.trim().parse().map_or_else(|_| as_text(), Value::Boolean),
-            Self::Networks | Self::HostNames | Self::Origins | Self::WebOrigins | Self::Headers => {
+            Self::Networks
+            | Self::HostNames
+            | Self::MailAddresses
+            | Self::Origins
+            | Self::WebOrigins
+            | Self::Headers => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
             }
@@ -124,6 +129,9 @@ impl ValueKind {
             (Self::Networks, Value::Array(parts)) => each(parts, network),
             (Self::HostNames, Value::Array(parts)) => {
                 each(parts, |text| is_host_name(text).then(|| text.to_owned()))
+            }
+            (Self::MailAddresses, Value::Array(parts)) => {
+                each(parts, |text| is_mail_address(text).then(|| text.to_owned()))
             }
             (Self::Origins, Value::Array(parts)) => {
                 each(parts, |text| OriginPattern::new(text.to_owned()).is_legal().then(|| text.to_owned()))
@@ -245,6 +253,7 @@ impl ValueKind {
         let text = match self {
             Self::Networks => r#"networks or addresses, such as ["10.0.0.0/8", "192.0.2.1"]"#,
             Self::HostNames => r#"names without scheme, port and path, such as ["fanfare.internal"]"#,
+            Self::MailAddresses => r#"mail addresses, such as ["ops@example.com"]"#,
             Self::Origins => {
                 r#"hosts without scheme, port and path, such as ["example.com", "*.example.com"]"#
             }
@@ -308,6 +317,14 @@ pub(super) fn permissions(text: &str) -> Option<u32> {
 fn is_host_name(text: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     (1..=253).contains(&text.len()) && text.bytes().all(legal) && !text.ends_with('.')
+}
+
+/// Whether a text is written like a mail address.
+fn is_mail_address(text: &str) -> bool {
+    let legal = |b: u8| b.is_ascii_graphic() && !matches!(b, b',' | b'?' | b'"' | b'<' | b'>');
+    text.len() <= 254
+        && text.bytes().all(legal)
+        && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_host_name(host))
 }
 
 /// Whether a text may begin every name in Redis: free of braces, which would be a hash tag, and of patterns.

@@ -57,7 +57,8 @@ fn valid(host: &str, stream: &TlsStream<TcpStream>) -> Finding {
     match validity.map(|facts| facts.validity(since_1970(SystemTime::now()).as_secs())) {
         Some(Validity::For { days }) if days < FEW_DAYS => complain(
             format!("the certificate for {host} is valid for {days} more days only"),
-            "See why it is not renewed (certbot renew --dry-run; the log of Caddy or Traefik).",
+            "See why it is not renewed (certbot renew --dry-run; the log of Caddy or Traefik; with tls.acme Fanfare's own log, \
+             fanfare::tls, and /ready).",
         ),
         Some(Validity::For { days }) => {
             Ok(format!("the certificate is for {host}, trusted, and valid for {days} more days"))
@@ -77,7 +78,8 @@ fn complaint(place: &BaseUrl, error: &rustls::Error) -> Complaint {
         }
         TlsFault::WrongName(_) => format!("Use a name that it is for, or get one for {host}."),
         TlsFault::Expired => {
-            "Renew it and reload the proxy (certbot renew), or set this machine's clock if that is wrong.".to_owned()
+            "Renew it and reload the proxy (certbot renew; with tls.acme see Fanfare's log, fanfare::tls), or set this machine's \
+             clock if that is wrong.".to_owned()
         }
         TlsFault::NotValidYet => {
             "Set this machine's clock, or the one of the machine that made the certificate.".to_owned()
@@ -89,7 +91,7 @@ fn complaint(place: &BaseUrl, error: &rustls::Error) -> Complaint {
         TlsFault::Refused(_) => "Get one from a public authority.".to_owned(),
         TlsFault::Alert(_) => format!(
             "It has no certificate for {host}, or speaks neither TLS 1.2 nor 1.3: see to server_name and \
-             ssl_protocols of the proxy."
+             ssl_protocols of the proxy. With tls.acme there may be no certificate yet: Fanfare's log (fanfare::tls) says why."
         ),
         TlsFault::NoTls | TlsFault::Other(_) => NO_TLS.to_owned(),
     };

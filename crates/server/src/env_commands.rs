@@ -1,7 +1,7 @@
 //! `fanfare env` and `fanfare laravel env`: lines to paste, without a running server.
 
 use fanfare_config::certificate;
-use fanfare_config::{Config, LaravelEchoServer};
+use fanfare_config::{Config, LaravelEchoServer, TlsSection};
 
 use crate::app_commands::{Done, open_apps};
 use crate::command_line::LaravelEnv;
@@ -79,11 +79,14 @@ pub async fn laravel_env(config: &Config, asked: LaravelEnv) -> Result<Done, Sta
     Ok(if is_new { Done::wrote(text, config) } else { Done::looked(text) })
 }
 
+/// The first name of a certificate that clients can connect to.
+fn host_of(tls: &TlsSection) -> Option<String> {
+    let in_file = tls.files.iter().find_map(|files| certificate::host_in(&files.certificate));
+    in_file.or_else(|| tls.acme.as_ref()?.domains.first().cloned())
+}
+
 /// The listener for TLS, if one is configured.
 fn over_tls(config: &Config) -> Option<OverTls> {
     let tls = config.listen.tls.as_ref()?;
-    Some(OverTls {
-        listen: tls.addr.first(),
-        host: tls.files.iter().find_map(|files| certificate::host_in(&files.certificate)),
-    })
+    Some(OverTls { listen: tls.addr.first(), host: host_of(tls) })
 }

@@ -2,6 +2,7 @@
 //!
 //! Registered with those of the node, which prints all. Labels are statuses and reasons, never connections.
 
+mod acme;
 mod certificates;
 mod collector;
 mod http_connections;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use self::acme::AcmeNumbers;
 pub use self::certificates::{CertificateInUse, CertificatesInUse};
 pub use self::collector::LiveServer;
 pub use self::http_times::{HttpTimes, RouteClass};
@@ -31,6 +33,7 @@ pub struct ServerMetrics {
     requests: Family<StatusLabels, Counter>,
     panics: Family<PanicLabels, Counter>,
     certificates: Arc<CertificatesInUse>,
+    acme: Arc<AcmeNumbers>,
     times: Arc<HttpTimes>,
 }
 
@@ -54,6 +57,7 @@ impl ServerMetrics {
             requests: Family::default(),
             panics: Family::default(),
             certificates: Arc::clone(&live.certificates),
+            acme: Arc::clone(&live.acme),
             times: Arc::clone(&live.times),
         };
         // From the start, so that an alert sees the first one as growth.
@@ -88,6 +92,17 @@ impl ServerMetrics {
     /// When the first of the certificates in use expires, in Unix seconds; `None` without a certificate.
     pub fn certificate_expiry(&self) -> Option<u64> {
         self.certificates.first_expiry()
+    }
+
+    /// From when on one of the certificates in use needs somebody, in Unix seconds: so long before its expiry, or the last quarter
+    /// of a shorter life.
+    pub fn certificate_need(&self, before: Duration) -> Option<u64> {
+        self.certificates.first_need(before.as_secs())
+    }
+
+    /// The numbers of the ACME client.
+    pub fn acme(&self) -> &AcmeNumbers {
+        &self.acme
     }
 
     /// From now on the TLS certificates are in use.

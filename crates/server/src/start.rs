@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_config::{Config, LaravelEchoServer};
+use fanfare_config::{AcmeSection, Config, LaravelEchoServer};
 use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::refusals;
@@ -34,10 +34,12 @@ use crate::first_app::ShownApp;
 use crate::log::Guard;
 use crate::paste_lines::{Invocation, OverTls};
 use crate::redis_feed::RedisFeeds;
-use crate::sockets::Inherited;
+use crate::sockets::{Inherited, ListeningSockets};
 use crate::state::{PublicAddresses, State};
 use crate::stop::{AFTER_DRAIN, Parts, stop};
 use crate::supervision::{Notice, Notices, Supervision};
+use crate::tls::ServerTls;
+use crate::tls::acme::{self, Acme};
 use crate::tls::reload::{self, ReadRequest};
 use crate::{admin, app_commands, descriptors, listen};
 
@@ -140,7 +142,10 @@ impl Server {
         let accepts = listen::run(Arc::clone(&state), public, None);
         let mut accepting = vec![tasks.spawn("listener", accepts)];
         let mut read_certificate = None;
-        if let Some(SecureListener { sockets, tls, .. }) = secure {
+        if let Some(SecureListener { sockets, tls, acme, .. }) = secure {
+            if let Some((section, challenges)) = acme {
+                begin_acme(&state, &tls, section, challenges).await;
+            }
             let accepts = listen::run(Arc::clone(&state), sockets, Some(Arc::clone(&tls)));
             accepting.push(tasks.spawn("TLS listener", accepts));
             read_certificate = Some(reload::begin(&state, tls));
@@ -170,6 +175,22 @@ impl Server {
             division,
         })
     }
+}
+
+/// Starts the ACME client of the TLS listener, with a stored certificate if there is one.
+async fn begin_acme(
+    state: &Arc<State>,
+    tls: &Arc<ServerTls>,
+    section: AcmeSection,
+    challenges: Option<ListeningSockets>,
+) {
+    let acme = Acme::of(&state.node, section);
+    tls.set_acme(&acme);
+    if let Some(sockets) = challenges {
+        let answers = acme::answer_over_http(Arc::clone(state), Arc::clone(&acme), sockets);
+        state.node.tasks.spawn("ACME listener", answers);
+    }
+    acme::begin(state, tls, &acme).await;
 }
 
 /// Gives the first app of the embedded database what is for one app and names none; warns of a named app that is not there.

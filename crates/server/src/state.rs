@@ -94,6 +94,7 @@ impl State {
             redis_feed: Arc::clone(&redis_feed),
             feed_apps: NamedApps::new(config.metrics.apps),
             certificates: Arc::default(),
+            acme: Arc::default(),
             times: Arc::default(),
         };
         let (metrics, registry) = ServerMetrics::new(live, division.limit);

@@ -8,6 +8,7 @@
 pub mod cable;
 pub mod certificates;
 pub mod clock;
+pub mod pebble;
 pub mod postgres;
 pub mod redis;
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::log::Log;
 use crate::once::once_for;
 use crate::packages::{
-    self, APACHE, BUILDAH, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PHP, POSTGRES, PROMTOOL,
-    PYTHON, REDIS, Requirement, SYSTEMD, VALKEY,
+    self, APACHE, BUILDAH, CADDY, CHROMIUM, HAPROXY, LARAVEL, NGINX, NODE, OPENSSL, PEBBLE, PHP, POSTGRES,
+    PROMTOOL, PYTHON, REDIS, Requirement, SYSTEMD, VALKEY,
 };
 use crate::pairs::{self, PairsRedis};
 use crate::python::Environment;
@@ -96,7 +96,7 @@ impl Group {
     const fn requirements(self) -> &'static [Requirement] {
         match self {
             Self::Tidy => &[],
-            Self::Rust => &[POSTGRES, REDIS, OPENSSL, NGINX, HAPROXY, PROMTOOL],
+            Self::Rust => &[POSTGRES, REDIS, OPENSSL, NGINX, HAPROXY, PROMTOOL, PEBBLE],
             Self::Valkey => &[VALKEY],
             Self::Autobahn => &[PYTHON],
             Self::Node => &[NODE, OPENSSL, REDIS],

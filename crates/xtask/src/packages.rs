@@ -49,6 +49,15 @@ pub const PROMTOOL: Requirement = Requirement {
     debian: &["prometheus"],
 };
 
+/// The certificate authority that tests of ACME start for themselves.
+pub const PEBBLE: Requirement = Requirement {
+    what: "Let's Encrypt's pebble (pebble, pebble-challtestsrv)",
+    is_there: || {
+        ["pebble", "pebble-challtestsrv"].iter().all(|program| output_of(program, &["-h"]).is_some())
+    },
+    debian: &["pebble"],
+};
+
 /// Another server that nodes may share, in place of Redis.
 pub const VALKEY: Requirement = Requirement {
     what: "Valkey 7.2 or newer (valkey-server, valkey-cli)",

@@ -1,4 +1,4 @@
-//! Sealing stored secrets with the first master key: secrets of pairs, and URLs of Redis.
+//! Sealing stored secrets with the first master key: secrets of pairs, URLs of Redis, and records of the ACME client.
 
 use fanfare_protocol::app::RedisUrl;
 
@@ -14,14 +14,16 @@ pub struct ToSeal {
     secrets: Vec<(String, String, String)>,
     /// App, and its settings after.
     urls: Vec<(Listed, String)>,
+    /// Name, and the stored text before and after.
+    acme: Vec<(String, String, String)>,
     key: String,
 }
 
 impl ToSeal {
-    /// How many secrets and URLs there are.
+    /// How many secrets, URLs and records there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.secrets.len() + self.urls.len()
+        self.secrets.len() + self.urls.len() + self.acme.len()
     }
 
     /// Whether everything is sealed with the first key already.
@@ -64,7 +66,18 @@ impl Apps {
                 urls.push((row, after));
             }
         }
-        Ok(ToSeal { secrets, urls, key })
+        let mut acme = Vec::new();
+        for (name, before) in stored.store.acme_records().await? {
+            if keys.is_sealed_by_first(&before) || crate::acme::is_lease(&name) {
+                continue;
+            }
+            let owner = crate::acme::owner(&name);
+            let value = keys.open(owner, &before);
+            let value = value.map_err(|fault| OperationError::Faults(vec![format!("tls.acme: {fault}")]))?;
+            let after = keys.seal(owner, &value)?;
+            acme.push((name, before, after));
+        }
+        Ok(ToSeal { secrets, urls, acme, key })
     }
 
     /// Stores what was found by [`Apps::to_seal`], but for what somebody else has changed meanwhile. A server that lacks
@@ -79,6 +92,9 @@ impl Apps {
         }
         for (row, after) in &found.urls {
             stored.noting(stored.store.reseal_settings(&row.id, &row.settings, after).await)?;
+        }
+        for (name, before, after) in &found.acme {
+            stored.noting(stored.store.reseal_acme_record(name, before, after).await)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgPool, SqliteConnection};
 const FIRST: [&str; 2] = ["apps", "app_keys"];
 
 /// The tables that later migrations make.
-const LATER: [&str; 7] = [
+const LATER: [&str; 8] = [
     "app_usage",
     "admin_tokens",
     "write_probe",
@@ -17,6 +17,7 @@ const LATER: [&str; 7] = [
     "admin_audit",
     "admin_sessions",
     "admin_codes",
+    "acme_records",
 ];
 
 /// What has been done to the tables; other programs that use the same library call theirs so, too.

@@ -39,8 +39,15 @@ fn the_defaults_are_those_that_are_promised() {
 fn default_toml_has_every_key_and_no_other() {
     let defaults: toml::Table = DEFAULTS.parse().unwrap();
     let sections = defaults.iter().map(|(section, values)| (section, values.as_table().unwrap()));
-    let written: BTreeSet<String> =
-        sections.flat_map(|(of, values)| values.keys().map(move |key| format!("{of}.{key}"))).collect();
+    let keys_of = |(of, values): (&String, &toml::Table)| {
+        let of = of.clone();
+        let nested = |(key, value): (&String, &toml::Value)| match value.as_table() {
+            Some(nested) => nested.keys().map(|name| format!("{of}.{key}.{name}")).collect(),
+            None => vec![format!("{of}.{key}")],
+        };
+        values.iter().flat_map(nested).collect::<Vec<_>>()
+    };
+    let written: BTreeSet<String> = sections.flat_map(keys_of).collect();
     let known: BTreeSet<String> = Keys::all().node.into_iter().map(|(key, _)| key).collect();
     assert_eq!(written, known);
 }

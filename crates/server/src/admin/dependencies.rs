@@ -159,6 +159,13 @@ fn redis_feeds(state: &State) -> DependencyState {
 }
 
 fn certificate(state: &State) -> DependencyState {
+    let acme = state.metrics.acme();
+    let orders = "The log (fanfare::tls) has the reason, what to do, and when it is tried again; SIGHUP has it tried at once.";
+    if acme.is_without_certificate() {
+        let says = "There is no certificate yet (tls.acme): clients over TLS are refused.";
+        let since = acme.failing_since().map(utc);
+        return DependencyState { condition: Condition::Degraded, since, says, advice: Some(orders) };
+    }
     let Some(expires) = state.metrics.certificate_expiry() else {
         return DependencyState::off("There is no TLS listener.");
     };
@@ -170,12 +177,19 @@ fn certificate(state: &State) -> DependencyState {
         let since = Some(utc(expires));
         return DependencyState { condition: Condition::Degraded, since, says, advice: Some(advice) };
     }
-    if expires - now < EXPIRES_SOON.as_secs() {
-        let says = "A certificate expires in less than two weeks.";
-        let since = Some(utc(expires - EXPIRES_SOON.as_secs()));
+    if let Some(since) = acme.failing_since() {
+        let says =
+            "A new certificate is not to be had from the authority (tls.acme); the one before stays in use.";
+        let since = Some(utc(since));
+        return DependencyState { condition: Condition::Degraded, since, says, advice: Some(orders) };
+    }
+    if let Some(need) = state.metrics.certificate_need(EXPIRES_SOON).filter(|need| now >= *need) {
+        let says =
+            "A certificate expires in less than two weeks, or has less than a quarter of its time left.";
+        let since = Some(utc(need));
         return DependencyState { condition: Condition::Degraded, since, says, advice: Some(advice) };
     }
-    DependencyState::ok("Each certificate is valid for two weeks at least.")
+    DependencyState::ok("Each certificate is valid for some time yet.")
 }
 
 fn drain(state: &State) -> DependencyState {

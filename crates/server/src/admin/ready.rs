@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use fanfare_node::clock::unix_seconds;
 use fanfare_protocol::utc::utc_milliseconds;
 use hyper::StatusCode;
 use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
@@ -84,6 +85,16 @@ pub(super) fn readiness(state: &State) -> Result<String, String> {
             sentence,
             "; the apps' database stores nothing since {seconds}s (its disk is full, or it may only be read), \
              apps go on"
+        );
+    }
+    let acme = state.metrics.acme();
+    if acme.is_without_certificate() {
+        sentence.push_str("; there is no TLS certificate yet, so that clients over TLS are refused");
+    } else if let Some(since) = acme.failing_since() {
+        let seconds = unix_seconds().saturating_sub(since);
+        let _ = write!(
+            sentence,
+            "; a new TLS certificate is not to be had since {seconds}s, the one before stays in use"
         );
     }
     let feeds = state.redis_feed.connections();

@@ -17,6 +17,8 @@ pub struct CertificateInUse {
     pub source: String,
     /// When the certificate expires, in Unix seconds.
     pub expires: u64,
+    /// How long the certificate is valid from its beginning on, in seconds.
+    pub life: u64,
 }
 
 /// The certificates in use; none without TLS.
@@ -40,6 +42,13 @@ impl CertificatesInUse {
         self.0.read().iter().map(|certificate| certificate.expires).min()
     }
 
+    /// The moment from which one of them needs somebody, in Unix seconds: two weeks before its expiry, or the last quarter of a
+    /// shorter life.
+    pub(super) fn first_need(&self, before: u64) -> Option<u64> {
+        let need = |certificate: &CertificateInUse| certificate.expires - before.min(certificate.life / 4);
+        self.0.read().iter().map(need).min()
+    }
+
     pub(super) fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
         let Some(first) = self.first_expiry() else { return Ok(()) };
         let help =
@@ -48,7 +57,7 @@ impl CertificatesInUse {
         let gauge = ConstGauge::new(signed(first));
         gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         let each = Family::<CertificateLabels, Gauge>::default();
-        for CertificateInUse { name, source, expires } in self.0.read().iter() {
+        for CertificateInUse { name, source, expires, .. } in self.0.read().iter() {
             let labels = CertificateLabels { name: name.clone(), source: source.clone() };
             each.get_or_create(&labels).set(signed(*expires));
         }

@@ -9,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::acme::AcmeNumbers;
 use super::certificates::CertificatesInUse;
 use super::http_times::HttpTimes;
 use super::{http_connections, redis_feed};
@@ -31,6 +32,8 @@ pub struct LiveServer {
     pub fallback: Arc<XhrSessions>,
     /// The TLS certificates in use.
     pub certificates: Arc<CertificatesInUse>,
+    /// The ACME client.
+    pub acme: Arc<AcmeNumbers>,
     /// How long answers of the HTTP API take.
     pub times: Arc<HttpTimes>,
 }
@@ -38,6 +41,7 @@ pub struct LiveServer {
 impl Collector for LiveServer {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.certificates.encode(&mut encoder)?;
+        self.acme.encode(&mut encoder)?;
         let sessions = ConstGauge::new(i64::try_from(self.fallback.len()).unwrap_or(i64::MAX));
         let help = "Connections of clients over HTTP requests (xhr_streaming, xhr_polling), which count in connections too";
         sessions.encode(encoder.encode_descriptor("fallback_sessions", help, None, MetricType::Gauge)?)?;

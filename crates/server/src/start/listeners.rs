@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fanfare_config::certificate::CertificateError;
-use fanfare_config::{ListenAddress, ListenSection, TlsSection};
+use fanfare_config::{AcmeSection, ListenAddress, ListenSection, TlsSection};
 
 use crate::paste_lines::OverTls;
 use crate::sockets::{BoundSockets, Inherited, ListeningSockets, PassedFor};
@@ -45,6 +45,17 @@ pub enum ListenError {
     /// A socket for TLS was passed on to a server without a certificate.
     #[error("a socket named tls was passed on (LISTEN_FDS), but [tls] is not set")]
     NoTls,
+    /// The listener of certificate authorities.
+    #[error(
+        "cannot listen on {address} for certificate authorities: {error} (setting tls.acme.http_addr; a port below 1024 needs \
+         CAP_NET_BIND_SERVICE)"
+    )]
+    Challenges {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's error.
+        error: io::Error,
+    },
     /// The certificate for TLS.
     #[error("{setting}: {error}")]
     Certificate {
@@ -67,6 +78,8 @@ pub(super) struct SecureListener<S> {
     pub sockets: S,
     pub address: SocketAddr,
     pub tls: Arc<ServerTls>,
+    /// The ACME client's settings, and the listener of its authority, if that asks over HTTP.
+    pub acme: Option<(AcmeSection, Option<S>)>,
 }
 
 impl Listeners<BoundSockets> {
@@ -94,8 +107,12 @@ impl Listeners<BoundSockets> {
     /// Takes connections from now on: what can keep the server from starting is behind it.
     pub fn listen(self) -> Result<Listeners<ListeningSockets>, ListenError> {
         let begin = |sockets: BoundSockets| sockets.listen().map_err(ListenError::Begin);
-        let secure = self.secure.map(|SecureListener { sockets, address, tls }| {
-            Ok(SecureListener { sockets: begin(sockets)?, address, tls })
+        let secure = self.secure.map(|SecureListener { sockets, address, tls, acme }| {
+            let acme = match acme {
+                Some((section, challenges)) => Some((section, challenges.map(begin).transpose()?)),
+                None => None,
+            };
+            Ok(SecureListener { sockets: begin(sockets)?, address, tls, acme })
         });
         Ok(Listeners { public: begin(self.public)?, admin: begin(self.admin)?, secure: secure.transpose()? })
     }
@@ -114,12 +131,24 @@ impl SecureListener<BoundSockets> {
             None => bind(settings.addr, overlap, "tls.addr", "--tls-listen").await?,
         };
         let address = sockets.address().unwrap_or(settings.addr.first());
-        Ok(Self { sockets, address, tls: Arc::new(tls) })
+        let acme = match &settings.acme {
+            Some(section) => Some((section.clone(), bind_challenges(section, overlap).await?)),
+            None => None,
+        };
+        Ok(Self { sockets, address, tls: Arc::new(tls), acme })
     }
 
     pub fn lines(&self) -> OverTls {
-        OverTls { listen: self.address, host: self.tls.host() }
+        let expected = || self.acme.as_ref().and_then(|(section, _)| section.domains.first().cloned());
+        OverTls { listen: self.address, host: self.tls.host().or_else(expected) }
     }
+}
+
+/// The listener of an authority that asks over HTTP.
+async fn bind_challenges(section: &AcmeSection, overlap: bool) -> Result<Option<BoundSockets>, ListenError> {
+    let Some(address) = section.http else { return Ok(None) };
+    let bound = BoundSockets::bind(address, overlap).await;
+    bound.map(Some).map_err(|(address, error)| ListenError::Challenges { address, error })
 }
 
 fn passed(inherited: &mut Inherited, listener: PassedFor) -> Result<Option<BoundSockets>, ListenError> {

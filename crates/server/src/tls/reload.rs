@@ -144,6 +144,9 @@ impl Looked {
 impl ServerTls {
     /// Reads the files that have changed, or all if `asked`; unusable files are read again each time.
     fn look(&self, asked: bool) -> Vec<Looked> {
+        if asked && let Some(acme) = self.acme.get() {
+            acme.hurry();
+        }
         let mut from_files = self.current.read().from_files.clone();
         let mut looked = Vec::with_capacity(from_files.len());
         for used in &mut from_files {
@@ -158,7 +161,8 @@ impl ServerTls {
             }
         }
         if looked.iter().any(|looked| matches!(looked.look, Look::New)) {
-            *self.current.write() = Current::of(from_files);
+            let mut current = self.current.write();
+            *current = Current::of(from_files, current.issued.clone());
         } else {
             self.current.write().from_files = from_files;
         }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod acme;
 mod admin_api;
 mod admin_doctor;
 mod admin_hosts;

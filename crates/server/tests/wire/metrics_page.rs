@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -105,7 +106,14 @@ fn scrape() -> String {
     let setup = Setup::with_app(&settings).config(&bus(&redis, "")).config(&feed);
     let authority = Authority::new();
     authority.issue().write_to(setup.folder());
-    let server = tls_setup(setup).start();
+    // Never answers, so that the order goes on.
+    let directory = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let directory = (directory.local_addr().expect("an address"), directory);
+    let acme = format!(
+        "[tls.acme]\ndomains = [\"a.test\"]\nterms_agreed = true\nchallenge = \"tls-alpn-01\"\ndirectory = \"https://{}/\"",
+        directory.0
+    );
+    let server = tls_setup(setup).config(&acme).start();
     expect_ready(&server, 200, "ready");
     server.expect_metric("fanfare_redis_feed_connections_up", 1.0);
     let mut socket = server.connect();
