@@ -49,21 +49,22 @@ impl BackEnd {
         Ok(self.ask("GET", &signed_by(signer, "GET", path, &[], b""), "", b"").await?.0)
     }
 
-    /// A request of an operator with a token; `body` may be `Null`.
+    /// A request of an operator with a token; `body` may be `Null`. With `as_of`, only if the app is still as it was with this
+    /// `ETag`.
     pub(crate) async fn operate(
         &mut self,
-        token: &str,
+        (token, as_of): (&str, Option<&str>),
         method: &str,
         path: &str,
         body: &Value,
-    ) -> io::Result<(u16, Value)> {
+    ) -> io::Result<Operated> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let header = format!("Authorization: Bearer {token}\r\n");
-        let (status, body) = self.ask(method, path, &header, body.as_bytes()).await?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+        let condition = as_of.map(|tag| format!("If-Match: {tag}\r\n")).unwrap_or_default();
+        let header = format!("Authorization: Bearer {token}\r\n{condition}");
+        let Answered { status, tag, body } = self.exchange(method, path, &header, body.as_bytes()).await?;
+        Ok(Operated { status, tag, json: serde_json::from_slice(&body).unwrap_or(Value::Null) })
     }
 
-    /// `header` is empty, or a line with its end.
     async fn ask(
         &mut self,
         method: &str,
@@ -71,6 +72,18 @@ impl BackEnd {
         header: &str,
         body: &[u8],
     ) -> io::Result<(u16, Vec<u8>)> {
+        let Answered { status, body, .. } = self.exchange(method, target, header, body).await?;
+        Ok((status, body))
+    }
+
+    /// `header` is empty, or lines with their ends.
+    async fn exchange(
+        &mut self,
+        method: &str,
+        target: &str,
+        header: &str,
+        body: &[u8],
+    ) -> io::Result<Answered> {
         let mut stream = self.stream.take();
         let answered = timeout(PATIENCE, async {
             let stream = match &mut stream {
@@ -92,11 +105,27 @@ impl BackEnd {
     }
 }
 
-async fn answer(stream: &mut TcpStream) -> io::Result<(u16, Vec<u8>)> {
+/// What an operator is answered.
+#[derive(Debug)]
+pub(crate) struct Operated {
+    pub(crate) status: u16,
+    /// The header `ETag`.
+    pub(crate) tag: Option<String>,
+    pub(crate) json: Value,
+}
+
+/// An answer that has arrived.
+struct Answered {
+    status: u16,
+    tag: Option<String>,
+    body: Vec<u8>,
+}
+
+async fn answer(stream: &mut TcpStream) -> io::Result<Answered> {
     let mut bytes = Vec::new();
     loop {
-        if let Some((status, body)) = whole(&bytes) {
-            return Ok((status, body.to_vec()));
+        if let Some(answered) = whole(&bytes) {
+            return Ok(answered);
         }
         if stream.read_buf(&mut bytes).await? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
@@ -105,11 +134,12 @@ async fn answer(stream: &mut TcpStream) -> io::Result<(u16, Vec<u8>)> {
 }
 
 /// Status and body of an answer that has arrived.
-fn whole(bytes: &[u8]) -> Option<(u16, &[u8])> {
+fn whole(bytes: &[u8]) -> Option<Answered> {
     let (head, body) = parts(bytes)?;
     let status = head.get(9..12)?.parse().ok()?;
-    let length = content_length(head);
-    body.get(..length).map(|body| (status, body))
+    let tag = header(head, "etag").map(str::to_owned);
+    let body = body.get(..content_length(head))?.to_vec();
+    Some(Answered { status, tag, body })
 }
 
 /// Head and rest of a request or an answer, once the head is complete.
