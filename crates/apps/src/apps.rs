@@ -3,6 +3,7 @@
 //! The configuration's apps win over the database's and never change. Only a look-up of an unknown name
 //! waits for the database: two seconds at most, and not at all during a known outage.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub(crate) struct Stored {
     pub outage: Outage,
     /// Whether the database stores what is written.
     pub unwritable: Outage,
+    /// Entries of the audit log that could not be kept.
+    pub unaudited: Arc<AtomicU64>,
     pub fixed: Arc<Fixed>,
     /// A slot for each waiting look-up.
     places: Semaphore,
@@ -107,6 +110,7 @@ impl Apps {
                     place: database.place(),
                     outage: Outage::none(),
                     unwritable: Outage::none_of_writing(),
+                    unaudited: Arc::default(),
                     fixed: Arc::clone(&fixed),
                     places: Semaphore::new(MOST_WAITING),
                     old,

@@ -7,6 +7,8 @@
 mod action;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_protocol::close::shortened;
 use serde_json::{Map, Value, json};
@@ -227,7 +229,15 @@ impl Apps {
         if let Err(error) = self.audit_first(entry).await {
             let (action, app) = (entry.action.as_str(), entry.app.as_deref());
             tracing::warn!(target: "fanfare::admin", action, app, token = entry.by.token, %error, "not in the audit log");
+            self.unaudited().fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many entries could not be kept, since the start; those of [`Apps::audit_first`] are not among them, because what
+    /// they are about is not done then.
+    #[must_use]
+    pub fn unaudited(&self) -> Arc<AtomicU64> {
+        self.stored.as_ref().map(|stored| Arc::clone(&stored.unaudited)).unwrap_or_default()
     }
 
     /// Keeps an entry of what is about to be done, and must not be done without its entry.

@@ -125,6 +125,7 @@ impl Node {
             tasks: tasks.clone(),
             database_answers: apps.database_answers(),
             database_stores: apps.database_stores(),
+            unaudited: apps.unaudited(),
         };
         let (bus, seen) = (Arc::<OnceLock<Bus>>::default(), Arc::<ClusterState>::default());
         let of_bus = LiveBus { bus: Arc::clone(&bus), seen: Arc::clone(&seen) };

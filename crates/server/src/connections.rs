@@ -58,6 +58,9 @@ const UNSENT: u32 = 64 * 1024;
 /// Backoff of accepting while no file descriptor is left.
 const REST: Duration = Duration::from_millis(50);
 
+/// Connections of a queue that are served before other tasks have their turn.
+const AT_ONCE: usize = 64;
+
 impl<A: Site> Listening<A> {
     /// Accepts until `closed`, answers the connections that are there until `over`, then waits for the requests under way.
     pub async fn run(
@@ -101,14 +104,31 @@ impl<A: Site> Listening<A> {
                 }
             }
         }
-        while let Some((stream, address)) = sockets.left_in_queue() {
-            listening.admit(stream, address, &under_way);
-        }
+        listening.take_over_queue(&sockets, &under_way).await;
         drop(sockets);
         over.await;
         listening.places.end();
         drop((listening, under_way));
         let _ = all_done.recv().await;
+    }
+
+    /// Serves what the system has taken and would break off; at most as many as fit into its queues, because others may come
+    /// meanwhile, which the next process takes from now on.
+    async fn take_over_queue(
+        self: &Arc<Self>,
+        sockets: &ListeningSockets,
+        under_way: &mpsc::Sender<Infallible>,
+    ) {
+        for number in 1..=sockets.most_in_queue() {
+            match sockets.left_in_queue() {
+                Some(Ok((stream, address))) => self.admit(stream, address, under_way),
+                Some(Err(error)) if concerns_one_peer(&error) => {}
+                Some(Err(_)) | None => return,
+            }
+            if number % AT_ONCE == 0 || self.places.is_full() {
+                yield_now().await;
+            }
+        }
     }
 
     /// Serves a new connection in a task of its own, which counts as under way until the task ends; or closes the

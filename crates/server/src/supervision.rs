@@ -13,7 +13,7 @@ mod watch;
 use std::io;
 use std::process;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,12 @@ impl Notices {
         Self(sync_channel(1).0)
     }
 
+    /// The queue: what fills it, and what the thread takes out.
+    fn queue() -> (Self, Receiver<Message>) {
+        let (sender, messages) = sync_channel(MOST_NOTICES);
+        (Self(sender), messages)
+    }
+
     /// Has systemd told, without waiting.
     pub fn tell(&self, notice: Notice) {
         // A full queue means that systemd does not read; an ended thread means that the process ends.
@@ -76,13 +82,13 @@ impl Supervision {
         let clock = stall.map(|limit| StallClock::new(limit, look, Instant::now()));
         let watch = Watch::new(socket, (beats, look), clock, Handle::current().metrics());
         let (node, places) = (Arc::clone(&state.node), Arc::clone(&state.places));
-        let (sender, messages) = sync_channel(MOST_NOTICES);
+        let (notices, messages) = Notices::queue();
         let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
             if let Some(report) = watch.run(&messages) {
                 end(report, [node.seats.open(), places.open()], log);
             }
         })?;
-        Ok(Self { notices: Notices(sender), thread: Some(thread) })
+        Ok(Self { notices, thread: Some(thread) })
     }
 }
 
@@ -114,4 +120,32 @@ fn end(report: StallReport, [connections, http_connections]: [usize; 2], log: Gu
         let _ = wait.recv_timeout(LAST_LINES);
     }
     process::exit(EXIT_STALLED.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_of_notices_holds_up_nobody_and_keeps_the_first() {
+        let (notices, messages) = Notices::queue();
+        let told = |number| Notice::Status(format!("{number}"));
+        for number in 0..MOST_NOTICES + 10 {
+            notices.tell(told(number));
+        }
+        // A server that ends then does not wait for the thread.
+        let (ended, end) = sync_channel::<()>(1);
+        let thread = thread::spawn(move || {
+            let _ = end.recv();
+        });
+        drop(Supervision { notices: notices.clone(), thread: Some(thread) });
+        drop(ended);
+        let kept: Vec<Message> = messages.try_iter().collect();
+        assert_eq!(kept.len(), MOST_NOTICES);
+        for (number, message) in kept.into_iter().enumerate() {
+            assert!(matches!(message, Message::Tell(notice) if notice == told(number)));
+        }
+        notices.tell(told(0));
+        assert!(messages.try_recv().is_ok(), "there is room again");
+    }
 }

@@ -15,6 +15,7 @@ mod list;
 mod lookup;
 mod operations;
 mod outage;
+mod pool;
 mod sessions;
 mod tables;
 mod tokens;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_hub::Hubs;
 use fanfare_protocol::app::Quota;
@@ -40,6 +41,8 @@ pub struct Live {
     pub database_answers: watch::Receiver<bool>,
     /// Whether the apps' database stores writes.
     pub database_stores: watch::Receiver<bool>,
+    /// Entries of the audit log that could not be kept.
+    pub unaudited: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -127,6 +130,10 @@ impl Live {
         let (name, help) =
             ("apps_database_writable", "Whether the apps' database stores what is written, 1 or 0");
         writable.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        let unaudited = ConstCounter::new(self.unaudited.load(Ordering::Relaxed));
+        let (name, help) =
+            ("audit_entries_lost", "Entries of the audit log that the apps' database did not store");
+        unaudited.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         Ok(())
     }
 

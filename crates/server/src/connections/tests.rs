@@ -4,7 +4,7 @@ mod half_closed;
 mod lending;
 mod streams;
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::descriptors::Division;
 use crate::http::{Answer, answer};
+use crate::sockets::BoundSockets;
 use crate::state::State;
 
 /// The deadline of every wait.
@@ -294,4 +295,32 @@ fn who_was_told_to_leave_while_a_request_came_answers_it_and_says_close() {
     let _third = enter(&places, 1).unwrap();
     drop(second);
     assert_eq!(places.open(), 1);
+}
+
+/// Clients whom nobody has accepted yet, up to the system's queue.
+const QUEUED: usize = 900;
+
+#[tokio::test]
+async fn a_process_that_hands_over_serves_all_that_the_system_has_taken_for_it() {
+    let site = site(2 * QUEUED).await;
+    let state = Arc::clone(&site.0);
+    let address = fanfare_config::ListenAddress::parse("127.0.0.1:0").unwrap();
+    let bound = BoundSockets::bind(address, true).await.unwrap();
+    let address = bound.address().unwrap();
+    let sockets = bound.listen().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..QUEUED {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        ask(&mut client, "/").await;
+        clients.push(client);
+    }
+    let listening = Listening::new(site, Arc::clone(&state.places), None);
+    // The drain begins at once.
+    tokio::spawn(listening.run(sockets, ready(()), pending()));
+    for (number, client) in clients.iter_mut().enumerate() {
+        let mut some = [0; 12];
+        let answered = timeout(DEADLINE, client.read_exact(&mut some)).await.expect("in time");
+        assert!(answered.is_ok() && &some == b"HTTP/1.1 200", "client {number}: {answered:?}");
+    }
+    assert!(TcpStream::connect(address).await.is_err(), "the next process takes whoever comes later");
 }

@@ -9,14 +9,11 @@ use std::path::Path;
 use fanfare_config::ListenAddress;
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::listening::{ListeningSocket, ListeningSockets};
+use super::listening::{ListeningSocket, ListeningSockets, QUEUE};
 use super::unix::UnplacedSocket;
 
 /// How often another port is chosen, if one that the system has chosen is taken on the second address.
 const MOST_CHOICES: usize = 16;
-
-/// Connections that the system keeps until they are accepted.
-const QUEUE: u32 = 1024;
 
 /// The sockets of one listener.
 #[derive(Debug)]
@@ -121,7 +118,7 @@ impl BoundSocket {
     fn listen(self) -> io::Result<ListeningSocket> {
         Ok(match self {
             Self::Listening(socket) => socket,
-            Self::Tcp(socket) => ListeningSocket::Tcp(socket.listen(QUEUE)?),
+            Self::Tcp(socket) => ListeningSocket::Tcp(socket.listen(QUEUE as u32)?),
             Self::Unix(socket) => ListeningSocket::Unix(socket.place()?),
         })
     }

@@ -3,15 +3,18 @@
 //! Knows nothing of who is served.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::task::{Context, Poll, ready};
 
 use fanfare_node::addresses::WITHOUT_ADDRESS;
-use futures_util::FutureExt as _;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::unix::UnixSocket;
+
+/// Connections that the system keeps for a socket until they are accepted.
+pub(super) const QUEUE: usize = 1024;
 
 /// The sockets of one listener.
 #[derive(Debug)]
@@ -49,9 +52,22 @@ impl ListeningSockets {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 
+    /// Most connections that the system may have taken for all sockets.
+    #[must_use]
+    pub const fn most_in_queue(&self) -> usize {
+        self.all.len() * (QUEUE + 1)
+    }
+
     /// A connection that the system has taken and would break off with the sockets; none where nobody takes over.
-    pub fn left_in_queue(&mut self) -> Option<(TcpStream, IpAddr)> {
-        if self.overlap { self.accept().now_or_never()?.ok() } else { None }
+    ///
+    /// Asks the system itself: the runtime takes a socket for empty after a number of calls, and until it has heard of news.
+    pub fn left_in_queue(&self) -> Option<io::Result<(TcpStream, IpAddr)>> {
+        if !self.overlap {
+            return None;
+        }
+        let is_empty =
+            |found: &io::Result<_>| matches!(found, Err(error) if error.kind() == ErrorKind::WouldBlock);
+        self.all.iter().map(ListeningSocket::accept_now).find(|found| !is_empty(found))
     }
 
     /// Each socket is first in its turn, so that a flood on one keeps nobody from another.
@@ -68,6 +84,19 @@ impl ListeningSockets {
 }
 
 impl ListeningSocket {
+    /// As the system answers at once.
+    fn accept_now(&self) -> io::Result<(TcpStream, IpAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (socket, from) = SockRef::from(listener).accept()?;
+                socket.set_nonblocking(true)?;
+                let address = from.as_socket().map_or(WITHOUT_ADDRESS, |from| from.ip().to_canonical());
+                Ok((TcpStream::from_std(socket.into())?, address))
+            }
+            Self::Unix(socket) => Ok((socket.accept_now()?, WITHOUT_ADDRESS)),
+        }
+    }
+
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, IpAddr)>> {
         match self {
             Self::Tcp(listener) => {

@@ -11,6 +11,7 @@ use std::os::unix::net::{self as net_unix, UnixListener};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 /// A socket to accept on.
@@ -96,6 +97,13 @@ impl UnixSocket {
     fn of(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self { listener: tokio::net::UnixListener::from_std(listener)?, _file: file })
+    }
+
+    /// As the system answers at once.
+    pub fn accept_now(&self) -> io::Result<TcpStream> {
+        let (socket, _) = SockRef::from(&self.listener).accept()?;
+        socket.set_nonblocking(true)?;
+        as_tcp(socket.into())
     }
 
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {

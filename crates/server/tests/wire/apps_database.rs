@@ -9,6 +9,7 @@ use fanfare_testing::postgres::Postgres;
 
 const UP: &str = "fanfare_apps_database_up";
 const WRITABLE: &str = "fanfare_apps_database_writable";
+const UNAUDITED: &str = "fanfare_audit_entries_lost_total";
 
 #[test]
 fn a_node_whose_database_is_away_is_ready_and_says_so() {
@@ -51,11 +52,12 @@ fn a_node_whose_database_is_away_is_ready_and_says_so() {
 #[test]
 fn a_node_whose_disk_is_full_is_ready_and_says_so_until_something_can_be_stored_again() {
     let server = Setup::bare().ignoring("XFSZ").start();
-    let admin = Admin::with(&server, "read,write");
+    let admin = Admin::with(&server, "read,write,publish");
     let app = json!({"id": APP.id, "key": APP.key, "secret": APP.secret});
     admin.post("/v1/apps", &app.to_string()).expect(201);
     server.expect_app_known();
     server.expect_metric(WRITABLE, 1.0);
+    server.expect_metric(UNAUDITED, 0.0);
 
     server.process.bound_files(Some(0));
     admin.patch("/v1/apps/3", r#"{"name":"new"}"#).refused(503, "database-unwritable", &[]);
@@ -70,6 +72,8 @@ fn a_node_whose_disk_is_full_is_ready_and_says_so_until_something_can_be_stored_
     server.connect().subscribe("news");
     server.api().publish("news", "e", "d");
     assert_eq!(admin.get("/v1/apps/3").expect(200)["name"], "", "it can be read");
+    admin.post("/v1/apps/3/events", r#"{"name":"e","channels":["news"],"data":"d"}"#).expect(200);
+    server.expect_metric(UNAUDITED, 1.0);
 
     server.process.bound_files(None);
     eventually("it can be stored again", || (server.admin("/ready").body == "ready\n").then_some(()));
