@@ -140,7 +140,8 @@ async fn what_is_too_long_or_missing_or_ends_early_is_a_fault() {
     assert_eq!(read_of(&[&longest]).await.0, client("203.0.113.9"));
     assert_eq!(read_of(&[b"GET /up HTTP/1.1\r\n"]).await.0, Err(HeaderFault::Missing));
     assert_eq!(read_of(&[b"PROXYING / HTTP/1.1\r\n"]).await.0, Err(HeaderFault::Missing));
-    for early in [&b""[..], b"PRO", b"PROXY TCP4 1", V2, &v2(0x21, 0x11, &FOUR)[..20]] {
+    assert_eq!(read_of(&[b""]).await.0, Err(HeaderFault::Silent));
+    for early in [&b"PRO"[..], b"PROXY TCP4 1", V2, &v2(0x21, 0x11, &FOUR)[..20]] {
         assert_eq!(read_of(&[early]).await.0, Err(HeaderFault::Ended), "{early:?}");
     }
 }
