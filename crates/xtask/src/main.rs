@@ -71,10 +71,10 @@ test nor a reason in docs/protocol.md.
 `upgrade` walks docs/upgrading.md from an older version, which is built from REVISION or given, to this one and back, with SQLite and with
 Postgres. --store writes the older version's database into tests/packaging/before, which `test` has the server open.
 
-`packages` builds the binary, or takes FILE, makes an archive and a package for Debian in target/packages with their sums, and installs,
-upgrades, removes and purges the package in a Debian of its own (as root on Debian or Ubuntu, which get what is missing). `release` does
-all of this, signs the sums with the key of minisign in FILE, and verifies both; --trial signs with a key made at the moment
-(docs/releasing.md).";
+`packages` builds the binary, or takes FILE, makes an archive, a package for Debian and the list of components in target/packages with
+their sums, and installs, upgrades, removes and purges the package in a Debian of its own (as root on Debian or Ubuntu, which get what
+is missing). `release` does all of this, signs the sums with the key of minisign in FILE, and verifies both; --trial signs with a key
+made at the moment (docs/releasing.md).";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

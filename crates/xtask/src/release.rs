@@ -1,8 +1,11 @@
-//! What is given away: a binary in an archive, a package for Debian, sums, a signature.
+//! What is given away: a binary in an archive, a package for Debian, the list of components, the notes of the release, sums, a
+//! signature.
 //!
 //! Never publishes anything: a folder is made, and maintainers copy the folder where they want.
 
+mod components;
 mod debian;
+mod notes;
 mod signature;
 mod stage;
 mod sums;
@@ -40,9 +43,12 @@ pub fn packages(binary: Option<&str>) -> Result<bool, String> {
 /// `cargo xtask release`, signed with the key in this file, or with one made at the moment; true if all is well.
 ///
 /// # Errors
-/// In words: why the log cannot be written, or the key cannot be read.
+/// In words: why the log cannot be written, the key cannot be read, or the changelog has no section for the version.
 pub fn release(key: Option<&str>, binary: Option<&str>) -> Result<bool, String> {
-    // A wrong password or path is found before the minutes of building.
+    // A wrong changelog, password or path is found before the minutes of building.
+    if key.is_some() {
+        notes::of_version()?;
+    }
     let key = key.map_or_else(signature::made_now, |path| signature::read(Path::new(path)))?;
     let mut steps = Steps::begin("release")?;
     if make(&mut steps, binary) && steps.run("the signature", |_| signature::sign(&folder(), &key)) {
@@ -63,6 +69,8 @@ fn make(steps: &mut Steps, binary: Option<&str>) -> bool {
         && steps.run("the programs of packaging/tools.txt", tools::provide)
         && (is_given || steps.run("the binary", |log| cargo(log, &BUILD)))
         && steps.run("the binary without symbols, man pages, completions", |log| stage::fill(log, &binary))
+        && steps.run("the list of components", |log| components::bill(log, &folder()))
+        && steps.run("the notes of the release", |log| notes::write(log, &folder()))
         && steps.run("the archive", |log| stage::archive(log, &folder()))
         && debian::make_and_try(steps, &folder())
         && steps.run("the sums", |_| sums::write(&folder()))
