@@ -31,6 +31,9 @@ pub use self::timings::Timings;
 
 use self::timings::LiveTimings;
 
+/// What the names of all series begin with, but those of the process.
+pub const PREFIX: &str = "fanfare";
+
 /// All counters, and the registry that prints them.
 #[derive(Debug)]
 pub struct Metrics {
@@ -61,14 +64,14 @@ struct ErrorLabels {
 }
 
 impl Metrics {
-    /// Counters at zero, behind those of `registry`; gauges are read from `live`, and from `of_bus` with other nodes.
+    /// Counters at zero, behind those of `all`; gauges are read from `live`, and from `of_bus` with other nodes.
     #[must_use]
     pub fn new(
         live: Live,
         of_bus: LiveBus,
         timings: &Arc<Timings>,
         capacity: usize,
-        mut registry: Registry,
+        mut all: Registry,
     ) -> Self {
         let metrics = Self {
             opened: Family::default(),
@@ -78,6 +81,7 @@ impl Metrics {
             registry: Registry::default(),
             scraping: Mutex::default(),
         };
+        let registry = all.sub_registry_with_prefix(PREFIX);
         registry.register("connections_opened", "Connections of clients admitted", metrics.opened.clone());
         registry.register(
             "closes",
@@ -92,7 +96,7 @@ impl Metrics {
         registry.register_collector(Box::new(live));
         registry.register_collector(Box::new(of_bus));
         registry.register_collector(Box::new(LiveTimings(Arc::clone(timings))));
-        Self { registry, ..metrics }
+        Self { registry: all, ..metrics }
     }
 
     /// A connection of a client was admitted.

@@ -1,4 +1,4 @@
-//! Metrics of what only the server has: HTTP, listeners, the certificate, the Redis feeds.
+//! Metrics of what only the server has: HTTP, listeners, the certificate, the Redis feeds, the process.
 //!
 //! Registered with those of the node, which prints all. Labels are statuses and reasons, never connections.
 
@@ -7,12 +7,14 @@ mod certificates;
 mod collector;
 mod http_connections;
 mod http_times;
+mod process;
 mod redis_feed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_node::clock::unix_seconds;
+use fanfare_node::metrics::PREFIX;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -52,7 +54,9 @@ impl ServerMetrics {
     /// file descriptors.
     #[must_use]
     pub fn new(live: LiveServer, descriptors: u64) -> (Self, Registry) {
-        let mut registry = Registry::with_prefix("fanfare");
+        let mut all = Registry::default();
+        process::register(&mut all);
+        let registry = all.sub_registry_with_prefix(PREFIX);
         let metrics = Self {
             requests: Family::default(),
             panics: Family::default(),
@@ -71,7 +75,7 @@ impl ServerMetrics {
         start.set(i64::try_from(unix_seconds()).unwrap_or(i64::MAX));
         registry.register("start_time_seconds", "When the server started, in Unix seconds", start);
         registry.register_collector(Box::new(live));
-        (metrics, registry)
+        (metrics, all)
     }
 
     /// A request of the HTTP API was answered.

@@ -108,7 +108,7 @@ pub struct Serve {
     /// Where they connect to over TLS, with the certificate of tls.cert_file [default: nowhere]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub tls_listen: Option<String>,
-    /// Where /metrics, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
+    /// Where /metrics, /live, /ready, /up and the administration API are answered [default: 127.0.0.1:9600]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<String>,
     /// Where the embedded database is kept [default: ./fanfare-data]

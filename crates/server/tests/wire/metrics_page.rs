@@ -44,7 +44,8 @@ pub fn documented() -> BTreeSet<String> {
 /// The cells of a row about a series.
 fn row(line: &str) -> Option<Vec<String>> {
     let cells: Vec<String> = line
-        .strip_prefix("| `fanfare_")
+        .strip_prefix("| `")
+        .filter(|series| ["fanfare_", "process_"].iter().any(|prefix| series.starts_with(prefix)))
         .map(|_| line.trim_matches('|').split(" | "))?
         .map(str::to_owned)
         .collect();
@@ -62,7 +63,7 @@ fn named(cell: &str) -> (&str, BTreeSet<String>) {
 
 fn unit(name: &str) -> &'static str {
     match name {
-        _ if name.ends_with("_timestamp_seconds") => "Unix seconds",
+        _ if name.ends_with("_timestamp_seconds") || name.ends_with("_time_seconds") => "Unix seconds",
         _ if name.contains("_seconds") => "seconds",
         _ if name.contains("_bytes") => "bytes",
         _ => "–",
