@@ -1,7 +1,7 @@
 //! `fanfare bench`: measures a server of its own, and leaves nothing behind.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -26,18 +26,24 @@ fn measured(folder: &Path, options: &[&str]) -> (Option<i32>, String, String) {
         .expect("it starts");
     let id = measuring.id();
     let done = measuring.wait_with_output().expect("it ends");
-    assert!(!is_measured_by(id), "its server is left");
+    assert_eq!(measured_by(id), None, "its server is left");
     let text = |bytes| String::from_utf8(bytes).expect("it prints text");
     (done.status.code(), text(done.stdout), text(done.stderr))
 }
 
-/// Whether a server runs that this process measures.
-fn is_measured_by(process: u32) -> bool {
+/// The folder in `/proc` of the server that this process measures.
+fn measured_by(process: u32) -> Option<PathBuf> {
     let variable = format!("FANFARE_MEASURED_BY={process}\0");
     let processes = fs::read_dir("/proc").expect("there is /proc").filter_map(Result::ok);
-    let environment = |entry: fs::DirEntry| fs::read(entry.path().join("environ")).ok();
     let is_it = |text: Vec<u8>| text.windows(variable.len()).any(|part| part == variable.as_bytes());
-    processes.filter_map(environment).any(is_it)
+    processes.map(|entry| entry.path()).find(|path| fs::read(path.join("environ")).is_ok_and(is_it))
+}
+
+/// How many sockets the process of this folder has.
+fn sockets_of(process: &Path) -> usize {
+    let files = fs::read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok);
+    let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
 }
 
 #[test]
@@ -46,10 +52,13 @@ fn a_measurement_that_is_killed_leaves_no_server_behind() {
     let mut measuring = binary(folder.path());
     measuring.args(["bench", "--connections", "20", "--seconds", "60"]).stdin(Stdio::null());
     let mut measuring = measuring.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    eventually("its server runs", || is_measured_by(measuring.id()).then_some(()));
+    // Long after the server has begun.
+    eventually("its server serves", || {
+        measured_by(measuring.id()).filter(|server| sockets_of(server) > 20).map(drop)
+    });
     measuring.kill().expect("it runs");
     measuring.wait().expect("it ends");
-    eventually("its server has ended", || (!is_measured_by(measuring.id())).then_some(()));
+    eventually("its server has ended", || measured_by(measuring.id()).is_none().then_some(()));
 }
 
 #[test]
