@@ -1,12 +1,13 @@
 //! Look-ups of apps by key or by id.
 //!
-//! The configuration's apps win over the database's and never change. Only a look-up of an unknown name
+//! The configuration's apps win over the database's, and change at a reload alone. Only a look-up of an unknown name
 //! waits for the database: two seconds at most, and not at all during a known outage.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use fanfare_protocol::app::{App, Limits};
 use fanfare_protocol::ids::{is_app_id, is_key_or_secret};
 use parking_lot::Mutex;
@@ -74,10 +75,11 @@ pub(crate) struct Stored {
     pub old_ones: Mutex<Option<mpsc::Receiver<ToRefresh>>>,
 }
 
-/// An app that is to be read again.
+/// What is to be read again.
 pub(crate) struct ToRefresh {
-    pub id: Box<str>,
-    /// Dropped once the app was read and its change reported.
+    /// An app; `None`: every known app.
+    pub id: Option<Box<str>>,
+    /// Dropped once all of it was read, and what has changed was reported.
     pub done: Option<oneshot::Sender<()>>,
 }
 
@@ -105,7 +107,7 @@ impl Apps {
                 Some(Stored {
                     store: Arc::new(Store::open(&database, takes_foreign, creates).await?),
                     look_ups: HeldConnection::default(),
-                    reading: Reading { defaults, keys },
+                    reading: Reading { defaults: ArcSwap::from_pointee(defaults), keys },
                     cache: Cache::new(cache_seconds),
                     place: database.place(),
                     outage: Outage::none(),
@@ -127,8 +129,8 @@ impl Apps {
     /// # Errors
     /// The database is away and the app not cached, or the app's row is faulty.
     pub async fn by_key(&self, key: &str) -> Result<Option<Arc<App>>, AppsError> {
-        if let Some(app) = self.fixed.by_key.get(key) {
-            return Ok(Some(Arc::clone(app)));
+        if let Some(app) = self.fixed_by_key(key) {
+            return Ok(Some(app));
         }
         match &self.stored {
             Some(stored) if is_key_or_secret(key) => stored.find(Ask::Key(Box::from(key))).await,
@@ -141,8 +143,8 @@ impl Apps {
     /// # Errors
     /// The database is away and the app not cached, or the app's row is faulty.
     pub async fn by_id(&self, id: &str) -> Result<Option<Arc<App>>, AppsError> {
-        if let Some(app) = self.fixed.by_id.get(id) {
-            return Ok(Some(Arc::clone(app)));
+        if let Some(app) = self.fixed_by_id(id) {
+            return Ok(Some(app));
         }
         match &self.stored {
             Some(stored) if is_app_id(id) => stored.find(Ask::Id(Box::from(id))).await,
@@ -168,8 +170,8 @@ impl Apps {
 
     /// The app with the id as far as memory tells; never reads the database.
     pub async fn in_memory(&self, id: &str) -> Option<Arc<App>> {
-        match (self.fixed.by_id.get(id), &self.stored) {
-            (Some(app), _) => Some(Arc::clone(app)),
+        match (self.fixed_by_id(id), &self.stored) {
+            (Some(app), _) => Some(app),
             (None, Some(stored)) if is_app_id(id) => stored.cache.last(&Ask::Id(Box::from(id))).await,
             (None, _) => None,
         }
@@ -177,8 +179,8 @@ impl Apps {
 
     /// The app with the key as far as memory tells; never reads the database.
     pub async fn in_memory_by_key(&self, key: &str) -> Option<Arc<App>> {
-        match (self.fixed.by_key.get(key), &self.stored) {
-            (Some(app), _) => Some(Arc::clone(app)),
+        match (self.fixed_by_key(key), &self.stored) {
+            (Some(app), _) => Some(app),
             (None, Some(stored)) if is_key_or_secret(key) => {
                 stored.cache.last(&Ask::Key(Box::from(key))).await
             }
@@ -191,33 +193,30 @@ impl Apps {
     pub fn refresh(&self, id: &str) {
         if let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id)) {
             // A full queue is no fault, see above.
-            let _ = stored.old.try_send(ToRefresh { id: Box::from(id), done: None });
+            let _ = stored.old.try_send(ToRefresh { id: Some(Box::from(id)), done: None });
         }
     }
 
     /// Waits until a change that was made just now holds in this process, so that the next request meets it. At most
     /// two seconds: during an outage the change holds later. Returns at once where nobody calls [`Apps::follow`].
     pub async fn has_taken_effect(&self, id: &str) {
-        let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id) && !self.is_fixed(id)) else {
-            return;
-        };
-        if stored.old_ones.lock().is_some() {
-            return;
+        if let Some(stored) = self.stored.as_ref().filter(|_| is_app_id(id) && !self.is_fixed(id)) {
+            stored.read_again(Some(Box::from(id))).await;
         }
-        let (done, is_done) = oneshot::channel();
-        let queued = stored.old.send(ToRefresh { id: Box::from(id), done: Some(done) });
-        let waiting = async {
-            if queued.await.is_ok() {
-                let _ = is_done.await;
-            }
-        };
-        let _ = timeout(PATIENCE, waiting).await;
+    }
+
+    fn fixed_by_key(&self, key: &str) -> Option<Arc<App>> {
+        self.fixed.now().by_key.get(key).map(Arc::clone)
+    }
+
+    pub(crate) fn fixed_by_id(&self, id: &str) -> Option<Arc<App>> {
+        self.fixed.now().by_id.get(id).map(Arc::clone)
     }
 
     /// Whether the app with this id is one of the configuration's.
     #[must_use]
     pub fn is_fixed(&self, id: &str) -> bool {
-        self.fixed.by_id.contains_key(id)
+        self.fixed.now().by_id.contains_key(id)
     }
 
     /// Whether the database answers, now and from now on; always true without a database.
@@ -282,7 +281,7 @@ impl Stored {
         if let Some(app) = self.cache.last(&ask).await {
             if self.cache.grows_old(&ask).await {
                 // An id that finds the queue full is queued at its next expiry.
-                let _ = self.old.try_send(ToRefresh { id: Box::from(app.id.as_str()), done: None });
+                let _ = self.old.try_send(ToRefresh { id: Some(Box::from(app.id.as_str())), done: None });
             }
             return Ok(Some(app));
         }
@@ -309,6 +308,22 @@ impl Stored {
             Err(_) => {}
         }
         self.cache.last(&ask).await.map(Some).ok_or(AppsError::Unavailable)
+    }
+
+    /// Has an app read again, or every known app, by who follows; waits for that two seconds at most. Returns at once where
+    /// nobody follows.
+    pub(crate) async fn read_again(&self, id: Option<Box<str>>) {
+        if self.old_ones.lock().is_some() {
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        let queued = self.old.send(ToRefresh { id, done: Some(done) });
+        let waiting = async {
+            if queued.await.is_ok() {
+                let _ = is_done.await;
+            }
+        };
+        let _ = timeout(PATIENCE, waiting).await;
     }
 
     /// Reads from the database for a look-up; of several look-ups of one name only one gets here at a time.

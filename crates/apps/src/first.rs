@@ -25,8 +25,9 @@ impl Apps {
     /// # Errors
     /// The database is away, or the app's row is faulty.
     pub async fn first(&self) -> Result<Option<Arc<App>>, AppsError> {
-        match (self.fixed.list.first(), &self.stored) {
-            (Some(app), _) => Ok(Some(Arc::clone(app))),
+        let first = self.fixed.now().list.first().map(Arc::clone);
+        match (first, &self.stored) {
+            (Some(app), _) => Ok(Some(app)),
             (None, None) => Ok(None),
             (None, Some(Stored { store, reading, .. })) => {
                 let record = store.oldest(reading).await.map_err(|_| AppsError::Unavailable)?;
@@ -49,7 +50,7 @@ impl Apps {
         let Some(stored) = &self.stored else {
             return Err(AppsError::NotEmbedded);
         };
-        let invented = new_app(&stored.reading.defaults).map_err(AppsError::Random)?;
+        let invented = new_app(&stored.reading.defaults.load()).map_err(AppsError::Random)?;
         let record = stored.store.oldest_or_add(&invented, &stored.reading).await;
         let Some(record) = record.map_err(AppsError::FirstApp)?.ok_or(AppsError::NotEmbedded)? else {
             return Ok(None);

@@ -68,7 +68,10 @@ async fn follow_one(
                 tokio::select! {
                     changed = &mut next => break changed,
                     Some(ToRefresh { id, done }) = old.recv() => {
-                        let is_read = read_one(stored, &id, on).await;
+                        let is_read = match id {
+                            Some(id) => read_one(stored, &id, on).await,
+                            None => read_all(stored, on).await,
+                        };
                         // Tells the waiter, if there is one.
                         drop(done);
                         if !is_read {
@@ -111,6 +114,11 @@ async fn read_all(stored: &Stored, on: &mut (impl FnMut(AppChange) + Send)) -> b
 /// Reads one app again; false if the database is away.
 async fn read_one(stored: &Stored, id: &str, on: &mut (impl FnMut(AppChange) + Send)) -> bool {
     let ask = Ask::Id(Box::from(id));
+    if stored.fixed.now().by_id.contains_key(id) {
+        // The configuration has the app by now.
+        stored.cache.forget(&ask).await;
+        return true;
+    }
     let before = stored.cache.last(&ask).await;
     match (before, stored.read_now(&ask).await) {
         (Some(before), Ok(Record::App(now))) if Arc::ptr_eq(&before, &now) => on(AppChange::Same(now)),

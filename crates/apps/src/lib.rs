@@ -23,6 +23,7 @@ mod placeholders;
 mod sessions;
 mod settings;
 mod store;
+mod taking_over;
 mod time;
 mod tokens;
 mod usage;

@@ -62,6 +62,12 @@ impl<'a> Owner<'a> {
 }
 
 impl MasterKeys {
+    /// Whether these are the same keys in the same order.
+    #[must_use]
+    pub fn are(&self, others: &Self) -> bool {
+        self.0.iter().map(|key| &key.id).eq(others.0.iter().map(|key| &key.id))
+    }
+
     /// Reads keys, one a line; empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors

@@ -129,8 +129,8 @@ impl Apps {
     /// # Errors
     /// No app has the id, or the database is away.
     pub async fn show(&self, id: &str) -> Result<AppRecord, OperationError> {
-        if let Some(app) = self.fixed.by_id.get(id) {
-            return Ok(AppRecord::fixed(app));
+        if let Some(app) = self.fixed_by_id(id) {
+            return Ok(AppRecord::fixed(&app));
         }
         let stored = self.stored.as_ref().ok_or_else(|| OperationError::no_such_app(id))?;
         stored.record(stored.row(id).await?).await
@@ -192,7 +192,7 @@ impl Apps {
 
     /// The database, unless the app is one of the configuration's.
     fn changeable(&self, id: &str) -> Result<&Stored, OperationError> {
-        if self.fixed.by_id.contains_key(id) {
+        if self.is_fixed(id) {
             return Err(OperationError::Fixed(id.to_owned()));
         }
         self.writable()
@@ -201,7 +201,7 @@ impl Apps {
     async fn check_id(&self, stored: &Stored, id: &str, wrong: &mut Wrong) -> Result<(), OperationError> {
         if !is_app_id(id) {
             wrong.faults.push(format!("id {id:?} is not made of 1 to 64 of the characters A-Z a-z 0-9 _ -"));
-        } else if self.fixed.by_id.contains_key(id) {
+        } else if self.is_fixed(id) {
             wrong.is_taken(format!("id {id} belongs to an app of the configuration"));
         } else if stored.store.row(id).await?.is_some() {
             wrong.is_taken(format!("id {id} is taken"));
@@ -214,7 +214,7 @@ impl Apps {
             wrong
                 .faults
                 .push(format!("key {key:?} is not made of 1 to 128 of the characters A-Z a-z 0-9 _ -"));
-        } else if self.fixed.by_key.contains_key(key) {
+        } else if self.fixed.now().by_key.contains_key(key) {
             wrong.is_taken(format!("key {key} belongs to an app of the configuration"));
         } else if let Some(owner) = stored.store.owner_of(key).await? {
             wrong.is_taken(format!("key {key} belongs to app {owner}, or did"));

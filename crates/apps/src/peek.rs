@@ -1,5 +1,6 @@
 //! One look at an app of a database that stays as it is: no file is made, and no table is brought up to date.
 
+use arc_swap::ArcSwap;
 use fanfare_protocol::app::App;
 
 use crate::apps::Storage;
@@ -20,7 +21,7 @@ pub async fn peek(
     id: Option<&str>,
 ) -> Result<Option<App>, AppsError> {
     let Some(store) = Store::open_as_it_is(database).await? else { return Ok(None) };
-    let reading = Reading { defaults: kept.defaults.clone(), keys: kept.keys.clone() };
+    let reading = Reading { defaults: ArcSwap::from_pointee(kept.defaults.clone()), keys: kept.keys.clone() };
     let asked = key.map(|key| Ask::Key(key.into())).or_else(|| id.map(|id| Ask::Id(id.into())));
     let record = match asked {
         Some(ask) => store.find(&ask, &reading).await,

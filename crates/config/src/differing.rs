@@ -4,7 +4,7 @@ use toml::Value;
 
 use super::effective::Effective;
 use super::fault::Origin;
-use super::keys::Keys;
+use super::keys::{Keys, ValueKind};
 use super::print::with_unit;
 use crate::Config;
 
@@ -33,13 +33,7 @@ impl Config {
         let differing = keys.filter_map(|(key, kind)| {
             let (value, place) = self.effective.get(&key);
             let is_set = *place != Origin::Default && value != defaults.get(&key).0;
-            is_set.then(|| {
-                let value = match with_unit(kind, value) {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                DifferingSetting { key, value, from: place.to_string() }
-            })
+            is_set.then(|| DifferingSetting { key, value: shown(kind, value), from: place.to_string() })
         });
         let apps = self.fixed.iter().map(|fixed| DifferingSetting {
             key: "apps.list".to_owned(),
@@ -47,5 +41,13 @@ impl Config {
             from: fixed.place.to_string(),
         });
         differing.chain(apps).collect()
+    }
+}
+
+/// A value in the words of the file.
+pub(super) fn shown(kind: ValueKind, value: &Value) -> String {
+    match with_unit(kind, value) {
+        Value::String(text) => text,
+        other => other.to_string(),
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use fanfare_apps::LimitOverrides;
 use fanfare_protocol::app::Limits as AppLimits;
@@ -23,6 +24,18 @@ pub(super) struct Effective {
     settings: BTreeMap<String, (Value, Origin)>,
     /// Keys with a faulty value in some source.
     faulty: BTreeSet<String>,
+    /// The values behind masked ones.
+    masked: Masked,
+}
+
+/// Values with secrets. `Debug` shows none.
+#[derive(Default)]
+struct Masked(BTreeMap<String, Value>);
+
+impl fmt::Debug for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl Effective {
@@ -33,7 +46,7 @@ impl Effective {
             let Value::Table(values) = values else { continue };
             put_defaults(&mut settings, &section, values);
         }
-        Self { settings, faulty: BTreeSet::new() }
+        Self { settings, faulty: BTreeSet::new(), masked: Masked::default() }
     }
 
     /// Merges settings over the earlier ones, in order.
@@ -103,8 +116,24 @@ impl Effective {
     /// Replaces a value by its masked form.
     pub fn mask(&mut self, key: &str, shown: impl Into<Value>) {
         if let Some((value, _)) = self.settings.get_mut(key) {
-            *value = shown.into();
+            self.masked.0.insert(key.to_owned(), std::mem::replace(value, shown.into()));
         }
+    }
+
+    /// The value as it was before it was masked, for comparing alone.
+    pub fn unmasked(&self, key: &str) -> &Value {
+        self.masked.0.get(key).unwrap_or_else(|| self.get(key).0)
+    }
+
+    /// Gives a key the value and the origin that others have.
+    pub fn keep(&mut self, key: &str, others: &Self) {
+        if let Some(kept) = others.settings.get(key).cloned() {
+            self.settings.insert(key.to_owned(), kept);
+        }
+        match others.masked.0.get(key).cloned() {
+            Some(value) => self.masked.0.insert(key.to_owned(), value),
+            None => self.masked.0.remove(key),
+        };
     }
 
     /// One section as its type; fields unknown to the type are left out.

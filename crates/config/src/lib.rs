@@ -26,7 +26,9 @@ mod merged;
 mod print;
 mod redis_feed;
 mod redis_url;
+mod reloading;
 mod rules;
+mod run_time;
 mod sections;
 mod server_url;
 mod socketio;
@@ -47,6 +49,7 @@ use std::sync::OnceLock;
 
 use fanfare_apps::{Database, MasterKeys};
 use fanfare_protocol::app::{App, Limits as AppLimits};
+use fanfare_protocol::ids::AppId;
 
 pub use self::acme::AcmeSection;
 pub use self::authorities::Authorities;
@@ -58,6 +61,8 @@ pub use self::laravel_echo_server::LaravelEchoServer;
 pub use self::listen_address::ListenAddress;
 pub use self::redis_feed::{NoFeed, RedisFeedSection};
 pub use self::redis_url::{redis_url_faults, shown_url};
+pub use self::reloading::{AppOfConfiguration, SettingChange, SettingChanges};
+pub use self::run_time::TakesEffect;
 pub use self::sections::{
     AppsSection, ConsoleSection, IdempotencySection, LimitsSection, ListenSection, LogFormat, LogSection,
     MetricsSection, ResumeSection, WatchdogSection,
@@ -112,6 +117,8 @@ pub struct Config {
     pub laravel: Option<Laravel>,
     /// The values from a laravel-echo-server's file and variables.
     pub laravel_echo_server: Option<LaravelEchoServer>,
+    /// The first app of the embedded database, for the settings that name an app and are empty; the start sets it.
+    pub first_app: Option<AppId>,
     /// What is legal, and most likely not what is wanted: a sentence each.
     pub warnings: Vec<String>,
     default_limits: AppLimits,
@@ -188,6 +195,18 @@ impl Config {
         }
         let shown: Vec<String> = bus.urls.iter().map(ToString::to_string).collect();
         effective.mask("bus.urls", shown);
+        let checked = CheckedSections { redis_feed, socketio, bus, authorities };
+        Self::of_sections(effective, fixed, checked, database)
+    }
+
+    /// The configuration of settings whose secrets are masked.
+    fn of_sections(
+        effective: Effective,
+        fixed: Vec<FixedApp>,
+        checked: CheckedSections,
+        database: Option<Database>,
+    ) -> Self {
+        let CheckedSections { redis_feed, socketio, bus, authorities } = checked;
         Self {
             redis_feed,
             socketio,
@@ -203,13 +222,14 @@ impl Config {
             metrics: effective.section("metrics"),
             watchdog: effective.section("watchdog"),
             log: effective.section("log"),
-            apps,
+            apps: effective.section("apps"),
             default_limits: effective.app_limits(),
             fixed,
             database,
             master_keys: MasterKeys::default(),
             laravel: None,
             laravel_echo_server: None,
+            first_app: None,
             warnings: Vec::new(),
             effective,
             differing: OnceLock::new(),
@@ -220,6 +240,12 @@ impl Config {
     #[must_use]
     pub fn fixed_apps(&self) -> Vec<App> {
         self.fixed.iter().map(|fixed| fixed.app.clone()).collect()
+    }
+
+    /// The limits of an app that sets none.
+    #[must_use]
+    pub const fn default_limits(&self) -> &AppLimits {
+        &self.default_limits
     }
 
     /// Where the configuration names an app; `None` for an app that the configuration does not name.

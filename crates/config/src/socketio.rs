@@ -57,6 +57,13 @@ struct Plain {
     api_origin: String,
 }
 
+impl EchoClient {
+    /// What makes the client, wherever the client is written.
+    pub(super) fn content(&self) -> (&str, &Secret) {
+        (&self.app_id, &self.key)
+    }
+}
+
 impl SocketIoSection {
     /// Whether a client is listed with this name and this key. Takes the same time for every key.
     #[must_use]

@@ -18,8 +18,8 @@ const STEP: usize = 4096;
 /// The bounds, and the bytes held.
 #[derive(Debug)]
 pub struct Budget {
-    outbox_bytes: usize,
-    bytes: usize,
+    outbox_bytes: AtomicUsize,
+    bytes: AtomicUsize,
     /// Bytes of the queues themselves, and of incomplete messages.
     others: AtomicUsize,
     /// Bytes of frames that are kept for clients that resume, under a bound of their own.
@@ -44,8 +44,8 @@ impl Budget {
     #[must_use]
     pub const fn new(outbox_bytes: usize, bytes: usize) -> Self {
         Self {
-            outbox_bytes,
-            bytes,
+            outbox_bytes: AtomicUsize::new(outbox_bytes),
+            bytes: AtomicUsize::new(bytes),
             others: AtomicUsize::new(0),
             kept: AtomicUsize::new(0),
             freeing: AtomicUsize::new(0),
@@ -80,14 +80,21 @@ impl Budget {
 
     /// The bound of one outbox, in bytes.
     #[must_use]
-    pub const fn outbox_bytes(&self) -> usize {
-        self.outbox_bytes
+    pub fn outbox_bytes(&self) -> usize {
+        self.outbox_bytes.load(Ordering::Relaxed)
     }
 
     /// The bound of all connections together, in bytes.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Other bounds from now on. An outbox that is over its bound is found out at its next message, and all together at the next
+    /// growth of a connection.
+    pub fn set_bounds(&self, outbox_bytes: usize, bytes: usize) {
+        self.outbox_bytes.store(outbox_bytes, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Bytes that all connections of the process hold now.
@@ -121,7 +128,7 @@ impl Budget {
 
     /// Whether the budget is exceeded, and stays exceeded when closed connections have freed their bytes.
     pub(crate) fn is_over(&self) -> bool {
-        self.stays() > self.bytes
+        self.stays() > self.bytes()
     }
 
     fn stays(&self) -> usize {
@@ -140,7 +147,7 @@ impl Budget {
 
     /// Whether there is room again, so that the next frame does not close a connection at once.
     pub(crate) fn has_room(&self) -> bool {
-        self.stays() <= self.bytes / 4 * 3
+        self.stays() <= self.bytes() / 4 * 3
     }
 
     /// Reports a connection's bytes before and after a change: wakes the waiting task if the budget is exceeded.

@@ -88,7 +88,8 @@ async fn sweep_audit(node: Arc<Node>) {
     loop {
         every.tick().await;
         // During an outage of the database the next sweep deletes more.
-        if let Err(error) = node.apps.forget_audit(node.config.console.audit_days).await {
+        let days = node.config().console.audit_days;
+        if let Err(error) = node.apps.forget_audit(days).await {
             tracing::debug!(target: "fanfare", %error, "old entries of the audit log stay");
         }
     }

@@ -13,7 +13,8 @@ use fanfare_protocol::close::CloseReason;
 use crate::node::Node;
 use crate::taps::{LiveFact, LiveKind};
 
-/// Applies every change of the database's apps, until the end of the process; `before` gets each change first.
+/// Applies every change of the database's apps, until the end of the process; `before` gets each change first. Changes of the
+/// configuration's apps are applied by [`apply`] alone.
 pub async fn follow(node: Arc<Node>, mut before: impl FnMut(&AppChange) + Send) {
     let on = |change| {
         before(&change);
@@ -22,7 +23,8 @@ pub async fn follow(node: Arc<Node>, mut before: impl FnMut(&AppChange) + Send) 
     node.apps.follow(on).await;
 }
 
-fn apply(node: &Node, change: AppChange) {
+/// Applies a change.
+pub fn apply(node: &Node, change: AppChange) {
     match change {
         AppChange::Now(app) => {
             tracing::info!(target: "fanfare::apps", app = app.id.as_str(), enabled = app.enabled, "app changed");

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::{ArcSwap, Guard};
 use fanfare_apps::Apps;
 use fanfare_bus::Bus;
 use fanfare_bus::partition::Layout;
@@ -32,8 +33,8 @@ use crate::unlogged::Unlogged;
 
 /// What runs on this node.
 pub struct Node {
-    /// The effective configuration.
-    pub config: Config,
+    /// The effective configuration, until a reload puts another in its place.
+    config: ArcSwap<Config>,
     /// The apps.
     pub apps: Apps,
     /// The live state of each app.
@@ -157,8 +158,29 @@ impl Node {
             tenants,
             outgoing,
             apps,
-            config,
+            config: ArcSwap::from_pointee(config),
         }
+    }
+
+    /// The effective configuration. What is returned is of one moment: not to be held while waiting.
+    #[must_use]
+    pub fn config(&self) -> Guard<Arc<Config>> {
+        self.config.load()
+    }
+
+    /// The effective configuration, for who waits meanwhile.
+    #[must_use]
+    pub fn config_kept(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Puts this configuration in the place of the one before, and takes over its bounds: of outboxes, and of webhooks. Apps are
+    /// taken over by [`Apps::take_over`].
+    pub fn take_over(&self, config: Config) {
+        let limits = &config.limits;
+        self.hubs.budget().set_bounds(limits.outbox_bytes, memory::outboxes(limits.outboxes_bytes));
+        self.outgoing.webhooks.set_settings(config.webhooks.settings());
+        self.config.store(Arc::new(config));
     }
 
     /// The other nodes; `None` for a node that stands alone.

@@ -347,7 +347,7 @@ pub fn publish_client_event(
 
 /// Name and data, quoted once; with the mark that Socket.IO needs only where such clients may be (SIO-055).
 fn quoted(node: &Node, name: &str, data: &Data<'_>) -> QuotedEvent {
-    if node.config.socketio.enabled {
+    if node.config().socketio.enabled {
         QuotedEvent::for_both_dialects(name, data)
     } else {
         QuotedEvent::new(name, data)

@@ -125,7 +125,8 @@ impl Session {
     /// Takes one of the subscriptions and sign-ins that the rate limit allows; bursts are allowed, because pages begin
     /// with one.
     fn take_change(&mut self) -> Result<(), ProtocolError> {
-        let limits = &self.node.config.limits;
+        let config = self.node.config();
+        let limits = &config.limits;
         let limit = limits.subscriptions_per_second;
         let at_once = (2 * limits.channels_per_connection).max(limit.saturating_mul(SECONDS_AT_ONCE));
         let taken = self.changes.take(self.node.milliseconds(), at_once, limit);

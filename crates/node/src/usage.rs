@@ -61,7 +61,7 @@ impl UsageTask {
 }
 
 async fn run(node: Arc<Node>, mut ended: oneshot::Receiver<()>) {
-    let name = node_name(node.config.listen.addr.port());
+    let name = node_name(node.config().listen.addr.port());
     let mut every = interval(BETWEEN_WRITES);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hour = hours(since_1970(SystemTime::now()));
@@ -142,7 +142,7 @@ fn node_name(port: u16) -> String {
 
 /// The name that this node finds its messages of today under after a restart; `None` if nothing is stored.
 pub(crate) fn remembered_as(node: &Node) -> Option<String> {
-    node.apps.has_database().then(|| node_name(node.config.listen.addr.port()))
+    node.apps.has_database().then(|| node_name(node.config().listen.addr.port()))
 }
 
 fn hours(since_1970: Duration) -> u64 {

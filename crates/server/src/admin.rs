@@ -28,6 +28,7 @@ mod openapi;
 mod problem;
 mod ready;
 mod refusals;
+mod reload;
 mod routes;
 mod search;
 mod session;
@@ -115,7 +116,7 @@ async fn find_and_answer(
     peer: IpAddr,
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
-    let config = &admin.state.node.config;
+    let config = admin.state.node.config();
     host::check(&request, &[&config.listen.admin_hosts, &config.console.hosts]).inspect_err(|problem| {
         let host = request.headers().get(HOST).map(tracing::field::debug);
         limited!(Line::ForeignHost, target: "fanfare::admin", Level::WARN, %peer, host, problem = %problem.label(), "refused");
@@ -125,6 +126,7 @@ async fn find_and_answer(
     {
         return Ok(file);
     }
+    drop(config);
     let found = admin.routes.find(request.method(), request.uri().path())?;
     Ok(match found.action {
         Action::Up => json(StatusCode::OK, r#"{"health":"OK"}"#),

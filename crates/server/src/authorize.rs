@@ -172,7 +172,7 @@ impl Asking<'_> {
             AuthorizationKind::Channel => (&settings.url, "authorization.url"),
             AuthorizationKind::User => (&settings.user_url, "authorization.user_url"),
         };
-        let patience = self.state.node.config.timeouts.handshake();
+        let patience = self.state.node.config().timeouts.handshake();
         let Some(url) = url.as_deref() else {
             // The names are for the log.
             *noted = asked_for::receive(request, patience).await.ok();

@@ -12,6 +12,7 @@ mod live;
 mod open;
 mod options;
 mod pages;
+mod reload;
 mod send;
 mod token;
 mod webhook;
@@ -34,6 +35,7 @@ pub use open::{
 };
 pub use options::{DataPlace, Lines, Migrate, Serve, ServerPlace};
 pub use pages::{CompletionsCommand, ManCommand};
+pub use reload::ReloadCommand;
 pub use send::Send;
 pub use token::{TokenAction, TokenCommand};
 pub use webhook::{DeliveriesOptions, TestOptions, WebhookAction, WebhookCommand};
@@ -129,6 +131,8 @@ pub enum Command {
     Doctor(Box<Doctor>),
     /// Ask the server that this configuration describes whether it is well, for health checks
     Health(Health),
+    /// Have the running server take over its changed settings, and print what needs a restart
+    Reload(ReloadCommand),
     /// Show the nodes that are one server, and how they are
     Cluster(Cluster),
     /// Bring the tables of the apps' database up to date, which a start does as well, then exit

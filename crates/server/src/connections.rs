@@ -11,6 +11,7 @@ mod closed;
 mod crowd;
 mod date;
 mod exchange;
+mod exempt;
 mod first_bytes;
 mod http2;
 mod lending;
@@ -22,6 +23,7 @@ mod respond;
 mod serve;
 mod site;
 mod stream;
+mod times;
 mod under_way;
 
 use std::convert::Infallible;
@@ -43,11 +45,13 @@ use crate::sockets::ListeningSockets;
 
 pub use answer_body::{AnswerBody, ChunkSender, PeerGone};
 pub use closed::{Closed, Listener};
+pub use exempt::ExemptNetworks;
 pub use lending::{Lender, Lending};
 pub use places::{ConnectionBounds, Place, Places};
 pub use request_body::RequestBody;
 pub use site::{Listening, Site};
 pub use stream::{Rewound, Watched};
+pub use times::Times;
 
 /// Most bytes of one connection in the system's send buffer.
 ///

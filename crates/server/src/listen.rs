@@ -37,8 +37,8 @@ impl Site for Public {
 /// an answer of this one would reach the client (CL-071).
 pub async fn run(state: Arc<State>, sockets: ListeningSockets, tls: Option<Arc<ServerTls>>) {
     let site = Public { state: Arc::clone(&state), routes: Arc::default() };
-    let overlaps = state.node.config.listen.overlap;
-    let is_alone = state.node.config.bus.is_alone() && !overlaps;
+    let overlaps = state.node.config().listen.overlap;
+    let is_alone = state.node.config().bus.is_alone() && !overlaps;
     let closed = async {
         if is_alone {
             state.node.drain.over().await;
@@ -47,7 +47,6 @@ pub async fn run(state: Arc<State>, sockets: ListeningSockets, tls: Option<Arc<S
         }
     };
     let over = state.node.drain.over();
-    let reads = state.node.config.listen.proxy_protocol;
-    let listening = Listening::new(site, Arc::clone(&state.places), tls).with_proxy_protocol(reads);
+    let listening = Listening::new(site, Arc::clone(&state.places), tls).with_proxy_protocol();
     listening.run(sockets, closed, over).await;
 }

@@ -6,6 +6,7 @@
 pub mod limited;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use fanfare_config::{LogFormat, LogSection};
@@ -23,14 +24,35 @@ const UNASKED: [(&str, &str); 2] = [("sqlx", "sqlx::postgres::notice=off"), ("h2
 
 /// Logging goes on until its end.
 #[derive(Clone, Debug)]
-pub struct Guard(Arc<Mutex<Option<WorkerGuard>>>);
+pub struct Guard {
+    worker: Arc<Mutex<Option<WorkerGuard>>>,
+    filter: FilterInUse,
+}
+
+/// Puts another filter in the place of the one in use.
+#[derive(Clone)]
+struct FilterInUse(Arc<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>);
+
+impl fmt::Debug for FilterInUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FilterInUse")
+    }
+}
 
 impl Guard {
     /// Writes the remaining lines, for about a second at most; later lines are lost.
     pub fn end(&self) {
         limited::tell();
-        let worker = self.0.lock().take();
+        let worker = self.worker.lock().take();
         drop(worker);
+    }
+
+    /// Lines are filtered so from now on.
+    ///
+    /// # Errors
+    /// The filter is no valid list of `target=level` directives; the one before stays.
+    pub fn set_filter(&self, filter: &str) -> Result<(), String> {
+        (self.filter.0)(parsed(filter)?)
     }
 }
 
@@ -44,16 +66,30 @@ pub(crate) fn unknown_key(key: &str) -> Cow<'_, str> {
 /// # Errors
 /// The filter is no valid list of `target=level` directives.
 pub fn begin(settings: &LogSection) -> Result<Guard, String> {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .map_err(|error| format!("log.filter: `{}` is not a filter: {error}", settings.filter))?;
-    let unasked = UNASKED.iter().filter(|(library, _)| !settings.filter.contains(library));
-    let filter =
-        unasked.filter_map(|(_, directive)| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
+    let filter = parsed(&settings.filter)?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    match settings.format {
-        LogFormat::Text => logs.with_ansi(false).init(),
-        LogFormat::Json => logs.json().init(),
-    }
-    Ok(Guard(Arc::new(Mutex::new(Some(guard)))))
+    let filter = match settings.format {
+        LogFormat::Text => {
+            let logs = logs.with_ansi(false).with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            FilterInUse(Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())))
+        }
+        LogFormat::Json => {
+            let logs = logs.json().with_filter_reloading();
+            let handle = logs.reload_handle();
+            logs.init();
+            FilterInUse(Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())))
+        }
+    };
+    Ok(Guard { worker: Arc::new(Mutex::new(Some(guard))), filter })
+}
+
+/// The filter of a setting, which leaves out what libraries tell unasked.
+fn parsed(setting: &str) -> Result<EnvFilter, String> {
+    let filter = EnvFilter::try_new(setting)
+        .map_err(|error| format!("log.filter: `{setting}` is not a filter: {error}"))?;
+    let unasked = UNASKED.iter().filter(|(library, _)| !setting.contains(library));
+    Ok(unasked.filter_map(|(_, directive)| directive.parse().ok()).fold(filter, EnvFilter::add_directive))
 }

@@ -27,8 +27,9 @@ use fanfare_server::send_command::{self, SendError};
 use fanfare_server::sockets::Inherited;
 use fanfare_server::start::{self, ServeError, StartError};
 use fanfare_server::token_commands;
+use fanfare_server::variables::environment;
 use fanfare_server::webhook_command::{self, WebhookReport};
-use fanfare_server::{audit_command, bench_command};
+use fanfare_server::{audit_command, bench_command, reload_command};
 use fanfare_server::{health, log};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,6 +91,10 @@ fn run_command(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Live(command) => {
             let place = command.place.clone();
             manage(place, async move |config| live_command::run(&config, &command, print).await)
+        }
+        Command::Reload(command) => {
+            let place = command.place.clone();
+            manage(place, async move |config| reload_command::run(&config, &command).await)
         }
         Command::Doctor(asked) => examine(&asked),
         Command::Send(asked) => {
@@ -193,7 +198,7 @@ fn load_and_run(sources: Sources, task: Task) -> Result<ExitCode, ExitCode> {
     let sources = Sources { environment: environment(), ..sources };
     let invocation = Invocation::of(std::env::args_os().next(), &sources);
     let config = Config::load(&sources).map_err(|faults| refuse(&faults))?;
-    Ok(run(config, task, &invocation))
+    Ok(run(config, task, (&invocation, sources)))
 }
 
 /// SIGHUP does not end the process from here on, also while the configuration is read: a handler stays installed, and
@@ -215,7 +220,7 @@ fn one_thread() -> Result<Runtime, ExitCode> {
     })
 }
 
-/// `fanfare app …`, `fanfare token …`, `fanfare console`, `fanfare audit` and `fanfare live`.
+/// `fanfare app …`, `fanfare token …`, `fanfare console`, `fanfare audit`, `fanfare live` and `fanfare reload`.
 fn manage(
     place: DataPlace,
     run: impl AsyncFnOnce(Config) -> Result<Done, CommandError>,
@@ -334,7 +339,7 @@ fn refuse(faults: &[Fault]) -> ExitCode {
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
+fn run(config: Config, task: Task, (invocation, sources): (&Invocation, Sources)) -> ExitCode {
     // Before there are other threads.
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
@@ -360,7 +365,7 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
     let done: Result<Done, ServeError> = runtime.block_on(async {
         Ok(match task {
             Task::Serve => {
-                start::serve(config, inherited, invocation.clone(), &log).await?;
+                start::serve(config, inherited, (invocation.clone(), sources), &log).await?;
                 Done::looked(String::new())
             }
             Task::PrintLines { create_database } => {
@@ -389,11 +394,4 @@ fn run(config: Config, task: Task, invocation: &Invocation) -> ExitCode {
             })
         }
     }
-}
-
-/// The variables that are valid text; others cannot be settings.
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }

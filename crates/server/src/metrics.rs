@@ -5,6 +5,7 @@
 mod acme;
 mod certificates;
 mod collector;
+mod config_reloads;
 mod http_connections;
 mod http_times;
 mod process;

@@ -47,7 +47,7 @@ pub async fn answer(
 ) -> Answer {
     let begun = Instant::now();
     let noted = Noted::of(&state, peer, &request);
-    let path = own_path(noted.path(), &state.node.config.listen.path_prefix);
+    let path = own_path(noted.path(), &state.node.config().listen.path_prefix);
     let asked = Received { path, peer, request };
     let mut class = Some(RouteClass::Other);
     let mut answer = match find_and_answer(&state, &routes, asked, &mut class).await {
@@ -88,7 +88,7 @@ async fn find_and_answer(
     class: &mut Option<RouteClass>,
 ) -> Result<Answer, ApiError> {
     host::of(&asked.request)?;
-    let speaks_socket_io = state.node.config.socketio.enabled;
+    let speaks_socket_io = state.node.config().socketio.enabled;
     let matched = routes.find(asked.path).filter(|matched| speaks_socket_io || !matched.value.is_socket_io());
     if let Some(matched) = &matched {
         *class = matched.value.class();
@@ -103,11 +103,16 @@ async fn find_and_answer(
     }
     match matched {
         Some(matched) => dispatch(state, &matched, asked).await,
-        None if welcome::is_asked_for(asked.path, &state.node.config.listen.path_prefix, &asked.request) => {
+        None if welcome::is_asked_for(
+            asked.path,
+            &state.node.config().listen.path_prefix,
+            &asked.request,
+        ) =>
+        {
             Ok(welcome::page())
         }
         // As laravel-echo-server answers, so that health checks stay as they are.
-        None if asked.path == "/" && state.node.config.socketio.enabled && is_read(&asked.request) => {
+        None if asked.path == "/" && state.node.config().socketio.enabled && is_read(&asked.request) => {
             Ok(answer::with_type(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(b"OK")))
         }
         None => Err(ApiError::NoRoute(asked.request.uri().path().to_owned())),
@@ -153,7 +158,7 @@ async fn dispatch(
         return Ok(xhr::answer(state, wanted, path, asked).await);
     }
     let Received { path, peer, request } = asked;
-    let has_api = state.node.config.socketio.has_api();
+    let has_api = state.node.config().socketio.has_api();
     let request = match route.echo_question(of("channel")).filter(|_| has_api) {
         None => request,
         // A request that is none of laravel-echo-server's API comes back.

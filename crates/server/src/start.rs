@@ -5,6 +5,7 @@
 mod feeds;
 mod listeners;
 mod ready;
+mod reload;
 pub(crate) mod signals;
 
 pub use listeners::ListenError;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_apps::{Apps, AppsError};
-use fanfare_config::{AcmeSection, Config, LaravelEchoServer};
+use fanfare_config::{AcmeSection, Config, LaravelEchoServer, Sources};
 use fanfare_node::backlog::BacklogTask;
 use fanfare_node::chores;
 use fanfare_node::refusals;
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use self::listeners::{Listeners, SecureListener};
+use self::reload::Reloading;
 use self::signals::{Signals, StopSignals, follow_hangup};
 use crate::descriptors::Division;
 use crate::first_app::ShownApp;
@@ -40,7 +42,7 @@ use crate::stop::{AFTER_DRAIN, Parts, stop};
 use crate::supervision::{Notice, Notices, Supervision};
 use crate::tls::ServerTls;
 use crate::tls::acme::{self, Acme};
-use crate::tls::reload::{self, ReadRequest};
+use crate::tls::reload::ReadRequest;
 use crate::{admin, app_commands, descriptors, listen};
 
 /// How often systemd is told of the drain.
@@ -148,7 +150,7 @@ impl Server {
             }
             let accepts = listen::run(Arc::clone(&state), sockets, Some(Arc::clone(&tls)));
             accepting.push(tasks.spawn("TLS listener", accepts));
-            read_certificate = Some(reload::begin(&state, tls));
+            read_certificate = Some(crate::tls::reload::begin(&state, tls));
         }
         tasks.spawn("admin listener", admin::run(Arc::clone(&state), admin));
         refusals::follow_webhooks(&state.node);
@@ -196,6 +198,7 @@ async fn begin_acme(
 /// Gives the first app of the embedded database what is for one app and names none; warns of a named app that is not there.
 async fn settle_apps(config: &mut Config, apps: &Apps, first: Option<&ShownApp>) {
     if let Some(ShownApp { app, embedded: true, .. }) = first {
+        config.first_app = Some(app.id.clone());
         config.redis_feed.app.get_or_insert_with(|| app.id.clone());
         config.socketio.app.get_or_insert_with(|| app.id.clone());
     }
@@ -210,15 +213,15 @@ async fn settle_apps(config: &mut Config, apps: &Apps, first: Option<&ShownApp>)
     }
 }
 
-/// Runs a server until a signal and the drain after it; `invocation` is for the printed commands. `log` is written out if the
-/// process ends because the runtime has stalled.
+/// Runs a server until a signal and the drain after it; `invocation` is for the printed commands, and `sources` are those of the
+/// configuration, for reloads. `log` is written out if the process ends because the runtime has stalled.
 ///
 /// # Errors
 /// A part could not be started, or a task of the server has failed.
 pub async fn serve(
     config: Config,
     inherited: Inherited,
-    invocation: Invocation,
+    (invocation, sources): (Invocation, Sources),
     log: &Guard,
 ) -> Result<(), ServeError> {
     let stall = config.watchdog.stall();
@@ -231,9 +234,18 @@ pub async fn serve(
     let supervision = Supervision::begin(&server.state, stall, log.clone()).map_err(StartError::Watchdog)?;
     let notices = &supervision.notices;
     let serving = server.serving();
-    let read_again =
-        follow_hangup(hangup, server.read_certificate.clone(), (notices.clone(), serving.clone()));
-    server.state.node.tasks.spawn("SIGHUP", read_again);
+    let reloading = Reloading {
+        state: Arc::clone(&server.state),
+        sources: Arc::new(sources),
+        log: log.clone(),
+        feeds: Arc::clone(&server.feeds),
+        certificate: server.read_certificate.clone(),
+        notices: notices.clone(),
+        serving: serving.clone(),
+    };
+    let Server { state, .. } = &server;
+    state.node.tasks.spawn("reload", reloading.run(state.reloads.begin()));
+    state.node.tasks.spawn("SIGHUP", follow_hangup(hangup, Arc::clone(state)));
     server.log_ready();
     notices.tell(Notice::Ready(serving));
     server.print_ready(invocation);
@@ -248,7 +260,7 @@ impl Server {
             () = signals.next() => None,
             task = state.node.tasks.failed() => Some(task),
         };
-        let longest = state.node.config.timeouts.drain() + AFTER_DRAIN + AFTER_STOP;
+        let longest = state.node.config().timeouts.drain() + AFTER_DRAIN + AFTER_STOP;
         let open = state.node.seats.open();
         notices.tell(Notice::Stopping { status: draining(open), longest });
         let parts = Parts { accepting, relay, usage, backlog };
@@ -298,7 +310,7 @@ pub async fn migrate(config: &Config, creates: bool) -> Result<String, StartErro
 fn begin_relay(state: &State, listening: SocketAddr) -> Result<RelayTask, StartError> {
     let mut id = [0; 8];
     getrandom::fill(&mut id).map_err(StartError::Random)?;
-    let name = state.node.config.bus.node_name(listening);
+    let name = state.node.config().bus.node_name(listening);
     Taps::follow_webhooks(&state.node);
     Ok(RelayTask::begin(&state.node, u64::from_be_bytes(id), name))
 }

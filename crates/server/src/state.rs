@@ -1,8 +1,10 @@
-//! State shared by all connections and requests: the node, and what the server has around it. Built once, at the start.
+//! State shared by all connections and requests: the node, and what the server has around it. Built once, at the start; a reload
+//! puts another configuration in.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use fanfare_apps::Apps;
 use fanfare_config::Config;
 use fanfare_node::metrics::NamedApps;
@@ -14,11 +16,12 @@ use crate::clients::http_session::away::AwayBounds;
 use crate::clients::http_session::bodies::Bodies;
 use crate::clients::socket_io::SocketIoTable;
 use crate::clients::xhr::XhrSessions;
-use crate::connections::{ConnectionBounds, Listener, Places};
+use crate::connections::{ConnectionBounds, ExemptNetworks, Listener, Places, Times};
 use crate::descriptors::Division;
 use crate::metrics::{LiveServer, ServerMetrics};
 use crate::paste_lines::OverTls;
 use crate::redis_feed::Numbers;
+use crate::reloads::Reloads;
 
 /// The parts of a running server.
 pub struct State {
@@ -40,6 +43,12 @@ pub struct State {
     pub former_keys: Rate,
     /// Room for the bodies of clients' requests.
     pub bodies: Bodies,
+    /// The networks without bounds by client address.
+    exempt: ExemptNetworks,
+    /// The timeouts of HTTP connections.
+    pub times: ArcSwap<Times>,
+    /// The reloads: who does them, and what the last has come to.
+    pub reloads: Arc<Reloads>,
     /// The sessions of the HTTP fallback.
     pub fallback: Arc<XhrSessions>,
     /// The sessions of Socket.IO that began by polling.
@@ -59,7 +68,8 @@ impl State {
     /// Where clients and back ends are listened for; before that is so, where the configuration says.
     #[must_use]
     pub fn addresses(&self) -> PublicAddresses {
-        let listen = &self.node.config.listen;
+        let config = self.node.config();
+        let listen = &config.listen;
         let configured = || PublicAddresses {
             plain: listen.addr.first(),
             over_tls: listen.tls.as_ref().map(|tls| OverTls { listen: tls.addr.first(), host: None }),
@@ -67,11 +77,19 @@ impl State {
         self.listening.get().cloned().unwrap_or_else(configured)
     }
 
+    /// Puts this configuration in the place of the one before, and takes over what follows from it. What is open goes on.
+    pub fn take_over(&self, config: Config) {
+        self.exempt.set(config.listen.trusted_proxies.clone());
+        self.times.store(Arc::new(Times::of(&config.timeouts)));
+        self.node.take_over(config);
+    }
+
     /// The parts of a new server; `division` gives the numbers of connections.
     #[must_use]
     pub fn new(config: Config, apps: Apps, tasks: Tasks, division: &Division) -> Self {
         let redis_feed: Arc<Numbers> = Arc::default();
-        let exempt = config.listen.trusted_proxies.clone();
+        let exempt = ExemptNetworks::new(config.listen.trusted_proxies.clone());
+        let times = ArcSwap::from_pointee(Times::of(&config.timeouts));
         let away = AwayBounds::new(division.websockets, exempt.clone());
         let (all, per_address) = (division.http, division.http_per_address);
         let places = Arc::new(Places::new(ConnectionBounds {
@@ -84,9 +102,10 @@ impl State {
             listener: Listener::Operators,
             all: division.operators,
             per_address: usize::MAX,
-            exempt: Vec::new(),
+            exempt: ExemptNetworks::default(),
         }));
         let fallback: Arc<XhrSessions> = Arc::default();
+        let reloads: Arc<Reloads> = Arc::default();
         let live = LiveServer {
             fallback: Arc::clone(&fallback),
             places: Arc::clone(&places),
@@ -95,6 +114,7 @@ impl State {
             feed_apps: NamedApps::new(config.metrics.apps),
             certificates: Arc::default(),
             acme: Arc::default(),
+            reloads: Arc::clone(&reloads),
             times: Arc::default(),
         };
         let (metrics, registry) = ServerMetrics::new(live, division.limit);
@@ -110,7 +130,10 @@ impl State {
             operators_places,
             away,
             former_keys: Rate::new(),
-            bodies: Bodies::new(exempt),
+            bodies: Bodies::new(exempt.clone()),
+            exempt,
+            times,
+            reloads,
             fallback,
             socket_io,
         }

@@ -50,7 +50,7 @@ pub struct Parts {
 /// usage.
 pub async fn stop(state: &Arc<State>, Parts { accepting, relay, usage, backlog }: Parts) {
     state.node.tasks.stop();
-    let window_ends = Instant::now() + state.node.config.timeouts.drain();
+    let window_ends = Instant::now() + state.node.config().timeouts.drain();
     let left = closing::close_all(state, window_ends + CLOSES).await;
     let last_requests = async {
         for listener in accepting {

@@ -6,10 +6,12 @@ use fanfare_protocol::app::App;
 use fanfare_protocol::webhook::{Kind, Transition, Webhook, WebhookEvent};
 
 use crate::decided::{Decided, Group};
-use crate::endpoint::{Endpoint, Owner, Shared};
+use crate::endpoint::{Endpoint, Owner};
 use crate::misses::Misses;
 use crate::news::News;
 use crate::request::Waiting;
+use crate::settings::Settings;
+use crate::shared::Shared;
 use crate::tracker::Tracker;
 
 /// The webhooks of one app.
@@ -27,12 +29,11 @@ pub(crate) struct AppHooks {
 
 impl AppHooks {
     pub(crate) fn new(app: &Arc<App>, owner: Owner, shared: &Arc<Shared>) -> Self {
-        let delay = u64::try_from(shared.settings.delay.as_millis()).unwrap_or(u64::MAX);
         let mut hooks = Self {
             app: Arc::clone(app),
             owner,
             shared: Arc::clone(shared),
-            tracker: Tracker::new(delay),
+            tracker: Tracker::new(shared.settings().delay_milliseconds()),
             misses: Misses::default(),
             endpoints: Vec::new(),
             listed: None,
@@ -53,6 +54,14 @@ impl AppHooks {
             self.misses = Misses::default();
         }
         self.set_endpoints();
+    }
+
+    /// Takes over other times and bounds; a leave that is delayed already keeps its moment.
+    pub(crate) fn set_settings(&mut self, settings: Settings) {
+        self.tracker.set_delay(settings.delay_milliseconds());
+        for endpoint in &self.endpoints {
+            endpoint.set_settings(settings);
+        }
     }
 
     fn set_endpoints(&mut self) {

@@ -4,55 +4,29 @@
 //! leave events in the queue.
 
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fanfare_outgoing::Client;
 use fanfare_protocol::auth::Credential;
 use fanfare_protocol::ids::AppId;
 use fanfare_protocol::webhook::Webhook;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::attempt::{Attempt, Failure};
-use crate::backlog::{Backlog, KeptRequest};
-use crate::delivery::Delivery;
-use crate::history::{Histories, History, MOST_BYTES};
+use crate::backlog::KeptRequest;
+use crate::history::History;
 use crate::queue::Queue;
 use crate::request::{Prepared, Waiting};
-use crate::settings::{AttemptsHeard, Losses, Lost, Settings, Spawn, Tally};
-use crate::turns::{QUICK, TurnRequest, Turns};
+use crate::settings::{Lost, Settings, Tally};
+use crate::shared::Shared;
+use crate::turns::{QUICK, TurnRequest};
 
 /// Shortest time between two log lines about losses of one URL.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
-
-/// State that the outlets of all apps share.
-pub(crate) struct Shared {
-    pub settings: Settings,
-    pub client: Client,
-    pub histories: Histories,
-    pub turns: Arc<Turns>,
-    /// Where requests of durable URLs are kept, if there is such a place.
-    pub backlog: OnceLock<Arc<dyn Backlog>>,
-    /// Who hears of losses, if somebody does.
-    pub losses: OnceLock<Arc<dyn Losses>>,
-    /// Who hears of each attempt, if somebody does.
-    pub attempts: OnceLock<AttemptsHeard>,
-    /// Attempts of durable URLs are broken off, at the end.
-    pub parked: watch::Sender<bool>,
-    /// Spawns the sending task: an outlet whose task has panicked would never send again.
-    spawn: Spawn,
-    /// Bytes of all queues.
-    bytes: Arc<AtomicUsize>,
-    /// Outlets with something to send, and a bell for when their number falls.
-    busy: AtomicUsize,
-    pub rest: Notify,
-    /// Set when what is not sent yet is dropped, and other nodes have to send it.
-    pub is_over: Arc<AtomicBool>,
-}
 
 /// The outlet's app, and its counters.
 #[derive(Clone)]
@@ -94,40 +68,6 @@ struct State {
     logged: Option<Instant>,
 }
 
-impl Shared {
-    pub(crate) fn new(settings: Settings, client: Client, spawn: Spawn) -> Self {
-        Self {
-            turns: Arc::new(Turns::new(settings.most_requests)),
-            settings,
-            client,
-            histories: Histories::new(MOST_BYTES),
-            backlog: OnceLock::new(),
-            losses: OnceLock::new(),
-            attempts: OnceLock::new(),
-            parked: watch::Sender::new(false),
-            spawn,
-            bytes: Arc::default(),
-            busy: AtomicUsize::new(0),
-            rest: Notify::new(),
-            is_over: Arc::default(),
-        }
-    }
-
-    /// Keeps an attempt in a URL's history with what was sent, and tells who hears of attempts; returns the attempt's number.
-    pub(crate) fn keep(&self, app: &AppId, history: &History, one: (Delivery, Option<KeptRequest>)) -> u64 {
-        let (delivery, sent) = one;
-        if let Some(heard) = self.attempts.get() {
-            heard(app, history.url(), &delivery);
-        }
-        self.histories.keep(history, delivery, sent)
-    }
-
-    /// Whether any request is still to be sent.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) > 0
-    }
-}
-
 impl Endpoint {
     pub(crate) fn new(webhook: &Webhook, owner: Owner, shared: &Arc<Shared>) -> Self {
         let host = webhook.url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next());
@@ -138,7 +78,7 @@ impl Endpoint {
             owner,
             shared: Arc::clone(shared),
             state: Mutex::new(State {
-                queue: Queue::new(shared.settings, Arc::clone(&shared.bytes)),
+                queue: Queue::new(shared.settings(), Arc::clone(&shared.bytes)),
                 wanted: webhook.clone(),
                 credential: None,
                 is_running: false,
@@ -157,6 +97,12 @@ impl Endpoint {
         state.queue.durable = webhook.durable && self.shared.backlog.get().is_some();
         state.wanted = webhook.clone();
         state.credential = credential.cloned();
+    }
+
+    /// Takes over other times and bounds; what waits goes by them too.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        self.state.lock().queue.settings = settings;
+        self.bell.notify_one();
     }
 
     /// Queues an event, if the webhook wants the event; has to be called within a runtime.
@@ -303,11 +249,11 @@ impl Endpoint {
     }
 
     async fn send(&self, request: &Prepared) -> Attempt {
-        let Shared { settings, client, .. } = &*self.shared;
+        let settings = self.shared.settings();
         if settings.is_late(request.since, Instant::now()) {
             return Attempt::given_up(Failure::Late, Duration::ZERO);
         }
-        Attempt::make(client, &self.url, request, settings.timeout).await
+        Attempt::make(&self.shared.client, &self.url, request, settings.timeout).await
     }
 
     /// Has requests kept; the backlog has its own deadline.

@@ -18,6 +18,7 @@ mod queue;
 mod request;
 mod retry;
 mod settings;
+mod shared;
 mod tracker;
 mod trial;
 mod turns;

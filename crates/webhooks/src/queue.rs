@@ -32,7 +32,7 @@ const MOST_BATCHED: usize = 1000;
 /// The queue of one URL.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// Several events may share a request.
     pub batch: bool,
     /// At most one request may be under way.

@@ -39,7 +39,7 @@ impl Webhooks {
         let Some(credential) = credential.filter(|_| is_wanted) else { return Retried::Unwanted };
         let shared = &self.shared;
         let prepared = Prepared::of_kept(request, credential);
-        let attempt = Attempt::make(&shared.client, url, &prepared, shared.settings.timeout).await;
+        let attempt = Attempt::make(&shared.client, url, &prepared, shared.settings().timeout).await;
         let delivery = attempt.of(&prepared, attempt.outcome.is_err());
         let sent = prepared.to_keep(Instant::now(), Duration::ZERO);
         shared.keep(&app.id, &shared.histories.of(&app.id, url), (delivery, Some(sent)));
@@ -52,7 +52,7 @@ impl Webhooks {
                 tally.failed();
                 let app = app.id.as_str();
                 tracing::debug!(target: "fanfare::webhooks", app, %failure, "kept webhook failed");
-                Retried::Failed(backoff(shared.settings.first_retry, request.failed))
+                Retried::Failed(backoff(shared.settings().first_retry, request.failed))
             }
         }
     }

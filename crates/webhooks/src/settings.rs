@@ -35,6 +35,10 @@ pub struct Settings {
 }
 
 impl Settings {
+    pub(crate) fn delay_milliseconds(&self) -> u64 {
+        u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Whether an event is too old to be sent (HOOK-005).
     pub(crate) fn is_late(&self, since: Instant, now: Instant) -> bool {
         since + self.patience < now

@@ -46,6 +46,11 @@ impl Tracker {
         Self { delay, most_waiting: MOST_WAITING, known: HashMap::new(), waiting: BTreeMap::new(), turns: 0 }
     }
 
+    /// Another delay for leaves from now on.
+    pub(crate) const fn set_delay(&mut self, delay: u64) {
+        self.delay = delay;
+    }
+
     /// The event to send at once for a transition; transitions other than joins and leaves are passed through.
     pub(crate) fn hear(&mut self, transition: Transition, now: u64) -> Option<Transition> {
         match transition {

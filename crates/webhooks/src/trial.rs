@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use crate::attempt::Attempt;
 use crate::delivery::Delivery;
-use crate::endpoint::Shared;
 use crate::request::{Prepared, SignedTest, Waiting};
+use crate::shared::Shared;
 
 /// The channel of the test event.
 const CHANNEL: &str = "fanfare-test";
@@ -178,7 +178,7 @@ fn request(credential: &Credential) -> Prepared {
 }
 
 async fn test(shared: &Shared, app: &AppId, webhook: Webhook, request: &Prepared) -> Tested {
-    let attempt = Attempt::make(&shared.client, &webhook.url, request, shared.settings.timeout).await;
+    let attempt = Attempt::make(&shared.client, &webhook.url, request, shared.settings().timeout).await;
     let mut delivery = Delivery { test: true, ..attempt.of(request, false) };
     let history = shared.histories.of(app, &webhook.url);
     delivery.number = shared.keep(app, &history, (delivery.clone(), None));

@@ -14,10 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::app_hooks::AppHooks;
 use crate::backlog::Backlog;
 use crate::decided::Decided;
-use crate::endpoint::{Owner, Shared};
+use crate::endpoint::Owner;
 use crate::history::UrlHistory;
 use crate::news::News;
 use crate::settings::{AttemptsHeard, Losses, Settings, Spawn, Tally};
+use crate::shared::Shared;
 use crate::trial::{NotTested, Tested, TestedUrl, Trials};
 
 /// Most delayed events that are sent in one call.
@@ -69,6 +70,15 @@ impl Webhooks {
     pub fn set_losses(&self, losses: Arc<dyn Losses>) {
         // A second one is never given.
         let _ = self.shared.losses.set(losses);
+    }
+
+    /// Other times and bounds from now on; the number of requests under way keeps its bound.
+    pub fn set_settings(&self, settings: Settings) {
+        let mut table = self.apps.lock();
+        self.shared.set_settings(settings);
+        for hooks in table.hooks.values_mut() {
+            hooks.set_settings(settings);
+        }
     }
 
     fn now(&self) -> u64 {

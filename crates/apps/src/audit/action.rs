@@ -37,11 +37,13 @@ pub enum AuditAction {
     UserTerminate,
     /// A live list that shows what events carry was opened, or has ended.
     LivePayloads,
+    /// Settings were read again.
+    ConfigReload,
 }
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AppCreate,
         Self::AppUpdate,
         Self::AppDelete,
@@ -58,6 +60,7 @@ impl AuditAction {
         Self::ConnectionClose,
         Self::UserTerminate,
         Self::LivePayloads,
+        Self::ConfigReload,
     ];
 
     /// The action with this name.
@@ -86,6 +89,7 @@ impl AuditAction {
             Self::ConnectionClose => "connection.close",
             Self::UserTerminate => "user.terminate",
             Self::LivePayloads => "live.payloads",
+            Self::ConfigReload => "config.reload",
         }
     }
 }
@@ -110,6 +114,7 @@ impl fmt::Display for AuditAction {
             Self::ConnectionClose => "connection closed",
             Self::UserTerminate => "connections of a user closed",
             Self::LivePayloads => "live list with payloads opened",
+            Self::ConfigReload => "settings read again",
         })
     }
 }

@@ -36,7 +36,7 @@ pub enum OperationError {
     NotAsRead(String),
     /// The configuration's apps change with the configuration.
     #[error(
-        "app {0} is in the configuration file or the environment; change it there, and restart the server"
+        "app {0} is in the configuration file or the environment; change it there, and reload the server"
     )]
     Fixed(String),
     /// Secrets are to be sealed, and there is nothing to seal them with.

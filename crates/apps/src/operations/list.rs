@@ -77,13 +77,14 @@ impl Apps {
         AppsWanted { prefix, after, most }: AppsWanted<'_>,
     ) -> Result<Page, OperationError> {
         let most = most.clamp(1, MOST_LISTED);
-        let place = after.and_then(|id| self.fixed.list.iter().position(|app| app.id.as_str() == id));
+        let known = self.fixed.kept();
+        let place = after.and_then(|id| known.list.iter().position(|app| app.id.as_str() == id));
         let first = match (after, place) {
             (None, _) => 0,
             (Some(_), Some(at)) => at + 1,
-            (Some(_), None) => self.fixed.list.len(),
+            (Some(_), None) => known.list.len(),
         };
-        let fixed = self.fixed.list.iter().skip(first).filter(|app| begins_with(app.id.as_str(), prefix));
+        let fixed = known.list.iter().skip(first).filter(|app| begins_with(app.id.as_str(), prefix));
         // One more than requested shows whether another page follows.
         let mut apps: Vec<AppRecord> = fixed.take(most + 1).map(|app| AppRecord::fixed(app)).collect();
         if let Some(stored) = &self.stored {
@@ -94,7 +95,7 @@ impl Apps {
                 let is_last = rows.len() < wanted;
                 for row in rows {
                     behind.clone_from(&row.id);
-                    if !self.fixed.by_id.contains_key(row.id.as_str()) {
+                    if !known.by_id.contains_key(row.id.as_str()) {
                         apps.push(stored.record(row).await?);
                     }
                 }

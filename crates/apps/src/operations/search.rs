@@ -48,14 +48,15 @@ impl Apps {
                 own.map(|app| FoundApp { id: app.id, name: app.name }).collect()
             }
             None => {
-                let fixed = self.fixed.list.iter().map(|app| app.id.as_str());
+                let known = self.fixed.kept();
+                let fixed = known.list.iter().map(|app| app.id.as_str());
                 let fixed = fixed.filter(|id| begins_with(id, text));
                 let mut all: Vec<FoundApp> =
                     fixed.map(|id| FoundApp { id: id.to_owned(), name: String::new() }).collect();
                 if let Some(stored) = &self.stored {
                     // An app of the configuration hides one of the database with its id.
-                    let rows = stored.store.beginning_with(text, most + self.fixed.list.len()).await?;
-                    let rows = rows.into_iter().filter(|(id, _)| !self.fixed.by_id.contains_key(id.as_str()));
+                    let rows = stored.store.beginning_with(text, most + known.list.len()).await?;
+                    let rows = rows.into_iter().filter(|(id, _)| !known.by_id.contains_key(id.as_str()));
                     all.extend(rows.map(|(id, name)| FoundApp { id, name }));
                 }
                 all

@@ -2,6 +2,7 @@
 //!
 //! A row that cannot be used becomes a fault of that app alone.
 
+use arc_swap::ArcSwap;
 use fanfare_protocol::app::{App, Limits, RedisUrl};
 use fanfare_protocol::auth::{Credential, Secret};
 use fanfare_protocol::ids::{AppId, AppKey, is_app_id, is_key_or_secret};
@@ -27,10 +28,10 @@ pub(crate) struct RowFault {
 }
 
 /// Options for turning rows into an app.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Reading {
     /// The limits of an app that sets none.
-    pub defaults: Limits,
+    pub defaults: ArcSwap<Limits>,
     pub keys: MasterKeys,
 }
 
@@ -53,7 +54,7 @@ pub(super) fn from_rows(rows: Vec<Row>, reading: &Reading) -> Option<Record> {
     let credentials = pairs.map(|pair| credential(&id, pair, &reading.keys)).collect();
     Some(match (is_app_id(&id), settings, credentials) {
         (true, Ok(settings), Ok(credentials)) => {
-            Record::App(settings.into_app(AppId::from(&*id), credentials, &reading.defaults))
+            Record::App(settings.into_app(AppId::from(&*id), credentials, &reading.defaults.load()))
         }
         (false, ..) => {
             fault(id, "the id is not made of 1 to 64 of the characters A-Z a-z 0-9 _ -".to_owned())

@@ -41,7 +41,7 @@ impl Backlog for Keeper {
             let Some(node) = node.upgrade() else { return false };
             let Ok(Ok(_turn)) = timeout(PATIENCE, turns.acquire()).await else { return false };
             let requests: Vec<UndeliveredRequest> = requests.into_iter().map(to_store).collect();
-            let bounds = node.config.webhooks.backlog_bounds();
+            let bounds = node.config().webhooks.backlog_bounds();
             match node.apps.keep_requests((&app, &url), &requests, &bounds).await {
                 Ok(dropped) => {
                     count_dropped(&node, &dropped, "no room");
@@ -65,7 +65,7 @@ fn to_store(request: KeptRequest) -> UndeliveredRequest {
 
 /// Drops what has grown too old.
 pub(super) async fn drop_old(node: &Node) {
-    let age = node.config.webhooks.backlog_bounds().age;
+    let age = node.config().webhooks.backlog_bounds().age;
     while note_dropped(node, node.apps.drop_old_requests(age).await, "too old") {}
 }
 

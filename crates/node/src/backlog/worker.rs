@@ -80,7 +80,7 @@ impl Worker {
     async fn send_some(&mut self) -> Result<(), Stop> {
         let app = self.wanting_app().await?;
         let (id, url) = &self.place;
-        let timeout = Duration::from_millis(self.node.config.webhooks.timeout.into());
+        let timeout = Duration::from_millis(self.node.config().webhooks.timeout.into());
         let began = Instant::now();
         let lease = self.node.apps.lease_requests((id, url), MOST_LEASED, 2 * timeout + BEYOND).await?;
         if lease.requests.is_empty() {
@@ -133,7 +133,7 @@ impl Worker {
     /// Leaves a URL that fails alone for a while.
     async fn pause(&self, lease: &RequestLease) -> Result<(), Stop> {
         self.node.apps.release_requests(lease).await?;
-        let pause = Duration::from_millis(self.node.config.webhooks.retry.into());
+        let pause = Duration::from_millis(self.node.config().webhooks.retry.into());
         Err(Stop::Until(Instant::now() + pause))
     }
 

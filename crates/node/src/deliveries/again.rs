@@ -58,7 +58,7 @@ pub async fn repeat(node: &Node, app: &App, id: &str) -> Result<Repeated, NotRep
     }
     let question = RepeatQuestion { node: made_by.to_owned(), number };
     let about = serde_json::to_vec(&question).map_err(|_| NotRepeated::NoSuchDelivery)?;
-    let patience = node.config.webhooks.settings().timeout + WAY;
+    let patience = node.config().webhooks.settings().timeout + WAY;
     let asked = (NodeSubject::RepeatDelivery, &*about);
     let said = bus.ask_node(&app.id, asked, (made_by, patience)).await;
     node.answers.forget(&app.id);

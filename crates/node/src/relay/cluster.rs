@@ -38,7 +38,8 @@ pub(super) struct ClusterTasks {
 impl ClusterTasks {
     /// Starts the bus, if there are other nodes to share with. `id` is random, `name` for people.
     pub(super) fn begin(node: &Arc<Node>, id: u64, name: String) -> Option<Self> {
-        let section = &node.config.bus;
+        let config = node.config_kept();
+        let section = &config.bus;
         let topics = node.topics.clone()?;
         let settings = Settings {
             urls: section.urls.clone(),
@@ -47,9 +48,9 @@ impl ClusterTasks {
             partitions: section.partitions,
             lease: section.lease,
             settling: section.settling,
-            hook_delay: node.config.webhooks.settings().delay,
-            hook_batch: node.config.webhooks.settings().batch,
-            key_bytes: node.config.idempotency.app_bytes,
+            hook_delay: config.webhooks.settings().delay,
+            hook_batch: config.webhooks.settings().batch,
+            key_bytes: config.idempotency.app_bytes,
             node: NodeAbout {
                 id,
                 name,

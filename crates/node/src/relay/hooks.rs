@@ -140,7 +140,7 @@ impl HookQueue {
         let mut queue = self.0.queue.lock();
         queue.has_ended = true;
         queue.retain(|_| false);
-        for partition in 0..node.config.bus.partitions {
+        for partition in 0..node.config().bus.partitions {
             node.outgoing.webhooks.withdraw(u32::from(partition));
         }
     }

@@ -156,7 +156,7 @@ impl Asked {
 
 /// Whether every event of the channel of the last `age` milliseconds has come through the topic, as far as this node knows.
 fn may_tell(node: &Node, bus: &Bus, app: &App, channel: &ChannelName, age: u64) -> bool {
-    let is_heard_everywhere = node.config.redis_feed.prefix_of(app).is_some();
+    let is_heard_everywhere = node.config().redis_feed.prefix_of(app).is_some();
     !is_heard_everywhere && bus.is_whole_for(&app.id, channel, Duration::from_millis(age))
 }
 

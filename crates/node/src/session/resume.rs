@@ -29,7 +29,7 @@ impl Session {
         if request.is_late {
             return self.offer_resume();
         }
-        let most = self.node.config.limits.channels_per_connection;
+        let most = self.node.config().limits.channels_per_connection;
         let longest = self.app().limits.channel_name;
         // A position under a name that nobody can subscribe to would only take memory.
         let positions = request.positions.into_iter();

@@ -79,7 +79,7 @@ impl Session {
         if self.subscriptions.contains(channel.as_str()) {
             return Err(ProtocolError::ExistingSubscription(channel.as_str().to_owned()));
         }
-        let limit = self.node.config.limits.channels_per_connection;
+        let limit = self.node.config().limits.channels_per_connection;
         if self.subscriptions.len() >= limit {
             return Err(ProtocolError::TooManyChannels { limit });
         }

@@ -27,7 +27,8 @@ pub(super) async fn page(state: &State, asked: &Asked<'_>) -> Result<Answer, Pro
     };
     let ids = page.apps.iter().map(|app| app.id.clone()).collect();
     let (connections, reached) = numbers::connections(node, ids).await;
-    let mut answer = app_json::page(&page, |id| asked.place_of(state, id));
+    let config = state.node.config();
+    let mut answer = app_json::page(&page, |id| asked.place_of(&config, id));
     for row in answer["apps"].as_array_mut().into_iter().flatten() {
         let of_app = row["id"].as_str().and_then(|id| connections.get(id));
         row["connections"] = of_app.copied().unwrap_or_default().into();

@@ -23,7 +23,7 @@ use super::shared::Admin;
 use super::way_in::WayIn;
 use super::{
     app_list, audit, bearer, channels, cluster, connect, connections, doctor, events, given, keys, live,
-    node, refusals, search, session, stats, tokens, webhooks,
+    node, refusals, reload, search, session, stats, tokens, webhooks,
 };
 use crate::app_json::{self, Secrets};
 use crate::connections::RequestBody;
@@ -50,12 +50,12 @@ pub(super) async fn answer(
     request: Request<RequestBody>,
 ) -> Result<Answer, Problem> {
     let most = match found.action {
-        Action::Publish => admin.state.node.config.limits.request_bytes,
+        Action::Publish => admin.state.node.config().limits.request_bytes,
         _ => MOST_BYTES,
     };
     let arriving = Arriving::of(request, most).await?;
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
-    if found.action.is_about_the_session() && !admin.state.node.config.console.enabled {
+    if found.action.is_about_the_session() && !admin.state.node.config().console.enabled {
         return Err(arriving.refused(Problem::NoSuchPath).await);
     }
     if found.action == Action::LogIn {
@@ -70,7 +70,8 @@ pub(super) async fn answer(
     let as_read = AsRead::of(arriving.headers());
     let headers = (found.action == Action::Live).then(|| arriving.headers().clone());
     let body = if found.action.has_body() {
-        arriving.read(admin.state.node.config.timeouts.handshake()).await?
+        let patience = admin.state.node.config().timeouts.handshake();
+        arriving.read(patience).await?
     } else {
         Bytes::new()
     };
@@ -112,7 +113,8 @@ pub(super) async fn answer(
 /// The one request whose bearer is known from the body alone.
 async fn log_in(admin: &Admin, peer: IpAddr, arriving: Arriving) -> Result<Answer, Problem> {
     let headers = arriving.headers().clone();
-    let body = arriving.read(admin.state.node.config.timeouts.handshake()).await?;
+    let patience = admin.state.node.config().timeouts.handshake();
+    let body = arriving.read(patience).await?;
     session::log_in(admin, peer, &headers, &body).await.map(not_kept)
 }
 
@@ -120,7 +122,7 @@ async fn log_in(admin: &Admin, peer: IpAddr, arriving: Arriving) -> Result<Answe
 fn patience_of(state: &State, action: Action) -> Duration {
     match action {
         Action::TestWebhook | Action::RepeatDelivery => {
-            PATIENCE + state.node.config.webhooks.settings().timeout
+            PATIENCE + state.node.config().webhooks.settings().timeout
         }
         _ => PATIENCE,
     }
@@ -173,6 +175,7 @@ async fn perform(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
         Action::Keys => keys::list(state, asked).await,
         Action::Connect => connect::lines(state, asked).await,
         Action::Node => node::node(state, asked),
+        Action::Reload => reload::reload(state, asked).await,
         Action::Stats => stats::stats(state, asked).await,
         Action::Tokens => tokens::list(state, asked).await,
         Action::CreateToken => tokens::create(state, asked).await,
@@ -207,7 +210,9 @@ async fn change_or_show(state: &State, asked: &Asked<'_>) -> Result<Answer, Prob
         Action::Show => {
             asked.has_no_query()?;
             let app = apps.show(id).await?;
-            Ok(versioned(ok(&app_json::app(&app, asked.place_of(state, id), Secrets::Hidden)), &app))
+            let config = state.node.config();
+            let place = asked.place_of(&config, id);
+            Ok(versioned(ok(&app_json::app(&app, place, Secrets::Hidden)), &app))
         }
         Action::Usage => {
             let hours = given::hours(&asked.query)?;

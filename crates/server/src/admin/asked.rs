@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use fanfare_apps::{Apps, AuditAction, AuditEntry, Auditor, Bearer};
-use fanfare_config::Origin;
+use fanfare_config::{Config, Origin};
 use fanfare_protocol::auth::Query;
 use hyper::StatusCode;
 use serde_json::Value;
@@ -17,7 +17,6 @@ use crate::http::Answer;
 use crate::http::answer::{empty, json};
 use crate::http::given::Given;
 use crate::listed;
-use crate::state::State;
 
 /// The parsed request.
 pub(super) struct Asked<'a> {
@@ -58,8 +57,8 @@ impl Asked<'_> {
     }
 
     /// Where the configuration names the app. Where the node's files are is nothing for a token that is bound to apps (CON-016).
-    pub fn place_of<'s>(&self, state: &'s State, id: &str) -> Option<&'s Origin> {
-        state.node.config.place_of_app(id).filter(|_| self.by.apps.is_none())
+    pub fn place_of<'c>(&self, config: &'c Config, id: &str) -> Option<&'c Origin> {
+        config.place_of_app(id).filter(|_| self.by.apps.is_none())
     }
 
     /// An entry of the audit log about an app.

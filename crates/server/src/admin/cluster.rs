@@ -34,7 +34,7 @@ pub(super) async fn nodes(state: &State) -> Result<Answer, Problem> {
             };
             let mut lost = bus.lost_nodes();
             lost.retain(|lost| !is_back(lost));
-            let known = known.iter().map(|known| node_list::as_json(known, node.config.bus.lease));
+            let known = known.iter().map(|known| node_list::as_json(known, node.config().bus.lease));
             (known.collect(), lost.iter().map(node_list::lost_as_json).collect())
         }
     };

@@ -88,7 +88,8 @@ fn with_key_alone(app: &App, key: Option<&str>) -> Result<App, Problem> {
 
 /// The texts to paste.
 fn texts(state: &State, app: &App, ways: &Ways, shows_secret: bool) -> Value {
-    let listen = &state.node.config.listen;
+    let config = state.node.config_kept();
+    let listen = &config.listen;
     let secret = app.credentials.first().map_or("", |credential| credential.secret.expose());
     let blocks = PasteBlocks {
         app,

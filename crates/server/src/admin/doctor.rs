@@ -79,9 +79,9 @@ pub(super) async fn answer(
     };
     let channel = checked(app.as_deref(), channel, faults)?;
     let run = all.begin(app.as_ref().map(|app| app.id.clone()))?;
-    let config = &state.node.config;
+    let config = state.node.config_kept();
     let plan = Plan::inside(Inside {
-        config,
+        config: &config,
         listening: state.addresses().plain,
         app: app.as_deref(),
         channel: channel.as_deref(),

@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use fanfare_config::DifferingSetting;
+use fanfare_config::{DifferingSetting, SettingChange};
 use fanfare_node::Node;
 use fanfare_node::memory;
 use fanfare_protocol::utc::{utc, utc_milliseconds};
@@ -26,8 +26,13 @@ use crate::state::State;
 pub(super) fn node(state: &State, asked: &Asked<'_>) -> Result<Answer, Problem> {
     asked.has_no_query()?;
     let mut value = about(state);
-    let settings: Vec<Value> = state.node.config.differing().iter().map(setting).collect();
+    let settings: Vec<Value> = state.node.config().differing().iter().map(setting).collect();
     value["configuration"] = settings.into();
+    value["reload"] = json!({
+        "is_well": state.reloads.is_well(),
+        "succeeded_at": utc(state.reloads.succeeded_at()),
+        "needs_restart": state.reloads.needs_restart().iter().map(SettingChange::key).collect::<Vec<_>>(),
+    });
     Ok(ok(&of_this_node(&state.node, value)))
 }
 

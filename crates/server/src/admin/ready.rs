@@ -114,6 +114,10 @@ pub(super) fn readiness(state: &State) -> Result<String, String> {
             "; Redis refuses the channels of prefixes ({reasons}) since {seconds}s, all else goes on"
         );
     }
+    let waiting = state.reloads.waiting();
+    if waiting > 0 {
+        let _ = write!(sentence, "; {waiting} changed settings need a restart, all goes on");
+    }
     Ok(sentence)
 }
 

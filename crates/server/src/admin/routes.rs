@@ -45,6 +45,7 @@ pub(super) enum Action {
     ExamineApp,
     ExamineNode,
     Node,
+    Reload,
     Live,
     Nodes,
     Tokens,
@@ -90,7 +91,9 @@ impl Action {
         match self {
             Self::Keys | Self::Connect if secrets => Scope::Secrets,
             Self::Publish | Self::TestWebhook => Scope::Publish,
-            Self::CloseConnection | Self::TerminateUser | Self::RepeatDelivery => Scope::Operate,
+            Self::CloseConnection | Self::TerminateUser | Self::RepeatDelivery | Self::Reload => {
+                Scope::Operate
+            }
             Self::Create
             | Self::Update
             | Self::Delete
@@ -136,7 +139,7 @@ impl Action {
 }
 
 /// Every route of the listener.
-pub(super) fn all() -> [(Method, &'static str, Action); 46] {
+pub(super) fn all() -> [(Method, &'static str, Action); 47] {
     [
         (Method::GET, "/up", Action::Up),
         (Method::GET, "/live", Action::Alive),
@@ -173,6 +176,7 @@ pub(super) fn all() -> [(Method, &'static str, Action); 46] {
         (Method::POST, "/v1/apps/{id}/doctor", Action::ExamineApp),
         (Method::POST, "/v1/doctor", Action::ExamineNode),
         (Method::GET, "/v1/node", Action::Node),
+        (Method::POST, "/v1/reload", Action::Reload),
         (Method::GET, "/v1/apps/{id}/live", Action::Live),
         (Method::GET, "/v1/nodes", Action::Nodes),
         (Method::GET, "/v1/tokens", Action::Tokens),
@@ -289,6 +293,9 @@ mod tests {
         assert_eq!(allowed, "GET, HEAD, PATCH, DELETE");
     }
 
+    const OPERATED: [Action; 4] =
+        [Action::CloseConnection, Action::TerminateUser, Action::RepeatDelivery, Action::Reload];
+
     #[test]
     fn secrets_and_publishing_need_scopes_of_their_own_and_changes_another() {
         assert_eq!(Action::Keys.scope(true), Scope::Secrets);
@@ -299,11 +306,7 @@ mod tests {
                 Method::GET if action != Action::Tokens => Scope::Read,
                 _ if [Action::ExamineApp, Action::ExamineNode].contains(&action) => Scope::Read,
                 _ if [Action::Publish, Action::TestWebhook].contains(&action) => Scope::Publish,
-                _ if [Action::CloseConnection, Action::TerminateUser, Action::RepeatDelivery]
-                    .contains(&action) =>
-                {
-                    Scope::Operate
-                }
+                _ if OPERATED.contains(&action) => Scope::Operate,
                 _ => Scope::Write,
             };
             assert_eq!(action.scope(false), scope, "{path}");

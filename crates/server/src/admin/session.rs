@@ -47,7 +47,7 @@ pub(super) async fn of_cookie(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<Entered>, Problem> {
-    if !admin.state.node.config.console.enabled {
+    if !admin.state.node.config().console.enabled {
         return Ok(None);
     }
     let Some(cookie) = Cookie::of(&admin.state, peer, headers) else { return Ok(None) };
@@ -80,7 +80,7 @@ pub(super) async fn log_in(
     let client = client_address(&admin.state, headers, peer);
     let is_safe = came_over_tls(&admin.state, headers, peer)
         || client.to_canonical().is_loopback()
-        || admin.state.node.config.console.plain_http;
+        || admin.state.node.config().console.plain_http;
     if !is_safe {
         return Err(Problem::PlainHttp);
     }

@@ -27,7 +27,8 @@ pub(super) struct Admin {
 impl Admin {
     /// How long sessions last.
     pub fn session_times(&self) -> SessionTimes {
-        let console = &self.state.node.config.console;
+        let config = self.state.node.config();
+        let console = &config.console;
         SessionTimes { life: console.session_seconds, idle: console.idle_seconds }
     }
 

@@ -60,7 +60,8 @@ pub async fn answer(
     peer: IpAddr,
     request: Request<RequestBody>,
 ) -> Result<Answer, Request<RequestBody>> {
-    let socketio = &state.node.config.socketio;
+    let config = state.node.config_kept();
+    let socketio = &config.socketio;
     if *request.method() == Method::OPTIONS {
         return pages::preflight(&socketio.api_origin, request.headers()).ok_or(request);
     }

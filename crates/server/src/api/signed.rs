@@ -55,7 +55,7 @@ pub async fn receive(
     path: &str,
     request: Request<RequestBody>,
 ) -> Result<Signed, ApiError> {
-    let limit = state.node.config.limits.request_bytes;
+    let limit = state.node.config().limits.request_bytes;
     let arriving = Arriving::of(request, limit).await?;
     let query = Query::parse(arriving.uri().query().unwrap_or_default());
     let app = match check_head(state, app_id, path, &arriving, &query).await {
@@ -63,7 +63,8 @@ pub async fn receive(
         Err(error) => return Err(arriving.refused(error).await),
     };
     let idempotency_key = arriving.headers().get(IDEMPOTENCY_HEADER).cloned();
-    let body = arriving.read(state.node.config.timeouts.handshake()).await?;
+    let patience = state.node.config().timeouts.handshake();
+    let body = arriving.read(patience).await?;
     SignedBody::of(&query).check(&body).map_err(ApiError::Unauthorized)?;
     if !app.enabled {
         return Err(ApiError::AppDisabled);
@@ -90,7 +91,7 @@ async fn check_head(
             return Err(ApiError::AppsUnavailable);
         }
     };
-    let clock = Clock { now: unix_seconds(), window: state.node.config.timeouts.clock_skew.into() };
+    let clock = Clock { now: unix_seconds(), window: state.node.config().timeouts.clock_skew.into() };
     let full_path = arriving.uri().path();
     SignedRequest { method: arriving.method().as_str(), path, full_path, query }
         .verify(&app, clock, arriving.announced() > 0)

@@ -39,7 +39,8 @@ impl Application<'_> {
     /// # Errors
     /// The channel needs no leave, or its name would be another to the application.
     pub fn check(self, channel: &ChannelName) -> Result<(), Refusal> {
-        let prefix = self.node.config.redis_feed.prefix_of(self.app);
+        let config = self.node.config();
+        let prefix = config.redis_feed.prefix_of(self.app);
         if prefix.is_some_and(|prefix| !prefix.is_empty() && channel.as_str().contains(prefix)) {
             return Err(Refusal::HoldsPrefix);
         }
@@ -55,7 +56,7 @@ impl Application<'_> {
     /// # Errors
     /// No slot is free, the application's answer is not a yes, or no answer came.
     pub async fn ask(self, question: AuthorizationRequest, client: IpAddr) -> Result<Yes, Refusal> {
-        let config = &self.node.config;
+        let config = self.node.config_kept();
         let (limits, patience) = (&config.limits, config.timeouts.application());
         let most = Most { at_once: limits.authorizations, waiting: limits.authorizations_waiting, patience };
         let address = counted(client, &config.listen.trusted_proxies);

@@ -71,7 +71,7 @@ pub(super) struct Leaving {
 impl Connection {
     /// Opens the connection, and queues `connection_established` (WS-030), then the offer to resume (RES-001).
     pub fn open(node: Arc<Node>, newcomer: Newcomer) -> Self {
-        let activity = node.config.timeouts.activity;
+        let activity = node.config().timeouts.activity;
         let mut connection = Self::speaking(Dialect::Pusher, node, newcomer, |conn| {
             conn.outbox.push(&server::connection_established(conn.id, activity));
         });

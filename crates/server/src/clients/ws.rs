@@ -77,7 +77,7 @@ pub async fn run<S: Socket>(node: Arc<Node>, newcomer: Newcomer, socket: S, earl
     let mut writer = Writer::new(&socket);
     let reason = {
         let Connection { node, conn, session, signs, .. } = &mut connection;
-        let longest = node.config.limits.message_bytes;
+        let longest = node.config().limits.message_bytes;
         let reading = pin!(read::run(&socket, early, longest, Ears { session, conn, signs, node }));
         let watching = pin!(watchdog::run(node, conn, signs));
         until_one_ends(conn, &mut writer, reading, watching).await

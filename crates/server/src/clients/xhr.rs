@@ -72,7 +72,7 @@ async fn answer_post(
     if wanted == XhrRequest::SockJs {
         return Err(XhrRefusal::NoSockJs);
     }
-    if !state.node.config.listen.fallback {
+    if !state.node.config().listen.fallback {
         return Err(XhrRefusal::NotServed);
     }
     if *asked.request.method() != Method::POST {

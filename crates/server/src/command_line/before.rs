@@ -39,6 +39,7 @@ impl CommandLine {
             Command::Console(console) => console.place.take("console", &mut before),
             Command::Audit(audit) => audit.place.take("audit", &mut before),
             Command::Live(live) => live.place.take("live", &mut before),
+            Command::Reload(reload) => reload.place.take("reload", &mut before),
             Command::Doctor(doctor) => {
                 fill(&mut doctor.config, &mut before.config);
                 fill(&mut doctor.laravel, &mut before.laravel);

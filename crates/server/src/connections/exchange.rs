@@ -123,7 +123,7 @@ struct Watch<'a, A> {
 
 impl<'a, A: Site> Watch<'a, A> {
     fn new(listening: &'a Listening<A>, activity: &'a Activity, timer: Pin<&'a mut Sleep>) -> Self {
-        let first_by = Instant::now() + listening.times.head;
+        let first_by = Instant::now() + listening.times().head;
         Self {
             listening,
             activity,
@@ -177,7 +177,7 @@ impl<'a, A: Site> Watch<'a, A> {
     /// The result if nothing happens, and when; `None` while a request is under way: the code that answers has
     /// timeouts of its own.
     fn due(&mut self) -> Option<(Instant, Watched)> {
-        let times = &self.listening.times;
+        let times = self.listening.times();
         if let Some(since) = self.stuck.since(self.activity.blocked_at()) {
             return Some((since + times.write, Watched::Close(Closed::Unread)));
         }

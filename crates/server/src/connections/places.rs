@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use fanfare_node::addresses::counted;
-use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::activity::{Activity, Group};
 use super::closed::{Closed, Listener};
 use super::crowd::Crowd;
+use super::exempt::ExemptNetworks;
 
 /// Positions of a connection in the lists.
 const OF_NODE: usize = 0;
@@ -35,7 +35,7 @@ pub struct ConnectionBounds {
     /// Most connections of one client address; of IPv6, of one 64-bit network, which is what a stranger has.
     pub per_address: usize,
     /// Addresses without the bound by address: all clients behind a proxy have its address.
-    pub exempt: Vec<IpNet>,
+    pub exempt: ExemptNetworks,
 }
 
 /// All HTTP connections of the public listeners, or of the operators' listener.
@@ -90,7 +90,7 @@ impl Places {
 
     /// [`Self::enter`] at a moment in microseconds.
     pub(super) fn enter_at(this: &Arc<Self>, address: IpAddr, now: u64) -> Result<Place, Closed> {
-        let group = counted(address, &this.bounds.exempt);
+        let group = counted(address, &this.bounds.exempt.now());
         let mut crowds = this.crowds.lock();
         let has_room = group.map_or(Ok(()), |group| this.fit_address(&mut crowds, group, 1));
         if let Err(why) = has_room.and_then(|()| this.fit_node(&mut crowds, 1)) {

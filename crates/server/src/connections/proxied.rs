@@ -28,7 +28,10 @@ const NO_HEADER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain;
 impl<A: Site> Listening<A> {
     /// Whether connections of this peer begin with a header.
     pub(super) fn expects_header(&self, peer: Peer) -> bool {
-        self.reads_proxy_protocol && is_proxy(self.site.state(), peer.address)
+        let state = self.site.state();
+        self.may_read_proxy_protocol
+            && state.node.config().listen.proxy_protocol
+            && is_proxy(state, peer.address)
     }
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn connection<A: Site>(
 ) {
     let activity = Arc::clone(stream.place().activity());
     serve::wake_by(&activity).await;
-    let mut timer = pin!(sleep(listening.times.head));
+    let mut timer = pin!(sleep(listening.times().head));
     let reading = proxy_header::read(stream.tcp());
     let told = match serve::in_time(&listening, &activity, timer.as_mut(), reading).await {
         Ok(Ok(told)) => told,

@@ -47,7 +47,7 @@ pub(super) async fn respond<A: Site>(
         || activity.answered() + 1 >= MOST_REQUESTS
         || listening.site.state().node.drain.has_begun();
     if may_stay {
-        set_connection(answer.headers_mut(), closes, &listening.times.keep_alive);
+        set_connection(answer.headers_mut(), closes, &listening.times().keep_alive);
     } else if closes {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

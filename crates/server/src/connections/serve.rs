@@ -44,7 +44,7 @@ pub(super) async fn connection<A: Site>(
 ) {
     let activity = Arc::clone(stream.place().activity());
     wake_by(&activity).await;
-    let first_byte_by = Instant::now() + listening.times.head;
+    let first_byte_by = Instant::now() + listening.times().head;
     let mut timer = pin!(sleep_until(first_byte_by));
     let deadline = Deadline { until: first_byte_by, or_else: Closed::Late };
     let waiting = wait_for_bytes(&listening, &stream, timer.as_mut(), deadline, peer);
@@ -261,7 +261,7 @@ async fn wait_for_bytes<A: Site>(
 impl<A: Site> Listening<A> {
     /// The deadline of a connection that has been idle since then.
     pub(super) fn idle_until(&self, since: u64) -> Instant {
-        self.places.moment(since) + self.times.idle + GRACE
+        self.places.moment(since) + self.times().idle + GRACE
     }
 }
 

@@ -135,7 +135,7 @@ fn places(all: usize, per_address: usize) -> Arc<Places> {
         listener: Listener::Public,
         all,
         per_address,
-        exempt: Vec::new(),
+        exempt: ExemptNetworks::default(),
     }))
 }
 

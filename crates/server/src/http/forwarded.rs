@@ -22,7 +22,7 @@ const SSL: HeaderName = HeaderName::from_static("x-forwarded-ssl");
 /// the connection comes from a trusted proxy; else the connection's own.
 #[must_use]
 pub fn client_address(state: &State, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-    behind(&state.node.config.listen.trusted_proxies, headers, peer)
+    behind(&state.node.config().listen.trusted_proxies, headers, peer)
 }
 
 fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
@@ -49,7 +49,7 @@ fn behind(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
 /// Whether the client used TLS, according to a trusted proxy (WS-063): by `X-Forwarded-Proto`, or else by
 /// `Forwarded`, or else by `X-Forwarded-Ssl`.
 pub(crate) fn came_over_tls(state: &State, headers: &HeaderMap, peer: IpAddr) -> bool {
-    over_tls(&state.node.config.listen.trusted_proxies, headers, peer)
+    over_tls(&state.node.config().listen.trusted_proxies, headers, peer)
 }
 
 fn over_tls(trusted: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> bool {
@@ -94,7 +94,7 @@ fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
 
 /// Whether a connection from this address is a trusted proxy's.
 pub(crate) fn is_proxy(state: &State, peer: IpAddr) -> bool {
-    is_trusted_peer(&state.node.config.listen.trusted_proxies, peer)
+    is_trusted_peer(&state.node.config().listen.trusted_proxies, peer)
 }
 
 /// Who reaches a Unix-domain socket was let in by the permissions of its file.

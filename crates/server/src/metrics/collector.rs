@@ -12,10 +12,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::acme::AcmeNumbers;
 use super::certificates::CertificatesInUse;
 use super::http_times::HttpTimes;
-use super::{http_connections, redis_feed};
+use super::{config_reloads, http_connections, redis_feed};
 use crate::clients::xhr::XhrSessions;
 use crate::connections::Places;
 use crate::redis_feed::Numbers;
+use crate::reloads::Reloads;
 
 /// The sources of the metrics.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct LiveServer {
     pub certificates: Arc<CertificatesInUse>,
     /// The ACME client.
     pub acme: Arc<AcmeNumbers>,
+    /// What the last reload of settings has come to.
+    pub reloads: Arc<Reloads>,
     /// How long answers of the HTTP API take.
     pub times: Arc<HttpTimes>,
 }
@@ -49,6 +52,7 @@ impl Collector for LiveServer {
             [("public", &self.places), ("admin", &self.operators_places)],
             &mut encoder,
         )?;
+        config_reloads::encode(&self.reloads, &mut encoder)?;
         self.times.encode(&mut encoder)?;
         redis_feed::encode(&self.redis_feed, &self.feed_apps, &mut encoder)
     }

@@ -96,7 +96,7 @@ impl Noted {
         if !is_written {
             return;
         }
-        let path = own_path(self.path(), &state.node.config.listen.path_prefix);
+        let path = own_path(self.path(), &state.node.config().listen.path_prefix);
         let params = routes.find(path).map(|matched| matched.params);
         let param = |name| params.as_ref().and_then(|params| params.get(name));
         let app = param("app");
@@ -140,7 +140,7 @@ impl Noted {
 impl Named {
     /// Never has the database asked: strangers could have it asked at every refusal.
     async fn at(state: &State, routes: &PublicRoutes, path: &str) -> Self {
-        let path = own_path(path, &state.node.config.listen.path_prefix);
+        let path = own_path(path, &state.node.config().listen.path_prefix);
         let params = routes.find(path).map(|matched| matched.params);
         let param = |name| params.as_ref().and_then(|params| params.get(name));
         let app = match (param("app"), param("key")) {
@@ -201,7 +201,7 @@ async fn shown_key<'k>(state: &State, app: &str, key: &'k str) -> Cow<'k, str> {
     match state.node.apps.in_memory(app).await {
         Some(app) if app.credential(key).is_some() => shortened(key, MOST_REPEATED),
         Some(app) if is_secret_of(&app, key) => IS_THE_SECRET.into(),
-        _ if state.node.config.socketio.is_key(key) => IS_OF_A_CLIENT.into(),
+        _ if state.node.config().socketio.is_key(key) => IS_OF_A_CLIENT.into(),
         _ => unknown_key(key),
     }
 }

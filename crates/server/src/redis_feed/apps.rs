@@ -52,7 +52,7 @@ impl RedisFeeds {
     /// No feeds yet.
     #[must_use]
     pub fn new(state: Arc<State>) -> Self {
-        let room = ByteBudget::new(state.node.config.limits.request_bytes);
+        let room = ByteBudget::new(state.node.config().limits.request_bytes);
         Self { state, room, table: Mutex::default() }
     }
 
@@ -72,7 +72,7 @@ impl RedisFeeds {
 
     /// Makes the app's feed match the app's settings.
     pub fn set(&self, app: &Arc<App>) {
-        let wanted = if app.enabled { self.state.node.config.redis_feed.of(app) } else { Ok(None) };
+        let wanted = if app.enabled { self.state.node.config().redis_feed.of(app) } else { Ok(None) };
         let mut table = self.table.lock();
         let wanted = match wanted {
             Ok(wanted) => {
@@ -135,7 +135,7 @@ impl RedisFeeds {
         self.state.redis_feed.connect(address);
         let mut events =
             FeedEvents::new(address.clone(), Arc::clone(&routes), Arc::clone(&self.state.redis_feed));
-        let config = &self.state.node.config;
+        let config = self.state.node.config();
         let longest = config.limits.request_bytes as u64;
         let subscriber = Subscriber::new(address, &config.redis_feed.trust, longest);
         let listening = subscriber.run(wants, move |happening| events.hear(happening));

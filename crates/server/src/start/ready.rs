@@ -16,7 +16,7 @@ impl Server {
     /// Logs the parts that run, their addresses and limits, and the absence of apps.
     pub(super) fn log_ready(&self) {
         let Server { state, listening, over_tls, admin_listening, .. } = self;
-        let config = &state.node.config;
+        let config = state.node.config();
         tracing::info!(
             target: "fanfare",
             version = VERSION,
@@ -50,14 +50,14 @@ impl Server {
         let Server { state, listening, over_tls, admin_listening: admin, first, .. } = self;
         let tls = over_tls.as_ref().map_or_else(String::new, |tls| format!(", https://{}", tls.listen));
         let mut text = format!("Fanfare is ready: http://{listening}{tls} (admin http://{admin})\n");
-        let config = &state.node.config;
+        let config = state.node.config();
         if config.console.enabled {
             text.push_str(&self.console(&invocation));
         }
         if let Some(laravel) = &config.laravel {
             text.push_str(&laravel.text());
         }
-        let former = state.node.config.laravel_echo_server.as_ref();
+        let former = config.laravel_echo_server.as_ref();
         text.push_str(&former.map_or_else(String::new, LaravelEchoServer::text));
         text.push_str(&self.socket_io());
         match first {
@@ -66,9 +66,9 @@ impl Server {
             Some(ShownApp { app, embedded, new }) => {
                 // Standard output often ends in a log: a secret is printed when new, or to a terminal.
                 let show_secret = *embedded && (*new || rustix::termios::isatty(io::stdout()));
-                let fanfare_config::ListenSection { path_prefix, fallback, .. } = &state.node.config.listen;
+                let fanfare_config::ListenSection { path_prefix, fallback, .. } = &config.listen;
                 // The configuration does not hold a port that the system has chosen.
-                let is_chosen = state.node.config.listen.addr.port() == 0;
+                let is_chosen = state.node.config().listen.addr.port() == 0;
                 let invocation = &invocation.with("--listen", is_chosen.then(|| listening.to_string()));
                 let (listen, over_tls) = (*listening, over_tls.clone());
                 let lines = PasteLines {
@@ -109,7 +109,7 @@ impl Server {
 impl Server {
     /// Whether anybody can log in to the console.
     fn has_console(&self) -> bool {
-        self.state.node.config.console.enabled && self.state.node.apps.has_database()
+        self.state.node.config().console.enabled && self.state.node.apps.has_database()
     }
 
     /// Where the console is, and the command that opens it (CON-006).
@@ -123,7 +123,7 @@ impl Server {
         let base = format!("http://{}", reached_by(*admin_listening));
         // The command reads the configuration, not the server's command line.
         let is_elsewhere =
-            invocation.has("--admin-listen") || state.node.config.listen.admin_addr.port() == 0;
+            invocation.has("--admin-listen") || state.node.config().listen.admin_addr.port() == 0;
         let invocation = invocation.clone().with("--url", is_elsewhere.then(|| base.clone()));
         let command = invocation.command("console", &["--config", "--data-dir", "--url"]);
         format!("Console: {base}{PLACE} (`{command}` prints a link that logs in)\n")
@@ -132,7 +132,7 @@ impl Server {
     /// Where Socket.IO is spoken, and what that opens (SIO-081).
     fn socket_io(&self) -> String {
         let Server { state, listening, over_tls, .. } = self;
-        let config = &state.node.config;
+        let config = state.node.config();
         let Some(app) = config.socketio.app.as_ref().filter(|_| config.socketio.enabled) else {
             return String::new();
         };

@@ -4,12 +4,11 @@
 //! well.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
 
-use crate::supervision::{Notice, Notices};
-use crate::tls::reload::ReadRequest;
+use crate::state::State;
 
 /// Streams of caught signals.
 pub(crate) struct Signals {
@@ -54,35 +53,16 @@ impl StopSignals {
     }
 }
 
-/// Answers SIGHUP for as long as the process lives, and logs the reload: the follower of the TLS certificate is
-/// asked, and logs the result itself. systemd is told when the reload begins, and when it is over; `serving` is the sentence
-/// for it.
-pub(super) async fn follow_hangup(
-    mut hangup: Signal,
-    certificate: Option<mpsc::Sender<ReadRequest>>,
-    (notices, serving): (Notices, String),
-) {
+/// Answers SIGHUP for as long as the process lives: each asks for a reload, and signals that come during one are one more.
+pub(super) async fn follow_hangup(mut hangup: Signal, state: Arc<State>) {
     while hangup.recv().await.is_some() {
-        let Some(certificate) = &certificate else {
-            tracing::info!(
+        tracing::info!(target: "fanfare", "SIGHUP: every source of settings is read again");
+        if state.reloads.ask().await.is_err() {
+            tracing::warn!(
                 target: "fanfare",
-                "SIGHUP: nothing is read again: there is no [tls], and every setting stays as it was at the start"
+                "SIGHUP: nothing is read again: another reload waits already, or the server is stopping"
             );
-            notices.tell(Notice::Reloading("Reloading: there is nothing to read again".to_owned()));
-            notices.tell(Notice::Ready(serving.clone()));
-            continue;
-        };
-        tracing::info!(
-            target: "fanfare",
-            "SIGHUP: the TLS certificate is read again; every other setting stays as it was at the start"
-        );
-        notices.tell(Notice::Reloading("Reloading: the TLS certificate is read again".to_owned()));
-        let (answer, read) = oneshot::channel();
-        // Without an answer the runtime ends.
-        let is_usable = certificate.send(answer).await.is_ok() && read.await.unwrap_or_default();
-        let fault =
-            "; at the last reload the TLS certificate could not be used, and the one before stayed in use";
-        notices.tell(Notice::Ready(if is_usable { serving.clone() } else { format!("{serving}{fault}") }));
+        }
     }
     // No more signals: the runtime ends.
     std::future::pending::<()>().await;

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Returns the number of connections left at the deadline, which lies behind the window.
 pub(super) async fn close_all(state: &Arc<State>, deadline: Instant) -> usize {
     state.node.drain.begin();
-    let window = state.node.config.timeouts.drain();
+    let window = state.node.config().timeouts.drain();
     let began = Instant::now();
     let waiting: Vec<Arc<Conn>> = state.node.hubs.all().iter().flat_map(|hub| hub.conns()).collect();
     tracing::info!(target: "fanfare", connections = waiting.len(), seconds = window.as_secs(), "draining");

@@ -190,7 +190,7 @@ fn con_051_an_app_of_the_configuration_says_where_it_is_from_and_is_changed_ther
     let refusal = admin.patch(&format!("/v1/apps/{}", APP.id), r#"{"enabled":false}"#);
     refusal.refused(409, "configuration-app", &[]);
     let detail =
-        "app 3 is in the configuration file or the environment; change it there, and restart the server";
+        "app 3 is in the configuration file or the environment; change it there, and reload the server";
     assert_eq!(refusal.json["detail"], detail);
 
     let seen =

@@ -122,6 +122,8 @@ mod redis_feed_dropped;
 mod redis_feed_secrets;
 mod redis_feed_settings;
 mod refusals;
+mod reload_command;
+mod reloads;
 mod request_bodies;
 mod request_signatures;
 mod resume;

@@ -74,7 +74,7 @@ fn a_socket_in_the_abstract_namespace_is_told_the_same() {
 }
 
 #[test]
-fn systemd_is_told_when_a_reload_is_over_and_whether_the_certificate_can_be_used() {
+fn systemd_is_told_when_a_reload_is_over_and_whether_it_was_refused() {
     let setup = Setup::new();
     let manager = Notified::in_folder(setup.folder());
     let Secured { server, issued, .. } = Secured::start_with(setup.env("NOTIFY_SOCKET", &manager.name));
@@ -86,8 +86,8 @@ fn systemd_is_told_when_a_reload_is_over_and_whether_the_certificate_can_be_used
     expect_reloading(&manager.next(), before);
     let told = manager.next();
     let sentence = told.strip_prefix(ready.trim_end()).unwrap_or_else(|| panic!("{told}"));
-    assert!(sentence.contains("the TLS certificate could not be used"), "{told}");
-    let fault = "the TLS certificate cannot be replaced";
+    assert_eq!(sentence, "; the last reload was refused for 1 faults, and every setting stayed as it was\n");
+    let fault = "fanfare.toml:3: tls.cert_file: cert.pem: holds no certificate";
     server.process.log_line(fault, |line| line.contains(fault).then_some(()));
 
     issued.write_to(server.folder());

@@ -70,7 +70,7 @@ pub(super) async fn admit(
     shown: Shown,
     request: Request<RequestBody>,
 ) -> Result<Admitted, Refusal> {
-    let config = &state.node.config;
+    let config = state.node.config_kept();
     let arriving = Arriving::of(request, config.limits.request_bytes).await?;
     if !shown.is_right(&config.socketio, name) {
         return Err(arriving.refused(Refusal::Unauthorized).await);
@@ -85,7 +85,8 @@ pub(super) async fn admit(
 
 /// The app that Socket.IO is for.
 async fn app(state: &State) -> Result<Arc<App>, Refusal> {
-    let id = state.node.config.socketio.app.as_ref().ok_or(Refusal::NoApp)?;
+    let config = state.node.config_kept();
+    let id = config.socketio.app.as_ref().ok_or(Refusal::NoApp)?;
     match state.node.apps.by_id(id.as_str()).await {
         Ok(Some(app)) if app.enabled => Ok(app),
         Ok(Some(_)) => Err(ApiError::AppDisabled.into()),

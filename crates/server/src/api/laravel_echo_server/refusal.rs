@@ -63,7 +63,8 @@ impl Refusal {
         let code = Some(self.status().as_u16());
         let refusal =
             NotedRefusal { address: Some(address), ..NotedRefusal::new(kind, code, self.label(), self) };
-        let app = state.node.config.socketio.app.as_ref().filter(|_| !matches!(self, Self::NoApp));
+        let config = state.node.config();
+        let app = config.socketio.app.as_ref().filter(|_| !matches!(self, Self::NoApp));
         state.node.note_refusal(app, &refusal);
     }
 

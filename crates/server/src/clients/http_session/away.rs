@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fanfare_node::addresses::{ByAddress, OfAddress, counted};
-use ipnet::IpNet;
+
+use crate::connections::ExemptNetworks;
 
 /// Share of the node's seats, 1 in this many, that one address may hold without a request that waits.
 const SHARE: usize = 16;
@@ -23,7 +24,7 @@ pub struct AwayBounds {
     away: ByAddress<Counts>,
     most: usize,
     /// Addresses without the bound: all clients behind such a proxy may have its address.
-    exempt: Vec<IpNet>,
+    exempt: ExemptNetworks,
 }
 
 /// The sessions of one address that are away.
@@ -45,7 +46,7 @@ pub struct Away {
 impl AwayBounds {
     /// The bounds of a node with so many seats.
     #[must_use]
-    pub fn new(seats: usize, exempt: Vec<IpNet>) -> Self {
+    pub fn new(seats: usize, exempt: ExemptNetworks) -> Self {
         Self { away: ByAddress::default(), most: (seats / SHARE).max(LEAST), exempt }
     }
 
@@ -71,7 +72,7 @@ impl AwayBounds {
     }
 
     fn of(&self, client: IpAddr, is_stream: bool) -> Away {
-        let address = counted(client, &self.exempt);
+        let address = counted(client, &self.exempt.now());
         let counts = address.map(|address| self.away.of(address, Counts::default));
         Away { counts, is_stream, is_away: false }
     }
@@ -110,7 +111,8 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_sessions_away_and_others_have_theirs() {
-        let bounds = AwayBounds::new(1, vec!["192.0.2.9/32".parse().expect("a network")]);
+        let bounds =
+            AwayBounds::new(1, ExemptNetworks::new(vec!["192.0.2.9/32".parse().expect("a network")]));
         let mut held: Vec<_> = (0..LEAST).map(|_| bounds.enter(CLIENT).expect("room")).collect();
         assert!(bounds.enter(CLIENT).is_none());
         assert!(bounds.enter("192.0.2.2".parse().expect("an address")).is_some());
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn polls_that_are_away_keep_no_stream_out_and_streams_that_are_away_do() {
-        let bounds = AwayBounds::new(1, Vec::new());
+        let bounds = AwayBounds::new(1, ExemptNetworks::default());
         let polls: Vec<_> = (0..LEAST).map(|_| bounds.enter(CLIENT).expect("room")).collect();
         let mut streams: Vec<_> = (0..=LEAST).map(|_| bounds.enter_stream(CLIENT).expect("room")).collect();
         assert!(bounds.enter(CLIENT).is_none());

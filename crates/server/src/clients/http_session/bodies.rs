@@ -13,11 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanfare_node::addresses::{ByAddress, OfAddress, counted};
 use hyper::Request;
-use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::connections::RequestBody;
+use crate::connections::{ExemptNetworks, RequestBody};
 use crate::http::body::{Arriving, BodyError};
 
 /// Most bytes of all large bodies that arrive at once, on the node.
@@ -38,7 +37,7 @@ pub struct Bodies {
     room: Semaphore,
     of_address: ByAddress<Arc<Semaphore>>,
     /// Addresses that may have all the room: all clients behind such a proxy may have its address.
-    exempt: Vec<IpNet>,
+    exempt: ExemptNetworks,
 }
 
 /// A body that has arrived; its room is given back with the value.
@@ -59,7 +58,7 @@ struct Room<'a> {
 impl Bodies {
     /// Room that is free.
     #[must_use]
-    pub fn new(exempt: Vec<IpNet>) -> Self {
+    pub fn new(exempt: ExemptNetworks) -> Self {
         Self { room: Semaphore::new(MOST / UNIT), of_address: ByAddress::default(), exempt }
     }
 
@@ -89,7 +88,7 @@ impl Bodies {
     /// A body that is larger than the share takes all of the share, and of the common room what the body may take.
     async fn room(&self, client: IpAddr, bytes: usize) -> Room<'_> {
         let units = |most: usize| u32::try_from(bytes.min(most).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let _of_address = match counted(client, &self.exempt) {
+        let _of_address = match counted(client, &self.exempt.now()) {
             None => None,
             Some(address) => {
                 let share = || Arc::new(Semaphore::new(MOST_OF_ADDRESS / UNIT));
@@ -119,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_its_share_of_the_room_and_others_have_theirs() {
-        let bodies = Bodies::new(vec!["192.0.2.9/32".parse().unwrap()]);
+        let bodies = Bodies::new(ExemptNetworks::new(vec!["192.0.2.9/32".parse().unwrap()]));
         let (stranger, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let first = bodies.room(stranger, MOST_OF_ADDRESS - UNIT).await;
         let mut second = pin!(bodies.room(stranger, 2 * UNIT));

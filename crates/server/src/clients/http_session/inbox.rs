@@ -214,11 +214,12 @@ mod tests {
 
     use super::*;
     use crate::clients::http_session::away::AwayBounds;
+    use crate::connections::ExemptNetworks;
 
     fn inbox(most: usize) -> Inbox<&'static str> {
         let conn = Arc::new(Conn::new(SocketId::from_bits(1), Budget::of_each(1 << 20)));
         assert!(conn.take_stir());
-        let bounds = AwayBounds::new(1, Vec::new());
+        let bounds = AwayBounds::new(1, ExemptNetworks::default());
         Inbox::new(conn, most, bounds.enter([192, 0, 2, 1].into()).unwrap())
     }
 

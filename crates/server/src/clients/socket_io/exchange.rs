@@ -60,7 +60,7 @@ pub(super) async fn post(
     let Some(_posting) = session.begin_post() else {
         return Err(end(session, CloseReason::Overlap));
     };
-    let config = &state.node.config;
+    let config = state.node.config_kept();
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
         kind.to_str().is_ok_and(|kind| kind.trim_start().starts_with("application/octet-stream"))
     });

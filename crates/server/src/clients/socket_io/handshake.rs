@@ -75,7 +75,7 @@ pub(super) async fn polling(
     match admitted.map(|(newcomer, away)| Ok((kept(asked, version, &newcomer)?, newcomer, away))) {
         Ok(Ok((known, newcomer, away))) => {
             let (connection, echo, sid) = open(&state.node, version, newcomer, known, true);
-            let most = state.node.config.limits.request_bytes;
+            let most = state.node.config().limits.request_bytes;
             let session = Arc::new(SocketIoSession::new(version, Arc::clone(&connection.conn), most, away));
             let Ok(entry) = Sessions::enter(&state.socket_io, sid, Arc::clone(&session)) else {
                 // Random names never meet.
@@ -185,20 +185,21 @@ fn open(
             conn.outbox.push(&socket_io::connected(version, conn.id));
         }
     });
-    let rhythm = Rhythm::new(&node.config.socketio, version, node.milliseconds());
+    let rhythm = Rhythm::new(&node.config().socketio, version, node.milliseconds());
     let sid = sid.unwrap_or(Sid::Shared(connection.conn.id));
     (connection, Box::new(Echo { version, known, questions: Questions::default(), rhythm }), sid)
 }
 
 /// What a client is told of its session, which may become a WebSocket.
 fn open_packet<'a>(node: &Node, sid: &'a str) -> OpenPacket<'a> {
-    let settings = &node.config.socketio;
+    let config = node.config();
+    let settings = &config.socketio;
     OpenPacket {
         sid,
         may_upgrade: true,
         ping_interval: milliseconds(settings.ping_interval),
         ping_timeout: milliseconds(settings.ping_timeout),
-        max_payload: node.config.limits.request_bytes,
+        max_payload: config.limits.request_bytes,
     }
 }
 

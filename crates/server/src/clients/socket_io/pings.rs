@@ -75,7 +75,7 @@ impl Pulse<'_> {
     /// Returns when the session is to end, for silence or for what its client has not done in time.
     pub async fn watch(self) -> CloseReason {
         let Self { node, conn, signs, rhythm, version } = self;
-        let authorize_by = node.milliseconds() + milliseconds(node.config.timeouts.authorize());
+        let authorize_by = node.milliseconds() + milliseconds(node.config().timeouts.authorize());
         let mut pings = Pings { next: rhythm.opened + rhythm.interval, unanswered: None };
         loop {
             let now = node.milliseconds();

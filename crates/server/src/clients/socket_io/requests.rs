@@ -66,7 +66,8 @@ async fn speak(
     if asked.request.method() != Method::GET {
         return Err(EngineRefusal::BadMethod);
     }
-    let wanted = match (path, &state.node.config.socketio.app) {
+    let config = state.node.config_kept();
+    let wanted = match (path, &config.socketio.app) {
         (SocketIoPath::OfKey(key), _) => WantedApp::Key(key),
         (_, Some(app)) => WantedApp::Id(app),
         _ => WantedApp::Nothing,
@@ -87,7 +88,7 @@ async fn of_session(
     mut asked: Received<'_>,
 ) -> Result<Answer, EngineRefusal> {
     let method = asked.request.method().clone();
-    let limit = state.node.config.limits.request_bytes;
+    let limit = state.node.config().limits.request_bytes;
     if let Some(text) = refused::reason_in(sid).filter(|_| !is_websocket) {
         body::throw_away(&mut asked.request, limit).await;
         return Ok(match method {

@@ -116,7 +116,7 @@ pub(super) async fn attempt<S: Socket>(
     place: Place,
 ) -> Tried {
     let (stage, conn) = (AtomicU8::new(OPENED), polls.conn);
-    let longest = polls.pulse.node.config.limits.message_bytes;
+    let longest = polls.pulse.node.config().limits.message_bytes;
     let probe = Probe { socket, stage: &stage, ears: Ears { speaker: polls.speaker, pulse: polls.pulse } };
     let mut reading = pin!(read::run(socket, early, longest, probe));
     let mut patience = pin!(sleep(PATIENCE));

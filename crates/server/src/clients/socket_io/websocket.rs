@@ -68,7 +68,7 @@ pub(super) async fn run<S: Socket>(
     let reason = {
         let conn = Arc::clone(&connection.conn);
         let (speaker, pulse) = apart(&mut connection, &mut echo);
-        let longest = pulse.node.config.limits.message_bytes;
+        let longest = pulse.node.config().limits.message_bytes;
         let ears = Ears { speaker: &speaker, pulse };
         let reading = pin!(read::run(&socket, early, longest, ears));
         let watching = pin!(pulse.watch());

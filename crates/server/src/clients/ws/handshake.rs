@@ -69,7 +69,7 @@ pub(in crate::clients) fn shake_hands(request: &mut Request<RequestBody>) -> Res
 async fn decide(state: &Arc<State>, key: Option<&str>, asked: &Received<'_>) -> Result<Newcomer, Refused> {
     let query = Query::parse(asked.request.uri().query().unwrap_or_default());
     let spoken = query.get("protocol");
-    let version = Version::parse(spoken, state.node.config.listen.version_required);
+    let version = Version::parse(spoken, state.node.config().listen.version_required);
     let by_event = match &version {
         Ok(version) => version.hears_of_close_by_event(),
         Err(_) => spoken.and_then(|text| text.parse::<u32>().ok()).is_some_and(|number| number < 6),

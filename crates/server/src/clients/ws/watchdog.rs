@@ -15,7 +15,7 @@ use crate::clients::connection::{Signs, milliseconds};
 
 /// Returns when the connection is to end for silence, or for not authorizing in time.
 pub async fn run(node: &Node, conn: &Conn, signs: &Signs) -> CloseReason {
-    let timeouts = &node.config.timeouts;
+    let timeouts = node.config().timeouts.clone();
     let authorize_by = node.milliseconds() + milliseconds(timeouts.authorize());
     let activity = milliseconds(timeouts.activity());
     let pong = milliseconds(timeouts.pong());

@@ -32,7 +32,8 @@ pub(super) async fn answer(
     mut asked: Received<'_>,
 ) -> Answer {
     // The rest of a body would hide the end of the peer.
-    body::throw_away(&mut asked.request, state.node.config.limits.request_bytes).await;
+    let most = state.node.config().limits.request_bytes;
+    body::throw_away(&mut asked.request, most).await;
     let (head, body) = asked.request.into_parts();
     let lender = body.lender();
     drop(body);
@@ -51,7 +52,7 @@ pub(super) async fn answer(
         transport: if is_poll { Transport::XhrPolling } else { Transport::XhrStreaming },
         path: head.uri.path(),
         wanted: WantedApp::Key(key),
-        version: Version::parse(query.get("protocol"), state.node.config.listen.version_required),
+        version: Version::parse(query.get("protocol"), state.node.config().listen.version_required),
         headers: &head.headers,
         peer: asked.peer,
     };
@@ -71,7 +72,7 @@ pub(super) async fn answer(
 /// Opens a session in a task of its own.
 fn open(state: &Arc<State>, newcomer: Newcomer, away: Away, name: XhrName, receiving: Receiving) {
     let connection = Connection::open(Arc::clone(&state.node), newcomer);
-    let most = state.node.config.limits.request_bytes;
+    let most = state.node.config().limits.request_bytes;
     let inbox = Arc::new(Inbox::new(Arc::clone(&connection.conn), most, away));
     match Sessions::enter(&state.fallback, name, Arc::clone(&inbox)) {
         Ok(entry) => {

@@ -29,7 +29,7 @@ pub(super) async fn answer(
     client: IpAddr,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, XhrRefusal> {
-    let config = &state.node.config;
+    let config = state.node.config_kept();
     let limit = config.limits.request_bytes;
     let Some(inbox) = state.fallback.get(name) else {
         body::throw_away(&mut request, limit).await;
@@ -86,11 +86,12 @@ mod tests {
 
     use super::*;
     use crate::clients::http_session::away::AwayBounds;
+    use crate::connections::ExemptNetworks;
 
     #[test]
     fn fallback_027_a_request_that_is_too_long_ends_the_session_whose_inbox_is_full_too() {
         let conn = Arc::new(Conn::new(SocketId::from_bits(1), Budget::of_each(1 << 20)));
-        let bounds = AwayBounds::new(1, Vec::new());
+        let bounds = AwayBounds::new(1, ExemptNetworks::default());
         let away = bounds.enter([192, 0, 2, 1].into()).expect("room");
         let inbox = Inbox::new(Arc::clone(&conn), 100, away);
         inbox.put(vec![(Sent::Heartbeat, 1000)]).expect("an empty inbox takes any request");

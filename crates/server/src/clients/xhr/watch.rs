@@ -43,7 +43,8 @@ pub(super) enum Due {
 impl Watch {
     /// The times of a session that begins.
     pub fn new(node: &Node) -> Self {
-        let timeouts = &node.config.timeouts;
+        let config = node.config();
+        let timeouts = &config.timeouts;
         let activity = milliseconds(timeouts.activity());
         let now = node.milliseconds();
         Self {

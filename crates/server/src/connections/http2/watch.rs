@@ -51,7 +51,7 @@ impl<'a, A: Site> Watch<'a, A> {
             listening,
             activity,
             alarm: Alarm::new(timer),
-            first_by: Instant::now() + listening.times.head,
+            first_by: Instant::now() + listening.times().head,
             steps: activity.steps(),
             peer_since: None,
             stuck: Stuck::default(),
@@ -94,7 +94,7 @@ impl<'a, A: Site> Watch<'a, A> {
     /// The result if nothing happens, and when; `None` while the server works on a request. What a peer sends beside
     /// requests lengthens nothing.
     fn due(&mut self) -> Option<(Instant, Ending)> {
-        let times = &self.listening.times;
+        let times = self.listening.times();
         if let Some(since) = self.stuck.since(self.activity.blocked_at()) {
             return Some((since + times.write, Ending::Closed(Closed::Unread)));
         }

@@ -51,7 +51,7 @@ impl AcmeRecords {
         if node.apps.has_database() {
             return Self::Database(Arc::clone(node));
         }
-        let path = node.config.apps.data_dir.join("acme");
+        let path = node.config().apps.data_dir.join("acme");
         Self::Folder(Folder { path, lease: Mutex::new(None) })
     }
 

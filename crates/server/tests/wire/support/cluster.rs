@@ -94,6 +94,8 @@ const OF_ONE_NODE: &[(&str, &str)] = &[
     ("resume_elsewhere", "as before"),
     ("resume::", "a connection is remembered by its node (RES-014)"),
     ("drain::", "the shutdown of one node"),
+    ("reloads::", "the configuration file of one node"),
+    ("hangup::", "as before"),
     ("logs::", "the log of one node"),
     ("logged_refusals::", "as before"),
     ("metrics::", "the metrics of one node"),
