@@ -27,8 +27,9 @@ const STOPPING: Duration = Duration::from_secs(60);
 const LEFT: [&str; 5] = ["1:layout", "live", "gen", "epoch", "seq"];
 
 /// Descriptors that a node may have beside those at its start: connections to Postgres, Redis and receivers of webhooks that
-/// are kept for the next use. Each of some hundred clients has one.
-const KEPT_OPEN: u64 = 20;
+/// are kept for the next use; to a Redis Cluster alone more than thirty, which a node that has just started has not all opened.
+/// Each of some hundred clients has one.
+const KEPT_OPEN: u64 = 48;
 
 /// The open descriptors of each node.
 pub(crate) fn descriptors(world: &Shared) -> Vec<u64> {
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn descriptors_that_stay_open_are_found() {
-        are_closed(&[30, 50], &[20, 40]).unwrap();
+        are_closed(&[60, 50], &[20, 40]).unwrap();
         assert!(are_closed(&[30, 140], &[20, 40]).unwrap_err().starts_with("node 1 has 140"));
     }
 }
