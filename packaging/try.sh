@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs a Debian package of Fanfare into a root of its own, runs the server there, upgrades, removes and purges the package, and
-# looks after each step at what is there. Nothing outside of the folder WORK is changed.
+# Installs a package of Fanfare into a root of its own, runs the server there, upgrades, removes and purges the package, and looks
+# after each step at what is there. Nothing outside of the folder WORK is changed.
 #
-# usage: try.sh WORK FIRST LATER      (as root; WORK is made, and keeps a bare Debian for the next time)
+# usage: try.sh deb|rpm WORK FIRST LATER      (as root; WORK is made, and keeps a bare Debian for the next time)
 set -eu
 
-work=$1 first=$2 later=$3
+kind=$1 work=$2 first=$3 later=$4
 base=$work/debian
-root=$work/root
+root=$work/$kind
 server=
 
 leave() {
@@ -37,7 +37,12 @@ gone() { [ ! -e "$root$1" ] && [ ! -L "$root$1" ]; }
 there() { [ -e "$root$1" ] || [ -L "$root$1" ]; }
 # Owner, group and mode, by the names that the root knows.
 is() { [ "$(inside stat --format '%U:%G %a' "$1")" = "$2" ]; }
-version() { inside dpkg-query --show --showformat '${Version}' fanfare; }
+version() {
+    case $kind in
+        deb) inside dpkg-query --show --showformat '${Version}' fanfare ;;
+        rpm) rpm --root "$root" --query --queryformat '%{VERSION}-%{RELEASE}' fanfare ;;
+    esac
+}
 has_line() { grep -q "$2" "$root$1"; }
 
 if [ ! -e "$base/made" ]; then
@@ -54,14 +59,20 @@ rm -rf "$root"
 cp -a "$base" "$root"
 # No service is started by a package's scripts: no systemd runs in this root.
 mkdir -p "$root/packages"
-cp "$first" "$root/packages/first.deb"
-cp "$later" "$root/packages/later.deb"
+cp "$first" "$root/packages/first.$kind"
+cp "$later" "$root/packages/later.$kind"
 
-install_it() { inside dpkg --install "/packages/$1.deb" </dev/null; }
+install_it() {
+    case $kind in
+        deb) inside dpkg --install "/packages/$1.deb" </dev/null ;;
+        # Debian has what the package requires, but RPM does not know that.
+        rpm) rpm --root "$root" --nodeps --upgrade "$root/packages/$1.rpm" ;;
+    esac
+}
 
 # Runs the server as its user, until the server is ready; then stops it.
 serve() {
-    said=$work/said
+    said=$work/$kind.said
     : >"$said"
     chroot --userspec=fanfare:fanfare "$root" env FANFARE__LISTEN__ADDR=127.0.0.1:0 FANFARE__LISTEN__ADMIN_ADDR=127.0.0.1:0 \
         timeout 120 /usr/bin/fanfare serve --config /etc/fanfare/fanfare.toml >"$said" 2>&1 &
@@ -75,6 +86,8 @@ serve() {
     server=
 }
 
+[ "$kind" = deb ] || rpm --root "$root" --initdb
+
 install_it first
 before=$(version)
 expect "the user exists" inside getent passwd fanfare
@@ -86,9 +99,11 @@ expect "the configuration has no fault" inside fanfare serve --config /etc/fanfa
 expect "the unit is there" test -n "$(find "$root/lib/systemd/system/" "$root/usr/lib/systemd/system/" -name fanfare.service)"
 expect "man pages are there" there /usr/share/man/man1/fanfare-serve.1.gz
 expect "completions are there" there /usr/share/bash-completion/completions/fanfare
-expect "the service is enabled" there /etc/systemd/system/multi-user.target.wants/fanfare.service
-expect "the socket is not enabled" gone /etc/systemd/system/sockets.target.wants/fanfare.socket
-expect "the package has all its files as they were packed" inside dpkg --verify fanfare
+if [ "$kind" = deb ]; then
+    expect "the service is enabled" there /etc/systemd/system/multi-user.target.wants/fanfare.service
+    expect "the socket is not enabled" gone /etc/systemd/system/sockets.target.wants/fanfare.socket
+    expect "the package has all its files as they were packed" inside dpkg --verify fanfare
+fi
 expect "the server serves as its user" serve
 expect "its database is in the data directory" is /var/lib/fanfare/fanfare.db "fanfare:fanfare 600"
 
@@ -100,13 +115,24 @@ expect "who may read the configuration stays" is /etc/fanfare/fanfare.toml "root
 expect "the database stays" is /var/lib/fanfare/fanfare.db "fanfare:fanfare 600"
 expect "the server serves again" serve
 
-inside dpkg --remove fanfare
+case $kind in
+    deb) inside dpkg --remove fanfare ;;
+    rpm) rpm --root "$root" --erase fanfare ;;
+esac
 expect "the binary is gone" gone /usr/bin/fanfare
 expect "the database stays after removal" there /var/lib/fanfare/fanfare.db
-expect "the configuration stays after removal" has_line /etc/fanfare/fanfare.toml "changed by the operator"
-inside dpkg --purge fanfare
-expect "the configuration is purged" gone /etc/fanfare
-expect "the database is purged" gone /var/lib/fanfare
-expect "the service is not enabled" gone /etc/systemd/system/multi-user.target.wants/fanfare.service
-expect "the package is not known any more" sh -c "! chroot '$root' dpkg-query --show fanfare 2>/dev/null"
+case $kind in
+    deb)
+        expect "the configuration stays after removal" has_line /etc/fanfare/fanfare.toml "changed by the operator"
+        inside dpkg --purge fanfare
+        expect "the configuration is purged" gone /etc/fanfare
+        expect "the database is purged" gone /var/lib/fanfare
+        expect "the service is not enabled" gone /etc/systemd/system/multi-user.target.wants/fanfare.service
+        expect "the package is not known any more" sh -c "! chroot '$root' dpkg-query --show fanfare 2>/dev/null"
+        ;;
+    rpm)
+        expect "the changed configuration is kept aside" \
+            has_line /etc/fanfare/fanfare.toml.rpmsave "changed by the operator"
+        ;;
+esac
 rm -rf "$root"

@@ -33,6 +33,7 @@ const USAGE: &str = "usage: cargo xtask test [--only tidy|rust|valkey|autobahn|n
        cargo xtask soak [--minutes 30] [--seed S] [--picture FILE.svg]
        cargo xtask rules
        cargo xtask upgrade (--from REVISION | --binary FILE) [--store]
+       cargo xtask dist
        cargo xtask packages [--binary FILE]
        cargo xtask release (--key FILE | --trial) [--binary FILE]
 
@@ -71,8 +72,9 @@ test nor a reason in docs/protocol.md.
 `upgrade` walks docs/upgrading.md from an older version, which is built from REVISION or given, to this one and back, with SQLite and with
 Postgres. --store writes the older version's database into tests/packaging/before, which `test` has the server open.
 
-`packages` builds the binary, or takes FILE, makes an archive, a package for Debian and the list of components in target/packages with
-their sums, and installs, upgrades, removes and purges the package in a Debian of its own (as root on Debian or Ubuntu, which get what
+`dist` builds the portable binaries, looks at their size and at the C library that they need, starts them, and puts them into archives
+in target/packages, with the lists of components and licences, and the sums. `packages` does the same with these or with FILE, makes
+packages for Debian and RPM, and installs, upgrades and removes them in a root of their own (as root on Debian or Ubuntu, which get what
 is missing). `release` does all of this, signs the sums with the key of minisign in FILE, and verifies both; --trial signs with a key
 made at the moment (docs/releasing.md).";
 
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         ["cluster", ref options @ ..] => cluster::run(options),
         ["soak", ref options @ ..] => soak::run(options),
         ["interleavings"] => checks::interleavings(&Log::Terminal).map(|()| true),
+        ["dist"] => release::dist(),
         ["packages"] => release::packages(None),
         ["packages", "--binary", binary] => release::packages(Some(binary)),
         ["release", "--trial"] => release::release(None, None),

@@ -171,11 +171,25 @@ pub const APACHE: Requirement = Requirement {
 
 /// What checks Debian packages, and makes the root that they are installed into.
 pub const DEBIAN_TOOLS: Requirement = Requirement {
-    what: "the programs that check Debian packages (dpkg, lintian, debootstrap, strip)",
+    what: "the programs that check Debian packages (dpkg, lintian, debootstrap)",
     is_there: || {
-        ["dpkg", "lintian", "debootstrap", "strip"].iter().all(|one| output_of(one, &["--version"]).is_some())
+        ["dpkg", "lintian", "debootstrap"].iter().all(|one| output_of(one, &["--version"]).is_some())
     },
-    debian: &["dpkg-dev", "lintian", "debootstrap", "binutils"],
+    debian: &["dpkg-dev", "lintian", "debootstrap"],
+};
+
+/// What looks into a binary, and takes its symbols away.
+pub const BINUTILS: Requirement = Requirement {
+    what: "GNU's binutils (readelf, strip)",
+    is_there: || ["readelf", "strip"].iter().all(|one| output_of(one, &["--version"]).is_some()),
+    debian: &["binutils"],
+};
+
+/// What checks packages for RPM, and installs them.
+pub const RPM_TOOLS: Requirement = Requirement {
+    what: "the programs that check packages for RPM (rpm, rpmlint)",
+    is_there: || ["rpm", "rpmlint"].iter().all(|one| output_of(one, &["--version"]).is_some()),
+    debian: &["rpm", "rpmlint"],
 };
 
 /// Sees to it that everything is there, by installing it where that can be done and `may_install`.

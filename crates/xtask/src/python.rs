@@ -34,8 +34,13 @@ impl Environment {
         })
     }
 
+    /// Where the programs of the environment are.
+    pub fn programs(&self) -> PathBuf {
+        self.place.join("bin")
+    }
+
     /// The path of a program of the environment.
     pub fn program(&self, name: &str) -> String {
-        self.place.join("bin").join(name).to_string_lossy().into_owned()
+        self.programs().join(name).to_string_lossy().into_owned()
     }
 }

@@ -68,6 +68,12 @@ impl Steps {
         self.ended.push((name.to_owned(), End::Skipped));
     }
 
+    /// Says what this machine cannot do, and why; the run as a whole does not fail for that.
+    pub fn leave_out(&self, name: &str, why: &str) {
+        println!("{name:<52} left out: {why}");
+        self.log.say(format_args!("\n=== {name}: left out: {why}"));
+    }
+
     /// Says something about the step before.
     pub fn note(&self, line: &str) {
         println!("  {line}");

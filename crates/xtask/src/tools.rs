@@ -21,7 +21,7 @@ pub fn cargo(arguments: &[&str]) -> Command {
 
 /// Builds the programs, unless these very versions are there.
 ///
-/// They are built without optimisation: each runs for seconds, and building takes minutes.
+/// All but one are built without optimisation (`--debug`): each runs for seconds, and building takes minutes.
 ///
 /// # Errors
 /// In words: what could not be built.
@@ -30,11 +30,14 @@ pub fn provide(log: &Log) -> Result<(), String> {
     let wanted = fs::read_to_string(&pins).map_err(|error| format!("{}: {error}", pins.display()))?;
     once_for(log, &pins, &place(), || {
         let place = place();
-        let mut install = cargo_command(&["install", "--locked", "--debug", "--root"]);
-        install.arg(&place).args(wanted.split_whitespace());
-        // One place for all, so that what they have in common is built once.
-        install.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
-        log.execute(&mut install)?;
+        // A line is a program and its options. cargo-about compares texts for minutes unless it is optimised.
+        for line in wanted.lines() {
+            let mut install = cargo_command(&["install", "--locked", "--root"]);
+            install.arg(&place).args(line.split_whitespace());
+            // One place for all, so that what they have in common is built once.
+            install.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
+            log.execute(&mut install)?;
+        }
         fs::remove_dir_all(place.join("build")).map_err(|error| format!("{}: {error}", place.display()))
     })
 }

@@ -1,10 +1,11 @@
-//! What the binary has of others in it: the list of components, with the licence of each, in the form of CycloneDX.
+//! What the binary has of others in it: the list of components (CycloneDX), and the licences with their texts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::stage;
 use crate::log::Log;
 use crate::tools;
 use crate::workspace::{VERSION, root};
@@ -12,8 +13,23 @@ use crate::workspace::{VERSION, root};
 /// The name that the list has while it is made.
 const NAME: &str = "fanfare-components";
 
-/// Fewer components than these are a sign that the list is of something else.
+/// Fewer licences or components than these are a sign that the list is of something else.
 const LEAST: usize = 100;
+
+/// Writes the licences of all crates in the binary.
+///
+/// # Errors
+/// In words: which licence is not allowed, or what failed.
+pub fn licences(log: &Log) -> Result<(), String> {
+    let list = stage::place().join("licences.txt");
+    let mut about = tools::cargo(&["about", "generate", "--frozen", "--fail"]);
+    about.args(["--config", "packaging/about.toml", "--manifest-path", "crates/server/Cargo.toml"]);
+    about.arg("--output-file").arg(&list).arg("packaging/about.hbs");
+    log.execute(&mut about)?;
+    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let crates = text.lines().filter(|line| line.starts_with("  ")).count();
+    if crates < LEAST { Err(format!("only {crates} crates have a licence")) } else { Ok(()) }
+}
 
 /// Writes the list of components into `folder`.
 ///

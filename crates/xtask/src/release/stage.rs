@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::platform::Platform;
 use crate::log::Log;
 use crate::step::{command, output_of};
 use crate::workspace::{VERSION, made, root};
@@ -26,15 +27,31 @@ pub fn place() -> PathBuf {
     root().join("target/stage")
 }
 
-/// Puts the binary there, stripped, and has the binary write its man pages and completions.
+/// Puts a binary where archives and packages look for it, without symbols.
+///
+/// # Errors
+/// In words: how that failed.
+pub fn take(log: &Log, binary: &Path) -> Result<(), String> {
+    made(&place())?;
+    let own = place().join("fanfare");
+    if has_symbols(binary) {
+        return log.execute(Command::new("strip").arg("-o").arg(own).arg(binary));
+    }
+    // Only a given binary has symbols: this machine's strip may not know the files of another machine.
+    fs::copy(binary, own).map(drop).map_err(|error| format!("{}: {error}", binary.display()))
+}
+
+/// Whether a binary has what only a debugger reads.
+pub fn has_symbols(binary: &Path) -> bool {
+    let sections = output_of("readelf", &["--wide", "--section-headers", &binary.to_string_lossy()]);
+    sections.is_none_or(|found| [".symtab", ".debug_"].iter().any(|name| found.contains(name)))
+}
+
+/// Has a binary write its man pages and completions.
 ///
 /// # Errors
 /// In words: what could not be written.
-pub fn fill(log: &Log, binary: &Path) -> Result<(), String> {
-    let own = place().join("fanfare");
-    made(&place())?;
-    log.execute(Command::new("strip").arg("-o").arg(&own).arg(binary))?;
-    let binary = own.as_path();
+pub fn pages(log: &Log, binary: &Path) -> Result<(), String> {
     let (man, completions) = (place().join("man"), place().join("completions"));
     if man.exists() {
         fs::remove_dir_all(&man).map_err(|error| format!("{}: {error}", man.display()))?;
@@ -57,14 +74,14 @@ pub fn fill(log: &Log, binary: &Path) -> Result<(), String> {
 ///
 /// # Errors
 /// In words: what could not be copied or packed.
-pub fn archive(log: &Log, folder: &Path) -> Result<(), String> {
-    let name = format!("fanfare-{VERSION}-linux-{}", std::env::consts::ARCH);
+pub fn archive(log: &Log, platform: &Platform, folder: &Path) -> Result<(), String> {
+    let name = format!("fanfare-{VERSION}-{}", platform.triple);
     let packed = tempfile::tempdir().map_err(|error| format!("a folder: {error}"))?;
     let inside = packed.path().join(&name);
     made(&inside)?;
     let mut copy = Command::new("cp");
     copy.arg("-r").args(ALONG.map(|file| root().join(file)));
-    copy.args(["fanfare", "man", "completions"].map(|file| place().join(file)));
+    copy.args(["fanfare", "man", "completions", "licences.txt"].map(|file| place().join(file)));
     log.execute(copy.arg(&inside))?;
     let mut pack = command("tar", &["--sort=name", "--owner=0", "--group=0", "--numeric-owner"], root());
     pack.args(["--mtime", &committed("%cI")?, "--mode=u+rwX,go+rX,go-w", "--use-compress-program=gzip -9n"]);

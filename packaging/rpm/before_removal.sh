@@ -1,0 +1,4 @@
+# 0: no version stays.
+if [ "$1" -eq 0 ] && [ -d /run/systemd/system ]; then
+    systemctl disable --now fanfare.service
+fi
