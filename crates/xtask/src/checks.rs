@@ -297,7 +297,7 @@ fn node(steps: &mut Steps) {
 }
 
 fn browser(steps: &mut Steps) {
-    node_tests(steps, "Browser: pusher-js, Laravel Echo and the console in Chromium", "tests/browser", 2);
+    node_tests(steps, "Browser: pusher-js, Laravel Echo and the console in Chromium", "tests/browser", 1);
 }
 
 fn laravel(steps: &mut Steps) {
