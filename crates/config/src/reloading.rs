@@ -162,13 +162,14 @@ impl Config {
 
     /// The other configuration, with the settings of this one that need a restart.
     fn gone_on_with(&self, wanted: Self) -> Self {
-        let Self { mut effective, fixed, redis_feed, socketio, warnings, laravel_echo_server, .. } = wanted;
+        let Self {
+            mut effective, fixed, mut redis_feed, mut socketio, warnings, laravel_echo_server, ..
+        } = wanted;
         for (key, _) in Keys::all().node {
             if !self.takes_over(&key) {
                 effective.keep(&key, &self.effective);
             }
         }
-        let (mut redis_feed, mut socketio) = (redis_feed, socketio);
         redis_feed.trust = self.redis_feed.trust.clone();
         redis_feed.reach = self.redis_feed.reach;
         if let Some(id) = &self.first_app {

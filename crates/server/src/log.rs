@@ -13,7 +13,7 @@ use fanfare_config::{LogFormat, LogSection};
 use fanfare_protocol::close::shortened;
 use parking_lot::Mutex;
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// Longest logged part of a key that is no app's, in bytes.
 const MOST_OF_UNKNOWN_KEY: usize = 8;
@@ -32,6 +32,12 @@ pub struct Guard {
 /// Puts another filter in the place of the one in use.
 #[derive(Clone)]
 struct FilterInUse(Arc<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>);
+
+impl FilterInUse {
+    fn of<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Self {
+        Self(Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())))
+    }
+}
 
 impl fmt::Debug for FilterInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,15 +78,15 @@ pub fn begin(settings: &LogSection) -> Result<Guard, String> {
     let filter = match settings.format {
         LogFormat::Text => {
             let logs = logs.with_ansi(false).with_filter_reloading();
-            let handle = logs.reload_handle();
+            let filter = FilterInUse::of(logs.reload_handle());
             logs.init();
-            FilterInUse(Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())))
+            filter
         }
         LogFormat::Json => {
             let logs = logs.json().with_filter_reloading();
-            let handle = logs.reload_handle();
+            let filter = FilterInUse::of(logs.reload_handle());
             logs.init();
-            FilterInUse(Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())))
+            filter
         }
     };
     Ok(Guard { worker: Arc::new(Mutex::new(Some(guard))), filter })

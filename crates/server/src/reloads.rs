@@ -2,7 +2,7 @@
 //!
 //! One reload runs at a time, and one waits; further ones are refused. Does none itself: the task of `start::reload` does.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use fanfare_config::{SettingChange, SettingChanges};
@@ -32,8 +32,6 @@ pub struct Reloads {
     task: OnceLock<mpsc::Sender<ReloadRequest>>,
     is_well: AtomicBool,
     succeeded_at: AtomicU64,
-    /// The number of settings below, for scrapes.
-    waiting: AtomicUsize,
     /// The settings whose values in the sources need a restart.
     needs_restart: RwLock<Arc<[SettingChange]>>,
 }
@@ -45,7 +43,6 @@ impl Default for Reloads {
             // The start has taken over the sources as they were.
             is_well: AtomicBool::new(true),
             succeeded_at: AtomicU64::new(fanfare_node::clock::unix_seconds()),
-            waiting: AtomicUsize::new(0),
             needs_restart: RwLock::new(Arc::new([])),
         }
     }
@@ -77,7 +74,6 @@ impl Reloads {
             self.is_well.store(false, Ordering::Relaxed);
             return;
         };
-        self.waiting.store(changes.needs_restart.len(), Ordering::Relaxed);
         *self.needs_restart.write() = changes.needs_restart.iter().cloned().collect();
         self.succeeded_at.store(fanfare_node::clock::unix_seconds(), Ordering::Relaxed);
         self.is_well.store(true, Ordering::Relaxed);
@@ -95,7 +91,7 @@ impl Reloads {
 
     /// The number of settings whose values in the sources need a restart, as the last reload has found.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.needs_restart.read().len()
     }
 
     /// The settings whose values in the sources need a restart.

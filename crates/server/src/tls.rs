@@ -6,6 +6,7 @@
 pub mod acme;
 mod by_name;
 pub mod reload;
+mod settings;
 mod socket;
 
 use std::io;
@@ -17,7 +18,6 @@ use parking_lot::RwLock;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::Acceptor;
-use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
@@ -25,6 +25,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use self::acme::{ACME_TLS, Acme};
 use self::by_name::ByName;
 use self::reload::Stamp;
+use self::settings::config_with;
 use crate::metrics::CertificateInUse;
 
 pub use socket::TlsSocket;
@@ -160,11 +161,7 @@ impl FromFiles {
 }
 
 fn config(by_name: ByName) -> ServerConfig {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .expect("ring speaks TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(by_name));
+    let mut config = config_with(Arc::new(by_name));
     // In the order of preference: with HTTP/2 all requests of a browser's tabs share a connection (FALLBACK-028).
     config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
     // Clients that return after a network restart save a signature each; the server keeps no state for them here.

@@ -96,11 +96,7 @@ pub(crate) async fn live(world: Shared, mut chance: Chance) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn body(time: u64, name: &str) -> Vec<u8> {
-        let event = serde_json::json!({"name": name, "channel": "a"});
-        serde_json::json!({"time_ms": time, "events": [event]}).to_string().into_bytes()
-    }
+    use crate::told::tests::body;
 
     #[test]
     fn an_event_that_one_url_was_told_is_owed_to_the_durable_one() {

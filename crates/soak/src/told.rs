@@ -65,10 +65,11 @@ impl BackEndKnows {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn body(time: u64, name: &str) -> Vec<u8> {
+    /// A request with one event of a channel.
+    pub(crate) fn body(time: u64, name: &str) -> Vec<u8> {
         let event = serde_json::json!({"name": name, "channel": "a"});
         serde_json::json!({"time_ms": time, "events": [event]}).to_string().into_bytes()
     }

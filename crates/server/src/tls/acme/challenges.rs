@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use fanfare_node::Node;
 use fanfare_node::rate::Rate;
 use parking_lot::Mutex;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
@@ -13,9 +14,9 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::{TLS12, TLS13};
 
 use super::storage::{AcmeRecords, StorageError};
+use crate::tls::settings::config_with;
 
 /// The name of the protocol in which an authority asks over TLS (RFC 8737).
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
@@ -55,16 +56,16 @@ impl Asked {
 
 /// The answers to authorities.
 pub struct Challenges {
+    node: Arc<Node>,
     storage: Arc<AcmeRecords>,
     /// Of this node's own order.
     own: Mutex<HashMap<Asked, String>>,
     rate: Rate,
-    started: Instant,
 }
 
 impl Challenges {
-    pub fn new(storage: Arc<AcmeRecords>) -> Self {
-        Self { storage, own: Mutex::default(), rate: Rate::new(), started: Instant::now() }
+    pub fn new(node: Arc<Node>, storage: Arc<AcmeRecords>) -> Self {
+        Self { node, storage, own: Mutex::default(), rate: Rate::new() }
     }
 
     /// Has every node give this answer.
@@ -88,8 +89,7 @@ impl Challenges {
         if let Some(answer) = self.own.lock().get(&asked) {
             return Some(answer.clone());
         }
-        let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        if !asked.is_legal() || !self.rate.take(1, LOOK_UPS, now) {
+        if !asked.is_legal() || !self.rate.take(1, LOOK_UPS, self.node.nanoseconds()) {
             return None;
         }
         self.storage.get(&asked.record()).await.ok().flatten()
@@ -116,11 +116,7 @@ fn config(host: &str, digest: &[u8]) -> Option<ServerConfig> {
     let key = ring::sign::any_supported_type(&key).ok()?;
     // Not the form that is checked first: the check knows no such critical extension.
     let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .ok()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    let mut config = config_with(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     Some(config)
 }

@@ -172,9 +172,9 @@ impl Follower {
         let ordered = timeout(LONGEST, ordering.run()).await.unwrap_or(Err(OrderError::Late));
         challenges.end().await;
         let not_before = rest.take();
-        let ordered = ordered.and_then(|issued| match self.put_into_use(&issued) {
-            Ok(()) => Ok(issued),
-            Err(fault) => Err(OrderError::Unusable(fault)),
+        let ordered = ordered.and_then(|issued| {
+            self.put_into_use(&issued).map_err(OrderError::Unusable)?;
+            Ok(issued)
         });
         match ordered {
             Ok(issued) => {

@@ -5,7 +5,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl AcmeRecords {
     pub async fn take_lease(&self, name: &str, holder: &str, life: Duration) -> Result<bool, StorageError> {
         match self {
             Self::Database(node) => Ok(node.apps.take_acme_lease(name, holder, life).await?),
-            Self::Folder(folder) => folder.lock(),
+            Self::Folder(folder) => folder.lock().await,
         }
     }
 
@@ -119,9 +119,8 @@ impl Folder {
         on_disk(move || {
             let new = path.with_extension("new");
             let written = || {
-                DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-                let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
-                let mut file = options.open(&new)?;
+                let mut file = private_file(&folder, &new)?;
+                file.set_len(0)?;
                 file.write_all(value.as_bytes())?;
                 file.sync_all()?;
                 fs::rename(&new, &path)
@@ -140,21 +139,27 @@ impl Folder {
         .await
     }
 
-    fn lock(&self) -> Result<bool, StorageError> {
-        let path = self.path.join("lock");
-        let failed = |error| StorageError::File { path: path.clone(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(failed)?;
-        let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).clone();
-        let file = options.open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {
-                *self.lease.lock() = Some(file);
-                Ok(true)
+    async fn lock(&self) -> Result<bool, StorageError> {
+        let (folder, path) = (self.path.clone(), self.path.join("lock"));
+        let locked = on_disk(move || {
+            let failed = |error| StorageError::File { path: path.clone(), error };
+            let file = private_file(&folder, &path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(failed(error)),
             }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-        }
+        });
+        let Some(file) = locked.await? else { return Ok(false) };
+        *self.lease.lock() = Some(file);
+        Ok(true)
     }
+}
+
+/// Opens a file that only the owner reads, in a folder that only the owner enters; makes what is missing.
+fn private_file(folder: &Path, path: &Path) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 /// Runs what may wait for a disk.
