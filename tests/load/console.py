@@ -259,18 +259,22 @@ def pages_asked(asked):
         compared(f"CON-023 nobody asks, and {of} at 1 Hz", asked.rounds, [("core", "% of a core")], alone,
                  lambda searches=searches: looked_at(searches))
         print(f"CON-023 {said[-1]}", flush=True)
-    every_other_second(server, asked, token, [*slow_stream[:-1], str(8 * float(asked.seconds))])
     flat(server, asked, token, other)
     for one in crowd:
         one.stop()
     server.stop()
 
 
-def every_other_second(server, asked, token, stream):
+def every_other_second(asked):
     """CON-023: routes are asked in every other second alone, so that noise of the machine strikes both alike.
 
     The same is measured beside a process that wakes as often and asks nothing. Its ratio would be 1 if the machine had no noise.
     """
+    server = Server(asked.cores)
+    token = server.token()
+    crowd = crowd_of(server, asked)
+    stream = ["--n", "100", "--channels", "100", "--bytes", "128", "--warmup", "1", "--rate", "200"]
+    stream += ["--seconds", str(8 * float(asked.seconds))]
     askers = {"nobody asks": True, "every route is asked": False}
     found = {title: [] for title in askers}
     for turn in range(asked.rounds):
@@ -279,6 +283,14 @@ def every_other_second(server, asked, token, stream):
             # Who asks shares a core with the generator. One that spins is interrupted by each question, and would measure that.
             found[title].append(server.load("fanout", *stream, "--spin", "off"))
             asker.stop()
+    told(found)
+    for one in crowd:
+        one.stop()
+    server.stop()
+
+
+def told(found):
+    """Prints what the even and the odd seconds of all rounds say."""
     for share in ["p50", "p99"]:
         for title, rounds in found.items():
             pairs = [tuple(one[f"latency_{share}_{second}_seconds_us"] for second in ("even", "odd")) for one in rounds]
@@ -315,7 +327,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="the median of so many")
     parser.add_argument("--connections", type=int, default=100_000, help="idle ones; fewer where descriptors end")
     parser.add_argument("--minutes", type=float, default=10, help="how long memory is looked at")
-    parser.add_argument("--only", default="abcd", help="a: nobody looks, b: one tap, c: eight, d: all pages, and memory")
+    parser.add_argument("--only", default="abcde", help="a: nobody looks, b: one tap, c: eight, d: all pages, and memory, "
+                        "e: all pages in every other second")
     parser.add_argument("--quick", action="store_true", help="short runs, to see that all of it works")
     asked = parser.parse_args()
     asked.seconds = "1" if asked.quick else "4"
@@ -324,7 +337,7 @@ def main():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(f"load averages {os.getloadavg()}, {os.cpu_count()} CPUs")
-    for letter, measure in zip("abcd", [nobody_looks, one_tap, eight_taps, pages_asked]):
+    for letter, measure in zip("abcde", [nobody_looks, one_tap, eight_taps, pages_asked, every_other_second]):
         if letter in asked.only:
             measure(asked)
     print(f"load averages {os.getloadavg()}")

@@ -53,6 +53,9 @@ const MOST_EVENTS: (usize, usize) = (1000, 1024 * 1024);
 /// Most notes that are taken before the link does anything else.
 const MOST_NOTES_AT_ONCE: usize = 256;
 
+/// How long after a reading a copy of a roster is read again for safety, at least (N13).
+const CHECKED: Duration = Duration::from_secs(240);
+
 /// How long a question waits for this node's own part to be said (CL-020).
 const FOR_OWN_PART: Duration = Duration::from_millis(250);
 
@@ -119,6 +122,7 @@ impl Link {
             layout: Arc::clone(layout),
             lease: shared.lease,
             settling: shared.settling,
+            checked: CHECKED,
             seed: shared.node.id ^ u64::from(first),
             frame_of: crate::message::frame_of,
         };

@@ -211,7 +211,7 @@ fn fail_over(store: &mut Store, fault: Fault, choice: usize) {
                 guarded.servers[old].restart()
             }
             fanfare_testing::until("the old master follows", || {
-                guarded.servers[old].says(&["ROLE"]).starts_with("slave").then_some(())
+                guarded.servers[old].is_a("slave").then_some(())
             });
         }
         Store::Cluster(cluster) => {
@@ -232,7 +232,7 @@ fn fail_over(store: &mut Store, fault: Fault, choice: usize) {
                 cluster.nodes[old].restart()
             }
             fanfare_testing::until("the old master follows", || {
-                cluster.nodes[old].says(&["ROLE"]).starts_with("slave").then_some(())
+                cluster.nodes[old].is_a("slave").then_some(())
             });
         }
         Store::None | Store::Single(_) => {}

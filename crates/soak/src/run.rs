@@ -263,9 +263,11 @@ impl Run {
 
     async fn finish(&mut self) -> io::Result<()> {
         self.report.memory_at_end = self.memory().await?;
+        let has_failed = self.has_failed();
         self.report.read_metrics(&self.world).await;
         self.world.borrow_mut().pace = Pace::Leaving;
-        if !self.has_failed() {
+        // Whatever the metrics say.
+        if !has_failed {
             let ended =
                 ending::check(&self.world, &mut self.stage, &self.report.descriptors_at_start).await?;
             if let Err(why) = ended {

@@ -73,8 +73,7 @@ impl Store {
     /// The places of all masters among the servers.
     pub(crate) fn masters(&mut self) -> Vec<usize> {
         let servers = self.servers();
-        let is_master = |redis: &Redis| redis.says(&["ROLE"]).starts_with("master");
-        servers.iter().enumerate().filter(|(_, redis)| is_master(redis)).map(|(at, _)| at).collect()
+        servers.iter().enumerate().filter(|(_, redis)| redis.is_a("master")).map(|(at, _)| at).collect()
     }
 
     /// Memory in use by all masters, in bytes.

@@ -158,6 +158,13 @@ impl Redis {
         text
     }
 
+    /// Whether the server says that its role is this: `master` or `slave`. False without an answer: a Sentinel closes all
+    /// connections to a server whose role it changes.
+    pub fn is_a(&self, role: &str) -> bool {
+        let output = self.cli().arg("ROLE").stdin(Stdio::null()).output().unwrap();
+        output.status.success() && output.stdout.starts_with(role.as_bytes())
+    }
+
     /// The number of clients of a kind: `normal`, `pubsub` or `replica`. The question's own client counts as `normal`.
     pub fn clients(&self, kind: &str) -> usize {
         self.says(&["CLIENT", "LIST", "TYPE", kind]).lines().filter(|line| line.contains("addr=")).count()

@@ -40,6 +40,12 @@ impl Link {
         for (app, partition, is_live) in out.live {
             local.live(&app, partition, is_live);
         }
+        for (app, channel) in out.mended {
+            tracing::warn!(
+                target: "fanfare::bus", redis = self.board.redis, %app, %channel,
+                "this node's list of who is on the channel was wrong, and is right now: a change was lost without a sign"
+            );
+        }
         for partition in out.stop_hooks {
             local.stop_hooks(partition);
         }

@@ -143,8 +143,8 @@ pub struct View {
     pub kept: Vec<(u64, DeltaKind)>,
     /// A large roster that is being read.
     pub parts: Option<PartialRoster>,
-    /// The sum of marks of the users, for the check of N13.
-    pub sum: u64,
+    /// The sum of marks of the users, for the check of N13; none of a roster that was read in parts.
+    pub sum: Option<u64>,
     /// When the copy is read again for safety (N13).
     pub checked_at: Option<u64>,
     pub check: Option<Comparison>,
@@ -161,10 +161,10 @@ pub struct PartialRoster {
 /// A copy that is being compared (N13).
 #[derive(Clone)]
 pub enum Comparison {
-    /// Asked: the sum then.
-    Asked(u64),
-    /// Answered: the sum as of a number, and the sum of what was heard; equal as soon as everything up to it was heard.
-    Answered { as_of: u64, expected: u64, sum: u64 },
+    /// Asked: the sum then, with every change up to the number `from`, heard or not.
+    Asked { from: u64, sum: u64 },
+    /// Answered: the sum as of a number, and the sum with what was heard; equal as soon as everything up to it was heard.
+    Answered { from: u64, as_of: u64, expected: u64, sum: u64 },
 }
 
 /// A number for a user, so that sets are compared by the sum of their numbers.

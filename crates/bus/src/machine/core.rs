@@ -176,6 +176,10 @@ impl Core {
         self.settings.settling.as_millis() as u64
     }
 
+    pub fn checked(&self) -> u64 {
+        self.settings.checked.as_millis() as u64
+    }
+
     pub fn outcome(&mut self, app: &AppId, outcome: ClusterOutcome) {
         self.out.outcomes.push((app.clone(), outcome));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::cluster::ClusterOutcome;
 use fanfare_protocol::frame::Frame;
 use fanfare_protocol::ids::AppId;
@@ -23,6 +24,9 @@ pub struct MachineSettings {
     pub lease: Duration,
     /// How long an epoch is young: 8 s (N8).
     pub settling: Duration,
+    /// How long after a reading a copy is read again for safety: 4 min, and up to a quarter more, so that each copy has a
+    /// moment of its own (N13).
+    pub checked: Duration,
     /// Anything; nodes with different seeds take away a dead node's rows at different moments.
     pub seed: u64,
     /// The frame for clients in a kept message; `None` for a message that cannot be read.
@@ -42,6 +46,8 @@ pub struct Out {
     pub unsubscribe: Vec<Topic>,
     /// Whether newcomers of channels without roster and cache may be acknowledged at once.
     pub live: Vec<(AppId, Partition, bool)>,
+    /// Channels whose roster here was wrong without a known cause, and is right now (N13).
+    pub mended: Vec<(AppId, ChannelName)>,
     /// Webhooks to be sent now.
     pub hooks: Vec<HookBatch>,
     /// Partitions whose webhooks this node may send no more.

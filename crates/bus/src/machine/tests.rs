@@ -7,6 +7,7 @@ mod answers;
 mod backlog;
 mod bare;
 mod caches;
+mod checks;
 mod dice;
 mod faults;
 mod guards;

@@ -60,7 +60,7 @@ impl Guarded {
     pub fn moved_from(&self, old: usize) -> usize {
         until("another master", || {
             let new = self.master();
-            (new != old && self.servers[new].says(&["ROLE"]).starts_with("master")).then_some(new)
+            (new != old && self.servers[new].is_a("master")).then_some(new)
         })
     }
 }

@@ -16,10 +16,6 @@ use crate::scripts::DeltaKind;
 /// Changes that are kept for a roster; with more, the roster is asked for again.
 pub const MOST_KEPT: usize = 1_000;
 
-/// How often a copy is read for safety, at least; each at a moment of its own (N13).
-const CHECKED: u64 = 240_000;
-const SPREAD: u64 = 60_000;
-
 impl Room {
     /// Asks for a roster. Until the answer, changes are kept; those kept before are in the answer.
     pub(super) fn want(&mut self, core: &mut Core, channel: &ChannelName) {
@@ -84,12 +80,11 @@ impl Room {
         };
         match roster {
             Some(Roster::Whole(users)) => {
-                let parts = PartialRoster { as_of, only_adds, users: users.into_iter().collect() };
-                self.replace(core, &channel, parts);
+                let roster = PartialRoster { as_of, only_adds, users: users.into_iter().collect() };
+                self.replace(core, &channel, roster, true);
             }
             _ => {
                 view.parts = Some(PartialRoster { as_of, only_adds, users: BTreeMap::new() });
-                view.check = None;
                 self.ask_part(core, channel, asked, 0);
             }
         }
@@ -117,7 +112,7 @@ impl Room {
         if cursor != 0 {
             self.ask_part(core, channel, asked, cursor);
         } else if let Some(parts) = view.parts.take() {
-            self.replace(core, &channel, parts);
+            self.replace(core, &channel, parts, false);
         }
     }
 
@@ -129,7 +124,9 @@ impl Room {
         }
     }
 
-    fn replace(&mut self, core: &mut Core, channel: &ChannelName, roster: PartialRoster) {
+    /// Takes a roster in place of the one before. One that was read in parts is as of no single number, so there is nothing to
+    /// compare it with.
+    fn replace(&mut self, core: &mut Core, channel: &ChannelName, roster: PartialRoster, is_exact: bool) {
         let Some(held) = self.channels.get_mut(channel) else { return };
         let (Some(view), Some(copy)) = (&mut held.roster, held.copy) else { return };
         let PartialRoster { as_of, only_adds, users } = roster;
@@ -138,17 +135,18 @@ impl Room {
             kept.clear();
         }
         (view.is_ready, view.as_of) = (true, as_of);
-        view.sum = users.keys().map(mark).fold(0, u64::wrapping_add);
-        view.check = match view.check.take() {
-            Some(Comparison::Asked(sum)) if !only_adds => {
-                let before = kept.iter().filter(|(number, _)| *number <= as_of);
+        view.sum = is_exact.then(|| users.keys().map(mark).fold(0, u64::wrapping_add));
+        view.check = match (view.check.take(), view.sum) {
+            (Some(Comparison::Asked { from, sum }), Some(expected)) if !only_adds => {
+                let before = kept.iter().filter(|(number, _)| (from + 1..=as_of).contains(number));
                 let sum = before.fold(sum, |sum, (_, kind)| with(sum, kind));
                 self.checking.insert(channel.clone());
-                Some(Comparison::Answered { as_of, expected: view.sum, sum })
+                Some(Comparison::Answered { from, as_of, expected, sum })
             }
             _ => None,
         };
-        let at = core.now + CHECKED + core.random(SPREAD);
+        let checked = core.checked();
+        let at = core.now + checked + core.random(checked / 4);
         let (partition, app) = (self.topic.partition, self.topic.app.clone());
         let mut check = Check { at, partition, app, channel: channel.clone(), copy };
         let before = view.checked_at.replace(at);
@@ -162,7 +160,7 @@ impl Room {
             &self.topic.app,
             ClusterOutcome::Roster { channel: channel.clone(), copy, users, only_adds },
         );
-        for (number, kind) in kept {
+        for (number, kind) in kept.into_iter().filter(|(number, _)| *number > as_of) {
             self.apply(core, channel, number, kind);
         }
         self.settle(channel);
@@ -184,14 +182,14 @@ impl Room {
             return;
         }
         if number <= view.as_of && !core.makes(Mistake::ARosterIsTakenAsTheNewest) {
-            if let Some(Comparison::Answered { as_of, sum, .. }) = &mut view.check
-                && number <= *as_of
+            if let Some(Comparison::Answered { from, as_of, sum, .. }) = &mut view.check
+                && (*from + 1..=*as_of).contains(&number)
             {
                 *sum = with(*sum, &kind);
             }
             return;
         }
-        view.sum = with(view.sum, &kind);
+        view.sum = view.sum.map(|sum| with(sum, &kind));
         let channel = channel.clone();
         let outcome = match kind {
             DeltaKind::Added(user, info) | DeltaKind::Updated(user, info) => {
@@ -211,10 +209,10 @@ impl Room {
         if held.copy != Some(check.copy) || !self.is_up() || !self.is_subscribed {
             return;
         }
-        let sum = view.sum;
+        let (from, sum) = (view.as_of, view.sum);
         self.want(core, &check.channel);
         if let Some(view) = self.channels.get_mut(&check.channel).and_then(|held| held.roster.as_mut()) {
-            view.check = Some(Comparison::Asked(sum));
+            view.check = sum.map(|sum| Comparison::Asked { from, sum });
         }
     }
 
@@ -228,8 +226,11 @@ impl Room {
             match view.check {
                 Some(Comparison::Answered { as_of, .. }) if as_of > last => true,
                 Some(Comparison::Answered { expected, sum, .. }) => {
-                    core.numbers.rosters_mended += u64::from(expected != sum);
                     view.check = None;
+                    if expected != sum {
+                        core.numbers.rosters_mended += 1;
+                        core.out.mended.push((self.topic.app.clone(), channel.clone()));
+                    }
                     false
                 }
                 _ => false,

@@ -23,6 +23,8 @@ pub struct Bare {
     pub hooks: Vec<HookBatch>,
     pub live: Vec<bool>,
     pub stopped: Vec<Partition>,
+    /// Channels whose roster was wrong.
+    pub mended: Vec<ChannelName>,
     /// Commands that were sent and not executed.
     pub flying: VecDeque<(Token, BusCommand)>,
     /// Everything that was sent, by its name.
@@ -171,6 +173,7 @@ impl Bare {
             layout: Arc::new(Layout::new("t:", 1)),
             lease: Duration::from_millis(LEASE),
             settling: Duration::from_millis(SETTLING),
+            checked: Duration::from_secs(240),
             seed,
             frame_of: |message| Some(Frame::text(0, |out| out.extend_from_slice(message))),
         };
@@ -181,6 +184,7 @@ impl Bare {
             hooks: Vec::new(),
             live: Vec::new(),
             stopped: Vec::new(),
+            mended: Vec::new(),
             flying: VecDeque::new(),
             sent: Vec::new(),
             subscribed: BTreeSet::new(),
@@ -196,6 +200,7 @@ impl Bare {
         self.hooks.extend(out.hooks);
         self.live.extend(out.live.into_iter().map(|(.., is_live)| is_live));
         self.stopped.extend(out.stop_hooks);
+        self.mended.extend(out.mended.into_iter().map(|(_, channel)| channel));
         for topic in out.unsubscribe {
             self.subscribed.remove(&topic);
         }

@@ -61,6 +61,7 @@ impl Node {
             layout: Arc::new(layout.clone()),
             lease: Duration::from_millis(LEASE),
             settling: Duration::from_millis(SETTLING),
+            checked: Duration::from_secs(240),
             seed,
             frame_of: |message| {
                 Some(fanfare_protocol::frame::Frame::text(0, |out| out.extend_from_slice(message)))

@@ -325,25 +325,6 @@ fn cl_070_a_node_that_says_goodbye_is_taken_away_by_others_at_once() {
 }
 
 #[test]
-fn n13_a_copy_is_read_again_and_a_difference_is_counted() {
-    let mut rig = Rig::settled(2);
-    rig.open(0, "presence-a", 1);
-    rig.join(1, "presence-a", "u1", 1);
-    rig.count(1, "presence-a", 1, Telling::Off);
-    rig.pass(1_000);
-    rig.said(0);
-    rig.pass(301_000);
-    let rosters =
-        |said: &[ClusterOutcome]| said.iter().filter(|o| matches!(o, ClusterOutcome::Roster { .. })).count();
-    assert_eq!(rosters(&rig.said(0)), 1);
-    assert_eq!(rig.nodes[0].machine.numbers().rosters_mended, 0);
-    // A user who was added by no script.
-    rig.store.meddle(&rig.app, "presence-a", "ghost");
-    rig.pass(301_000);
-    assert_eq!((rosters(&rig.said(0)), rig.nodes[0].machine.numbers().rosters_mended), (1, 1));
-}
-
-#[test]
 fn n1_a_change_that_is_missed_before_the_first_answer_is_noticed() {
     let mut rig = Rig::settled(2);
     rig.open(1, "presence-a", 1);

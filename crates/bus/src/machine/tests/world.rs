@@ -1,6 +1,7 @@
 //! Several nodes, one Redis, and what happens to them; the truth that everything is compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fanfare_protocol::channel::ChannelName;
 use fanfare_protocol::ids::{AppId, UserId};
@@ -82,6 +83,8 @@ pub struct World {
     /// How far time goes on at once.
     pub jumps: &'static [u64],
     pub is_traced: bool,
+    /// How long after a reading a copy is read again for safety.
+    pub checked: Duration,
 }
 
 impl World {
@@ -127,6 +130,8 @@ impl World {
             is_full: false,
             jumps: &[10, 100, 500, 1_000, 2_000],
             is_traced: std::env::var_os("FANFARE_TRACE").is_some(),
+            // In half of all worlds so soon that anything may happen meanwhile.
+            checked: Duration::from_millis(if seed % 2 == 0 { 240_000 } else { 200 }),
         };
         world.store.clear(world.data.clone());
         for _ in 0..nodes {
@@ -149,7 +154,9 @@ impl World {
             Hub::new(&name, self.layout.clone(), |channel| (channel.as_str() == NARROW).then_some(2));
         hub.may_lose_own = self.mistakes.own_users_may_be_taken_away;
         let seed = self.dice.next();
-        self.nodes.push(Node::new(&name, &self.layout, seed, &self.mistakes.rules, hub));
+        let mut node = Node::new(&name, &self.layout, seed, &self.mistakes.rules, hub);
+        node.machine.core.settings.checked = self.checked;
+        self.nodes.push(node);
     }
 
     pub fn execute(&mut self, name: &NodeName, command: &BusCommand) -> BusAnswer {
