@@ -54,6 +54,7 @@ impl Server {
         if config.console.enabled {
             text.push_str(&self.console(&invocation));
         }
+        text.push_str(&format!("Metrics: http://{}/metrics, for Prometheus\n", reached_by(*admin)));
         if let Some(laravel) = &config.laravel {
             text.push_str(&laravel.text());
         }

@@ -48,6 +48,8 @@ fn con_006_the_ready_line_names_the_console_and_the_command_that_opens_it() {
     let (place, command) = line.split_once(" (`").unwrap_or_else(|| panic!("{line}"));
     assert_eq!(place, format!("Console: http://{}/console/", server.admin));
     let (command, _) = command.split_once("` prints a link").unwrap_or_else(|| panic!("{line}"));
+    let metrics = server.process.line().expect("a line");
+    assert_eq!(metrics, format!("Metrics: http://{}/metrics, for Prometheus", server.admin));
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     let printed = server.commanded(&words);
     let link = printed.lines().next().expect("a line");
